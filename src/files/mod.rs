@@ -1,0 +1,4 @@
+//! From path to representation.
+pub mod site;
+
+pub use site::{Settings, Site};

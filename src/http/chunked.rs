@@ -1,0 +1,330 @@
+//! Chunked content: taken apart without copying, and put together (RFC 9112 §7.1).
+//!
+//! ```text
+//! chunked-body = *chunk last-chunk trailer-section CRLF
+//! chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
+//! last-chunk   = 1*"0" [ chunk-ext ] CRLF
+//! chunk-ext    = *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )
+//! ```
+//!
+//! Never: a buffer. Data is handed on as slices of the input; a line that is not complete yet is left
+//! in the input, which is why lines are bounded.
+//!
+//! The subtle thing: a lenient reader of chunk lines is a smuggling gap even when every other check
+//! is strict (CVE-2025-55315 and its row were a bare LF or a bare CR inside a chunk extension). So a
+//! line ends with CR LF and nothing else, and an extension is parsed though nobody wants it.
+
+use super::fault::{Fault, Refusal};
+use super::field;
+use super::limits::Limits;
+use super::octet::{self, is_field_octet, is_ows, is_tchar};
+
+/// Where in the chunked grammar the reader stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before a chunk-size line.
+    Size,
+    /// Inside chunk-data, with this many octets to come.
+    Data(u64),
+    /// After chunk-data, before its CR LF.
+    DataEnd,
+    /// In the trailer section.
+    Trailer,
+    /// After the final CR LF.
+    End,
+}
+
+/// What one step of the reader found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chunk<'b> {
+    /// The input ends inside a line.
+    NeedMore,
+    /// Octets of content.
+    Data(&'b [u8]),
+    /// A line of framing was read: ask again.
+    Line,
+    /// The content is complete.
+    End,
+    /// The framing is broken; the position counts from the start of this input.
+    Refused(Refusal),
+}
+
+/// The reader.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoder {
+    state: State,
+    extensions: usize,
+    trailer: usize,
+    trailer_lines: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder { state: State::Size, extensions: 0, trailer: 0, trailer_lines: 0 }
+    }
+}
+
+impl Decoder {
+    /// Reads on in `input`; returns how many octets of it are used up, and what they were.
+    pub fn step<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+        match self.state {
+            State::Size => self.size_line(input, limits),
+            State::Data(left) => {
+                let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+                if take == 0 {
+                    return (0, Chunk::NeedMore);
+                }
+                let left = left - take as u64;
+                self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
+                (take, Chunk::Data(&input[..take]))
+            }
+            State::DataEnd => match input {
+                [b'\r', b'\n', ..] => {
+                    self.state = State::Size;
+                    (2, Chunk::Line)
+                }
+                [] | [b'\r'] => (0, Chunk::NeedMore),
+                [b'\r', ..] => refuse(Fault::ChunkEnd, 1, 1),
+                _ => refuse(Fault::ChunkEnd, 0, 1),
+            },
+            State::Trailer => self.trailer_line(input, limits),
+            State::End => (0, Chunk::End),
+        }
+    }
+
+    fn size_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+        let digits = input.iter().take(octet::HEXADECIMAL_DIGITS + 1).take_while(|o| o.is_ascii_hexdigit()).count();
+        if digits > octet::HEXADECIMAL_DIGITS {
+            return refuse(Fault::ChunkTooLarge, 0, digits);
+        }
+        // A wrong first octet is refused at once: a client that forgot the size would else wait for us.
+        match (digits, input.get(digits)) {
+            (_, None) => return (0, Chunk::NeedMore),
+            (0, Some(_)) => return refuse(Fault::ChunkSize, 0, 1),
+            (_, Some(b'\r' | b';' | b' ' | b'\t')) => {}
+            (_, Some(_)) => return refuse(Fault::ChunkSize, digits, 1),
+        }
+        let end = match line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong) {
+            Ok(Some(end)) => end,
+            Ok(None) => return (0, Chunk::NeedMore),
+            Err(refusal) => return (0, Chunk::Refused(refusal)),
+        };
+        let Some(size) = octet::hexadecimal(&input[..digits]) else { return refuse(Fault::ChunkSize, 0, digits) };
+        if let Some(at) = extension_fault(&input[digits..end]) {
+            return refuse(Fault::ChunkExtension, digits + at, 1);
+        }
+        self.extensions += end - digits;
+        if self.extensions > limits.chunk_extensions {
+            return refuse(Fault::ChunkLineTooLong, digits, end - digits);
+        }
+        self.state = if size == 0 { State::Trailer } else { State::Data(size) };
+        (end + 2, Chunk::Line)
+    }
+
+    fn trailer_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+        let end = match line_end(input, 0, limits.trailer.saturating_sub(self.trailer), Fault::TrailerTooLarge) {
+            Ok(Some(end)) => end,
+            Ok(None) => return (0, Chunk::NeedMore),
+            Err(refusal) => return (0, Chunk::Refused(refusal)),
+        };
+        if end == 0 {
+            self.state = State::End;
+            return (2, Chunk::End);
+        }
+        if let Some((fault, at, len)) = field::diagnose(&input[..end]) {
+            return refuse(fault, at, len);
+        }
+        self.trailer += end + 2;
+        self.trailer_lines += 1;
+        if self.trailer_lines > Limits::FIELD_LINES {
+            return refuse(Fault::TooManyFields, 0, end);
+        }
+        (end + 2, Chunk::Line)
+    }
+}
+
+fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
+    (0, Chunk::Refused(Refusal::new(fault, at, len)))
+}
+
+/// Where the line that begins with `input` ends, without its CR LF; looking from `from` on.
+/// `Ok(None)` when the end has not arrived. A line longer than `bound` is `too_long`.
+fn line_end(input: &[u8], from: usize, bound: usize, too_long: Fault) -> Result<Option<usize>, Refusal> {
+    for (at, &octet) in input.iter().enumerate().skip(from) {
+        match (octet, input.get(at + 1)) {
+            (b'\r', Some(b'\n')) if at <= bound => return Ok(Some(at)),
+            (b'\r', None) if at <= bound => return Ok(None),
+            _ if at >= bound => return Err(Refusal::new(too_long, at, 0)),
+            (b'\r', _) => return Err(Refusal::new(Fault::BareCr, at, 1)),
+            (b'\n', _) => return Err(Refusal::new(Fault::BareLf, at, 1)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The first octet of `rest` (what follows the size, up to the CR) that no chunk-ext can have there.
+fn extension_fault(rest: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    let skip_space = |at: &mut usize| {
+        while rest.get(*at).is_some_and(|&o| is_ows(o)) {
+            *at += 1;
+        }
+    };
+    let skip_token = |at: &mut usize| {
+        let start = *at;
+        while rest.get(*at).is_some_and(|&o| is_tchar(o)) {
+            *at += 1;
+        }
+        *at > start
+    };
+    while at < rest.len() {
+        skip_space(&mut at);
+        if rest.get(at) != Some(&b';') {
+            // Spaces after the size without an extension: `5 \r\n` is not in the grammar.
+            return Some(at.min(rest.len() - 1));
+        }
+        at += 1;
+        skip_space(&mut at);
+        if !skip_token(&mut at) {
+            return Some(at.min(rest.len() - 1));
+        }
+        let name_end = at;
+        skip_space(&mut at);
+        if rest.get(at) != Some(&b'=') {
+            at = name_end;
+            continue;
+        }
+        at += 1;
+        skip_space(&mut at);
+        let good = if rest.get(at) == Some(&b'"') { skip_quoted(rest, &mut at) } else { skip_token(&mut at) };
+        if !good {
+            return Some(at.min(rest.len() - 1));
+        }
+    }
+    None
+}
+
+/// Moves past a quoted-string; `false` with `at` on the fault when it is none.
+fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
+    *at += 1;
+    while let Some(&octet) = rest.get(*at) {
+        match octet {
+            b'"' => {
+                *at += 1;
+                return true;
+            }
+            b'\\' if rest.get(*at + 1).is_some_and(|&o| is_field_octet(o)) => *at += 2,
+            o if is_field_octet(o) && o != b'\\' => *at += 1,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Appends one chunk. An empty one is left out: a size of 0 would end the content.
+pub fn encode(data: &[u8], out: &mut Vec<u8>) {
+    if data.is_empty() {
+        return;
+    }
+    encode_size(data.len() as u64, out);
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the size line of a chunk of `size` octets.
+pub fn encode_size(size: u64, out: &mut Vec<u8>) {
+    let digits = format!("{size:x}\r\n");
+    out.extend_from_slice(digits.as_bytes());
+}
+
+/// What ends chunked content: the last chunk and an empty trailer section.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `input` in two pieces cut at `cut`; returns the content, or the fault and its place.
+    fn run(input: &[u8], cut: usize) -> Result<(Vec<u8>, usize), (Fault, u64)> {
+        let (mut decoder, limits) = (Decoder::default(), Limits::default());
+        let (mut content, mut from) = (Vec::new(), 0);
+        for end in [cut, input.len()] {
+            loop {
+                let (used, chunk) = decoder.step(&input[from..end], &limits);
+                let start = from;
+                from += used;
+                match chunk {
+                    Chunk::NeedMore => break,
+                    Chunk::Line => {}
+                    Chunk::Data(data) => content.extend_from_slice(data),
+                    Chunk::End => return Ok((content, from)),
+                    Chunk::Refused(r) => return Err((r.fault, start as u64 + r.at)),
+                }
+            }
+        }
+        Ok((content, usize::MAX))
+    }
+
+    #[track_caller]
+    fn check(input: &str, expected: Result<(&str, usize), (Fault, u64)>) {
+        for cut in 0..=input.len() {
+            let got = run(input.as_bytes(), cut);
+            assert_eq!(got, expected.map(|(c, n)| (c.as_bytes().to_vec(), n)), "{input:?} cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn chunks_extensions_and_trailers_are_read_at_every_split() {
+        check("3\r\nabc\r\n0\r\n\r\nrest", Ok(("abc", 13)));
+        check("3;a=b;c=\"d;\\\"e\" ; f\r\nabc\r\n0A\r\n0123456789\r\n0;x\r\n\r\n", Ok(("abc0123456789", 49)));
+        check("0\r\nX-Sum: 31\r\nY:\r\n\r\n", Ok(("", 20)));
+        check("000\r\n\r\n", Ok(("", 7)));
+        check("3\r\nab", Ok(("ab", usize::MAX)));
+    }
+
+    #[test]
+    fn anything_but_the_grammar_is_refused_at_its_octet() {
+        check("+3\r\nabc", Err((Fault::ChunkSize, 0)));
+        check("0x3\r\nabc", Err((Fault::ChunkSize, 1)));
+        check("\r\nabc", Err((Fault::ChunkSize, 0)));
+        check("3\nabc\r\n", Err((Fault::ChunkSize, 1)));
+        check("3 \r\nabc\r\n", Err((Fault::ChunkExtension, 1)));
+        check("3;\r\nabc\r\n", Err((Fault::ChunkExtension, 1)));
+        check("3;a\nb\r\nabc\r\n", Err((Fault::BareLf, 3)));
+        check("3;a\rb\r\nabc\r\n", Err((Fault::BareCr, 3)));
+        check("3;a=\"b\r\nabc\r\n", Err((Fault::ChunkExtension, 5)));
+        check("3\r\nabcd\r\n", Err((Fault::ChunkEnd, 6)));
+        check("3\r\nabc\r3\r\n", Err((Fault::ChunkEnd, 7)));
+        check("1000000000000000\r\n", Err((Fault::ChunkTooLarge, 0)));
+        check("0\r\n folded: x\r\n\r\n", Err((Fault::ObsFold, 3)));
+        check("0\r\nA : x\r\n\r\n", Err((Fault::SpaceBeforeColon, 4)));
+        check("0\r\nA: x\n\r\n", Err((Fault::BareLf, 7)));
+    }
+
+    #[test]
+    fn endless_lines_and_endless_trailers_meet_their_bounds() {
+        let limits = Limits::default();
+        check(
+            &format!("3;{}", "a".repeat(limits.chunk_line)),
+            Err((Fault::ChunkLineTooLong, limits.chunk_line as u64)),
+        );
+        let chunk = format!("1;{}\r\nx\r\n", "a".repeat(1000));
+        assert_eq!(run(chunk.repeat(20).as_bytes(), 0).unwrap_err().0, Fault::ChunkLineTooLong);
+        let trailers = format!("0\r\n{}", "A: b\r\n".repeat(101));
+        assert_eq!(run(trailers.as_bytes(), 0).unwrap_err().0, Fault::TooManyFields);
+        let trailers = format!("0\r\nA: {}", "b".repeat(limits.trailer));
+        assert_eq!(run(trailers.as_bytes(), 0).unwrap_err().0, Fault::TrailerTooLarge);
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let mut out = Vec::new();
+        encode(b"hello", &mut out);
+        encode(b"", &mut out);
+        encode(&[b'x'; 300], &mut out);
+        out.extend_from_slice(LAST_CHUNK);
+        let (content, used) = run(&out, 7).unwrap();
+        assert_eq!((content.len(), used), (305, out.len()));
+    }
+}

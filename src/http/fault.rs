@@ -1,0 +1,147 @@
+//! Every way a request can break the protocol: status, section, sentence.
+//!
+//! One table feeds the response, the access log, the wire view, the documentation and the names of
+//! the tests. A fault is data: it owns no text of the client's, so nothing hostile can be reflected.
+//!
+//! Never: a fault of the server, or a request that is well formed and merely unwanted (404, 405 and
+//! their kin are answers of a service).
+//!
+//! The subtle thing: every fault ends the connection. After octets that break the grammar nobody
+//! knows where the next message begins, and guessing is what request smuggling lives on
+//! (RFC 9112 §11.2).
+
+use super::status::Status;
+
+macro_rules! faults {
+    ($($name:ident $status:ident $section:literal $sentence:literal,)*) => {
+        /// One way a request can be wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Fault {
+            $(#[doc = concat!($sentence, ". (", $section, ")")] $name,)*
+        }
+
+        impl Fault {
+            /// The whole table, in its order.
+            pub const ALL: &'static [Fault] = &[$(Fault::$name),*];
+
+            /// The status that answers it.
+            pub const fn status(self) -> Status {
+                match self { $(Fault::$name => Status::$status,)* }
+            }
+
+            /// The section whose rule was broken.
+            pub const fn section(self) -> &'static str {
+                match self { $(Fault::$name => $section,)* }
+            }
+
+            /// One sentence for a person, without full stop.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Fault::$name => $sentence,)* }
+            }
+
+            /// The name of the variant, as in the log.
+            pub const fn name(self) -> &'static str {
+                match self { $(Fault::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+faults! {
+    // The line ends.
+    BareLf BAD_REQUEST "RFC 9112 §2.2" "a line ends with LF alone; every line of a head ends with CR LF",
+    BareCr BAD_REQUEST "RFC 9112 §2.2" "a CR stands without its LF",
+    EmptyLines BAD_REQUEST "RFC 9112 §2.2" "more than one empty line stands before the request line",
+    TlsHandshake BAD_REQUEST "RFC 9112 §3" "a TLS handshake; this port speaks plain http://",
+    // The request line.
+    RequestLine BAD_REQUEST "RFC 9112 §3" "the request line is not: method, one space, target, one space, version",
+    MethodName BAD_REQUEST "RFC 9112 §3.1" "the method contains an octet that no method may have",
+    NoVersion BAD_REQUEST "RFC 9112 §3" "the request line names no version; HTTP/0.9 is not spoken here",
+    VersionSyntax BAD_REQUEST "RFC 9112 §2.3" "the version is not written as HTTP/1.1 is",
+    VersionUnsupported VERSION_NOT_SUPPORTED "RFC 9110 §15.6.6" "this server speaks HTTP/1.0 and HTTP/1.1",
+    // The target.
+    TargetTooLong URI_TOO_LONG "RFC 9112 §3" "the request target is longer than this server takes",
+    TargetOctet BAD_REQUEST "RFC 9112 §3.2" "the target contains an octet that must be percent-encoded",
+    TargetForm BAD_REQUEST "RFC 9112 §3.2" "the target has none of the four forms, or one that this method may not use",
+    TargetScheme MISDIRECTED_REQUEST "RFC 9110 §7.4" "the target names a scheme that this server does not answer for",
+    TargetUserinfo BAD_REQUEST "RFC 9110 §4.2.4" "the target carries a user name, which http addresses must not",
+    TargetHost BAD_REQUEST "RFC 9110 §4.2.1" "the host in the target is not a valid host name, address or port",
+    PercentEncoding BAD_REQUEST "RFC 3986 §2.1" "a percent sign in the path is not followed by two hexadecimal digits",
+    EncodedNul BAD_REQUEST "RFC 3986 §7.3" "the path contains an encoded NUL",
+    EncodedSlash BAD_REQUEST "RFC 3986 §2.2" "the path contains an encoded slash, which could mean two different resources",
+    DotSegment BAD_REQUEST "RFC 3986 §6.2.2.3" "the path contains a '.' or '..' segment; a client removes those before it sends",
+    // The field lines.
+    HeadTooLarge FIELDS_TOO_LARGE "RFC 6585 §5" "the head is longer than this server takes",
+    TooManyFields FIELDS_TOO_LARGE "RFC 6585 §5" "the head has more field lines than this server takes",
+    ObsFold BAD_REQUEST "RFC 9112 §5.2" "a line begins with a space; folded field lines are obsolete and refused",
+    SpaceBeforeColon BAD_REQUEST "RFC 9112 §5.1" "a space stands between a field name and its colon",
+    NoColon BAD_REQUEST "RFC 9112 §5" "a field line has no colon",
+    FieldName BAD_REQUEST "RFC 9110 §5.1" "a field name is empty or contains an octet that no name may have",
+    FieldValue BAD_REQUEST "RFC 9110 §5.5" "a field value contains a control octet",
+    HostMissing BAD_REQUEST "RFC 9112 §3.2" "an HTTP/1.1 request must have a Host field",
+    HostTwice BAD_REQUEST "RFC 9112 §3.2" "there is more than one Host field",
+    HostInvalid BAD_REQUEST "RFC 9112 §3.2" "the Host field is not a valid host name, address or port",
+    // Framing.
+    LengthAndCoding BAD_REQUEST "RFC 9112 §6.1" "Content-Length and Transfer-Encoding stand in one request; the two may disagree on its end",
+    LengthInvalid BAD_REQUEST "RFC 9112 §6.3" "Content-Length is not one plain decimal number",
+    LengthTwice BAD_REQUEST "RFC 9112 §6.3" "there is more than one Content-Length field",
+    CodingUnknown NOT_IMPLEMENTED "RFC 9112 §6.1" "a transfer coding other than chunked is not understood here",
+    CodingNotFinal BAD_REQUEST "RFC 9112 §6.3" "chunked must be the only transfer coding, once, and without parameters",
+    CodingInHttp10 BAD_REQUEST "RFC 9112 §6.1" "HTTP/1.0 knows no Transfer-Encoding; a request with both is faulty",
+    // Chunked content.
+    ChunkSize BAD_REQUEST "RFC 9112 §7.1" "a chunk does not begin with its size in hexadecimal digits",
+    ChunkTooLarge BAD_REQUEST "RFC 9112 §7.1" "a chunk size has more digits than any real chunk needs",
+    ChunkExtension BAD_REQUEST "RFC 9112 §7.1.1" "a chunk extension is malformed",
+    ChunkLineTooLong BAD_REQUEST "RFC 9112 §7.1.1" "a chunk-size line, or all chunk extensions together, are longer than this server takes",
+    ChunkEnd BAD_REQUEST "RFC 9112 §7.1" "the data of a chunk is not followed by CR LF: its size and its data disagree",
+    TrailerTooLarge FIELDS_TOO_LARGE "RFC 6585 §5" "the trailer section is longer than this server takes",
+    // What never came.
+    TruncatedHead BAD_REQUEST "RFC 9112 §8" "the connection ended before the blank line that ends a head",
+    TruncatedContent BAD_REQUEST "RFC 9112 §8" "the connection ended before the content was complete",
+    SlowHead REQUEST_TIMEOUT "RFC 9110 §15.5.9" "the head did not arrive within the time this server waits",
+    SlowContent REQUEST_TIMEOUT "RFC 9110 §15.5.9" "the content arrived more slowly than this server waits for",
+}
+
+/// A fault, and where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was wrong.
+    pub fault: Fault,
+    /// The first octet that broke the rule, counted from the first octet of the message.
+    pub at: u64,
+    /// How many octets are to blame; 0 when the fault is that something is missing at `at`.
+    pub len: u64,
+}
+
+impl Refusal {
+    /// A fault with its place.
+    pub const fn new(fault: Fault, at: usize, len: usize) -> Refusal {
+        Refusal { fault, at: at as u64, len: len as u64 }
+    }
+
+    /// The same refusal, counted from `octets` earlier.
+    pub(crate) const fn shifted(self, octets: u64) -> Refusal {
+        Refusal { at: self.at + octets, ..self }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "byte {}: {} ({})", self.at, self.fault.sentence(), self.fault.section())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_an_error_status_a_section_and_one_sentence() {
+        for fault in Fault::ALL {
+            assert!(fault.status().is_error(), "{fault:?}");
+            assert!(fault.section().starts_with("RFC "), "{fault:?}");
+            let sentence = fault.sentence();
+            assert!(!sentence.ends_with('.') && (20..=110).contains(&sentence.len()), "{fault:?}: {sentence}");
+        }
+    }
+}

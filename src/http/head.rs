@@ -1,0 +1,325 @@
+//! One request head: where it ends, whether it is one, and where each of its parts lies.
+//!
+//! RFC 9112 §2–5. The field lines are read by `httparse`; this file guards it, because httparse by
+//! itself takes a bare LF for a line end, takes raw UTF-8 and `#` in a target, refuses HTTP/1.2
+//! (which RFC 9110 §2.5 wants answered as 1.1), and gives no position with an error. So:
+//!
+//! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
+//! 2. read the request line here,
+//! 3. let httparse take the field lines, and recompute positions from the addresses of its slices,
+//! 4. where it refuses, walk the lines once more for the exact octet ([`field::diagnose`]).
+//!
+//! Never: a copy of the input, a decision about what the request means.
+//!
+//! The subtle thing: the verdict must not depend on how TCP cut the octets. Whatever is refused
+//! before the head is complete is refused at the earliest octet that proves it, in the same order in
+//! which a complete head is checked. The corpus feeds every case whole, bytewise and at every split.
+
+use super::fault::{Fault, Refusal};
+use super::field;
+use super::limits::Limits;
+use super::method::Method;
+use super::octet::{is_tchar, trim};
+use super::target::{self, Form, Target};
+use super::{Span, Version};
+
+/// The first octet of a TLS record that carries a handshake (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// How far the search for the end of a head has come: input is looked at once, however it is cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scan {
+    /// Octets looked at, without the empty line before the message.
+    at: usize,
+    /// Where the line begins that is not complete yet.
+    line: usize,
+    /// Whether the request line has been read (and found good).
+    checked: bool,
+    /// Octets of an empty line before the request line, which a server should skip (RFC 9112 §2.2).
+    skipped: usize,
+}
+
+/// What a [`Scan`] found.
+#[derive(Debug)]
+pub enum Scanned {
+    /// The end of the head is not there yet.
+    NeedMore,
+    /// The head takes `head` octets after `skipped` ones of an empty line.
+    Complete {
+        /// Octets of the empty line before it: 0 or 2.
+        skipped: usize,
+        /// Octets of the head, blank line included.
+        head: usize,
+        /// The request line.
+        line: RequestLine,
+    },
+    /// It can never become a head.
+    Refused(Refusal),
+}
+
+impl Scan {
+    /// Whether anything of a message has been seen.
+    pub fn has_begun(&self) -> bool {
+        self.at > 0
+    }
+
+    /// How many octets of the message have been looked at.
+    pub fn seen(&self) -> usize {
+        self.at
+    }
+
+    /// Looks on in `input`, which begins with everything that was there the last time.
+    pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Scanned {
+        if self.at == 0 {
+            match self.begin(input) {
+                Ok(true) => {}
+                Ok(false) => return Scanned::NeedMore,
+                Err(refusal) => return Scanned::Refused(refusal),
+            }
+        }
+        let message = &input[self.skipped..];
+        let bound = message.len().min(limits.head);
+        let mut line = None;
+        while let Some(found) = message[self.at..bound].iter().position(|&o| o == b'\n') {
+            let end = self.at + found;
+            if end == self.line || message[end - 1] != b'\r' {
+                return Scanned::Refused(Refusal::new(Fault::BareLf, end, 1));
+            }
+            if !self.checked {
+                self.checked = true;
+                match RequestLine::parse(message, end - 1, limits) {
+                    Ok(read) => line = Some(read),
+                    Err(refusal) => return Scanned::Refused(refusal),
+                }
+            } else if end == self.line + 1 {
+                // Read again only when the request line came with an earlier piece.
+                let line = line.map_or_else(|| RequestLine::of_checked(message, limits), Ok);
+                return match line {
+                    Ok(line) => Scanned::Complete { skipped: self.skipped, head: end + 1, line },
+                    Err(refusal) => Scanned::Refused(refusal),
+                };
+            }
+            self.at = end + 1;
+            self.line = end + 1;
+        }
+        self.at = bound;
+        if message.len() <= limits.head {
+            return Scanned::NeedMore;
+        }
+        let fault = if self.checked { Fault::HeadTooLarge } else { Fault::TargetTooLong };
+        Scanned::Refused(Refusal::new(fault, limits.head, 0))
+    }
+
+    /// Skips at most one empty line. `Ok(false)` when more octets are needed to tell.
+    fn begin(&mut self, input: &[u8]) -> Result<bool, Refusal> {
+        let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
+        loop {
+            match &input[self.skipped..] {
+                [] | [b'\r'] => return Ok(false),
+                [TLS_HANDSHAKE, ..] => return refuse(Fault::TlsHandshake, 0, 1),
+                [b'\r', b'\n', ..] if self.skipped == 0 => self.skipped = 2,
+                [b'\r', b'\n', ..] => return refuse(Fault::EmptyLines, 0, 2),
+                [b'\r', ..] => return refuse(Fault::BareCr, 0, 1),
+                [b'\n', ..] => return refuse(Fault::BareLf, 0, 1),
+                _ => return Ok(true),
+            }
+        }
+    }
+}
+
+/// The request line: method, target, version, and where they lie.
+#[derive(Clone, Debug)]
+pub struct RequestLine {
+    /// The method.
+    pub method: Method,
+    /// Where its name lies.
+    pub method_span: Span,
+    /// The target.
+    pub target: Target,
+    /// The version the client speaks.
+    pub version: Version,
+    /// Where it lies.
+    pub version_span: Span,
+    /// Octets of the line, CR LF included.
+    pub len: usize,
+}
+
+impl RequestLine {
+    fn of_checked(message: &[u8], limits: &Limits) -> Result<RequestLine, Refusal> {
+        let end = message.iter().position(|&o| o == b'\r').unwrap_or(message.len());
+        RequestLine::parse(message, end, limits)
+    }
+
+    /// Reads `method SP target SP version` from the `end` octets at the start of the message.
+    fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, Refusal> {
+        let line = &message[..end];
+        let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
+        if let Some(at) = line.iter().position(|&o| o == b'\r') {
+            return refuse(Fault::BareCr, at, 1);
+        }
+        let first = line.iter().position(|&o| o == b' ').unwrap_or(end);
+        if let Some(at) = line[..first].iter().position(|&o| !is_tchar(o)) {
+            return refuse(Fault::MethodName, at, 1);
+        }
+        if first == 0 || first == end {
+            return refuse(Fault::RequestLine, first, 0);
+        }
+        let at = first + 1;
+        let len = line[at..].iter().position(|&o| o == b' ').unwrap_or(end - at);
+        if len > limits.target {
+            return refuse(Fault::TargetTooLong, at + limits.target, len - limits.target);
+        }
+        if len == 0 {
+            return refuse(Fault::RequestLine, at, 1.min(end - at));
+        }
+        if at + len == end {
+            return refuse(Fault::NoVersion, end, 0);
+        }
+        let method = Method::of(&line[..first]);
+        let version_span = Span::new(at + len + 1, end - at - len - 1);
+        let version = version(version_span.of(line), version_span.start())?;
+        let target = Target::parse(message, Span::new(at, len), method)?;
+        Ok(RequestLine { method, method_span: Span::new(0, first), target, version, version_span, len: end + 2 })
+    }
+}
+
+/// HTTP-version = "HTTP" "/" DIGIT "." DIGIT, case-sensitive (RFC 9112 §2.3). Any 1.x is answered as
+/// the highest 1.x known here (RFC 9110 §2.5).
+fn version(octets: &[u8], at: usize) -> Result<Version, Refusal> {
+    match octets {
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+            Err(Refusal::new(Fault::VersionUnsupported, at, octets.len()))
+        }
+        _ if octets.first() == Some(&b' ') || octets.contains(&b' ') => {
+            let space = octets.iter().position(|&o| o == b' ').unwrap_or(0);
+            Err(Refusal::new(Fault::RequestLine, at + space, 1))
+        }
+        _ => Err(Refusal::new(Fault::VersionSyntax, at, octets.len())),
+    }
+}
+
+/// Where one field line lies.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FieldLine {
+    /// The name.
+    pub name: Span,
+    /// The value, without the whitespace around it.
+    pub value: Span,
+}
+
+/// A whole request head: positions only, so it can be moved with its octets.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The request line.
+    pub line: RequestLine,
+    /// Octets of the whole head, blank line included.
+    pub len: usize,
+    lines: [FieldLine; Limits::FIELD_LINES],
+    count: usize,
+}
+
+impl Head {
+    /// Reads the field lines of a complete head and checks Host.
+    pub fn parse(octets: &[u8], line: RequestLine) -> Result<Head, Refusal> {
+        let mut head = Head { len: octets.len(), lines: [FieldLine::default(); Limits::FIELD_LINES], count: 0, line };
+        head.read_fields(octets)?;
+        head.check_host(octets)?;
+        Ok(head)
+    }
+
+    /// The field lines, in the order in which they came.
+    pub fn lines(&self) -> &[FieldLine] {
+        &self.lines[..self.count]
+    }
+
+    /// The values of every field line of this name.
+    pub fn values<'a, 'n>(&'a self, octets: &'a [u8], name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.spans(octets, name).map(|span| span.of(octets))
+    }
+
+    /// Where the values of every field line of this name lie.
+    pub fn spans<'a, 'n>(&'a self, octets: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
+        let wanted = name.as_bytes();
+        self.lines()
+            .iter()
+            .filter(move |l| l.name.len() == wanted.len() && l.name.of(octets).eq_ignore_ascii_case(wanted))
+            .map(|l| l.value)
+    }
+
+    fn read_fields(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        // Most heads have few lines: clearing 24 slots costs a third of clearing a hundred.
+        const FEW: usize = 24;
+        let mut few = [httparse::EMPTY_HEADER; FEW];
+        match self.read_into(octets, &mut few) {
+            Err(httparse::Error::TooManyHeaders) => {
+                let mut all = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
+                self.read_into(octets, &mut all).map_err(|_| self.blame(octets))
+            }
+            other => other.map_err(|_| self.blame(octets)),
+        }
+    }
+
+    fn read_into<'a>(&mut self, octets: &'a [u8], room: &mut [httparse::Header<'a>]) -> Result<(), httparse::Error> {
+        let base = octets.as_ptr() as usize;
+        let fields = &octets[self.line.len..];
+        let httparse::Status::Complete((_, found)) = httparse::parse_headers(fields, room)? else {
+            return Err(httparse::Error::HeaderName);
+        };
+        for (slot, header) in self.lines.iter_mut().zip(found) {
+            let value = trim(header.value);
+            *slot = FieldLine {
+                name: Span::new(header.name.as_ptr() as usize - base, header.name.len()),
+                value: Span::new(value.as_ptr() as usize - base, value.len()),
+            };
+        }
+        self.count = found.len();
+        Ok(())
+    }
+
+    /// The place httparse does not tell: the first line that is no field line.
+    fn blame(&self, octets: &[u8]) -> Refusal {
+        let mut at = self.line.len;
+        let mut lines = 0;
+        while let Some(len) = octets[at..].iter().position(|&o| o == b'\n') {
+            let line = &octets[at..at + len.saturating_sub(1)];
+            if line.is_empty() {
+                break;
+            }
+            if let Some((fault, offset, len)) = field::diagnose(line) {
+                return Refusal::new(fault, at + offset, len);
+            }
+            lines += 1;
+            if lines > Limits::FIELD_LINES {
+                return Refusal::new(Fault::TooManyFields, at, line.len());
+            }
+            at += len + 1;
+        }
+        // Only if httparse is stricter than `diagnose`: refused all the same, at the first field line.
+        Refusal::new(Fault::FieldName, self.line.len, 0)
+    }
+
+    /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2): a missing or
+    /// second one lets a cache and a server disagree about whose page this is.
+    fn check_host(&self, octets: &[u8]) -> Result<(), Refusal> {
+        let mut hosts = self.spans(octets, "host");
+        match (hosts.next(), hosts.next()) {
+            (_, Some(second)) => Err(second.refusal(Fault::HostTwice)),
+            (Some(host), None) if target::authority(host.of(octets)).is_none() => Err(host.refusal(Fault::HostInvalid)),
+            (None, None) if self.line.version == Version::Http11 => {
+                Err(Refusal::new(Fault::HostMissing, octets.len() - 2, 0))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The host and port the request is for: of the target in absolute-form, else of Host
+    /// (RFC 9112 §3.3). `None` for HTTP/1.0 without Host.
+    pub fn authority<'a>(&'a self, octets: &'a [u8]) -> Option<&'a [u8]> {
+        match (self.line.target.form, self.line.target.authority) {
+            (Form::Absolute, Some(span)) => Some(span.of(octets)),
+            _ => self.values(octets, "host").next(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Request methods (RFC 9110 §9): what each one promises.
+//!
+//! Never: which methods a resource allows (the router and the file service say that).
+//!
+//! The subtle thing: method names are case-sensitive (RFC 9110 §9.1). `get` is a method nobody
+//! implements, answered 501, and not a sloppy spelling of `GET`.
+
+/// A request method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Transfer a current representation (§9.3.1).
+    Get,
+    /// The head of what GET would answer (§9.3.2).
+    Head,
+    /// Process the content as the resource sees fit (§9.3.3).
+    Post,
+    /// Create or replace the state of the target (§9.3.4).
+    Put,
+    /// Remove the association of target and functionality (§9.3.5).
+    Delete,
+    /// Make a tunnel (§9.3.6): an origin server never does.
+    Connect,
+    /// Say which methods are possible (§9.3.7).
+    Options,
+    /// Send the request back (§9.3.8).
+    Trace,
+    /// Apply a partial change (RFC 5789): known so that a library user can route it.
+    Patch,
+    /// A valid token that names no method known here: 501.
+    Other,
+}
+
+impl Method {
+    /// Every method with a name of its own, in the order of RFC 9110 §9.3.
+    pub const ALL: [Method; 9] = [
+        Method::Get,
+        Method::Head,
+        Method::Post,
+        Method::Put,
+        Method::Delete,
+        Method::Connect,
+        Method::Options,
+        Method::Trace,
+        Method::Patch,
+    ];
+
+    /// The method of this name; any other token is [`Method::Other`].
+    pub fn of(name: &[u8]) -> Method {
+        match name {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            b"PUT" => Method::Put,
+            b"DELETE" => Method::Delete,
+            b"CONNECT" => Method::Connect,
+            b"OPTIONS" => Method::Options,
+            b"TRACE" => Method::Trace,
+            b"PATCH" => Method::Patch,
+            _ => Method::Other,
+        }
+    }
+
+    /// The name on the wire; for [`Method::Other`] a dash.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Connect => "CONNECT",
+            Method::Options => "OPTIONS",
+            Method::Trace => "TRACE",
+            Method::Patch => "PATCH",
+            Method::Other => "-",
+        }
+    }
+
+    /// Safe (§9.2.1): asks for no change of state.
+    pub fn is_safe(self) -> bool {
+        matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
+    }
+
+    /// Idempotent (§9.2.2): sending it twice means no more than sending it once.
+    pub fn is_idempotent(self) -> bool {
+        self.is_safe() || matches!(self, Method::Put | Method::Delete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_there_and_back_and_case_matters() {
+        for method in Method::ALL {
+            assert_eq!(Method::of(method.name().as_bytes()), method);
+            assert_eq!(Method::of(method.name().to_lowercase().as_bytes()), Method::Other);
+        }
+    }
+
+    #[test]
+    fn every_safe_method_is_idempotent() {
+        assert!(Method::ALL.iter().all(|m| m.is_idempotent() || !m.is_safe()));
+        assert!(!Method::Post.is_idempotent() && !Method::Patch.is_idempotent());
+    }
+}

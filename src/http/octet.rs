@@ -1,0 +1,168 @@
+//! The alphabets of the grammar, and the only number parsers of the protocol.
+//!
+//! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of
+//! octets. They live here once, as functions of one octet, so that no other file spells a set again.
+//!
+//! Never: a `str`, a locale, an allocation.
+//!
+//! The subtle thing: `u64::from_str("+5")` and `from_str_radix("+5", 16)` succeed in the standard
+//! library. A sign is no DIGIT (RFC 5234), and two parsers that disagree about `Content-Length: +5`
+//! are a smuggling gap, so [`decimal`] and [`hexadecimal`] are written here and used everywhere.
+
+/// The most digits a decimal number of the protocol may have: 18 always fit into a `u64`.
+pub const DECIMAL_DIGITS: usize = 18;
+/// The most digits a chunk size may have: 15 hexadecimal digits always fit into a `u64`.
+pub const HEXADECIMAL_DIGITS: usize = 15;
+
+/// tchar (RFC 9110 §5.6.2): what a method, a field name and a parameter name are made of.
+pub const fn is_tchar(octet: u8) -> bool {
+    matches!(octet,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+}
+
+/// Whether `octets` is a token: one tchar or more.
+pub fn is_token(octets: &[u8]) -> bool {
+    !octets.is_empty() && octets.iter().all(|&o| is_tchar(o))
+}
+
+/// What may stand inside a field value (RFC 9110 §5.5): VCHAR, SP, HTAB, obs-text.
+pub const fn is_field_octet(octet: u8) -> bool {
+    matches!(octet, b'\t' | b' '..=b'~' | 0x80..=0xff)
+}
+
+/// OWS (RFC 9110 §5.6.3).
+pub const fn is_ows(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
+/// What may stand in a request target as it is: VCHAR without `#`.
+///
+/// Narrower than this would break browsers, which send `|`, `{` or `"` as typed; wider would let a
+/// fragment or raw UTF-8 through, where two recipients may see two different resources.
+pub const fn is_target_octet(octet: u8) -> bool {
+    matches!(octet, b'!'..=b'~') && octet != b'#'
+}
+
+/// unreserved and sub-delims of RFC 3986 §2: what a registered name is made of, besides `%XX`.
+pub const fn is_name_octet(octet: u8) -> bool {
+    matches!(octet,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
+        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
+/// The octets without OWS at either end.
+pub fn trim(mut octets: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = octets
+        && is_ows(*first)
+    {
+        octets = rest;
+    }
+    while let [rest @ .., last] = octets
+        && is_ows(*last)
+    {
+        octets = rest;
+    }
+    octets
+}
+
+/// 1*DIGIT, at most [`DECIMAL_DIGITS`] of them; no sign, no space, no list.
+pub fn decimal(octets: &[u8]) -> Option<u64> {
+    if octets.is_empty() || octets.len() > DECIMAL_DIGITS {
+        return None;
+    }
+    octets.iter().try_fold(0u64, |sum, &o| match o {
+        b'0'..=b'9' => Some(sum * 10 + u64::from(o - b'0')),
+        _ => None,
+    })
+}
+
+/// 1*HEXDIG, at most [`HEXADECIMAL_DIGITS`] of them.
+pub fn hexadecimal(octets: &[u8]) -> Option<u64> {
+    if octets.is_empty() || octets.len() > HEXADECIMAL_DIGITS {
+        return None;
+    }
+    octets.iter().try_fold(0u64, |sum, &o| Some(sum << 4 | u64::from(hex_digit(o)?)))
+}
+
+/// The value of one HEXDIG, either case.
+pub const fn hex_digit(octet: u8) -> Option<u8> {
+    match octet {
+        b'0'..=b'9' => Some(octet - b'0'),
+        b'a'..=b'f' => Some(octet - b'a' + 10),
+        b'A'..=b'F' => Some(octet - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Appends a number in decimal digits, without going through `fmt`.
+pub fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_a_space_or_too_many_digits_are_no_number() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("999999999999999999", Some(999_999_999_999_999_999)),
+            ("1000000000000000000", None),
+            ("", None),
+            ("+5", None),
+            ("-5", None),
+            (" 5", None),
+            ("5 ", None),
+            ("5,5", None),
+            ("0x5", None),
+            ("٥", None),
+        ] {
+            assert_eq!(decimal(text.as_bytes()), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_size_is_hexadecimal_digits_and_nothing_else() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("fF", Some(255)),
+            ("fffffffffffffff", Some(0xfff_ffff_ffff_ffff)),
+            ("1000000000000000", None),
+            ("+5", None),
+            ("0x5", None),
+            ("5 ", None),
+            ("g", None),
+            ("", None),
+        ] {
+            assert_eq!(hexadecimal(text.as_bytes()), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_fmt_writes_them() {
+        for number in [0, 9, 10, 12_345, u64::MAX] {
+            let mut out = Vec::new();
+            push_decimal(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn whitespace_is_trimmed_at_both_ends_only() {
+        assert_eq!(trim(b" \t a b\t "), b"a b");
+        assert_eq!(trim(b" \t "), b"");
+    }
+}

@@ -1,0 +1,212 @@
+//! Response heads: status line, field lines and framing put into octets (RFC 9112 §4, §6).
+//!
+//! Never: the content itself. This file says how the content will be delimited ([`Transfer`]); whoever
+//! owns the socket sends it.
+//!
+//! The subtle thing: [`Fields`] is the only way a field line gets into a response, and it takes no
+//! value with CR, LF or NUL. A value copied from a request (a redirect's target, a file name) can
+//! therefore never add a line of its own: response splitting has no place to happen.
+
+use super::date::HttpDate;
+use super::octet::{self, is_field_octet, is_token, trim};
+use super::status::Status;
+
+/// The field lines of a response, ready as octets: `Name: value CR LF`, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    octets: Vec<u8>,
+}
+
+/// A field that cannot be sent: its name is no token, or its value has a control octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidField;
+
+impl Fields {
+    /// No field lines.
+    pub const fn new() -> Fields {
+        Fields { octets: Vec::new() }
+    }
+
+    /// The lines as they go onto the wire, without the blank line.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// [`InvalidField`] when `name` is no token or `value` contains a control octet; nothing is added.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+        let value = trim(value.as_ref());
+        if !is_token(name.as_bytes()) || !value.iter().all(|&o| is_field_octet(o)) {
+            return Err(InvalidField);
+        }
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            self.octets.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    /// Puts one line in the place of every line of this name.
+    ///
+    /// # Errors
+    /// As [`Fields::push`].
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+        self.remove(name);
+        self.push(name, value)
+    }
+
+    /// Takes out every line of this name.
+    pub fn remove(&mut self, name: &str) {
+        if self.get(name).is_none() {
+            return;
+        }
+        let mut kept = Vec::with_capacity(self.octets.len());
+        for (other, value) in self.iter() {
+            if !other.eq_ignore_ascii_case(name.as_bytes()) {
+                for part in [other, b": ", value, b"\r\n"] {
+                    kept.extend_from_slice(part);
+                }
+            }
+        }
+        self.octets = kept;
+    }
+
+    /// The value of the first line of this name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Name and value of each line.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.octets.split(|&o| o == b'\n').filter_map(|line| {
+            let line = line.strip_suffix(b"\r")?;
+            let colon = line.iter().position(|&o| o == b':')?;
+            Some((&line[..colon], trim(&line[colon + 1..])))
+        })
+    }
+}
+
+/// How long the content of a response is, as far as its maker knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Exactly this many octets.
+    Known(u64),
+    /// Known when it ends.
+    Unknown,
+}
+
+/// How the content of a response is delimited on the wire, as it was announced in the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// There is none (RFC 9112 §6.3 rule 1).
+    Nothing,
+    /// This many octets: not one more, not one less.
+    Exactly(u64),
+    /// In chunks ([`crate::http::chunked`]).
+    Chunked,
+    /// Until the connection closes: for HTTP/1.0, which knows no chunks.
+    UntilClose,
+}
+
+/// What the head says of the connection after this response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// HTTP/1.1 and going on: nothing needs saying.
+    Implied,
+    /// HTTP/1.0 and going on: `Connection: keep-alive`.
+    KeepAlive,
+    /// `Connection: close`.
+    Close,
+}
+
+/// Appends a final response head.
+pub fn write_head(
+    out: &mut Vec<u8>,
+    status: Status,
+    fields: &Fields,
+    date: &HttpDate,
+    transfer: Option<(&str, u64)>,
+    persistence: Persistence,
+) {
+    write_status_line(out, status);
+    out.extend_from_slice(b"Date: ");
+    out.extend_from_slice(date.octets());
+    out.extend_from_slice(b"\r\n");
+    match persistence {
+        Persistence::Implied => {}
+        Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
+    }
+    match transfer {
+        None => {}
+        Some(("Content-Length", length)) => {
+            out.extend_from_slice(b"Content-Length: ");
+            octet::push_decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        Some((name, _)) => {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": chunked\r\n");
+        }
+    }
+    out.extend_from_slice(fields.octets());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends an interim response (1xx): status line, fields, blank line.
+pub fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
+    write_status_line(out, status);
+    out.extend_from_slice(fields.octets());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_status_line(out: &mut Vec<u8>, status: Status) {
+    // The version is this server's, not the client's (RFC 9110 §6.2).
+    out.extend_from_slice(b"HTTP/1.1 ");
+    octet::push_decimal(out, u64::from(status.code()));
+    out.push(b' ');
+    out.extend_from_slice(status.reason().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_with_a_line_end_never_becomes_a_line() {
+        let mut fields = Fields::new();
+        for value in ["a\r\nSet-Cookie: x", "a\nb", "a\rb", "a\0b", "\x7f"] {
+            assert_eq!(fields.push("Location", value), Err(InvalidField), "{value:?}");
+        }
+        for name in ["", "a b", "a:", "a\r\n", "ä"] {
+            assert_eq!(fields.push(name, "x"), Err(InvalidField), "{name:?}");
+        }
+        assert!(fields.octets().is_empty());
+    }
+
+    #[test]
+    fn lines_are_added_replaced_and_found_whatever_their_case() {
+        let mut fields = Fields::new();
+        fields.push("Vary", "Accept").unwrap();
+        fields.push("ETag", "\"a\"").unwrap();
+        fields.push("vary", "Origin").unwrap();
+        assert_eq!(fields.get("VARY"), Some(&b"Accept"[..]));
+        fields.set("Vary", " * ").unwrap();
+        assert_eq!(fields.octets(), b"ETag: \"a\"\r\nVary: *\r\n");
+        fields.remove("etag");
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [(&b"Vary"[..], &b"*"[..])]);
+    }
+
+    #[test]
+    fn a_head_is_a_status_line_fields_and_a_blank_line() {
+        let mut out = Vec::new();
+        let mut fields = Fields::new();
+        fields.push("X", "y").unwrap();
+        let date = HttpDate::from_second(0);
+        write_head(&mut out, Status::OK, &fields, &date, Some(("Content-Length", 5)), Persistence::Close);
+        let text = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\nContent-Length: 5\r\nX: y\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+}

@@ -1,0 +1,305 @@
+//! The request target: its four forms, and the path inside it, decoded once.
+//!
+//! RFC 9112 §3.2, RFC 9110 §4.2, RFC 3986 §2–3.
+//!
+//! ```text
+//! origin-form    = absolute-path [ "?" query ]          GET /where?q=now
+//! absolute-form  = "http://" authority path [ "?" … ]   GET http://host/where
+//! authority-form = uri-host ":" port                    CONNECT host:80
+//! asterisk-form  = "*"                                  OPTIONS *
+//! ```
+//!
+//! Never: the disk. What a path names is decided in `files`; here it only becomes octets that mean
+//! one thing.
+//!
+//! The subtle thing: a path is decoded exactly once and `.`, `..`, NUL and an encoded `/` are refused
+//! *after* decoding. Apache 2.4.49 decoded twice, others decoded after the check; both gave away the
+//! disk. Every other octet may stand in a file name and passes.
+
+use std::borrow::Cow;
+
+use super::Span;
+use super::fault::{Fault, Refusal};
+use super::method::Method;
+use super::octet::{decimal, hex_digit, is_name_octet, is_target_octet};
+
+/// Which of the four forms a target has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `/path?query`.
+    Origin,
+    /// `http://host/path?query`: a server must take it, though clients send it to proxies only.
+    Absolute,
+    /// `host:port`, for CONNECT alone.
+    Authority,
+    /// `*`, for OPTIONS alone.
+    Asterisk,
+}
+
+/// A target taken apart: positions count from the start of the message.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The form.
+    pub form: Form,
+    /// The whole target.
+    pub span: Span,
+    /// The authority, in absolute and authority form.
+    pub authority: Option<Span>,
+    /// The path as it was sent; empty in authority and asterisk form, and for `http://host`.
+    pub path: Span,
+    /// What follows the first `?`.
+    pub query: Option<Span>,
+    /// The path with its percent-encoding taken off, where there was any.
+    pub decoded: Option<Box<[u8]>>,
+}
+
+impl Target {
+    /// Reads the target that lies at `span` of the message.
+    pub fn parse(message: &[u8], span: Span, method: Method) -> Result<Target, Refusal> {
+        let octets = span.of(message);
+        let start = span.start();
+        let refuse = |fault, at: usize, len| Err(Refusal::new(fault, start + at, len));
+        if let Some(at) = octets.iter().position(|&o| !is_target_octet(o)) {
+            return refuse(Fault::TargetOctet, at, 1);
+        }
+        let whole = |fault| Refusal::new(fault, start, octets.len());
+        match (octets, method) {
+            (b"*", Method::Options) => return Ok(Target::without_path(Form::Asterisk, span, None)),
+            (_, Method::Connect) => {
+                let (host, port) = authority(octets).ok_or(whole(Fault::TargetForm))?;
+                if host.is_empty() || port.is_none_or(|p| p.is_empty()) {
+                    return Err(whole(Fault::TargetForm));
+                }
+                return Ok(Target::without_path(Form::Authority, span, Some(span)));
+            }
+            _ => {}
+        }
+        let (form, authority, path_at) = if octets.first() == Some(&b'/') {
+            (Form::Origin, None, 0)
+        } else {
+            let span = absolute(octets).map_err(|(fault, at, len)| Refusal::new(fault, start + at, len))?;
+            (Form::Absolute, Some(Span::new(start + span.start(), span.len())), span.end())
+        };
+        let rest = &octets[path_at..];
+        let path_len = rest.iter().position(|&o| o == b'?').unwrap_or(rest.len());
+        let path = Span::new(start + path_at, path_len);
+        let query = (path_len < rest.len()).then(|| Span::new(path.end() + 1, rest.len() - path_len - 1));
+        let decoded =
+            decode(&rest[..path_len]).map_err(|(fault, at, len)| Refusal::new(fault, path.start() + at, len))?;
+        let decoded = match decoded {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(octets) => Some(octets.into_boxed_slice()),
+        };
+        Ok(Target { form, span, authority, path, query, decoded })
+    }
+
+    fn without_path(form: Form, span: Span, authority: Option<Span>) -> Target {
+        Target { form, span, authority, path: Span::new(span.end(), 0), query: None, decoded: None }
+    }
+}
+
+/// Where the authority of an absolute-form target lies.
+fn absolute(octets: &[u8]) -> Result<Span, (Fault, usize, usize)> {
+    let colon = octets.windows(3).position(|w| w == b"://").ok_or((Fault::TargetForm, 0, octets.len()))?;
+    let scheme = &octets[..colon];
+    let alphabet = |&o: &u8| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.');
+    if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(alphabet) {
+        return Err((Fault::TargetForm, 0, octets.len()));
+    }
+    if !scheme.eq_ignore_ascii_case(b"http") {
+        return Err((Fault::TargetScheme, 0, scheme.len()));
+    }
+    let at = colon + 3;
+    let rest = &octets[at..];
+    let len = rest.iter().position(|o| matches!(o, b'/' | b'?')).unwrap_or(rest.len());
+    if let Some(sign) = rest[..len].iter().position(|&o| o == b'@') {
+        return Err((Fault::TargetUserinfo, at, sign + 1));
+    }
+    match authority(&rest[..len]) {
+        Some((host, _)) if !host.is_empty() => Ok(Span::new(at, len)),
+        _ => Err((Fault::TargetHost, at, len)),
+    }
+}
+
+/// uri-host [ ":" port ], taken apart; `None` when it is not one. The host may be empty, since an
+/// empty Host field is valid for targets that have no authority (RFC 9110 §7.2).
+pub fn authority(octets: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let host_len = if octets.first() == Some(&b'[') {
+        let end = octets.iter().position(|&o| o == b']')?;
+        let literal = std::str::from_utf8(&octets[1..end]).ok()?;
+        literal.parse::<std::net::Ipv6Addr>().ok()?;
+        end + 1
+    } else {
+        octets.iter().position(|&o| o == b':').unwrap_or(octets.len())
+    };
+    let (host, rest) = octets.split_at(host_len);
+    if octets.first() != Some(&b'[') && !is_registered_name(host) {
+        return None;
+    }
+    match rest {
+        [] => Some((host, None)),
+        [b':', port @ ..] if port.is_empty() || decimal(port).is_some_and(|p| p <= 65_535) => Some((host, Some(port))),
+        _ => None,
+    }
+}
+
+/// reg-name of RFC 3986 §3.2.2: name octets and whole `%XX`.
+fn is_registered_name(mut host: &[u8]) -> bool {
+    loop {
+        match host {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => host = rest,
+            [octet, rest @ ..] if is_name_octet(*octet) => host = rest,
+            _ => return false,
+        }
+    }
+}
+
+/// The path without its percent-encoding, or the fault with its place in `path`.
+///
+/// Borrowed when nothing was encoded, which is every hot path: then no octet is copied.
+pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
+    let mut decoded = Cow::Borrowed(path);
+    if path.contains(&b'%') {
+        let mut out = Vec::with_capacity(path.len());
+        let mut at = 0;
+        while let Some(&octet) = path.get(at) {
+            if octet != b'%' {
+                out.push(octet);
+                at += 1;
+                continue;
+            }
+            let digit = |offset| path.get(at + offset).and_then(|&o: &u8| hex_digit(o));
+            match digit(1).zip(digit(2)).map(|(high, low)| high << 4 | low) {
+                None => return Err((Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
+                Some(0) => return Err((Fault::EncodedNul, at, 3)),
+                Some(b'/') => return Err((Fault::EncodedSlash, at, 3)),
+                Some(octet) => out.push(octet),
+            }
+            at += 3;
+        }
+        decoded = Cow::Owned(out);
+    }
+    match dot_segment(path) {
+        Some((at, len)) => Err((Fault::DotSegment, at, len)),
+        None => Ok(decoded),
+    }
+}
+
+/// Where the first segment lies that is `.` or `..`, written as it is or encoded.
+fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
+    let mut at = 0;
+    for segment in path.split(|&o| o == b'/') {
+        let (mut rest, mut dots) = (segment, 0);
+        loop {
+            rest = match rest {
+                [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
+                _ => break,
+            };
+            dots += 1;
+        }
+        if rest.is_empty() && matches!(dots, 1 | 2) {
+            return Some((at, segment.len()));
+        }
+        at += segment.len() + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: Result<&[u8], Fault>) {
+        let got = decode(path.as_bytes());
+        assert_eq!(got.as_deref().map_err(|e| e.0), expected, "{path}");
+    }
+
+    #[test]
+    fn a_path_is_decoded_once_and_climbs_nowhere() {
+        check("/plain/name.txt", Ok(b"/plain/name.txt"));
+        check("/a%20b", Ok(b"/a b"));
+        check("/%252e%252e/x", Ok(b"/%2e%2e/x"));
+        check("/%5C..%5Cx", Ok(b"/\\..\\x"));
+        check("/%FF%0A", Ok(b"/\xff\n"));
+        check("/...", Ok(b"/..."));
+        check("/.well-known/x", Ok(b"/.well-known/x"));
+        check("//x//", Ok(b"//x//"));
+        for dots in ["/..", "/../x", "/x/..", "/./x", "/x/.", "/%2e", "/.%2E/x", "/%2e%2e/x", "/%2E./", "//..//x"] {
+            check(dots, Err(Fault::DotSegment));
+        }
+        check("/a%2fb", Err(Fault::EncodedSlash));
+        check("/a%2Fb", Err(Fault::EncodedSlash));
+        check("/a%00b", Err(Fault::EncodedNul));
+        for broken in ["/%", "/%4", "/%4g", "/%g4", "/%%41", "/%+1"] {
+            check(broken, Err(Fault::PercentEncoding));
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_an_address_and_perhaps_a_port() {
+        for good in ["localhost", "a.b:80", "127.0.0.1:8080", "[::1]", "[::1]:80", "x_y", "a:", "", "%41", "a:65535"] {
+            assert!(authority(good.as_bytes()).is_some(), "{good}");
+        }
+        for bad in [
+            "a b",
+            "a/b",
+            "a:b",
+            "a:-1",
+            "a:+1",
+            "a:65536",
+            "a:1:2",
+            "[::1",
+            "[::1]x",
+            "[zz]",
+            "::1",
+            "a@b",
+            "a,b:80,c",
+            "%4",
+            "%zz",
+            "a\\b",
+            "é",
+            "[]",
+            "[1.2.3.4]",
+            "[::1%25eth0]",
+        ] {
+            assert!(authority(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_four_forms_are_told_apart_and_others_refused() {
+        let parse = |text: &str, method| {
+            Target::parse(text.as_bytes(), Span::new(0, text.len()), method).map(|t| {
+                let part = |s: Option<Span>| s.map(|s| String::from_utf8_lossy(s.of(text.as_bytes())).into_owned());
+                (t.form, part(t.authority), part(Some(t.path)).unwrap(), part(t.query))
+            })
+        };
+        let some = |s: &str| Some(s.to_string());
+        assert_eq!(parse("/a?b?c", Method::Get), Ok((Form::Origin, None, "/a".into(), some("b?c"))));
+        assert_eq!(parse("/?", Method::Get), Ok((Form::Origin, None, "/".into(), some(""))));
+        assert_eq!(parse("HTTP://h:1/a?b", Method::Get), Ok((Form::Absolute, some("h:1"), "/a".into(), some("b"))));
+        assert_eq!(parse("http://h", Method::Get), Ok((Form::Absolute, some("h"), String::new(), None)));
+        assert_eq!(parse("http://h?q", Method::Get), Ok((Form::Absolute, some("h"), String::new(), some("q"))));
+        assert_eq!(parse("*", Method::Options), Ok((Form::Asterisk, None, String::new(), None)));
+        assert_eq!(parse("h:80", Method::Connect), Ok((Form::Authority, some("h:80"), String::new(), None)));
+        for (text, method, fault) in [
+            ("*", Method::Get, Fault::TargetForm),
+            ("a", Method::Get, Fault::TargetForm),
+            ("h:80", Method::Get, Fault::TargetForm),
+            ("/x", Method::Connect, Fault::TargetForm),
+            ("h", Method::Connect, Fault::TargetForm),
+            ("https://h/", Method::Get, Fault::TargetScheme),
+            ("ftp://h/", Method::Get, Fault::TargetScheme),
+            ("http:///x", Method::Get, Fault::TargetHost),
+            ("http://h:x/", Method::Get, Fault::TargetHost),
+            ("http://u@h/", Method::Get, Fault::TargetUserinfo),
+            ("/#x", Method::Get, Fault::TargetOctet),
+            ("/é", Method::Get, Fault::TargetOctet),
+            ("/\x01", Method::Get, Fault::TargetOctet),
+        ] {
+            assert_eq!(parse(text, method).unwrap_err().fault, fault, "{text}");
+        }
+    }
+}

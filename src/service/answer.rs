@@ -1,0 +1,116 @@
+//! The seam: what a service is asked, and the speeds at which it may answer.
+//!
+//! Never: a socket, a thread. A service says *what*; `net` decides where the work runs.
+//!
+//! The subtle thing: [`Service::answer`] runs on the loop and must not block. Work the kernel can do
+//! from memory is answered at once ([`Answer::Now`]); everything else becomes a job for the workers.
+//! A trip to a worker and back costs some thirty times a cached open, which is why there are two doors.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use super::response::Response;
+use crate::http::{Refusal, Request};
+
+/// Who asks, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address the client reached.
+    pub local: SocketAddr,
+    /// The moment of asking, read once per turn of the loop.
+    pub now: SystemTime,
+}
+
+/// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs
+/// cannot stop every cold file; passwords never take more than a quarter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Open, list, remove: milliseconds.
+    Short,
+    /// Writing, fsync, handlers of a library's user: as long as it takes.
+    Long,
+    /// Password hashes: made to be slow.
+    Passwords,
+}
+
+/// What a job comes to.
+pub enum Outcome {
+    /// The answer.
+    Response(Response),
+    /// Ask the service again: what it lacked is known by now (a password has been verified).
+    Again(Box<Request<'static>>),
+}
+
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Outcome {
+        Outcome::Response(response)
+    }
+}
+
+/// Work for a worker. It may block; if it panics the client gets 500 and the server lives.
+pub type Job = Box<dyn FnOnce() -> Outcome + Send>;
+
+/// Work for a worker that needs the whole content.
+pub type ContentJob = Box<dyn FnOnce(Vec<u8>) -> Response + Send>;
+
+/// Opens the place content is streamed to, or answers why not; nothing of the content has been read.
+pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
+
+/// How a service answers.
+pub enum Answer {
+    /// At once.
+    Now(Response),
+    /// After some work that may block.
+    Blocking(Lane, Job),
+    /// After the content has been collected in memory: at most `limit` octets, more is 413.
+    Collect {
+        /// The most octets of content.
+        limit: u64,
+        /// What happens with them.
+        then: ContentJob,
+    },
+    /// After the content has been streamed into a sink: at most `limit` octets, more is 413.
+    Receive {
+        /// The most octets of content.
+        limit: u64,
+        /// Opens the sink, before 100 (Continue) is sent and before any content is read.
+        open: OpenSink,
+    },
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        Answer::Now(response)
+    }
+}
+
+/// Where streamed content goes. Every call happens on a worker, one at a time, in order. A sink that
+/// is dropped before [`Sink::finish`] must leave nothing behind.
+pub trait Sink: Send {
+    /// Takes the next octets.
+    ///
+    /// # Errors
+    /// The response that ends the exchange; the sink is dropped.
+    fn write(&mut self, octets: &[u8]) -> Result<(), Response>;
+
+    /// The content is complete.
+    fn finish(self: Box<Self>) -> Response;
+}
+
+/// Somebody who answers requests. Each loop owns one ([`Service::fork`]), so a service may keep
+/// memory of its own without a lock; what all loops share stands behind an `Arc`.
+pub trait Service: Send {
+    /// Answers one request, without blocking.
+    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer;
+
+    /// Answers octets that are no request. `head` is what was received of it.
+    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+        let _ = visit;
+        super::page::refusal(refusal, head)
+    }
+
+    /// The same service for another loop.
+    fn fork(&self) -> Box<dyn Service>;
+}

@@ -1,0 +1,277 @@
+//! A response as a service makes it: status, fields, and where its content comes from.
+//!
+//! Never: `Date`, `Connection`, `Content-Length`, `Transfer-Encoding`. The connection writes those, from
+//! what it really does; a service that names one of them is not believed ([`Response::field`]).
+//!
+//! The subtle thing: content that lies in a file stays there. A response carries the open file and the
+//! octets of it that are meant, so a film costs a descriptor and not memory, and the length in the
+//! head is that of the very file that is sent.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use crate::http::{Fields, Status};
+
+/// Fields that only the connection may write: they say what it does, so they must not be guessed.
+pub const CONNECTION_FIELDS: [&str; 6] =
+    ["Date", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade"];
+
+/// Whether only the connection may write this field.
+pub fn is_connection_field(name: &str) -> bool {
+    CONNECTION_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Content held in memory.
+#[derive(Clone, Debug)]
+pub enum Octets {
+    /// Part of the program.
+    Static(&'static [u8]),
+    /// Made for this response.
+    Owned(Vec<u8>),
+    /// Made once, sent often.
+    Shared(Arc<[u8]>),
+}
+
+impl std::ops::Deref for Octets {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Octets::Static(octets) => octets,
+            Octets::Owned(octets) => octets,
+            Octets::Shared(octets) => octets,
+        }
+    }
+}
+
+impl From<&'static str> for Octets {
+    fn from(text: &'static str) -> Octets {
+        Octets::Static(text.as_bytes())
+    }
+}
+
+impl From<&'static [u8]> for Octets {
+    fn from(octets: &'static [u8]) -> Octets {
+        Octets::Static(octets)
+    }
+}
+
+impl From<String> for Octets {
+    fn from(text: String) -> Octets {
+        Octets::Owned(text.into_bytes())
+    }
+}
+
+impl From<Vec<u8>> for Octets {
+    fn from(octets: Vec<u8>) -> Octets {
+        Octets::Owned(octets)
+    }
+}
+
+impl From<Arc<[u8]>> for Octets {
+    fn from(octets: Arc<[u8]>) -> Octets {
+        Octets::Shared(octets)
+    }
+}
+
+/// A piece of content that alternates between memory and file (multipart/byteranges).
+#[derive(Debug)]
+pub enum Piece {
+    /// These octets.
+    Octets(Vec<u8>),
+    /// `len` octets of the file from `from` on.
+    Range {
+        /// The first octet.
+        from: u64,
+        /// How many.
+        len: u64,
+    },
+}
+
+/// Where the content of a response comes from.
+#[derive(Debug)]
+pub enum Body {
+    /// There is none: `Content-Length: 0`, or no length where the status forbids content.
+    Empty,
+    /// From memory.
+    Octets(Octets),
+    /// `len` octets of an open file from `from` on.
+    File {
+        /// The file, opened and measured by whoever made the response.
+        file: File,
+        /// The first octet.
+        from: u64,
+        /// How many.
+        len: u64,
+    },
+    /// From memory and file in turns.
+    Pieces {
+        /// The file every range refers to.
+        file: File,
+        /// In the order in which they are sent.
+        pieces: Vec<Piece>,
+    },
+}
+
+impl Body {
+    /// How many octets it has.
+    pub fn len(&self) -> u64 {
+        match self {
+            Body::Empty => 0,
+            Body::Octets(octets) => octets.len() as u64,
+            Body::File { len, .. } => *len,
+            Body::Pieces { pieces, .. } => pieces.iter().map(Piece::len).sum(),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Piece {
+    /// How many octets it has.
+    pub fn len(&self) -> u64 {
+        match self {
+            Piece::Octets(octets) => octets.len() as u64,
+            Piece::Range { len, .. } => *len,
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A response.
+#[derive(Debug)]
+pub struct Response {
+    status: Status,
+    fields: Fields,
+    body: Body,
+    closes: bool,
+    note: Option<String>,
+}
+
+impl Response {
+    /// A response without fields and content.
+    pub fn new(status: Status) -> Response {
+        Response { status, fields: Fields::new(), body: Body::Empty, closes: false, note: None }
+    }
+
+    /// Content of this media type.
+    pub fn content(status: Status, media_type: &str, octets: impl Into<Octets>) -> Response {
+        Response::new(status).field("Content-Type", media_type).with_body(Body::Octets(octets.into()))
+    }
+
+    /// Plain text.
+    pub fn text(status: Status, text: impl Into<Octets>) -> Response {
+        Response::content(status, "text/plain; charset=utf-8", text)
+    }
+
+    /// A page.
+    pub fn html(status: Status, page: impl Into<Octets>) -> Response {
+        Response::content(status, "text/html; charset=utf-8", page)
+    }
+
+    /// JSON.
+    pub fn json(status: Status, json: impl Into<Octets>) -> Response {
+        Response::content(status, "application/json", json)
+    }
+
+    /// Adds a field line.
+    ///
+    /// A line that cannot be sent (a value with a control octet, a field of the connection) turns the
+    /// whole response into a 500 with a note for the log: sending the rest as if nothing were wrong
+    /// could drop the one line that mattered, such as a Content-Security-Policy.
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Response {
+        if is_connection_field(name) || self.fields.push(name, value).is_err() {
+            return Response::new(Status::INTERNAL_SERVER_ERROR).with_note(format!("a field cannot be sent: {name:?}"));
+        }
+        self
+    }
+
+    /// Puts one line in the place of every line of this name; as [`Response::field`] otherwise.
+    pub fn replace_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Response {
+        self.fields.remove(name);
+        self.field(name, value)
+    }
+
+    /// Takes out every line of this name.
+    pub fn without_field(mut self, name: &str) -> Response {
+        self.fields.remove(name);
+        self
+    }
+
+    /// The same with this content.
+    pub fn with_body(mut self, body: Body) -> Response {
+        self.body = body;
+        self
+    }
+
+    /// The same, and the connection ends after it.
+    pub fn closing(mut self) -> Response {
+        self.closes = true;
+        self
+    }
+
+    /// The same with a note for the log: what the client is not told.
+    pub fn with_note(mut self, note: impl Into<String>) -> Response {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The same with another status.
+    pub fn with_status(mut self, status: Status) -> Response {
+        self.status = status;
+        self
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The content.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Whether the connection must end after it.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// The note for the log.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Taken apart for sending.
+    pub fn into_parts(self) -> (Status, Fields, Body) {
+        (self.status, self.fields, self.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_cannot_be_sent_fails_the_whole_response() {
+        let ok = Response::new(Status::OK).field("Location", "/a");
+        assert_eq!((ok.status(), ok.fields().get("location")), (Status::OK, Some(&b"/a"[..])));
+        for (name, value) in [("Location", "/a\r\nX: y"), ("a b", "c"), ("content-length", "5"), ("Date", "now")] {
+            let bad = Response::text(Status::OK, "x").field(name, value);
+            assert_eq!((bad.status(), bad.body().len()), (Status::INTERNAL_SERVER_ERROR, 0), "{name}");
+            assert!(bad.note().is_some());
+        }
+    }
+}

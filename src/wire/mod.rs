@@ -1,0 +1,1 @@
+//! The study view: record now, explain later.
