@@ -1,4 +1,5 @@
 //! From path to representation.
+pub mod listing;
 pub mod site;
 
 pub use site::{Settings, Site};

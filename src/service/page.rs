@@ -52,7 +52,7 @@ const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/D
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Which form of page the client would rather have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `Accept` names text/html.
     Html,
@@ -151,7 +151,9 @@ impl Problem {
     pub fn method_not_allowed(method: &[u8], allow: &str) -> Problem {
         let problem = Problem::new(Status::METHOD_NOT_ALLOWED);
         match allow {
-            "" => problem.with_sentence(format!("{} does not work at this address, nor does any method.", shown(method))),
+            "" => {
+                problem.with_sentence(format!("{} does not work at this address, nor does any method.", shown(method)))
+            }
             _ => problem.with_sentence(format!("{} does not work at this address. These do: {allow}.", shown(method))),
         }
     }

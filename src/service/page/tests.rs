@@ -6,7 +6,7 @@ fn with_request<T>(fields: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
     let head = format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let mut connection = Connection::new(Limits::default());
     match connection.receive(head.as_bytes()) {
-        Step { event: Event::Request(request), .. } => then(&request),
+        Step { event: Event::Request(request, _), .. } => then(&request),
         step => panic!("{step:?}"),
     }
 }
@@ -128,7 +128,10 @@ fn every_status_has_words_in_every_form_and_a_page_stays_below_4_kb() {
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         let json = with_request("Accept: application/json\r\n", |r| content(&problem(r, &said)));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!((json["status"].as_u64(), json["detail"].as_str()), (Some(status.code().into()), Some(&*said.sentence)));
+        assert_eq!(
+            (json["status"].as_u64(), json["detail"].as_str()),
+            (Some(status.code().into()), Some(&*said.sentence))
+        );
         said = said.with_sentence(&long).with_advice(&long);
         for _ in 0..5 {
             said = said.with_link(&long, format!("/{}", "a".repeat(HREF_OCTETS - 1)));
@@ -167,9 +170,15 @@ fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
     ] {
         let at = if head.contains(&b'P') && head[14] == b'\n' { 14 } else { head.len() };
         let line = content(&refusal(&Refusal::new(Fault::BareLf, at, 1), head));
-        assert!(line.starts_with(&format!("400 byte {at}: a line ends")) && line.ends_with("(RFC 9112 §2.2)\n"), "{line}");
+        assert!(
+            line.starts_with(&format!("400 byte {at}: a line ends")) && line.ends_with("(RFC 9112 §2.2)\n"),
+            "{line}"
+        );
     }
-    let json = refusal(&Refusal::new(Fault::HostTwice, 60, 7), &[b"G\r\naccept:application/json\r\n", &[b'x'; 60][..]].concat());
+    let json = refusal(
+        &Refusal::new(Fault::HostTwice, 60, 7),
+        &[b"G\r\naccept:application/json\r\n", &[b'x'; 60][..]].concat(),
+    );
     let json: serde_json::Value = serde_json::from_str(&content(&json)).unwrap();
     assert_eq!((json["byte"].as_u64(), json["fault"].as_str()), (Some(60), Some("HostTwice")));
     // A place beyond what was kept of the head must not panic.
@@ -196,8 +205,12 @@ fn whoever_is_turned_away_is_told_when_to_come_back() {
     assert!(content(&page).contains("<meta http-equiv=\"refresh\" content=\"5\">"));
     let canned = String::from_utf8(overload(&HttpDate::from_second(0))).unwrap();
     let (head, text) = canned.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n"));
-    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", text.len())) && head.contains("\r\nRetry-After: 5\r\n"));
+    assert!(head.starts_with(
+        "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n"
+    ));
+    assert!(
+        head.contains(&format!("\r\nContent-Length: {}\r\n", text.len())) && head.contains("\r\nRetry-After: 5\r\n")
+    );
     assert!(text.ends_with('\n') && text.starts_with("503 "));
 }
 

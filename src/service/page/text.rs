@@ -144,7 +144,8 @@ mod tests {
         ] {
             assert_eq!(size(octets), expected, "{octets}");
         }
-        for (octets, expected) in [(0, "0 bytes"), (1, "1 byte"), (1000, "1,000 bytes"), (4_812_345, "4,812,345 bytes")] {
+        for (octets, expected) in [(0, "0 bytes"), (1, "1 byte"), (1000, "1,000 bytes"), (4_812_345, "4,812,345 bytes")]
+        {
             assert_eq!(bytes(octets), expected);
         }
     }

@@ -211,7 +211,9 @@ pub(crate) const fn remedy(fault: Fault) -> Option<&'static str> {
     Some(match fault {
         Fault::BareLf => "End every line with CR LF; in printf that is \\r\\n.",
         Fault::TlsHandshake => "Open the address with http:// instead of https://.",
-        Fault::RequestLine | Fault::NoVersion | Fault::VersionSyntax => "A request line looks like this: GET / HTTP/1.1",
+        Fault::RequestLine | Fault::NoVersion | Fault::VersionSyntax => {
+            "A request line looks like this: GET / HTTP/1.1"
+        }
         Fault::HostMissing => "Add a line that names the server, such as: Host: localhost",
         Fault::TargetOctet => "Write it as %XX; spaces are %20.",
         Fault::PercentEncoding => "A percent sign that means itself is written %25.",
@@ -219,7 +221,9 @@ pub(crate) const fn remedy(fault: Fault) -> Option<&'static str> {
         Fault::SpaceBeforeColon => "Put the colon directly behind the name.",
         Fault::LengthAndCoding => "Send one of them.",
         Fault::LengthInvalid | Fault::LengthTwice => "Count octets, not characters, and send the number once.",
-        Fault::ChunkSize => "A chunk is: its size in hexadecimal digits, CR LF, that many octets, CR LF. A chunk of size 0 ends the content.",
+        Fault::ChunkSize => {
+            "A chunk is: its size in hexadecimal digits, CR LF, that many octets, CR LF. A chunk of size 0 ends the content."
+        }
         Fault::ChunkEnd => "The size counts the octets of the chunk without the CR LF behind them.",
         Fault::TruncatedHead => "The head ends with an empty line: CR LF alone.",
         Fault::TruncatedContent => "Content-Length counts octets, not characters; in chunks, the last one has size 0.",
