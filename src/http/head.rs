@@ -65,11 +65,27 @@ impl Scan {
 
     /// How many octets of the message have been looked at.
     pub fn seen(&self) -> usize {
-        self.at
+        self.skipped + self.at
+    }
+
+    /// The method, as far as it can be told from a head that is not complete or not good: a HEAD that
+    /// is refused gets no content either.
+    pub fn method(&self, input: &[u8]) -> Method {
+        const LONGEST: usize = 8; // no name known here is longer
+        let message = input.get(self.skipped..).unwrap_or_default();
+        let end = message.iter().take(LONGEST).position(|&o| o == b' ').unwrap_or(0);
+        Method::of(&message[..end])
     }
 
     /// Looks on in `input`, which begins with everything that was there the last time.
     pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Scanned {
+        match self.search(input, limits) {
+            Scanned::Refused(refusal) => Scanned::Refused(refusal.shifted(self.skipped as u64)),
+            other => other,
+        }
+    }
+
+    fn search(&mut self, input: &[u8], limits: &Limits) -> Scanned {
         if self.at == 0 {
             match self.begin(input) {
                 Ok(true) => {}
@@ -77,7 +93,10 @@ impl Scan {
                 Err(refusal) => return Scanned::Refused(refusal),
             }
         }
-        let message = &input[self.skipped..];
+        let message = input.get(self.skipped..).unwrap_or_default();
+        if message.len() < self.at {
+            return Scanned::NeedMore;
+        }
         let bound = message.len().min(limits.head);
         let mut line = None;
         while let Some(found) = message[self.at..bound].iter().position(|&o| o == b'\n') {
@@ -106,15 +125,14 @@ impl Scan {
         if message.len() <= limits.head {
             return Scanned::NeedMore;
         }
-        let fault = if self.checked { Fault::HeadTooLarge } else { Fault::TargetTooLong };
-        Scanned::Refused(Refusal::new(fault, limits.head, 0))
+        Scanned::Refused(if self.checked { too_large(limits) } else { overlong(&message[..bound], limits) })
     }
 
     /// Skips at most one empty line. `Ok(false)` when more octets are needed to tell.
     fn begin(&mut self, input: &[u8]) -> Result<bool, Refusal> {
         let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
         loop {
-            match &input[self.skipped..] {
+            match input.get(self.skipped..).unwrap_or_default() {
                 [] | [b'\r'] => return Ok(false),
                 [TLS_HANDSHAKE, ..] => return refuse(Fault::TlsHandshake, 0, 1),
                 [b'\r', b'\n', ..] if self.skipped == 0 => self.skipped = 2,
@@ -125,6 +143,22 @@ impl Scan {
             }
         }
     }
+}
+
+fn too_large(limits: &Limits) -> Refusal {
+    Refusal::new(Fault::HeadTooLarge, limits.head, 0)
+}
+
+/// What makes a request line too long that has not ended within the bound of a head.
+fn overlong(line: &[u8], limits: &Limits) -> Refusal {
+    let Some(first) = line.iter().position(|&o| o == b' ') else { return too_large(limits) };
+    let target = &line[first + 1..];
+    let len = target.iter().position(|&o| o == b' ').unwrap_or(target.len());
+    if len <= limits.target && len < target.len() {
+        return too_large(limits);
+    }
+    let at = len.min(limits.target);
+    Refusal::new(Fault::TargetTooLong, first + 1 + at, len - at)
 }
 
 /// The request line: method, target, version, and where they lie.
