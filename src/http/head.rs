@@ -19,7 +19,7 @@ use super::fault::{Fault, Refusal};
 use super::field;
 use super::limits::Limits;
 use super::method::Method;
-use super::octet::{is_tchar, trim};
+use super::octet::{is_target_octet, is_tchar, trim};
 use super::target::{self, Form, Target};
 use super::{Span, Version};
 
@@ -207,7 +207,11 @@ impl RequestLine {
             return refuse(Fault::RequestLine, at, 1.min(end - at));
         }
         if at + len == end {
-            return refuse(Fault::NoVersion, end, 0);
+            // A tab in the place of the space is the mistake, and not that the version is missing.
+            return match line[at..].iter().position(|&o| !is_target_octet(o)) {
+                Some(bad) => refuse(Fault::TargetOctet, at + bad, 1),
+                None => refuse(Fault::NoVersion, end, 0),
+            };
         }
         let method = Method::of(&line[..first]);
         let version_span = Span::new(at + len + 1, end - at - len - 1);
@@ -222,6 +226,7 @@ impl RequestLine {
 fn version(octets: &[u8], at: usize) -> Result<Version, Refusal> {
     match octets {
         b"HTTP/1.0" => Ok(Version::Http10),
+        b"" => Err(Refusal::new(Fault::NoVersion, at, 0)),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Err(Refusal::new(Fault::VersionUnsupported, at, octets.len()))
@@ -354,6 +359,53 @@ impl Head {
         match (self.line.target.form, self.line.target.authority) {
             (Form::Absolute, Some(span)) => Some(span.of(octets)),
             _ => self.values(octets, "host").next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether httparse takes `line` as the one field line of a head.
+    fn httparse_takes(line: &[u8]) -> bool {
+        let head = [line, b"\r\n\r\n"].concat();
+        let mut room = [httparse::EMPTY_HEADER; 2];
+        match httparse::parse_headers(&head, &mut room) {
+            Ok(httparse::Status::Complete((used, _))) => used == head.len(),
+            _ => false,
+        }
+    }
+
+    #[track_caller]
+    fn agree(line: &[u8]) {
+        assert_eq!(httparse_takes(line), field::diagnose(line).is_none(), "{:?}", line.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn the_one_who_refuses_and_the_one_who_blames_agree_on_every_short_line() {
+        const ALPHABET: &[u8] = b"Aa:-\" \t\r\0\x7f\x80\xff\\(";
+        let mut lines: Vec<Vec<u8>> = vec![Vec::new()];
+        for _ in 0..5 {
+            lines = lines.iter().flat_map(|line| ALPHABET.iter().map(move |&o| [&line[..], &[o]].concat())).collect();
+            // A line that is empty is the end of the head and never looked at.
+            lines.iter().for_each(|line| agree(line));
+        }
+    }
+
+    #[test]
+    fn every_octet_means_the_same_to_both_in_a_name_and_in_a_value() {
+        for octet in (0..=u8::MAX).filter(|&o| o != b'\n') {
+            for line in [
+                vec![octet, b':'],
+                vec![b'A', octet, b'B', b':', b'x'],
+                vec![b'A', b':', octet],
+                vec![b'A', b':', b'x', octet, b'y'],
+                [b"Long-Field-Name-For-The-Wide-Path", &[octet][..], b": x"].concat(),
+                [b"A: a value that is long enough for the wide path", &[octet][..], b"of a vector"].concat(),
+            ] {
+                agree(&line);
+            }
         }
     }
 }
