@@ -248,6 +248,18 @@ pub struct FieldLine {
     pub value: Span,
 }
 
+impl FieldLine {
+    /// Where a line lies that httparse found in `octets`: its slices point into them.
+    fn of(header: &httparse::Header<'_>, octets: &[u8]) -> FieldLine {
+        let base = octets.as_ptr() as usize;
+        let value = trim(header.value);
+        FieldLine {
+            name: Span::new(header.name.as_ptr() as usize - base, header.name.len()),
+            value: Span::new(value.as_ptr() as usize - base, value.len()),
+        }
+    }
+}
+
 /// A whole request head: positions only, so it can be moved with its octets.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -255,14 +267,21 @@ pub struct Head {
     pub line: RequestLine,
     /// Octets of the whole head, blank line included.
     pub len: usize,
-    lines: [FieldLine; Limits::FIELD_LINES],
+    few: [FieldLine; FEW],
     count: usize,
+    /// All lines, when they are more than a few.
+    many: Box<[FieldLine]>,
 }
+
+/// Field lines that are kept inline, so that the head of a browser costs no allocation, and moving it
+/// little. More lines than these are rare and go to the heap.
+const FEW: usize = 24;
 
 impl Head {
     /// Reads the field lines of a complete head and checks Host.
     pub fn parse(octets: &[u8], line: RequestLine) -> Result<Head, Refusal> {
-        let mut head = Head { len: octets.len(), lines: [FieldLine::default(); Limits::FIELD_LINES], count: 0, line };
+        let few = [FieldLine::default(); FEW];
+        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), line };
         head.read_fields(octets)?;
         head.check_host(octets)?;
         Ok(head)
@@ -270,7 +289,7 @@ impl Head {
 
     /// The field lines, in the order in which they came.
     pub fn lines(&self) -> &[FieldLine] {
-        &self.lines[..self.count]
+        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
     }
 
     /// The values of every field line of this name.
@@ -288,33 +307,31 @@ impl Head {
     }
 
     fn read_fields(&mut self, octets: &[u8]) -> Result<(), Refusal> {
-        // Most heads have few lines: clearing 24 slots costs a third of clearing a hundred.
-        const FEW: usize = 24;
-        let mut few = [httparse::EMPTY_HEADER; FEW];
-        match self.read_into(octets, &mut few) {
-            Err(httparse::Error::TooManyHeaders) => {
-                let mut all = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
-                self.read_into(octets, &mut all).map_err(|_| self.blame(octets))
+        let fields = &octets[self.line.len..];
+        let mut room = [httparse::EMPTY_HEADER; FEW];
+        match httparse::parse_headers(fields, &mut room) {
+            Ok(httparse::Status::Complete((_, found))) => {
+                for (slot, header) in self.few.iter_mut().zip(found.iter()) {
+                    *slot = FieldLine::of(header, octets);
+                }
+                self.count = found.len();
+                Ok(())
             }
-            other => other.map_err(|_| self.blame(octets)),
+            Err(httparse::Error::TooManyHeaders) => self.read_many(octets),
+            _ => Err(self.blame(octets)),
         }
     }
 
-    fn read_into<'a>(&mut self, octets: &'a [u8], room: &mut [httparse::Header<'a>]) -> Result<(), httparse::Error> {
-        let base = octets.as_ptr() as usize;
-        let fields = &octets[self.line.len..];
-        let httparse::Status::Complete((_, found)) = httparse::parse_headers(fields, room)? else {
-            return Err(httparse::Error::HeaderName);
-        };
-        for (slot, header) in self.lines.iter_mut().zip(found) {
-            let value = trim(header.value);
-            *slot = FieldLine {
-                name: Span::new(header.name.as_ptr() as usize - base, header.name.len()),
-                value: Span::new(value.as_ptr() as usize - base, value.len()),
-            };
+    #[cold]
+    fn read_many(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        let mut room = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
+        match httparse::parse_headers(&octets[self.line.len..], &mut room) {
+            Ok(httparse::Status::Complete((_, found))) => {
+                self.many = found.iter().map(|header| FieldLine::of(header, octets)).collect();
+                Ok(())
+            }
+            _ => Err(self.blame(octets)),
         }
-        self.count = found.len();
-        Ok(())
     }
 
     /// The place httparse does not tell: the first line that is no field line.
