@@ -31,7 +31,7 @@ pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
 pub use door::{Door, Symlinks};
 
 /// A regular file or a folder: nothing else is ever served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file.
     File,

@@ -204,6 +204,7 @@ impl Shared {
                 }
                 answer => answer,
             },
+            Method::Get | Method::Head => listing::asset(request.path()),
             _ => None,
         }
     }
@@ -249,17 +250,16 @@ impl Shared {
             Found::File(located) => retrieve(request, located, &self.place, &context, may_block),
             // Reading a folder can take long, cached or not.
             Found::Directory(_) if !may_block => Err(Miss::WouldBlock),
-            Found::Directory(directory) => Ok(self.list(request, &directory, now)),
+            Found::Directory(directory) => Ok(self.list(request, &directory)),
             Found::Redirect { .. } => Err(Miss::not_found()),
         }
     }
 
-    fn list(&self, request: &Request<'_>, directory: &Directory, now: SystemTime) -> Response {
+    fn list(&self, request: &Request<'_>, directory: &Directory) -> Response {
         let context = listing::Context {
-            path: collapse(request.path()),
+            path: request.path().to_vec(),
             dotfiles: self.place.dotfiles,
             cache_control: self.cache_control.clone(),
-            now,
         };
         listing::respond(request, directory, &context)
     }

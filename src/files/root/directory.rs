@@ -29,7 +29,7 @@ pub struct Directory {
 }
 
 /// A file or folder in a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Its name.
     pub name: Vec<u8>,
