@@ -158,8 +158,9 @@ fn print(octets: &[u8]) -> ! {
 fn command() -> Command {
     Typed::command().mut_args(|arg| {
         let ignored = arg.get_env().is_some_and(|name| {
-            std::env::var_os(name)
-                .is_some_and(|v| v.is_empty() || (name == "BAREWIRE_PORT" && v.as_encoded_bytes().starts_with(b"tcp://")))
+            std::env::var_os(name).is_some_and(|v| {
+                v.is_empty() || (name == "BAREWIRE_PORT" && v.as_encoded_bytes().starts_with(b"tcp://"))
+            })
         });
         let arg = arg.hide_env_values(true);
         if ignored { arg.env(Resettable::Reset) } else { arg }
@@ -211,8 +212,11 @@ impl Reader<'_> {
             (true, false) => match (self.is_typed("lan"), self.is_typed("bind")) {
                 (true, false) => Ok(Bind::Lan),
                 (false, true) => Ok(Bind::Addresses(addresses)),
-                _ => Err(Complaint::new(Exit::Usage, "--lan opens every address, --bind only some: they exclude each other.")
-                    .advising("Leave out one of them:  barewire --lan")),
+                _ => Err(Complaint::new(
+                    Exit::Usage,
+                    "--lan opens every address, --bind only some: they exclude each other.",
+                )
+                .advising("Leave out one of them:  barewire --lan")),
             },
         }
     }

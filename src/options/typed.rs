@@ -109,7 +109,7 @@ pub(super) struct Typed {
     /// For applications that route in the browser. Only requests that accept HTML get FILE, so a missing
     /// image is still 404.
     ///
-    /// Example: barewire --spa dist, or barewire --spa=app.html dist
+    /// Example: barewire --spa=app.html dist
     #[arg(long, value_name = "FILE", env = "BAREWIRE_SPA", help_heading = WHAT, num_args = 0..=1, require_equals = true, default_missing_value = "index.html")]
     pub(super) spa: Option<String>,
 
@@ -126,7 +126,7 @@ pub(super) struct Typed {
     ///
     /// Without it a browser keeps pages from elsewhere out.
     ///
-    /// Example: barewire --cors, or barewire --cors=http://localhost:3000
+    /// Example: barewire --cors=http://localhost:3000
     #[arg(long, value_name = "ORIGIN", env = "BAREWIRE_CORS", help_heading = WHAT, num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     pub(super) cors: Option<String>,
 
@@ -167,9 +167,9 @@ pub(super) struct Typed {
     /// How long a request head may take, all in all
     ///
     /// The clock starts with the first byte and is not set back by the next ones, so a client that
-    /// drips bytes cannot hold a connection.
+    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default.
     ///
-    /// Example: barewire --head-timeout 60s, to type requests by hand
+    /// Example: barewire --head-timeout 60s
     #[arg(long, value_name = "TIME", env = "BAREWIRE_HEAD_TIMEOUT", help_heading = LIMITS, default_value = "10s", allow_negative_numbers = true)]
     pub(super) head_timeout: String,
 
@@ -246,7 +246,7 @@ pub(super) struct Typed {
 
     /// Print the manual page, and exit
     ///
-    /// Example: barewire --man >barewire.1; man ./barewire.1
+    /// Example: barewire --man >barewire.1
     #[arg(long, help_heading = OUTPUT)]
     pub(super) man: bool,
 }

@@ -51,7 +51,9 @@ pub(super) fn complaint(error: &Error, command: &Command, typed: &[OsString]) ->
             complaint(format!("{source} takes true or false, not {value:?}."))
         }
         ErrorKind::TooManyValues => complaint(format!("{name} takes no value, not even {value:?}.")),
-        ErrorKind::NoEquals => complaint(format!("{name} takes its value behind \"=\".")).advising(example(command, name)),
+        ErrorKind::NoEquals => {
+            complaint(format!("{name} takes its value behind \"=\".")).advising(example(command, name))
+        }
         ErrorKind::InvalidUtf8 => complaint("an option or its value is not UTF-8 text.".into()),
         _ => complaint(error.kind().as_str().unwrap_or("the command line cannot be understood").into())
             .advising("See all options:  barewire -h"),

@@ -135,7 +135,11 @@ pub(super) fn origin(text: &str) -> Result<String, Unfit> {
         let host = authority(rest.as_bytes()).map(|(host, _)| host);
         octet::is_token(scheme.as_bytes()) && host.is_some_and(|host| !host.is_empty()) && text.is_ascii()
     });
-    if text == "*" || is_origin { Ok(text.to_ascii_lowercase()) } else { takes("an origin such as http://localhost:3000") }
+    if text == "*" || is_origin {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        takes("an origin such as http://localhost:3000")
+    }
 }
 
 /// What Cache-Control says.
@@ -236,7 +240,8 @@ mod tests {
             assert_eq!(origin(text), Ok(text.to_string()));
         }
         assert_eq!(origin("HTTP://Example.org"), Ok("http://example.org".to_string()));
-        for text in ["", "null", "localhost:3000", "http://", "http://a/", "http://a b", "http://a\r\nX: y", "http://é"] {
+        for text in ["", "null", "localhost:3000", "http://", "http://a/", "http://a b", "http://a\r\nX: y", "http://é"]
+        {
             assert!(origin(text).is_err(), "{text}");
         }
     }
