@@ -67,6 +67,7 @@ fn serve(options: Options) -> Result<(), Complaint> {
     let failed = |error: io::Error| Complaint::new(Exit::Failed, format!("the server failed: {error}."));
     let service = Router::new(Box::new(site));
     let server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
+    net::signal::watch(server.stopper()).map_err(failed)?;
     let began = Instant::now();
     announce(&options, &banner);
     let _ = sd_notify::notify(&[NotifyState::Ready]);

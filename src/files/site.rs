@@ -17,7 +17,7 @@ use super::cors::{Cors, varying};
 use super::gate;
 use super::listing;
 use super::media_type;
-use super::resource::{Found, Located, Miss, Place, Single, collapse, encode};
+use super::resource::{Found, Located, Miss, Place, Single, encode};
 use super::retrieve::{self, retrieve};
 use super::root::{Directory, Root, Symlinks};
 use crate::http::target::Form;

@@ -84,7 +84,7 @@ pub fn bytes(octets: u64) -> String {
     let digits = octets.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3 + " bytes".len());
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
