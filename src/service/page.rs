@@ -47,3 +47,11 @@ pub fn refusal(refusal: &Refusal, head: &[u8]) -> Response {
     let _ = head;
     Response::text(refusal.fault.status(), format!("{} {refusal}\n", refusal.fault.status()))
 }
+
+/// The whole answer to somebody for whom there is no seat.
+pub fn overload(date: &crate::http::HttpDate) -> Vec<u8> {
+    let mut out = b"HTTP/1.1 503 Service Unavailable\r\nDate: ".to_vec();
+    out.extend_from_slice(date.octets());
+    out.extend_from_slice(b"\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 35\r\n\r\n503 Too busy. Try again in 5 s.   \n");
+    out
+}
