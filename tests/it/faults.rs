@@ -93,11 +93,9 @@ fn provoke(fault: Fault) -> Provocation {
     }
 }
 
-/// The octets to send, and the place of the mark in the message.
+/// The octets to send, and the place of the mark in them.
 fn unmark(text: &str) -> (Vec<u8>, Option<usize>) {
-    // At most one empty line before a message is no part of it.
-    let skipped = if text.starts_with("\r\n▸\r\n") { 2 } else { 0 };
-    (text.replace('▸', "").into_bytes(), text.find('▸').map(|at| at - skipped))
+    (text.replace('▸', "").into_bytes(), text.find('▸'))
 }
 
 #[track_caller]
@@ -178,13 +176,20 @@ fn nothing_after_a_refused_request_is_taken_for_a_request() {
 fn a_fault_in_html_reflects_nothing_of_the_request() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let server = Server::start(&folder, &[]);
-    let octets = "GET /<script>alert(1)</script> HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
-    let mut client = Client::connect(&server);
-    client.send(octets);
-    let answer = client.response("GET");
-    answer.assert_status(400);
-    assert!(!answer.text().contains("<script>alert"), "{answer:?}");
-    client.end();
+    let html = "Accept: text/html\r\n";
+    for (target, fields, status) in [
+        ("/<script>alert(1)</script>", html.to_string(), 404),
+        ("/<script>alert(1)</script>", format!("{html}A<script>alert(1): b\r\n"), 400),
+        ("/a.txt?<script>alert(1)", format!("{html}Host: <script>alert(1)\r\n"), 400),
+    ] {
+        let mut client = Client::connect(&server);
+        client.send(request("GET", target, &fields));
+        let answer = client.response("GET");
+        assert!(answer.assert_status(status).must("content-type").starts_with("text/html"), "{answer:?}");
+        assert!(answer.must("content-security-policy").contains("default-src 'none'"), "{answer:?}");
+        assert!(!answer.text().contains("<script"), "{answer:?}");
+        client.end();
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::client::{ask, get, raw};
+use crate::client::{ask, get};
 use crate::server::{Folder, Server};
 
 #[test]
@@ -46,15 +46,12 @@ fn headers_cors_and_cache_are_what_was_asked_for() {
     let answer = get(&closed, "/a.txt", "Origin: http://other.example\r\n");
     assert!(answer.field("access-control-allow-origin").is_none(), "no page of elsewhere may read");
     assert_eq!(answer.must("cache-control"), "no-store");
-    assert_eq!(answer.must("cross-origin-resource-policy"), "same-site");
 }
 
 #[test]
-fn a_named_host_is_answered_and_a_smaller_head_limit_holds() {
+fn a_smaller_limit_of_the_head_holds() {
     let folder = Folder::with(&[("a.txt", "a")]);
-    let server = Server::start(&folder, &["--host", "my.example", "--max-head", "2K"]);
-    raw(&server, "GET /a.txt HTTP/1.1\r\nHost: my.example:80\r\n\r\n", "GET").assert_status(200);
-    raw(&server, "GET /a.txt HTTP/1.1\r\nHost: your.example\r\n\r\n", "GET").assert_status(421);
+    let server = Server::start(&folder, &["--max-head", "2K"]);
     get(&server, "/a.txt", &format!("X: {}\r\n", "x".repeat(1_500))).assert_status(200);
     get(&server, "/a.txt", &format!("X: {}\r\n", "x".repeat(2_500))).assert_status(431);
 }
