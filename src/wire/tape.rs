@@ -14,7 +14,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Octets one turn of a loop may record; beyond it they are counted as dropped. Twice what the reads
@@ -147,10 +147,7 @@ impl Tape {
         if self.batch.records.is_empty() {
             return;
         }
-        let fresh = match self.empty.try_recv() {
-            Ok(batch) => batch,
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Batch::default(),
-        };
+        let fresh = self.empty.try_recv().unwrap_or_default();
         let mut batch = std::mem::replace(&mut self.batch, fresh);
         batch.dropped = self.dropped;
         match self.full.try_send(batch) {
