@@ -19,6 +19,9 @@ use std::sync::LazyLock;
 
 use askama::Template;
 
+use super::gate;
+use super::resource::is_hidden;
+use super::root::{Directory, Entry, Kind};
 use crate::http::{Request, Status};
 use crate::service::Response;
 use crate::service::page::{self, Form};
@@ -28,22 +31,28 @@ mod rows;
 
 use order::{By, Order, sorted};
 
-/// What a name in a folder stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    File,
-    Directory,
+/// What a listing is made for.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// The folder's path as the client wrote it, decoded, with a slash at its end: references in the page
+    /// are resolved against it, empty segments included.
+    pub path: Vec<u8>,
+    /// Whether names that begin with a dot are shown.
+    pub dotfiles: bool,
+    /// What Cache-Control says.
+    pub cache_control: String,
 }
 
-/// One name in a folder.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Entry {
-    /// The octets of the name; it contains no slash.
-    pub(crate) name: Vec<u8>,
-    pub(crate) kind: Kind,
-    pub(crate) size: u64,
-    /// Seconds since 1970 and nanoseconds.
-    pub(crate) modified: (i64, u32),
+/// The listing of a folder, for GET and HEAD. Blocks.
+pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: &Context) -> Response {
+    let _ = context.now;
+    let mut entries = match directory.entries() {
+        Ok(entries) => entries,
+        Err(error) => return gate::response(request, &error),
+    };
+    let at_root = context.path.iter().all(|&o| o == b'/');
+    entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
+    list(request, &context.path, &entries, &context.cache_control)
 }
 
 const TEMPLATE: &str = include_str!("../pages/listing.html");
@@ -67,7 +76,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 const SHELL_OCTETS: usize = 4096;
 
 /// The style sheet or the script of a listing, if `path` is the address of one. Asked before the disk.
-pub fn asset(path: &[u8]) -> Option<Response> {
+pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     let path = path.strip_prefix(b"/")?;
     if !path.starts_with(b".barewire/") {
         return None;

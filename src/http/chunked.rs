@@ -56,11 +56,14 @@ pub struct Decoder {
     extensions: usize,
     trailer: usize,
     trailer_lines: usize,
+    /// Octets of the line that is not complete yet, which were looked at: a line is not searched from
+    /// its start again for every octet a slow sender adds.
+    seen: usize,
 }
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder { state: State::Size, extensions: 0, trailer: 0, trailer_lines: 0 }
+        Decoder { state: State::Size, extensions: 0, trailer: 0, trailer_lines: 0, seen: 0 }
     }
 }
 
@@ -104,7 +107,7 @@ impl Decoder {
             (_, Some(b'\r' | b';' | b' ' | b'\t')) => {}
             (_, Some(_)) => return refuse(Fault::ChunkSize, digits, 1),
         }
-        let end = match line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong) {
+        let end = match self.line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Chunk::NeedMore),
             Err(refusal) => return (0, Chunk::Refused(refusal)),
@@ -122,7 +125,8 @@ impl Decoder {
     }
 
     fn trailer_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
-        let end = match line_end(input, 0, limits.trailer.saturating_sub(self.trailer), Fault::TrailerTooLarge) {
+        let bound = limits.trailer.saturating_sub(self.trailer);
+        let end = match self.line_end(input, 0, bound, Fault::TrailerTooLarge) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Chunk::NeedMore),
             Err(refusal) => return (0, Chunk::Refused(refusal)),
@@ -141,26 +145,30 @@ impl Decoder {
         }
         (end + 2, Chunk::Line)
     }
+
+    /// Where the line that begins with `input` ends, without its CR LF; `from` octets cannot be its
+    /// end. `Ok(None)` when the end has not arrived. A line longer than `bound` is `too_long`.
+    fn line_end(&mut self, input: &[u8], from: usize, bound: usize, too_long: Fault) -> Result<Option<usize>, Refusal> {
+        for (at, &octet) in input.iter().enumerate().skip(from.max(self.seen)) {
+            self.seen = at;
+            match (octet, input.get(at + 1)) {
+                (b'\r', Some(b'\n')) if at <= bound => {
+                    self.seen = 0;
+                    return Ok(Some(at));
+                }
+                (b'\r', None) if at <= bound => return Ok(None),
+                _ if at >= bound => return Err(Refusal::new(too_long, at, 0)),
+                (b'\r', _) => return Err(Refusal::new(Fault::BareCr, at, 1)),
+                (b'\n', _) => return Err(Refusal::new(Fault::BareLf, at, 1)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
 }
 
 fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
     (0, Chunk::Refused(Refusal::new(fault, at, len)))
-}
-
-/// Where the line that begins with `input` ends, without its CR LF; looking from `from` on.
-/// `Ok(None)` when the end has not arrived. A line longer than `bound` is `too_long`.
-fn line_end(input: &[u8], from: usize, bound: usize, too_long: Fault) -> Result<Option<usize>, Refusal> {
-    for (at, &octet) in input.iter().enumerate().skip(from) {
-        match (octet, input.get(at + 1)) {
-            (b'\r', Some(b'\n')) if at <= bound => return Ok(Some(at)),
-            (b'\r', None) if at <= bound => return Ok(None),
-            _ if at >= bound => return Err(Refusal::new(too_long, at, 0)),
-            (b'\r', _) => return Err(Refusal::new(Fault::BareCr, at, 1)),
-            (b'\n', _) => return Err(Refusal::new(Fault::BareLf, at, 1)),
-            _ => {}
-        }
-    }
-    Ok(None)
 }
 
 /// The first octet of `rest` (what follows the size, up to the CR) that no chunk-ext can have there.
@@ -234,8 +242,8 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
 
 /// Appends the size line of a chunk of `size` octets.
 pub fn encode_size(size: u64, out: &mut Vec<u8>) {
-    let digits = format!("{size:x}\r\n");
-    out.extend_from_slice(digits.as_bytes());
+    octet::push_hexadecimal(out, size);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What ends chunked content: the last chunk and an empty trailer section.

@@ -34,6 +34,8 @@ use super::response::{self, Fields, Length, Persistence, Transfer};
 use super::status::Status;
 use super::{Expectation, Framing, Request, Version};
 
+pub use super::event::{EndOfInput, Event, Next, Phase, Step};
+
 /// How far the request has been read.
 #[derive(Clone, Copy, Debug)]
 enum Reading {
@@ -54,72 +56,6 @@ enum Writing {
     Done,
 }
 
-/// One step of reading: how much input was used, and what it was.
-#[derive(Debug)]
-pub struct Step<'b> {
-    /// Octets of the input that are used up.
-    pub used: usize,
-    /// What they were.
-    pub event: Event<'b>,
-}
-
-/// What the input turned out to be.
-#[derive(Debug)]
-pub enum Event<'b> {
-    /// Nothing yet: show the unused octets again, with more behind them.
-    NeedMore,
-    /// A whole head. Content follows (and [`Event::End`] after it) if the framing says so.
-    Request(Request<'b>, Framing),
-    /// Octets of content, without their framing.
-    Content(&'b [u8]),
-    /// The content is complete.
-    End,
-    /// The request breaks the protocol. Answer it, then close.
-    Refused(Refusal),
-}
-
-/// What to do when a response has left completely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Read the next request.
-    Request,
-    /// Go on reading: the rest of the content must be read past before the next request.
-    Discard,
-    /// Close in stages: end our side, read what still comes, then close. A plain close would let
-    /// unread octets reset the connection and destroy the answer on its way (RFC 9112 §9.6).
-    Linger,
-    /// Close: the client asked for it and owes nothing.
-    Close,
-}
-
-/// What the end of the client's side means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndOfInput {
-    /// Between requests: a clean end.
-    Clean,
-    /// Inside a request: it can never be complete.
-    Refused(Refusal),
-    /// The client said all it had to say and waits for the answer; it gets it.
-    AnswerOwed,
-}
-
-/// What the connection waits for; each has its own deadline (in `net`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// The first octet of a request.
-    Idle,
-    /// The rest of a head.
-    Head,
-    /// Content.
-    Content,
-    /// This server's own answer.
-    Owed,
-    /// The client, to take the answer.
-    Sending,
-    /// The client, to close after a staged close.
-    Lingering,
-}
-
 /// The machine of one connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -133,14 +69,15 @@ pub struct Connection {
     persistent: bool,
     /// The client itself asked to close, so it will send nothing more.
     close_asked: bool,
-    expects_continue: bool,
+    /// The client may be waiting for a go-ahead, and may never send the content.
+    waits: bool,
 }
 
 impl Connection {
     /// A connection on which nothing has happened.
     pub fn new(limits: Limits) -> Connection {
         Connection {
-            limits,
+            limits: Limits { head: limits.head.min(Limits::HEAD_CEILING), ..limits },
             reading: Reading::Head(Scan::default()),
             writing: Writing::Quiet,
             position: 0,
@@ -148,7 +85,7 @@ impl Connection {
             version: Version::Http11,
             persistent: true,
             close_asked: false,
-            expects_continue: false,
+            waits: false,
         }
     }
 
@@ -195,15 +132,25 @@ impl Connection {
         }
     }
 
+    /// Whether the last answer of this connection has begun.
+    fn is_last(&self) -> bool {
+        !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done)
+    }
+
     /// Whether content of the current request is still to come.
     pub fn content_is_due(&self) -> bool {
         matches!(self.reading, Reading::Length(_) | Reading::Chunked(_))
     }
 
-    /// Reads on. `input` begins with the first octet that was not used before.
+    /// Reads on. `input` begins with the first octet that was not used before. Call it until it needs
+    /// more: content that has come is only complete with [`Event::End`].
     pub fn receive<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let step = match self.reading {
             Reading::Head(scan) => return self.receive_head(scan, input),
+            // The last answer has begun: what still comes is nobody's, and no fault in it is answered.
+            Reading::Length(_) | Reading::Chunked(_) if self.is_last() => {
+                Step { used: input.len(), event: Event::NeedMore }
+            }
             Reading::Length(0) => self.end_content(),
             Reading::Length(left) => {
                 let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
@@ -216,7 +163,7 @@ impl Connection {
         };
         self.position += step.used as u64;
         if step.used > 0 {
-            self.expects_continue = false;
+            self.waits = false;
         }
         step
     }
@@ -225,9 +172,15 @@ impl Connection {
         let scanned = scan.advance(input, &self.limits);
         self.reading = Reading::Head(scan);
         let (skipped, len, line) = match scanned {
-            Scanned::NeedMore => return Step { used: 0, event: Event::NeedMore },
-            Scanned::Refused(refusal) => return self.refuse(refusal),
             Scanned::Complete { skipped, head, line } => (skipped, head, line),
+            Scanned::NeedMore => {
+                self.method = scan.method(input);
+                return Step { used: 0, event: Event::NeedMore };
+            }
+            Scanned::Refused(refusal) => {
+                self.method = scan.method(input);
+                return self.refuse(refusal);
+            }
         };
         let octets = &input[skipped..skipped + len];
         // Known before the fields are read, so that a refused HEAD is answered without content.
@@ -236,11 +189,11 @@ impl Connection {
         let framed = Head::parse(octets, line).and_then(|head| Ok((framing::of(&head, octets)?, head)));
         let (framing, head) = match framed {
             Ok(both) => both,
-            Err(refusal) => return self.refuse(refusal),
+            Err(refusal) => return self.refuse(refusal.shifted(skipped as u64)),
         };
         let request = Request::new(octets, head);
         self.begin(&request, framing);
-        self.position = len as u64;
+        self.position = (skipped + len) as u64;
         Step { used: skipped + len, event: Event::Request(request, framing) }
     }
 
@@ -250,7 +203,7 @@ impl Connection {
             Version::Http10 => !request.lists("connection", b"keep-alive") || request.lists("connection", b"close"),
         };
         self.persistent &= !self.close_asked;
-        self.expects_continue = framing.has_content() && request.expectation() == Expectation::Continue;
+        self.waits = framing.has_content() && request.expectation() != Expectation::None;
         self.reading = match framing {
             Framing::None | Framing::Length(0) => Reading::Done,
             Framing::Length(length) => Reading::Length(length),
@@ -278,7 +231,7 @@ impl Connection {
 
     fn end_content<'b>(&mut self) -> Step<'b> {
         self.reading = Reading::Done;
-        if self.writing == Writing::Done {
+        if self.writing == Writing::Done && self.persistent {
             self.next_message();
         }
         Step { used: 0, event: Event::End }
@@ -294,50 +247,50 @@ impl Connection {
         Step { used: 0, event: Event::Refused(refusal) }
     }
 
-    /// The client has ended its side.
+    /// The client has ended its side. Say so after the last of its octets was shown: a request that
+    /// waits in the caller's input is one the client still wants answered.
     pub fn end_of_input(&mut self) -> EndOfInput {
         self.persistent = false;
-        let at = self.position;
-        match self.reading {
-            Reading::Head(scan) if scan.has_begun() => {
-                self.refuse(Refusal { fault: Fault::TruncatedHead, at: scan.seen() as u64, len: 0 });
-                EndOfInput::Refused(Refusal { fault: Fault::TruncatedHead, at: scan.seen() as u64, len: 0 })
-            }
+        let fault = match self.reading {
+            _ if self.writing == Writing::Done => return EndOfInput::Clean,
+            Reading::Head(scan) if scan.has_begun() => Fault::TruncatedHead,
+            Reading::Length(1..) | Reading::Chunked(_) if self.writing == Writing::Owed => Fault::TruncatedContent,
             Reading::Head(_) => {
                 self.reading = Reading::Shut;
-                EndOfInput::Clean
+                return EndOfInput::Clean;
             }
-            Reading::Length(_) | Reading::Chunked(_) => {
-                let refusal = Refusal { fault: Fault::TruncatedContent, at, len: 0 };
-                self.refuse(refusal);
-                if self.writing == Writing::Owed { EndOfInput::Refused(refusal) } else { EndOfInput::AnswerOwed }
-            }
-            Reading::Done | Reading::Shut => EndOfInput::AnswerOwed,
-        }
+            _ => return EndOfInput::AnswerOwed,
+        };
+        EndOfInput::Refused(self.give_up(fault))
     }
 
     /// The time for a head or for content has run out; `None` when nothing was being waited for that
     /// deserves an answer.
     pub fn time_out(&mut self) -> Option<Refusal> {
-        let fault = match self.phase() {
-            Phase::Head => Fault::SlowHead,
-            Phase::Content if self.writing == Writing::Owed => Fault::SlowContent,
-            _ => return None,
-        };
-        let refusal = Refusal { fault, at: self.position, len: 0 };
-        self.refuse(refusal);
-        Some(refusal)
+        match self.phase() {
+            Phase::Head => Some(self.give_up(Fault::SlowHead)),
+            Phase::Content if self.writing == Writing::Owed => Some(self.give_up(Fault::SlowContent)),
+            _ => None,
+        }
     }
 
-    /// Whether the client waits for 100 (Continue) before it sends the content (RFC 9110 §10.1.1).
+    /// Refuses what never came, at the place it should have come to.
+    fn give_up(&mut self, fault: Fault) -> Refusal {
+        let at = if let Reading::Head(scan) = self.reading { scan.seen() as u64 } else { self.position };
+        let refusal = Refusal { fault, at, len: 0 };
+        self.refuse(refusal);
+        refusal
+    }
+
+    /// Whether the client may wait for 100 (Continue) before it sends the content (RFC 9110 §10.1.1).
     pub fn continue_is_due(&self) -> bool {
-        self.expects_continue && self.writing == Writing::Owed
+        self.waits && self.writing == Writing::Owed
     }
 
     /// Appends the 100 (Continue) that the client waits for.
     pub fn continue_(&mut self, out: &mut Vec<u8>) {
         if self.continue_is_due() {
-            self.expects_continue = false;
+            self.waits = false;
             response::write_interim(out, Status::CONTINUE, &Fields::new());
         }
     }
@@ -404,7 +357,7 @@ impl Connection {
         let keeps = match self.reading {
             Reading::Head(_) | Reading::Shut => false,
             Reading::Done => true,
-            Reading::Length(left) => !self.expects_continue && left <= self.limits.discard,
+            Reading::Length(left) => !self.waits && left <= self.limits.discard,
             Reading::Chunked(_) => false,
         };
         self.persistent &= keeps;
@@ -431,6 +384,215 @@ impl Connection {
         self.position = 0;
         self.method = Method::Other;
         self.version = Version::Http11;
-        self.expects_continue = false;
+        self.waits = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection() -> Connection {
+        Connection::new(Limits::default())
+    }
+
+    /// Receives what must be a request; returns how many octets it took.
+    #[track_caller]
+    fn request(connection: &mut Connection, input: &[u8]) -> usize {
+        let step = connection.receive(input);
+        assert!(matches!(step.event, Event::Request(..)), "{:?}", step.event);
+        step.used
+    }
+
+    /// Answers with `status` and two octets of content; returns the head and how they are sent.
+    fn answer(connection: &mut Connection, status: Status) -> (String, Transfer) {
+        let mut out = Vec::new();
+        let date = HttpDate::from_second(0);
+        let transfer = connection.respond(status, &Fields::new(), Length::Known(2), &date, &mut out);
+        (String::from_utf8(out).unwrap(), transfer)
+    }
+
+    #[test]
+    fn a_head_that_came_too_slowly_is_answered_with_the_place_it_reached() {
+        let mut c = connection();
+        assert_eq!((c.time_out(), c.phase()), (None, Phase::Idle));
+        let used = c.receive(b"\r\nHEAD / HTTP/1.1\r\nHos").used;
+        assert_eq!((used, c.phase()), (0, Phase::Head));
+        assert_eq!(c.time_out(), Some(Refusal { fault: Fault::SlowHead, at: 22, len: 0 }));
+        assert_eq!(c.phase(), Phase::Owed);
+        assert_eq!(answer(&mut c, Status::REQUEST_TIMEOUT).1, Transfer::Nothing, "HEAD has no content");
+        assert_eq!(c.sent(), Next::Linger);
+        assert_eq!((c.time_out(), c.phase()), (None, Phase::Lingering));
+    }
+
+    #[test]
+    fn content_that_came_too_slowly_is_answered_once() {
+        let mut c = connection();
+        let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab";
+        let used = request(&mut c, input);
+        assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
+        assert_eq!(c.time_out(), Some(Refusal { fault: Fault::SlowContent, at: input.len() as u64, len: 0 }));
+        answer(&mut c, Status::REQUEST_TIMEOUT);
+        assert_eq!(c.time_out(), None, "the answer is under way");
+        assert_eq!(c.sent(), Next::Linger);
+        assert_eq!(c.receive(b"cde").used, 0);
+    }
+
+    #[test]
+    fn a_refused_head_request_is_answered_without_content() {
+        for input in [
+            &b"HEAD /# HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+            b"HEAD / HTTP/1.1\nHost: a\r\n\r\n",
+            b"HEAD / HTTP/1.1\r\nHost : a\r\n\r\n",
+            b"HEAD / HTTP/1.1\r\nHost: a\n\r\n",
+            b"HEAD / HTTP/2.0\r\n",
+        ] {
+            let mut c = connection();
+            assert!(matches!(c.receive(input).event, Event::Refused(_)));
+            assert_eq!(c.method(), Method::Head);
+            assert_eq!(answer(&mut c, Status::BAD_REQUEST).1, Transfer::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_place_counts_the_empty_line_before_the_request_line() {
+        let mut c = connection();
+        let Event::Refused(refusal) = c.receive(b"\r\nGET /# HTTP/1.1\r\n").event else { panic!() };
+        assert_eq!((refusal.fault, refusal.at), (Fault::TargetOctet, 7));
+        let mut c = connection();
+        let input = b"\r\nPUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx";
+        let used = request(&mut c, input);
+        let Event::Refused(refusal) = c.receive(&input[used..]).event else { panic!() };
+        assert_eq!((refusal.fault, refusal.at), (Fault::ChunkSize, input.len() as u64 - 1));
+    }
+
+    #[test]
+    fn nothing_is_read_as_a_request_after_close_was_announced() {
+        let mut c = connection();
+        let used = request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+        assert!(used > 0);
+        c.forbid_persistence();
+        assert!(answer(&mut c, Status::CONFLICT).0.contains("Connection: close\r\n"));
+        assert_eq!(c.sent(), Next::Linger);
+        let mut rest = &b"12345GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..];
+        for _ in 0..4 {
+            let step = c.receive(rest);
+            assert!(!matches!(step.event, Event::Request(..)), "{:?}", step.event);
+            rest = &rest[step.used..];
+        }
+        assert_eq!(c.phase(), Phase::Lingering);
+    }
+
+    #[test]
+    fn a_drain_during_discard_ends_with_the_content() {
+        let mut c = connection();
+        request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+        answer(&mut c, Status::CONFLICT);
+        assert_eq!((c.sent(), c.phase()), (Next::Discard, Phase::Content));
+        c.forbid_persistence();
+        for _ in 0..3 {
+            assert!(!matches!(c.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").event, Event::Request(..)));
+        }
+        assert_eq!(c.phase(), Phase::Lingering);
+    }
+
+    #[test]
+    fn broken_chunks_after_an_early_answer_are_not_answered_again() {
+        let mut c = connection();
+        request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        answer(&mut c, Status::CONFLICT);
+        let step = c.receive(b"zzz");
+        assert!(matches!(step.event, Event::NeedMore), "{:?}", step.event);
+        assert_eq!(c.sent(), Next::Linger);
+        assert!(matches!(c.receive(b"zzz").event, Event::NeedMore));
+    }
+
+    #[test]
+    fn a_client_that_may_wait_for_a_go_ahead_costs_its_connection_when_refused() {
+        // Told 417, it may send its next request instead of the content: reading that as content
+        // would hide a request from us.
+        for expect in ["100-continue", "100-continue, more", "more"] {
+            let mut c = connection();
+            let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nExpect: {expect}\r\nContent-Length: 5\r\n\r\n");
+            request(&mut c, head.as_bytes());
+            assert!(answer(&mut c, Status::EXPECTATION_FAILED).0.contains("Connection: close\r\n"), "{expect}");
+            assert_eq!(c.sent(), Next::Linger);
+        }
+    }
+
+    #[test]
+    fn the_end_of_input_owes_nothing_once_the_answer_is_out() {
+        let mut c = connection();
+        request(&mut c, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert_eq!(c.clone().end_of_input(), EndOfInput::AnswerOwed);
+        answer(&mut c, Status::OK);
+        assert_eq!(c.clone().end_of_input(), EndOfInput::AnswerOwed, "it is still leaving");
+        assert_eq!(c.sent(), Next::Close);
+        assert_eq!(c.end_of_input(), EndOfInput::Clean);
+
+        let mut c = connection();
+        request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+        answer(&mut c, Status::CONFLICT);
+        assert_eq!(c.sent(), Next::Discard);
+        assert_eq!(c.end_of_input(), EndOfInput::Clean);
+    }
+
+    #[test]
+    fn content_whose_last_octet_came_is_complete_though_nobody_asked_again() {
+        let mut c = connection();
+        let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab";
+        let used = request(&mut c, input);
+        assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
+        assert_eq!(c.end_of_input(), EndOfInput::AnswerOwed);
+        assert!(matches!(c.receive(b"").event, Event::End));
+    }
+
+    #[test]
+    fn octets_that_are_not_shown_again_do_no_harm() {
+        for first in [&b"GET / HT"[..], b"\r\n", b"\r\nGE"] {
+            let mut c = connection();
+            c.receive(first);
+            for fewer in (0..first.len()).rev() {
+                assert!(matches!(c.receive(&first[..fewer]).event, Event::NeedMore));
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_beyond_the_ceiling_is_the_ceiling() {
+        let mut c = Connection::new(Limits { head: 1 << 20, target: 1 << 20, ..Limits::default() });
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(70_000));
+        let Event::Refused(refusal) = c.receive(head.as_bytes()).event else { panic!() };
+        assert_eq!((refusal.fault, refusal.at), (Fault::HeadTooLarge, Limits::HEAD_CEILING as u64));
+    }
+
+    #[test]
+    fn a_long_line_without_a_target_is_not_called_a_long_target() {
+        for (input, fault, at) in [
+            (format!("GET /{}", "a".repeat(20_000)), Fault::TargetTooLong, 4 + 8192),
+            ("A".repeat(20_000), Fault::HeadTooLarge, 16_384),
+            (format!("GET / {}", "a".repeat(20_000)), Fault::HeadTooLarge, 16_384),
+            (format!("{} /", "A".repeat(20_000)), Fault::HeadTooLarge, 16_384),
+        ] {
+            let Event::Refused(refusal) = connection().receive(input.as_bytes()).event else { panic!() };
+            assert_eq!((refusal.fault, refusal.at), (fault, at));
+        }
+    }
+
+    #[test]
+    fn a_client_of_http_1_0_gets_no_interim_response_and_no_chunks() {
+        let mut c = connection();
+        let head = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\n";
+        request(&mut c, head);
+        let (mut out, date) = (Vec::new(), HttpDate::from_second(0));
+        c.continue_(&mut out);
+        c.interim(Status::EARLY_HINTS, &Fields::new(), &mut out);
+        assert!(out.is_empty() && !c.continue_is_due());
+        c.receive(b"ab");
+        c.receive(b"");
+        assert!(!c.respond_prepared(), "prepared answers are for HTTP/1.1");
+        let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &date, &mut out);
+        assert_eq!((transfer, c.sent()), (Transfer::UntilClose, Next::Linger));
+        assert!(String::from_utf8(out).unwrap().contains("Connection: close\r\n"));
     }
 }

@@ -107,7 +107,8 @@ faults! {
 pub struct Refusal {
     /// What was wrong.
     pub fault: Fault,
-    /// The first octet that broke the rule, counted from the first octet of the message.
+    /// The first octet that broke the rule, counted from the first octet after the message before; an
+    /// empty line before the request line counts, so that a person can count along.
     pub at: u64,
     /// How many octets are to blame; 0 when the fault is that something is missing at `at`.
     pub len: u64,

@@ -19,7 +19,7 @@ use super::fault::{Fault, Refusal};
 use super::field;
 use super::limits::Limits;
 use super::method::Method;
-use super::octet::{is_tchar, trim};
+use super::octet::{is_target_octet, is_tchar, trim};
 use super::target::{self, Form, Target};
 use super::{Span, Version};
 
@@ -65,11 +65,27 @@ impl Scan {
 
     /// How many octets of the message have been looked at.
     pub fn seen(&self) -> usize {
-        self.at
+        self.skipped + self.at
+    }
+
+    /// The method, as far as it can be told from a head that is not complete or not good: a HEAD that
+    /// is refused gets no content either.
+    pub fn method(&self, input: &[u8]) -> Method {
+        const LONGEST: usize = 8; // no name known here is longer
+        let message = input.get(self.skipped..).unwrap_or_default();
+        let end = message.iter().take(LONGEST).position(|&o| o == b' ').unwrap_or(0);
+        Method::of(&message[..end])
     }
 
     /// Looks on in `input`, which begins with everything that was there the last time.
     pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Scanned {
+        match self.search(input, limits) {
+            Scanned::Refused(refusal) => Scanned::Refused(refusal.shifted(self.skipped as u64)),
+            other => other,
+        }
+    }
+
+    fn search(&mut self, input: &[u8], limits: &Limits) -> Scanned {
         if self.at == 0 {
             match self.begin(input) {
                 Ok(true) => {}
@@ -77,7 +93,10 @@ impl Scan {
                 Err(refusal) => return Scanned::Refused(refusal),
             }
         }
-        let message = &input[self.skipped..];
+        let message = input.get(self.skipped..).unwrap_or_default();
+        if message.len() < self.at {
+            return Scanned::NeedMore;
+        }
         let bound = message.len().min(limits.head);
         let mut line = None;
         while let Some(found) = message[self.at..bound].iter().position(|&o| o == b'\n') {
@@ -106,15 +125,14 @@ impl Scan {
         if message.len() <= limits.head {
             return Scanned::NeedMore;
         }
-        let fault = if self.checked { Fault::HeadTooLarge } else { Fault::TargetTooLong };
-        Scanned::Refused(Refusal::new(fault, limits.head, 0))
+        Scanned::Refused(if self.checked { too_large(limits) } else { overlong(&message[..bound], limits) })
     }
 
     /// Skips at most one empty line. `Ok(false)` when more octets are needed to tell.
     fn begin(&mut self, input: &[u8]) -> Result<bool, Refusal> {
         let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
         loop {
-            match &input[self.skipped..] {
+            match input.get(self.skipped..).unwrap_or_default() {
                 [] | [b'\r'] => return Ok(false),
                 [TLS_HANDSHAKE, ..] => return refuse(Fault::TlsHandshake, 0, 1),
                 [b'\r', b'\n', ..] if self.skipped == 0 => self.skipped = 2,
@@ -125,6 +143,22 @@ impl Scan {
             }
         }
     }
+}
+
+fn too_large(limits: &Limits) -> Refusal {
+    Refusal::new(Fault::HeadTooLarge, limits.head, 0)
+}
+
+/// What makes a request line too long that has not ended within the bound of a head.
+fn overlong(line: &[u8], limits: &Limits) -> Refusal {
+    let Some(first) = line.iter().position(|&o| o == b' ') else { return too_large(limits) };
+    let target = &line[first + 1..];
+    let len = target.iter().position(|&o| o == b' ').unwrap_or(target.len());
+    if len <= limits.target && len < target.len() {
+        return too_large(limits);
+    }
+    let at = len.min(limits.target);
+    Refusal::new(Fault::TargetTooLong, first + 1 + at, len - at)
 }
 
 /// The request line: method, target, version, and where they lie.
@@ -173,7 +207,11 @@ impl RequestLine {
             return refuse(Fault::RequestLine, at, 1.min(end - at));
         }
         if at + len == end {
-            return refuse(Fault::NoVersion, end, 0);
+            // A tab in the place of the space is the mistake, and not that the version is missing.
+            return match line[at..].iter().position(|&o| !is_target_octet(o)) {
+                Some(bad) => refuse(Fault::TargetOctet, at + bad, 1),
+                None => refuse(Fault::NoVersion, end, 0),
+            };
         }
         let method = Method::of(&line[..first]);
         let version_span = Span::new(at + len + 1, end - at - len - 1);
@@ -188,6 +226,7 @@ impl RequestLine {
 fn version(octets: &[u8], at: usize) -> Result<Version, Refusal> {
     match octets {
         b"HTTP/1.0" => Ok(Version::Http10),
+        b"" => Err(Refusal::new(Fault::NoVersion, at, 0)),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Err(Refusal::new(Fault::VersionUnsupported, at, octets.len()))
@@ -209,6 +248,18 @@ pub struct FieldLine {
     pub value: Span,
 }
 
+impl FieldLine {
+    /// Where a line lies that httparse found in `octets`: its slices point into them.
+    fn of(header: &httparse::Header<'_>, octets: &[u8]) -> FieldLine {
+        let base = octets.as_ptr() as usize;
+        let value = trim(header.value);
+        FieldLine {
+            name: Span::new(header.name.as_ptr() as usize - base, header.name.len()),
+            value: Span::new(value.as_ptr() as usize - base, value.len()),
+        }
+    }
+}
+
 /// A whole request head: positions only, so it can be moved with its octets.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -216,14 +267,21 @@ pub struct Head {
     pub line: RequestLine,
     /// Octets of the whole head, blank line included.
     pub len: usize,
-    lines: [FieldLine; Limits::FIELD_LINES],
+    few: [FieldLine; FEW],
     count: usize,
+    /// All lines, when they are more than a few.
+    many: Box<[FieldLine]>,
 }
+
+/// Field lines that are kept inline, so that the head of a browser costs no allocation, and moving it
+/// little. More lines than these are rare and go to the heap.
+const FEW: usize = 24;
 
 impl Head {
     /// Reads the field lines of a complete head and checks Host.
     pub fn parse(octets: &[u8], line: RequestLine) -> Result<Head, Refusal> {
-        let mut head = Head { len: octets.len(), lines: [FieldLine::default(); Limits::FIELD_LINES], count: 0, line };
+        let few = [FieldLine::default(); FEW];
+        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), line };
         head.read_fields(octets)?;
         head.check_host(octets)?;
         Ok(head)
@@ -231,7 +289,7 @@ impl Head {
 
     /// The field lines, in the order in which they came.
     pub fn lines(&self) -> &[FieldLine] {
-        &self.lines[..self.count]
+        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
     }
 
     /// The values of every field line of this name.
@@ -249,33 +307,31 @@ impl Head {
     }
 
     fn read_fields(&mut self, octets: &[u8]) -> Result<(), Refusal> {
-        // Most heads have few lines: clearing 24 slots costs a third of clearing a hundred.
-        const FEW: usize = 24;
-        let mut few = [httparse::EMPTY_HEADER; FEW];
-        match self.read_into(octets, &mut few) {
-            Err(httparse::Error::TooManyHeaders) => {
-                let mut all = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
-                self.read_into(octets, &mut all).map_err(|_| self.blame(octets))
+        let fields = &octets[self.line.len..];
+        let mut room = [httparse::EMPTY_HEADER; FEW];
+        match httparse::parse_headers(fields, &mut room) {
+            Ok(httparse::Status::Complete((_, found))) => {
+                for (slot, header) in self.few.iter_mut().zip(found.iter()) {
+                    *slot = FieldLine::of(header, octets);
+                }
+                self.count = found.len();
+                Ok(())
             }
-            other => other.map_err(|_| self.blame(octets)),
+            Err(httparse::Error::TooManyHeaders) => self.read_many(octets),
+            _ => Err(self.blame(octets)),
         }
     }
 
-    fn read_into<'a>(&mut self, octets: &'a [u8], room: &mut [httparse::Header<'a>]) -> Result<(), httparse::Error> {
-        let base = octets.as_ptr() as usize;
-        let fields = &octets[self.line.len..];
-        let httparse::Status::Complete((_, found)) = httparse::parse_headers(fields, room)? else {
-            return Err(httparse::Error::HeaderName);
-        };
-        for (slot, header) in self.lines.iter_mut().zip(found) {
-            let value = trim(header.value);
-            *slot = FieldLine {
-                name: Span::new(header.name.as_ptr() as usize - base, header.name.len()),
-                value: Span::new(value.as_ptr() as usize - base, value.len()),
-            };
+    #[cold]
+    fn read_many(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        let mut room = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
+        match httparse::parse_headers(&octets[self.line.len..], &mut room) {
+            Ok(httparse::Status::Complete((_, found))) => {
+                self.many = found.iter().map(|header| FieldLine::of(header, octets)).collect();
+                Ok(())
+            }
+            _ => Err(self.blame(octets)),
         }
-        self.count = found.len();
-        Ok(())
     }
 
     /// The place httparse does not tell: the first line that is no field line.
@@ -320,6 +376,53 @@ impl Head {
         match (self.line.target.form, self.line.target.authority) {
             (Form::Absolute, Some(span)) => Some(span.of(octets)),
             _ => self.values(octets, "host").next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether httparse takes `line` as the one field line of a head.
+    fn httparse_takes(line: &[u8]) -> bool {
+        let head = [line, b"\r\n\r\n"].concat();
+        let mut room = [httparse::EMPTY_HEADER; 2];
+        match httparse::parse_headers(&head, &mut room) {
+            Ok(httparse::Status::Complete((used, _))) => used == head.len(),
+            _ => false,
+        }
+    }
+
+    #[track_caller]
+    fn agree(line: &[u8]) {
+        assert_eq!(httparse_takes(line), field::diagnose(line).is_none(), "{:?}", line.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn the_one_who_refuses_and_the_one_who_blames_agree_on_every_short_line() {
+        const ALPHABET: &[u8] = b"Aa:-\" \t\r\0\x7f\x80\xff\\(";
+        let mut lines: Vec<Vec<u8>> = vec![Vec::new()];
+        for _ in 0..5 {
+            lines = lines.iter().flat_map(|line| ALPHABET.iter().map(move |&o| [&line[..], &[o]].concat())).collect();
+            // A line that is empty is the end of the head and never looked at.
+            lines.iter().for_each(|line| agree(line));
+        }
+    }
+
+    #[test]
+    fn every_octet_means_the_same_to_both_in_a_name_and_in_a_value() {
+        for octet in (0..=u8::MAX).filter(|&o| o != b'\n') {
+            for line in [
+                vec![octet, b':'],
+                vec![b'A', octet, b'B', b':', b'x'],
+                vec![b'A', b':', octet],
+                vec![b'A', b':', b'x', octet, b'y'],
+                [b"Long-Field-Name-For-The-Wide-Path", &[octet][..], b": x"].concat(),
+                [b"A: a value that is long enough for the wide path", &[octet][..], b"of a vector"].concat(),
+            ] {
+                agree(&line);
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ impl Limits {
     /// A head can never be longer than this: its positions are 16 bits wide.
     pub const HEAD_CEILING: usize = u16::MAX as usize;
     /// Field lines of one head, and of one trailer section. A number of the type, not of the
-    /// configuration: their positions are kept inline, so that a head costs no allocation.
+    /// configuration: the room in which they are read is on the stack.
     pub const FIELD_LINES: usize = 100;
 }
 

@@ -26,6 +26,7 @@
 //! | [`framing`] | how long the content is |
 //! | [`chunked`] | content in chunks |
 //! | [`response`] | heads of responses |
+//! | [`event`] | what the machine says |
 //! | [`connection`] | the machine that ties them together |
 
 use std::borrow::Cow;
@@ -33,6 +34,7 @@ use std::borrow::Cow;
 pub mod chunked;
 pub mod connection;
 pub mod date;
+pub mod event;
 pub mod fault;
 pub mod field;
 pub mod framing;
@@ -45,8 +47,9 @@ pub mod response;
 pub mod status;
 pub mod target;
 
-pub use connection::{Connection, Event, Next, Phase, Step};
+pub use connection::Connection;
 pub use date::HttpDate;
+pub use event::{EndOfInput, Event, Next, Phase, Step};
 pub use fault::{Fault, Refusal};
 pub use limits::Limits;
 pub use method::Method;

@@ -96,13 +96,22 @@ pub const fn hex_digit(octet: u8) -> Option<u8> {
 }
 
 /// Appends a number in decimal digits, without going through `fmt`.
-pub fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
+pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
+    push_digits::<10>(out, number);
+}
+
+/// Appends a number in hexadecimal digits, as a chunk size is written.
+pub fn push_hexadecimal(out: &mut Vec<u8>, number: u64) {
+    push_digits::<16>(out, number);
+}
+
+fn push_digits<const BASE: u64>(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20]; // u64::MAX in decimal
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
+        digits[at] = b"0123456789abcdef"[(number % BASE) as usize];
+        number /= BASE;
         if number == 0 {
             break;
         }
@@ -157,6 +166,9 @@ mod tests {
             let mut out = Vec::new();
             push_decimal(&mut out, number);
             assert_eq!(out, number.to_string().as_bytes());
+            out.clear();
+            push_hexadecimal(&mut out, number);
+            assert_eq!(out, format!("{number:x}").as_bytes());
         }
     }
 
