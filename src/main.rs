@@ -1,15 +1,28 @@
-//! The program.
-use barewire::{files, net};
-fn main() {
-    env_logger::init();
-    let dir = std::env::args().nth(1).unwrap_or(".".into());
-    let port: u16 = std::env::args().nth(2).and_then(|p| p.parse().ok()).unwrap_or(8080);
-    let loops = std::env::args().nth(3).and_then(|p| p.parse().ok()).unwrap_or(1);
-    let site = files::Site::open(std::path::Path::new(&dir), files::Settings::default()).unwrap();
-    let listener = net::Listener::bind(([127, 0, 0, 1], port).into()).unwrap();
-    eprintln!("listening on http://{}/ serving {dir}", listener.address());
-    let settings = net::Settings { loops, max_connections: 14900, ..Default::default() };
-    let server = net::Server::new(Box::new(site), settings, vec![listener]).unwrap();
-    net::signal::watch(server.stopper()).unwrap();
-    eprintln!("{:?}", server.run());
+//! The program: what was typed becomes a running server, and how it ended becomes an exit code.
+//!
+//! | file | one line |
+//! |---|---|
+//! | `options` | what was typed, checked, as a configuration |
+//! | `complaint` | every way to fail before serving: sentence, advice, exit code |
+//! | `folder` | which folder or file is served, and what it is called |
+//! | `listen` | addresses and ports, and who holds them |
+//! | `fence` | what the kernel keeps this process from touching |
+//! | `banner` | what is said at the start and at the end |
+//! | `serve` | the order in which all of that happens |
+
+use std::process::ExitCode;
+
+mod banner;
+mod complaint;
+mod fence;
+mod folder;
+mod listen;
+mod options;
+mod serve;
+
+fn main() -> ExitCode {
+    match options::read().and_then(serve::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => complaint.say(),
+    }
 }

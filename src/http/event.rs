@@ -21,6 +21,10 @@ pub struct Step<'b> {
 
 /// What the input turned out to be.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a head lives on the stack of one turn: boxing it would allocate on every request"
+)]
 pub enum Event<'b> {
     /// Nothing yet: show the unused octets again, with more behind them.
     NeedMore,

@@ -26,11 +26,13 @@ use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
 use super::journal::Journal;
-use super::outbox::{Flushed, Outbox, Spare};
+use super::outbox::{Flushed, Outbox, Sent, Spare};
 use super::roster::Seat;
 use crate::http::connection::EndOfInput;
 use crate::http::{Connection, Event, HttpDate, Limits, Phase};
 use crate::service::Service;
+use crate::wire::Tape;
+use crate::wire::tape::What;
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
@@ -68,6 +70,8 @@ pub struct Context<'a> {
     pub scarce: bool,
     /// What has been done, for the last line.
     pub tally: &'a mut Tally,
+    /// Where octets are recorded, if anybody wants to see them.
+    pub tape: Option<&'a mut Tape>,
 }
 
 /// What a loop has done.
@@ -93,6 +97,8 @@ pub(super) enum Last {
 pub struct Client {
     pub(super) socket: TcpStream,
     pub(super) seat: Seat,
+    /// The number of the connection in every view of it; 0 when nothing is recorded.
+    number: u64,
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
     pub(super) connection: Connection,
@@ -123,10 +129,16 @@ pub struct Client {
 
 impl Client {
     /// A client that has just been accepted.
-    pub fn new(socket: TcpStream, seat: Seat, peer: SocketAddr, local: SocketAddr, cx: &Context<'_>) -> Client {
+    pub fn new(socket: TcpStream, seat: Seat, peer: SocketAddr, local: SocketAddr, cx: &mut Context<'_>) -> Client {
+        let number = cx.tape.as_mut().map_or(0, |tape| {
+            let number = tape.next_connection();
+            tape.record(number, cx.now, What::Accepted { peer, local }, &[]);
+            number
+        });
         Client {
             socket,
             seat,
+            number,
             peer,
             local,
             connection: Connection::new(*cx.limits),
@@ -258,10 +270,14 @@ impl Client {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
+        let (tape, number) = (&mut cx.tape, self.number);
         let flushed = self.outbox.flush(&self.socket, cx.spare, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
+            if let Some(tape) = tape {
+                tape_sent(tape, number, sent);
+            }
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
@@ -277,7 +293,7 @@ impl Client {
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         if self.input.is_empty() {
             let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch);
+            let result = self.receive(&mut scratch, cx);
             if let Ok(count) = result {
                 let used = self.consume(&scratch[..count], cx);
                 self.input.extend_from_slice(&scratch[used..count]);
@@ -288,7 +304,7 @@ impl Client {
             let mut input = std::mem::take(&mut self.input);
             let kept = input.len();
             input.resize(kept + READ_MORE, 0);
-            let result = self.receive(&mut input[kept..]);
+            let result = self.receive(&mut input[kept..], cx);
             input.truncate(kept + *result.as_ref().unwrap_or(&0));
             self.input = input;
             result.map(|_| ())
@@ -296,9 +312,13 @@ impl Client {
     }
 
     /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
-    fn receive(&mut self, room: &mut [u8]) -> Result<usize, Ended> {
+    fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
         let size = room.len();
-        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *room, RecvFlags::empty())) {
+        let result = rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *room, RecvFlags::empty()));
+        if let (Some(tape), Ok((count, _))) = (&mut cx.tape, result) {
+            tape.record(self.number, Instant::now(), What::Received(count), &room[..count]);
+        }
+        match result {
             Ok((0, _)) => {
                 self.end_of_input = true;
                 self.readable = false;
@@ -394,7 +414,7 @@ impl Client {
                 return Ok(());
             }
             let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch);
+            let result = self.receive(&mut scratch, cx);
             *cx.scratch = scratch;
             if result.is_err() {
                 return Err(reason);
@@ -433,7 +453,22 @@ impl Client {
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
         }
+        if let Some(tape) = &mut cx.tape {
+            let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
+            tape.record(self.number, cx.now, closed, &[]);
+        }
         log::debug!("{}: {}", self.peer, ended.explain());
+    }
+}
+
+/// A turn of the loop may move many octets: a recorded moment is read at its call.
+fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
+    let now = Instant::now();
+    match sent {
+        Sent::Octets(octets) => tape.record(number, now, What::Sent(octets.len()), octets),
+        Sent::File { file, from, len } => {
+            tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
+        }
     }
 }
 

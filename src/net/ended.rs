@@ -64,6 +64,31 @@ impl Ended {
         Ended::Failed,
     ];
 
+    /// The name of the reason.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ended::PeerClosed => "PeerClosed",
+            Ended::NeverSpoke => "NeverSpoke",
+            Ended::Finished => "Finished",
+            Ended::Refused => "Refused",
+            Ended::TlsHandshake => "TlsHandshake",
+            Ended::ContentUnread => "ContentUnread",
+            Ended::TimedOut(Phase::Idle) => "TimedOutIdle",
+            Ended::TimedOut(Phase::Head) => "TimedOutHead",
+            Ended::TimedOut(Phase::Content) => "TimedOutContent",
+            Ended::TimedOut(Phase::Owed) => "TimedOutOwed",
+            Ended::TimedOut(Phase::Sending) => "TimedOutSending",
+            Ended::TimedOut(Phase::Lingering) => "TimedOutLingering",
+            Ended::Shed => "Shed",
+            Ended::MadeRoom => "MadeRoom",
+            Ended::Draining => "Draining",
+            Ended::CutOff => "CutOff",
+            Ended::Broken => "Broken",
+            Ended::FileShrank => "FileShrank",
+            Ended::Failed => "Failed",
+        }
+    }
+
     /// One sentence for a person, without full stop.
     pub const fn explain(self) -> &'static str {
         match self {

@@ -33,6 +33,7 @@ use super::roster::{Roster, Seat};
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
+use crate::wire::Tape;
 
 /// Where octets are received before anybody owns them.
 const SCRATCH: usize = 64 * 1024;
@@ -94,6 +95,7 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
+    tape: Option<Tape>,
     date: HttpDate,
     now: Instant,
     wall: SystemTime,
@@ -137,6 +139,7 @@ impl EventLoop {
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
+            tape: None,
             date: HttpDate::new(wall),
             now,
             wall,
@@ -168,7 +171,7 @@ impl EventLoop {
             self.take_results();
             self.accept_all();
             self.look_at_deadlines();
-            self.journal.hand_over();
+            self.hand_over();
         }
         self.cut_off();
         Ok(())
@@ -212,9 +215,22 @@ impl EventLoop {
                 self.dismiss(seat, client, Ended::CutOff);
             }
         }
-        self.journal.hand_over();
+        self.hand_over();
         self.common.requests.fetch_add(self.tally.requests, Ordering::Relaxed);
         self.common.octets.fetch_add(self.tally.octets, Ordering::Relaxed);
+    }
+
+    /// Gives away what this turn has written down.
+    fn hand_over(&mut self) {
+        self.journal.hand_over();
+        if let Some(tape) = &mut self.tape {
+            tape.hand_over();
+        }
+    }
+
+    /// Records from now on what the sockets of this loop carry.
+    pub fn record(&mut self, tape: Tape) {
+        self.tape = Some(tape);
     }
 
     /// How long the poller may sleep.
@@ -294,6 +310,7 @@ impl EventLoop {
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
+            tape: self.tape.as_mut(),
         })
     }
 

@@ -184,8 +184,15 @@ impl Outbox {
 pub enum Sent<'a> {
     /// These octets.
     Octets(&'a [u8]),
-    /// This many octets of a file, which never passed through the program.
-    File(u64),
+    /// Octets of a file, which never passed through the program.
+    File {
+        /// The file.
+        file: &'a std::sync::Arc<File>,
+        /// The first octet.
+        from: u64,
+        /// How many.
+        len: u64,
+    },
 }
 
 impl Sent<'_> {
@@ -193,7 +200,7 @@ impl Sent<'_> {
     pub fn octets(&self) -> u64 {
         match self {
             Sent::Octets(octets) => octets.len() as u64,
-            Sent::File(len) => *len,
+            Sent::File { len, .. } => *len,
         }
     }
 }
@@ -219,7 +226,7 @@ impl Part {
             }
             Part::Range { file, from, len } => {
                 let Some(count) = send_range(socket, file, *from, (*len).min(SLICE))? else { return Ok(None) };
-                sent(Sent::File(count));
+                sent(Sent::File { file, from: *from, len: count });
                 *from += count;
                 *len -= count;
                 Ok(Some(count))

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use mio::Waker;
 
@@ -20,6 +21,7 @@ use super::listener::{Listener, Share};
 use super::workers::Workers;
 use crate::http::Limits;
 use crate::service::Service;
+use crate::wire::{Reel, tape};
 
 /// Everything the command line decides about the sockets.
 #[derive(Clone, Debug)]
@@ -132,6 +134,18 @@ impl Server {
     /// A handle that stops it.
     pub fn stopper(&self) -> Stopper {
         Stopper { common: self.common.clone(), wakers: self.wakers.clone() }
+    }
+
+    /// Records what the sockets carry: one reel for each loop. Must be asked for before
+    /// [`Server::run`]; without it nothing is kept.
+    pub fn record(&mut self) -> Vec<Reel> {
+        let (start, connections) = (Instant::now(), Arc::default());
+        let tapes = self.loops.iter_mut().map(|one| {
+            let (tape, reel) = tape::tape(start, Arc::clone(&connections));
+            one.record(tape);
+            reel
+        });
+        tapes.collect()
     }
 
     /// Serves until stopped; the first loop runs on the calling thread.

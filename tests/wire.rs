@@ -1,0 +1,130 @@
+//! Plays the wire corpus, `tests/wire/*.md`, to the protocol core.
+//!
+//! Every case is fed whole, one octet at a time, cut in two at every place, and with foreign octets
+//! behind it. All feedings must tell the same events, and these must be the ones in the file.
+//! `UPDATE=1 cargo test --test wire` writes them there.
+
+#[path = "wire/case.rs"]
+mod case;
+#[path = "wire/play.rs"]
+mod play;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use barewire::http::{Fault, fault};
+use case::{Case, cases, with_events};
+use play::{Played, play};
+
+/// The fewest cases the corpus may have.
+const CASES: usize = 150;
+/// Inputs up to this size are cut at every place; longer ones near their ends and at some between.
+const CUT_EVERYWHERE: usize = 1500;
+/// Faults that only the clock finds: `http/connection.rs` tests them.
+const OF_THE_CLOCK: [Fault; 2] = [Fault::SlowHead, Fault::SlowContent];
+
+fn files() -> Vec<(PathBuf, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "md") && !p.ends_with("README.md"));
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn all_cases() -> Vec<(PathBuf, Case)> {
+    let mut all = Vec::new();
+    for (path, text) in files() {
+        let found = cases(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        all.extend(found.into_iter().map(|case| (path.clone(), case)));
+    }
+    all
+}
+
+#[track_caller]
+fn same(path: &std::path::Path, case: &Case, feeding: &str, got: &str, expected: &str) {
+    let place = format!("{}:{}: {}", path.display(), case.line, case.title);
+    assert!(got == expected, "{place}\n  {feeding}\n--- expected\n{expected}--- got\n{got}");
+}
+
+#[test]
+fn every_case_tells_the_events_of_its_file() {
+    let update = std::env::var_os("UPDATE").is_some_and(|v| v == "1");
+    for (path, text) in files() {
+        let found = cases(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let told: Vec<(Case, String)> = found
+            .into_iter()
+            .map(|case| {
+                let events = play(&case, &case.octets, &[]).text();
+                (case, events)
+            })
+            .collect();
+        if update {
+            fs::write(&path, with_events(&text, &told)).unwrap();
+            continue;
+        }
+        for (case, events) in &told {
+            same(&path, case, "whole", events, &case.events);
+        }
+    }
+}
+
+#[test]
+fn no_cut_changes_a_story() {
+    for (path, case) in all_cases() {
+        let whole = play(&case, &case.octets, &[]).text();
+        let len = case.octets.len();
+        let bytewise: Vec<usize> = (1..len).collect();
+        same(&path, &case, "bytewise", &play(&case, &case.octets, &bytewise).text(), &whole);
+        for cut in (1..len).filter(|&cut| is_cut(cut, len)) {
+            same(&path, &case, &format!("cut at {cut}"), &play(&case, &case.octets, &[cut]).text(), &whole);
+        }
+    }
+}
+
+/// Whether an input of `len` octets is cut here.
+fn is_cut(cut: usize, len: usize) -> bool {
+    const NEAR: usize = 100;
+    len <= CUT_EVERYWHERE || cut < NEAR || len - cut < NEAR || cut.is_multiple_of(331)
+}
+
+#[test]
+fn what_comes_behind_a_message_does_not_change_it() {
+    let behind: [&[u8]; 5] = [b"GET /behind HTTP/1.1\r\nHost: b\r\n\r\n", b"\0", b"\r\n", b"\n", b"0\r\n\r\n"];
+    let mut tried = 0;
+    for (path, case) in all_cases() {
+        let alone = play(&case, &case.octets, &[]);
+        if !alone.is_complete() {
+            continue;
+        }
+        for tail in behind {
+            let octets = [&case.octets[..], tail].concat();
+            for cuts in [&[][..], &[case.octets.len()]] {
+                let both = play(&case, &octets, cuts);
+                let begun = &both.events[..alone.events.len().min(both.events.len())];
+                same(&path, &case, &format!("with {tail:?} behind"), &begun.concat(), &alone.events.concat());
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > CASES, "most cases end with a message");
+}
+
+#[test]
+fn every_fault_has_a_case_and_every_case_a_name_of_its_own() {
+    let (mut names, mut reached) = (BTreeSet::new(), BTreeSet::new());
+    let all = all_cases();
+    for (path, case) in &all {
+        assert!(names.insert(case.title.clone()), "{}: two cases are named {:?}", path.display(), case.title);
+        let Played { faults, .. } = play(case, &case.octets, &[]);
+        reached.extend(faults.iter().map(|f| f.name()));
+    }
+    let missing: Vec<&str> = fault::Fault::ALL
+        .iter()
+        .filter(|f| !OF_THE_CLOCK.contains(f))
+        .map(|f| f.name())
+        .filter(|name| !reached.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "no case reaches {missing:?}");
+    assert!(all.len() >= CASES, "{} cases", all.len());
+}

@@ -1,0 +1,195 @@
+//! The Markdown of the corpus: where the cases are in it, and how their octets are written.
+//!
+//! The notation is told in `README.md` beside this file.
+//!
+//! Never: what the octets mean.
+//!
+//! The subtle thing: a case remembers the lines of its events in the file, so that an update changes
+//! nothing else of the story.
+
+use std::ops::Range;
+
+/// One case of a file.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// Its heading.
+    pub(crate) title: String,
+    /// How the server behaves: the words behind `http`.
+    pub(crate) manner: Vec<String>,
+    /// What the client sends.
+    pub(crate) octets: Vec<u8>,
+    /// The line of the heading, counted from 1.
+    pub(crate) line: usize,
+    /// The events as they are written in the file.
+    pub(crate) events: String,
+    /// Their lines in the file, counted from 0.
+    pub(crate) place: Range<usize>,
+}
+
+impl Case {
+    /// Whether the server behaves this way.
+    pub(crate) fn is(&self, manner: &str) -> bool {
+        self.manner.iter().any(|m| m == manner)
+    }
+}
+
+/// The cases of one file.
+pub(crate) fn cases(text: &str) -> Result<Vec<Case>, String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut cases, mut title, mut story, mut at) = (Vec::new(), None, 0, 0);
+    let mut sent: Option<(Vec<String>, Vec<u8>)> = None;
+    while at < lines.len() {
+        let line = lines[at];
+        at += 1;
+        if let Some(heading) = line.strip_prefix("## ") {
+            (title, story) = (Some((heading.to_string(), at)), 0);
+        } else if let Some(info) = line.strip_prefix("```") {
+            let block = at..at
+                + lines[at..].iter().position(|l| *l == "```").ok_or(format!("line {at}: a block without end"))?;
+            at = block.end + 1;
+            let mut words = info.split_whitespace().map(str::to_string);
+            match words.next().as_deref() {
+                Some("http") => {
+                    let octets =
+                        octets(&lines[block.clone()].concat()).map_err(|e| format!("line {}: {e}", block.start))?;
+                    sent = Some((words.collect(), octets));
+                }
+                Some("events") => {
+                    let wrong = |what| format!("line {}: {what}", block.start);
+                    let (title, line) = title.take().ok_or_else(|| wrong("events without a heading of their own"))?;
+                    let (manner, octets) = sent.take().ok_or_else(|| wrong("events without octets"))?;
+                    if story == 0 {
+                        return Err(wrong("a case without a word of why"));
+                    }
+                    let events = lines[block.clone()].iter().map(|l| format!("{l}\n")).collect();
+                    cases.push(Case { title, manner, octets, line, events, place: block });
+                }
+                _ => return Err(format!("line {}: a block of unknown kind", block.start)),
+            }
+        } else if !line.is_empty() {
+            story += 1;
+        }
+    }
+    match (title, sent) {
+        (None, None) => Ok(cases),
+        _ => Err("the last case has no events".to_string()),
+    }
+}
+
+/// The text of a file with these events in the place of its own.
+pub(crate) fn with_events(text: &str, cases: &[(Case, String)]) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut out, mut from) = (String::new(), 0);
+    for (case, events) in cases {
+        lines[from..case.place.start].iter().for_each(|l| out.extend([l, "\n"]));
+        out.push_str(events);
+        from = case.place.end;
+    }
+    lines[from..].iter().for_each(|l| out.extend([l, "\n"]));
+    out
+}
+
+/// The octets that `text` stands for.
+pub(crate) fn octets(text: &str) -> Result<Vec<u8>, String> {
+    let (octets, rest) = octets_until(text, None)?;
+    if rest.is_empty() { Ok(octets) } else { Err(format!("left over: {rest}")) }
+}
+
+fn octets_until(mut text: &str, end: Option<char>) -> Result<(Vec<u8>, &str), String> {
+    let mut out = Vec::new();
+    loop {
+        let Some(first) = text.chars().next() else {
+            return if end.is_none() { Ok((out, text)) } else { Err("a repetition without end".to_string()) };
+        };
+        text = &text[first.len_utf8()..];
+        if Some(first) == end {
+            return Ok((out, text));
+        }
+        if first != '\\' {
+            out.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        let wrong = || format!("no escape: \\{text}");
+        let kind = text.chars().next().ok_or_else(wrong)?;
+        let rest = &text[kind.len_utf8()..];
+        text = match kind {
+            'r' | 'n' | 't' | '\\' => {
+                out.push(match kind {
+                    'r' => b'\r',
+                    'n' => b'\n',
+                    't' => b'\t',
+                    _ => b'\\',
+                });
+                rest
+            }
+            'x' => {
+                out.push(u8::from_str_radix(rest.get(..2).ok_or_else(wrong)?, 16).map_err(|_| wrong())?);
+                &rest[2..]
+            }
+            '{' => {
+                let (times, inner) = rest.split_once(' ').ok_or_else(wrong)?;
+                let times: usize = times.parse().map_err(|_| wrong())?;
+                let (inner, rest) = octets_until(inner, Some('}'))?;
+                out.extend(inner.repeat(times));
+                rest
+            }
+            _ => return Err(wrong()),
+        };
+    }
+}
+
+/// Octets as they are shown in events: printable ones as they are, long ones cut.
+pub(crate) fn shown(octets: &[u8]) -> String {
+    const LONGEST: usize = 64;
+    let cut = &octets[..octets.len().min(LONGEST)];
+    let mut text = String::new();
+    for chunk in cut.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\r' => text.push_str("\\r"),
+                '\n' => text.push_str("\\n"),
+                '\t' => text.push_str("\\t"),
+                '\\' => text.push_str("\\\\"),
+                c if c.is_control() => c.to_string().bytes().for_each(|o| text.push_str(&format!("\\x{o:02x}"))),
+                c => text.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|o| text.push_str(&format!("\\x{o:02x}")));
+    }
+    if cut.len() < octets.len() {
+        text.push_str(&format!("… ({} octets)", octets.len()));
+    }
+    text
+}
+
+#[test]
+fn the_notation_means_what_its_page_says() {
+    assert_eq!(octets(r"a\r\n\t\x00\xff\\é").unwrap(), b"a\r\n\t\0\xff\\\xc3\xa9");
+    assert_eq!(octets(r"<\{3 ab\r}>\{0 x}").unwrap(), b"<ab\rab\rab\r>");
+    for wrong in [r"\", r"\q", r"\x1", r"\xzz", r"\{3}", r"\{3 a", r"\{x a}"] {
+        assert!(octets(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(shown(b"a\r\n\xff\xc3\xa9\x01\\"), "a\\r\\n\\xffé\\x01\\\\");
+}
+
+#[test]
+fn a_case_is_found_and_its_events_are_replaced_alone() {
+    let text =
+        "# Story\n\nProse.\n\n## Danger\n\nWhy.\n\n```http early\nGET\n\\r\\n\n```\n\n```events\nold\n```\n\nEnd.\n";
+    let mut found = cases(text).unwrap();
+    let case = found.remove(0);
+    assert_eq!(
+        (case.title.as_str(), case.line, case.octets.as_slice(), case.events.as_str()),
+        ("Danger", 5, &b"GET\r\n"[..], "old\n")
+    );
+    assert!(case.is("early") && !case.is("last") && found.is_empty());
+    assert_eq!(with_events(text, &[(case, "new\nlines\n".to_string())]), text.replace("old", "new\nlines"));
+    for wrong in [
+        "## A\n\nWhy.\n\n```http\nx\n```\n",
+        "## A\n```http\nx\n```\n```events\n```\n",
+        "```events\n```\n",
+        "```http\nx\n",
+    ] {
+        assert!(cases(wrong).is_err(), "{wrong}");
+    }
+}
