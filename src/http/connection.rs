@@ -30,6 +30,7 @@ use super::framing;
 use super::head::{Head, Scan, Scanned};
 use super::limits::Limits;
 use super::method::Method;
+use super::prepared::Prepared;
 use super::response::{self, Fields, Length, Persistence, Transfer};
 use super::status::Status;
 use super::{Expectation, Framing, Request, Version};
@@ -331,25 +332,27 @@ impl Connection {
                 }
             };
         }
-        let persistence = match (self.persistent, self.version) {
-            (false, _) => Persistence::Close,
-            (true, Version::Http10) => Persistence::KeepAlive,
-            (true, Version::Http11) => Persistence::Implied,
-        };
-        response::write_head(out, status, fields, date, line, persistence);
+        response::write_head(out, status, fields, date, line, self.persistence());
         self.writing = Writing::Sending;
         if self.method == Method::Head { Transfer::Nothing } else { transfer }
     }
 
-    /// Whether a response prepared for any persistent HTTP/1.1 client may be sent as it is. If so, the
-    /// machine takes it as sent from here on, as after [`Connection::respond`].
-    pub fn respond_prepared(&mut self) -> bool {
+    /// Appends a whole response that was prepared before, its content included unless the request was
+    /// a HEAD. From here on it is as after [`Connection::respond`].
+    pub fn respond_prepared(&mut self, prepared: &Prepared, date: &HttpDate, out: &mut Vec<u8>) {
+        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle();
-        let fits = self.persistent && self.version == Version::Http11 && self.writing == Writing::Owed;
-        if fits {
-            self.writing = Writing::Sending;
+        prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.writing = Writing::Sending;
+    }
+
+    /// What a head must say of the connection.
+    fn persistence(&self) -> Persistence {
+        match (self.persistent, self.version) {
+            (false, _) => Persistence::Close,
+            (true, Version::Http10) => Persistence::KeepAlive,
+            (true, Version::Http11) => Persistence::Implied,
         }
-        fits
     }
 
     /// Decides, at the moment of answering, whether unread content costs the connection.
@@ -590,7 +593,6 @@ mod tests {
         assert!(out.is_empty() && !c.continue_is_due());
         c.receive(b"ab");
         c.receive(b"");
-        assert!(!c.respond_prepared(), "prepared answers are for HTTP/1.1");
         let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &date, &mut out);
         assert_eq!((transfer, c.sent()), (Transfer::UntilClose, Next::Linger));
         assert!(String::from_utf8(out).unwrap().contains("Connection: close\r\n"));

@@ -27,6 +27,7 @@
 //! | [`chunked`] | content in chunks |
 //! | [`response`] | heads of responses |
 //! | [`event`] | what the machine says |
+//! | [`prepared`] | a response put into octets once and sent often |
 //! | [`connection`] | the machine that ties them together |
 
 use std::borrow::Cow;
@@ -42,6 +43,7 @@ pub mod head;
 pub mod limits;
 pub mod method;
 pub mod octet;
+pub mod prepared;
 mod request;
 pub mod response;
 pub mod status;
@@ -53,6 +55,7 @@ pub use event::{EndOfInput, Event, Next, Phase, Step};
 pub use fault::{Fault, Refusal};
 pub use limits::Limits;
 pub use method::Method;
+pub use prepared::Prepared;
 pub use request::Request;
 pub use response::{Fields, Length, Transfer};
 pub use status::Status;
