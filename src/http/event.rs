@@ -44,7 +44,8 @@ pub enum Next {
     /// Close in stages: end our side, read what still comes, then close. A plain close would let
     /// unread octets reset the connection and destroy the answer on its way (RFC 9112 §9.6).
     Linger,
-    /// Close: the client asked for it and owes nothing.
+    /// Close: the client asked for it and owes nothing. If it sent more all the same, and octets are
+    /// left that were not used, close in stages ([`Next::Linger`]): unread octets destroy the answer.
     Close,
 }
 
