@@ -1,6 +1,6 @@
 //! The machine: what one side of an HTTP/1.1 connection may do next (RFC 9112 §9).
 //!
-//! Two coupled states, as in h11 and hyper: [`Reading`] follows the request, [`Writing`] the response.
+//! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
 //!
 //! | Reading | Writing | may happen next | [`Phase`] |
 //! |---|---|---|---|
@@ -236,7 +236,7 @@ impl Connection {
 
     fn end_content<'b>(&mut self) -> Step<'b> {
         self.reading = Reading::Done;
-        if self.writing == Writing::Done && self.persistent {
+        if self.writing == Writing::Done {
             self.next_message();
         }
         Step { used: 0, event: Event::End }

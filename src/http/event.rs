@@ -21,6 +21,7 @@ pub struct Step<'b> {
 
 /// What the input turned out to be.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
 pub enum Event<'b> {
     /// Nothing yet: show the unused octets again, with more behind them.
     NeedMore,

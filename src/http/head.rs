@@ -126,7 +126,8 @@ impl Scan {
             self.line = end + 1;
         }
         self.at = bound;
-        if message.len() <= limits.head {
+        // At the bound and not complete: whatever comes, it is too long.
+        if message.len() < limits.head {
             return Scanned::NeedMore;
         }
         Scanned::Refused(if self.checked { too_large(limits) } else { overlong(&message[..bound], limits) })

@@ -38,6 +38,8 @@ pub mod event;
 pub mod fault;
 pub mod field;
 pub mod framing;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod head;
 pub mod limits;
 pub mod method;
