@@ -1,1 +1,28 @@
-fn main() {}
+//! The program: what was typed becomes a running server, and how it ended becomes an exit code.
+//!
+//! | file | one line |
+//! |---|---|
+//! | `options` | what was typed, checked, as a configuration |
+//! | `complaint` | every way to fail before serving: sentence, advice, exit code |
+//! | `folder` | which folder or file is served, and what it is called |
+//! | `listen` | addresses and ports, and who holds them |
+//! | `fence` | what the kernel keeps this process from touching |
+//! | `banner` | what is said at the start and at the end |
+//! | `serve` | the order in which all of that happens |
+
+use std::process::ExitCode;
+
+mod banner;
+mod complaint;
+mod fence;
+mod folder;
+mod listen;
+mod options;
+mod serve;
+
+fn main() -> ExitCode {
+    match options::read().and_then(serve::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => complaint.say(),
+    }
+}

@@ -1,35 +1,368 @@
-//! Static files as a service: which file room answers.
+//! Static files as a service: which rule of this room answers (design: "the order of answers").
+//!
+//! Never: a disk that blocks on the loop. Everything is tried at once with what the kernel has in
+//! memory; if that does not suffice, the same question goes to a worker ([`Answer::Blocking`]).
+//!
+//! The subtle thing: a question that was tried in vain leaves nothing behind, so asking it again from
+//! the start on a worker is always right, and no state has to travel half-done.
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::http::{Request, Status};
-use crate::service::{Answer, Response, Service, Visit};
+use rustix::io::Errno;
+
+use super::cors::{Cors, varying};
+use super::gate;
+use super::listing;
+use super::media_type;
+use super::resource::{Found, Located, Miss, Place, Single, encode};
+use super::retrieve::{self, retrieve};
+use super::root::{Directory, Root, Symlinks};
+use crate::http::target::Form;
+use crate::http::{Expectation, Method, Refusal, Request, Status, field};
+use crate::service::page::{self, Problem};
+use crate::service::{Answer, Body, Lane, Outcome, Response, Service, Visit};
+
+/// What Cache-Control says of files, folders and redirects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cache {
+    /// `no-cache`: keep it, and ask before every use.
+    #[default]
+    Revalidate,
+    /// `no-store`.
+    Off,
+    /// `max-age`: use it unasked for this many seconds.
+    Seconds(u64),
+}
 
 /// What the command line decides about the files.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {}
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names tried, in order, for a path that ends in a slash.
+    pub index: Vec<String>,
+    /// Whether a folder without index is listed.
+    pub listing: bool,
+    /// Whether names that begin with a dot are served (`/.well-known/` always is).
+    pub dotfiles: bool,
+    /// What symbolic links may do.
+    pub symlinks: Symlinks,
+    /// The file that answers unknown paths, for clients that accept HTML.
+    pub spa: Option<String>,
+    /// Fields of every response; each replaces what this site says under its name.
+    pub headers: Vec<(String, String)>,
+    /// Who may read the site from pages of another origin: `*` or one origin.
+    pub cors: Option<String>,
+    /// What caches may do.
+    pub cache: Cache,
+}
 
-/// A served folder (or one served file).
-pub struct Site {}
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            index: vec!["index.html".into(), "index.htm".into()],
+            listing: true,
+            dotfiles: false,
+            symlinks: Symlinks::Inside,
+            spa: None,
+            headers: Vec::new(),
+            cors: None,
+            cache: Cache::Revalidate,
+        }
+    }
+}
+
+/// A served folder (or one served file). Each loop has one of its own: a memory of small files that
+/// are ready to be sent would be a second field here, without a lock, asked first in
+/// [`Service::answer`] and filled from what it answers.
+pub struct Site {
+    shared: Arc<Shared>,
+}
+
+/// What all loops and workers read.
+struct Shared {
+    place: Place,
+    listing: bool,
+    spa: Option<Vec<u8>>,
+    headers: Vec<(String, String)>,
+    cors: Option<Cors>,
+    cache_control: String,
+}
+
+/// What a client may do here. Writing would add to it, depending on the resource.
+const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 impl Site {
-    /// Opens the root.
+    /// Opens the root: a folder, or one file that is served alone.
     ///
     /// # Errors
-    /// What the kernel says about `root`.
+    /// What the kernel says about `root`; [`io::ErrorKind::InvalidInput`] for a field that no response
+    /// can carry.
     pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
-        let _ = (root, settings);
-        Ok(Site {})
+        let origin = settings.cors.iter().map(|origin| ("Access-Control-Allow-Origin", origin.as_str()));
+        for (name, value) in settings.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(origin) {
+            if Response::new(Status::OK).field(name, value).status() != Status::OK {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} cannot be sent as a field")));
+            }
+        }
+        let (place, single) = Root::of(root, settings.symlinks)?;
+        let single = single.map(|name| {
+            let url = root.file_name().map_or(&name[..], |n| std::os::unix::ffi::OsStrExt::as_bytes(n));
+            Single { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
+        });
+        Ok(Site {
+            shared: Arc::new(Shared {
+                place: Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single },
+                listing: settings.listing,
+                spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
+                headers: settings.headers,
+                cors: settings.cors.as_deref().map(Cors::new),
+                cache_control: match settings.cache {
+                    Cache::Revalidate => "no-cache".into(),
+                    Cache::Off => "no-store".into(),
+                    Cache::Seconds(seconds) => format!("max-age={seconds}"),
+                },
+            }),
+        })
+    }
+
+    /// One sentence on how the folder is held, for the banner.
+    pub fn door(&self) -> &'static str {
+        self.shared.place.root.door().sentence()
+    }
+
+    /// The root, for whatever else reads or writes in it.
+    pub fn root(&self) -> &Root {
+        &self.shared.place.root
+    }
+
+    /// A response made elsewhere, with the fields every response of this site carries.
+    pub fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.shared.dress(request, response)
     }
 }
 
 impl Service for Site {
-    fn answer(&mut self, _request: &Request<'_>, _visit: &Visit) -> Answer {
-        Answer::Now(Response::text(Status::OK, "hello\n"))
+    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+        let now = visit.now;
+        if let Some(response) = self.shared.answer(request, now, false) {
+            return Answer::Now(response);
+        }
+        let shared = Arc::clone(&self.shared);
+        let request = request.clone().into_owned();
+        Answer::Blocking(
+            Lane::Short,
+            Box::new(move || {
+                let busy = || shared.dress(Some(&request), gate::response(&request, &Errno::AGAIN.into()));
+                Outcome::Response(shared.answer(&request, now, true).unwrap_or_else(busy))
+            }),
+        )
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
+        self.shared.dress(None, page::refusal(refusal, head))
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Site {})
+        Box::new(Site { shared: Arc::clone(&self.shared) })
     }
 }
+
+impl Shared {
+    /// `None`: a worker must look.
+    fn answer(&self, request: &Request<'_>, now: SystemTime, may_block: bool) -> Option<Response> {
+        let response = match self.without_disk(request) {
+            Some(response) => Ok(response),
+            None => self.with_disk(request, now, may_block),
+        };
+        let response = match response {
+            Err(Miss::WouldBlock) => return None,
+            Err(Miss::Disk(error)) => match self.failure(request, &error, may_block) {
+                Ok(response) => response,
+                Err(Miss::WouldBlock) => return None,
+                // Even the page of the error could not be had: the plain one always can.
+                Err(Miss::Disk(_)) => gate::response(request, &error),
+            },
+            Ok(response) => response,
+        };
+        Some(self.dress(Some(request), response))
+    }
+
+    /// Steps 3 and 4 of the order: what the method alone decides.
+    fn without_disk(&self, request: &Request<'_>) -> Option<Response> {
+        match request.method() {
+            Method::Other => {
+                let mut problem = Problem::new(Status::NOT_IMPLEMENTED);
+                problem.sentence = "This server does not know that method.".into();
+                Some(page::problem(request, &problem))
+            }
+            Method::Trace | Method::Connect => Some(not_allowed(request)),
+            Method::Options => match self.cors.as_ref().and_then(|cors| cors.preflight(request)) {
+                None if request.form() == Form::Asterisk => {
+                    Some(Response::new(Status::NO_CONTENT).field("Allow", ALLOW))
+                }
+                answer => answer,
+            },
+            Method::Get | Method::Head => listing::asset(request.path()),
+            _ => None,
+        }
+    }
+
+    /// Steps 7 to 12.
+    fn with_disk(&self, request: &Request<'_>, now: SystemTime, may_block: bool) -> Result<Response, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let mut context = retrieve::Context { cache_control: &self.cache_control, now, varies_by_accept: false };
+        let found = match self.place.find(request.path(), may_block) {
+            Ok(Found::Directory(_)) if !self.listing => Err(Miss::not_found()),
+            // The start of an application is its page, whatever that is called.
+            Ok(Found::Directory(_)) if self.spa.is_some() && request.path() == b"/" => Err(Miss::not_found()),
+            found => found,
+        };
+        let found = match found {
+            Err(miss) if miss.is_not_found() => match self.application(request, may_block)? {
+                Some(page) => {
+                    context.varies_by_accept = true;
+                    Found::File(page)
+                }
+                // To PUT, a name that is free is no obstacle; that nobody may write here is.
+                None if request.method() == Method::Put && !self.place.hides(request.path()) => {
+                    return Ok(not_allowed(request));
+                }
+                None => return Err(miss),
+            },
+            found => found?,
+        };
+        if let Found::Redirect { location, permanent } = found {
+            return Ok(self.redirect(request, location, permanent));
+        }
+        match request.method() {
+            Method::Options => return Ok(Response::new(Status::NO_CONTENT).field("Allow", ALLOW)),
+            _ if !reads => return Ok(not_allowed(request)),
+            _ => {}
+        }
+        if request.expectation() == Expectation::Unknown {
+            let mut problem = Problem::new(Status::EXPECTATION_FAILED);
+            problem.sentence = "This server meets no expectation but 100-continue.".into();
+            return Ok(page::problem(request, &problem));
+        }
+        match found {
+            Found::File(located) => retrieve(request, located, &self.place, &context, may_block),
+            // Reading a folder can take long, cached or not.
+            Found::Directory(_) if !may_block => Err(Miss::WouldBlock),
+            Found::Directory(directory) => Ok(self.list(request, &directory)),
+            Found::Redirect { .. } => Err(Miss::not_found()),
+        }
+    }
+
+    fn list(&self, request: &Request<'_>, directory: &Directory) -> Response {
+        let context = listing::Context {
+            path: request.path().to_vec(),
+            dotfiles: self.place.dotfiles,
+            cache_control: self.cache_control.clone(),
+        };
+        listing::respond(request, directory, &context)
+    }
+
+    /// The page of a single-page application, which answers unknown paths of people who look at
+    /// pages; a script that asks for a missing file gets its 404.
+    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<Located<'static>>, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let Some(path) = self.spa.as_ref().filter(|_| reads && accepts_html(request)) else { return Ok(None) };
+        if self.place.single.is_some() || self.place.hides(request.path()) {
+            return Ok(None);
+        }
+        match self.place.open_file(path, may_block) {
+            Ok((file, meta)) => Ok(Some(Located { file, meta, path: path.clone().into() })),
+            Err(miss) if miss.is_not_found() => Ok(None),
+            Err(miss) => Err(miss),
+        }
+    }
+
+    /// The query goes along; the host is not named, so no Host field can lead anybody astray.
+    fn redirect(&self, request: &Request<'_>, location: String, permanent: bool) -> Response {
+        let status = if permanent { Status::PERMANENT_REDIRECT } else { Status::TEMPORARY_REDIRECT };
+        let mut location = location.into_bytes();
+        if let Some(query) = request.query() {
+            location.push(b'?');
+            location.extend_from_slice(query);
+        }
+        Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
+    }
+
+    /// An error of the disk for the client: the site's own page if it has one, else ours.
+    fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
+        let (mut problem, note) = gate::explain(error);
+        let mut response = None;
+        if accepts_html(request) {
+            response = self.own_page(problem.status, may_block)?;
+        }
+        if response.is_none() && problem.status == Status::NOT_FOUND {
+            let (label, href) = match &self.place.single {
+                Some(single) => ("Open the file", encode(&single.url)),
+                None if accepts_html(request) => {
+                    ("Go to the nearest folder", self.place.nearest_folder(request.path(), may_block)?)
+                }
+                None => ("Go to the start", "/".into()),
+            };
+            problem.links.push((label.into(), href));
+        }
+        let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
+        if self.spa.is_some() {
+            response = varying(response, "Accept");
+        }
+        Ok(gate::finish(response, note))
+    }
+
+    /// `404.html` and its kin, as the site's author wrote them.
+    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Miss> {
+        let path: &[u8] = match status {
+            _ if self.place.single.is_some() => return Ok(None),
+            Status::NOT_FOUND => b"/404.html",
+            Status::FORBIDDEN => b"/403.html",
+            Status::INTERNAL_SERVER_ERROR => b"/500.html",
+            _ => return Ok(None),
+        };
+        match self.place.open_file(path, may_block) {
+            Ok((file, meta)) => {
+                let body = Body::File { file, from: 0, len: meta.size };
+                let response = Response::new(status).field("Content-Type", media_type::of(path).as_bytes());
+                Ok(Some(response.field("Vary", "Accept").with_body(body)))
+            }
+            Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
+            Err(Miss::Disk(_)) => Ok(None),
+        }
+    }
+
+    /// The fields every response carries; those of the command line come last and win.
+    fn dress(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
+        response = response.replace_field("X-Content-Type-Options", "nosniff");
+        if response.status().is_error() && response.fields().get("Cache-Control").is_none() {
+            // Some errors may be kept by default (RFC 9110 §15.1), and then outlive their cause.
+            response = response.field("Cache-Control", "no-store");
+        }
+        if let Some(cors) = &self.cors {
+            response = cors.admit(request.and_then(|request| request.field("origin")), response);
+        }
+        for (name, _) in &self.headers {
+            response = response.without_field(name);
+        }
+        self.headers.iter().fold(response, |response, (name, value)| response.field(name, value))
+    }
+}
+
+/// Whether the client asks for pages: `Accept` names text/html.
+fn accepts_html(request: &Request<'_>) -> bool {
+    let mut accepted = request.fields("accept").flat_map(field::weighted);
+    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
+}
+
+fn not_allowed(request: &Request<'_>) -> Response {
+    let mut problem = Problem::new(Status::METHOD_NOT_ALLOWED);
+    problem.sentence = "Files can only be read here.".into();
+    problem.advice = Some(format!("What works: {ALLOW}."));
+    page::problem(request, &problem).field("Allow", ALLOW)
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,10 @@ pub struct Step<'b> {
 
 /// What the input turned out to be.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a head lives on the stack of one turn: boxing it would allocate on every request"
+)]
 pub enum Event<'b> {
     /// Nothing yet: show the unused octets again, with more behind them.
     NeedMore,
@@ -45,8 +48,7 @@ pub enum Next {
     /// Close in stages: end our side, read what still comes, then close. A plain close would let
     /// unread octets reset the connection and destroy the answer on its way (RFC 9112 §9.6).
     Linger,
-    /// Close: the client asked for it and owes nothing. If it sent more all the same, and octets are
-    /// left that were not used, close in stages ([`Next::Linger`]): unread octets destroy the answer.
+    /// Close: the client asked for it and owes nothing.
     Close,
 }
 

@@ -1,4 +1,38 @@
 //! Sockets, threads, time: one turn of the loop.
-pub mod server;
+//!
+//! ```text
+//! poll ─┬─ again    clients that had more to do than one turn allows
+//!       ├─ events   ready → client: send what waits, recv, machine, service, send
+//!       ├─ results  a worker has finished → client
+//!       ├─ accept   admission → seat → the first turn at once → register
+//!       └─ wheel    whose time is up → client
+//! ```
+//!
+//! Never, in this room: a rule of HTTP (the machine in [`crate::http::connection`] knows those), a path.
+//!
+//! The subtle thing: nothing on a loop blocks, and nothing on the way of a request is locked. Every
+//! wait has a phase with a deadline ([`deadline`]), every queue a length, every connection a named end
+//! ([`ended`]).
 
-pub use server::{Listener, LogFormat, Report, Server, Settings, Stopper, Timeouts};
+pub mod admission;
+pub mod client;
+pub mod deadline;
+pub mod desk;
+pub mod ended;
+pub mod event_loop;
+pub mod exchange;
+pub mod intake;
+pub mod journal;
+pub mod listener;
+pub mod outbox;
+pub mod overload;
+pub mod roster;
+pub mod server;
+pub mod signal;
+pub mod workers;
+
+pub use deadline::Timeouts;
+pub use ended::Ended;
+pub use journal::LogFormat;
+pub use listener::Listener;
+pub use server::{Report, Server, Settings, Stopper};

@@ -1,39 +1,27 @@
-//! The server: listeners, loops, workers, and how they stop.
+//! The server: listeners, loops and workers put together, and how they stop.
+//!
+//! Never: an option or a default of the command line, a signal.
+//!
+//! The subtle thing: each loop owns its service ([`Service::fork`]) and its own listening sockets, so
+//! nothing on the way of a request is shared but the count of seats.
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
 
+use mio::Waker;
+
+use super::admission::Admission;
+use super::deadline::Timeouts;
+use super::event_loop::{Common, DRAINING, EventLoop, SERVING, STOPPING};
+use super::journal::{self, LogFormat, Written};
+use super::listener::{Listener, Share};
+use super::workers::Workers;
 use crate::http::Limits;
 use crate::service::Service;
-
-/// How the access log is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Nothing.
-    Off,
-    /// For a person at a terminal.
-    Short,
-    /// NCSA common.
-    Common,
-    /// NCSA combined.
-    Combined,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How long each phase may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// A whole head, from its first octet.
-    pub head: Duration,
-    /// Between requests.
-    pub idle: Duration,
-    /// Octets per second that content and readers must reach, over 20 s.
-    pub min_rate: u64,
-    /// How long running answers may go on after a stop.
-    pub grace: Duration,
-}
+use crate::wire::{Reel, tape};
 
 /// Everything the command line decides about the sockets.
 #[derive(Clone, Debug)]
@@ -54,32 +42,18 @@ pub struct Settings {
     pub log: LogFormat,
 }
 
-/// A bound socket.
-#[derive(Debug)]
-pub struct Listener {}
-
-impl Listener {
-    /// Binds and listens; `EADDRINUSE` if anybody listens there, even with SO_REUSEPORT.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let _ = address;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// A socket that was passed by a service manager.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn inherited(socket: std::net::TcpListener) -> io::Result<Listener> {
-        let _ = socket;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// The address it is bound to, with its real port.
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([0, 0, 0, 0], 0))
+impl Default for Settings {
+    fn default() -> Settings {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Settings {
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            loops: cores,
+            workers: cores.max(4),
+            max_connections: 720,
+            max_per_client: 180,
+            log: LogFormat::Off,
+        }
     }
 }
 
@@ -95,37 +69,121 @@ pub struct Report {
 }
 
 /// Stops a running server from elsewhere (clone it freely).
-#[derive(Clone, Debug)]
-pub struct Stopper {}
-
-impl Stopper {
-    /// Begins to drain: no new connections, running answers go on for the grace.
-    pub fn stop(&self) {}
+#[derive(Clone)]
+pub struct Stopper {
+    common: Arc<Common>,
+    wakers: Vec<Arc<Waker>>,
 }
 
-/// The server.
-pub struct Server {}
+impl Stopper {
+    /// Begins to drain: no new connections, running answers go on for the grace. The second time it
+    /// stops at once.
+    pub fn stop(&self) {
+        let next = if self.common.stage.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
+        self.common.stage.store(next, Ordering::Release);
+        for waker in &self.wakers {
+            // A waker fails only when its loop is gone, which is what is wanted.
+            let _ = waker.wake();
+        }
+    }
+}
+
+/// The server, bound and ready to run.
+pub struct Server {
+    common: Arc<Common>,
+    loops: Vec<EventLoop>,
+    wakers: Vec<Arc<Waker>>,
+    workers: Workers,
+    worker_threads: Vec<JoinHandle<()>>,
+    written: Option<Written>,
+}
 
 impl Server {
     /// A server on these listeners.
     ///
     /// # Errors
-    /// What the kernel says about pollers and sockets.
+    /// What the kernel says about pollers, sockets and threads.
     pub fn new(service: Box<dyn Service>, settings: Settings, listeners: Vec<Listener>) -> io::Result<Server> {
-        let _ = (service, settings, listeners);
-        Ok(Server {})
+        let count = settings.loops.max(1);
+        let common = Arc::new(Common {
+            limits: settings.limits,
+            timeouts: settings.timeouts,
+            admission: Admission::new(settings.max_connections, settings.max_per_client),
+            stage: AtomicU8::new(SERVING),
+            requests: AtomicU64::new(0),
+            octets: AtomicU64::new(0),
+            cut_off: AtomicU64::new(0),
+        });
+        let (workers, worker_threads) = Workers::start(settings.workers)?;
+        let (journal, written) = journal::to_stdout(settings.log)?;
+        let mut shares: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
+        for listener in listeners {
+            for (own, share) in shares.iter_mut().zip(listener.share(count)?) {
+                own.push(share);
+            }
+        }
+        let (mut loops, mut wakers) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for own in shares {
+            let (one, waker) = EventLoop::new(common.clone(), own, workers.clone(), service.fork(), journal.clone())?;
+            loops.push(one);
+            wakers.push(waker);
+        }
+        Ok(Server { common, loops, wakers, workers, worker_threads, written })
     }
 
     /// A handle that stops it.
     pub fn stopper(&self) -> Stopper {
-        Stopper {}
+        Stopper { common: self.common.clone(), wakers: self.wakers.clone() }
     }
 
-    /// Serves until stopped.
+    /// Records what the sockets carry: one reel for each loop. Must be asked for before
+    /// [`Server::run`]; without it nothing is kept.
+    pub fn record(&mut self) -> Vec<Reel> {
+        let (start, connections) = (Instant::now(), Arc::default());
+        let tapes = self.loops.iter_mut().map(|one| {
+            let (tape, reel) = tape::tape(start, Arc::clone(&connections));
+            one.record(tape);
+            reel
+        });
+        tapes.collect()
+    }
+
+    /// Serves until stopped; the first loop runs on the calling thread.
     ///
     /// # Errors
     /// When a loop cannot go on.
-    pub fn run(self) -> io::Result<Report> {
-        Ok(Report::default())
+    pub fn run(mut self) -> io::Result<Report> {
+        let stopper = self.stopper();
+        let mut threads = Vec::with_capacity(self.loops.len());
+        for (number, one) in self.loops.drain(1..).enumerate() {
+            let (name, stopper) = (format!("loop {}", number + 1), stopper.clone());
+            threads.push(std::thread::Builder::new().name(name).spawn(move || {
+                let result = one.run();
+                if result.is_err() {
+                    // One loop that fails takes the others with it: half a server is a liar.
+                    stopper.stop();
+                }
+                result
+            })?);
+        }
+        let mut result = self.loops.pop().map_or(Ok(()), EventLoop::run);
+        if result.is_err() {
+            stopper.stop();
+        }
+        for thread in threads {
+            let failed = || io::Error::other("a loop panicked");
+            result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
+        }
+        self.workers.close();
+        if self.common.cut_off.load(Ordering::Relaxed) == 0 {
+            self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
+        }
+        if let Some(written) = self.written {
+            written.wait();
+        }
+        result?;
+        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let common = &self.common;
+        Ok(Report { requests: read(&common.requests), octets: read(&common.octets), cut_off: read(&common.cut_off) })
     }
 }

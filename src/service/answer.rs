@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use super::response::Response;
-use crate::http::{Refusal, Request};
+use crate::http::{Method, Refusal, Request};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +109,12 @@ pub trait Service: Send {
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
         let _ = visit;
         super::page::refusal(refusal, head)
+    }
+
+    /// The methods that work on some target of this service, for `OPTIONS *` and for answers that are
+    /// given before a target is looked at; what works on one target, its own answer says.
+    fn methods(&self) -> Vec<Method> {
+        vec![Method::Get, Method::Head, Method::Options]
     }
 
     /// The same service for another loop.

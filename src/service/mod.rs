@@ -13,4 +13,4 @@ pub mod router;
 
 pub use answer::{Answer, Job, Lane, Outcome, Service, Sink, Visit};
 pub use response::{Body, Octets, Piece, Response};
-pub use router::Router;
+pub use router::{Call, Router};

@@ -1,1 +1,14 @@
 //! The study view: record now, explain later.
+//!
+//! [`tape`] keeps the octets of both directions as the system calls moved them, and only when somebody
+//! asked for it. Whatever is said about them is found by replaying
+//! them through the [`crate::http`] room that served them, so the explanation cannot differ from what
+//! happened.
+//!
+//! Never, in this room: a socket, a file's path, an effect on what is served.
+//!
+//! The subtle thing: with no tape, one branch at each recv and each send is all that is left of it.
+
+pub mod tape;
+
+pub use tape::{Reel, Tape};

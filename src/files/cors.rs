@@ -1,0 +1,130 @@
+//! Letting pages of other origins read this site (the Fetch standard's CORS protocol), if asked to.
+//!
+//! Never: credentials, and never a write for `*`. Without `--cors` there is no such field at all, and
+//! the browser keeps other pages out by itself.
+//!
+//! The subtle thing: an answer that depends on who asks says so (`Vary: Origin`), also to those who
+//! are not let in; else a cache would hand one origin's answer to another.
+
+use crate::http::{Method, Request, Status};
+use crate::service::Response;
+
+/// How long a browser may remember a preflight, in seconds: short, since whoever restarts the server
+/// with other options wants to see them work.
+const MAX_AGE: &str = "600";
+/// What pages may do with files that nobody may write.
+const METHODS: &str = "GET, HEAD";
+
+/// Who may read this site from a page of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// `None`: everybody.
+    origin: Option<String>,
+}
+
+impl Cors {
+    /// `*`, or one origin as browsers write it: `https://example.org`.
+    pub fn new(origin: &str) -> Cors {
+        Cors { origin: (origin != "*").then(|| origin.to_string()) }
+    }
+
+    /// Whether a page of this origin is let in.
+    pub fn allows(&self, origin: Option<&[u8]>) -> bool {
+        match (&self.origin, origin) {
+            (None, _) => true,
+            (Some(named), Some(origin)) => named.as_bytes().eq_ignore_ascii_case(origin),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// The answer to a preflight from an allowed origin. Any other OPTIONS is not for this file.
+    pub fn preflight(&self, request: &Request<'_>) -> Option<Response> {
+        let asks = request.method() == Method::Options && request.has("access-control-request-method");
+        let origin = request.field("origin").filter(|origin| asks && self.allows(Some(origin)));
+        origin?;
+        // `*` stands for every name but this one (Fetch, "CORS-unsafe request-header names").
+        let headers = if self.origin.is_some() { "Authorization, *" } else { "*" };
+        Some(
+            Response::new(Status::NO_CONTENT)
+                .field("Access-Control-Allow-Methods", METHODS)
+                .field("Access-Control-Allow-Headers", headers)
+                .field("Access-Control-Max-Age", MAX_AGE),
+        )
+    }
+
+    /// The response with what lets the page read it, whoever `origin` is.
+    pub fn admit(&self, origin: Option<&[u8]>, response: Response) -> Response {
+        let response = match &self.origin {
+            None => response.field("Access-Control-Allow-Origin", "*"),
+            Some(named) if self.allows(origin) => response.field("Access-Control-Allow-Origin", named),
+            Some(_) => return varying(response, "Origin"),
+        };
+        // So that a player can read Content-Range, and a script the ETag.
+        let response = response
+            .field("Access-Control-Expose-Headers", "*")
+            .replace_field("Cross-Origin-Resource-Policy", "cross-origin");
+        if self.origin.is_some() { varying(response, "Origin") } else { response }
+    }
+}
+
+/// The response with one more name in Vary.
+pub(crate) fn varying(response: Response, name: &str) -> Response {
+    match response.fields().get("Vary") {
+        None => response.field("Vary", name),
+        Some(present)
+            if present.split(|&o| o == b',').any(|n| n.trim_ascii().eq_ignore_ascii_case(name.as_bytes())) =>
+        {
+            response
+        }
+        Some(present) => {
+            let both = [present, b", ", name.as_bytes()].concat();
+            response.replace_field("Vary", both)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::testing::request;
+
+    fn shown(response: &Response) -> String {
+        String::from_utf8_lossy(response.fields().octets()).replace("\r\n", "|")
+    }
+
+    #[test]
+    fn a_preflight_is_answered_to_allowed_origins_only() {
+        let ask = |fields: &str| request(format!("OPTIONS /x HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
+        let full = ask("Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n");
+        let all = Cors::new("*");
+        let one = Cors::new("https://a.example");
+        assert_eq!(
+            shown(&all.preflight(&full).unwrap()),
+            "Access-Control-Allow-Methods: GET, HEAD|Access-Control-Allow-Headers: *|Access-Control-Max-Age: 600|"
+        );
+        assert!(shown(&one.preflight(&full).unwrap()).contains("Allow-Headers: Authorization, *|"));
+        assert!(Cors::new("https://b.example").preflight(&full).is_none());
+        assert!(Cors::new("http://a.example").preflight(&full).is_none());
+        assert!(all.preflight(&ask("Origin: https://a.example\r\n")).is_none(), "no preflight, an ordinary OPTIONS");
+        assert!(all.preflight(&ask("Access-Control-Request-Method: GET\r\n")).is_none());
+        let get = request(
+            b"GET /x HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+        );
+        assert!(all.preflight(&get).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_depends_on_the_origin_says_so() {
+        let one = Cors::new("https://a.example");
+        let plain = || Response::new(Status::OK).field("Vary", "Accept-Encoding");
+        for origin in [None, Some(&b"https://b.example"[..]), Some(b"null")] {
+            assert_eq!(shown(&one.admit(origin, plain())), "Vary: Accept-Encoding, Origin|");
+        }
+        let admitted = shown(&one.admit(Some(b"https://a.example"), plain()));
+        assert!(admitted.contains("Access-Control-Allow-Origin: https://a.example|"));
+        assert!(admitted.contains("Vary: Accept-Encoding, Origin|"));
+        let all = shown(&Cors::new("*").admit(None, plain()));
+        assert!(all.contains("Access-Control-Allow-Origin: *|") && all.contains("Vary: Accept-Encoding|"));
+        assert!(!all.contains("Credentials"));
+    }
+}

@@ -1,0 +1,241 @@
+//! A folder without an index as a page, as lines for a terminal, or as JSON.
+//!
+//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts; its script
+//! only filters, tells times in the reader's zone and remembers light or dark.
+//!
+//! Never: anything foreign, and no script or style inside the page. Both have addresses of their own
+//! ([`asset`]), named after their content, so that browsers keep them for ever and the policy needs no
+//! exception. The first segment of those addresses is a dot name, so a folder hides nothing that it
+//! would otherwise show.
+//!
+//! The subtle thing: the page is a function of the path, the entries, the order and this program, so
+//! the entity-tag is made of those and not of the page: a true repeat is answered 304 before anything
+//! is sorted or written. The modification time of the folder would not do, because it stays the same
+//! when a file inside grows. The tags of the entries are added up, so the order in which the disk
+//! names them does not matter.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+
+use askama::Template;
+
+use super::gate;
+use super::resource::is_hidden;
+use super::root::{Directory, Entry, Kind};
+use crate::http::{Request, Status};
+use crate::service::Response;
+use crate::service::page::{self, Form};
+
+mod order;
+mod rows;
+
+use order::{By, Order, sorted};
+
+/// What a listing is made for.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// The folder's path as the client wrote it, decoded, with a slash at its end: references in the page
+    /// are resolved against it, empty segments included.
+    pub path: Vec<u8>,
+    /// Whether names that begin with a dot are shown.
+    pub dotfiles: bool,
+    /// What Cache-Control says.
+    pub cache_control: String,
+}
+
+/// The listing of a folder, for GET and HEAD. Blocks.
+pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: &Context) -> Response {
+    let _ = context.now;
+    let mut entries = match directory.entries() {
+        Ok(entries) => entries,
+        Err(error) => return gate::response(request, &error),
+    };
+    let at_root = context.path.iter().all(|&o| o == b'/');
+    entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
+    list(request, &context.path, &entries, &context.cache_control)
+}
+
+const TEMPLATE: &str = include_str!("../pages/listing.html");
+const CSS: &str = include_str!("../pages/listing.css");
+const JS: &str = include_str!("../pages/listing.js");
+
+/// Where the style sheet and the script of the page are, without the slash before.
+static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.css", digest(&CSS)));
+static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&JS)));
+/// What every page owes to this program.
+static PROGRAM: LazyLock<u64> = LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, JS)));
+
+/// How long a browser may keep what will never change: a year.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// Everything comes from this server; `data:` is for the small pictures in the style sheet.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Octets of a page without its rows: the shell, its crumbs and its columns.
+const SHELL_OCTETS: usize = 4096;
+
+/// The style sheet or the script of a listing, if `path` is the address of one. Asked before the disk.
+pub(crate) fn asset(path: &[u8]) -> Option<Response> {
+    let path = path.strip_prefix(b"/")?;
+    if !path.starts_with(b".barewire/") {
+        return None;
+    }
+    let (media_type, text) = match path {
+        _ if path == CSS_PATH.as_bytes() => ("text/css; charset=utf-8", CSS),
+        _ if path == JS_PATH.as_bytes() => ("text/javascript; charset=utf-8", JS),
+        _ => return None,
+    };
+    let response = Response::content(Status::OK, media_type, text);
+    Some(response.field("Cache-Control", FOR_EVER).field("X-Content-Type-Options", "nosniff"))
+}
+
+/// The listing of the folder at `path` (decoded, with a slash at its end) in the form and the order
+/// the request asks for, or 304 when the client has exactly that.
+pub(crate) fn list(request: &Request<'_>, path: &[u8], entries: &[Entry], cache_control: &str) -> Response {
+    let form = form(request);
+    let order = Order::of(request.query());
+    let tag = tag(form, order, path, entries);
+    let base = |response: Response| {
+        response.field("ETag", &tag).field("Cache-Control", cache_control).field("Vary", "Accept, User-Agent")
+    };
+    if request.list("if-none-match").any(|known| matches(known, tag.as_bytes())) {
+        return base(Response::new(Status::NOT_MODIFIED));
+    }
+    let entries = sorted(entries, order);
+    let response = match form {
+        Form::Text => Response::text(Status::OK, rows::text(&entries)),
+        Form::Json => Response::json(Status::OK, rows::json(path, &entries)),
+        Form::Html => match render(path, &entries, order) {
+            Ok(page) => Response::html(Status::OK, page)
+                .field("Content-Security-Policy", POLICY)
+                .field("Referrer-Policy", "same-origin"),
+            Err(error) => return page::failure(request, &format!("a listing could not be written: {error}")),
+        },
+    };
+    base(response).field("X-Content-Type-Options", "nosniff")
+}
+
+/// A page, unless the client names another form, or is curl and names none. Programs that walk a site
+/// (`wget -r`) send `*/*` too and follow the links of the page.
+fn form(request: &Request<'_>) -> Form {
+    let curl = || {
+        let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
+        agent && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"))
+    };
+    match Form::named(request.fields("accept")) {
+        Some(form) => form,
+        None if curl() => Form::Text,
+        None => Form::Html,
+    }
+}
+
+/// Whether an element of If-None-Match names this tag. The comparison is weak (RFC 9110 §13.1.2), and
+/// `*` names whatever there is.
+fn matches(known: &[u8], tag: &[u8]) -> bool {
+    known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag
+}
+
+fn tag(form: Form, order: Order, path: &[u8], entries: &[Entry]) -> String {
+    let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(digest(entry)));
+    format!("\"{:016x}\"", digest(&(*PROGRAM, form, order, path, entries.len(), sum)))
+}
+
+/// The hasher of the standard library with its fixed keys: the same octets after every restart of the
+/// same build, so that what a browser has stays known.
+fn digest(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+struct Column {
+    title: &'static str,
+    href: String,
+    sorted: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "listing.html", config = "src/pages/askama.toml")]
+struct Page<'a> {
+    title: String,
+    /// The way to the root: references are relative, so that the page also works behind a proxy that
+    /// adds a prefix, and no folder called `//host` can lead elsewhere.
+    up: String,
+    css: &'a str,
+    js: &'a str,
+    crumbs: Vec<(String, String)>,
+    summary: String,
+    columns: [Column; 3],
+    rows: rows::Rows<'a>,
+}
+
+fn render(path: &[u8], entries: &[&Entry], order: Order) -> askama::Result<String> {
+    let crumbs = crumbs(path);
+    let page = Page {
+        title: page::shown(path),
+        up: if crumbs.is_empty() { "./".to_string() } else { up(path) },
+        css: &CSS_PATH,
+        js: &JS_PATH,
+        crumbs,
+        summary: summary(entries),
+        columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
+        rows: rows::Rows(entries),
+    };
+    // A name stands in a row twice.
+    let rows: usize = entries.iter().map(|entry| rows::ROW_OCTETS + 2 * entry.name.len()).sum();
+    let mut out = String::with_capacity(SHELL_OCTETS + rows);
+    page.render_into(&mut out)?;
+    Ok(out)
+}
+
+/// The segments of a path that ends with a slash. Empty ones count as steps, since they do for a client
+/// that resolves `../` (RFC 3986 §5.2.4).
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let inner = path.strip_prefix(b"/").unwrap_or(path);
+    let inner = inner.strip_suffix(b"/").unwrap_or(inner);
+    inner.split(|&o| o == b'/').skip(usize::from(inner.is_empty()))
+}
+
+fn up(path: &[u8]) -> String {
+    "../".repeat(segments(path).count())
+}
+
+/// Name and reference of each folder on the way.
+fn crumbs(path: &[u8]) -> Vec<(String, String)> {
+    let steps = segments(path).count();
+    let named = segments(path).enumerate().filter(|(_, name)| !name.is_empty());
+    named.map(|(at, name)| (page::shown(name), "../".repeat(steps - 1 - at))).collect()
+}
+
+fn summary(entries: &[&Entry]) -> String {
+    let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let folders = entries.iter().filter(|entry| entry.kind == Kind::Directory).count();
+    let files = entries.len() - folders;
+    let octets =
+        entries.iter().filter(|entry| entry.kind == Kind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
+    match (folders, files) {
+        (0, 0) => "This folder is empty.".to_string(),
+        (_, 0) => many(folders, "folder"),
+        (0, _) => format!("{}, {}", many(files, "file"), page::size(octets)),
+        _ => format!("{}, {}, {}", many(folders, "folder"), many(files, "file"), page::size(octets)),
+    }
+}
+
+/// A column title that leads to the list in its order, or in the other direction if it is already so.
+fn column(by: By, order: Order) -> Column {
+    let (title, name) = match by {
+        By::Name => ("Name", "name"),
+        By::Size => ("Size", "size"),
+        By::Time => ("Changed", "time"),
+    };
+    let descending = if by == order.by { !order.descending } else { by != By::Name };
+    Column {
+        title,
+        href: format!("?sort={name}&order={}", if descending { "desc" } else { "asc" }),
+        sorted: (by == order.by).then_some(if order.descending { "descending" } else { "ascending" }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

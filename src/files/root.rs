@@ -1,0 +1,206 @@
+//! The only door to the disk: a folder held open, and everything beneath it.
+//!
+//! A path is resolved by the kernel from the descriptor of the root, with `RESOLVE_BENEATH`
+//! (`door.rs`): it walks and checks in one step, so nothing can be swapped between check and use.
+//! Servers that compare path strings or resolve first and open later lost that race.
+//!
+//! Never: a check by name, a path given to the kernel outside this folder of the source, anything
+//! that is neither a regular file nor a folder (a FIFO would block a reader, `/dev/zero` would
+//! stream for ever).
+//!
+//! The subtle things:
+//! - What is answered is measured on the very descriptor that is sent (`fstat` after open). A length
+//!   from one file and octets of another never meet.
+//! - `CACHED` covers the lookup only. Where `fstat` itself can wait for a network there is no inline
+//!   door; and a lookup that would cross into another mount is left to the workers, since that mount
+//!   may be such a one.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{self, FileType, Mode, OFlags, Stat};
+
+mod directory;
+mod door;
+
+pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
+pub use door::{Door, Symlinks};
+
+/// A regular file or a folder: nothing else is ever served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+}
+
+/// A moment as the file system keeps it: seconds since 1970 (before it: negative) and nanoseconds.
+pub type Moment = (i64, u32);
+
+/// What the kernel says about an open file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+    /// Octets.
+    pub size: u64,
+    /// When the content changed last, as far as nobody set this by hand.
+    pub modified: Moment,
+    /// When content, name or rights changed last: nobody can set this by hand.
+    pub changed: Moment,
+    /// File or folder.
+    pub kind: Kind,
+    /// Type and permission bits.
+    pub mode: u32,
+}
+
+impl Meta {
+    /// `None` for what is neither a regular file nor a folder.
+    fn of(stat: &Stat) -> Option<Meta> {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            _ => return None,
+        };
+        Some(Meta {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: (stat.st_mtime, stat.st_mtime_nsec as u32),
+            changed: (stat.st_ctime, stat.st_ctime_nsec as u32),
+            kind,
+            mode: stat.st_mode,
+        })
+    }
+}
+
+/// What a path turned out to be.
+#[derive(Debug)]
+pub enum Opened {
+    /// A regular file, open for reading.
+    File(File, Meta),
+    /// A folder.
+    Directory(Directory),
+    /// The kernel does not have it in memory: ask again on a worker.
+    WouldBlock,
+}
+
+/// A served folder. Clones are the same folder.
+#[derive(Clone, Debug)]
+pub struct Root {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    descriptor: OwnedFd,
+    door: Door,
+    symlinks: Symlinks,
+}
+
+impl Root {
+    /// Opens the folder `path`, which may itself lie behind links: whoever starts the server named it.
+    ///
+    /// # Errors
+    /// What the kernel says about `path`.
+    pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
+        let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let door = Door::probe(&descriptor);
+        Ok(Root { inner: Arc::new(Inner { descriptor, door, symlinks }) })
+    }
+
+    /// Opens `path` for serving: a folder, or the folder around one file together with its name there.
+    ///
+    /// # Errors
+    /// What the kernel says about `path`; [`io::ErrorKind::InvalidInput`] if it is neither.
+    pub fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, Option<Vec<u8>>)> {
+        let kind = std::fs::metadata(path)?.file_type();
+        if kind.is_dir() {
+            return Ok((Root::at(path, symlinks)?, None));
+        }
+        // The one file may lie behind links that lead anywhere: they are followed once, here.
+        let real = std::fs::canonicalize(path)?;
+        match (kind.is_file(), real.parent(), real.file_name()) {
+            (true, Some(parent), Some(name)) => Ok((Root::at(parent, symlinks)?, Some(name.as_bytes().to_vec()))),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a folder nor a regular file")),
+        }
+    }
+
+    /// The same folder behind the portable door, whatever this kernel has.
+    #[cfg(test)]
+    pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
+        let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Root { inner: Arc::new(Inner { descriptor, door: Door::Walk, symlinks }) })
+    }
+
+    /// Which door holds this root.
+    pub fn door(&self) -> Door {
+        self.inner.door
+    }
+
+    /// Opens what lies at `path` for reading. A `path` is that of a URL, decoded: it begins with `/`,
+    /// which is the root; `/` at its end asks for a folder.
+    ///
+    /// # Errors
+    /// What the kernel says; `ENOENT` for anything that is neither a regular file nor a folder, and
+    /// for a path with a segment `.` or `..`.
+    pub fn open(&self, path: &[u8], may_block: bool) -> io::Result<Opened> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let descriptor = match self.descriptor(path, flags, may_block) {
+            Ok(Some(descriptor)) => descriptor,
+            Ok(None) => return Ok(Opened::WouldBlock),
+            Err(rustix::io::Errno::ACCESS) => {
+                // A folder that may be entered but not listed still has an index and a slash to add.
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                match self.descriptor(path, flags, may_block) {
+                    Ok(Some(descriptor)) => descriptor,
+                    Ok(None) => return Ok(Opened::WouldBlock),
+                    Err(_) => return Err(rustix::io::Errno::ACCESS.into()),
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(rustix::io::Errno::NOENT)?;
+        Ok(match meta.kind {
+            Kind::File => Opened::File(File::from(descriptor), meta),
+            Kind::Directory => Opened::Directory(Directory::new(self.clone(), path, descriptor, meta)),
+        })
+    }
+
+    /// What lies at `path`, without opening it for reading: for links in a listing, which are shown
+    /// only if they lead to something this root would serve.
+    fn measure(&self, path: &[u8]) -> rustix::io::Result<Meta> {
+        let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
+        let stat = fs::fstat(descriptor.ok_or(rustix::io::Errno::AGAIN)?)?;
+        Meta::of(&stat).ok_or(rustix::io::Errno::NOENT)
+    }
+
+    /// `None`: it would block.
+    fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> rustix::io::Result<Option<OwnedFd>> {
+        let path = relative(path).ok_or(rustix::io::Errno::NOENT)?;
+        self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
+    }
+}
+
+/// The path seen from the root. Its leading slashes go, since under `--symlinks any` an absolute path
+/// would leave the root; `.` and `..` are refused although no request has them, since
+/// `RESOLVE_BENEATH` allows `a/../b` and `any` allows more.
+fn relative(path: &[u8]) -> Option<&[u8]> {
+    let slashes = path.iter().take_while(|&&o| o == b'/').count();
+    let path = &path[slashes..];
+    let dots = |segment: &[u8]| matches!(segment, b"." | b"..");
+    if path.split(|&o| o == b'/').any(dots) {
+        return None;
+    }
+    Some(if path.is_empty() { b"." } else { path })
+}
+
+#[cfg(test)]
+mod tests;

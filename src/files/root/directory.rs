@@ -1,0 +1,96 @@
+//! An open folder, and what lies in it.
+//!
+//! Never: what this server would not serve. FIFOs, sockets, devices, links that lead out and names of
+//! half-made uploads are not listed, so a listing and a GET say the same.
+//!
+//! The subtle thing: names are octets. A name that is not UTF-8 is listed like any other; how to show
+//! it is the page's problem.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::io::Errno;
+
+use super::{Kind, Meta, Moment, Root};
+
+/// How names of half-made uploads begin: never listed and never served.
+pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
+
+/// A folder beneath the root.
+#[derive(Debug)]
+pub struct Directory {
+    root: Root,
+    /// Its path from the root, ending in a slash: links in it are resolved from the root, since
+    /// beneath the folder alone `../x` could lead nowhere.
+    path: Vec<u8>,
+    descriptor: OwnedFd,
+    meta: Meta,
+}
+
+/// A file or folder in a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it is; for a link, what it leads to.
+    pub kind: Kind,
+    /// Octets of a file.
+    pub size: u64,
+    /// When its content changed last.
+    pub modified: Moment,
+}
+
+impl Directory {
+    pub(super) fn new(root: Root, path: &[u8], descriptor: OwnedFd, meta: Meta) -> Directory {
+        let mut path = path.to_vec();
+        if !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        Directory { root, path, descriptor, meta }
+    }
+
+    /// What the kernel says about the folder itself.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Everything in it that this server would serve (the rule on dot files is the caller's), in the
+    /// order of the disk. Blocks.
+    ///
+    /// # Errors
+    /// What the kernel says. A name that vanishes while the folder is read is left out.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for found in Dir::read_from(&self.descriptor)? {
+            let found = found?;
+            let name = found.file_name().to_bytes();
+            if matches!(name, b"." | b"..") || name.starts_with(TEMPORARY_PREFIX) {
+                continue;
+            }
+            let meta = match found.file_type() {
+                FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => {
+                    self.measure(name)
+                }
+                _ => continue,
+            };
+            match meta {
+                Ok(Meta { kind, size, modified, .. }) => {
+                    entries.push(Entry { name: name.to_vec(), kind, size, modified });
+                }
+                // Out of resources: a shorter list would be a lie.
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(entries)
+    }
+
+    fn measure(&self, name: &[u8]) -> rustix::io::Result<Meta> {
+        let stat = rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            return self.root.measure(&[&self.path, name].concat());
+        }
+        Meta::of(&stat).ok_or(Errno::NOENT)
+    }
+}

@@ -1,0 +1,377 @@
+//! Validators: the entity-tag and the date of a representation (RFC 9110 §8.8).
+//!
+//! ```text
+//! entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE        ; W is case-sensitive
+//! etagc      = %x21 / %x23-7E / obs-text            ; no DQUOTE and no escape
+//! ```
+//!
+//! Never: the content. The tag is a fixed hash of what the kernel keeps about the file, so it is the
+//! same after a restart and in a second process, and shows no inode number.
+//!
+//! The subtle things, all for one promise (a changed file is never called unchanged):
+//! - Clocks tick. A file written twice within one tick has one mtime, so as long as the last change is
+//!   younger than two ticks the tag is weak: it serves If-None-Match, where being a tick late is
+//!   allowed, and no range or edit relies on it. The opaque part is the same either way.
+//! - Dates have seconds. `Last-Modified` is never in the second that still runs: so no date that ever
+//!   left this server can stand for two versions (§8.8.2.2).
+//! - A date says less than a tag. `mv old.html index.html` brings an *older* mtime with new content; the
+//!   rename shows in ctime, so a date other than the exact one counts only if it is later than both.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::coding::Coding;
+use super::root::{Meta, Moment};
+
+/// Two ticks of the coarsest common kernel clock (100 a second), by which file times are kept.
+const TWO_TICKS: Duration = Duration::from_millis(20);
+/// The same for file systems that keep whole or even seconds (ext3, HFS+, FAT).
+const TWO_SECONDS: Duration = Duration::from_secs(2);
+/// `W/`, two quotes, 16 digits of the hash, `-zstd`.
+const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
+
+/// An entity-tag of ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EntityTag {
+    octets: [u8; TAG_CAPACITY],
+    len: usize,
+    weak: bool,
+}
+
+impl EntityTag {
+    fn new(hash: u64, coding: Coding, weak: bool) -> EntityTag {
+        let mut tag = EntityTag { octets: [0; TAG_CAPACITY], len: 0, weak };
+        tag.push(b"W/\"");
+        for shift in (0..16).rev() {
+            tag.push(&[b"0123456789abcdef"[(hash >> (shift * 4)) as usize & 15]]);
+        }
+        if coding != Coding::Identity {
+            // One file in two codings is two representations (§8.8.3.3).
+            tag.push(b"-");
+            tag.push(coding.name().as_bytes());
+        }
+        tag.push(b"\"");
+        tag
+    }
+
+    fn push(&mut self, octets: &[u8]) {
+        self.octets[self.len..self.len + octets.len()].copy_from_slice(octets);
+        self.len += octets.len();
+    }
+
+    /// As in a field.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[if self.weak { 0 } else { 2 }..self.len]
+    }
+
+    /// Whether another version may have the same tag.
+    pub fn is_weak(&self) -> bool {
+        self.weak
+    }
+
+    fn opaque(&self) -> &[u8] {
+        &self.octets[3..self.len - 1]
+    }
+
+    /// Strong comparison (§8.8.3.2): the same, and neither is weak. For If-Match and If-Range.
+    pub fn matches_strongly(&self, other: &Tag<'_>) -> bool {
+        !self.weak && !other.weak && self.opaque() == other.opaque
+    }
+
+    /// Weak comparison (§8.8.3.2): the same, weak or not. For If-None-Match.
+    pub fn matches_weakly(&self, other: &Tag<'_>) -> bool {
+        self.opaque() == other.opaque
+    }
+}
+
+impl std::fmt::Debug for EntityTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.octets()))
+    }
+}
+
+/// An entity-tag in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag<'a> {
+    /// Whether it says `W/`.
+    pub weak: bool,
+    /// What stands between the quotes.
+    pub opaque: &'a [u8],
+}
+
+impl<'a> Tag<'a> {
+    /// The tag `value` begins with, and what follows it.
+    fn first(value: &'a [u8]) -> Option<(Tag<'a>, &'a [u8])> {
+        let (weak, rest) = match value {
+            [b'W', b'/', rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let [b'"', rest @ ..] = rest else { return None };
+        let end = rest.iter().position(|&o| o == b'"')?;
+        let (opaque, rest) = (&rest[..end], &rest[end + 1..]);
+        let etagc = |o: &u8| matches!(o, b'!' | b'#'..=b'~' | 0x80..=0xff);
+        opaque.iter().all(etagc).then_some((Tag { weak, opaque }, rest))
+    }
+
+    /// `value` as one tag and nothing else.
+    pub fn parse(value: &'a [u8]) -> Option<Tag<'a>> {
+        Tag::first(value).filter(|(_, rest)| rest.is_empty()).map(|(tag, _)| tag)
+    }
+
+    /// The tags of a list. What is no tag is skipped up to the next comma.
+    ///
+    /// Not [`crate::http::field::elements`]: in a quoted-string a backslash escapes, in a tag it does not.
+    pub fn list(value: &'a [u8]) -> impl Iterator<Item = Tag<'a>> {
+        let mut rest = value;
+        std::iter::from_fn(move || {
+            while let Some(&octet) = rest.first() {
+                if matches!(octet, b' ' | b'\t' | b',') {
+                    rest = &rest[1..];
+                } else if let Some((tag, after)) = Tag::first(rest) {
+                    rest = after;
+                    return Some(tag);
+                } else {
+                    rest = &rest[rest.iter().position(|&o| o == b',').unwrap_or(rest.len())..];
+                }
+            }
+            None
+        })
+    }
+}
+
+/// What tells one version of a representation from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validators {
+    /// The entity-tag.
+    pub tag: EntityTag,
+    dates: Option<Dates>,
+}
+
+/// Seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dates {
+    modified: u64,
+    changed: u64,
+    now: u64,
+}
+
+impl Validators {
+    /// Those of a file, measured at `now` or later.
+    pub fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
+        let hash = [
+            meta.inode,
+            meta.size,
+            meta.modified.0 as u64,
+            u64::from(meta.modified.1),
+            meta.changed.0 as u64,
+            u64::from(meta.changed.1),
+        ]
+        .into_iter()
+        .fold(SEED, mix);
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let whole_seconds = meta.modified.1 == 0 && meta.changed.1 == 0;
+        let settled = nanoseconds(meta.modified.max(meta.changed))
+            + (if whole_seconds { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
+        let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
+        Validators {
+            tag: EntityTag::new(hash, coding, settled > now.as_nanos() as i128),
+            dates: Some(Dates { modified: second(meta.modified), changed: second(meta.changed), now: now.as_secs() }),
+        }
+    }
+
+    /// Those of content made for this response: a hash of all its octets, no date.
+    pub fn of_content(content: &[u8]) -> Validators {
+        let mut chunks = content.chunks_exact(8);
+        let word = |octets: &[u8]| octets.iter().fold(0, |sum, &o| sum << 8 | u64::from(o));
+        let hash = chunks.by_ref().fold(mix(SEED, content.len() as u64), |sum, chunk| mix(sum, word(chunk)));
+        let hash = mix(hash, word(chunks.remainder()));
+        Validators { tag: EntityTag::new(hash, Coding::Identity, false), dates: None }
+    }
+
+    /// What `Last-Modified` says: never the second that still runs, never later (§8.8.2.1).
+    pub fn last_modified(&self) -> Option<u64> {
+        self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
+    }
+
+    /// Whether there is a date at all; if not, conditions on dates are ignored (§13.1.3, §13.1.4).
+    pub fn have_date(&self) -> bool {
+        self.dates.is_some()
+    }
+
+    /// Whether the content is surely what it was at `date`.
+    pub fn unchanged_since(&self, date: u64) -> bool {
+        self.is_dated(date) || self.dates.is_some_and(|d| d.is_over() && date > d.modified.max(d.changed))
+    }
+
+    /// Whether `date` is exactly the date of this version, and no other version can have had it
+    /// (§8.8.2.2, strong).
+    pub fn is_dated(&self, date: u64) -> bool {
+        self.dates.is_some_and(|dates| dates.is_over() && date == dates.modified)
+    }
+}
+
+impl Dates {
+    fn is_over(&self) -> bool {
+        self.modified < self.now
+    }
+}
+
+fn nanoseconds((seconds, nanoseconds): Moment) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+}
+
+/// Any odd number would do; it is part of every tag, so it never changes.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Takes one word into the hash: the finaliser of splitmix64, after which every bit depends on every bit.
+fn mix(sum: u64, word: u64) -> u64 {
+    let mut z = (sum ^ word).wrapping_add(SEED);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::root::Kind;
+
+    const META: Meta = Meta {
+        device: 1,
+        inode: 2,
+        size: 3,
+        modified: (1_000_000, 500_000_000),
+        changed: (1_000_000, 500_000_000),
+        kind: Kind::File,
+        mode: 0o100_644,
+    };
+
+    fn at(nanoseconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(nanoseconds)
+    }
+
+    fn old(meta: &Meta, coding: Coding) -> EntityTag {
+        Validators::of(meta, coding, at(2_000_000_000_000_000)).tag
+    }
+
+    #[test]
+    fn any_change_the_kernel_can_see_changes_the_tag() {
+        let tag = old(&META, Coding::Identity);
+        for other in [
+            Meta { inode: 3, ..META },
+            Meta { size: 4, ..META },
+            Meta { modified: (1_000_000, 500_000_001), ..META },
+            Meta { modified: (1_000_001, 500_000_000), ..META },
+            Meta { changed: (1_000_000, 500_000_001), ..META },
+            Meta { changed: (999_999, 500_000_000), ..META },
+        ] {
+            assert_ne!(old(&other, Coding::Identity), tag, "{other:?}");
+        }
+        // Device numbers change with a restart, permissions without a change of content.
+        assert_eq!(old(&Meta { device: 9, mode: 0, ..META }, Coding::Identity), tag);
+    }
+
+    #[test]
+    fn each_coding_has_a_tag_of_its_own_and_it_is_the_same_for_ever() {
+        let tags =
+            [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Brotli].map(|c| format!("{:?}", old(&META, c)));
+        let want = [
+            "\"f56aa44932b50cab\"",
+            "\"f56aa44932b50cab-gzip\"",
+            "\"f56aa44932b50cab-zstd\"",
+            "\"f56aa44932b50cab-br\"",
+        ];
+        assert_eq!(tags, want);
+    }
+
+    #[test]
+    fn a_tag_is_weak_while_another_write_could_go_unseen() {
+        let changed = 1_000_000_500_000_000;
+        for (now, weak) in [(0, true), (changed, true), (changed + 19_999_999, true), (changed + 20_000_000, false)] {
+            let tag = Validators::of(&META, Coding::Identity, at(now)).tag;
+            assert_eq!(tag.is_weak(), weak, "{now}");
+            assert_eq!(tag.octets().starts_with(b"W/"), weak);
+            assert_eq!(tag.opaque(), old(&META, Coding::Identity).opaque());
+        }
+        let touched = Meta { modified: (5, 1), ..META };
+        assert!(Validators::of(&touched, Coding::Identity, at(changed + 1)).tag.is_weak(), "ctime counts too");
+        let whole = Meta { modified: (1_000_000, 0), changed: (1_000_000, 0), ..META };
+        for (now, weak) in [(1_000_001_999_999_999, true), (1_000_002_000_000_000, false)] {
+            assert_eq!(Validators::of(&whole, Coding::Identity, at(now)).tag.is_weak(), weak, "{now}");
+        }
+    }
+
+    #[test]
+    fn last_modified_is_never_the_running_second_nor_later() {
+        for (now, announced) in [(2_000_000, 1_000_000), (1_000_001, 1_000_000), (1_000_000, 999_999), (500, 499)] {
+            let v = Validators::of(&META, Coding::Identity, at(now * 1_000_000_000));
+            assert_eq!(v.last_modified(), Some(announced), "{now}");
+        }
+        let ancient = Meta { modified: (-5, 0), ..META };
+        assert_eq!(Validators::of(&ancient, Coding::Identity, at(0)).last_modified(), Some(0));
+    }
+
+    #[test]
+    fn a_date_never_calls_a_changed_file_unchanged() {
+        let at_second = |meta: &Meta, now: u64| Validators::of(meta, Coding::Identity, at(now * 1_000_000_000));
+        let v = at_second(&META, 2_000_000);
+        assert_eq!([999_999, 1_000_000, 1_000_001].map(|d| v.unchanged_since(d)), [false, true, true]);
+        assert_eq!([999_999, 1_000_000, 1_000_001].map(|d| v.is_dated(d)), [false, true, false]);
+        // Within its second it may change again.
+        let young = at_second(&META, 1_000_000);
+        assert!(!young.unchanged_since(1_000_000) && !young.unchanged_since(1_000_001) && !young.is_dated(1_000_000));
+        // An older file renamed over a newer one.
+        let renamed = at_second(&Meta { modified: (500, 0), ..META }, 2_000_000);
+        let answers = [499, 500, 501, 999_999, 1_000_000, 1_000_001].map(|d| renamed.unchanged_since(d));
+        assert_eq!(answers, [false, true, false, false, false, true]);
+        assert!(!Validators::of_content(b"x").unchanged_since(u64::MAX));
+    }
+
+    #[test]
+    fn comparison_follows_the_table_of_the_standard() {
+        // RFC 9110 §8.8.3.2, table 3, with our tag in the place of "1".
+        let strong = old(&META, Coding::Identity);
+        let weak = EntityTag { weak: true, ..strong };
+        let (same, other) = (strong.opaque(), &b"2"[..]);
+        for (ours, theirs, strongly, weakly) in [
+            (weak, Tag { weak: true, opaque: same }, false, true),
+            (weak, Tag { weak: true, opaque: other }, false, false),
+            (weak, Tag { weak: false, opaque: same }, false, true),
+            (strong, Tag { weak: true, opaque: same }, false, true),
+            (strong, Tag { weak: false, opaque: same }, true, true),
+            (strong, Tag { weak: false, opaque: other }, false, false),
+        ] {
+            assert_eq!(
+                (ours.matches_strongly(&theirs), ours.matches_weakly(&theirs)),
+                (strongly, weakly),
+                "{theirs:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tags_are_read_whatever_stands_between_them() {
+        let list = |value: &'static str| {
+            let show = |t: Tag<'_>| format!("{}{}", if t.weak { "W/" } else { "" }, String::from_utf8_lossy(t.opaque));
+            Tag::list(value.as_bytes()).map(show).collect::<Vec<_>>()
+        };
+        assert_eq!(list(r#""a", W/"b",,	"c,d" , "e\", "f""#), ["a", "W/b", "c,d", "e\\", "f"]);
+        assert_eq!(list(r#"a, "b", w/"c", W/ "d", "e"#), ["b"]);
+        assert_eq!(list(r#""""#), [""]);
+        assert_eq!(list(r#""a b", "c""#), ["c"]);
+        assert!(list("*").is_empty() && list("").is_empty() && list("\"").is_empty());
+        assert_eq!(Tag::parse(b"W/\"a\""), Some(Tag { weak: true, opaque: b"a" }));
+        for bad in [&b"\"a\" "[..], b"a", b"\"a\", \"b\"", b"", b"W/a", b"\"a"] {
+            assert_eq!(Tag::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn content_of_our_own_is_told_apart_octet_by_octet() {
+        let tag = |content: &[u8]| Validators::of_content(content).tag;
+        assert_eq!(tag(b"abcdefgh12345678x"), tag(b"abcdefgh12345678x"));
+        for other in [&b""[..], b"abcdefgh12345678", b"abcdefgh12345678y", b"12345678abcdefghx", b"abcdefgh12345678x\0"]
+        {
+            assert_ne!(tag(other), tag(b"abcdefgh12345678x"));
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! One client: the place where all rooms meet. Socket, machine, service, outbox, deadline.
+//!
+//! One turn ([`Client::turn`]), as often as something may have changed:
+//! 1. send what waits; if the socket is full, stop;
+//! 2. end, if this was the last answer;
+//! 3. hand octets to the machine: those left over, else those of one `recv`;
+//! 4. go on until there is nothing to read, nothing to send, or others are waiting.
+//!
+//! Never: a wait. Whoever cannot go on remembers why (`readable`, `writable`, `away`) and returns.
+//!
+//! The subtle thing: readiness is edge-triggered, so an edge that is not used up is lost. `readable`
+//! stays true until a `recv` came back short, and a short one is the end only if the event did not
+//! say that the peer has closed: data and FIN that arrive together are one edge (then read on to 0).
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Instant, SystemTime};
+
+use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use super::deadline::{Deadline, Timeouts};
+use super::desk::Desk;
+use super::ended::Ended;
+use super::exchange::Exchange;
+use super::intake::Intake;
+use super::journal::Journal;
+use super::outbox::{Flushed, Outbox, Sent, Spare};
+use super::roster::Seat;
+use crate::http::connection::EndOfInput;
+use crate::http::{Connection, Event, HttpDate, Limits, Phase};
+use crate::service::Service;
+use crate::wire::Tape;
+use crate::wire::tape::What;
+
+/// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
+/// others.
+const REQUESTS_PER_TURN: usize = 16;
+/// Reads of one client in one turn: at 64 KiB each, a fast upload has 1 MiB before others come.
+const READS_PER_TURN: usize = 16;
+/// Octets read behind a head that is not complete yet.
+const READ_MORE: usize = 4 * 1024;
+
+/// What a loop lends to the client whose turn it is.
+pub struct Context<'a> {
+    /// Read once per turn of the loop.
+    pub now: Instant,
+    /// The same moment, as people count.
+    pub wall: SystemTime,
+    /// The same second, for the Date field.
+    pub date: &'a HttpDate,
+    /// Who answers.
+    pub service: &'a mut dyn Service,
+    /// Where work for workers is handed in.
+    pub desk: &'a Desk,
+    /// Buffers for answers.
+    pub spare: &'a mut Spare,
+    /// Where octets are received.
+    pub scratch: &'a mut Vec<u8>,
+    /// The access log.
+    pub journal: &'a mut Journal,
+    /// How long each phase may take.
+    pub timeouts: &'a Timeouts,
+    /// Bounds of a message.
+    pub limits: &'a Limits,
+    /// The server is stopping.
+    pub draining: bool,
+    /// Few seats are left.
+    pub scarce: bool,
+    /// What has been done, for the last line.
+    pub tally: &'a mut Tally,
+    /// Where octets are recorded, if anybody wants to see them.
+    pub tape: Option<&'a mut Tape>,
+}
+
+/// What a loop has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Requests answered.
+    pub requests: u64,
+    /// Octets sent.
+    pub octets: u64,
+}
+
+/// How a connection will end, once everything has left.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Last {
+    /// At once.
+    Close(Ended),
+    /// In stages: our side first, then whatever still comes, then all of it.
+    Stages(Ended),
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) socket: TcpStream,
+    pub(super) seat: Seat,
+    /// The number of the connection in every view of it; 0 when nothing is recorded.
+    number: u64,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) connection: Connection,
+    pub(super) outbox: Outbox,
+    pub(super) intake: Intake,
+    pub(super) exchange: Exchange,
+    pub(super) last: Option<Last>,
+    /// A worker has a job of this client.
+    pub(super) away: bool,
+    /// Octets that were received and not used yet.
+    input: Vec<u8>,
+    /// The machine wants more octets than `input` has.
+    hungry: bool,
+    readable: bool,
+    writable: bool,
+    /// An event said that the peer has ended its side: a short read is not the end then.
+    closing: bool,
+    end_of_input: bool,
+    /// Our side is closed; what still comes is read and dropped.
+    lingering: bool,
+    /// There is more to do, but others wait for their turn.
+    again: bool,
+    spoke: bool,
+    deadline: Deadline,
+    /// The earliest tick at which the wheel will ask about this client.
+    pub(super) armed: Option<u64>,
+}
+
+impl Client {
+    /// A client that has just been accepted.
+    pub fn new(socket: TcpStream, seat: Seat, peer: SocketAddr, local: SocketAddr, cx: &mut Context<'_>) -> Client {
+        let number = cx.tape.as_mut().map_or(0, |tape| {
+            let number = tape.next_connection();
+            tape.record(number, cx.now, What::Accepted { peer, local }, &[]);
+            number
+        });
+        Client {
+            socket,
+            seat,
+            number,
+            peer,
+            local,
+            connection: Connection::new(*cx.limits),
+            outbox: Outbox::default(),
+            intake: Intake::Nothing,
+            exchange: Exchange::default(),
+            last: None,
+            away: false,
+            input: Vec::new(),
+            hungry: true,
+            // The request is there in nearly every case; if not, the first recv says so.
+            readable: true,
+            writable: true,
+            closing: false,
+            end_of_input: false,
+            lingering: false,
+            again: false,
+            spoke: false,
+            deadline: Deadline::new(cx.now, cx.timeouts, cx.scarce),
+            armed: None,
+        }
+    }
+
+    /// The client's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The socket, to be registered.
+    pub fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// An event has come.
+    pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
+        self.readable |= readable;
+        self.writable |= writable;
+        self.closing |= closing;
+    }
+
+    /// Whether it wants another turn though no event will come.
+    pub fn wants_turn(&self) -> bool {
+        self.again
+    }
+
+    /// When its patience ends.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.at()
+    }
+
+    /// If it is idle: a moment that is earlier the longer it has been.
+    pub fn idle_since(&self) -> Option<Instant> {
+        if self.phase() == Phase::Idle { self.deadline.at() } else { None }
+    }
+
+    /// What is being waited for.
+    pub fn phase(&self) -> Phase {
+        if self.lingering {
+            return Phase::Lingering;
+        }
+        if !self.outbox.is_empty() {
+            return Phase::Sending;
+        }
+        match &self.intake {
+            Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
+            Intake::Receiving(_) => Phase::Content,
+            _ if self.away => Phase::Owed,
+            _ => self.connection.phase(),
+        }
+    }
+
+    /// Does what can be done now.
+    ///
+    /// # Errors
+    /// Why the connection has ended.
+    pub fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        self.again = false;
+        self.drive(cx)?;
+        if cx.draining && self.phase() == Phase::Idle && !self.again {
+            return Err(Ended::Draining);
+        }
+        self.deadline.enter(self.phase(), cx.now, cx.timeouts, cx.scarce);
+        Ok(())
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let (requests, mut reads) = (cx.tally.requests, 0);
+        loop {
+            self.flush(cx)?;
+            if !self.outbox.is_empty() {
+                return Ok(());
+            }
+            if self.last.is_some() {
+                return self.end(cx);
+            }
+            if !self.takes_input() {
+                return Ok(());
+            }
+            if cx.tally.requests - requests >= REQUESTS_PER_TURN as u64 || reads >= READS_PER_TURN {
+                self.again = true;
+                return Ok(());
+            }
+            if !self.hungry {
+                let input = std::mem::take(&mut self.input);
+                let used = self.consume(&input, cx);
+                self.keep(input, used);
+            } else if self.end_of_input {
+                self.meet_end(cx)?;
+            } else if self.readable {
+                reads += 1;
+                self.read(cx)?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether octets could be used now: not while an answer is owed or a block is with a worker.
+    fn takes_input(&self) -> bool {
+        self.connection.wants_input()
+            && match &self.intake {
+                Intake::Receiving(receiving) => receiving.has_room(),
+                _ => !self.away,
+            }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        if self.outbox.is_empty() || !self.writable {
+            return Ok(());
+        }
+        let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
+        let (tape, number) = (&mut cx.tape, self.number);
+        let flushed = self.outbox.flush(&self.socket, cx.spare, &mut |sent| {
+            deadline.progress(sent.octets());
+            exchange.progress(sent.octets());
+            tally.octets += sent.octets();
+            if let Some(tape) = tape {
+                tape_sent(tape, number, sent);
+            }
+        });
+        match flushed {
+            Ok(Flushed::All) => self.all_sent(cx),
+            Ok(Flushed::Blocked) => self.writable = false,
+            Ok(Flushed::Again) => self.again = true,
+            Ok(Flushed::Short) => return Err(Ended::FileShrank),
+            Err(error) => return Err(broken(&error)),
+        }
+        Ok(())
+    }
+
+    /// One `recv`, into the loop's scratch or behind what is left over.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        if self.input.is_empty() {
+            let mut scratch = std::mem::take(cx.scratch);
+            let result = self.receive(&mut scratch, cx);
+            if let Ok(count) = result {
+                let used = self.consume(&scratch[..count], cx);
+                self.input.extend_from_slice(&scratch[used..count]);
+            }
+            *cx.scratch = scratch;
+            result.map(|_| ())
+        } else {
+            let mut input = std::mem::take(&mut self.input);
+            let kept = input.len();
+            input.resize(kept + READ_MORE, 0);
+            let result = self.receive(&mut input[kept..], cx);
+            input.truncate(kept + *result.as_ref().unwrap_or(&0));
+            self.input = input;
+            result.map(|_| ())
+        }
+    }
+
+    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
+    fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
+        let size = room.len();
+        let result = rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *room, RecvFlags::empty()));
+        if let (Some(tape), Ok((count, _))) = (&mut cx.tape, result) {
+            tape.record(self.number, Instant::now(), What::Received(count), &room[..count]);
+        }
+        match result {
+            Ok((0, _)) => {
+                self.end_of_input = true;
+                self.readable = false;
+                Ok(0)
+            }
+            Ok((count, _)) => {
+                self.readable = count == size || self.closing;
+                self.hungry = false;
+                self.spoke = true;
+                Ok(count)
+            }
+            Err(Errno::WOULDBLOCK) => {
+                self.readable = false;
+                Ok(0)
+            }
+            Err(errno) => Err(broken(&errno.into())),
+        }
+    }
+
+    fn keep(&mut self, mut input: Vec<u8>, used: usize) {
+        if used < input.len() {
+            input.drain(..used);
+            self.input = input;
+        }
+        // Else the buffer is given back: an idle client owns none.
+    }
+
+    /// Hands octets to the machine; returns how many were used.
+    fn consume(&mut self, input: &[u8], cx: &mut Context<'_>) -> usize {
+        let mut used = 0;
+        let requests = cx.tally.requests;
+        while self.may_go_on() && cx.tally.requests - requests < REQUESTS_PER_TURN as u64 {
+            let step = self.connection.receive(&input[used..]);
+            used += step.used;
+            match step.event {
+                Event::NeedMore => {
+                    self.hungry = true;
+                    break;
+                }
+                Event::Request(request, framing) => self.begin(request, framing, cx),
+                Event::Content(octets) => {
+                    self.deadline.progress(octets.len() as u64);
+                    self.take_content(octets, cx);
+                }
+                Event::End => self.end_content(cx),
+                Event::Refused(refusal) => self.refuse(refusal, &input[used..], cx),
+            }
+        }
+        if used == input.len() && !self.connection.content_is_due() {
+            self.hungry = true;
+        }
+        used
+    }
+
+    /// Whether the next event can be dealt with before anything is sent.
+    fn may_go_on(&self) -> bool {
+        self.takes_input() && self.last.is_none() && !self.outbox.is_heavy()
+    }
+
+    fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        match self.connection.end_of_input() {
+            EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
+            EndOfInput::Clean => Err(Ended::NeverSpoke),
+            EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
+            EndOfInput::Refused(refusal) => {
+                let input = std::mem::take(&mut self.input);
+                self.refuse(refusal, &input, cx);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the connection after the last answer has left.
+    fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let reason = match self.last {
+            // Unread octets would turn a plain close into a reset and destroy the answer.
+            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => return Err(reason),
+            Some(Last::Close(reason) | Last::Stages(reason)) => reason,
+            None => return Ok(()),
+        };
+        if !self.lingering {
+            self.lingering = true;
+            self.input = Vec::new();
+            if self.socket.shutdown(Shutdown::Write).is_err() {
+                return Err(reason);
+            }
+        }
+        for _ in 0..READS_PER_TURN {
+            if self.end_of_input {
+                return Err(reason);
+            }
+            if !self.readable {
+                return Ok(());
+            }
+            let mut scratch = std::mem::take(cx.scratch);
+            let result = self.receive(&mut scratch, cx);
+            *cx.scratch = scratch;
+            if result.is_err() {
+                return Err(reason);
+            }
+        }
+        self.again = true;
+        Ok(())
+    }
+
+    /// The wheel asks: is its time up?
+    ///
+    /// # Errors
+    /// Why the connection has ended.
+    pub fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        if !self.deadline.is_over(cx.now, cx.timeouts) {
+            return Ok(());
+        }
+        let phase = self.deadline.phase();
+        match self.connection.time_out() {
+            Some(refusal) if matches!(phase, Phase::Head | Phase::Content) => {
+                let input = std::mem::take(&mut self.input);
+                self.refuse(refusal, &input, cx);
+                self.turn(cx)
+            }
+            _ => match self.last {
+                Some(Last::Stages(reason)) if self.lingering => Err(reason),
+                _ => Err(Ended::TimedOut(phase)),
+            },
+        }
+    }
+
+    /// The connection is gone: what was begun is written to the log.
+    pub fn leave(&mut self, ended: Ended, cx: &mut Context<'_>) {
+        self.exchange.break_off(self.peer, ended, cx);
+        self.outbox.clear(cx.spare);
+        if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
+            cx.desk.discard(receiving);
+        }
+        if let Some(tape) = &mut cx.tape {
+            let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
+            tape.record(self.number, cx.now, closed, &[]);
+        }
+        log::debug!("{}: {}", self.peer, ended.explain());
+    }
+}
+
+/// A turn of the loop may move many octets: a recorded moment is read at its call.
+fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
+    let now = Instant::now();
+    match sent {
+        Sent::Octets(octets) => tape.record(number, now, What::Sent(octets.len()), octets),
+        Sent::File { file, from, len } => {
+            tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
+        }
+    }
+}
+
+fn broken(error: &io::Error) -> Ended {
+    log::trace!("connection lost: {error}");
+    Ended::Broken
+}

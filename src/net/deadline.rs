@@ -1,0 +1,261 @@
+//! Time: how long each phase may take, and whose time is up.
+//!
+//! Never: the clock. Moments come in as arguments, read once per turn of the loop.
+//!
+//! | phase | clock | why |
+//! |---|---|---|
+//! | Idle | since the last answer | a connection costs a seat |
+//! | Head | absolute, from the first octet | a dripping client keeps a last-byte clock alive for ever (slowloris) |
+//! | Content | at least the minimum rate over each window | the same, for uploads |
+//! | Owed | none | it is the server's own work |
+//! | Sending | the kernel took octets within the window | a reader that stops must not hold a file and a seat |
+//! | Lingering | absolute | a courtesy, not a service |
+//!
+//! The subtle thing: [`Wheel`] is lazy. A busy connection moves its deadline on every request, and
+//! that costs one comparison: the wheel keeps the *earliest* entry it was ever given, and when that
+//! one comes up the loop looks at the real deadline and enters it again.
+
+use std::time::{Duration, Instant};
+
+use super::roster::Seat;
+use crate::http::Phase;
+
+/// The window over which a rate is measured.
+pub const RATE_WINDOW: Duration = Duration::from_secs(20);
+/// How long a client may take to close after a staged close. A client reads an answer within a round
+/// trip or not at all.
+pub const LINGER: Duration = Duration::from_secs(2);
+/// The idle time while seats are scarce.
+pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
+
+/// How long each phase may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A whole head, from its first octet. H2O's number; the slowest honest client sends its head in
+    /// one round trip.
+    pub head: Duration,
+    /// Between requests.
+    pub idle: Duration,
+    /// Octets per second that content must reach, over [`RATE_WINDOW`].
+    pub min_rate: u64,
+    /// How long running answers may go on after a stop.
+    pub grace: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+            min_rate: 1024,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a connection is waiting for, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    phase: Phase,
+    /// `None`: for as long as it takes.
+    at: Option<Instant>,
+    /// Octets that moved since the window began.
+    moved: u64,
+}
+
+impl Deadline {
+    /// The deadline of a connection that has just been accepted.
+    pub fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
+        Deadline { phase: Phase::Idle, at: Some(now + idle(timeouts, scarce)), moved: 0 }
+    }
+
+    /// The phase the clock runs for.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When it ends.
+    pub fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// The connection is in `phase` now; the clock of a phase starts when it is entered, and that of
+    /// Idle with each answer.
+    pub fn enter(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts, scarce: bool) {
+        if phase == self.phase && phase != Phase::Idle {
+            return;
+        }
+        self.phase = phase;
+        self.moved = 0;
+        self.at = match phase {
+            Phase::Idle => Some(now + idle(timeouts, scarce)),
+            Phase::Head => Some(now + timeouts.head),
+            Phase::Content | Phase::Sending => Some(now + RATE_WINDOW),
+            Phase::Owed => None,
+            Phase::Lingering => Some(now + LINGER),
+        };
+    }
+
+    /// Octets moved: of content from the client, or of the answer into the kernel.
+    pub fn progress(&mut self, octets: u64) {
+        self.moved += octets;
+    }
+
+    /// Whether time is up. A window that saw enough octets starts anew instead.
+    pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts) -> bool {
+        let Some(at) = self.at else { return false };
+        if now < at {
+            return false;
+        }
+        let enough = match self.phase {
+            Phase::Content => self.moved >= timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs()).max(1),
+            // The kernel reports room in steps, so a rate would be measured wrongly: any octet counts.
+            Phase::Sending => self.moved > 0,
+            _ => false,
+        };
+        if enough {
+            self.moved = 0;
+            self.at = Some(now + RATE_WINDOW);
+        }
+        !enough
+    }
+}
+
+fn idle(timeouts: &Timeouts, scarce: bool) -> Duration {
+    if scarce { timeouts.idle.min(IDLE_WHEN_SCARCE) } else { timeouts.idle }
+}
+
+/// The grain of the wheel: deadlines are kept within it.
+const TICK: Duration = Duration::from_millis(100);
+/// Slots of the wheel: 51.2 s; a later deadline waits in the last slot and is entered again.
+const SLOTS: usize = 512;
+
+/// Which seats to look at when.
+#[derive(Debug)]
+pub struct Wheel {
+    start: Instant,
+    /// The next tick to be looked at.
+    tick: u64,
+    slots: Vec<Vec<Seat>>,
+    entries: usize,
+}
+
+impl Wheel {
+    /// An empty wheel.
+    pub fn new(now: Instant) -> Wheel {
+        Wheel { start: now, tick: 0, slots: vec![Vec::new(); SLOTS], entries: 0 }
+    }
+
+    /// Enters `seat`; returns the tick at which it will come up, at the latest one tick after `at`.
+    pub fn enter(&mut self, seat: Seat, at: Instant) -> u64 {
+        let due = self.tick_of(at).clamp(self.tick, self.tick + SLOTS as u64 - 1);
+        self.slots[due as usize % SLOTS].push(seat);
+        self.entries += 1;
+        due
+    }
+
+    /// The tick in which `at` is over.
+    pub fn tick_of(&self, at: Instant) -> u64 {
+        (at.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64 + 1
+    }
+
+    /// Takes out every seat whose tick has come.
+    pub fn expire(&mut self, now: Instant, out: &mut Vec<Seat>) {
+        let current = (now.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64;
+        // After a long sleep every slot is looked at once, and not once per missed turn of the wheel.
+        let first = self.tick.max((current + 1).saturating_sub(SLOTS as u64));
+        for tick in first..=current {
+            let slot = &mut self.slots[tick as usize % SLOTS];
+            self.entries -= slot.len();
+            out.append(slot);
+        }
+        self.tick = self.tick.max(current + 1);
+    }
+
+    /// How long the poller may sleep; `None` when nobody has a deadline.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        if self.entries == 0 {
+            return None;
+        }
+        let next = (self.tick..self.tick + SLOTS as u64).find(|t| !self.slots[*t as usize % SLOTS].is_empty())?;
+        let at = self.start + Duration::from_nanos((next * TICK.as_nanos() as u64).min(u64::MAX / 2));
+        Some(at.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(n: u32) -> Seat {
+        Seat::new(n, 1)
+    }
+
+    #[test]
+    fn a_dripping_head_does_not_move_its_clock() {
+        let (timeouts, start) = (Timeouts::default(), Instant::now());
+        let mut deadline = Deadline::new(start, &timeouts, false);
+        deadline.enter(Phase::Head, start, &timeouts, false);
+        for second in 1..10 {
+            let now = start + Duration::from_secs(second);
+            deadline.progress(1);
+            deadline.enter(Phase::Head, now, &timeouts, false);
+            assert!(!deadline.is_over(now, &timeouts));
+        }
+        assert!(deadline.is_over(start + timeouts.head, &timeouts));
+    }
+
+    #[test]
+    fn content_must_keep_its_rate_in_every_window() {
+        let (timeouts, start) = (Timeouts::default(), Instant::now());
+        let mut deadline = Deadline::new(start, &timeouts, false);
+        deadline.enter(Phase::Content, start, &timeouts, false);
+        deadline.progress(20 * 1024);
+        assert!(!deadline.is_over(start + RATE_WINDOW, &timeouts));
+        deadline.progress(20 * 1024 - 1);
+        assert!(deadline.is_over(start + 2 * RATE_WINDOW, &timeouts));
+    }
+
+    #[test]
+    fn a_reader_that_takes_anything_is_not_cut_off() {
+        let (timeouts, start) = (Timeouts::default(), Instant::now());
+        let mut deadline = Deadline::new(start, &timeouts, false);
+        deadline.enter(Phase::Sending, start, &timeouts, false);
+        deadline.progress(1);
+        assert!(!deadline.is_over(start + RATE_WINDOW, &timeouts));
+        assert!(deadline.is_over(start + 2 * RATE_WINDOW, &timeouts));
+    }
+
+    #[test]
+    fn scarce_seats_shorten_the_idle_time_only() {
+        let (timeouts, start) = (Timeouts::default(), Instant::now());
+        let mut deadline = Deadline::new(start, &timeouts, true);
+        assert_eq!(deadline.at(), Some(start + IDLE_WHEN_SCARCE));
+        deadline.enter(Phase::Owed, start, &timeouts, true);
+        assert_eq!(deadline.at(), None);
+        deadline.enter(Phase::Idle, start, &timeouts, false);
+        assert_eq!(deadline.at(), Some(start + timeouts.idle));
+    }
+
+    #[test]
+    fn the_wheel_gives_every_seat_back_once_and_never_early() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        for n in 0..100u32 {
+            wheel.enter(seat(n), at(u64::from(n) * 37));
+        }
+        wheel.enter(seat(999), at(10_000_000));
+        let mut seen = Vec::new();
+        for ms in (0..5000).step_by(50) {
+            let from = seen.len();
+            wheel.expire(at(ms), &mut seen);
+            assert!(seen[from..].iter().all(|s| s.index() == 999 || u64::from(s.index()) * 37 <= ms));
+        }
+        assert_eq!(seen.len(), 100);
+        // The far one waits in the last slot, and comes up to be entered again.
+        assert!(wheel.wait(at(5000)).unwrap() < TICK * SLOTS as u32);
+        wheel.expire(at(9_000_000), &mut seen);
+        assert_eq!((seen.len(), wheel.wait(at(9_000_000))), (101, None));
+    }
+}

@@ -1,0 +1,85 @@
+//! Where a loop hands in work and gets it back.
+//!
+//! Never: the work itself, or a wait. [`Desk::submit`] returns at once, and what was done arrives as a
+//! message with the seat it is for.
+//!
+//! The subtle thing: the worker that finishes first wakes the loop, the ones after it only add to the
+//! pile until the loop has looked: one system call for many results.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use mio::Waker;
+
+use super::roster::Seat;
+use super::workers::Workers;
+use crate::service::{Lane, Outcome, Response, Sink};
+
+/// What a worker has done.
+pub enum Finished {
+    /// A job of a service.
+    Outcome(Outcome),
+    /// A sink was opened, or why not.
+    Opened(Result<Box<dyn Sink>, Response>),
+    /// A block was written; the sink and the emptied block come back.
+    Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
+    /// The job panicked: 500.
+    Panicked,
+}
+
+/// A result, and whose it is.
+pub struct Done {
+    /// The seat that asked.
+    pub seat: Seat,
+    /// What came of it.
+    pub finished: Finished,
+}
+
+/// The desk of one loop.
+pub struct Desk {
+    workers: Workers,
+    waker: Arc<Waker>,
+    pending: Arc<AtomicBool>,
+    sender: Sender<Done>,
+    results: Receiver<Done>,
+}
+
+impl Desk {
+    /// A desk whose results wake the poller behind `waker`.
+    pub fn new(workers: Workers, waker: Arc<Waker>) -> Desk {
+        let (sender, results) = channel();
+        Desk { workers, waker, pending: Arc::default(), sender, results }
+    }
+
+    /// Hands in work for `seat`; `false` when the queue is full, and then the work is dropped.
+    pub fn submit(&self, seat: Seat, lane: Lane, work: impl FnOnce() -> Finished + Send + 'static) -> bool {
+        let (sender, waker, pending) = (self.sender.clone(), self.waker.clone(), self.pending.clone());
+        let work = move || {
+            let finished = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Finished::Panicked);
+            // The loop may be gone already; then nobody waits for this.
+            let _ = sender.send(Done { seat, finished });
+            if !pending.swap(true, Ordering::AcqRel) {
+                let _ = waker.wake();
+            }
+        };
+        self.workers.submit(lane, Box::new(work)).is_ok()
+    }
+
+    /// Lets a worker drop something whose drop may take long (a large unnamed file).
+    pub fn discard(&self, rubbish: impl Send + 'static) {
+        // With a full queue it is dropped here: slow, and right all the same.
+        let _ = self.workers.submit(Lane::Short, Box::new(move || drop(rubbish)));
+    }
+
+    /// The next result.
+    pub fn next(&self) -> Option<Done> {
+        self.results.try_recv().ok()
+    }
+
+    /// Results that come from now on wake the loop again; to be called before they are looked at.
+    pub fn rearm(&self) {
+        self.pending.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,128 @@
+//! Why a connection ended: one reason each, with a sentence.
+//!
+//! Never: "unknown". A reset whose cause nobody names is how learners lose hours.
+//!
+//! The subtle thing: the reason says who is to blame. A client that vanishes while an answer is on its
+//! way, and a server that gave up on a client that stopped reading, look alike on the wire.
+
+use crate::http::Phase;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// The client closed between requests, or had its answer.
+    PeerClosed,
+    /// The client connected, said nothing, and left.
+    NeverSpoke,
+    /// The client asked for the close, or speaks HTTP/1.0 without keep-alive.
+    Finished,
+    /// A request broke the protocol: its end, or that of the next one, cannot be known.
+    Refused,
+    /// The client began to speak TLS.
+    TlsHandshake,
+    /// The answer came before the content was read, and the rest was too long to read past.
+    ContentUnread,
+    /// A deadline passed.
+    TimedOut(Phase),
+    /// There was no seat: answered 503.
+    Shed,
+    /// An idle connection made room for a new one.
+    MadeRoom,
+    /// The server is stopping.
+    Draining,
+    /// The grace ended before the answer was out.
+    CutOff,
+    /// The client reset the connection, or the network broke.
+    Broken,
+    /// The file became shorter while it was being sent: the announced length cannot be kept.
+    FileShrank,
+    /// The server failed inside.
+    Failed,
+}
+
+impl Ended {
+    /// Every reason.
+    pub const ALL: [Ended; 19] = [
+        Ended::PeerClosed,
+        Ended::NeverSpoke,
+        Ended::Finished,
+        Ended::Refused,
+        Ended::TlsHandshake,
+        Ended::ContentUnread,
+        Ended::TimedOut(Phase::Idle),
+        Ended::TimedOut(Phase::Head),
+        Ended::TimedOut(Phase::Content),
+        Ended::TimedOut(Phase::Owed),
+        Ended::TimedOut(Phase::Sending),
+        Ended::TimedOut(Phase::Lingering),
+        Ended::Shed,
+        Ended::MadeRoom,
+        Ended::Draining,
+        Ended::CutOff,
+        Ended::Broken,
+        Ended::FileShrank,
+        Ended::Failed,
+    ];
+
+    /// The name of the reason.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ended::PeerClosed => "PeerClosed",
+            Ended::NeverSpoke => "NeverSpoke",
+            Ended::Finished => "Finished",
+            Ended::Refused => "Refused",
+            Ended::TlsHandshake => "TlsHandshake",
+            Ended::ContentUnread => "ContentUnread",
+            Ended::TimedOut(Phase::Idle) => "TimedOutIdle",
+            Ended::TimedOut(Phase::Head) => "TimedOutHead",
+            Ended::TimedOut(Phase::Content) => "TimedOutContent",
+            Ended::TimedOut(Phase::Owed) => "TimedOutOwed",
+            Ended::TimedOut(Phase::Sending) => "TimedOutSending",
+            Ended::TimedOut(Phase::Lingering) => "TimedOutLingering",
+            Ended::Shed => "Shed",
+            Ended::MadeRoom => "MadeRoom",
+            Ended::Draining => "Draining",
+            Ended::CutOff => "CutOff",
+            Ended::Broken => "Broken",
+            Ended::FileShrank => "FileShrank",
+            Ended::Failed => "Failed",
+        }
+    }
+
+    /// One sentence for a person, without full stop.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Ended::PeerClosed => "the client closed the connection",
+            Ended::NeverSpoke => "the client opened the connection, said nothing, and closed it",
+            Ended::Finished => "closed after the answer, as the client asked",
+            Ended::Refused => "closed after a request that breaks the protocol: where the next one begins is unknown",
+            Ended::TlsHandshake => "a TLS handshake; this port speaks plain http://",
+            Ended::ContentUnread => "closed after an answer that came before the content was read",
+            Ended::TimedOut(Phase::Idle) => "no further request came within the idle time",
+            Ended::TimedOut(Phase::Head) => "the head did not arrive in time",
+            Ended::TimedOut(Phase::Content) => "the content arrived too slowly",
+            Ended::TimedOut(Phase::Owed) => "the answer took too long to make",
+            Ended::TimedOut(Phase::Sending) => "the client did not take the answer in time",
+            Ended::TimedOut(Phase::Lingering) => "the client had its answer and did not close",
+            Ended::Shed => "answered 503: every seat was taken",
+            Ended::MadeRoom => "an idle connection closed to make room for a new one",
+            Ended::Draining => "the server is stopping",
+            Ended::CutOff => "the server stopped and its grace ended before the answer was out",
+            Ended::Broken => "the client reset the connection",
+            Ended::FileShrank => "the file became shorter while it was being sent",
+            Ended::Failed => "the server failed inside",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_one_sentence() {
+        for ended in Ended::ALL {
+            assert!(ended.explain().len() > 15 && !ended.explain().ends_with('.'), "{ended:?}");
+        }
+    }
+}

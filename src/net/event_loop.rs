@@ -1,0 +1,430 @@
+//! One loop: poll, then accept, serve, take results, look at deadlines; and again.
+//!
+//! Never: a lock on the way of a request, a call that blocks. What may block is with the workers.
+//!
+//! The subtle things:
+//! - A connection is served straight after its accept and registered only if it is still there then:
+//!   one request, one answer and a close need no call to the poller at all.
+//! - Registration happens once, for reading and writing, edge-triggered. Registering reports what is
+//!   already there, so nothing that came between the first recv and the registration is lost.
+//! - Out of descriptors, the listener stays readable for ever and would spin. The spare descriptor is
+//!   given up to accept one client and tell it 503; then accepting pauses.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::admission::Admission;
+use super::client::{Client, Context, Tally};
+use super::deadline::{Timeouts, Wheel};
+use super::desk::Desk;
+use super::ended::Ended;
+use super::journal::Journal;
+use super::listener::Share;
+use super::outbox::Spare;
+use super::overload;
+use super::roster::{Roster, Seat};
+use super::workers::Workers;
+use crate::http::{HttpDate, Limits};
+use crate::service::Service;
+use crate::wire::Tape;
+
+/// Where octets are received before anybody owns them.
+const SCRATCH: usize = 64 * 1024;
+/// Events taken from the kernel in one turn.
+const EVENTS: usize = 256;
+/// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Seats looked at for an idle client that can make room.
+const LOOK_FOR_IDLE: usize = 64;
+/// How long accepting pauses when there are no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The token of the waker; listeners count from 1 on, seats have a generation in their upper half.
+const WAKER: Token = Token(0);
+
+/// What all loops share.
+pub struct Common {
+    /// Bounds of a message.
+    pub limits: Limits,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// The seats.
+    pub admission: Admission,
+    /// 0 serving, 1 draining, 2 stopping at once.
+    pub stage: AtomicU8,
+    /// Sums for the last line.
+    pub requests: AtomicU64,
+    /// Octets sent.
+    pub octets: AtomicU64,
+    /// Connections that were cut off at the end.
+    pub cut_off: AtomicU64,
+}
+
+/// The stages of [`Common::stage`].
+pub const SERVING: u8 = 0;
+/// No new connections; running answers go on.
+pub const DRAINING: u8 = 1;
+/// Enough.
+pub const STOPPING: u8 = 2;
+
+struct Door {
+    socket: TcpListener,
+    address: SocketAddr,
+    spare: Option<Arc<std::net::TcpListener>>,
+    /// An edge said that somebody waits, and nobody has said yet that no one does.
+    waiting: bool,
+}
+
+/// One event loop.
+pub struct EventLoop {
+    common: Arc<Common>,
+    poll: Poll,
+    doors: Vec<Door>,
+    roster: Roster,
+    wheel: Wheel,
+    desk: Desk,
+    service: Box<dyn Service>,
+    journal: Journal,
+    spare: Spare,
+    scratch: Vec<u8>,
+    tally: Tally,
+    tape: Option<Tape>,
+    date: HttpDate,
+    now: Instant,
+    wall: SystemTime,
+    again: Vec<Seat>,
+    paused_until: Option<Instant>,
+    /// When the grace ends, once draining has begun.
+    grace_ends: Option<Instant>,
+}
+
+impl EventLoop {
+    /// A loop on these listeners, and the waker that reaches it.
+    ///
+    /// # Errors
+    /// What the kernel says about the poller.
+    pub fn new(
+        common: Arc<Common>,
+        shares: Vec<Share>,
+        workers: Workers,
+        service: Box<dyn Service>,
+        journal: Journal,
+    ) -> io::Result<(EventLoop, Arc<Waker>)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let mut doors = Vec::with_capacity(shares.len());
+        for (number, share) in shares.into_iter().enumerate() {
+            let spare = super::listener::spare_of(&share.socket);
+            let mut socket = TcpListener::from_std(share.socket);
+            poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
+            doors.push(Door { socket, address: share.address, spare, waiting: true });
+        }
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let lonely = EventLoop {
+            desk: Desk::new(workers, waker.clone()),
+            common,
+            poll,
+            doors,
+            roster: Roster::default(),
+            wheel: Wheel::new(now),
+            service,
+            journal,
+            spare: Spare::default(),
+            scratch: vec![0; SCRATCH],
+            tally: Tally::default(),
+            tape: None,
+            date: HttpDate::new(wall),
+            now,
+            wall,
+            again: Vec::new(),
+            paused_until: None,
+            grace_ends: None,
+        };
+        Ok((lonely, waker))
+    }
+
+    /// Serves until the server stops.
+    ///
+    /// # Errors
+    /// When the poller fails.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while self.goes_on() {
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.read_clocks();
+            for seat in std::mem::take(&mut self.again) {
+                self.serve(seat, |_| ());
+            }
+            for event in &events {
+                self.meet(event);
+            }
+            self.take_results();
+            self.accept_all();
+            self.look_at_deadlines();
+            self.hand_over();
+        }
+        self.cut_off();
+        Ok(())
+    }
+
+    /// Whether there is a reason to go on; begins the drain when it is time.
+    fn goes_on(&mut self) -> bool {
+        match self.common.stage.load(Ordering::Acquire) {
+            SERVING => true,
+            DRAINING => {
+                if self.grace_ends.is_none() {
+                    self.drain();
+                }
+                !self.roster.is_empty() && self.grace_ends.is_some_and(|end| Instant::now() < end)
+            }
+            _ => false,
+        }
+    }
+
+    fn drain(&mut self) {
+        self.read_clocks();
+        // Who already waits was promised nothing yet, but is let in: closing the socket would reset it.
+        self.paused_until = None;
+        self.doors.iter_mut().for_each(|door| door.waiting = true);
+        while self.doors.iter().any(|door| door.waiting) && self.paused_until.is_none() {
+            self.accept_all();
+        }
+        self.doors.clear();
+        self.grace_ends = Some(self.now + self.common.timeouts.grace);
+        for seat in self.roster.seats() {
+            // One last recv: a request that is already here is answered, with close.
+            self.serve(seat, |client| client.wake(true, false, false));
+        }
+    }
+
+    fn cut_off(&mut self) {
+        self.read_clocks();
+        for seat in self.roster.seats() {
+            if let Some(client) = self.roster.take(seat) {
+                self.common.cut_off.fetch_add(1, Ordering::Relaxed);
+                self.dismiss(seat, client, Ended::CutOff);
+            }
+        }
+        self.hand_over();
+        self.common.requests.fetch_add(self.tally.requests, Ordering::Relaxed);
+        self.common.octets.fetch_add(self.tally.octets, Ordering::Relaxed);
+    }
+
+    /// Gives away what this turn has written down.
+    fn hand_over(&mut self) {
+        self.journal.hand_over();
+        if let Some(tape) = &mut self.tape {
+            tape.hand_over();
+        }
+    }
+
+    /// Records from now on what the sockets of this loop carry.
+    pub fn record(&mut self, tape: Tape) {
+        self.tape = Some(tape);
+    }
+
+    /// How long the poller may sleep.
+    fn patience(&self) -> Option<Duration> {
+        if !self.again.is_empty() || (self.paused_until.is_none() && self.doors.iter().any(|d| d.waiting)) {
+            return Some(Duration::ZERO);
+        }
+        let now = Instant::now();
+        let ends = [self.wheel.wait(now), self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
+        ends.into_iter().flatten().min()
+    }
+
+    fn read_clocks(&mut self) {
+        self.now = Instant::now();
+        self.wall = SystemTime::now();
+        let second = self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        if second != self.date.second() {
+            self.date = HttpDate::from_second(second);
+        }
+    }
+
+    fn meet(&mut self, event: &Event) {
+        match Seat::of(event.token()) {
+            Some(seat) => {
+                let (readable, writable) = (event.is_readable(), event.is_writable());
+                let closing = event.is_read_closed() || event.is_error();
+                self.serve(seat, |client| client.wake(readable || closing, writable || event.is_error(), closing));
+            }
+            None if event.token() == WAKER => {}
+            None => {
+                if let Some(door) = self.doors.get_mut(event.token().0 - 1) {
+                    door.waiting = true;
+                }
+            }
+        }
+    }
+
+    fn take_results(&mut self) {
+        self.desk.rearm();
+        while let Some(done) = self.desk.next() {
+            match self.roster.take(done.seat) {
+                Some(mut client) => {
+                    let finished = done.finished;
+                    let ended = self.with(|cx| {
+                        client.finished(finished, cx);
+                        client.turn(cx)
+                    });
+                    self.settle(done.seat, client, ended);
+                }
+                // The client has left; what it had opened is put away where that may take its time.
+                None => self.desk.discard(done.finished),
+            }
+        }
+    }
+
+    /// Gives a client its turn.
+    fn serve(&mut self, seat: Seat, wake: impl FnOnce(&mut Client)) {
+        let Some(mut client) = self.roster.take(seat) else { return };
+        wake(&mut client);
+        let ended = self.with(|cx| client.turn(cx));
+        self.settle(seat, client, ended);
+    }
+
+    /// Lends everything a client needs for its turn.
+    fn with<T>(&mut self, turn: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        turn(&mut Context {
+            now: self.now,
+            wall: self.wall,
+            date: &self.date,
+            service: &mut *self.service,
+            desk: &self.desk,
+            spare: &mut self.spare,
+            scratch: &mut self.scratch,
+            journal: &mut self.journal,
+            timeouts: &self.common.timeouts,
+            limits: &self.common.limits,
+            draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
+            scarce: self.common.admission.is_scarce(),
+            tally: &mut self.tally,
+            tape: self.tape.as_mut(),
+        })
+    }
+
+    /// Puts a client back into its seat, or sees it off.
+    fn settle(&mut self, seat: Seat, mut client: Box<Client>, ended: Result<(), Ended>) {
+        match ended {
+            Err(ended) => self.dismiss(seat, client, ended),
+            Ok(()) => {
+                if client.wants_turn() {
+                    self.again.push(seat);
+                }
+                if let Some(at) = client.deadline() {
+                    let due = self.wheel.tick_of(at);
+                    if client.armed.is_none_or(|armed| due < armed) {
+                        client.armed = Some(self.wheel.enter(seat, at));
+                    }
+                }
+                self.roster.put(seat, client);
+            }
+        }
+    }
+
+    fn dismiss(&mut self, seat: Seat, mut client: Box<Client>, ended: Ended) {
+        self.with(|cx| client.leave(ended, cx));
+        self.common.admission.leave(client.peer());
+        self.roster.release(seat);
+    }
+
+    fn look_at_deadlines(&mut self) {
+        let mut seats = Vec::new();
+        self.wheel.expire(self.now, &mut seats);
+        for seat in seats {
+            let Some(mut client) = self.roster.take(seat) else { continue };
+            client.armed = None;
+            let ended = self.with(|cx| client.expire(cx));
+            self.settle(seat, client, ended);
+        }
+    }
+
+    fn accept_all(&mut self) {
+        if self.paused_until.is_some_and(|until| self.now < until) {
+            return;
+        }
+        self.paused_until = None;
+        for number in 0..self.doors.len() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                if !self.doors[number].waiting {
+                    break;
+                }
+                match self.doors[number].socket.accept() {
+                    Ok((socket, peer)) => self.welcome(socket, peer, self.doors[number].address),
+                    Err(error) => self.not_accepted(number, &error),
+                }
+            }
+        }
+    }
+
+    fn not_accepted(&mut self, number: usize, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.doors[number].waiting = false,
+            // The client was gone before we came; or a signal. The next one may be there.
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
+            _ => {
+                log::warn!("cannot accept: {error}");
+                self.tell_one(number);
+                self.paused_until = Some(self.now + PAUSE);
+            }
+        }
+    }
+
+    /// Out of descriptors: the spare one is used to tell one client 503.
+    fn tell_one(&mut self, number: usize) {
+        let door = &mut self.doors[number];
+        door.spare = None;
+        if let Ok((socket, _)) = door.socket.accept() {
+            refuse_plainly(&socket, &self.date);
+        }
+        use std::os::fd::AsFd;
+        let door = &mut self.doors[number];
+        door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(|fd| Arc::new(std::net::TcpListener::from(fd)));
+    }
+
+    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: SocketAddr) {
+        if let Err(denied) = self.common.admission.enter(peer) {
+            let room = denied == super::admission::Denied::Full && self.make_room();
+            if !(room && self.common.admission.enter(peer).is_ok()) {
+                log::debug!("{peer}: {}", Ended::Shed.explain());
+                refuse_plainly(&socket, &self.date);
+                return;
+            }
+        }
+        let seat = self.roster.allot();
+        let mut client = Box::new(self.with(|cx| Client::new(socket, seat, peer, local, cx)));
+        if let Err(ended) = self.with(|cx| client.turn(cx)) {
+            return self.dismiss(seat, client, ended);
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(client.socket_mut(), seat.token(), interest) {
+            log::warn!("cannot watch a connection: {error}");
+            return self.dismiss(seat, client, Ended::Failed);
+        }
+        self.settle(seat, client, Ok(()));
+    }
+
+    /// Closes a connection that has been idle for long; `false` when none was found.
+    fn make_room(&mut self) -> bool {
+        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE) else { return false };
+        let Some(client) = self.roster.take(seat) else { return false };
+        self.dismiss(seat, client, Ended::MadeRoom);
+        true
+    }
+}
+
+/// Says 503 to somebody for whom there is no seat: one send, no wait.
+fn refuse_plainly(socket: &TcpStream, date: &HttpDate) {
+    overload::refuse(socket, date);
+}

@@ -1,0 +1,192 @@
+//! The content side of a client: what happens with octets of content as they arrive.
+//!
+//! Never: the socket, the response. It says whether it can take more, and what has to be handed to a
+//! worker next.
+//!
+//! The subtle thing is the ping-pong of blocks. A sink works on a worker, one block at a time; while a
+//! block is away a second one fills, and when that is full too the socket is not read any more: the
+//! kernel's window closes and TCP itself is the flow control. A waiting upload therefore costs a seat
+//! and two blocks, never a thread.
+
+use crate::http::Request;
+use crate::service::{Sink, answer::ContentJob};
+
+/// Octets that are handed to a worker at once. Smaller pieces cost measurably more CPU.
+pub const BLOCK: usize = 256 * 1024;
+/// Room a collected content starts with.
+const COLLECT_START: usize = 4 * 1024;
+
+/// What happens with content.
+pub enum Intake {
+    /// None is expected, or it is not read yet.
+    Nothing,
+    /// It is read and dropped.
+    Discarding,
+    /// It is kept for one job.
+    Collecting(Collecting),
+    /// It goes to a sink, block by block.
+    Receiving(Receiving),
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Intake::Nothing => "Nothing",
+            Intake::Discarding => "Discarding",
+            Intake::Collecting(_) => "Collecting",
+            Intake::Receiving(_) => "Receiving",
+        })
+    }
+}
+
+/// Content that is kept.
+pub struct Collecting {
+    pub(super) limit: u64,
+    pub(super) octets: Vec<u8>,
+    pub(super) then: ContentJob,
+    pub(super) request: Box<Request<'static>>,
+}
+
+impl Collecting {
+    pub(super) fn new(limit: u64, then: ContentJob, request: Request<'static>) -> Collecting {
+        Collecting { limit, octets: Vec::with_capacity(COLLECT_START), then, request: Box::new(request) }
+    }
+
+    /// Takes octets; `false` when there are too many.
+    pub(super) fn take(&mut self, octets: &[u8]) -> bool {
+        if (self.octets.len() + octets.len()) as u64 > self.limit {
+            return false;
+        }
+        self.octets.extend_from_slice(octets);
+        true
+    }
+}
+
+/// Content on its way to a sink.
+pub struct Receiving {
+    pub(super) limit: u64,
+    received: u64,
+    /// The sink, unless it is with a worker.
+    sink: Option<Box<dyn Sink>>,
+    block: Vec<u8>,
+    spare: Vec<u8>,
+    opened: bool,
+    complete: bool,
+    pub(super) request: Box<Request<'static>>,
+}
+
+/// What a worker has to do next.
+pub enum Errand {
+    /// Write this block.
+    Write(Box<dyn Sink>, Vec<u8>),
+    /// Write the last block, if it is not empty, and finish.
+    Finish(Box<dyn Sink>, Vec<u8>),
+}
+
+impl Receiving {
+    pub(super) fn new(limit: u64, request: Request<'static>) -> Receiving {
+        Receiving {
+            limit,
+            received: 0,
+            sink: None,
+            block: Vec::new(),
+            spare: Vec::new(),
+            opened: false,
+            complete: false,
+            request: Box::new(request),
+        }
+    }
+
+    /// Whether octets of content can be taken: the sink is open and the block has room.
+    pub(super) fn has_room(&self) -> bool {
+        self.opened && !self.complete && self.block.len() < BLOCK
+    }
+
+    /// Takes octets; `false` when there are too many.
+    pub(super) fn take(&mut self, octets: &[u8]) -> bool {
+        self.received += octets.len() as u64;
+        if self.received > self.limit {
+            return false;
+        }
+        if self.block.capacity() == 0 {
+            self.block.reserve(BLOCK);
+        }
+        self.block.extend_from_slice(octets);
+        true
+    }
+
+    /// The content is complete.
+    pub(super) fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// The sink is (back) here, with an emptied block.
+    pub(super) fn returned(&mut self, sink: Box<dyn Sink>, mut block: Vec<u8>) {
+        block.clear();
+        self.opened = true;
+        self.sink = Some(sink);
+        self.spare = block;
+    }
+
+    /// What a worker should do now, if the sink is here and there is enough to do.
+    pub(super) fn errand(&mut self) -> Option<Errand> {
+        if !self.complete && self.block.len() < BLOCK {
+            return None;
+        }
+        let sink = self.sink.take()?;
+        let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
+        Some(if self.complete { Errand::Finish(sink, block) } else { Errand::Write(sink, block) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Connection, Event, Limits, Status};
+    use crate::service::Response;
+
+    struct Counter(usize);
+
+    impl Sink for Counter {
+        fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
+            self.0 += octets.len();
+            Ok(())
+        }
+
+        fn finish(self: Box<Self>) -> Response {
+            Response::text(Status::OK, self.0.to_string())
+        }
+    }
+
+    fn receiving(limit: u64) -> Receiving {
+        let mut connection = Connection::new(Limits::default());
+        let octets = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+        let Event::Request(request, _) = connection.receive(octets).event else { panic!("no request") };
+        Receiving::new(limit, request.into_owned())
+    }
+
+    #[test]
+    fn two_blocks_and_no_more_wait_for_a_slow_sink() {
+        let mut intake = receiving(u64::MAX);
+        assert!(!intake.has_room(), "content is not read before its sink is open");
+        intake.returned(Box::new(Counter(0)), Vec::new());
+        assert!(intake.take(&vec![0; BLOCK]));
+        let Some(Errand::Write(sink, first)) = intake.errand() else { panic!("a full block goes out") };
+        assert!(intake.has_room() && intake.take(&vec![0; BLOCK]));
+        assert!(!intake.has_room() && intake.errand().is_none(), "the second block waits for the first");
+        intake.returned(sink, first);
+        assert!(matches!(intake.errand(), Some(Errand::Write(_, block)) if block.len() == BLOCK));
+    }
+
+    #[test]
+    fn the_end_is_handed_over_even_without_octets_and_only_once() {
+        let mut intake = receiving(5);
+        intake.returned(Box::new(Counter(0)), Vec::new());
+        assert!(intake.take(b"hello"));
+        assert!(intake.errand().is_none());
+        intake.complete();
+        assert!(matches!(intake.errand(), Some(Errand::Finish(_, block)) if block == b"hello"));
+        assert!(intake.errand().is_none());
+        assert!(!intake.take(b"!"), "more than the limit");
+    }
+}

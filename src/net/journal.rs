@@ -1,0 +1,321 @@
+//! The access log: one line for every request, in four forms, safe to read.
+//!
+//! Never: an error message (those go through `log` to stderr), a block of the loop. Lines are gathered
+//! per turn and handed to one writing thread; if the reader of the log is slow they are dropped and
+//! counted, if it is gone they are dropped silently. A log must not stop the server.
+//!
+//! The subtle thing: a client chooses its target, its User-Agent and its Referer. An escape sequence
+//! in one of them would reach the terminal of whoever reads the log (CVE-2009-4487 and its row), and a
+//! line end would forge a line. So one function ([`push_safe`]) writes every octet that is not plain
+//! ASCII as `\xNN`, and quotes and backslashes too.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::http::{HttpDate, Request, Status, octet};
+
+/// How the access log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Nothing.
+    Off,
+    /// For a person at a terminal.
+    Short,
+    /// NCSA common.
+    Common,
+    /// NCSA combined: common, Referer and User-Agent.
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Batches of lines that may wait for the writing thread.
+const BATCHES: usize = 64;
+/// A batch is handed over when it has grown to this, else once a turn.
+pub const BATCH: usize = 32 * 1024;
+/// The most octets of one value: a target may have 8 KiB, a log line should not.
+const VALUE: usize = 1024;
+
+/// What the log says of a request, kept from its arrival to the end of its answer.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    began: SystemTime,
+    line: Vec<u8>,
+    referer: Option<Vec<u8>>,
+    agent: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// The entry of a request.
+    pub fn of(request: &Request<'_>, began: SystemTime) -> Entry {
+        let end = request.octets().iter().position(|&o| o == b'\r').unwrap_or(0);
+        let keep = |v: &[u8]| v[..v.len().min(VALUE)].to_vec();
+        Entry {
+            began,
+            line: keep(&request.octets()[..end]),
+            referer: request.field("referer").map(keep),
+            agent: request.field("user-agent").map(keep),
+        }
+    }
+
+    /// The entry of octets that are no request.
+    pub fn of_refused(head: &[u8], began: SystemTime) -> Entry {
+        let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
+        Entry { began, line: head[..end.min(VALUE)].to_vec(), referer: None, agent: None }
+    }
+}
+
+/// How an exchange came out.
+#[derive(Clone, Copy, Debug)]
+pub struct Result<'a> {
+    /// The client.
+    pub peer: SocketAddr,
+    /// The status.
+    pub status: Status,
+    /// Octets of content that were sent.
+    pub octets: u64,
+    /// When the answer was complete.
+    pub ended: SystemTime,
+    /// What else is worth saying: the name of a fault, why an answer broke off.
+    pub note: Option<&'a str>,
+}
+
+/// One loop's end of the log.
+#[derive(Debug)]
+pub struct Journal {
+    format: LogFormat,
+    batch: Vec<u8>,
+    writer: Option<SyncSender<Vec<u8>>>,
+    dropped: u64,
+}
+
+impl Journal {
+    /// A log that says nothing.
+    pub fn off() -> Journal {
+        Journal { format: LogFormat::Off, batch: Vec::new(), writer: None, dropped: 0 }
+    }
+
+    /// Whether entries are wanted.
+    pub fn is_on(&self) -> bool {
+        self.format != LogFormat::Off
+    }
+
+    /// Writes one line.
+    pub fn write(&mut self, entry: &Entry, result: &Result<'_>) {
+        let out = &mut self.batch;
+        match self.format {
+            LogFormat::Off => return,
+            LogFormat::Short => short(out, entry, result),
+            LogFormat::Common => common(out, entry, result),
+            LogFormat::Combined => {
+                common(out, entry, result);
+                for value in [&entry.referer, &entry.agent] {
+                    out.extend_from_slice(b" \"");
+                    push_safe(out, value.as_deref().unwrap_or(b"-"));
+                    out.push(b'"');
+                }
+            }
+            LogFormat::Json => json(out, entry, result),
+        }
+        self.batch.push(b'\n');
+        if self.batch.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    /// Gives the lines of this turn to the writing thread.
+    pub fn hand_over(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let Some(writer) = &self.writer else { return self.batch.clear() };
+        let mut batch = std::mem::take(&mut self.batch);
+        if self.dropped > 0 {
+            batch.extend_from_slice(format!("... {} batches of lines not written\n", self.dropped).as_bytes());
+        }
+        match writer.try_send(batch) {
+            Ok(()) => self.dropped = 0,
+            Err(_) => self.dropped += 1,
+        }
+    }
+}
+
+impl Clone for Journal {
+    fn clone(&self) -> Journal {
+        Journal { format: self.format, batch: Vec::new(), writer: self.writer.clone(), dropped: 0 }
+    }
+}
+
+/// Tells when everything has been written.
+#[derive(Debug)]
+pub struct Written(Receiver<()>);
+
+impl Written {
+    /// Waits until the last line is out, but not longer than [`LAST_LINES`]: a reader that has stopped
+    /// reading must not keep the server from stopping.
+    pub fn wait(self) {
+        // Never a message: the sender is dropped when the thread ends.
+        let _ = self.0.recv_timeout(LAST_LINES);
+    }
+}
+
+/// How long the last lines may take at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// A log on standard output; its thread ends when the last [`Journal`] is gone.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn to_stdout(format: LogFormat) -> io::Result<(Journal, Option<Written>)> {
+    if format == LogFormat::Off {
+        return Ok((Journal::off(), None));
+    }
+    let (writer, batches) = sync_channel(BATCHES);
+    let (alive, written) = sync_channel::<()>(1);
+    std::thread::Builder::new().name("journal".into()).spawn(move || {
+        write_all(&batches);
+        drop(alive);
+    })?;
+    Ok((Journal { format, batch: Vec::new(), writer: Some(writer), dropped: 0 }, Some(Written(written))))
+}
+
+fn write_all(batches: &Receiver<Vec<u8>>) {
+    let mut gone = false;
+    for batch in batches {
+        if !gone {
+            // The reader may leave (`| head`); the server goes on without it.
+            let mut out = io::stdout().lock();
+            gone = out.write_all(&batch).and_then(|()| out.flush()).is_err();
+        }
+    }
+}
+
+/// Appends octets a client chose, with everything that is not plain ASCII escaped.
+pub fn push_safe(out: &mut Vec<u8>, octets: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for &octet in octets {
+        match octet {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', octet]),
+            b' '..=b'~' => out.push(octet),
+            _ => {
+                let (high, low) = (usize::from(octet >> 4), usize::from(octet & 15));
+                out.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
+            }
+        }
+    }
+}
+
+/// `12:00:01 GET /a.txt 200 21 B 0.4 ms`
+fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
+    let date = HttpDate::new(result.ended);
+    out.extend_from_slice(&date.octets()[17..25]);
+    out.push(b' ');
+    out.extend_from_slice(result.peer.ip().to_canonical().to_string().as_bytes());
+    out.push(b' ');
+    let line = entry.line.strip_suffix(b" HTTP/1.1").unwrap_or(&entry.line);
+    push_safe(out, if line.is_empty() { b"-" } else { line });
+    let micros = result.ended.duration_since(entry.began).unwrap_or_default().as_micros();
+    let text = format!(" {} {} B {}.{} ms", result.status.code(), result.octets, micros / 1000, micros / 100 % 10);
+    out.extend_from_slice(text.as_bytes());
+    if let Some(note) = result.note {
+        out.push(b' ');
+        push_safe(out, note.as_bytes());
+    }
+}
+
+/// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
+fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
+    out.extend_from_slice(result.peer.ip().to_canonical().to_string().as_bytes());
+    out.extend_from_slice(b" - - [");
+    let date = HttpDate::new(entry.began);
+    let d = date.octets(); // Sat, 21 Nov 2026 12:00:01 GMT
+    for part in [&d[5..7], b"/", &d[8..11], b"/", &d[12..16], b":", &d[17..25], b" +0000] \""] {
+        out.extend_from_slice(part);
+    }
+    push_safe(out, if entry.line.is_empty() { b"-" } else { &entry.line });
+    out.extend_from_slice(b"\" ");
+    octet::push_decimal(out, u64::from(result.status.code()));
+    out.push(b' ');
+    octet::push_decimal(out, result.octets);
+}
+
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    time: f64,
+    client: String,
+    request: &'a str,
+    status: u16,
+    octets: u64,
+    milliseconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+}
+
+fn json(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
+    let safe = |octets: &[u8]| {
+        let mut text = Vec::new();
+        for &octet in octets {
+            // JSON quotes by itself; only what is no plain ASCII is written as in the other forms.
+            if matches!(octet, b' '..=b'~') { text.push(octet) } else { push_safe(&mut text, &[octet]) }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    let since = |from: SystemTime, to: SystemTime| to.duration_since(from).unwrap_or(Duration::ZERO);
+    let line = Line {
+        time: since(UNIX_EPOCH, entry.began).as_micros() as f64 / 1e6,
+        client: result.peer.ip().to_canonical().to_string(),
+        request: &safe(&entry.line),
+        status: result.status.code(),
+        octets: result.octets,
+        milliseconds: since(entry.began, result.ended).as_micros() as f64 / 1e3,
+        referer: entry.referer.as_deref().map(safe),
+        user_agent: entry.agent.as_deref().map(safe),
+        note: result.note,
+    };
+    // Strings and numbers only: this cannot fail, and if it did the line would be missing, not wrong.
+    let _ = serde_json::to_writer(&mut *out, &line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(format: LogFormat, request_line: &[u8]) -> String {
+        let mut journal = Journal { format, ..Journal::off() };
+        let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
+        let hostile = Some(b"\x1b[2Jevil\r\nforged \xff\"".to_vec());
+        let entry = Entry { began, line: request_line.to_vec(), referer: None, agent: hostile };
+        let peer = "192.0.2.1:5".parse().unwrap();
+        let ended = began + Duration::from_micros(1_450);
+        journal.write(&entry, &Result { peer, status: Status::OK, octets: 21, ended, note: Some("Why") });
+        String::from_utf8(journal.batch).unwrap()
+    }
+
+    #[test]
+    fn each_form_is_as_its_readers_know_it() {
+        let request = b"GET /a.txt HTTP/1.1";
+        let common = "192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] \"GET /a.txt HTTP/1.1\" 200 21";
+        assert_eq!(line(LogFormat::Common, request), format!("{common}\n"));
+        let agent = r#" "-" "\x1b[2Jevil\x0d\x0aforged \xff\"""#;
+        assert_eq!(line(LogFormat::Combined, request), format!("{common}{agent}\n"));
+        assert_eq!(line(LogFormat::Short, request), "08:49:37 192.0.2.1 GET /a.txt 200 21 B 1.4 ms Why\n");
+        let json: serde_json::Value = serde_json::from_str(&line(LogFormat::Json, request)).unwrap();
+        assert_eq!((&json["status"], &json["octets"], &json["milliseconds"]), (&200.into(), &21.into(), &1.45.into()));
+    }
+
+    #[test]
+    fn no_octet_of_a_client_reaches_the_log_raw() {
+        let hostile: Vec<u8> = (0..=255).collect();
+        for format in [LogFormat::Short, LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
+            let text = line(format, &hostile);
+            assert_eq!(text.matches('\n').count(), 1, "{format:?}");
+            assert!(text.trim_end().bytes().all(|o| (b' '..=b'~').contains(&o)), "{format:?}: {text}");
+        }
+    }
+}

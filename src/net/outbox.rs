@@ -1,0 +1,298 @@
+//! What still has to leave: heads and small content in one buffer, large content behind it.
+//!
+//! Never: a decision about HTTP. Octets and file ranges go in, in order, and leave in order.
+//!
+//! The subtle things:
+//! - One `send` an answer, or one for many pipelined ones. A head alone is sent with MSG_MORE, so it
+//!   shares its segment with the content that `sendfile` puts behind it; two plain sends would meet
+//!   Nagle's algorithm and delayed acknowledgements, and stall for 40 ms.
+//! - A file may become shorter while it is being sent. Then the promise in the head cannot be kept,
+//!   and the only honest end is a visible one: close, never pad ([`Flushed::Short`]).
+//! - The buffer is lent by the loop and goes back when it is empty: an idle client owns none.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+
+use crate::service::{Body, Octets, Piece};
+
+/// Content up to this length is copied behind its head and leaves in the same `send`: measured, the
+/// copy and `sendfile` break even there.
+pub const SMALL: u64 = 16 * 1024;
+/// The buffer is sent when it has grown to this: pipelined answers gather up to it.
+pub const GATHER: usize = 64 * 1024;
+/// Octets of a file handed to the kernel in one call.
+const SLICE: u64 = 1024 * 1024;
+/// Slices of one client in one turn of the loop, so that one fast reader cannot hold up the others.
+const SLICES_PER_TURN: usize = 2;
+/// Buffers the loop keeps for the next client that needs one.
+const SPARE_BUFFERS: usize = 64;
+
+/// Buffers that nobody uses at the moment.
+#[derive(Debug, Default)]
+pub struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    fn lend(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_else(|| Vec::with_capacity(4096))
+    }
+
+    fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * GATHER {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Part {
+    Octets { octets: Octets, from: usize },
+    Range { file: std::sync::Arc<File>, from: u64, len: u64 },
+}
+
+/// What a flush came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Everything has left.
+    All,
+    /// The socket is full.
+    Blocked,
+    /// There is room, but others wait for their turn.
+    Again,
+    /// A file ended before its promised length.
+    Short,
+}
+
+/// What still has to leave for one client.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    buffer: Vec<u8>,
+    from: usize,
+    parts: VecDeque<Part>,
+}
+
+impl Outbox {
+    /// Whether nothing is left to send.
+    pub fn is_empty(&self) -> bool {
+        self.from == self.buffer.len() && self.parts.is_empty()
+    }
+
+    /// Whether large content waits, behind which nothing may be written.
+    pub fn has_parts(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
+    /// Whether it should be sent before the next request is looked at.
+    pub fn is_heavy(&self) -> bool {
+        self.has_parts() || self.gathered() >= GATHER
+    }
+
+    /// Octets gathered so far.
+    pub fn gathered(&self) -> usize {
+        self.buffer.len() - self.from
+    }
+
+    /// Where heads and small content are written.
+    pub fn buffer(&mut self, spare: &mut Spare) -> &mut Vec<u8> {
+        debug_assert!(self.parts.is_empty(), "an answer may not overtake content");
+        if self.buffer.capacity() == 0 {
+            self.buffer = spare.lend();
+        }
+        &mut self.buffer
+    }
+
+    /// Adds the content of a response behind its head. `Ok(false)`: a small file was shorter than its
+    /// head says, and what there is of it is in the buffer.
+    ///
+    /// # Errors
+    /// What the kernel says when a small file cannot be read.
+    pub fn push(&mut self, body: Body) -> io::Result<bool> {
+        match body {
+            Body::Empty => {}
+            Body::Octets(octets) if octets.len() as u64 <= SMALL => self.buffer.extend_from_slice(&octets),
+            Body::Octets(octets) => self.parts.push_back(Part::Octets { octets, from: 0 }),
+            Body::File { file, from, len } if len <= SMALL => return read_behind(&mut self.buffer, &file, from, len),
+            Body::File { file, from, len } => {
+                self.parts.push_back(Part::Range { file: std::sync::Arc::new(file), from, len });
+            }
+            Body::Pieces { file, pieces } => {
+                let file = std::sync::Arc::new(file);
+                self.parts.extend(pieces.into_iter().map(|piece| match piece {
+                    Piece::Octets(octets) => Part::Octets { octets: Octets::Owned(octets), from: 0 },
+                    Piece::Range { from, len } => Part::Range { file: file.clone(), from, len },
+                }));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends what the socket takes; `sent` is told of every octet that the kernel took.
+    ///
+    /// # Errors
+    /// What the kernel says; the connection is of no use any more.
+    pub fn flush(
+        &mut self,
+        socket: impl AsFd,
+        spare: &mut Spare,
+        sent: &mut dyn FnMut(Sent<'_>),
+    ) -> io::Result<Flushed> {
+        while self.from < self.buffer.len() {
+            let flags = if self.parts.is_empty() { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::MORE };
+            let octets = &self.buffer[self.from..];
+            let Some(count) = unless_full(|| send(&socket, octets, flags))? else { return Ok(Flushed::Blocked) };
+            sent(Sent::Octets(&octets[..count]));
+            self.from += count;
+        }
+        self.from = 0;
+        spare.give_back(std::mem::take(&mut self.buffer));
+        let mut slices = 0;
+        loop {
+            let more = self.parts.len() > 1;
+            let Some(part) = self.parts.front_mut() else { break };
+            if part.is_sent() {
+                self.parts.pop_front();
+                continue;
+            }
+            if slices == SLICES_PER_TURN {
+                return Ok(Flushed::Again);
+            }
+            slices += 1;
+            match part.send(&socket, more, sent)? {
+                Some(0) => return Ok(Flushed::Short),
+                Some(_) => {}
+                None => return Ok(Flushed::Blocked),
+            }
+        }
+        Ok(Flushed::All)
+    }
+
+    /// Forgets everything: the connection is gone.
+    pub fn clear(&mut self, spare: &mut Spare) {
+        self.parts.clear();
+        self.from = 0;
+        spare.give_back(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// What the kernel took.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent<'a> {
+    /// These octets.
+    Octets(&'a [u8]),
+    /// Octets of a file, which never passed through the program.
+    File {
+        /// The file.
+        file: &'a std::sync::Arc<File>,
+        /// The first octet.
+        from: u64,
+        /// How many.
+        len: u64,
+    },
+}
+
+impl Sent<'_> {
+    /// How many.
+    pub fn octets(&self) -> u64 {
+        match self {
+            Sent::Octets(octets) => octets.len() as u64,
+            Sent::File { len, .. } => *len,
+        }
+    }
+}
+
+impl Part {
+    fn is_sent(&self) -> bool {
+        match self {
+            Part::Octets { octets, from } => *from == octets.len(),
+            Part::Range { len, .. } => *len == 0,
+        }
+    }
+
+    /// Sends one slice. `Some(0)`: the file has ended early. `None`: the socket is full.
+    fn send(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Option<u64>> {
+        match self {
+            Part::Octets { octets, from } => {
+                let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+                let slice = &octets[*from..octets.len().min(*from + SLICE as usize)];
+                let Some(count) = unless_full(|| send(&socket, slice, flags))? else { return Ok(None) };
+                sent(Sent::Octets(&slice[..count]));
+                *from += count;
+                Ok(Some(count as u64))
+            }
+            Part::Range { file, from, len } => {
+                let Some(count) = send_range(socket, file, *from, (*len).min(SLICE))? else { return Ok(None) };
+                sent(Sent::File { file, from: *from, len: count });
+                *from += count;
+                *len -= count;
+                Ok(Some(count))
+            }
+        }
+    }
+}
+
+/// `None` when the socket is full, which is no error; an interrupted call is made again, since the
+/// edge that told of room is not repeated.
+fn unless_full(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
+    match rustix::io::retry_on_intr(call) {
+        Ok(count) => Ok(Some(count)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Hands octets of a file to the socket without copying them through the program.
+#[cfg(target_os = "linux")]
+fn send_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
+    let mut at = from;
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    match unless_full(|| rustix::fs::sendfile(&socket, file, Some(&mut at), len)) {
+        Ok(count) => Ok(count.map(|n| n as u64)),
+        // A file system that cannot splice.
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NOSYS)) => {
+            copy_range(socket, file, from, len as u64)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
+    copy_range(socket, file, from, len)
+}
+
+/// The same through a buffer, where the kernel has no `sendfile` for it.
+fn copy_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
+    let mut buffer = vec![0; usize::try_from(len).unwrap_or(GATHER).min(GATHER)];
+    let count = rustix::io::pread(file, &mut buffer[..], from)?;
+    if count == 0 {
+        return Ok(Some(0));
+    }
+    Ok(unless_full(|| send(&socket, &buffer[..count], SendFlags::NOSIGNAL))?.map(|n| n as u64))
+}
+
+/// Reads `len` octets of a file behind what is in the buffer; `Ok(false)` when it has fewer.
+fn read_behind(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<bool> {
+    let start = buffer.len();
+    buffer.resize(start + len as usize, 0);
+    let mut at = start;
+    while at < buffer.len() {
+        match rustix::io::pread(file, &mut buffer[at..], from + (at - start) as u64) {
+            Ok(0) => {
+                buffer.truncate(at);
+                return Ok(false);
+            }
+            Ok(count) => at += count,
+            Err(Errno::INTR) => {}
+            Err(errno) => {
+                buffer.truncate(at);
+                return Err(errno.into());
+            }
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,289 @@
+//! What can be typed: one definition for the parser, `--help`, the man page and the completions.
+//!
+//! The first sentence of each option is its line; the paragraph behind it and the example are shown
+//! by `--help` and in the manual. Options of a group stand together and in the order of `-h`.
+//!
+//! Never: a default that depends on the machine, and no value but words from a list is judged: that
+//! happens in `options`, which knows whether a value came from the command line or the environment.
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Parser, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+const WHERE: &str = "Where";
+const WHAT: &str = "What";
+const LIMITS: &str = "Limits";
+const OUTPUT: &str = "Output";
+
+/// Serve a folder, or one file, over HTTP/1.1
+///
+/// Nothing but this computer can connect, unless --lan or --bind opens it. Nothing can be changed over
+/// the network.
+///
+/// Every option can also be given as an environment variable: BAREWIRE_PORT=9000 for --port 9000. Where
+/// an option may be repeated, a variable holds one value a line. The command line wins; an empty
+/// variable counts as none. No configuration file is read, least of all one out of the served folder.
+#[derive(Debug, Parser)]
+#[command(
+    name = "barewire",
+    version,
+    args_override_self = true,
+    max_term_width = 80,
+    next_line_help = true,
+    after_long_help = "Exit codes: 0 stopped on request, 1 failed while running, 2 wrong usage, 3 cannot listen, \
+        4 cannot serve the folder, 130 and 143 stopped at once by a second Ctrl-C or TERM."
+)]
+pub(super) struct Typed {
+    /// The folder to serve, or one file
+    ///
+    /// Without it: ./public if there is such a folder, else the folder you are in. A file is served
+    /// alone: / redirects to it, and nothing else is there.
+    ///
+    /// Example: barewire ~/site
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(super) path: Option<PathBuf>,
+
+    /// The port [default: 8080, or the next free one up to 8099]
+    ///
+    /// A port that is given must be free. 0 lets the system choose one, which is then printed.
+    ///
+    /// Example: barewire -p 9000
+    #[arg(short, long, value_name = "N", env = "BAREWIRE_PORT", help_heading = WHERE, allow_negative_numbers = true)]
+    pub(super) port: Option<String>,
+
+    /// An address to listen on; may be repeated [default: 127.0.0.1 and ::1]
+    ///
+    /// All addresses get the same port. 0.0.0.0 is every IPv4 address of this computer, :: every IPv6
+    /// address.
+    ///
+    /// Example: barewire -b 192.168.1.20
+    #[arg(short, long, value_name = "ADDR", env = "BAREWIRE_BIND", help_heading = WHERE)]
+    pub(super) bind: Vec<String>,
+
+    /// Listen on all addresses: everyone on your network can connect
+    ///
+    /// The start screen lists the URLs that others can use.
+    ///
+    /// Example: barewire --lan ~/photos
+    #[arg(long, env = "BAREWIRE_LAN", help_heading = WHERE, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) lan: bool,
+
+    /// The file that stands for its folder; may be repeated [default: index.html, index.htm]
+    ///
+    /// The first one that exists is served in place of a list of the folder.
+    ///
+    /// Example: barewire --index README.html
+    #[arg(long, value_name = "NAME", env = "BAREWIRE_INDEX", help_heading = WHAT)]
+    pub(super) index: Vec<String>,
+
+    /// Show no lists of folders
+    ///
+    /// A folder without index file is then 404.
+    ///
+    /// Example: barewire --no-listing
+    #[arg(long, env = "BAREWIRE_NO_LISTING", help_heading = WHAT, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) no_listing: bool,
+
+    /// Serve names that begin with a dot
+    ///
+    /// Without it they are neither listed nor found, since .git and .env hold secrets; only
+    /// /.well-known/ is served always.
+    ///
+    /// Example: barewire --dotfiles
+    #[arg(long, env = "BAREWIRE_DOTFILES", help_heading = WHAT, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) dotfiles: bool,
+
+    /// Which symbolic links are followed
+    ///
+    /// The kernel decides where a link leads, so a link that is swapped at the wrong moment leads
+    /// nowhere else either.
+    ///
+    /// Example: barewire --symlinks deny
+    #[arg(long, value_name = "WHICH", env = "BAREWIRE_SYMLINKS", help_heading = WHAT, default_value = "inside")]
+    pub(super) symlinks: Symlinks,
+
+    /// Answer unknown paths with FILE [default: index.html]
+    ///
+    /// For applications that route in the browser. Only requests that accept HTML get FILE, so a missing
+    /// image is still 404.
+    ///
+    /// Example: barewire --spa=app.html dist
+    #[arg(long, value_name = "FILE", env = "BAREWIRE_SPA", help_heading = WHAT, num_args = 0..=1, require_equals = true, default_missing_value = "index.html")]
+    pub(super) spa: Option<String>,
+
+    /// Add a field to every answer; may be repeated
+    ///
+    /// It replaces a field of the server of the same name. Fields that say how the message is sent
+    /// (Content-Length, Transfer-Encoding, Connection, Date) cannot be set.
+    ///
+    /// Example: barewire -H 'X-Robots-Tag: noindex'
+    #[arg(short = 'H', long, value_name = "'NAME: VALUE'", env = "BAREWIRE_HEADER", help_heading = WHAT)]
+    pub(super) header: Vec<String>,
+
+    /// Let pages of other origins read [default: any origin]
+    ///
+    /// Without it a browser keeps pages from elsewhere out.
+    ///
+    /// Example: barewire --cors=http://localhost:3000
+    #[arg(long, value_name = "ORIGIN", env = "BAREWIRE_CORS", help_heading = WHAT, num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    pub(super) cors: Option<String>,
+
+    /// How long answers may be kept: revalidate, off or SECONDS
+    ///
+    /// revalidate: keep them, but ask each time whether they are still true, which costs a 304 and no
+    /// content. off: never keep them. SECONDS: believe them for so long.
+    ///
+    /// Example: barewire --cache 3600
+    #[arg(long, value_name = "HOW", env = "BAREWIRE_CACHE", help_heading = WHAT, default_value = "revalidate", allow_negative_numbers = true)]
+    pub(super) cache: String,
+
+    /// Most connections at once [default: three quarters of the open files allowed]
+    ///
+    /// One more is answered 503 at once. The rest of the open files is for files being sent.
+    ///
+    /// Example: barewire --max-connections 5000
+    #[arg(long, value_name = "N", env = "BAREWIRE_MAX_CONNECTIONS", help_heading = LIMITS, allow_negative_numbers = true)]
+    pub(super) max_connections: Option<String>,
+
+    /// Most connections of one client [default: a quarter of --max-connections]
+    ///
+    /// An IPv6 client is its /64 network. Clients on this computer are not counted, since a proxy in
+    /// front would look like one.
+    ///
+    /// Example: barewire --lan --max-per-client 100
+    #[arg(long, value_name = "N", env = "BAREWIRE_MAX_PER_CLIENT", help_heading = LIMITS, allow_negative_numbers = true)]
+    pub(super) max_per_client: Option<String>,
+
+    /// The longest request head
+    ///
+    /// A longer one is 431.
+    ///
+    /// Example: barewire --max-head 32K
+    #[arg(long, value_name = "SIZE", env = "BAREWIRE_MAX_HEAD", help_heading = LIMITS, default_value = "16K", allow_negative_numbers = true)]
+    pub(super) max_head: String,
+
+    /// How long a request head may take, all in all
+    ///
+    /// The clock starts with the first byte and is not set back by the next ones, so a client that
+    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default.
+    ///
+    /// Example: barewire --head-timeout 60s
+    #[arg(long, value_name = "TIME", env = "BAREWIRE_HEAD_TIMEOUT", help_heading = LIMITS, default_value = "10s", allow_negative_numbers = true)]
+    pub(super) head_timeout: String,
+
+    /// How long a connection may wait for its next request
+    ///
+    /// Example: barewire --idle-timeout 5s
+    #[arg(long, value_name = "TIME", env = "BAREWIRE_IDLE_TIMEOUT", help_heading = LIMITS, default_value = "30s", allow_negative_numbers = true)]
+    pub(super) idle_timeout: String,
+
+    /// Bytes per second that sending and receiving must reach, over 20 seconds
+    ///
+    /// A slower client is cut off. 0 lets everyone be as slow as they like. Of a client that reads, the
+    /// system shows progress in steps, so one that reads less than about 5K a second may be cut off too.
+    ///
+    /// Example: barewire --min-rate 512
+    #[arg(long, value_name = "SIZE", env = "BAREWIRE_MIN_RATE", help_heading = LIMITS, default_value = "1K", allow_negative_numbers = true)]
+    pub(super) min_rate: String,
+
+    /// How long running answers may go on after Ctrl-C
+    ///
+    /// Idle connections are closed at once. A second Ctrl-C ends everything at once.
+    ///
+    /// Example: barewire --grace 60s
+    #[arg(long, value_name = "TIME", env = "BAREWIRE_GRACE", help_heading = LIMITS, default_value = "10s", allow_negative_numbers = true)]
+    pub(super) grace: String,
+
+    /// Event loops, each a thread [default: the number of cores]
+    ///
+    /// Example: barewire --loops 1
+    #[arg(long, value_name = "N", env = "BAREWIRE_LOOPS", help_heading = LIMITS, allow_negative_numbers = true)]
+    pub(super) loops: Option<String>,
+
+    /// Threads for work that waits for the disk [default: the number of cores, at least 4]
+    ///
+    /// Example: barewire --workers 16
+    #[arg(long, value_name = "N", env = "BAREWIRE_WORKERS", help_heading = LIMITS, allow_negative_numbers = true)]
+    pub(super) workers: Option<String>,
+
+    /// Say nothing at start and end
+    ///
+    /// Errors, warnings and the access log stay.
+    ///
+    /// Example: barewire -q
+    #[arg(short, long, env = "BAREWIRE_QUIET", help_heading = OUTPUT, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) quiet: bool,
+
+    /// Say more, on standard error
+    ///
+    /// RUST_LOG chooses in detail, as in env_logger.
+    ///
+    /// Example: barewire -v
+    #[arg(short, long, env = "BAREWIRE_VERBOSE", help_heading = OUTPUT, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) verbose: bool,
+
+    /// The access log, on standard output [default: short on a terminal, else combined]
+    ///
+    /// Example: barewire --log json >access.log
+    #[arg(long, value_name = "FORMAT", env = "BAREWIRE_LOG", help_heading = OUTPUT)]
+    pub(super) log: Option<Log>,
+
+    /// When to use colors
+    ///
+    /// NO_COLOR is honoured.
+    ///
+    /// Example: barewire --color never
+    #[arg(long, value_name = "WHEN", env = "BAREWIRE_COLOR", help_heading = OUTPUT, default_value = "auto")]
+    pub(super) color: Color,
+
+    /// Print the completions for a shell, and exit
+    ///
+    /// Example: barewire --completions fish >~/.config/fish/completions/barewire.fish
+    #[arg(long, value_name = "SHELL", help_heading = OUTPUT)]
+    pub(super) completions: Option<Shell>,
+
+    /// Print the manual page, and exit
+    ///
+    /// Example: barewire --man >barewire.1
+    #[arg(long, help_heading = OUTPUT)]
+    pub(super) man: bool,
+}
+
+/// Which symbolic links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Symlinks {
+    /// Relative ones that stay under the folder
+    Inside,
+    /// None
+    Deny,
+    /// All, wherever they lead
+    Any,
+}
+
+/// Formats of the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Log {
+    /// One line for people
+    Short,
+    /// As Apache writes it
+    Common,
+    /// The same with referrer and browser
+    Combined,
+    /// One JSON object a line
+    Json,
+    /// None
+    Off,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

@@ -1,0 +1,70 @@
+(() => {
+const root = document.documentElement
+const stored = value => { try { return value ? localStorage.setItem('theme', value) : localStorage.getItem('theme') } catch { return null } }
+if (['dark', 'light'].includes(stored())) root.dataset.theme = stored()
+addEventListener('DOMContentLoaded', () => {
+const one = css => document.querySelector(css)
+
+const theme = one('#theme')
+theme.hidden = false
+theme.onclick = () => {
+  const now = root.dataset.theme || (matchMedia('(prefers-color-scheme:dark)').matches ? 'dark' : 'light')
+  stored(root.dataset.theme = now === 'dark' ? 'light' : 'dark')
+}
+
+// Encoded so that no shell and no globbing of curl sees anything special in it.
+const path = location.pathname.replace(/[^\w.~\/%-]/g, c => '%' + c.charCodeAt(0).toString(16).toUpperCase())
+const url = location.origin + path
+one('code').textContent = 'curl ' + (url.includes('[') ? `'${url}'` : url)
+one('footer').hidden = false
+
+const body = one('#rows'), box = one('#f')
+if (!box) return
+one('.tools').hidden = false
+one('th small').remove()
+
+// Each batch lays the table out anew, so they grow: few layouts, and the first rows at once.
+const times = body.getElementsByTagName('time')
+const zone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+let done = 0, batch = 500
+const local = () => {
+  for (const end = Math.min(done + batch, times.length); done < end; done++)
+    times[done].textContent = zone.format(new Date(times[done].dateTime))
+  batch *= 4
+  if (done < times.length) setTimeout(local)
+}
+local()
+
+const fold = text => text.normalize('NFC').toLowerCase()
+let rows
+const filter = () => {
+  rows ||= Array.from(body.rows, row => [row, fold(row.cells[0].textContent)])
+  const wanted = fold(box.value.trim())
+  let shown = 0
+  for (const [row, name] of rows) {
+    const hide = !name.includes(wanted)
+    if (row.hidden !== hide) row.hidden = hide
+    if (!hide) shown++
+  }
+  one('#shown').textContent = !wanted ? '' : shown ? `${shown} of ${rows.length} shown` : 'Nothing here has that in its name.'
+}
+box.oninput = filter
+// A browser that goes back puts the old text into the box.
+if (box.value) filter()
+addEventListener('pageshow', () => box.value && filter())
+
+addEventListener('keydown', event => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return
+  const at = document.activeElement
+  if (event.key === '/' && at !== box) box.focus()
+  else if (event.key === 'Escape' && at === box) { box.value = ''; filter() }
+  else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+    const links = [...document.querySelectorAll('tbody tr:not([hidden]) a')], i = links.indexOf(at)
+    if (i < 0 && at !== box) return
+    const to = links[event.key === 'ArrowDown' ? i + 1 : i - 1]
+    to ? to.focus() : i === 0 && box.focus()
+  } else return
+  event.preventDefault()
+})
+})
+})()

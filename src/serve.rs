@@ -1,0 +1,155 @@
+//! From a configuration to a running server: the order in which things happen.
+//!
+//! 1. The folder, the limits of the machine and the sockets: whatever can fail does so before anything
+//!    is announced, each with its own complaint.
+//! 2. The fence, before the first thread.
+//! 3. The server, the signals, and only then the announcement: a script that has read the line may
+//!    connect, or stop the server, at once.
+//!
+//! The subtle thing: a terminal gets the start screen, anything else one line. Both go to standard
+//! error, and a failure to write them is nobody's failure: whoever closed it does not want to know.
+
+use std::io::{self, IsTerminal, Write};
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use barewire::files::{self, Site};
+use barewire::net::{self, Server};
+use barewire::service::Router;
+use log::LevelFilter;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+
+use crate::banner::{self, Banner};
+use crate::complaint::{Complaint, Exit, warn};
+use crate::listen::{self, Listening, interfaces};
+use crate::options::{Capacity, Files, Options, Symlinks};
+use crate::{fence, folder};
+
+/// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
+const RESERVED_DESCRIPTORS: u64 = 64;
+/// No more descriptors than this are asked for. Some containers allow a thousand million, and the
+/// number of connections follows from the limit.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+/// Fewer than this deserve a warning: a page of one visitor may open six connections.
+const FEW_DESCRIPTORS: u64 = 4096;
+/// Workers at least: enough that one slow disk access does not stop the others.
+const LEAST_WORKERS: usize = 4;
+
+/// Serves until stopped.
+pub(crate) fn run(options: Options) -> Result<(), Complaint> {
+    let color = options.color;
+    serve(options).map_err(|complaint| complaint.colored(color))
+}
+
+fn serve(options: Options) -> Result<(), Complaint> {
+    start_logging(&options);
+    let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
+    let title = folder::title(&folder.path);
+    let settings = net_settings(&options, raise_descriptors());
+    let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
+    let site = Site::open(&folder.path, file_settings(&options.files))
+        .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
+
+    let mut banner = Banner {
+        title,
+        addresses: listeners.iter().map(|listener| listener.address()).collect(),
+        network: interfaces::of_the_network(true, true),
+        moved,
+        remarks: Vec::new(),
+        color: options.color.on(&io::stderr()),
+    };
+    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any) {
+        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read, nothing written (Landlock)"),
+        Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
+    }
+
+    let failed = |error: io::Error| Complaint::new(Exit::Failed, format!("the server failed: {error}."));
+    let service = Router::new(Box::new(site));
+    let server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
+    net::signal::watch(server.stopper()).map_err(failed)?;
+    let began = Instant::now();
+    announce(&options, &banner);
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let report = server.run().map_err(failed)?;
+    say(&options, &banner::farewell(&report, began.elapsed(), options.timeouts.grace));
+    Ok(())
+}
+
+/// Warnings and errors to standard error; `--verbose` says more, `RUST_LOG` says what exactly.
+fn start_logging(options: &Options) {
+    let level = if options.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
+    let style =
+        if options.color.on(&io::stderr()) { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(level).parse_default_env().write_style(style);
+    // A second logger in one process would be the only failure, and this is the first.
+    let _ = builder.try_init();
+}
+
+fn announce(options: &Options, banner: &Banner) {
+    let text = if io::stderr().is_terminal() { banner.screen() } else { banner.line() };
+    say(options, &text);
+}
+
+fn say(options: &Options, text: &str) {
+    if !options.quiet {
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// Raises the soft limit of open files to the hard one, and answers what it is now.
+fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let hard = limit.maximum.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
+    let soft = limit.current.unwrap_or(MOST_DESCRIPTORS);
+    let raised = soft < hard && setrlimit(Resource::Nofile, Rlimit { current: Some(hard), ..limit }).is_ok();
+    let now = if raised { hard } else { soft.min(MOST_DESCRIPTORS) };
+    if now < FEW_DESCRIPTORS {
+        let most = most_connections(now);
+        warn(&format!("limit is {now} open files: about {most} connections. Raise it:  ulimit -n 65536"));
+    }
+    now
+}
+
+/// Three quarters, the rest being for files in work.
+fn most_connections(descriptors: u64) -> usize {
+    (descriptors.saturating_sub(RESERVED_DESCRIPTORS) * 3 / 4).max(1) as usize
+}
+
+fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let Capacity { loops, workers, connections, per_client } = options.capacity;
+    let max_connections = connections.unwrap_or_else(|| most_connections(descriptors));
+    if max_connections as u64 > descriptors.saturating_sub(RESERVED_DESCRIPTORS) {
+        warn(&format!(
+            "{max_connections} connections need more than the {descriptors} open files allowed. Raise it:  ulimit -n {}",
+            max_connections as u64 * 4 / 3 + RESERVED_DESCRIPTORS
+        ));
+    }
+    net::Settings {
+        limits: options.limits,
+        timeouts: options.timeouts,
+        loops: loops.unwrap_or(cores),
+        workers: workers.unwrap_or(cores.max(LEAST_WORKERS)),
+        max_connections,
+        max_per_client: per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
+        log: options.log,
+    }
+}
+
+fn file_settings(_files: &Files) -> files::Settings {
+    files::Settings::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_descriptors_is_left_for_files() {
+        for (descriptors, connections) in [(1024, 720), (65_536, 49_104), (1 << 20, 786_384), (64, 1), (10, 1)] {
+            assert_eq!(most_connections(descriptors), connections);
+        }
+    }
+}
