@@ -45,7 +45,6 @@ pub(crate) struct Context {
 
 /// The listing of a folder, for GET and HEAD. Blocks.
 pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: &Context) -> Response {
-    let _ = context.now;
     let mut entries = match directory.entries() {
         Ok(entries) => entries,
         Err(error) => return gate::response(request, &error),
