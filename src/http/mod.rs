@@ -28,6 +28,7 @@
 //! | [`response`] | heads of responses |
 //! | [`event`] | what the machine says |
 //! | [`connection`] | the machine that ties them together |
+//! | `fuzz` | what must hold for any octets whatever |
 
 use std::borrow::Cow;
 
