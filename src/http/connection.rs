@@ -1,6 +1,6 @@
 //! The machine: what one side of an HTTP/1.1 connection may do next (RFC 9112 §9).
 //!
-//! Two coupled states, as in h11 and hyper: [`Reading`] follows the request, [`Writing`] the response.
+//! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
 //!
 //! | Reading | Writing | may happen next | [`Phase`] |
 //! |---|---|---|---|
@@ -65,6 +65,8 @@ pub struct Connection {
     writing: Writing,
     /// Octets of the current message used so far: positions of faults count from its start.
     position: u64,
+    /// Octets behind them that were shown and mean nothing yet.
+    pending: u64,
     method: Method,
     version: Version,
     persistent: bool,
@@ -82,6 +84,7 @@ impl Connection {
             reading: Reading::Head(Scan::default()),
             writing: Writing::Quiet,
             position: 0,
+            pending: 0,
             method: Method::Other,
             version: Version::Http11,
             persistent: true,
@@ -163,6 +166,7 @@ impl Connection {
             Reading::Done | Reading::Shut => Step { used: 0, event: Event::NeedMore },
         };
         self.position += step.used as u64;
+        self.pending = (input.len() - step.used) as u64;
         if step.used > 0 {
             self.waits = false;
         }
@@ -195,6 +199,7 @@ impl Connection {
         let request = Request::new(octets, head);
         self.begin(&request, framing);
         self.position = (skipped + len) as u64;
+        self.pending = 0;
         Step { used: skipped + len, event: Event::Request(request, framing) }
     }
 
@@ -232,7 +237,7 @@ impl Connection {
 
     fn end_content<'b>(&mut self) -> Step<'b> {
         self.reading = Reading::Done;
-        if self.writing == Writing::Done && self.persistent {
+        if self.writing == Writing::Done {
             self.next_message();
         }
         Step { used: 0, event: Event::End }
@@ -277,7 +282,10 @@ impl Connection {
 
     /// Refuses what never came, at the place it should have come to.
     fn give_up(&mut self, fault: Fault) -> Refusal {
-        let at = if let Reading::Head(scan) = self.reading { scan.seen() as u64 } else { self.position };
+        let at = match self.reading {
+            Reading::Head(scan) => scan.seen() as u64,
+            _ => self.position + self.pending,
+        };
         let refusal = Refusal { fault, at, len: 0 };
         self.refuse(refusal);
         refusal

@@ -29,6 +29,7 @@
 //! | [`event`] | what the machine says |
 //! | [`prepared`] | a response put into octets once and sent often |
 //! | [`connection`] | the machine that ties them together |
+//! | `fuzz` | what must hold for any octets whatever |
 
 use std::borrow::Cow;
 
@@ -39,6 +40,8 @@ pub mod event;
 pub mod fault;
 pub mod field;
 pub mod framing;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod head;
 pub mod limits;
 pub mod method;
