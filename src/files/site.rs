@@ -323,13 +323,22 @@ impl Shared {
         }
         if response.is_none() && problem.status == Status::NOT_FOUND {
             let (label, href) = match &self.place.single {
-                Some(single) => ("Open the file", encode(&single.url)),
+                Some(single) => ("Open the file".to_string(), encode(&single.url)),
                 None if accepts_html(request) => {
-                    ("Go to the nearest folder", self.place.nearest_folder(request.path(), may_block)?)
+                    let href = self.place.nearest_folder(request.path(), may_block)?;
+                    let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
+                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
+                    (label, href)
                 }
-                None => ("Go to the start", "/".into()),
+                None => ("Home".into(), "/".into()),
             };
-            problem.links.push((label.into(), href));
+            problem.sentence =
+                format!("There is no file or folder called {} on this server.", page::shown(request.path()));
+            let away = href != "/" && self.place.single.is_none();
+            problem.links.push((label, href));
+            if away {
+                problem.links.push(("Home".into(), "/".into()));
+            }
         }
         let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
         if self.spa.is_some() {
