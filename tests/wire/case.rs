@@ -44,12 +44,14 @@ pub(crate) fn cases(text: &str) -> Result<Vec<Case>, String> {
         if let Some(heading) = line.strip_prefix("## ") {
             (title, story) = (Some((heading.to_string(), at)), 0);
         } else if let Some(info) = line.strip_prefix("```") {
-            let block = at..at + lines[at..].iter().position(|l| *l == "```").ok_or(format!("line {at}: a block without end"))?;
+            let block = at..at
+                + lines[at..].iter().position(|l| *l == "```").ok_or(format!("line {at}: a block without end"))?;
             at = block.end + 1;
             let mut words = info.split_whitespace().map(str::to_string);
             match words.next().as_deref() {
                 Some("http") => {
-                    let octets = octets(&lines[block.clone()].concat()).map_err(|e| format!("line {}: {e}", block.start))?;
+                    let octets =
+                        octets(&lines[block.clone()].concat()).map_err(|e| format!("line {}: {e}", block.start))?;
                     sent = Some((words.collect(), octets));
                 }
                 Some("events") => {
@@ -112,7 +114,12 @@ fn octets_until(mut text: &str, end: Option<char>) -> Result<(Vec<u8>, &str), St
         let rest = &text[kind.len_utf8()..];
         text = match kind {
             'r' | 'n' | 't' | '\\' => {
-                out.push(match kind { 'r' => b'\r', 'n' => b'\n', 't' => b'\t', _ => b'\\' });
+                out.push(match kind {
+                    'r' => b'\r',
+                    'n' => b'\n',
+                    't' => b'\t',
+                    _ => b'\\',
+                });
                 rest
             }
             'x' => {
@@ -167,13 +174,22 @@ fn the_notation_means_what_its_page_says() {
 
 #[test]
 fn a_case_is_found_and_its_events_are_replaced_alone() {
-    let text = "# Story\n\nProse.\n\n## Danger\n\nWhy.\n\n```http early\nGET\n\\r\\n\n```\n\n```events\nold\n```\n\nEnd.\n";
+    let text =
+        "# Story\n\nProse.\n\n## Danger\n\nWhy.\n\n```http early\nGET\n\\r\\n\n```\n\n```events\nold\n```\n\nEnd.\n";
     let mut found = cases(text).unwrap();
     let case = found.remove(0);
-    assert_eq!((case.title.as_str(), case.line, case.octets.as_slice(), case.events.as_str()), ("Danger", 5, &b"GET\r\n"[..], "old\n"));
+    assert_eq!(
+        (case.title.as_str(), case.line, case.octets.as_slice(), case.events.as_str()),
+        ("Danger", 5, &b"GET\r\n"[..], "old\n")
+    );
     assert!(case.is("early") && !case.is("last") && found.is_empty());
     assert_eq!(with_events(text, &[(case, "new\nlines\n".to_string())]), text.replace("old", "new\nlines"));
-    for wrong in ["## A\n\nWhy.\n\n```http\nx\n```\n", "## A\n```http\nx\n```\n```events\n```\n", "```events\n```\n", "```http\nx\n"] {
+    for wrong in [
+        "## A\n\nWhy.\n\n```http\nx\n```\n",
+        "## A\n```http\nx\n```\n```events\n```\n",
+        "```events\n```\n",
+        "```http\nx\n",
+    ] {
         assert!(cases(wrong).is_err(), "{wrong}");
     }
 }

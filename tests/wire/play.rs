@@ -135,8 +135,12 @@ impl<'a> Server<'a> {
             return;
         }
         match &mut self.run {
-            Some((Run::Content, last)) if matches!(run, Run::Content) && last.end == place.start => last.end = place.end,
-            Some((Run::Framing, last)) if matches!(run, Run::Framing) && last.end == place.start => last.end = place.end,
+            Some((Run::Content, last)) if matches!(run, Run::Content) && last.end == place.start => {
+                last.end = place.end
+            }
+            Some((Run::Framing, last)) if matches!(run, Run::Framing) && last.end == place.start => {
+                last.end = place.end
+            }
             _ => {
                 self.flush();
                 self.run = Some((run, place));
