@@ -181,7 +181,9 @@ fn render(path: &[u8], entries: &[&Entry], order: Order) -> askama::Result<Strin
         columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
         rows: rows::Rows(entries),
     };
-    let mut out = String::with_capacity(SHELL_OCTETS + entries.len() * rows::ROW_OCTETS);
+    // A name stands in a row twice.
+    let rows: usize = entries.iter().map(|entry| rows::ROW_OCTETS + 2 * entry.name.len()).sum();
+    let mut out = String::with_capacity(SHELL_OCTETS + rows);
     page.render_into(&mut out)?;
     Ok(out)
 }

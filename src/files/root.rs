@@ -1,7 +1,7 @@
 //! The only door to the disk: a folder held open, and everything beneath it.
 //!
 //! A path is resolved by the kernel from the descriptor of the root, with `RESOLVE_BENEATH`
-//! ([`door`]): it walks and checks in one step, so nothing can be swapped between check and use.
+//! (`door.rs`): it walks and checks in one step, so nothing can be swapped between check and use.
 //! Servers that compare path strings or resolve first and open later lost that race.
 //!
 //! Never: a check by name, a path given to the kernel outside this folder of the source, anything
@@ -201,3 +201,6 @@ fn relative(path: &[u8]) -> Option<&[u8]> {
     }
     Some(if path.is_empty() { b"." } else { path })
 }
+
+#[cfg(test)]
+mod tests;

@@ -363,3 +363,6 @@ fn not_allowed(request: &Request<'_>) -> Response {
     problem.advice = Some(format!("What works: {ALLOW}."));
     page::problem(request, &problem).field("Allow", ALLOW)
 }
+
+#[cfg(test)]
+mod tests;

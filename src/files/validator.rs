@@ -275,10 +275,10 @@ mod tests {
         let tags =
             [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Brotli].map(|c| format!("{:?}", old(&META, c)));
         let want = [
-            "\"a4f16a25fd42a9d0\"",
-            "\"a4f16a25fd42a9d0-gzip\"",
-            "\"a4f16a25fd42a9d0-zstd\"",
-            "\"a4f16a25fd42a9d0-br\"",
+            "\"f56aa44932b50cab\"",
+            "\"f56aa44932b50cab-gzip\"",
+            "\"f56aa44932b50cab-zstd\"",
+            "\"f56aa44932b50cab-br\"",
         ];
         assert_eq!(tags, want);
     }
