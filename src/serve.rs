@@ -48,7 +48,7 @@ fn serve(options: Options) -> Result<(), Complaint> {
     let title = folder::title(&folder.path);
     let settings = net_settings(&options, raise_descriptors());
     let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
-    let site = Site::open(&folder.path, file_settings(options.files.clone()))
+    let site = Site::open(&folder.path, file_settings(options.files.clone(), settings.loops))
         .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
 
     let mut banner = Banner {
@@ -144,7 +144,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
 }
 
-fn file_settings(files: Files) -> files::Settings {
+fn file_settings(files: Files, loops: usize) -> files::Settings {
     files::Settings {
         index: files.index,
         listing: files.listing,
@@ -162,6 +162,7 @@ fn file_settings(files: Files) -> files::Settings {
             Cache::Off => files::Cache::Off,
             Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
         },
+        shelf: files::SHELF_CAPACITY / loops.max(1),
     }
 }
 

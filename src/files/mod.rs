@@ -29,4 +29,5 @@ pub(crate) mod testing;
 pub mod validator;
 
 pub use root::{Door, Symlinks};
+pub use shelf::CAPACITY as SHELF_CAPACITY;
 pub use site::{Cache, Settings, Site};

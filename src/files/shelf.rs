@@ -34,7 +34,7 @@ use crate::service::{Body, Response};
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy.
 pub(crate) const LARGEST: u64 = 16 * 1024;
 /// Octets that all loops together may keep.
-pub(crate) const CAPACITY: usize = 64 * 1024 * 1024;
+pub const CAPACITY: usize = 64 * 1024 * 1024;
 /// The longest path that is kept; a longer one would be a burden to compare.
 const LONGEST_PATH: usize = 512;
 

@@ -17,7 +17,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::roster::Seat;
+use super::seat::Seat;
 use crate::http::Phase;
 
 /// The window over which a rate is measured.

@@ -94,7 +94,7 @@ impl EventLoop {
 
     /// Closes a connection that has been idle for long; `false` when none was found.
     fn make_room(&mut self) -> bool {
-        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE) else { return false };
+        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE, Client::idle_since) else { return false };
         let Some(client) = self.roster.take(seat) else { return false };
         self.dismiss(seat, client, Ended::MadeRoom);
         true
