@@ -1,7 +1,7 @@
 //! Lab 9: receives a film behind a length-prefixed JSON header, in a loop until it is complete.
 //!
 //! ```text
-//! 00 00 00 25   {"name":"film.mp4","size":8388608}   the film, 8388608 bytes
+//! 00 00 00 22   {"name":"film.mp4","size":8388608}   the film, 8388608 bytes
 //! 4 bytes,      as many bytes of JSON                as many bytes as "size" says
 //! big-endian
 //! ```
