@@ -66,13 +66,11 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(b"<td>");
     }
     let time = time(entry);
-    out.extend_from_slice(b"<time datetime=");
-    out.extend_from_slice(&time);
-    out.push(b'>');
-    out.extend_from_slice(&time[..10]);
-    out.push(b' ');
-    out.extend_from_slice(&time[11..16]);
-    out.extend_from_slice(b"</time>\n");
+    let mut cell = *b"<time datetime=2026-08-01T10:00:02Z>2026-08-01 10:00</time>\n";
+    cell[15..35].copy_from_slice(&time);
+    cell[36..46].copy_from_slice(&time[..10]);
+    cell[47..52].copy_from_slice(&time[11..16]);
+    out.extend_from_slice(&cell);
 }
 
 /// Text inside an element or a quoted attribute. Octets that are not UTF-8 become U+FFFD, whatever
@@ -186,10 +184,10 @@ pub(super) fn json(path: &[u8], entries: &[&Entry]) -> String {
         href.extend_from_slice(if directory { b"/" } else { b"" });
         Item {
             name: String::from_utf8_lossy(&entry.name),
-            href: String::from_utf8_lossy(&href).into_owned(),
+            href: String::from_utf8(href).unwrap_or_default(),
             kind: if directory { "directory" } else { "file" },
             size: (!directory).then_some(entry.size),
-            modified: String::from_utf8_lossy(&time(entry)).into_owned(),
+            modified: String::from_utf8(time(entry).to_vec()).unwrap_or_default(),
         }
     });
     let folder = Folder { path: String::from_utf8_lossy(path), entries: items.collect() };
