@@ -64,7 +64,7 @@ pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
     finish(page::problem(request, &problem), note)
 }
 
-/// The page with its note for the log.
+/// What an error's page carries besides its words.
 pub(crate) fn finish(response: Response, note: Option<String>) -> Response {
     match note {
         Some(note) => response.with_note(note),

@@ -179,10 +179,12 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({"features": scheme}));
     }
 
-    /// Saves a picture of the page.
+    /// Saves a picture of the whole page.
     pub(crate) fn screenshot(&mut self, file: &Path) {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let picture = self.call("Page.captureScreenshot", json!({}));
+        let size = self.eval("[innerWidth, document.documentElement.scrollHeight]");
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let picture = self.call("Page.captureScreenshot", json!({"clip": clip, "captureBeyondViewport": true}));
         let octets = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         std::fs::write(file, octets).unwrap();
     }

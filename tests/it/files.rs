@@ -276,7 +276,7 @@ fn a_client_that_vanishes_in_the_middle_harms_nobody() {
         let mut client = Client::connect(&server);
         client.send(request("GET", if i % 2 == 0 { "/big.bin" } else { "/a.txt" }, ""));
         if i % 3 == 0 {
-            client.take(10_000.min(50));
+            client.take(50);
         }
         drop(client);
     }

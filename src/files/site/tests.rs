@@ -721,7 +721,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
-    let mut site = plain(&folder).fork();
+    let mut site = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let visit = Visit { peer: address, local: address, now: later() };
     let mut answer = |path: &str| {
