@@ -162,6 +162,7 @@ fn file_settings(files: Files) -> files::Settings {
             Cache::Off => files::Cache::Off,
             Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
         },
+        ..files::Settings::default()
     }
 }
 
