@@ -40,7 +40,9 @@ fn main() -> io::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, peer) = listener.accept()?;
-        thread::Builder::new().name(peer.to_string()).spawn(move || serve(&stream).map_err(|e| println!("{peer}: {e}")))?;
+        thread::Builder::new()
+            .name(peer.to_string())
+            .spawn(move || serve(&stream).map_err(|e| println!("{peer}: {e}")))?;
     }
 }
 
