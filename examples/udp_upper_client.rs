@@ -9,7 +9,8 @@
 //! bytes by then; here each recv() gives exactly one.
 //!
 //! Try to break it: start it without a server. TCP would have refused in connect(). Here connect() asks
-//! nobody (it only notes whom to send to), and the refusal, if one comes at all, arrives with recv().
+//! nobody (it only notes whom to send to), and the first send() succeeds. The refusal, if one comes back
+//! at all, is handed to whichever call is next.
 
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
@@ -31,7 +32,7 @@ fn main() -> io::Result<()> {
     socket.connect(server)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     for word in &words {
-        let count = socket.send(word.as_bytes())?;
+        let count = socket.send(word.as_bytes()).map_err(explain)?;
         println!("send(): {count} bytes");
     }
     for number in 1..=words.len() {

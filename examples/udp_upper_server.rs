@@ -16,7 +16,7 @@
 //! Try to break it:
 //! - Send more than 2048 bytes in one datagram. recv_from() gives the first 2048, and the rest is gone:
 //!   with UDP the buffer must be as large as the largest message. With TCP it would simply wait.
-//! - Stop the server and start the client: send() succeeds all the same.
+//! - Stop the server and start the client: its first send() succeeds all the same.
 
 use std::io;
 use std::net::UdpSocket;

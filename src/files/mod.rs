@@ -22,6 +22,7 @@ pub mod range;
 pub(crate) mod resource;
 pub(crate) mod retrieve;
 pub mod root;
+pub(crate) mod shelf;
 pub mod site;
 #[cfg(test)]
 pub(crate) mod testing;

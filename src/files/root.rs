@@ -174,6 +174,22 @@ impl Root {
         })
     }
 
+    /// What lies at `path` now, by one call and not through the door: good for "the same inode,
+    /// unchanged" and for nothing else. A link at its end is not followed and is nothing.
+    pub(crate) fn look(&self, path: &[u8]) -> Option<Meta> {
+        let stat = fs::statat(&self.inner.descriptor, relative(path)?, fs::AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Meta::of(&stat)
+    }
+
+    /// Whether `path` leads to this very file without any link on the way.
+    pub(crate) fn is_plain(&self, path: &[u8], meta: &Meta) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let Some(path) = relative(path) else { return false };
+        let opened = self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, Symlinks::Deny, false);
+        let Ok(Some(descriptor)) = opened else { return false };
+        fs::fstat(&descriptor).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta))
+    }
+
     /// What lies at `path`, without opening it for reading: for links in a listing, which are shown
     /// only if they lead to something this root would serve.
     fn measure(&self, path: &[u8]) -> rustix::io::Result<Meta> {

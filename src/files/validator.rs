@@ -192,6 +192,12 @@ impl Validators {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
     }
 
+    /// Whether what is said of it no longer depends on the moment of asking: the second of its date is
+    /// over.
+    pub fn is_settled(&self) -> bool {
+        self.dates.is_none_or(|dates| dates.is_over())
+    }
+
     /// Whether there is a date at all; if not, conditions on dates are ignored (§13.1.3, §13.1.4).
     pub fn have_date(&self) -> bool {
         self.dates.is_some()

@@ -16,7 +16,7 @@ use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving};
 use super::journal::{Entry, Result as Line};
 use super::roster::Seat;
-use crate::http::{Fault, Framing, Length, Next, Refusal, Request, Status, Transfer};
+use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Request, Status, Transfer};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
@@ -82,6 +82,7 @@ impl Client {
         match answer {
             Err(_) => self.deliver(problem(Status::INTERNAL_SERVER_ERROR).with_note("a service panicked"), cx),
             Ok(Answer::Now(response)) => self.deliver(response, cx),
+            Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, cx),
             Ok(Answer::Blocking(lane, job)) => {
                 self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
                 if !self.away {
@@ -251,6 +252,19 @@ impl Client {
             let content = (self.outbox.gathered() as u64).saturating_sub(before as u64 + self.exchange.head);
             self.finish(content, cx);
         }
+    }
+
+    /// The same for an answer that lies ready: two copies, and no allocation.
+    fn deliver_prepared(&mut self, prepared: &Prepared, cx: &mut Context<'_>) {
+        self.intake = Intake::Discarding;
+        if cx.draining {
+            self.connection.forbid_persistence();
+        }
+        let buffer = self.outbox.buffer(cx.spare);
+        let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() as u64 };
+        self.connection.respond_prepared(prepared, cx.date, buffer);
+        self.exchange.status = Some(prepared.status());
+        self.finish(content, cx);
     }
 
     fn note(&mut self, response: &Response, cx: &mut Context<'_>) {

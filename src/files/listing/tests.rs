@@ -110,6 +110,8 @@ fn a_repeat_is_304_and_every_change_is_not() {
         assert_eq!((again.status(), again.body().len()), (Status::NOT_MODIFIED, 0), "{known}");
         assert_eq!((value(&again, "etag"), value(&again, "vary")), (&*tag, "Accept, User-Agent"));
     }
+    assert_eq!(ask("/p/", &format!("{BROWSER}If-Match: {tag}\r\n"), &some()).status(), Status::OK);
+    assert_eq!(ask("/p/", &format!("{BROWSER}If-Match: \"x\"\r\n"), &some()).status(), Status::PRECONDITION_FAILED);
     let changed = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = some();
         change(&mut entries);

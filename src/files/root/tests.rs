@@ -247,6 +247,7 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_gives_nothing_away() {
         });
         let (mut opened, mut refused) = (0, 0);
         let doors = doors(&folder.join("site"), Symlinks::Inside);
+        let _stop = StopAtEnd(&stop);
         // At least so many, and until both sides of the swap were seen.
         while opened + refused < ROUNDS || opened == 0 || refused == 0 || swaps.load(Ordering::Relaxed) < 100 {
             for root in &doors {
@@ -267,8 +268,16 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_gives_nothing_away() {
                 }
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Ends the other thread also when an assertion fails; a scope would wait for it for ever.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

@@ -614,7 +614,7 @@ fn the_sites_own_error_pages_win_and_keep_the_status() {
         assert_eq!(Seen::of(response).text(), format!("own {code}"));
     }
     let busy = bare.shared.failure(&request, &Errno::MFILE.into(), true).unwrap();
-    assert_eq!((busy.status().code(), busy.fields().get("retry-after")), (503, Some(&b"1"[..])));
+    assert_eq!((busy.status().code(), busy.fields().get("retry-after")), (503, Some(&b"5"[..])));
 }
 
 #[test]
@@ -718,7 +718,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
-    let mut site = plain(&folder).fork();
+    let mut site = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let visit = Visit { peer: address, local: address, now: later() };
     let mut answer = |path: &str| {
