@@ -77,13 +77,13 @@ impl Default for Settings {
     }
 }
 
-/// A served folder (or one served file). Each loop has one of its own, with a [`Shelf`] that nobody
-/// else touches.
+/// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
+/// that nobody else touches.
 pub struct Site {
     shared: Arc<Shared>,
     /// Small files that lie ready; none where looking at a file may wait for a network, or where an
     /// answer depends on who asks.
-    shelf: Option<Shelf>,
+    pub(super) shelf: Option<Shelf>,
 }
 
 /// What all loops and workers read.
@@ -137,11 +137,6 @@ impl Site {
         let kept = shared.shelf > 0 && shared.cors.is_none() && shared.place.single.is_none();
         let shelf = (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf));
         Site { shared, shelf }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn shelf(&self) -> Option<&Shelf> {
-        self.shelf.as_ref()
     }
 
     /// One sentence on how the folder is held, for the banner.

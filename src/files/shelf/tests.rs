@@ -203,7 +203,7 @@ fn what_is_kept_is_bounded_and_the_unused_goes_first() {
         let _ = fetch_at(&mut site, &get(&format!("/{n}.html")), now);
         assert!(n == 0 || fetch_at(&mut site, &get("/0.html"), now).ready, "in use, and gone after {n}");
     }
-    let shelf = site.shelf().unwrap();
+    let shelf = site.shelf.as_ref().unwrap();
     assert!(shelf.weight <= 10 * one && shelf.slots.len() < 40 && shelf.slots.len() > 5);
     assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
     assert_eq!(shelf.index.len(), shelf.slots.len());
