@@ -59,6 +59,8 @@ pub struct Settings {
     pub cache: Cache,
     /// Octets of small files that each loop keeps ready; 0 for none.
     pub shelf: usize,
+    /// Larger files that each loop keeps open.
+    pub open_files: usize,
 }
 
 impl Default for Settings {
@@ -73,6 +75,7 @@ impl Default for Settings {
             cors: None,
             cache: Cache::Revalidate,
             shelf: shelf::CAPACITY,
+            open_files: shelf::OPEN_FILES,
         }
     }
 }
@@ -95,6 +98,7 @@ struct Shared {
     cors: Option<Cors>,
     cache_control: String,
     shelf: usize,
+    open_files: usize,
 }
 
 /// What a client may do here. Writing would add to it, depending on the resource.
@@ -130,12 +134,14 @@ impl Site {
                 Cache::Seconds(seconds) => format!("max-age={seconds}"),
             },
             shelf: settings.shelf,
+            open_files: settings.open_files,
         })))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
         let kept = shared.shelf > 0 && shared.cors.is_none() && shared.place.single.is_none();
-        let shelf = (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf));
+        let shelf =
+            (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf, shared.open_files));
         Site { shared, shelf }
     }
 
@@ -159,8 +165,8 @@ impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let now = visit.now;
         let root = &self.shared.place.root;
-        if let Some(prepared) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root)) {
-            return Answer::Ready(prepared);
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root)) {
+            return ready;
         }
         if let Some(response) = self.shared.answer(request, now, false) {
             if let Some(shelf) = &mut self.shelf {
@@ -181,6 +187,12 @@ impl Service for Site {
 
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
         self.shared.dress(None, page::refusal(refusal, head))
+    }
+
+    fn relieve(&mut self) {
+        if let Some(shelf) = &mut self.shelf {
+            shelf.close_files();
+        }
     }
 
     fn fork(&self) -> Box<dyn Service> {
@@ -353,7 +365,7 @@ impl Shared {
         };
         match self.place.open_file(path, may_block) {
             Ok((file, meta)) => {
-                let body = Body::File { file, from: 0, len: meta.size };
+                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 let response = Response::new(status).field("Content-Type", media_type::of(path).as_bytes());
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))
             }

@@ -7,7 +7,9 @@
 //! a pipeline gather and leave in one `send`. An answer with large content blocks the next request
 //! until the last octet of it is with the kernel.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::client::{Client, Context, Last};
 use super::desk::{Desk, Finished};
@@ -39,7 +41,8 @@ impl Client {
         match answer {
             Err(_) => self.deliver(problem(Status::INTERNAL_SERVER_ERROR).with_note("a service panicked"), cx),
             Ok(Answer::Now(response)) => self.deliver(response, cx),
-            Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, cx),
+            Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
+            Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
             Ok(Answer::Blocking(lane, job)) => {
                 self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
                 if !self.away {
@@ -212,16 +215,24 @@ impl Client {
     }
 
     /// The same for an answer that lies ready: two copies, and no allocation.
-    fn deliver_prepared(&mut self, prepared: &Prepared, cx: &mut Context<'_>) {
+    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context<'_>) {
         self.intake = Intake::Discarding;
         if cx.draining {
             self.connection.forbid_persistence();
         }
         let buffer = self.outbox.buffer(cx.spare);
-        let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() as u64 };
+        let before = buffer.len();
         self.connection.respond_prepared(prepared, cx.date, buffer);
         self.exchange.status = Some(prepared.status());
-        self.finish(content, cx);
+        let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
+        match file.filter(|_| content > 0) {
+            None => self.finish(content, cx),
+            Some(file) => {
+                self.exchange.sent = 0;
+                self.exchange.head = (buffer.len() - before) as u64;
+                self.outbox.push_file(file, content);
+            }
+        }
     }
 
     fn note(&mut self, response: &Response, cx: &mut Context<'_>) {

@@ -53,6 +53,7 @@ impl EventLoop {
             io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
             _ => {
                 log::warn!("cannot accept: {error}");
+                self.service.relieve();
                 self.tell_one(number);
                 self.paused_until = Some(self.now + PAUSE);
             }

@@ -86,7 +86,7 @@ pub struct EventLoop {
     pub(super) roster: Roster<Client>,
     wheel: Wheel,
     desk: Desk,
-    service: Box<dyn Service>,
+    pub(super) service: Box<dyn Service>,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,

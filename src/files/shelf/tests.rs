@@ -32,6 +32,13 @@ fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
             connection.respond_prepared(&prepared, &date, &mut out);
             return Got { octets: String::from_utf8(out).unwrap(), ready: true };
         }
+        Answer::ReadyFile(head, file) => {
+            connection.respond_prepared(&head, &date, &mut out);
+            let mut content = vec![0; head.content_len() as usize];
+            file.read_exact_at(&mut content, 0).unwrap();
+            out.extend(content);
+            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
+        }
         Answer::Now(response) => response,
         Answer::Blocking(_, job) => match job() {
             Outcome::Response(response) => response,
