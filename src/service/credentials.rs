@@ -252,7 +252,9 @@ impl fmt::Display for Unfit {
             Why::NoColon => f.write_str("there is no colon between user and password"),
             Why::Control => f.write_str("there is a control character in it, which no client can send"),
             Why::NoPassword => f.write_str("the password is empty"),
-            Why::HashAsPassword => f.write_str("that is a hash and not a password; hashes belong in a file (--auth-file)"),
+            Why::HashAsPassword => {
+                f.write_str("that is a hash and not a password; hashes belong in a file (--auth-file)")
+            }
             Why::Twice(user) => write!(f, "the user {user:?} is there twice"),
             Why::OtherHash(kind) => write!(f, "{kind}; only bcrypt is taken (htpasswd -B makes it)"),
             Why::BrokenHash => f.write_str("the bcrypt hash is damaged"),

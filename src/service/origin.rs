@@ -131,9 +131,8 @@ pub fn host_name(text: &str) -> Option<String> {
 /// Letters, digits, hyphens, underscores and single dots: safe to repeat in a command to be typed, which
 /// `a;reboot` (a valid reg-name of RFC 3986) is not.
 pub(crate) fn is_plain_name(name: &[u8]) -> bool {
-    name.split(|&o| o == b'.').all(|label| {
-        !label.is_empty() && label.iter().all(|&o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'_'))
-    })
+    name.split(|&o| o == b'.')
+        .all(|label| !label.is_empty() && label.iter().all(|&o| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'_')))
 }
 
 /// Which pages may change something here.

@@ -120,10 +120,15 @@ fn a_digest_of_one_process_means_nothing_to_another() {
 }
 
 #[test]
-fn a_hash_in_a_file_is_checked_for_its_own_user_only() {
+fn a_hash_is_checked_for_its_own_user_only_and_takes_as_long_for_a_stranger() {
     let (ann, bob) = (bcrypt::hash("one", 4).unwrap(), bcrypt::hash("two", 5).unwrap());
     let people = people(&["carl:three"], &format!("ann:{ann}\nbob:{bob}\n"));
-    let find = |text: &str| people.find_hashed(&Credential::new(text.into()).unwrap());
+    let find = |text: &str| {
+        let credential = Credential::new(text.into()).unwrap();
+        let (work, found) = htpasswd::work::of(|| people.find_hashed(&credential));
+        assert_eq!(work, 1 << 5, "the time it takes tells who {text} is");
+        found
+    };
     for (text, found) in [
         ("ann:one", Some(1)),
         ("bob:two", Some(2)),
@@ -165,7 +170,10 @@ fn whoever_could_never_sign_in_or_everybody_could_is_refused_at_start() {
 fn a_password_file_is_refused_by_the_number_of_its_line_and_without_its_hash() {
     let hash = bcrypt::hash("x", 4).unwrap();
     for (file, said) in [
-        (format!("ann:{hash}\nbob:$apr1$abc$def\n"), "line 2: an MD5 hash; only bcrypt is taken (htpasswd -B makes it)"),
+        (
+            format!("ann:{hash}\nbob:$apr1$abc$def\n"),
+            "line 2: an MD5 hash; only bcrypt is taken (htpasswd -B makes it)",
+        ),
         (format!("ann:{hash}\n# x\nann:{hash}\n"), "line 3: the user \"ann\" is there twice"),
         ("\n\nann\n".into(), "line 3: there is no colon between user and password"),
         (format!("taken:{hash}"), "line 1: the user \"taken\" is there twice"),
