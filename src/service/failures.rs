@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn a_check_that_takes_long_does_not_make_its_failure_younger() {
+        let failures = Arc::new(Failures::default());
+        let slow = failures.begin(ip("::1"), at(0)).unwrap();
+        (1..10).for_each(|second| fail(&failures, "::1", second).unwrap());
+        slow.fail();
+        assert_eq!(fail(&failures, "::1", 20), Err(Duration::from_secs(40)));
+    }
+
+    #[test]
     fn a_household_of_ipv6_is_one_client_and_a_mapped_address_is_its_ipv4() {
         let failures = Arc::new(Failures::default());
         for host in 0..10 {
