@@ -1,7 +1,7 @@
 //! What is said at the start and at the end.
 //!
 //! ```text
-//!   barewire 0.1   serving ./public   (read only)
+//!   barewire 0.1   serving ./public  (read only)
 //!
 //!   http://127.0.0.1:8080/          open this
 //!
@@ -60,7 +60,7 @@ impl Banner {
 
     /// The start screen.
     pub(crate) fn screen(&self) -> String {
-        let (bold, dim, off) = if self.color { ("\x1b[1m", "\x1b[33m", "\x1b[0m") } else { ("", "", "") };
+        let (bold, yellow, off) = if self.color { ("\x1b[1m", "\x1b[33m", "\x1b[0m") } else { ("", "", "") };
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
         let mut below = Vec::new();
         if self.moved {
@@ -68,14 +68,14 @@ impl Banner {
         }
         below.push(match self.reach() {
             Reach::Computer => "Only this computer can connect.      barewire --lan      share on your network".into(),
-            Reach::Network => format!("{dim}!{off} Anyone on your network can read these files."),
+            Reach::Network => format!("{yellow}!{off} Anyone on your network can read these files."),
         });
-        below.extend(self.remarks.iter().map(|remark| format!("{dim}!{off} {remark}")));
+        below.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
         below.push("Stop: Ctrl-C".into());
 
         let mut screen =
-            format!("  {bold}barewire{off} {version}   serving {bold}{}{off}   (read only)\n\n", self.title);
-        // The first line, three blank ones around the URLs and at the end.
+            format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  (read only)\n\n", self.title);
+        // Besides these and the URLs: the first line, and blank ones before and after the URLs and at the end.
         let room = LINES.saturating_sub(below.len() + 4).max(1);
         let urls = self.urls();
         let shown = if urls.len() > room { room.saturating_sub(1).max(1) } else { urls.len() };
@@ -210,7 +210,7 @@ mod tests {
         let banner = banner(&["127.0.0.1:8080", "[::1]:8080"], &[("192.168.1.20", "wlan0")]);
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
         let expected = format!(
-            "  barewire {version}   serving ./public   (read only)\n\n  \
+            "  barewire {version}   serving ./public  (read only)\n\n  \
              http://127.0.0.1:8080/          open this\n\n  \
              Only this computer can connect.      barewire --lan      share on your network\n  \
              Stop: Ctrl-C\n\n"

@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal, Write};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use barewire::files::{self, Site};
+use barewire::files::{self, Door, Site};
 use barewire::net::{self, Server};
 use barewire::service::Router;
 use log::LevelFilter;
@@ -23,7 +23,7 @@ use sd_notify::NotifyState;
 use crate::banner::{self, Banner};
 use crate::complaint::{Complaint, Exit, warn};
 use crate::listen::{self, Listening, interfaces};
-use crate::options::{Capacity, Files, Options, Symlinks};
+use crate::options::{Cache, Capacity, Files, Options, Symlinks};
 use crate::{fence, folder};
 
 /// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
@@ -48,7 +48,7 @@ fn serve(options: Options) -> Result<(), Complaint> {
     let title = folder::title(&folder.path);
     let settings = net_settings(&options, raise_descriptors());
     let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
-    let site = Site::open(&folder.path, file_settings(&options.files))
+    let site = Site::open(&folder.path, file_settings(options.files.clone(), settings.loops))
         .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
 
     let mut banner = Banner {
@@ -59,6 +59,10 @@ fn serve(options: Options) -> Result<(), Complaint> {
         remarks: Vec::new(),
         color: options.color.on(&io::stderr()),
     };
+    match site.root().door() {
+        Door::Walk => banner.remarks.push(site.door().into()),
+        Door::Cached | Door::Worker => log::debug!("{}", site.door()),
+    }
     match fence::put_up(&folder, options.files.symlinks == Symlinks::Any) {
         Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read, nothing written (Landlock)"),
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
@@ -72,7 +76,9 @@ fn serve(options: Options) -> Result<(), Complaint> {
     announce(&options, &banner);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
-    say(&options, &banner::farewell(&report, began.elapsed(), options.timeouts.grace));
+    // On a terminal the cursor stands behind "^C".
+    let line = if io::stderr().is_terminal() { "\n" } else { "" };
+    say(&options, &format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace)));
     Ok(())
 }
 
@@ -138,8 +144,26 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
 }
 
-fn file_settings(_files: &Files) -> files::Settings {
-    files::Settings::default()
+fn file_settings(files: Files, loops: usize) -> files::Settings {
+    files::Settings {
+        index: files.index,
+        listing: files.listing,
+        dotfiles: files.dotfiles,
+        symlinks: match files.symlinks {
+            Symlinks::Inside => files::Symlinks::Inside,
+            Symlinks::Deny => files::Symlinks::Deny,
+            Symlinks::Any => files::Symlinks::Any,
+        },
+        spa: files.spa,
+        headers: files.headers,
+        cors: files.cors,
+        cache: match files.cache {
+            Cache::Revalidate => files::Cache::Revalidate,
+            Cache::Off => files::Cache::Off,
+            Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
+        },
+        shelf: files::SHELF_CAPACITY / loops.max(1),
+    }
 }
 
 #[cfg(test)]

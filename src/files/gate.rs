@@ -65,12 +65,7 @@ pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
 }
 
 /// What an error's page carries besides its words.
-pub(crate) fn finish(mut response: Response, note: Option<String>) -> Response {
-    /// Seconds until a busy server is asked again: descriptors come back with every answer sent.
-    const RETRY_AFTER: &str = "1";
-    if response.status() == Status::SERVICE_UNAVAILABLE && response.fields().get("Retry-After").is_none() {
-        response = response.field("Retry-After", RETRY_AFTER);
-    }
+pub(crate) fn finish(response: Response, note: Option<String>) -> Response {
     match note {
         Some(note) => response.with_note(note),
         None => response,

@@ -20,11 +20,13 @@ use std::sync::LazyLock;
 use askama::Template;
 
 use super::gate;
+use super::precondition::{self, Verdict};
 use super::resource::is_hidden;
 use super::root::{Directory, Entry, Kind};
+use super::validator::Validators;
 use crate::http::{Request, Status};
 use crate::service::Response;
-use crate::service::page::{self, Form};
+use crate::service::page::{self, Form, Problem};
 
 mod order;
 mod rows;
@@ -94,12 +96,16 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
 pub(crate) fn list(request: &Request<'_>, path: &[u8], entries: &[Entry], cache_control: &str) -> Response {
     let form = form(request);
     let order = Order::of(request.query());
-    let tag = tag(form, order, path, entries);
+    let validators = validators(form, order, path, entries);
     let base = |response: Response| {
-        response.field("ETag", &tag).field("Cache-Control", cache_control).field("Vary", "Accept, User-Agent")
+        let response = response.field("ETag", validators.tag.octets());
+        response.field("Cache-Control", cache_control).field("Vary", "Accept, User-Agent")
     };
-    if request.list("if-none-match").any(|known| matches(known, tag.as_bytes())) {
-        return base(Response::new(Status::NOT_MODIFIED));
+    match precondition::evaluate(request, Some(&validators)) {
+        Verdict::NotModified => return base(Response::new(Status::NOT_MODIFIED)),
+        Verdict::Failed => return page::problem(request, &Problem::new(Status::PRECONDITION_FAILED)),
+        // A page made for this request has no ranges: they would cost as much as the whole.
+        Verdict::Proceed { .. } => {}
     }
     let entries = sorted(entries, order);
     let response = match form {
@@ -129,15 +135,10 @@ fn form(request: &Request<'_>) -> Form {
     }
 }
 
-/// Whether an element of If-None-Match names this tag. The comparison is weak (RFC 9110 §13.1.2), and
-/// `*` names whatever there is.
-fn matches(known: &[u8], tag: &[u8]) -> bool {
-    known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag
-}
-
-fn tag(form: Form, order: Order, path: &[u8], entries: &[Entry]) -> String {
+fn validators(form: Form, order: Order, path: &[u8], entries: &[Entry]) -> Validators {
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(digest(entry)));
-    format!("\"{:016x}\"", digest(&(*PROGRAM, form, order, path, entries.len(), sum)))
+    let whole = digest(&(*PROGRAM, form, order, path, entries.len(), sum));
+    Validators::of_content(&whole.to_be_bytes())
 }
 
 /// The hasher of the standard library with its fixed keys: the same octets after every restart of the
@@ -181,7 +182,9 @@ fn render(path: &[u8], entries: &[&Entry], order: Order) -> askama::Result<Strin
         columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
         rows: rows::Rows(entries),
     };
-    let mut out = String::with_capacity(SHELL_OCTETS + entries.len() * rows::ROW_OCTETS);
+    // A name stands in a row twice.
+    let rows: usize = entries.iter().map(|entry| rows::ROW_OCTETS + 2 * entry.name.len()).sum();
+    let mut out = String::with_capacity(SHELL_OCTETS + rows);
     page.render_into(&mut out)?;
     Ok(out)
 }

@@ -2,8 +2,8 @@
 //! an origin).
 //!
 //! A request's path goes through one door to the disk ([`root`]), becomes a file, a folder or a
-//! redirect ([`resource`]), and a file becomes a response by pure rules that know no disk:
-//! [`coding`], [`validator`], [`precondition`], [`range`], [`media_type`]. [`retrieve`] applies them in
+//! redirect (`resource`), and a file becomes a response by pure rules that know no disk:
+//! [`coding`], [`validator`], [`precondition`], [`range`], [`media_type`]. `retrieve` applies them in
 //! the order RFC 9110 demands; [`site`] is the service.
 //!
 //! Never, in this room: a socket, a thread, a path given to the kernel anywhere but under [`root`].
@@ -22,10 +22,12 @@ pub mod range;
 pub(crate) mod resource;
 pub(crate) mod retrieve;
 pub mod root;
+pub(crate) mod shelf;
 pub mod site;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod validator;
 
 pub use root::{Door, Symlinks};
+pub use shelf::CAPACITY as SHELF_CAPACITY;
 pub use site::{Cache, Settings, Site};

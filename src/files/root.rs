@@ -1,7 +1,7 @@
 //! The only door to the disk: a folder held open, and everything beneath it.
 //!
 //! A path is resolved by the kernel from the descriptor of the root, with `RESOLVE_BENEATH`
-//! ([`door`]): it walks and checks in one step, so nothing can be swapped between check and use.
+//! (`door.rs`): it walks and checks in one step, so nothing can be swapped between check and use.
 //! Servers that compare path strings or resolve first and open later lost that race.
 //!
 //! Never: a check by name, a path given to the kernel outside this folder of the source, anything
@@ -174,6 +174,22 @@ impl Root {
         })
     }
 
+    /// What lies at `path` now, by one call and not through the door: good for "the same inode,
+    /// unchanged" and for nothing else. A link at its end is not followed and is nothing.
+    pub(crate) fn look(&self, path: &[u8]) -> Option<Meta> {
+        let stat = fs::statat(&self.inner.descriptor, relative(path)?, fs::AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Meta::of(&stat)
+    }
+
+    /// Whether `path` leads to this very file without any link on the way.
+    pub(crate) fn is_plain(&self, path: &[u8], meta: &Meta) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let Some(path) = relative(path) else { return false };
+        let opened = self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, Symlinks::Deny, false);
+        let Ok(Some(descriptor)) = opened else { return false };
+        fs::fstat(&descriptor).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta))
+    }
+
     /// What lies at `path`, without opening it for reading: for links in a listing, which are shown
     /// only if they lead to something this root would serve.
     fn measure(&self, path: &[u8]) -> rustix::io::Result<Meta> {
@@ -201,3 +217,6 @@ fn relative(path: &[u8]) -> Option<&[u8]> {
     }
     Some(if path.is_empty() { b"." } else { path })
 }
+
+#[cfg(test)]
+mod tests;

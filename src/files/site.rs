@@ -19,7 +19,8 @@ use super::listing;
 use super::media_type;
 use super::resource::{Found, Located, Miss, Place, Single, encode};
 use super::retrieve::{self, retrieve};
-use super::root::{Directory, Root, Symlinks};
+use super::root::{Directory, Door, Root, Symlinks};
+use super::shelf::{self, Shelf};
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status, field};
 use crate::service::page::{self, Problem};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub cors: Option<String>,
     /// What caches may do.
     pub cache: Cache,
+    /// Octets of small files that each loop keeps ready; 0 for none.
+    pub shelf: usize,
 }
 
 impl Default for Settings {
@@ -69,15 +72,18 @@ impl Default for Settings {
             headers: Vec::new(),
             cors: None,
             cache: Cache::Revalidate,
+            shelf: shelf::CAPACITY,
         }
     }
 }
 
-/// A served folder (or one served file). Each loop has one of its own: a memory of small files that
-/// are ready to be sent would be a second field here, without a lock, asked first in
-/// [`Service::answer`] and filled from what it answers.
+/// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
+/// that nobody else touches.
 pub struct Site {
     shared: Arc<Shared>,
+    /// Small files that lie ready; none where looking at a file may wait for a network, or where an
+    /// answer depends on who asks.
+    pub(super) shelf: Option<Shelf>,
 }
 
 /// What all loops and workers read.
@@ -88,6 +94,7 @@ struct Shared {
     headers: Vec<(String, String)>,
     cors: Option<Cors>,
     cache_control: String,
+    shelf: usize,
 }
 
 /// What a client may do here. Writing would add to it, depending on the resource.
@@ -111,20 +118,25 @@ impl Site {
             let url = root.file_name().map_or(&name[..], |n| std::os::unix::ffi::OsStrExt::as_bytes(n));
             Single { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
-        Ok(Site {
-            shared: Arc::new(Shared {
-                place: Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single },
-                listing: settings.listing,
-                spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
-                headers: settings.headers,
-                cors: settings.cors.as_deref().map(Cors::new),
-                cache_control: match settings.cache {
-                    Cache::Revalidate => "no-cache".into(),
-                    Cache::Off => "no-store".into(),
-                    Cache::Seconds(seconds) => format!("max-age={seconds}"),
-                },
-            }),
-        })
+        Ok(Site::with(Arc::new(Shared {
+            place: Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single },
+            listing: settings.listing,
+            spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
+            headers: settings.headers,
+            cors: settings.cors.as_deref().map(Cors::new),
+            cache_control: match settings.cache {
+                Cache::Revalidate => "no-cache".into(),
+                Cache::Off => "no-store".into(),
+                Cache::Seconds(seconds) => format!("max-age={seconds}"),
+            },
+            shelf: settings.shelf,
+        })))
+    }
+
+    fn with(shared: Arc<Shared>) -> Site {
+        let kept = shared.shelf > 0 && shared.cors.is_none() && shared.place.single.is_none();
+        let shelf = (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf));
+        Site { shared, shelf }
     }
 
     /// One sentence on how the folder is held, for the banner.
@@ -146,7 +158,14 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let now = visit.now;
+        let root = &self.shared.place.root;
+        if let Some(prepared) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root)) {
+            return Answer::Ready(prepared);
+        }
         if let Some(response) = self.shared.answer(request, now, false) {
+            if let Some(shelf) = &mut self.shelf {
+                shelf.learn(request, &response, root, &self.shared.place.index, now);
+            }
             return Answer::Now(response);
         }
         let shared = Arc::clone(&self.shared);
@@ -165,7 +184,7 @@ impl Service for Site {
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Site { shared: Arc::clone(&self.shared) })
+        Box::new(Site::with(Arc::clone(&self.shared)))
     }
 }
 
@@ -299,13 +318,22 @@ impl Shared {
         }
         if response.is_none() && problem.status == Status::NOT_FOUND {
             let (label, href) = match &self.place.single {
-                Some(single) => ("Open the file", encode(&single.url)),
+                Some(single) => ("Open the file".to_string(), encode(&single.url)),
                 None if accepts_html(request) => {
-                    ("Go to the nearest folder", self.place.nearest_folder(request.path(), may_block)?)
+                    let href = self.place.nearest_folder(request.path(), may_block)?;
+                    let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
+                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
+                    (label, href)
                 }
-                None => ("Go to the start", "/".into()),
+                None => ("Home".into(), "/".into()),
             };
-            problem.links.push((label.into(), href));
+            problem.sentence =
+                format!("There is no file or folder called {} on this server.", page::shown(request.path()));
+            let away = href != "/" && self.place.single.is_none();
+            problem.links.push((label, href));
+            if away {
+                problem.links.push(("Home".into(), "/".into()));
+            }
         }
         let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
         if self.spa.is_some() {
@@ -363,3 +391,6 @@ fn not_allowed(request: &Request<'_>) -> Response {
     problem.advice = Some(format!("What works: {ALLOW}."));
     page::problem(request, &problem).field("Allow", ALLOW)
 }
+
+#[cfg(test)]
+mod tests;

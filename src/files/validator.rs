@@ -192,6 +192,12 @@ impl Validators {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
     }
 
+    /// Whether what is said of it no longer depends on the moment of asking: the second of its date is
+    /// over.
+    pub fn is_settled(&self) -> bool {
+        self.dates.is_none_or(|dates| dates.is_over())
+    }
+
     /// Whether there is a date at all; if not, conditions on dates are ignored (§13.1.3, §13.1.4).
     pub fn have_date(&self) -> bool {
         self.dates.is_some()
@@ -275,10 +281,10 @@ mod tests {
         let tags =
             [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Brotli].map(|c| format!("{:?}", old(&META, c)));
         let want = [
-            "\"a4f16a25fd42a9d0\"",
-            "\"a4f16a25fd42a9d0-gzip\"",
-            "\"a4f16a25fd42a9d0-zstd\"",
-            "\"a4f16a25fd42a9d0-br\"",
+            "\"f56aa44932b50cab\"",
+            "\"f56aa44932b50cab-gzip\"",
+            "\"f56aa44932b50cab-zstd\"",
+            "\"f56aa44932b50cab-br\"",
         ];
         assert_eq!(tags, want);
     }

@@ -104,6 +104,7 @@ impl Decoder {
         match (digits, input.get(digits)) {
             (_, None) => return (0, Chunk::NeedMore),
             (0, Some(_)) => return refuse(Fault::ChunkSize, 0, 1),
+            (_, Some(b'\n')) => return refuse(Fault::BareLf, digits, 1),
             (_, Some(b'\r' | b';' | b' ' | b'\t')) => {}
             (_, Some(_)) => return refuse(Fault::ChunkSize, digits, 1),
         }
@@ -113,8 +114,8 @@ impl Decoder {
             Err(refusal) => return (0, Chunk::Refused(refusal)),
         };
         let Some(size) = octet::hexadecimal(&input[..digits]) else { return refuse(Fault::ChunkSize, 0, digits) };
-        if let Some(at) = extension_fault(&input[digits..end]) {
-            return refuse(Fault::ChunkExtension, digits + at, 1);
+        if let Some((at, len)) = extension_fault(&input[digits..end]) {
+            return refuse(Fault::ChunkExtension, digits + at, len);
         }
         self.extensions += end - digits;
         if self.extensions > limits.chunk_extensions {
@@ -171,9 +172,11 @@ fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
     (0, Chunk::Refused(Refusal::new(fault, at, len)))
 }
 
-/// The first octet of `rest` (what follows the size, up to the CR) that no chunk-ext can have there.
-fn extension_fault(rest: &[u8]) -> Option<usize> {
+/// The first octet of `rest` (what follows the size, up to the CR) that no chunk-ext can have there,
+/// and how many are to blame: none if the line ends too early.
+fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
+    let blame = |at: usize| Some((at, 1.min(rest.len() - at)));
     let skip_space = |at: &mut usize| {
         while rest.get(*at).is_some_and(|&o| is_ows(o)) {
             *at += 1;
@@ -187,15 +190,18 @@ fn extension_fault(rest: &[u8]) -> Option<usize> {
         *at > start
     };
     while at < rest.len() {
+        let space = at;
         skip_space(&mut at);
-        if rest.get(at) != Some(&b';') {
+        match rest.get(at) {
+            Some(b';') => {}
             // Spaces after the size without an extension: `5 \r\n` is not in the grammar.
-            return Some(at.min(rest.len() - 1));
+            None => return Some((space, at - space)),
+            Some(_) => return blame(at),
         }
         at += 1;
         skip_space(&mut at);
         if !skip_token(&mut at) {
-            return Some(at.min(rest.len() - 1));
+            return blame(at);
         }
         let name_end = at;
         skip_space(&mut at);
@@ -207,7 +213,7 @@ fn extension_fault(rest: &[u8]) -> Option<usize> {
         skip_space(&mut at);
         let good = if rest.get(at) == Some(&b'"') { skip_quoted(rest, &mut at) } else { skip_token(&mut at) };
         if !good {
-            return Some(at.min(rest.len() - 1));
+            return blame(at);
         }
     }
     None
@@ -296,12 +302,12 @@ mod tests {
         check("+3\r\nabc", Err((Fault::ChunkSize, 0)));
         check("0x3\r\nabc", Err((Fault::ChunkSize, 1)));
         check("\r\nabc", Err((Fault::ChunkSize, 0)));
-        check("3\nabc\r\n", Err((Fault::ChunkSize, 1)));
+        check("3\nabc\r\n", Err((Fault::BareLf, 1)));
         check("3 \r\nabc\r\n", Err((Fault::ChunkExtension, 1)));
-        check("3;\r\nabc\r\n", Err((Fault::ChunkExtension, 1)));
+        check("3;\r\nabc\r\n", Err((Fault::ChunkExtension, 2)));
         check("3;a\nb\r\nabc\r\n", Err((Fault::BareLf, 3)));
         check("3;a\rb\r\nabc\r\n", Err((Fault::BareCr, 3)));
-        check("3;a=\"b\r\nabc\r\n", Err((Fault::ChunkExtension, 5)));
+        check("3;a=\"b\r\nabc\r\n", Err((Fault::ChunkExtension, 6)));
         check("3\r\nabcd\r\n", Err((Fault::ChunkEnd, 6)));
         check("3\r\nabc\r3\r\n", Err((Fault::ChunkEnd, 7)));
         check("1000000000000000\r\n", Err((Fault::ChunkTooLarge, 0)));

@@ -1,6 +1,6 @@
 //! The machine: what one side of an HTTP/1.1 connection may do next (RFC 9112 §9).
 //!
-//! Two coupled states, as in h11 and hyper: [`Reading`] follows the request, [`Writing`] the response.
+//! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
 //!
 //! | Reading | Writing | may happen next | [`Phase`] |
 //! |---|---|---|---|
@@ -30,6 +30,7 @@ use super::framing;
 use super::head::{Head, Scan, Scanned};
 use super::limits::Limits;
 use super::method::Method;
+use super::prepared::Prepared;
 use super::response::{self, Fields, Length, Persistence, Transfer};
 use super::status::Status;
 use super::{Expectation, Framing, Request, Version};
@@ -64,6 +65,8 @@ pub struct Connection {
     writing: Writing,
     /// Octets of the current message used so far: positions of faults count from its start.
     position: u64,
+    /// Octets behind them that were shown and mean nothing yet.
+    pending: u64,
     method: Method,
     version: Version,
     persistent: bool,
@@ -81,6 +84,7 @@ impl Connection {
             reading: Reading::Head(Scan::default()),
             writing: Writing::Quiet,
             position: 0,
+            pending: 0,
             method: Method::Other,
             version: Version::Http11,
             persistent: true,
@@ -162,6 +166,7 @@ impl Connection {
             Reading::Done | Reading::Shut => Step { used: 0, event: Event::NeedMore },
         };
         self.position += step.used as u64;
+        self.pending = (input.len() - step.used) as u64;
         if step.used > 0 {
             self.waits = false;
         }
@@ -194,6 +199,7 @@ impl Connection {
         let request = Request::new(octets, head);
         self.begin(&request, framing);
         self.position = (skipped + len) as u64;
+        self.pending = 0;
         Step { used: skipped + len, event: Event::Request(request, framing) }
     }
 
@@ -231,7 +237,7 @@ impl Connection {
 
     fn end_content<'b>(&mut self) -> Step<'b> {
         self.reading = Reading::Done;
-        if self.writing == Writing::Done && self.persistent {
+        if self.writing == Writing::Done {
             self.next_message();
         }
         Step { used: 0, event: Event::End }
@@ -276,7 +282,10 @@ impl Connection {
 
     /// Refuses what never came, at the place it should have come to.
     fn give_up(&mut self, fault: Fault) -> Refusal {
-        let at = if let Reading::Head(scan) = self.reading { scan.seen() as u64 } else { self.position };
+        let at = match self.reading {
+            Reading::Head(scan) => scan.seen() as u64,
+            _ => self.position + self.pending,
+        };
         let refusal = Refusal { fault, at, len: 0 };
         self.refuse(refusal);
         refusal
@@ -315,8 +324,7 @@ impl Connection {
         date: &HttpDate,
         out: &mut Vec<u8>,
     ) -> Transfer {
-        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
-        debug_assert!(!status.is_interim());
+        debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
         self.settle();
         let mut line = None;
         let mut transfer = Transfer::Nothing;
@@ -331,25 +339,27 @@ impl Connection {
                 }
             };
         }
-        let persistence = match (self.persistent, self.version) {
-            (false, _) => Persistence::Close,
-            (true, Version::Http10) => Persistence::KeepAlive,
-            (true, Version::Http11) => Persistence::Implied,
-        };
-        response::write_head(out, status, fields, date, line, persistence);
+        response::write_head(out, status, fields, date, line, self.persistence());
         self.writing = Writing::Sending;
         if self.method == Method::Head { Transfer::Nothing } else { transfer }
     }
 
-    /// Whether a response prepared for any persistent HTTP/1.1 client may be sent as it is. If so, the
-    /// machine takes it as sent from here on, as after [`Connection::respond`].
-    pub fn respond_prepared(&mut self) -> bool {
+    /// Appends a whole response that was prepared before, its content included unless the request was
+    /// a HEAD. From here on it is as after [`Connection::respond`].
+    pub fn respond_prepared(&mut self, prepared: &Prepared, date: &HttpDate, out: &mut Vec<u8>) {
+        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle();
-        let fits = self.persistent && self.version == Version::Http11 && self.writing == Writing::Owed;
-        if fits {
-            self.writing = Writing::Sending;
+        prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.writing = Writing::Sending;
+    }
+
+    /// What a head must say of the connection.
+    fn persistence(&self) -> Persistence {
+        match (self.persistent, self.version) {
+            (false, _) => Persistence::Close,
+            (true, Version::Http10) => Persistence::KeepAlive,
+            (true, Version::Http11) => Persistence::Implied,
         }
-        fits
     }
 
     /// Decides, at the moment of answering, whether unread content costs the connection.
@@ -590,7 +600,6 @@ mod tests {
         assert!(out.is_empty() && !c.continue_is_due());
         c.receive(b"ab");
         c.receive(b"");
-        assert!(!c.respond_prepared(), "prepared answers are for HTTP/1.1");
         let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &date, &mut out);
         assert_eq!((transfer, c.sent()), (Transfer::UntilClose, Next::Linger));
         assert!(String::from_utf8(out).unwrap().contains("Connection: close\r\n"));

@@ -110,7 +110,11 @@ impl Scan {
                     Ok(read) => line = Some(read),
                     Err(refusal) => return Scanned::Refused(refusal),
                 }
-            } else if end == self.line + 1 {
+            } else if message[self.line] == b'\r' {
+                if end > self.line + 1 {
+                    // Not blank and no field line: the client believes that the head has ended.
+                    return Scanned::Refused(Refusal::new(Fault::BareCr, self.line, 1));
+                }
                 // Read again only when the request line came with an earlier piece.
                 let line = line.map_or_else(|| RequestLine::of_checked(message, limits), Ok);
                 return match line {
@@ -122,7 +126,8 @@ impl Scan {
             self.line = end + 1;
         }
         self.at = bound;
-        if message.len() <= limits.head {
+        // At the bound and not complete: whatever comes, it is too long.
+        if message.len() < limits.head {
             return Scanned::NeedMore;
         }
         Scanned::Refused(if self.checked { too_large(limits) } else { overlong(&message[..bound], limits) })

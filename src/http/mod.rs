@@ -27,7 +27,9 @@
 //! | [`chunked`] | content in chunks |
 //! | [`response`] | heads of responses |
 //! | [`event`] | what the machine says |
+//! | [`prepared`] | a response put into octets once and sent often |
 //! | [`connection`] | the machine that ties them together |
+//! | `fuzz` | what must hold for any octets whatever |
 
 use std::borrow::Cow;
 
@@ -38,10 +40,13 @@ pub mod event;
 pub mod fault;
 pub mod field;
 pub mod framing;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod head;
 pub mod limits;
 pub mod method;
 pub mod octet;
+pub mod prepared;
 mod request;
 pub mod response;
 pub mod status;
@@ -53,6 +58,7 @@ pub use event::{EndOfInput, Event, Next, Phase, Step};
 pub use fault::{Fault, Refusal};
 pub use limits::Limits;
 pub use method::Method;
+pub use prepared::Prepared;
 pub use request::Request;
 pub use response::{Fields, Length, Transfer};
 pub use status::Status;

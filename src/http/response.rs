@@ -133,11 +133,7 @@ pub fn write_head(
     out.extend_from_slice(b"Date: ");
     out.extend_from_slice(date.octets());
     out.extend_from_slice(b"\r\n");
-    match persistence {
-        Persistence::Implied => {}
-        Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
-    }
+    write_connection(out, persistence);
     match transfer {
         None => {}
         Some(("Content-Length", length)) => {
@@ -152,6 +148,15 @@ pub fn write_head(
     }
     out.extend_from_slice(fields.octets());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends what the head says of the connection, if it needs saying.
+pub(super) fn write_connection(out: &mut Vec<u8>, persistence: Persistence) {
+    match persistence {
+        Persistence::Implied => {}
+        Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
+    }
 }
 
 /// Appends an interim response (1xx): status line, fields, blank line.

@@ -12,13 +12,10 @@
 //! stays true until a `recv` came back short, and a short one is the end only if the event did not
 //! say that the peer has closed: data and FIN that arrive together are one edge (then read on to 0).
 
-use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use mio::net::TcpStream;
-use rustix::io::Errno;
-use rustix::net::RecvFlags;
 
 use super::deadline::{Deadline, Timeouts};
 use super::desk::Desk;
@@ -27,20 +24,17 @@ use super::exchange::Exchange;
 use super::intake::Intake;
 use super::journal::Journal;
 use super::outbox::{Flushed, Outbox, Sent, Spare};
-use super::roster::Seat;
-use crate::http::connection::EndOfInput;
-use crate::http::{Connection, Event, HttpDate, Limits, Phase};
+use super::seat::Seat;
+use crate::http::{Connection, HttpDate, Limits, Phase};
 use crate::service::Service;
 use crate::wire::Tape;
 use crate::wire::tape::What;
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
-const REQUESTS_PER_TURN: usize = 16;
+pub(super) const REQUESTS_PER_TURN: usize = 16;
 /// Reads of one client in one turn: at 64 KiB each, a fast upload has 1 MiB before others come.
 const READS_PER_TURN: usize = 16;
-/// Octets read behind a head that is not complete yet.
-const READ_MORE: usize = 4 * 1024;
 
 /// What a loop lends to the client whose turn it is.
 pub struct Context<'a> {
@@ -98,7 +92,7 @@ pub struct Client {
     pub(super) socket: TcpStream,
     pub(super) seat: Seat,
     /// The number of the connection in every view of it; 0 when nothing is recorded.
-    number: u64,
+    pub(super) number: u64,
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
     pub(super) connection: Connection,
@@ -109,20 +103,20 @@ pub struct Client {
     /// A worker has a job of this client.
     pub(super) away: bool,
     /// Octets that were received and not used yet.
-    input: Vec<u8>,
+    pub(super) input: Vec<u8>,
     /// The machine wants more octets than `input` has.
-    hungry: bool,
-    readable: bool,
+    pub(super) hungry: bool,
+    pub(super) readable: bool,
     writable: bool,
     /// An event said that the peer has ended its side: a short read is not the end then.
-    closing: bool,
-    end_of_input: bool,
+    pub(super) closing: bool,
+    pub(super) end_of_input: bool,
     /// Our side is closed; what still comes is read and dropped.
     lingering: bool,
     /// There is more to do, but others wait for their turn.
     again: bool,
-    spoke: bool,
-    deadline: Deadline,
+    pub(super) spoke: bool,
+    pub(super) deadline: Deadline,
     /// The earliest tick at which the wheel will ask about this client.
     pub(super) armed: Option<u64>,
 }
@@ -257,7 +251,7 @@ impl Client {
     }
 
     /// Whether octets could be used now: not while an answer is owed or a block is with a worker.
-    fn takes_input(&self) -> bool {
+    pub(super) fn takes_input(&self) -> bool {
         self.connection.wants_input()
             && match &self.intake {
                 Intake::Receiving(receiving) => receiving.has_room(),
@@ -284,111 +278,9 @@ impl Client {
             Ok(Flushed::Blocked) => self.writable = false,
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(Ended::broken(&error)),
         }
         Ok(())
-    }
-
-    /// One `recv`, into the loop's scratch or behind what is left over.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if self.input.is_empty() {
-            let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch, cx);
-            if let Ok(count) = result {
-                let used = self.consume(&scratch[..count], cx);
-                self.input.extend_from_slice(&scratch[used..count]);
-            }
-            *cx.scratch = scratch;
-            result.map(|_| ())
-        } else {
-            let mut input = std::mem::take(&mut self.input);
-            let kept = input.len();
-            input.resize(kept + READ_MORE, 0);
-            let result = self.receive(&mut input[kept..], cx);
-            input.truncate(kept + *result.as_ref().unwrap_or(&0));
-            self.input = input;
-            result.map(|_| ())
-        }
-    }
-
-    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
-    fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
-        let size = room.len();
-        let result = rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *room, RecvFlags::empty()));
-        if let (Some(tape), Ok((count, _))) = (&mut cx.tape, result) {
-            tape.record(self.number, Instant::now(), What::Received(count), &room[..count]);
-        }
-        match result {
-            Ok((0, _)) => {
-                self.end_of_input = true;
-                self.readable = false;
-                Ok(0)
-            }
-            Ok((count, _)) => {
-                self.readable = count == size || self.closing;
-                self.hungry = false;
-                self.spoke = true;
-                Ok(count)
-            }
-            Err(Errno::WOULDBLOCK) => {
-                self.readable = false;
-                Ok(0)
-            }
-            Err(errno) => Err(broken(&errno.into())),
-        }
-    }
-
-    fn keep(&mut self, mut input: Vec<u8>, used: usize) {
-        if used < input.len() {
-            input.drain(..used);
-            self.input = input;
-        }
-        // Else the buffer is given back: an idle client owns none.
-    }
-
-    /// Hands octets to the machine; returns how many were used.
-    fn consume(&mut self, input: &[u8], cx: &mut Context<'_>) -> usize {
-        let mut used = 0;
-        let requests = cx.tally.requests;
-        while self.may_go_on() && cx.tally.requests - requests < REQUESTS_PER_TURN as u64 {
-            let step = self.connection.receive(&input[used..]);
-            used += step.used;
-            match step.event {
-                Event::NeedMore => {
-                    self.hungry = true;
-                    break;
-                }
-                Event::Request(request, framing) => self.begin(request, framing, cx),
-                Event::Content(octets) => {
-                    self.deadline.progress(octets.len() as u64);
-                    self.take_content(octets, cx);
-                }
-                Event::End => self.end_content(cx),
-                Event::Refused(refusal) => self.refuse(refusal, &input[used..], cx),
-            }
-        }
-        if used == input.len() && !self.connection.content_is_due() {
-            self.hungry = true;
-        }
-        used
-    }
-
-    /// Whether the next event can be dealt with before anything is sent.
-    fn may_go_on(&self) -> bool {
-        self.takes_input() && self.last.is_none() && !self.outbox.is_heavy()
-    }
-
-    fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        match self.connection.end_of_input() {
-            EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
-            EndOfInput::Clean => Err(Ended::NeverSpoke),
-            EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
-            EndOfInput::Refused(refusal) => {
-                let input = std::mem::take(&mut self.input);
-                self.refuse(refusal, &input, cx);
-                Ok(())
-            }
-        }
     }
 
     /// Ends the connection after the last answer has left.
@@ -448,7 +340,7 @@ impl Client {
 
     /// The connection is gone: what was begun is written to the log.
     pub fn leave(&mut self, ended: Ended, cx: &mut Context<'_>) {
-        self.exchange.break_off(self.peer, ended, cx);
+        self.exchange.break_off(self.peer, ended, cx.wall, cx.journal);
         self.outbox.clear(cx.spare);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
@@ -470,9 +362,4 @@ fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
             tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
         }
     }
-}
-
-fn broken(error: &io::Error) -> Ended {
-    log::trace!("connection lost: {error}");
-    Ended::Broken
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
@@ -28,8 +28,8 @@ use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
 use super::outbox::Spare;
-use super::overload;
-use super::roster::{Roster, Seat};
+use super::roster::Roster;
+use super::seat::Seat;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
@@ -39,12 +39,6 @@ use crate::wire::Tape;
 const SCRATCH: usize = 64 * 1024;
 /// Events taken from the kernel in one turn.
 const EVENTS: usize = 256;
-/// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
-const ACCEPTS_PER_TURN: usize = 64;
-/// Seats looked at for an idle client that can make room.
-const LOOK_FOR_IDLE: usize = 64;
-/// How long accepting pauses when there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The token of the waker; listeners count from 1 on, seats have a generation in their upper half.
 const WAKER: Token = Token(0);
@@ -74,20 +68,22 @@ pub const DRAINING: u8 = 1;
 /// Enough.
 pub const STOPPING: u8 = 2;
 
-struct Door {
-    socket: TcpListener,
-    address: SocketAddr,
-    spare: Option<Arc<std::net::TcpListener>>,
+/// One listener of the loop.
+pub(super) struct Door {
+    pub(super) socket: TcpListener,
+    pub(super) address: SocketAddr,
+    /// A descriptor to give up when there are no others.
+    pub(super) spare: Option<std::net::TcpListener>,
     /// An edge said that somebody waits, and nobody has said yet that no one does.
-    waiting: bool,
+    pub(super) waiting: bool,
 }
 
 /// One event loop.
 pub struct EventLoop {
-    common: Arc<Common>,
-    poll: Poll,
-    doors: Vec<Door>,
-    roster: Roster,
+    pub(super) common: Arc<Common>,
+    pub(super) poll: Poll,
+    pub(super) doors: Vec<Door>,
+    pub(super) roster: Roster<Client>,
     wheel: Wheel,
     desk: Desk,
     service: Box<dyn Service>,
@@ -96,11 +92,11 @@ pub struct EventLoop {
     scratch: Vec<u8>,
     tally: Tally,
     tape: Option<Tape>,
-    date: HttpDate,
-    now: Instant,
+    pub(super) date: HttpDate,
+    pub(super) now: Instant,
     wall: SystemTime,
     again: Vec<Seat>,
-    paused_until: Option<Instant>,
+    pub(super) paused_until: Option<Instant>,
     /// When the grace ends, once draining has begun.
     grace_ends: Option<Instant>,
 }
@@ -121,7 +117,7 @@ impl EventLoop {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut doors = Vec::with_capacity(shares.len());
         for (number, share) in shares.into_iter().enumerate() {
-            let spare = super::listener::spare_of(&share.socket);
+            let spare = share.socket.try_clone().ok();
             let mut socket = TcpListener::from_std(share.socket);
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
             doors.push(Door { socket, address: share.address, spare, waiting: true });
@@ -295,7 +291,7 @@ impl EventLoop {
     }
 
     /// Lends everything a client needs for its turn.
-    fn with<T>(&mut self, turn: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    pub(super) fn with<T>(&mut self, turn: impl FnOnce(&mut Context<'_>) -> T) -> T {
         turn(&mut Context {
             now: self.now,
             wall: self.wall,
@@ -315,7 +311,7 @@ impl EventLoop {
     }
 
     /// Puts a client back into its seat, or sees it off.
-    fn settle(&mut self, seat: Seat, mut client: Box<Client>, ended: Result<(), Ended>) {
+    pub(super) fn settle(&mut self, seat: Seat, mut client: Box<Client>, ended: Result<(), Ended>) {
         match ended {
             Err(ended) => self.dismiss(seat, client, ended),
             Ok(()) => {
@@ -333,7 +329,7 @@ impl EventLoop {
         }
     }
 
-    fn dismiss(&mut self, seat: Seat, mut client: Box<Client>, ended: Ended) {
+    pub(super) fn dismiss(&mut self, seat: Seat, mut client: Box<Client>, ended: Ended) {
         self.with(|cx| client.leave(ended, cx));
         self.common.admission.leave(client.peer());
         self.roster.release(seat);
@@ -349,82 +345,4 @@ impl EventLoop {
             self.settle(seat, client, ended);
         }
     }
-
-    fn accept_all(&mut self) {
-        if self.paused_until.is_some_and(|until| self.now < until) {
-            return;
-        }
-        self.paused_until = None;
-        for number in 0..self.doors.len() {
-            for _ in 0..ACCEPTS_PER_TURN {
-                if !self.doors[number].waiting {
-                    break;
-                }
-                match self.doors[number].socket.accept() {
-                    Ok((socket, peer)) => self.welcome(socket, peer, self.doors[number].address),
-                    Err(error) => self.not_accepted(number, &error),
-                }
-            }
-        }
-    }
-
-    fn not_accepted(&mut self, number: usize, error: &io::Error) {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => self.doors[number].waiting = false,
-            // The client was gone before we came; or a signal. The next one may be there.
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
-            _ => {
-                log::warn!("cannot accept: {error}");
-                self.tell_one(number);
-                self.paused_until = Some(self.now + PAUSE);
-            }
-        }
-    }
-
-    /// Out of descriptors: the spare one is used to tell one client 503.
-    fn tell_one(&mut self, number: usize) {
-        let door = &mut self.doors[number];
-        door.spare = None;
-        if let Ok((socket, _)) = door.socket.accept() {
-            refuse_plainly(&socket, &self.date);
-        }
-        use std::os::fd::AsFd;
-        let door = &mut self.doors[number];
-        door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(|fd| Arc::new(std::net::TcpListener::from(fd)));
-    }
-
-    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: SocketAddr) {
-        if let Err(denied) = self.common.admission.enter(peer) {
-            let room = denied == super::admission::Denied::Full && self.make_room();
-            if !(room && self.common.admission.enter(peer).is_ok()) {
-                log::debug!("{peer}: {}", Ended::Shed.explain());
-                refuse_plainly(&socket, &self.date);
-                return;
-            }
-        }
-        let seat = self.roster.allot();
-        let mut client = Box::new(self.with(|cx| Client::new(socket, seat, peer, local, cx)));
-        if let Err(ended) = self.with(|cx| client.turn(cx)) {
-            return self.dismiss(seat, client, ended);
-        }
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(client.socket_mut(), seat.token(), interest) {
-            log::warn!("cannot watch a connection: {error}");
-            return self.dismiss(seat, client, Ended::Failed);
-        }
-        self.settle(seat, client, Ok(()));
-    }
-
-    /// Closes a connection that has been idle for long; `false` when none was found.
-    fn make_room(&mut self) -> bool {
-        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE) else { return false };
-        let Some(client) = self.roster.take(seat) else { return false };
-        self.dismiss(seat, client, Ended::MadeRoom);
-        true
-    }
-}
-
-/// Says 503 to somebody for whom there is no seat: one send, no wait.
-fn refuse_plainly(socket: &TcpStream, date: &HttpDate) {
-    overload::refuse(socket, date);
 }

@@ -10,7 +10,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -121,11 +120,6 @@ fn tune(socket: &Socket) {
 
 fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
-}
-
-/// Descriptors that are not sockets of clients: a spare one per loop is given up to say 503.
-pub(crate) fn spare_of(socket: &TcpListener) -> Option<Arc<TcpListener>> {
-    socket.try_clone().ok().map(Arc::new)
 }
 
 #[cfg(test)]

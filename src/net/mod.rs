@@ -15,10 +15,12 @@
 //! ([`ended`]).
 
 pub mod admission;
+mod answering;
 pub mod client;
 pub mod deadline;
 pub mod desk;
 pub mod ended;
+mod entrance;
 pub mod event_loop;
 pub mod exchange;
 pub mod intake;
@@ -26,7 +28,9 @@ pub mod journal;
 pub mod listener;
 pub mod outbox;
 pub mod overload;
+mod reading;
 pub mod roster;
+pub mod seat;
 pub mod server;
 pub mod signal;
 pub mod workers;

@@ -29,6 +29,8 @@ pub fn watch(stopper: Stopper) -> io::Result<()> {
                 SIGINT | SIGTERM if stopping => std::process::exit(KILLED + signal),
                 SIGINT | SIGTERM => {
                     stopping = true;
+                    // A service manager that is told may wait as long as the grace lasts.
+                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                     stopper.stop();
                 }
                 _ => {}

@@ -13,9 +13,9 @@ pub(super) const SHORT: &str = "\
 barewire [OPTIONS] [PATH]        serve a folder, or one file, over HTTP/1.1
 
 Where    -p, --port N [8080]     -b, --bind ADDR [127.0.0.1 and ::1]     --lan
-What     --index NAME    --no-listing    --dotfiles    --symlinks inside|deny|any
-         --spa[=FILE]    -H, --header 'NAME: VALUE'    --cors[=ORIGIN]
-         --cache revalidate|off|SECONDS
+What     --index NAME    --no-listing    --dotfiles    --spa[=FILE]
+         --symlinks inside|deny|any      -H, --header 'NAME: VALUE'
+         --cache revalidate|off|SECONDS    --cors[=ORIGIN]
 Limits   --max-connections N     --max-per-client N    --max-head SIZE [16K]
          --head-timeout TIME [10s]    --idle-timeout TIME [30s]
          --min-rate SIZE [1K]    --grace TIME [10s]    --loops N    --workers N

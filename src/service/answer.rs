@@ -7,10 +7,11 @@
 //! A trip to a worker and back costs some thirty times a cached open, which is why there are two doors.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::response::Response;
-use crate::http::{Method, Refusal, Request};
+use crate::http::{Method, Prepared, Refusal, Request};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +63,8 @@ pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 pub enum Answer {
     /// At once.
     Now(Response),
+    /// At once, with octets that lie ready.
+    Ready(Arc<Prepared>),
     /// After some work that may block.
     Blocking(Lane, Job),
     /// After the content has been collected in memory: at most `limit` octets, more is 413.

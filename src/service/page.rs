@@ -24,7 +24,7 @@ use crate::http::{HttpDate, Refusal, Request, Status, field, octet};
 mod text;
 mod words;
 
-pub(crate) use text::{acts, push_segment};
+pub(crate) use text::{acts, push_bytes, push_segment, push_size};
 pub use text::{bytes, href, shown, size};
 use text::{clip, plain};
 use words::Words;

@@ -66,6 +66,8 @@ struct Server<'a> {
     /// The final answer to the current request is out.
     answered: bool,
     closed: bool,
+    /// Behind the octet that was refused.
+    refused: usize,
     played: Played,
 }
 
@@ -81,6 +83,7 @@ pub(crate) fn play(case: &Case, octets: &[u8], cuts: &[usize]) -> Played {
         run: None,
         answered: false,
         closed: false,
+        refused: 0,
         played: Played::default(),
     };
     for &end in cuts.iter().chain([&octets.len()]) {
@@ -189,6 +192,7 @@ impl<'a> Server<'a> {
         let Refusal { fault, at, len } = refusal;
         self.played.faults.push(fault);
         let (at, len) = (self.base + at as usize, len as usize);
+        self.refused = at + len;
         let blamed = &self.octets[at..at + len];
         let place = if len == 0 { format!("{at}") } else { format!("{at}..{} \"{}\"", at + len, shown(blamed)) };
         let (code, name) = (fault.status().code(), fault.name());
@@ -220,8 +224,9 @@ impl<'a> Server<'a> {
         let between = self.connection.phase() == Phase::Idle;
         self.played.complete = self.closed || (between && used == len);
         if self.closed {
-            if used < len {
-                self.played.tail = format!("unread {used}..{len}\n");
+            let unread = used.max(self.refused);
+            if unread < len {
+                self.played.tail = format!("unread {unread}..{len}\n");
             }
             return;
         }
@@ -244,7 +249,10 @@ impl<'a> Server<'a> {
 /// A request with the places of its parts, in octets of the case.
 fn told(request: &Request<'_>, framing: Framing, base: usize, persistent: bool) -> String {
     let (head, octets) = (request.head(), request.octets());
-    let place = |at: usize, len: usize| format!("{}..{} {}", base + at, base + at + len, shown(&octets[at..at + len]));
+    let place = |at: usize, len: usize| {
+        let text = format!("{}..{} {}", base + at, base + at + len, shown(&octets[at..at + len]));
+        text.trim_end().to_string()
+    };
     let form = match request.form() {
         Form::Origin => "origin form",
         Form::Absolute => "absolute form",
@@ -275,7 +283,7 @@ fn told(request: &Request<'_>, framing: Framing, base: usize, persistent: bool) 
     for (at, field) in head.lines().iter().enumerate() {
         if count <= TOLD_LINES || at < 2 || at + 2 >= count {
             let name = place(field.name.start(), field.name.len());
-            let _ = writeln!(text, "  field {name} = {}", place(field.value.start(), field.value.len()).trim_end());
+            let _ = writeln!(text, "  field {name} = {}", place(field.value.start(), field.value.len()));
         } else if at == 2 {
             let _ = writeln!(text, "  … {} field lines …", count - 4);
         }

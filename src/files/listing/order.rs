@@ -85,17 +85,17 @@ const KEY_EXTRA: usize = 4;
 
 struct Row<'a> {
     entry: &'a Entry,
-    /// The first eight octets of the key: most comparisons end here, without a second memory access.
-    prefix: u64,
+    /// The first octets of the key: most comparisons end here, without a second memory access.
+    prefix: u128,
     start: usize,
     end: usize,
 }
 
-fn prefix(key: &[u8]) -> u64 {
-    let mut first = [0; 8];
+fn prefix(key: &[u8]) -> u128 {
+    let mut first = [0; size_of::<u128>()];
     let len = key.len().min(first.len());
     first[..len].copy_from_slice(&key[..len]);
-    u64::from_be_bytes(first)
+    u128::from_be_bytes(first)
 }
 
 /// Appends the key of a name: letters in lower case, each run of digits as `0`, its length without

@@ -16,85 +16,80 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Entry, Kind};
-use crate::service::page::{self, acts, push_segment};
+use crate::http::octet::push_decimal;
+use crate::service::page::{acts, push_bytes, push_segment, push_size};
 
 /// Rows of a page that are written between two calls of the formatter.
 const BATCH: usize = 64;
-/// Octets of an average row, for the size of a batch.
-pub(super) const ROW_OCTETS: usize = 144;
+/// Octets of a row without the name, for the size of a buffer.
+pub(super) const ROW_OCTETS: usize = 128;
 
 /// The rows of the table.
 pub(super) struct Rows<'a>(pub(super) &'a [&'a Entry]);
 
 impl fmt::Display for Rows<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut batch = String::with_capacity(BATCH * ROW_OCTETS * 2);
+        let mut batch = Vec::with_capacity(BATCH * ROW_OCTETS * 2);
         for entries in self.0.chunks(BATCH) {
             batch.clear();
             entries.iter().for_each(|entry| push_row(&mut batch, entry));
-            f.write_str(&batch)?;
+            f.write_str(str::from_utf8(&batch).map_err(|_| fmt::Error)?)?;
         }
         Ok(())
     }
 }
 
-fn push_row(out: &mut String, entry: &Entry) {
+/// Appends one row. Octets and not characters, since nearly all of it is ASCII.
+fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     let directory = entry.kind == Kind::Directory;
-    let icon = if directory { "d" } else { icon(&entry.name) };
-    if icon.is_empty() {
-        out.push_str("<tr><td><a href=\"./");
-    } else {
-        out.push_str("<tr class=");
-        out.push_str(icon);
-        out.push_str("><td><a href=\"./");
+    match if directory { "d" } else { icon(&entry.name) } {
+        "" => out.extend_from_slice(b"<tr><td><a href=\"./"),
+        icon => {
+            [b"<tr class=", icon.as_bytes(), b"><td><a href=\"./"].iter().for_each(|part| out.extend_from_slice(part))
+        }
     }
     push_segment(out, &entry.name);
     if directory {
-        out.push_str("/\">");
+        out.extend_from_slice(b"/\">");
         push_escaped(out, &entry.name);
-        out.push_str("/</a><td><td>");
+        out.extend_from_slice(b"/</a><td><td>");
     } else {
+        // Below a thousand the size itself is exact.
         if entry.size >= 1000 {
-            out.push_str("\" title=\"");
-            out.push_str(&page::bytes(entry.size));
+            out.extend_from_slice(b"\" title=\"");
+            push_bytes(out, entry.size);
         }
-        out.push_str("\">");
+        out.extend_from_slice(b"\">");
         push_escaped(out, &entry.name);
-        out.push_str("</a><td>");
-        out.push_str(&page::size(entry.size));
-        out.push_str("<td>");
+        out.extend_from_slice(b"</a><td>");
+        push_size(out, entry.size);
+        out.extend_from_slice(b"<td>");
     }
-    let time = Time::of(entry);
-    out.push_str("<time datetime=");
-    time.push(out, 'T');
-    out.push_str("Z>");
-    let start = out.len();
-    time.push(out, ' ');
-    out.truncate(start + "2026-08-01 10:00".len());
-    out.push_str("</time>\n");
+    let time = time(entry);
+    let mut cell = *b"<time datetime=2026-08-01T10:00:02Z>2026-08-01 10:00</time>\n";
+    cell[15..35].copy_from_slice(&time);
+    cell[36..46].copy_from_slice(&time[..10]);
+    cell[47..52].copy_from_slice(&time[11..16]);
+    out.extend_from_slice(&cell);
 }
 
 /// Text inside an element or a quoted attribute. Octets that are not UTF-8 become U+FFFD, whatever
 /// acts instead of being seen is spelled out.
-fn push_escaped(out: &mut String, name: &[u8]) {
-    let tame = |o: &u8| matches!(o, b' '..=b'~') && !matches!(o, b'<' | b'>' | b'&' | b'"' | b'\'');
-    for chunk in name.utf8_chunks() {
-        let text = chunk.valid();
-        if text.as_bytes().iter().all(tame) {
-            out.push_str(text);
-        } else {
-            text.chars().for_each(|char| match char {
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                '&' => out.push_str("&amp;"),
-                '"' => out.push_str("&#34;"),
-                '\'' => out.push_str("&#39;"),
-                _ if acts(char) => out.extend(char.escape_default()),
-                _ => out.push(char),
-            });
-        }
-        if !chunk.invalid().is_empty() {
-            out.push('\u{fffd}');
+fn push_escaped(out: &mut Vec<u8>, name: &[u8]) {
+    let tame = |&o: &u8| matches!(o, b' '..=b'~') && !matches!(o, b'<' | b'>' | b'&' | b'"' | b'\'');
+    if name.iter().all(tame) {
+        return out.extend_from_slice(name);
+    }
+    let mut room = [0; 4];
+    for char in String::from_utf8_lossy(name).chars() {
+        match char {
+            '<' => out.extend_from_slice(b"&lt;"),
+            '>' => out.extend_from_slice(b"&gt;"),
+            '&' => out.extend_from_slice(b"&amp;"),
+            '"' => out.extend_from_slice(b"&#34;"),
+            '\'' => out.extend_from_slice(b"&#39;"),
+            _ if acts(char) => char.escape_default().for_each(|c| out.push(c as u8)),
+            _ => out.extend_from_slice(char.encode_utf8(&mut room).as_bytes()),
         }
     }
 }
@@ -126,28 +121,43 @@ fn icon(name: &[u8]) -> &'static str {
 
 /// Lines for a terminal: size, time, name, in columns. The name comes last, since it may have spaces;
 /// what a terminal would obey is spelled out, as are octets that are not UTF-8.
-pub(super) fn text(entries: &[&Entry]) -> String {
-    let width = entries.iter().map(|entry| entry.size.checked_ilog10().unwrap_or(0) as usize + 1).max().unwrap_or(1);
-    let mut out = String::with_capacity(entries.len() * (width + ROW_OCTETS / 2));
+pub(super) fn text(entries: &[&Entry]) -> Vec<u8> {
+    let digits = |size: u64| size.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let width = entries.iter().map(|entry| digits(entry.size)).max().unwrap_or(1);
+    let mut out = Vec::with_capacity(entries.len() * (width + ROW_OCTETS / 2));
     for entry in entries {
         let directory = entry.kind == Kind::Directory;
-        let size = if directory { "-".to_string() } else { entry.size.to_string() };
-        out.extend(std::iter::repeat_n(' ', width.saturating_sub(size.len())));
-        out.push_str(&size);
-        out.push_str("  ");
-        Time::of(entry).push(&mut out, 'T');
-        out.push_str("Z  ");
-        for chunk in entry.name.utf8_chunks() {
-            chunk.valid().chars().for_each(|char| match char {
-                '\\' => out.push_str("\\\\"),
-                _ if acts(char) => out.extend(char.escape_default()),
-                _ => out.push(char),
-            });
-            chunk.invalid().iter().for_each(|octet| out.push_str(&format!("\\x{octet:02x}")));
+        let used = if directory { 1 } else { digits(entry.size) };
+        out.resize(out.len() + width - used, b' ');
+        if directory {
+            out.push(b'-')
+        } else {
+            push_decimal(&mut out, entry.size)
         }
-        out.push_str(if directory { "/\n" } else { "\n" });
+        out.extend_from_slice(b"  ");
+        out.extend_from_slice(&time(entry));
+        out.extend_from_slice(b"  ");
+        push_visible(&mut out, &entry.name);
+        out.extend_from_slice(if directory { b"/\n" } else { b"\n" });
     }
     out
+}
+
+fn push_visible(out: &mut Vec<u8>, name: &[u8]) {
+    if name.iter().all(|&o| matches!(o, b' '..=b'~') && o != b'\\') {
+        return out.extend_from_slice(name);
+    }
+    let mut room = [0; 4];
+    for chunk in name.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match char {
+                '\\' => out.extend_from_slice(b"\\\\"),
+                _ if acts(char) => char.escape_default().for_each(|c| out.push(c as u8)),
+                _ => out.extend_from_slice(char.encode_utf8(&mut room).as_bytes()),
+            }
+        }
+        chunk.invalid().iter().for_each(|octet| out.extend_from_slice(format!("\\x{octet:02x}").as_bytes()));
+    }
 }
 
 #[derive(Serialize)]
@@ -169,17 +179,15 @@ struct Item<'a> {
 pub(super) fn json(path: &[u8], entries: &[&Entry]) -> String {
     let items = entries.iter().map(|entry| {
         let directory = entry.kind == Kind::Directory;
-        let mut href = String::from("./");
+        let mut href = b"./".to_vec();
         push_segment(&mut href, &entry.name);
-        let mut modified = String::with_capacity("2026-08-01T10:00:02Z".len());
-        Time::of(entry).push(&mut modified, 'T');
-        modified.push('Z');
+        href.extend_from_slice(if directory { b"/" } else { b"" });
         Item {
             name: String::from_utf8_lossy(&entry.name),
-            href: if directory { href + "/" } else { href },
+            href: String::from_utf8(href).unwrap_or_default(),
             kind: if directory { "directory" } else { "file" },
             size: (!directory).then_some(entry.size),
-            modified,
+            modified: String::from_utf8(time(entry).to_vec()).unwrap_or_default(),
         }
     });
     let folder = Folder { path: String::from_utf8_lossy(path), entries: items.collect() };
@@ -187,55 +195,29 @@ pub(super) fn json(path: &[u8], entries: &[&Entry]) -> String {
     serde_json::to_string(&folder).unwrap_or_default() + "\n"
 }
 
-/// A moment in UTC, to the second.
-struct Time {
-    year: u32,
-    month: u32,
-    day: u32,
-    second: u32,
-}
-
-impl Time {
-    /// When the entry was changed; a moment outside the years 1 to 9999 becomes the nearest end, so
-    /// that every time has the same width.
-    fn of(entry: &Entry) -> Time {
-        const FIRST: i64 = -62_135_596_800; // 0001-01-01T00:00:00Z
-        const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
-        const DAY: i64 = 86_400;
-        let second = entry.modified.0.clamp(FIRST, LAST);
-        // Counted from 0000-03-01, a year ends with its leap day, and 400 years have 146,097 days.
-        let days = second.div_euclid(DAY) + 719_468;
-        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-        Time {
-            year: (era * 400 + year + next) as u32,
-            month: month as u32,
-            day: day as u32,
-            second: second.rem_euclid(DAY) as u32,
-        }
+/// When the entry was changed: `2026-08-01T10:00:02Z`. A moment outside the years 1 to 9999 becomes the
+/// nearest end, so that every time has the same width.
+fn time(entry: &Entry) -> [u8; 20] {
+    const FIRST: i64 = -62_135_596_800; // 0001-01-01T00:00:00Z
+    const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+    const DAY: i64 = 86_400;
+    let moment = entry.modified.0.clamp(FIRST, LAST);
+    // Counted from 0000-03-01, a year ends with its leap day, and 400 years have 146,097 days.
+    let days = moment.div_euclid(DAY) + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let (year, second) = (era * 400 + year + next, moment.rem_euclid(DAY));
+    let mut out = *b"0000-00-00T00:00:00Z";
+    let numbers = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
+    for (at, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(numbers) {
+        out[at] = b'0' + (number / 10) as u8;
+        out[at + 1] = b'0' + (number % 10) as u8;
     }
-
-    /// Appends `2026-08-01T10:00:02` with `between` in the middle.
-    fn push(&self, out: &mut String, between: char) {
-        let mut two = |number: u32, after: char| {
-            out.push(char::from(b'0' + (number / 10 % 10) as u8));
-            out.push(char::from(b'0' + (number % 10) as u8));
-            if after != '\0' {
-                out.push(after);
-            }
-        };
-        two(self.year / 100, '\0');
-        two(self.year, '-');
-        two(self.month, '-');
-        two(self.day, between);
-        two(self.second / 3600, ':');
-        two(self.second / 60 % 60, ':');
-        two(self.second % 60, '\0');
-    }
+    out
 }
 
 #[cfg(test)]
@@ -276,7 +258,7 @@ mod tests {
             let folder = Entry { kind: Kind::Directory, ..file(name) };
             let row = Rows(&[&folder]).to_string();
             assert!(row.contains(&format!("<td><a href=\"{href}/\">{shown}/</a><td><td>")), "{row}");
-            let line = text(&[&folder]);
+            let line = String::from_utf8(text(&[&folder])).unwrap();
             assert!(!line.trim_end().contains(acts) && line.ends_with("/\n"), "{line}");
             let data: serde_json::Value = serde_json::from_str(&json(b"/\xff/", &[&folder])).unwrap();
             assert_eq!(data["entries"][0]["href"], format!("{href}/"));
@@ -296,8 +278,8 @@ mod tests {
         ];
         let expected = "      -  2026-08-01T10:00:02Z  sub dir/\n      0  2026-08-01T10:00:02Z  a\\nb\\\\\n\
                         1234567  2026-08-01T10:00:02Z  \\xffx\n";
-        assert_eq!(text(&entries), expected);
-        assert_eq!(text(&[]), "");
+        assert_eq!(String::from_utf8_lossy(&text(&entries)), expected);
+        assert!(text(&[]).is_empty());
     }
 
     #[test]
@@ -312,9 +294,8 @@ mod tests {
             (i64::MAX, "9999-12-31T23:59:59"),
             (i64::MIN, "0001-01-01T00:00:00"),
         ] {
-            let mut out = String::new();
-            Time::of(&Entry { modified: (second, 0), ..file(b"x") }).push(&mut out, 'T');
-            assert_eq!(out, expected);
+            let out = time(&Entry { modified: (second, 0), ..file(b"x") });
+            assert_eq!(String::from_utf8_lossy(&out), format!("{expected}Z"));
         }
     }
 

@@ -110,6 +110,8 @@ fn a_repeat_is_304_and_every_change_is_not() {
         assert_eq!((again.status(), again.body().len()), (Status::NOT_MODIFIED, 0), "{known}");
         assert_eq!((value(&again, "etag"), value(&again, "vary")), (&*tag, "Accept, User-Agent"));
     }
+    assert_eq!(ask("/p/", &format!("{BROWSER}If-Match: {tag}\r\n"), &some()).status(), Status::OK);
+    assert_eq!(ask("/p/", &format!("{BROWSER}If-Match: \"x\"\r\n"), &some()).status(), Status::PRECONDITION_FAILED);
     let changed = |change: &dyn Fn(&mut Vec<Entry>)| {
         let mut entries = some();
         change(&mut entries);
@@ -202,13 +204,14 @@ fn listing_costs() {
             let tag = value(&ask("/p/", fields, &entries), "etag").to_string();
             for (what, fields) in [("whole", fields.to_string()), ("304", format!("{fields}If-None-Match: {tag}\r\n"))]
             {
-                let start = std::time::Instant::now();
-                let turns = (200_000 / count).max(1) as u32;
-                let mut octets = 0;
-                for _ in 0..turns {
-                    octets = ask("/p/", &fields, &entries).body().len();
-                }
-                println!("{count:>7} {what:>5} {:>9.1?} {octets:>9} octets  {fields:?}", start.elapsed() / turns);
+                // The least of many turns is what it costs; the rest is what else the machine did.
+                let turn = |_| {
+                    let start = std::time::Instant::now();
+                    let octets = ask("/p/", &fields, &entries).body().len();
+                    (start.elapsed(), octets)
+                };
+                let (least, octets) = (0..(500_000 / count)).map(turn).min().unwrap();
+                println!("{count:>7} {what:>5} {least:>9.1?} {octets:>9} octets  {fields:?}");
             }
         }
     }

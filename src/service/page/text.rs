@@ -10,6 +10,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
+use crate::http::octet::push_decimal;
+
 /// What may stand in an address as it is: unreserved (RFC 3986 §2.3). All else is percent-encoded, so
 /// that the result is safe in an attribute, a header and a shell, whatever the name.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -57,40 +59,57 @@ pub fn href(path: &[u8]) -> String {
 }
 
 /// Appends one name as a segment of an address.
-pub(crate) fn push_segment(out: &mut String, name: &[u8]) {
-    out.extend(percent_encode(name, SEGMENT));
+pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
+    percent_encode(name, SEGMENT).for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
 /// A number of octets for a person: three digits at most, in thousands.
 pub fn size(octets: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut unit = 0;
-    let mut one = 1u64;
+    written(octets, push_size)
+}
+
+/// The exact number of octets: `4,812,345 bytes`.
+pub fn bytes(octets: u64) -> String {
+    written(octets, push_bytes)
+}
+
+fn written(octets: u64, push: fn(&mut Vec<u8>, u64)) -> String {
+    let mut out = Vec::new();
+    push(&mut out, octets);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Appends what [`size`] makes, without going through `fmt`: a listing has one in every row.
+pub(crate) fn push_size(out: &mut Vec<u8>, octets: u64) {
+    const UNITS: [&[u8]; 7] = [b" B", b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
+    let (mut unit, mut one) = (0, 1u64);
     // From 999.5 on the next unit reads better: 1.0 MB and not 1000 kB.
     while unit + 1 < UNITS.len() && octets >= one * 1000 - one / 2 {
         one *= 1000;
         unit += 1;
     }
-    let tenths = (u128::from(octets) * 10 + u128::from(one) / 2) / u128::from(one);
-    match (unit, tenths) {
-        (0, _) => format!("{octets} B"),
-        (_, 0..100) => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
-        _ => format!("{} {}", (u128::from(octets) + u128::from(one) / 2) / u128::from(one), UNITS[unit]),
+    // `rest` is below 10^18, so ten times it fits.
+    let (whole, rest) = (octets / one, octets % one);
+    let tenths = whole * 10 + (rest * 10 + one / 2) / one;
+    if unit == 0 || tenths >= 100 {
+        push_decimal(out, whole + u64::from(rest >= one - one / 2 && unit > 0));
+    } else {
+        push_decimal(out, tenths / 10);
+        out.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
     }
+    out.extend_from_slice(UNITS[unit]);
 }
 
-/// The exact number of octets: `4,812,345 bytes`.
-pub fn bytes(octets: u64) -> String {
-    let digits = octets.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3 + " bytes".len());
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
+/// Appends what [`bytes`] makes.
+pub(crate) fn push_bytes(out: &mut Vec<u8>, octets: u64) {
+    let start = out.len();
+    push_decimal(out, octets);
+    let mut at = out.len();
+    while at > start + 3 {
+        at -= 3;
+        out.insert(at, b',');
     }
-    out.push_str(if octets == 1 { " byte" } else { " bytes" });
-    out
+    out.extend_from_slice(if octets == 1 { b" byte" } else { b" bytes" });
 }
 
 #[cfg(test)]
@@ -136,6 +155,8 @@ mod tests {
             (2_149, "2.1 kB"),
             (9_949, "9.9 kB"),
             (9_951, "10 kB"),
+            (10_499, "10 kB"),
+            (10_500, "11 kB"),
             (999_499, "999 kB"),
             (999_500, "1.0 MB"),
             (268_000_000, "268 MB"),

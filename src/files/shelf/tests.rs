@@ -1,0 +1,210 @@
+//! Tries to catch the shelf lying.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::files::testing::{Folder, age};
+use crate::files::{Settings, Site, Symlinks};
+use crate::http::{Connection, Event, HttpDate, Length, Limits, Transfer};
+use crate::service::{Answer, Outcome, Service, Visit};
+
+/// What a client would get, and whether it lay ready.
+struct Got {
+    octets: String,
+    ready: bool,
+}
+
+fn fetch(site: &mut Site, head: &str) -> Got {
+    fetch_at(site, head, SystemTime::now())
+}
+
+fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
+    let local = SocketAddr::from(([127, 0, 0, 1], 80));
+    let visit = Visit { peer: local, local, now };
+    let mut connection = Connection::new(Limits::default());
+    let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
+    let answer = site.answer(&request, &visit);
+    let (date, mut out) = (HttpDate::from_second(0), Vec::new());
+    let response = match answer {
+        Answer::Ready(prepared) => {
+            connection.respond_prepared(&prepared, &date, &mut out);
+            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
+        }
+        Answer::Now(response) => response,
+        Answer::Blocking(_, job) => match job() {
+            Outcome::Response(response) => response,
+            Outcome::Again(_) => panic!("nothing to ask again"),
+        },
+        _ => panic!("no content is wanted"),
+    };
+    let (status, fields, body) = response.into_parts();
+    let transfer = connection.respond(status, &fields, Length::Known(body.len()), &date, &mut out);
+    match body {
+        Body::File { file, from, len } if transfer != Transfer::Nothing => {
+            let mut content = vec![0; len as usize];
+            file.read_exact_at(&mut content, from).unwrap();
+            out.extend(content);
+        }
+        Body::Octets(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
+        _ => {}
+    }
+    Got { octets: String::from_utf8(out).unwrap(), ready: false }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+fn with(path: &str, field: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
+}
+
+fn site(folder: &Folder) -> Site {
+    Site::open(folder.path(), Settings::default()).unwrap()
+}
+
+/// A moment at which everything that was just made is old.
+fn later() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(60)
+}
+
+#[test]
+fn what_lies_ready_is_what_the_slow_way_says() {
+    let folder = Folder::new();
+    for name in ["a.html", "index.html", "sub/index.html", "b.bin", "c%20d.txt"] {
+        folder.write(name, name.repeat(7));
+    }
+    let (mut shelved, now) = (site(&folder), later());
+    let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let tag = |octets: &str| octets.lines().find_map(|l| l.strip_prefix("ETag: ").map(str::to_string)).unwrap();
+    for path in ["/a.html", "/", "/sub/", "/b.bin", "/c%2520d.txt"] {
+        let slow = fetch_at(&mut bare, &get(path), now);
+        let known = tag(&slow.octets);
+        for field in
+            ["X: y", "Accept-Encoding: gzip, br", "If-None-Match: \"other\"", &format!("If-None-Match: {known}")]
+        {
+            let heads = [with(path, field), with(path, field).replace("GET", "HEAD")];
+            for head in heads {
+                let slow = fetch_at(&mut bare, &head, now);
+                // The first time teaches a body, the second a 304; then both lie ready.
+                let _ = (fetch_at(&mut shelved, &get(path), now), fetch_at(&mut shelved, &head, now));
+                let ready = fetch_at(&mut shelved, &head, now);
+                assert!(!slow.ready && ready.ready, "{head}");
+                assert_eq!(ready.octets, slow.octets, "{head}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
+    let folder = Folder::new();
+    let path = folder.write("page.html", "0");
+    let mut site = site(&folder);
+    let mut hits = 0;
+    for round in 0..10_000u32 {
+        let text = format!("{round:05}");
+        match round % 4 {
+            // In place, with the same length: only times tell.
+            0 | 1 => std::fs::write(&path, &text).unwrap(),
+            // Beside it, then renamed over it, as editors do.
+            2 => {
+                let fresh = folder.write("page.tmp", &text);
+                std::fs::rename(fresh, &path).unwrap();
+            }
+            _ => {
+                std::fs::remove_file(&path).unwrap();
+                assert!(fetch(&mut site, &get("/page.html")).octets.starts_with("HTTP/1.1 404"), "round {round}");
+                std::fs::write(&path, &text).unwrap();
+            }
+        }
+        if round % 50 == 0 {
+            // An old file is kept: then the next edit has something to be hidden by.
+            age(&path, 3600);
+            let aged = later();
+            let _ = fetch_at(&mut site, &get("/page.html"), aged);
+            hits += u32::from(fetch_at(&mut site, &get("/page.html"), aged).ready);
+        }
+        let got = fetch(&mut site, &get("/page.html"));
+        assert!(got.octets.ends_with(&format!("\r\n\r\n{text}")), "round {round}: {}", got.octets);
+    }
+    assert!(hits > 100, "the shelf was never used: {hits}");
+}
+
+#[test]
+fn a_prepared_coding_that_appears_is_seen_at_once() {
+    let folder = Folder::new();
+    let path = folder.write("page.html", "plain");
+    age(&path, 3600);
+    let (mut site, now) = (site(&folder), later());
+    let head = with("/page.html", "Accept-Encoding: br");
+    // The first time a worker finds out that there is none, the second time it is known, then kept.
+    let _ = (fetch_at(&mut site, &head, now), fetch_at(&mut site, &head, now));
+    assert!(fetch_at(&mut site, &head, now).ready);
+    folder.write("page.html.br", "compressed");
+    let got = fetch_at(&mut site, &head, now);
+    assert!(got.octets.contains("Content-Encoding: br\r\n") && got.octets.ends_with("compressed"), "{}", got.octets);
+    // Who takes no codings still gets the original, and from the shelf.
+    let _ = fetch_at(&mut site, &get("/page.html"), now);
+    assert!(fetch_at(&mut site, &get("/page.html"), now).octets.ends_with("\r\n\r\nplain"));
+    std::fs::remove_file(folder.join("page.html.br")).unwrap();
+    assert!(fetch_at(&mut site, &head, now).octets.ends_with("\r\n\r\nplain"));
+}
+
+#[test]
+fn young_files_links_and_special_wishes_go_the_slow_way() {
+    let folder = Folder::new();
+    folder.write("young.html", "young");
+    age(&folder.write("old.html", "old"), 3600);
+    folder.symlink("old.html", "link.html");
+    std::fs::create_dir(folder.join("real")).unwrap();
+    age(&folder.write("real/x.html", "x"), 3600);
+    folder.symlink("real", "linked");
+    let mut site = Site::open(folder.path(), Settings { symlinks: Symlinks::Inside, ..Settings::default() }).unwrap();
+    let ready = |site: &mut Site, head: &str, now| {
+        let _ = fetch_at(site, head, now);
+        fetch_at(site, head, now).ready
+    };
+    assert!(!ready(&mut site, &get("/young.html"), SystemTime::now()));
+    assert!(ready(&mut site, &get("/old.html"), later()));
+    assert!(!ready(&mut site, &get("/link.html"), later()));
+    assert!(!ready(&mut site, &get("/linked/x.html"), later()));
+    for field in ["Range: bytes=0-1", "If-Match: *", "If-Range: \"x\"", "Expect: tea", "If-Unmodified-Since: x"] {
+        assert!(!ready(&mut site, &with("/old.html", field), later()), "{field}");
+    }
+    assert!(!ready(&mut site, &get("/old.html").replace("GET", "POST"), later()));
+}
+
+#[test]
+fn rights_that_are_taken_away_are_seen_at_once() {
+    let folder = Folder::new();
+    let path = folder.write("secret.html", "secret");
+    age(&path, 3600);
+    let (mut site, now) = (site(&folder), later());
+    let _ = fetch_at(&mut site, &get("/secret.html"), now);
+    assert!(fetch_at(&mut site, &get("/secret.html"), now).ready);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // The door is asked again; whether it opens depends on who runs the test.
+    assert!(!fetch_at(&mut site, &get("/secret.html"), SystemTime::now()).ready);
+}
+
+#[test]
+fn what_is_kept_is_bounded_and_the_unused_goes_first() {
+    let folder = Folder::new();
+    for n in 0..40 {
+        age(&folder.write(format!("{n}.html"), "x".repeat(1000)), 3600);
+    }
+    let now = later();
+    let one = 4 * 1024;
+    let mut site = Site::open(folder.path(), Settings { shelf: 10 * one, ..Settings::default() }).unwrap();
+    for n in 0..40 {
+        let _ = fetch_at(&mut site, &get(&format!("/{n}.html")), now);
+        assert!(n == 0 || fetch_at(&mut site, &get("/0.html"), now).ready, "in use, and gone after {n}");
+    }
+    let shelf = site.shelf.as_ref().unwrap();
+    assert!(shelf.weight <= 10 * one && shelf.slots.len() < 40 && shelf.slots.len() > 5);
+    assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
+    assert_eq!(shelf.index.len(), shelf.slots.len());
+}

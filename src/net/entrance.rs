@@ -1,0 +1,102 @@
+//! The entrance of a loop: who is accepted, who is told that there is no room.
+//!
+//! Never: a queue. Whoever has no seat hears 503 at once.
+//!
+//! The subtle thing: out of descriptors, nobody can be accepted, not even to be refused. So each door
+//! keeps a spare descriptor, gives it up to tell one client, takes it back, and pauses; without the
+//! pause the loop would spin on a listener that stays readable.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use mio::Interest;
+use mio::net::TcpStream;
+
+use super::admission::Denied;
+use super::client::Client;
+use super::ended::Ended;
+use super::event_loop::EventLoop;
+use super::overload;
+
+/// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Seats looked at for an idle client that can make room.
+const LOOK_FOR_IDLE: usize = 64;
+/// How long accepting pauses when there are no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl EventLoop {
+    pub(super) fn accept_all(&mut self) {
+        if self.paused_until.is_some_and(|until| self.now < until) {
+            return;
+        }
+        self.paused_until = None;
+        for number in 0..self.doors.len() {
+            for _ in 0..ACCEPTS_PER_TURN {
+                if !self.doors[number].waiting {
+                    break;
+                }
+                match self.doors[number].socket.accept() {
+                    Ok((socket, peer)) => self.welcome(socket, peer, self.doors[number].address),
+                    Err(error) => self.not_accepted(number, &error),
+                }
+            }
+        }
+    }
+
+    fn not_accepted(&mut self, number: usize, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.doors[number].waiting = false,
+            // The client was gone before we came; or a signal. The next one may be there.
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
+            _ => {
+                log::warn!("cannot accept: {error}");
+                self.tell_one(number);
+                self.paused_until = Some(self.now + PAUSE);
+            }
+        }
+    }
+
+    /// Out of descriptors: the spare one is used to tell one client 503.
+    fn tell_one(&mut self, number: usize) {
+        let door = &mut self.doors[number];
+        door.spare = None;
+        if let Ok((socket, _)) = door.socket.accept() {
+            overload::refuse(&socket, &self.date);
+        }
+        let door = &mut self.doors[number];
+        door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
+    }
+
+    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: SocketAddr) {
+        if let Err(denied) = self.common.admission.enter(peer) {
+            let room = denied == Denied::Full && self.make_room();
+            if !(room && self.common.admission.enter(peer).is_ok()) {
+                log::debug!("{peer}: {}", Ended::Shed.explain());
+                overload::refuse(&socket, &self.date);
+                return;
+            }
+        }
+        let seat = self.roster.allot();
+        let mut client = Box::new(self.with(|cx| Client::new(socket, seat, peer, local, cx)));
+        if let Err(ended) = self.with(|cx| client.turn(cx)) {
+            return self.dismiss(seat, client, ended);
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(client.socket_mut(), seat.token(), interest) {
+            log::warn!("cannot watch a connection: {error}");
+            return self.dismiss(seat, client, Ended::Failed);
+        }
+        self.settle(seat, client, Ok(()));
+    }
+
+    /// Closes a connection that has been idle for long; `false` when none was found.
+    fn make_room(&mut self) -> bool {
+        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE, Client::idle_since) else { return false };
+        let Some(client) = self.roster.take(seat) else { return false };
+        self.dismiss(seat, client, Ended::MadeRoom);
+        true
+    }
+}

@@ -1,0 +1,125 @@
+//! The reading side of a client: from `recv` to events.
+//!
+//! Never: an answer, a send. What the machine finds is handed to [`super::exchange`].
+//!
+//! The subtle thing: octets go from the loop's scratch into the machine without being copied. Only what
+//! is left over (a head that is not complete, a request behind one that is being answered) becomes the
+//! client's own, and is given back as soon as it is used up, so an idle client owns no buffer.
+
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use super::client::{Client, Context, REQUESTS_PER_TURN};
+use super::ended::Ended;
+use crate::http::Event;
+use crate::http::connection::EndOfInput;
+use crate::wire::tape::What;
+
+/// Octets read behind a head that is not complete yet.
+const READ_MORE: usize = 4 * 1024;
+
+impl Client {
+    /// One `recv`, into the loop's scratch or behind what is left over.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        if self.input.is_empty() {
+            let mut scratch = std::mem::take(cx.scratch);
+            let result = self.receive(&mut scratch, cx);
+            if let Ok(count) = result {
+                let used = self.consume(&scratch[..count], cx);
+                self.input.extend_from_slice(&scratch[used..count]);
+            }
+            *cx.scratch = scratch;
+            result.map(|_| ())
+        } else {
+            let mut input = std::mem::take(&mut self.input);
+            let kept = input.len();
+            input.resize(kept + READ_MORE, 0);
+            let result = self.receive(&mut input[kept..], cx);
+            input.truncate(kept + *result.as_ref().unwrap_or(&0));
+            self.input = input;
+            result.map(|_| ())
+        }
+    }
+
+    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
+    pub(super) fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
+        let size = room.len();
+        let result = rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *room, RecvFlags::empty()));
+        if let (Some(tape), Ok((count, _))) = (&mut cx.tape, result) {
+            tape.record(self.number, Instant::now(), What::Received(count), &room[..count]);
+        }
+        match result {
+            Ok((0, _)) => {
+                self.end_of_input = true;
+                self.readable = false;
+                Ok(0)
+            }
+            Ok((count, _)) => {
+                self.readable = count == size || self.closing;
+                self.hungry = false;
+                self.spoke = true;
+                Ok(count)
+            }
+            Err(Errno::WOULDBLOCK) => {
+                self.readable = false;
+                Ok(0)
+            }
+            Err(errno) => Err(Ended::broken(&errno.into())),
+        }
+    }
+
+    pub(super) fn keep(&mut self, mut input: Vec<u8>, used: usize) {
+        if used < input.len() {
+            input.drain(..used);
+            self.input = input;
+        }
+        // Else the buffer is given back: an idle client owns none.
+    }
+
+    /// Hands octets to the machine; returns how many were used.
+    pub(super) fn consume(&mut self, input: &[u8], cx: &mut Context<'_>) -> usize {
+        let mut used = 0;
+        let requests = cx.tally.requests;
+        while self.may_go_on() && cx.tally.requests - requests < REQUESTS_PER_TURN as u64 {
+            let step = self.connection.receive(&input[used..]);
+            used += step.used;
+            match step.event {
+                Event::NeedMore => {
+                    self.hungry = true;
+                    break;
+                }
+                Event::Request(request, framing) => self.begin(request, framing, cx),
+                Event::Content(octets) => {
+                    self.deadline.progress(octets.len() as u64);
+                    self.take_content(octets, cx);
+                }
+                Event::End => self.end_content(cx),
+                Event::Refused(refusal) => self.refuse(refusal, &input[used..], cx),
+            }
+        }
+        if used == input.len() && !self.connection.content_is_due() {
+            self.hungry = true;
+        }
+        used
+    }
+
+    /// Whether the next event can be dealt with before anything is sent.
+    fn may_go_on(&self) -> bool {
+        self.takes_input() && self.last.is_none() && !self.outbox.is_heavy()
+    }
+
+    pub(super) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        match self.connection.end_of_input() {
+            EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
+            EndOfInput::Clean => Err(Ended::NeverSpoke),
+            EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
+            EndOfInput::Refused(refusal) => {
+                let input = std::mem::take(&mut self.input);
+                self.refuse(refusal, &input, cx);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Chromium, driven by DevTools messages over two pipes (`--remote-debugging-pipe`).
+//!
+//! Never: a port, a driver process, a crate. A dozen stable messages of the protocol are all that is
+//! needed: navigate, evaluate, click, screenshot, and the events that say what a page did.
+//!
+//! The subtle thing: the browser is ended before its profile is removed, and both happen also when a
+//! test fails; a Chromium that does not want to go is killed after [`FAREWELL`].
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+/// How long a page or an answer of the browser may take: a cold start on a busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long Chromium may take to leave when asked.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The browser, with one page.
+pub(crate) struct Browser {
+    child: Child,
+    requests: Option<ChildStdin>,
+    messages: Receiver<Value>,
+    last_id: u64,
+    session: Value,
+    profile: PathBuf,
+    /// Everything the page has done since it was opened.
+    pub(crate) events: Vec<Value>,
+}
+
+/// Where Chromium lies, or a sentence why the browser tests cannot run.
+pub(crate) fn chromium() -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .flat_map(|folder| ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name)))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(|| "no chromium on this machine: the browser tests are skipped".to_string())
+}
+
+impl Browser {
+    /// Starts it with a fresh profile below `scratch`.
+    pub(crate) fn start(chromium: &Path, scratch: &Path) -> Browser {
+        let profile = scratch.join("profile");
+        let _ = std::fs::remove_dir_all(&profile);
+        std::fs::create_dir_all(&profile).unwrap();
+        // Chromium reads requests on descriptor 3 and writes on 4; the shell puts our pipes there.
+        // --no-sandbox: it refuses to run as root without, as in a container.
+        let mut child = Command::new("sh")
+            .args(["-c", r#"exec "$@" 3<&0 4>&1 0</dev/null 1>&2"#, "sh"])
+            .arg(chromium)
+            .args(["--remote-debugging-pipe", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+            .args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
+            .args(["--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"])
+            .args(["--window-size=1000,700", "about:blank"])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pipe = BufReader::new(child.stdout.take().unwrap());
+        let (tell, messages) = channel();
+        std::thread::spawn(move || {
+            let messages = pipe.split(0).map_while(Result::ok).filter_map(|m| serde_json::from_slice(&m).ok());
+            messages.into_iter().try_for_each(|m: Value| tell.send(m))
+        });
+        let requests = child.stdin.take();
+        let (session, events) = (Value::Null, Vec::new());
+        let mut browser = Browser { child, requests, messages, last_id: 0, session, profile, events };
+        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        browser.session = browser.call("Target.attachToTarget", attach)["sessionId"].take();
+        for domain in ["Page", "Runtime", "Log", "DOM", "Network"] {
+            browser.call(&format!("{domain}.enable"), json!({}));
+        }
+        browser
+    }
+
+    fn message(&mut self) -> Value {
+        self.messages.recv_timeout(PATIENCE).expect("Chromium is silent")
+    }
+
+    /// Sends one message and waits for its answer; events that come meanwhile are kept.
+    #[track_caller]
+    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.last_id += 1;
+        let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
+        if self.session.is_string() {
+            message["sessionId"] = self.session.clone();
+        }
+        let pipe = self.requests.as_mut().expect("a running browser");
+        pipe.write_all(format!("{message}\0").as_bytes()).expect("Chromium is gone");
+        loop {
+            let mut answer = self.message();
+            if answer["id"] != self.last_id {
+                self.events.push(answer);
+                continue;
+            }
+            assert!(answer["error"].is_null(), "{method}: {answer}");
+            return answer["result"].take();
+        }
+    }
+
+    /// Does something that loads a page, and waits until that page has loaded.
+    #[track_caller]
+    pub(crate) fn load(&mut self, cause: impl FnOnce(&mut Browser)) {
+        self.events.clear();
+        cause(self);
+        let end = Instant::now() + PATIENCE;
+        // A page out of the back-forward cache is shown without being loaded again.
+        let shown =
+            |e: &Value| e["method"] == "Page.loadEventFired" || e["params"]["type"] == "BackForwardCacheRestore";
+        while !self.events.iter().any(shown) {
+            assert!(Instant::now() < end, "the page does not load");
+            let message = self.message();
+            self.events.push(message);
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn open(&mut self, url: &str) {
+        self.load(|browser| {
+            browser.call("Page.navigate", json!({"url": url}));
+        });
+    }
+
+    /// The value of a script; a promise is waited for.
+    #[track_caller]
+    pub(crate) fn eval(&mut self, script: &str) -> Value {
+        let parameters =
+            json!({"expression": script, "returnByValue": true, "awaitPromise": true, "userGesture": true});
+        let mut result = self.call("Runtime.evaluate", parameters);
+        assert!(result["exceptionDetails"].is_null(), "{script}: {result}");
+        result["result"]["value"].take()
+    }
+
+    /// Waits until a script is true.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, script: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.eval(&format!("!!({script})")) != true {
+            assert!(Instant::now() < end, "never true: {script}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Clicks with the mouse into the middle of the first element that fits.
+    #[track_caller]
+    pub(crate) fn click(&mut self, css: &str) {
+        let place = self.eval(&format!(
+            "(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getClientRects()[0];
+                return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({}))",
+            json!(css)
+        ));
+        for kind in ["mousePressed", "mouseReleased"] {
+            let parameters = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", parameters);
+        }
+    }
+
+    /// Clicks into a field and types.
+    #[track_caller]
+    pub(crate) fn text(&mut self, css: &str, text: &str) {
+        self.click(css);
+        self.call("Input.insertText", json!({"text": text}));
+    }
+
+    /// The size of the window, and whether the reader prefers dark.
+    pub(crate) fn look(&mut self, width: u32, height: u32, dark: bool) {
+        let phone = width < 500;
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": if phone { 2 } else { 1 }, "mobile": phone});
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        let scheme = json!([{"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }}]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": scheme}));
+    }
+
+    /// Saves a picture of the whole page.
+    pub(crate) fn screenshot(&mut self, file: &Path) {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let size = self.eval("[innerWidth, document.documentElement.scrollHeight]");
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let picture = self.call("Page.captureScreenshot", json!({"clip": clip, "captureBeyondViewport": true}));
+        let octets = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::write(file, octets).unwrap();
+    }
+
+    /// What the page complained about: console errors, uncaught exceptions, failed loads, violations
+    /// of its own policy.
+    pub(crate) fn complaints(&mut self) -> Vec<String> {
+        // One round trip, so that what happened before it has arrived.
+        self.eval("0");
+        let bad = |e: &&Value| {
+            e["method"] == "Runtime.exceptionThrown"
+                || (e["method"] == "Runtime.consoleAPICalled" && e["params"]["type"] == "error")
+                || e["params"]["entry"]["level"] == "error"
+        };
+        self.events.iter().filter(bad).map(|e| e["params"].to_string()).collect()
+    }
+
+    /// The URLs the page asked for since it was opened.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let sent = self.events.iter().filter(|e| e["method"] == "Network.requestWillBeSent");
+        sent.filter_map(|e| e["params"]["request"]["url"].as_str().map(str::to_string)).collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.session = Value::Null;
+        if let Some(mut pipe) = self.requests.take() {
+            let _ = pipe.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        }
+        let end = Instant::now() + FAREWELL;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > end {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}

@@ -1,0 +1,319 @@
+//! The pages in a real browser: what loads, what runs, what is asked again, how it looks.
+//!
+//! Needs Chromium. Without it every test here prints one sentence and passes, unless
+//! `BAREWIRE_REQUIRE_CHROMIUM` is set, as it is where these tests must have run. Pictures of the pages
+//! are left in `target/screens` for people to look at.
+//!
+//! Never: a page of elsewhere, the network.
+
+mod driver;
+mod site;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use serde_json::json;
+
+use driver::{Browser, chromium};
+use site::{Scratch, Site};
+
+/// Runs a test in a browser of its own, or says why not.
+fn in_browser(name: &str, test: impl FnOnce(&mut Browser, &Scratch)) {
+    let chromium = match chromium() {
+        Ok(chromium) => chromium,
+        Err(sentence) if std::env::var_os("BAREWIRE_REQUIRE_CHROMIUM").is_some() => panic!("{sentence}, but required"),
+        Err(sentence) => return eprintln!("{sentence}"),
+    };
+    let scratch = Scratch::new(name);
+    let mut browser = Browser::start(&chromium, scratch.path());
+    test(&mut browser, &scratch);
+}
+
+fn screens() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screens")
+}
+
+/// The site that comes with the program.
+fn public() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("public")
+}
+
+const NOTHING: Vec<String> = Vec::new();
+
+/// Takes pictures in light, in dark and on a phone, where nothing may stick out sideways.
+fn pictures(browser: &mut Browser, name: &str) {
+    for (look, width, height, dark) in [
+        ("light", 1000, 700, false),
+        ("dark", 1000, 700, true),
+        ("phone", 390, 844, false),
+        ("phone-dark", 390, 844, true),
+    ] {
+        browser.look(width, height, dark);
+        browser.eval("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))");
+        browser.screenshot(&screens().join(format!("{name}-{look}.png")));
+        let sideways = browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        assert_eq!(sideways, 0, "{name} scrolls sideways at {width} px");
+    }
+    browser.look(1000, 700, false);
+}
+
+#[test]
+fn the_landing_page_loads_whole_and_asks_nobody_else() {
+    in_browser("landing", |browser, _| {
+        let site = Site::serve(&public());
+        browser.open(&site.url);
+        browser.wait("document.readyState == 'complete'");
+        assert_eq!(browser.complaints(), NOTHING);
+        let asked = browser.asked();
+        assert!(asked.len() >= 3, "one page load shows several requests: {asked:?}");
+        for url in &asked {
+            assert!(url.starts_with(&site.url) || url.starts_with("data:"), "a foreign request: {url}");
+        }
+        assert!(browser.eval("document.title.length") != 0);
+        pictures(browser, "landing");
+        // Every link of its own leads somewhere.
+        let links = browser.eval(
+            "Promise.all([...document.querySelectorAll('a[href]')].map(a => a.href)
+                .filter(h => h.startsWith(location.origin))
+                .map(h => fetch(h).then(r => r.ok ? '' : h + ' ' + r.status))).then(l => l.filter(x => x))",
+        );
+        assert_eq!(links, json!([]));
+    });
+}
+
+/// Names that break pages which paste them.
+fn hostile_names() -> Vec<Vec<u8>> {
+    let mut names: Vec<Vec<u8>> = [
+        "<img src=x onerror=document.title='owned'>.txt",
+        "\"><script>document.title='owned'<∕script>.txt",
+        "\" onmouseover=\"document.title='owned'.txt",
+        "'quotes' and \"quotes\".txt",
+        "100%.txt",
+        "%41%2e.txt",
+        "a#b?c.txt",
+        "a&amp;b&lt;.txt",
+        "  spaces  in  it .txt",
+        "javascript:document.title='owned'",
+        "http:evil.example",
+        "emoji \u{1f980}\u{1f1e9}\u{1f1ea}.txt",
+        "back\\slash.txt",
+        "tab\tline\nend.txt",
+        "\u{202e}right-to-left.txt",
+        "semi;colon=equals+plus.txt",
+        "-dash.txt",
+        "~tilde.txt",
+        "{{braces}}.txt",
+    ]
+    .iter()
+    .map(|name| name.as_bytes().to_vec())
+    .collect();
+    names.push(b"latin-1 \xe9\xff.txt".to_vec());
+    names.push([&[b'n'; 250][..], b".txt"].concat());
+    names
+}
+
+#[test]
+fn a_listing_of_hostile_names_links_and_opens_every_one_and_runs_none() {
+    in_browser("hostile", |browser, scratch| {
+        let names = hostile_names();
+        for (i, name) in names.iter().enumerate() {
+            fs::write(scratch.site().join(OsStr::from_bytes(name)), format!("file {i}")).unwrap();
+        }
+        let folder = b"a folder <b>&\"'%2f#?";
+        fs::create_dir(scratch.site().join(OsStr::from_bytes(folder))).unwrap();
+        fs::write(scratch.site().join(OsStr::from_bytes(folder)).join("inside.txt"), "inside").unwrap();
+        let site = Site::serve(&scratch.site());
+        browser.open(&site.url);
+        assert_eq!(browser.complaints(), NOTHING);
+        pictures(browser, "listing-hostile");
+        assert_ne!(browser.eval("document.title"), "owned");
+        assert_eq!(browser.eval("document.querySelectorAll('img[src=x]').length"), 0);
+        let opened = browser.eval(
+            "Promise.all([...document.querySelectorAll('a[href]')]
+                .filter(a => !a.href.includes('?') && a.href != location.href && !a.href.endsWith('/'))
+                .map(a => fetch(a.href).then(r => r.text())))",
+        );
+        let mut opened: Vec<_> = opened.as_array().unwrap().iter().map(|t| t.as_str().unwrap().to_string()).collect();
+        opened.retain(|text| text.starts_with("file "));
+        opened.sort_unstable();
+        opened.dedup();
+        let mut expected: Vec<_> = (0..names.len()).map(|i| format!("file {i}")).collect();
+        expected.sort_unstable();
+        assert_eq!(opened, expected, "every name is linked, and its link opens that file");
+        // And by hand: with the mouse, into a folder and into a file.
+        browser.load(|b| b.click("a[href*='folder']"));
+        assert_eq!(browser.complaints(), NOTHING);
+        browser.load(|b| b.click("a[href*='inside.txt']"));
+        assert_eq!(browser.eval("document.body.textContent.trim()"), "inside");
+    });
+}
+
+#[test]
+fn sorting_works_by_links_and_filtering_by_typing() {
+    in_browser("sorting", |browser, scratch| {
+        let site = scratch.site();
+        fs::create_dir(site.join("folder")).unwrap();
+        for (name, size) in [("bravo.txt", 30_000), ("alpha.txt", 20), ("item 10.txt", 4_000), ("item 9.txt", 500_000)]
+        {
+            fs::write(site.join(name), vec![b'x'; size]).unwrap();
+        }
+        let site = Site::serve(&site);
+        browser.open(&site.url);
+        let order =
+            "[...document.querySelectorAll('a[href$=\".txt\"]')].map(a => decodeURIComponent(a.href.split('/').pop()))";
+        assert_eq!(browser.eval(order), json!(["alpha.txt", "bravo.txt", "item 9.txt", "item 10.txt"]));
+        pictures(browser, "listing");
+        browser.load(|b| b.click("a[href*='sort=size']"));
+        assert_eq!(browser.complaints(), NOTHING);
+        let by_size = browser.eval(order);
+        let ascending = json!(["alpha.txt", "item 10.txt", "bravo.txt", "item 9.txt"]);
+        let descending = json!(["item 9.txt", "bravo.txt", "item 10.txt", "alpha.txt"]);
+        assert!(by_size == ascending || by_size == descending, "{by_size}");
+        // Without scripts the same links work.
+        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+        browser.load(|b| b.click("a[href*='sort=size']"));
+        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+        let again = browser.eval(order);
+        assert!(
+            again != by_size && (again == ascending || again == descending),
+            "the same link turns the order: {again}"
+        );
+
+        browser.open(&site.url);
+        browser.text("input", "item");
+        let shown = "[...document.querySelectorAll('a[href$=\".txt\"]')].filter(a => a.getClientRects().length).length";
+        browser.wait(&format!("{shown} == 2"));
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+/// Makes a film of some seconds in the page: a canvas that changes, recorded as WebM.
+const FILM: &str = "new Promise(done => {
+    const canvas = Object.assign(document.createElement('canvas'), {width: 320, height: 180});
+    const paint = canvas.getContext('2d');
+    let n = 0;
+    const timer = setInterval(() => {
+        for (let i = 0; i < 400; i++) {
+            paint.fillStyle = `hsl(${(n * 7 + i * 13) % 360} 90% 50%)`;
+            paint.fillRect((i * 37 + n * 5) % 320, (i * 53 + n * 3) % 180, 9, 9);
+        }
+        n++;
+    }, 20);
+    const recorder = new MediaRecorder(canvas.captureStream(25), {mimeType: 'video/webm;codecs=vp8', videoBitsPerSecond: 8e6});
+    const parts = [];
+    recorder.ondataavailable = e => parts.push(e.data);
+    recorder.onstop = () => {
+        clearInterval(timer);
+        const reader = new FileReader();
+        reader.onload = () => done(reader.result.split(',')[1]);
+        reader.readAsDataURL(new Blob(parts));
+    };
+    recorder.start(100);
+    setTimeout(() => recorder.stop(), 3000);
+})";
+
+#[test]
+fn a_film_is_sought_by_ranges() {
+    in_browser("film", |browser, scratch| {
+        fs::write(
+            scratch.site().join("index.html"),
+            "<!doctype html><title>film</title><link rel=icon href=data:,><body>",
+        )
+        .unwrap();
+        let site = Site::serve(&scratch.site());
+        browser.open(&site.url);
+        let film = browser.eval(FILM);
+        let film = base64::engine::general_purpose::STANDARD.decode(film.as_str().unwrap()).unwrap();
+        assert!(film.len() > 20_000, "a film of {} octets", film.len());
+        // WebM from a recorder has no index, so a player learns its length by seeking to the end.
+        fs::write(scratch.site().join("film.webm"), &film).unwrap();
+        site.forget();
+        browser.open(&format!("{}?again", site.url));
+        let end = browser.eval(
+            "new Promise((done, failed) => {
+                const film = document.body.appendChild(document.createElement('video'));
+                film.muted = true;
+                film.onerror = () => failed(film.error.message);
+                film.onloadedmetadata = () => { film.currentTime = 1e9; };
+                film.onseeked = () => done(film.currentTime);
+                film.src = 'film.webm';
+            })",
+        );
+        assert!(end.as_f64().unwrap() > 1.0, "sought to {end}");
+        let middle = browser.eval(
+            "new Promise(done => {
+                const film = document.querySelector('video');
+                film.onseeked = () => done(film.currentTime);
+                film.currentTime = 1.0;
+            })",
+        );
+        assert!((middle.as_f64().unwrap() - 1.0).abs() < 0.5, "sought to {middle}");
+        assert_eq!(browser.complaints(), NOTHING);
+        site.logged(&["/film.webm", " 206 "]);
+    });
+}
+
+#[test]
+fn back_forward_and_reload_ask_whether_it_changed() {
+    in_browser("history", |browser, scratch| {
+        let folder = scratch.site();
+        let page = |next: &str| {
+            format!(
+                "<!doctype html><title>page</title><link rel=icon href=data:,><link rel=stylesheet href=s.css><a href={next}>next</a>"
+            )
+        };
+        fs::write(folder.join("one.html"), page("two.html")).unwrap();
+        fs::write(folder.join("two.html"), page("one.html")).unwrap();
+        fs::write(folder.join("s.css"), "body { color: rgb(1, 2, 3) }").unwrap();
+        let site = Site::serve(&folder);
+        browser.open(&format!("{}one.html", site.url));
+        browser.load(|b| b.click("a"));
+        assert_eq!(browser.eval("location.pathname"), "/two.html");
+        site.forget();
+        browser.load(|b| {
+            b.call("Page.reload", json!({}));
+        });
+        site.logged(&["/two.html", " 304 "]);
+        assert_eq!(browser.eval("getComputedStyle(document.body).color"), "rgb(1, 2, 3)");
+        site.forget();
+        // A fresh visit asks again, since everything is `no-cache`: never a stale page.
+        browser.open(&format!("{}one.html", site.url));
+        site.logged(&["/one.html", " 304 "]);
+        site.logged(&["/s.css", " 304 "]);
+        fs::write(folder.join("one.html"), page("changed.html")).unwrap();
+        browser.load(|b| {
+            b.call("Page.reload", json!({}));
+        });
+        assert_eq!(browser.eval("document.querySelector('a').getAttribute('href')"), "changed.html");
+        for step in ["history.back()", "history.forward()"] {
+            browser.load(|b| {
+                b.call("Runtime.evaluate", json!({"expression": step}));
+            });
+        }
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+#[test]
+fn error_pages_are_for_people_and_reflect_nothing() {
+    in_browser("errors", |browser, scratch| {
+        fs::create_dir(scratch.site().join("there")).unwrap();
+        let site = Site::serve(&scratch.site());
+        browser.open(&format!("{}there/not%3Cscript%3Edocument.title='owned'%3C/script%3E", site.url));
+        assert_ne!(browser.eval("document.title"), "owned");
+        let text = browser.eval("document.body.innerText");
+        assert!(text.as_str().unwrap().contains("404"), "{text}");
+        assert_eq!(browser.eval("document.querySelectorAll('script:not([src])').length"), 0);
+        // The one complaint is Chromium's own about the status.
+        let complaints = browser.complaints();
+        assert!(complaints.iter().all(|c| c.contains("404")), "{complaints:?}");
+        pictures(browser, "error-404");
+        fs::write(scratch.site().join("empty"), "").unwrap();
+        browser.open(&format!("{}there/", site.url));
+        assert_eq!(browser.complaints(), NOTHING);
+        pictures(browser, "listing-empty");
+    });
+}

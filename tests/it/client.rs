@@ -1,0 +1,190 @@
+//! A raw client: octets out, octets in, each with a deadline.
+//!
+//! Never: a retry, a redirect followed, a field added. What a test sends is what it wrote.
+//!
+//! The subtle thing: how a connection ends is part of the answer. A FIN after the last octet is a
+//! clean end; a reset may have destroyed octets on their way, so [`Client::end`] does not accept one.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+
+use crate::response::Response;
+use crate::server::Server;
+
+/// How long anything may take before a test calls it a hang.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Fin,
+    Reset,
+}
+
+/// One connection.
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+    buffer: Vec<u8>,
+    ended: Option<Ending>,
+}
+
+/// A request without content; `fields` are whole lines, each with its CR LF.
+pub(crate) fn request(method: &str, target: &str, fields: &str) -> Vec<u8> {
+    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into_bytes()
+}
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn connect(server: &Server) -> Client {
+        Client::of(TcpStream::connect(server.address).expect("connect"))
+    }
+
+    /// A client whose kernel takes in little, so that a server soon feels how slowly it reads.
+    pub(crate) fn narrow(server: &Server) -> Client {
+        let SocketAddr::V4(address) = server.address else { panic!("an IPv4 server is needed") };
+        let narrow = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_recv_buffer_size(&narrow, 8 * 1024).unwrap();
+        connect(&narrow, &address).unwrap();
+        Client::of(TcpStream::from(narrow))
+    }
+
+    fn of(socket: TcpStream) -> Client {
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        Client { socket, buffer: Vec::new(), ended: None }
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.socket.write_all(octets.as_ref()).expect("send");
+    }
+
+    /// Sends as far as the other side lets us; a server that has closed is no failure of the test.
+    pub(crate) fn send_if_open(&mut self, octets: &[u8]) -> bool {
+        self.socket.write_all(octets).is_ok()
+    }
+
+    /// Ends our side, as `nc -N` does.
+    pub(crate) fn half_close(&mut self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// One GET on this connection.
+    #[track_caller]
+    pub(crate) fn get(&mut self, target: &str, fields: &str) -> Response {
+        self.ask("GET", target, fields)
+    }
+
+    /// One request without content on this connection.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, method: &str, target: &str, fields: &str) -> Response {
+        self.send(request(method, target, fields));
+        self.response(method)
+    }
+
+    /// Reads one whole response to a request of this method.
+    #[track_caller]
+    pub(crate) fn response(&mut self, method: &str) -> Response {
+        let response = Response::read(self, method);
+        response.assert_lawful(method);
+        response
+    }
+
+    /// Asserts that the server ends the connection cleanly and says nothing more. Our side is ended
+    /// first, so a persistent connection ends too.
+    #[track_caller]
+    pub(crate) fn end(mut self) {
+        self.half_close();
+        self.assert_ended();
+    }
+
+    /// Asserts that the server has ended, or now ends, the connection of itself.
+    #[track_caller]
+    pub(crate) fn assert_ended(&mut self) {
+        let (rest, ending) = self.rest();
+        assert!(rest.is_empty(), "octets after the last response: {}", String::from_utf8_lossy(&rest));
+        assert_eq!(ending, Ending::Fin, "a reset may destroy an answer on its way");
+    }
+
+    /// Everything up to the end, and how that came.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> (Vec<u8>, Ending) {
+        let end = Instant::now() + PATIENCE;
+        while self.more() {
+            assert!(Instant::now() < end, "the connection does not end");
+        }
+        (std::mem::take(&mut self.buffer), self.ended.unwrap_or(Ending::Fin))
+    }
+
+    /// Reads once; `false` at the end.
+    #[track_caller]
+    pub(crate) fn more(&mut self) -> bool {
+        if self.ended.is_some() {
+            return false;
+        }
+        let mut room = [0; 64 * 1024];
+        match self.socket.read(&mut room) {
+            Ok(0) => self.ended = Some(Ending::Fin),
+            Ok(read) => self.buffer.extend_from_slice(&room[..read]),
+            Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                self.ended = Some(Ending::Reset);
+            }
+            Err(e) => panic!("reading: {e}; so far: {}", String::from_utf8_lossy(&self.buffer)),
+        }
+        self.ended.is_none()
+    }
+
+    /// Takes the first `len` octets, reading as long as needed.
+    #[track_caller]
+    pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
+        while self.buffer.len() < len {
+            let more = self.more();
+            assert!(more, "ended ({:?}) {} octets short", self.ended, len - self.buffer.len());
+        }
+        let rest = self.buffer.split_off(len);
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    /// Takes everything up to and with `mark`.
+    #[track_caller]
+    pub(crate) fn take_until(&mut self, mark: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.buffer.windows(mark.len()).position(|w| w == mark) {
+                return self.take(at + mark.len());
+            }
+            let more = self.more();
+            assert!(more, "ended ({:?}) after: {}", self.ended, String::from_utf8_lossy(&self.buffer));
+        }
+    }
+}
+
+/// One GET on a connection of its own.
+#[track_caller]
+pub(crate) fn get(server: &Server, target: &str, fields: &str) -> Response {
+    ask(server, "GET", target, fields)
+}
+
+/// One request on a connection of its own, which must end cleanly after it.
+#[track_caller]
+pub(crate) fn ask(server: &Server, method: &str, target: &str, fields: &str) -> Response {
+    let mut client = Client::connect(server);
+    let response = client.ask(method, target, fields);
+    client.end();
+    response
+}
+
+/// Sends these octets on a connection of its own, ends our side, and reads one response to a request
+/// of this method, after which the server must end cleanly.
+#[track_caller]
+pub(crate) fn raw(server: &Server, octets: impl AsRef<[u8]>, method: &str) -> Response {
+    let mut client = Client::connect(server);
+    client.send(octets);
+    client.half_close();
+    let response = client.response(method);
+    client.assert_ended();
+    response
+}

@@ -1,0 +1,132 @@
+//! Conditional requests (RFC 9110 §13) and the validators they rest on (§8.8).
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::client::{Client, PATIENCE, ask, get};
+use crate::exchange::strong_tag;
+use crate::server::{Folder, Server};
+
+/// Waits until the date of this file can be relied on: a date cannot tell two versions of one second
+/// apart, so it does not count while that second may still bring another.
+#[track_caller]
+fn reliable_date(server: &Server, target: &str) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let now = httpdate::fmt_http_date(SystemTime::now());
+        if ask(server, "HEAD", target, &format!("If-Modified-Since: {now}\r\n")).status == 304 {
+            return now;
+        }
+        assert!(Instant::now() < end, "{target}: never unchanged since now");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_unchanged_file_is_304_with_the_fields_a_cache_needs() {
+    let folder = Folder::with(&[("a.css", "body{}"), ("b.css", "body{}"), ("b.css.gz", "compressed")]);
+    let server = Server::start(&folder, &[]);
+    for target in ["/a.css", "/b.css"] {
+        let tag = strong_tag(&server, target);
+        reliable_date(&server, target);
+        let whole = get(&server, target, "");
+        let modified = whole.must("last-modified").to_string();
+        for fields in [
+            format!("If-None-Match: {tag}\r\n"),
+            format!("If-None-Match: W/{tag}\r\n"),
+            format!("If-None-Match: \"x\", {tag}\r\n"),
+            format!("If-None-Match: \"x\"\r\nIf-None-Match: {tag}\r\n"),
+            "If-None-Match: *\r\n".to_string(),
+            format!("If-Modified-Since: {modified}\r\n"),
+            format!("If-None-Match: {tag}\r\nIf-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let answer = ask(&server, method, target, &fields);
+                answer.assert_status(304);
+                // RFC 9110 §15.4.5: what a 200 would have said of these, a 304 says too.
+                for name in ["etag", "cache-control", "vary"] {
+                    assert_eq!(answer.field(name), whole.field(name), "{target} {fields} {name}");
+                }
+                assert!(answer.field("content-type").is_none() && answer.field("content-encoding").is_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_preconditions_are_evaluated_in_the_order_of_the_rfc() {
+    let folder = Folder::with(&[("a.txt", "content")]);
+    let file = std::fs::File::options().write(true).open(folder.join("a.txt")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(1000)).unwrap();
+    let server = Server::start(&folder, &[]);
+    let tag = strong_tag(&server, "/a.txt");
+    let (past, future) = ("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT");
+    let now = reliable_date(&server, "/a.txt");
+    for (fields, status) in [
+        (format!("If-Match: {tag}\r\n"), 200),
+        ("If-Match: *\r\n".into(), 200),
+        ("If-Match: \"other\"\r\n".into(), 412),
+        (format!("If-Match: W/{tag}\r\n"), 412),
+        (format!("If-Match: {tag}\r\nIf-Unmodified-Since: {past}\r\n"), 200),
+        (format!("If-Unmodified-Since: {past}\r\n"), 412),
+        (format!("If-Unmodified-Since: {now}\r\n"), 200),
+        ("If-Unmodified-Since: yesterday\r\n".into(), 200),
+        ("If-Match: \"other\"\r\nIf-None-Match: *\r\n".into(), 412),
+        (format!("If-Match: {tag}\r\nIf-None-Match: {tag}\r\n"), 304),
+        (format!("If-None-Match: \"other\"\r\nIf-Modified-Since: {now}\r\n"), 200),
+        (format!("If-Modified-Since: {now}\r\n"), 304),
+        (format!("If-Modified-Since: {past}\r\n"), 200),
+        ("If-Modified-Since: 2020-01-01\r\n".into(), 200),
+        (format!("If-None-Match: {tag}\r\nRange: bytes=0-1\r\n"), 304),
+        ("If-Match: \"other\"\r\nRange: bytes=0-1\r\n".into(), 412),
+        (format!("If-Match: {tag}\r\nRange: bytes=0-1\r\n"), 206),
+        (format!("If-Range: {future}\r\nRange: bytes=0-1\r\n"), 200),
+    ] {
+        let answer = get(&server, "/a.txt", &fields);
+        assert_eq!(answer.status, status, "{fields}: {answer:?}");
+    }
+    // Preconditions count only where the answer would be a success (RFC 9110 §13.2.1).
+    get(&server, "/missing", "If-None-Match: *\r\n").assert_status(404);
+    get(&server, "/missing", "If-Match: \"x\"\r\n").assert_status(404);
+    ask(&server, "PUT", "/a.txt", "If-Match: \"x\"\r\nContent-Length: 0\r\n").assert_status(405);
+}
+
+#[test]
+fn a_changed_file_is_never_called_unchanged() {
+    let folder = Folder::with(&[("a.txt", "0000"), ("big.txt", "")]);
+    let server = Server::start(&folder, &[]);
+    let mut client = Client::connect(&server);
+    let mut before = client.get("/a.txt", "").must("etag").to_string();
+    for i in 1..400 {
+        // The same size, the same second, often the same tick of the clock.
+        let content = format!("{i:04}");
+        folder.write("a.txt", &content);
+        let answer = client.get("/a.txt", &format!("If-None-Match: {before}\r\n"));
+        assert_eq!(answer.assert_status(200).text(), content, "had {before}");
+        before = answer.must("etag").to_string();
+    }
+    // Replaced by rename, with the old times put back.
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    for i in 400..430 {
+        let content = format!("{i:04}");
+        folder.write("new", &content);
+        std::fs::File::options().write(true).open(folder.join("new")).unwrap().set_modified(time).unwrap();
+        std::fs::rename(folder.join("new"), folder.join("a.txt")).unwrap();
+        let answer = client.get("/a.txt", &format!("If-None-Match: {before}\r\n"));
+        assert_eq!(answer.assert_status(200).text(), content, "had {before}");
+        before = answer.must("etag").to_string();
+    }
+    client.end();
+}
+
+#[test]
+fn a_listing_tells_when_a_file_in_it_grew() {
+    let folder = Folder::with(&[("list/a.txt", "1")]);
+    let server = Server::start(&folder, &[]);
+    let json = "Accept: application/json\r\n";
+    let first = get(&server, "/list/", json);
+    let Some(tag) = first.field("etag") else { panic!("a listing has a validator: {first:?}") };
+    get(&server, "/list/", &format!("{json}If-None-Match: {tag}\r\n")).assert_status(304);
+    // A directory's own time stays as it is when a file in it grows.
+    folder.write("list/a.txt", "now it is longer");
+    get(&server, "/list/", &format!("{json}If-None-Match: {tag}\r\n")).assert_status(200);
+}

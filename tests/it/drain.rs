@@ -1,0 +1,113 @@
+//! Stopping: running downloads end whole, idle ones at once, new ones not at all (promise 23).
+
+use std::net::TcpStream;
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::client::{Client, PATIENCE, request};
+use crate::response::Response;
+use crate::server::{Folder, Server};
+
+#[test]
+fn a_stop_completes_downloads_drops_idle_clients_and_refuses_new_ones() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = Folder::with(&[("a.txt", "fine")]);
+        let content = folder.pattern("big.bin", 12 << 20);
+        let mut server = Server::start(&folder, &["--grace", "60s"]);
+        let mut idle: Vec<_> = (0..10)
+            .map(|_| {
+                let mut client = Client::connect(&server);
+                client.get("/a.txt", "").assert_status(200);
+                client
+            })
+            .collect();
+        let mut running: Vec<_> = (0..20)
+            .map(|_| {
+                let mut client = Client::narrow(&server);
+                client.send(request("GET", "/big.bin", ""));
+                Response::read_head(&mut client).assert_status(200);
+                client
+            })
+            .collect();
+        server.signal(signal);
+        for client in &mut idle {
+            client.assert_ended();
+        }
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect(server.address).is_ok() {
+            assert!(Instant::now() < end, "still listening");
+        }
+        for client in &mut running {
+            assert!(client.take(content.len()) == content, "a download was cut or changed");
+        }
+        for client in running {
+            client.end();
+        }
+        assert_eq!(server.exit().code(), Some(0));
+        let stopped = server.err.line("stopped: ");
+        assert!(stopped.contains("30 requests"), "{stopped}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_now() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let folder = Folder::new();
+        folder.sparse("big.bin", 1 << 30, b"end");
+        let mut server = Server::start(&folder, &["--grace", "600s"]);
+        let mut client = Client::narrow(&server);
+        client.send(request("GET", "/big.bin", ""));
+        Response::read_head(&mut client).assert_status(200);
+        server.signal(signal);
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect(server.address).is_ok() {
+            assert!(Instant::now() < end, "still listening");
+        }
+        server.assert_alive();
+        server.signal(signal);
+        assert_eq!(server.exit().code(), Some(code));
+    }
+}
+
+#[test]
+fn grace_that_ran_out_is_still_a_stop_on_request() {
+    let folder = Folder::new();
+    folder.sparse("big.bin", 1 << 30, b"end");
+    let mut server = Server::start(&folder, &["--grace", "1s"]);
+    let mut client = Client::narrow(&server);
+    client.send(request("GET", "/big.bin", ""));
+    Response::read_head(&mut client).assert_status(200);
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit().code(), Some(0));
+    let stopped = server.err.line("stopped: ");
+    assert!(stopped.contains("cut off"), "the last line counts what was cut off: {stopped}");
+}
+
+#[test]
+fn a_hangup_is_no_reason_to_stop() {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let mut server = Server::start(&folder, &[]);
+    server.signal(Signal::HUP);
+    let mut client = Client::connect(&server);
+    assert_eq!(client.get("/a.txt", "").text(), "fine");
+    server.signal(Signal::PIPE);
+    assert_eq!(client.get("/a.txt", "").text(), "fine");
+    server.assert_alive();
+    client.end();
+}
+
+#[test]
+fn a_port_is_free_again_at_once() {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let mut server = Server::start(&folder, &[]);
+    // The server closes first: its side stays in TIME_WAIT.
+    let mut client = Client::connect(&server);
+    client.get("/a.txt", "Connection: close\r\n").assert_status(200);
+    client.assert_ended();
+    let port = server.address.port().to_string();
+    server.signal(Signal::TERM);
+    assert!(server.exit().success());
+    let again = Server::start(&folder, &["--port", &port]);
+    assert_eq!(again.address, server.address);
+}

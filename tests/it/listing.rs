@@ -1,0 +1,98 @@
+//! Listings: three forms of one folder, and folders of 100,000 entries.
+
+use crate::client::{Client, ask, get, request};
+use crate::server::{Folder, Server};
+
+#[test]
+fn a_listing_has_the_form_the_client_prefers() {
+    let folder = Folder::with(&[("b10.txt", "0123456789"), ("b9.txt", "x"), ("sub/x.txt", "x"), (".hidden", "h")]);
+    let server = Server::start(&folder, &[]);
+    let html = get(&server, "/", "Accept: text/html,*/*;q=0.8\r\nUser-Agent: Mozilla/5.0\r\n");
+    assert!(html.assert_status(200).must("content-type").starts_with("text/html"));
+    let csp = html.must("content-security-policy");
+    assert!(csp.contains("default-src 'none'") && !csp.contains("unsafe"), "{csp}");
+    let text = html.text();
+    let at = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name} is not listed"));
+    assert!(at("sub/") < at("b9.txt") && at("b9.txt") < at("b10.txt"), "folders first, then natural order");
+    assert!(!text.contains(".hidden"));
+
+    for fields in ["Accept: text/plain\r\n", "Accept: */*\r\nUser-Agent: curl/8.5.0\r\n"] {
+        let plain = get(&server, "/", fields);
+        assert!(plain.assert_status(200).must("content-type").starts_with("text/plain"), "{fields}");
+        assert!(plain.text().contains("b10.txt") && !plain.text().contains(".hidden"));
+    }
+    let wget = get(&server, "/", "Accept: */*\r\nUser-Agent: Wget/1.21\r\n");
+    assert!(wget.must("content-type").starts_with("text/html"), "wget -r follows links");
+
+    let json = get(&server, "/", "Accept: application/json\r\n");
+    assert!(json.assert_status(200).must("content-type").starts_with("application/json"));
+    let value: serde_json::Value = serde_json::from_slice(&json.body).expect("JSON");
+    assert!(value.to_string().contains("b10.txt"), "{value}");
+    for answer in [&html, &wget, &json] {
+        assert!(answer.lists("vary", "accept") && answer.lists("vary", "user-agent"), "{answer:?}");
+    }
+}
+
+#[test]
+fn sort_links_work_without_scripts() {
+    let folder = Folder::with(&[("a.txt", "333"), ("b.txt", "1"), ("c.txt", "22")]);
+    let server = Server::start(&folder, &[]);
+    let page = get(&server, "/", "Accept: text/html\r\n").text();
+    let links: Vec<_> = page.split("href=\"").skip(1).filter_map(|r| r.split('"').next()).collect();
+    let sorts: Vec<_> = links.iter().filter(|l| l.contains("sort=")).collect();
+    assert!(sorts.len() >= 3, "{links:?}");
+    let order = |page: &str| {
+        let mut names = ["./a.txt\"", "./b.txt\"", "./c.txt\""].map(|n| (page.find(n).expect(n), n));
+        names.sort_unstable();
+        names.map(|(_, n)| n.as_bytes()[2] as char).iter().collect::<String>()
+    };
+    let orders: Vec<_> = sorts
+        .iter()
+        .map(|l| {
+            let query = l.replace("&amp;", "&").replace("&#38;", "&");
+            let query = &query[query.find('?').unwrap()..];
+            order(&get(&server, &format!("/{query}"), "Accept: text/html\r\n").assert_status(200).text())
+        })
+        .collect();
+    assert!(orders.iter().any(|o| o == "bca" || o == "acb"), "none sorts by size: {sorts:?} {orders:?}");
+    get(&server, "/?sort=nonsense&order=%00", "Accept: text/html\r\n");
+}
+
+#[test]
+fn a_folder_of_a_hundred_thousand_stalls_nobody() {
+    const ENTRIES: usize = 100_000;
+    let folder = Folder::with(&[("small.txt", "small")]);
+    std::fs::create_dir(folder.join("many")).unwrap();
+    for i in 0..ENTRIES {
+        std::fs::File::create(folder.join(format!("many/{i:06}"))).unwrap();
+    }
+    // One loop: whoever waits, waits behind the listing.
+    let server = Server::start(&folder, &["--loops", "1", "--log", "off"]);
+    let mut lister = Client::connect(&server);
+    let mut other = Client::connect(&server);
+    lister.socket.set_nonblocking(true).unwrap();
+    lister.send(request("GET", "/many/", "Accept: text/html\r\n"));
+    let mut meanwhile = 0;
+    let mut peeked = [0; 1];
+    while lister.socket.peek(&mut peeked).is_err() {
+        assert_eq!(other.get("/small.txt", "").text(), "small");
+        meanwhile += 1;
+    }
+    lister.socket.set_nonblocking(false).unwrap();
+    let page = lister.response("GET");
+    assert!(page.assert_status(200).text().contains("099999"));
+    assert!(meanwhile >= 5, "only {meanwhile} small answers while the listing was made");
+    lister.end();
+    other.end();
+}
+
+#[test]
+fn no_listing_means_404_and_an_index_still_works() {
+    let folder = Folder::with(&[("sub/a.txt", "a"), ("with/index.html", "index"), ("other/start.html", "start")]);
+    let server = Server::start(&folder, &["--no-listing", "--index", "index.html", "--index", "start.html"]);
+    let answer = get(&server, "/sub/", "");
+    assert!(!answer.assert_status(404).text().contains("a.txt"));
+    assert_eq!(get(&server, "/with/", "").text(), "index");
+    assert_eq!(get(&server, "/other/", "").text(), "start");
+    ask(&server, "HEAD", "/", "").assert_status(404);
+}

@@ -1,0 +1,144 @@
+//! The access log: one true line per response, and nothing a client sends can forge or colour it.
+
+use crate::client::{Client, get, raw, request};
+use crate::server::{Folder, Server};
+
+fn site() -> Folder {
+    Folder::with(&[("hello.txt", "hello, wire\n"), ("a b.txt", "x")])
+}
+
+#[test]
+fn combined_is_the_default_away_from_a_terminal() {
+    let folder = site();
+    let server = Server::start(&folder, &[]);
+    get(&server, "/hello.txt?x=1", "User-Agent: probe/1.0\r\nReferer: http://localhost/\r\n");
+    let line = server.log().line("hello.txt");
+    let (who, rest) = line.split_once(" [").expect(&line);
+    assert_eq!(who, "127.0.0.1 - -");
+    let (when, rest) = rest.split_once("] ").expect(&line);
+    assert!(when.len() == 26 && when.as_bytes()[2] == b'/' && when.as_bytes()[20] == b' ', "{line}");
+    assert_eq!(rest, r#""GET /hello.txt?x=1 HTTP/1.1" 200 12 "http://localhost/" "probe/1.0""#);
+
+    let server = Server::start(&folder, &["--log", "common"]);
+    get(&server, "/missing", "");
+    let line = server.log().line("missing");
+    assert!(line.starts_with("127.0.0.1 - - [") && line.contains(r#"] "GET /missing HTTP/1.1" 404 "#), "{line}");
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let folder = site();
+    let server = Server::start(&folder, &["--log", "json"]);
+    get(&server, "/hello.txt", "User-Agent: \"quoted\\\"\r\n");
+    raw(&server, "GET /a%0Ab\" HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET");
+    get(&server, "/end", "");
+    server.log().line("/end");
+    let lines = server.log().wait("three lines", |text| (text.lines().count() >= 3).then(|| text.to_string()));
+    for line in lines.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(value["status"].is_u64(), "{line}");
+    }
+}
+
+#[test]
+fn short_and_off_are_what_they_say() {
+    let folder = site();
+    let server = Server::start(&folder, &["--log", "short"]);
+    get(&server, "/hello.txt", "");
+    let line = server.log().line("/hello.txt");
+    assert!(line.contains("200") && line.contains("GET"), "{line}");
+    let mut server = Server::start(&folder, &["--log", "off"]);
+    get(&server, "/hello.txt", "");
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.exit().success());
+    assert_eq!(server.log().all(), b"");
+}
+
+/// Octets that may stand in a log: printable ASCII, line ends of ours, and characters of UTF-8
+/// outside the C1 controls.
+#[track_caller]
+fn assert_readable(log: &[u8]) {
+    let text = std::str::from_utf8(log).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(log)));
+    let wild = text.chars().find(|&c| c.is_control() && c != '\n');
+    assert!(wild.is_none(), "{wild:?} in {text:?}");
+}
+
+#[test]
+fn no_client_can_write_control_octets_or_lines_into_the_log() {
+    let folder = site();
+    for format in ["short", "common", "combined", "json"] {
+        let mut server = Server::start(&folder, &["--log", format]);
+        let mut sent = 0;
+        let mut ask = |octets: &[u8]| {
+            let mut client = Client::connect(&server);
+            client.send(octets);
+            client.half_close();
+            client.response("GET");
+            client.assert_ended();
+            sent += 1;
+        };
+        for nasty in [
+            &b"\x1b[31mred\x1b]0;title\x07"[..],
+            b"a\r\n127.0.0.1 - - [forged] \"GET / HTTP/1.1\" 200 0",
+            b"a\n127.0.0.1 - - forged",
+            b"\xc2\x9b31m c1 as utf-8",
+            b"\x9b31m c1 raw",
+            b"\x80\xff not utf-8",
+            b"\"quote\" \\ backslash",
+            b"tab\there",
+            b"\x7fdel",
+            b"\xe2\x80\xae bidi",
+        ] {
+            let in_field = |name: &str| {
+                [b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n", name.as_bytes(), b": ", nasty, b"\r\n\r\n"].concat()
+            };
+            ask(&in_field("User-Agent"));
+            ask(&in_field("Referer"));
+            ask(&[b"GET /", nasty, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat());
+            ask(&[nasty, b" / HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat());
+            let encoded = format!("/{}", crate::names::encode(nasty));
+            ask(&request("GET", &encoded, ""));
+        }
+        server.signal(rustix::process::Signal::TERM);
+        assert!(server.exit().success());
+        let log = server.log().all();
+        assert_readable(&log);
+        assert_readable(&server.err.all());
+        let text = String::from_utf8(log).unwrap();
+        assert_eq!(text.lines().count(), sent, "one line per response, {format}:\n{text}");
+    }
+}
+
+#[test]
+fn a_log_nobody_reads_any_more_stops_nothing() {
+    let folder = site();
+    let mut server = Server::without_log_reader(&folder, &["--log", "combined"]);
+    let mut client = Client::connect(&server);
+    for _ in 0..500 {
+        assert_eq!(client.get("/hello.txt", "").text(), "hello, wire\n");
+    }
+    client.end();
+    server.assert_alive();
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.exit().code(), Some(0));
+}
+
+#[test]
+fn a_tls_handshake_is_named_in_the_log() {
+    let folder = site();
+    let server = Server::start(&folder, &[]);
+    let mut client = Client::connect(&server);
+    // The head of a ClientHello record as a browser sends it to https:// on this port.
+    let mut hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
+    hello.extend(crate::server::pattern(1, 506));
+    client.send(hello);
+    client.half_close();
+    client.rest();
+    let found = |text: &str| text.contains("a TLS handshake; this port speaks plain http://").then_some(());
+    // It may stand in the access log or beside it.
+    let log = server.log().wait("a line", |text| (!text.is_empty()).then(|| text.to_string()));
+    if found(&log).is_none() {
+        server.err.wait("the TLS line", found);
+    }
+    assert_eq!(get(&server, "/hello.txt", "").text(), "hello, wire\n");
+}

@@ -1,0 +1,109 @@
+//! Too many clients, too few descriptors: shed readably, lie never, spin never, recover.
+
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, PATIENCE, request};
+use crate::response::Response;
+use crate::server::{Folder, Server};
+
+/// A client in the middle of a download it does not read: its seat is taken for certain.
+#[track_caller]
+fn busy(server: &Server) -> Client {
+    let mut client = Client::narrow(server);
+    client.send(request("GET", "/big.bin", ""));
+    Response::read_head(&mut client).assert_status(200);
+    client
+}
+
+fn site() -> Folder {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    folder.sparse("big.bin", 1 << 30, b"end");
+    folder
+}
+
+#[test]
+fn over_the_limit_is_503_with_retry_after_at_once() {
+    let folder = site();
+    let server = Server::start(&folder, &["--max-connections", "4", "--loops", "1"]);
+    let mut seated: Vec<_> = (0..4).map(|_| busy(&server)).collect();
+    for _ in 0..20 {
+        let mut client = Client::connect(&server);
+        client.send(request("GET", "/a.txt", ""));
+        let answer = client.response("GET");
+        assert!(answer.assert_status(503).lists("connection", "close"), "{answer:?}");
+        assert!(answer.must("retry-after").parse::<u32>().is_ok_and(|s| s > 0), "{answer:?}");
+        client.assert_ended();
+    }
+    // Seats free again: served again.
+    seated.truncate(2);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut client = Client::connect(&server);
+        client.send(request("GET", "/a.txt", "Connection: close\r\n"));
+        match client.response("GET").status {
+            200 => break,
+            503 => assert!(Instant::now() < end, "never served again"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn an_idle_client_gives_its_seat_to_a_new_one() {
+    let folder = site();
+    let server = Server::start(&folder, &["--max-connections", "4", "--loops", "1"]);
+    let mut idle: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = Client::connect(&server);
+            client.get("/a.txt", "").assert_status(200);
+            client
+        })
+        .collect();
+    let mut fifth = Client::connect(&server);
+    assert_eq!(fifth.get("/a.txt", "").assert_status(200).text(), "fine");
+    // The one that was idle longest went, cleanly.
+    idle[0].assert_ended();
+}
+
+#[test]
+fn without_descriptors_nothing_is_called_missing_and_nothing_spins() {
+    let folder = site();
+    let server = Server::with_descriptors(48, &folder, &["--loops", "1"]);
+    let mut clients: Vec<_> = (0..120)
+        .map(|i| {
+            let mut client = Client::narrow(&server);
+            client.send(request("GET", if i % 4 == 0 { "/a.txt" } else { "/big.bin" }, ""));
+            client
+        })
+        .collect();
+    let before = server.ticks();
+    let began = Instant::now();
+    std::thread::sleep(Duration::from_secs(2));
+    let share = (server.ticks() - before) as f64 / 100.0 / began.elapsed().as_secs_f64();
+    assert!(share < 0.5, "{share:.2} of a processor while nobody reads");
+    let mut served = 0;
+    for client in &mut clients {
+        // A connection that waits in the kernel's queue has no answer yet: that is allowed, a lie is not.
+        client.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let mut peeked = [0; 12];
+        if let Ok(12) = client.socket.peek(&mut peeked) {
+            let status = &peeked[9..12];
+            assert!(status == b"200" || status == b"503", "{:?}", String::from_utf8_lossy(&peeked));
+            served += usize::from(status == b"200");
+        }
+    }
+    assert!(served > 0, "nobody was served at all");
+    drop(clients);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut client = Client::connect(&server);
+        client.send(request("GET", "/a.txt", "Connection: close\r\n"));
+        let answer = client.response("GET");
+        if answer.status == 200 {
+            assert_eq!(answer.text(), "fine");
+            break;
+        }
+        answer.assert_status(503);
+        assert!(Instant::now() < end, "never recovers");
+    }
+}

@@ -1,0 +1,204 @@
+//! Parts of files (RFC 9110 §14), also of very large ones and of one that shrinks.
+
+use std::fs::OpenOptions;
+
+use crate::client::{Client, ask, get, request};
+use crate::exchange::strong_tag;
+use crate::response::Response;
+use crate::server::{Folder, Server};
+
+#[track_caller]
+fn range(server: &Server, target: &str, range: &str) -> Response {
+    get(server, target, &format!("Range: {range}\r\n"))
+}
+
+#[test]
+fn one_range_is_that_part_and_says_so() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 100_000);
+    let server = Server::start(&folder, &[]);
+    strong_tag(&server, "/f.bin");
+    for (asked, from, to) in [
+        ("bytes=0-0", 0, 1),
+        ("bytes=0-", 0, 100_000),
+        ("bytes=5-9", 5, 10),
+        ("bytes=99999-", 99_999, 100_000),
+        ("bytes=-1", 99_999, 100_000),
+        ("bytes=-200000", 0, 100_000),
+        ("bytes=70000-200000", 70_000, 100_000),
+        ("Bytes=1-2", 1, 3),
+        ("bytes= 1-2", 1, 3),
+        ("bytes=,1-2,", 1, 3),
+        ("bytes=50000-18446744073709551615", 50_000, 100_000),
+    ] {
+        let answer = range(&server, "/f.bin", asked);
+        if answer.status == 200 && (asked.contains(' ') || asked.contains(',') || asked.contains("1844")) {
+            // Ignoring a field in a doubtful spelling is allowed (RFC 9110 §14.2); a wrong part is not.
+            assert!(answer.body == content);
+            continue;
+        }
+        answer.assert_status(206);
+        assert_eq!(answer.must("content-range"), format!("bytes {from}-{}/100000", to - 1), "{asked}");
+        assert!(answer.body == content[from..to], "{asked}");
+        assert!(answer.field("etag").is_some() && answer.field("last-modified").is_some(), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_range_beyond_the_end_is_416_and_nonsense_is_the_whole_file() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 1_000);
+    folder.write("empty", "");
+    let server = Server::start(&folder, &[]);
+    for asked in ["bytes=1000-", "bytes=5000-6000", "bytes=-0", "bytes=1000-1001,2000-2001"] {
+        let answer = range(&server, "/f.bin", asked);
+        assert_eq!(answer.assert_status(416).must("content-range"), "bytes */1000", "{asked}");
+    }
+    for asked in
+        ["bytes", "bytes=", "bytes=a-b", "bytes=5-1", "bytes=+1-2", "bytes=1-2-3", "lines=1-2", "bytes=--1", "=1-2"]
+    {
+        let answer = range(&server, "/f.bin", asked);
+        assert!(answer.assert_status(200).body == content, "{asked}");
+    }
+    let twice = get(&server, "/f.bin", "Range: bytes=0-1\r\nRange: bytes=2-3\r\n");
+    assert!(twice.assert_status(200).body == content, "{twice:?}");
+    assert!(matches!(range(&server, "/empty", "bytes=0-0").status, 200 | 416));
+    let head = ask(&server, "HEAD", "/f.bin", "Range: bytes=0-0\r\n");
+    assert_eq!(head.assert_status(200).must("content-length"), "1000", "RFC 9110 §14.2: Range is for GET alone");
+}
+
+#[test]
+fn several_ranges_come_as_parts_and_too_many_as_the_whole() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 50_000);
+    let server = Server::start(&folder, &[]);
+    strong_tag(&server, "/f.bin");
+    let answer = range(&server, "/f.bin", "bytes=0-9,20000-20099,-5");
+    let parts = parts(answer.assert_status(206));
+    assert_eq!(parts.len(), 3);
+    for ((said, body), (from, to)) in parts.iter().zip([(0, 10), (20_000, 20_100), (49_995, 50_000)]) {
+        assert_eq!(*said, format!("bytes {from}-{}/50000", to - 1));
+        assert!(*body == content[from..to], "{said}");
+    }
+    // Ranges that touch or overlap are merged: none of the octets twice (CVE-2011-3192).
+    let answer = range(&server, "/f.bin", "bytes=0-99,50-149,150-199");
+    assert_eq!(answer.assert_status(206).must("content-range"), "bytes 0-199/50000");
+    assert!(answer.body == content[..200]);
+    let bomb: Vec<_> = (0..1_000).map(|i| format!("{i}-")).collect();
+    assert!(range(&server, "/f.bin", &format!("bytes={}", bomb.join(","))).body.len() <= 50_000);
+    let far: Vec<_> = (0..17).map(|i| format!("{}-{}", i * 100, i * 100 + 1)).collect();
+    let answer = range(&server, "/f.bin", &format!("bytes={}", far.join(",")));
+    assert!(answer.assert_status(200).body == content, "more than 16 ranges");
+}
+
+/// The Content-Range and the content of each part of multipart/byteranges (RFC 9110 §14.6, RFC 2046 §5.1).
+#[track_caller]
+fn parts(answer: &Response) -> Vec<(String, Vec<u8>)> {
+    let boundary = answer.must("content-type").strip_prefix("multipart/byteranges; boundary=").expect("a boundary");
+    let boundary = boundary.trim_matches('"');
+    let mut rest = &answer.body[..];
+    let mut parts = Vec::new();
+    // The first delimiter may go without the CR LF before it.
+    rest = rest.strip_prefix(b"\r\n").unwrap_or(rest);
+    loop {
+        rest = rest.strip_prefix(format!("--{boundary}").as_bytes()).expect("a delimiter");
+        if let Some(end) = rest.strip_prefix(b"--") {
+            assert!(end.is_empty() || end == b"\r\n", "octets after the last part");
+            return parts;
+        }
+        rest = rest.strip_prefix(b"\r\n").expect("CR LF after a delimiter");
+        let blank = rest.windows(4).position(|w| w == b"\r\n\r\n").expect("a part's head");
+        let head = String::from_utf8(rest[..blank].to_vec()).unwrap();
+        let said =
+            head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-range: ").map(str::to_string));
+        assert!(head.to_ascii_lowercase().contains("content-type:"), "{head}");
+        rest = &rest[blank + 4..];
+        let said = said.expect("a Content-Range in each part");
+        let (from, to) = said["bytes ".len()..].split_once('/').unwrap().0.split_once('-').unwrap();
+        let len = to.parse::<usize>().unwrap() + 1 - from.parse::<usize>().unwrap();
+        parts.push((said, rest[..len].to_vec()));
+        rest = rest[len..].strip_prefix(b"\r\n").expect("CR LF before a delimiter");
+    }
+}
+
+#[test]
+fn a_resumed_download_is_the_file_and_never_a_mixture() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 3_000_000);
+    let server = Server::start(&folder, &[]);
+    let tag = strong_tag(&server, "/f.bin");
+    let mut client = Client::connect(&server);
+    client.send(request("GET", "/f.bin", ""));
+    let _head = Response::read_head(&mut client);
+    let mut got = client.take(1_234_567);
+    drop(client);
+    let rest = get(&server, "/f.bin", &format!("Range: bytes={}-\r\nIf-Range: {tag}\r\n", got.len()));
+    got.extend(&rest.assert_status(206).body);
+    assert!(got == content);
+    // The file is another one now: the whole of it, not its tail.
+    let other = folder.pattern("g.bin", 3_000_000);
+    std::fs::rename(folder.join("g.bin"), folder.join("f.bin")).unwrap();
+    let rest = get(&server, "/f.bin", &format!("Range: bytes=1000-\r\nIf-Range: {tag}\r\n"));
+    assert!(rest.assert_status(200).body == other);
+    let tag = strong_tag(&server, "/f.bin");
+    let weak = get(&server, "/f.bin", &format!("Range: bytes=1000-\r\nIf-Range: W/{tag}\r\n"));
+    assert!(weak.assert_status(200).body == other, "a weak tag cannot join two parts");
+}
+
+#[test]
+fn a_file_over_4_gib_is_served_at_its_end() {
+    let folder = Folder::new();
+    let hole = 5 * 1024 * 1024 * 1024_u64;
+    folder.sparse("huge.bin", hole, b"the very end");
+    let server = Server::start(&folder, &[]);
+    let size = hole + 12;
+    let head = ask(&server, "HEAD", "/huge.bin", "");
+    assert_eq!(head.assert_status(200).must("content-length"), size.to_string());
+    for (asked, from) in [("bytes=-12".to_string(), hole), (format!("bytes={hole}-"), hole)] {
+        let answer = range(&server, "/huge.bin", &asked);
+        assert_eq!(answer.assert_status(206).must("content-range"), format!("bytes {from}-{}/{size}", size - 1));
+        assert_eq!(answer.text(), "the very end");
+    }
+    let across = range(&server, "/huge.bin", &format!("bytes={}-{}", hole - 1_000_000, hole + 3));
+    assert_eq!(across.assert_status(206).body.len(), 1_000_004);
+    assert!(across.body.ends_with(b"\0\0\0the "));
+    assert_eq!(range(&server, "/huge.bin", &format!("bytes={size}-")).status, 416);
+}
+
+#[test]
+fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 64 << 20);
+    folder.write("small.txt", "still here");
+    let server = Server::start(&folder, &[]);
+    let mut client = Client::narrow(&server);
+    // A second request waits behind: its answer must not land inside the promised octets.
+    let mut octets = request("GET", "/f.bin", "");
+    octets.extend(request("GET", "/small.txt", ""));
+    client.send(octets);
+    let head = Response::read_head(&mut client);
+    assert_eq!(head.must("content-length"), content.len().to_string());
+    let mut got = client.take(100_000);
+    let kept = 32 << 20;
+    OpenOptions::new().write(true).open(folder.join("f.bin")).unwrap().set_len(kept).unwrap();
+    got.extend(client.rest().0);
+    assert!(got.len() < content.len(), "the promised length cannot be reached");
+    assert!(got.len() <= kept as usize && got == content[..got.len()], "{} octets", got.len());
+    assert_eq!(get(&server, "/small.txt", "").text(), "still here");
+}
+
+#[test]
+fn a_file_that_grows_while_sent_ends_where_it_was_promised() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 32 << 20);
+    let server = Server::start(&folder, &[]);
+    let mut client = Client::narrow(&server);
+    client.send(request("GET", "/f.bin", ""));
+    Response::read_head(&mut client);
+    let mut got = client.take(100_000);
+    use std::io::Write;
+    OpenOptions::new().append(true).open(folder.join("f.bin")).unwrap().write_all(&[b'+'; 4096]).unwrap();
+    got.extend(client.take(content.len() - got.len()));
+    assert!(got == content);
+    client.end();
+}

@@ -1,0 +1,264 @@
+//! The binary under test: started, watched, stopped.
+//!
+//! Never: a fixed port, a folder that two tests share, a process that outlives its test.
+//!
+//! The subtle thing: both outputs are read by threads of their own all the time. A server whose pipe
+//! nobody reads would stop in the middle of a test, and the test would blame something else.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::PATIENCE;
+
+/// A fresh folder, removed when dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    /// A folder with these files in it.
+    pub(crate) fn with(files: &[(&str, &str)]) -> Folder {
+        let folder = Folder::new();
+        for (name, content) in files {
+            folder.write(name, content);
+        }
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        let path = self.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// A file of this size whose octets depend on their position, so that a shifted one is seen.
+    pub(crate) fn pattern(&self, name: &str, size: usize) -> Vec<u8> {
+        let content = pattern(name.len() as u64 ^ size as u64, size);
+        self.write(name, &content);
+        content
+    }
+
+    /// A file with a hole of this size and `tail` behind it.
+    pub(crate) fn sparse(&self, name: &str, hole: u64, tail: &[u8]) {
+        use std::os::unix::fs::FileExt;
+        let file = File::create(self.join(name)).unwrap();
+        file.write_all_at(tail, hole).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Octets without a short period (a 64-bit linear congruence, its upper half).
+pub(crate) fn pattern(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut octets = Vec::with_capacity(size + 4);
+    while octets.len() < size {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        octets.extend_from_slice(&((state >> 32) as u32).to_le_bytes());
+    }
+    octets.truncate(size);
+    octets
+}
+
+/// What a pipe has brought so far.
+pub(crate) struct Capture {
+    octets: Mutex<(Vec<u8>, bool)>,
+    changed: Condvar,
+}
+
+impl Capture {
+    fn of(mut pipe: impl Read + Send + 'static) -> Arc<Capture> {
+        let capture = Arc::new(Capture { octets: Mutex::new((Vec::new(), false)), changed: Condvar::new() });
+        let theirs = capture.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            loop {
+                let read = pipe.read(&mut buffer).unwrap_or(0);
+                let mut octets = theirs.octets.lock().unwrap();
+                octets.0.extend_from_slice(&buffer[..read]);
+                octets.1 |= read == 0;
+                theirs.changed.notify_all();
+                if read == 0 {
+                    return;
+                }
+            }
+        });
+        capture
+    }
+
+    /// Waits until `find` finds something in the whole text; fails when it cannot come any more.
+    #[track_caller]
+    pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
+        let end = Instant::now() + PATIENCE;
+        let mut octets = self.octets.lock().unwrap();
+        loop {
+            let text = String::from_utf8_lossy(&octets.0);
+            if let Some(found) = find(&text) {
+                return found;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!octets.1 && !left.is_zero(), "waited for {what}, have:\n{text}");
+            octets = self.changed.wait_timeout(octets, left).unwrap().0;
+        }
+    }
+
+    /// Waits until the text has a whole line that contains `part`; returns that line.
+    #[track_caller]
+    pub(crate) fn line(&self, part: &str) -> String {
+        self.wait(part, |text| {
+            let whole = &text[..text.rfind('\n')? + 1];
+            whole.lines().find(|l| l.contains(part)).map(str::to_string)
+        })
+    }
+
+    /// Waits for the end of the pipe; returns everything.
+    pub(crate) fn all(&self) -> Vec<u8> {
+        let mut octets = self.octets.lock().unwrap();
+        while !octets.1 {
+            octets = self.changed.wait(octets).unwrap();
+        }
+        octets.0.clone()
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) out: Option<Arc<Capture>>,
+    pub(crate) err: Arc<Capture>,
+}
+
+impl Server {
+    /// Serves `folder` with these further arguments.
+    #[track_caller]
+    pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Server {
+        Server::serve(folder.path(), arguments)
+    }
+
+    /// Serves this path, which may be a file.
+    #[track_caller]
+    pub(crate) fn serve(path: &Path, arguments: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
+        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(path), true)
+    }
+
+    /// The same with a limit on open descriptors.
+    #[track_caller]
+    pub(crate) fn with_descriptors(limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &limit.to_string(), env!("CARGO_BIN_EXE_barewire")]);
+        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), true)
+    }
+
+    /// The same with nobody at the other end of its standard output.
+    #[track_caller]
+    pub(crate) fn without_log_reader(folder: &Folder, arguments: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
+        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), false)
+    }
+
+    #[track_caller]
+    fn run(command: &mut Command, read_log: bool) -> Server {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BAREWIRE_") || name == *OsStr::new("RUST_LOG") {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let err = Capture::of(child.stderr.take().unwrap());
+        let out = child.stdout.take().filter(|_| read_log).map(Capture::of);
+        let line = err.line("listening on http://");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+        Server { child, address: address.parse().unwrap(), out, err }
+    }
+
+    /// The access log.
+    pub(crate) fn log(&self) -> &Capture {
+        self.out.as_ref().expect("this server was started without a reader of its log")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the process to end by itself.
+    #[track_caller]
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the server does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_alive(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "the server is gone");
+    }
+
+    /// How many descriptors it holds.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Its resident memory in octets.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Processor time used so far, in the kernel's ticks of 10 ms.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the server said:\n{}", String::from_utf8_lossy(&self.err.all()));
+        }
+    }
+}
