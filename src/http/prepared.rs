@@ -44,6 +44,11 @@ impl Prepared {
         self.status
     }
 
+    /// The head, with some date.
+    pub fn head(&self) -> &[u8] {
+        &self.octets[..self.head]
+    }
+
     /// Octets of content.
     pub fn content_len(&self) -> usize {
         self.octets.len() - self.head

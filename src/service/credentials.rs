@@ -15,7 +15,6 @@
 //! what a known one costs.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 use base64::Engine;
@@ -23,6 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::htpasswd::{self, Bcrypt};
+use super::unfit::{Unfit, Why};
 use crate::http::Request;
 use crate::http::octet::is_ows;
 
@@ -212,58 +212,6 @@ impl Credentials {
         }
     }
 }
-
-/// Why somebody cannot be added.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfit {
-    /// The line of the file, from 1.
-    pub line: Option<usize>,
-    /// What is wrong.
-    pub why: Why,
-}
-
-/// What is wrong with a user to be added. Never shows a password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Nothing separates user and password.
-    NoColon,
-    /// A control octet, which no client may send.
-    Control,
-    /// The password is empty.
-    NoPassword,
-    /// The password is a bcrypt hash.
-    HashAsPassword,
-    /// This user is there already.
-    Twice(String),
-    /// Not bcrypt, but this.
-    OtherHash(&'static str),
-    /// Bcrypt, but incomplete or with characters that do not belong there.
-    BrokenHash,
-    /// A cost outside 4 to 17.
-    Cost,
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        match &self.why {
-            Why::NoColon => f.write_str("there is no colon between user and password"),
-            Why::Control => f.write_str("there is a control character in it, which no client can send"),
-            Why::NoPassword => f.write_str("the password is empty"),
-            Why::HashAsPassword => {
-                f.write_str("that is a hash and not a password; hashes belong in a file (--auth-file)")
-            }
-            Why::Twice(user) => write!(f, "the user {user:?} is there twice"),
-            Why::OtherHash(kind) => write!(f, "{kind}; only bcrypt is taken (htpasswd -B makes it)"),
-            Why::BrokenHash => f.write_str("the bcrypt hash is damaged"),
-            Why::Cost => f.write_str("the cost of the bcrypt hash is not between 04 and 17"),
-        }
-    }
-}
-
-impl std::error::Error for Unfit {}
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,8 @@
 //! `Cross-Origin-Resource-Policy` (Fetch §3.7) goes into every response, whoever made it: `same-site`
 //! where the allow-list is enforced, so that no foreign page can embed what only its visitor can reach,
 //! while a page of another local port can; `cross-origin` under `--cors`; nothing on an open read-only
-//! server, which anybody may embed.
+//! server, which anybody may embed. An answer that lies ready is shared and cannot be added to: whoever
+//! keeps such answers is told the policy beforehand ([`Settings::policy`]).
 //!
 //! Never: a path, a resource, a right. A service inside never learns that there is a guard.
 //!
@@ -32,7 +33,8 @@ use super::response::Response;
 use super::router;
 use crate::http::{Method, Refusal, Request, Status};
 
-const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
+/// The field that keeps foreign pages from embedding.
+pub const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
 
 /// What the command line decides about who may speak.
 #[derive(Clone, Default)]
@@ -43,6 +45,16 @@ pub struct Settings {
     pub cors: Option<String>,
     /// Who may come in; without it everybody.
     pub auth: Option<Auth>,
+}
+
+impl Settings {
+    /// What `Cross-Origin-Resource-Policy` says in every response, if anything.
+    pub fn policy(&self) -> Option<&'static str> {
+        match self.cors {
+            Some(_) => Some("cross-origin"),
+            None => self.hosts.is_enforced().then_some("same-site"),
+        }
+    }
 }
 
 struct Rules {
@@ -61,11 +73,8 @@ pub struct Guard {
 impl Guard {
     /// Puts a guard before `inner`.
     pub fn new(inner: Box<dyn Service>, settings: Settings) -> Guard {
+        let policy = settings.policy();
         let Settings { hosts, cors, auth } = settings;
-        let policy = match cors {
-            Some(_) => Some("cross-origin"),
-            None => hosts.is_enforced().then_some("same-site"),
-        };
         Guard { rules: Arc::new(Rules { hosts, writes: Writes::new(cors), auth, policy }), inner }
     }
 
@@ -149,6 +158,10 @@ fn mark(response: Response, policy: &'static str) -> Response {
 fn marked(answer: Answer, policy: &'static str) -> Answer {
     match answer {
         Answer::Now(response) => Answer::Now(mark(response, policy)),
+        Answer::Ready(prepared) => {
+            debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
+            Answer::Ready(prepared)
+        }
         Answer::Blocking(lane, job) => Answer::Blocking(
             lane,
             Box::new(move || match job() {
@@ -167,6 +180,14 @@ fn marked(answer: Answer, policy: &'static str) -> Answer {
             }),
         },
     }
+}
+
+/// Whether a head has a line of the policy, whatever it says (`-H`).
+fn says_policy(head: &[u8]) -> bool {
+    head.split(|&o| o == b'\n').any(|line| {
+        let (name, rest) = line.split_at(line.len().min(RESOURCE_POLICY.len()));
+        name.eq_ignore_ascii_case(RESOURCE_POLICY.as_bytes()) && rest.starts_with(b":")
+    })
 }
 
 /// A sink whose responses carry the policy.

@@ -20,7 +20,7 @@ use base64::Engine;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose::NO_PAD};
 use subtle::ConstantTimeEq;
 
-use super::credentials::{Unfit, Why};
+use super::unfit::{Unfit, Why};
 use crate::http::octet::decimal;
 
 /// The least cost bcrypt has.

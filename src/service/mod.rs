@@ -19,6 +19,7 @@ pub mod response;
 pub mod router;
 #[cfg(test)]
 mod testing;
+pub mod unfit;
 
 pub use answer::{Answer, Job, Lane, Outcome, Service, Sink, Visit};
 pub use auth::{Auth, Scope};

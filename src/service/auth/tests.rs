@@ -1,3 +1,5 @@
+//! The doorkeeper without sockets: each check, its job, and the check after it.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 

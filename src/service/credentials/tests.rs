@@ -1,3 +1,5 @@
+//! What is read out of a request, and who is let into the table of those who may sign in.
+
 use super::*;
 use crate::service::testing::asked;
 

@@ -1,8 +1,10 @@
+//! The guard before a service that takes everything: the order, and the policy on every answer.
+
 use std::sync::Mutex;
 
 use super::super::testing::{asked, request, visit};
 use super::*;
-use crate::http::{Connection, Event, Limits};
+use crate::http::{Connection, Event, Limits, Prepared};
 use crate::service::{Body, Credentials, Lane, Scope};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
@@ -34,6 +36,11 @@ impl Service for Files {
             b"/full" => {
                 Answer::Receive { limit: 9, open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))) }
             }
+            b"/ready" => {
+                let response = ok().field("CROSS-origin-resource-policy", "same-site");
+                Answer::Ready(Arc::new(Prepared::new(Status::OK, response.fields(), b"")))
+            }
+            b"/bare" => Answer::Ready(Arc::new(Prepared::new(Status::OK, ok().fields(), b""))),
             b"/own" => Answer::Now(ok().field("cross-origin-resource-policy", "same-origin")),
             _ => Answer::Now(ok()),
         }
@@ -174,6 +181,7 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
     for line in ["GET /", "GET /job", "PUT /collect", "PUT /receive", "PUT /full", "BREW /"] {
         match gate.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
+            Answer::Ready(_) => panic!("{line}: nothing lies ready there"),
             Answer::Blocking(_, job) => match job() {
                 Outcome::Response(response) => responses.push(response),
                 Outcome::Again(_) => panic!("{line}: again"),
@@ -245,4 +253,22 @@ fn an_open_server_refuses_a_foreign_write_all_the_same() {
     let head = format!("PUT /x HTTP/1.1\r\nHost: any.example\r\n{CROSS}\r\n");
     assert_eq!(gate.now(&request(head.as_bytes())).0.status(), Status::FORBIDDEN);
     assert_eq!(gate.now(&request(b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n")).0.status(), Status::OK);
+}
+
+#[test]
+fn an_answer_that_lies_ready_goes_out_as_it_is_and_must_have_been_made_with_the_policy() {
+    let mut gate = Gate::new(enforced());
+    let Answer::Ready(prepared) = gate.answer(&asked("GET /ready", "")) else { panic!("not ready") };
+    assert!(says_policy(prepared.head()));
+    assert!(matches!(Gate::new(Settings::default()).answer(&asked("GET /bare", "")), Answer::Ready(_)));
+    assert!(matches!(Gate::new(locked(None)).answer(&asked("GET /ready", WRONG)), Answer::Now(_)), "served unasked");
+    assert!(!says_policy(b"HTTP/1.1 200 OK\r\nX: Cross-Origin-Resource-Policy: x\r\n\r\n"));
+    assert!(!says_policy(b"HTTP/1.1 200 OK\r\nCross-Origin-Resource-Policy-Report: x\r\n\r\n"));
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "lies ready without")]
+fn a_shelf_that_was_not_told_the_policy_is_found_out() {
+    Gate::new(enforced()).answer(&asked("GET /bare", ""));
 }

@@ -1,3 +1,5 @@
+//! Hosts and origins by tables: what browsers send, and what attackers make them send.
+
 use super::*;
 use crate::service::testing::{asked, request};
 
