@@ -8,7 +8,7 @@
 //! The subtle thing: bcrypt is slow on purpose, and browsers send credentials with every request. So a
 //! right answer is remembered as the digest of the whole credential, shared by all loops: one password
 //! costs one bcrypt as long as the process lives. A wrong one is not remembered. It costs a bcrypt each
-//! time, on a lane of its own, and its sender runs into [`Failures`] after ten.
+//! time, on a lane of its own, and its sender runs into `failures` after ten.
 //!
 //! How a request goes:
 //!

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Never: a password in clear once the command line has been read. What is kept is bcrypt's hash or a
-//! keyed digest ([`Digest`]), and neither type can be printed.
+//! keyed digest (`Digest`), and neither type can be printed.
 //!
 //! The subtle thing: comparing must not tell by its duration how much was right. Two digests under keys
 //! drawn at start are equally long, share nothing when the credentials differ by one octet, and are
