@@ -53,6 +53,11 @@ impl Prepared {
         self.status
     }
 
+    /// The head, with some date.
+    pub fn head(&self) -> &[u8] {
+        &self.octets[..self.head]
+    }
+
     /// Octets of content.
     pub fn content_len(&self) -> u64 {
         self.content
