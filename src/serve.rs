@@ -45,6 +45,10 @@ pub(crate) fn run(options: Options) -> Result<(), Complaint> {
 fn serve(options: Options) -> Result<(), Complaint> {
     start_logging(&options);
     let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
+    if let Some(option) = options.files.writing() {
+        let adds_only = !options.files.overwrite && !options.files.delete;
+        folder::check_writable(&folder, option, adds_only)?;
+    }
     let title = folder::title(&folder.path);
     let settings = net_settings(&options, raise_descriptors());
     let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
@@ -56,6 +60,7 @@ fn serve(options: Options) -> Result<(), Complaint> {
         addresses: listeners.iter().map(|listener| listener.address()).collect(),
         network: interfaces::of_the_network(true, true),
         moved,
+        changes: options.files.changes(),
         remarks: Vec::new(),
         color: options.color.on(&io::stderr()),
     };
@@ -63,8 +68,9 @@ fn serve(options: Options) -> Result<(), Complaint> {
         Door::Walk => banner.remarks.push(site.door().into()),
         Door::Cached | Door::Worker => log::debug!("{}", site.door()),
     }
-    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any) {
-        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read, nothing written (Landlock)"),
+    let writes = options.files.writing().is_some();
+    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes) {
+        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }
 
@@ -162,6 +168,10 @@ fn file_settings(files: Files) -> files::Settings {
             Cache::Off => files::Cache::Off,
             Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
         },
+        upload: files.upload,
+        overwrite: files.overwrite,
+        delete: files.delete,
+        max_body: files.max_body,
     }
 }
 
