@@ -27,6 +27,9 @@ const LINES: usize = 12;
 /// URLs are followed by their meaning in one column.
 const URL_WIDTH: usize = 32;
 
+/// [`Banner::changes`] when nothing can be changed.
+pub(crate) const READ_ONLY: &str = "read only";
+
 /// What the start screen is made of.
 #[derive(Debug)]
 pub(crate) struct Banner {
@@ -36,6 +39,8 @@ pub(crate) struct Banner {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Addresses of this computer on the network, with their interfaces.
     pub(crate) network: Vec<(IpAddr, String)>,
+    /// What others may do with the files.
+    pub(crate) changes: String,
     /// Why the port is not the usual one.
     pub(crate) moved: bool,
     /// What else must be known.
@@ -68,13 +73,18 @@ impl Banner {
         }
         below.push(match self.reach() {
             Reach::Computer => "Only this computer can connect.      barewire --lan      share on your network".into(),
-            Reach::Network => format!("{yellow}!{off} Anyone on your network can read these files."),
+            Reach::Network if self.changes == READ_ONLY => {
+                format!("{yellow}!{off} Anyone on your network can read these files.")
+            }
+            Reach::Network => {
+                format!("{yellow}!{off} Anyone on your network can read these files, and change them as said.")
+            }
         });
         below.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
         below.push("Stop: Ctrl-C".into());
 
         let mut screen =
-            format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  (read only)\n\n", self.title);
+            format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  ({})\n\n", self.title, self.changes);
         // Besides these and the URLs: the first line, and blank ones before and after the URLs and at the end.
         let room = LINES.saturating_sub(below.len() + 4).max(1);
         let urls = self.urls();
@@ -197,6 +207,7 @@ mod tests {
     fn banner(addresses: &[&str], network: &[(&str, &str)]) -> Banner {
         Banner {
             title: "./public".into(),
+            changes: READ_ONLY.into(),
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             network: network.iter().map(|(a, i)| (a.parse().unwrap(), i.to_string())).collect(),
             moved: false,

@@ -1,8 +1,8 @@
 //! A fence around the whole process: what the kernel keeps it from touching, whatever goes wrong inside.
 //!
-//! Landlock, where the kernel has it: files may be read beneath the served folder only, nothing may be
-//! written or executed anywhere, and no connection may be opened to another machine. "No new
-//! privileges" comes with it.
+//! Landlock, where the kernel has it: files may be read beneath the served folder only, written there if
+//! uploads or deletion are on and nowhere else, nothing may be executed, and no connection may be opened
+//! to another machine. "No new privileges" comes with it.
 //!
 //! The containment of each request does not rest on this; it is the second wall behind the first.
 //!
@@ -13,6 +13,8 @@
 //! - /proc is outside: limits, cores and the owner of a port must have been asked before.
 //! - A rule holds for a file and not for its name. A single served file that an editor replaces would
 //!   be locked out, so the fence around a file is its folder.
+//! - A file that is uploaded into a new folder is linked there from the one it was written in, which is
+//!   a right of its own (`Refer`, Linux 5.19). It leads no farther than the folder all rights are for.
 
 use std::error::Error;
 use std::path::Path;
@@ -28,21 +30,29 @@ use crate::folder::Folder;
 const RIGHTS: ABI = ABI::V6;
 
 /// Puts up the fence. `Err` says why there is none.
-pub(crate) fn put_up(folder: &Folder, links_lead_anywhere: bool) -> Result<(), String> {
+pub(crate) fn put_up(folder: &Folder, links_lead_anywhere: bool, writes: bool) -> Result<(), String> {
     let root = match (folder.is_file, folder.path.parent()) {
         (true, Some(parent)) if parent.as_os_str().is_empty() => Path::new("."),
         (true, Some(parent)) => parent,
         _ => &folder.path,
     };
-    match enforce(root, links_lead_anywhere) {
+    match enforce(root, links_lead_anywhere, writes) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn enforce(root: &Path, links_lead_anywhere: bool) -> Result<RulesetStatus, Box<dyn Error>> {
+fn enforce(root: &Path, links_lead_anywhere: bool, writes: bool) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
+    // What drafts, publishing and removing need; no devices, sockets, pipes or links.
+    let write = AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::Refer;
     // With `--symlinks any` a link may lead wherever it likes, so reading cannot be fenced in.
     let forbidden = AccessFs::from_all(RIGHTS) & if links_lead_anywhere { !read } else { BitFlags::all() };
     let ruleset = Ruleset::default()
@@ -50,10 +60,14 @@ fn enforce(root: &Path, links_lead_anywhere: bool) -> Result<RulesetStatus, Box<
         .handle_access(forbidden)?
         .handle_access(AccessNet::ConnectTcp)?
         .create()?;
+    let mut inside = if links_lead_anywhere { BitFlags::EMPTY } else { read };
+    if writes {
+        inside |= write;
+    }
     // Without this rule nothing at all could be read, so a root that cannot be opened ends the attempt.
-    let ruleset = match links_lead_anywhere {
+    let ruleset = match inside.is_empty() {
         true => ruleset,
-        false => ruleset.add_rule(PathBeneath::new(PathFd::new(root)?, read))?,
+        false => ruleset.add_rule(PathBeneath::new(PathFd::new(root)?, inside))?,
     };
     Ok(ruleset.restrict_self()?.ruleset)
 }
@@ -70,17 +84,18 @@ mod tests {
         folder: &'static str,
         is_file: bool,
         any: bool,
+        writes: bool,
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let folder = Folder { path: PathBuf::from(folder), is_file };
-        let look = move || put_up(&folder, any).ok().map(|()| look());
+        let look = move || put_up(&folder, any, writes).ok().map(|()| look());
         std::thread::spawn(look).join().unwrap()
     }
 
     /// Whether this kernel has Landlock at all.
     fn is_possible() -> bool {
         let known = fs::read_to_string("/sys/kernel/security/lsm").is_ok_and(|text| text.contains("landlock"));
-        known || behind_a_fence("src", false, false, || ()).is_some()
+        known || behind_a_fence("src", false, false, false, || ()).is_some()
     }
 
     #[test]
@@ -89,7 +104,7 @@ mod tests {
             let readable = ["src/main.rs", "src/http/mod.rs", "Cargo.toml", "/etc/passwd"].map(|p| fs::read(p).is_ok());
             (readable, fs::read_dir("src").is_ok(), fs::read_dir(".").is_ok(), fs::write("src/fence.tmp", "x").is_ok())
         };
-        let seen = behind_a_fence("src", false, false, look);
+        let seen = behind_a_fence("src", false, false, false, look);
         assert!(seen.is_some() || !is_possible());
         if let Some(seen) = seen {
             assert_eq!(seen, ([true, true, false, false], true, false, false));
@@ -99,10 +114,10 @@ mod tests {
     #[test]
     fn a_file_is_fenced_in_with_its_folder() {
         let look = || ["src/main.rs", "src/lib.rs", "Cargo.toml"].map(|path| fs::read(path).is_ok());
-        if let Some(seen) = behind_a_fence("src/main.rs", true, false, look) {
+        if let Some(seen) = behind_a_fence("src/main.rs", true, false, false, look) {
             assert_eq!(seen, [true, true, false]);
         }
-        if let Some(seen) = behind_a_fence("Cargo.toml", true, false, look) {
+        if let Some(seen) = behind_a_fence("Cargo.toml", true, false, false, look) {
             assert_eq!(seen, [true, true, true]);
         }
     }
@@ -110,9 +125,35 @@ mod tests {
     #[test]
     fn links_that_may_lead_anywhere_leave_reading_open_and_writing_closed() {
         let look = || (fs::read("/etc/passwd").is_ok(), fs::write("src/fence.tmp", "x").is_ok());
-        if let Some(seen) = behind_a_fence("src", false, true, look) {
+        if let Some(seen) = behind_a_fence("src", false, true, false, look) {
             assert_eq!(seen, (true, false));
         }
+    }
+
+    #[test]
+    fn with_writing_on_files_are_made_moved_and_removed_inside_alone() {
+        let folder = std::env::temp_dir().join(format!("barewire-fence-{}", std::process::id()));
+        let inside: &'static str = Box::leak(folder.join("in").to_string_lossy().into_owned().into_boxed_str());
+        fs::create_dir_all(inside).unwrap();
+        for any in [false, true] {
+            let look = move || {
+                let at = |name: &str| Path::new(inside).join(name);
+                let made = fs::create_dir(at("new")).is_ok() && fs::write(at("draft"), "x").is_ok();
+                let linked = fs::hard_link(at("draft"), at("new/file")).is_ok();
+                let moved = fs::rename(at("draft"), at("new/file")).is_ok();
+                let _ = fs::remove_file(at("draft"));
+                let removed = fs::remove_file(at("new/file")).is_ok() && fs::remove_dir(at("new")).is_ok();
+                let out = at("../out");
+                let led_out = fs::write(&out, "x").is_ok() || fs::create_dir(&out).is_ok();
+                (made, linked && moved, removed, led_out, std::os::unix::fs::symlink("a", at("link")).is_ok())
+            };
+            if let Some((made, moved, removed, led_out, linked)) = behind_a_fence(inside, false, any, true, look) {
+                assert!(made && removed && !led_out && !linked);
+                // Kernels before 5.19 refuse it.
+                assert!(moved || !is_possible() || !Path::new("/proc/sys/kernel").exists());
+            }
+        }
+        let _ = fs::remove_dir_all(folder);
     }
 
     #[test]
@@ -121,7 +162,7 @@ mod tests {
         let address = there.local_addr().unwrap();
         let look =
             move || (TcpListener::bind("127.0.0.1:0").is_ok(), TcpStream::connect(address).map_err(|e| e.kind()));
-        if let Some((listens, connects)) = behind_a_fence("src", false, false, look) {
+        if let Some((listens, connects)) = behind_a_fence("src", false, false, false, look) {
             assert!(listens);
             // Kernels before 6.7 cannot refuse it.
             assert!(connects.is_ok() || matches!(connects, Err(std::io::ErrorKind::PermissionDenied)), "{connects:?}");

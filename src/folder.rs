@@ -10,6 +10,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{Access, AtFlags, CWD};
+
 use crate::complaint::{Complaint, Exit};
 
 /// The folder that is served when none was named and it exists.
@@ -47,6 +49,29 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, Compl
             .advising("Serve the folder you are in:  barewire ."));
     }
     Ok(Folder { path: path.to_path_buf(), is_file: metadata.is_file() })
+}
+
+/// Makes sure that what `option` lets others change can be changed.
+pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> Result<(), Complaint> {
+    let shown = printable(&dotted(&folder.path));
+    if folder.is_file && adds_only {
+        return Err(Complaint::new(
+            Exit::Folder,
+            format!("{option} was given, but {shown} is one file: nothing can be added to it."),
+        )
+        .advising("Serve its folder, or let others replace it:  barewire --overwrite ".to_string() + &shown));
+    }
+    let place = match folder.path.parent() {
+        Some(parent) if folder.is_file && !parent.as_os_str().is_empty() => parent,
+        _ if folder.is_file => Path::new("."),
+        _ => &folder.path,
+    };
+    // The rights of the effective user count, as they do for the server.
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(CWD, place, access, AtFlags::EACCESS).map_err(|_| {
+        let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &printable(&dotted(place));
+        Complaint::new(Exit::Folder, format!("{option} was given, but {shown} is not writable.")).advising(advice)
+    })
 }
 
 fn complaint(path: &Path, shown: &str, error: &io::Error) -> Complaint {

@@ -43,6 +43,8 @@ const WORKERS: RangeInclusive<u64> = 2..=1024;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1 << 20;
 /// A head: a request line and a Host fit in 1 KiB; the ceiling is that of the message positions.
 const HEAD: RangeInclusive<u64> = 1024..=Limits::HEAD_CEILING as u64;
+/// An upload: 1024 TiB is more than any disk has.
+const BODY: RangeInclusive<u64> = 1..=1 << 50;
 /// Octets per second: over a gigabyte a second nobody would be fast enough.
 const RATE: RangeInclusive<u64> = 0..=1 << 30;
 
@@ -77,6 +79,32 @@ pub(crate) struct Files {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) cors: Option<String>,
     pub(crate) cache: Cache,
+    pub(crate) upload: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) delete: bool,
+    /// `--write` was given: it is the option to blame.
+    pub(crate) write: bool,
+    pub(crate) max_body: u64,
+}
+
+impl Files {
+    /// The option that lets others change something, if there is one.
+    pub(crate) fn writing(&self) -> Option<&'static str> {
+        let options = [
+            (self.write, "--write"),
+            (self.upload, "--upload"),
+            (self.overwrite, "--overwrite"),
+            (self.delete, "--delete"),
+        ];
+        options.into_iter().find_map(|(given, name)| given.then_some(name))
+    }
+
+    /// What others may do with files, in words.
+    pub(crate) fn changes(&self) -> String {
+        let rights = [(self.upload, "added"), (self.overwrite, "replaced"), (self.delete, "removed")];
+        let words: Vec<&str> = rights.into_iter().filter_map(|(given, word)| given.then_some(word)).collect();
+        if words.is_empty() { crate::banner::READ_ONLY.into() } else { format!("files may be {}", words.join(", ")) }
+    }
 }
 
 /// How much of the machine is used; `None` is decided by the machine.
@@ -234,6 +262,11 @@ impl Reader<'_> {
             headers: self.each("header", &typed.header, value::field)?,
             cors: cors.transpose()?,
             cache: self.judge("cache", &typed.cache, value::cache)?,
+            upload: typed.upload || typed.write,
+            overwrite: typed.overwrite || typed.write,
+            delete: typed.delete || typed.write,
+            write: typed.write,
+            max_body: self.judge("max_body", &typed.max_body, |t| value::size(t, BODY))?,
         })
     }
 

@@ -49,6 +49,10 @@ pub(crate) fn run(options: Options) -> Result<(), Complaint> {
 fn serve(options: Options) -> Result<(), Complaint> {
     start_logging(&options);
     let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
+    if let Some(option) = options.files.writing() {
+        let adds_only = !options.files.overwrite && !options.files.delete;
+        folder::check_writable(&folder, option, adds_only)?;
+    }
     let title = folder::title(&folder.path);
     let descriptors = raise_descriptors();
     let settings = net_settings(&options, descriptors);
@@ -61,6 +65,7 @@ fn serve(options: Options) -> Result<(), Complaint> {
         addresses: listeners.iter().map(|listener| listener.address()).collect(),
         network: interfaces::of_the_network(true, true),
         moved,
+        changes: options.files.changes(),
         remarks: Vec::new(),
         color: options.color.on(&io::stderr()),
     };
@@ -68,8 +73,9 @@ fn serve(options: Options) -> Result<(), Complaint> {
         Door::Walk => banner.remarks.push(site.door().into()),
         Door::Cached | Door::Worker => log::debug!("{}", site.door()),
     }
-    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any) {
-        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read, nothing written (Landlock)"),
+    let writes = options.files.writing().is_some();
+    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes) {
+        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }
 
@@ -169,6 +175,10 @@ fn file_settings(files: Files, loops: usize, descriptors: u64) -> files::Setting
         },
         shelf: files::SHELF_CAPACITY / loops.max(1),
         open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
+        upload: files.upload,
+        overwrite: files.overwrite,
+        delete: files.delete,
+        max_body: files.max_body,
     }
 }
 

@@ -14,20 +14,29 @@
 
 pub mod coding;
 pub mod cors;
+pub(crate) mod form;
 pub mod gate;
 pub(crate) mod listing;
 pub mod media_type;
+pub(crate) mod multipart;
+pub(crate) mod naming;
 pub mod precondition;
 pub mod range;
+pub(crate) mod remove;
 pub(crate) mod resource;
 pub(crate) mod retrieve;
+pub mod rights;
 pub mod root;
+pub mod settings;
 pub(crate) mod shelf;
 pub mod site;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod upload;
 pub mod validator;
+pub(crate) mod writing;
 
 pub use root::{Door, Symlinks};
+pub use settings::{Cache, MAX_BODY, Settings};
 pub use shelf::CAPACITY as SHELF_CAPACITY;
-pub use site::{Cache, Settings, Site};
+pub use site::Site;

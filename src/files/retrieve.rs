@@ -34,6 +34,8 @@ pub(crate) struct Context<'a> {
     pub now: SystemTime,
     /// Whether another Accept would have got another answer.
     pub varies_by_accept: bool,
+    /// Whether anybody else may have written the files.
+    pub sandbox: bool,
 }
 
 /// One form of a file.
@@ -94,7 +96,18 @@ fn choose(
 fn describe(response: Response, representation: &Representation, context: &Context<'_>) -> Response {
     let response =
         response.field("ETag", representation.validators.tag.octets()).field("Cache-Control", context.cache_control);
+    let response = sandboxed(response, &representation.media_type, context.sandbox);
     if representation.negotiated { response.field("Vary", "Accept-Encoding") } else { response }
+}
+
+/// The response, fenced in by the browser if somebody else may have written the file and it can run
+/// scripts: they run, but as nobody. Never `allow-same-origin`, which would give them back this site and
+/// all that may be written in it. Not for PDF, which some browsers do not show in a sandbox.
+pub(crate) fn sandboxed(response: Response, media_type: &str, sandbox: bool) -> Response {
+    const POLICY: &str = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
+    let essence = media_type.split(';').next().unwrap_or_default().trim_end();
+    let runs = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
+    if sandbox && runs { response.field("Content-Security-Policy", POLICY) } else { response }
 }
 
 fn send(request: &Request<'_>, representation: Representation, selected: Selected, context: &Context<'_>) -> Response {

@@ -26,9 +26,13 @@ use rustix::fs::{self, FileType, Mode, OFlags, Stat};
 
 mod directory;
 mod door;
+mod draft;
+mod folder;
 
 pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
 pub use door::{Door, Symlinks};
+pub(crate) use draft::{Draft, Publish};
+pub(crate) use folder::{Folder, Made, Occupant};
 
 /// A regular file or a folder: nothing else is ever served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,6 +107,7 @@ struct Inner {
     descriptor: OwnedFd,
     door: Door,
     symlinks: Symlinks,
+    writers: folder::Writers,
 }
 
 impl Root {
@@ -113,7 +118,7 @@ impl Root {
     pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let door = Door::probe(&descriptor);
-        Ok(Root { inner: Arc::new(Inner { descriptor, door, symlinks }) })
+        Ok(Root { inner: Arc::new(Inner { descriptor, door, symlinks, writers: folder::Writers::default() }) })
     }
 
     /// Opens `path` for serving: a folder, or the folder around one file together with its name there.
@@ -137,7 +142,9 @@ impl Root {
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Root { inner: Arc::new(Inner { descriptor, door: Door::Walk, symlinks }) })
+        Ok(Root {
+            inner: Arc::new(Inner { descriptor, door: Door::Walk, symlinks, writers: folder::Writers::default() }),
+        })
     }
 
     /// Which door holds this root.

@@ -9,7 +9,6 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustix::io::Errno;
 
@@ -19,66 +18,15 @@ use super::listing;
 use super::media_type;
 use super::resource::{Found, Located, Miss, Place, Single, encode};
 use super::retrieve::{self, retrieve};
-use super::root::{Directory, Door, Root, Symlinks};
-use super::shelf::{self, Shelf};
+use super::rights::{Kind, Rights};
+use super::root::{Directory, Door, Root};
+use super::settings::{Cache, Settings};
+use super::shelf::Shelf;
+use super::writing::Writer;
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status, field};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Body, Lane, Outcome, Response, Service, Visit};
-
-/// What Cache-Control says of files, folders and redirects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cache {
-    /// `no-cache`: keep it, and ask before every use.
-    #[default]
-    Revalidate,
-    /// `no-store`.
-    Off,
-    /// `max-age`: use it unasked for this many seconds.
-    Seconds(u64),
-}
-
-/// What the command line decides about the files.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Names tried, in order, for a path that ends in a slash.
-    pub index: Vec<String>,
-    /// Whether a folder without index is listed.
-    pub listing: bool,
-    /// Whether names that begin with a dot are served (`/.well-known/` always is).
-    pub dotfiles: bool,
-    /// What symbolic links may do.
-    pub symlinks: Symlinks,
-    /// The file that answers unknown paths, for clients that accept HTML.
-    pub spa: Option<String>,
-    /// Fields of every response; each replaces what this site says under its name.
-    pub headers: Vec<(String, String)>,
-    /// Who may read the site from pages of another origin: `*` or one origin.
-    pub cors: Option<String>,
-    /// What caches may do.
-    pub cache: Cache,
-    /// Octets of small files that each loop keeps ready; 0 for none.
-    pub shelf: usize,
-    /// Larger files that each loop keeps open.
-    pub open_files: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            index: vec!["index.html".into(), "index.htm".into()],
-            listing: true,
-            dotfiles: false,
-            symlinks: Symlinks::Inside,
-            spa: None,
-            headers: Vec::new(),
-            cors: None,
-            cache: Cache::Revalidate,
-            shelf: shelf::CAPACITY,
-            open_files: shelf::OPEN_FILES,
-        }
-    }
-}
 
 /// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
 /// that nobody else touches.
@@ -99,10 +47,8 @@ struct Shared {
     cache_control: String,
     shelf: usize,
     open_files: usize,
+    writer: Arc<Writer>,
 }
-
-/// What a client may do here. Writing would add to it, depending on the resource.
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 impl Site {
     /// Opens the root: a folder, or one file that is served alone.
@@ -122,8 +68,19 @@ impl Site {
             let url = root.file_name().map_or(&name[..], |n| std::os::unix::ffi::OsStrExt::as_bytes(n));
             Single { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
+        // To one file that is served alone there is nothing to add.
+        let upload = settings.upload && single.is_none();
+        let rights = Rights { upload, overwrite: settings.overwrite, delete: settings.delete };
+        let place = Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single };
+        if rights.any()
+            && let Ok(folder) = place.root.folder(b"/")
+        {
+            place.root.sweep(&folder);
+        }
+        let writer = Writer { place: place.clone(), rights, max_body: settings.max_body, held: 0.into() };
         Ok(Site::with(Arc::new(Shared {
-            place: Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single },
+            place,
+            writer: Arc::new(writer),
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             headers: settings.headers,
@@ -163,24 +120,26 @@ impl Site {
 
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
-        let now = visit.now;
         let root = &self.shared.place.root;
         if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root)) {
             return ready;
         }
-        if let Some(response) = self.shared.answer(request, now, false) {
+        if let Some(answer) = self.shared.write(request, visit) {
+            return answer;
+        }
+        if let Some(response) = self.shared.answer(request, visit, false) {
             if let Some(shelf) = &mut self.shelf {
-                shelf.learn(request, &response, root, &self.shared.place.index, now);
+                shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
             }
             return Answer::Now(response);
         }
-        let shared = Arc::clone(&self.shared);
+        let (shared, visit) = (Arc::clone(&self.shared), *visit);
         let request = request.clone().into_owned();
         Answer::Blocking(
             Lane::Short,
             Box::new(move || {
                 let busy = || shared.dress(Some(&request), gate::response(&request, &Errno::AGAIN.into()));
-                Outcome::Response(shared.answer(&request, now, true).unwrap_or_else(busy))
+                Outcome::Response(shared.answer(&request, &visit, true).unwrap_or_else(busy))
             }),
         )
     }
@@ -195,6 +154,10 @@ impl Service for Site {
         }
     }
 
+    fn methods(&self) -> Vec<Method> {
+        self.shared.writer.rights.methods()
+    }
+
     fn fork(&self) -> Box<dyn Service> {
         Box::new(Site::with(Arc::clone(&self.shared)))
     }
@@ -202,10 +165,10 @@ impl Service for Site {
 
 impl Shared {
     /// `None`: a worker must look.
-    fn answer(&self, request: &Request<'_>, now: SystemTime, may_block: bool) -> Option<Response> {
+    fn answer(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Option<Response> {
         let response = match self.without_disk(request) {
             Some(response) => Ok(response),
-            None => self.with_disk(request, now, may_block),
+            None => self.with_disk(request, visit, may_block),
         };
         let response = match response {
             Err(Miss::WouldBlock) => return None,
@@ -228,11 +191,13 @@ impl Shared {
                 problem.sentence = "This server does not know that method.".into();
                 Some(page::problem(request, &problem))
             }
-            Method::Trace | Method::Connect => Some(not_allowed(request)),
+            Method::Trace | Method::Connect => {
+                let allow = self.writer.rights.allow_anywhere();
+                let problem = Problem::method_not_allowed(request.method_name(), &allow);
+                Some(page::problem(request, &problem).field("Allow", allow))
+            }
             Method::Options => match self.cors.as_ref().and_then(|cors| cors.preflight(request)) {
-                None if request.form() == Form::Asterisk => {
-                    Some(Response::new(Status::NO_CONTENT).field("Allow", ALLOW))
-                }
+                None if request.form() == Form::Asterisk => Some(allowing(&self.writer.rights.allow_anywhere())),
                 answer => answer,
             },
             Method::Get | Method::Head => listing::asset(request.path()),
@@ -241,11 +206,19 @@ impl Shared {
     }
 
     /// Steps 7 to 12.
-    fn with_disk(&self, request: &Request<'_>, now: SystemTime, may_block: bool) -> Result<Response, Miss> {
+    fn with_disk(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Result<Response, Miss> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
-        let mut context = retrieve::Context { cache_control: &self.cache_control, now, varies_by_accept: false };
+        let rights = self.writer.rights;
+        let asks_what_works = request.method() == Method::Options;
+        let mut context = retrieve::Context {
+            cache_control: &self.cache_control,
+            now: visit.now,
+            varies_by_accept: false,
+            sandbox: rights.fill(),
+        };
         let found = match self.place.find(request.path(), may_block) {
-            Ok(Found::Directory(_)) if !self.listing => Err(Miss::not_found()),
+            // A folder that is not shown may still take uploads.
+            Ok(Found::Directory(_)) if !self.listing && !(asks_what_works && rights.any()) => Err(Miss::not_found()),
             // The start of an application is its page, whatever that is called.
             Ok(Found::Directory(_)) if self.spa.is_some() && request.path() == b"/" => Err(Miss::not_found()),
             found => found,
@@ -258,7 +231,10 @@ impl Shared {
                 }
                 // To PUT, a name that is free is no obstacle; that nobody may write here is.
                 None if request.method() == Method::Put && !self.place.hides(request.path()) => {
-                    return Ok(not_allowed(request));
+                    return Ok(rights.not_allowed(request, Kind::Free, visit.peer));
+                }
+                None if asks_what_works && self.takes_new(request.path()) => {
+                    return Ok(allowing(&rights.allow(Kind::Free)));
                 }
                 None => return Err(miss),
             },
@@ -268,8 +244,8 @@ impl Shared {
             return Ok(self.redirect(request, location, permanent));
         }
         match request.method() {
-            Method::Options => return Ok(Response::new(Status::NO_CONTENT).field("Allow", ALLOW)),
-            _ if !reads => return Ok(not_allowed(request)),
+            Method::Options => return Ok(allowing(&rights.allow(self.kind_of(request.path())))),
+            _ if !reads => return Ok(rights.not_allowed(request, self.kind_of(request.path()), visit.peer)),
             _ => {}
         }
         if request.expectation() == Expectation::Unknown {
@@ -284,6 +260,16 @@ impl Shared {
             Found::Directory(directory) => Ok(self.list(request, &directory)),
             Found::Redirect { .. } => Err(Miss::not_found()),
         }
+    }
+
+    /// The kind of what was found at `path`.
+    fn kind_of(&self, path: &[u8]) -> Kind {
+        if self.place.single.is_some() { Kind::File } else { Kind::of_path(path) }
+    }
+
+    /// Whether a file could be made under this name, which is free.
+    fn takes_new(&self, path: &[u8]) -> bool {
+        self.writer.rights.upload && Kind::of_path(path) == Kind::File && !self.place.hides(path)
     }
 
     fn list(&self, request: &Request<'_>, directory: &Directory) -> Response {
@@ -366,7 +352,10 @@ impl Shared {
         match self.place.open_file(path, may_block) {
             Ok((file, meta)) => {
                 let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
-                let response = Response::new(status).field("Content-Type", media_type::of(path).as_bytes());
+                let media_type = media_type::of(path);
+                let response = Response::new(status).field("Content-Type", media_type.as_bytes());
+                // This page too may have been uploaded.
+                let response = retrieve::sandboxed(response, &media_type, self.writer.rights.fill());
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))
             }
             Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
@@ -397,12 +386,12 @@ fn accepts_html(request: &Request<'_>) -> bool {
     accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }
 
-fn not_allowed(request: &Request<'_>) -> Response {
-    let mut problem = Problem::new(Status::METHOD_NOT_ALLOWED);
-    problem.sentence = "Files can only be read here.".into();
-    problem.advice = Some(format!("What works: {ALLOW}."));
-    page::problem(request, &problem).field("Allow", ALLOW)
+/// The answer to OPTIONS.
+fn allowing(allow: &str) -> Response {
+    Response::new(Status::NO_CONTENT).field("Allow", allow)
 }
+
+mod write;
 
 #[cfg(test)]
 mod tests;

@@ -187,6 +187,12 @@ impl Validators {
         Validators { tag: EntityTag::new(hash, Coding::Identity, false), dates: None }
     }
 
+    /// The same with a strong tag: for a file that was just published, and for a condition on a write.
+    pub(crate) fn settled(mut self) -> Validators {
+        self.tag.weak = false;
+        self
+    }
+
     /// What `Last-Modified` says: never the second that still runs, never later (§8.8.2.1).
     pub fn last_modified(&self) -> Option<u64> {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))

@@ -16,6 +16,8 @@ Where    -p, --port N [8080]     -b, --bind ADDR [127.0.0.1 and ::1]     --lan
 What     --index NAME    --no-listing    --dotfiles    --spa[=FILE]
          --symlinks inside|deny|any      -H, --header 'NAME: VALUE'
          --cache revalidate|off|SECONDS    --cors[=ORIGIN]
+Write    -u, --upload    --overwrite    --delete    -w, --write (all three)
+         --max-body SIZE [16G]
 Limits   --max-connections N     --max-per-client N    --max-head SIZE [16K]
          --head-timeout TIME [10s]    --idle-timeout TIME [30s]
          --min-rate SIZE [1K]    --grace TIME [10s]    --loops N    --workers N
@@ -24,8 +26,8 @@ Output   -q, --quiet    -v, --verbose    --log short|common|combined|json|off
          -h, --help     -V, --version
 
 PATH is ./public if there is one, else this folder. Only this computer can
-connect, unless --lan or --bind opens it. Nothing can be changed by others.
-Each option also as BAREWIRE_NAME. Reasons and examples: barewire --help
+connect, unless --lan or --bind opens it. Nothing can be changed, unless -u or
+-w allows it. Each option also as BAREWIRE_NAME. More: barewire --help
 ";
 
 /// The manual page.

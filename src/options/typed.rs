@@ -14,13 +14,14 @@ use clap_complete::Shell;
 
 const WHERE: &str = "Where";
 const WHAT: &str = "What";
+const WRITE: &str = "Write";
 const LIMITS: &str = "Limits";
 const OUTPUT: &str = "Output";
 
 /// Serve a folder, or one file, over HTTP/1.1
 ///
 /// Nothing but this computer can connect, unless --lan or --bind opens it. Nothing can be changed over
-/// the network.
+/// the network, unless --upload, --overwrite, --delete or --write allows it.
 ///
 /// Every option can also be given as an environment variable: BAREWIRE_PORT=9000 for --port 9000. Where
 /// an option may be repeated, a variable holds one value a line. The command line wins; an empty
@@ -138,6 +139,44 @@ pub(super) struct Typed {
     /// Example: barewire --cache 3600
     #[arg(long, value_name = "HOW", env = "BAREWIRE_CACHE", help_heading = WHAT, default_value = "revalidate", allow_negative_numbers = true)]
     pub(super) cache: String,
+
+    /// Let others add files
+    ///
+    /// By PUT, and by forms. Folders that are missing are made. A name that is taken is refused (409), or
+    /// gets a number when a form brings it. A file appears only when all of it is on the disk.
+    ///
+    /// Example: barewire --lan --upload inbox
+    #[arg(short, long, env = "BAREWIRE_UPLOAD", help_heading = WRITE, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) upload: bool,
+
+    /// Let others replace files
+    ///
+    /// The old file stays until all of the new one is on the disk.
+    ///
+    /// Example: barewire --overwrite
+    #[arg(long, env = "BAREWIRE_OVERWRITE", help_heading = WRITE, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) overwrite: bool,
+
+    /// Let others remove files and empty folders
+    ///
+    /// Example: barewire --delete
+    #[arg(long, env = "BAREWIRE_DELETE", help_heading = WRITE, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) delete: bool,
+
+    /// All three: --upload, --overwrite and --delete
+    ///
+    /// Example: barewire -w notes
+    #[arg(short, long, env = "BAREWIRE_WRITE", help_heading = WRITE, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) write: bool,
+
+    /// The largest upload
+    ///
+    /// A larger one is refused (413) before its content is sent. One that does not fit on the disk is
+    /// refused in any case (507).
+    ///
+    /// Example: barewire --upload --max-body 500M
+    #[arg(long, value_name = "SIZE", env = "BAREWIRE_MAX_BODY", help_heading = WRITE, default_value = "16G", allow_negative_numbers = true)]
+    pub(super) max_body: String,
 
     /// Most connections at once [default: three quarters of the open files allowed]
     ///

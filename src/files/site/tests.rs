@@ -3,11 +3,13 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::files::testing::{Folder, age, later, request};
 use crate::service::Piece;
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// A response with its content read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,12 @@ impl Seen {
     }
 }
 
+/// From this computer.
+fn visit(now: SystemTime) -> Visit {
+    let address = "127.0.0.1:1".parse().unwrap();
+    Visit { peer: address, local: address, now }
+}
+
 fn site(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Site {
     let mut settings = Settings::default();
     change(&mut settings);
@@ -74,8 +82,8 @@ fn plain(folder: &Folder) -> Site {
 fn ask_at(site: &Site, now: SystemTime, line: &str, fields: &[&str]) -> Seen {
     let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
     let request = request(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
-    let slow = Seen::of(site.shared.answer(&request, now, true).expect("a worker always has an answer"));
-    if let Some(fast) = site.shared.answer(&request, now, false) {
+    let slow = Seen::of(site.shared.answer(&request, &visit(now), true).expect("a worker always has an answer"));
+    if let Some(fast) = site.shared.answer(&request, &visit(now), false) {
         let fast = Seen::of(fast);
         if !slow.fields.contains("boundary=") {
             assert_eq!(fast, slow);
@@ -432,7 +440,7 @@ fn a_hole_of_five_gib_is_measured_and_cut() {
     std::fs::File::create(&path).unwrap().set_len(5 << 30).unwrap();
     let site = plain(&folder);
     let request = request(b"GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.shared.answer(&request, later(), true).unwrap().body().len(), 5 << 30);
+    assert_eq!(site.shared.answer(&request, &visit(later()), true).unwrap().body().len(), 5 << 30);
     let seen = ask(&site, "GET /big.bin", &["Range: bytes=5368709119-"]);
     assert_eq!((seen.code, seen.field("content-range")), (206, Some("bytes 5368709119-5368709119/5368709120")));
 }
@@ -527,7 +535,7 @@ fn methods_are_answered_by_what_is_there() {
         assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some(ALLOW)), "{line}");
     }
     let connect = request(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.shared.answer(&connect, later(), true).unwrap().status().code(), 405);
+    assert_eq!(site.shared.answer(&connect, &visit(later()), true).unwrap().status().code(), 405);
     assert!(folder.join("a.txt").exists());
     // RFC 9110 §13.2.1: conditions do not turn one refusal into another.
     assert_eq!(ask(&site, "PUT /a.txt", &["If-Match: \"x\""]).code, 405);

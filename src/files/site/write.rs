@@ -1,0 +1,76 @@
+//! Writes as answers of the site: which of them there are, and where their work runs.
+//!
+//! Never: the disk on the loop. Every check of a write may touch it, so all of them run on a worker,
+//! before 100 (Continue) is sent and before content is read.
+//!
+//! The subtle thing: what is refused by its head alone is still refused by the worker, in the order of
+//! all refusals; only it is no upload then, and nothing waits for its content.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::files::writing::Call;
+use crate::files::{form, remove, upload};
+use crate::http::{Framing, Method, Request, Status};
+use crate::service::page::{self, Problem};
+use crate::service::{Answer, Lane, Outcome, Response, Sink, Visit};
+
+impl Shared {
+    /// The answer to a write that some right allows somewhere. `None`: the request is none.
+    pub(super) fn write(self: &Arc<Shared>, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+        let rights = self.writer.rights;
+        let has_right = match request.method() {
+            Method::Put => rights.fill(),
+            Method::Post => rights.upload,
+            Method::Delete => rights.delete,
+            _ => false,
+        };
+        if !has_right {
+            return None;
+        }
+        let (shared, writer) = (Arc::clone(self), Arc::clone(&self.writer));
+        let call = Arc::new(Call { writer, request: request.clone().into_owned(), visit: *visit });
+        if request.method() == Method::Delete {
+            let job = move || Outcome::Response(shared.dress(Some(&call.request), remove::remove(&call)));
+            return Some(Answer::Blocking(Lane::Long, Box::new(job)));
+        }
+        let is_hopeless = match request.framing() {
+            Framing::None => true,
+            Framing::Length(length) => length > self.writer.max_body,
+            Framing::Chunked => false,
+        };
+        let open = move || {
+            let begin = if call.request.method() == Method::Put { upload::begin } else { form::begin };
+            match begin(&call) {
+                Ok(sink) => Ok(Box::new(Dressed { shared, call, sink }) as Box<dyn Sink>),
+                Err(response) => Err(shared.dress(Some(&call.request), response)),
+            }
+        };
+        Some(match is_hopeless {
+            true => {
+                let problem = page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE));
+                let job = move || Outcome::Response(open().err().unwrap_or(problem));
+                Answer::Blocking(Lane::Short, Box::new(job))
+            }
+            // The sinks count, so that what is too long gets a page like all others.
+            false => Answer::Receive { limit: u64::MAX, open: Box::new(open) },
+        })
+    }
+}
+
+/// A sink whose answers have the fields of every answer of this site.
+struct Dressed {
+    shared: Arc<Shared>,
+    call: Arc<Call>,
+    sink: Box<dyn Sink>,
+}
+
+impl Sink for Dressed {
+    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
+        self.sink.write(octets).map_err(|response| self.shared.dress(Some(&self.call.request), response))
+    }
+
+    fn finish(self: Box<Dressed>) -> Response {
+        self.shared.dress(Some(&self.call.request), self.sink.finish())
+    }
+}
