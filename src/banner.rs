@@ -99,7 +99,7 @@ impl Banner {
             let space = URL_WIDTH.saturating_sub(url.len());
             screen += &format!("  {bold}{url}{off}{:space$}{meaning}\n", "");
         }
-        if shown < urls.len() {
+        if shown < urls.len() && room > 1 {
             screen += &format!("  and {} more addresses\n", urls.len() - shown);
         }
         screen += "\n";
@@ -271,7 +271,7 @@ mod tests {
         banner.remarks = ["one"; 5].map(String::from).to_vec();
         let screen = banner.screen();
         assert_eq!(screen.lines().count(), LINES, "{screen}");
-        assert!(screen.ends_with("Stop: Ctrl-C\n"), "{screen}");
+        assert!(screen.contains("http://127.0.0.1:8081/") && screen.ends_with("Stop: Ctrl-C\n"), "{screen}");
         banner.remarks = full;
         let screen = banner.screen();
         assert!(screen.lines().count() <= LINES, "{screen}");
