@@ -81,5 +81,5 @@ fn over_tcp(buffer: usize) -> io::Result<Vec<Vec<u8>>> {
 fn show(protocol: &str, buffer: &str, received: &[Vec<u8>]) {
     let texts: Vec<String> = received.iter().map(|r| format!("{:?}", String::from_utf8_lossy(r))).collect();
     let buffer = format!("{buffer} buffer:");
-    println!("{protocol}, 2 × send(), {buffer:<16}  {} × recv():  {}", received.len(), texts.join(" "));
+    println!("{protocol}, 2 × send(), {buffer:<15}  {} × recv():  {}", received.len(), texts.join(" "));
 }

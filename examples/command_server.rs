@@ -4,7 +4,7 @@
 //! client:  date\n
 //! server:  ok 29\nThu Jan  1 00:00:00 UTC 1970\n           a status, a length, as many bytes
 //! client:  format-the-disk\n
-//! server:  no 37\n ... and closes
+//! server:  no 50\nthis server only does: date, hello, lines, uptime\n   and closes
 //! ```
 //!
 //! ```text

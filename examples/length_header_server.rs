@@ -1,7 +1,7 @@
 //! Lab 9: receives a film behind a length-prefixed JSON header, in a loop until it is complete.
 //!
 //! ```text
-//! 00 00 00 25   {"name":"film.mp4","size":8388608}   the film, 8388608 bytes
+//! 00 00 00 22   {"name":"film.mp4","size":8388608}   the film, 8388608 bytes
 //! 4 bytes,      as many bytes of JSON                as many bytes as "size" says
 //! big-endian
 //! ```
@@ -45,11 +45,11 @@ struct Header {
 }
 
 /// A file that is removed again unless it becomes complete: also when `?` leaves the function.
-struct Part(PathBuf);
+struct Part<'p>(&'p Path);
 
-impl Drop for Part {
+impl Drop for Part<'_> {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(self.0);
     }
 }
 
@@ -59,20 +59,21 @@ fn main() -> io::Result<()> {
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| "target/films".into()));
     fs::create_dir_all(&folder)?;
     println!("listening on {}", listener.local_addr()?);
-    loop {
+    for number in 1_u64.. {
         let (stream, peer) = listener.accept()?;
-        let folder = folder.clone();
+        let part = folder.join(format!(".{}-{number}.part", std::process::id()));
         thread::Builder::new().name(peer.to_string()).spawn(move || {
-            if let Err(error) = serve(stream, &folder, &peer.port().to_string()) {
+            if let Err(error) = serve(stream, &part) {
                 println!("{peer}: {error}");
             }
         })?;
     }
+    Ok(())
 }
 
-fn serve(mut stream: TcpStream, folder: &Path, id: &str) -> io::Result<()> {
+fn serve(mut stream: TcpStream, part: &Path) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let answer = match receive(&mut stream, folder, id) {
+    let answer = match receive(&mut stream, part) {
         Ok(name) => serde_json::json!({ "saved": name }),
         Err(error) => serde_json::json!({ "error": error.to_string() }),
     };
@@ -85,8 +86,8 @@ fn serve(mut stream: TcpStream, folder: &Path, id: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Receives one film and returns the name it was saved under.
-fn receive(stream: &mut TcpStream, folder: &Path, id: &str) -> io::Result<String> {
+/// Receives one film and returns the name it was saved under, in the folder of `part`.
+fn receive(stream: &mut TcpStream, part: &Path) -> io::Result<String> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
@@ -101,8 +102,8 @@ fn receive(stream: &mut TcpStream, folder: &Path, id: &str) -> io::Result<String
         return Err(refused(format!("a film of {} bytes is too large", header.size)));
     }
 
-    let part = Part(folder.join(format!(".{id}.part")));
-    let mut file = File::create_new(&part.0)?;
+    let mut file = File::create_new(part)?;
+    let part = Part(part);
     let mut film = stream.take(header.size);
     let mut chunk = vec![0; 64 * 1024];
     let (mut received, mut calls, mut shown) = (0, 0, 0);
@@ -123,7 +124,7 @@ fn receive(stream: &mut TcpStream, folder: &Path, id: &str) -> io::Result<String
     }
     file.sync_all()?;
     // Unlike rename() a link never replaces what is there: nobody overwrites the film of another.
-    fs::hard_link(&part.0, folder.join(name))?;
+    fs::hard_link(part.0, part.0.with_file_name(name))?;
     Ok(name.into())
 }
 

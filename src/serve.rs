@@ -33,6 +33,10 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Fewer than this deserve a warning: a page of one visitor may open six connections.
 const FEW_DESCRIPTORS: u64 = 4096;
+/// Files that all loops together keep open to be quick, at most, and which part of the descriptors
+/// they may take: connections come first.
+const OPEN_FILES: usize = 256;
+const OPEN_FILES_SHARE: usize = 32;
 /// Workers at least: enough that one slow disk access does not stop the others.
 const LEAST_WORKERS: usize = 4;
 
@@ -50,9 +54,10 @@ fn serve(options: Options) -> Result<(), Complaint> {
         folder::check_writable(&folder, option, adds_only)?;
     }
     let title = folder::title(&folder.path);
-    let settings = net_settings(&options, raise_descriptors());
+    let descriptors = raise_descriptors();
+    let settings = net_settings(&options, descriptors);
     let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
-    let site = Site::open(&folder.path, file_settings(options.files.clone()))
+    let site = Site::open(&folder.path, file_settings(options.files.clone(), settings.loops, descriptors))
         .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
 
     let mut banner = Banner {
@@ -150,7 +155,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
 }
 
-fn file_settings(files: Files) -> files::Settings {
+fn file_settings(files: Files, loops: usize, descriptors: u64) -> files::Settings {
     files::Settings {
         index: files.index,
         listing: files.listing,
@@ -172,6 +177,8 @@ fn file_settings(files: Files) -> files::Settings {
         overwrite: files.overwrite,
         delete: files.delete,
         max_body: files.max_body,
+        shelf: files::SHELF_CAPACITY / loops.max(1),
+        open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
     }
 }
 

@@ -94,17 +94,19 @@ impl Server {
     #[track_caller]
     fn start(command: &mut Command) -> Server {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut before = Vec::new();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
         loop {
             let mut line = String::new();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "ended before it listened: {before:?}");
+            let count = server.stderr.read_line(&mut line).unwrap();
+            assert!(count > 0, "ended before it listened: {:?}", server.before);
             if line.starts_with("listening on ") {
                 let url = line.split(' ').nth(2).unwrap();
-                let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
-                return Server { child, stderr, before, line, port };
+                server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+                server.line = line;
+                return server;
             }
-            before.push(line);
+            server.before.push(line);
         }
     }
 
@@ -618,6 +620,24 @@ fn open_files_are_raised_to_what_is_allowed() {
     let server = Server::start(&mut shell(&folder, "ulimit -n 1024; exec \"$0\" \"$@\"", &["-p", "0", "site"]));
     let warning = "barewire: limit is 1024 open files: about 720 connections. Raise it:  ulimit -n 65536\n";
     assert_eq!(server.before, [warning]);
+
+    let arguments = ["-p", "0", "--max-connections", "5000", "site"];
+    let server = Server::start(&mut shell(&folder, "ulimit -n 4096; exec \"$0\" \"$@\"", &arguments));
+    let warning = "barewire: 5000 connections need more than the 4096 open files allowed. Raise it:  ulimit -n 6730\n";
+    assert_eq!(server.before, [warning]);
+}
+
+#[test]
+fn links_lead_out_only_where_that_was_asked_for_even_behind_the_fence() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("outside.txt"), "outside\n").unwrap();
+    std::os::unix::fs::symlink("../outside.txt", folder.0.join("site/out")).unwrap();
+    std::os::unix::fs::symlink("a.txt", folder.0.join("site/in")).unwrap();
+    for (which, out, inside) in [("any", "200", "200"), ("inside", "404", "200"), ("deny", "404", "404")] {
+        let server = Server::start(&mut barewire(&folder, &["-p", "0", "--symlinks", which, "site"]));
+        let status = |target| server.ask(target).split(' ').nth(1).unwrap().to_string();
+        assert_eq!((status("/out").as_str(), status("/in").as_str()), (out, inside), "{which}");
+    }
 }
 
 #[test]

@@ -211,8 +211,10 @@ fn a_port_in_use_is_refused_and_so_is_a_port_where_nobody_listens() {
     let server = Program::start("tcp_echo_server", &[FREE]);
     let second = run("tcp_echo_server", &[&server.place()], "");
     assert!(!second.ok && second.complaint.contains("AddrInUse"), "{}", second.complaint);
-    let place = server.place();
-    drop(server);
+    // Bound and not listening: no other program can get this port meanwhile.
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    bound.bind(&FREE.parse::<SocketAddr>().unwrap().into()).unwrap();
+    let place = bound.local_addr().unwrap().as_socket().unwrap().to_string();
     let client = run("tcp_echo_client", &[&place], "");
     assert!(!client.ok && client.complaint.contains("ConnectionRefused"), "{}", client.complaint);
 }
@@ -281,8 +283,10 @@ fn the_udp_client_shows_each_answer_and_says_when_nobody_is_there() {
     let client = run("udp_upper_client", &[&server.place(), "a", "b c", "d"], "");
     assert!(client.out.ends_with("1: 1 bytes: \"A\"\nrecv() 2: 3 bytes: \"B C\"\nrecv() 3: 1 bytes: \"D\"\n"));
 
-    let free = UdpSocket::bind(FREE).unwrap().local_addr().unwrap().to_string();
-    let client = run("udp_upper_client", &[&free], "");
+    // It hears nobody but itself, and no other program can get its port.
+    let deaf = UdpSocket::bind(FREE).unwrap();
+    deaf.connect(deaf.local_addr().unwrap()).unwrap();
+    let client = run("udp_upper_client", &[&deaf.local_addr().unwrap().to_string()], "");
     assert!(!client.ok && client.complaint.contains("nobody listens"), "{}", client.complaint);
 }
 
@@ -452,8 +456,8 @@ fn claims_are_bounded_and_nobody_replaces_the_film_of_another() {
     refused(&[0xff; 4], "too long");
     refused(&upload(&" ".repeat(4097), b""), "too long");
     refused(&upload(r#"{"name":"x","size":4294967297}"#, b"film"), "too large");
-    refused(&upload(r#"{"name":"x","size":-1}"#, b"film"), "size");
-    refused(&upload(r#"{"name":"x","size":"4"}"#, b"film"), "size");
+    refused(&upload(r#"{"name":"x","size":-1}"#, b"film"), "u64");
+    refused(&upload(r#"{"name":"x","size":"4"}"#, b"film"), "u64");
     refused(&upload(r#"{"name":"x"}"#, b"film"), "size");
     refused(&upload("film", b"film"), "expected");
     refused(&upload(r#"{"name":"é","size":0}"#, b"")[..24], "fill whole buffer");
@@ -497,14 +501,13 @@ fn nothing_is_run_that_is_not_in_the_table() {
         "date\0\n",
         "hello\r\r\n",
         "\n",
-        "hello",
         "hello\u{2028}\n",
     ] {
         // The second line would be answered, were the connection still listened to.
-        assert_eq!(server.ask(format!("{line}hello\n").trim_end_matches('\n').to_string() + "\n"), refusal, "{line:?}");
+        assert_eq!(server.ask(format!("{line}hello\n")), refusal, "{line:?}");
     }
     assert_eq!(server.ask("hello"), refusal, "a line without its end is no line");
-    assert_eq!(server.ask("x".repeat(70_000)), refusal);
+    assert_eq!(server.ask("x".repeat(50_000)), refusal);
     let page = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\ndate\n";
     assert_eq!(server.ask(page), refusal, "a page in a browser gets no further than its request line");
     let client = run("command_client", &[&server.place(), "date; id", "hello"], "");
@@ -530,8 +533,10 @@ fn bytes_and_characters_are_counted_apart() {
         assert_eq!(server.ask(line), format!("{answer}\r\n"), "{line:?}");
         assert_eq!(server.ask_bytewise(line), format!("{answer}\r\n"), "{line:?}");
     }
-    let three = server.ask("é\nab\nc");
-    assert_eq!(three.lines().map(|line| &line[..21]).collect::<Vec<_>>().len(), 3, "{three}");
+    let three = "you entered 1 character (2 bytes)\r\n\
+                 you entered 2 characters (2 bytes)\r\n\
+                 you entered 1 character (1 byte)\r\n";
+    assert_eq!(server.ask("é\nab\nc"), three, "one recv() may hold many lines");
     assert_eq!(server.ask(b"ab\xff\xfe\n"), "you entered 4 bytes, no UTF-8 from byte 3 on\r\n");
 }
 

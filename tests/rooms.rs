@@ -154,7 +154,7 @@ fn has_word(line: &str, word: &str) -> bool {
         let before = line[..at].chars().next_back().is_some_and(part_of_name);
         let after = line[at + word.len()..].chars().next().is_some_and(part_of_name);
         let (first, last) = (word.starts_with(part_of_name), word.ends_with(part_of_name));
-        !(first && before) && !(last && after)
+        !(first && before || last && after)
     })
 }
 

@@ -38,4 +38,5 @@ pub(crate) mod writing;
 
 pub use root::{Door, Symlinks};
 pub use settings::{Cache, MAX_BODY, Settings};
+pub use shelf::CAPACITY as SHELF_CAPACITY;
 pub use site::Site;

@@ -11,6 +11,7 @@
 //! else a cache would hand the plain file to all, or the gzip to those who cannot read it.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::coding::{self, Coding};
@@ -125,6 +126,7 @@ fn send(request: &Request<'_>, representation: Representation, selected: Selecte
     }
     response = response.field("Accept-Ranges", "bytes");
     let Representation { file, media_type, .. } = representation;
+    let file = Arc::new(file);
     match selected {
         // §15.3.7.2: the parts have Content-Range, the whole has none.
         Selected::Many(parts) => {

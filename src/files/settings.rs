@@ -41,6 +41,8 @@ pub struct Settings {
     pub cache: Cache,
     /// Octets of small files that each loop keeps ready; 0 for none.
     pub shelf: usize,
+    /// Larger files that each loop keeps open.
+    pub open_files: usize,
     /// Whether new files may be made.
     pub upload: bool,
     /// Whether files may be replaced.
@@ -66,6 +68,7 @@ impl Default for Settings {
             cors: None,
             cache: Cache::Revalidate,
             shelf: shelf::CAPACITY,
+            open_files: shelf::OPEN_FILES,
             upload: false,
             overwrite: false,
             delete: false,

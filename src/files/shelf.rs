@@ -1,4 +1,5 @@
-//! The shelf: small files that lie ready to be sent, and are looked at before each use.
+//! The shelf: small files that lie ready to be sent, larger ones that stand open with their head
+//! ready; looked at before each use.
 //!
 //! A hit costs one `statat` and two copies instead of open, fstat, read and close. Every loop has a
 //! shelf of its own: no lock, no shared line of memory.
@@ -29,12 +30,15 @@ use super::precondition::{self, Verdict};
 use super::root::{Kind, Meta, Root};
 use super::validator::Validators;
 use crate::http::{Method, Prepared, Request, Status};
-use crate::service::{Body, Response};
+use crate::service::{Answer, Body, Response};
 
-/// Content up to this length is kept: for more, `sendfile` is as cheap as a copy.
-pub(crate) const LARGEST: u64 = 16 * 1024;
+/// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
+/// kept instead.
+const SMALL: u64 = 16 * 1024;
+/// Files that a loop keeps open unless told otherwise.
+pub(crate) const OPEN_FILES: usize = 64;
 /// Octets that all loops together may keep.
-pub(crate) const CAPACITY: usize = 64 * 1024 * 1024;
+pub const CAPACITY: usize = 64 * 1024 * 1024;
 /// The longest path that is kept; a longer one would be a burden to compare.
 const LONGEST_PATH: usize = 512;
 
@@ -46,7 +50,9 @@ struct Item {
     place: Box<[u8]>,
     meta: Meta,
     validators: Validators,
+    /// Head and content, or the head of what `file` has.
     whole: Arc<Prepared>,
+    file: Option<Arc<File>>,
     not_modified: Option<Arc<Prepared>>,
     /// If the answer depends on Accept-Encoding: the folder in which no prepared coding stood.
     alone: Option<Alone>,
@@ -70,6 +76,8 @@ pub(crate) struct Shelf {
     hand: usize,
     weight: usize,
     capacity: usize,
+    open: usize,
+    most_open: usize,
 }
 
 /// What a request asks besides the file, as far as it matters here.
@@ -105,9 +113,9 @@ impl Wishes {
 
 impl Shelf {
     /// An empty shelf.
-    pub(crate) fn new(capacity: usize) -> Shelf {
+    pub(crate) fn new(capacity: usize, most_open: usize) -> Shelf {
         let (index, hasher) = (HashMap::new(), RandomState::new());
-        Shelf { index, hasher, slots: Vec::new(), hand: 0, weight: 0, capacity }
+        Shelf { index, hasher, slots: Vec::new(), hand: 0, weight: 0, capacity, open: 0, most_open }
     }
 
     fn find(&self, path: &[u8]) -> Option<usize> {
@@ -116,7 +124,7 @@ impl Shelf {
     }
 
     /// The answer to this request, if it lies ready and is still true.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root) -> Option<Arc<Prepared>> {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root) -> Option<Answer> {
         let (wishes, slot) = self.candidate(request)?;
         let item = &mut self.slots[slot];
         if wishes.codings && item.negotiated {
@@ -130,12 +138,19 @@ impl Shelf {
         }
         item.used = true;
         if !wishes.conditional {
-            return Some(Arc::clone(&item.whole));
+            return Some(item.whole());
         }
         match precondition::evaluate(request, Some(&item.validators)) {
-            Verdict::Proceed { .. } => Some(Arc::clone(&item.whole)),
-            Verdict::NotModified => item.not_modified.clone(),
+            Verdict::Proceed { .. } => Some(item.whole()),
+            Verdict::NotModified => item.not_modified.clone().map(Answer::Ready),
             Verdict::Failed => None,
+        }
+    }
+
+    /// Descriptors are short: the open files go, the small ones in memory stay.
+    pub(crate) fn close_files(&mut self) {
+        while let Some(slot) = self.slots.iter().position(|item| item.file.is_some()) {
+            self.forget::<()>(slot);
         }
     }
 
@@ -159,7 +174,7 @@ impl Shelf {
         now: SystemTime,
     ) {
         match (response.status(), response.body()) {
-            (Status::OK, Body::File { file, from: 0, len }) if *len <= LARGEST => {
+            (Status::OK, Body::File { file, from: 0, .. }) => {
                 if let Some(item) = make(request, response, file, root, index, now) {
                     self.put(item);
                 }
@@ -181,13 +196,15 @@ impl Shelf {
             self.forget::<()>(slot);
         }
         let weight = item.weight();
-        while self.weight + weight > self.capacity && !self.slots.is_empty() {
-            self.evict();
-        }
-        if weight > self.capacity {
+        let open = usize::from(item.file.is_some());
+        if weight > self.capacity || open > self.most_open {
             return;
         }
+        while self.weight + weight > self.capacity || self.open + open > self.most_open {
+            self.evict();
+        }
         self.weight += weight;
+        self.open += open;
         self.index.insert(self.hasher.hash_one(&*item.path), self.slots.len());
         self.slots.push(item);
     }
@@ -209,6 +226,7 @@ impl Shelf {
     fn forget<T>(&mut self, slot: usize) -> Option<T> {
         let item = self.slots.swap_remove(slot);
         self.weight -= item.weight();
+        self.open -= usize::from(item.file.is_some());
         self.index.remove(&self.hasher.hash_one(&*item.path));
         if let Some(moved) = self.slots.get(slot) {
             self.index.insert(self.hasher.hash_one(&*moved.path), slot);
@@ -218,6 +236,14 @@ impl Shelf {
 }
 
 impl Item {
+    fn whole(&self) -> Answer {
+        let head = Arc::clone(&self.whole);
+        match &self.file {
+            Some(file) => Answer::ReadyFile(head, Arc::clone(file)),
+            None => Answer::Ready(head),
+        }
+    }
+
     fn weight(&self) -> usize {
         let not_modified = 512; // counted whether it is there or not, so that weights do not change
         self.whole.weight() + not_modified + self.path.len() + self.place.len() + size_of::<Item>()
@@ -228,7 +254,7 @@ impl Item {
 fn make(
     request: &Request<'_>,
     response: &Response,
-    file: &File,
+    file: &Arc<File>,
     root: &Root,
     index: &[String],
     now: SystemTime,
@@ -252,14 +278,18 @@ fn make(
     }
     let negotiated = fields.get("Vary").is_some();
     let alone = if negotiated { alone(root, &place, now) } else { None };
-    let content = read(file, meta.size)?;
+    let (whole, file) = if meta.size <= SMALL {
+        (Prepared::new(Status::OK, fields, &read(file, meta.size)?), None)
+    } else {
+        (Prepared::head(Status::OK, fields, meta.size), Some(Arc::clone(file)))
+    };
     // What was read is what was measured only if nothing has moved meanwhile.
     if root.look(&place) != Some(meta) {
         return None;
     }
-    let whole = Arc::new(Prepared::new(Status::OK, fields, &content));
+    let whole = Arc::new(whole);
     let (path, place) = (path.into(), place.into_boxed_slice());
-    Some(Item { path, place, meta, validators, whole, not_modified: None, alone, negotiated, used: false })
+    Some(Item { path, place, meta, validators, whole, file, not_modified: None, alone, negotiated, used: false })
 }
 
 /// The folder of a file, if no prepared coding of the file stands in it for certain.

@@ -28,13 +28,13 @@ use crate::http::{Expectation, Method, Refusal, Request, Status, field};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Body, Lane, Outcome, Response, Service, Visit};
 
-/// A served folder (or one served file). Each loop has one of its own, with a [`Shelf`] that nobody
-/// else touches.
+/// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
+/// that nobody else touches.
 pub struct Site {
     shared: Arc<Shared>,
     /// Small files that lie ready; none where looking at a file may wait for a network, or where an
     /// answer depends on who asks.
-    shelf: Option<Shelf>,
+    pub(super) shelf: Option<Shelf>,
 }
 
 /// What all loops and workers read.
@@ -46,6 +46,7 @@ struct Shared {
     cors: Option<Cors>,
     cache_control: String,
     shelf: usize,
+    open_files: usize,
     writer: Arc<Writer>,
 }
 
@@ -90,18 +91,15 @@ impl Site {
                 Cache::Seconds(seconds) => format!("max-age={seconds}"),
             },
             shelf: settings.shelf,
+            open_files: settings.open_files,
         })))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
         let kept = shared.shelf > 0 && shared.cors.is_none() && shared.place.single.is_none();
-        let shelf = (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf));
+        let shelf =
+            (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf, shared.open_files));
         Site { shared, shelf }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn shelf(&self) -> Option<&Shelf> {
-        self.shelf.as_ref()
     }
 
     /// One sentence on how the folder is held, for the banner.
@@ -123,8 +121,8 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let root = &self.shared.place.root;
-        if let Some(prepared) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root)) {
-            return Answer::Ready(prepared);
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root)) {
+            return ready;
         }
         if let Some(answer) = self.shared.write(request, visit) {
             return answer;
@@ -152,6 +150,12 @@ impl Service for Site {
 
     fn methods(&self) -> Vec<Method> {
         self.shared.writer.rights.methods()
+    }
+
+    fn relieve(&mut self) {
+        if let Some(shelf) = &mut self.shelf {
+            shelf.close_files();
+        }
     }
 
     fn fork(&self) -> Box<dyn Service> {
@@ -347,7 +351,7 @@ impl Shared {
         };
         match self.place.open_file(path, may_block) {
             Ok((file, meta)) => {
-                let body = Body::File { file, from: 0, len: meta.size };
+                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 let media_type = media_type::of(path);
                 let response = Response::new(status).field("Content-Type", media_type.as_bytes());
                 // This page too may have been uploaded.

@@ -324,8 +324,7 @@ impl Connection {
         date: &HttpDate,
         out: &mut Vec<u8>,
     ) -> Transfer {
-        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
-        debug_assert!(!status.is_interim());
+        debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
         self.settle();
         let mut line = None;
         let mut transfer = Transfer::Nothing;

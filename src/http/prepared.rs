@@ -23,20 +23,29 @@ pub struct Prepared {
     date: usize,
     /// Where the head ends.
     head: usize,
+    /// Octets of content, here or elsewhere.
+    content: u64,
 }
 
 impl Prepared {
     /// A response with this content; a status that forbids content has none and says no length.
     pub fn new(status: Status, fields: &Fields, content: &[u8]) -> Prepared {
-        let length = (!status.forbids_content()).then_some(("Content-Length", content.len() as u64));
-        let content = if length.is_some() { content } else { &[] };
-        let mut octets = Vec::with_capacity(256 + fields.octets().len() + content.len());
-        write_head(&mut octets, status, fields, &HttpDate::from_second(0), length, Persistence::Implied);
-        let head = octets.len();
+        let content = if status.forbids_content() { &[] } else { content };
+        let mut prepared = Prepared::head(status, fields, content.len() as u64);
+        let mut octets = std::mem::take(&mut prepared.octets).into_vec();
         octets.extend_from_slice(content);
+        Prepared { octets: octets.into_boxed_slice(), ..prepared }
+    }
+
+    /// The head alone of a response whose content, `content` octets, lies elsewhere.
+    pub fn head(status: Status, fields: &Fields, content: u64) -> Prepared {
+        let mut octets = Vec::with_capacity(256 + fields.octets().len());
+        let length = (!status.forbids_content()).then_some(("Content-Length", content));
+        write_head(&mut octets, status, fields, &HttpDate::from_second(0), length, Persistence::Implied);
         // "Date: " stands first behind the status line.
         let line = octets.iter().position(|&o| o == b'\n').map_or(0, |at| at + 1);
-        Prepared { status, octets: octets.into_boxed_slice(), date: line + b"Date: ".len(), head }
+        let head = octets.len();
+        Prepared { status, octets: octets.into_boxed_slice(), date: line + b"Date: ".len(), head, content }
     }
 
     /// The status.
@@ -44,9 +53,14 @@ impl Prepared {
         self.status
     }
 
+    /// The head, with some date.
+    pub fn head(&self) -> &[u8] {
+        &self.octets[..self.head]
+    }
+
     /// Octets of content.
-    pub fn content_len(&self) -> usize {
-        self.octets.len() - self.head
+    pub fn content_len(&self) -> u64 {
+        self.content
     }
 
     /// Octets it takes in memory.

@@ -24,8 +24,7 @@ use super::exchange::Exchange;
 use super::intake::Intake;
 use super::journal::Journal;
 use super::outbox::{Flushed, Outbox, Sent, Spare};
-use super::reading::broken;
-use super::roster::Seat;
+use super::seat::Seat;
 use crate::http::{Connection, HttpDate, Limits, Phase};
 use crate::service::Service;
 use crate::wire::Tape;
@@ -279,7 +278,7 @@ impl Client {
             Ok(Flushed::Blocked) => self.writable = false,
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(Ended::broken(&error)),
         }
         Ok(())
     }
@@ -341,7 +340,7 @@ impl Client {
 
     /// The connection is gone: what was begun is written to the log.
     pub fn leave(&mut self, ended: Ended, cx: &mut Context<'_>) {
-        self.exchange.break_off(self.peer, ended, cx);
+        self.exchange.break_off(self.peer, ended, cx.wall, cx.journal);
         self.outbox.clear(cx.spare);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);

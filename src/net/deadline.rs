@@ -17,7 +17,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::roster::Seat;
+use super::seat::Seat;
 use crate::http::Phase;
 
 /// The window over which a rate is measured.
@@ -36,7 +36,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// Octets per second that content must reach, over [`RATE_WINDOW`].
+    /// Octets per second that content must reach, over [`RATE_WINDOW`]; 0 for no minimum.
     pub min_rate: u64,
     /// How long running answers may go on after a stop.
     pub grace: Duration,
@@ -108,7 +108,7 @@ impl Deadline {
             return false;
         }
         let enough = match self.phase {
-            Phase::Content => self.moved >= timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs()).max(1),
+            Phase::Content => self.moved >= timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs()),
             // The kernel reports room in steps, so a rate would be measured wrongly: any octet counts.
             Phase::Sending => self.moved > 0,
             _ => false,

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::Waker;
 
-use super::roster::Seat;
+use super::seat::Seat;
 use super::workers::Workers;
 use crate::service::{Lane, Outcome, Response, Sink};
 

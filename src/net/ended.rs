@@ -41,6 +41,12 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// An error of the socket: the connection is of no use any more, whatever the kernel calls it.
+    pub(super) fn broken(error: &std::io::Error) -> Ended {
+        log::trace!("connection lost: {error}");
+        Ended::Broken
+    }
+
     /// Every reason.
     pub const ALL: [Ended; 19] = [
         Ended::PeerClosed,

@@ -53,6 +53,7 @@ impl EventLoop {
             io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
             _ => {
                 log::warn!("cannot accept: {error}");
+                self.service.relieve();
                 self.tell_one(number);
                 self.paused_until = Some(self.now + PAUSE);
             }
@@ -94,7 +95,7 @@ impl EventLoop {
 
     /// Closes a connection that has been idle for long; `false` when none was found.
     fn make_room(&mut self) -> bool {
-        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE) else { return false };
+        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE, Client::idle_since) else { return false };
         let Some(client) = self.roster.take(seat) else { return false };
         self.dismiss(seat, client, Ended::MadeRoom);
         true

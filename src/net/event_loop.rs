@@ -28,7 +28,8 @@ use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
 use super::outbox::Spare;
-use super::roster::{Roster, Seat};
+use super::roster::Roster;
+use super::seat::Seat;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
@@ -82,10 +83,10 @@ pub struct EventLoop {
     pub(super) common: Arc<Common>,
     pub(super) poll: Poll,
     pub(super) doors: Vec<Door>,
-    pub(super) roster: Roster,
+    pub(super) roster: Roster<Client>,
     wheel: Wheel,
     desk: Desk,
-    service: Box<dyn Service>,
+    pub(super) service: Box<dyn Service>,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,

@@ -153,7 +153,7 @@ impl Clone for Journal {
 pub struct Written(Receiver<()>);
 
 impl Written {
-    /// Waits until the last line is out, but not longer than [`LAST_LINES`]: a reader that has stopped
+    /// Waits until the last line is out, but not longer than a second: a reader that has stopped
     /// reading must not keep the server from stopping.
     pub fn wait(self) {
         // Never a message: the sender is dropped when the thread ends.

@@ -15,6 +15,7 @@
 //! ([`ended`]).
 
 pub mod admission;
+mod answering;
 pub mod client;
 pub mod deadline;
 pub mod desk;
@@ -29,6 +30,7 @@ pub mod outbox;
 pub mod overload;
 mod reading;
 pub mod roster;
+pub mod seat;
 pub mod server;
 pub mod signal;
 pub mod workers;

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
@@ -52,7 +53,7 @@ impl Spare {
 #[derive(Debug)]
 enum Part {
     Octets { octets: Octets, from: usize },
-    Range { file: std::sync::Arc<File>, from: u64, len: u64 },
+    Range { file: Arc<File>, from: u64, len: u64 },
 }
 
 /// What a flush came to.
@@ -118,10 +119,9 @@ impl Outbox {
             Body::Octets(octets) => self.parts.push_back(Part::Octets { octets, from: 0 }),
             Body::File { file, from, len } if len <= SMALL => return read_behind(&mut self.buffer, &file, from, len),
             Body::File { file, from, len } => {
-                self.parts.push_back(Part::Range { file: std::sync::Arc::new(file), from, len });
+                self.parts.push_back(Part::Range { file, from, len });
             }
             Body::Pieces { file, pieces } => {
-                let file = std::sync::Arc::new(file);
                 self.parts.extend(pieces.into_iter().map(|piece| match piece {
                     Piece::Octets(octets) => Part::Octets { octets: Octets::Owned(octets), from: 0 },
                     Piece::Range { from, len } => Part::Range { file: file.clone(), from, len },
@@ -129,6 +129,11 @@ impl Outbox {
             }
         }
         Ok(true)
+    }
+
+    /// Adds a whole file of this length behind its head.
+    pub fn push_file(&mut self, file: Arc<File>, len: u64) {
+        self.parts.push_back(Part::Range { file, from: 0, len });
     }
 
     /// Sends what the socket takes; `sent` is told of every octet that the kernel took.
@@ -187,7 +192,7 @@ pub enum Sent<'a> {
     /// Octets of a file, which never passed through the program.
     File {
         /// The file.
-        file: &'a std::sync::Arc<File>,
+        file: &'a Arc<File>,
         /// The first octet.
         from: u64,
         /// How many.

@@ -6,7 +6,6 @@
 //! is left over (a head that is not complete, a request behind one that is being answered) becomes the
 //! client's own, and is given back as soon as it is used up, so an idle client owns no buffer.
 
-use std::io;
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -67,7 +66,7 @@ impl Client {
                 self.readable = false;
                 Ok(0)
             }
-            Err(errno) => Err(broken(&errno.into())),
+            Err(errno) => Err(Ended::broken(&errno.into())),
         }
     }
 
@@ -123,10 +122,4 @@ impl Client {
             }
         }
     }
-}
-
-/// What is said of an error of the socket: nothing that can be mended.
-pub(super) fn broken(error: &io::Error) -> Ended {
-    log::trace!("connection lost: {error}");
-    Ended::Broken
 }

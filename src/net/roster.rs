@@ -2,62 +2,36 @@
 //!
 //! Never: what a client does in its seat.
 //!
-//! The subtle thing: a seat carries a generation. An event, a deadline or an answer that was meant for
-//! the client who sat there before finds another generation and is dropped, so a late answer can
-//! never reach a stranger.
+//! The subtle thing: whoever asks with the seat of a client that has left ([`Seat`] carries a
+//! generation) finds nobody, however many have sat there since.
 
-use mio::Token;
+use std::time::Instant;
 
-use super::client::Client;
-
-/// A place in the roster, good for one client only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Seat(u64);
-
-impl Seat {
-    /// The seat with this number, in this generation.
-    pub fn new(index: u32, generation: u32) -> Seat {
-        Seat(u64::from(generation) << 32 | u64::from(index))
-    }
-
-    /// Its number.
-    pub fn index(self) -> u32 {
-        self.0 as u32
-    }
-
-    fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    /// As the poller's token: generations start at 1, so small numbers are free for others.
-    pub fn token(self) -> Token {
-        Token(self.0 as usize)
-    }
-
-    /// The seat of a token made by [`Seat::token`]; `None` for one of the small numbers.
-    pub fn of(token: Token) -> Option<Seat> {
-        let seat = Seat(token.0 as u64);
-        (seat.generation() > 0).then_some(seat)
-    }
-}
+use super::seat::Seat;
 
 #[derive(Debug)]
-struct Place {
+struct Place<T> {
     generation: u32,
-    client: Option<Box<Client>>,
+    client: Option<Box<T>>,
     taken: bool,
 }
 
 /// All seats of a loop.
-#[derive(Debug, Default)]
-pub struct Roster {
-    places: Vec<Place>,
+#[derive(Debug)]
+pub struct Roster<T> {
+    places: Vec<Place<T>>,
     free: Vec<u32>,
     /// Where the next search for an idle client begins.
     cursor: usize,
 }
 
-impl Roster {
+impl<T> Default for Roster<T> {
+    fn default() -> Roster<T> {
+        Roster { places: Vec::new(), free: Vec::new(), cursor: 0 }
+    }
+}
+
+impl<T> Roster<T> {
     /// A fresh seat.
     pub fn allot(&mut self) -> Seat {
         let index = self.free.pop().unwrap_or_else(|| {
@@ -71,24 +45,24 @@ impl Roster {
         Seat::new(index, place.generation)
     }
 
-    fn place(&mut self, seat: Seat) -> Option<&mut Place> {
+    fn place(&mut self, seat: Seat) -> Option<&mut Place<T>> {
         self.places.get_mut(seat.index() as usize).filter(|p| p.taken && p.generation == seat.generation())
     }
 
     /// Takes the client out for a turn; its seat stays reserved.
-    pub fn take(&mut self, seat: Seat) -> Option<Box<Client>> {
+    pub fn take(&mut self, seat: Seat) -> Option<Box<T>> {
         self.place(seat)?.client.take()
     }
 
     /// Puts the client back.
-    pub fn put(&mut self, seat: Seat, client: Box<Client>) {
+    pub fn put(&mut self, seat: Seat, client: Box<T>) {
         if let Some(place) = self.place(seat) {
             place.client = Some(client);
         }
     }
 
     /// The client of a seat.
-    pub fn get(&mut self, seat: Seat) -> Option<&mut Client> {
+    pub fn get(&mut self, seat: Seat) -> Option<&mut T> {
         self.place(seat)?.client.as_deref_mut()
     }
 
@@ -114,12 +88,12 @@ impl Roster {
 
     /// The client that has been idle longest among the next `look` seats. Looking at all of them for
     /// every connection over the limit would make a flood dearer to refuse than to serve.
-    pub fn idlest(&mut self, look: usize) -> Option<Seat> {
+    pub fn idlest(&mut self, look: usize, idle_since: impl Fn(&T) -> Option<Instant>) -> Option<Seat> {
         let mut best = None;
         for _ in 0..look.min(self.places.len()) {
             self.cursor = (self.cursor + 1) % self.places.len();
             let place = &self.places[self.cursor];
-            let Some(since) = place.client.as_ref().and_then(|c| c.idle_since()) else { continue };
+            let Some(since) = place.client.as_deref().and_then(&idle_since) else { continue };
             if best.is_none_or(|(earliest, _)| since < earliest) {
                 best = Some((since, Seat::new(self.cursor as u32, place.generation)));
             }
@@ -134,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_seat_given_to_the_next_client_is_another_seat() {
-        let mut roster = Roster::default();
+        let mut roster = Roster::<()>::default();
         let first = roster.allot();
         roster.release(first);
         let second = roster.allot();
@@ -143,7 +117,5 @@ mod tests {
         assert!(roster.place(first).is_none() && roster.place(second).is_some());
         roster.release(first);
         assert!(!roster.is_empty());
-        assert_eq!(Seat::of(second.token()), Some(second));
-        assert_eq!(Seat::of(Token(3)), None);
     }
 }

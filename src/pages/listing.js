@@ -23,7 +23,7 @@ if (!box) return
 one('.tools').hidden = false
 one('th small').remove()
 
-// Each batch lays the table out anew, so they grow: few layouts, and the first rows at once.
+// Batches grow: the first rows at once, and few layouts in all.
 const times = body.getElementsByTagName('time')
 const zone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 let done = 0, batch = 500
@@ -31,14 +31,14 @@ const local = () => {
   for (const end = Math.min(done + batch, times.length); done < end; done++)
     times[done].textContent = zone.format(new Date(times[done].dateTime))
   batch *= 4
-  if (done < times.length) setTimeout(local)
+  setTimeout(done < times.length ? local : index)
 }
-local()
 
 const fold = text => text.normalize('NFC').toLowerCase()
 let rows
+const index = () => rows ||= Array.from(body.rows, row => [row, fold(row.cells[0].textContent)])
 const filter = () => {
-  rows ||= Array.from(body.rows, row => [row, fold(row.cells[0].textContent)])
+  index()
   const wanted = fold(box.value.trim())
   let shown = 0
   for (const [row, name] of rows) {
@@ -48,6 +48,7 @@ const filter = () => {
   }
   one('#shown').textContent = !wanted ? '' : shown ? `${shown} of ${rows.length} shown` : 'Nothing here has that in its name.'
 }
+local()
 box.oninput = filter
 // A browser that goes back puts the old text into the box.
 if (box.value) filter()

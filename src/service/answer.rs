@@ -6,6 +6,7 @@
 //! from memory is answered at once ([`Answer::Now`]); everything else becomes a job for the workers.
 //! A trip to a worker and back costs some thirty times a cached open, which is why there are two doors.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -65,6 +66,8 @@ pub enum Answer {
     Now(Response),
     /// At once, with octets that lie ready.
     Ready(Arc<Prepared>),
+    /// At once, with a head that lies ready and a whole file that is open.
+    ReadyFile(Arc<Prepared>, Arc<File>),
     /// After some work that may block.
     Blocking(Lane, Job),
     /// After the content has been collected in memory: at most `limit` octets, more is 413.
@@ -119,6 +122,9 @@ pub trait Service: Send {
     fn methods(&self) -> Vec<Method> {
         vec![Method::Get, Method::Head, Method::Options]
     }
+
+    /// Descriptors are short: whatever is only kept open to be quick is to be closed.
+    fn relieve(&mut self) {}
 
     /// The same service for another loop.
     fn fork(&self) -> Box<dyn Service>;

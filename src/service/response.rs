@@ -98,7 +98,7 @@ pub enum Body {
     /// `len` octets of an open file from `from` on.
     File {
         /// The file, opened and measured by whoever made the response.
-        file: File,
+        file: Arc<File>,
         /// The first octet.
         from: u64,
         /// How many.
@@ -107,7 +107,7 @@ pub enum Body {
     /// From memory and file in turns.
     Pieces {
         /// The file every range refers to.
-        file: File,
+        file: Arc<File>,
         /// In the order in which they are sent.
         pieces: Vec<Piece>,
     },

@@ -66,7 +66,7 @@ fn dotfiles_are_not_there_but_well_known_is() {
 
 #[test]
 fn a_link_out_of_the_folder_leads_nowhere() {
-    let outside = Folder::with(&[("secret.txt", "secret"), ("index.html", "secret")]);
+    let outside = Folder::with(&[("secret.txt", "HIDDEN"), ("index.html", "HIDDEN")]);
     let folder = Folder::with(&[("inside.txt", "inside"), ("sub/x.txt", "x"), ("linked/y.txt", "y")]);
     symlink(outside.join("secret.txt"), folder.join("file")).unwrap();
     symlink(outside.path(), folder.join("folder")).unwrap();
@@ -91,10 +91,10 @@ fn a_link_out_of_the_folder_leads_nowhere() {
         "/folder",
     ] {
         let answer = get(&server, target, "");
-        assert!(!answer.assert_status(404).text().contains("secret"), "{target}");
+        assert!(!answer.assert_status(404).text().contains("HIDDEN"), "{target}");
     }
     let listed = get(&server, "/linked/", "");
-    assert!(!listed.text().contains("secret"), "an index file is no way out: {listed:?}");
+    assert!(!listed.text().contains("HIDDEN"), "an index file is no way out: {listed:?}");
     assert_eq!(get(&server, "/relative", "").text(), "inside");
     assert_eq!(get(&server, "/sub/up", "").text(), "inside");
     assert_eq!(get(&server, "/dir/x.txt", "").text(), "x");
@@ -103,14 +103,14 @@ fn a_link_out_of_the_folder_leads_nowhere() {
     get(&strict, "/relative", "").assert_status(404);
     get(&strict, "/dir/x.txt", "").assert_status(404);
     let open = Server::start(&folder, &["--symlinks", "any"]);
-    assert_eq!(get(&open, "/file", "").text(), "secret");
+    assert_eq!(get(&open, "/file", "").text(), "HIDDEN");
 }
 
 #[test]
 fn a_folder_that_is_swapped_for_a_link_while_fetched_leaks_nothing() {
     use rustix::fs::{RenameFlags, renameat_with};
     use std::sync::atomic::{AtomicBool, Ordering};
-    let outside = Folder::with(&[("file.txt", "secret")]);
+    let outside = Folder::with(&[("file.txt", "HIDDEN")]);
     let folder = Folder::with(&[("place/file.txt", "public"), ("place/sub/file.txt", "public")]);
     symlink(outside.path(), folder.join("trap")).unwrap();
     let server = Server::start(&folder, &["--log", "off"]);
@@ -127,7 +127,7 @@ fn a_folder_that_is_swapped_for_a_link_while_fetched_leaks_nothing() {
         for i in 0..6_000 {
             let target = ["/place/file.txt", "/trap/file.txt", "/place/", "/place/sub/../file.txt"][i % 3];
             let answer = client.get(target, "");
-            assert!(!answer.text().contains("secret"), "request {i}: {target}");
+            assert!(!answer.text().contains("HIDDEN"), "request {i}: {target}");
             assert!(matches!(answer.status, 200 | 404 | 503), "{answer:?}");
             seen[usize::from(answer.status == 200)] += 1;
         }

@@ -16,6 +16,7 @@ mod server;
 
 mod clocks;
 mod conditional;
+mod corpus;
 mod drain;
 mod exchange;
 mod faults;

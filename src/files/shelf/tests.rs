@@ -32,6 +32,13 @@ fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
             connection.respond_prepared(&prepared, &date, &mut out);
             return Got { octets: String::from_utf8(out).unwrap(), ready: true };
         }
+        Answer::ReadyFile(head, file) => {
+            connection.respond_prepared(&head, &date, &mut out);
+            let mut content = vec![0; head.content_len() as usize];
+            file.read_exact_at(&mut content, 0).unwrap();
+            out.extend(content);
+            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
+        }
         Answer::Now(response) => response,
         Answer::Blocking(_, job) => match job() {
             Outcome::Response(response) => response,
@@ -203,7 +210,7 @@ fn what_is_kept_is_bounded_and_the_unused_goes_first() {
         let _ = fetch_at(&mut site, &get(&format!("/{n}.html")), now);
         assert!(n == 0 || fetch_at(&mut site, &get("/0.html"), now).ready, "in use, and gone after {n}");
     }
-    let shelf = site.shelf().unwrap();
+    let shelf = site.shelf.as_ref().unwrap();
     assert!(shelf.weight <= 10 * one && shelf.slots.len() < 40 && shelf.slots.len() > 5);
     assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
     assert_eq!(shelf.index.len(), shelf.slots.len());

@@ -1,0 +1,299 @@
+//! The answering side of a client: from a request to what stands in its outbox.
+//!
+//! Never: the socket. Answers go into the outbox; [`super::client`] moves octets.
+//!
+//! The subtle thing: `sent` is told to the machine when an answer has left completely, and for an
+//! answer that lies in the buffer as a whole that is already when it is put there: so the answers to
+//! a pipeline gather and leave in one `send`. An answer with large content blocks the next request
+//! until the last octet of it is with the kernel.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::client::{Client, Context, Last};
+use super::desk::{Desk, Finished};
+use super::ended::Ended;
+use super::intake::{Collecting, Errand, Intake, Receiving};
+use super::journal::Entry;
+use super::seat::Seat;
+use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Request, Status, Transfer};
+use crate::service::page::{self, Problem};
+use crate::service::{Answer, Lane, Outcome, Response, Visit};
+
+impl Client {
+    /// A request has come.
+    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
+        cx.tally.requests += 1;
+        self.exchange.reason = None;
+        self.intake = Intake::Nothing;
+        if cx.journal.is_on() {
+            self.exchange.entry = Some(Box::new(Entry::of(&request, cx.wall)));
+        }
+        self.ask(request, framing, cx);
+    }
+
+    fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
+        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        // A service that panics on the loop costs one answer and not the server.
+        let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
+        let problem = |status| page::problem(&request, &Problem::new(status));
+        match answer {
+            Err(_) => self.deliver(problem(Status::INTERNAL_SERVER_ERROR).with_note("a service panicked"), cx),
+            Ok(Answer::Now(response)) => self.deliver(response, cx),
+            Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
+            Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
+            Ok(Answer::Blocking(lane, job)) => {
+                self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
+                if !self.away {
+                    self.deliver(busy(&request), cx);
+                }
+            }
+            Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
+                self.deliver(problem(Status::CONTENT_TOO_LARGE), cx);
+            }
+            Ok(Answer::Collect { limit, then }) => {
+                self.intake = Intake::Collecting(Collecting::new(limit, then, request.into_owned()));
+                self.connection.continue_(self.outbox.buffer(cx.spare));
+                if !framing.has_content() {
+                    self.end_content(cx);
+                }
+            }
+            Ok(Answer::Receive { limit, open }) => {
+                self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
+                if !self.away {
+                    return self.deliver(busy(&request), cx);
+                }
+                let mut receiving = Receiving::new(limit, request.into_owned());
+                if !framing.has_content() {
+                    receiving.complete();
+                }
+                self.intake = Intake::Receiving(receiving);
+            }
+        }
+    }
+
+    /// Octets of content have come.
+    pub(super) fn take_content(&mut self, octets: &[u8], cx: &mut Context<'_>) {
+        let fits = match &mut self.intake {
+            Intake::Nothing | Intake::Discarding => true,
+            Intake::Collecting(collecting) => collecting.take(octets),
+            Intake::Receiving(receiving) => receiving.take(octets),
+        };
+        if !fits {
+            let response = match &self.intake {
+                Intake::Collecting(Collecting { request, .. }) | Intake::Receiving(Receiving { request, .. }) => {
+                    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
+                }
+                _ => Response::new(Status::CONTENT_TOO_LARGE),
+            };
+            return self.deliver(response, cx);
+        }
+        self.run_errand(cx);
+    }
+
+    /// The content is complete.
+    pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
+        match std::mem::replace(&mut self.intake, Intake::Nothing) {
+            Intake::Nothing | Intake::Discarding => {}
+            Intake::Collecting(Collecting { octets, then, request, .. }) => {
+                let job = move || Finished::Outcome(Outcome::Response(then(octets)));
+                self.away = cx.desk.submit(self.seat, Lane::Long, job);
+                if !self.away {
+                    self.deliver(busy(&request), cx);
+                }
+            }
+            Intake::Receiving(mut receiving) => {
+                receiving.complete();
+                self.intake = Intake::Receiving(receiving);
+                self.run_errand(cx);
+            }
+        }
+    }
+
+    /// Gives the sink its next block, if it is here and there is one.
+    fn run_errand(&mut self, cx: &mut Context<'_>) {
+        let Intake::Receiving(receiving) = &mut self.intake else { return };
+        let Some(errand) = receiving.errand() else { return };
+        self.away = hand_in(cx.desk, self.seat, errand);
+        if !self.away {
+            let response = busy(&receiving.request);
+            self.deliver(response, cx);
+        }
+    }
+
+    /// A worker has finished what it was given.
+    pub(super) fn finished(&mut self, finished: Finished, cx: &mut Context<'_>) {
+        self.away = false;
+        let response = match finished {
+            Finished::Outcome(Outcome::Response(response)) => response,
+            Finished::Outcome(Outcome::Again(request)) => {
+                let framing = request.framing();
+                return self.ask(*request, framing, cx);
+            }
+            Finished::Opened(Ok(sink)) => {
+                self.connection.continue_(self.outbox.buffer(cx.spare));
+                return self.sink_is_back(sink, Vec::new(), cx);
+            }
+            Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
+            Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
+            Finished::Panicked => {
+                let note = "a handler panicked";
+                let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
+                response.with_note(note)
+            }
+        };
+        // The request may have been refused meanwhile (a deadline, a broken chunk): then it has had
+        // its answer, and this one is of no use.
+        if self.last.is_none() && self.exchange.status.is_none() {
+            self.deliver(response, cx);
+        }
+    }
+
+    fn sink_is_back(&mut self, sink: Box<dyn crate::service::Sink>, block: Vec<u8>, cx: &mut Context<'_>) {
+        match &mut self.intake {
+            Intake::Receiving(receiving) => {
+                receiving.returned(sink, block);
+                self.run_errand(cx);
+            }
+            // The upload was given up while the sink was away.
+            _ => cx.desk.discard(sink),
+        }
+    }
+
+    /// The octets are no request, or no whole one.
+    pub(super) fn refuse(&mut self, refusal: Refusal, head: &[u8], cx: &mut Context<'_>) {
+        let head = &head[..head.len().min(cx.limits.head)];
+        let reason = if refusal.fault == Fault::TlsHandshake { Ended::TlsHandshake } else { Ended::Refused };
+        self.exchange.reason = Some(reason);
+        if self.exchange.status.is_some() {
+            // It was answered before its content turned out to be broken.
+            self.last = Some(Last::Stages(reason));
+            return;
+        }
+        if self.exchange.entry.is_none() && cx.journal.is_on() {
+            self.exchange.entry = Some(Box::new(Entry::of_refused(head, cx.wall)));
+        }
+        if refusal.fault == Fault::TlsHandshake {
+            log::warn!("{}: {}", self.peer, reason.explain());
+        }
+        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
+        self.deliver(response, cx);
+    }
+
+    /// Puts an answer into the outbox.
+    pub(super) fn deliver(&mut self, response: Response, cx: &mut Context<'_>) {
+        if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Discarding) {
+            cx.desk.discard(receiving);
+        }
+        if response.closes() || cx.draining {
+            self.connection.forbid_persistence();
+        }
+        self.note(&response, cx);
+        let (status, fields, body) = response.into_parts();
+        let buffer = self.outbox.buffer(cx.spare);
+        let before = buffer.len();
+        let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
+        self.exchange.status = Some(status);
+        self.exchange.sent = 0;
+        self.exchange.head = (buffer.len() - before) as u64;
+        if transfer != Transfer::Nothing {
+            match self.outbox.push(body) {
+                Ok(true) => {}
+                Ok(false) => self.last = Some(Last::Close(Ended::FileShrank)),
+                Err(error) => {
+                    log::error!("a file cannot be read: {error}");
+                    self.last = Some(Last::Close(Ended::Failed));
+                }
+            }
+        }
+        if !self.outbox.has_parts() {
+            let content = (self.outbox.gathered() as u64).saturating_sub(before as u64 + self.exchange.head);
+            self.finish(content, cx);
+        }
+    }
+
+    /// The same for an answer that lies ready: two copies, and no allocation.
+    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context<'_>) {
+        self.intake = Intake::Discarding;
+        if cx.draining {
+            self.connection.forbid_persistence();
+        }
+        let buffer = self.outbox.buffer(cx.spare);
+        let before = buffer.len();
+        self.connection.respond_prepared(prepared, cx.date, buffer);
+        self.exchange.status = Some(prepared.status());
+        let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
+        match file.filter(|_| content > 0) {
+            None => self.finish(content, cx),
+            Some(file) => {
+                self.exchange.sent = 0;
+                self.exchange.head = (buffer.len() - before) as u64;
+                self.outbox.push_file(file, content);
+            }
+        }
+    }
+
+    fn note(&mut self, response: &Response, cx: &mut Context<'_>) {
+        let Some(note) = response.note() else { return };
+        if response.status().code() >= 500 {
+            log::error!("{}: {}: {note}", self.peer, response.status());
+        }
+        if cx.journal.is_on() {
+            self.exchange.note = Some(note.to_string());
+        }
+    }
+
+    /// The outbox is empty.
+    pub(super) fn all_sent(&mut self, cx: &mut Context<'_>) {
+        if self.exchange.status.is_some() {
+            let content = self.exchange.sent.saturating_sub(self.exchange.head);
+            self.finish(content, cx);
+        }
+    }
+
+    /// The answer has left completely.
+    fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
+        self.exchange.end(self.peer, content, cx.wall, cx.journal);
+        if self.last.is_some() {
+            return;
+        }
+        let reason = self.exchange.reason.unwrap_or(match () {
+            () if cx.draining => Ended::Draining,
+            () if self.connection.content_is_due() => Ended::ContentUnread,
+            () => Ended::Finished,
+        });
+        match self.connection.sent() {
+            Next::Request | Next::Discard => {}
+            Next::Linger => self.last = Some(Last::Stages(reason)),
+            Next::Close => self.last = Some(Last::Close(reason)),
+        }
+    }
+}
+
+/// Whether the head already says that there is too much.
+fn too_long(framing: Framing, limit: u64) -> bool {
+    matches!(framing, Framing::Length(length) if length > limit)
+}
+
+/// The workers' queue is full: this request is refused, the connection may go on.
+fn busy(request: &Request<'_>) -> Response {
+    page::problem(request, &Problem::new(Status::SERVICE_UNAVAILABLE))
+}
+
+fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {
+    match errand {
+        Errand::Write(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+            let result = sink.write(&block);
+            Finished::Wrote(result.map(|()| sink), block)
+        }),
+        Errand::Finish(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+            let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
+            Finished::Outcome(Outcome::Response(match written {
+                Ok(()) => sink.finish(),
+                Err(response) => response,
+            }))
+        }),
+    }
+}

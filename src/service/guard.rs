@@ -1,0 +1,210 @@
+//! The guard: everything that is decided about a request before anybody looks at what it asks for.
+//!
+//! The order is decided (RFC 9110 leaves it open): a foreign host, a method that works nowhere, a
+//! preflight, a write from elsewhere, credentials. Each answers before the content is read.
+//!
+//! | | who | answer |
+//! |---|---|---|
+//! | 2 | [`Hosts`] | 421 |
+//! | 3 | [`router::impossible`] | 501, 405 |
+//! | 4 | [`Writes::is_preflight`] | let through without credentials; the service inside answers 204 |
+//! | 5 | [`Writes::refuse`] | 403 |
+//! | 6 | [`Auth`] | 401, 429 |
+//!
+//! `Cross-Origin-Resource-Policy` (Fetch §3.7) goes into every response, whoever made it: `same-site`
+//! where the allow-list is enforced, so that no foreign page can embed what only its visitor can reach,
+//! while a page of another local port can; `cross-origin` under `--cors`; nothing on an open read-only
+//! server, which anybody may embed. An answer that lies ready is shared and cannot be added to: whoever
+//! keeps such answers is told the policy beforehand ([`Settings::policy`]).
+//!
+//! Never: a path, a resource, a right. A service inside never learns that there is a guard.
+//!
+//! The subtle thing: step 3 is answered here, and not left to the service inside, because it comes
+//! before credentials. A request that is let past the doorkeeper in the hope that somebody will refuse
+//! it is a hole as soon as somebody does not.
+
+use std::sync::Arc;
+
+use super::answer::{Answer, Outcome, Service, Sink, Visit};
+use super::auth::Auth;
+use super::origin::{self, Foreign, Hosts, Writes};
+use super::page::{self, Problem};
+use super::response::Response;
+use super::router;
+use crate::http::{Method, Refusal, Request, Status};
+
+/// The field that keeps foreign pages from embedding.
+pub const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
+
+/// What the command line decides about who may speak.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// The names this server answers for.
+    pub hosts: Hosts,
+    /// `--cors`: `*`, or one origin as browsers write it.
+    pub cors: Option<String>,
+    /// Who may come in; without it everybody.
+    pub auth: Option<Auth>,
+}
+
+impl Settings {
+    /// What `Cross-Origin-Resource-Policy` says in every response, if anything.
+    pub fn policy(&self) -> Option<&'static str> {
+        match self.cors {
+            Some(_) => Some("cross-origin"),
+            None => self.hosts.is_enforced().then_some("same-site"),
+        }
+    }
+}
+
+struct Rules {
+    hosts: Hosts,
+    writes: Writes,
+    auth: Option<Auth>,
+    policy: Option<&'static str>,
+}
+
+/// A service with a guard before it.
+pub struct Guard {
+    rules: Arc<Rules>,
+    inner: Box<dyn Service>,
+}
+
+impl Guard {
+    /// Puts a guard before `inner`.
+    pub fn new(inner: Box<dyn Service>, settings: Settings) -> Guard {
+        let policy = settings.policy();
+        let Settings { hosts, cors, auth } = settings;
+        Guard { rules: Arc::new(Rules { hosts, writes: Writes::new(cors), auth, policy }), inner }
+    }
+
+    /// The answer of the guard itself; `None`: the service inside is asked.
+    fn stop(&self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+        let rules = &self.rules;
+        if !rules.hosts.allow(request.authority()) {
+            return Some(Answer::Now(misdirected(request)));
+        }
+        if let Some(response) = router::impossible(request, || self.inner.methods()) {
+            return Some(Answer::Now(response));
+        }
+        if rules.writes.is_preflight(request) {
+            return None;
+        }
+        if let Some(foreign) = rules.writes.refuse(request) {
+            return Some(Answer::Now(forbidden(request, foreign)));
+        }
+        rules.auth.as_ref()?.check(request, visit)
+    }
+}
+
+impl Service for Guard {
+    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+        let answer = self.stop(request, visit).unwrap_or_else(|| self.inner.answer(request, visit));
+        match self.rules.policy {
+            Some(policy) => marked(answer, policy),
+            None => answer,
+        }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+        let response = self.inner.refuse(refusal, head, visit);
+        match self.rules.policy {
+            Some(policy) => mark(response, policy),
+            None => response,
+        }
+    }
+
+    fn methods(&self) -> Vec<Method> {
+        self.inner.methods()
+    }
+
+    fn fork(&self) -> Box<dyn Service> {
+        Box::new(Guard { rules: Arc::clone(&self.rules), inner: self.inner.fork() })
+    }
+}
+
+/// 421, and which option would help. The option is named only for a name that can be typed as it is:
+/// whoever chose it may have chosen `a;reboot`.
+fn misdirected(request: &Request<'_>) -> Response {
+    let host = request.authority().and_then(origin::host).unwrap_or_default();
+    let mut problem = Problem::misdirected(host);
+    if !origin::is_plain_name(host) {
+        problem.advice = None;
+    }
+    if host.is_empty() {
+        problem.sentence = "The request names no host, and this server answers only for certain ones.".into();
+    }
+    page::problem(request, &problem).with_note("the host is not one of ours")
+}
+
+/// 403 for a write from elsewhere. The page does not repeat where it came from: it may be shown in a tab
+/// of the very page that tried.
+fn forbidden(request: &Request<'_>, foreign: Foreign) -> Response {
+    let problem = Problem::new(Status::FORBIDDEN)
+        .with_sentence(foreign.explain())
+        .with_advice("Nothing was changed. A page you trust can be let in with --cors=ORIGIN");
+    page::problem(request, &problem).with_note("a write from a page of another origin")
+}
+
+/// The response with the policy, unless it already says something of it (`-H`).
+fn mark(response: Response, policy: &'static str) -> Response {
+    match response.fields().get(RESOURCE_POLICY) {
+        Some(_) => response,
+        None => response.field(RESOURCE_POLICY, policy),
+    }
+}
+
+/// The same for an answer that is not there yet.
+fn marked(answer: Answer, policy: &'static str) -> Answer {
+    match answer {
+        Answer::Now(response) => Answer::Now(mark(response, policy)),
+        Answer::Ready(prepared) => {
+            debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
+            Answer::Ready(prepared)
+        }
+        Answer::Blocking(lane, job) => Answer::Blocking(
+            lane,
+            Box::new(move || match job() {
+                Outcome::Response(response) => Outcome::Response(mark(response, policy)),
+                again => again,
+            }),
+        ),
+        Answer::Collect { limit, then } => {
+            Answer::Collect { limit, then: Box::new(move |content| mark(then(content), policy)) }
+        }
+        Answer::Receive { limit, open } => Answer::Receive {
+            limit,
+            open: Box::new(move || match open() {
+                Ok(sink) => Ok(Box::new(Marked { sink, policy })),
+                Err(response) => Err(mark(response, policy)),
+            }),
+        },
+    }
+}
+
+/// Whether a head has a line of the policy, whatever it says (`-H`).
+fn says_policy(head: &[u8]) -> bool {
+    head.split(|&o| o == b'\n').any(|line| {
+        let (name, rest) = line.split_at(line.len().min(RESOURCE_POLICY.len()));
+        name.eq_ignore_ascii_case(RESOURCE_POLICY.as_bytes()) && rest.starts_with(b":")
+    })
+}
+
+/// A sink whose responses carry the policy.
+struct Marked {
+    sink: Box<dyn Sink>,
+    policy: &'static str,
+}
+
+impl Sink for Marked {
+    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
+        self.sink.write(octets).map_err(|response| mark(response, self.policy))
+    }
+
+    fn finish(self: Box<Self>) -> Response {
+        mark(self.sink.finish(), self.policy)
+    }
+}
+
+#[cfg(test)]
+mod tests;

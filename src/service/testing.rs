@@ -1,0 +1,29 @@
+//! For tests: requests out of octets, and somebody who sends them.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::answer::Visit;
+use crate::http::{Connection, Event, Limits, Request};
+
+/// The request these octets are.
+#[track_caller]
+pub(crate) fn request(octets: &[u8]) -> Request<'static> {
+    match Connection::new(Limits::default()).receive(octets).event {
+        Event::Request(request, _) => request.into_owned(),
+        other => panic!("no request: {other:?} in {}", octets.escape_ascii()),
+    }
+}
+
+/// The request of this line and these field lines (each with its CR LF), with a Host.
+#[track_caller]
+pub(crate) fn asked(line: &str, fields: &str) -> Request<'static> {
+    request(format!("{line} HTTP/1.1\r\nHost: localhost:8080\r\n{fields}\r\n").as_bytes())
+}
+
+/// A visit of `peer`, some seconds after the beginning of the test's time.
+pub(crate) fn visit(peer: &str, seconds: u64) -> Visit {
+    let peer: IpAddr = peer.parse().unwrap();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+    Visit { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now }
+}
