@@ -281,7 +281,7 @@ fn make(
     let (whole, file) = if meta.size <= SMALL {
         (Prepared::new(Status::OK, fields, &read(file, meta.size)?), None)
     } else {
-        (Prepared::head(Status::OK, fields, meta.size), Some(Arc::clone(file)))
+        (Prepared::without_content(Status::OK, fields, meta.size), Some(Arc::clone(file)))
     };
     // What was read is what was measured only if nothing has moved meanwhile.
     if root.look(&place) != Some(meta) {

@@ -31,14 +31,14 @@ impl Prepared {
     /// A response with this content; a status that forbids content has none and says no length.
     pub fn new(status: Status, fields: &Fields, content: &[u8]) -> Prepared {
         let content = if status.forbids_content() { &[] } else { content };
-        let mut prepared = Prepared::head(status, fields, content.len() as u64);
+        let mut prepared = Prepared::without_content(status, fields, content.len() as u64);
         let mut octets = std::mem::take(&mut prepared.octets).into_vec();
         octets.extend_from_slice(content);
         Prepared { octets: octets.into_boxed_slice(), ..prepared }
     }
 
     /// The head alone of a response whose content, `content` octets, lies elsewhere.
-    pub fn head(status: Status, fields: &Fields, content: u64) -> Prepared {
+    pub fn without_content(status: Status, fields: &Fields, content: u64) -> Prepared {
         let mut octets = Vec::with_capacity(256 + fields.octets().len());
         let length = (!status.forbids_content()).then_some(("Content-Length", content));
         write_head(&mut octets, status, fields, &HttpDate::from_second(0), length, Persistence::Implied);

@@ -118,6 +118,10 @@ impl Service for Guard {
         self.inner.methods()
     }
 
+    fn relieve(&mut self) {
+        self.inner.relieve();
+    }
+
     fn fork(&self) -> Box<dyn Service> {
         Box::new(Guard { rules: Arc::clone(&self.rules), inner: self.inner.fork() })
     }
@@ -161,6 +165,10 @@ fn marked(answer: Answer, policy: &'static str) -> Answer {
         Answer::Ready(prepared) => {
             debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
             Answer::Ready(prepared)
+        }
+        Answer::ReadyFile(head, file) => {
+            debug_assert!(says_policy(head.head()), "an answer lies ready without {RESOURCE_POLICY}");
+            Answer::ReadyFile(head, file)
         }
         Answer::Blocking(lane, job) => Answer::Blocking(
             lane,

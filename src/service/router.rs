@@ -275,6 +275,10 @@ impl Service for Router {
         completed(methods)
     }
 
+    fn relieve(&mut self) {
+        self.fallback.relieve();
+    }
+
     fn fork(&self) -> Box<dyn Service> {
         Box::new(Router { routes: self.routes.clone(), fallback: self.fallback.fork() })
     }

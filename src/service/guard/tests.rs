@@ -181,7 +181,7 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
     for line in ["GET /", "GET /job", "PUT /collect", "PUT /receive", "PUT /full", "BREW /"] {
         match gate.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
-            Answer::Ready(_) => panic!("{line}: nothing lies ready there"),
+            Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing lies ready there"),
             Answer::Blocking(_, job) => match job() {
                 Outcome::Response(response) => responses.push(response),
                 Outcome::Again(_) => panic!("{line}: again"),
