@@ -148,14 +148,14 @@ impl Service for Site {
         self.shared.dress(None, page::refusal(refusal, head))
     }
 
+    fn methods(&self) -> Vec<Method> {
+        self.shared.writer.rights.methods()
+    }
+
     fn relieve(&mut self) {
         if let Some(shelf) = &mut self.shelf {
             shelf.close_files();
         }
-    }
-
-    fn methods(&self) -> Vec<Method> {
-        self.shared.writer.rights.methods()
     }
 
     fn fork(&self) -> Box<dyn Service> {
