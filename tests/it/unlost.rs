@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{CWD, FlockOperation, RenameFlags, renameat_with};
 use rustix::net::sockopt::set_socket_linger;
 
 use crate::client::{Client, PATIENCE, ask, get, request};
@@ -234,16 +234,15 @@ fn thirty_two_writers_to_one_name_have_one_whole_winner() {
 fn six_hundred_uploads_while_a_folder_becomes_a_link_stay_inside() {
     let outside = Folder::with(&[("deep/x", "x")]);
     let folder = Folder::with(&[("sub/deep/x", "x")]);
+    std::os::unix::fs::symlink(outside.path(), folder.join("link")).unwrap();
     let server = Server::start(&folder, &["--write"]);
     let (done, swaps, stored) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (real, away) = (folder.join("sub"), folder.join("away"));
+            // One step, so that the name is never free: else the server would rightly make a folder there.
+            let [real, link] = ["sub", "link"].map(|name| folder.join(name));
             while !done.load(Ordering::Relaxed) {
-                fs::rename(&real, &away).unwrap();
-                std::os::unix::fs::symlink(outside.path(), &real).unwrap();
-                fs::remove_file(&real).unwrap();
-                fs::rename(&away, &real).unwrap();
+                renameat_with(CWD, &real, CWD, &link, RenameFlags::EXCHANGE).unwrap();
                 swaps.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -273,9 +272,9 @@ fn six_hundred_uploads_while_a_folder_becomes_a_link_stay_inside() {
 
 /// Regular files below a folder.
 fn count(path: &Path) -> usize {
-    let below = |entry: fs::DirEntry| match entry.file_type().unwrap().is_dir() {
-        true => count(&entry.path()),
-        false => 1,
+    let below = |entry: fs::DirEntry| {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() { count(&entry.path()) } else { usize::from(kind.is_file()) }
     };
     fs::read_dir(path).unwrap().map(|entry| below(entry.unwrap())).sum()
 }
