@@ -265,7 +265,8 @@ impl Client {
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
         let (tape, number) = (&mut cx.tape, self.number);
-        let flushed = self.outbox.flush(&self.socket, cx.spare, &mut |sent| {
+        let fin_follows = matches!(self.last, Some(Last::Stages(_)));
+        let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();

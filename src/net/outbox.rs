@@ -136,7 +136,9 @@ impl Outbox {
         self.parts.push_back(Part::Range { file, from: 0, len });
     }
 
-    /// Sends what the socket takes; `sent` is told of every octet that the kernel took.
+    /// Sends what the socket takes; `sent` is told of every octet that the kernel took. `fin_follows`:
+    /// our side will be shut down straight after it, so the last octets may wait for the FIN and share
+    /// a segment with it. (Not before a plain close: one that becomes a reset would take them along.)
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
@@ -144,10 +146,12 @@ impl Outbox {
         &mut self,
         socket: impl AsFd,
         spare: &mut Spare,
+        fin_follows: bool,
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Flushed> {
         while self.from < self.buffer.len() {
-            let flags = if self.parts.is_empty() { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::MORE };
+            let more = fin_follows || !self.parts.is_empty();
+            let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
             let octets = &self.buffer[self.from..];
             let Some(count) = unless_full(|| send(&socket, octets, flags))? else { return Ok(Flushed::Blocked) };
             sent(Sent::Octets(&octets[..count]));
