@@ -9,8 +9,6 @@ use super::*;
 use crate::files::testing::{Folder, age, later, request};
 use crate::service::Piece;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
-
 /// A response with its content read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
