@@ -34,7 +34,7 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         let problem = |status| page::problem(&request, &Problem::new(status));
@@ -53,7 +53,7 @@ impl Client {
                 self.deliver(problem(Status::CONTENT_TOO_LARGE), cx);
             }
             Ok(Answer::Collect { limit, then }) => {
-                self.intake = Intake::Collecting(Collecting::new(limit, then, request.into_owned()));
+                self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
                 self.connection.continue_(self.outbox.buffer(cx.spare));
                 if !framing.has_content() {
                     self.end_content(cx);
@@ -68,7 +68,7 @@ impl Client {
                 if !framing.has_content() {
                     receiving.complete();
                 }
-                self.intake = Intake::Receiving(receiving);
+                self.intake = Intake::Receiving(Box::new(receiving));
             }
         }
     }
@@ -82,9 +82,8 @@ impl Client {
         };
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(Collecting { request, .. }) | Intake::Receiving(Receiving { request, .. }) => {
-                    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
-                }
+                Intake::Collecting(collecting) => too_large(&collecting.request),
+                Intake::Receiving(receiving) => too_large(&receiving.request),
                 _ => Response::new(Status::CONTENT_TOO_LARGE),
             };
             return self.deliver(response, cx);
@@ -96,7 +95,8 @@ impl Client {
     pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
-            Intake::Collecting(Collecting { octets, then, request, .. }) => {
+            Intake::Collecting(collecting) => {
+                let Collecting { octets, then, request, .. } = *collecting;
                 let job = move || Finished::Outcome(Outcome::Response(then(octets)));
                 self.away = cx.desk.submit(self.seat, Lane::Long, job);
                 if !self.away {
@@ -177,7 +177,7 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
         self.deliver(response, cx);
     }
@@ -270,6 +270,10 @@ impl Client {
             Next::Close => self.last = Some(Last::Close(reason)),
         }
     }
+}
+
+fn too_large(request: &Request<'_>) -> Response {
+    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
 }
 
 /// Whether the head already says that there is too much.

@@ -13,6 +13,7 @@
 //! say that the peer has closed: data and FIN that arrive together are one edge (then read on to 0).
 
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use mio::net::TcpStream;
@@ -94,7 +95,7 @@ pub struct Client {
     /// The number of the connection in every view of it; 0 when nothing is recorded.
     pub(super) number: u64,
     pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
+    pub(super) local: Arc<SocketAddr>,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
     pub(super) intake: Intake,
@@ -123,10 +124,16 @@ pub struct Client {
 
 impl Client {
     /// A client that has just been accepted.
-    pub fn new(socket: TcpStream, seat: Seat, peer: SocketAddr, local: SocketAddr, cx: &mut Context<'_>) -> Client {
+    pub fn new(
+        socket: TcpStream,
+        seat: Seat,
+        peer: SocketAddr,
+        local: Arc<SocketAddr>,
+        cx: &mut Context<'_>,
+    ) -> Client {
         let number = cx.tape.as_mut().map_or(0, |tape| {
             let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local }, &[]);
+            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
             number
         });
         Client {
