@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::client::{Client, Context, Last};
+use super::cold;
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving};
@@ -124,7 +125,12 @@ impl Client {
 
     /// A worker has finished what it was given.
     pub(super) fn finished(&mut self, finished: Finished, cx: &mut Context<'_>) {
+        if let Finished::Warmed = finished {
+            self.warming = false;
+            return;
+        }
         self.away = false;
+        self.warming = false;
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
@@ -137,7 +143,7 @@ impl Client {
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
             Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Panicked => {
+            Finished::Warmed | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
                 response.with_note(note)
@@ -192,12 +198,15 @@ impl Client {
         }
         self.note(&response, cx);
         let (status, fields, body) = response.into_parts();
+        let gathered = self.outbox.gathered();
         let buffer = self.outbox.buffer(cx.spare);
         let before = buffer.len();
         let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
-        self.exchange.head = (buffer.len() - before) as u64;
+        let head = buffer.len() - before;
+        // What is still gathered from the answers before it leaves first.
+        self.exchange.head = self.outbox.gathered() as u64;
         if transfer != Transfer::Nothing {
             match self.outbox.push(body) {
                 Ok(true) => {}
@@ -209,7 +218,7 @@ impl Client {
             }
         }
         if !self.outbox.has_parts() {
-            let content = (self.outbox.gathered() as u64).saturating_sub(before as u64 + self.exchange.head);
+            let content = (self.outbox.gathered() - gathered - head) as u64;
             self.finish(content, cx);
         }
     }
@@ -221,7 +230,6 @@ impl Client {
             self.connection.forbid_persistence();
         }
         let buffer = self.outbox.buffer(cx.spare);
-        let before = buffer.len();
         self.connection.respond_prepared(prepared, cx.date, buffer);
         self.exchange.status = Some(prepared.status());
         let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
@@ -229,9 +237,22 @@ impl Client {
             None => self.finish(content, cx),
             Some(file) => {
                 self.exchange.sent = 0;
-                self.exchange.head = (buffer.len() - before) as u64;
+                self.exchange.head = self.outbox.gathered() as u64;
                 self.outbox.push_file(file, content);
             }
+        }
+    }
+
+    /// The next octets of a file are on the disk: a worker reads them while the loop serves others.
+    pub(super) fn warm(&mut self, cx: &mut Context<'_>) {
+        let Some((file, from, len)) = self.outbox.next_slice() else { return };
+        self.warming = cx.desk.submit(self.seat, Lane::Short, move || {
+            cold::warm(&file, from, len);
+            Finished::Warmed
+        });
+        if !self.warming {
+            // Every worker is busy and the queue is full: better a slow turn than an answer cut off.
+            self.again = true;
         }
     }
 

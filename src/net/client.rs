@@ -103,6 +103,8 @@ pub struct Client {
     pub(super) last: Option<Last>,
     /// A worker has a job of this client.
     pub(super) away: bool,
+    /// A worker brings the next octets of a file into memory.
+    pub(super) warming: bool,
     /// Octets that were received and not used yet.
     pub(super) input: Vec<u8>,
     /// The machine wants more octets than `input` has.
@@ -115,7 +117,7 @@ pub struct Client {
     /// Our side is closed; what still comes is read and dropped.
     lingering: bool,
     /// There is more to do, but others wait for their turn.
-    again: bool,
+    pub(super) again: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
     /// The earliest tick at which the wheel will ask about this client.
@@ -148,6 +150,7 @@ impl Client {
             exchange: Exchange::default(),
             last: None,
             away: false,
+            warming: false,
             input: Vec::new(),
             hungry: true,
             // The request is there in nearly every case; if not, the first recv says so.
@@ -201,7 +204,7 @@ impl Client {
             return Phase::Lingering;
         }
         if !self.outbox.is_empty() {
-            return Phase::Sending;
+            return if self.warming { Phase::Owed } else { Phase::Sending };
         }
         match &self.intake {
             Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
@@ -267,7 +270,7 @@ impl Client {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if self.outbox.is_empty() || !self.writable {
+        if self.outbox.is_empty() || !self.writable || self.warming {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
@@ -285,6 +288,7 @@ impl Client {
             Ok(Flushed::All) => self.all_sent(cx),
             Ok(Flushed::Blocked) => self.writable = false,
             Ok(Flushed::Again) => self.again = true,
+            Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
             Err(error) => return Err(Ended::broken(&error)),
         }
