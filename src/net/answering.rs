@@ -81,6 +81,11 @@ impl Client {
             Intake::Collecting(collecting) => collecting.take(octets),
             Intake::Receiving(receiving) => receiving.take(octets),
         };
+        self.took_content(fits, cx);
+    }
+
+    /// Octets of content are where they belong, unless there were too many.
+    pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
                 Intake::Collecting(collecting) => too_large(&collecting.request),
