@@ -194,12 +194,12 @@ fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u6
             Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
         },
         private: guarded.what_for == Some(AuthFor::All),
-        shelf: files::SHELF_CAPACITY / loops.max(1),
-        open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
         upload: files.upload,
         overwrite: files.overwrite,
         delete: files.delete,
         max_body: files.max_body,
+        shelf: files::SHELF_CAPACITY / loops.max(1),
+        open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
     }
 }
 
