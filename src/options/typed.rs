@@ -126,7 +126,8 @@ pub(super) struct Typed {
 
     /// Let pages of other origins read [default: any origin]
     ///
-    /// Without it a browser keeps pages from elsewhere out.
+    /// Without it a browser keeps pages from elsewhere out. An origin that is named may also write, where
+    /// writing is on. Where a password is asked for, it must be named.
     ///
     /// Example: barewire --cors=http://localhost:3000
     #[arg(long, value_name = "ORIGIN", env = "BAREWIRE_CORS", help_heading = WHAT, num_args = 0..=1, require_equals = true, default_missing_value = "*")]
