@@ -29,31 +29,33 @@ use crate::service::Response;
 use crate::service::page::{self, Form, Problem};
 
 mod order;
+mod pages;
 mod rows;
 
 use order::{By, Order, sorted};
+use pages::Found;
+pub(crate) use pages::Pages;
 
 /// What a listing is made for.
-#[derive(Clone, Debug)]
-pub(crate) struct Context {
-    /// The folder's path as the client wrote it, decoded, with a slash at its end: references in the page
-    /// are resolved against it, empty segments included.
-    pub path: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
     /// Whether names that begin with a dot are shown.
     pub dotfiles: bool,
     /// What Cache-Control says.
-    pub cache_control: String,
+    pub cache_control: &'a str,
+    /// Pages on their way to others.
+    pub pages: &'a Pages,
 }
 
 /// The listing of a folder, for GET and HEAD. Blocks.
-pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: &Context) -> Response {
+pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: Context<'_>) -> Response {
     let mut entries = match directory.entries() {
         Ok(entries) => entries,
         Err(error) => return gate::response(request, &error),
     };
-    let at_root = context.path.iter().all(|&o| o == b'/');
+    let at_root = request.path().iter().all(|&o| o == b'/');
     entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
-    list(request, &context.path, &entries, &context.cache_control)
+    list(request, &entries, context)
 }
 
 const TEMPLATE: &str = include_str!("../pages/listing.html");
@@ -91,15 +93,17 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     Some(response.field("Cache-Control", FOR_EVER).field("X-Content-Type-Options", "nosniff"))
 }
 
-/// The listing of the folder at `path` (decoded, with a slash at its end) in the form and the order
-/// the request asks for, or 304 when the client has exactly that.
-pub(crate) fn list(request: &Request<'_>, path: &[u8], entries: &[Entry], cache_control: &str) -> Response {
+/// The listing of a folder in the form and the order the request asks for, or 304 when the client has
+/// exactly that. References in a page are resolved against the path of the request, which ends with a
+/// slash; its empty segments are steps too.
+fn list(request: &Request<'_>, entries: &[Entry], context: Context<'_>) -> Response {
+    let path = request.path();
     let form = form(request);
     let order = Order::of(request.query());
     let validators = validators(form, order, path, entries);
     let base = |response: Response| {
         let response = response.field("ETag", validators.tag.octets());
-        response.field("Cache-Control", cache_control).field("Vary", "Accept, User-Agent")
+        response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
     };
     match precondition::evaluate(request, Some(&validators)) {
         Verdict::NotModified => return base(Response::new(Status::NOT_MODIFIED)),
@@ -107,18 +111,34 @@ pub(crate) fn list(request: &Request<'_>, path: &[u8], entries: &[Entry], cache_
         // A page made for this request has no ranges: they would cost as much as the whole.
         Verdict::Proceed { .. } => {}
     }
-    let entries = sorted(entries, order);
-    let response = match form {
-        Form::Text => Response::text(Status::OK, rows::text(&entries)),
-        Form::Json => Response::json(Status::OK, rows::json(path, &entries)),
-        Form::Html => match render(path, &entries, order) {
-            Ok(page) => Response::html(Status::OK, page)
-                .field("Content-Security-Policy", POLICY)
-                .field("Referrer-Policy", "same-origin"),
+    let page = match context.pages.find(validators.tag, path) {
+        Found::Page(page) => page,
+        Found::Full => {
+            let mut problem = Problem::new(Status::SERVICE_UNAVAILABLE);
+            problem.sentence = "Too many long listings are being sent just now.".into();
+            return page::problem(request, &problem);
+        }
+        Found::Room => match write(form, path, &sorted(entries, order), order) {
+            Ok(page) => context.pages.keep(validators.tag, path, page),
             Err(error) => return page::failure(request, &format!("a listing could not be written: {error}")),
         },
     };
+    let response = match form {
+        Form::Text => Response::text(Status::OK, page),
+        Form::Json => Response::json(Status::OK, page),
+        Form::Html => Response::html(Status::OK, page)
+            .field("Content-Security-Policy", POLICY)
+            .field("Referrer-Policy", "same-origin"),
+    };
     base(response).field("X-Content-Type-Options", "nosniff")
+}
+
+fn write(form: Form, path: &[u8], entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
+    match form {
+        Form::Text => Ok(rows::text(entries)),
+        Form::Json => Ok(rows::json(path, entries).into_bytes()),
+        Form::Html => render(path, entries, order).map(String::into_bytes),
+    }
 }
 
 /// A page, unless the client names another form, or is curl and names none. Programs that walk a site

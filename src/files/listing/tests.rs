@@ -11,7 +11,9 @@ fn ask(target: &str, fields: &str, entries: &[Entry]) -> Response {
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let mut connection = Connection::new(Limits::default());
     match connection.receive(head.as_bytes()) {
-        Step { event: Event::Request(request, _), .. } => list(&request, request.path(), entries, "no-cache"),
+        Step { event: Event::Request(request, _), .. } => {
+            list(&request, entries, Context { dotfiles: false, cache_control: "no-cache", pages: &Pages::default() })
+        }
         step => panic!("{step:?}"),
     }
 }
