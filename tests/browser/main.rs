@@ -8,6 +8,7 @@
 
 mod driver;
 mod site;
+mod uploads;
 
 use std::ffi::OsStr;
 use std::fs;
