@@ -11,7 +11,7 @@ const may = one('main').dataset.may.split(' '), upload = may.includes('upload'),
 // Without the password that may stand in the address: fetch takes none.
 const base = location.origin + location.pathname
 // As the server writes names into its references.
-const encode = text => encodeURIComponent(text.toWellFormed ? text.toWellFormed() : text).replace(/[!'()*]/g, c => '%' + c.charCodeAt(0).toString(16).toUpperCase())
+const encode = text => encodeURIComponent(text.toWellFormed?.() ?? text).replace(/[!'()*]/g, c => '%' + c.charCodeAt(0).toString(16).toUpperCase())
 const rows = one('#rows')
 const listed = path => !path.includes('/') && rows.querySelector(`a[href="./${encode(path)}"],a[href="./${encode(path)}/"]`)
 const json = { Accept: 'application/json' }
@@ -105,13 +105,12 @@ const refresh = async () => {
 
 let bins = () => {}
 if (may.includes('delete')) {
-  const title = make('h2', { id: 'ask' }), text = make('p'), bad = make('p', { className: 'bad', role: 'alert' })
+  const title = make('h2'), text = make('p'), bad = make('p', { className: 'bad', role: 'alert' })
   const yes = button('Delete', null, { className: 'btn danger' }), no = button('', () => ask.close(), { autofocus: true })
   const ask = document.body.appendChild(make('dialog', {}, title, text, bad, make('div', {}, no, yes)))
-  ask.setAttribute('aria-labelledby', 'ask')
   const question = async row => {
     const { href, name, size } = said(row), url = new URL(href, base), folder = href.endsWith('/')
-    title.textContent = `Delete ${name}?`
+    ask.ariaLabel = title.textContent = `Delete ${name}?`
     text.textContent = folder ? 'Only an empty folder can be deleted.' : `${size}. It cannot be brought back.`
     bad.textContent = ''
     no.textContent = 'Keep it'
@@ -154,8 +153,8 @@ if (may.includes('delete')) {
 if (!upload && !overwrite) return
 
 // Sending. A file is waiting, active, bad (failed, or a question: `asked`) or stored.
-const AT_ONCE = 2, SHOWN = 100
-let batch = [], waiting = [], overall
+const AT_ONCE = 2, SHOWN = 100, NOTHING = 'Nothing of it was stored.', CANCELLED = 'Cancelled. ' + NOTHING
+let batch = [], waiting = [], coming = 0, overall
 const active = new Set, asked = new Set
 const total = make('p'), acts = make('div', { className: 'do' }), list = make('ul')
 const ups = make('section', { className: 'ups', ariaLabel: 'uploads', tabIndex: -1, hidden: true }, make('div', { className: 'all' }, total, acts), list)
@@ -192,7 +191,7 @@ const forget = file => {
 const hold = event => { event.returnValue = 'uploads run' }
 let spoken = 0
 const tell = () => {
-  const busy = active.size + waiting.length
+  const busy = active.size + waiting.length + coming
   ;(busy ? addEventListener : removeEventListener)('beforeunload', hold)
   let sent = 0, all = 0, stored = 0
   for (const file of batch) if (file.state !== 'bad') {
@@ -237,10 +236,8 @@ const fail = (file, text) => {
 }
 const question = (file, tag) => {
   file.tag = tag
-  const text = `There is already a ${tag === 'folder' ? 'folder ' : ''}${file.to} here.`, actions = []
-  if (overwrite && tag !== 'folder') actions.push(button('Replace it', () => replace(file)))
-  if (upload) actions.push(button('Keep both', () => keep(file)))
-  show(file, 'bad', text, ...actions, cross('leave out ' + file.to, () => forget(file)))
+  const folder = tag === 'folder', text = `There is already a ${folder ? 'folder ' : ''}${file.to} here.`
+  show(file, 'bad', text, ...overwrite && !folder ? [button('Replace it', () => replace(file))] : [], ...upload ? [button('Keep both', () => keep(file))] : [], cross('leave out ' + file.to, () => forget(file)))
   asked.add(file)
   say(text)
   pump()
@@ -288,7 +285,7 @@ const start = async file => {
   // About a name that stands in the table the question comes before anything is sent in vain.
   const tag = !file.match && listed(file.to) && await look(file.url).catch(() => '')
   if (tag) return question(file, tag)
-  if (file.stopped) return fail(file, 'Cancelled. Nothing of it was stored.')
+  if (file.stopped) return fail(file, CANCELLED)
   const request = file.request = new XMLHttpRequest(), begun = performance.now(), rate = meter()
   request.open('PUT', file.url)
   request.setRequestHeader('Accept', json.Accept)
@@ -297,14 +294,13 @@ const start = async file => {
   request.upload.onprogress = ({ loaded, total }) => {
     file.sent = loaded
     file.bar.value = loaded / (total || 1)
-    file.parts[1].textContent = loaded < total ? rate(loaded, total) : 'being stored …'
+    file.parts[1].textContent = loaded < total ? rate(loaded, total) : 'being stored'
     tell()
   }
   request.onload = () => answered(file, span((performance.now() - begun) / 1000)).catch(() => fail(file, 'The server could not be reached.'))
-  request.onabort = () => fail(file, 'Cancelled. Nothing of it was stored.')
+  request.onabort = () => fail(file, CANCELLED)
   request.onerror = async () => {
-    const readable = await file.blob.slice(0, 1).arrayBuffer().catch(() => 0)
-    fail(file, readable ? 'The connection broke. Nothing of it was stored.' : 'The file cannot be read.')
+    fail(file, await file.blob.slice(0, 1).arrayBuffer().catch(() => 0) ? 'The connection broke. ' + NOTHING : 'The file cannot be read.')
   }
   request.send(file.blob)
 }
@@ -330,15 +326,22 @@ const answered = async (file, took) => {
   if (status === 405 && !upload) return fail(file, `There is no ${file.to} here to be replaced, and new files are not taken.`)
   fail(file, words(status, responseText))
 }
-const add = (blob, path) => {
-  // What the Finder leaves in every folder is nobody's file.
-  if (/(^|\/)\.DS_Store$/.test(path)) return
-  if (!active.size && !waiting.length && !asked.size) {
+/** Adds what `come` finds, all of it to one batch, however long that takes. */
+const gather = async come => {
+  if (!active.size && !waiting.length && !asked.size && !coming) {
     list.replaceChildren()
     batch = []
     overall = meter()
     spoken = performance.now()
   }
+  coming++
+  await come()
+  coming--
+  tell()
+}
+const add = (blob, path) => {
+  // What the Finder leaves in every folder is nobody's file.
+  if (/(^|\/)\.DS_Store$/.test(path)) return
   const file = { blob, path, to: path, sent: 0 }
   batch.push(file)
   blob ? enter(file, true) : fail(file, 'It cannot be read.')
@@ -365,12 +368,14 @@ addEventListener('dragleave', event => event.relatedTarget || mark(false))
 addEventListener('drop', event => {
   mark(false)
   // All at once: the list is empty after this turn.
-  if (over(event)) Array.from(event.dataTransfer.items, item => item.webkitGetAsEntry?.() || item.getAsFile()).forEach(entry => entry && walk(entry, ''))
+  if (!over(event)) return
+  const entries = Array.from(event.dataTransfer.items, item => item.webkitGetAsEntry?.() || item.getAsFile())
+  gather(() => Promise.all(entries.map(entry => entry && walk(entry, ''))))
 })
 const files = form.querySelector('input'), folder = make('input', { type: 'file', webkitdirectory: true, hidden: true, ariaLabel: 'folder to add' })
 files.hidden = true
 files.onchange = folder.onchange = ({ target }) => {
-  for (const file of Array.from(target.files)) add(file, file.webkitRelativePath || file.name)
+  gather(() => Array.from(target.files).forEach(file => add(file, file.webkitRelativePath || file.name)))
   target.value = ''
 }
 form.querySelector('span').textContent = upload ? 'Drop files or folders anywhere on this page.' : 'Drop files anywhere on this page to replace those of the same names.'
