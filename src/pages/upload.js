@@ -6,8 +6,8 @@ const make = (tag, props, ...kids) => {
   return e
 }
 const button = (textContent, onclick, props) => make('button', { type: 'button', className: 'btn', textContent, onclick, ...props })
-const cross = (what, onclick) => button('✕', onclick, { className: 'x', ariaLabel: what })
-const may = one('main').dataset.may.split(' '), upload = may.includes('upload'), overwrite = may.includes('overwrite')
+const cross = (what, file, act) => button('✕', () => act(file), { className: 'x', ariaLabel: `${what} ${file.to}` })
+const may = one('main').dataset.may, upload = may.includes('upload'), overwrite = may.includes('overwrite')
 // Without the password that may stand in the address: fetch takes none.
 const base = location.origin + location.pathname
 // As the server writes names into its references.
@@ -15,9 +15,10 @@ const encode = text => encodeURIComponent(text.toWellFormed?.() ?? text).replace
 const rows = one('#rows')
 const listed = path => !path.includes('/') && rows.querySelector(`a[href="./${encode(path)}"],a[href="./${encode(path)}/"]`)
 const json = { Accept: 'application/json' }
+const clock = () => performance.now()
 const pause = ms => new Promise(done => setTimeout(done, ms))
 
-const status = one('main').appendChild(make('p', { className: 'vh', role: 'status', ariaLive: 'polite' }))
+const status = one('main').appendChild(make('p', { className: 'vh', role: 'status' }))
 const say = text => { status.textContent = text }
 
 const size = n => {
@@ -25,12 +26,12 @@ const size = n => {
   for (; n >= 999.5; unit++) n /= 1000
   return (unit && n < 9.95 ? n.toFixed(1) : Math.round(n)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB', 'PB'][unit]
 }
-const span = s => s < 9.95 ? s.toFixed(s < .1 ? 2 : 1) + ' s' : s < 100 ? Math.round(s) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : (s / 3600).toFixed(1) + ' h'
+const span = s => s < 100 ? +s.toFixed(s < .1 ? 2 : s < 9.95 ? 1 : 0) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : (s / 3600).toFixed(1) + ' h'
 /** Says how far it is, how fast over the last seconds, and how long it will take. */
 const meter = () => {
   const seen = []
   return (some, all) => {
-    const now = performance.now()
+    const now = clock()
     seen.push([now, some])
     while (seen.length > 2 && seen[0][0] < now - 4000) seen.shift()
     const rate = (some - seen[0][1]) / (now - seen[0][0]) * 1000
@@ -46,13 +47,13 @@ const words = (code, text) => {
     const { detail, advice } = JSON.parse(text)
     if (detail) return advice ? `${detail} ${advice}` : detail
   } catch {}
-  return `The server said ${code}, and no more.`
+  return `The server said ${code}.`
 }
 /** What has a name: 'folder', the tag of a file, or nothing. */
 const look = async url => {
   // A request for a range takes no coding, so the tag is that of the file as it lies there. A young file
   // has a weak tag, which no condition would match; for a write the server knows its strong form.
-  const answer = await fetch(url, { method: 'HEAD', cache: 'no-store', redirect: 'manual', headers: { Range: 'bytes=0-0' } })
+  const answer = await fetch(url, { method: 'HEAD', cache: 'no-store', redirect: 'manual', headers: { Range: 'bytes=0-0' } }).catch(() => ({}))
   return answer.type === 'opaqueredirect' ? 'folder' : answer.ok ? (answer.headers.get('ETag') || '').replace('W/', '') : ''
 }
 
@@ -72,7 +73,7 @@ const built = row => {
 const merge = page => {
   const fresh = new Map(Array.from(page.querySelectorAll('#rows>tr'), row => [key(row), row])), kept = new Map()
   const focus = document.activeElement, href = focus.closest('#rows tr')?.querySelector('a').getAttribute('href')
-  for (const row of Array.from(rows.rows)) fresh.has(key(row)) ? kept.set(key(row), row) : row.remove()
+  for (const row of [...rows.rows]) fresh.has(key(row)) ? kept.set(key(row), row) : row.remove()
   let at = rows.firstElementChild
   for (const [name, row] of fresh) {
     const old = kept.get(name)
@@ -91,14 +92,14 @@ const refresh = async () => {
   if (asking) return
   for (asking = true; again;) {
     again = false
-    const begun = performance.now()
+    const begun = clock()
     try {
       const answer = await fetch(base + location.search, { headers: { Accept: 'text/html' }, cache: 'no-cache' })
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
       if (answer.ok && page.querySelector('main[data-may] #rows')) merge(page)
     } catch {}
     // A long list is asked for less often.
-    await pause(200 + 8 * (performance.now() - begun))
+    await pause(200 + 8 * (clock() - begun))
   }
   asking = false
 }
@@ -108,7 +109,7 @@ if (may.includes('delete')) {
   const title = make('h2'), text = make('p'), bad = make('p', { className: 'bad', role: 'alert' })
   const yes = button('Delete', null, { className: 'btn danger' }), no = button('', () => ask.close(), { autofocus: true })
   const ask = document.body.appendChild(make('dialog', {}, title, text, bad, make('div', {}, no, yes)))
-  const question = async row => {
+  const question = async ({ row }) => {
     const { href, name, size } = said(row), url = new URL(href, base), folder = href.endsWith('/')
     ask.ariaLabel = title.textContent = `Delete ${name}?`
     text.textContent = folder ? 'Only an empty folder can be deleted.' : `${size}. It cannot be brought back.`
@@ -116,7 +117,7 @@ if (may.includes('delete')) {
     no.textContent = 'Keep it'
     yes.hidden = yes.disabled = false
     // What is changed while the question stands is another file.
-    const tag = folder ? '' : await look(url).catch(() => '')
+    const tag = folder ? '' : await look(url)
     yes.onclick = async () => {
       yes.disabled = true
       try {
@@ -129,11 +130,12 @@ if (may.includes('delete')) {
           say(`${name} was deleted.`)
           return refresh()
         }
-        bad.textContent = answer.status === 412 ? 'It was changed a moment ago. Look at it again before you delete it.' : words(answer.status, await answer.text())
+        bad.textContent = answer.status === 412 ? 'It was changed a moment ago. Look at it again first.' : words(answer.status, await answer.text())
         refresh()
       } catch {
         bad.textContent = 'The server could not be reached.'
       }
+      text.textContent = ''
       yes.hidden = true
       no.textContent = 'Close'
       no.focus()
@@ -142,9 +144,9 @@ if (may.includes('delete')) {
   }
   // In batches, so that a large folder can be read meanwhile.
   bins = async () => {
-    const bare = Array.from(rows.rows).filter(row => row.cells.length < 4)
+    const bare = [...rows.rows].filter(row => row.cells.length < 4)
     for (let at = 0; at < bare.length; at++) {
-      bare[at].append(make('td', {}, cross('delete ' + said(bare[at]).name, () => question(bare[at]))))
+      bare[at].append(make('td', {}, cross('delete', { to: said(bare[at]).name, row: bare[at] }, question)))
       if (at % 2000 === 1999) await pause(0)
     }
   }
@@ -188,7 +190,7 @@ const forget = file => {
   tell()
   if (held) (list.querySelector('button') || one('#add')).focus()
 }
-const hold = event => { event.returnValue = 'uploads run' }
+const hold = event => { event.returnValue = 'x' }
 let spoken = 0
 const tell = () => {
   const busy = active.size + waiting.length + coming
@@ -205,15 +207,15 @@ const tell = () => {
   ups.firstChild.hidden = batch.length < 2
   // Not more often than somebody can listen to.
   if (!busy && stored && !asked.size) say(files + '.')
-  else if (busy && performance.now() > spoken + 10000) {
-    spoken = performance.now()
+  else if (busy && clock() > spoken + 1e4) {
+    spoken = clock()
     say(total.textContent)
   }
   const each = act => () => [...asked].forEach(act), many = asked.size > 1
   const wanted = { 'Cancel all': busy && cancel, 'Replace all': many && overwrite && each(replace), 'Keep all': many && upload && each(keep), Close: !busy && !asked.size && clear }
   const names = Object.keys(wanted).filter(name => wanted[name])
-  if (names.join() !== acts.ariaLabel) acts.replaceChildren(...names.map(name => button(name, wanted[name])))
-  acts.ariaLabel = names.join()
+  if (names.join() !== acts.names) acts.replaceChildren(...names.map(name => button(name, wanted[name])))
+  acts.names = names.join()
 }
 const clear = () => {
   list.replaceChildren()
@@ -230,14 +232,14 @@ const stop = file => {
   file.request?.abort()
 }
 const fail = (file, text) => {
-  show(file, 'bad', text, ...file.blob ? [button('Try again', () => enter(file))] : [], cross('forget ' + file.to, () => forget(file)))
+  show(file, 'bad', text, ...file.blob ? [button('Try again', () => enter(file))] : [], cross('forget', file, forget))
   say(`${file.to}: ${text}`)
   pump()
 }
 const question = (file, tag) => {
   file.tag = tag
   const folder = tag === 'folder', text = `There is already a ${folder ? 'folder ' : ''}${file.to} here.`
-  show(file, 'bad', text, ...overwrite && !folder ? [button('Replace it', () => replace(file))] : [], ...upload ? [button('Keep both', () => keep(file))] : [], cross('leave out ' + file.to, () => forget(file)))
+  show(file, 'bad', text, ...overwrite && !folder ? [button('Replace it', () => replace(file))] : [], ...upload ? [button('Keep both', () => keep(file))] : [], cross('leave out', file, forget))
   asked.add(file)
   say(text)
   pump()
@@ -254,18 +256,18 @@ const keep = file => {
 }
 /** `film (2).mp4`: the next name that is not known to be taken, numbered as the server does it. */
 const number = file => {
-  const { path } = file, slash = path.lastIndexOf('/') + 1, octets = text => new TextEncoder().encode(text).length
+  const { path } = file, slash = path.lastIndexOf('/') + 1
   let dot = path.lastIndexOf('.')
   if (dot <= slash || path.length - dot > 32) dot = path.length
   else if (dot > slash + 4 && path.slice(0, dot).endsWith('.tar')) dot -= 4
   do {
     const stem = Array.from(path.slice(slash, dot)), end = ` (${file.number = (file.number || 1) + 1})` + path.slice(dot)
-    while (octets(stem.join('') + end) > 255) stem.pop()
+    while (new TextEncoder().encode(stem.join('') + end).length > 255) stem.pop()
     file.to = path.slice(0, slash) + stem.join('') + end
   } while (listed(file.to))
 }
 const enter = (file, last) => {
-  show(file, 'waiting', 'waiting', cross('cancel ' + file.to, () => {
+  show(file, 'waiting', 'waiting', cross('cancel', file, () => {
     waiting = waiting.filter(other => other !== file)
     fail(file, 'Not sent.')
   }))
@@ -279,14 +281,14 @@ const pump = () => {
 const start = async file => {
   file.sent = 0
   file.stopped = file.request = null
-  show(file, 'active', size(file.blob.size), cross('cancel ' + file.to, () => stop(file)))
+  show(file, 'active', size(file.blob.size), cross('cancel', file, stop))
   file.bar.value = 0
   file.url = base + file.to.split('/').map(encode).join('/')
   // About a name that stands in the table the question comes before anything is sent in vain.
-  const tag = !file.match && listed(file.to) && await look(file.url).catch(() => '')
+  const tag = !file.match && listed(file.to) && await look(file.url)
   if (tag) return question(file, tag)
   if (file.stopped) return fail(file, CANCELLED)
-  const request = file.request = new XMLHttpRequest(), begun = performance.now(), rate = meter()
+  const request = file.request = new XMLHttpRequest(), begun = clock(), rate = meter()
   request.open('PUT', file.url)
   request.setRequestHeader('Accept', json.Accept)
   // Nobody's file is replaced but the one that was asked about.
@@ -297,7 +299,7 @@ const start = async file => {
     file.parts[1].textContent = loaded < total ? rate(loaded, total) : 'being stored'
     tell()
   }
-  request.onload = () => answered(file, span((performance.now() - begun) / 1000)).catch(() => fail(file, 'The server could not be reached.'))
+  request.onload = () => answered(file, span((clock() - begun) / 1000))
   request.onabort = () => fail(file, CANCELLED)
   request.onerror = async () => {
     fail(file, await file.blob.slice(0, 1).arrayBuffer().catch(() => 0) ? 'The connection broke. ' + NOTHING : 'The file cannot be read.')
@@ -323,7 +325,7 @@ const answered = async (file, took) => {
     }
   }
   if (status === 404 && /(^|\/)\./.test(file.to)) return fail(file, 'Names that begin with a dot are not taken here.')
-  if (status === 405 && !upload) return fail(file, `There is no ${file.to} here to be replaced, and new files are not taken.`)
+  if (status === 405 && !upload) return fail(file, `There is no ${file.to} here to replace.`)
   fail(file, words(status, responseText))
 }
 /** Adds what `come` finds, all of it to one batch, however long that takes. */
@@ -332,7 +334,7 @@ const gather = async come => {
     list.replaceChildren()
     batch = []
     overall = meter()
-    spoken = performance.now()
+    spoken = clock()
   }
   coming++
   await come()
@@ -351,9 +353,10 @@ const add = (blob, path) => {
 const walk = async (entry, path) => {
   try {
     if (entry instanceof File) return add(entry, entry.name)
-    if (entry.isFile) return add(await new Promise((done, failed) => entry.file(done, failed)), path + entry.name)
+    const got = (on, what) => new Promise((done, failed) => on[what](done, failed))
+    if (entry.isFile) return add(await got(entry, 'file'), path + entry.name)
     for (const reader = entry.createReader(); ;) {
-      const some = await new Promise((done, failed) => reader.readEntries(done, failed))
+      const some = await got(reader, 'readEntries')
       if (!some.length) return
       for (const inner of some) await walk(inner, path + entry.name + '/')
     }
@@ -378,7 +381,7 @@ files.onchange = folder.onchange = ({ target }) => {
   gather(() => Array.from(target.files).forEach(file => add(file, file.webkitRelativePath || file.name)))
   target.value = ''
 }
-form.querySelector('span').textContent = upload ? 'Drop files or folders anywhere on this page.' : 'Drop files anywhere on this page to replace those of the same names.'
+form.querySelector('span').textContent = 'Drop files ' + (upload ? 'or folders anywhere on this page.' : 'anywhere on this page to replace those of the same names.')
 form.querySelector('button').replaceWith(button('Choose files', () => files.click()), button('Choose a folder', () => folder.click()), folder)
 form.hidden = false
 one('.tools').append(button(upload ? 'Add files' : 'Replace files', () => files.click(), { id: 'add', className: 'btn primary' }))

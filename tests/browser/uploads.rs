@@ -244,6 +244,31 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
     });
 }
 
+/// Prints what a large drop costs: `cargo test --test browser gibibyte -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn a_gibibyte() {
+    in_browser("gibibyte", |browser, scratch| {
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
+        let big = sparse(scratch, "big.bin", 1024 * MIB);
+        browser.open(&site.url);
+        browser.eval(
+            "window.seen = []; new MutationObserver(all => all.forEach(m => m.target.value && seen.push([m.target.value, performance.now()])))
+                .observe(document.body, {subtree: true, attributes: true, attributeFilter: ['value']})",
+        );
+        let begun = Instant::now();
+        browser.drop_files(&[big.clone()]);
+        browser.wait(&stored(1));
+        let took = begun.elapsed();
+        let seen = browser.eval("seen");
+        let seen: Vec<(f64, f64)> = serde_json::from_value(seen).unwrap();
+        let spread = (seen.last().unwrap().1 - seen[0].1) / 1000.0;
+        println!("1 GiB: {took:.2?}; {} updates, {:.1} a second", seen.len(), seen.len() as f64 / spread);
+        println!("{}", browser.eval(LINES));
+        assert!(same(&big, &scratch.site().join("big.bin")));
+    });
+}
+
 #[test]
 fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
     in_browser("queue", |browser, scratch| {
@@ -404,7 +429,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         browser.drop_files(&[outside(scratch, "film.mp4", b"new"), outside(scratch, "free.txt", b"new")]);
         browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
         let lines = browser.eval(LINES).to_string();
-        assert!(lines.contains("There is no free.txt here to be replaced"), "{lines}");
+        assert!(lines.contains("There is no free.txt here to replace."), "{lines}");
         press(browser, "Replace it");
         browser.wait(&stored(1));
         assert_eq!(fs::read(folder.join("film.mp4")).unwrap(), b"new");
