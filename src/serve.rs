@@ -173,12 +173,12 @@ fn file_settings(files: Files, loops: usize, descriptors: u64) -> files::Setting
             Cache::Off => files::Cache::Off,
             Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
         },
-        shelf: files::SHELF_CAPACITY / loops.max(1),
-        open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
         upload: files.upload,
         overwrite: files.overwrite,
         delete: files.delete,
         max_body: files.max_body,
+        shelf: files::SHELF_CAPACITY / loops.max(1),
+        open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
     }
 }
 

@@ -222,6 +222,11 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
             "For example:  barewire --max-head 32K",
         ),
         (
+            &["--max-body", "0"],
+            "--max-body takes a size from 1 to 1024T, such as 16K, not \"0\".",
+            "For example:  barewire --upload --max-body 500M",
+        ),
+        (
             &["--cache", "1h"],
             "--cache takes revalidate, off or a number of seconds, not \"1h\".",
             "For example:  barewire --cache 3600",
@@ -396,6 +401,22 @@ fn what_may_not_be_read_is_said_before_anybody_connects() {
         check(&mut without_rights(&folder, &[name]), 4, &complaint);
     }
     fs::set_permissions(&private, PermissionsExt::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn what_may_not_be_written_is_said_at_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    fs::set_permissions(folder.0.join("site"), PermissionsExt::from_mode(0o555)).unwrap();
+    let advice = "Change its rights, or serve another folder:  ls -ld ./site";
+    for option in ["--upload", "--overwrite", "--delete", "--write"] {
+        let complaint = format!("barewire: {option} was given, but ./site is not writable.\n{advice}\n");
+        check(&mut without_rights(&folder, &[option, "site"]), 4, &complaint);
+    }
+    fs::set_permissions(folder.0.join("site"), PermissionsExt::from_mode(0o755)).unwrap();
+    let complaint = "barewire: --upload was given, but ./site/a.txt is one file: nothing can be added to it.\n\
+                     Serve its folder, or let others replace it:  barewire --overwrite ./site/a.txt\n";
+    check(&mut barewire(&folder, &["--upload", "site/a.txt"]), 4, complaint);
 }
 
 #[test]

@@ -286,8 +286,11 @@ fn unescape(value: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// A whole form, fed in pieces as a caller would: each part as its name and its content.
-    fn read(pieces: &[&[u8]]) -> Result<Vec<(Option<String>, Vec<u8>)>, Broken> {
+    /// File name and content.
+    type Part = (Option<String>, Vec<u8>);
+
+    /// A whole form, fed in pieces as a caller would.
+    fn read(pieces: &[&[u8]]) -> Result<Vec<Part>, Broken> {
         let mut form = Multipart::of(b"multipart/form-data; boundary=XyZ").unwrap().unwrap();
         let (mut parts, mut open, mut waiting) = (Vec::new(), false, Vec::new());
         for piece in pieces {
@@ -321,7 +324,7 @@ mod tests {
         if form.is_complete() { Ok(parts) } else { Err(Broken::Short) }
     }
 
-    fn part(name: &str, content: &[u8]) -> (Option<String>, Vec<u8>) {
+    fn part(name: &str, content: &[u8]) -> Part {
         (Some(name.to_string()), content.to_vec())
     }
 

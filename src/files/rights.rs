@@ -121,10 +121,11 @@ impl Rights {
         };
         // A proxy in front is at this computer too; whoever runs one reads the page of its own test.
         let option = Rights::option(request.method(), kind).filter(|_| peer.ip().to_canonical().is_loopback());
-        problem.advice = Some(match option {
-            Some(option) => format!("To allow it, start the server with {option}. What works now: {allow}."),
-            None => format!("What works: {allow}."),
-        });
+        problem.advice = match option {
+            Some(option) => Some(format!("To allow it, start the server with {option}.")),
+            None if self.any() => None,
+            None => Some(format!("What works: {allow}.")),
+        };
         page::problem(request, &problem).field("Allow", allow)
     }
 }

@@ -148,14 +148,14 @@ impl Service for Site {
         self.shared.dress(None, page::refusal(refusal, head))
     }
 
+    fn methods(&self) -> Vec<Method> {
+        self.shared.writer.rights.methods()
+    }
+
     fn relieve(&mut self) {
         if let Some(shelf) = &mut self.shelf {
             shelf.close_files();
         }
-    }
-
-    fn methods(&self) -> Vec<Method> {
-        self.shared.writer.rights.methods()
     }
 
     fn fork(&self) -> Box<dyn Service> {
@@ -218,7 +218,7 @@ impl Shared {
         };
         let found = match self.place.find(request.path(), may_block) {
             // A folder that is not shown may still take uploads.
-            Ok(Found::Directory(_)) if !self.listing && !(asks_what_works && rights.any()) => Err(Miss::not_found()),
+            Ok(Found::Directory(_)) if !(self.listing || asks_what_works && rights.any()) => Err(Miss::not_found()),
             // The start of an application is its page, whatever that is called.
             Ok(Found::Directory(_)) if self.spa.is_some() && request.path() == b"/" => Err(Miss::not_found()),
             found => found,

@@ -156,7 +156,7 @@ impl Sink for Put {
         self.draft.write(octets).map_err(|error| self.call.failure(error))
     }
 
-    fn finish(self: Box<Put>) -> Response {
+    fn finish(mut self: Box<Put>) -> Response {
         let call = Arc::clone(&self.call);
         self.publish().unwrap_or_else(|error| match error {
             Trouble::Told(response) => response,
@@ -184,7 +184,7 @@ impl From<Errno> for Trouble {
 }
 
 impl Put {
-    fn publish(mut self: Box<Put>) -> Result<Response, Trouble> {
+    fn publish(&mut self) -> Result<Response, Trouble> {
         if self.declared.is_some_and(|declared| declared != self.written) {
             return Err(self.call.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
         }

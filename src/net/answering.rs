@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::client::{Client, Context, Last};
+use super::cold;
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving};
@@ -34,7 +35,7 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         let problem = |status| page::problem(&request, &Problem::new(status));
@@ -53,7 +54,7 @@ impl Client {
                 self.deliver(problem(Status::CONTENT_TOO_LARGE), cx);
             }
             Ok(Answer::Collect { limit, then }) => {
-                self.intake = Intake::Collecting(Collecting::new(limit, then, request.into_owned()));
+                self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
                 self.connection.continue_(self.outbox.buffer(cx.spare));
                 if !framing.has_content() {
                     self.end_content(cx);
@@ -68,7 +69,7 @@ impl Client {
                 if !framing.has_content() {
                     receiving.complete();
                 }
-                self.intake = Intake::Receiving(receiving);
+                self.intake = Intake::Receiving(Box::new(receiving));
             }
         }
     }
@@ -80,11 +81,15 @@ impl Client {
             Intake::Collecting(collecting) => collecting.take(octets),
             Intake::Receiving(receiving) => receiving.take(octets),
         };
+        self.took_content(fits, cx);
+    }
+
+    /// Octets of content are where they belong, unless there were too many.
+    pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(Collecting { request, .. }) | Intake::Receiving(Receiving { request, .. }) => {
-                    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
-                }
+                Intake::Collecting(collecting) => too_large(&collecting.request),
+                Intake::Receiving(receiving) => too_large(&receiving.request),
                 _ => Response::new(Status::CONTENT_TOO_LARGE),
             };
             return self.deliver(response, cx);
@@ -96,7 +101,8 @@ impl Client {
     pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
-            Intake::Collecting(Collecting { octets, then, request, .. }) => {
+            Intake::Collecting(collecting) => {
+                let Collecting { octets, then, request, .. } = *collecting;
                 let job = move || Finished::Outcome(Outcome::Response(then(octets)));
                 self.away = cx.desk.submit(self.seat, Lane::Long, job);
                 if !self.away {
@@ -124,7 +130,12 @@ impl Client {
 
     /// A worker has finished what it was given.
     pub(super) fn finished(&mut self, finished: Finished, cx: &mut Context<'_>) {
+        if let Finished::Warmed = finished {
+            self.warming = false;
+            return;
+        }
         self.away = false;
+        self.warming = false;
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
@@ -137,7 +148,7 @@ impl Client {
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
             Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Panicked => {
+            Finished::Warmed | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
                 response.with_note(note)
@@ -177,7 +188,7 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
         self.deliver(response, cx);
     }
@@ -192,12 +203,15 @@ impl Client {
         }
         self.note(&response, cx);
         let (status, fields, body) = response.into_parts();
+        let gathered = self.outbox.gathered();
         let buffer = self.outbox.buffer(cx.spare);
         let before = buffer.len();
         let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
-        self.exchange.head = (buffer.len() - before) as u64;
+        let head = buffer.len() - before;
+        // What is still gathered from the answers before it leaves first.
+        self.exchange.head = self.outbox.gathered() as u64;
         if transfer != Transfer::Nothing {
             match self.outbox.push(body) {
                 Ok(true) => {}
@@ -209,7 +223,7 @@ impl Client {
             }
         }
         if !self.outbox.has_parts() {
-            let content = (self.outbox.gathered() as u64).saturating_sub(before as u64 + self.exchange.head);
+            let content = (self.outbox.gathered() - gathered - head) as u64;
             self.finish(content, cx);
         }
     }
@@ -221,7 +235,6 @@ impl Client {
             self.connection.forbid_persistence();
         }
         let buffer = self.outbox.buffer(cx.spare);
-        let before = buffer.len();
         self.connection.respond_prepared(prepared, cx.date, buffer);
         self.exchange.status = Some(prepared.status());
         let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
@@ -229,9 +242,22 @@ impl Client {
             None => self.finish(content, cx),
             Some(file) => {
                 self.exchange.sent = 0;
-                self.exchange.head = (buffer.len() - before) as u64;
+                self.exchange.head = self.outbox.gathered() as u64;
                 self.outbox.push_file(file, content);
             }
+        }
+    }
+
+    /// The next octets of a file are on the disk: a worker reads them while the loop serves others.
+    pub(super) fn warm(&mut self, cx: &mut Context<'_>) {
+        let Some((file, from, len)) = self.outbox.next_slice() else { return };
+        self.warming = cx.desk.submit(self.seat, Lane::Short, move || {
+            cold::warm(&file, from, len);
+            Finished::Warmed
+        });
+        if !self.warming {
+            // Every worker is busy and the queue is full: better a slow turn than an answer cut off.
+            self.again = true;
         }
     }
 
@@ -270,6 +296,10 @@ impl Client {
             Next::Close => self.last = Some(Last::Close(reason)),
         }
     }
+}
+
+fn too_large(request: &Request<'_>) -> Response {
+    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
 }
 
 /// Whether the head already says that there is too much.

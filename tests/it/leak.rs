@@ -6,6 +6,8 @@ use crate::client::{Client, PATIENCE, get, request};
 use crate::server::{Folder, Server};
 
 /// What memory may grow by: allocators keep some, and caches of a bounded size fill.
+/// `big.bin` on each of as many loops as this machine may have cores.
+const KEPT_OPEN: usize = 16;
 const SLACK: u64 = 8 << 20;
 
 fn round(server: &Server, folder: &Folder) {
@@ -55,7 +57,8 @@ fn descriptors_and_memory_are_after_thousands_of_requests_as_before() {
     for _ in 0..4 {
         round(&server, &folder);
     }
-    settled(&server, descriptors);
+    // The large file is old enough by now to stand open on each loop: bounded, and meant so.
+    settled(&server, descriptors + KEPT_OPEN);
     let grown = server.resident().saturating_sub(memory);
     assert!(grown <= SLACK, "{grown} octets more");
     server.assert_alive();

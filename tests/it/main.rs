@@ -30,3 +30,5 @@ mod names;
 mod options;
 mod overload;
 mod ranges;
+mod unlost;
+mod write;

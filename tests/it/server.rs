@@ -174,8 +174,15 @@ impl Server {
     /// The same with a limit on open descriptors.
     #[track_caller]
     pub(crate) fn with_descriptors(limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
+        Server::limited("-n", limit, folder, arguments)
+    }
+
+    /// The same with a limit of the shell's `ulimit`; that of a file's size (`-f`) counts 512 octets.
+    #[track_caller]
+    pub(crate) fn limited(option: &str, limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
         let mut command = Command::new("sh");
-        command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &limit.to_string(), env!("CARGO_BIN_EXE_barewire")]);
+        let script = format!(r#"ulimit {option} "$0" && exec "$@""#);
+        command.args(["-c", &script, &limit.to_string(), env!("CARGO_BIN_EXE_barewire")]);
         Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), true)
     }
 

@@ -1,3 +1,5 @@
+//! Listings as clients get them: forms, orders, conditions, hostile names.
+
 use super::*;
 use crate::http::{Connection, Event, Limits, Step};
 use crate::service::Body;

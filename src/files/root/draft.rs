@@ -162,7 +162,8 @@ impl Draft {
     /// Gives it its name in `folder`.
     ///
     /// # Errors
-    /// What the kernel says; the draft is a draft then as before.
+    /// What the kernel says. After a failed create it may be tried again; after a failed replace the draft
+    /// may have lost its only name, and with it the right to another one.
     pub(crate) fn publish(&mut self, folder: &Arc<Folder>, name: &[u8], how: Publish) -> io::Result<()> {
         let step = |draft: &mut Draft| match how {
             Publish::Create => draft.create(folder, name),
@@ -248,4 +249,122 @@ fn temporary_name() -> Vec<u8> {
     // The hasher's keys are random and differ at every call.
     let random = RandomState::new().hash_one(());
     [TEMPORARY_PREFIX, format!("{random:016x}").as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::root::{Root, Symlinks};
+    use crate::files::testing::Folder as Place;
+
+    fn names(place: &Place, below: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(place.join(below)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    type Begin = fn(&Arc<Folder>) -> Draft;
+    /// With unnamed files, as here, and as on a file system that has none.
+    const KINDS: [Begin; 2] = [|home| Draft::begin(home, Some(3)).unwrap(), |home| Draft::named(home).unwrap()];
+
+    #[test]
+    fn a_draft_is_seen_by_nobody_and_leaves_nothing() {
+        for begin in KINDS {
+            let place = Place::new();
+            let root = Root::at(place.path(), Symlinks::Inside).unwrap();
+            let home = root.folder(b"/").unwrap();
+            let draft = begin(&home);
+            draft.write(b"new").unwrap();
+            let visible = names(&place, "").into_iter().filter(|name| !name.starts_with(".barewire-")).count();
+            assert_eq!(visible, 0);
+            // Whoever sweeps sees that it is in work.
+            home.sweep();
+            draft.sync().unwrap();
+            assert_eq!(draft.meta().unwrap().size, 3);
+            drop(draft);
+            assert!(names(&place, "").is_empty());
+        }
+    }
+
+    #[test]
+    fn creating_never_replaces_and_replacing_replaces_a_link_itself() {
+        for begin in KINDS {
+            let place = Place::new();
+            let kept = place.write("kept", "old");
+            place.symlink("kept", "link");
+            let root = Root::at(place.path(), Symlinks::Inside).unwrap();
+            let home = root.folder(b"/").unwrap();
+            let mut draft = begin(&home);
+            draft.write(b"new").unwrap();
+            for taken in ["kept", "link"] {
+                let error = draft.publish(&home, taken.as_bytes(), Publish::Create).unwrap_err();
+                assert_eq!(Errno::from_io_error(&error), Some(Errno::EXIST));
+            }
+            draft.publish(&home, b"link", Publish::Replace).unwrap();
+            assert_eq!(std::fs::read(&kept).unwrap(), b"old");
+            assert!(!place.join("link").is_symlink());
+            drop(draft);
+            assert_eq!(std::fs::read(place.join("link")).unwrap(), b"new");
+            let mut draft = begin(&home);
+            std::fs::create_dir(place.join("folder")).unwrap();
+            let error = draft.publish(&home, b"folder", Publish::Replace).unwrap_err();
+            assert_eq!(Errno::from_io_error(&error), Some(Errno::ISDIR));
+            drop(draft);
+            let mut draft = begin(&home);
+            draft.publish(&home, b"fresh", Publish::Create).unwrap();
+            drop(draft);
+            assert_eq!(names(&place, ""), ["folder", "fresh", "kept", "link"]);
+        }
+    }
+
+    #[test]
+    fn a_new_folder_appears_with_its_file_and_goes_without_it() {
+        for begin in KINDS {
+            let place = Place::new();
+            let root = Root::at(place.path(), Symlinks::Inside).unwrap();
+            let (home, missing) = root.nearest(b"/a/b/c").unwrap();
+            assert_eq!(missing, [b"a", b"b", b"c"]);
+            let mut draft = begin(&home);
+            assert!(names(&place, "").iter().all(|name| name.starts_with(".barewire-")));
+            let (folder, made) = root.make(b"/a/b/c").unwrap();
+            draft.publish(&folder, b"file", Publish::Create).unwrap();
+            made.keep().unwrap();
+            assert_eq!(names(&place, "a/b/c"), ["file"]);
+            let (_, made) = root.make(b"/a/new/er").unwrap();
+            std::fs::create_dir(place.join("a/new/used")).unwrap();
+            made.undo();
+            assert_eq!(names(&place, "a/new"), ["used"], "what somebody else has begun to use stays");
+            drop(draft);
+            assert_eq!(names(&place, ""), ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_draft_that_may_not_be_linked_elsewhere_is_copied_whole() {
+        for begin in KINDS {
+            let place = Place::new();
+            std::fs::create_dir(place.join("other")).unwrap();
+            let root = Root::at(place.path(), Symlinks::Inside).unwrap();
+            let draft = begin(&root.folder(b"/").unwrap());
+            draft.write(b"new").unwrap();
+            draft.take_mode(0o600).unwrap();
+            let other = root.folder(b"/other").unwrap();
+            let mut copy = draft.copied(&other).unwrap();
+            drop(draft);
+            copy.publish(&other, b"file", Publish::Create).unwrap();
+            assert_eq!(std::fs::read(place.join("other/file")).unwrap(), b"new");
+            assert_eq!(copy.meta().unwrap().mode & 0o777, 0o600);
+            assert_eq!(names(&place, ""), ["other"]);
+        }
+    }
+
+    #[test]
+    fn more_than_the_disk_has_is_refused_before_anything_is_written() {
+        let place = Place::new();
+        let root = Root::at(place.path(), Symlinks::Inside).unwrap();
+        let home = root.folder(b"/").unwrap();
+        assert!(home.has_room(0).unwrap());
+        assert!(!home.has_room(u64::MAX).unwrap() && !home.has_room(1 << 60).unwrap());
+    }
 }

@@ -229,7 +229,7 @@ impl Folder {
         Folder::of(fs::openat(&self.descriptor, name, flags, Mode::empty())?)
     }
 
-    fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         let Ok(entries) = Dir::read_from(&self.descriptor) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_bytes();

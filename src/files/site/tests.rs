@@ -9,8 +9,6 @@ use super::*;
 use crate::files::testing::{Folder, age, later, request};
 use crate::service::Piece;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
-
 /// A response with its content read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
@@ -532,7 +530,7 @@ fn methods_are_answered_by_what_is_there() {
         ("BREW /none", 501, false),
     ] {
         let seen = ask(&site, line, &[]);
-        assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some(ALLOW)), "{line}");
+        assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some("GET, HEAD, OPTIONS")), "{line}");
     }
     let connect = request(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(site.shared.answer(&connect, &visit(later()), true).unwrap().status().code(), 405);

@@ -1,3 +1,5 @@
+//! Pages as clients get them: forms, words, escapes, sizes.
+
 use super::*;
 use crate::http::{Connection, Event, Fault, Limits, Step};
 use crate::service::Body;

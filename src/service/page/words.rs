@@ -29,14 +29,16 @@ impl Words {
     /// The words of `status`; those of its class if it has none of its own.
     pub(crate) const fn of(status: Status) -> Words {
         match status.code() {
-            code @ 400..=409 => near(code),
-            code @ 410..=499 => far(code),
+            code @ 400..=409 => of_the_request(code),
+            code @ 410..=419 => of_its_conditions(code),
+            code @ 420..=499 => of_its_circumstances(code),
             code => server(code),
         }
     }
 }
 
-const fn near(code: u16) -> Words {
+/// 400 to 409: the request itself.
+const fn of_the_request(code: u16) -> Words {
     match code {
         401 => Words::new(
             "Say who you are.",
@@ -91,7 +93,8 @@ const fn near(code: u16) -> Words {
     }
 }
 
-const fn far(code: u16) -> Words {
+/// 410 to 419: what it demands, and how much it brings.
+const fn of_its_conditions(code: u16) -> Words {
     match code {
         411 => Words::new(
             "How long is it?",
@@ -136,6 +139,13 @@ const fn far(code: u16) -> Words {
             Some("Send the request without it."),
             "417 means the client expected a behaviour that this server does not have.",
         ),
+        _ => CLIENT,
+    }
+}
+
+/// 420 to 499: who sends it, how often, with how much around it.
+const fn of_its_circumstances(code: u16) -> Words {
+    match code {
         421 => Words::new(
             "This server does not go by that name.",
             "The request is for a host that this server does not answer for.",
@@ -155,14 +165,17 @@ const fn far(code: u16) -> Words {
             Some("Large cookies are a common reason: remove those of this site."),
             "431 means the fields of the request, alone or together, are larger than the server is willing to read.",
         ),
-        _ => Words::new(
-            "That did not work.",
-            "The server will not do what the request asks for.",
-            None,
-            "A code from 400 to 499 means that something is wrong with the request and not with the server.",
-        ),
+        _ => CLIENT,
     }
 }
+
+/// Codes from 400 to 499 without words of their own.
+const CLIENT: Words = Words::new(
+    "That did not work.",
+    "The server will not do what the request asks for.",
+    None,
+    "A code from 400 to 499 means that something is wrong with the request and not with the server.",
+);
 
 const fn server(code: u16) -> Words {
     match code {
