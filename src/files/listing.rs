@@ -89,7 +89,8 @@ const SHELL_OCTETS: usize = 4096;
 
 /// A script without its indentation and its lines of comment. None of its strings has a line end inside.
 fn lean(script: &str) -> String {
-    let lines = script.lines().map(str::trim_start).filter(|line| !line.starts_with("//") && !line.starts_with("/**"));
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/**");
+    let lines = script.lines().map(str::trim_start).filter(is_code);
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 

@@ -24,7 +24,7 @@ const say = text => { status.textContent = text }
 const size = n => {
   let unit = 0
   for (; n >= 999.5; unit++) n /= 1000
-  return (unit && n < 9.95 ? n.toFixed(1) : Math.round(n)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB', 'PB'][unit]
+  return (unit && n < 9.95 ? n.toFixed(1) : Math.round(n)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB'][unit]
 }
 const span = s => s < 100 ? +s.toFixed(s < .1 ? 2 : s < 9.95 ? 1 : 0) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : (s / 3600).toFixed(1) + ' h'
 /** Says how far it is, how fast over the last seconds, and how long it will take. */
@@ -169,7 +169,7 @@ const show = (file, state, text, ...actions) => {
   file.state = state
   if (state === 'active') active.add(file)
   if (!file.li) {
-    if (state === 'waiting' && list.childElementCount >= SHOWN) return
+    if (state === 'waiting' && list.children.length >= SHOWN) return
     file.parts = ['n', 's', 'do'].map(className => make('span', { className }))
     file.bar = make('progress', { ariaLabel: 'progress of ' + file.path })
     file.li = list.appendChild(make('li', {}, ...file.parts, file.bar))
@@ -311,7 +311,7 @@ const answered = async (file, took) => {
   if (status < 300) {
     file.sent = file.blob.size
     show(file, 'stored', [make('b', { textContent: '✓ stored' }), ` · ${size(file.sent)} in ${took}`], make('a', { href: file.url, textContent: 'open', target: '_blank', ariaLabel: 'open ' + file.to }))
-    if (list.childElementCount > SHOWN) list.querySelector('.stored').remove()
+    if (list.children.length > SHOWN) list.querySelector('.stored').remove()
     refresh()
     return pump()
   }
@@ -378,7 +378,7 @@ addEventListener('drop', event => {
 const files = form.querySelector('input'), folder = make('input', { type: 'file', webkitdirectory: true, hidden: true, ariaLabel: 'folder to add' })
 files.hidden = true
 files.onchange = folder.onchange = ({ target }) => {
-  gather(() => Array.from(target.files).forEach(file => add(file, file.webkitRelativePath || file.name)))
+  gather(() => [...target.files].forEach(file => add(file, file.webkitRelativePath || file.name)))
   target.value = ''
 }
 form.querySelector('span').textContent = 'Drop files ' + (upload ? 'or folders anywhere on this page.' : 'anywhere on this page to replace those of the same names.')

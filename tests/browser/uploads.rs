@@ -1,9 +1,11 @@
 //! The upload page in a real browser: what is dropped arrives, what is cut off leaves nothing, what is
 //! there is replaced and deleted only by whoever says so.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -205,7 +207,7 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
         let big = sparse(scratch, "big.bin", 256 * MIB);
         browser.open(&site.url);
         browser.slow(16 << 20);
-        browser.drop_files(&[big.clone()]);
+        browser.drop_files(std::slice::from_ref(&big));
         browser.wait("document.querySelector('progress')?.value > 0.1");
         let line = browser.eval(LINES);
         assert!(
@@ -229,7 +231,7 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
             "window.seen = []; new MutationObserver(all => all.forEach(m => m.target.value && seen.push(m.target.value)))
                 .observe(document.body, {subtree: true, attributes: true, attributeFilter: ['value']})",
         );
-        browser.drop_files(&[big.clone()]);
+        browser.drop_files(std::slice::from_ref(&big));
         browser.wait(&stored(1));
         let seen = browser.eval("seen");
         let seen: Vec<f64> = seen.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
@@ -257,7 +259,7 @@ fn a_gibibyte() {
                 .observe(document.body, {subtree: true, attributes: true, attributeFilter: ['value']})",
         );
         let begun = Instant::now();
-        browser.drop_files(&[big.clone()]);
+        browser.drop_files(std::slice::from_ref(&big));
         browser.wait(&stored(1));
         let took = begun.elapsed();
         let seen = browser.eval("seen");
@@ -453,9 +455,7 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
         for name in ["a <b>\"'.txt", "b.txt", "c.txt"] {
             fs::write(folder.join(name), name).unwrap();
         }
-        let latin = std::ffi::OsStr::new("x").to_os_string();
-        let latin = [latin.as_encoded_bytes(), b"\xe9\xff"].concat();
-        let latin = folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&latin));
+        let latin = folder.join(OsStr::from_bytes(b"x\xe9\xff"));
         fs::write(&latin, "not UTF-8").unwrap();
         let site = Site::serve_at("127.0.0.1", &folder, &["--write"]);
         browser.open(&site.url);
@@ -573,6 +573,7 @@ fn send_form(browser: &mut Browser, scratch: &Scratch, address: &str) {
     let files =
         ["one", "\"two\" <three>"].map(|name| outside(scratch, &format!("{name} of {address}.txt"), name.as_bytes()));
     browser.choose("input[name=file]", &files);
+    pictures(browser, "upload-form");
     browser.load(|b| b.click("form.drop button"));
     browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
     assert_eq!(browser.eval("location.href"), url.as_str());

@@ -84,9 +84,9 @@ fn a_page_runs_nothing_but_its_own_script() {
         assert!(!page.contains(banned), "{banned}");
     }
     for banned in ["http://", "https://", "@import", "url(//"] {
-        let css = CSS.replace("http://www.w3.org/2000/svg", "");
+        let css = [CSS, WRITE_CSS].concat().replace("http://www.w3.org/2000/svg", "");
         assert!(!css.contains(banned) && !JS.contains(banned), "{banned}");
-        assert!(!WRITE_CSS.contains(banned) && !WRITE_JS.contains(banned), "{banned}");
+        assert!(!WRITE_JS.contains(banned), "{banned}");
     }
     for banned in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "importNode", "adoptNode"]
     {
@@ -115,7 +115,7 @@ fn a_page_offers_what_may_be_done_and_nothing_else() {
             assert_eq!(page.contains("<code>curl -T film.mp4 </code>"), rights.upload);
             assert_eq!(page.contains("add none"), rights.overwrite && !rights.upload);
             assert_eq!(page.contains("delete"), rights.delete, "{rights:?}");
-            assert_eq!(page.contains("<table"), true);
+            assert!(page.contains("<table"));
             for banned in ["<style", " style=", " onclick", "<script>"] {
                 assert!(!page.contains(banned), "{banned}");
             }
