@@ -276,6 +276,7 @@ impl Shared {
         let context = listing::Context {
             path: request.path().to_vec(),
             dotfiles: self.place.dotfiles,
+            rights: self.writer.rights,
             cache_control: self.cache_control.clone(),
         };
         listing::respond(request, directory, &context)
