@@ -13,6 +13,7 @@
 //! say that the peer has closed: data and FIN that arrive together are one edge (then read on to 0).
 
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use mio::net::TcpStream;
@@ -94,7 +95,7 @@ pub struct Client {
     /// The number of the connection in every view of it; 0 when nothing is recorded.
     pub(super) number: u64,
     pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
+    pub(super) local: Arc<SocketAddr>,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
     pub(super) intake: Intake,
@@ -102,6 +103,8 @@ pub struct Client {
     pub(super) last: Option<Last>,
     /// A worker has a job of this client.
     pub(super) away: bool,
+    /// A worker brings the next octets of a file into memory.
+    pub(super) warming: bool,
     /// Octets that were received and not used yet.
     pub(super) input: Vec<u8>,
     /// The machine wants more octets than `input` has.
@@ -114,7 +117,7 @@ pub struct Client {
     /// Our side is closed; what still comes is read and dropped.
     lingering: bool,
     /// There is more to do, but others wait for their turn.
-    again: bool,
+    pub(super) again: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
     /// The earliest tick at which the wheel will ask about this client.
@@ -123,10 +126,16 @@ pub struct Client {
 
 impl Client {
     /// A client that has just been accepted.
-    pub fn new(socket: TcpStream, seat: Seat, peer: SocketAddr, local: SocketAddr, cx: &mut Context<'_>) -> Client {
+    pub fn new(
+        socket: TcpStream,
+        seat: Seat,
+        peer: SocketAddr,
+        local: Arc<SocketAddr>,
+        cx: &mut Context<'_>,
+    ) -> Client {
         let number = cx.tape.as_mut().map_or(0, |tape| {
             let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local }, &[]);
+            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
             number
         });
         Client {
@@ -141,6 +150,7 @@ impl Client {
             exchange: Exchange::default(),
             last: None,
             away: false,
+            warming: false,
             input: Vec::new(),
             hungry: true,
             // The request is there in nearly every case; if not, the first recv says so.
@@ -194,7 +204,7 @@ impl Client {
             return Phase::Lingering;
         }
         if !self.outbox.is_empty() {
-            return Phase::Sending;
+            return if self.warming { Phase::Owed } else { Phase::Sending };
         }
         match &self.intake {
             Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
@@ -260,7 +270,7 @@ impl Client {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if self.outbox.is_empty() || !self.writable {
+        if self.outbox.is_empty() || !self.writable || self.warming {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
@@ -278,6 +288,7 @@ impl Client {
             Ok(Flushed::All) => self.all_sent(cx),
             Ok(Flushed::Blocked) => self.writable = false,
             Ok(Flushed::Again) => self.again = true,
+            Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
             Err(error) => return Err(Ended::broken(&error)),
         }

@@ -9,6 +9,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::Interest;
@@ -39,7 +40,7 @@ impl EventLoop {
                     break;
                 }
                 match self.doors[number].socket.accept() {
-                    Ok((socket, peer)) => self.welcome(socket, peer, self.doors[number].address),
+                    Ok((socket, peer)) => self.welcome(socket, peer, Arc::clone(&self.doors[number].address)),
                     Err(error) => self.not_accepted(number, &error),
                 }
             }
@@ -71,7 +72,7 @@ impl EventLoop {
         door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
     }
 
-    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: SocketAddr) {
+    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: Arc<SocketAddr>) {
         if let Err(denied) = self.common.admission.enter(peer) {
             let room = denied == Denied::Full && self.make_room();
             if !(room && self.common.admission.enter(peer).is_ok()) {

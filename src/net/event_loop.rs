@@ -71,7 +71,7 @@ pub const STOPPING: u8 = 2;
 /// One listener of the loop.
 pub(super) struct Door {
     pub(super) socket: TcpListener,
-    pub(super) address: SocketAddr,
+    pub(super) address: Arc<SocketAddr>,
     /// A descriptor to give up when there are no others.
     pub(super) spare: Option<std::net::TcpListener>,
     /// An edge said that somebody waits, and nobody has said yet that no one does.
@@ -120,7 +120,7 @@ impl EventLoop {
             let spare = share.socket.try_clone().ok();
             let mut socket = TcpListener::from_std(share.socket);
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
-            doors.push(Door { socket, address: share.address, spare, waiting: true });
+            doors.push(Door { socket, address: Arc::new(share.address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
         let lonely = EventLoop {

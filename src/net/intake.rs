@@ -19,16 +19,17 @@ const READY: usize = 512 * 1024;
 /// Room a collected content starts with.
 const COLLECT_START: usize = 4 * 1024;
 
-/// What happens with content.
+/// What happens with content. Boxed where it is large: an idle client has none, and there may be
+/// ten thousand of them.
 pub enum Intake {
     /// None is expected, or it is not read yet.
     Nothing,
     /// It is read and dropped.
     Discarding,
     /// It is kept for one job.
-    Collecting(Collecting),
+    Collecting(Box<Collecting>),
     /// It goes to a sink, block by block.
-    Receiving(Receiving),
+    Receiving(Box<Receiving>),
 }
 
 impl std::fmt::Debug for Intake {
