@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `options` | what was typed, checked, as a configuration |
 //! | `complaint` | every way to fail before serving: sentence, advice, exit code |
+//! | `access` | who may speak: passwords, names, and the guard they make |
 //! | `folder` | which folder or file is served, and what it is called |
 //! | `listen` | addresses and ports, and who holds them |
 //! | `fence` | what the kernel keeps this process from touching |
@@ -12,6 +13,7 @@
 
 use std::process::ExitCode;
 
+mod access;
 mod banner;
 mod complaint;
 mod fence;

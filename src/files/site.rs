@@ -84,10 +84,11 @@ impl Site {
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             headers: settings.headers,
-            cors: settings.cors.as_deref().map(Cors::new),
+            cors: settings.cors.as_deref().map(|origin| Cors::new(origin, &rights.methods())),
             cache_control: match settings.cache {
                 Cache::Revalidate => "no-cache".into(),
                 Cache::Off => "no-store".into(),
+                Cache::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
                 Cache::Seconds(seconds) => format!("max-age={seconds}"),
             },
             shelf: settings.shelf,
@@ -110,11 +111,6 @@ impl Site {
     /// The root, for whatever else reads or writes in it.
     pub fn root(&self) -> &Root {
         &self.shared.place.root
-    }
-
-    /// A response made elsewhere, with the fields every response of this site carries.
-    pub fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.shared.dress(request, response)
     }
 }
 
@@ -146,6 +142,10 @@ impl Service for Site {
 
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
         self.shared.dress(None, page::refusal(refusal, head))
+    }
+
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.shared.dress(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {

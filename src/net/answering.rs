@@ -22,6 +22,9 @@ use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Reque
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
+/// The workers' queue is full: this request is refused, the connection may go on.
+const BUSY: Status = Status::SERVICE_UNAVAILABLE;
+
 impl Client {
     /// A request has come.
     pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
@@ -38,20 +41,22 @@ impl Client {
         let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
-        let problem = |status| page::problem(&request, &Problem::new(status));
         match answer {
-            Err(_) => self.deliver(problem(Status::INTERNAL_SERVER_ERROR).with_note("a service panicked"), cx),
+            Err(_) => {
+                let response = problem(Status::INTERNAL_SERVER_ERROR, &request, cx).with_note("a service panicked");
+                self.deliver(response, cx);
+            }
             Ok(Answer::Now(response)) => self.deliver(response, cx),
             Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
             Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
             Ok(Answer::Blocking(lane, job)) => {
                 self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
                 if !self.away {
-                    self.deliver(busy(&request), cx);
+                    self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
             Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE), cx);
+                self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
             }
             Ok(Answer::Collect { limit, then }) => {
                 self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
@@ -63,7 +68,7 @@ impl Client {
             Ok(Answer::Receive { limit, open }) => {
                 self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
-                    return self.deliver(busy(&request), cx);
+                    return self.deliver(problem(BUSY, &request, cx), cx);
                 }
                 let mut receiving = Receiving::new(limit, request.into_owned());
                 if !framing.has_content() {
@@ -88,9 +93,9 @@ impl Client {
     pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(collecting) => too_large(&collecting.request),
-                Intake::Receiving(receiving) => too_large(&receiving.request),
-                _ => Response::new(Status::CONTENT_TOO_LARGE),
+                Intake::Collecting(collecting) => problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx),
+                Intake::Receiving(receiving) => problem(Status::CONTENT_TOO_LARGE, &receiving.request, cx),
+                _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
         }
@@ -106,7 +111,7 @@ impl Client {
                 let job = move || Finished::Outcome(Outcome::Response(then(octets)));
                 self.away = cx.desk.submit(self.seat, Lane::Long, job);
                 if !self.away {
-                    self.deliver(busy(&request), cx);
+                    self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
             Intake::Receiving(mut receiving) => {
@@ -123,7 +128,7 @@ impl Client {
         let Some(errand) = receiving.errand() else { return };
         self.away = hand_in(cx.desk, self.seat, errand);
         if !self.away {
-            let response = busy(&receiving.request);
+            let response = problem(BUSY, &receiving.request, cx);
             self.deliver(response, cx);
         }
     }
@@ -151,7 +156,7 @@ impl Client {
             Finished::Warmed | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
-                response.with_note(note)
+                cx.service.dress(None, response).with_note(note)
             }
         };
         // The request may have been refused meanwhile (a deadline, a broken chunk): then it has had
@@ -298,18 +303,14 @@ impl Client {
     }
 }
 
-fn too_large(request: &Request<'_>) -> Response {
-    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
-}
-
 /// Whether the head already says that there is too much.
 fn too_long(framing: Framing, limit: u64) -> bool {
     matches!(framing, Framing::Length(length) if length > limit)
 }
 
-/// The workers' queue is full: this request is refused, the connection may go on.
-fn busy(request: &Request<'_>) -> Response {
-    page::problem(request, &Problem::new(Status::SERVICE_UNAVAILABLE))
+/// The page of an answer that no service has made, with the fields of those it makes.
+fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), page::problem(request, &Problem::new(status)))
 }
 
 fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {

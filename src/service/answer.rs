@@ -117,6 +117,13 @@ pub trait Service: Send {
         super::page::refusal(refusal, head)
     }
 
+    /// A response that somebody else has made to a request of this service (the guard, the loop that is
+    /// too busy), with the fields its own responses have. Without `request` nobody knows what was asked.
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        let _ = request;
+        response
+    }
+
     /// The methods that work on some target of this service, for `OPTIONS *` and for answers that are
     /// given before a target is looked at; what works on one target, its own answer says.
     fn methods(&self) -> Vec<Method> {

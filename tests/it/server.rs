@@ -171,6 +171,13 @@ impl Server {
         Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(path), true)
     }
 
+    /// The same on every address of this computer.
+    #[track_caller]
+    pub(crate) fn on_all_addresses(folder: &Folder, arguments: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
+        Server::run(command.args(["--port", "0", "--bind", "0.0.0.0"]).args(arguments).arg(folder.path()), true)
+    }
+
     /// The same with a limit on open descriptors.
     #[track_caller]
     pub(crate) fn with_descriptors(limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
