@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::driver::Browser;
 use crate::site::{Scratch, Site};
-use crate::{NOTHING, in_browser, pictures, pictures_of};
+use crate::{NOTHING, in_browser, pictures, pictures_of, screens};
 
 const MIB: u64 = 1 << 20;
 
@@ -123,7 +123,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
                 .unwrap()
                 .ends_with("nothing is overwritten.")
         );
-        let content: Vec<u8> = (0..3 * MIB).map(|n| (n * 7919 >> 3) as u8).collect();
+        let content: Vec<u8> = (0..3 * MIB).map(|n| ((n * 7919) >> 3) as u8).collect();
         let hostile = "item 10 <img src=x onerror=document.title='owned'> \"quoted' \u{1f980}.txt";
         let files = [
             outside(scratch, "item 10.bin", &content),
@@ -573,7 +573,10 @@ fn send_form(browser: &mut Browser, scratch: &Scratch, address: &str) {
     let files =
         ["one", "\"two\" <three>"].map(|name| outside(scratch, &format!("{name} of {address}.txt"), name.as_bytes()));
     browser.choose("input[name=file]", &files);
-    pictures(browser, "upload-form");
+    for (look, width, dark) in [("phone", 390, false), ("dark", 1000, true), ("light", 1000, false)] {
+        browser.look(width, 700, dark);
+        browser.screenshot(&screens().join(format!("upload-form-{look}.png")));
+    }
     browser.load(|b| b.click("form.drop button"));
     browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
     assert_eq!(browser.eval("location.href"), url.as_str());
