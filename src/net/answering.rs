@@ -29,6 +29,7 @@ impl Client {
     /// A request has come.
     pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
+        self.deadline.renew();
         self.exchange.reason = None;
         self.intake = Intake::Nothing;
         if cx.journal.is_on() {

@@ -118,6 +118,8 @@ pub struct Client {
     lingering: bool,
     /// There is more to do, but others wait for their turn.
     pub(super) again: bool,
+    /// It has been promised that turn.
+    queued: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
     /// The earliest tick at which the wheel will ask about this client.
@@ -160,6 +162,7 @@ impl Client {
             end_of_input: false,
             lingering: false,
             again: false,
+            queued: false,
             spoke: false,
             deadline: Deadline::new(cx.now, cx.timeouts, cx.scarce),
             armed: None,
@@ -183,9 +186,15 @@ impl Client {
         self.closing |= closing;
     }
 
-    /// Whether it wants another turn though no event will come.
-    pub fn wants_turn(&self) -> bool {
-        self.again
+    /// Whether another turn must be promised to it, though no event will come. An event in between
+    /// adds no second one, else the busiest would have more turns than the others.
+    pub fn wants_turn(&mut self) -> bool {
+        self.again && !std::mem::replace(&mut self.queued, true)
+    }
+
+    /// The turn it was promised.
+    pub fn promised(&mut self) {
+        self.queued = false;
     }
 
     /// When its patience ends.

@@ -53,7 +53,10 @@ impl EventLoop {
             // The client was gone before we came; or a signal. The next one may be there.
             io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
             _ => {
-                log::warn!("cannot accept: {error}");
+                // Many are told in one turn; whoever reads this needs to know it once.
+                if self.paused_until.is_none() {
+                    log::warn!("cannot accept: {error}");
+                }
                 self.service.relieve();
                 self.tell_one(number);
                 self.paused_until = Some(self.now + PAUSE);

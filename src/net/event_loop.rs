@@ -159,7 +159,7 @@ impl EventLoop {
             }
             self.read_clocks();
             for seat in std::mem::take(&mut self.again) {
-                self.serve(seat, |_| ());
+                self.serve(seat, Client::promised);
             }
             for event in &events {
                 self.meet(event);
