@@ -9,11 +9,13 @@
 //! | `listen` | addresses and ports, and who holds them |
 //! | `fence` | what the kernel keeps this process from touching |
 //! | `banner` | what is said at the start and at the end |
+//! | `aside` | what is said in between, without waiting for whoever reads it |
 //! | `serve` | the order in which all of that happens |
 
 use std::process::ExitCode;
 
 mod access;
+mod aside;
 mod banner;
 mod complaint;
 mod fence;

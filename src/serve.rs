@@ -23,6 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
 use crate::access::{self, Guarded};
+use crate::aside::Aside;
 use crate::banner::{self, Banner};
 use crate::complaint::{Complaint, Exit, warn};
 use crate::listen::{self, Listening, interfaces};
@@ -50,7 +51,7 @@ pub(crate) fn run(options: Options) -> Result<(), Complaint> {
 }
 
 fn serve(mut options: Options) -> Result<(), Complaint> {
-    start_logging(&options);
+    let aside = start_logging(&options);
     let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
     if let Some(option) = options.files.writing() {
         let adds_only = !options.files.overwrite && !options.files.delete;
@@ -85,7 +86,7 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }
 
-    let failed = |error: io::Error| Complaint::new(Exit::Failed, format!("the server failed: {error}."));
+    aside.start().map_err(failed)?;
     let service = Guard::new(Box::new(Router::new(Box::new(site))), guarded.settings);
     let server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
     net::signal::watch(server.stopper()).map_err(failed)?;
@@ -95,19 +96,27 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     let report = server.run().map_err(failed)?;
     // On a terminal the cursor stands behind "^C".
     let line = if io::stderr().is_terminal() { "\n" } else { "" };
-    say(&options, &format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace)));
+    let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace));
+    aside.last_word(if options.quiet { "" } else { &farewell });
     Ok(())
 }
 
 /// Warnings and errors to standard error; `--verbose` says more, `RUST_LOG` says what exactly.
-fn start_logging(options: &Options) {
+fn start_logging(options: &Options) -> Aside {
+    let aside = Aside::default();
     let level = if options.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
     let style =
         if options.color.on(&io::stderr()) { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level).parse_default_env().write_style(style);
+    builder.target(env_logger::Target::Pipe(Box::new(aside.clone())));
     // A second logger in one process would be the only failure, and this is the first.
     let _ = builder.try_init();
+    aside
+}
+
+fn failed(error: io::Error) -> Complaint {
+    Complaint::new(Exit::Failed, format!("the server failed: {error}."))
 }
 
 /// What is dangerous stands on the start screen, or in lines of its own where there is none.

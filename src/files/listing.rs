@@ -32,33 +32,35 @@ use crate::service::Response;
 use crate::service::page::{self, Form, Problem};
 
 mod order;
+mod pages;
 mod rows;
 
 use order::{By, Order, sorted};
+use pages::Found;
+pub(crate) use pages::Pages;
 
 /// What a listing is made for.
-#[derive(Clone, Debug)]
-pub(crate) struct Context {
-    /// The folder's path as the client wrote it, decoded, with a slash at its end: references in the page
-    /// are resolved against it, empty segments included.
-    pub path: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
     /// Whether names that begin with a dot are shown.
     pub dotfiles: bool,
     /// What may be changed here.
     pub rights: Rights,
     /// What Cache-Control says.
-    pub cache_control: String,
+    pub cache_control: &'a str,
+    /// Pages on their way to others.
+    pub pages: &'a Pages,
 }
 
 /// The listing of a folder, for GET and HEAD. Blocks.
-pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: &Context) -> Response {
+pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: Context<'_>) -> Response {
     let mut entries = match directory.entries() {
         Ok(entries) => entries,
         Err(error) => return gate::response(request, &error),
     };
-    let at_root = context.path.iter().all(|&o| o == b'/');
+    let at_root = request.path().iter().all(|&o| o == b'/');
     entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
-    list(request, context, &entries)
+    list(request, &entries, context)
 }
 
 const TEMPLATE: &str = include_str!("../pages/listing.html");
@@ -107,15 +109,17 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     Some(response.field("Cache-Control", FOR_EVER).field("X-Content-Type-Options", "nosniff"))
 }
 
-/// The listing of a folder with these entries in the form and the order the request asks for, or 304
-/// when the client has exactly that.
-fn list(request: &Request<'_>, context: &Context, entries: &[Entry]) -> Response {
+/// The listing of a folder in the form and the order the request asks for, or 304 when the client has
+/// exactly that. References in a page are resolved against the path of the request, which ends with a
+/// slash; its empty segments are steps too.
+fn list(request: &Request<'_>, entries: &[Entry], context: Context<'_>) -> Response {
+    let path = request.path();
     let form = form(request);
     let order = Order::of(request.query());
-    let validators = validators(form, order, context, entries);
+    let validators = validators(form, order, path, context.rights, entries);
     let base = |response: Response| {
         let response = response.field("ETag", validators.tag.octets());
-        response.field("Cache-Control", &context.cache_control).field("Vary", "Accept, User-Agent")
+        response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
     };
     match precondition::evaluate(request, Some(&validators)) {
         Verdict::NotModified => return base(Response::new(Status::NOT_MODIFIED)),
@@ -123,18 +127,34 @@ fn list(request: &Request<'_>, context: &Context, entries: &[Entry]) -> Response
         // A page made for this request has no ranges: they would cost as much as the whole.
         Verdict::Proceed { .. } => {}
     }
-    let entries = sorted(entries, order);
-    let response = match form {
-        Form::Text => Response::text(Status::OK, rows::text(&entries)),
-        Form::Json => Response::json(Status::OK, rows::json(&context.path, &entries)),
-        Form::Html => match render(context, &entries, order) {
-            Ok(page) => Response::html(Status::OK, page)
-                .field("Content-Security-Policy", POLICY)
-                .field("Referrer-Policy", "same-origin"),
+    let page = match context.pages.find(validators.tag, path) {
+        Found::Page(page) => page,
+        Found::Full => {
+            let mut problem = Problem::new(Status::SERVICE_UNAVAILABLE);
+            problem.sentence = "Too many long listings are being sent just now.".into();
+            return page::problem(request, &problem);
+        }
+        Found::Room => match write(form, path, context.rights, &sorted(entries, order), order) {
+            Ok(page) => context.pages.keep(validators.tag, path, page),
             Err(error) => return page::failure(request, &format!("a listing could not be written: {error}")),
         },
     };
+    let response = match form {
+        Form::Text => Response::text(Status::OK, page),
+        Form::Json => Response::json(Status::OK, page),
+        Form::Html => Response::html(Status::OK, page)
+            .field("Content-Security-Policy", POLICY)
+            .field("Referrer-Policy", "same-origin"),
+    };
     base(response).field("X-Content-Type-Options", "nosniff")
+}
+
+fn write(form: Form, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
+    match form {
+        Form::Text => Ok(rows::text(entries)),
+        Form::Json => Ok(rows::json(path, entries).into_bytes()),
+        Form::Html => render(path, rights, entries, order).map(String::into_bytes),
+    }
 }
 
 /// A page, unless the client names another form, or is curl and names none. Programs that walk a site
@@ -151,10 +171,10 @@ fn form(request: &Request<'_>) -> Form {
     }
 }
 
-fn validators(form: Form, order: Order, context: &Context, entries: &[Entry]) -> Validators {
+fn validators(form: Form, order: Order, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(digest(entry)));
-    let Rights { upload, overwrite, delete } = context.rights;
-    let whole = digest(&(*PROGRAM, form, order, &context.path, (upload, overwrite, delete), entries.len(), sum));
+    let Rights { upload, overwrite, delete } = rights;
+    let whole = digest(&(*PROGRAM, form, order, path, (upload, overwrite, delete), entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 
@@ -194,8 +214,7 @@ struct Page<'a> {
     rows: rows::Rows<'a>,
 }
 
-fn render(context: &Context, entries: &[&Entry], order: Order) -> askama::Result<String> {
-    let Context { path, rights, .. } = context;
+fn render(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
     let crumbs = crumbs(path);
     let page = Page {
         title: page::shown(path),
@@ -204,11 +223,11 @@ fn render(context: &Context, entries: &[&Entry], order: Order) -> askama::Result
         js: &JS_PATH,
         write_css: &WRITE_CSS_PATH,
         write_js: &WRITE_JS_PATH,
-        rights: *rights,
-        may: names(*rights),
+        rights,
+        may: names(rights),
         bare: crumbs.is_empty() && entries.is_empty(),
         crumbs,
-        summary: summary(entries) + permission(*rights),
+        summary: summary(entries) + permission(rights),
         columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
         rows: rows::Rows(entries),
     };

@@ -25,13 +25,13 @@ pub struct Visit {
     pub now: SystemTime,
 }
 
-/// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs
-/// cannot stop every cold file; passwords never take more than a quarter.
+/// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs or
+/// long listings cannot stop every cold file; passwords never take more than a quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Open, list, remove: milliseconds.
+    /// Open, read, remove: milliseconds.
     Short,
-    /// Writing, fsync, handlers of a library's user: as long as it takes.
+    /// Listing, writing, fsync, handlers of a library's user: as long as it takes.
     Long,
     /// Password hashes: made to be slow.
     Passwords,

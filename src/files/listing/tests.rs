@@ -16,9 +16,8 @@ fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Re
     let mut connection = Connection::new(Limits::default());
     match connection.receive(head.as_bytes()) {
         Step { event: Event::Request(request, _), .. } => {
-            let path = request.path().to_vec();
-            let context = Context { path, dotfiles: false, rights, cache_control: "no-cache".into() };
-            list(&request, &context, entries)
+            let pages = Pages::default();
+            list(&request, entries, Context { dotfiles: false, rights, cache_control: "no-cache", pages: &pages })
         }
         step => panic!("{step:?}"),
     }
