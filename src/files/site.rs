@@ -263,7 +263,7 @@ impl Shared {
             Found::Directory(_) if !may_block => Err(Miss::WouldBlock),
             Found::Directory(directory) => {
                 let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
-                let context = listing::Context { dotfiles, cache_control, pages: &self.pages };
+                let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
                 Ok(listing::respond(request, &directory, context))
             }
             Found::Redirect { .. } => Err(Miss::not_found()),

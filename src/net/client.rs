@@ -284,7 +284,7 @@ impl Client {
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
         let (tape, number) = (&mut cx.tape, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_)));
+        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
         let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
@@ -308,7 +308,14 @@ impl Client {
     fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         let reason = match self.last {
             // Unread octets would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => return Err(reason),
+            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => {
+                if reason == Ended::Finished {
+                    // Lets the last octets go, together with the FIN. A close alone would do the same, but
+                    // one that becomes a reset (octets came that nobody asked for) would take them along.
+                    let _ = self.socket.shutdown(Shutdown::Write);
+                }
+                return Err(reason);
+            }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
             None => return Ok(()),
         };

@@ -40,10 +40,17 @@ impl EventLoop {
                     break;
                 }
                 match self.doors[number].socket.accept() {
-                    Ok((socket, peer)) => self.welcome(socket, peer, Arc::clone(&self.doors[number].address)),
+                    Ok(arrival) => self.arrivals.push(arrival),
                     Err(error) => self.not_accepted(number, &error),
                 }
             }
+            // All are accepted before the first is served: meanwhile the requests of the others arrive,
+            // and whose request is there at the first recv need not be registered.
+            let mut arrivals = std::mem::take(&mut self.arrivals);
+            for (socket, peer) in arrivals.drain(..) {
+                self.welcome(socket, peer, Arc::clone(&self.doors[number].address));
+            }
+            self.arrivals = arrivals;
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
@@ -83,6 +83,8 @@ pub struct EventLoop {
     pub(super) common: Arc<Common>,
     pub(super) poll: Poll,
     pub(super) doors: Vec<Door>,
+    /// Who was accepted in this turn and is not served yet.
+    pub(super) arrivals: Vec<(TcpStream, SocketAddr)>,
     pub(super) roster: Roster<Client>,
     wheel: Wheel,
     desk: Desk,
@@ -128,6 +130,7 @@ impl EventLoop {
             common,
             poll,
             doors,
+            arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
             service,

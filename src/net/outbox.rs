@@ -154,7 +154,7 @@ impl Outbox {
 
     /// Sends what the socket takes; `sent` is told of every octet that the kernel took. `fin_follows`:
     /// our side will be shut down straight after it, so the last octets may wait for the FIN and share
-    /// a segment with it. (Not before a plain close: one that becomes a reset would take them along.)
+    /// a segment with it: on a connection per request that is one packet of three.
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
