@@ -8,7 +8,7 @@
 //! | Head | absolute, from the first octet | a dripping client keeps a last-byte clock alive for ever (slowloris) |
 //! | Content | at least the minimum rate over each window | the same, for uploads |
 //! | Owed | none | it is the server's own work |
-//! | Sending | the kernel took octets within each window, and the minimum rate over [`SENDING_WINDOWS`] | a reader that stops or drips must not hold a file and a seat |
+//! | Sending | octets left within [`SILENT_WINDOWS`], and the minimum rate over [`SENDING_WINDOWS`] | a reader that stops or drips must not hold a file and a seat |
 //! | Lingering | absolute | a courtesy, not a service |
 //!
 //! The subtle thing: [`Wheel`] is lazy. A busy connection moves its deadline on every request, and
@@ -22,9 +22,11 @@ use crate::http::Phase;
 
 /// The window over which a rate is measured.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
-/// Windows over which a reader must keep the minimum rate. The kernel reports room in steps of up to its
-/// whole buffer, so within one window an honest reader may look like none; over four it cannot.
-pub const SENDING_WINDOWS: u32 = 4;
+/// Windows over which a reader must keep the minimum rate.
+pub const SENDING_WINDOWS: u8 = 4;
+/// Windows without any octet after which a reader has stopped. The kernel reports room in steps of up to
+/// 256 KiB, for which a reader of 8 KiB a second needs longer than one window.
+pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after a staged close. A client reads an answer within a round
 /// trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -64,8 +66,8 @@ pub struct Deadline {
     at: Option<Instant>,
     /// Octets that moved since the window began.
     moved: u64,
-    /// The same since the first of several windows of Sending, and how many of them are over.
-    span: (u64, u32),
+    /// The same in earlier windows of Sending, how many those are, and how many of the last were silent.
+    earlier: (u64, u8, u8),
     /// A request has come since the phase was entered: the same phase again is another one.
     renewed: bool,
 }
@@ -73,7 +75,13 @@ pub struct Deadline {
 impl Deadline {
     /// The deadline of a connection that has just been accepted.
     pub fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
-        Deadline { phase: Phase::Idle, at: Some(now + idle(timeouts, scarce)), moved: 0, span: (0, 0), renewed: false }
+        Deadline {
+            phase: Phase::Idle,
+            at: Some(now + idle(timeouts, scarce)),
+            moved: 0,
+            earlier: (0, 0, 0),
+            renewed: false,
+        }
     }
 
     /// The phase the clock runs for.
@@ -101,7 +109,7 @@ impl Deadline {
         self.renewed = false;
         self.phase = phase;
         self.moved = 0;
-        self.span = (0, 0);
+        self.earlier = (0, 0, 0);
         self.at = match phase {
             Phase::Idle => Some(now + idle(timeouts, scarce)),
             Phase::Head => Some(now + timeouts.head),
@@ -125,7 +133,7 @@ impl Deadline {
         let least = timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs());
         let enough = match self.phase {
             Phase::Content => self.moved >= least,
-            Phase::Sending => self.moved > 0 && self.keeps_the_rate(least),
+            Phase::Sending => self.keeps_the_rate(least),
             _ => false,
         };
         if enough {
@@ -135,15 +143,14 @@ impl Deadline {
         !enough
     }
 
-    /// Whether a reader, one more of whose windows is over, was fast enough over several.
+    /// Whether a reader, one more of whose windows is over, goes on and was fast enough over several.
     fn keeps_the_rate(&mut self, least: u64) -> bool {
-        let (octets, windows) = (self.span.0 + self.moved, self.span.1 + 1);
-        if windows < SENDING_WINDOWS {
-            self.span = (octets, windows);
-            return true;
-        }
-        self.span = (0, 0);
-        octets >= least.saturating_mul(u64::from(SENDING_WINDOWS))
+        let (octets, windows, silent) = self.earlier;
+        let (octets, windows) = (octets + self.moved, windows + 1);
+        let silent = if self.moved == 0 { silent + 1 } else { 0 };
+        let whole = windows == SENDING_WINDOWS;
+        self.earlier = if whole { (0, 0, silent) } else { (octets, windows, silent) };
+        silent < SILENT_WINDOWS && !(whole && octets < least.saturating_mul(u64::from(SENDING_WINDOWS)))
     }
 }
 
@@ -267,9 +274,10 @@ mod tests {
         for (taken, lasts) in [
             (&[1, 1, 1, 1, 1][..], 3),
             (&[1, 1, 1, 80 * 1024, 1, 1, 1, 1, 1], 7),
-            (&[80 * 1024, 1, 1, 1, 20 * 1024, 20 * 1024, 20 * 1024, 20 * 1024, 0], 8),
             (&[20 * 1024, 20 * 1024, 20 * 1024, 20 * 1024 - 1], 3),
-            (&[1 << 30, 0], 1),
+            (&[256 * 1024, 0, 256 * 1024, 0, 0, 1], 4),
+            (&[256 * 1024, 0, 256 * 1024, 0, 256 * 1024, 0, 0, 1], 6),
+            (&[0, 0], 1),
         ] {
             let mut now = Instant::now();
             let mut deadline = Deadline::new(now, &timeouts, false);
