@@ -9,6 +9,13 @@
 //!
 //! The subtle thing: with no tape, one branch at each recv and each send is all that is left of it.
 
+pub mod dictionary;
+mod lexer;
+pub mod span;
 pub mod tape;
+mod value;
 
+pub use dictionary::{Note, NoteId};
+pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
+pub use value::Hide;
