@@ -9,13 +9,20 @@
 //!
 //! The subtle thing: with no tape, one branch at each recv and each send is all that is left of it.
 
+pub mod annotate;
 pub mod dictionary;
+mod draft;
 mod lexer;
+mod mask;
+mod requests;
+mod responses;
 pub mod span;
 pub mod tape;
 mod value;
 
+pub use annotate::{Annotated, Conversation, Manner, annotate};
 pub use dictionary::{Note, NoteId};
+pub use draft::Keep;
 pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
 pub use value::Hide;

@@ -24,13 +24,22 @@ const SECRET_NAMES: [&[u8]; 10] =
 pub struct Hide {
     names: Vec<Vec<u8>>,
     /// Nothing is hidden: somebody asked to see the secrets.
-    pub nothing: bool,
+    nothing: bool,
 }
 
 impl Hide {
     /// Hides these too.
     pub fn also(names: &[String]) -> Hide {
         Hide { names: names.iter().map(|n| n.as_bytes().to_vec()).collect(), nothing: false }
+    }
+
+    /// Hides nothing.
+    pub fn nothing() -> Hide {
+        Hide { names: Vec::new(), nothing: true }
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.nothing
     }
 
     fn has(&self, name: &[u8]) -> bool {
