@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use barewire::net::Report;
 
+use crate::options::AuthFor;
+
 /// A start screen longer than this scrolls what matters out of sight.
 const LINES: usize = 12;
 /// URLs are followed by their meaning in one column.
@@ -41,6 +43,8 @@ pub(crate) struct Banner {
     pub(crate) network: Vec<(IpAddr, String)>,
     /// What others may do with the files.
     pub(crate) changes: String,
+    /// What a password is asked for, if there is one.
+    pub(crate) password: Option<AuthFor>,
     /// Why the port is not the usual one.
     pub(crate) moved: bool,
     /// What else must be known.
@@ -73,12 +77,14 @@ impl Banner {
         }
         below.push(match self.reach() {
             Reach::Computer => "Only this computer can connect.      barewire --lan      share on your network".into(),
-            Reach::Network if self.changes == READ_ONLY => {
-                format!("{yellow}!{off} Anyone on your network can read these files.")
-            }
-            Reach::Network => {
-                format!("{yellow}!{off} Anyone on your network can read these files, and change them as said.")
-            }
+            Reach::Network => format!(
+                "{yellow}!{off} {}",
+                match self.password {
+                    None => "Anyone on your network can read these files.",
+                    Some(AuthFor::All) => "Anyone on your network who knows a password can use these files.",
+                    Some(AuthFor::Write) => "Anyone on your network can read these files; changes need a password.",
+                }
+            ),
         });
         below.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
         below.push("Stop: Ctrl-C".into());
@@ -93,14 +99,16 @@ impl Banner {
             let space = URL_WIDTH.saturating_sub(url.len());
             screen += &format!("  {bold}{url}{off}{:space$}{meaning}\n", "");
         }
-        if shown < urls.len() {
+        if shown < urls.len() && room > 1 {
             screen += &format!("  and {} more addresses\n", urls.len() - shown);
         }
         screen += "\n";
         for line in below {
             screen += &format!("  {line}\n");
         }
-        screen += "\n";
+        if screen.lines().count() < LINES {
+            screen += "\n";
+        }
         screen
     }
 
@@ -208,6 +216,7 @@ mod tests {
         Banner {
             title: "./public".into(),
             changes: READ_ONLY.into(),
+            password: None,
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             network: network.iter().map(|(a, i)| (a.parse().unwrap(), i.to_string())).collect(),
             moved: false,
@@ -258,11 +267,30 @@ mod tests {
         let mut banner = banner(&["0.0.0.0:8081"], &many);
         banner.moved = true;
         banner.remarks = vec!["one".into(), "two".into()];
+        let full = banner.remarks.clone();
+        banner.remarks = ["one"; 5].map(String::from).to_vec();
+        let screen = banner.screen();
+        assert_eq!(screen.lines().count(), LINES, "{screen}");
+        assert!(screen.contains("http://127.0.0.1:8081/") && screen.ends_with("Stop: Ctrl-C\n"), "{screen}");
+        banner.remarks = full;
         let screen = banner.screen();
         assert!(screen.lines().count() <= LINES, "{screen}");
         assert!(screen.contains("Port 8080 was taken, so this is 8081.\n"), "{screen}");
         assert!(screen.contains("  and 39 more addresses\n") || screen.contains(" more addresses\n"), "{screen}");
         assert!(screen.contains("http://127.0.0.1:8081/"), "{screen}");
+    }
+
+    #[test]
+    fn who_needs_a_password_is_said() {
+        let mut banner = banner(&["0.0.0.0:8080"], &[]);
+        for (password, line) in [
+            (None, "  ! Anyone on your network can read these files."),
+            (Some(AuthFor::All), "  ! Anyone on your network who knows a password can use these files."),
+            (Some(AuthFor::Write), "  ! Anyone on your network can read these files; changes need a password."),
+        ] {
+            banner.password = password;
+            assert!(banner.screen().lines().any(|other| other == line), "{}", banner.screen());
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, Compl
         None if Path::new(USUAL).is_dir() => Path::new(USUAL),
         None => Path::new("."),
     };
-    let shown = printable(&dotted(path));
+    let shown = shown(path);
     let complain = |error: io::Error| complaint(path, &shown, &error);
     let metadata = fs::metadata(path).map_err(complain)?;
     if metadata.is_dir() {
@@ -53,7 +53,7 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, Compl
 
 /// Makes sure that what `option` lets others change can be changed.
 pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> Result<(), Complaint> {
-    let shown = printable(&dotted(&folder.path));
+    let shown = shown(&folder.path);
     if folder.is_file && adds_only {
         return Err(Complaint::new(
             Exit::Folder,
@@ -69,7 +69,7 @@ pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> 
     // The rights of the effective user count, as they do for the server.
     let access = Access::WRITE_OK | Access::EXEC_OK;
     rustix::fs::accessat(CWD, place, access, AtFlags::EACCESS).map_err(|_| {
-        let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &printable(&dotted(place));
+        let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &self::shown(place);
         Complaint::new(Exit::Folder, format!("{option} was given, but {shown} is not writable.")).advising(advice)
     })
 }
@@ -80,7 +80,7 @@ fn complaint(path: &Path, shown: &str, error: &io::Error) -> Complaint {
         io::ErrorKind::NotFound => {
             let complaint = complaint(format!("there is no folder {shown}."));
             match nearest(path) {
-                Some(near) => complaint.advising(format!("Did you mean {} ?", printable(&dotted(&near)))),
+                Some(near) => complaint.advising(format!("Did you mean {} ?", self::shown(&near))),
                 None => complaint.advising("Serve the folder you are in:  barewire ."),
             }
         }
@@ -118,11 +118,16 @@ fn dotted(path: &Path) -> String {
 /// How it is called at the start: `./site` below the current folder, else the full path.
 pub(crate) fn title(path: &Path) -> String {
     let here = std::env::current_dir().and_then(fs::canonicalize);
-    let Ok(full) = fs::canonicalize(path) else { return printable(&dotted(path)) };
+    let Ok(full) = fs::canonicalize(path) else { return shown(path) };
     match here.ok().and_then(|here| full.strip_prefix(here).ok().map(Path::to_path_buf)) {
-        Some(below) if !below.as_os_str().is_empty() => printable(&dotted(&below)),
+        Some(below) if !below.as_os_str().is_empty() => shown(&below),
         _ => printable(&full.to_string_lossy()),
     }
+}
+
+/// A path as one would type it, ready to print.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&dotted(path))
 }
 
 /// Without anything a terminal would obey, or that would make it show another name than this one.

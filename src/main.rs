@@ -4,14 +4,18 @@
 //! |---|---|
 //! | `options` | what was typed, checked, as a configuration |
 //! | `complaint` | every way to fail before serving: sentence, advice, exit code |
+//! | `access` | who may speak: passwords, names, and the guard they make |
 //! | `folder` | which folder or file is served, and what it is called |
 //! | `listen` | addresses and ports, and who holds them |
 //! | `fence` | what the kernel keeps this process from touching |
 //! | `banner` | what is said at the start and at the end |
+//! | `aside` | what is said in between, without waiting for whoever reads it |
 //! | `serve` | the order in which all of that happens |
 
 use std::process::ExitCode;
 
+mod access;
+mod aside;
 mod banner;
 mod complaint;
 mod fence;

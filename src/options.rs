@@ -27,12 +27,14 @@ use crate::complaint::{Complaint, Exit};
 use typed::{Log, Typed};
 use value::Unfit;
 
+mod access;
 mod help;
 mod typed;
 mod usage;
 mod value;
 
-pub(crate) use typed::{Color, Symlinks};
+pub(crate) use access::Access;
+pub(crate) use typed::{AuthFor, Color, Symlinks};
 pub(crate) use value::Cache;
 
 /// Event loops: more threads than any machine has cores would only cost memory.
@@ -116,13 +118,13 @@ pub(crate) struct Capacity {
     pub(crate) per_client: Option<usize>,
 }
 
-/// What was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was asked for. It cannot be printed: there are passwords in it.
 pub(crate) struct Options {
     pub(crate) path: Option<PathBuf>,
     pub(crate) port: Port,
     pub(crate) bind: Bind,
     pub(crate) files: Files,
+    pub(crate) access: Access,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) capacity: Capacity,
@@ -210,10 +212,12 @@ impl Reader<'_> {
             Some(port) => Port::Given(port as u16),
             None => Port::Usual,
         };
+        let files = self.files(&typed)?;
         Ok(Options {
             port,
             bind: self.bind(&typed)?,
-            files: self.files(&typed)?,
+            access: self.access(&typed, &files)?,
+            files,
             limits: self.limits(&typed)?,
             timeouts: self.timeouts(&typed)?,
             capacity: Capacity {
@@ -296,21 +300,29 @@ impl Reader<'_> {
     }
 
     fn judge<T>(&self, id: &str, text: &str, read: impl FnOnce(&str) -> Result<T, Unfit>) -> Result<T, Complaint> {
-        let option = format!("--{}", id.replace('_', "-"));
-        let is_variable = self.matches.value_source(id) == Some(ValueSource::EnvVariable);
-        let source = if is_variable { format!("BAREWIRE_{}", id.to_uppercase()) } else { option.clone() };
+        let source = self.source(id);
         read(text).map_err(|unfit| {
             let what = match unfit {
                 Unfit::Takes(what) => format!("{source} takes {what}, not {text:?}."),
                 Unfit::Because(why) => format!("{source} {why}"),
             };
-            Complaint::new(Exit::Usage, what).advising(usage::example(&command(), &option))
+            Complaint::new(Exit::Usage, what).advising(usage::example(&command(), &option(id)))
         })
+    }
+
+    /// The option's name, or that of the variable it came from.
+    fn source(&self, id: &str) -> String {
+        let is_variable = self.matches.value_source(id) == Some(ValueSource::EnvVariable);
+        if is_variable { format!("BAREWIRE_{}", id.to_uppercase()) } else { option(id) }
     }
 
     fn is_typed(&self, id: &str) -> bool {
         self.matches.value_source(id) == Some(ValueSource::CommandLine)
     }
+}
+
+fn option(id: &str) -> String {
+    format!("--{}", id.replace('_', "-"))
 }
 
 fn log_format(log: Option<Log>, on_terminal: bool) -> LogFormat {

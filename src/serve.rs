@@ -10,20 +10,24 @@
 //! error, and a failure to write them is nobody's failure: whoever closed it does not want to know.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
 use barewire::files::{self, Door, Site};
 use barewire::net::{self, Server};
-use barewire::service::Router;
+use barewire::service::guard::RESOURCE_POLICY;
+use barewire::service::{Guard, Router};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
+use crate::access::{self, Guarded};
+use crate::aside::Aside;
 use crate::banner::{self, Banner};
 use crate::complaint::{Complaint, Exit, warn};
 use crate::listen::{self, Listening, interfaces};
-use crate::options::{Cache, Capacity, Files, Options, Symlinks};
+use crate::options::{AuthFor, Cache, Capacity, Files, Options, Symlinks};
 use crate::{fence, folder};
 
 /// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
@@ -46,8 +50,8 @@ pub(crate) fn run(options: Options) -> Result<(), Complaint> {
     serve(options).map_err(|complaint| complaint.colored(color))
 }
 
-fn serve(options: Options) -> Result<(), Complaint> {
-    start_logging(&options);
+fn serve(mut options: Options) -> Result<(), Complaint> {
+    let aside = start_logging(&options);
     let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
     if let Some(option) = options.files.writing() {
         let adds_only = !options.files.overwrite && !options.files.delete;
@@ -57,15 +61,18 @@ fn serve(options: Options) -> Result<(), Complaint> {
     let descriptors = raise_descriptors();
     let settings = net_settings(&options, descriptors);
     let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
-    let site = Site::open(&folder.path, file_settings(options.files.clone(), settings.loops, descriptors))
+    let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
+    let guarded = access::decide(&mut options.access, &options.files, &folder, &addresses)?;
+    let site = Site::open(&folder.path, file_settings(&options.files, &guarded, settings.loops, descriptors))
         .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
 
     let mut banner = Banner {
         title,
-        addresses: listeners.iter().map(|listener| listener.address()).collect(),
+        addresses,
         network: interfaces::of_the_network(true, true),
         moved,
         changes: options.files.changes(),
+        password: guarded.what_for,
         remarks: Vec::new(),
         color: options.color.on(&io::stderr()),
     };
@@ -79,34 +86,48 @@ fn serve(options: Options) -> Result<(), Complaint> {
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }
 
-    let failed = |error: io::Error| Complaint::new(Exit::Failed, format!("the server failed: {error}."));
-    let service = Router::new(Box::new(site));
+    aside.start().map_err(failed)?;
+    let service = Guard::new(Box::new(Router::new(Box::new(site))), guarded.settings);
     let server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
     net::signal::watch(server.stopper()).map_err(failed)?;
     let began = Instant::now();
-    announce(&options, &banner);
+    announce(&options, banner, guarded.warnings);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
     // On a terminal the cursor stands behind "^C".
     let line = if io::stderr().is_terminal() { "\n" } else { "" };
-    say(&options, &format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace)));
+    let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace));
+    aside.last_word(if options.quiet { "" } else { &farewell });
     Ok(())
 }
 
 /// Warnings and errors to standard error; `--verbose` says more, `RUST_LOG` says what exactly.
-fn start_logging(options: &Options) {
+fn start_logging(options: &Options) -> Aside {
+    let aside = Aside::default();
     let level = if options.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
     let style =
         if options.color.on(&io::stderr()) { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level).parse_default_env().write_style(style);
+    builder.target(env_logger::Target::Pipe(Box::new(aside.clone())));
     // A second logger in one process would be the only failure, and this is the first.
     let _ = builder.try_init();
+    aside
 }
 
-fn announce(options: &Options, banner: &Banner) {
-    let text = if io::stderr().is_terminal() { banner.screen() } else { banner.line() };
-    say(options, &text);
+fn failed(error: io::Error) -> Complaint {
+    Complaint::new(Exit::Failed, format!("the server failed: {error}."))
+}
+
+/// What is dangerous stands on the start screen, or in lines of its own where there is none.
+fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>) {
+    let has_screen = io::stderr().is_terminal() && !options.quiet;
+    if has_screen {
+        banner.remarks.extend(warnings);
+    } else {
+        warnings.iter().for_each(|warning| warn(warning));
+    }
+    say(options, &if has_screen { banner.screen() } else { banner.line() });
 }
 
 fn say(options: &Options, text: &str) {
@@ -155,7 +176,15 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
 }
 
-fn file_settings(files: Files, loops: usize, descriptors: u64) -> files::Settings {
+fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
+    let files = files.clone();
+    let mut headers = files.headers;
+    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves.
+    if let Some(policy) = guarded.settings.policy()
+        && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY))
+    {
+        headers.push((RESOURCE_POLICY.into(), policy.into()));
+    }
     files::Settings {
         index: files.index,
         listing: files.listing,
@@ -166,13 +195,14 @@ fn file_settings(files: Files, loops: usize, descriptors: u64) -> files::Setting
             Symlinks::Any => files::Symlinks::Any,
         },
         spa: files.spa,
-        headers: files.headers,
+        headers,
         cors: files.cors,
         cache: match files.cache {
             Cache::Revalidate => files::Cache::Revalidate,
             Cache::Off => files::Cache::Off,
             Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
         },
+        private: guarded.what_for == Some(AuthFor::All),
         upload: files.upload,
         overwrite: files.overwrite,
         delete: files.delete,

@@ -12,20 +12,26 @@ use crate::service::Response;
 /// How long a browser may remember a preflight, in seconds: short, since whoever restarts the server
 /// with other options wants to see them work.
 const MAX_AGE: &str = "600";
-/// What pages may do with files that nobody may write.
-const METHODS: &str = "GET, HEAD";
+/// What pages of any origin may do.
+const READING: [Method; 2] = [Method::Get, Method::Head];
 
 /// Who may read this site from a page of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
     /// `None`: everybody.
     origin: Option<String>,
+    /// What `Access-Control-Allow-Methods` says.
+    methods: String,
 }
 
 impl Cors {
-    /// `*`, or one origin as browsers write it: `https://example.org`.
-    pub fn new(origin: &str) -> Cors {
-        Cors { origin: (origin != "*").then(|| origin.to_string()) }
+    /// `*`, or one origin as browsers write it: `https://example.org`. `methods` are those that work on
+    /// anything here; a named origin may use them all, `*` only those that read.
+    pub fn new(origin: &str, methods: &[Method]) -> Cors {
+        let origin = (origin != "*").then(|| origin.to_string());
+        let may = |method: &&Method| **method != Method::Options && (origin.is_some() || READING.contains(method));
+        let names: Vec<&str> = methods.iter().filter(may).map(|method| method.name()).collect();
+        Cors { origin, methods: names.join(", ") }
     }
 
     /// Whether a page of this origin is let in.
@@ -46,7 +52,7 @@ impl Cors {
         let headers = if self.origin.is_some() { "Authorization, *" } else { "*" };
         Some(
             Response::new(Status::NO_CONTENT)
-                .field("Access-Control-Allow-Methods", METHODS)
+                .field("Access-Control-Allow-Methods", &self.methods)
                 .field("Access-Control-Allow-Headers", headers)
                 .field("Access-Control-Max-Age", MAX_AGE),
         )
@@ -88,6 +94,8 @@ mod tests {
     use super::*;
     use crate::files::testing::request;
 
+    const EVERY: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Options];
+
     fn shown(response: &Response) -> String {
         String::from_utf8_lossy(response.fields().octets()).replace("\r\n", "|")
     }
@@ -96,15 +104,19 @@ mod tests {
     fn a_preflight_is_answered_to_allowed_origins_only() {
         let ask = |fields: &str| request(format!("OPTIONS /x HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
         let full = ask("Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n");
-        let all = Cors::new("*");
-        let one = Cors::new("https://a.example");
+        let all = Cors::new("*", &EVERY);
+        let one = Cors::new("https://a.example", &EVERY);
         assert_eq!(
             shown(&all.preflight(&full).unwrap()),
             "Access-Control-Allow-Methods: GET, HEAD|Access-Control-Allow-Headers: *|Access-Control-Max-Age: 600|"
         );
-        assert!(shown(&one.preflight(&full).unwrap()).contains("Allow-Headers: Authorization, *|"));
-        assert!(Cors::new("https://b.example").preflight(&full).is_none());
-        assert!(Cors::new("http://a.example").preflight(&full).is_none());
+        let named = shown(&one.preflight(&full).unwrap());
+        assert!(named.contains("Allow-Headers: Authorization, *|"), "{named}");
+        assert!(named.contains("Allow-Methods: GET, HEAD, POST, PUT, DELETE|"), "{named}");
+        let reading = Cors::new("https://a.example", &[Method::Get, Method::Head, Method::Options]);
+        assert!(shown(&reading.preflight(&full).unwrap()).contains("Allow-Methods: GET, HEAD|"));
+        assert!(Cors::new("https://b.example", &EVERY).preflight(&full).is_none());
+        assert!(Cors::new("http://a.example", &EVERY).preflight(&full).is_none());
         assert!(all.preflight(&ask("Origin: https://a.example\r\n")).is_none(), "no preflight, an ordinary OPTIONS");
         assert!(all.preflight(&ask("Access-Control-Request-Method: GET\r\n")).is_none());
         let get = request(
@@ -115,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_depends_on_the_origin_says_so() {
-        let one = Cors::new("https://a.example");
+        let one = Cors::new("https://a.example", &EVERY);
         let plain = || Response::new(Status::OK).field("Vary", "Accept-Encoding");
         for origin in [None, Some(&b"https://b.example"[..]), Some(b"null")] {
             assert_eq!(shown(&one.admit(origin, plain())), "Vary: Accept-Encoding, Origin|");
@@ -123,7 +135,7 @@ mod tests {
         let admitted = shown(&one.admit(Some(b"https://a.example"), plain()));
         assert!(admitted.contains("Access-Control-Allow-Origin: https://a.example|"));
         assert!(admitted.contains("Vary: Accept-Encoding, Origin|"));
-        let all = shown(&Cors::new("*").admit(None, plain()));
+        let all = shown(&Cors::new("*", &EVERY).admit(None, plain()));
         assert!(all.contains("Access-Control-Allow-Origin: *|") && all.contains("Vary: Accept-Encoding|"));
         assert!(!all.contains("Credentials"));
     }

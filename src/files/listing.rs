@@ -1,15 +1,17 @@
 //! A folder without an index as a page, as lines for a terminal, or as JSON.
 //!
 //! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts; its script
-//! only filters, tells times in the reader's zone and remembers light or dark.
+//! only filters, tells times in the reader's zone and remembers light or dark. Where something may be
+//! changed there is a second script, which sends what is dropped (PUT, one request a file) and deletes;
+//! without it a plain form adds files (POST).
 //!
 //! Never: anything foreign, and no script or style inside the page. Both have addresses of their own
 //! ([`asset`]), named after their content, so that browsers keep them for ever and the policy needs no
 //! exception. The first segment of those addresses is a dot name, so a folder hides nothing that it
 //! would otherwise show.
 //!
-//! The subtle thing: the page is a function of the path, the entries, the order and this program, so
-//! the entity-tag is made of those and not of the page: a true repeat is answered 304 before anything
+//! The subtle thing: the page is a function of the path, the entries, the order, the rights and this
+//! program, so the entity-tag is made of those and not of the page: a true repeat is answered 304 before anything
 //! is sorted or written. The modification time of the folder would not do, because it stays the same
 //! when a file inside grows. The tags of the entries are added up, so the order in which the disk
 //! names them does not matter.
@@ -22,6 +24,7 @@ use askama::Template;
 use super::gate;
 use super::precondition::{self, Verdict};
 use super::resource::is_hidden;
+use super::rights::Rights;
 use super::root::{Directory, Entry, Kind};
 use super::validator::Validators;
 use crate::http::{Request, Status};
@@ -29,42 +32,52 @@ use crate::service::Response;
 use crate::service::page::{self, Form, Problem};
 
 mod order;
+mod pages;
 mod rows;
 
 use order::{By, Order, sorted};
+use pages::Found;
+pub(crate) use pages::Pages;
 
 /// What a listing is made for.
-#[derive(Clone, Debug)]
-pub(crate) struct Context {
-    /// The folder's path as the client wrote it, decoded, with a slash at its end: references in the page
-    /// are resolved against it, empty segments included.
-    pub path: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
     /// Whether names that begin with a dot are shown.
     pub dotfiles: bool,
+    /// What may be changed here.
+    pub rights: Rights,
     /// What Cache-Control says.
-    pub cache_control: String,
+    pub cache_control: &'a str,
+    /// Pages on their way to others.
+    pub pages: &'a Pages,
 }
 
 /// The listing of a folder, for GET and HEAD. Blocks.
-pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: &Context) -> Response {
+pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: Context<'_>) -> Response {
     let mut entries = match directory.entries() {
         Ok(entries) => entries,
         Err(error) => return gate::response(request, &error),
     };
-    let at_root = context.path.iter().all(|&o| o == b'/');
+    let at_root = request.path().iter().all(|&o| o == b'/');
     entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
-    list(request, &context.path, &entries, &context.cache_control)
+    list(request, &entries, context)
 }
 
 const TEMPLATE: &str = include_str!("../pages/listing.html");
 const CSS: &str = include_str!("../pages/listing.css");
 const JS: &str = include_str!("../pages/listing.js");
+/// What the page needs besides where something may be changed.
+const WRITE_CSS: &str = include_str!("../pages/upload.css");
+static WRITE_JS: LazyLock<String> = LazyLock::new(|| lean(include_str!("../pages/upload.js")));
 
-/// Where the style sheet and the script of the page are, without the slash before.
+/// Where the style sheets and the scripts of the page are, without the slash before.
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.css", digest(&CSS)));
 static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&JS)));
+static WRITE_CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.css", digest(&WRITE_CSS)));
+static WRITE_JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.js", digest(&*WRITE_JS)));
 /// What every page owes to this program.
-static PROGRAM: LazyLock<u64> = LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, JS)));
+static PROGRAM: LazyLock<u64> =
+    LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, JS, WRITE_CSS, &*WRITE_JS)));
 
 /// How long a browser may keep what will never change: a year.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -76,30 +89,37 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// Octets of a page without its rows: the shell, its crumbs and its columns.
 const SHELL_OCTETS: usize = 4096;
 
-/// The style sheet or the script of a listing, if `path` is the address of one. Asked before the disk.
+/// A script without its indentation and its lines of comment. None of its strings has a line end inside.
+fn lean(script: &str) -> String {
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/**");
+    let lines = script.lines().map(str::trim_start).filter(is_code);
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// A style sheet or a script of a listing, if `path` is the address of one. Asked before the disk.
 pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     let path = path.strip_prefix(b"/")?;
     if !path.starts_with(b".barewire/") {
         return None;
     }
-    let (media_type, text) = match path {
-        _ if path == CSS_PATH.as_bytes() => ("text/css; charset=utf-8", CSS),
-        _ if path == JS_PATH.as_bytes() => ("text/javascript; charset=utf-8", JS),
-        _ => return None,
-    };
+    let assets = [(&CSS_PATH, CSS), (&JS_PATH, JS), (&WRITE_CSS_PATH, WRITE_CSS), (&WRITE_JS_PATH, &WRITE_JS)];
+    let text = assets.into_iter().find(|(at, _)| path == at.as_bytes()).map(|(_, text)| text)?;
+    let media_type = if path.ends_with(b".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
     let response = Response::content(Status::OK, media_type, text);
     Some(response.field("Cache-Control", FOR_EVER).field("X-Content-Type-Options", "nosniff"))
 }
 
-/// The listing of the folder at `path` (decoded, with a slash at its end) in the form and the order
-/// the request asks for, or 304 when the client has exactly that.
-pub(crate) fn list(request: &Request<'_>, path: &[u8], entries: &[Entry], cache_control: &str) -> Response {
+/// The listing of a folder in the form and the order the request asks for, or 304 when the client has
+/// exactly that. References in a page are resolved against the path of the request, which ends with a
+/// slash; its empty segments are steps too.
+fn list(request: &Request<'_>, entries: &[Entry], context: Context<'_>) -> Response {
+    let path = request.path();
     let form = form(request);
     let order = Order::of(request.query());
-    let validators = validators(form, order, path, entries);
+    let validators = validators(form, order, path, context.rights, entries);
     let base = |response: Response| {
         let response = response.field("ETag", validators.tag.octets());
-        response.field("Cache-Control", cache_control).field("Vary", "Accept, User-Agent")
+        response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
     };
     match precondition::evaluate(request, Some(&validators)) {
         Verdict::NotModified => return base(Response::new(Status::NOT_MODIFIED)),
@@ -107,18 +127,34 @@ pub(crate) fn list(request: &Request<'_>, path: &[u8], entries: &[Entry], cache_
         // A page made for this request has no ranges: they would cost as much as the whole.
         Verdict::Proceed { .. } => {}
     }
-    let entries = sorted(entries, order);
-    let response = match form {
-        Form::Text => Response::text(Status::OK, rows::text(&entries)),
-        Form::Json => Response::json(Status::OK, rows::json(path, &entries)),
-        Form::Html => match render(path, &entries, order) {
-            Ok(page) => Response::html(Status::OK, page)
-                .field("Content-Security-Policy", POLICY)
-                .field("Referrer-Policy", "same-origin"),
+    let page = match context.pages.find(validators.tag, path) {
+        Found::Page(page) => page,
+        Found::Full => {
+            let mut problem = Problem::new(Status::SERVICE_UNAVAILABLE);
+            problem.sentence = "Too many long listings are being sent just now.".into();
+            return page::problem(request, &problem);
+        }
+        Found::Room => match write(form, path, context.rights, &sorted(entries, order), order) {
+            Ok(page) => context.pages.keep(validators.tag, path, page),
             Err(error) => return page::failure(request, &format!("a listing could not be written: {error}")),
         },
     };
+    let response = match form {
+        Form::Text => Response::text(Status::OK, page),
+        Form::Json => Response::json(Status::OK, page),
+        Form::Html => Response::html(Status::OK, page)
+            .field("Content-Security-Policy", POLICY)
+            .field("Referrer-Policy", "same-origin"),
+    };
     base(response).field("X-Content-Type-Options", "nosniff")
+}
+
+fn write(form: Form, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
+    match form {
+        Form::Text => Ok(rows::text(entries)),
+        Form::Json => Ok(rows::json(path, entries).into_bytes()),
+        Form::Html => render(path, rights, entries, order).map(String::into_bytes),
+    }
 }
 
 /// A page, unless the client names another form, or is curl and names none. Programs that walk a site
@@ -135,9 +171,10 @@ fn form(request: &Request<'_>) -> Form {
     }
 }
 
-fn validators(form: Form, order: Order, path: &[u8], entries: &[Entry]) -> Validators {
+fn validators(form: Form, order: Order, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(digest(entry)));
-    let whole = digest(&(*PROGRAM, form, order, path, entries.len(), sum));
+    let Rights { upload, overwrite, delete } = rights;
+    let whole = digest(&(*PROGRAM, form, order, path, (upload, overwrite, delete), entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 
@@ -164,21 +201,33 @@ struct Page<'a> {
     up: String,
     css: &'a str,
     js: &'a str,
+    write_css: &'a str,
+    write_js: &'a str,
+    rights: Rights,
+    /// The rights by name, for the script.
+    may: String,
     crumbs: Vec<(String, String)>,
     summary: String,
+    /// Whether there is nothing to show in the table, the way up included.
+    bare: bool,
     columns: [Column; 3],
     rows: rows::Rows<'a>,
 }
 
-fn render(path: &[u8], entries: &[&Entry], order: Order) -> askama::Result<String> {
+fn render(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
     let crumbs = crumbs(path);
     let page = Page {
         title: page::shown(path),
         up: if crumbs.is_empty() { "./".to_string() } else { up(path) },
         css: &CSS_PATH,
         js: &JS_PATH,
+        write_css: &WRITE_CSS_PATH,
+        write_js: &WRITE_JS_PATH,
+        rights,
+        may: names(rights),
+        bare: crumbs.is_empty() && entries.is_empty(),
         crumbs,
-        summary: summary(entries),
+        summary: summary(entries) + permission(rights),
         columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
         rows: rows::Rows(entries),
     };
@@ -216,10 +265,29 @@ fn summary(entries: &[&Entry]) -> String {
         entries.iter().filter(|entry| entry.kind == Kind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
     match (folders, files) {
         (0, 0) => "This folder is empty.".to_string(),
-        (_, 0) => many(folders, "folder"),
-        (0, _) => format!("{}, {}", many(files, "file"), page::size(octets)),
-        _ => format!("{}, {}, {}", many(folders, "folder"), many(files, "file"), page::size(octets)),
+        (_, 0) => many(folders, "folder") + ".",
+        (0, _) => format!("{}, {}.", many(files, "file"), page::size(octets)),
+        _ => format!("{}, {}, {}.", many(folders, "folder"), many(files, "file"), page::size(octets)),
     }
+}
+
+/// What the reader may do, after the summary.
+fn permission(rights: Rights) -> &'static str {
+    match (rights.upload, rights.overwrite, rights.delete) {
+        (false, false, false) => "",
+        (true, false, false) => " You may add files here; nothing is overwritten.",
+        (true, true, false) => " You may add files here; nothing is overwritten unless you say so.",
+        (true, false, true) => " You may add and delete files here; nothing is overwritten.",
+        (true, true, true) => " You may add and delete files here; nothing is overwritten unless you say so.",
+        (false, true, false) => " You may replace the files here, but add none.",
+        (false, true, true) => " You may replace and delete the files here, but add none.",
+        (false, false, true) => " You may delete files here.",
+    }
+}
+
+fn names(rights: Rights) -> String {
+    let all = [(rights.upload, "upload"), (rights.overwrite, "overwrite"), (rights.delete, "delete")];
+    all.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
 }
 
 /// A column title that leads to the list in its order, or in the other direction if it is already so.

@@ -39,6 +39,8 @@ pub struct Settings {
     pub cors: Option<String>,
     /// What caches may do.
     pub cache: Cache,
+    /// Whether only some may read, so that no cache may keep for all what one of them was sent.
+    pub private: bool,
     /// Octets of small files that each loop keeps ready; 0 for none.
     pub shelf: usize,
     /// Larger files that each loop keeps open.
@@ -67,6 +69,7 @@ impl Default for Settings {
             headers: Vec::new(),
             cors: None,
             cache: Cache::Revalidate,
+            private: false,
             shelf: shelf::CAPACITY,
             open_files: shelf::OPEN_FILES,
             upload: false,

@@ -19,7 +19,7 @@ use super::media_type;
 use super::resource::{Found, Located, Miss, Place, Single, encode};
 use super::retrieve::{self, retrieve};
 use super::rights::{Kind, Rights};
-use super::root::{Directory, Door, Root};
+use super::root::{Door, Root};
 use super::settings::{Cache, Settings};
 use super::shelf::Shelf;
 use super::writing::Writer;
@@ -48,6 +48,7 @@ struct Shared {
     shelf: usize,
     open_files: usize,
     writer: Arc<Writer>,
+    pages: listing::Pages,
 }
 
 impl Site {
@@ -84,14 +85,16 @@ impl Site {
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             headers: settings.headers,
-            cors: settings.cors.as_deref().map(Cors::new),
+            cors: settings.cors.as_deref().map(|origin| Cors::new(origin, &rights.methods())),
             cache_control: match settings.cache {
                 Cache::Revalidate => "no-cache".into(),
                 Cache::Off => "no-store".into(),
+                Cache::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
                 Cache::Seconds(seconds) => format!("max-age={seconds}"),
             },
             shelf: settings.shelf,
             open_files: settings.open_files,
+            pages: listing::Pages::default(),
         })))
     }
 
@@ -110,11 +113,6 @@ impl Site {
     /// The root, for whatever else reads or writes in it.
     pub fn root(&self) -> &Root {
         &self.shared.place.root
-    }
-
-    /// A response made elsewhere, with the fields every response of this site carries.
-    pub fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.shared.dress(request, response)
     }
 }
 
@@ -135,8 +133,10 @@ impl Service for Site {
         }
         let (shared, visit) = (Arc::clone(&self.shared), *visit);
         let request = request.clone().into_owned();
+        // A path that ends in a slash is a folder to be listed: seconds, if it has 100,000 entries.
+        let lane = if request.path().ends_with(b"/") { Lane::Long } else { Lane::Short };
         Answer::Blocking(
-            Lane::Short,
+            lane,
             Box::new(move || {
                 let busy = || shared.dress(Some(&request), gate::response(&request, &Errno::AGAIN.into()));
                 Outcome::Response(shared.answer(&request, &visit, true).unwrap_or_else(busy))
@@ -146,6 +146,10 @@ impl Service for Site {
 
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
         self.shared.dress(None, page::refusal(refusal, head))
+    }
+
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.shared.dress(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -257,7 +261,11 @@ impl Shared {
             Found::File(located) => retrieve(request, located, &self.place, &context, may_block),
             // Reading a folder can take long, cached or not.
             Found::Directory(_) if !may_block => Err(Miss::WouldBlock),
-            Found::Directory(directory) => Ok(self.list(request, &directory)),
+            Found::Directory(directory) => {
+                let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
+                let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
+                Ok(listing::respond(request, &directory, context))
+            }
             Found::Redirect { .. } => Err(Miss::not_found()),
         }
     }
@@ -270,15 +278,6 @@ impl Shared {
     /// Whether a file could be made under this name, which is free.
     fn takes_new(&self, path: &[u8]) -> bool {
         self.writer.rights.upload && Kind::of_path(path) == Kind::File && !self.place.hides(path)
-    }
-
-    fn list(&self, request: &Request<'_>, directory: &Directory) -> Response {
-        let context = listing::Context {
-            path: request.path().to_vec(),
-            dotfiles: self.place.dotfiles,
-            cache_control: self.cache_control.clone(),
-        };
-        listing::respond(request, directory, &context)
     }
 
     /// The page of a single-page application, which answers unknown paths of people who look at

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::client::{Client, Context, Last};
+use super::cold;
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving};
@@ -21,10 +22,14 @@ use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Reque
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
+/// The workers' queue is full: this request is refused, the connection may go on.
+const BUSY: Status = Status::SERVICE_UNAVAILABLE;
+
 impl Client {
     /// A request has come.
     pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
+        self.deadline.renew();
         self.exchange.reason = None;
         self.intake = Intake::Nothing;
         if cx.journal.is_on() {
@@ -34,26 +39,28 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
-        let problem = |status| page::problem(&request, &Problem::new(status));
         match answer {
-            Err(_) => self.deliver(problem(Status::INTERNAL_SERVER_ERROR).with_note("a service panicked"), cx),
+            Err(_) => {
+                let response = problem(Status::INTERNAL_SERVER_ERROR, &request, cx).with_note("a service panicked");
+                self.deliver(response, cx);
+            }
             Ok(Answer::Now(response)) => self.deliver(response, cx),
             Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
             Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
             Ok(Answer::Blocking(lane, job)) => {
                 self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
                 if !self.away {
-                    self.deliver(busy(&request), cx);
+                    self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
             Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE), cx);
+                self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
             }
             Ok(Answer::Collect { limit, then }) => {
-                self.intake = Intake::Collecting(Collecting::new(limit, then, request.into_owned()));
+                self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
                 self.connection.continue_(self.outbox.buffer(cx.spare));
                 if !framing.has_content() {
                     self.end_content(cx);
@@ -62,13 +69,13 @@ impl Client {
             Ok(Answer::Receive { limit, open }) => {
                 self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
-                    return self.deliver(busy(&request), cx);
+                    return self.deliver(problem(BUSY, &request, cx), cx);
                 }
                 let mut receiving = Receiving::new(limit, request.into_owned());
                 if !framing.has_content() {
                     receiving.complete();
                 }
-                self.intake = Intake::Receiving(receiving);
+                self.intake = Intake::Receiving(Box::new(receiving));
             }
         }
     }
@@ -80,12 +87,16 @@ impl Client {
             Intake::Collecting(collecting) => collecting.take(octets),
             Intake::Receiving(receiving) => receiving.take(octets),
         };
+        self.took_content(fits, cx);
+    }
+
+    /// Octets of content are where they belong, unless there were too many.
+    pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(Collecting { request, .. }) | Intake::Receiving(Receiving { request, .. }) => {
-                    page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE))
-                }
-                _ => Response::new(Status::CONTENT_TOO_LARGE),
+                Intake::Collecting(collecting) => problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx),
+                Intake::Receiving(receiving) => problem(Status::CONTENT_TOO_LARGE, &receiving.request, cx),
+                _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
         }
@@ -96,11 +107,12 @@ impl Client {
     pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
-            Intake::Collecting(Collecting { octets, then, request, .. }) => {
+            Intake::Collecting(collecting) => {
+                let Collecting { octets, then, request, .. } = *collecting;
                 let job = move || Finished::Outcome(Outcome::Response(then(octets)));
                 self.away = cx.desk.submit(self.seat, Lane::Long, job);
                 if !self.away {
-                    self.deliver(busy(&request), cx);
+                    self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
             Intake::Receiving(mut receiving) => {
@@ -117,14 +129,19 @@ impl Client {
         let Some(errand) = receiving.errand() else { return };
         self.away = hand_in(cx.desk, self.seat, errand);
         if !self.away {
-            let response = busy(&receiving.request);
+            let response = problem(BUSY, &receiving.request, cx);
             self.deliver(response, cx);
         }
     }
 
     /// A worker has finished what it was given.
     pub(super) fn finished(&mut self, finished: Finished, cx: &mut Context<'_>) {
+        if let Finished::Warmed = finished {
+            self.warming = false;
+            return;
+        }
         self.away = false;
+        self.warming = false;
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
@@ -137,10 +154,10 @@ impl Client {
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
             Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Panicked => {
+            Finished::Warmed | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
-                response.with_note(note)
+                cx.service.dress(None, response).with_note(note)
             }
         };
         // The request may have been refused meanwhile (a deadline, a broken chunk): then it has had
@@ -177,7 +194,7 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
         self.deliver(response, cx);
     }
@@ -192,12 +209,15 @@ impl Client {
         }
         self.note(&response, cx);
         let (status, fields, body) = response.into_parts();
+        let gathered = self.outbox.gathered();
         let buffer = self.outbox.buffer(cx.spare);
         let before = buffer.len();
         let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
-        self.exchange.head = (buffer.len() - before) as u64;
+        let head = buffer.len() - before;
+        // What is still gathered from the answers before it leaves first.
+        self.exchange.head = self.outbox.gathered() as u64;
         if transfer != Transfer::Nothing {
             match self.outbox.push(body) {
                 Ok(true) => {}
@@ -209,7 +229,7 @@ impl Client {
             }
         }
         if !self.outbox.has_parts() {
-            let content = (self.outbox.gathered() as u64).saturating_sub(before as u64 + self.exchange.head);
+            let content = (self.outbox.gathered() - gathered - head) as u64;
             self.finish(content, cx);
         }
     }
@@ -221,7 +241,6 @@ impl Client {
             self.connection.forbid_persistence();
         }
         let buffer = self.outbox.buffer(cx.spare);
-        let before = buffer.len();
         self.connection.respond_prepared(prepared, cx.date, buffer);
         self.exchange.status = Some(prepared.status());
         let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
@@ -229,9 +248,22 @@ impl Client {
             None => self.finish(content, cx),
             Some(file) => {
                 self.exchange.sent = 0;
-                self.exchange.head = (buffer.len() - before) as u64;
+                self.exchange.head = self.outbox.gathered() as u64;
                 self.outbox.push_file(file, content);
             }
+        }
+    }
+
+    /// The next octets of a file are on the disk: a worker reads them while the loop serves others.
+    pub(super) fn warm(&mut self, cx: &mut Context<'_>) {
+        let Some((file, from, len)) = self.outbox.next_slice() else { return };
+        self.warming = cx.desk.submit(self.seat, Lane::Short, move || {
+            cold::warm(&file, from, len);
+            Finished::Warmed
+        });
+        if !self.warming {
+            // Every worker is busy and the queue is full: better a slow turn than an answer cut off.
+            self.again = true;
         }
     }
 
@@ -277,9 +309,9 @@ fn too_long(framing: Framing, limit: u64) -> bool {
     matches!(framing, Framing::Length(length) if length > limit)
 }
 
-/// The workers' queue is full: this request is refused, the connection may go on.
-fn busy(request: &Request<'_>) -> Response {
-    page::problem(request, &Problem::new(Status::SERVICE_UNAVAILABLE))
+/// The page of an answer that no service has made, with the fields of those it makes.
+fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), page::problem(request, &Problem::new(status)))
 }
 
 fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {

@@ -13,6 +13,7 @@
 //! say that the peer has closed: data and FIN that arrive together are one edge (then read on to 0).
 
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use mio::net::TcpStream;
@@ -94,7 +95,7 @@ pub struct Client {
     /// The number of the connection in every view of it; 0 when nothing is recorded.
     pub(super) number: u64,
     pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
+    pub(super) local: Arc<SocketAddr>,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
     pub(super) intake: Intake,
@@ -102,6 +103,8 @@ pub struct Client {
     pub(super) last: Option<Last>,
     /// A worker has a job of this client.
     pub(super) away: bool,
+    /// A worker brings the next octets of a file into memory.
+    pub(super) warming: bool,
     /// Octets that were received and not used yet.
     pub(super) input: Vec<u8>,
     /// The machine wants more octets than `input` has.
@@ -114,7 +117,9 @@ pub struct Client {
     /// Our side is closed; what still comes is read and dropped.
     lingering: bool,
     /// There is more to do, but others wait for their turn.
-    again: bool,
+    pub(super) again: bool,
+    /// It has been promised that turn.
+    queued: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
     /// The earliest tick at which the wheel will ask about this client.
@@ -123,10 +128,16 @@ pub struct Client {
 
 impl Client {
     /// A client that has just been accepted.
-    pub fn new(socket: TcpStream, seat: Seat, peer: SocketAddr, local: SocketAddr, cx: &mut Context<'_>) -> Client {
+    pub fn new(
+        socket: TcpStream,
+        seat: Seat,
+        peer: SocketAddr,
+        local: Arc<SocketAddr>,
+        cx: &mut Context<'_>,
+    ) -> Client {
         let number = cx.tape.as_mut().map_or(0, |tape| {
             let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local }, &[]);
+            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
             number
         });
         Client {
@@ -141,6 +152,7 @@ impl Client {
             exchange: Exchange::default(),
             last: None,
             away: false,
+            warming: false,
             input: Vec::new(),
             hungry: true,
             // The request is there in nearly every case; if not, the first recv says so.
@@ -150,6 +162,7 @@ impl Client {
             end_of_input: false,
             lingering: false,
             again: false,
+            queued: false,
             spoke: false,
             deadline: Deadline::new(cx.now, cx.timeouts, cx.scarce),
             armed: None,
@@ -173,9 +186,15 @@ impl Client {
         self.closing |= closing;
     }
 
-    /// Whether it wants another turn though no event will come.
-    pub fn wants_turn(&self) -> bool {
-        self.again
+    /// Whether another turn must be promised to it, though no event will come. An event in between
+    /// adds no second one, else the busiest would have more turns than the others.
+    pub fn wants_turn(&mut self) -> bool {
+        self.again && !std::mem::replace(&mut self.queued, true)
+    }
+
+    /// The turn it was promised.
+    pub fn promised(&mut self) {
+        self.queued = false;
     }
 
     /// When its patience ends.
@@ -194,7 +213,7 @@ impl Client {
             return Phase::Lingering;
         }
         if !self.outbox.is_empty() {
-            return Phase::Sending;
+            return if self.warming { Phase::Owed } else { Phase::Sending };
         }
         match &self.intake {
             Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
@@ -260,12 +279,12 @@ impl Client {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if self.outbox.is_empty() || !self.writable {
+        if self.outbox.is_empty() || !self.writable || self.warming {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
         let (tape, number) = (&mut cx.tape, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_)));
+        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
         let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
@@ -278,6 +297,7 @@ impl Client {
             Ok(Flushed::All) => self.all_sent(cx),
             Ok(Flushed::Blocked) => self.writable = false,
             Ok(Flushed::Again) => self.again = true,
+            Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
             Err(error) => return Err(Ended::broken(&error)),
         }
@@ -288,7 +308,14 @@ impl Client {
     fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         let reason = match self.last {
             // Unread octets would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => return Err(reason),
+            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => {
+                if reason == Ended::Finished {
+                    // Lets the last octets go, together with the FIN. A close alone would do the same, but
+                    // one that becomes a reset (octets came that nobody asked for) would take them along.
+                    let _ = self.socket.shutdown(Shutdown::Write);
+                }
+                return Err(reason);
+            }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
             None => return Ok(()),
         };

@@ -61,12 +61,14 @@ pub struct Deadline {
     at: Option<Instant>,
     /// Octets that moved since the window began.
     moved: u64,
+    /// A request has come since the phase was entered: the same phase again is another one.
+    renewed: bool,
 }
 
 impl Deadline {
     /// The deadline of a connection that has just been accepted.
     pub fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
-        Deadline { phase: Phase::Idle, at: Some(now + idle(timeouts, scarce)), moved: 0 }
+        Deadline { phase: Phase::Idle, at: Some(now + idle(timeouts, scarce)), moved: 0, renewed: false }
     }
 
     /// The phase the clock runs for.
@@ -79,12 +81,19 @@ impl Deadline {
         self.at
     }
 
-    /// The connection is in `phase` now; the clock of a phase starts when it is entered, and that of
-    /// Idle with each answer.
+    /// A request is complete. One turn may bring the end of a head and the beginning of the next, and
+    /// that one has a clock of its own.
+    pub fn renew(&mut self) {
+        self.renewed = true;
+    }
+
+    /// The connection is in `phase` now; the clock of a phase starts when it is entered, and anew with
+    /// each request.
     pub fn enter(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts, scarce: bool) {
-        if phase == self.phase && phase != Phase::Idle {
+        if phase == self.phase && !self.renewed {
             return;
         }
+        self.renewed = false;
         self.phase = phase;
         self.moved = 0;
         self.at = match phase {
@@ -203,6 +212,24 @@ mod tests {
             assert!(!deadline.is_over(now, &timeouts));
         }
         assert!(deadline.is_over(start + timeouts.head, &timeouts));
+    }
+
+    #[test]
+    fn a_head_that_begins_in_the_turn_that_ends_another_has_its_own_clock() {
+        let (timeouts, start) = (Timeouts::default(), Instant::now());
+        let mut deadline = Deadline::new(start, &timeouts, false);
+        deadline.enter(Phase::Head, start, &timeouts, false);
+        let later = start + timeouts.head / 2;
+        deadline.renew();
+        deadline.enter(Phase::Head, later, &timeouts, false);
+        assert_eq!(deadline.at(), Some(later + timeouts.head));
+        // What is no request does not move it, idle or not.
+        for phase in [Phase::Head, Phase::Idle, Phase::Idle] {
+            let before = deadline.at();
+            deadline.enter(phase, later, &timeouts, false);
+            deadline.enter(phase, later + timeouts.head / 2, &timeouts, false);
+            assert!(deadline.at() == before || deadline.at() == Some(later + timeouts.idle), "{phase:?}");
+        }
     }
 
     #[test]

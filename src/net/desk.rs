@@ -25,6 +25,8 @@ pub enum Finished {
     Opened(Result<Box<dyn Sink>, Response>),
     /// A block was written; the sink and the emptied block come back.
     Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
+    /// Octets of a file that were on the disk are in memory now.
+    Warmed,
     /// The job panicked: 500.
     Panicked,
 }

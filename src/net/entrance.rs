@@ -9,6 +9,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::Interest;
@@ -39,10 +40,17 @@ impl EventLoop {
                     break;
                 }
                 match self.doors[number].socket.accept() {
-                    Ok((socket, peer)) => self.welcome(socket, peer, self.doors[number].address),
+                    Ok(arrival) => self.arrivals.push(arrival),
                     Err(error) => self.not_accepted(number, &error),
                 }
             }
+            // All are accepted before the first is served: meanwhile the requests of the others arrive,
+            // and whose request is there at the first recv need not be registered.
+            let mut arrivals = std::mem::take(&mut self.arrivals);
+            for (socket, peer) in arrivals.drain(..) {
+                self.welcome(socket, peer, Arc::clone(&self.doors[number].address));
+            }
+            self.arrivals = arrivals;
         }
     }
 
@@ -52,7 +60,10 @@ impl EventLoop {
             // The client was gone before we came; or a signal. The next one may be there.
             io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
             _ => {
-                log::warn!("cannot accept: {error}");
+                // Many are told in one turn; whoever reads this needs to know it once.
+                if self.paused_until.is_none() {
+                    log::warn!("cannot accept: {error}");
+                }
                 self.service.relieve();
                 self.tell_one(number);
                 self.paused_until = Some(self.now + PAUSE);
@@ -71,7 +82,7 @@ impl EventLoop {
         door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
     }
 
-    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: SocketAddr) {
+    fn welcome(&mut self, socket: TcpStream, peer: SocketAddr, local: Arc<SocketAddr>) {
         if let Err(denied) = self.common.admission.enter(peer) {
             let room = denied == Denied::Full && self.make_room();
             if !(room && self.common.admission.enter(peer).is_ok()) {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
@@ -71,7 +71,7 @@ pub const STOPPING: u8 = 2;
 /// One listener of the loop.
 pub(super) struct Door {
     pub(super) socket: TcpListener,
-    pub(super) address: SocketAddr,
+    pub(super) address: Arc<SocketAddr>,
     /// A descriptor to give up when there are no others.
     pub(super) spare: Option<std::net::TcpListener>,
     /// An edge said that somebody waits, and nobody has said yet that no one does.
@@ -83,6 +83,8 @@ pub struct EventLoop {
     pub(super) common: Arc<Common>,
     pub(super) poll: Poll,
     pub(super) doors: Vec<Door>,
+    /// Who was accepted in this turn and is not served yet.
+    pub(super) arrivals: Vec<(TcpStream, SocketAddr)>,
     pub(super) roster: Roster<Client>,
     wheel: Wheel,
     desk: Desk,
@@ -120,7 +122,7 @@ impl EventLoop {
             let spare = share.socket.try_clone().ok();
             let mut socket = TcpListener::from_std(share.socket);
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
-            doors.push(Door { socket, address: share.address, spare, waiting: true });
+            doors.push(Door { socket, address: Arc::new(share.address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
         let lonely = EventLoop {
@@ -128,6 +130,7 @@ impl EventLoop {
             common,
             poll,
             doors,
+            arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
             service,
@@ -159,7 +162,7 @@ impl EventLoop {
             }
             self.read_clocks();
             for seat in std::mem::take(&mut self.again) {
-                self.serve(seat, |_| ());
+                self.serve(seat, Client::promised);
             }
             for event in &events {
                 self.meet(event);

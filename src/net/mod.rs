@@ -17,6 +17,7 @@
 pub mod admission;
 mod answering;
 pub mod client;
+pub mod cold;
 pub mod deadline;
 pub mod desk;
 pub mod ended;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
+use super::cold::{self, Now};
 use crate::service::{Body, Octets, Piece};
 
 /// Content up to this length is copied behind its head and leaves in the same `send`: measured, the
@@ -52,8 +53,17 @@ impl Spare {
 
 #[derive(Debug)]
 enum Part {
-    Octets { octets: Octets, from: usize },
-    Range { file: Arc<File>, from: u64, len: u64 },
+    Octets {
+        octets: Octets,
+        from: usize,
+    },
+    /// Octets up to `known` were in memory when they were last asked for.
+    Range {
+        file: Arc<File>,
+        from: u64,
+        len: u64,
+        known: u64,
+    },
 }
 
 /// What a flush came to.
@@ -67,6 +77,8 @@ pub enum Flushed {
     Again,
     /// A file ended before its promised length.
     Short,
+    /// The next octets are not in memory: a worker should read them ([`Outbox::next_slice`]).
+    Cold,
 }
 
 /// What still has to leave for one client.
@@ -117,14 +129,18 @@ impl Outbox {
             Body::Empty => {}
             Body::Octets(octets) if octets.len() as u64 <= SMALL => self.buffer.extend_from_slice(&octets),
             Body::Octets(octets) => self.parts.push_back(Part::Octets { octets, from: 0 }),
-            Body::File { file, from, len } if len <= SMALL => return read_behind(&mut self.buffer, &file, from, len),
             Body::File { file, from, len } => {
-                self.parts.push_back(Part::Range { file, from, len });
+                let read = if len <= SMALL { read_behind(&mut self.buffer, &file, from, len)? } else { Read::Cold };
+                match read {
+                    Read::Whole => {}
+                    Read::Short => return Ok(false),
+                    Read::Cold => self.parts.push_back(Part::Range { file, from, len, known: 0 }),
+                }
             }
             Body::Pieces { file, pieces } => {
                 self.parts.extend(pieces.into_iter().map(|piece| match piece {
                     Piece::Octets(octets) => Part::Octets { octets: Octets::Owned(octets), from: 0 },
-                    Piece::Range { from, len } => Part::Range { file: file.clone(), from, len },
+                    Piece::Range { from, len } => Part::Range { file: file.clone(), from, len, known: 0 },
                 }));
             }
         }
@@ -133,12 +149,12 @@ impl Outbox {
 
     /// Adds a whole file of this length behind its head.
     pub fn push_file(&mut self, file: Arc<File>, len: u64) {
-        self.parts.push_back(Part::Range { file, from: 0, len });
+        self.parts.push_back(Part::Range { file, from: 0, len, known: 0 });
     }
 
     /// Sends what the socket takes; `sent` is told of every octet that the kernel took. `fin_follows`:
     /// our side will be shut down straight after it, so the last octets may wait for the FIN and share
-    /// a segment with it. (Not before a plain close: one that becomes a reset would take them along.)
+    /// a segment with it: on a connection per request that is one packet of three.
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
@@ -170,6 +186,9 @@ impl Outbox {
             if slices == SLICES_PER_TURN {
                 return Ok(Flushed::Again);
             }
+            if part.is_cold() {
+                return Ok(Flushed::Cold);
+            }
             slices += 1;
             match part.send(&socket, more, sent)? {
                 Some(0) => return Ok(Flushed::Short),
@@ -178,6 +197,14 @@ impl Outbox {
             }
         }
         Ok(Flushed::All)
+    }
+
+    /// The octets a worker should bring into memory.
+    pub fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
+        match self.parts.front()? {
+            Part::Range { file, from, len, .. } => Some((Arc::clone(file), *from, (*len).min(SLICE))),
+            Part::Octets { .. } => None,
+        }
     }
 
     /// Forgets everything: the connection is gone.
@@ -215,6 +242,19 @@ impl Sent<'_> {
 }
 
 impl Part {
+    /// Asks once for each slice: whatever the answer, the slice is sent the next time, so that every trip
+    /// to the disk sends something however short of memory the machine is.
+    fn is_cold(&mut self) -> bool {
+        match self {
+            Part::Range { file, from, len, known } if *from >= *known => {
+                let slice = (*len).min(SLICE);
+                *known = *from + slice;
+                cold::is_cold(file, *from, slice)
+            }
+            _ => false,
+        }
+    }
+
     fn is_sent(&self) -> bool {
         match self {
             Part::Octets { octets, from } => *from == octets.len(),
@@ -233,7 +273,7 @@ impl Part {
                 *from += count;
                 Ok(Some(count as u64))
             }
-            Part::Range { file, from, len } => {
+            Part::Range { file, from, len, .. } => {
                 let Some(count) = send_range(socket, file, *from, (*len).min(SLICE))? else { return Ok(None) };
                 sent(Sent::File { file, from: *from, len: count });
                 *from += count;
@@ -284,24 +324,35 @@ fn copy_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result
     Ok(unless_full(|| send(&socket, &buffer[..count], SendFlags::NOSIGNAL))?.map(|n| n as u64))
 }
 
-/// Reads `len` octets of a file behind what is in the buffer; `Ok(false)` when it has fewer.
-fn read_behind(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<bool> {
+/// What reading a small file came to.
+enum Read {
+    Whole,
+    Short,
+    Cold,
+}
+
+/// Reads `len` octets of a file behind what is in the buffer, if they are in memory; what there is of a
+/// shorter file stays there.
+fn read_behind(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<Read> {
     let start = buffer.len();
     buffer.resize(start + len as usize, 0);
     let mut at = start;
     while at < buffer.len() {
-        match rustix::io::pread(file, &mut buffer[at..], from + (at - start) as u64) {
-            Ok(0) => {
+        match cold::read(file, &mut buffer[at..], from + (at - start) as u64) {
+            Ok(Now::Read(0)) => {
                 buffer.truncate(at);
-                return Ok(false);
+                return Ok(Read::Short);
             }
-            Ok(count) => at += count,
-            Err(Errno::INTR) => {}
+            Ok(Now::Read(count)) => at += count,
+            Ok(Now::Cold) => {
+                buffer.truncate(start);
+                return Ok(Read::Cold);
+            }
             Err(errno) => {
                 buffer.truncate(at);
                 return Err(errno.into());
             }
         }
     }
-    Ok(true)
+    Ok(Read::Whole)
 }

@@ -2,17 +2,21 @@
 //!
 //! Never: an answer, a send. What the machine finds is handed to [`super::exchange`].
 //!
-//! The subtle thing: octets go from the loop's scratch into the machine without being copied. Only what
-//! is left over (a head that is not complete, a request behind one that is being answered) becomes the
-//! client's own, and is given back as soon as it is used up, so an idle client owns no buffer.
+//! The subtle things:
+//! - Octets go from the loop's scratch into the machine without being copied. Only what is left over (a
+//!   head that is not complete, a request behind one that is being answered) becomes the client's own,
+//!   and is given back as soon as it is used up, so an idle client owns no buffer.
+//! - The content of an upload goes past the scratch, from the kernel into the block it is written from.
 
 use std::time::Instant;
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, recv};
 
 use super::client::{Client, Context, REQUESTS_PER_TURN};
 use super::ended::Ended;
+use super::intake::Intake;
 use crate::http::Event;
 use crate::http::connection::EndOfInput;
 use crate::wire::tape::What;
@@ -23,6 +27,12 @@ const READ_MORE: usize = 4 * 1024;
 impl Client {
     /// One `recv`, into the loop's scratch or behind what is left over.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        if self.input.is_empty()
+            && let Intake::Receiving(receiving) = &mut self.intake
+            && let Some(block) = receiving.lend()
+        {
+            return self.read_content(block, cx);
+        }
         if self.input.is_empty() {
             let mut scratch = std::mem::take(cx.scratch);
             let result = self.receive(&mut scratch, cx);
@@ -43,20 +53,55 @@ impl Client {
         }
     }
 
+    /// One `recv` behind what the block has. All of it is content: no more fits than is due.
+    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let (before, capacity) = (block.len(), block.capacity());
+        let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
+        let result = rustix::io::retry_on_intr(recv);
+        let result = self.received(result, &block[before..], capacity - before, cx);
+        let octets = &block[before..];
+        let count = octets.len();
+        if count > 0 {
+            let used = self.connection.receive(octets).used;
+            debug_assert_eq!(used, count, "something else than content");
+            self.deadline.progress(count as u64);
+        }
+        if let Intake::Receiving(receiving) = &mut self.intake {
+            let fits = receiving.give_back(block, count);
+            if count > 0 {
+                self.took_content(fits, cx);
+            }
+        }
+        result.map(|_| ())
+    }
+
     /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
     pub(super) fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
         let size = room.len();
-        let result = rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *room, RecvFlags::empty()));
-        if let (Some(tape), Ok((count, _))) = (&mut cx.tape, result) {
-            tape.record(self.number, Instant::now(), What::Received(count), &room[..count]);
+        let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
+        let result = result.map(|(count, _)| count);
+        let came = &room[..result.unwrap_or(0)];
+        self.received(result, came, size, cx)
+    }
+
+    /// What a `recv` into room for `size` octets has brought.
+    fn received(
+        &mut self,
+        result: rustix::io::Result<usize>,
+        octets: &[u8],
+        size: usize,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, Ended> {
+        if let (Some(tape), Ok(count)) = (&mut cx.tape, result) {
+            tape.record(self.number, Instant::now(), What::Received(count), octets);
         }
         match result {
-            Ok((0, _)) => {
+            Ok(0) => {
                 self.end_of_input = true;
                 self.readable = false;
                 Ok(0)
             }
-            Ok((count, _)) => {
+            Ok(count) => {
                 self.readable = count == size || self.closing;
                 self.hungry = false;
                 self.spoke = true;

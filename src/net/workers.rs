@@ -3,7 +3,7 @@
 //! Never: a socket. A result goes back to the loop that asked, with the seat it is for.
 //!
 //! The subtle things:
-//! - Three lanes. Long work (fsync, handlers) never takes the last worker and passwords never more
+//! - Three lanes. Long work (fsync, listings, handlers) never takes the last worker and passwords never more
 //!   than a quarter, so neither four slow disks nor a flood of wrong passwords stops a cold file.
 //! - A full queue hands the job back ([`Workers::submit`]): to refuse at once is honest, to queue
 //!   without bound is to lie about it later.
@@ -16,8 +16,9 @@ use std::thread::JoinHandle;
 
 use crate::service::Lane;
 
-/// Jobs that may wait. At a millisecond each that is a quarter of a second for four workers; more
-/// would only be a longer wait for the same 503.
+/// Jobs that may wait in a lane: each has its own bound, so that a flood in one cannot fill the others.
+/// At a millisecond each that is a quarter of a second for one worker; more would only be a longer wait
+/// for the same 503.
 pub const QUEUE: usize = 256;
 
 /// A job with everything it needs, the way back included.
@@ -135,7 +136,7 @@ impl Workers {
     /// The job itself.
     pub fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
         let mut state = self.shared.lock();
-        if state.closed || state.waiting() >= QUEUE {
+        if state.closed || state.queue(lane).len() >= QUEUE {
             return Err(work);
         }
         state.queue(lane).push_back(work);
@@ -200,6 +201,8 @@ mod tests {
             let gate = gate.clone();
             let _ = workers.submit(lane, Box::new(move || _ = gate.lock().unwrap().recv()));
         }
+        // However many wait there.
+        while workers.submit(Lane::Long, Box::new(|| ())).is_ok() {}
         let (tell, told) = mpsc::channel();
         let _ = workers.submit(Lane::Short, Box::new(move || tell.send(()).unwrap()));
         assert_eq!(told.recv(), Ok(()), "a short job waited behind long ones");

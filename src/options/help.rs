@@ -18,6 +18,8 @@ What     --index NAME    --no-listing    --dotfiles    --spa[=FILE]
          --cache revalidate|off|SECONDS    --cors[=ORIGIN]
 Write    -u, --upload    --overwrite    --delete    -w, --write (all three)
          --max-body SIZE [16G]
+Who      -a, --auth USER:PASS    --auth-file FILE    --auth-for all|write
+         --host NAME
 Limits   --max-connections N     --max-per-client N    --max-head SIZE [16K]
          --head-timeout TIME [10s]    --idle-timeout TIME [30s]
          --min-rate SIZE [1K]    --grace TIME [10s]    --loops N    --workers N

@@ -15,6 +15,7 @@ use clap_complete::Shell;
 const WHERE: &str = "Where";
 const WHAT: &str = "What";
 const WRITE: &str = "Write";
+const WHO: &str = "Who";
 const LIMITS: &str = "Limits";
 const OUTPUT: &str = "Output";
 
@@ -125,7 +126,8 @@ pub(super) struct Typed {
 
     /// Let pages of other origins read [default: any origin]
     ///
-    /// Without it a browser keeps pages from elsewhere out.
+    /// Without it a browser keeps pages from elsewhere out. An origin that is named may also write, where
+    /// writing is on. Where a password is asked for, it must be named.
     ///
     /// Example: barewire --cors=http://localhost:3000
     #[arg(long, value_name = "ORIGIN", env = "BAREWIRE_CORS", help_heading = WHAT, num_args = 0..=1, require_equals = true, default_missing_value = "*")]
@@ -177,6 +179,46 @@ pub(super) struct Typed {
     /// Example: barewire --upload --max-body 500M
     #[arg(long, value_name = "SIZE", env = "BAREWIRE_MAX_BODY", help_heading = WRITE, default_value = "16G", allow_negative_numbers = true)]
     pub(super) max_body: String,
+
+    /// Let in only those who know a password; may be repeated
+    ///
+    /// The password ends up in the list of processes, where every user of this computer can read it:
+    /// BAREWIRE_AUTH or --auth-file keep it out of there. Whoever fails ten times within a minute waits;
+    /// whoever has signed in already does not notice. Without TLS in front, a password can be read by
+    /// everybody between here and the browser.
+    ///
+    /// Example: barewire --auth ann:secret
+    #[arg(short, long, value_name = "USER:PASS", env = "BAREWIRE_AUTH", help_heading = WHO)]
+    pub(super) auth: Vec<String>,
+
+    /// Let in the users of an htpasswd file
+    ///
+    /// One user a line, hashed with bcrypt; other hashes are refused. The file is read once, at start,
+    /// and must not lie in the served folder. Make it with: htpasswd -B -c FILE ann
+    ///
+    /// Example: barewire --auth-file ~/passwords
+    #[arg(long, value_name = "FILE", env = "BAREWIRE_AUTH_FILE", help_heading = WHO, value_hint = ValueHint::FilePath)]
+    pub(super) auth_file: Option<PathBuf>,
+
+    /// What the password is asked for [default: all]
+    ///
+    /// all: everything. write: only changes, and only those that --upload, --overwrite or --delete allow;
+    /// everybody may read.
+    ///
+    /// Example: barewire --upload --auth ann:secret --auth-for write
+    #[arg(long, value_name = "WHAT", env = "BAREWIRE_AUTH_FOR", help_heading = WHO)]
+    pub(super) auth_for: Option<AuthFor>,
+
+    /// A name this server answers for; may be repeated
+    ///
+    /// Addresses, localhost and this computer's own name always work. Other names are refused (421) when
+    /// only this computer can connect, or when writing, a password or --study is on: else any web page
+    /// could reach this server under a name of its own. A proxy that passes the public name on needs it
+    /// here. Without port, as the browser sends it (xn--… for other letters); * is any name.
+    ///
+    /// Example: barewire --host files.example.org
+    #[arg(long, value_name = "NAME", env = "BAREWIRE_HOST", help_heading = WHO)]
+    pub(super) host: Vec<String>,
 
     /// Most connections at once [default: three quarters of the open files allowed]
     ///
@@ -299,6 +341,15 @@ pub(crate) enum Symlinks {
     Deny,
     /// All, wherever they lead
     Any,
+}
+
+/// What credentials are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuthFor {
+    /// Everything
+    All,
+    /// Changes alone
+    Write,
 }
 
 /// Formats of the access log.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use barewire::http::octet::decimal;
 use barewire::http::target::authority;
 use barewire::http::{Fields, octet};
+use barewire::service::origin::host_name;
 use barewire::service::response::is_connection_field;
 
 /// What an option takes, when it was given something else; or the whole sentence.
@@ -130,15 +131,37 @@ pub(super) fn file_below(text: &str) -> Result<String, Unfit> {
 }
 
 /// `*`, or an origin as a browser writes it (RFC 6454 §6.2): scheme, host, port, and no path.
+///
+/// What is compared octet by octet later must look like what browsers send: in lower case, without the
+/// port that goes without saying, without the slash that comes along when a URL is copied.
 pub(super) fn origin(text: &str) -> Result<String, Unfit> {
-    let is_origin = text.split_once("://").is_some_and(|(scheme, rest)| {
-        let host = authority(rest.as_bytes()).map(|(host, _)| host);
-        octet::is_token(scheme.as_bytes()) && host.is_some_and(|host| !host.is_empty()) && text.is_ascii()
-    });
-    if text == "*" || is_origin {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        takes("an origin such as http://localhost:3000")
+    const TAKES: &str = "an origin such as http://localhost:3000";
+    if text == "*" {
+        return Ok(text.to_string());
+    }
+    let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+    let Some((scheme, rest)) = text.split_once("://") else { return takes(TAKES) };
+    let Some((host, port)) = authority(rest.as_bytes()) else { return takes(TAKES) };
+    if !octet::is_token(scheme.as_bytes()) || host.is_empty() || !text.is_ascii() {
+        return takes(TAKES);
+    }
+    let default = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    let host = &rest[..host.len()];
+    match port.and_then(decimal) {
+        Some(port) if default != Some(port) => Ok(format!("{scheme}://{host}:{port}")),
+        _ => Ok(format!("{scheme}://{host}")),
+    }
+}
+
+/// A name that the server answers for: `*`, or a host as browsers send it.
+pub(super) fn host(text: &str) -> Result<String, Unfit> {
+    match host_name(text) {
+        Some(name) => Ok(name),
+        None => takes("a name without port, such as files.example.org, or *"),
     }
 }
 
@@ -239,10 +262,36 @@ mod tests {
         for text in ["*", "http://localhost:3000", "https://example.org", "http://[::1]:5173"] {
             assert_eq!(origin(text), Ok(text.to_string()));
         }
-        assert_eq!(origin("HTTP://Example.org"), Ok("http://example.org".to_string()));
-        for text in ["", "null", "localhost:3000", "http://", "http://a/", "http://a b", "http://a\r\nX: y", "http://é"]
-        {
+        for (text, expected) in [
+            ("HTTP://Example.org", "http://example.org"),
+            ("http://example.org/", "http://example.org"),
+            ("http://example.org:80", "http://example.org"),
+            ("https://example.org:443/", "https://example.org"),
+            ("https://example.org:80", "https://example.org:80"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://a:08080", "http://a:8080"),
+            ("http://a:", "http://a"),
+        ] {
+            assert_eq!(origin(text), Ok(expected.to_string()), "{text}");
+        }
+        let broken =
+            ["", "/", "null", "localhost:3000", "http://", "http:///", "http://a//", "http://a/b", "http://a b"];
+        for text in broken.into_iter().chain(["http://a\r\nX: y", "http://é", "http://a:99999", "://a"]) {
             assert!(origin(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_without_port() {
+        for (text, expected) in [
+            ("*", "*"),
+            ("Files.example.org.", "files.example.org"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(host(text), Ok(expected.to_string()));
+        }
+        for text in ["", "a:80", "http://a", "*.example.org", "bücher.example", "a b", "a/", "a\r\nb"] {
+            assert!(host(text).is_err(), "{text}");
         }
     }
 

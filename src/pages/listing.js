@@ -15,7 +15,7 @@ theme.onclick = () => {
 // Encoded so that no shell and no globbing of curl sees anything special in it.
 const path = location.pathname.replace(/[^\w.~\/%-]/g, c => '%' + c.charCodeAt(0).toString(16).toUpperCase())
 const url = location.origin + path
-one('code').textContent = 'curl ' + (url.includes('[') ? `'${url}'` : url)
+one('code').append(url.includes('[') ? `'${url}'` : url)
 one('footer').hidden = false
 
 const body = one('#rows'), box = one('#f')
@@ -24,12 +24,16 @@ one('.tools').hidden = false
 one('th small').remove()
 
 // Batches grow: the first rows at once, and few layouts in all.
-const times = body.getElementsByTagName('time')
+const times = body.getElementsByTagName('time'), told = new WeakSet()
 const zone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 let done = 0, batch = 500
 const local = () => {
-  for (const end = Math.min(done + batch, times.length); done < end; done++)
-    times[done].textContent = zone.format(new Date(times[done].dateTime))
+  for (const end = Math.min(done + batch, times.length); done < end; done++) {
+    const time = times[done]
+    if (told.has(time)) continue
+    told.add(time)
+    time.textContent = zone.format(new Date(time.dateTime))
+  }
   batch *= 4
   setTimeout(done < times.length ? local : index)
 }
@@ -53,6 +57,12 @@ box.oninput = filter
 // A browser that goes back puts the old text into the box.
 if (box.value) filter()
 addEventListener('pageshow', () => box.value && filter())
+// Rows have come or gone.
+document.addEventListener('rows', () => {
+  rows = done = 0
+  local()
+  if (box.value) filter()
+})
 
 addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return

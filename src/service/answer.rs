@@ -25,13 +25,13 @@ pub struct Visit {
     pub now: SystemTime,
 }
 
-/// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs
-/// cannot stop every cold file; passwords never take more than a quarter.
+/// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs or
+/// long listings cannot stop every cold file; passwords never take more than a quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Open, list, remove: milliseconds.
+    /// Open, read, remove: milliseconds.
     Short,
-    /// Writing, fsync, handlers of a library's user: as long as it takes.
+    /// Listing, writing, fsync, handlers of a library's user: as long as it takes.
     Long,
     /// Password hashes: made to be slow.
     Passwords,
@@ -115,6 +115,13 @@ pub trait Service: Send {
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
         let _ = visit;
         super::page::refusal(refusal, head)
+    }
+
+    /// A response that somebody else has made to a request of this service (the guard, the loop that is
+    /// too busy), with the fields its own responses have. Without `request` nobody knows what was asked.
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        let _ = request;
+        response
     }
 
     /// The methods that work on some target of this service, for `OPTIONS *` and for answers that are

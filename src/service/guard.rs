@@ -95,14 +95,42 @@ impl Guard {
         }
         rules.auth.as_ref()?.check(request, visit)
     }
+
+    /// An answer of the guard with the fields that all answers of the service inside have.
+    fn dressed(&self, answer: Answer, request: &Request<'_>) -> Answer {
+        match answer {
+            Answer::Now(response) => Answer::Now(self.inner.dress(Some(request), response)),
+            Answer::Blocking(lane, job) => {
+                // On a worker this one cannot be reached; beside a bcrypt, a fork costs nothing.
+                let (inner, request) = (self.inner.fork(), request.clone().into_owned());
+                let job = move || match job() {
+                    Outcome::Response(response) => Outcome::Response(inner.dress(Some(&request), response)),
+                    again => again,
+                };
+                Answer::Blocking(lane, Box::new(job))
+            }
+            other => other,
+        }
+    }
 }
 
 impl Service for Guard {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
-        let answer = self.stop(request, visit).unwrap_or_else(|| self.inner.answer(request, visit));
+        let answer = match self.stop(request, visit) {
+            Some(answer) => self.dressed(answer, request),
+            None => self.inner.answer(request, visit),
+        };
         match self.rules.policy {
             Some(policy) => marked(answer, policy),
             None => answer,
+        }
+    }
+
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        let response = self.inner.dress(request, response);
+        match self.rules.policy {
+            Some(policy) => mark(response, policy),
+            None => response,
         }
     }
 

@@ -29,7 +29,7 @@ pub enum Octets {
     /// Made for this response.
     Owned(Vec<u8>),
     /// Made once, sent often.
-    Shared(Arc<[u8]>),
+    Shared(Arc<Vec<u8>>),
 }
 
 impl std::ops::Deref for Octets {
@@ -68,8 +68,8 @@ impl From<Vec<u8>> for Octets {
     }
 }
 
-impl From<Arc<[u8]>> for Octets {
-    fn from(octets: Arc<[u8]>) -> Octets {
+impl From<Arc<Vec<u8>>> for Octets {
+    fn from(octets: Arc<Vec<u8>>) -> Octets {
         Octets::Shared(octets)
     }
 }

@@ -252,10 +252,10 @@ impl Service for Router {
             Form::Authority => self.methods(),
             _ => self.methods_of(request.path()),
         }) {
-            return Answer::Now(response);
+            return Answer::Now(self.dress(Some(request), response));
         }
         if request.form() == Form::Asterisk {
-            return Answer::Now(options(&self.methods()));
+            return Answer::Now(self.dress(Some(request), options(&self.methods())));
         }
         if !self.routes.is_empty()
             && let Some(answer) = self.answer_by_route(request, visit)
@@ -267,6 +267,10 @@ impl Service for Router {
 
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
         self.fallback.refuse(refusal, head, visit)
+    }
+
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.fallback.dress(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {

@@ -162,6 +162,61 @@ impl Browser {
         }
     }
 
+    /// Waits for an event that has come since the page was opened, and takes it out.
+    #[track_caller]
+    pub(crate) fn event(&mut self, method: &str) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.events.iter().position(|e| e["method"] == method) {
+                return self.events.remove(at)["params"].take();
+            }
+            assert!(Instant::now() < end, "never came: {method}");
+            let message = self.message();
+            self.events.push(message);
+        }
+    }
+
+    /// Puts files into a file input, as its dialog would.
+    #[track_caller]
+    pub(crate) fn choose(&mut self, css: &str, files: &[PathBuf]) {
+        let input = json!({"expression": format!("document.querySelector({})", json!(css))});
+        let object = self.call("Runtime.evaluate", input)["result"]["objectId"].take();
+        self.call("DOM.setFileInputFiles", json!({"files": files, "objectId": object}));
+    }
+
+    /// Drops files or folders from elsewhere into the middle of the window.
+    #[track_caller]
+    pub(crate) fn drop_files(&mut self, files: &[PathBuf]) {
+        let data = json!({"items": [], "files": files, "dragOperationsMask": 1});
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            self.call("Input.dispatchDragEvent", json!({"type": kind, "x": 180, "y": 240, "data": data}));
+        }
+    }
+
+    /// Presses a key.
+    #[track_caller]
+    pub(crate) fn key(&mut self, name: &str) {
+        let (code, text) = match name {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            "ArrowDown" => (40, ""),
+            _ => panic!("what number has {name}?"),
+        };
+        let kind = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        let key =
+            |kind: &str| json!({"type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code, "text": text});
+        self.call("Input.dispatchKeyEvent", key(kind));
+        self.call("Input.dispatchKeyEvent", key("keyUp"));
+    }
+
+    /// Octets a second that leave for the network at most; 0 for as many as it takes.
+    pub(crate) fn slow(&mut self, octets: u32) {
+        let rate = if octets == 0 { -1.0 } else { f64::from(octets) };
+        let conditions = json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate});
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// Clicks into a field and types.
     #[track_caller]
     pub(crate) fn text(&mut self, css: &str, text: &str) {

@@ -8,6 +8,7 @@
 
 mod driver;
 mod site;
+mod uploads;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -45,11 +46,16 @@ const NOTHING: Vec<String> = Vec::new();
 
 /// Takes pictures in light, in dark and on a phone, where nothing may stick out sideways.
 fn pictures(browser: &mut Browser, name: &str) {
+    pictures_of(browser, name, 700, 844);
+}
+
+/// The same with windows of these heights.
+fn pictures_of(browser: &mut Browser, name: &str, high: u32, phone: u32) {
     for (look, width, height, dark) in [
-        ("light", 1000, 700, false),
-        ("dark", 1000, 700, true),
-        ("phone", 390, 844, false),
-        ("phone-dark", 390, 844, true),
+        ("light", 1000, high, false),
+        ("dark", 1000, high, true),
+        ("phone", 390, phone, false),
+        ("phone-dark", 390, phone, true),
     ] {
         browser.look(width, height, dark);
         browser.eval("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))");

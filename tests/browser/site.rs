@@ -44,8 +44,14 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn serve(folder: &Path) -> Site {
+        Site::serve_at("127.0.0.1", folder, &[])
+    }
+
+    /// The same at another address, or with more options.
+    pub(crate) fn serve_at(address: &str, folder: &Path, options: &[&str]) -> Site {
         let mut child = Command::new(env!("CARGO_BIN_EXE_barewire"))
-            .args(["--port", "0", "--bind", "127.0.0.1", "--log", "common"])
+            .args(["--port", "0", "--bind", address, "--log", "common"])
+            .args(options)
             .arg(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -80,6 +86,13 @@ impl Site {
             assert!(Instant::now() < end, "not logged: {parts:?}\n{}", log.join("\n"));
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Whether the server has a file open that has no name: an upload on its way.
+    pub(crate) fn has_draft(&self) -> bool {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let mut open = open.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+        open.any(|path| path.to_string_lossy().ends_with("(deleted)") && !path.to_string_lossy().contains("memfd"))
     }
 
     /// Forgets the lines so far.

@@ -37,6 +37,26 @@ fn a_dripping_head_is_ended_by_the_total_clock_with_408() {
     client.end();
 }
 
+/// A pipeline is cut into segments anywhere: the end of one head comes together with the beginning of
+/// the next, so there is never a moment without a head that has begun.
+#[test]
+fn heads_that_come_in_time_are_answered_though_one_is_always_begun() {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let server = Server::start(&folder, &["--head-timeout", "1s"]);
+    let mut client = Client::connect(&server);
+    let request = request("GET", "/a.txt", "");
+    let (start, end) = request.split_at(9);
+    client.send(start);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(2500) {
+        std::thread::sleep(Duration::from_millis(200));
+        client.send([end, start].concat());
+        assert_eq!(client.response("GET").assert_status(200).text(), "fine");
+    }
+    client.response("GET").assert_status(408);
+    client.assert_ended();
+}
+
 #[test]
 fn a_head_that_stops_is_408_and_silence_is_closed_without_a_word() {
     let folder = Folder::with(&[("a.txt", "fine")]);

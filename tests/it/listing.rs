@@ -1,6 +1,7 @@
 //! Listings: three forms of one folder, and folders of 100,000 entries.
 
 use crate::client::{Client, ask, get, request};
+use crate::response::Response;
 use crate::server::{Folder, Server};
 
 #[test]
@@ -95,4 +96,35 @@ fn no_listing_means_404_and_an_index_still_works() {
     assert_eq!(get(&server, "/with/", "").text(), "index");
     assert_eq!(get(&server, "/other/", "").text(), "start");
     ask(&server, "HEAD", "/", "").assert_status(404);
+}
+
+/// A page of megabytes waits in memory until its reader has taken it. Many who read slowly must not
+/// hold many copies, and what is not listed must be served meanwhile.
+#[test]
+fn slow_readers_of_a_long_listing_share_one_page() {
+    const READERS: usize = 30;
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let long = "n".repeat(100);
+    for number in 0..10_000 {
+        folder.write(format!("many/{number}-{long}"), "");
+    }
+    let server = Server::start(&folder, &["--log", "off"]);
+    let page = get(&server, "/many/", "Accept: text/html\r\n").assert_status(200).body.len() as u64;
+    assert!(page > 2 << 20, "{page}");
+    let before = server.resident();
+    let mut readers: Vec<_> = (0..READERS).map(|_| Client::narrow(&server)).collect();
+    for reader in &mut readers {
+        reader.send(request("GET", "/many/", "Accept: text/html\r\n"));
+    }
+    // Nobody has looked for this name before, so a worker must.
+    get(&server, "/not-there", "").assert_status(404);
+    for reader in &mut readers {
+        assert_eq!(Response::read_head(reader).status, 200);
+    }
+    let grown = server.resident().saturating_sub(before);
+    // Those that were being made at the same time, and what makes them.
+    assert!(grown < READERS as u64 * page / 2, "{READERS} readers of {page} octets: {grown} more in memory");
+    for reader in &mut readers {
+        assert!(reader.take(page as usize).ends_with(b"</html>"));
+    }
 }

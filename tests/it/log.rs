@@ -142,3 +142,21 @@ fn a_tls_handshake_is_named_in_the_log() {
     }
     assert_eq!(get(&server, "/hello.txt", "").text(), "hello, wire\n");
 }
+
+/// `barewire 2>&1 | less`: a pipe that nobody reads is full after 64 KiB, and how often a loop warns of
+/// a client is for the client to choose.
+#[test]
+fn warnings_that_nobody_reads_stop_neither_the_service_nor_its_end() {
+    let folder = site();
+    let mut server = Server::without_error_reader(&folder, &["--log", "off"]);
+    // Each is worth a line of some hundred octets.
+    for _ in 0..1_500 {
+        let mut client = Client::connect(&server);
+        client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+        client.half_close();
+        client.response("GET").assert_status(400);
+    }
+    get(&server, "/hello.txt", "").assert_status(200);
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.exit().success());
+}

@@ -21,6 +21,7 @@ mod drain;
 mod exchange;
 mod faults;
 mod files;
+mod guard;
 mod leak;
 mod listing;
 mod log;

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -89,6 +89,7 @@ pub(crate) fn pattern(seed: u64, size: usize) -> Vec<u8> {
 }
 
 /// What a pipe has brought so far.
+#[derive(Default)]
 pub(crate) struct Capture {
     octets: Mutex<(Vec<u8>, bool)>,
     changed: Condvar,
@@ -155,6 +156,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) out: Option<Arc<Capture>>,
     pub(crate) err: Arc<Capture>,
+    /// Its standard error, if nobody reads it.
+    unread: Option<ChildStderr>,
 }
 
 impl Server {
@@ -169,6 +172,13 @@ impl Server {
     pub(crate) fn serve(path: &Path, arguments: &[&str]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
         Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(path), true)
+    }
+
+    /// The same on every address of this computer.
+    #[track_caller]
+    pub(crate) fn on_all_addresses(folder: &Folder, arguments: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
+        Server::run(command.args(["--port", "0", "--bind", "0.0.0.0"]).args(arguments).arg(folder.path()), true)
     }
 
     /// The same with a limit on open descriptors.
@@ -193,20 +203,46 @@ impl Server {
         Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), false)
     }
 
+    /// The same with somebody at the other end of its standard error who stops reading after the first
+    /// line.
+    #[track_caller]
+    pub(crate) fn without_error_reader(folder: &Folder, arguments: &[&str]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
+        command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path());
+        let mut child = Server::spawn(&mut command);
+        let mut pipe = child.stderr.take().unwrap();
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let mut octet = [0];
+            pipe.read_exact(&mut octet).unwrap();
+            line.extend(octet);
+        }
+        let address = Server::address_in(&String::from_utf8(line).unwrap());
+        let out = child.stdout.take().map(Capture::of);
+        Server { child, address, out, err: Arc::default(), unread: Some(pipe) }
+    }
+
     #[track_caller]
     fn run(command: &mut Command, read_log: bool) -> Server {
+        let mut child = Server::spawn(command);
+        let err = Capture::of(child.stderr.take().unwrap());
+        let out = child.stdout.take().filter(|_| read_log).map(Capture::of);
+        let address = Server::address_in(&err.line("listening on http://"));
+        Server { child, address, out, err, unread: None }
+    }
+
+    fn address_in(line: &str) -> SocketAddr {
+        line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap()
+    }
+
+    fn spawn(command: &mut Command) -> Child {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("BAREWIRE_") || name == *OsStr::new("RUST_LOG") {
                 command.env_remove(name);
             }
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let err = Capture::of(child.stderr.take().unwrap());
-        let out = child.stdout.take().filter(|_| read_log).map(Capture::of);
-        let line = err.line("listening on http://");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
-        Server { child, address: address.parse().unwrap(), out, err }
+        command.spawn().unwrap()
     }
 
     /// The access log.
@@ -264,7 +300,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if std::thread::panicking() && self.unread.is_none() {
             eprintln!("--- the server said:\n{}", String::from_utf8_lossy(&self.err.all()));
         }
     }

@@ -8,10 +8,17 @@ const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
 const CURL: &str = "User-Agent: curl/7.88.1\r\nAccept: */*\r\n";
 
 fn ask(target: &str, fields: &str, entries: &[Entry]) -> Response {
+    ask_with(Rights::default(), target, fields, entries)
+}
+
+fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Response {
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let mut connection = Connection::new(Limits::default());
     match connection.receive(head.as_bytes()) {
-        Step { event: Event::Request(request, _), .. } => list(&request, request.path(), entries, "no-cache"),
+        Step { event: Event::Request(request, _), .. } => {
+            let pages = Pages::default();
+            list(&request, entries, Context { dotfiles: false, rights, cache_control: "no-cache", pages: &pages })
+        }
         step => panic!("{step:?}"),
     }
 }
@@ -76,15 +83,71 @@ fn a_page_runs_nothing_but_its_own_script() {
         assert!(!page.contains(banned), "{banned}");
     }
     for banned in ["http://", "https://", "@import", "url(//"] {
-        let css = CSS.replace("http://www.w3.org/2000/svg", "");
+        let css = [CSS, WRITE_CSS].concat().replace("http://www.w3.org/2000/svg", "");
         assert!(!css.contains(banned) && !JS.contains(banned), "{banned}");
+        assert!(!WRITE_JS.contains(banned), "{banned}");
     }
-    assert!(!JS.contains("innerHTML") && !JS.contains("eval("));
+    for banned in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "importNode", "adoptNode"]
+    {
+        assert!(!JS.contains(banned) && !WRITE_JS.contains(banned), "{banned}");
+    }
+}
+
+/// All combinations of rights.
+fn rights() -> impl Iterator<Item = Rights> {
+    (0..8).map(|n| Rights { upload: n & 1 != 0, overwrite: n & 2 != 0, delete: n & 4 != 0 })
+}
+
+#[test]
+fn a_page_offers_what_may_be_done_and_nothing_else() {
+    for rights in rights() {
+        for entries in [&some()[..], &[]] {
+            let response = ask_with(rights, "/p/", BROWSER, entries);
+            let page = content(&response);
+            assert_eq!(page.contains(&*WRITE_JS_PATH), rights.any(), "{rights:?}");
+            assert_eq!(page.contains(&format!("data-may=\"{}\"", names(rights))), rights.any(), "{rights:?}");
+            assert_eq!(page.contains("class=\"del\""), rights.delete);
+            let form = page.find("<form").map(|at| &page[at..at + page[at..].find('>').unwrap()]);
+            assert_eq!(form.is_some(), rights.fill());
+            // Without scripts the form must work, so it is not shown where it could not.
+            assert_eq!(form.is_some_and(|form| form.ends_with("hidden")), rights.fill() && !rights.upload);
+            assert_eq!(page.contains("<code>curl -T film.mp4 </code>"), rights.upload);
+            assert_eq!(page.contains("add none"), rights.overwrite && !rights.upload);
+            assert_eq!(page.contains("delete"), rights.delete, "{rights:?}");
+            assert!(page.contains("<table"));
+            for banned in ["<style", " style=", " onclick", "<script>"] {
+                assert!(!page.contains(banned), "{banned}");
+            }
+        }
+    }
+    assert_eq!(names(Rights { upload: true, overwrite: true, delete: true }), "upload overwrite delete");
+}
+
+#[test]
+fn the_page_of_other_rights_is_another_page() {
+    let tags: Vec<_> =
+        rights().map(|rights| value(&ask_with(rights, "/", BROWSER, &some()), "etag").to_string()).collect();
+    for (at, tag) in tags.iter().enumerate() {
+        assert!(!tags[..at].contains(tag), "{tags:?}");
+    }
+}
+
+#[test]
+fn a_script_is_sent_without_its_comments() {
+    assert_eq!(lean("  // why\nlet a = '// b'\n\n/** what */\n    go()"), "let a = '// b'\ngo()\n");
+    // What is taken out must be a comment: no string goes over a line end.
+    let source = include_str!("../../pages/upload.js");
+    assert!(source.lines().all(|line| line.matches('`').count() % 2 == 0));
 }
 
 #[test]
 fn the_style_sheet_and_the_script_are_kept_for_ever_under_the_names_of_their_content() {
-    for (path, media_type, text) in [(&*CSS_PATH, "text/css", CSS), (&*JS_PATH, "text/javascript", JS)] {
+    for (path, media_type, text) in [
+        (&*CSS_PATH, "text/css", CSS),
+        (&*JS_PATH, "text/javascript", JS),
+        (&*WRITE_CSS_PATH, "text/css", WRITE_CSS),
+        (&*WRITE_JS_PATH, "text/javascript", &*WRITE_JS),
+    ] {
         let response = asset(format!("/{path}").as_bytes()).unwrap();
         assert!(value(&response, "content-type").starts_with(media_type) && content(&response) == text);
         assert_eq!(value(&response, "cache-control"), FOR_EVER);
@@ -98,6 +161,7 @@ fn the_style_sheet_and_the_script_are_kept_for_ever_under_the_names_of_their_con
 fn the_page_code_stays_below_15_kb() {
     let shell = content(&ask("/a/b/c/", BROWSER, &[])).len();
     assert!(shell + CSS.len() + JS.len() <= 15_000, "{shell} + {} + {}", CSS.len(), JS.len());
+    assert!(WRITE_JS.len() <= 15_000, "{}", WRITE_JS.len());
 }
 
 #[test]
@@ -159,9 +223,9 @@ fn the_summary_counts_and_an_empty_folder_says_so() {
     let (file, folder) = (entry(b"a", Kind::File, 1_400_000_000), entry(b"b", Kind::Directory, 4096));
     for (entries, expected) in [
         (vec![], "This folder is empty."),
-        (vec![&file], "1 file, 1.4 GB"),
-        (vec![&folder], "1 folder"),
-        (vec![&folder, &folder, &file, &file], "2 folders, 2 files, 2.8 GB"),
+        (vec![&file], "1 file, 1.4 GB."),
+        (vec![&folder], "1 folder."),
+        (vec![&folder, &folder, &file, &file], "2 folders, 2 files, 2.8 GB."),
     ] {
         assert_eq!(summary(&entries), expected);
     }

@@ -1,0 +1,668 @@
+//! The upload page in a real browser: what is dropped arrives, what is cut off leaves nothing, what is
+//! there is replaced and deleted only by whoever says so.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::driver::Browser;
+use crate::site::{Scratch, Site};
+use crate::{NOTHING, in_browser, pictures, pictures_of, screens};
+
+const MIB: u64 = 1 << 20;
+
+/// A file to be uploaded, outside the served folder.
+fn outside(scratch: &Scratch, path: &str, content: &[u8]) -> PathBuf {
+    let path = scratch.path().join("outside").join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, content).unwrap();
+    path
+}
+
+/// A large file that takes no room: a mark at each end and nothing between.
+fn sparse(scratch: &Scratch, name: &str, size: u64) -> PathBuf {
+    let path = outside(scratch, name, b"beginning");
+    let mut file = File::options().write(true).open(&path).unwrap();
+    file.set_len(size).unwrap();
+    file.seek(SeekFrom::Start(size - 3)).unwrap();
+    file.write_all(b"end").unwrap();
+    path
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    let (mut a, mut b) = (File::open(a).unwrap(), File::open(b).unwrap());
+    let mut rooms = [vec![0; MIB as usize], vec![0; MIB as usize]];
+    loop {
+        let n = a.read(&mut rooms[0]).unwrap();
+        if n == 0 {
+            return b.read(&mut rooms[1]).unwrap() == 0;
+        }
+        let (left, right) = rooms.split_at_mut(1);
+        if b.read_exact(&mut right[0][..n]).is_err() || left[0][..n] != right[0][..n] {
+            return false;
+        }
+    }
+}
+
+/// The names in a folder, dot names included, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[track_caller]
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The names in the table.
+const TABLE: &str = "[...document.querySelectorAll('#rows a')].map(a => a.textContent)";
+/// What is said about the uploads, a line each.
+const LINES: &str = "[...document.querySelectorAll('.ups li')].map(li => li.querySelector('.n').textContent + ': ' + li.querySelector('.s').textContent)";
+
+fn stored(count: usize) -> String {
+    format!("document.querySelectorAll('.ups li.stored').length == {count}")
+}
+
+fn listed(name: &str) -> String {
+    format!("{TABLE}.includes({})", json!(name))
+}
+
+/// Clicks the button with this text (the first of them).
+#[track_caller]
+fn press(browser: &mut Browser, text: &str) {
+    let mark = format!(
+        "(b => {{ document.querySelector('#press')?.removeAttribute('id'); if (b) b.id ||= 'press'; return b ? b.id : '' }})
+            ([...document.querySelectorAll('button')].find(b => b.textContent == {} && b.getClientRects().length))",
+        json!(text)
+    );
+    let id = browser.eval(&mark);
+    assert_ne!(id, "", "no button {text}: {}", browser.eval("document.body.innerText"));
+    browser.click(&format!("#{}", id.as_str().unwrap()));
+}
+
+fn buttons(browser: &mut Browser, css: &str) -> Value {
+    browser.eval(&format!(
+        "[...document.querySelectorAll('{css}')].filter(b => b.getClientRects().length).map(b => b.textContent)"
+    ))
+}
+
+/// Complaints but for those of Chromium about a status of 4xx, which it prints whatever the page does.
+fn complaints(browser: &mut Browser) -> Vec<String> {
+    let mut complaints = browser.complaints();
+    complaints.retain(|c| !c.contains("the server responded with a status of 4"));
+    complaints
+}
+
+#[test]
+fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
+    in_browser("drop", |browser, scratch| {
+        let folder = scratch.site();
+        fs::create_dir(folder.join("sub")).unwrap();
+        for name in ["alpha.txt", "item 9.txt", "zulu.txt"] {
+            fs::write(folder.join(name), "there before").unwrap();
+        }
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
+        browser.open(&site.url);
+        assert!(
+            browser
+                .eval("document.querySelector('.sum').textContent")
+                .as_str()
+                .unwrap()
+                .ends_with("nothing is overwritten.")
+        );
+        let content: Vec<u8> = (0..3 * MIB).map(|n| ((n * 7919) >> 3) as u8).collect();
+        let hostile = "item 10 <img src=x onerror=document.title='owned'> \"quoted' \u{1f980}.txt";
+        let files = [
+            outside(scratch, "item 10.bin", &content),
+            outside(scratch, hostile, b"hostile"),
+            outside(scratch, "empty", b""),
+        ];
+        browser.drop_files(&files);
+        browser.wait(&stored(3));
+        browser.wait(&listed("empty"));
+        browser.wait(&listed(hostile));
+        browser.wait(&listed("item 10.bin"));
+        assert_eq!(
+            browser.eval(TABLE),
+            json!(["sub/", "alpha.txt", "empty", "item 9.txt", hostile, "item 10.bin", "zulu.txt"])
+        );
+        assert_eq!(browser.eval("document.querySelector('.sum').textContent.split('.')[0]"), "1 folder, 6 files, 3");
+        assert!(same(&files[0], &folder.join("item 10.bin")) && same(&files[1], &folder.join(hostile)));
+        assert_eq!(fs::metadata(folder.join("empty")).unwrap().len(), 0);
+        assert_ne!(browser.eval("document.title"), "owned");
+        // The new row opens what it names, and has its time in the reader's zone like all others.
+        let link = format!(
+            "fetch([...document.querySelectorAll('#rows a')].find(a => a.textContent == {}).href).then(r => r.text())",
+            json!(hostile)
+        );
+        assert_eq!(browser.eval(&link), "hostile");
+        browser.wait(
+            "[...document.querySelectorAll('#rows time')].every(t => t.textContent && t.textContent != t.dateTime)",
+        );
+        let curl = format!("curl -T film.mp4 {}", site.url);
+        assert_eq!(browser.eval("document.querySelector('footer code').textContent"), curl.as_str());
+        // The page as it is now is the page as it would be loaded.
+        let live = browser.eval(TABLE);
+        browser.open(&site.url);
+        assert_eq!(browser.eval(TABLE), live);
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+#[test]
+fn a_dropped_folder_arrives_with_its_folders_and_a_page_in_it_rewrites_nothing() {
+    in_browser("drop-folder", |browser, scratch| {
+        let folder = scratch.site();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
+        browser.open(&format!("{}?sort=size", site.url));
+        assert_eq!(browser.eval("document.querySelector('table').getClientRects().length"), 0);
+        for n in 0..5 {
+            outside(scratch, &format!("holiday/day {n}/№ {n}.jpg"), format!("picture {n}").as_bytes());
+        }
+        outside(scratch, "holiday/.DS_Store", b"junk");
+        let dropped = outside(scratch, "holiday/notes.txt", b"notes").parent().unwrap().to_path_buf();
+        browser.drop_files(&[dropped]);
+        browser.wait(&stored(6));
+        browser.wait(&listed("holiday/"));
+        assert!(
+            browser.eval("document.querySelector('table').getClientRects().length") != 0,
+            "the first row brings the table"
+        );
+        assert_eq!(names(&folder.join("holiday")), ["day 0", "day 1", "day 2", "day 3", "day 4", "notes.txt"]);
+        for n in 0..5 {
+            let path = folder.join(format!("holiday/day {n}/№ {n}.jpg"));
+            assert_eq!(fs::read_to_string(path).unwrap(), format!("picture {n}"));
+        }
+        // From now on the folder answers with this page. Nothing of it comes into ours.
+        let fake = "<main data-may><p class=sum>owned<table><tbody id=rows><tr><td><a href=https://evil.example/>owned</a><td>1 B<td><time datetime=2026-08-01T10:00:02Z></time></table>";
+        browser.drop_files(&[outside(scratch, "index.html", fake.as_bytes())]);
+        browser.wait(&stored(1));
+        browser.eval("new Promise(r => setTimeout(r, 600))");
+        assert_eq!(
+            browser.eval("document.body.innerText.includes('owned') || !!document.querySelector('a[href*=evil]')"),
+            false
+        );
+        assert_eq!(complaints(browser), NOTHING);
+    });
+}
+
+#[test]
+fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
+    in_browser("big", |browser, scratch| {
+        let folder = scratch.site();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
+        let big = sparse(scratch, "big.bin", 256 * MIB);
+        browser.open(&site.url);
+        browser.slow(16 << 20);
+        browser.drop_files(std::slice::from_ref(&big));
+        browser.wait("document.querySelector('progress')?.value > 0.1");
+        let line = browser.eval(LINES);
+        assert!(
+            line[0].as_str().unwrap().contains(" of 268 MB · ") && line[0].as_str().unwrap().ends_with(" left"),
+            "{line}"
+        );
+        assert!(site.has_draft(), "an upload on its way has a file without a name");
+        assert_eq!(names(&folder), NOTHING);
+        // Leaving asks first.
+        browser.click(".crumb");
+        browser.load(|browser| {
+            browser.call("Page.reload", json!({}));
+            assert_eq!(browser.event("Page.javascriptDialogOpening")["type"], "beforeunload");
+            browser.call("Page.handleJavaScriptDialog", json!({"accept": true}));
+        });
+        until("the draft is given up", || !site.has_draft());
+        assert_eq!((names(&folder), browser.eval(TABLE)), (NOTHING, json!([])));
+
+        browser.slow(0);
+        browser.eval(
+            "window.seen = []; new MutationObserver(all => all.forEach(m => m.target.value && seen.push(m.target.value)))
+                .observe(document.body, {subtree: true, attributes: true, attributeFilter: ['value']})",
+        );
+        browser.drop_files(std::slice::from_ref(&big));
+        browser.wait(&stored(1));
+        let seen = browser.eval("seen");
+        let seen: Vec<f64> = seen.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        assert!(seen.len() >= 5 && seen.is_sorted() && seen.last() == Some(&1.0), "{seen:?}");
+        assert!(same(&big, &folder.join("big.bin")));
+        browser.wait(&listed("big.bin"));
+        // Nothing runs: leaving does not ask.
+        browser.load(|browser| {
+            browser.call("Page.reload", json!({}));
+        });
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+/// Prints what a large drop costs: `cargo test --test browser gibibyte -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn a_gibibyte() {
+    in_browser("gibibyte", |browser, scratch| {
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
+        let big = sparse(scratch, "big.bin", 1024 * MIB);
+        browser.open(&site.url);
+        browser.eval(
+            "window.seen = []; new MutationObserver(all => all.forEach(m => m.target.value && seen.push([m.target.value, performance.now()])))
+                .observe(document.body, {subtree: true, attributes: true, attributeFilter: ['value']})",
+        );
+        let begun = Instant::now();
+        browser.drop_files(std::slice::from_ref(&big));
+        browser.wait(&stored(1));
+        let took = begun.elapsed();
+        let seen = browser.eval("seen");
+        let seen: Vec<(f64, f64)> = serde_json::from_value(seen).unwrap();
+        let spread = (seen.last().unwrap().1 - seen[0].1) / 1000.0;
+        println!("1 GiB: {took:.2?}; {} updates, {:.1} a second", seen.len(), seen.len() as f64 / spread);
+        println!("{}", browser.eval(LINES));
+        assert!(same(&big, &scratch.site().join("big.bin")));
+    });
+}
+
+#[test]
+fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
+    in_browser("queue", |browser, scratch| {
+        let folder = scratch.site();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
+        browser.open(&site.url);
+        browser.eval(
+            "window.now = window.most = 0; const send = XMLHttpRequest.prototype.send
+            XMLHttpRequest.prototype.send = function(body) {
+                most = Math.max(most, ++now)
+                this.addEventListener('readystatechange', () => this.readyState == 4 && now--)
+                return send.call(this, body)
+            }",
+        );
+        let files: Vec<_> = (0..9).map(|n| outside(scratch, &format!("{n}.txt"), &vec![b'0' + n; 200_000])).collect();
+        browser.choose("input[name=file]", &files);
+        browser.wait(&stored(9));
+        assert_eq!((browser.eval("most"), browser.eval("now")), (json!(2), json!(0)));
+        let expected: Vec<_> = (0..9).map(|n| format!("{n}.txt")).collect();
+        browser.wait(&format!("{TABLE}.length == 9"));
+        assert_eq!((browser.eval(TABLE), names(&folder)), (json!(expected), expected));
+        assert_eq!(browser.eval("document.querySelector('.all p').textContent"), "9 of 9 files stored.");
+
+        browser.slow(4 << 20);
+        let big: Vec<_> = ["a", "b", "c", "d"].map(|name| sparse(scratch, name, 16 * MIB)).into();
+        browser.drop_files(&big);
+        browser.wait("document.querySelector('li progress')?.value > 0.05");
+        assert_eq!(
+            browser.eval("[...document.querySelectorAll('.ups li')].map(li => li.className)"),
+            json!(["active", "active", "waiting", "waiting"])
+        );
+        browser.click(".ups li.active .x");
+        browser.wait("document.querySelector('.ups li.bad')");
+        press(browser, "Cancel all");
+        browser.wait("document.querySelectorAll('.ups li.bad').length == 4");
+        assert_eq!(
+            browser.eval(LINES),
+            json!([
+                "a: Cancelled. Nothing of it was stored.",
+                "b: Cancelled. Nothing of it was stored.",
+                "c: Cancelled. Nothing of it was stored.",
+                "d: Not sent."
+            ])
+        );
+        until("the drafts are given up", || !site.has_draft());
+        assert_eq!(names(&folder).len(), 9);
+        browser.slow(0);
+        press(browser, "Try again");
+        browser.wait(&stored(1));
+        assert!(same(&big[0], &folder.join("a")));
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+#[test]
+fn a_taken_name_is_replaced_or_kept_only_when_somebody_says_so() {
+    in_browser("taken", |browser, scratch| {
+        let folder = scratch.site();
+        for name in ["film.mp4", "film (2).mp4", "notes.tar.gz", "styles.css", "styles.css.gz"] {
+            fs::write(folder.join(name), format!("old {name}")).unwrap();
+        }
+        fs::create_dir(folder.join("album")).unwrap();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload", "--overwrite"]);
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        browser.open(&site.url);
+        assert!(
+            browser
+                .eval("document.querySelector('.sum').textContent")
+                .as_str()
+                .unwrap()
+                .ends_with("unless you say so.")
+        );
+        // The styles lie there compressed too: the tag asked for must be that of the file itself.
+        for (name, answer, lies_in) in [
+            ("film.mp4", "Replace it", "film.mp4"),
+            ("film.mp4", "Keep both", "film (3).mp4"),
+            ("notes.tar.gz", "Keep both", "notes (2).tar.gz"),
+            ("styles.css", "Replace it", "styles.css"),
+            ("album", "Keep both", "album (2)"),
+        ] {
+            let new = format!("new {name} {answer}");
+            browser.drop_files(&[outside(scratch, name, new.as_bytes())]);
+            browser.wait("document.querySelector('.ups li.bad')");
+            let there = if name == "album" { "folder album" } else { name };
+            assert_eq!(browser.eval(LINES), json!([format!("{name}: There is already a {there} here.")]));
+            let expected =
+                if name == "album" { json!(["Keep both", "✕"]) } else { json!(["Replace it", "Keep both", "✕"]) };
+            assert_eq!(buttons(browser, ".ups li button"), expected);
+            press(browser, answer);
+            browser.wait(&stored(1));
+            assert_eq!(read(lies_in), new);
+            browser.wait(&listed(lies_in));
+        }
+        assert_eq!((&*read("film (2).mp4"), &*read("notes.tar.gz")), ("old film (2).mp4", "old notes.tar.gz"));
+
+        // Somebody else's newer file is not lost to an answer that was about the older one.
+        browser.drop_files(&[outside(scratch, "film.mp4", b"mine")]);
+        browser.wait("document.querySelector('.ups li.bad')");
+        fs::write(folder.join("film.mp4"), "somebody's newer film").unwrap();
+        press(browser, "Replace it");
+        browser.wait(
+            "document.querySelectorAll('.ups li.bad button').length == 3 && !document.querySelector('.ups li.active')",
+        );
+        site.logged(&["PUT /film.mp4", " 412 "]);
+        browser.wait("document.querySelector('.ups li.bad')");
+        assert_eq!(read("film.mp4"), "somebody's newer film");
+        press(browser, "Replace it");
+        browser.wait(&stored(1));
+        assert_eq!(read("film.mp4"), "mine");
+
+        // A name that is taken behind the page's back: only the server knows, and its condition holds.
+        fs::write(folder.join("late.txt"), "there first").unwrap();
+        browser.drop_files(&[outside(scratch, "late.txt", b"second"), outside(scratch, "film.mp4", b"again")]);
+        browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
+        assert_eq!(read("late.txt"), "there first");
+        press(browser, "Keep all");
+        browser.wait(&stored(2));
+        assert_eq!(
+            (&*read("late (2).txt"), &*read("late.txt"), &*read("film (4).mp4")),
+            ("second", "there first", "again")
+        );
+        assert_eq!(complaints(browser), NOTHING);
+    });
+}
+
+#[test]
+fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() {
+    in_browser("rights", |browser, scratch| {
+        let folder = scratch.site();
+        fs::write(folder.join("film.mp4"), "old").unwrap();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload", "--max-body", "1M"]);
+        browser.open(&site.url);
+        assert_eq!(browser.eval("document.querySelectorAll('#rows button, dialog').length"), 0);
+        fs::write(folder.join("late.txt"), "there first").unwrap();
+        for name in ["film.mp4", "late.txt"] {
+            browser.drop_files(&[outside(scratch, name, b"new")]);
+            browser.wait("document.querySelector('.ups li.bad')");
+            assert_eq!(buttons(browser, ".ups li button"), json!(["Keep both", "✕"]), "{name}");
+            browser.click(".ups li .x");
+            browser.wait("!document.querySelector('.ups li')");
+        }
+        let large = sparse(scratch, "large.bin", 64 * MIB);
+        browser.drop_files(&[
+            large,
+            outside(scratch, ".hidden", b"x"),
+            outside(scratch, &format!("{}.txt", "n".repeat(240)), b"fits"),
+        ]);
+        browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
+        browser.wait(&stored(1));
+        let lines = browser.eval(LINES).to_string();
+        assert!(lines.contains("larger than this server takes: at most 1.0 MB"), "{lines}");
+        assert!(lines.contains("Names that begin with a dot are not taken here."), "{lines}");
+        assert_eq!((fs::read(folder.join("film.mp4")).unwrap(), names(&folder).len()), (b"old".to_vec(), 3));
+        assert_eq!(complaints(browser), NOTHING);
+
+        let site = Site::serve_at("127.0.0.1", &folder, &["--overwrite"]);
+        browser.open(&site.url);
+        browser.drop_files(&[outside(scratch, "film.mp4", b"new"), outside(scratch, "free.txt", b"new")]);
+        browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
+        let lines = browser.eval(LINES).to_string();
+        assert!(lines.contains("There is no free.txt here to replace."), "{lines}");
+        press(browser, "Replace it");
+        browser.wait(&stored(1));
+        assert_eq!(fs::read(folder.join("film.mp4")).unwrap(), b"new");
+
+        let site = Site::serve_at("127.0.0.1", &folder, &["--delete"]);
+        browser.open(&site.url);
+        assert_eq!(browser.eval("document.querySelectorAll('form.drop, #add').length"), 0);
+        assert_ne!(browser.eval("document.querySelectorAll('#rows .x').length"), 0);
+        assert_eq!(complaints(browser), NOTHING);
+    });
+}
+
+#[test]
+fn deleting_asks_first_and_takes_empty_folders_only() {
+    in_browser("delete", |browser, scratch| {
+        let folder = scratch.site();
+        for name in ["empty", "full"] {
+            fs::create_dir(folder.join(name)).unwrap();
+        }
+        fs::write(folder.join("full/inside.txt"), "inside").unwrap();
+        for name in ["a <b>\"'.txt", "b.txt", "c.txt"] {
+            fs::write(folder.join(name), name).unwrap();
+        }
+        let latin = folder.join(OsStr::from_bytes(b"x\xe9\xff"));
+        fs::write(&latin, "not UTF-8").unwrap();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--write"]);
+        browser.open(&site.url);
+        let bin = |name: &str| format!("#rows tr:has(a[href^='./{name}']) .x");
+        let title = "document.querySelector('dialog[open] h2')?.textContent";
+        // No.
+        browser.click(&bin("b.txt"));
+        browser.wait(&format!("{title} == 'Delete b.txt?'"));
+        assert_eq!(browser.eval("document.activeElement.textContent"), "Keep it");
+        press(browser, "Keep it");
+        browser.wait("!document.querySelector('dialog[open]')");
+        assert_eq!(browser.eval("document.activeElement.ariaLabel"), "delete b.txt");
+        assert!(folder.join("b.txt").exists());
+        // Yes: a file, a hostile name, a name that is not UTF-8, an empty folder.
+        for (name, path) in [
+            ("b.txt", folder.join("b.txt")),
+            ("a%20", folder.join("a <b>\"'.txt")),
+            ("x%E9", latin),
+            ("empty", folder.join("empty")),
+        ] {
+            browser.click(&bin(name));
+            browser.wait("document.querySelector('dialog[open]')");
+            press(browser, "Delete");
+            browser.wait("!document.querySelector('dialog[open]')");
+            assert!(!path.exists(), "{name}");
+            assert_eq!(browser.eval("document.activeElement.className"), "x", "the next row has the focus");
+        }
+        browser.wait("document.querySelector('.sum').textContent.startsWith('1 folder, 1 file,')");
+        assert_eq!(browser.eval(TABLE), json!(["full/", "c.txt"]));
+        // A full folder stays, and the server says why.
+        browser.click(&bin("full"));
+        browser.wait("document.querySelector('dialog[open]')");
+        press(browser, "Delete");
+        browser.wait("document.querySelector('dialog .bad').textContent.includes('not empty')");
+        assert_eq!(buttons(browser, "dialog button"), json!(["Close"]));
+        pictures(browser, "upload-refused");
+        press(browser, "Close");
+        // What was changed while the question stood is another file.
+        browser.click(&bin("c.txt"));
+        browser.wait("document.querySelector('dialog[open]')");
+        fs::write(folder.join("c.txt"), "changed by somebody").unwrap();
+        press(browser, "Delete");
+        browser.wait("document.querySelector('dialog .bad').textContent.includes('changed')");
+        assert_eq!(names(&folder), ["c.txt", "full"]);
+        assert_eq!(complaints(browser), NOTHING);
+    });
+}
+
+#[test]
+fn everything_works_by_keyboard_alone() {
+    in_browser("keyboard", |browser, scratch| {
+        let folder = scratch.site();
+        for name in ["a.txt", "b.txt", "c.txt"] {
+            fs::write(folder.join(name), name).unwrap();
+        }
+        let site = Site::serve_at("127.0.0.1", &folder, &["--write"]);
+        browser.open(&site.url);
+        let tab_to = |browser: &mut Browser, js: &str| {
+            for _ in 0..60 {
+                browser.key("Tab");
+                if browser.eval(&format!("(e => {js})(document.activeElement)")) == true {
+                    return;
+                }
+            }
+            panic!("the Tab key never comes to {js}");
+        };
+        browser.call("Page.setInterceptFileChooserDialog", json!({"enabled": true}));
+        for (button, multiple) in [("e.id == 'add'", "b.txt"), ("e.textContent == 'Choose files'", "new.txt")] {
+            tab_to(browser, button);
+            browser.key("Enter");
+            let chooser = browser.event("Page.fileChooserOpened");
+            let file = outside(scratch, multiple, b"by keyboard");
+            browser.call("DOM.setFileInputFiles", json!({"files": [file], "backendNodeId": chooser["backendNodeId"]}));
+            browser.wait("document.querySelector('.ups li.bad, .ups li.stored')");
+            if browser.eval("!!document.querySelector('.ups li.bad')") == true {
+                tab_to(browser, "e.textContent == 'Replace it'");
+                browser.key("Enter");
+                browser.wait(&stored(1));
+                assert!(
+                    browser.eval("document.activeElement.closest('.ups') != null") == true,
+                    "the focus is not lost"
+                );
+            }
+            browser.wait(&stored(1));
+        }
+        assert_eq!(fs::read(folder.join("b.txt")).unwrap(), b"by keyboard");
+        browser.wait(&listed("new.txt"));
+        // The question of the browser itself is reached, left by Escape, and answered.
+        browser.eval("scrollTo(0, 0), document.querySelector('#f').focus()");
+        tab_to(browser, "e.ariaLabel == 'delete b.txt'");
+        browser.key("Enter");
+        browser.wait("document.querySelector('dialog[open]')");
+        browser.key("Escape");
+        browser.wait("!document.querySelector('dialog[open]') && document.activeElement.ariaLabel == 'delete b.txt'");
+        browser.key("Enter");
+        browser.wait("document.querySelector('dialog[open]')");
+        tab_to(browser, "e.textContent == 'Delete'");
+        browser.key("Enter");
+        browser.wait("!document.querySelector('dialog[open]')");
+        assert_eq!(
+            (browser.eval("document.activeElement.ariaLabel"), folder.join("b.txt").exists()),
+            (json!("delete c.txt"), false)
+        );
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+/// Sends a file with the form and without scripts, and sees it in the list that follows.
+fn send_form(browser: &mut Browser, scratch: &Scratch, address: &str) {
+    let folder = scratch.site();
+    let site = Site::serve_at(address, &folder, &["--upload"]);
+    let url = site.url.clone();
+    browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+    browser.open(&url);
+    let files =
+        ["one", "\"two\" <three>"].map(|name| outside(scratch, &format!("{name} of {address}.txt"), name.as_bytes()));
+    browser.choose("input[name=file]", &files);
+    for (look, width, dark) in [("phone", 390, false), ("dark", 1000, true), ("light", 1000, false)] {
+        browser.look(width, 700, dark);
+        browser.screenshot(&screens().join(format!("upload-form-{look}.png")));
+    }
+    browser.load(|b| b.click("form.drop button"));
+    browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+    assert_eq!(browser.eval("location.href"), url.as_str());
+    for file in &files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(same(file, &folder.join(name)), "{name}");
+        assert_eq!(browser.eval(&listed(name)), true, "{name}");
+    }
+    site.logged(&["POST / ", " 303 "]);
+    assert_eq!(browser.complaints(), NOTHING);
+}
+
+#[test]
+fn the_form_works_without_scripts() {
+    in_browser("form", |browser, scratch| send_form(browser, scratch, "127.0.0.1"));
+}
+
+#[test]
+fn the_form_works_at_an_address_that_no_browser_trusts() {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let Some(address) =
+        all.iter().map(if_addrs::Interface::ip).find(|ip| matches!(ip, IpAddr::V4(ip) if !ip.is_loopback()))
+    else {
+        return eprintln!("no address but loopback on this machine: the form is not tried over one");
+    };
+    in_browser("form-lan", |browser, scratch| {
+        send_form(browser, scratch, &address.to_string());
+        // And with scripts: there no Sec-Fetch-Site is sent, and Origin decides.
+        let site = Site::serve_at(&address.to_string(), &scratch.site(), &["--write"]);
+        browser.open(&site.url);
+        assert_eq!(browser.eval("isSecureContext"), false);
+        browser.drop_files(&[outside(scratch, "dropped.txt", b"dropped")]);
+        browser.wait(&stored(1));
+        browser.wait(&listed("dropped.txt"));
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+#[test]
+fn the_upload_page_fits_a_phone() {
+    in_browser("upload-look", |browser, scratch| {
+        let folder = scratch.site().join("photos/2026");
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["april", "july at the sea", "raw"] {
+            fs::create_dir(folder.join(name)).unwrap();
+        }
+        for (name, size) in [
+            ("beach.jpg", 4_812_345),
+            ("caption list.txt", 2_103),
+            ("dawn.jpg", 5_200_001),
+            ("harbour.mp4", 1_100_000_000),
+            ("originals.zip", 268_000_000),
+            ("README.md", 640),
+            ("Öl auf Holz № 3.png", 1_900_000),
+        ] {
+            File::create(folder.join(name)).unwrap().set_len(size).unwrap();
+        }
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--write"]);
+        browser.open(&format!("{}photos/2026/", site.url));
+        browser.slow(4 << 20);
+        browser.drop_files(&[outside(scratch, "заметки 2026-11.pdf", &vec![0; 1_200_000])]);
+        browser.wait(&stored(1));
+        pictures(browser, "upload-one");
+        browser.slow(1 << 20);
+        let long = format!("{}.tar.gz", "a-very-long-name-without-a-space-".repeat(4));
+        browser.drop_files(&[
+            sparse(scratch, "holiday-film.mp4", 32 * MIB),
+            outside(scratch, "beach.jpg", b"another beach"),
+            outside(scratch, &long, b"x"),
+        ]);
+        browser.wait("document.querySelector('.ups progress')?.value > 0.02 && document.querySelector('.ups .bad') && document.querySelector('.ups .stored')");
+        pictures(browser, "upload");
+        pictures_of(browser, "upload-whole", 1300, 1800);
+        browser.look(390, 844, true);
+        let small = browser.eval(
+            "[...document.querySelectorAll('button, a, input')].filter(e => e.getClientRects().length && !e.closest('td'))
+                .map(e => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()]).filter(([_, r]) => r.height < 40 || r.width < 40)
+                .map(([html, r]) => `${r.width} x ${r.height}: ${html}`).filter(t => !t.includes('home') && !t.includes('href=\"../\"'))",
+        );
+        assert_eq!(small, json!([]), "a finger needs 40 px");
+        let small = browser.eval("[...document.querySelectorAll('td .x')].map(e => e.getBoundingClientRect()).filter(r => r.height < 40 || r.width < 40).length");
+        assert_eq!(small, 0);
+        browser.look(1000, 700, false);
+        browser.eval("scrollTo(0, 0)");
+        browser.click("#rows tr:has(a[href='./beach.jpg']) .x");
+        browser.wait("document.querySelector('dialog[open]')");
+        pictures(browser, "upload-question");
+    });
+}
