@@ -19,7 +19,7 @@ const NARROW: usize = 100;
 /// Room for the longest section beside its note.
 const SECTION: usize = 11;
 /// Room for a note.
-const NOTE: usize = 54;
+const NOTE: usize = 45;
 /// Octets of a chunk that are shown in short.
 const CHUNK: usize = 48;
 /// Octets of one row of a dump.
@@ -60,6 +60,18 @@ impl Row {
             rows.push(Row { pieces, note, note_style, section });
         }
         rows
+    }
+
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    pub(super) fn note(&self) -> &str {
+        &self.note
+    }
+
+    pub(super) fn section(&self) -> &'static str {
+        self.section
     }
 
     fn columns(&self) -> usize {

@@ -13,6 +13,7 @@ pub mod annotate;
 pub mod dictionary;
 mod draft;
 pub mod event;
+pub mod html;
 pub mod json;
 mod layout;
 mod lexer;
