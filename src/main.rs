@@ -10,6 +10,9 @@
 //! | `fence` | what the kernel keeps this process from touching |
 //! | `banner` | what is said at the start and at the end |
 //! | `aside` | what is said in between, without waiting for whoever reads it |
+//! | `view` | the wire, on standard output |
+//! | `explain` | saved bytes, explained |
+//! | `send` | raw bytes to a server, and its answer |
 //! | `serve` | the order in which all of that happens |
 
 use std::process::ExitCode;
@@ -18,15 +21,21 @@ mod access;
 mod aside;
 mod banner;
 mod complaint;
+mod explain;
 mod fence;
 mod folder;
 mod listen;
 mod options;
+mod send;
 mod serve;
+mod view;
 
 fn main() -> ExitCode {
-    match options::read().and_then(serve::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(complaint) => complaint.say(),
-    }
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let done = match words.first().and_then(|word| word.to_str()) {
+        Some("explain") => options::explain(&words).and_then(explain::run),
+        Some("send") => options::send(&words).and_then(send::run),
+        _ => options::read().and_then(serve::run).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|complaint| complaint.say())
 }

@@ -29,13 +29,17 @@ use value::Unfit;
 
 mod access;
 mod help;
+mod tools;
 mod typed;
 mod usage;
 mod value;
+mod view;
 
 pub(crate) use access::Access;
+pub(crate) use tools::{Direction, Explain, Send, explain, send};
 pub(crate) use typed::{AuthFor, Color, Symlinks};
 pub(crate) use value::Cache;
+pub(crate) use view::View;
 
 /// Event loops: more threads than any machine has cores would only cost memory.
 const LOOPS: RangeInclusive<u64> = 1..=256;
@@ -129,6 +133,7 @@ pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     pub(crate) capacity: Capacity,
     pub(crate) log: LogFormat,
+    pub(crate) wire: Option<View>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) color: Color,
@@ -213,9 +218,11 @@ impl Reader<'_> {
             None => Port::Usual,
         };
         let files = self.files(&typed)?;
+        let bind = self.bind(&typed)?;
         Ok(Options {
             port,
-            bind: self.bind(&typed)?,
+            wire: self.view(&typed, &bind)?,
+            bind,
             access: self.access(&typed, &files)?,
             files,
             limits: self.limits(&typed)?,
@@ -226,7 +233,10 @@ impl Reader<'_> {
                 connections: count("max_connections", &typed.max_connections, CONNECTIONS)?,
                 per_client: count("max_per_client", &typed.max_per_client, CONNECTIONS)?,
             },
-            log: log_format(typed.log, io::stdout().is_terminal()),
+            log: match (typed.wire, typed.log) {
+                (Some(_), None) => LogFormat::Off,
+                (_, log) => log_format(log, io::stdout().is_terminal()),
+            },
             quiet: typed.quiet,
             verbose: typed.verbose,
             color: typed.color,

@@ -28,6 +28,7 @@ use crate::banner::{self, Banner};
 use crate::complaint::{Complaint, Exit, warn};
 use crate::listen::{self, Listening, interfaces};
 use crate::options::{AuthFor, Cache, Capacity, Files, Options, Symlinks};
+use crate::view::{self, View};
 use crate::{fence, folder};
 
 /// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
@@ -88,12 +89,15 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
 
     aside.start().map_err(failed)?;
     let service = Guard::new(Box::new(Router::new(Box::new(site))), guarded.settings);
-    let server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
+    let mut server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
+    let view =
+        options.wire.as_ref().map(|wire| view::start(&mut server, wire, &options)).transpose().map_err(failed)?;
     net::signal::watch(server.stopper()).map_err(failed)?;
     let began = Instant::now();
     announce(&options, banner, guarded.warnings);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
+    view.into_iter().for_each(View::finish);
     // On a terminal the cursor stands behind "^C".
     let line = if io::stderr().is_terminal() { "\n" } else { "" };
     let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace));
@@ -173,6 +177,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         max_connections,
         max_per_client: per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
         log: options.log,
+        log_to_stderr: options.wire.is_some(),
     }
 }
 

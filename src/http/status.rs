@@ -32,7 +32,7 @@ macro_rules! statuses {
             }
 
             /// The section that defines it, or `RFC 9110 §15` for a code without a name.
-            pub fn section(self) -> &'static str {
+            pub const fn section(self) -> &'static str {
                 match self.0 {
                     $($code => $section,)*
                     _ => "RFC 9110 §15",

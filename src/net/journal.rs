@@ -164,29 +164,32 @@ impl Written {
 /// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// A log on standard output; its thread ends when the last [`Journal`] is gone.
+/// A log on standard output, or on standard error; its thread ends when the last [`Journal`] is gone.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn to_stdout(format: LogFormat) -> io::Result<(Journal, Option<Written>)> {
+pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(Journal, Option<Written>)> {
     if format == LogFormat::Off {
         return Ok((Journal::off(), None));
     }
     let (writer, batches) = sync_channel(BATCHES);
     let (alive, written) = sync_channel::<()>(1);
     std::thread::Builder::new().name("journal".into()).spawn(move || {
-        write_all(&batches);
+        if to_stderr {
+            write_all(&batches, io::stderr());
+        } else {
+            write_all(&batches, io::stdout());
+        }
         drop(alive);
     })?;
     Ok((Journal { format, batch: Vec::new(), writer: Some(writer), dropped: 0 }, Some(Written(written))))
 }
 
-fn write_all(batches: &Receiver<Vec<u8>>) {
+fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
     let mut gone = false;
     for batch in batches {
         if !gone {
             // The reader may leave (`| head`); the server goes on without it.
-            let mut out = io::stdout().lock();
             gone = out.write_all(&batch).and_then(|()| out.flush()).is_err();
         }
     }

@@ -40,6 +40,8 @@ pub struct Settings {
     pub max_per_client: usize,
     /// The access log.
     pub log: LogFormat,
+    /// It goes to standard error: standard output is for the wire view.
+    pub log_to_stderr: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +55,7 @@ impl Default for Settings {
             max_connections: 720,
             max_per_client: 180,
             log: LogFormat::Off,
+            log_to_stderr: false,
         }
     }
 }
@@ -115,7 +118,7 @@ impl Server {
             cut_off: AtomicU64::new(0),
         });
         let (workers, worker_threads) = Workers::start(settings.workers)?;
-        let (journal, written) = journal::to_stdout(settings.log)?;
+        let (journal, written) = journal::start(settings.log, settings.log_to_stderr)?;
         let mut shares: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
             for (own, share) in shares.iter_mut().zip(listener.share(count)?) {

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 /// What `-h` prints: at most 24 lines of 80 columns, so that nothing scrolls away.
 pub(super) const SHORT: &str = "\
 barewire [OPTIONS] [PATH]        serve a folder, or one file, over HTTP/1.1
+barewire explain|send --help     explain saved bytes; send bytes, see the answer
 
 Where    -p, --port N [8080]     -b, --bind ADDR [127.0.0.1 and ::1]     --lan
 What     --index NAME    --no-listing    --dotfiles    --spa[=FILE]
@@ -23,6 +24,8 @@ Who      -a, --auth USER:PASS    --auth-file FILE    --auth-for all|write
 Limits   --max-connections N     --max-per-client N    --max-head SIZE [16K]
          --head-timeout TIME [10s]    --idle-timeout TIME [30s]
          --min-rate SIZE [1K]    --grace TIME [10s]    --loops N    --workers N
+Study    --wire[=line|head|full|json]    --wire-hide NAME    --wire-secrets
+         --ascii
 Output   -q, --quiet    -v, --verbose    --log short|common|combined|json|off
          --color auto|always|never    --completions SHELL    --man
          -h, --help     -V, --version

@@ -9,6 +9,32 @@
 //!
 //! The subtle thing: with no tape, one branch at each recv and each send is all that is left of it.
 
+pub mod annotate;
+pub mod dictionary;
+mod draft;
+pub mod event;
+pub mod html;
+pub mod json;
+mod layout;
+mod lexer;
+mod line;
+pub mod live;
+pub mod look;
+mod mask;
+mod paint;
+mod requests;
+mod responses;
+pub mod span;
 pub mod tape;
+pub mod terminal;
+mod value;
+pub mod watch;
 
+pub use annotate::{Annotated, Conversation, Manner, annotate};
+pub use dictionary::{Note, NoteId};
+pub use draft::Keep;
+pub use look::{Form, Style};
+pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
+pub use terminal::Terminal;
+pub use value::Hide;

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Octets one turn of a loop may record; beyond it they are counted as dropped. Twice what the reads
@@ -115,6 +115,10 @@ pub struct Reel {
     empty: SyncSender<Batch>,
 }
 
+/// The loop is gone, and all it recorded has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Over;
+
 /// A tape whose moments count from `start` and whose connections get their numbers from
 /// `connections`, and its reading end.
 pub fn tape(start: Instant, connections: Arc<AtomicU64>) -> (Tape, Reel) {
@@ -163,7 +167,28 @@ impl Tape {
     }
 }
 
+#[cfg(test)]
+impl Tape {
+    /// Whether nothing is waiting to be said as dropped.
+    pub(super) fn is_heard(&self) -> bool {
+        self.dropped == 0
+    }
+}
+
 impl Reel {
+    /// The next batch, if one comes within `patience`; an error when the loop is gone and everything
+    /// has been read.
+    ///
+    /// # Errors
+    /// [`Over`].
+    pub fn draw(&self, patience: Duration) -> Result<Option<Batch>, Over> {
+        match self.full.recv_timeout(patience) {
+            Ok(batch) => Ok(Some(batch)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Over),
+        }
+    }
+
     /// The next batch; `None` when the loop is gone, or nothing came within `patience`.
     pub fn next(&self, patience: Duration) -> Option<Batch> {
         self.full.recv_timeout(patience).ok()
@@ -213,9 +238,12 @@ mod tests {
         tape.record(1, now, What::Sent(1), b"x");
         tape.hand_over();
         assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 5);
+        assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Ok(true));
         tape.record(1, now, What::Sent(BATCH + 1), &vec![0; BATCH + 1]);
         tape.record(1, now, What::Sent(1), b"y");
         tape.hand_over();
         assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1);
+        drop(tape);
+        assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Err(Over));
     }
 }

@@ -1,0 +1,99 @@
+//! What the views are told: the life of connections, in order.
+//!
+//! Never: an octet that was not masked; a text that repeats for every message (notes are numbers).
+//!
+//! The subtle thing: the names `cN` and `cN.M` are the same in the terminal, in JSON, in the browser
+//! and in an archive, so that a person can say to another one which exchange is meant.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::dictionary::{NoteId, Side};
+use super::span::Message;
+
+/// Something happened on a connection.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The number of the connection; 0 for a file, and for what concerns none.
+    pub connection: u64,
+    /// When, since it was accepted.
+    pub at: Duration,
+    /// What.
+    pub event: Event,
+}
+
+/// A call that moved octets of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The first octet it moved, counted from the start of the message.
+    pub at: u64,
+    /// The number of the call on its side of the connection, counted from 1.
+    pub call: u64,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A connection was accepted.
+    Accepted {
+        /// The client.
+        peer: SocketAddr,
+        /// The time of day, `00:23:48.713`, UTC.
+        clock: String,
+    },
+    /// A `recv` returned octets.
+    Received {
+        /// Its number on the connection, counted from 1.
+        call: u64,
+        /// How many octets.
+        octets: u64,
+        /// How many requests have octets in it.
+        requests: u64,
+    },
+    /// A message is complete, or broken, or cut off.
+    Message(Box<Spoken>),
+    /// The connection has ended.
+    Closed {
+        /// Why.
+        note: NoteId,
+        /// Who closed it.
+        side: Side,
+        /// The name of the reason, as in the log.
+        reason: &'static str,
+        /// Octets of the client behind its last request, which nobody read.
+        unread: u64,
+    },
+    /// So many records were lost, since the reader was too slow.
+    Lost(u64),
+}
+
+/// A message and how it was carried.
+#[derive(Clone, Debug)]
+pub struct Spoken {
+    /// The message.
+    pub message: Message,
+    /// Borders of calls inside it, without the one it begins with.
+    pub cuts: Vec<Cut>,
+    /// Calls that brought it.
+    pub calls: u64,
+    /// Of a response: from the last octet of the request to its last octet.
+    pub took: Option<Duration>,
+    /// The time of day at its end.
+    pub clock: String,
+}
+
+/// `00:23:48.713`: the time of day of a moment since 1970, UTC.
+pub fn clock(since_1970: Duration) -> String {
+    let (seconds, millis) = (since_1970.as_secs() % 86_400, since_1970.subsec_millis());
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_to_the_millisecond() {
+        assert_eq!(clock(Duration::from_millis(86_400_000 * 3 + 1_428_713)), "00:23:48.713");
+    }
+}

@@ -1,0 +1,315 @@
+//! One live connection: records of the tape to events of the view.
+//!
+//! Never: an octet that is kept unmasked behind the end of its message; a message out of the order in
+//! which a person reads a conversation.
+//!
+//! The subtle thing: three requests that came in one `recv` are complete before the first answer is
+//! out. They are held back and told each before its own answer, or the exchanges could not be told
+//! apart.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use super::annotate::{Conversation, Manner};
+use super::dictionary::NoteId;
+use super::event::{Cut, Event, Spoken, Told, clock};
+use super::span::{Message, Role};
+use super::tape::{Record, What};
+
+/// Calls whose borders are remembered for one message; the others are only counted.
+const BORDERS: usize = 1000;
+/// Requests whose end is remembered until their answers are out.
+const WAITING: usize = 1024;
+
+/// The calls of one side.
+#[derive(Debug, Default)]
+struct Calls {
+    octets: u64,
+    count: u64,
+    last: (u64, u64),
+    borders: VecDeque<(u64, u64)>,
+}
+
+impl Calls {
+    fn add(&mut self, octets: u64) {
+        self.count += 1;
+        self.last = (self.octets, self.count);
+        if self.borders.len() < BORDERS {
+            self.borders.push_back(self.last);
+        }
+        self.octets += octets;
+    }
+
+    /// The borders inside a message, and how many calls brought it. What lies before it is forgotten.
+    fn of(&mut self, message: &Message) -> (Vec<Cut>, u64) {
+        let (start, end) = (message.start, message.end());
+        while self.borders.get(1).is_some_and(|(at, _)| *at <= start) {
+            self.borders.pop_front();
+        }
+        let first = self.borders.front().map_or(self.count, |(_, call)| *call);
+        let inside = self.borders.iter().filter(|(at, _)| *at > start && *at < end);
+        let cuts: Vec<Cut> = inside.map(|&(at, call)| Cut { at: at - start, call }).collect();
+        // The last call that moved octets of it: the count may be ahead by calls behind its end.
+        let behind = self.borders.iter().filter(|(at, _)| *at >= end).count() as u64;
+        let calls = (self.count + 1).saturating_sub(first + behind).max(1);
+        if self.borders.back().is_none_or(|last| *last != self.last) {
+            self.borders.push_back(self.last);
+        }
+        while self.borders.get(1).is_some_and(|(at, _)| *at <= end) {
+            self.borders.pop_front();
+        }
+        (cuts, calls)
+    }
+}
+
+/// The connection.
+#[derive(Debug)]
+pub struct Live {
+    number: u64,
+    conversation: Conversation,
+    accepted: Duration,
+    /// Since 1970, of the moment from which the tape counts.
+    began: Duration,
+    received: Calls,
+    sent: Calls,
+    /// Requests that are complete and wait for the answers before theirs.
+    held: VecDeque<Spoken>,
+    /// When requests were complete.
+    complete: BTreeMap<u64, Duration>,
+    /// Where the last request ended.
+    read: u64,
+}
+
+impl Live {
+    /// A connection that was accepted at `at`; the tape counts from `began` after 1970.
+    pub fn new(number: u64, at: Duration, began: Duration, manner: &Manner) -> Live {
+        Live {
+            number,
+            conversation: Conversation::new(manner),
+            accepted: at,
+            began,
+            received: Calls::default(),
+            sent: Calls::default(),
+            held: VecDeque::new(),
+            complete: BTreeMap::new(),
+            read: 0,
+        }
+    }
+
+    /// One record and its octets to events. Whether the connection goes on.
+    pub fn record(&mut self, record: &Record, octets: &[u8], out: &mut Vec<Told>) -> bool {
+        let at = record.at;
+        let mut messages = Vec::new();
+        match &record.what {
+            What::Accepted { peer, .. } => {
+                let clock = clock(self.began + at);
+                self.tell(at, Event::Accepted { peer: *peer, clock }, out);
+            }
+            What::Received(0) => self.conversation.client_ended(&mut messages),
+            What::Received(len) => {
+                self.received.add(*len as u64);
+                let was_shut = self.conversation.is_shut(Role::Request);
+                self.conversation.received(octets, &mut messages);
+                let begun = self.conversation.is_inside(Role::Request);
+                let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
+                let call = self.received.count;
+                self.tell(at, Event::Received { call, octets: *len as u64, requests }, out);
+            }
+            What::Sent(len) => {
+                self.sent.add(*len as u64);
+                self.conversation.sent(octets, &mut messages);
+            }
+            What::SentFile { file, from, len } => {
+                self.sent.add(*len);
+                let (first, last) = self.conversation.window();
+                let first = read(file, *from, (*len).min(first as u64));
+                let left = *len - first.len() as u64;
+                let tail = left.min(last as u64);
+                let last = read(file, from + len - tail, tail);
+                self.conversation.sent_unseen(*len, &first, &last, &mut messages);
+            }
+            What::Closed { reason, .. } => {
+                self.conversation.client_ended(&mut messages);
+                self.conversation.server_ended(&mut messages);
+                self.messages(messages, at, out);
+                while let Some(spoken) = self.held.pop_front() {
+                    self.tell(at, Event::Message(Box::new(spoken)), out);
+                }
+                let (note, side) = NoteId::close(reason);
+                let unread = self.received.octets.saturating_sub(self.read);
+                self.tell(at, Event::Closed { note, side, reason, unread }, out);
+                return false;
+            }
+        }
+        self.messages(messages, at, out);
+        true
+    }
+
+    fn messages(&mut self, messages: Vec<Message>, at: Duration, out: &mut Vec<Told>) {
+        for message in messages {
+            let exchange = message.exchange;
+            let clock = clock(self.began + at);
+            if message.role == Role::Request {
+                self.read = message.end();
+                if self.complete.len() < WAITING {
+                    self.complete.insert(exchange, at);
+                }
+                let (cuts, calls) = self.received.of(&message);
+                self.held.push_back(Spoken { message, cuts, calls, took: None, clock });
+            } else {
+                self.release(exchange, at, out);
+                let interim = message.is_interim();
+                let took = self.complete.get(&exchange).map(|asked| at.saturating_sub(*asked));
+                let (cuts, calls) = self.sent.of(&message);
+                let spoken = Spoken { message, cuts, calls, took, clock };
+                self.tell(at, Event::Message(Box::new(spoken)), out);
+                if !interim {
+                    self.complete = self.complete.split_off(&(exchange + 1));
+                }
+            }
+        }
+        self.release(self.conversation.answering(), at, out);
+    }
+
+    /// Tells the requests up to this exchange.
+    fn release(&mut self, exchange: u64, at: Duration, out: &mut Vec<Told>) {
+        while self.held.front().is_some_and(|spoken| spoken.message.exchange <= exchange)
+            && let Some(spoken) = self.held.pop_front()
+        {
+            self.tell(at, Event::Message(Box::new(spoken)), out);
+        }
+    }
+
+    fn tell(&self, at: Duration, event: Event, out: &mut Vec<Told>) {
+        out.push(Told { connection: self.number, at: at.saturating_sub(self.accepted), event });
+    }
+}
+
+/// Octets of a file that is being sent; fewer if it has become shorter.
+fn read(file: &File, from: u64, len: u64) -> Vec<u8> {
+    let mut octets = vec![0; usize::try_from(len).unwrap_or(0)];
+    let mut got = 0;
+    while got < octets.len() {
+        match file.read_at(&mut octets[got..], from + got as u64) {
+            Ok(0) | Err(_) => break,
+            Ok(more) => got += more,
+        }
+    }
+    octets.truncate(got);
+    octets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Limits;
+    use crate::wire::value::Hide;
+
+    fn told(records: &[(u64, What, &[u8])]) -> Vec<String> {
+        let manner = Manner::live(Limits::default(), Hide::default());
+        let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
+        let mut out = Vec::new();
+        for (millis, what, octets) in records {
+            let record = Record { connection: 1, at: Duration::from_millis(*millis), what: what.clone() };
+            live.record(&record, octets, &mut out);
+        }
+        out.iter()
+            .map(|told| match &told.event {
+                Event::Accepted { .. } => "accepted".into(),
+                Event::Received { call, octets, requests } => format!("recv {call} {octets} {requests}"),
+                Event::Message(spoken) => format!(
+                    "{} {} {:?} {} {:?}",
+                    spoken.message.role.name(),
+                    spoken.message.exchange,
+                    spoken.cuts.iter().map(|c| (c.at, c.call)).collect::<Vec<_>>(),
+                    spoken.calls,
+                    spoken.took.map(|t| t.as_millis())
+                ),
+                Event::Closed { reason, unread, .. } => format!("closed {reason} {unread}"),
+                Event::Lost(n) => format!("lost {n}"),
+            })
+            .collect()
+    }
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+    #[test]
+    fn requests_glued_together_are_told_each_before_its_answer() {
+        let three = ASK.repeat(3);
+        let closed = What::Closed { reason: "PeerClosed", sentence: "" };
+        let got = told(&[
+            (1, What::Received(three.len()), &three),
+            (2, What::Sent(ANSWER.len()), ANSWER),
+            (3, What::Sent(ANSWER.len()), ANSWER),
+            (5, What::Sent(ANSWER.len()), ANSWER),
+            (9, What::Received(0), b""),
+            (9, closed, b""),
+        ]);
+        assert_eq!(
+            got,
+            [
+                "recv 1 81 3",
+                "request 1 [] 1 None",
+                "response 1 [] 1 Some(1)",
+                "request 2 [] 1 None",
+                "response 2 [] 1 Some(2)",
+                "request 3 [] 1 None",
+                "response 3 [] 1 Some(4)",
+                "closed PeerClosed 0",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_request_in_pieces_knows_its_borders() {
+        let two = ASK.repeat(2);
+        let got = told(&[
+            (1, What::Received(8), &two[..8]),
+            (2, What::Received(22), &two[8..30]),
+            (3, What::Received(24), &two[30..]),
+            (4, What::Sent(ANSWER.len() * 2), &ANSWER.repeat(2)),
+        ]);
+        assert_eq!(
+            got,
+            [
+                "recv 1 8 1",
+                "recv 2 22 2",
+                "request 1 [(8, 2)] 2 None",
+                "recv 3 24 1",
+                "response 1 [] 1 Some(2)",
+                "request 2 [(3, 3)] 2 None",
+                "response 2 [] 1 Some(1)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_nobody_read_is_counted_and_what_was_cut_off_is_told() {
+        let got =
+            told(&[(1, What::Received(9), b"GET /\nabc"), (2, What::Closed { reason: "Refused", sentence: "" }, b"")]);
+        assert_eq!(got, ["recv 1 9 1", "request 1 [] 1 None", "closed Refused 3"]);
+        let got = told(&[
+            (1, What::Received(5), b"GET /"),
+            (2, What::Received(0), b""),
+            (2, What::Closed { reason: "PeerClosed", sentence: "" }, b""),
+        ]);
+        assert_eq!(got, ["recv 1 5 1", "request 1 [] 1 None", "closed PeerClosed 0"]);
+    }
+
+    #[test]
+    fn more_calls_than_are_remembered_are_counted() {
+        let mut records = vec![];
+        let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n";
+        records.push((0, What::Received(head.len()), &head[..]));
+        records.extend((0..3000).map(|_| (1, What::Received(1), &b"x"[..])));
+        records.push((2, What::Received(ASK.len()), ASK));
+        records.push((3, What::Sent(ANSWER.len()), ANSWER));
+        let got = told(&records);
+        let requests: Vec<&str> = got.iter().filter(|line| line.starts_with("request")).map(String::as_str).collect();
+        assert!(requests[0].ends_with(" 3001 None"), "{}", &requests[0][requests[0].len() - 30..]);
+        assert_eq!(requests[1], "request 2 [] 1 None");
+    }
+}

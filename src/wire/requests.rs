@@ -1,0 +1,201 @@
+//! The client's octets to requests: a replay through [`Connection`], the machine that served them.
+//!
+//! RFC 9112 §6.3 rules 3 to 7 are applied there; here is only told which one it was.
+//!
+//! Never: an answer to the question whether a request is well formed. It is broken exactly when the
+//! machine refuses it, at the octet the machine names.
+//!
+//! The subtle thing: the machine reads the next request only when the answer to the one before is out.
+//! The replay answers each request itself, at once; what the server really answered is read from its
+//! own octets by `responses`.
+
+use super::dictionary::NoteId;
+use super::draft::{Draft, Keep, broken};
+use super::span::{Broken, Content, Framed, Message, Role};
+use super::value::Hide;
+use crate::http::Length;
+use crate::http::{Connection, EndOfInput, Event, Fields, Framing, HttpDate, Limits, Method, Next, Refusal, Status};
+
+/// What the replay found.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "consumed at once, never stored")]
+pub(super) enum Asked {
+    /// A head is there: its answer will be read by this method.
+    Head(Method),
+    /// A request is complete, or broken; not masked yet.
+    Message(Message),
+}
+
+/// The replay of one connection.
+#[derive(Debug)]
+pub(super) struct Requests {
+    connection: Connection,
+    hide: Hide,
+    keep: Keep,
+    /// Octets that mean nothing yet.
+    pending: Vec<u8>,
+    /// The first of them, in the octets of the client.
+    at: u64,
+    draft: Option<(Draft, Framing)>,
+    /// Requests that have begun with a whole head, or were refused.
+    count: u64,
+    /// Nothing more is read: refused, or the last request.
+    shut: bool,
+}
+
+impl Requests {
+    pub(super) fn new(limits: Limits, hide: Hide, keep: Keep) -> Requests {
+        let connection = Connection::new(limits);
+        Requests { connection, hide, keep, pending: Vec::new(), at: 0, draft: None, count: 0, shut: false }
+    }
+
+    /// Whether a request has begun that is not complete.
+    pub(super) fn is_inside(&self) -> bool {
+        self.draft.is_some() || (!self.pending.is_empty() && !self.shut)
+    }
+
+    /// Whether octets that come now are read as requests.
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut
+    }
+
+    /// Reads on.
+    pub(super) fn push(&mut self, octets: &[u8], found: &mut impl FnMut(Asked)) {
+        if self.shut {
+            // Behind the end nothing is kept: nobody can say where a secret lies in it.
+            self.at += octets.len() as u64;
+            return;
+        }
+        let mut input = std::mem::take(&mut self.pending);
+        input.extend_from_slice(octets);
+        let mut used = 0;
+        while !self.shut {
+            let step = self.connection.receive(&input[used..]);
+            let taken = &input[used..used + step.used];
+            used += step.used;
+            match step.event {
+                Event::NeedMore => {
+                    self.framing_lines(taken);
+                    break;
+                }
+                Event::Request(request, framing) => {
+                    self.count += 1;
+                    let draft = Draft::new(Role::Request, self.count, self.at, self.keep, taken, &self.hide);
+                    self.at += taken.len() as u64;
+                    found(Asked::Head(request.method()));
+                    self.draft = Some((draft, framing));
+                    if !framing.has_content() {
+                        self.complete(found);
+                    }
+                }
+                Event::Content(data) => {
+                    self.framing_lines(&taken[..taken.len() - data.len()]);
+                    self.content(data);
+                }
+                Event::End => {
+                    self.framing_lines(taken);
+                    self.complete(found);
+                }
+                Event::Refused(refusal) => {
+                    self.framing_lines(taken);
+                    self.refused(refusal, false, &input[used..], found);
+                }
+            }
+        }
+        if self.shut {
+            self.at += (input.len() - used) as u64;
+        } else {
+            input.drain(..used);
+            self.pending = input;
+        }
+    }
+
+    /// The client has ended its side.
+    pub(super) fn end(&mut self, found: &mut impl FnMut(Asked)) {
+        if !self.shut {
+            let pending = std::mem::take(&mut self.pending);
+            match self.connection.end_of_input() {
+                EndOfInput::Refused(refusal) => self.refused(refusal, true, &pending, found),
+                EndOfInput::Clean | EndOfInput::AnswerOwed => {}
+            }
+            self.shut = true;
+        }
+    }
+
+    fn framing_lines(&mut self, octets: &[u8]) {
+        if let Some((draft, Framing::Chunked)) = &mut self.draft
+            && !octets.is_empty()
+        {
+            draft.chunk_lines(octets, &self.hide);
+            self.at += octets.len() as u64;
+        }
+    }
+
+    fn content(&mut self, data: &[u8]) {
+        self.at += data.len() as u64;
+        match &mut self.draft {
+            Some((draft, Framing::Chunked)) => draft.chunk_data(data),
+            Some((draft, _)) => draft.content(data),
+            None => {}
+        }
+    }
+
+    fn complete(&mut self, found: &mut impl FnMut(Asked)) {
+        if let Some((draft, framing)) = self.draft.take() {
+            let framed = framed(framing, &draft);
+            found(Asked::Message(draft.finish(Some(framed), None)));
+        }
+        self.answer();
+    }
+
+    /// A fault: the message goes up to and including it.
+    fn refused(&mut self, refusal: Refusal, cut_off: bool, unused: &[u8], found: &mut impl FnMut(Asked)) {
+        self.shut = true;
+        let note = NoteId::fault(refusal.fault);
+        let (draft, framing) = match self.draft.take() {
+            Some((mut draft, framing)) => {
+                // Only framing can be broken inside content; what came of the line is shown.
+                let so_far = draft.end() - draft.start();
+                let behind = (refusal.at + refusal.len).saturating_sub(so_far);
+                let rest = &unused[..usize::try_from(behind).unwrap_or(usize::MAX).min(unused.len())];
+                self.at += rest.len() as u64;
+                if framing == Framing::Chunked {
+                    draft.chunk_lines(rest, &self.hide);
+                }
+                let framed = framed(framing, &draft);
+                (draft, Some(framed))
+            }
+            None => {
+                self.count += 1;
+                found(Asked::Head(self.connection.method()));
+                // At least the octet at which something is missing, so that there is a message to show.
+                let end = usize::try_from(refusal.at + refusal.len).unwrap_or(usize::MAX).max(1).min(unused.len());
+                let draft = Draft::new(Role::Request, self.count, self.at, self.keep, &unused[..end], &self.hide);
+                self.at += end as u64;
+                (draft, None)
+            }
+        };
+        let broken: Option<Broken> = broken(refusal.at, refusal.len, note, cut_off);
+        found(Asked::Message(draft.finish(framing, broken)));
+    }
+
+    /// Lets the machine go on to the next request.
+    fn answer(&mut self) {
+        let mut out = Vec::new();
+        let date = HttpDate::from_second(0);
+        self.connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
+        self.shut = self.connection.sent() != Next::Request;
+    }
+}
+
+/// Which rule of RFC 9112 §6.3 framed it.
+fn framed(framing: Framing, draft: &Draft) -> Framed {
+    match framing {
+        Framing::None => Framed { rule: 7, content: Content::None },
+        Framing::Length(length) => Framed { rule: 6, content: Content::Length(length) },
+        Framing::Chunked => {
+            let (chunks, octets) = (draft.chunks.count, draft.chunks.octets);
+            Framed { rule: 4, content: Content::Chunked { chunks, octets } }
+        }
+    }
+}

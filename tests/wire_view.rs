@@ -1,0 +1,262 @@
+//! The annotator on the whole wire corpus and on broken relatives of it.
+//!
+//! What must hold for any octets whatever: nothing panics, spans are sorted, disjoint and cover every
+//! octet, a cut changes nothing, a request is broken exactly when the machine that serves refuses it,
+//! and names and values lie where the parser found them.
+
+#[path = "wire/case.rs"]
+mod case;
+
+use std::fs;
+
+use barewire::http::{Connection, EndOfInput, Event, Fields, HttpDate, Length, Limits, Method, Next, Refusal, Status};
+use barewire::net::Ended;
+use barewire::wire::span::Kind;
+use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role, annotate};
+
+/// What the serving machine makes of octets: each head with the places of its fields, then perhaps why
+/// it refused.
+#[derive(Default)]
+struct Served {
+    /// First octet of each head, and its names and values.
+    fields: Vec<(u64, Vec<(usize, usize)>)>,
+    messages: usize,
+    refused: Option<(Refusal, bool)>,
+}
+
+fn serve(octets: &[u8]) -> Served {
+    let mut connection = Connection::new(Limits::default());
+    let (mut served, mut used, mut out) = (Served::default(), 0, Vec::new());
+    loop {
+        let step = connection.receive(&octets[used..]);
+        let start = used as u64;
+        used += step.used;
+        let done = match step.event {
+            Event::NeedMore => break,
+            Event::Request(request, framing) => {
+                let skipped = start + (step.used - request.octets().len()) as u64;
+                let lines = request.head().lines().iter();
+                let places = lines.flat_map(|l| [(l.name.start(), l.name.len()), (l.value.start(), l.value.len())]);
+                served.fields.push((skipped, places.collect()));
+                served.messages += 1;
+                !framing.has_content()
+            }
+            Event::Content(_) => false,
+            Event::End => true,
+            Event::Refused(refusal) => {
+                served.refused = Some((refusal, false));
+                return served;
+            }
+        };
+        if done {
+            let date = HttpDate::from_second(0);
+            connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
+            if connection.sent() != Next::Request {
+                return served;
+            }
+        }
+    }
+    if let EndOfInput::Refused(refusal) = connection.end_of_input() {
+        served.refused = Some((refusal, true));
+    }
+    served
+}
+
+fn manner() -> Manner {
+    Manner { hide: Hide::nothing(), ..Manner::whole(Limits::default()) }
+}
+
+/// Sorted, disjoint, covering; lines too.
+fn tiles(message: &Message) {
+    let mut at = 0;
+    for span in &message.spans {
+        assert_eq!(span.start, at);
+        assert!(span.len > 0);
+        at += span.len;
+    }
+    assert_eq!(at, message.len());
+    let mut at = 0;
+    for line in &message.lines {
+        assert_eq!((line.start, line.len > 0), (at, true));
+        at += line.len;
+    }
+    assert_eq!(at, message.len());
+    if let Some(broken) = message.broken {
+        assert!(broken.at + broken.len <= message.len(), "the blame lies inside");
+        let bad = message.spans.iter().filter(|s| s.kind == Kind::Bad).count();
+        assert_eq!(bad, usize::from(broken.len > 0));
+    }
+}
+
+fn pieces(octets: &[u8], role: Role, cuts: &[usize]) -> Vec<Message> {
+    let mut conversation = Conversation::new(&manner());
+    let (mut out, mut from) = (Vec::new(), 0);
+    for &cut in cuts.iter().chain([&octets.len()]) {
+        match role {
+            Role::Request => conversation.received(&octets[from..cut], &mut out),
+            Role::Response => conversation.sent(&octets[from..cut], &mut out),
+        }
+        from = cut;
+    }
+    conversation.client_ended(&mut out);
+    conversation.server_ended(&mut out);
+    out
+}
+
+fn same(a: &[Message], b: &[Message], what: &str) {
+    let story = |messages: &[Message]| format!("{messages:?}");
+    assert!(story(a) == story(b), "{what}:\n{}\n{}", story(a), story(b));
+}
+
+fn promises(octets: &[u8]) {
+    let served = serve(octets);
+    let told = annotate(octets, Role::Request, &[], &manner());
+    let mut at = 0;
+    for message in &told.messages {
+        assert_eq!(message.start, at, "messages follow each other");
+        at = message.end();
+        tiles(message);
+        assert_eq!(message.octets.first, octets[message.start as usize..at as usize]);
+    }
+    assert_eq!(at + told.unread, octets.len() as u64);
+
+    let broken =
+        told.messages.iter().find_map(|m| m.broken.map(|b| (NoteId::fault(find(b.note)), b.at, b.len, b.cut_off)));
+    let refused = served.refused.map(|(r, cut_off)| (NoteId::fault(r.fault), r.at, r.len, cut_off));
+    assert_eq!(broken, refused, "broken exactly when it is refused");
+    assert!(told.messages.iter().rev().skip(1).all(|m| m.broken.is_none()), "nothing is read behind a fault");
+
+    for (start, fields) in &served.fields {
+        let message =
+            told.messages.iter().find(|m| m.start <= *start && *start < m.end()).expect("a message for each head");
+        let base = start - message.start;
+        for &(at, len) in fields.iter().filter(|(_, len)| *len > 0) {
+            let (from, to) = (base + at as u64, base + (at + len) as u64);
+            assert!(message.spans.iter().any(|s| s.start == from) && message.spans.iter().any(|s| s.end() == to));
+        }
+    }
+
+    for role in [Role::Request, Role::Response] {
+        let whole = pieces(octets, role, &[]);
+        let bytewise: Vec<usize> = (1..octets.len()).collect();
+        same(&pieces(octets, role, &bytewise), &whole, "bytewise");
+        let middle = octets.len() / 2;
+        same(&pieces(octets, role, &[middle]), &whole, "in halves");
+        whole.iter().for_each(tiles);
+    }
+}
+
+/// The fault with this note.
+fn find(note: NoteId) -> barewire::http::Fault {
+    let faults = barewire::http::Fault::ALL.iter();
+    faults.copied().find(|&f| NoteId::fault(f) == note).expect("a request is broken by a fault of the table")
+}
+
+fn corpus() -> Vec<Vec<u8>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "md") && !p.ends_with("README.md"));
+    paths.sort();
+    let read = |path| case::cases(&fs::read_to_string(path).unwrap()).unwrap();
+    paths.into_iter().flat_map(read).map(|case| case.octets).collect()
+}
+
+/// Responses, right and wrong, for mutation.
+const RESPONSES: [&str; 8] = [
+    "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 00:23:48 GMT\r\nContent-Length: 5\r\n\r\nhello",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nSet-Cookie: a=b; Path=/\r\n\r\n",
+    "HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    "HTTP/1.1 304 Not Modified\r\nETag: W/\"x\"\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    "HTTP/1.1 200 OK\nContent-Length : 5\n\nhello",
+    "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nhe",
+];
+
+/// A generator that gives the same numbers on every machine (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound.max(1) as u64) as usize
+    }
+}
+
+const PIECES: [&[u8]; 14] = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b" ",
+    b":",
+    b"\xff",
+    b";",
+    b"\"",
+    b"0\r\n\r\n",
+    b"\r\n\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"GET /?token=abcdef HTTP/1.1\r\nHost: a\r\n\r\n",
+];
+
+fn mutant(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut octets = seeds[dice.below(seeds.len())].clone();
+    for _ in 0..1 + dice.below(3) {
+        let at = dice.below(octets.len() + 1);
+        let end = at + dice.below(octets.len() - at + 1).min(12);
+        match dice.below(5) {
+            0 => drop(octets.splice(at..end, [])),
+            1 => drop(octets.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied())),
+            2 if at < octets.len() => octets[at] ^= 1 << dice.below(8),
+            3 => octets.extend_from_within(at..end),
+            _ => drop(octets.splice(at..at, PIECES[dice.below(PIECES.len())].iter().copied())),
+        }
+    }
+    octets
+}
+
+#[test]
+fn every_story_of_the_corpus_holds_every_promise() {
+    let stories = corpus();
+    assert!(stories.len() > 150);
+    for octets in &stories {
+        let shown = octets.escape_ascii().to_string();
+        let shown = shown.get(..2000).unwrap_or(&shown);
+        assert!(std::panic::catch_unwind(|| promises(octets)).is_ok(), "these octets broke a promise: {shown}");
+    }
+}
+
+#[test]
+fn broken_relatives_of_requests_and_responses_hold_every_promise() {
+    const MUTANTS: usize = 20_000;
+    const LONGEST_SEED: usize = 400;
+    let mut seeds: Vec<Vec<u8>> = corpus().into_iter().filter(|o| o.len() <= LONGEST_SEED).collect();
+    for response in RESPONSES {
+        seeds.extend(vec![response.as_bytes().to_vec(); 10]);
+    }
+    let mut dice = Dice(0x7769_7265);
+    for _ in 0..MUTANTS {
+        let octets = mutant(&mut dice, &seeds);
+        let shown = octets.escape_ascii().to_string();
+        assert!(std::panic::catch_unwind(|| promises(&octets)).is_ok(), "these octets broke a promise: {shown}");
+    }
+}
+
+#[test]
+fn a_response_that_is_right_is_not_called_broken() {
+    for (response, broken) in RESPONSES.iter().zip([false, false, false, false, false, true, true, false]) {
+        let told = annotate(response.as_bytes(), Role::Response, &[Method::Get; 2], &manner());
+        assert_eq!(told.messages.iter().any(|m| m.broken.is_some()), broken, "{response}");
+    }
+}
+
+#[test]
+fn every_end_of_a_connection_has_a_note() {
+    for ended in Ended::ALL {
+        let name = NoteId::close(ended.name()).0.note().name;
+        assert_eq!(name.strip_prefix("close/"), Some(ended.name()));
+    }
+}
