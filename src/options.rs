@@ -28,6 +28,7 @@ use typed::{Log, Typed};
 use value::Unfit;
 
 mod access;
+mod choices;
 mod help;
 mod tools;
 mod typed;

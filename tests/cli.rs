@@ -953,3 +953,149 @@ fn ctrl_c_on_a_terminal_ends_with_a_line_of_its_own() {
     let rest = String::from_utf8_lossy(&rest).replace("\r\n", "\n");
     assert!(rest.contains("\nstopped: 0 requests, 0 B, "), "{rest:?}");
 }
+
+// The wire.
+
+/// Everything a server prints on standard output while `ask` talks to it.
+fn wire_of(folder: &Folder, arguments: &[&str], ask: impl FnOnce(&Server)) -> String {
+    let out = folder.0.join("wire.out");
+    let mut command = barewire(folder, arguments);
+    let mut child = command.stdout(File::create(&out).unwrap()).stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
+    server.stderr.read_line(&mut server.line).unwrap();
+    let url = server.line.split(' ').nth(2).unwrap();
+    server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    ask(&server);
+    // At the end everything that was recorded is printed.
+    assert_eq!(server.stop(Signal::INT).0, 0);
+    fs::read_to_string(&out).unwrap()
+}
+
+#[test]
+fn three_requests_in_one_send_are_one_recv_and_three_exchanges_in_order() {
+    let folder = Folder::new();
+    let ask = |server: &Server| {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        let one = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
+        let three = one("/a.txt", "") + &one("/no", "") + &one("/a.txt", "Connection: close\r\n");
+        socket.write_all(three.as_bytes()).unwrap();
+        socket.read_to_end(&mut Vec::new()).unwrap();
+    };
+    let text = wire_of(&folder, &["--wire", "-p", "0", "site"], ask);
+    assert_eq!(text.matches("recv() #").count(), 1, "{text}");
+    assert!(text.contains("  3 requests glued together in one recv()\n"), "{text}");
+    let names = ["c1.1 request", "c1.1 response", "c1.2 request", "c1.2 response", "c1.3 request", "c1.3 response"];
+    let places: Vec<_> = names.iter().map(|name| text.find(name).unwrap_or_else(|| panic!("{name}: {text}"))).collect();
+    assert!(places.is_sorted(), "{text}");
+    assert!(text.contains("closed by the server: the client asked for it"), "{text}");
+}
+
+#[test]
+fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_octets() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("ask"), "GET /hello.txt HTTP/1.1\nHost: localhost\n\n").unwrap();
+    let ask = |server: &Server| {
+        let to = format!("localhost:{}", server.port);
+        let arguments = ["send", &to, "ask", "--cut", "8,28,41", "--gap", "100", "--plain"];
+        let (exit, answer, complaint) = ended(&mut barewire(&folder, &arguments));
+        assert_eq!((exit, complaint.as_str()), (0, ""));
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
+    };
+    // One loop with nothing else to do: the pieces come apart, and each is read alone.
+    let text = wire_of(&folder, &["--wire", "-p", "0", "--loops", "1", "site"], ask);
+    for line in ["recv() #1  8 bytes", "recv() #2  20 bytes", "recv() #3  13 bytes", "recv() #4  3 bytes"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(text.contains("   GET /hel┊2┊lo.txt HTTP/1.1\\r\\n  "), "{text}");
+    assert!(text.contains("   Hos┊3┊t: localhost\\r┊4┊\\n  "), "{text}");
+    let json = wire_of(&folder, &["--wire=json", "-p", "0", "site"], ask);
+    assert!(json.contains("\"cuts\":[8,28,41]"), "{json}");
+    for line in json.lines() {
+        assert!(line.is_ascii() && line.starts_with('{') && line.ends_with('}'), "{line}");
+    }
+}
+
+#[test]
+fn secrets_are_hidden_unless_they_are_asked_for_where_nobody_else_can_connect() {
+    let folder = Folder::new();
+    let ask = |server: &Server| {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        let request = "GET /?token=abcdefgh HTTP/1.0\r\nX-Mine: ijklmnop\r\nAuthorization: Bearer qrstuvwx\r\n\r\n";
+        socket.write_all(request.as_bytes()).unwrap();
+        socket.read_to_end(&mut Vec::new()).unwrap();
+    };
+    for form in ["--wire=line", "--wire=head", "--wire=full", "--wire=json"] {
+        let text = wire_of(&folder, &[form, "-p", "0", "--wire-hide", "X-Mine", "site"], ask);
+        for secret in ["abcdefgh", "ijklmnop", "qrstuvwx"] {
+            assert!(!text.contains(secret), "{form}: {text}");
+        }
+        assert!(text.contains("?token=*") && (form == "--wire=line" || text.contains("Bearer *")), "{form}: {text}");
+    }
+    let refused = "barewire: --wire-secrets would show the secrets of others: not where others can connect.\n\
+        Leave it out:  barewire --lan --wire\n";
+    check(&mut barewire(&folder, &["--wire-secrets", "--lan", "--wire"]), 2, refused);
+    check(&mut barewire(&folder, &["--wire-secrets", "--bind", "0.0.0.0", "--wire"]), 2, refused);
+    let mut server = Server::start(&mut barewire(&folder, &["--wire", "--wire-secrets", "-p", "0", "site"]));
+    let warning = "barewire: passwords, cookies and tokens are shown as they are (--wire-secrets).\n";
+    assert_eq!(server.before, [warning]);
+    server.signal(Signal::INT);
+    assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn a_view_whose_reader_has_left_ends_and_the_server_goes_on() {
+    let folder = Folder::new();
+    let mut command = barewire(&folder, &["--wire=full", "-p", "0", "site"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
+    server.stderr.read_line(&mut server.line).unwrap();
+    let url = server.line.split(' ').nth(2).unwrap();
+    server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    for _ in 0..20 {
+        assert!(server.ask("/a.txt").ends_with("hello\n"));
+    }
+    assert_eq!(server.stop(Signal::INT).0, 0);
+}
+
+#[test]
+fn explain_says_what_is_wrong_by_exit_code_and_offset() {
+    let folder = Folder::new();
+    let write = |name: &str, text: &str| fs::write(folder.0.join(name), text).unwrap();
+    write("good", "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    write("edited", "GET /a HTTP/1.1\nHost: a\n\n");
+    write("answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+    write("head", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    let explain = |arguments: &[&str]| ended(&mut barewire(&folder, &[&["explain"], arguments].concat()));
+
+    let (exit, text, complaint) = explain(&["good"]);
+    assert_eq!((exit, complaint.as_str()), (0, ""));
+    assert!(text.contains("▶ 1 request  28 bytes\n   GET /a HTTP/1.1\\r\\n"), "{text}");
+
+    let (exit, _, complaint) = explain(&["edited"]);
+    let expected = "edited:15: a line ends with LF alone; every line of a head ends with CR LF (RFC 9112 §2.2)\n";
+    assert_eq!((exit, complaint.as_str()), (1, expected));
+    let (exit, _, complaint) = explain(&["--fix-newlines", "edited"]);
+    assert_eq!((exit, complaint.as_str()), (0, "barewire: edited: 3 line ends were LF alone and are read as CR LF.\n"));
+
+    let (exit, text, complaint) = explain(&["answer"]);
+    assert_eq!(exit, 1);
+    assert!(complaint.starts_with("answer:41: ") && text.contains("◀ 1 response  41 bytes"), "{complaint}{text}");
+    assert_eq!(explain(&["--for", "HEAD", "head"]).0, 0);
+    assert_eq!(explain(&["head"]).0, 1);
+    let (exit, text, _) = explain(&["--in", "good", "--out", "answer", "--json"]);
+    assert_eq!((exit, text.lines().count()), (1, 2));
+    let (exit, page, _) = explain(&["--html", "good"]);
+    assert!(exit == 0 && page.starts_with("<!doctype html>") && page.contains(">Host</span>"), "{page}");
+
+    assert_eq!(explain(&["no-such-file"]).0, 4);
+    assert_eq!(explain(&["--curl-trace", "good"]).0, 4);
+    assert_eq!(explain(&["--for", "get", "good"]).0, 2);
+    assert_eq!(explain(&["--request", "--response", "good"]).0, 2);
+    assert_eq!(explain(&["--no-such-option"]).0, 2);
+    assert_eq!(ended(&mut barewire(&folder, &["send"])).0, 2);
+    assert_eq!(ended(&mut barewire(&folder, &["send", "localhost:1", "good", "--cut", "x"])).0, 2);
+    assert_eq!(ended(&mut barewire(&folder, &["send", "localhost:1", "none"])).0, 4);
+}

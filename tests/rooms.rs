@@ -21,7 +21,8 @@ const DOOR: [&str; 2] = ["files/root.rs", "files/root/"];
 /// The only number parsers, and the files that read what a person typed.
 const NUMBERS: [&str; 3] = ["http/octet.rs", "options.rs", "options/"];
 /// Files outside the rooms that open paths or parse numbers, and why no client can reach them.
-const OUTSIDE: [(&str, &str); 3] = [
+const OUTSIDE: [(&str, &str); 4] = [
+    ("explain.rs", "opens the file a person named, and serves nobody"),
     ("access.rs", "reads the password file a person named, once, before anybody can connect"),
     ("folder.rs", "opens the folder a person named, once, before anybody can connect"),
     ("listen/owner.rs", "reads in /proc who holds a port, only after bind has failed"),

@@ -9,8 +9,11 @@
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Parser, ValueEnum, ValueHint};
+use clap::{ArgAction, Parser, ValueHint};
 use clap_complete::Shell;
+
+pub(super) use super::choices::Log;
+pub(crate) use super::choices::{AuthFor, Color, Symlinks, Wire};
 
 const WHERE: &str = "Where";
 const WHAT: &str = "What";
@@ -365,63 +368,4 @@ pub(super) struct Typed {
     /// Example: barewire --man >barewire.1
     #[arg(long, help_heading = OUTPUT)]
     pub(super) man: bool,
-}
-
-/// Which symbolic links are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Symlinks {
-    /// Relative ones that stay under the folder
-    Inside,
-    /// None
-    Deny,
-    /// All, wherever they lead
-    Any,
-}
-
-/// What credentials are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AuthFor {
-    /// Everything
-    All,
-    /// Changes alone
-    Write,
-}
-
-/// How much of the wire is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Wire {
-    /// One line for each exchange
-    Line,
-    /// What recv() returned, and heads
-    Head,
-    /// Bodies too, every note every time
-    Full,
-    /// One JSON object for each event
-    Json,
-}
-
-/// Formats of the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Log {
-    /// One line for people
-    Short,
-    /// As Apache writes it
-    Common,
-    /// The same with referrer and browser
-    Combined,
-    /// One JSON object a line
-    Json,
-    /// None
-    Off,
-}
-
-/// When colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }

@@ -28,6 +28,7 @@ pub mod span;
 pub mod tape;
 pub mod terminal;
 mod value;
+mod verdict;
 pub mod watch;
 
 pub use annotate::{Annotated, Conversation, Manner, annotate};

@@ -18,7 +18,6 @@ use crate::http::{Connection, EndOfInput, Event, Fields, Framing, HttpDate, Limi
 
 /// What the replay found.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "consumed at once, never stored")]
 pub(super) enum Asked {
     /// A head is there: its answer will be read by this method.
     Head(Method),

@@ -53,10 +53,11 @@ impl Watch {
                     }
                 }
             }
-            if idle && let Some((reel, _)) = self.reels.first() {
-                if let Ok(Some(batch)) = reel.draw(PATIENCE) {
-                    self.batch(0, batch, &mut events);
-                }
+            if idle
+                && let Some((reel, _)) = self.reels.first()
+                && let Ok(Some(batch)) = reel.draw(PATIENCE)
+            {
+                self.batch(0, batch, &mut events);
             }
             if !events.is_empty() {
                 if tell(&events).is_break() {

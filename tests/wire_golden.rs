@@ -1,0 +1,244 @@
+//! What the terminal shows, byte for byte: `tests/wire-view/*.txt`.
+//!
+//! The octets and moments are made up, so nothing here depends on the clock or on a socket.
+//! `UPDATE=1 cargo test --test wire_golden` writes the files anew. Read the difference before you keep it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use barewire::http::Limits;
+use barewire::wire::event::Told;
+use barewire::wire::live::Live;
+use barewire::wire::tape::{Record, What};
+use barewire::wire::{Form, Hide, Manner, Style, Terminal};
+
+/// A connection: what happened at which microsecond.
+type Story = Vec<(u64, What, Vec<u8>)>;
+
+/// 00:23:48.212 of some day.
+const BEGAN: Duration = Duration::from_millis(1_428_212);
+
+fn received(at: u64, octets: &str) -> (u64, What, Vec<u8>) {
+    (at, What::Received(octets.len()), octets.as_bytes().to_vec())
+}
+
+fn sent(at: u64, octets: &str) -> (u64, What, Vec<u8>) {
+    (at, What::Sent(octets.len()), octets.as_bytes().to_vec())
+}
+
+fn accepted() -> (u64, What, Vec<u8>) {
+    let peer = ([127, 0, 0, 1], 50070).into();
+    (0, What::Accepted { peer, local: peer }, Vec::new())
+}
+
+fn closed(at: u64, reason: &'static str) -> (u64, What, Vec<u8>) {
+    (at, What::Closed { reason, sentence: "" }, Vec::new())
+}
+
+fn answer(status: &str, more: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nDate: Sat, 21 Nov 2026 00:23:48 GMT\r\nServer: barewire\r\n{more}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn glued() -> Story {
+    let requests = "GET /hello.txt HTTP/1.1\r\nHost: a\r\n\r\nGET /style.css HTTP/1.1\r\nHost: a\r\n\r\nGET /nope HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    vec![
+        accepted(),
+        received(600, requests),
+        sent(900, &answer("200 OK", "ETag: \"81205b55b3\"\r\nAccept-Ranges: bytes\r\n", "Hello from barewire.\n")),
+        sent(1_000, &answer("200 OK", "ETag: \"157f42480b\"\r\n", "body { color: black }\n")),
+        sent(1_100, &answer("404 Not Found", "Connection: close\r\n", "404 nothing here\n")),
+        closed(1_150, "Finished"),
+    ]
+}
+
+fn split() -> Story {
+    let request = "GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    vec![
+        accepted(),
+        received(2_200, &request[..8]),
+        received(179_900, &request[8..28]),
+        received(360_100, &request[28..41]),
+        received(540_600, &request[41..]),
+        sent(541_000, &answer("200 OK", "", "Hello from barewire.\n")),
+        closed(921_300, "Broken"),
+    ]
+}
+
+fn chunked() -> Story {
+    vec![
+        accepted(),
+        received(
+            400,
+            "GET /.try/chunked HTTP/1.1\r\nHost: 127.0.0.1:23100\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n",
+        ),
+        sent(
+            600,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n",
+        ),
+        sent(180_000, "7\r\nHello, \r\n"),
+        sent(360_000, "19;a=b\r\na body of unknown length \r\n"),
+        sent(364_400, "0\r\nX-Checksum: 6f1d\r\n\r\n"),
+        (364_600, What::Received(0), Vec::new()),
+        closed(364_600, "PeerClosed"),
+    ]
+}
+
+fn secrets() -> Story {
+    vec![
+        accepted(),
+        received(
+            1_400,
+            "GET /a?token=abcdefgh&q=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Basic c3R1ZGVudDp3aXJl\r\n\r\n",
+        ),
+        sent(
+            2_000,
+            &answer(
+                "200 OK",
+                "Set-Cookie: sid=0123456789ab; HttpOnly\r\n",
+                "c3R1ZGVudDp3aXJl abcdefgh student:wire 0123456789ab\n",
+            ),
+        ),
+        received(
+            3_000,
+            "POST /b HTTP/1.1\r\nHost: h\r\nCookie: pin=1234\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 22\r\n\r\npassword=opensesame&b=",
+        ),
+        sent(4_000, &answer("200 OK", "", "1234 opensesame\n")),
+        closed(10_900, "PeerClosed"),
+    ]
+}
+
+fn broken() -> Story {
+    vec![
+        accepted(),
+        received(600, "GET /hello.txt HTTP/1.1\r\nHost : a\r\nCookie: a=neverkept\r\n\r\n"),
+        sent(900, &answer("400 Bad Request", "Connection: close\r\n", "400\n")),
+        closed(1_000, "Refused"),
+    ]
+}
+
+fn hostile() -> Story {
+    vec![
+        accepted(),
+        received(100, "GET /\x1b[2J HTTP/1.1\r\n\r\n"),
+        sent(200, "HTTP/1.1 400 Bad\u{9b}31m\r\nX: \u{202e}abc\u{200b}\u{7}\r\n\r\n"),
+        closed(300, "Refused"),
+    ]
+}
+
+fn bodies() -> Story {
+    let binary = "\u{1}\u{2}binary, thirty-two octets\u{3}\u{4}\u{5}\u{6}";
+    vec![
+        accepted(),
+        received(100, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\nfirst é\nse"),
+        received(200, "cond 汉\r\n"),
+        sent(300, &answer("200 OK", "", binary)),
+        closed(400, "PeerClosed"),
+    ]
+}
+
+fn show(story: Story, style: Style) -> String {
+    let manner = Manner::live(Limits::default(), Hide::default());
+    let mut live = Live::new(4, Duration::ZERO, BEGAN, &manner);
+    let mut told: Vec<Told> = Vec::new();
+    for (micros, what, octets) in story {
+        let record = Record { connection: 4, at: Duration::from_micros(micros), what };
+        live.record(&record, &octets, &mut told);
+    }
+    let mut terminal = Terminal::new(style);
+    let mut text = String::new();
+    told.iter().for_each(|told| terminal.tell(told, &mut text));
+    text
+}
+
+const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, columns: 112 };
+
+#[track_caller]
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire-view").join(name);
+    if std::env::var_os("UPDATE").is_some_and(|v| v == "1") {
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(text == expected, "{name}\n--- expected\n{expected}--- got\n{text}");
+}
+
+#[test]
+fn stories_look_as_they_are_drawn() {
+    golden("glued.txt", &show(glued(), WIDE));
+    golden("split.txt", &show(split(), WIDE));
+    golden("chunked.txt", &show(chunked(), WIDE));
+    golden("secrets.txt", &show(secrets(), WIDE));
+    golden("broken.txt", &show(broken(), WIDE));
+    golden("bodies-full.txt", &show(bodies(), Style { form: Form::Full, ..WIDE }));
+    golden("split-72-columns.txt", &show(split(), Style { columns: 72, ..WIDE }));
+    golden("split-ascii.txt", &show(split(), Style { ascii: true, ..WIDE }));
+    golden("glued-line.txt", &show(glued(), Style { form: Form::Line, ..WIDE }));
+    golden("split-line.txt", &show(split(), Style { form: Form::Line, ..WIDE }));
+    golden("split.jsonl", &show(split(), Style { form: Form::Json, ..WIDE }));
+    golden("split-color.ansi", &show(split(), Style { color: true, ..WIDE }));
+}
+
+#[test]
+fn cut_marks_stand_at_exactly_the_octets_at_which_the_calls_began() {
+    let text = show(split(), WIDE);
+    assert!(text.contains("GET /hel┊2┊lo.txt HTTP/1.1\\r\\n"), "{text}");
+    assert!(text.contains("Hos┊3┊t: localhost\\r┊4┊\\n"), "{text}");
+    let json = show(split(), Style { form: Form::Json, ..WIDE });
+    assert!(json.contains("\"cuts\":[8,28,41]"), "{json}");
+}
+
+#[test]
+fn three_requests_in_one_call_are_one_line_and_three_exchanges_in_order() {
+    let text = show(glued(), WIDE);
+    assert_eq!(text.matches("recv() #").count(), 1);
+    assert!(text.contains("3 requests glued together in one recv()"), "{text}");
+    let places: Vec<_> =
+        ["c4.1 request", "c4.1 response", "c4.2 request", "c4.2 response", "c4.3 request", "c4.3 response"]
+            .map(|name| text.find(name).unwrap())
+            .into();
+    assert!(places.is_sorted(), "{text}");
+}
+
+#[test]
+fn no_form_of_output_shows_a_secret_or_moves_a_cursor() {
+    for form in [Form::Line, Form::Head, Form::Full, Form::Json] {
+        for color in [false, true] {
+            let style = Style { form, color, ..WIDE };
+            let text = show(secrets(), style) + &show(broken(), style);
+            for secret in
+                ["abcdefgh", "c3R1ZGVudDp3aXJl", "student:wire", "0123456789ab", "opensesame", "1234 ", "neverkept"]
+            {
+                assert!(!text.contains(secret), "{form:?}: {secret}\n{text}");
+            }
+            let hostile = show(hostile(), style);
+            let bare = hostile.replace("\x1b[0m", "");
+            let ours = bare.split('\x1b').skip(1).all(|rest| {
+                rest.starts_with('[')
+                    && rest[1..].split('m').next().unwrap().bytes().all(|o| o.is_ascii_digit() || o == b';')
+            });
+            assert!(ours && (color || !hostile.contains('\x1b')), "{hostile:?}");
+            assert!(
+                !bare
+                    .replace(['\x1b', '\n'], "")
+                    .chars()
+                    .any(|c| c.is_control() || matches!(c, '\u{202e}' | '\u{200b}')),
+                "{bare:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn ascii_and_narrow_terminals_get_the_same_meaning() {
+    let style = Style { ascii: true, columns: 72, ..WIDE };
+    for story in [glued(), split(), chunked(), secrets(), broken(), hostile(), bodies()] {
+        assert!(show(story, style).is_ascii());
+    }
+    let narrow = show(split(), Style { columns: 72, ..WIDE });
+    assert!(narrow.contains("\n     # request line: give me this  9112 §3\n"), "{narrow}");
+    assert!(show(glued(), Style { color: true, ..WIDE }).contains("\x1b[1;34mGET\x1b[0m"));
+}
