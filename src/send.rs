@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::wire::event::{Event, Spoken, Told};
-use barewire::wire::{Conversation, Form, Hide, Manner, Message, Role, Terminal};
+use barewire::wire::{Conversation, Form, Manner, Message, Role, Terminal};
 
 use crate::complaint::{Complaint, Exit, warn};
 use crate::explain::read_octets;
@@ -82,7 +82,7 @@ fn write(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<()
 
 /// Prints what comes until everything is answered, or the server closes. Whether anything came.
 fn hear(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<bool> {
-    let manner = Manner { hide: Hide::nothing(), ..Manner::whole(Limits::default()) };
+    let manner = Manner::whole(Limits::default());
     let mut conversation = Conversation::new(&manner);
     let mut messages = Vec::new();
     conversation.received(octets, &mut messages);

@@ -188,6 +188,13 @@ impl Root {
         Meta::of(&stat)
     }
 
+    /// Whether nothing has this name, not even a link.
+    pub(crate) fn is_free(&self, path: &[u8]) -> bool {
+        let Some(path) = relative(path) else { return true };
+        let stat = fs::statat(&self.inner.descriptor, path, fs::AtFlags::SYMLINK_NOFOLLOW);
+        matches!(stat, Err(rustix::io::Errno::NOENT | rustix::io::Errno::NAMETOOLONG))
+    }
+
     /// Whether `path` leads to this very file without any link on the way.
     pub(crate) fn is_plain(&self, path: &[u8], meta: &Meta) -> bool {
         let flags = OFlags::PATH | OFlags::CLOEXEC;

@@ -16,14 +16,18 @@
 //! - Where a prepared coding (`x.html.br`) could stand beside a file, "there is none" is knowledge too.
 //!   It is kept as the state of the folder, which changes whenever a name in it comes or goes.
 //! - The path of a hit is resolved without the door, so it only ever decides "the same inode,
-//!   unchanged"; anything else goes through the door. What was reached through a link is not kept.
+//!   unchanged"; anything else goes through the door. What was reached through a link is not kept. Once
+//!   a second the path is tried at the door too: a folder may have been moved out of the root and a
+//!   link put in its place, and the file in it knows nothing of that.
+//! - A program that writes through a shared mapping changes a file without a new time until the kernel
+//!   writes it back. No validator made of times sees that, here or anywhere.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::coding::Coding;
 use super::precondition::{self, Verdict};
@@ -39,6 +43,8 @@ const SMALL: u64 = 16 * 1024;
 pub(crate) const OPEN_FILES: usize = 64;
 /// Octets that all loops together may keep.
 pub const CAPACITY: usize = 64 * 1024 * 1024;
+/// How long the door's word on a path holds.
+const PROOF: Duration = Duration::from_secs(1);
 /// The longest path that is kept; a longer one would be a burden to compare.
 const LONGEST_PATH: usize = 512;
 
@@ -59,6 +65,8 @@ struct Item {
     negotiated: bool,
     /// Asked for since the hand of the clock last passed.
     used: bool,
+    /// When its path was last tried at the door.
+    proved: SystemTime,
 }
 
 struct Alone {
@@ -124,7 +132,7 @@ impl Shelf {
     }
 
     /// The answer to this request, if it lies ready and is still true.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root) -> Option<Answer> {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Answer> {
         let (wishes, slot) = self.candidate(request)?;
         let item = &mut self.slots[slot];
         if wishes.codings && item.negotiated {
@@ -135,6 +143,13 @@ impl Shelf {
         }
         if root.look(&item.place).as_ref() != Some(&item.meta) {
             return self.forget(slot);
+        }
+        // A clock that was set back proves nothing.
+        if now.duration_since(item.proved).map_or(true, |since| since >= PROOF) {
+            if !root.is_plain(&item.place, &item.meta) {
+                return self.forget(slot);
+            }
+            item.proved = now;
         }
         item.used = true;
         if !wishes.conditional {
@@ -289,7 +304,19 @@ fn make(
     }
     let whole = Arc::new(whole);
     let (path, place) = (path.into(), place.into_boxed_slice());
-    Some(Item { path, place, meta, validators, whole, file, not_modified: None, alone, negotiated, used: false })
+    Some(Item {
+        path,
+        place,
+        meta,
+        validators,
+        whole,
+        file,
+        not_modified: None,
+        alone,
+        negotiated,
+        used: false,
+        proved: now,
+    })
 }
 
 /// The folder of a file, if no prepared coding of the file stands in it for certain.
@@ -301,7 +328,8 @@ fn alone(root: &Root, place: &[u8], now: SystemTime) -> Option<Alone> {
         return None;
     }
     for coding in Coding::PREPARED {
-        if root.look(&[place, coding.suffix().as_bytes()].concat()).is_some() {
+        // A link counts too: the slow way follows it.
+        if !root.is_free(&[place, coding.suffix().as_bytes()].concat()) {
             return None;
         }
     }

@@ -8,7 +8,7 @@
 //! | Head | absolute, from the first octet | a dripping client keeps a last-byte clock alive for ever (slowloris) |
 //! | Content | at least the minimum rate over each window | the same, for uploads |
 //! | Owed | none | it is the server's own work |
-//! | Sending | the kernel took octets within the window | a reader that stops must not hold a file and a seat |
+//! | Sending | octets left within [`SILENT_WINDOWS`], and the minimum rate over [`SENDING_WINDOWS`] | a reader that stops or drips must not hold a file and a seat |
 //! | Lingering | absolute | a courtesy, not a service |
 //!
 //! The subtle thing: [`Wheel`] is lazy. A busy connection moves its deadline on every request, and
@@ -22,6 +22,11 @@ use crate::http::Phase;
 
 /// The window over which a rate is measured.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
+/// Windows over which a reader must keep the minimum rate.
+pub const SENDING_WINDOWS: u8 = 4;
+/// Windows without any octet after which a reader has stopped. The kernel reports room in steps of up to
+/// 256 KiB, for which a reader of 8 KiB a second needs longer than one window.
+pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after a staged close. A client reads an answer within a round
 /// trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -61,6 +66,8 @@ pub struct Deadline {
     at: Option<Instant>,
     /// Octets that moved since the window began.
     moved: u64,
+    /// The same in earlier windows of Sending, how many those are, and how many of the last were silent.
+    earlier: (u64, u8, u8),
     /// A request has come since the phase was entered: the same phase again is another one.
     renewed: bool,
 }
@@ -68,7 +75,13 @@ pub struct Deadline {
 impl Deadline {
     /// The deadline of a connection that has just been accepted.
     pub fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
-        Deadline { phase: Phase::Idle, at: Some(now + idle(timeouts, scarce)), moved: 0, renewed: false }
+        Deadline {
+            phase: Phase::Idle,
+            at: Some(now + idle(timeouts, scarce)),
+            moved: 0,
+            earlier: (0, 0, 0),
+            renewed: false,
+        }
     }
 
     /// The phase the clock runs for.
@@ -96,6 +109,7 @@ impl Deadline {
         self.renewed = false;
         self.phase = phase;
         self.moved = 0;
+        self.earlier = (0, 0, 0);
         self.at = match phase {
             Phase::Idle => Some(now + idle(timeouts, scarce)),
             Phase::Head => Some(now + timeouts.head),
@@ -116,10 +130,10 @@ impl Deadline {
         if now < at {
             return false;
         }
+        let least = timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs());
         let enough = match self.phase {
-            Phase::Content => self.moved >= timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs()),
-            // The kernel reports room in steps, so a rate would be measured wrongly: any octet counts.
-            Phase::Sending => self.moved > 0,
+            Phase::Content => self.moved >= least,
+            Phase::Sending => self.keeps_the_rate(least),
             _ => false,
         };
         if enough {
@@ -127,6 +141,16 @@ impl Deadline {
             self.at = Some(now + RATE_WINDOW);
         }
         !enough
+    }
+
+    /// Whether a reader, one more of whose windows is over, goes on and was fast enough over several.
+    fn keeps_the_rate(&mut self, least: u64) -> bool {
+        let (octets, windows, silent) = self.earlier;
+        let (octets, windows) = (octets + self.moved, windows + 1);
+        let silent = if self.moved == 0 { silent + 1 } else { 0 };
+        let whole = windows == SENDING_WINDOWS;
+        self.earlier = if whole { (0, 0, silent) } else { (octets, windows, silent) };
+        silent < SILENT_WINDOWS && !(whole && octets < least.saturating_mul(u64::from(SENDING_WINDOWS)))
     }
 }
 
@@ -244,13 +268,36 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_takes_anything_is_not_cut_off() {
-        let (timeouts, start) = (Timeouts::default(), Instant::now());
+    fn a_reader_may_take_its_octets_in_one_step_but_not_for_ever_one_by_one() {
+        let timeouts = Timeouts::default();
+        // Octets in each window; how many windows it lasts.
+        for (taken, lasts) in [
+            (&[1, 1, 1, 1, 1][..], 3),
+            (&[1, 1, 1, 80 * 1024, 1, 1, 1, 1, 1], 7),
+            (&[20 * 1024, 20 * 1024, 20 * 1024, 20 * 1024 - 1], 3),
+            (&[256 * 1024, 0, 256 * 1024, 0, 0, 1], 4),
+            (&[256 * 1024, 0, 256 * 1024, 0, 256 * 1024, 0, 0, 1], 6),
+            (&[0, 0], 1),
+        ] {
+            let mut now = Instant::now();
+            let mut deadline = Deadline::new(now, &timeouts, false);
+            deadline.enter(Phase::Sending, now, &timeouts, false);
+            let survived = taken.iter().take_while(|octets| {
+                now += RATE_WINDOW;
+                deadline.progress(**octets);
+                deadline.enter(Phase::Sending, now, &timeouts, false);
+                !deadline.is_over(now, &timeouts)
+            });
+            assert_eq!(survived.count(), lasts, "{taken:?}");
+        }
+        // No minimum is none here either.
+        let (timeouts, start) = (Timeouts { min_rate: 0, ..timeouts }, Instant::now());
         let mut deadline = Deadline::new(start, &timeouts, false);
         deadline.enter(Phase::Sending, start, &timeouts, false);
-        deadline.progress(1);
-        assert!(!deadline.is_over(start + RATE_WINDOW, &timeouts));
-        assert!(deadline.is_over(start + 2 * RATE_WINDOW, &timeouts));
+        for window in 1..9 {
+            deadline.progress(1);
+            assert!(!deadline.is_over(start + RATE_WINDOW * window, &timeouts));
+        }
     }
 
     #[test]

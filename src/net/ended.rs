@@ -5,6 +5,8 @@
 //! The subtle thing: the reason says who is to blame. A client that vanishes while an answer is on its
 //! way, and a server that gave up on a client that stopped reading, look alike on the wire.
 
+use rustix::io::Errno;
+
 use crate::http::Phase;
 
 /// Why a connection ended.
@@ -41,8 +43,13 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// An error of the socket: the connection is of no use any more, whatever the kernel calls it.
+    /// An error of the socket: the connection is of no use any more, whatever the kernel calls it. But
+    /// `sendfile` also says what is wrong with the file, and that is not the client's doing.
     pub(super) fn broken(error: &std::io::Error) -> Ended {
+        if let Some(Errno::IO | Errno::STALE) = Errno::from_io_error(error) {
+            log::error!("a file cannot be read: {error}");
+            return Ended::Failed;
+        }
         log::trace!("connection lost: {error}");
         Ended::Broken
     }
@@ -124,6 +131,14 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failing_disk_is_not_blamed_on_the_client() {
+        for (errno, ended) in [(Errno::IO, Ended::Failed), (Errno::STALE, Ended::Failed), (Errno::PIPE, Ended::Broken)]
+        {
+            assert_eq!(Ended::broken(&errno.into()), ended, "{errno:?}");
+        }
+    }
 
     #[test]
     fn every_reason_is_one_sentence() {

@@ -161,6 +161,33 @@ fn a_prepared_coding_that_appears_is_seen_at_once() {
 }
 
 #[test]
+fn a_prepared_coding_behind_a_link_is_not_overlooked() {
+    let folder = Folder::new();
+    folder.write("page.html", "plain");
+    folder.write("elsewhere/page.gz", "packed");
+    folder.symlink("elsewhere/page.gz", "page.html.gz");
+    let (mut site, now) = (site(&folder), later());
+    for _ in 0..3 {
+        assert!(fetch_at(&mut site, &get("/page.html"), now).octets.ends_with("plain"));
+        let got = fetch_at(&mut site, &with("/page.html", "Accept-Encoding: gzip"), now);
+        assert!(got.octets.ends_with("packed"), "{}", got.octets);
+    }
+}
+
+#[test]
+fn a_folder_that_moves_out_and_leaves_a_link_is_not_served_from_memory() {
+    let (folder, outside) = (Folder::new(), Folder::new());
+    folder.write("docs/page.html", "mine");
+    let (mut site, now) = (site(&folder), later());
+    let _ = fetch_at(&mut site, &get("/docs/page.html"), now);
+    assert!(fetch_at(&mut site, &get("/docs/page.html"), now).ready);
+    std::fs::rename(folder.join("docs"), outside.join("docs")).unwrap();
+    folder.symlink(outside.join("docs"), "docs");
+    let got = fetch_at(&mut site, &get("/docs/page.html"), now + Duration::from_secs(1));
+    assert!(got.octets.starts_with("HTTP/1.1 404"), "{}", got.octets);
+}
+
+#[test]
 fn young_files_links_and_special_wishes_go_the_slow_way() {
     let folder = Folder::new();
     folder.write("young.html", "young");
