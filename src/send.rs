@@ -86,12 +86,12 @@ fn hear(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<boo
     let mut conversation = Conversation::new(&manner);
     let mut messages = Vec::new();
     conversation.received(octets, &mut messages);
-    let asked = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
     if conversation.is_inside(Role::Request) && !options.hold {
         // A request that will never be complete is only answered when the server knows that.
         let _ = socket.shutdown(Shutdown::Write);
         conversation.client_ended(&mut messages);
     }
+    let asked = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
     messages.clear();
     let mut terminal = Terminal::new(view::style(Form::Full, options.color, options.ascii));
     let (mut buffer, mut heard) = (vec![0; READ], false);

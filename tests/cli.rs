@@ -1002,6 +1002,18 @@ fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_octets() {
         assert_eq!((exit, complaint.as_str()), (0, ""));
         assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
     };
+    let truncated = |server: &Server| {
+        let to = format!("localhost:{}", server.port);
+        fs::write(folder.0.join("half"), "GET /a.txt HTTP/1.1\nHo").unwrap();
+        let (exit, answer, complaint) = ended(&mut barewire(&folder, &["send", &to, "half"]));
+        assert_eq!((exit, complaint.as_str()), (0, ""));
+        assert!(
+            answer.contains("HTTP/1.1 400 Bad Request\\r\\n"),
+            "a request that is never complete is answered: {answer}"
+        );
+    };
+    let text = wire_of(&folder, &["--wire", "-p", "0", "site"], truncated);
+    assert!(text.contains("! byte 23: the connection ended before the blank line"), "{text}");
     // One loop with nothing else to do: the pieces come apart, and each is read alone.
     let text = wire_of(&folder, &["--wire", "-p", "0", "--loops", "1", "site"], ask);
     for line in ["recv() #1  8 bytes", "recv() #2  20 bytes", "recv() #3  13 bytes", "recv() #4  3 bytes"] {

@@ -15,7 +15,7 @@
 //! | `requests` | the client's octets, replayed through the machine that served them |
 //! | `verdict`, `responses` | the server's octets, by RFC 9112 §6.3 |
 //! | `mask` | secrets painted over, by field and by value |
-//! | [`annotate`] | both directions of a connection to masked messages |
+//! | [`mod@annotate`] | both directions of a connection to masked messages |
 //! | [`event`], [`live`], [`watch`] | a live connection, and the thread that watches all of them |
 //! | `paint`, [`look`], `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
 //!
