@@ -16,7 +16,7 @@
 //! | [`http`] | the protocol: octets in, events out; a status and fields in, octets out | sockets, files, threads, the clock |
 //! | [`service`] | who answers: the seam, the router, the pages for people | a disk, a socket |
 //! | [`files`] | from a path to a representation, through one door to the disk | a path given to the kernel outside `files::root` |
-//! | [`wire`] | the study view: a tape of what the sockets carried | a parser of its own: it replays the tape through [`http`] |
+//! | [`wire`] | the study view: a tape of what the sockets carried, explained | a parser of its own for requests: it replays the tape through [`http`] |
 //! | [`net`] | one edge-triggered loop per core; workers for what may block | a rule of HTTP |
 //!
 //! # One GET, from accept to the last octet

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::wire::event::{Event, Spoken, Told};
-use barewire::wire::{Conversation, Form, Hide, Manner, Message, Role, Terminal};
+use barewire::wire::{Conversation, Form, Manner, Message, Role, Terminal};
 
 use crate::complaint::{Complaint, Exit, warn};
 use crate::explain::read_octets;
@@ -82,16 +82,16 @@ fn write(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<()
 
 /// Prints what comes until everything is answered, or the server closes. Whether anything came.
 fn hear(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<bool> {
-    let manner = Manner { hide: Hide::nothing(), ..Manner::whole(Limits::default()) };
+    let manner = Manner::whole(Limits::default());
     let mut conversation = Conversation::new(&manner);
     let mut messages = Vec::new();
     conversation.received(octets, &mut messages);
-    let asked = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
     if conversation.is_inside(Role::Request) && !options.hold {
         // A request that will never be complete is only answered when the server knows that.
         let _ = socket.shutdown(Shutdown::Write);
         conversation.client_ended(&mut messages);
     }
+    let asked = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
     messages.clear();
     let mut terminal = Terminal::new(view::style(Form::Full, options.color, options.ascii));
     let (mut buffer, mut heard) = (vec![0; READ], false);

@@ -1002,6 +1002,18 @@ fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_octets() {
         assert_eq!((exit, complaint.as_str()), (0, ""));
         assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{answer}");
     };
+    let truncated = |server: &Server| {
+        let to = format!("localhost:{}", server.port);
+        fs::write(folder.0.join("half"), "GET /a.txt HTTP/1.1\nHo").unwrap();
+        let (exit, answer, complaint) = ended(&mut barewire(&folder, &["send", &to, "half"]));
+        assert_eq!((exit, complaint.as_str()), (0, ""));
+        assert!(
+            answer.contains("HTTP/1.1 400 Bad Request\\r\\n"),
+            "a request that is never complete is answered: {answer}"
+        );
+    };
+    let text = wire_of(&folder, &["--wire", "-p", "0", "site"], truncated);
+    assert!(text.contains("! byte 23: the connection ended before the blank line"), "{text}");
     // One loop with nothing else to do: the pieces come apart, and each is read alone.
     let text = wire_of(&folder, &["--wire", "-p", "0", "--loops", "1", "site"], ask);
     for line in ["recv() #1  8 bytes", "recv() #2  20 bytes", "recv() #3  13 bytes", "recv() #4  3 bytes"] {
@@ -1044,20 +1056,24 @@ fn secrets_are_hidden_unless_they_are_asked_for_where_nobody_else_can_connect() 
 }
 
 #[test]
-fn a_view_whose_reader_has_left_ends_and_the_server_goes_on() {
+fn a_view_that_nobody_reads_or_whose_reader_has_left_does_not_stop_the_server() {
     let folder = Folder::new();
-    let mut command = barewire(&folder, &["--wire=full", "-p", "0", "site"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
-    server.stderr.read_line(&mut server.line).unwrap();
-    let url = server.line.split(' ').nth(2).unwrap();
-    server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
-    for _ in 0..20 {
-        assert!(server.ask("/a.txt").ends_with("hello\n"));
+    for stays in [true, false] {
+        let mut command = barewire(&folder, &["--wire=full", "-p", "0", "site"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let reader = child.stdout.take().filter(|_| stays);
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
+        server.stderr.read_line(&mut server.line).unwrap();
+        let url = server.line.split(' ').nth(2).unwrap();
+        server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+        // Far more than a pipe holds.
+        for _ in 0..200 {
+            assert!(server.ask("/a.txt").ends_with("hello\n"));
+        }
+        assert_eq!(server.stop(Signal::INT).0, 0);
+        drop(reader);
     }
-    assert_eq!(server.stop(Signal::INT).0, 0);
 }
 
 #[test]

@@ -29,7 +29,7 @@ const GAP: std::ops::RangeInclusive<u64> = 0..=60_000;
 /// Exit codes: 0 well formed, 1 broken or cut off (with FILE:offset: reason), 2 wrong usage, 4 cannot
 /// read a file.
 #[derive(Debug, Parser)]
-#[command(name = "barewire explain", max_term_width = 80)]
+#[command(name = "barewire explain", bin_name = "barewire explain", max_term_width = 80)]
 struct ExplainTyped {
     /// The bytes; - is standard input [default: -]
     #[arg(value_name = "FILE|-")]
@@ -73,7 +73,7 @@ struct ExplainTyped {
 ///
 /// A line end that is LF alone is sent as CR LF, unless --raw. The answer is explained.
 #[derive(Debug, Parser)]
-#[command(name = "barewire send", max_term_width = 80)]
+#[command(name = "barewire send", bin_name = "barewire send", max_term_width = 80)]
 struct SendTyped {
     /// Where to
     #[arg(value_name = "HOST:PORT")]

@@ -4,7 +4,7 @@
 //! ([`super::span`]). Requests are told by replay, responses by their own reader; the two meet here,
 //! since the end of a response depends on the method of its request (RFC 9112 §6.3).
 //!
-//! Never: an octet that was not masked. [`Conversation::finish`] is the one caller of the one function
+//! Never: an octet that was not masked. `Conversation::finish` is the one caller of the one function
 //! that masks, and the only way out.
 //!
 //! The subtle thing: the same code explains a live connection, a saved file and a test, so that they

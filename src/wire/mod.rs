@@ -5,6 +5,20 @@
 //! them through the [`crate::http`] room that served them, so the explanation cannot differ from what
 //! happened.
 //!
+//! | file | one line |
+//! |---|---|
+//! | [`dictionary`] | what every part means: short, long, section, under a number |
+//! | [`tape`] | what the system calls moved, handed over in batches |
+//! | [`span`] | messages, lines, spans, excerpts |
+//! | `value`, `lexer` | heads, values and chunk lines to spans; which octets are secrets |
+//! | `draft` | a message while it comes, in bounded memory |
+//! | `requests` | the client's octets, replayed through the machine that served them |
+//! | `verdict`, `responses` | the server's octets, by RFC 9112 §6.3 |
+//! | `mask` | secrets painted over, by field and by value |
+//! | [`mod@annotate`] | both directions of a connection to masked messages |
+//! | [`event`], [`live`], [`watch`] | a live connection, and the thread that watches all of them |
+//! | `paint`, [`look`], `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
+//!
 //! Never, in this room: a socket, a file's path, an effect on what is served.
 //!
 //! The subtle thing: with no tape, one branch at each recv and each send is all that is left of it.

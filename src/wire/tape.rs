@@ -148,7 +148,7 @@ impl Tape {
 
     /// Hands this turn's records to the reader.
     pub fn hand_over(&mut self) {
-        if self.batch.records.is_empty() {
+        if self.batch.records.is_empty() && self.dropped == 0 {
             return;
         }
         let fresh = self.empty.try_recv().unwrap_or_default();
@@ -172,6 +172,13 @@ impl Tape {
     /// Whether nothing is waiting to be said as dropped.
     pub(super) fn is_heard(&self) -> bool {
         self.dropped == 0
+    }
+}
+
+/// What was dropped last is said, if there is room for it.
+impl Drop for Tape {
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 
@@ -238,6 +245,13 @@ mod tests {
         tape.record(1, now, What::Sent(1), b"x");
         tape.hand_over();
         assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 5);
+        for _ in 0..=BATCHES {
+            tape.record(1, now, What::Sent(1), b"x");
+            tape.hand_over();
+        }
+        while reel.next(Duration::ZERO).is_some() {}
+        tape.hand_over();
+        assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
         assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Ok(true));
         tape.record(1, now, What::Sent(BATCH + 1), &vec![0; BATCH + 1]);
         tape.record(1, now, What::Sent(1), b"y");
