@@ -184,12 +184,21 @@ impl Browser {
         self.call("DOM.setFileInputFiles", json!({"files": files, "objectId": object}));
     }
 
-    /// Drops files or folders from elsewhere into the middle of the window.
+    /// Drops files or folders from elsewhere into the middle of the window. A page that is just being
+    /// laid out may not have taken the dragover yet, and then there is no drop: a hand would try again.
     #[track_caller]
     pub(crate) fn drop_files(&mut self, files: &[PathBuf]) {
         let data = json!({"items": [], "files": files, "dragOperationsMask": 1});
-        for kind in ["dragEnter", "dragOver", "drop"] {
-            self.call("Input.dispatchDragEvent", json!({"type": kind, "x": 180, "y": 240, "data": data}));
+        self.eval("window.dropped = 0; addEventListener('drop', () => { window.dropped = 1 }, {capture: true, once: true}); 0");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            for kind in ["dragEnter", "dragOver", "drop"] {
+                self.call("Input.dispatchDragEvent", json!({"type": kind, "x": 180, "y": 240, "data": data}));
+            }
+            if self.eval("window.dropped") == json!(1) {
+                return;
+            }
+            assert!(Instant::now() < end, "the page takes no drop");
         }
     }
 
