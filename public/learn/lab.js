@@ -16,11 +16,13 @@ theme.onclick = () => {
 }
 
 const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
-const host = local ? 'localhost' : location.hostname
-const port = location.port || (location.protocol === 'https:' ? '443' : '80')
-for (const text of all('pre code, samp')) {
-  text.textContent = text.textContent.replaceAll('localhost:8080', `${host}:${port}`)
-    .replaceAll('localhost 8080', `${host} ${port}`).replaceAll('port 8080', `port ${port}`)
+const host = location.hostname.replace('[::1]', 'localhost')
+const port = location.port || (location.protocol.length > 5 ? '443' : '80')
+const here = text => text.replaceAll('localhost:8080', `${host}:${port}`).replaceAll('localhost 8080', `${host} ${port}`)
+  .replaceAll('port 8080', `port ${port}`).replaceAll('to localhost', `to ${host}`)
+for (const part of all('pre code, samp, .pic')) {
+  const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) texts.currentNode.data = here(texts.currentNode.data)
 }
 
 for (const code of all('.cmd code')) {
@@ -55,7 +57,7 @@ wire(false)
 const asking = new Worker(URL.createObjectURL(new Blob(['onmessage=e=>fetch(e.data,{method:"HEAD"}).then(r=>postMessage(r.ok),()=>postMessage(false))'])))
 asking.onmessage = answer => {
   asking.terminate()
-  start.hidden = answer.data
+  start.hidden = root.dataset.study = answer.data
   wire(answer.data)
 }
 asking.postMessage(new URL('/.try/', location).href)
