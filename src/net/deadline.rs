@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use super::seat::Seat;
 use crate::http::Phase;
 
-/// The window over which a rate is measured.
+/// The window over which a rate is measured, if nothing else is asked for.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
@@ -41,8 +41,11 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// Octets per second that content must reach, over [`RATE_WINDOW`]; 0 for no minimum.
+    /// Octets per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of
+    /// them; 0 for no minimum.
     pub min_rate: u64,
+    /// How long a window is.
+    pub window: Duration,
     /// How long running answers may go on after a stop.
     pub grace: Duration,
 }
@@ -53,6 +56,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             min_rate: 1024,
+            window: RATE_WINDOW,
             grace: Duration::from_secs(10),
         }
     }
@@ -113,7 +117,7 @@ impl Deadline {
         self.at = match phase {
             Phase::Idle => Some(now + idle(timeouts, scarce)),
             Phase::Head => Some(now + timeouts.head),
-            Phase::Content | Phase::Sending => Some(now + RATE_WINDOW),
+            Phase::Content | Phase::Sending => Some(now + timeouts.window),
             Phase::Owed => None,
             Phase::Lingering => Some(now + LINGER),
         };
@@ -130,7 +134,8 @@ impl Deadline {
         if now < at {
             return false;
         }
-        let least = timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs());
+        let millis = u64::try_from(timeouts.window.as_millis()).unwrap_or(u64::MAX);
+        let least = timeouts.min_rate.saturating_mul(millis) / 1000;
         let enough = match self.phase {
             Phase::Content => self.moved >= least,
             Phase::Sending => self.keeps_the_rate(least),
@@ -138,7 +143,7 @@ impl Deadline {
         };
         if enough {
             self.moved = 0;
-            self.at = Some(now + RATE_WINDOW);
+            self.at = Some(now + timeouts.window);
         }
         !enough
     }
