@@ -31,5 +31,6 @@ mod names;
 mod options;
 mod overload;
 mod ranges;
+mod traced;
 mod unlost;
 mod write;
