@@ -97,14 +97,19 @@ fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::copy(public().join(from), to).unwrap();
         };
-        ["index.html", "script.js", "style.css", "learn/02/index.html", "learn/lab.js", "learn/lab.css"].map(copy);
+        for file in ["index.html", "script.js", "style.css", "learn/02/index.html", "learn/lab.js", "learn/lab.css"] {
+            copy(file);
+        }
         let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
         for path in ["", "learn/02/"] {
-            browser.open(&format!("{}{path}", site.url));
+            browser.open(&format!("{}{path}", site.url.replace("127.0.0.1", "localhost")));
             browser.wait("document.readyState == 'complete'");
             let said = browser.eval("document.querySelector('#start').innerText");
             assert!(said.as_str().unwrap().contains("sandbox"), "{path}: {said}");
-            assert!(browser.eval("document.querySelectorAll('.cp').length").as_u64() > Some(1), "{path}: no copy buttons");
+            assert!(
+                browser.eval("document.querySelectorAll('.cp').length").as_u64() > Some(1),
+                "{path}: no copy buttons"
+            );
         }
     });
 }

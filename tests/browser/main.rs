@@ -77,7 +77,10 @@ fn the_landing_page_loads_whole_and_asks_nobody_else() {
         let asked = browser.asked();
         assert!(asked.len() >= 3, "one page load shows several requests: {asked:?}");
         for url in &asked {
-            assert!(url.starts_with(&site.url) || url.starts_with("data:") || url.starts_with("blob:"), "a foreign request: {url}");
+            assert!(
+                url.starts_with(&site.url) || url.starts_with("data:") || url.starts_with("blob:"),
+                "a foreign request: {url}"
+            );
         }
         assert!(browser.eval("document.title.length") != 0);
         pictures(browser, "landing");

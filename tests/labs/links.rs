@@ -46,7 +46,8 @@ fn every_link_leads_somewhere_and_every_load_stays_here() {
         for token in &all {
             let Token::Open(name, attributes) = token else { continue };
             for (key, link) in attributes {
-                let loads = matches!(key.as_str(), "src" | "srcset" | "poster" | "data") || (key == "href" && name == "link");
+                let loads =
+                    matches!(key.as_str(), "src" | "srcset" | "poster" | "data") || (key == "href" && name == "link");
                 if !loads && key != "href" && key != "action" {
                     assert!(!key.starts_with("on") && key != "style", "{}: {key} in a tag", path.display());
                     continue;
@@ -63,10 +64,8 @@ fn every_link_leads_somewhere_and_every_load_stays_here() {
                 }
             }
         }
-        let ids: Vec<&str> = all
-            .iter()
-            .filter_map(|t| if let Token::Open(_, a) = t { attribute(a, "id") } else { None })
-            .collect();
+        let ids: Vec<&str> =
+            all.iter().filter_map(|t| if let Token::Open(_, a) = t { attribute(a, "id") } else { None }).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{}: an id twice", path.display());
     }
 }
@@ -109,7 +108,8 @@ fn each_lab_has_its_parts() {
                 assert!(text.len() > 100, "{path}: {text}");
             }
         }
-        let text: String = all.iter().filter_map(|t| if let Token::Text(t) = t { Some(t.as_str()) } else { None }).collect();
+        let text: String =
+            all.iter().filter_map(|t| if let Token::Text(t) = t { Some(t.as_str()) } else { None }).collect();
         let octets = text.to_ascii_lowercase().matches("octet").count();
         assert_eq!(octets, 0, "{path} says byte");
     }

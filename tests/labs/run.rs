@@ -171,7 +171,12 @@ impl Lab {
                 Ok(event) => self.events.push(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     let seen: Vec<String> = ours.iter().map(|event| brief(event)).collect();
-                    panic!("{}: {}\nnot on the wire: {missing:#?}\nseen:\n{}", self.name, step.command, seen.join("\n"));
+                    panic!(
+                        "{}: {}\nnot on the wire: {missing:#?}\nseen:\n{}",
+                        self.name,
+                        step.command,
+                        seen.join("\n")
+                    );
                 }
             }
         }
@@ -180,7 +185,8 @@ impl Lab {
     /// A link into the wire view leads to a request of this command.
     fn find(&self, step: &Step, before: u64) {
         for find in &step.finds {
-            let requests = self.events.iter().filter(|e| e["event"] == "request" && e["connection"].as_u64() > Some(before));
+            let requests =
+                self.events.iter().filter(|e| e["event"] == "request" && e["connection"].as_u64() > Some(before));
             let mut titles =
                 requests.map(|e| format!("{} {}", e["method"].as_str().unwrap(), e["target"].as_str().unwrap()));
             assert!(
