@@ -59,6 +59,9 @@ impl Client {
             Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
                 self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
             }
+            Ok(Answer::CollectRaw { .. } | Answer::Verbatim(_)) => {
+                self.deliver(problem(Status::NOT_IMPLEMENTED, &request, cx), cx);
+            }
             Ok(Answer::Collect { limit, then }) => {
                 self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
                 self.connection.continue_(self.outbox.buffer(cx.spare));

@@ -126,7 +126,8 @@ impl Outbox {
     /// What the kernel says when a small file cannot be read.
     pub fn push(&mut self, body: Body) -> io::Result<bool> {
         match body {
-            Body::Empty => {}
+            Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
+            Body::UntilClose(octets) => self.buffer.extend_from_slice(&octets),
             Body::Octets(octets) if octets.len() as u64 <= SMALL => self.buffer.extend_from_slice(&octets),
             Body::Octets(octets) => self.parts.push_back(Part::Octets { octets, from: 0 }),
             Body::File { file, from, len } => {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::response::Response;
+use super::script::{Meter, ReceivedJob, Verbatim};
 use crate::http::{Method, Prepared, Refusal, Request};
 
 /// Who asks, and when.
@@ -84,6 +85,16 @@ pub enum Answer {
         /// Opens the sink, before 100 (Continue) is sent and before any content is read.
         open: OpenSink,
     },
+    /// After the whole request has been collected as it came, framing included: at most `limit` octets
+    /// behind the head, more is 413.
+    CollectRaw {
+        /// The most octets behind the head.
+        limit: u64,
+        /// What happens with them.
+        then: ReceivedJob,
+    },
+    /// With octets as they stand, whatever they are; then the connection ends.
+    Verbatim(Box<Verbatim>),
 }
 
 impl From<Response> for Answer {
@@ -100,6 +111,11 @@ pub trait Sink: Send {
     /// # Errors
     /// The response that ends the exchange; the sink is dropped.
     fn write(&mut self, octets: &[u8]) -> Result<(), Response>;
+
+    /// The content is complete, and came like this.
+    fn measured(&mut self, meter: &Meter) {
+        let _ = meter;
+    }
 
     /// The content is complete.
     fn finish(self: Box<Self>) -> Response;
