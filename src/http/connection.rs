@@ -332,7 +332,7 @@ impl Connection {
             (line, transfer) = match (length, self.version) {
                 (Length::Known(length), _) => (Some(("Content-Length", length)), Transfer::Exactly(length)),
                 (Length::Unknown, Version::Http11) => (Some(("Transfer-Encoding", 0)), Transfer::Chunked),
-                (Length::Unknown, Version::Http10) => {
+                (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => {
                     // Nothing but the close can tell the end, to a HEAD's reader too.
                     self.persistent = false;
                     (None, Transfer::UntilClose)
@@ -350,6 +350,14 @@ impl Connection {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle();
         prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.writing = Writing::Sending;
+    }
+
+    /// Somebody else writes the octets of this response, whatever they are, so that nobody knows where
+    /// they end: the connection goes no further. From here on it is as after [`Connection::respond`].
+    pub fn respond_verbatim(&mut self) {
+        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
+        self.persistent = false;
         self.writing = Writing::Sending;
     }
 
