@@ -98,11 +98,6 @@ impl Connection {
         self.method
     }
 
-    /// The version of the request being answered.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
     /// Whether the connection will go on after this exchange.
     pub fn is_persistent(&self) -> bool {
         self.persistent
@@ -326,8 +321,7 @@ impl Connection {
     ) -> Transfer {
         debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
         self.settle();
-        let mut line = None;
-        let mut transfer = Transfer::Nothing;
+        let (mut line, mut transfer) = (None, Transfer::Nothing);
         if !status.forbids_content() {
             (line, transfer) = match (length, self.version) {
                 (Length::Known(length), _) => (Some(("Content-Length", length)), Transfer::Exactly(length)),
@@ -353,10 +347,8 @@ impl Connection {
         self.writing = Writing::Sending;
     }
 
-    /// Somebody else writes the octets of this response, whatever they are, so that nobody knows where
-    /// they end: the connection goes no further. From here on it is as after [`Connection::respond`].
+    /// Somebody else writes the octets of this response: nobody knows where they end, so it is the last.
     pub fn respond_verbatim(&mut self) {
-        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.persistent = false;
         self.writing = Writing::Sending;
     }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::script::{Chunks, Pause, Script, Source, UntilClose};
+use super::script::{Chunks, Pause, Script, Source};
 use crate::http::{Fields, Length, Status};
 
 /// Fields that only the connection may write: they say what it does, so they must not be guessed.
@@ -115,7 +115,7 @@ pub enum Body {
     /// In chunks of chosen borders.
     Chunks(Box<Chunks>),
     /// Without a length: the connection ends behind it.
-    UntilClose(UntilClose),
+    UntilClose(Octets),
     /// Made while it is sent.
     Stream(Box<dyn Source>),
 }
