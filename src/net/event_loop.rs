@@ -247,7 +247,7 @@ impl EventLoop {
         }
         // The turn's own clock: what the turn itself took is far below the grain of the wheel.
         let now = self.now;
-        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(now));
+        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(Instant::now()));
         let ends =
             [self.wheel.wait(now), silence, self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
         ends.into_iter().flatten().min()
