@@ -1,6 +1,7 @@
 //! One loop: poll, then accept, serve, take results, look at deadlines; and again.
 //!
-//! Never: a lock on the way of a request, a call that blocks. What may block is with the workers.
+//! Never: a call that blocks. What may block is with the workers, and to hand it to them takes the only
+//! lock there is on the way of a request, for as long as it takes to put it into a queue.
 //!
 //! The subtle things:
 //! - A connection is served straight after its accept and registered only if it is still there then:

@@ -1,6 +1,6 @@
 //! The reading side of a client: from `recv` to events.
 //!
-//! Never: an answer, a send. What the machine finds is handed to [`super::exchange`].
+//! Never: an answer, a send. What the machine finds is handed to [`super::answering`].
 //!
 //! The subtle things:
 //! - Octets go from the loop's scratch into the machine without being copied. Only what is left over (a
