@@ -1,6 +1,7 @@
 //! One loop: poll, then accept, serve, take results, look at deadlines; and again.
 //!
-//! Never: a lock on the way of a request, a call that blocks. What may block is with the workers.
+//! Never: a call that blocks. What may block is with the workers, and to hand it to them takes the only
+//! lock there is on the way of a request, for as long as it takes to put it into a queue.
 //!
 //! The subtle things:
 //! - A connection is served straight after its accept and registered only if it is still there then:
@@ -10,6 +11,8 @@
 //! - Out of descriptors, the listener stays readable for ever and would spin. The spare descriptor is
 //!   given up to accept one client and tell it 503; then accepting pauses.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +24,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
-use super::client::{Client, Context, Tally};
+use super::client::Client;
+use super::context::{Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
@@ -98,6 +102,8 @@ pub struct EventLoop {
     pub(super) now: Instant,
     wall: SystemTime,
     again: Vec<Seat>,
+    /// Silences in answers with a script, the one that ends first on top.
+    silences: BinaryHeap<Reverse<(Instant, Seat)>>,
     pub(super) paused_until: Option<Instant>,
     /// When the grace ends, once draining has begun.
     grace_ends: Option<Instant>,
@@ -143,6 +149,7 @@ impl EventLoop {
             now,
             wall,
             again: Vec::new(),
+            silences: BinaryHeap::new(),
             paused_until: None,
             grace_ends: None,
         };
@@ -170,6 +177,7 @@ impl EventLoop {
             }
             self.take_results();
             self.accept_all();
+            self.break_silences();
             self.look_at_deadlines();
             self.hand_over();
         }
@@ -240,7 +248,9 @@ impl EventLoop {
         }
         // The turn's own clock: what the turn itself took is far below the grain of the wheel.
         let now = self.now;
-        let ends = [self.wheel.wait(now), self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
+        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(Instant::now()));
+        let ends =
+            [self.wheel.wait(now), silence, self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
         ends.into_iter().flatten().min()
     }
 
@@ -323,6 +333,9 @@ impl EventLoop {
                 if client.wants_turn() {
                     self.again.push(seat);
                 }
+                if let Some(until) = client.silence() {
+                    self.silences.push(Reverse((until, seat)));
+                }
                 if let Some(at) = client.deadline() {
                     let due = self.wheel.tick_of(at);
                     if client.armed.is_none_or(|armed| due < armed) {
@@ -338,6 +351,16 @@ impl EventLoop {
         self.with(|cx| client.leave(ended, cx));
         self.common.admission.leave(client.peer());
         self.roster.release(seat);
+    }
+
+    /// Gives a turn to those whose silence is over; who has left meanwhile is not found.
+    fn break_silences(&mut self) {
+        while let Some(Reverse((until, seat))) = self.silences.peek().copied()
+            && until <= self.now
+        {
+            self.silences.pop();
+            self.serve(seat, |_| ());
+        }
     }
 
     fn look_at_deadlines(&mut self) {

@@ -3,7 +3,7 @@
 //! Never: an option or a default of the command line, a signal.
 //!
 //! The subtle thing: each loop owns its service ([`Service::fork`]) and its own listening sockets, so
-//! nothing on the way of a request is shared but the count of seats.
+//! nothing on the way of a request is shared but the count of seats and the queue of the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -178,7 +178,9 @@ impl Server {
             result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
         }
         self.workers.close();
-        if self.common.cut_off.load(Ordering::Relaxed) == 0 {
+        // A worker that asks a source may be kept by it for ever, and nobody is served by it any more.
+        let kept = self.workers.is_kept();
+        if self.common.cut_off.load(Ordering::Relaxed) == 0 && !kept {
             self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         if let Some(written) = self.written {

@@ -304,12 +304,9 @@ pub fn impossible(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) 
 
 /// 405, with what works instead (RFC 9110 §15.5.6 demands `Allow`).
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
-    let mut problem = Problem::new(Status::METHOD_NOT_ALLOWED);
-    problem.sentence = match allowed {
-        [] => "No method works here.".into(),
-        _ => format!("What works here: {}.", names(allowed)),
-    };
-    page::problem(request, &problem).field("Allow", names(allowed))
+    let allow = names(allowed);
+    let problem = Problem::method_not_allowed(request.method_name(), &allow);
+    page::problem(request, &problem).field("Allow", allow)
 }
 
 /// The answer to OPTIONS.
@@ -392,7 +389,7 @@ mod tests {
                 (response, Some(0))
             }
             Answer::Collect { limit, then } => (then(content.to_vec()), Some(limit)),
-            Answer::Ready(_) | Answer::ReadyFile(..) | Answer::Receive { .. } => panic!("{head}"),
+            _ => panic!("{head}"),
         }
     }
 
