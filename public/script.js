@@ -70,7 +70,7 @@ else {
   asking.onmessage = async ({ data: study }) => {
     asking.terminate()
     root.dataset.study = study
-    one('#start').hidden = study
+    one('#start').hidden = one('.bits').hidden = study
     one('.wire').hidden = !study || !local
     document.querySelectorAll('em').forEach(em => em.hidden = study)
     if (study) await echo()

@@ -131,3 +131,33 @@ fn without_scripts_every_command_is_still_there() {
         }
     });
 }
+
+#[test]
+fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wire() {
+    in_browser("landing-study", |browser, _| {
+        let site = Site::serve_at("127.0.0.1", &public(), &["--study"]);
+        browser.open(&site.url);
+        settled(browser);
+        browser.wait("document.querySelector('#rq-title').textContent.includes('just sent')");
+        let sent = browser.eval("document.querySelector('#rq').innerText");
+        let sent = sent.as_str().unwrap();
+        let host = site.url.trim_start_matches("http://").trim_end_matches('/');
+        assert!(sent.starts_with("GET /.try/echo HTTP/1.1"), "{sent}");
+        assert!(sent.contains(&format!("Host: {host}")) && sent.contains("Sec-Fetch-Site: same-origin"), "{sent}");
+        assert!(browser.eval("document.querySelector('#rs').innerText").as_str().unwrap().contains("200"));
+        assert_eq!(browser.eval("document.querySelector('#start').hidden"), true);
+        assert_eq!(browser.eval("document.querySelector('.go .wire').hidden"), false);
+        assert_eq!(browser.complaints(), NOTHING);
+        browser.wait("!document.querySelector('#loads').hidden");
+        pictures_of(browser, "landing-study", 1500, 844);
+        assert_eq!(browser.eval(PALE), json!([]));
+        browser.open(&format!("{}learn/02/", site.url));
+        browser.wait("document.documentElement.dataset.study == 'true'");
+        assert_eq!(browser.eval("document.querySelector('#start').hidden"), true);
+        let links =
+            "[...document.querySelectorAll('.look .wire')].filter(a => !a.hidden).map(a => a.getAttribute('href'))";
+        assert_eq!(browser.eval(links), json!(["/.wire#find=GET%20/a", "/.wire#find=GET%20/hello.txt"]));
+        assert_eq!(browser.complaints(), NOTHING);
+        pictures_of(browser, "lab-02-study", 1500, 844);
+    });
+}
