@@ -72,6 +72,10 @@ impl Lab {
     /// A command or a line of a page, as it is on this machine.
     fn local(&mut self, text: &str) -> String {
         let examples = Path::new(env!("CARGO_BIN_EXE_barewire")).with_file_name("examples");
+        for name in text.split("cargo run --example ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
+            // `cargo test` builds the examples, `cargo test --test labs` does not.
+            assert!(examples.join(name).is_file(), "{name} is missing: cargo build --examples");
+        }
         let mut text = text.replace("cargo run --example ", &format!("{}/", examples.display()));
         while let Some(at) = text.find("127.0.0.1:7") {
             let named = text[at..at + "127.0.0.1:7003".len()].to_string();
