@@ -62,6 +62,6 @@ asking.onmessage = answer => {
 }
 asking.postMessage(new URL('/.try/', location).href)
 // One tab for the wire view, so that the lab stays where it is.
-all('.wire').forEach(link => link.target = 'wire')
+all('[href^="/.wire"]').forEach(link => link.target = 'wire')
 })
 })()

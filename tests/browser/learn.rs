@@ -135,7 +135,7 @@ fn without_scripts_every_command_is_still_there() {
 #[test]
 fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wire() {
     in_browser("landing-study", |browser, _| {
-        let site = Site::serve_at("127.0.0.1", &public(), &["--study"]);
+        let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
         browser.open(&site.url);
         settled(browser);
         browser.wait("document.querySelector('#rq-title').textContent.includes('just sent')");

@@ -44,7 +44,7 @@ impl Lab {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         fs::create_dir_all(&folder).unwrap();
         let mut server = clean(Command::new(env!("CARGO_BIN_EXE_barewire")), &folder)
-            .args(["--port", "0", "--wire=json"])
+            .args(["--port", "0", "--study", "--wire-port", "0", "--wire=json"])
             .arg(site)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
