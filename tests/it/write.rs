@@ -530,7 +530,7 @@ fn curl_uploads_in_all_its_ways() {
 fn a_get_behind_a_put_in_the_same_recv_sees_what_was_put() {
     let folder = Folder::new();
     fs::write(folder.join("f.txt"), "old").unwrap();
-    let server = Server::start(&folder, &["--write"]);
+    let server = Server::start(&folder, &["--write", "--loops", "1"]);
     let mut client = Client::connect(&server);
     for round in 0..20 {
         // So old, and asked for so often, that it lies ready.
