@@ -28,7 +28,7 @@ const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
 impl Client {
     /// A request has come.
-    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
+    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
         self.deadline.renew();
         self.exchange.reason = None;
@@ -36,11 +36,11 @@ impl Client {
         if cx.journal.is_on() {
             self.exchange.entry = Some(Box::new(Entry::of(&request, cx.wall)));
         }
-        self.ask(request, framing, cx);
+        self.ask(request, framing, arrival, cx);
     }
 
-    fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: *cx.arrival };
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         match answer {
@@ -162,12 +162,12 @@ impl Client {
         self.away = false;
         self.warming = false;
         // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
-        *cx.arrival += 1;
+        cx.arrivals.next();
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
-                return self.ask(*request, framing, cx);
+                return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
                 self.connection.continue_(self.outbox.buffer(cx.spare));
@@ -215,7 +215,7 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: *cx.arrival };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
         self.deliver(response, cx);
     }

@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
 use super::client::Client;
-use super::context::{Context, Tally};
+use super::context::{Arrivals, Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
@@ -97,7 +97,7 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
-    arrival: u64,
+    arrived: Arrivals,
     tape: Option<Tape>,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
@@ -145,7 +145,7 @@ impl EventLoop {
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
-            arrival: 0,
+            arrived: Arrivals::default(),
             tape: None,
             date: HttpDate::new(wall),
             now,
@@ -171,6 +171,7 @@ impl EventLoop {
                 _ => {}
             }
             self.read_clocks();
+            self.arrived.begin_turn();
             for seat in std::mem::take(&mut self.again) {
                 self.serve(seat, Client::promised);
             }
@@ -323,7 +324,7 @@ impl EventLoop {
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
-            arrival: &mut self.arrival,
+            arrivals: &mut self.arrived,
             tape: self.tape.as_mut(),
         })
     }

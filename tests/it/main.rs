@@ -22,6 +22,7 @@ mod drain;
 mod exchange;
 mod faults;
 mod files;
+mod fresh;
 mod guard;
 mod leak;
 mod listing;
