@@ -164,7 +164,8 @@ fn idle(timeouts: &Timeouts, scarce: bool) -> Duration {
 }
 
 /// The grain of the wheel: deadlines are kept within it.
-const TICK: Duration = Duration::from_millis(100);
+const TICK_MILLIS: u32 = 100;
+const TICKS_PER_SECOND: u64 = 10;
 /// Slots of the wheel: 51.2 s; a later deadline waits in the last slot and is entered again.
 const SLOTS: usize = 512;
 
@@ -176,12 +177,15 @@ pub struct Wheel {
     tick: u64,
     slots: Vec<Vec<Seat>>,
     entries: usize,
+    /// No slot before this tick has an entry: the search for the next one goes on from here, and does
+    /// not walk over the same empty slots in every turn of the loop.
+    soonest: u64,
 }
 
 impl Wheel {
     /// An empty wheel.
     pub fn new(now: Instant) -> Wheel {
-        Wheel { start: now, tick: 0, slots: vec![Vec::new(); SLOTS], entries: 0 }
+        Wheel { start: now, tick: 0, slots: vec![Vec::new(); SLOTS], entries: 0, soonest: 0 }
     }
 
     /// Enters `seat`; returns the tick at which it will come up, at the latest one tick after `at`.
@@ -189,17 +193,27 @@ impl Wheel {
         let due = self.tick_of(at).clamp(self.tick, self.tick + SLOTS as u64 - 1);
         self.slots[due as usize % SLOTS].push(seat);
         self.entries += 1;
+        self.soonest = self.soonest.min(due);
         due
     }
 
     /// The tick in which `at` is over.
     pub fn tick_of(&self, at: Instant) -> u64 {
-        (at.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64 + 1
+        self.ticks_until(at) + 1
+    }
+
+    /// Whole ticks; without the division of 128 bits that nanoseconds would ask for.
+    fn ticks_until(&self, at: Instant) -> u64 {
+        let time = at.saturating_duration_since(self.start);
+        time.as_secs() * TICKS_PER_SECOND + u64::from(time.subsec_millis() / TICK_MILLIS)
     }
 
     /// Takes out every seat whose tick has come.
     pub fn expire(&mut self, now: Instant, out: &mut Vec<Seat>) {
-        let current = (now.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64;
+        let current = self.ticks_until(now);
+        if current < self.tick {
+            return;
+        }
         // After a long sleep every slot is looked at once, and not once per missed turn of the wheel.
         let first = self.tick.max((current + 1).saturating_sub(SLOTS as u64));
         for tick in first..=current {
@@ -211,12 +225,14 @@ impl Wheel {
     }
 
     /// How long the poller may sleep; `None` when nobody has a deadline.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
+    pub fn wait(&mut self, now: Instant) -> Option<Duration> {
+        self.soonest = self.soonest.max(self.tick);
         if self.entries == 0 {
             return None;
         }
-        let next = (self.tick..self.tick + SLOTS as u64).find(|t| !self.slots[*t as usize % SLOTS].is_empty())?;
-        let at = self.start + Duration::from_nanos((next * TICK.as_nanos() as u64).min(u64::MAX / 2));
+        let mut ahead = self.soonest..self.tick + SLOTS as u64;
+        self.soonest = ahead.find(|tick| !self.slots[*tick as usize % SLOTS].is_empty())?;
+        let at = self.start + Duration::from_millis(self.soonest * u64::from(TICK_MILLIS));
         Some(at.saturating_duration_since(now))
     }
 }
@@ -333,7 +349,7 @@ mod tests {
         }
         assert_eq!(seen.len(), 100);
         // The far one waits in the last slot, and comes up to be entered again.
-        assert!(wheel.wait(at(5000)).unwrap() < TICK * SLOTS as u32);
+        assert!(wheel.wait(at(5000)).unwrap() < Duration::from_millis(SLOTS as u64 * u64::from(TICK_MILLIS)));
         wheel.expire(at(9_000_000), &mut seen);
         assert_eq!((seen.len(), wheel.wait(at(9_000_000))), (101, None));
     }

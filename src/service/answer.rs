@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::response::Response;
+use super::script::{Meter, Received, Verbatim};
 use crate::http::{Method, Prepared, Refusal, Request};
 
 /// Who asks, and when.
@@ -57,6 +58,9 @@ pub type Job = Box<dyn FnOnce() -> Outcome + Send>;
 /// Work for a worker that needs the whole content.
 pub type ContentJob = Box<dyn FnOnce(Vec<u8>) -> Response + Send>;
 
+/// Work for a worker that needs the request as it came.
+pub type ReceivedJob = Box<dyn FnOnce(Received) -> Response + Send>;
+
 /// Opens the place content is streamed to, or answers why not; nothing of the content has been read.
 pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 
@@ -84,6 +88,16 @@ pub enum Answer {
         /// Opens the sink, before 100 (Continue) is sent and before any content is read.
         open: OpenSink,
     },
+    /// After the whole request has been collected as it came, framing included: at most `limit` octets
+    /// behind the head, more is 413.
+    CollectRaw {
+        /// The most octets behind the head.
+        limit: u64,
+        /// What happens with them.
+        then: ReceivedJob,
+    },
+    /// With octets as they stand, whatever they are; then the connection ends.
+    Verbatim(Box<Verbatim>),
 }
 
 impl From<Response> for Answer {
@@ -100,6 +114,11 @@ pub trait Sink: Send {
     /// # Errors
     /// The response that ends the exchange; the sink is dropped.
     fn write(&mut self, octets: &[u8]) -> Result<(), Response>;
+
+    /// The content is complete, and came like this.
+    fn measured(&mut self, meter: &Meter) {
+        let _ = meter;
+    }
 
     /// The content is complete.
     fn finish(self: Box<Self>) -> Response;

@@ -32,6 +32,7 @@ use super::origin::{self, Foreign, Hosts, Writes};
 use super::page::{self, Problem};
 use super::response::Response;
 use super::router;
+use super::script::Meter;
 use crate::http::{Method, Refusal, Request, Status};
 
 /// The field that keeps foreign pages from embedding.
@@ -209,6 +210,11 @@ fn marked(answer: Answer, policy: &'static str) -> Answer {
         Answer::Collect { limit, then } => {
             Answer::Collect { limit, then: Box::new(move |content| mark(then(content), policy)) }
         }
+        Answer::CollectRaw { limit, then } => {
+            Answer::CollectRaw { limit, then: Box::new(move |received| mark(then(received), policy)) }
+        }
+        // As it stands means: without a field more.
+        Answer::Verbatim(verbatim) => Answer::Verbatim(verbatim),
         Answer::Receive { limit, open } => Answer::Receive {
             limit,
             open: Box::new(move || match open() {
@@ -236,6 +242,10 @@ struct Marked {
 impl Sink for Marked {
     fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
         self.sink.write(octets).map_err(|response| mark(response, self.policy))
+    }
+
+    fn measured(&mut self, meter: &Meter) {
+        self.sink.measured(meter);
     }
 
     fn finish(self: Box<Self>) -> Response {

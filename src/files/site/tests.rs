@@ -38,6 +38,7 @@ impl Seen {
                     Piece::Range { from, len } => read(&file, from, len),
                 })
                 .collect(),
+            other => panic!("a site has no reason for {other:?}"),
         };
         assert_eq!(content.len() as u64, length);
         Seen { code, fields: String::from_utf8_lossy(fields.octets()).replace("\r\n", "\n"), content }
