@@ -100,6 +100,7 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
+    arrival: u64,
     tape: Option<Tape>,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
@@ -148,6 +149,7 @@ impl EventLoop {
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
+            arrival: 0,
             tape: None,
             date: HttpDate::new(wall),
             now,
@@ -325,6 +327,7 @@ impl EventLoop {
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
+            arrival: &mut self.arrival,
             tape: self.tape.as_mut(),
         })
     }
@@ -340,11 +343,11 @@ impl EventLoop {
                 if let Some(until) = client.silence() {
                     self.silences.push(Reverse((until, seat)));
                 }
-                if let Some(at) = client.deadline() {
-                    let due = self.wheel.tick_of(at);
-                    if client.armed.is_none_or(|armed| due < armed) {
-                        client.armed = Some(self.wheel.enter(seat, at));
-                    }
+                if let Some(at) = client.deadline()
+                    && client.armed.is_none_or(|armed| at < armed)
+                {
+                    self.wheel.enter(seat, at);
+                    client.armed = Some(at);
                 }
                 self.roster.put(seat, client);
             }

@@ -103,6 +103,7 @@ impl Client {
                 Ok(0)
             }
             Ok(count) => {
+                *cx.arrival += 1;
                 if let Intake::Receiving(receiving) = &mut self.intake {
                     receiving.gauge.received(count, Instant::now());
                 }
