@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[path = "cli/tools.rs"]
+mod tools;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_barewire");
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -540,12 +543,25 @@ fn help_manual_completions_and_readme_list_the_same_options() {
     assert_eq!(long_options(&first_column), expected, "README");
 
     assert_eq!(long_options(&print(&["-h"])), expected, "-h");
-    let manual = lines_that(&print(&["--man"]), |line| line.starts_with("\\fB"));
-    let manual = manual.replace("\\-", "-").replace("\\fB", " ").replace("\\fR", " ");
-    assert_eq!(long_options(&manual), expected, "manual");
+    let manual = print(&["--man"]).replace("\\-", "-");
+    let options_in = |text: &str| {
+        let lines = lines_that(text, |line| line.starts_with("\\fB-"));
+        long_options(&lines.replace("\\fB", " ").replace("\\fR", " "))
+    };
+    let parts: Vec<&str> = manual.split("\n.SH \"BAREWIRE ").collect();
+    assert_eq!(options_in(parts[0]), expected, "manual");
+    let mut every = expected;
+    for (tool, part) in ["EXPLAIN", "SEND"].into_iter().zip(&parts[1..]) {
+        let long = print(&[&tool.to_lowercase(), "--help"]);
+        let own = long_options(&lines_that(&long, |line| line.trim_start().starts_with('-')));
+        assert!(part.starts_with(&format!("{tool}\"\n")) && part.contains("\n.SS OPTIONS\n"), "{part}");
+        assert_eq!(options_in(part), own, "manual of {tool}");
+        assert!(own.len() >= 7, "{own:?}");
+        every.extend(own);
+    }
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = print(&["--completions", shell]).replace("-l ", "--");
-        for option in &expected {
+        for option in &every {
             assert!(script.contains(option.as_str()), "{shell}: {option}");
         }
     }
