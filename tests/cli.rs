@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[path = "cli/shown.rs"]
+mod shown;
 #[path = "cli/tools.rs"]
 mod tools;
 
@@ -98,6 +100,12 @@ impl Server {
     fn start(command: &mut Command) -> Server {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
+        Server::heard(child, stderr)
+    }
+
+    /// Waits until it says that it listens.
+    #[track_caller]
+    fn heard(child: Child, stderr: BufReader<ChildStderr>) -> Server {
         let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
         loop {
             let mut line = String::new();
@@ -978,10 +986,7 @@ fn wire_of(folder: &Folder, arguments: &[&str], ask: impl FnOnce(&Server)) -> St
     let mut command = barewire(folder, arguments);
     let mut child = command.stdout(File::create(&out).unwrap()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
-    server.stderr.read_line(&mut server.line).unwrap();
-    let url = server.line.split(' ').nth(2).unwrap();
-    server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let server = Server::heard(child, stderr);
     ask(&server);
     // At the end everything that was recorded is printed.
     assert_eq!(server.stop(Signal::INT).0, 0);
@@ -1079,10 +1084,7 @@ fn a_view_that_nobody_reads_or_whose_reader_has_left_does_not_stop_the_server() 
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let reader = child.stdout.take().filter(|_| stays);
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
-        server.stderr.read_line(&mut server.line).unwrap();
-        let url = server.line.split(' ').nth(2).unwrap();
-        server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+        let server = Server::heard(child, stderr);
         // Far more than a pipe holds.
         for _ in 0..200 {
             assert!(server.ask("/a.txt").ends_with("hello\n"));
