@@ -60,7 +60,7 @@ impl Client {
             Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
                 if too_long(framing, limit) =>
             {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
+                self.deliver(too_large(limit, &request, cx), cx);
             }
             Ok(Answer::Verbatim(verbatim)) => {
                 self.intake = Intake::Discarding;
@@ -108,8 +108,8 @@ impl Client {
     pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(collecting) => problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx),
-                Intake::Receiving(receiving) => problem(Status::CONTENT_TOO_LARGE, &receiving.request, cx),
+                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
+                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
                 _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
@@ -122,7 +122,7 @@ impl Client {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
             Intake::Collecting(collecting) if !collecting.fits() => {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx), cx);
+                self.deliver(too_large(collecting.limit, &collecting.request, cx), cx);
             }
             Intake::Collecting(collecting) => {
                 let (job, request) = collecting.finish();
@@ -338,6 +338,11 @@ fn too_long(framing: Framing, limit: u64) -> bool {
 /// The page of an answer that no service has made, with the fields of those it makes.
 fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
     cx.service.dress(Some(request), page::problem(request, &Problem::new(status)))
+}
+
+/// The same for more content than `limit`.
+fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), page::problem(request, &Problem::too_large(limit)))
 }
 
 fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {

@@ -19,7 +19,6 @@ use super::admission::Denied;
 use super::client::Client;
 use super::ended::Ended;
 use super::event_loop::EventLoop;
-use super::overload;
 
 /// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -76,7 +75,7 @@ impl EventLoop {
         let door = &mut self.doors[number];
         door.spare = None;
         if let Ok((socket, _)) = door.socket.accept() {
-            overload::refuse(&socket, &self.date);
+            self.overload.refuse(&socket, &self.date);
         }
         let door = &mut self.doors[number];
         door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
@@ -87,7 +86,7 @@ impl EventLoop {
             let room = denied == Denied::Full && self.make_room();
             if !(room && self.common.admission.enter(peer).is_ok()) {
                 log::debug!("{peer}: {}", Ended::Shed.explain());
-                overload::refuse(&socket, &self.date);
+                self.overload.refuse(&socket, &self.date);
                 return;
             }
         }

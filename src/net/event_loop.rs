@@ -32,11 +32,12 @@ use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
 use super::outbox::Spare;
+use super::overload::Overload;
 use super::roster::Roster;
 use super::seat::Seat;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
-use crate::service::Service;
+use crate::service::{Service, page};
 use crate::wire::Tape;
 
 /// Where octets are received before anybody owns them.
@@ -93,6 +94,8 @@ pub struct EventLoop {
     wheel: Wheel,
     desk: Desk,
     pub(super) service: Box<dyn Service>,
+    /// What is said to whom there is no seat for.
+    pub(super) overload: Overload,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,
@@ -140,6 +143,7 @@ impl EventLoop {
             arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
+            overload: Overload::new(service.dress(None, page::overload())),
             service,
             journal,
             spare: Spare::default(),
