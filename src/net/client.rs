@@ -23,7 +23,7 @@ use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::outbox::{Flushed, Outbox, Sent};
+use super::outbox::{Flushed, How, Outbox, Sent};
 use super::play::Play;
 use super::seat::Seat;
 use crate::http::{Connection, Phase};
@@ -246,7 +246,8 @@ impl Client {
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
         let (tape, number) = (&mut cx.tape, self.number);
         let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
-        let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
+        let how = How { fin_follows, sendfile: cx.sendfile };
+        let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();

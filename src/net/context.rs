@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub timeouts: &'a Timeouts,
     /// Bounds of a message.
     pub limits: &'a Limits,
+    /// Files go by `sendfile`.
+    pub sendfile: bool,
     /// The server is stopping.
     pub draining: bool,
     /// Few seats are left.

@@ -52,6 +52,8 @@ pub struct Common {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// Files go by `sendfile`; else they are read and sent.
+    pub sendfile: bool,
     /// The seats.
     pub admission: Admission,
     /// 0 serving, 1 draining, 2 stopping at once.
@@ -317,6 +319,7 @@ impl EventLoop {
             journal: &mut self.journal,
             timeouts: &self.common.timeouts,
             limits: &self.common.limits,
+            sendfile: self.common.sendfile,
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
