@@ -98,7 +98,7 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
-    tape: Option<Tape>,
+    pub(super) tape: Option<Tape>,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
     wall: SystemTime,

@@ -19,6 +19,7 @@ mod clocks;
 mod conditional;
 mod corpus;
 mod drain;
+mod ended;
 mod exchange;
 mod faults;
 mod files;
