@@ -83,6 +83,9 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     }
     let writes = options.files.writing().is_some();
     match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes) {
+        Ok(()) if options.files.symlinks == Symlinks::Any => {
+            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
+        }
         Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }

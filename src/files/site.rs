@@ -119,7 +119,7 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let root = &self.shared.place.root;
-        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit.now)) {
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
             return ready;
         }
         if let Some(answer) = self.shared.write(request, visit) {

@@ -40,7 +40,7 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: *cx.arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         match answer {
@@ -161,6 +161,8 @@ impl Client {
         }
         self.away = false;
         self.warming = false;
+        // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
+        *cx.arrival += 1;
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
@@ -223,7 +225,7 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: *cx.arrival };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
             Ended::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
             _ => refusal.fault.name().to_string(),

@@ -73,8 +73,8 @@ pub struct Client {
     queued: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
-    /// The earliest tick at which the wheel will ask about this client.
-    pub(super) armed: Option<u64>,
+    /// The moment for which the wheel has this client; it asks not later than that.
+    pub(super) armed: Option<Instant>,
 }
 
 impl Client {

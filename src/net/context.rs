@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub scarce: bool,
     /// What has been done, for the last line.
     pub tally: &'a mut Tally,
+    /// Counts arrivals of octets and of results ([`crate::service::Visit::arrival`]).
+    pub arrival: &'a mut u64,
     /// Where octets are recorded, if anybody wants to see them.
     pub tape: Option<&'a mut Tape>,
 }

@@ -1,6 +1,7 @@
 //! One loop: poll, then accept, serve, take results, look at deadlines; and again.
 //!
-//! Never: a lock on the way of a request, a call that blocks. What may block is with the workers.
+//! Never: a call that blocks. What may block is with the workers, and to hand it to them takes the only
+//! lock there is on the way of a request, for as long as it takes to put it into a queue.
 //!
 //! The subtle things:
 //! - A connection is served straight after its accept and registered only if it is still there then:
@@ -98,6 +99,7 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
+    arrival: u64,
     pub(super) tape: Option<Tape>,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
@@ -145,6 +147,7 @@ impl EventLoop {
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
+            arrival: 0,
             tape: None,
             date: HttpDate::new(wall),
             now,
@@ -323,6 +326,7 @@ impl EventLoop {
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
+            arrival: &mut self.arrival,
             tape: self.tape.as_mut(),
         })
     }
@@ -338,11 +342,11 @@ impl EventLoop {
                 if let Some(until) = client.silence() {
                     self.silences.push(Reverse((until, seat)));
                 }
-                if let Some(at) = client.deadline() {
-                    let due = self.wheel.tick_of(at);
-                    if client.armed.is_none_or(|armed| due < armed) {
-                        client.armed = Some(self.wheel.enter(seat, at));
-                    }
+                if let Some(at) = client.deadline()
+                    && client.armed.is_none_or(|armed| at < armed)
+                {
+                    self.wheel.enter(seat, at);
+                    client.armed = Some(at);
                 }
                 self.roster.put(seat, client);
             }

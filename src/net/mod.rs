@@ -10,7 +10,7 @@
 //!
 //! Never, in this room: a rule of HTTP (the machine in [`crate::http::connection`] knows those), a path.
 //!
-//! The subtle thing: nothing on a loop blocks, and nothing on the way of a request is locked. Every
+//! The subtle thing: nothing on a loop blocks, and a request that memory can answer meets no lock. Every
 //! wait has a phase with a deadline ([`deadline`]), every queue a length, every connection a named end
 //! ([`ended`]).
 

@@ -1,6 +1,6 @@
 //! The reading side of a client: from `recv` to events.
 //!
-//! Never: an answer, a send. What the machine finds is handed to [`super::exchange`].
+//! Never: an answer, a send. What the machine finds is handed to [`super::answering`].
 //!
 //! The subtle things:
 //! - Octets go from the loop's scratch into the machine without being copied. Only what is left over (a
@@ -103,6 +103,7 @@ impl Client {
                 Ok(0)
             }
             Ok(count) => {
+                *cx.arrival += 1;
                 if let Intake::Receiving(receiving) = &mut self.intake {
                     receiving.gauge.received(count, Instant::now());
                 }

@@ -25,7 +25,7 @@ mod text;
 mod words;
 
 pub(crate) use text::{acts, push_bytes, push_segment, push_size};
-pub use text::{bytes, href, shown, size};
+pub use text::{bytes, count, href, shown, size};
 use text::{clip, plain};
 use words::Words;
 
@@ -186,11 +186,17 @@ pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
 
 /// The page of a fault of the server. `cause` goes to the log, beside an id that the page shows too.
 pub fn failure(request: &Request<'_>, cause: &str) -> Response {
+    let (said, note) = fault(cause);
+    problem(request, &said).with_note(note)
+}
+
+/// What the page of a fault of the server says, and the line of the log about it.
+pub fn fault(cause: &str) -> (Problem, String) {
     // The hasher's keys are random and differ at every call: short, and nothing can be learned from it.
     let id = format!("{:08x}", std::hash::RandomState::new().hash_one(()) as u32);
     let said = Problem::new(Status::INTERNAL_SERVER_ERROR)
         .with_advice(format!("Try again; if it stays like this, tell whoever runs the server: {id}."));
-    problem(request, &said).with_note(format!("{id}: {cause}"))
+    (said, format!("{id}: {cause}"))
 }
 
 /// The page of a request that breaks the protocol; `head` is what was received of it.
