@@ -23,12 +23,10 @@ use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::outbox::{Flushed, How, Outbox, Sent};
+use super::outbox::{Flushed, How, Outbox};
 use super::play::Play;
 use super::seat::Seat;
 use crate::http::{Connection, Phase};
-use crate::wire::Tape;
-use crate::wire::tape::What;
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
@@ -86,11 +84,7 @@ impl Client {
         local: Arc<SocketAddr>,
         cx: &mut Context<'_>,
     ) -> Client {
-        let number = cx.tape.as_mut().map_or(0, |tape| {
-            let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
-            number
-        });
+        let number = cx.tap.accepted(cx.now, peer, *local);
         Client {
             socket,
             seat,
@@ -244,16 +238,14 @@ impl Client {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
-        let (tape, number) = (&mut cx.tape, self.number);
+        let (tap, number) = (&mut *cx.tap, self.number);
         let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
         let how = How { fin_follows, sendfile: cx.sendfile };
         let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
-            if let Some(tape) = tape {
-                tape_sent(tape, number, sent);
-            }
+            tap.sent(number, sent);
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
@@ -356,21 +348,7 @@ impl Client {
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
         }
-        if let Some(tape) = &mut cx.tape {
-            let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
-            tape.record(self.number, cx.now, closed, &[]);
-        }
+        cx.tap.closed(self.number, cx.now, ended);
         log::debug!("{}: {}", self.peer, ended.sentence());
-    }
-}
-
-/// A turn of the loop may move many octets: a recorded moment is read at its call.
-fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
-    let now = Instant::now();
-    match sent {
-        Sent::Octets(octets) => tape.record(number, now, What::Sent(octets.len()), octets),
-        Sent::File { file, from, len } => {
-            tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
-        }
     }
 }

@@ -11,9 +11,9 @@ use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::outbox::Spare;
+use super::tap::Tap;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
-use crate::wire::Tape;
 
 /// What a loop lends to the client whose turn it is.
 pub struct Context<'a> {
@@ -48,7 +48,7 @@ pub struct Context<'a> {
     /// Counts arrivals of octets and of results ([`crate::service::Visit::arrival`]).
     pub arrival: &'a mut u64,
     /// Where octets are recorded, if anybody wants to see them.
-    pub tape: Option<&'a mut Tape>,
+    pub tap: &'a mut Tap,
 }
 
 /// What a loop has done.

@@ -34,6 +34,7 @@ use super::listener::Share;
 use super::outbox::Spare;
 use super::roster::Roster;
 use super::seat::Seat;
+use super::tap::Tap;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
@@ -100,7 +101,7 @@ pub struct EventLoop {
     scratch: Vec<u8>,
     tally: Tally,
     arrival: u64,
-    pub(super) tape: Option<Tape>,
+    pub(super) tap: Tap,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
     wall: SystemTime,
@@ -148,7 +149,7 @@ impl EventLoop {
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
             arrival: 0,
-            tape: None,
+            tap: Tap::default(),
             date: HttpDate::new(wall),
             now,
             wall,
@@ -235,14 +236,12 @@ impl EventLoop {
     /// Gives away what this turn has written down.
     fn hand_over(&mut self) {
         self.journal.hand_over();
-        if let Some(tape) = &mut self.tape {
-            tape.hand_over();
-        }
+        self.tap.hand_over();
     }
 
     /// Records from now on what the sockets of this loop carry.
     pub fn record(&mut self, tape: Tape) {
-        self.tape = Some(tape);
+        self.tap.record(tape);
     }
 
     /// How long the poller may sleep.
@@ -327,7 +326,7 @@ impl EventLoop {
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
             arrival: &mut self.arrival,
-            tape: self.tape.as_mut(),
+            tap: &mut self.tap,
         })
     }
 

@@ -37,9 +37,12 @@ mod reading;
 pub mod roster;
 mod scripted;
 pub mod seat;
+#[cfg(all(feature = "wire", target_os = "linux"))]
+mod segments;
 pub mod server;
 pub mod signal;
 mod stages;
+pub mod tap;
 pub mod workers;
 
 pub use deadline::Timeouts;

@@ -20,7 +20,6 @@ use super::ended::Ended;
 use super::intake::Intake;
 use crate::http::connection::EndOfInput;
 use crate::http::{Event, Fault};
-use crate::wire::tape::What;
 
 /// Octets read behind a head that is not complete yet.
 const READ_MORE: usize = 4 * 1024;
@@ -93,8 +92,8 @@ impl Client {
         size: usize,
         cx: &mut Context<'_>,
     ) -> Result<usize, Ended> {
-        if let (Some(tape), Ok(count)) = (&mut cx.tape, result) {
-            tape.record(self.number, Instant::now(), What::Received(count), octets);
+        if result.is_ok() {
+            cx.tap.received(self.number, &self.socket, self.peer, octets);
         }
         match result {
             Ok(0) => {

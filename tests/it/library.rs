@@ -75,12 +75,21 @@ impl Library {
     }
 
     pub(crate) fn with(settings: Settings, answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Library {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Library::on("127.0.0.1:0", settings, answer).unwrap()
+    }
+
+    /// `None` where there is no such address.
+    pub(crate) fn on(
+        address: &str,
+        settings: Settings,
+        answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static,
+    ) -> Option<Library> {
+        let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
         let mut server = Server::new(Box::new(Fixed(Arc::new(answer))), settings, vec![listener]).unwrap();
         let (stopper, reels) = (server.stopper(), server.record());
         let thread = std::thread::spawn(move || server.run().unwrap());
-        Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() }
+        Some(Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() })
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -34,6 +34,7 @@ mod options;
 mod overload;
 mod ranges;
 mod scripted;
+mod segments;
 mod streams;
 mod traced;
 mod unlost;
