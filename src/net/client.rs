@@ -23,12 +23,10 @@ use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::outbox::{Flushed, Outbox, Sent};
+use super::outbox::{Flushed, How, Outbox};
 use super::play::Play;
 use super::seat::Seat;
 use crate::http::{Connection, Phase};
-use crate::wire::Tape;
-use crate::wire::tape::What;
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
@@ -88,11 +86,7 @@ impl Client {
         local: Arc<SocketAddr>,
         cx: &mut Context<'_>,
     ) -> Client {
-        let number = cx.tape.as_mut().map_or(0, |tape| {
-            let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
-            number
-        });
+        let number = cx.tap.accepted(cx.now, peer, *local);
         Client {
             socket,
             seat,
@@ -249,15 +243,14 @@ impl Client {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
-        let (tape, number) = (&mut cx.tape, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
-        let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
+        let (tap, number) = (&mut *cx.tap, self.number);
+        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
+        let how = How { fin_follows, sendfile: cx.sendfile };
+        let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
-            if let Some(tape) = tape {
-                tape_sent(tape, number, sent);
-            }
+            tap.sent(number, sent);
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
@@ -265,7 +258,7 @@ impl Client {
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
-            Err(error) => return Err(Ended::broken(&error)),
+            Err(error) => return Err(self.lost(&error)),
         }
         Ok(())
     }
@@ -274,15 +267,14 @@ impl Client {
     fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         let reason = match self.last {
             // Unread octets would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => {
-                if reason == Ended::Finished {
-                    // Lets the last octets go, together with the FIN. A close alone would do the same, but
-                    // one that becomes a reset (octets came that nobody asked for) would take them along.
-                    let _ = self.socket.shutdown(Shutdown::Write);
-                }
+            Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
+                // Lets the last octets go, together with the FIN. A close alone would do the same, but
+                // one that becomes a reset (octets came that nobody asked for) would take them along.
+                let _ = self.socket.shutdown(Shutdown::Write);
                 return Err(reason);
             }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
+            Some(Last::Cut(reason)) => return Err(reason),
             Some(Last::Reset(reason)) => {
                 self.reset();
                 return Err(reason);
@@ -330,9 +322,26 @@ impl Client {
                 self.turn(cx)
             }
             _ => match self.last {
+                // What the client still sends finds nobody, and is answered with a reset.
+                Some(Last::Stages(Ended::ContentUnread)) if self.lingering => Err(Ended::StillSending),
                 Some(Last::Stages(reason)) if self.lingering => Err(reason),
                 _ => Err(Ended::TimedOut(phase)),
             },
+        }
+    }
+
+    /// The socket has failed. Whoever resets after an answer has not read it to its end: else there would
+    /// have been a FIN.
+    pub(super) fn lost(&self, error: &std::io::Error) -> Ended {
+        let answered = match self.phase() {
+            Phase::Sending | Phase::Lingering => true,
+            Phase::Idle => self.spoke,
+            Phase::Owed => self.play.is_some() && self.exchange.sent > 0,
+            Phase::Head | Phase::Content => false,
+        };
+        match Ended::broken(error) {
+            Ended::Broken if answered => Ended::ResetUnread,
+            ended => ended,
         }
     }
 
@@ -344,21 +353,7 @@ impl Client {
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
         }
-        if let Some(tape) = &mut cx.tape {
-            let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
-            tape.record(self.number, cx.now, closed, &[]);
-        }
-        log::debug!("{}: {}", self.peer, ended.explain());
-    }
-}
-
-/// A turn of the loop may move many octets: a recorded moment is read at its call.
-fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
-    let now = Instant::now();
-    match sent {
-        Sent::Octets(octets) => tape.record(number, now, What::Sent(octets.len()), octets),
-        Sent::File { file, from, len } => {
-            tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
-        }
+        cx.tap.closed(self.number, cx.now, ended);
+        log::debug!("{}: {}", self.peer, ended.sentence());
     }
 }

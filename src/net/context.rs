@@ -11,9 +11,9 @@ use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::outbox::Spare;
+use super::tap::Tap;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
-use crate::wire::Tape;
 
 /// What a loop lends to the client whose turn it is.
 pub struct Context<'a> {
@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub timeouts: &'a Timeouts,
     /// Bounds of a message.
     pub limits: &'a Limits,
+    /// Files go by `sendfile`.
+    pub sendfile: bool,
     /// The server is stopping.
     pub draining: bool,
     /// Few seats are left.
@@ -46,7 +48,7 @@ pub struct Context<'a> {
     /// Numbers what arrives.
     pub arrivals: &'a mut Arrivals,
     /// Where octets are recorded, if anybody wants to see them.
-    pub tape: Option<&'a mut Tape>,
+    pub tap: &'a mut Tap,
 }
 
 /// Numbers for [`crate::service::Visit::arrival`]: what one look at a file may answer for.
@@ -90,8 +92,10 @@ pub struct Tally {
 /// How a connection will end, once everything has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Last {
-    /// At once.
+    /// In order: the client says nothing more.
     Close(Ended),
+    /// At once: what was promised cannot be kept.
+    Cut(Ended),
     /// In stages: our side first, then whatever still comes, then all of it.
     Stages(Ended),
     /// At once, and so that nobody can take it for an end in order.

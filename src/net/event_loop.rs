@@ -35,6 +35,7 @@ use super::outbox::Spare;
 use super::overload::Overload;
 use super::roster::Roster;
 use super::seat::Seat;
+use super::tap::Tap;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
 use crate::service::{Service, page};
@@ -54,6 +55,8 @@ pub struct Common {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// Files go by `sendfile`; else they are read and sent.
+    pub sendfile: bool,
     /// The seats.
     pub admission: Admission,
     /// 0 serving, 1 draining, 2 stopping at once.
@@ -101,7 +104,7 @@ pub struct EventLoop {
     scratch: Vec<u8>,
     tally: Tally,
     arrived: Arrivals,
-    tape: Option<Tape>,
+    pub(super) tap: Tap,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
     wall: SystemTime,
@@ -150,7 +153,7 @@ impl EventLoop {
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
             arrived: Arrivals::default(),
-            tape: None,
+            tap: Tap::default(),
             date: HttpDate::new(wall),
             now,
             wall,
@@ -238,14 +241,12 @@ impl EventLoop {
     /// Gives away what this turn has written down.
     fn hand_over(&mut self) {
         self.journal.hand_over();
-        if let Some(tape) = &mut self.tape {
-            tape.hand_over();
-        }
+        self.tap.hand_over();
     }
 
     /// Records from now on what the sockets of this loop carry.
     pub fn record(&mut self, tape: Tape) {
-        self.tape = Some(tape);
+        self.tap.record(tape);
     }
 
     /// How long the poller may sleep.
@@ -325,11 +326,12 @@ impl EventLoop {
             journal: &mut self.journal,
             timeouts: &self.common.timeouts,
             limits: &self.common.limits,
+            sendfile: self.common.sendfile,
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
             arrivals: &mut self.arrived,
-            tape: self.tape.as_mut(),
+            tap: &mut self.tap,
         })
     }
 

@@ -18,9 +18,8 @@ use super::client::{Client, REQUESTS_PER_TURN};
 use super::context::Context;
 use super::ended::Ended;
 use super::intake::Intake;
-use crate::http::Event;
 use crate::http::connection::EndOfInput;
-use crate::wire::tape::What;
+use crate::http::{Event, Fault};
 
 /// Octets read behind a head that is not complete yet.
 const READ_MORE: usize = 4 * 1024;
@@ -94,8 +93,8 @@ impl Client {
         size: usize,
         cx: &mut Context<'_>,
     ) -> Result<usize, Ended> {
-        if let (Some(tape), Ok(count)) = (&mut cx.tape, result) {
-            tape.record(self.number, Instant::now(), What::Received(count), octets);
+        if result.is_ok() {
+            cx.tap.received(self.number, &self.socket, self.peer, octets);
         }
         match result {
             Ok(0) => {
@@ -117,7 +116,7 @@ impl Client {
                 self.readable = false;
                 Ok(0)
             }
-            Err(errno) => Err(Ended::broken(&errno.into())),
+            Err(errno) => Err(self.lost(&errno.into())),
         }
     }
 
@@ -182,13 +181,16 @@ impl Client {
     }
 
     pub(super) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let missing = self.connection.missing();
         match self.connection.end_of_input() {
             EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
             EndOfInput::Clean => Err(Ended::NeverSpoke),
             EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
             EndOfInput::Refused(refusal) => {
                 let input = std::mem::take(&mut self.input);
-                self.refuse(refusal, &input, cx);
+                let in_head = refusal.fault == Fault::TruncatedHead;
+                let ended = if in_head { Ended::ClosedInHead } else { Ended::ClosedInContent(missing) };
+                self.refuse_for(refusal, ended, &input, cx);
                 Ok(())
             }
         }
