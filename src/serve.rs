@@ -188,8 +188,10 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
 fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
     let files = files.clone();
     let mut headers = files.headers;
-    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves.
+    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves. Where an
+    // origin is named no answer lies ready, and each says for itself who may read it.
     if let Some(policy) = guarded.settings.policy()
+        && files.cors.as_deref().is_none_or(|origin| origin == "*")
         && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY))
     {
         headers.push((RESOURCE_POLICY.into(), policy.into()));

@@ -59,6 +59,8 @@ pub struct Client {
     /// The machine wants more octets than `input` has.
     pub(super) hungry: bool,
     pub(super) readable: bool,
+    /// The next `recv` begins with an octet that was there when the turn began.
+    pub(super) prompt: bool,
     writable: bool,
     /// An event said that the peer has ended its side: a short read is not the end then.
     pub(super) closing: bool,
@@ -103,6 +105,7 @@ impl Client {
             hungry: true,
             // The request is there in nearly every case; if not, the first recv says so.
             readable: true,
+            prompt: false,
             writable: true,
             closing: false,
             end_of_input: false,
@@ -127,6 +130,8 @@ impl Client {
 
     /// An event has come.
     pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
+        // All that came before has been taken: what is there now begins something.
+        self.prompt = readable && !self.readable && self.input.is_empty();
         self.readable |= readable;
         self.writable |= writable;
         self.closing |= closing;
@@ -208,7 +213,7 @@ impl Client {
             }
             if !self.hungry {
                 let input = std::mem::take(&mut self.input);
-                let used = self.consume(&input, cx);
+                let used = self.consume(&input, false, cx);
                 self.keep(input, used);
             } else if self.end_of_input {
                 if self.play.is_some() {

@@ -20,7 +20,6 @@ use super::client::Client;
 use super::ended::Ended;
 use super::event_loop::EventLoop;
 use super::outbox::Sent;
-use super::overload;
 
 /// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -107,7 +106,7 @@ impl EventLoop {
     /// Says 503 to somebody for whom there is no seat. What they asked is not read, only thrown away.
     fn turn_away(&mut self, socket: &TcpStream, peer: SocketAddr, local: &SocketAddr) {
         log::debug!("{peer}: {}", Ended::Shed.explain());
-        let said = overload::refuse(socket, &self.date);
+        let said = self.overload.refuse(socket, &self.date);
         let number = self.tap.accepted(self.now, peer, *local);
         self.tap.sent(number, Sent::Octets(&said));
         self.tap.closed(number, self.now, Ended::Shed);

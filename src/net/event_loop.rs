@@ -25,19 +25,20 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
 use super::client::Client;
-use super::context::{Context, Tally};
+use super::context::{Arrivals, Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
 use super::outbox::Spare;
+use super::overload::Overload;
 use super::roster::Roster;
 use super::seat::Seat;
 use super::tap::Tap;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
-use crate::service::Service;
+use crate::service::{Service, page};
 use crate::wire::Tape;
 
 /// Where octets are received before anybody owns them.
@@ -96,11 +97,13 @@ pub struct EventLoop {
     wheel: Wheel,
     desk: Desk,
     pub(super) service: Box<dyn Service>,
+    /// What is said to whom there is no seat for.
+    pub(super) overload: Overload,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
-    arrival: u64,
+    arrived: Arrivals,
     pub(super) tap: Tap,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
@@ -143,12 +146,13 @@ impl EventLoop {
             arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
+            overload: Overload::new(service.dress(None, page::overload())),
             service,
             journal,
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
-            arrival: 0,
+            arrived: Arrivals::default(),
             tap: Tap::default(),
             date: HttpDate::new(wall),
             now,
@@ -174,6 +178,7 @@ impl EventLoop {
                 _ => {}
             }
             self.read_clocks();
+            self.arrived.begin_turn();
             for seat in std::mem::take(&mut self.again) {
                 self.serve(seat, Client::promised);
             }
@@ -325,7 +330,7 @@ impl EventLoop {
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
-            arrival: &mut self.arrival,
+            arrivals: &mut self.arrived,
             tap: &mut self.tap,
         })
     }

@@ -19,7 +19,7 @@ use askama::Template;
 use serde::Serialize;
 
 use super::response::Response;
-use crate::http::{HttpDate, Refusal, Request, Status, field, octet};
+use crate::http::{Refusal, Request, Status, field, octet};
 
 mod text;
 mod words;
@@ -225,25 +225,15 @@ fn accept_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The whole response for a client that is turned away at the door, before it has said anything.
-///
-/// A line of text, since nobody knows what it would accept; browsers obey the Refresh field and try
-/// again by themselves. A server with a clock sends Date (RFC 9110 §6.6.1), so it is made per second.
-pub fn overload(date: &HttpDate) -> Vec<u8> {
-    let content = "503 Too busy. Trying again in 5 s.\n";
-    let mut out = Vec::with_capacity(320);
-    out.extend_from_slice(b"HTTP/1.1 503 Service Unavailable\r\nDate: ");
-    out.extend_from_slice(date.octets());
-    out.extend_from_slice(
-        format!(
-            "\r\nConnection: close\r\nContent-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Cache-Control: no-store\r\nRetry-After: {RETRY_AFTER_SECONDS}\r\nRefresh: {RETRY_AFTER_SECONDS}\r\n\
-             X-Content-Type-Options: nosniff\r\n\r\n{content}",
-            content.len()
-        )
-        .as_bytes(),
-    );
-    out
+/// What a client hears that is turned away at the door, before it has said anything: a line of text, since
+/// nobody knows what it would accept. Browsers obey the Refresh field and try again by themselves.
+pub fn overload() -> Response {
+    let seconds = RETRY_AFTER_SECONDS.to_string();
+    Response::text(Status::SERVICE_UNAVAILABLE, format!("503 Too busy. Trying again in {seconds} s.\n"))
+        .field("Cache-Control", "no-store")
+        .field("Retry-After", &seconds)
+        .field("Refresh", &seconds)
+        .field("X-Content-Type-Options", "nosniff")
 }
 
 #[derive(Template)]

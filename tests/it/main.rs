@@ -23,6 +23,7 @@ mod ended;
 mod exchange;
 mod faults;
 mod files;
+mod fresh;
 mod guard;
 mod leak;
 mod listing;

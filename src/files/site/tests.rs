@@ -4,8 +4,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
+use crate::files::resource::encode;
 use crate::files::testing::{Folder, age, arrival, later, request};
-use crate::service::Piece;
+use crate::service::{Body, Piece};
 
 /// A response with its content read.
 #[derive(Clone, Debug, PartialEq, Eq)]
