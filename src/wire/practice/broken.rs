@@ -114,8 +114,8 @@ pub(super) fn broken(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     if kind.name != "long-length" || call.method() == Method::Head {
         return Ok(raw::answer(call, Status::OK, octets, Vec::new(), End::Fin, Default::default()));
     }
-    // The last octet comes late, so that a client is seen waiting for those that never come.
-    let late = pauses([Place::Answer(octets.len() as u64 - 1)], WAIT);
+    // Silence behind the last octet, so that a client is seen waiting for those that never come.
+    let late = pauses([Place::Answer(octets.len() as u64)], WAIT);
     Ok(call.slow(WAIT, |held| raw::answer(call, Status::OK, octets, late, End::Fin, held)))
 }
 

@@ -5,18 +5,15 @@
 //!
 //! Never: an interim response to HTTP/1.0, which would take it for the final one. The loop leaves it out.
 //!
-//! The subtle thing: the final response goes in a `send` of its own, so that a client that takes the
-//! first octets it gets for the whole answer is found out.
+//! The subtle thing: the loop sends the final response on its own, so a client that takes the first octets
+//! it gets for the whole answer is found out.
 
-use std::time::Duration;
-
-use super::call::{Call, pauses, text};
+use super::call::{Call, text};
 use super::query::bad;
 use super::status::LANDED;
-use crate::http::response::write_interim;
 use crate::http::{Fields, Status};
+use crate::service::Answer;
 use crate::service::page::Problem;
-use crate::service::{Answer, Place};
 
 /// What goes with it.
 fn interim_fields(status: Status) -> Fields {
@@ -37,11 +34,8 @@ pub(super) fn interim(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         _ => return Err(bad("Interim responses here are 100, 102 and 103.")),
     };
     let fields = interim_fields(status);
-    let mut before = Vec::new();
-    write_interim(&mut before, status, &fields);
     let said = format!("This is the final response. Before it came {status}.\n");
-    let cut = pauses([Place::Answer(before.len() as u64)], Duration::ZERO);
-    Ok(text(Status::OK, said).after_interim(status, fields).with_pauses(cut).into())
+    Ok(text(Status::OK, said).after_interim(status, fields).into())
 }
 
 /// 413 before any content is read, so before 100 (Continue) too.
