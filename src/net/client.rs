@@ -23,7 +23,7 @@ use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::outbox::{Flushed, Outbox, Sent};
+use super::outbox::{Flushed, How, Outbox, Sent};
 use super::play::Play;
 use super::seat::Seat;
 use crate::http::{Connection, Phase};
@@ -245,8 +245,9 @@ impl Client {
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
         let (tape, number) = (&mut cx.tape, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
-        let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
+        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
+        let how = How { fin_follows, sendfile: cx.sendfile };
+        let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
@@ -260,7 +261,7 @@ impl Client {
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
-            Err(error) => return Err(Ended::broken(&error)),
+            Err(error) => return Err(self.lost(&error)),
         }
         Ok(())
     }
@@ -269,15 +270,14 @@ impl Client {
     fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         let reason = match self.last {
             // Unread octets would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => {
-                if reason == Ended::Finished {
-                    // Lets the last octets go, together with the FIN. A close alone would do the same, but
-                    // one that becomes a reset (octets came that nobody asked for) would take them along.
-                    let _ = self.socket.shutdown(Shutdown::Write);
-                }
+            Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
+                // Lets the last octets go, together with the FIN. A close alone would do the same, but
+                // one that becomes a reset (octets came that nobody asked for) would take them along.
+                let _ = self.socket.shutdown(Shutdown::Write);
                 return Err(reason);
             }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
+            Some(Last::Cut(reason)) => return Err(reason),
             Some(Last::Reset(reason)) => {
                 self.reset();
                 return Err(reason);
@@ -325,9 +325,26 @@ impl Client {
                 self.turn(cx)
             }
             _ => match self.last {
+                // What the client still sends finds nobody, and is answered with a reset.
+                Some(Last::Stages(Ended::ContentUnread)) if self.lingering => Err(Ended::StillSending),
                 Some(Last::Stages(reason)) if self.lingering => Err(reason),
                 _ => Err(Ended::TimedOut(phase)),
             },
+        }
+    }
+
+    /// The socket has failed. Whoever resets after an answer has not read it to its end: else there would
+    /// have been a FIN.
+    pub(super) fn lost(&self, error: &std::io::Error) -> Ended {
+        let answered = match self.phase() {
+            Phase::Sending | Phase::Lingering => true,
+            Phase::Idle => self.spoke,
+            Phase::Owed => self.play.is_some() && self.exchange.sent > 0,
+            Phase::Head | Phase::Content => false,
+        };
+        match Ended::broken(error) {
+            Ended::Broken if answered => Ended::ResetUnread,
+            ended => ended,
         }
     }
 
@@ -343,7 +360,7 @@ impl Client {
             let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
             tape.record(self.number, cx.now, closed, &[]);
         }
-        log::debug!("{}: {}", self.peer, ended.explain());
+        log::debug!("{}: {}", self.peer, ended.sentence());
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub timeouts: &'a Timeouts,
     /// Bounds of a message.
     pub limits: &'a Limits,
+    /// Files go by `sendfile`.
+    pub sendfile: bool,
     /// The server is stopping.
     pub draining: bool,
     /// Few seats are left.
@@ -59,8 +61,10 @@ pub struct Tally {
 /// How a connection will end, once everything has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Last {
-    /// At once.
+    /// In order: the client says nothing more.
     Close(Ended),
+    /// At once: what was promised cannot be kept.
+    Cut(Ended),
     /// In stages: our side first, then whatever still comes, then all of it.
     Stages(Ended),
     /// At once, and so that nobody can take it for an end in order.

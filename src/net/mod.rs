@@ -31,6 +31,7 @@ pub mod journal;
 pub mod listener;
 pub mod outbox;
 pub mod overload;
+mod part;
 mod play;
 mod reading;
 pub mod roster;

@@ -14,8 +14,8 @@ use crate::service::page;
 /// Reads of at most 4 KiB before the close: more than any honest head.
 const READS: usize = 8;
 
-/// Says 503.
-pub fn refuse(socket: &TcpStream, date: &HttpDate) {
+/// Says 503; returns what of it has left.
+pub fn refuse(socket: &TcpStream, date: &HttpDate) -> Vec<u8> {
     let mut scratch = [0u8; 4096];
     let mut drain = || {
         for _ in 0..READS {
@@ -27,7 +27,10 @@ pub fn refuse(socket: &TcpStream, date: &HttpDate) {
     };
     drain();
     // Nothing can be done about a failure: the client is gone, or its buffer is full after no octet.
-    let _ = send(socket, &page::overload(date), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    let mut answer = page::overload(date);
+    let sent = send(socket, &answer, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
     let _ = shutdown(socket, Shutdown::Write);
     drain();
+    answer.truncate(sent);
+    answer
 }

@@ -18,8 +18,8 @@ use super::client::{Client, REQUESTS_PER_TURN};
 use super::context::Context;
 use super::ended::Ended;
 use super::intake::Intake;
-use crate::http::Event;
 use crate::http::connection::EndOfInput;
+use crate::http::{Event, Fault};
 use crate::wire::tape::What;
 
 /// Octets read behind a head that is not complete yet.
@@ -115,7 +115,7 @@ impl Client {
                 self.readable = false;
                 Ok(0)
             }
-            Err(errno) => Err(Ended::broken(&errno.into())),
+            Err(errno) => Err(self.lost(&errno.into())),
         }
     }
 
@@ -178,13 +178,16 @@ impl Client {
     }
 
     pub(super) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let missing = self.connection.missing();
         match self.connection.end_of_input() {
             EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
             EndOfInput::Clean => Err(Ended::NeverSpoke),
             EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
             EndOfInput::Refused(refusal) => {
                 let input = std::mem::take(&mut self.input);
-                self.refuse(refusal, &input, cx);
+                let in_head = refusal.fault == Fault::TruncatedHead;
+                let ended = if in_head { Ended::ClosedInHead } else { Ended::ClosedInContent(missing) };
+                self.refuse_for(refusal, ended, &input, cx);
                 Ok(())
             }
         }
