@@ -75,9 +75,14 @@ impl Library {
     }
 
     pub(crate) fn with(settings: Settings, answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Library {
+        Library::serving(settings, Box::new(Fixed(Arc::new(answer))))
+    }
+
+    /// With a whole service.
+    pub(crate) fn serving(settings: Settings, service: Box<dyn Service>) -> Library {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.address();
-        let mut server = Server::new(Box::new(Fixed(Arc::new(answer))), settings, vec![listener]).unwrap();
+        let mut server = Server::new(service, settings, vec![listener]).unwrap();
         let (stopper, reels) = (server.stopper(), server.record());
         let thread = std::thread::spawn(move || server.run().unwrap());
         Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() }
