@@ -83,6 +83,9 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     }
     let writes = options.files.writing().is_some();
     match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes) {
+        Ok(()) if options.files.symlinks == Symlinks::Any => {
+            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
+        }
         Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }
@@ -185,8 +188,10 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
 fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
     let files = files.clone();
     let mut headers = files.headers;
-    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves.
+    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves. Where an
+    // origin is named no answer lies ready, and each says for itself who may read it.
     if let Some(policy) = guarded.settings.policy()
+        && files.cors.as_deref().is_none_or(|origin| origin == "*")
         && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY))
     {
         headers.push((RESOURCE_POLICY.into(), policy.into()));

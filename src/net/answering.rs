@@ -28,7 +28,7 @@ const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
 impl Client {
     /// A request has come.
-    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
+    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
         self.deadline.renew();
         self.exchange.reason = None;
@@ -36,11 +36,11 @@ impl Client {
         if cx.journal.is_on() {
             self.exchange.entry = Some(Box::new(Entry::of(&request, cx.wall)));
         }
-        self.ask(request, framing, cx);
+        self.ask(request, framing, arrival, cx);
     }
 
-    fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         match answer {
@@ -60,7 +60,7 @@ impl Client {
             Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
                 if too_long(framing, limit) =>
             {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
+                self.deliver(too_large(limit, &request, cx), cx);
             }
             Ok(Answer::Verbatim(verbatim)) => {
                 self.intake = Intake::Discarding;
@@ -108,8 +108,8 @@ impl Client {
     pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(collecting) => problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx),
-                Intake::Receiving(receiving) => problem(Status::CONTENT_TOO_LARGE, &receiving.request, cx),
+                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
+                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
                 _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
@@ -122,7 +122,7 @@ impl Client {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
             Intake::Collecting(collecting) if !collecting.fits() => {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx), cx);
+                self.deliver(too_large(collecting.limit, &collecting.request, cx), cx);
             }
             Intake::Collecting(collecting) => {
                 let (job, request) = collecting.finish();
@@ -161,11 +161,13 @@ impl Client {
         }
         self.away = false;
         self.warming = false;
+        // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
+        cx.arrivals.next();
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
-                return self.ask(*request, framing, cx);
+                return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
                 self.connection.continue_(self.outbox.buffer(cx.spare));
@@ -223,7 +225,7 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
             Ended::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
             _ => refusal.fault.name().to_string(),
@@ -363,6 +365,11 @@ fn too_long(framing: Framing, limit: u64) -> bool {
 /// The page of an answer that no service has made, with the fields of those it makes.
 fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
     cx.service.dress(Some(request), page::problem(request, &Problem::new(status)))
+}
+
+/// The same for more content than `limit`.
+fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), page::problem(request, &Problem::too_large(limit)))
 }
 
 fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {

@@ -19,8 +19,7 @@ use super::admission::Denied;
 use super::client::Client;
 use super::ended::Ended;
 use super::event_loop::EventLoop;
-use super::overload;
-use crate::wire::tape::What;
+use super::outbox::Sent;
 
 /// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -107,14 +106,10 @@ impl EventLoop {
     /// Says 503 to somebody for whom there is no seat. What they asked is not read, only thrown away.
     fn turn_away(&mut self, socket: &TcpStream, peer: SocketAddr, local: &SocketAddr) {
         log::debug!("{peer}: {}", Ended::Shed.explain());
-        let said = overload::refuse(socket, &self.date);
-        if let Some(tape) = &mut self.tape {
-            let (number, now) = (tape.next_connection(), self.now);
-            tape.record(number, now, What::Accepted { peer, local: *local }, &[]);
-            tape.record(number, now, What::Sent(said.len()), &said);
-            let (reason, sentence) = (Ended::Shed.name(), Ended::Shed.explain());
-            tape.record(number, now, What::Closed { reason, sentence }, &[]);
-        }
+        let said = self.overload.refuse(socket, &self.date);
+        let number = self.tap.accepted(self.now, peer, *local);
+        self.tap.sent(number, Sent::Octets(&said));
+        self.tap.closed(number, self.now, Ended::Shed);
     }
 
     /// Closes a connection that has been idle for long; `false` when none was found.

@@ -3,7 +3,7 @@
 //! Never: an option or a default of the command line, a signal.
 //!
 //! The subtle thing: each loop owns its service ([`Service::fork`]) and its own listening sockets, so
-//! nothing on the way of a request is shared but the count of seats.
+//! nothing on the way of a request is shared but the count of seats and the queue of the workers.
 
 use std::io;
 use std::sync::Arc;

@@ -76,7 +76,8 @@ impl Terminal {
                 self.put(out, style::BOLD, "recv()");
                 out.push_str(&format!(" #{call}  {}", bytes(*octets)));
                 if let Some(segments) = segments {
-                    out.push_str(&format!("  ({})", count(u64::from(*segments), "TCP segment")));
+                    let one = if *segments > 1 { ", one recv()" } else { "" };
+                    out.push_str(&format!("  ({}{one})", count(u64::from(*segments), "TCP segment")));
                 }
                 if *requests > 1 {
                     self.put(out, style::MARK, &format!("  {requests} requests glued together in one recv()"));

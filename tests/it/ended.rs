@@ -239,7 +239,8 @@ fn a_minimum_rate_that_is_not_kept_and_a_seat_that_is_not_there_are_told() {
     let head = request("POST", "/collect", "Content-Length: 100\r\n");
     let sender = sent(&library, [head, b"hello".to_vec()].concat());
     library.has_received(1, 1);
-    let reader = asked(&library, "/large");
+    let mut reader = Client::narrow_to(library.address);
+    reader.send(request("GET", "/large", ""));
     library.has_received(2, 1);
     library.connect().response("GET").assert_status(503);
     assert_told(&mut library, 3, "Shed", "server", "");

@@ -78,14 +78,26 @@ impl Library {
         Library::serving(settings, Box::new(Fixed(Arc::new(answer))))
     }
 
-    /// With a whole service.
+    /// The same on this address; `None` where there is no such address.
+    pub(crate) fn on(
+        address: &str,
+        settings: Settings,
+        answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static,
+    ) -> Option<Library> {
+        Library::bound(address, settings, Box::new(Fixed(Arc::new(answer))))
+    }
+
     pub(crate) fn serving(settings: Settings, service: Box<dyn Service>) -> Library {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Library::bound("127.0.0.1:0", settings, service).unwrap()
+    }
+
+    fn bound(address: &str, settings: Settings, service: Box<dyn Service>) -> Option<Library> {
+        let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
         let mut server = Server::new(service, settings, vec![listener]).unwrap();
         let (stopper, reels) = (server.stopper(), server.record());
         let thread = std::thread::spawn(move || server.run().unwrap());
-        Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() }
+        Some(Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() })
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -214,7 +214,8 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
     for (settings, expected) in [
         (locked(None), Some("same-site")),
         (enforced(), Some("same-site")),
-        (locked(Some("http://app.example")), Some("cross-origin")),
+        (locked(Some("http://app.example")), Some("same-site")),
+        (locked(Some("*")), Some("cross-origin")),
         (Settings { cors: Some("*".into()), ..Settings::default() }, Some("cross-origin")),
         (Settings { hosts: Hosts::new(false, &[], None), ..Settings::default() }, None),
     ] {

@@ -43,8 +43,8 @@ closes! {
     "ClosedInHead" Client "closed in the middle of a head" "Half a head is no request, whatever it would have become" "RFC 9112 §8",
     "ClosedInContent" Client "closed in the middle of its body" "Fewer bytes came than were announced, or no last chunk: nobody may use such a body" "RFC 9112 §8",
     "Http10" Server "HTTP/1.0 without keep-alive" "Before HTTP/1.1 one connection carried one request, unless the client asks for more" "RFC 9112 §9.3",
-    "Delimited" Server "the end of the bytes is the end of the body" "The answer has neither a length nor chunks, so only the close can say that it is complete" "RFC 9112 §6.3",
+    "Delimited" Server "its end is the end of the body" "The answer has neither a length nor chunks, so only the close can say that it is complete" "RFC 9112 §6.3",
     "Chosen" Server "the server wanted no more" "The answer said Connection: close, though the client would have gone on" "RFC 9112 §9.6",
-    "StillSending" Server "answered early; the client went on sending" "Bytes that nobody reads any more are answered with a RST: that is the reset the client may report" "RFC 9112 §9.6",
+    "StillSending" Server "answered early; more kept coming" "Bytes that nobody reads any more are answered with a RST: that is the reset the client may report" "RFC 9112 §9.6",
     "ResetUnread" Client "reset the connection, answer unread" "It closed while bytes of the answer were unread: a RST in the place of a FIN, and the client's doing" "RFC 9293 §3.10.7",
 }
