@@ -17,6 +17,7 @@
 //! | `mask` | secrets painted over, by field and by value |
 //! | [`mod@annotate`] | both directions of a connection to masked messages |
 //! | [`event`], [`live`], [`watch`] | a live connection, and the thread that watches all of them |
+//! | [`practice`] | `/.try/`: every case of HTTP on demand |
 //! | `paint`, [`look`], `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
 //!
 //! Never, in this room: a socket, a file's path, an effect on what is served.
@@ -36,6 +37,7 @@ pub mod live;
 pub mod look;
 mod mask;
 mod paint;
+pub mod practice;
 mod requests;
 mod responses;
 pub mod span;
@@ -49,6 +51,7 @@ pub use annotate::{Annotated, Conversation, Manner, annotate};
 pub use dictionary::{Note, NoteId};
 pub use draft::Keep;
 pub use look::{Form, Style};
+pub use practice::Practice;
 pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
 pub use terminal::Terminal;
