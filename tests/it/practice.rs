@@ -180,11 +180,10 @@ fn every_row_is_exact_to_the_octet() {
             "GET",
             "busy",
             "",
-            format!(
-                "HTTP/1.1 503 Service Unavailable\r\nDate: D\r\nConnection: close\r\nContent-Length: 35\r\n\
+            "HTTP/1.1 503 Service Unavailable\r\nDate: D\r\nConnection: close\r\nContent-Length: 35\r\n\
                  Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nRetry-After: 5\r\nRefresh: 5\r\n\
                  X-Content-Type-Options: nosniff\r\n\r\n503 Too busy. Trying again in 5 s.\n"
-            ),
+            .into(),
         ),
     ];
     for (method, path, fields, expected) in table {
