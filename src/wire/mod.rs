@@ -27,6 +27,7 @@ pub mod annotate;
 pub mod dictionary;
 mod draft;
 pub mod event;
+pub mod history;
 pub mod html;
 pub mod json;
 mod layout;
