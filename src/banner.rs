@@ -47,6 +47,12 @@ pub(crate) struct Banner {
     pub(crate) password: Option<AuthFor>,
     /// Why the port is not the usual one.
     pub(crate) moved: bool,
+    /// The address of the view in a browser, with its key, while somebody studies.
+    pub(crate) view: Option<String>,
+    /// It shows secrets as they are.
+    pub(crate) secrets: bool,
+    /// The lessons are there.
+    pub(crate) labs: bool,
     /// What else must be known.
     pub(crate) remarks: Vec<String>,
     /// Whether to use bold type.
@@ -61,10 +67,30 @@ enum Reach {
 }
 
 impl Banner {
-    /// The one line for scripts.
+    /// The one line for scripts, and one more with the view.
     pub(crate) fn line(&self) -> String {
-        let url = self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default();
-        format!("listening on {url} serving {}\n", self.title)
+        let view = self.view.as_ref().map(|url| format!("wire view {url}\n")).unwrap_or_default();
+        format!("listening on {} serving {}\n{view}", self.url(), self.title)
+    }
+
+    fn url(&self) -> String {
+        self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default()
+    }
+
+    /// The lines of those who study: the view, addresses to practise with, lessons.
+    fn study(&self) -> Vec<String> {
+        let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let url = self.url();
+        let mut lines = Vec::new();
+        if let Some(view) = &self.view {
+            let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
+            lines.push(format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"));
+            lines.push(format!("Practice    {bold}{url}.try/{off}   curl {url}.try/"));
+            if self.labs {
+                lines.push(format!("Labs        {bold}{url}learn/{off}"));
+            }
+        }
+        lines
     }
 
     /// The start screen.
@@ -80,6 +106,12 @@ impl Banner {
             Reach::Network => format!(
                 "{yellow}!{off} {}",
                 match self.password {
+                    None if self.view.is_some() && self.changes != READ_ONLY => {
+                        "Anyone on your network can change files and use the practice endpoints."
+                    }
+                    None if self.view.is_some() => {
+                        "Anyone on your network can read these files and use the practice endpoints."
+                    }
                     None => "Anyone on your network can read these files.",
                     Some(AuthFor::All) => "Anyone on your network who knows a password can use these files.",
                     Some(AuthFor::Write) => "Anyone on your network can read these files; changes need a password.",
@@ -87,12 +119,17 @@ impl Banner {
             ),
         });
         below.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
+        if self.view.is_none() {
+            below.push("See every byte:                      barewire --study".into());
+        }
         below.push("Stop: Ctrl-C".into());
 
         let mut screen =
             format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  ({})\n\n", self.title, self.changes);
         // Besides these and the URLs: the first line, and blank ones before and after the URLs and at the end.
-        let room = LINES.saturating_sub(below.len() + 4).max(1);
+        let study = self.study();
+        let more = study.len() + usize::from(!study.is_empty());
+        let room = LINES.saturating_sub(below.len() + more + 4).max(1);
         let urls = self.urls();
         let shown = if urls.len() > room { room.saturating_sub(1).max(1) } else { urls.len() };
         for (url, meaning) in &urls[..shown] {
@@ -103,6 +140,12 @@ impl Banner {
             screen += &format!("  and {} more addresses\n", urls.len() - shown);
         }
         screen += "\n";
+        for line in &study {
+            screen += &format!("  {line}\n");
+        }
+        if !study.is_empty() && screen.lines().count() + below.len() < LINES {
+            screen += "\n";
+        }
         for line in below {
             screen += &format!("  {line}\n");
         }
@@ -220,6 +263,9 @@ mod tests {
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             network: network.iter().map(|(a, i)| (a.parse().unwrap(), i.to_string())).collect(),
             moved: false,
+            view: None,
+            secrets: false,
+            labs: false,
             remarks: Vec::new(),
             color: false,
         }

@@ -252,7 +252,8 @@ pub(super) struct Typed {
     /// How long a request head may take, all in all
     ///
     /// The clock starts with the first byte and is not set back by the next ones, so a client that
-    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default.
+    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default, so
+    /// with --study it is 120s unless it is given.
     ///
     /// Example: barewire --head-timeout 60s
     #[arg(long, value_name = "TIME", env = "BAREWIRE_HEAD_TIMEOUT", help_heading = LIMITS, default_value = "10s", allow_negative_numbers = true)]
@@ -304,6 +305,32 @@ pub(super) struct Typed {
     #[arg(long, value_name = "FORM", env = "BAREWIRE_WIRE", help_heading = STUDY, num_args = 0..=1, require_equals = true, default_missing_value = "head")]
     pub(super) wire: Option<Wire>,
 
+    /// Show what the sockets carry, in a browser
+    ///
+    /// On a port of its own that only this computer can reach; the start screen has its address, with the
+    /// key to it. The server also gets /.try/, addresses to practise with, and gives a request head 120
+    /// seconds, so that it can be typed by hand. Secrets are hidden.
+    ///
+    /// Example: barewire --study
+    #[arg(long, env = "BAREWIRE_STUDY", help_heading = STUDY, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) study: bool,
+
+    /// The port of the view in a browser [default: the one behind --port, or the next free one]
+    ///
+    /// A port that is given must be free. 0 lets the system choose one.
+    ///
+    /// Example: barewire --study --wire-port 9001
+    #[arg(long, value_name = "N", env = "BAREWIRE_WIRE_PORT", help_heading = STUDY, allow_negative_numbers = true)]
+    pub(super) wire_port: Option<String>,
+
+    /// The memory for what the view in a browser can show [default: 16M]
+    ///
+    /// When it is full, the oldest connection is forgotten. Nothing is ever written to the disk.
+    ///
+    /// Example: barewire --study --wire-memory 64M
+    #[arg(long, value_name = "SIZE", env = "BAREWIRE_WIRE_MEMORY", help_heading = STUDY, allow_negative_numbers = true)]
+    pub(super) wire_memory: Option<String>,
+
     /// A field whose value is hidden too; may be repeated
     ///
     /// Hidden in any case: Authorization, Cookie, Set-Cookie and their kin, and values in queries and
@@ -320,6 +347,15 @@ pub(super) struct Typed {
     /// Example: barewire --wire --wire-secrets
     #[arg(long, env = "BAREWIRE_WIRE_SECRETS", help_heading = STUDY, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(super) wire_secrets: bool,
+
+    /// Read files and send them, instead of letting the kernel do it
+    ///
+    /// With sendfile() the bytes of a file never pass through the program. Without it, every one of them
+    /// is seen in the view, and large files cost more.
+    ///
+    /// Example: barewire --study --no-sendfile
+    #[arg(long, env = "BAREWIRE_NO_SENDFILE", help_heading = STUDY, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub(super) no_sendfile: bool,
 
     /// Draw with ASCII only
     ///

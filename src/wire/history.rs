@@ -59,6 +59,22 @@ pub enum Item {
     Notice(Notice),
 }
 
+/// Where a reader stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// The number of the last event it has.
+    event: u64,
+    /// The number of the last notice that says something about what it has.
+    notice: u64,
+}
+
+impl Reader {
+    /// One that has everything up to this number.
+    pub fn behind(number: u64) -> Reader {
+        Reader { event: number, notice: number }
+    }
+}
+
 /// What waiting came to.
 #[derive(Debug)]
 pub enum Heard {
@@ -135,7 +151,8 @@ impl History {
     /// Keeps events.
     pub fn push(&self, events: &[Told]) {
         // A copy has no room to spare, so that what is counted is what is held.
-        let events: Vec<(Arc<Told>, usize)> = events.iter().map(|told| (Arc::new(told.clone()), weight(told))).collect();
+        let events: Vec<(Arc<Told>, usize)> =
+            events.iter().map(|told| (Arc::new(told.clone()), weight(told))).collect();
         let mut state = self.lock();
         for (told, weight) in events {
             state.take(told, weight);
@@ -148,16 +165,22 @@ impl History {
         drop(dropped);
     }
 
-    /// What has a number behind `since`; waits for it if there is nothing yet.
-    pub fn wait(&self, since: u64, patience: Duration) -> Heard {
+    /// A reader that has nothing: it gets everything that is kept, and no notice of what is gone.
+    pub fn reader(&self) -> Reader {
+        Reader { event: 0, notice: self.lock().last }
+    }
+
+    /// What the reader does not have yet; waits for it if there is nothing.
+    pub fn wait(&self, reader: &mut Reader, patience: Duration) -> Heard {
         let until = Instant::now() + patience;
         let mut state = self.lock();
         loop {
-            if since < state.gone {
+            if reader.notice < state.gone {
                 return Heard::Missed;
             }
-            let items = state.behind(since);
-            if !items.is_empty() {
+            let items = state.behind(reader);
+            if let Some((last, _)) = items.last() {
+                *reader = Reader { event: *last, notice: reader.notice.max(*last) };
                 return Heard::Items(items);
             }
             if state.over {
@@ -337,13 +360,13 @@ impl State {
         }
     }
 
-    /// The next portion behind a number.
-    fn behind(&self, since: u64) -> Vec<(u64, Item)> {
-        let mut items: Vec<(u64, Item)> =
-            self.events.range(since + 1..).take(PORTION).map(|(&n, kept)| (n, Item::Event(kept.clone()))).collect();
+    /// The next portion for a reader.
+    fn behind(&self, reader: &Reader) -> Vec<(u64, Item)> {
+        let events = self.events.range(reader.event + 1..).take(PORTION);
+        let mut items: Vec<(u64, Item)> = events.map(|(&n, kept)| (n, Item::Event(kept.clone()))).collect();
         // Notices up to the last event of the portion; all of them if it is the last portion.
         let to = if items.len() < PORTION { u64::MAX } else { items.last().map_or(u64::MAX, |(number, _)| *number) };
-        let from = self.notices.partition_point(|(number, _)| *number <= since);
+        let from = self.notices.partition_point(|(number, _)| *number <= reader.notice);
         let notices = self.notices.range(from..).take_while(|(number, _)| *number <= to);
         items.extend(notices.map(|&(number, notice)| (number, Item::Notice(notice))));
         items.sort_by_key(|(number, _)| *number);

@@ -118,11 +118,7 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
         Role::Response => {
             let how = |from_file| if from_file { "sendfile" } else { "send" };
             let sends: Vec<Value> = moved.map(|m| json!([m.at, m.len, micros(m.when), how(m.from_file)])).collect();
-            vec![
-                ("status", json!(message.status())),
-                ("took", json!(spoken.took.map(micros))),
-                ("sends", json!(sends)),
-            ]
+            vec![("status", json!(message.status())), ("took", json!(spoken.took.map(micros))), ("sends", json!(sends))]
         }
     };
     if let Some(object) = object.as_object_mut() {

@@ -45,11 +45,10 @@ impl Line {
 /// One word for each item.
 fn words(history: &History, since: u64) -> Vec<String> {
     let mut all = Vec::new();
-    let mut since = since;
+    let mut reader = Reader::behind(since);
     loop {
-        match history.wait(since, AT_ONCE) {
+        match history.wait(&mut reader, AT_ONCE) {
             Heard::Items(items) => {
-                since = items.last().unwrap().0;
                 all.extend(items.into_iter().map(|(_, item)| match item {
                     Item::Event(kept) => {
                         let word = match &kept.told.event {
@@ -213,6 +212,8 @@ fn a_reader_that_missed_notices_begins_afresh() {
     assert_eq!(words(&history, 0), ["missed"]);
     assert!(!history.reaches(0) && history.reaches(1));
     assert_eq!(words(&history, 1).len(), NOTICES);
+    let mut afresh = history.reader();
+    assert!(matches!(history.wait(&mut afresh, AT_ONCE), Heard::Quiet));
 }
 
 #[test]
@@ -236,14 +237,11 @@ fn a_reader_that_waits_is_woken_by_an_event_and_by_the_end() {
     let reader = {
         let history = Arc::clone(&history);
         std::thread::spawn(move || {
-            let mut since = 0;
+            let mut reader = Reader::behind(0);
             let mut count = 0;
             loop {
-                match history.wait(since, Duration::from_secs(60)) {
-                    Heard::Items(items) => {
-                        since = items.last().unwrap().0;
-                        count += items.len();
-                    }
+                match history.wait(&mut reader, Duration::from_secs(60)) {
+                    Heard::Items(items) => count += items.len(),
                     Heard::Over => return count,
                     other => panic!("{other:?}"),
                 }
