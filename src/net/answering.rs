@@ -11,14 +11,15 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::client::{Client, Context, Last};
+use super::client::Client;
 use super::cold;
+use super::context::{Context, Last};
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving};
 use super::journal::Entry;
 use super::seat::Seat;
-use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Request, Status, Transfer};
+use crate::http::{Fault, Framing, Method, Next, Prepared, Refusal, Request, Status, Transfer};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
@@ -59,7 +60,11 @@ impl Client {
             Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
                 self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
             }
-            Ok(Answer::CollectRaw { .. } | Answer::Verbatim(_)) => {
+            Ok(Answer::Verbatim(verbatim)) => {
+                self.intake = Intake::Discarding;
+                self.perform_verbatim(*verbatim, cx);
+            }
+            Ok(Answer::CollectRaw { .. }) => {
                 self.deliver(problem(Status::NOT_IMPLEMENTED, &request, cx), cx);
             }
             Ok(Answer::Collect { limit, then }) => {
@@ -143,6 +148,9 @@ impl Client {
             self.warming = false;
             return;
         }
+        if let Finished::Asked(asked) = finished {
+            return self.answered(asked, cx);
+        }
         self.away = false;
         self.warming = false;
         let response = match finished {
@@ -157,7 +165,7 @@ impl Client {
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
             Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Warmed | Finished::Panicked => {
+            Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
                 cx.service.dress(None, response).with_note(note)
@@ -211,11 +219,14 @@ impl Client {
             self.connection.forbid_persistence();
         }
         self.note(&response, cx);
+        if response.is_scripted() {
+            return self.perform(response, cx);
+        }
         let (status, fields, body) = response.into_parts();
         let gathered = self.outbox.gathered();
         let buffer = self.outbox.buffer(cx.spare);
         let before = buffer.len();
-        let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
+        let transfer = self.connection.respond(status, &fields, body.length(), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         let head = buffer.len() - before;
@@ -252,7 +263,7 @@ impl Client {
             Some(file) => {
                 self.exchange.sent = 0;
                 self.exchange.head = self.outbox.gathered() as u64;
-                self.outbox.push_file(file, content);
+                self.outbox.push_range(file, 0, content);
             }
         }
     }
@@ -282,14 +293,16 @@ impl Client {
 
     /// The outbox is empty.
     pub(super) fn all_sent(&mut self, cx: &mut Context<'_>) {
-        if self.exchange.status.is_some() {
+        if self.play.is_some() {
+            self.play_on(cx);
+        } else if self.exchange.status.is_some() {
             let content = self.exchange.sent.saturating_sub(self.exchange.head);
             self.finish(content, cx);
         }
     }
 
     /// The answer has left completely.
-    fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
+    pub(super) fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
         self.exchange.end(self.peer, content, cx.wall, cx.journal);
         if self.last.is_some() {
             return;

@@ -14,7 +14,8 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::client::{Client, Context, REQUESTS_PER_TURN};
+use super::client::{Client, REQUESTS_PER_TURN};
+use super::context::Context;
 use super::ended::Ended;
 use super::intake::Intake;
 use crate::http::Event;

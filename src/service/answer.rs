@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::response::Response;
-use super::script::{Meter, ReceivedJob, Verbatim};
+use super::script::{Meter, Received, Verbatim};
 use crate::http::{Method, Prepared, Refusal, Request};
 
 /// Who asks, and when.
@@ -57,6 +57,9 @@ pub type Job = Box<dyn FnOnce() -> Outcome + Send>;
 
 /// Work for a worker that needs the whole content.
 pub type ContentJob = Box<dyn FnOnce(Vec<u8>) -> Response + Send>;
+
+/// Work for a worker that needs the request as it came.
+pub type ReceivedJob = Box<dyn FnOnce(Received) -> Response + Send>;
 
 /// Opens the place content is streamed to, or answers why not; nothing of the content has been read.
 pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;

@@ -11,8 +11,8 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::script::{Chunks, Pause, Script, Source, UntilClose};
-use crate::http::{Fields, Status};
+use super::script::{Chunks, Pause, Script, Source};
+use crate::http::{Fields, Length, Status};
 
 /// Fields that only the connection may write: they say what it does, so they must not be guessed.
 pub const CONNECTION_FIELDS: [&str; 6] =
@@ -115,7 +115,7 @@ pub enum Body {
     /// In chunks of chosen borders.
     Chunks(Box<Chunks>),
     /// Without a length: the connection ends behind it.
-    UntilClose(UntilClose),
+    UntilClose(Octets),
     /// Made while it is sent.
     Stream(Box<dyn Source>),
 }
@@ -130,6 +130,15 @@ impl Body {
             Body::Octets(octets) => octets.len() as u64,
             Body::File { len, .. } => *len,
             Body::Pieces { pieces, .. } => pieces.iter().map(Piece::len).sum(),
+        }
+    }
+
+    /// How its end is told to the client.
+    pub fn length(&self) -> Length {
+        match self {
+            Body::Stream(_) | Body::Chunks(_) => Length::Unknown,
+            Body::UntilClose(_) => Length::UntilClose,
+            _ => Length::Known(self.len()),
         }
     }
 
@@ -257,6 +266,11 @@ impl Response {
     pub fn after_interim(mut self, status: Status, fields: Fields) -> Response {
         self.script.get_or_insert_default().interim.push((status, fields));
         self
+    }
+
+    /// Whether it is more than a head and content that leave at once.
+    pub fn is_scripted(&self) -> bool {
+        self.script.is_some() || matches!(self.body, Body::Stream(_) | Body::Chunks(_))
     }
 
     /// Takes out what a script has added.

@@ -11,7 +11,6 @@
 
 use std::time::Duration;
 
-use super::response::{Octets, Response};
 use crate::http::{Fields, Status};
 
 /// An octet of an answer.
@@ -100,9 +99,6 @@ pub struct Meter {
     pub time: Duration,
 }
 
-/// Work that needs the request as it came.
-pub type ReceivedJob = Box<dyn FnOnce(Received) -> Response + Send>;
-
 /// What a script adds to a response.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
@@ -118,6 +114,3 @@ impl Script {
         self.pauses.is_empty() && self.interim.is_empty()
     }
 }
-
-/// Content without a length: its end is the end of the connection.
-pub type UntilClose = Octets;

@@ -11,6 +11,7 @@
 //! a test only has to say what is special about its case.
 
 mod client;
+mod library;
 mod response;
 mod server;
 
@@ -31,5 +32,6 @@ mod names;
 mod options;
 mod overload;
 mod ranges;
+mod streams;
 mod unlost;
 mod write;
