@@ -228,8 +228,8 @@ impl Reader<'_> {
         let bind = self.bind(&typed)?;
         Ok(Options {
             port,
-            view: self.view(&typed, &bind, port)?,
-            sendfile: !typed.no_sendfile,
+            view: self.view(&typed.views, &bind, port)?,
+            sendfile: !typed.views.no_sendfile,
             bind,
             access: self.access(&typed, &files)?,
             files,
@@ -241,7 +241,7 @@ impl Reader<'_> {
                 connections: count("max_connections", &typed.max_connections, CONNECTIONS)?,
                 per_client: count("max_per_client", &typed.max_per_client, CONNECTIONS)?,
             },
-            log: match (typed.wire, typed.log) {
+            log: match (typed.views.wire, typed.log) {
                 (Some(_), None) => LogFormat::Off,
                 (_, log) => log_format(log, io::stdout().is_terminal()),
             },
@@ -302,7 +302,7 @@ impl Reader<'_> {
         let time = |id, text: &str, zero| self.judge(id, text, |t| value::time(t, zero));
         let is_chosen = self.matches.value_source("head_timeout") != Some(ValueSource::DefaultValue);
         Ok(Timeouts {
-            head: match typed.study && !is_chosen {
+            head: match typed.views.study && !is_chosen {
                 true => STUDY_HEAD,
                 false => time("head_timeout", &typed.head_timeout, false)?,
             },

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use barewire::wire::Form;
 
-use super::typed::{Typed, Wire};
+use super::typed::{Views, Wire};
 use super::value::{self, Unfit};
 use super::{Bind, Port, Reader};
 use crate::complaint::{Complaint, Exit};
@@ -45,7 +45,7 @@ impl View {
 }
 
 impl Reader<'_> {
-    pub(super) fn view(&self, typed: &Typed, bind: &Bind, port: Port) -> Result<View, Complaint> {
+    pub(super) fn view(&self, typed: &Views, bind: &Bind, port: Port) -> Result<View, Complaint> {
         let alone = match bind {
             Bind::Loopback => true,
             Bind::Lan => false,
@@ -70,7 +70,7 @@ impl Reader<'_> {
         })
     }
 
-    fn study(&self, typed: &Typed, main: Port) -> Result<Option<Study>, Complaint> {
+    fn study(&self, typed: &Views, main: Port) -> Result<Option<Study>, Complaint> {
         let ports = 0..=u64::from(u16::MAX);
         let port = typed.wire_port.as_ref().map(|text| self.judge("wire_port", text, |t| value::number(t, ports)));
         let port = port.transpose()?.map(|port| port as u16);
