@@ -16,7 +16,7 @@ use super::cold;
 use super::context::{Context, Last};
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
-use super::intake::{Collecting, Errand, Intake, Receiving};
+use super::intake::{Collecting, Errand, Intake, Receiving, Then};
 use super::journal::Entry;
 use super::seat::Seat;
 use crate::http::{Fault, Framing, Method, Next, Prepared, Refusal, Request, Status, Transfer};
@@ -57,34 +57,40 @@ impl Client {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
-            Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
+            Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
+                if too_long(framing, limit) =>
+            {
                 self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
             }
             Ok(Answer::Verbatim(verbatim)) => {
                 self.intake = Intake::Discarding;
                 self.perform_verbatim(*verbatim, cx);
             }
-            Ok(Answer::CollectRaw { .. }) => {
-                self.deliver(problem(Status::NOT_IMPLEMENTED, &request, cx), cx);
-            }
             Ok(Answer::Collect { limit, then }) => {
-                self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
-                self.connection.continue_(self.outbox.buffer(cx.spare));
-                if !framing.has_content() {
-                    self.end_content(cx);
-                }
+                self.collect(Collecting::new(limit, Then::Content(then), request.into_owned()), framing, cx);
+            }
+            Ok(Answer::CollectRaw { limit, then }) => {
+                self.collect(Collecting::new(limit, Then::Received(then), request.into_owned()), framing, cx);
             }
             Ok(Answer::Receive { limit, open }) => {
                 self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
                     return self.deliver(problem(BUSY, &request, cx), cx);
                 }
-                let mut receiving = Receiving::new(limit, request.into_owned());
+                let mut receiving = Receiving::new(limit, request.into_owned(), cx.now);
                 if !framing.has_content() {
                     receiving.complete();
                 }
                 self.intake = Intake::Receiving(Box::new(receiving));
             }
+        }
+    }
+
+    fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context<'_>) {
+        self.intake = Intake::Collecting(Box::new(collecting));
+        self.connection.continue_(self.outbox.buffer(cx.spare));
+        if !framing.has_content() {
+            self.end_content(cx);
         }
     }
 
@@ -115,10 +121,12 @@ impl Client {
     pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
+            Intake::Collecting(collecting) if !collecting.fits() => {
+                self.deliver(problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx), cx);
+            }
             Intake::Collecting(collecting) => {
-                let Collecting { octets, then, request, .. } = *collecting;
-                let job = move || Finished::Outcome(Outcome::Response(then(octets)));
-                self.away = cx.desk.submit(self.seat, Lane::Long, job);
+                let (job, request) = collecting.finish();
+                self.away = cx.desk.submit(self.seat, Lane::Long, move || Finished::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
@@ -336,10 +344,13 @@ fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {
             let result = sink.write(&block);
             Finished::Wrote(result.map(|()| sink), block)
         }),
-        Errand::Finish(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+        Errand::Finish(mut sink, block, meter) => desk.submit(seat, Lane::Long, move || {
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
             Finished::Outcome(Outcome::Response(match written {
-                Ok(()) => sink.finish(),
+                Ok(()) => {
+                    sink.measured(&meter);
+                    sink.finish()
+                }
                 Err(response) => response,
             }))
         }),

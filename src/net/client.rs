@@ -217,6 +217,9 @@ impl Client {
                 let used = self.consume(&input, cx);
                 self.keep(input, used);
             } else if self.end_of_input {
+                if self.play.is_some() {
+                    return Ok(());
+                }
                 self.meet_end(cx)?;
             } else if self.readable {
                 reads += 1;

@@ -25,6 +25,7 @@ pub mod ended;
 mod entrance;
 pub mod event_loop;
 pub mod exchange;
+mod gauge;
 pub mod intake;
 pub mod journal;
 pub mod listener;

@@ -75,9 +75,20 @@ impl Library {
     /// Waits until the connection with this number (1, 2, 3 …) has ended; returns what it did.
     #[track_caller]
     pub(crate) fn story(&mut self, number: usize) -> &Story {
+        self.watch(number, "does not end", |story| story.end.is_some())
+    }
+
+    /// Waits until so many octets have come on a connection.
+    #[track_caller]
+    pub(crate) fn has_received(&mut self, number: usize, octets: usize) {
+        self.watch(number, "did not receive it", |story| story.received.iter().sum::<usize>() >= octets);
+    }
+
+    #[track_caller]
+    fn watch(&mut self, number: usize, what: &str, is_it: impl Fn(&Story) -> bool) -> &Story {
         let end = Instant::now() + PATIENCE;
-        while self.stories.get(number).is_none_or(|story| story.end.is_none()) {
-            assert!(Instant::now() < end, "connection {number} does not end: {:?}", self.stories.get(number));
+        while !self.stories.get(number).is_some_and(&is_it) {
+            assert!(Instant::now() < end, "connection {number} {what}: {:?}", self.stories.get(number));
             for reel in &self.reels {
                 let Some(batch) = reel.next(Duration::from_millis(10)) else { continue };
                 assert_eq!(batch.dropped, 0, "the tape has a hole");

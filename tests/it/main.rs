@@ -32,6 +32,7 @@ mod names;
 mod options;
 mod overload;
 mod ranges;
+mod scripted;
 mod streams;
 mod unlost;
 mod write;
