@@ -18,6 +18,7 @@ use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
 use barewire::service::Service;
 use barewire::wire::browser::{Browser, Facts};
 use barewire::wire::history::History;
+use barewire::wire::Practice;
 use barewire::wire::signpost::{Shortcut, Signpost};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -73,9 +74,9 @@ impl Study {
         self.main.port()
     }
 
-    /// What lies inside the guard: the way to the view.
+    /// What lies inside the guard: the way to the view, and addresses to practise with.
     pub(crate) fn inside(&self, service: Box<dyn Service>) -> Box<dyn Service> {
-        Box::new(Shortcut::new(service, self.port))
+        Box::new(Shortcut::new(Box::new(Practice::around(service)), self.port))
     }
 
     /// What lies around the guard: links on its pages.

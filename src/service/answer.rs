@@ -200,6 +200,21 @@ pub trait Service: Send {
         vec![Method::Get, Method::Head, Method::Options]
     }
 
+    /// The methods that work on the target of this request, as far as that is known without a look at
+    /// anything slow; for answers that are given before the service itself is asked.
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        let _ = request;
+        self.methods()
+    }
+
+    /// Whether this very request is answered here although its method works nowhere else: TRACE at an
+    /// address that leaves out what is sensitive (RFC 9110 §9.3.8), a method without a name here at one
+    /// that takes any. Everything else of the kind is refused before a service is asked.
+    fn takes(&self, request: &Request<'_>) -> bool {
+        let _ = request;
+        false
+    }
+
     /// Descriptors are short: whatever is only kept open to be quick is to be closed.
     fn relieve(&mut self) {}
 

@@ -21,7 +21,8 @@
 //!
 //! The subtle thing: step 3 is answered here, and not left to the service inside, because it comes
 //! before credentials. A request that is let past the doorkeeper in the hope that somebody will refuse
-//! it is a hole as soon as somebody does not.
+//! it is a hole as soon as somebody does not. A service that does answer such a request says so itself
+//! ([`Service::takes`]), and credentials are asked for all the same.
 
 use std::sync::Arc;
 
@@ -84,7 +85,9 @@ impl Guard {
         if !rules.hosts.allow(request.authority()) {
             return Some(Answer::Now(misdirected(request)));
         }
-        if let Some(response) = router::impossible(request, || self.inner.methods()) {
+        if !self.inner.takes(request)
+            && let Some(response) = router::impossible(request, || self.inner.methods_of(request))
+        {
             return Some(Answer::Now(response));
         }
         if rules.writes.is_preflight(request) {
@@ -144,6 +147,14 @@ impl Service for Guard {
 
     fn methods(&self) -> Vec<Method> {
         self.inner.methods()
+    }
+
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        self.inner.methods_of(request)
+    }
+
+    fn takes(&self, request: &Request<'_>) -> bool {
+        self.inner.takes(request)
     }
 
     fn relieve(&mut self) {

@@ -21,6 +21,7 @@
 //! | [`browser`] | the wire view: its page, its API, who may ask |
 //! | [`signpost`] | ways from the server to the view |
 //! | `har`, `shell`, [`replay`] | an exchange as an archive, as a command, once more |
+//! | [`practice`] | `/.try/`: every case of HTTP on demand |
 //! | `paint`, [`look`], `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
 //!
 //! Never, in this room: a socket, a file's path, an effect on what is served.
@@ -44,6 +45,7 @@ pub mod live;
 pub mod look;
 mod mask;
 mod paint;
+pub mod practice;
 pub mod replay;
 mod requests;
 mod responses;
@@ -60,6 +62,7 @@ pub use annotate::{Annotated, Conversation, Manner, annotate};
 pub use dictionary::{Note, NoteId};
 pub use draft::Keep;
 pub use look::{Form, Style};
+pub use practice::Practice;
 pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
 pub use terminal::Terminal;
