@@ -309,6 +309,7 @@ impl Reader<'_> {
             idle: time("idle_timeout", &typed.idle_timeout, false)?,
             min_rate: self.judge("min_rate", &typed.min_rate, |t| value::size(t, RATE))?,
             grace: time("grace", &typed.grace, true)?,
+            ..Timeouts::default()
         })
     }
 

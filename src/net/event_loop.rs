@@ -162,7 +162,8 @@ impl EventLoop {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
-            match self.poll.poll(&mut events, self.patience()) {
+            let patience = self.patience();
+            match self.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -240,12 +241,13 @@ impl EventLoop {
     }
 
     /// How long the poller may sleep.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&mut self) -> Option<Duration> {
         if !self.again.is_empty() || (self.paused_until.is_none() && self.doors.iter().any(|d| d.waiting)) {
             return Some(Duration::ZERO);
         }
-        let now = Instant::now();
-        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(now));
+        // The turn's own clock: what the turn itself took is far below the grain of the wheel.
+        let now = self.now;
+        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(Instant::now()));
         let ends =
             [self.wheel.wait(now), silence, self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
         ends.into_iter().flatten().min()

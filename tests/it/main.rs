@@ -34,5 +34,6 @@ mod overload;
 mod ranges;
 mod scripted;
 mod streams;
+mod traced;
 mod unlost;
 mod write;

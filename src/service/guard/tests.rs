@@ -220,7 +220,7 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
     ] {
         let mut gate = Gate::new(settings);
         let responses = every_response(&mut gate);
-        assert_eq!(responses.len(), 10);
+        assert_eq!(responses.len(), 11);
         for response in responses {
             assert_eq!(policy(&response), expected, "{response:?}");
         }
