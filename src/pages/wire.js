@@ -1,97 +1,78 @@
 // The wire view: the stream of events, the list, keys and links.
 //
-// Never: a cookie, a request without the key, an answer that is kept. The key comes in the fragment of
-// the printed URL and goes to the storage of this origin, so that links of other pages work.
+// Never: a cookie, a request without the key. The key comes in the fragment of the printed URL and goes
+// to the storage of this origin, so that links of other pages work.
 //
-// The subtle thing: events may come faster than a screen is drawn. They only change what is known and
-// mark it; once per frame what is marked is drawn.
+// The subtle thing: events may come faster than a screen is drawn. They only change what is known, and
+// once per frame what has changed is drawn.
 
-import { book, count, forget, learn, messages, millis, take } from './wire-book.js'
-import { button, draw, link, make, one, partAt, pick, view } from './wire-draw.js'
+import { book, count, forget, messages, millis, number, take } from './wire-book.js'
+import { button, draw, link, make, one, partAt, partAtPoint, pick, view } from './wire-draw.js'
 
-// A list longer than this is filtered, not scrolled.
-const CARDS = 200
-const list = one('#list'), main = one('#main'), filter = one('#q')
-const state = { seq: 0, run: '', hello: {}, follow: true, wanted: undefined, held: undefined }
+const [root, list, main, filter] = ['html', '#list', '#main', '#q'].map(one)
+const state = { seq: 0, follow: true, hello: {} }
+const stored = (name, value) => { try { return value === undefined ? localStorage[name] : localStorage[name] = value } catch { return value } }
 
-const store = (name, value) => { try { return value === undefined ? localStorage.getItem(name) : localStorage.setItem(name, value) } catch { return null } }
-let hash = decodeURIComponent(location.hash.slice(1))
-let key = store('key')
-hash = hash.replace(/(^|&)k=([^&]*)&?/, (_, before, found) => { store('key', key = found); return before })
-const ask = async (path, options = {}) => {
-  const answer = await fetch(path, { ...options, cache: 'no-store', headers: { 'X-Wire-Key': key } })
-  if (answer.status === 401) throw lost()
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).why || `the server said ${answer.status}`)
+let hash = decodeURIComponent(location.hash.slice(1)), key = stored('wire-key')
+hash = hash.replace(/(^|&)k=([^&]*)&?/, (_, before, found) => { stored('wire-key', key = found); return before })
+history.replaceState(null, '', '/' + (hash && '#' + hash))
+
+async function ask(path, options) {
+  const answer = await fetch('/api/' + path, { ...options, headers: { 'X-Wire-Key': key } })
+  if (answer.status === 401) lost()
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).why || 'The server said ' + answer.status)
   return answer
 }
-
-// Theme: as the system has it, until the button says otherwise.
-const dark = matchMedia('(prefers-color-scheme:dark)')
-const paint = () => { document.documentElement.dataset.theme = store('theme') || (dark.matches ? 'dark' : 'light') }
-paint()
-dark.onchange = paint
-one('#theme').onclick = () => { store('theme', document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'); paint() }
-
+const attempt = act => () => act().catch(e => toast(e.message))
 let toasted
 function toast(text) {
   one('#toast').textContent = text
   clearTimeout(toasted)
-  toasted = setTimeout(() => { one('#toast').textContent = '' }, 4000)
+  toasted = setTimeout(toast, 4000, '')
 }
-const attempt = act => async () => { try { await act() } catch (e) { toast(e.message) } }
 const copy = async text => { await navigator.clipboard.writeText(text); toast('Copied: ' + text) }
 
 // What stands in the middle when there is no exchange.
-const lead = (title, ...kids) => { main.replaceChildren(make('div', { className: 'lead' }, make('h1', {}, title), ...kids)); one('aside').hidden = true }
-const say = text => make('p', {}, text)
-const command = text => make('div', { className: 'cmd' }, make('code', {}, text), button('Copy', attempt(() => copy(text))))
-
+function lead(title, ...kids) {
+  main.replaceChildren(make('div', 'lead', make('h1', '', title), kids.map(kid => typeof kid === 'string' ? make('p', '', kid) : kid)))
+  one('aside').hidden = true
+}
+const command = text => make('div', 'cmd', make('code', '', text), button('Copy', attempt(() => copy(text))))
 function lost() {
   state.isLost = true
-  lead('This page needs its key.', say('barewire prints the address of the wire view, with a key behind the #, each time it starts with --study:'), command('barewire --study'), say('Open the line that begins with “Wire view”. A new start has a new key.'))
-  document.body.classList.add('lost')
-  return new Error('no key')
+  lead('This page needs its key.', 'barewire prints the address of the wire view, with a key behind the #, each time it starts:', command('barewire --study'), 'Open the address behind “Wire view”. A new start has a new key.')
 }
-
 function teach() {
-  const main = (state.hello.main || '127.0.0.1:8080').replace(/^(0\.0\.0\.0|\[::\])/, '127.0.0.1')
-  lead('Nothing on the wire yet.', say('Type this in a terminal. The bytes appear here as they arrive:'), command(`curl -v http://${main}/hello.txt`),
-    say('Then see that TCP knows no messages: one request in four pieces, cut inside a word.'), command(`printf 'GET /hello.txt HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' | barewire send ${main} --cut 8,28,41 --gap 200`),
-    say('Or open it in a browser, and count the connections it makes: '), make('p', {}, make('a', { href: `http://${main}/`, target: '_blank', rel: 'noreferrer', textContent: `http://${main}/` })))
+  const host = state.hello.main.replace(/^(0\.0\.0\.0|\[::\])/, '127.0.0.1'), href = `http://${host}/`
+  lead('Nothing on the wire yet.', 'Type this in a terminal. The bytes appear here as they arrive:', command(`curl -v ${href}hello.txt`), 'One request in four pieces, cut inside a word, because TCP knows no messages:',
+    command(`printf 'GET /hello.txt HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' | barewire send ${host} --cut 8,28,41 --gap 200`), 'Or a browser; count the connections it opens:', make('p', '', make('a', { href, target: '_blank', rel: 'noreferrer' }, href)))
 }
 
 // The stream.
-const pause = ms => new Promise(done => setTimeout(done, ms))
 async function listen() {
   for (let wait = 250; !state.isLost; wait = Math.min(wait * 2, 4000)) {
     try {
-      if (!book.kinds.length) learn(await (await ask('/api/notes')).json())
-      const reader = (await ask('/api/events?since=' + state.seq)).body.pipeThrough(new TextDecoderStream()).getReader()
+      if (!book.kinds[0]) Object.assign(book, await (await ask('notes')).json())
       let rest = ''
-      for (;;) {
-        const { value, done } = await reader.read()
-        if (done) break
-        const lines = (rest + value).split('\n')
+      for await (const text of (await ask('events?since=' + state.seq)).body.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + text).split('\n')
         rest = lines.pop()
-        for (const line of lines) if (line) event(JSON.parse(line))
+        lines.filter(Boolean).forEach(line => hear(JSON.parse(line)))
         wait = 250
       }
     } catch {}
     state.isLive = false
     soon()
-    await pause(wait)
+    await new Promise(done => setTimeout(done, wait))
   }
 }
-
-function event(e) {
+function hear(e) {
   state.isLive = true
-  if (e.seq) state.seq = e.seq
+  state.seq = e.seq || state.seq
   if (e.event === 'hello') {
-    if (e.reset || (state.run && e.run !== state.run)) clear()
+    if (e.reset || state.run && state.run !== e.run) clear()
     Object.assign(state, { hello: e, run: e.run, isPaused: e.paused })
-    state.seq = Math.min(state.seq, e.kept?.last_seq ?? state.seq)
     one('#safe').textContent = e.secrets ? 'Secrets are shown' : 'Only this computer can open this page · secrets are hidden'
-    one('#safe').classList.toggle('bad', e.secrets)
     if (!view.c) teach()
   }
   if (e.event === 'paused') state.isPaused = e.paused
@@ -100,283 +81,243 @@ function event(e) {
   if (c) changed.add(c)
   soon()
 }
-
 function clear() {
   forget()
-  state.seq = 0
   Object.assign(view, { c: undefined, x: undefined, at: undefined })
-  cards.clear()
-  teach()
+  if (state.hello.main) teach()
 }
 
-// Drawing, once per frame at most.
-const cards = new Map(), changed = new Set()
-let isDue = false, drawn = 0
-function soon() {
-  if (!isDue) requestAnimationFrame(frame)
-  isDue = true
-}
-
+// Drawing, once a frame at most; the middle a few times a second, since nobody reads faster.
+const changed = new Set()
+let due, drawn = -1000
+function soon() { due ||= requestAnimationFrame(frame) }
 function frame(now) {
-  isDue = false
-  drawList()
-  const last = state.newest
-  if (state.wanted) seek()
-  else if (state.follow && last && last !== view.x) later(now, () => show(last.c, last))
-  else if (view.c && changed.has(view.c)) later(now, () => show(view.c, view.x || view.c.exchanges[0], view.at))
-  else changed.clear()
-  one('#live').className = state.isLive ? 'on' : ''
-  one('#live').textContent = [state.isPaused ? 'paused: nothing is recorded' : state.isLive ? 'live' : 'connecting again', count(book.order.length, 'connection'), count(book.exchanges, 'exchange'), book.dropped ? count(book.dropped, 'event') + ' dropped' : 'kept in memory only'].join(' · ')
-  one('#pause').textContent = state.isPaused ? 'Resume' : 'Pause'
-  one('#pause').setAttribute('aria-pressed', !!state.isPaused)
-  one('#follow').setAttribute('aria-pressed', state.follow)
-}
-
-/** The middle is drawn a few times a second at most: nobody reads faster. */
-function later(now, act) {
-  if (now - drawn < 250) return setTimeout(soon, 250)
-  drawn = now
+  due = 0
+  const newest = drawList(), isOther = state.follow && newest && newest !== view.x
+  view.isOld ||= changed.has(view.c)
   changed.clear()
-  act()
+  if (state.wanted) seek()
+  else if (isOther || view.isOld) {
+    if (now - drawn < 250) setTimeout(soon, 250)
+    else {
+      drawn = now
+      isOther ? show(newest.c, newest) : show(view.c, view.x || view.c.exchanges[0])
+    }
+  }
+  const words = [state.isPaused ? 'paused: nothing is recorded' : state.isLive ? 'live' : 'connecting again', count(book.connections.size, 'connection'), count(book.exchanges, 'exchange'), book.dropped ? count(book.dropped, 'event') + ' dropped' : 'kept in memory only']
+  one('#live').textContent = words.join(' · ')
+  one('#live').className = state.isLive && !state.isPaused ? 'on' : ''
+  one('#pause').textContent = state.isPaused ? 'Resume' : 'Pause'
+  one('#follow').ariaPressed = state.follow
 }
 
-// The list.
-const CHIPS = { '2xx': ['2xx'], '3xx': ['3xx'], '4xx': ['4xx'], '5xx': ['5xx'], 'glued/cut': ['glued', 'cut'], chunked: ['chunked'], broken: ['broken', 'cut off'] }
-for (const name of Object.keys(CHIPS)) {
-  const chip = button(name, () => { chip.setAttribute('aria-pressed', chip.getAttribute('aria-pressed') !== 'true'); drawList(true) }, 'chip')
-  chip.setAttribute('aria-pressed', false)
-  one('#chips').append(chip)
-}
+// The list: the newest that fit, each card made once and made anew when it changed.
+const CARDS = 200, ROWS = 400, EXCHANGES = 12
+const cards = new Map()
+const chips = ['2xx', '3xx', '4xx', '5xx', 'glued/cut', 'chunked', 'broken'].map(name => {
+  const chip = button(name, () => { chip.ariaPressed = chip.ariaPressed !== 'true'; drawList(true) }, 'chip')
+  chip.ariaPressed = false
+  return chip
+})
+one('#chips').append(...chips)
 filter.oninput = () => drawList(true)
 
-/** All words must fit, and one of the pressed statuses, and each other pressed chip. */
-function wanted() {
-  const pressed = [...document.querySelectorAll('.chip[aria-pressed=true]')].map(chip => chip.textContent)
-  const groups = filter.value.toLowerCase().split(/\s+/).filter(Boolean).map(word => [word])
-  const statuses = pressed.filter(name => name.endsWith('xx'))
-  if (statuses.length) groups.push(statuses)
-  for (const name of pressed) if (!name.endsWith('xx')) groups.push(CHIPS[name])
-  return groups.length && (hay => groups.every(words => words.some(word => hay.includes(word))))
+/** All words must fit, one of the pressed statuses, and every other pressed chip. */
+function fit() {
+  const pressed = chips.filter(chip => chip.ariaPressed === 'true').map(chip => chip.textContent), statuses = pressed.filter(name => name.endsWith('xx'))
+  const groups = [...filter.value.toLowerCase().split(/\s+/).map(word => [word]), ...pressed.filter(name => !statuses.includes(name)).map(name => name.split('/')), ...statuses[0] ? [statuses] : []]
+  return hay => groups.every(words => words.some(word => hay.includes(word)))
 }
 
 function drawList(isAll) {
-  const fits = wanted(), { order } = book
-  // Somebody reads further down: what is new waits.
-  const isBusy = list.scrollWidth > list.clientWidth ? list.scrollLeft > 40 : one('nav').scrollTop > 40
-  state.held = isBusy ? state.held ?? order.at(-1)?.n : undefined
-  let at = list.firstChild, shown = 0, held = 0, fitting = 0
-  state.newest = undefined
-  for (let i = order.length - 1; i >= 0; i--) {
-    const c = order[i], hits = fits && c.hays.map(fits)
-    if (hits && !hits.includes(true)) continue
-    state.newest ||= c.exchanges.at(-1)
+  const fits = fit(), all = [...book.connections.values()].reverse()
+  // Somebody reads further down: what is new waits above.
+  const isReading = Math.max(one('nav').scrollTop, list.scrollLeft) > 40
+  state.held = isReading ? state.held || all[0]?.n : undefined
+  let at = list.firstChild, shown = 0, rows = 0, waiting = 0, fitting = 0, newest
+  for (const c of all) {
+    const hits = c.hays.map(fits)
+    if (!hits.includes(true)) continue
+    newest ||= c.exchanges.at(-1)
     fitting++
-    if (c.n > state.held) { held++; continue }
-    if (shown === CARDS) { if (fits) continue; break }
+    if (c.n > state.held) waiting++
+    if (c.n > state.held || shown === CARDS || rows > ROWS) continue
     shown++
     let card = cards.get(c)
-    if (!card) cards.set(c, card = make('div', { className: 'conn' + (isAll || drawn === 0 ? '' : ' new') }))
-    if (isAll || changed.has(c) || !card.firstChild) fill(card, c, hits)
+    if (!card) cards.set(c, card = make('div', { className: 'conn', c }))
+    if (isAll || changed.has(c) || !card.firstChild) fill(card, hits)
+    rows += card.childElementCount
     if (card === at) at = at.nextSibling
     else list.insertBefore(card, at)
   }
   while (at) {
-    const next = at.nextSibling
-    at.remove()
-    cards.delete(at.c)
-    at = next
+    const gone = at
+    at = at.nextSibling
+    gone.remove()
+    cards.delete(gone.c)
   }
-  one('#newer').hidden = !held
-  one('#newer').textContent = `↑ ${held} newer`
-  const all = fits ? fitting : order.length
-  one('#more').textContent = !shown && fits ? 'Nothing here has all of that.' : all > CARDS ? `The newest ${CARDS} of ${all.toLocaleString('en')}: filter to see others.` : ''
+  one('#newer').hidden = !waiting
+  one('#newer').textContent = `↑ ${waiting} newer`
+  one('#more').textContent = !shown && all[0] ? 'Nothing here has all of that.' : fitting > shown + waiting ? `The newest ${shown} of ${number(fitting)}. Filter to see others.` : ''
   mark()
+  return newest
 }
 one('#newer').onclick = () => { one('nav').scrollTop = list.scrollLeft = 0; soon() }
-for (const box of [one('nav'), list]) box.addEventListener('scroll', () => state.held !== undefined && soon(), { passive: true })
+for (const box of [one('nav'), list]) box.onscroll = () => state.held && soon()
 
-const ROWS = 12
-function fill(card, c, hits) {
-  const had = card.contains(document.activeElement) && document.activeElement.dataset.id
-  const hit = c.exchanges.filter((_, n) => !hits || hits[n])
-  const rows = hit.slice(-ROWS).map(x => {
-    const { request: q, response: a } = x
-    const row = make('button', { className: 'ex' }, make('span', { className: 'm' }, q?.method || '?'), make('span', { className: 'grow' }, q?.target ?? ''),
-      make('span', { className: 'st s' + String(a?.status)[0] }, a?.status ?? '…'), make('small', {}, typeof a?.took === 'number' ? millis(a.took) : ''))
-    row.dataset.id = x.id
-    return row
-  })
-  const head = make('button', { className: 'who' }, make('b', {}, 'c' + c.n), make('span', { className: 'grow' }, c.who), c.clock)
-  head.dataset.id = 'c' + c.n
-  card.c = c
-  card.replaceChildren(head, make('div', { className: 'tags' }, ...c.tags.map(tag => make('span', { className: /broken|cut off|reset/.test(tag) ? 'tag bad' : 'tag' }, tag)), hit.length > ROWS ? `the last ${ROWS} of ${hit.length}` : ''), ...rows)
-  if (had) card.querySelector(`[data-id="${had}"]`)?.focus()
+function fill(card, hits) {
+  const { c } = card, had = card.contains(document.activeElement) && document.activeElement.id
+  const fitting = c.exchanges.filter((_, n) => hits[n])
+  const rows = fitting.slice(-EXCHANGES).map(({ id, request: q, response: a }) => make('button', { className: 'ex', id }, make('span', 'm', q?.method || '?'), make('span', 'grow', q?.target ?? ''),
+    make('b', 's' + (a?.status / 100 | 0), a?.status ?? '…'), make('small', '', a?.took == null ? '' : millis(a.took))))
+  const tags = c.tags.map(tag => make('span', /broken|cut off|reset/.test(tag) ? 'tag bad' : 'tag', tag))
+  card.replaceChildren(make('button', { className: 'who', id: 'c' + c.n }, make('b', '', 'c' + c.n), make('span', 'grow', c.who), c.clock),
+    ...tags[0] ? [make('div', 'tags', tags, fitting[EXCHANGES] ? `the last ${EXCHANGES}:` : '')] : [], ...rows)
+  if (had) document.getElementById(had)?.focus()
 }
 
-/** Shows in the list what is shown in the middle; one row is in the order of the Tab key. */
+/** Shows in the list what is in the middle; that row alone is in the order of the Tab key. */
 function mark() {
-  const id = view.x?.id || (view.c ? 'c' + view.c.n : '')
-  for (const row of list.querySelectorAll('[tabindex="0"],[aria-current]')) { row.removeAttribute('aria-current'); row.tabIndex = -1 }
-  for (const card of list.querySelectorAll('.on')) card.classList.remove('on')
-  for (const row of list.querySelectorAll('button:not([tabindex])')) row.tabIndex = -1
-  const row = id && list.querySelector(`[data-id="${id}"]`)
-  if (row) { row.setAttribute('aria-current', true); row.parentNode.classList.add('on') }
-  const first = row || list.querySelector('button')
-  if (first) first.tabIndex = 0
+  const row = document.getElementById(view.x?.id || 'c' + view.c?.n), first = row || list.querySelector('button')
+  for (const e of list.querySelectorAll('button')) {
+    const isRow = e === row
+    if (isRow !== e.hasAttribute('aria-current')) e.toggleAttribute('aria-current', isRow)
+    if (e.tabIndex !== (e === first ? 0 : -1)) e.tabIndex = e === first ? 0 : -1
+  }
+  for (const card of list.children) card.classList.toggle('on', card.c === view.c)
   return row
 }
-list.onclick = e => {
-  const id = e.target.closest('button')?.dataset.id
-  if (id) go(id)
-}
+list.onclick = e => go(e.target.closest('button')?.id || '')
 
 // The middle.
 const download = (path, name) => attempt(async () => {
-  const url = URL.createObjectURL(await (await ask(path)).blob())
-  make('a', { href: url, download: name }).click()
-  setTimeout(() => URL.revokeObjectURL(url), 1000)
+  const href = URL.createObjectURL(await (await ask(path)).blob())
+  make('a', { href, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(href), 1000)
 })
 function acts({ id, request, response }) {
-  const n = id.slice(1), path = '/api/ex/' + n
-  const text = what => attempt(async () => copy(await (await ask(`${path}/${what}`)).text()))
+  const n = id.slice(1), text = what => attempt(async () => copy(await (await ask(`ex/${n}/${what}`)).text()))
   const replay = attempt(async () => {
-    const { connection } = await (await ask('/api/replay/' + n, { method: 'POST' })).json()
+    const { connection } = await (await ask('replay/' + n, { method: 'POST' })).json()
     toast('Sent again, with the same cuts and pauses.')
-    if (connection) state.wanted = { id: 'c' + connection + '.1' }
-    else follow(true)
+    if (connection) state.wanted = { id: `c${connection}.1` }
+    else state.follow = true
   })
-  return [button('Copy as curl', text('curl')), button('Copy as barewire send', text('send')), button('Replay', replay),
-    ...(request ? [button('Raw request', download(path + '/request', id + '.request'))] : []), ...(response ? [button('Raw response', download(path + '/response', id + '.response'))] : []),
-    button('HAR', download('/api/har?ids=' + n, id + '.har'))]
+  return [button('Copy as curl', text('curl')), button('Copy as barewire send', text('send')), button('Replay', replay), request && button('Raw request', download(`ex/${n}/request`, id + '.request')),
+    response && button('Raw response', download(`ex/${n}/response`, id + '.response')), button('HAR', download('har?ids=' + n, id + '.har'))].filter(Boolean)
 }
 
-function show(c, x, place) {
-  const isSame = x === view.x && c === view.c, focus = document.activeElement?.part && isSame
-  if (!isSame) view.isPinned = false
-  draw(c, x, x && acts(x))
+function show(c, x) {
+  const isSame = x && x === view.x, was = isSame && view.at, isFocused = was?.e === document.activeElement
+  view.isOld = false
+  view.isHeld &&= isSame
+  draw(c, x, x ? acts(x) : [])
   if (!isSame) main.scrollTop = 0
   mark()
-  if (x) select(isSame && place ? partAt(messages(x).find(m => m.event === place.m.event && m.start === place.m.start) || messages(x)[0], place.s.start) : start(x), focus)
+  if (x) select(was ? partAt(messages(x).find(m => m.event === was.m.event && m.start === was.m.start), was.start) : first(x), isFocused)
 }
-
 /** What is looked at first: what is wrong, else the target. */
-function start(x) {
-  for (const m of messages(x)) if (m.broken) return partAt(m, m.broken.byte)
-  const m = messages(x)[0], target = m.part('path') || m.part('status')
-  return partAt(m, target ? target[0] : 0)
+function first(x) {
+  const all = messages(x), m = all.find(m => m.broken) || all[0]
+  return partAt(m, m.broken ? m.broken.byte : (m.part('path') || [0])[0])
 }
-
 function select(part, isFocus) {
   if (!part) return
-  pick(part.m, part.s)
+  pick(part)
   history.replaceState(null, '', link(part))
-  if (isFocus) {
-    part.s.e.focus({ preventScroll: true })
-    part.s.line.e.scrollIntoView({ block: 'nearest' })
-  }
+  if (!isFocus) return
+  part.e.focus({ preventScroll: true })
+  part.line.e.scrollIntoView({ block: 'nearest' })
 }
-view.go = (x, m, at) => {
-  follow(false)
+const hold = part => { view.isHeld = true; select(part, true) }
+view.go = (x, m, place) => {
+  state.follow = false
   if (x !== view.x) show(x.c, x)
-  view.isPinned = true
-  select(partAt(m, at), true)
+  hold(partAt(m, place))
 }
 
-function follow(isOn) { state.follow = isOn; soon() }
-one('#follow').onclick = () => follow(!state.follow)
-one('#pause').onclick = attempt(() => ask('/api/pause', { method: 'POST', body: JSON.stringify({ paused: !state.isPaused }) }))
-one('#clear').onclick = attempt(() => ask('/api/clear', { method: 'POST' }))
-one('#keys').onclick = () => one('#help').showModal()
-one('#sheet').onclick = () => one('#sheet').setAttribute('aria-expanded', one('aside').classList.toggle('up'))
+const press = { follow: () => { state.follow = !state.follow; soon() }, keys: () => one('#help').showModal(), sheet: () => { one('#sheet').ariaExpanded = one('aside').classList.toggle('up') } }
+press.pause = attempt(() => ask('pause', { method: 'POST', body: JSON.stringify({ paused: !state.isPaused }) }))
+press.clear = attempt(() => ask('clear', { method: 'POST' }))
+press.theme = () => paint(stored('theme', getComputedStyle(root).colorScheme === 'dark' || root.style.colorScheme !== 'light' && matchMedia('(prefers-color-scheme:dark)').matches ? 'light' : 'dark'))
+for (const id in press) one('#' + id).onclick = press[id]
+const paint = theme => { root.style.colorScheme = theme || 'light dark' }
+paint(stored('theme'))
 
-// The mouse looks, a click holds.
-let last = ''
-const under = e => {
-  const part = e.target.part || e.target.closest('.f')?.part
-  return part || (e.target.place !== undefined && view.at ? partAt(view.at.m, e.target.place) : undefined)
-}
+// The mouse looks, a click holds. A page that scrolls below a mouse at rest is no movement.
+const under = e => e.target.closest('.f')?.span || (e.currentTarget === main ? undefined : partAtPoint(e.clientX, e.clientY))
+let last
 for (const box of [main, one('#bytes')]) {
-  box.addEventListener('pointermove', e => {
-    // A page that scrolls below a mouse at rest is no movement.
-    const here = e.clientX + ',' + e.clientY, part = here !== last && !view.isPinned && e.pointerType === 'mouse' && under(e)
-    last = here
-    if (part && part.s !== view.at?.s) { follow(false); select(part) }
-  })
-  box.addEventListener('click', e => {
+  box.onpointermove = e => {
+    const isMoved = last !== (last = e.clientX + ',' + e.clientY)
+    const part = isMoved && !view.isHeld && e.pointerType === 'mouse' && under(e)
+    if (part && part !== view.at) { state.follow = false; select(part) }
+  }
+  box.onclick = e => {
     const part = under(e)
     if (!part) return
-    follow(false)
-    view.isPinned = !(view.isPinned && part.s === view.at.s)
-    select(part, box === main)
-    if (box !== main) part.s.line.e.scrollIntoView({ block: 'nearest' })
-  })
+    state.follow = false
+    if (view.isHeld && part === view.at) KEYS.Escape()
+    else hold(part)
+    soon()
+  }
 }
 
 // Links: `#c3`, `#c3.1`, `#c3.1/request/0x04`, `#find=GET /nope`.
 function go(link) {
-  state.wanted = undefined
-  const find = link.match(/^find=(.*)$/), exact = link.match(/^c(\d+)(?:\.(\d+))?(?:\/(\w+)\/0x([\da-f]+))?$/i)
-  if (find) state.wanted = { find: find[1] }
-  if (exact) state.wanted = { id: link.split('/')[0], side: exact[3], at: parseInt(exact[4], 16) }
-  if (state.wanted) { follow(false); seek() }
+  const find = /^find=(.*)/.exec(link), exact = /^(c\d+(?:\.\d+)?)(?:\/(request|response)\/0x([\da-f]+))?$/i.exec(link)
+  if (!find && !exact) return
+  state.wanted = find ? { find: find[1] } : { id: exact[1], side: exact[2], at: parseInt(exact[3], 16) }
+  state.follow = false
+  soon()
 }
 function seek() {
-  const { id, find, side, at } = state.wanted, [n, number] = (id || '').slice(1).split('.')
-  let c, x
-  if (id) {
-    c = book.connections.get(+n)
-    x = number ? c?.byNumber.get(+number) : c?.exchanges[0]
-    if (!c || number && !x) c = undefined
-  } else for (let i = book.order.length - 1; i >= 0 && !x; i--) {
-    x = book.order[i].exchanges.findLast(y => `${y.request?.method} ${y.request?.target}`.startsWith(find))
-    c = x?.c
-  }
-  if (!c) return view.c || lead(`${find || id} is not here.`, say('It has not been seen yet, or it was forgotten. If it comes, it is shown.'))
+  const { id, find, side, at } = state.wanted, all = [...book.connections.values()].reverse()
+  const c = id && book.connections.get(parseInt(id.slice(1)))
+  const x = id ? c?.exchanges.find(x => x.id === id || x.c.n === +id.slice(1)) : all.flatMap(c => c.exchanges.toReversed()).find(x => `${x.request?.method} ${x.request?.target}`.startsWith(find))
+  if (!x && !(c && !id.includes('.'))) return view.c || lead(`${find || id} is not here.`, 'It has not been seen yet, or it was forgotten. If it comes, it is shown.')
   state.wanted = undefined
-  show(c, x)
+  show(c || x.c, x)
+  mark().scrollIntoView({ block: 'nearest' })
   const m = side && x && messages(x).findLast(m => m.event === side)
-  if (m) { view.isPinned = true; select(partAt(m, at), true) }
+  if (m) hold(partAt(m, at))
 }
-addEventListener('hashchange', () => go(decodeURIComponent(location.hash.slice(1))))
+onhashchange = () => go(decodeURIComponent(location.hash.slice(1)))
 
 // Keys.
-function walk(lines, fields) {
-  const all = messages(view.x).flatMap(m => m.lines.map(line => [m, line])), { s } = view.at
-  const n = all.findIndex(([, line]) => line === s.line), [m, line] = all[n + lines] || []
-  if (!line) return
-  select({ m, s: lines ? line.spans[0] : line.spans[s.line.spans.indexOf(s) + fields] || s }, true)
+function walk(lines, parts) {
+  const s = view.at, all = s ? messages(view.x).flatMap(m => m.lines) : []
+  const line = all[all.indexOf(s?.line) + lines]
+  select(parts ? line?.spans[line.spans.indexOf(s) + parts] : line?.spans[0], true)
 }
-const step = by => {
-  const rows = [...list.querySelectorAll('[data-id]')].filter(row => row.className === 'ex' || row.parentNode.childElementCount < 3)
+function step(by) {
+  const rows = [...list.querySelectorAll('.ex,.who:only-child,.who:nth-last-child(2):has(+.tags)')], isIn = list.contains(document.activeElement)
   const row = rows[rows.findIndex(row => row.hasAttribute('aria-current')) + by]
   if (!row) return
-  const isIn = list.contains(document.activeElement)
-  go(row.dataset.id)
-  const now = mark()
-  now?.scrollIntoView({ block: 'nearest' })
-  if (isIn) now?.focus()
+  go(row.id)
+  seek()
+  if (isIn) row.focus()
 }
 const KEYS = {
-  ArrowDown: () => view.at && walk(1, 0), ArrowUp: () => view.at && walk(-1, 0), ArrowRight: () => view.at && walk(0, 1), ArrowLeft: () => view.at && walk(0, -1),
-  j: () => step(1), k: () => step(-1), f: () => follow(!state.follow), '/': () => filter.focus(), '?': () => one('#help').showModal(),
-  Escape: () => { view.isPinned = false; if (view.at) select(view.at) },
+  ArrowDown: () => walk(1), ArrowUp: () => walk(-1), ArrowRight: () => walk(0, 1), ArrowLeft: () => walk(0, -1),
+  j: () => step(1), k: () => step(-1), f: press.follow, '?': press.keys, '/': () => filter.focus(),
+  Escape: () => { view.isHeld = false; if (view.at) select(view.at) },
 }
-addEventListener('keydown', e => {
+onkeydown = e => {
   if (e.ctrlKey || e.metaKey || e.altKey || one('#help').open) return
-  if (e.target === filter) {
-    if (e.key !== 'Escape') return
+  if (e.target === filter && e.key === 'Escape') {
     filter.value = ''
-    drawList(true)
-    return filter.blur()
+    filter.blur()
+    return drawList(true)
   }
-  const act = KEYS[e.key.length === 1 ? e.key.toLowerCase() : e.key]
-  if ((e.key === 'Enter' || e.key === ' ') && e.target.part) { view.isPinned = true; select(e.target.part, true) }
-  else if (act) { follow(e.key === 'f' ? state.follow : state.follow && 'Escape/?'.includes(e.key)); act() }
-  else return
+  const { span } = e.target, act = span && /^( |Enter)$/.test(e.key) ? () => hold(span) : e.target !== filter && KEYS[e.key.length > 1 ? e.key : e.key.toLowerCase()]
+  if (!act) return
   e.preventDefault()
-})
+  if (/Arrow|^[jk]$/i.test(e.key)) state.follow = false
+  act()
+  soon()
+}
 
 if (hash) go(hash)
-history.replaceState(null, '', location.pathname + (hash ? '#' + hash : ''))
 if (key) listen()
 else lost()
