@@ -98,11 +98,6 @@ impl Connection {
         self.method
     }
 
-    /// The version of the request being answered.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
     /// Whether the connection will go on after this exchange.
     pub fn is_persistent(&self) -> bool {
         self.persistent
@@ -326,13 +321,12 @@ impl Connection {
     ) -> Transfer {
         debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
         self.settle();
-        let mut line = None;
-        let mut transfer = Transfer::Nothing;
+        let (mut line, mut transfer) = (None, Transfer::Nothing);
         if !status.forbids_content() {
             (line, transfer) = match (length, self.version) {
                 (Length::Known(length), _) => (Some(("Content-Length", length)), Transfer::Exactly(length)),
                 (Length::Unknown, Version::Http11) => (Some(("Transfer-Encoding", 0)), Transfer::Chunked),
-                (Length::Unknown, Version::Http10) => {
+                (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => {
                     // Nothing but the close can tell the end, to a HEAD's reader too.
                     self.persistent = false;
                     (None, Transfer::UntilClose)
@@ -350,6 +344,12 @@ impl Connection {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle();
         prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.writing = Writing::Sending;
+    }
+
+    /// Somebody else writes the octets of this response: nobody knows where they end, so it is the last.
+    pub fn respond_verbatim(&mut self) {
+        self.persistent = false;
         self.writing = Writing::Sending;
     }
 

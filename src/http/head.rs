@@ -15,6 +15,8 @@
 //! before the head is complete is refused at the earliest octet that proves it, in the same order in
 //! which a complete head is checked. The corpus feeds every case whole, bytewise and at every split.
 
+use memchr::memchr;
+
 use super::fault::{Fault, Refusal};
 use super::field;
 use super::limits::Limits;
@@ -99,7 +101,7 @@ impl Scan {
         }
         let bound = message.len().min(limits.head);
         let mut line = None;
-        while let Some(found) = message[self.at..bound].iter().position(|&o| o == b'\n') {
+        while let Some(found) = memchr(b'\n', &message[self.at..bound]) {
             let end = self.at + found;
             if end == self.line || message[end - 1] != b'\r' {
                 return Scanned::Refused(Refusal::new(Fault::BareLf, end, 1));
@@ -193,18 +195,18 @@ impl RequestLine {
     fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, Refusal> {
         let line = &message[..end];
         let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
-        if let Some(at) = line.iter().position(|&o| o == b'\r') {
+        if let Some(at) = memchr(b'\r', line) {
             return refuse(Fault::BareCr, at, 1);
         }
-        let first = line.iter().position(|&o| o == b' ').unwrap_or(end);
-        if let Some(at) = line[..first].iter().position(|&o| !is_tchar(o)) {
-            return refuse(Fault::MethodName, at, 1);
+        let first = line.iter().position(|&o| !is_tchar(o)).unwrap_or(end);
+        if first < end && line[first] != b' ' {
+            return refuse(Fault::MethodName, first, 1);
         }
         if first == 0 || first == end {
             return refuse(Fault::RequestLine, first, 0);
         }
         let at = first + 1;
-        let len = line[at..].iter().position(|&o| o == b' ').unwrap_or(end - at);
+        let len = memchr(b' ', &line[at..]).unwrap_or(end - at);
         if len > limits.target {
             return refuse(Fault::TargetTooLong, at + limits.target, len - limits.target);
         }
@@ -276,6 +278,20 @@ pub struct Head {
     count: usize,
     /// All lines, when they are more than a few.
     many: Box<[FieldLine]>,
+    /// A bit for each name that is there ([`name_bit`]).
+    names: u64,
+}
+
+/// One of 64 bits for a field name, whatever its case. A request is asked for some twenty fields and
+/// has four of them: a bit that is not set answers without a look at any line.
+const fn name_bit(name: &[u8]) -> u64 {
+    let len = name.len();
+    if len == 0 {
+        return 0;
+    }
+    // Lower case; what it makes of other octets does not matter, as long as it is always the same.
+    let (first, last) = ((name[0] | 0x20) as usize, (name[len - 1] | 0x20) as usize);
+    1 << ((len * 5 + first + last * 3) % 64)
 }
 
 /// Field lines that are kept inline, so that the head of a browser costs no allocation, and moving it
@@ -286,7 +302,7 @@ impl Head {
     /// Reads the field lines of a complete head and checks Host.
     pub fn parse(octets: &[u8], line: RequestLine) -> Result<Head, Refusal> {
         let few = [FieldLine::default(); FEW];
-        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), line };
+        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), names: 0, line };
         head.read_fields(octets)?;
         head.check_host(octets)?;
         Ok(head)
@@ -305,7 +321,8 @@ impl Head {
     /// Where the values of every field line of this name lie.
     pub fn spans<'a, 'n>(&'a self, octets: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
         let wanted = name.as_bytes();
-        self.lines()
+        let lines = if self.names & name_bit(wanted) == 0 { &[] } else { self.lines() };
+        lines
             .iter()
             .filter(move |l| l.name.len() == wanted.len() && l.name.of(octets).eq_ignore_ascii_case(wanted))
             .map(|l| l.value)
@@ -318,6 +335,7 @@ impl Head {
             Ok(httparse::Status::Complete((_, found))) => {
                 for (slot, header) in self.few.iter_mut().zip(found.iter()) {
                     *slot = FieldLine::of(header, octets);
+                    self.names |= name_bit(header.name.as_bytes());
                 }
                 self.count = found.len();
                 Ok(())
@@ -333,6 +351,7 @@ impl Head {
         match httparse::parse_headers(&octets[self.line.len..], &mut room) {
             Ok(httparse::Status::Complete((_, found))) => {
                 self.many = found.iter().map(|header| FieldLine::of(header, octets)).collect();
+                self.names = u64::MAX;
                 Ok(())
             }
             _ => Err(self.blame(octets)),

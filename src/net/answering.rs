@@ -11,14 +11,15 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::client::{Client, Context, Last};
+use super::client::Client;
 use super::cold;
+use super::context::{Context, Last};
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
-use super::intake::{Collecting, Errand, Intake, Receiving};
+use super::intake::{Collecting, Errand, Intake, Receiving, Then};
 use super::journal::Entry;
 use super::seat::Seat;
-use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Request, Status, Transfer};
+use crate::http::{Fault, Framing, Method, Next, Prepared, Refusal, Request, Status, Transfer};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
@@ -56,27 +57,40 @@ impl Client {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
-            Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
+            Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
+                if too_long(framing, limit) =>
+            {
                 self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
             }
+            Ok(Answer::Verbatim(verbatim)) => {
+                self.intake = Intake::Discarding;
+                self.perform_verbatim(*verbatim, cx);
+            }
             Ok(Answer::Collect { limit, then }) => {
-                self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
-                self.connection.continue_(self.outbox.buffer(cx.spare));
-                if !framing.has_content() {
-                    self.end_content(cx);
-                }
+                self.collect(Collecting::new(limit, Then::Content(then), request.into_owned()), framing, cx);
+            }
+            Ok(Answer::CollectRaw { limit, then }) => {
+                self.collect(Collecting::new(limit, Then::Received(then), request.into_owned()), framing, cx);
             }
             Ok(Answer::Receive { limit, open }) => {
                 self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
                     return self.deliver(problem(BUSY, &request, cx), cx);
                 }
-                let mut receiving = Receiving::new(limit, request.into_owned());
+                let mut receiving = Receiving::new(limit, request.into_owned(), cx.now);
                 if !framing.has_content() {
                     receiving.complete();
                 }
                 self.intake = Intake::Receiving(Box::new(receiving));
             }
+        }
+    }
+
+    fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context<'_>) {
+        self.intake = Intake::Collecting(Box::new(collecting));
+        self.connection.continue_(self.outbox.buffer(cx.spare));
+        if !framing.has_content() {
+            self.end_content(cx);
         }
     }
 
@@ -107,10 +121,12 @@ impl Client {
     pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
+            Intake::Collecting(collecting) if !collecting.fits() => {
+                self.deliver(problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx), cx);
+            }
             Intake::Collecting(collecting) => {
-                let Collecting { octets, then, request, .. } = *collecting;
-                let job = move || Finished::Outcome(Outcome::Response(then(octets)));
-                self.away = cx.desk.submit(self.seat, Lane::Long, job);
+                let (job, request) = collecting.finish();
+                self.away = cx.desk.submit(self.seat, Lane::Long, move || Finished::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
@@ -140,6 +156,9 @@ impl Client {
             self.warming = false;
             return;
         }
+        if let Finished::Asked(asked) = finished {
+            return self.answered(asked, cx);
+        }
         self.away = false;
         self.warming = false;
         let response = match finished {
@@ -154,7 +173,7 @@ impl Client {
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
             Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Warmed | Finished::Panicked => {
+            Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
                 cx.service.dress(None, response).with_note(note)
@@ -208,11 +227,14 @@ impl Client {
             self.connection.forbid_persistence();
         }
         self.note(&response, cx);
+        if response.is_scripted() {
+            return self.perform(response, cx);
+        }
         let (status, fields, body) = response.into_parts();
         let gathered = self.outbox.gathered();
         let buffer = self.outbox.buffer(cx.spare);
         let before = buffer.len();
-        let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
+        let transfer = self.connection.respond(status, &fields, body.length(), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         let head = buffer.len() - before;
@@ -249,7 +271,7 @@ impl Client {
             Some(file) => {
                 self.exchange.sent = 0;
                 self.exchange.head = self.outbox.gathered() as u64;
-                self.outbox.push_file(file, content);
+                self.outbox.push_range(file, 0, content);
             }
         }
     }
@@ -279,14 +301,16 @@ impl Client {
 
     /// The outbox is empty.
     pub(super) fn all_sent(&mut self, cx: &mut Context<'_>) {
-        if self.exchange.status.is_some() {
+        if self.play.is_some() {
+            self.play_on(cx);
+        } else if self.exchange.status.is_some() {
             let content = self.exchange.sent.saturating_sub(self.exchange.head);
             self.finish(content, cx);
         }
     }
 
     /// The answer has left completely.
-    fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
+    pub(super) fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
         self.exchange.end(self.peer, content, cx.wall, cx.journal);
         if self.last.is_some() {
             return;
@@ -320,10 +344,13 @@ fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {
             let result = sink.write(&block);
             Finished::Wrote(result.map(|()| sink), block)
         }),
-        Errand::Finish(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+        Errand::Finish(mut sink, block, meter) => desk.submit(seat, Lane::Long, move || {
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
             Finished::Outcome(Outcome::Response(match written {
-                Ok(()) => sink.finish(),
+                Ok(()) => {
+                    sink.measured(&meter);
+                    sink.finish()
+                }
                 Err(response) => response,
             }))
         }),

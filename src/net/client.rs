@@ -14,20 +14,19 @@
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use mio::net::TcpStream;
 
-use super::deadline::{Deadline, Timeouts};
-use super::desk::Desk;
+use super::context::{Context, Last};
+use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::journal::Journal;
-use super::outbox::{Flushed, Outbox, Sent, Spare};
+use super::outbox::{Flushed, Outbox, Sent};
+use super::play::Play;
 use super::seat::Seat;
-use crate::http::{Connection, HttpDate, Limits, Phase};
-use crate::service::Service;
+use crate::http::{Connection, Phase};
 use crate::wire::Tape;
 use crate::wire::tape::What;
 
@@ -36,56 +35,6 @@ use crate::wire::tape::What;
 pub(super) const REQUESTS_PER_TURN: usize = 16;
 /// Reads of one client in one turn: at 64 KiB each, a fast upload has 1 MiB before others come.
 const READS_PER_TURN: usize = 16;
-
-/// What a loop lends to the client whose turn it is.
-pub struct Context<'a> {
-    /// Read once per turn of the loop.
-    pub now: Instant,
-    /// The same moment, as people count.
-    pub wall: SystemTime,
-    /// The same second, for the Date field.
-    pub date: &'a HttpDate,
-    /// Who answers.
-    pub service: &'a mut dyn Service,
-    /// Where work for workers is handed in.
-    pub desk: &'a Desk,
-    /// Buffers for answers.
-    pub spare: &'a mut Spare,
-    /// Where octets are received.
-    pub scratch: &'a mut Vec<u8>,
-    /// The access log.
-    pub journal: &'a mut Journal,
-    /// How long each phase may take.
-    pub timeouts: &'a Timeouts,
-    /// Bounds of a message.
-    pub limits: &'a Limits,
-    /// The server is stopping.
-    pub draining: bool,
-    /// Few seats are left.
-    pub scarce: bool,
-    /// What has been done, for the last line.
-    pub tally: &'a mut Tally,
-    /// Where octets are recorded, if anybody wants to see them.
-    pub tape: Option<&'a mut Tape>,
-}
-
-/// What a loop has done.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// Requests answered.
-    pub requests: u64,
-    /// Octets sent.
-    pub octets: u64,
-}
-
-/// How a connection will end, once everything has left.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Last {
-    /// At once.
-    Close(Ended),
-    /// In stages: our side first, then whatever still comes, then all of it.
-    Stages(Ended),
-}
 
 /// One client.
 #[derive(Debug)]
@@ -100,6 +49,8 @@ pub struct Client {
     pub(super) outbox: Outbox,
     pub(super) intake: Intake,
     pub(super) exchange: Exchange,
+    /// What is still to come of an answer with a script.
+    pub(super) play: Option<Box<Play>>,
     pub(super) last: Option<Last>,
     /// A worker has a job of this client.
     pub(super) away: bool,
@@ -150,6 +101,7 @@ impl Client {
             outbox: Outbox::default(),
             intake: Intake::Nothing,
             exchange: Exchange::default(),
+            play: None,
             last: None,
             away: false,
             warming: false,
@@ -215,6 +167,9 @@ impl Client {
         if !self.outbox.is_empty() {
             return if self.warming { Phase::Owed } else { Phase::Sending };
         }
+        if self.play.is_some() {
+            return Phase::Owed;
+        }
         match &self.intake {
             Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
             Intake::Receiving(_) => Phase::Content,
@@ -229,6 +184,9 @@ impl Client {
     /// Why the connection has ended.
     pub fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         self.again = false;
+        if self.play.is_some() {
+            self.tend(cx)?;
+        }
         self.drive(cx)?;
         if cx.draining && self.phase() == Phase::Idle && !self.again {
             return Err(Ended::Draining);
@@ -259,6 +217,9 @@ impl Client {
                 let used = self.consume(&input, cx);
                 self.keep(input, used);
             } else if self.end_of_input {
+                if self.play.is_some() {
+                    return Ok(());
+                }
                 self.meet_end(cx)?;
             } else if self.readable {
                 reads += 1;
@@ -317,6 +278,10 @@ impl Client {
                 return Err(reason);
             }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
+            Some(Last::Reset(reason)) => {
+                self.reset();
+                return Err(reason);
+            }
             None => return Ok(()),
         };
         if !self.lingering {
@@ -370,6 +335,7 @@ impl Client {
     pub fn leave(&mut self, ended: Ended, cx: &mut Context<'_>) {
         self.exchange.break_off(self.peer, ended, cx.wall, cx.journal);
         self.outbox.clear(cx.spare);
+        self.leave_play(cx);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
         }

@@ -38,6 +38,12 @@ pub enum Ended {
     Broken,
     /// The file became shorter while it was being sent: the announced length cannot be kept.
     FileShrank,
+    /// The client closed before a stream had its end.
+    LeftEarly,
+    /// The end of an answer as it stands.
+    Scripted,
+    /// The same with a reset.
+    ScriptedReset,
     /// The server failed inside.
     Failed,
 }
@@ -55,7 +61,7 @@ impl Ended {
     }
 
     /// Every reason.
-    pub const ALL: [Ended; 19] = [
+    pub const ALL: [Ended; 22] = [
         Ended::PeerClosed,
         Ended::NeverSpoke,
         Ended::Finished,
@@ -74,6 +80,9 @@ impl Ended {
         Ended::CutOff,
         Ended::Broken,
         Ended::FileShrank,
+        Ended::LeftEarly,
+        Ended::Scripted,
+        Ended::ScriptedReset,
         Ended::Failed,
     ];
 
@@ -98,6 +107,9 @@ impl Ended {
             Ended::CutOff => "CutOff",
             Ended::Broken => "Broken",
             Ended::FileShrank => "FileShrank",
+            Ended::LeftEarly => "LeftEarly",
+            Ended::Scripted => "Scripted",
+            Ended::ScriptedReset => "ScriptedReset",
             Ended::Failed => "Failed",
         }
     }
@@ -123,6 +135,9 @@ impl Ended {
             Ended::CutOff => "the server stopped and its grace ended before the answer was out",
             Ended::Broken => "the client reset the connection",
             Ended::FileShrank => "the file became shorter while it was being sent",
+            Ended::LeftEarly => "the client closed before the answer had its end",
+            Ended::Scripted => "closed on purpose, behind an answer sent as it stands",
+            Ended::ScriptedReset => "reset on purpose, behind an answer sent as it stands",
             Ended::Failed => "the server failed inside",
         }
     }

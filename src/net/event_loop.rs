@@ -10,6 +10,8 @@
 //! - Out of descriptors, the listener stays readable for ever and would spin. The spare descriptor is
 //!   given up to accept one client and tell it 503; then accepting pauses.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
-use super::client::{Client, Context, Tally};
+use super::client::Client;
+use super::context::{Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
@@ -98,6 +101,8 @@ pub struct EventLoop {
     pub(super) now: Instant,
     wall: SystemTime,
     again: Vec<Seat>,
+    /// Silences in answers with a script, the one that ends first on top.
+    silences: BinaryHeap<Reverse<(Instant, Seat)>>,
     pub(super) paused_until: Option<Instant>,
     /// When the grace ends, once draining has begun.
     grace_ends: Option<Instant>,
@@ -143,6 +148,7 @@ impl EventLoop {
             now,
             wall,
             again: Vec::new(),
+            silences: BinaryHeap::new(),
             paused_until: None,
             grace_ends: None,
         };
@@ -156,7 +162,8 @@ impl EventLoop {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
-            match self.poll.poll(&mut events, self.patience()) {
+            let patience = self.patience();
+            match self.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -169,6 +176,7 @@ impl EventLoop {
             }
             self.take_results();
             self.accept_all();
+            self.break_silences();
             self.look_at_deadlines();
             self.hand_over();
         }
@@ -233,12 +241,15 @@ impl EventLoop {
     }
 
     /// How long the poller may sleep.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&mut self) -> Option<Duration> {
         if !self.again.is_empty() || (self.paused_until.is_none() && self.doors.iter().any(|d| d.waiting)) {
             return Some(Duration::ZERO);
         }
-        let now = Instant::now();
-        let ends = [self.wheel.wait(now), self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
+        // The turn's own clock: what the turn itself took is far below the grain of the wheel.
+        let now = self.now;
+        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(Instant::now()));
+        let ends =
+            [self.wheel.wait(now), silence, self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
         ends.into_iter().flatten().min()
     }
 
@@ -321,6 +332,9 @@ impl EventLoop {
                 if client.wants_turn() {
                     self.again.push(seat);
                 }
+                if let Some(until) = client.silence() {
+                    self.silences.push(Reverse((until, seat)));
+                }
                 if let Some(at) = client.deadline() {
                     let due = self.wheel.tick_of(at);
                     if client.armed.is_none_or(|armed| due < armed) {
@@ -336,6 +350,16 @@ impl EventLoop {
         self.with(|cx| client.leave(ended, cx));
         self.common.admission.leave(client.peer());
         self.roster.release(seat);
+    }
+
+    /// Gives a turn to those whose silence is over; who has left meanwhile is not found.
+    fn break_silences(&mut self) {
+        while let Some(Reverse((until, seat))) = self.silences.peek().copied()
+            && until <= self.now
+        {
+            self.silences.pop();
+            self.serve(seat, |_| ());
+        }
     }
 
     fn look_at_deadlines(&mut self) {

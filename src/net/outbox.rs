@@ -126,9 +126,15 @@ impl Outbox {
     /// What the kernel says when a small file cannot be read.
     pub fn push(&mut self, body: Body) -> io::Result<bool> {
         match body {
-            Body::Empty => {}
-            Body::Octets(octets) if octets.len() as u64 <= SMALL => self.buffer.extend_from_slice(&octets),
-            Body::Octets(octets) => self.parts.push_back(Part::Octets { octets, from: 0 }),
+            // Scripted content comes stage by stage.
+            Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
+            Body::Octets(octets) | Body::UntilClose(octets) => {
+                if octets.len() as u64 <= SMALL {
+                    self.buffer.extend_from_slice(&octets);
+                } else {
+                    self.parts.push_back(Part::Octets { octets, from: 0 });
+                }
+            }
             Body::File { file, from, len } => {
                 let read = if len <= SMALL { read_behind(&mut self.buffer, &file, from, len)? } else { Read::Cold };
                 match read {
@@ -147,9 +153,18 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Adds a whole file of this length behind its head.
-    pub fn push_file(&mut self, file: Arc<File>, len: u64) {
-        self.parts.push_back(Part::Range { file, from: 0, len, known: 0 });
+    /// Adds octets of a file behind what there is.
+    pub fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
+        self.parts.push_back(Part::Range { file, from, len, known: 0 });
+    }
+
+    /// Adds octets behind what there is; they leave in one `send` with it, if no file lies between.
+    pub fn push_octets(&mut self, octets: Vec<u8>, spare: &mut Spare) {
+        if self.parts.is_empty() {
+            self.buffer(spare).extend_from_slice(&octets);
+        } else {
+            self.parts.push_back(Part::Octets { octets: Octets::Owned(octets), from: 0 });
+        }
     }
 
     /// Sends what the socket takes; `sent` is told of every octet that the kernel took. `fin_follows`:

@@ -14,7 +14,8 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::client::{Client, Context, REQUESTS_PER_TURN};
+use super::client::{Client, REQUESTS_PER_TURN};
+use super::context::Context;
 use super::ended::Ended;
 use super::intake::Intake;
 use crate::http::Event;
@@ -102,6 +103,9 @@ impl Client {
                 Ok(0)
             }
             Ok(count) => {
+                if let Intake::Receiving(receiving) = &mut self.intake {
+                    receiving.gauge.received(count, Instant::now());
+                }
                 self.readable = count == size || self.closing;
                 self.hungry = false;
                 self.spoke = true;
@@ -129,18 +133,27 @@ impl Client {
         let requests = cx.tally.requests;
         while self.may_go_on() && cx.tally.requests - requests < REQUESTS_PER_TURN as u64 {
             let step = self.connection.receive(&input[used..]);
+            let framed = &input[used..];
             used += step.used;
             match step.event {
                 Event::NeedMore => {
+                    self.saw(framed, step.used);
                     self.hungry = true;
                     break;
                 }
                 Event::Request(request, framing) => self.begin(request, framing, cx),
                 Event::Content(octets) => {
+                    self.saw(framed, step.used);
                     self.deadline.progress(octets.len() as u64);
                     self.take_content(octets, cx);
                 }
-                Event::End => self.end_content(cx),
+                Event::End => {
+                    self.saw(framed, step.used);
+                    if let Intake::Receiving(receiving) = &mut self.intake {
+                        receiving.gauge.end(input.len() - used);
+                    }
+                    self.end_content(cx);
+                }
                 Event::Refused(refusal) => self.refuse(refusal, &input[used..], cx),
             }
         }
@@ -148,6 +161,15 @@ impl Client {
             self.hungry = true;
         }
         used
+    }
+
+    /// Octets of content as it is framed; `used` of them are understood.
+    fn saw(&mut self, octets: &[u8], used: usize) {
+        match &mut self.intake {
+            Intake::Receiving(receiving) => receiving.gauge.behind_head(octets.len()),
+            Intake::Collecting(collecting) => collecting.take_framed(&octets[..used]),
+            Intake::Nothing | Intake::Discarding => {}
+        }
     }
 
     /// Whether the next event can be dealt with before anything is sent.

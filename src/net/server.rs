@@ -178,7 +178,9 @@ impl Server {
             result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
         }
         self.workers.close();
-        if self.common.cut_off.load(Ordering::Relaxed) == 0 {
+        // A worker that asks a source may be kept by it for ever, and nobody is served by it any more.
+        let kept = self.workers.is_kept();
+        if self.common.cut_off.load(Ordering::Relaxed) == 0 && !kept {
             self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         if let Some(written) = self.written {

@@ -392,7 +392,7 @@ mod tests {
                 (response, Some(0))
             }
             Answer::Collect { limit, then } => (then(content.to_vec()), Some(limit)),
-            Answer::Ready(_) | Answer::ReadyFile(..) | Answer::Receive { .. } => panic!("{head}"),
+            _ => panic!("{head}"),
         }
     }
 

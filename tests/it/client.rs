@@ -39,7 +39,12 @@ pub(crate) fn request(method: &str, target: &str, fields: &str) -> Vec<u8> {
 impl Client {
     #[track_caller]
     pub(crate) fn connect(server: &Server) -> Client {
-        Client::of(TcpStream::connect(server.address).expect("connect"))
+        Client::to(server.address)
+    }
+
+    #[track_caller]
+    pub(crate) fn to(address: SocketAddr) -> Client {
+        Client::of(TcpStream::connect(address).expect("connect"))
     }
 
     /// A client whose kernel takes in little, so that a server soon feels how slowly it reads.

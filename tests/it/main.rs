@@ -11,6 +11,7 @@
 //! a test only has to say what is special about its case.
 
 mod client;
+mod library;
 mod response;
 mod server;
 
@@ -31,5 +32,8 @@ mod names;
 mod options;
 mod overload;
 mod ranges;
+mod scripted;
+mod streams;
+mod traced;
 mod unlost;
 mod write;

@@ -38,7 +38,7 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
 }
 
 /// A form of these files.
-fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut octets = Vec::new();
     for (name, content) in files {
         let head = format!("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\n");
@@ -50,7 +50,7 @@ fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
     octets
 }
 
-const FORM: &str = "Content-Type: multipart/form-data; boundary=XyZ\r\n";
+pub(crate) const FORM: &str = "Content-Type: multipart/form-data; boundary=XyZ\r\n";
 
 #[test]
 fn put_creates_with_201_and_replaces_with_204_under_a_tag_that_get_repeats() {

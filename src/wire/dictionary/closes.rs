@@ -37,5 +37,8 @@ closes! {
     "CutOff" Server "the server stopped and did not wait" "The grace ended before the answer was out: the client has a part of it" "RFC 9112 §9.6",
     "Broken" Client "reset the connection (ECONNRESET)" "The client closed with unread bytes, or crashed, or the network broke: a RST instead of a FIN" "TCP RFC 9293 §3.10.7",
     "FileShrank" Server "the file became shorter meanwhile" "The announced length cannot be kept, so the only honest end is to close" "RFC 9112 §8",
+    "LeftEarly" Client "closed before the answer had its end" "The answer was still being made; who closes then wants no more of it" "RFC 9112 §9.6",
+    "Scripted" Server "on purpose: a practice answer" "The octets went out as they stand, and nobody knows where they end: the connection goes no further" "RFC 9112 §9.6",
+    "ScriptedReset" Server "reset on purpose: a practice answer" "A RST in the place of a FIN: octets on their way may be lost" "RFC 9293 §3.10.7",
     "Failed" Server "failed inside" "Not the client's fault; the log of the server knows more" "RFC 9110 §15.6.1",
 }

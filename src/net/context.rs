@@ -1,0 +1,68 @@
+//! What a loop lends to the client whose turn it is, and the words the two share.
+//!
+//! Never: anything of one client alone ([`super::client`]).
+//!
+//! The subtle thing: everything here belongs to one loop, so nothing of it needs a lock.
+
+use std::time::{Instant, SystemTime};
+
+use super::deadline::Timeouts;
+use super::desk::Desk;
+use super::ended::Ended;
+use super::journal::Journal;
+use super::outbox::Spare;
+use crate::http::{HttpDate, Limits};
+use crate::service::Service;
+use crate::wire::Tape;
+
+/// What a loop lends to the client whose turn it is.
+pub struct Context<'a> {
+    /// Read once per turn of the loop.
+    pub now: Instant,
+    /// The same moment, as people count.
+    pub wall: SystemTime,
+    /// The same second, for the Date field.
+    pub date: &'a HttpDate,
+    /// Who answers.
+    pub service: &'a mut dyn Service,
+    /// Where work for workers is handed in.
+    pub desk: &'a Desk,
+    /// Buffers for answers.
+    pub spare: &'a mut Spare,
+    /// Where octets are received.
+    pub scratch: &'a mut Vec<u8>,
+    /// The access log.
+    pub journal: &'a mut Journal,
+    /// How long each phase may take.
+    pub timeouts: &'a Timeouts,
+    /// Bounds of a message.
+    pub limits: &'a Limits,
+    /// The server is stopping.
+    pub draining: bool,
+    /// Few seats are left.
+    pub scarce: bool,
+    /// What has been done, for the last line.
+    pub tally: &'a mut Tally,
+    /// Where octets are recorded, if anybody wants to see them.
+    pub tape: Option<&'a mut Tape>,
+}
+
+/// What a loop has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Requests answered.
+    pub requests: u64,
+    /// Octets sent.
+    pub octets: u64,
+}
+
+/// How a connection will end, once everything has left.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Last {
+    /// At once.
+    Close(Ended),
+    /// In stages: our side first, then whatever still comes, then all of it.
+    Stages(Ended),
+    /// At once, and so that nobody can take it for an end in order.
+    Reset(Ended),
+}
