@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
 use barewire::service::Service;
+use barewire::wire::Practice;
 use barewire::wire::browser::{Browser, Facts};
 use barewire::wire::history::History;
-use barewire::wire::Practice;
 use barewire::wire::signpost::{Shortcut, Signpost};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

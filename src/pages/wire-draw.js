@@ -1,6 +1,6 @@
 // One exchange as a person reads it: ribbon, lines, octets, and what each part means.
 //
-// Never: innerHTML. What a client sent is text here, whatever it looks like.
+// Never: markup made of text. What a client sent is text here, whatever it looks like.
 //
 // The subtle thing: one selected part drives everything. Line, hex, ribbon and address only show it, so
 // they cannot disagree.
@@ -147,7 +147,7 @@ const FIRST = 128
 function field(s, cuts) {
   const { isContent, start } = s.line
   const tell = octets => {
-    if (!isContent || !/[\0-\x08\x0b\x0c\x0e-\x1f\ufffd]/.test(new TextDecoder().decode(octets, { stream: true }))) return spell(octets, isContent)
+    if (!isContent || !/[\0\ufffd]/.test(new TextDecoder().decode(octets, { stream: true }))) return spell(octets, isContent)
     return [...dump(octets.subarray(0, FIRST), 0, 16).map(row => row.text.slice(6) + '\n'), octets[FIRST] >= 0 && `… ${bytes(octets.length - FIRST)} more\n`]
   }
   const put = (from, to) => {

@@ -126,8 +126,10 @@ function fit() {
   return hay => groups.every(words => words.some(word => hay.includes(word)))
 }
 
+const newestFirst = () => [...book.connections.values()].sort((a, b) => b.n - a.n)
+
 function drawList(isAll) {
-  const fits = fit(), all = [...book.connections.values()].reverse()
+  const fits = fit(), all = newestFirst()
   // Somebody reads further down: what is new waits above.
   state.held = Math.max(nav.scrollTop, list.scrollLeft) > 40 ? state.held || all[0]?.n : undefined
   let at = list.firstChild, shown = 0, rows = 0, waiting = 0, fitting = 0, newest
@@ -246,11 +248,9 @@ paint(stored('theme'))
 
 // The mouse looks, a click holds. A page that scrolls below a mouse at rest is no movement.
 const under = e => e.currentTarget === main ? e.target.closest('.f')?.span : partAtPoint(e.clientX, e.clientY)
-let last
 for (const box of [main, one('#bytes')]) {
   box.onpointermove = e => {
-    const isMoved = last !== (last = e.clientX + ',' + e.clientY)
-    const part = isMoved && !view.isHeld && e.pointerType === 'mouse' && under(e)
+    const part = (e.movementX || e.movementY) && !view.isHeld && e.pointerType === 'mouse' && under(e)
     if (part && part !== view.at) { state.follow = false; select(part); soon() }
   }
   box.onclick = e => {
@@ -270,7 +270,7 @@ function go(link = '') {
 }
 function seek() {
   const { id, find, side, at } = state.wanted, n = id?.slice(1), isBare = +n === parseInt(n)
-  const here = id ? [book.connections.get(parseInt(n))].filter(Boolean) : [...book.connections.values()].reverse()
+  const here = id ? [book.connections.get(parseInt(n))].filter(Boolean) : newestFirst()
   const x = here.flatMap(c => id ? c.exchanges : c.exchanges.toReversed()).find(x => id ? isBare || x.id === id : `${x.request?.method} ${x.request?.target}`.startsWith(find))
   const c = x?.c || isBare && here[0]
   if (!c) return view.c || lead(`${find || id} is not here.`, 'It has not been seen yet, or it was forgotten. If it comes, it is shown.')
@@ -280,7 +280,8 @@ function seek() {
   const m = x && side && messages(x).findLast(m => m.event === side)
   if (m) hold(partAt(m, at))
 }
-onhashchange = () => go(decodeURIComponent(location.hash.slice(1)))
+// An address with a key, pasted into this very window, is a new start.
+onhashchange = () => /[#&]k=/.test(location.hash) ? location.reload() : go(decodeURIComponent(location.hash.slice(1)))
 
 // Keys.
 function walk(lines, parts) {

@@ -9,6 +9,7 @@
 mod driver;
 mod site;
 mod uploads;
+mod wire;
 
 use std::ffi::OsStr;
 use std::fs;

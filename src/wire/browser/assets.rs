@@ -17,9 +17,10 @@ const SCRIPTS: [(&str, &str); 3] = [
 /// Adds them.
 pub(super) fn routes(router: Router) -> Router {
     let asset = |media_type, text: &'static str| move |_: &_| Response::content(Status::OK, media_type, text);
-    let router =
-        router.get("/", asset("text/html; charset=utf-8", PAGE)).get("/wire.css", asset("text/css; charset=utf-8", STYLE));
-    SCRIPTS.into_iter().fold(router, |router, (path, text)| {
-        router.get(path, asset("text/javascript; charset=utf-8", text))
-    })
+    let router = router
+        .get("/", asset("text/html; charset=utf-8", PAGE))
+        .get("/wire.css", asset("text/css; charset=utf-8", STYLE));
+    SCRIPTS
+        .into_iter()
+        .fold(router, |router, (path, text)| router.get(path, asset("text/javascript; charset=utf-8", text)))
 }
