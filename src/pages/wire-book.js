@@ -26,7 +26,11 @@ export function forget() {
 export function take(e) {
   const n = e.connection
   let c = book.connections.get(n)
-  book.dropped += e.dropped || 0
+  if (e.dropped) {
+    book.dropped += e.dropped
+    // Of what was open nothing more is told.
+    for (const c of book.connections.values()) if (!c.closed) c.lost()
+  }
   if (e.event === 'forgotten') {
     book.exchanges -= c?.exchanges.length || 0
     book.connections.delete(n)
@@ -45,6 +49,7 @@ class Connection {
   peer = ''
 
   constructor(n) { this.n = n }
+  lost() { this.words = this.hay = void (this.isLost = true) }
 
   take(e) {
     this.words = this.hay = undefined
@@ -81,6 +86,7 @@ class Connection {
       some('broken', x => messages(x).some(m => m.broken?.cut_off === false)),
       some('cut off', x => messages(x).some(m => m.broken?.cut_off)),
       this.closed?.reason === 'Broken' && 'reset',
+      this.isLost && 'not all was recorded',
     ].filter(Boolean)
   }
 
@@ -182,7 +188,7 @@ export function story({ c, request: q, response: a, interims, id }) {
     : q && `${c.who === 'by hand' ? 'Someone typing by hand' : c.who} ${DOES[q.method] || `sends ${q.method} to`} ${short(q.target)}${before ? `, on a connection already used ${before === 1 ? 'once' : before + ' times'}` : ''}.`,
     interims[0]?.status === 100 && 'The server first says 100: go on, send the body.',
     q && a && moment(c.sends, a.start) < moment(c.recvs, q.end - 1) && 'The answer was given before the whole request was there.',
-    a ? `barewire answers ${a.status} ${a.reason}. ${capital((a.broken || a.framing || '').sentence)}.` : c.closed ? 'There was no answer.' : 'The answer is still to come.',
+    a ? `barewire answers ${a.status} ${a.reason}. ${capital((a.broken || a.framing || '').sentence)}.` : c.isLost ? 'Too much came at once: what followed was not recorded.' : c.closed ? 'There was no answer.' : 'The answer is still to come.',
   ].filter(Boolean).join(' ')
 }
 

@@ -241,7 +241,7 @@ const press = {
   clear: attempt(() => post('clear')),
   keys: () => help.showModal(),
   theme: () => paint(stored('theme', isDark() ? 'light' : 'dark')),
-  sheet: () => { one('#sheet').ariaExpanded = aside.classList.toggle('up') },
+  sheet: () => { one('#sheet').ariaExpanded = aside.classList.toggle('up'); select(view.at) },
 }
 for (const id in press) one('#' + id).onclick = press[id]
 paint(stored('theme'))
