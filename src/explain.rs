@@ -1,6 +1,6 @@
 //! `barewire explain`: saved bytes, explained like live ones.
 //!
-//! Never: the network; a secret (they are hidden here as well).
+//! Never: the network; a secret, unless it is asked for (they are hidden here as well).
 //!
 //! The subtle thing: a text editor turns CR LF into LF. `--fix-newlines` undoes that in heads and says
 //! so, but leaves content of a known length alone: there an LF may be what was sent.
@@ -39,7 +39,8 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, Complaint> {
         }
     }
     let mut messages = Vec::new();
-    let mut conversation = Conversation::new(&Manner::whole(Limits::default()));
+    let mut conversation =
+        Conversation::new(&Manner { hide: options.hide.clone(), ..Manner::whole(Limits::default()) });
     let mut said = Vec::new();
     if let Some(side) = &asked {
         conversation.received(&side.octets, &mut messages);
@@ -121,7 +122,8 @@ fn print(options: &Explain, messages: Vec<Message>) -> Result<(), Complaint> {
     let told: Vec<Told> = messages
         .into_iter()
         .map(|message| {
-            let spoken = Spoken { message, cuts: Vec::new(), calls: 1, took: None, clock: String::new() };
+            let spoken =
+                Spoken { message, cuts: Vec::new(), calls: 1, moved: Vec::new(), took: None, clock: String::new() };
             Told { connection: 0, at: Duration::ZERO, event: Event::Message(Box::new(spoken)) }
         })
         .collect();

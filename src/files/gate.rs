@@ -62,6 +62,15 @@ pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
     finish(page::problem(request, &problem), note)
 }
 
+/// The page when the served folder itself is gone. 503, although nothing is found: 404 would tell caches
+/// and indexes to forget files that may only be on their way back.
+pub(crate) fn gone(request: &Request<'_>) -> Response {
+    let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
+        .with_sentence("The folder that this server serves is gone.")
+        .with_advice("When it is back, whoever runs the server must start it again.");
+    page::problem(request, &problem).with_note("the served folder was removed")
+}
+
 /// What an error's page carries besides its words.
 pub(crate) fn finish(response: Response, note: Option<String>) -> Response {
     match note {

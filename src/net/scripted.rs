@@ -35,7 +35,7 @@ impl Client {
     /// Begins an answer with a script.
     pub(super) fn perform(&mut self, mut response: Response, cx: &mut Context<'_>) {
         let script = response.take_script().unwrap_or_default();
-        let Script { pauses, interim } = *script;
+        let Script { pauses, interim, held } = *script;
         let interims = interim.iter().map(|(status, fields)| {
             let mut octets = Vec::new();
             self.connection.interim(*status, fields, &mut octets);
@@ -46,6 +46,7 @@ impl Client {
         let mut head = Vec::new();
         let transfer = self.connection.respond(status, &fields, body.length(), cx.date, &mut head);
         self.exchange.status = Some(status);
+        self.is_delimited(transfer);
         let before = interims.iter().map(Vec::len).sum::<usize>() + head.len();
         let mut stages = Stages::new(&pauses, before as u64);
         for octets in interims {
@@ -67,12 +68,12 @@ impl Client {
                 None
             }
         };
-        self.begin_play(Play::new(stages, stream, None), cx);
+        self.begin_play(Play::new(stages, stream, None, held), cx);
     }
 
     /// Begins an answer that is octets as they stand.
     pub(super) fn perform_verbatim(&mut self, verbatim: Verbatim, cx: &mut Context<'_>) {
-        let Verbatim { status, octets, pauses, end } = verbatim;
+        let Verbatim { status, octets, pauses, end, held } = verbatim;
         self.connection.respond_verbatim();
         self.exchange.status = Some(status);
         let head = octets.windows(4).position(|four| four == b"\r\n\r\n").map_or(octets.len(), |at| at + 4);
@@ -82,7 +83,7 @@ impl Client {
         stages.add(Bit::Frame(octets));
         stages.add(Bit::Octets(content));
         stages.pause_at_end();
-        self.begin_play(Play::new(stages, None, Some(end)), cx);
+        self.begin_play(Play::new(stages, None, Some(end), held), cx);
     }
 
     fn begin_play(&mut self, play: Play, cx: &mut Context<'_>) {
@@ -112,7 +113,7 @@ impl Client {
         }
         if self.closing {
             if let Ok(Some(error)) = self.socket.take_error() {
-                return Err(Ended::broken(&error));
+                return Err(self.lost(&error));
             }
             let streams = self.play.as_ref().and_then(|play| play.stream.as_ref());
             if streams.is_some_and(|stream| !stream.half_closed) {
@@ -212,7 +213,7 @@ impl Client {
                 // reset can tell it.
                 let chunked = stream.chunked;
                 self.play = None;
-                self.last = Some(if chunked { Last::Close(Ended::Failed) } else { Last::Reset(Ended::Failed) });
+                self.last = Some(if chunked { Last::Cut(Ended::Failed) } else { Last::Reset(Ended::Failed) });
             }
         }
     }

@@ -18,8 +18,8 @@ use std::hash::BuildHasher;
 use askama::Template;
 use serde::Serialize;
 
-use super::response::Response;
-use crate::http::{HttpDate, Refusal, Request, Status, field, octet};
+use super::response::{Body, Response};
+use crate::http::{Refusal, Request, Status, field, octet};
 
 mod text;
 mod words;
@@ -50,6 +50,9 @@ const STYLE: &str = include_str!("../pages/problem.css");
 /// says the new one when the style sheet changes.
 const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/DABa1EFWeqmTK9J4WYygIfVo='; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Where the explanation of the code begins.
+const FOOT: &str = "<p class=\"dim\">";
 
 /// Which form of page the client would rather have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -199,6 +202,22 @@ pub fn fault(cause: &str) -> (Problem, String) {
     (said, format!("{id}: {cause}"))
 }
 
+/// The same response; if it is the page of a problem, with one more link at the end of what it says.
+/// `href` must be a path, and percent-encoded.
+pub fn with_link(response: Response, label: &str, href: &str) -> Response {
+    let is_page = response.fields().get("content-security-policy") == Some(POLICY.as_bytes());
+    let Body::Octets(octets) = response.body() else { return response };
+    let foot = octets.windows(FOOT.len()).position(|window| window == FOOT.as_bytes());
+    match foot {
+        Some(at) if is_page => {
+            let link = format!("<p><a href=\"{href}\">{label}</a></p>");
+            let page = [&octets[..at], link.as_bytes(), &octets[at..]].concat();
+            response.with_body(Body::Octets(page.into()))
+        }
+        _ => response,
+    }
+}
+
 /// The page of a request that breaks the protocol; `head` is what was received of it.
 pub fn refusal(refusal: &Refusal, head: &[u8]) -> Response {
     let fault = refusal.fault;
@@ -225,25 +244,15 @@ fn accept_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The whole response for a client that is turned away at the door, before it has said anything.
-///
-/// A line of text, since nobody knows what it would accept; browsers obey the Refresh field and try
-/// again by themselves. A server with a clock sends Date (RFC 9110 §6.6.1), so it is made per second.
-pub fn overload(date: &HttpDate) -> Vec<u8> {
-    let content = "503 Too busy. Trying again in 5 s.\n";
-    let mut out = Vec::with_capacity(320);
-    out.extend_from_slice(b"HTTP/1.1 503 Service Unavailable\r\nDate: ");
-    out.extend_from_slice(date.octets());
-    out.extend_from_slice(
-        format!(
-            "\r\nConnection: close\r\nContent-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Cache-Control: no-store\r\nRetry-After: {RETRY_AFTER_SECONDS}\r\nRefresh: {RETRY_AFTER_SECONDS}\r\n\
-             X-Content-Type-Options: nosniff\r\n\r\n{content}",
-            content.len()
-        )
-        .as_bytes(),
-    );
-    out
+/// What a client hears that is turned away at the door, before it has said anything: a line of text, since
+/// nobody knows what it would accept. Browsers obey the Refresh field and try again by themselves.
+pub fn overload() -> Response {
+    let seconds = RETRY_AFTER_SECONDS.to_string();
+    Response::text(Status::SERVICE_UNAVAILABLE, format!("503 Too busy. Trying again in {seconds} s.\n"))
+        .field("Cache-Control", "no-store")
+        .field("Retry-After", &seconds)
+        .field("Refresh", &seconds)
+        .field("X-Content-Type-Options", "nosniff")
 }
 
 #[derive(Template)]

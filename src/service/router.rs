@@ -380,7 +380,7 @@ mod tests {
         let mut connection = Connection::new(Limits::default());
         let Event::Request(request, _) = connection.receive(text.as_bytes()).event else { panic!("{head}") };
         let address = ([127, 0, 0, 1], 80).into();
-        let visit = Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH };
+        let visit = Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
         match router.answer(&request, &visit) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {

@@ -10,6 +10,7 @@ mod driver;
 mod learn;
 mod site;
 mod uploads;
+mod wire;
 
 use std::ffi::OsStr;
 use std::fs;
