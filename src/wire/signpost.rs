@@ -86,6 +86,14 @@ impl Service for Signpost {
         self.inner.methods()
     }
 
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        self.inner.methods_of(request)
+    }
+
+    fn takes(&self, request: &Request<'_>) -> bool {
+        self.inner.takes(request)
+    }
+
     fn relieve(&mut self) {
         self.inner.relieve();
     }
@@ -130,6 +138,14 @@ impl Service for Shortcut {
 
     fn methods(&self) -> Vec<Method> {
         self.inner.methods()
+    }
+
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        self.inner.methods_of(request)
+    }
+
+    fn takes(&self, request: &Request<'_>) -> bool {
+        self.inner.takes(request)
     }
 
     fn relieve(&mut self) {

@@ -1,10 +1,13 @@
 //! The labs in a real browser: on a phone, in the dark, without `--study` and with it.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
 use serde_json::json;
 
 use crate::driver::Browser;
 use crate::site::Site;
-use crate::{NOTHING, in_browser, pictures_of, public};
+use crate::{NOTHING, in_browser, pictures_of, public, screens};
 
 /// Every text and what lies behind it: pairs whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3).
 /// In a picture the ground is the box below the middle of the text, else the page.
@@ -159,5 +162,29 @@ fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wi
         assert_eq!(browser.eval(links), json!(["/.wire#find=GET%20/a", "/.wire#find=GET%20/hello.txt"]));
         assert_eq!(browser.complaints(), NOTHING);
         pictures_of(browser, "lab-02-study", 1500, 844);
+    });
+}
+
+#[test]
+fn a_lab_leads_to_the_newest_exchange_of_its_command() {
+    in_browser("learn-wire", |browser, _| {
+        let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
+        // Who has opened the view once has its key.
+        browser.open(&site.view);
+        browser.wait("document.querySelector('#live.on')");
+        let mut stream = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+        let (one, two) = ("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all([one, two].concat().as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        browser.open(&format!("{}learn/02/", site.url));
+        browser.wait("document.documentElement.dataset.study == 'true'");
+        // One tab is all there is here.
+        browser.eval("document.querySelectorAll('.wire').forEach(link => link.target = '')");
+        browser.load(|b| b.click(".look .wire"));
+        browser.wait("/GET \\/a\\s+→\\s+404/.test(document.body.innerText)");
+        browser.wait("/72/.test(document.body.innerText)");
+        assert_eq!(browser.complaints(), NOTHING);
+        browser.screenshot(&screens().join("lab-02-wire.png"));
     });
 }
