@@ -19,9 +19,11 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
+use super::dictionary::NoteId;
 use super::draft::{Keep, shorten};
 use super::span::{Kind, Message, Role, Span, carve};
 use super::value::{self, Hide, Pen};
+use crate::http::Fault;
 
 /// Shorter values are not looked for.
 const SHORTEST: usize = 6;
@@ -52,6 +54,11 @@ impl Mask {
         Mask { hide, keep, base, values: BTreeMap::new(), count: 0, hidden: BTreeSet::new(), all_hidden: false }
     }
 
+    /// Nothing has been painted yet, and the values are known.
+    pub(super) fn again(self) -> Mask {
+        Mask { hidden: BTreeSet::new(), ..self }
+    }
+
     /// The longest value that is looked for.
     pub(super) fn longest(&self) -> usize {
         self.values.last_key_value().map_or(0, |(&len, _)| len)
@@ -65,10 +72,13 @@ impl Mask {
         }
         self.find_in_form(message);
         let mut paint: Vec<(u64, u64)> = Vec::new();
-        for span in message.spans.iter().filter(|s| s.kind == Kind::Secret) {
+        // What broke the grammar can be a secret itself.
+        let userinfo = NoteId::fault(Fault::TargetUserinfo);
+        let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
+        for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
             match message.octets.whole(span.start, span.len) {
-                Some(octets) => self.learn(octets, message.exchange),
+                Some(octets) => self.learn(octets.strip_suffix(b"@").unwrap_or(octets), message.exchange),
                 None => self.hide_answer(message.exchange),
             }
         }

@@ -52,4 +52,4 @@ pub use look::{Form, Style};
 pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
 pub use terminal::Terminal;
-pub use value::Hide;
+pub use value::{Hide, hide_in_address};
