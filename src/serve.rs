@@ -180,6 +180,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         max_connections,
         max_per_client: per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
         log: options.log,
+        sendfile: true,
         log_to_stderr: options.wire.is_some(),
     }
 }

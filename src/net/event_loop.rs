@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
 use super::client::Client;
-use super::context::{Context, Tally};
+use super::context::{Arrivals, Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
@@ -35,6 +35,7 @@ use super::outbox::Spare;
 use super::overload::Overload;
 use super::roster::Roster;
 use super::seat::Seat;
+use super::tap::Tap;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
 use crate::service::{Service, page};
@@ -54,6 +55,8 @@ pub struct Common {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// Files go by `sendfile`; else they are read and sent.
+    pub sendfile: bool,
     /// The seats.
     pub admission: Admission,
     /// 0 serving, 1 draining, 2 stopping at once.
@@ -100,8 +103,8 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
-    arrival: u64,
-    tape: Option<Tape>,
+    arrived: Arrivals,
+    pub(super) tap: Tap,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
     wall: SystemTime,
@@ -149,8 +152,8 @@ impl EventLoop {
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
-            arrival: 0,
-            tape: None,
+            arrived: Arrivals::default(),
+            tap: Tap::default(),
             date: HttpDate::new(wall),
             now,
             wall,
@@ -175,6 +178,7 @@ impl EventLoop {
                 _ => {}
             }
             self.read_clocks();
+            self.arrived.begin_turn();
             for seat in std::mem::take(&mut self.again) {
                 self.serve(seat, Client::promised);
             }
@@ -237,14 +241,12 @@ impl EventLoop {
     /// Gives away what this turn has written down.
     fn hand_over(&mut self) {
         self.journal.hand_over();
-        if let Some(tape) = &mut self.tape {
-            tape.hand_over();
-        }
+        self.tap.hand_over();
     }
 
     /// Records from now on what the sockets of this loop carry.
     pub fn record(&mut self, tape: Tape) {
-        self.tape = Some(tape);
+        self.tap.record(tape);
     }
 
     /// How long the poller may sleep.
@@ -324,11 +326,12 @@ impl EventLoop {
             journal: &mut self.journal,
             timeouts: &self.common.timeouts,
             limits: &self.common.limits,
+            sendfile: self.common.sendfile,
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
-            arrival: &mut self.arrival,
-            tape: self.tape.as_mut(),
+            arrivals: &mut self.arrived,
+            tap: &mut self.tap,
         })
     }
 

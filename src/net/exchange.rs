@@ -49,7 +49,7 @@ impl Exchange {
             let status = self.status.or(Status::new(499));
             let octets = self.sent.saturating_sub(self.head);
             self.status = status;
-            self.note = Some(ended.explain().to_string());
+            self.note = Some(ended.sentence().into_owned());
             self.end(peer, octets, wall, journal);
         }
     }

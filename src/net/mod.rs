@@ -31,14 +31,18 @@ pub mod journal;
 pub mod listener;
 pub mod outbox;
 pub mod overload;
+mod part;
 mod play;
 mod reading;
 pub mod roster;
 mod scripted;
 pub mod seat;
+#[cfg(all(feature = "wire", target_os = "linux"))]
+mod segments;
 pub mod server;
 pub mod signal;
 mod stages;
+pub mod tap;
 pub mod workers;
 
 pub use deadline::Timeouts;

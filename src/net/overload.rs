@@ -42,8 +42,8 @@ impl Overload {
         [&self.start, &date.octets()[..], &self.end].concat()
     }
 
-    /// Says it.
-    pub fn refuse(&self, socket: &TcpStream, date: &HttpDate) {
+    /// Says it; returns what of it has left.
+    pub fn refuse(&self, socket: &TcpStream, date: &HttpDate) -> Vec<u8> {
         let mut scratch = [0u8; 4096];
         let mut drain = || {
             for _ in 0..READS {
@@ -55,9 +55,12 @@ impl Overload {
         };
         drain();
         // Nothing can be done about a failure: the client is gone, or its buffer is full after no octet.
-        let _ = send(socket, &self.octets(date), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        let mut answer = self.octets(date);
+        let sent = send(socket, &answer, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
         let _ = shutdown(socket, Shutdown::Write);
         drain();
+        answer.truncate(sent);
+        answer
     }
 }
 

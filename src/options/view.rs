@@ -23,6 +23,9 @@ pub(crate) struct View {
 
 impl Reader<'_> {
     pub(super) fn view(&self, typed: &Typed, bind: &Bind) -> Result<Option<View>, Complaint> {
+        if typed.wire.is_some() {
+            can_record("--wire")?;
+        }
         let alone = match bind {
             Bind::Loopback => true,
             Bind::Lan => false,
@@ -45,6 +48,15 @@ impl Reader<'_> {
             ascii: typed.ascii,
         }))
     }
+}
+
+/// Whether this program can show what its sockets carry.
+pub(super) fn can_record(option: &str) -> Result<(), Complaint> {
+    if cfg!(feature = "wire") {
+        return Ok(());
+    }
+    let what = format!("{option}: this barewire was built without the wire view.");
+    Err(Complaint::new(Exit::Usage, what).advising("Build it with the view:  cargo install barewire"))
 }
 
 fn field_name(text: &str) -> Result<String, Unfit> {

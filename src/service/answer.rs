@@ -24,9 +24,9 @@ pub struct Visit {
     pub local: SocketAddr,
     /// The moment of asking, read once per turn of the loop.
     pub now: SystemTime,
-    /// Which arrival brought the request. Requests of one arrival were all there before the first of
-    /// them was answered, and nothing was written by this server in between: what has been looked up
-    /// for one of them holds for the others. Never 0.
+    /// Which arrival brought the request. Requests of one arrival had all begun to arrive before the
+    /// first of them was answered, and this server wrote nothing in between: what has been looked up for
+    /// one of them holds for the others. Never 0.
     pub arrival: u64,
 }
 
