@@ -241,7 +241,8 @@ pub(super) fn pairs(octets: &[u8], hide: &Hide, kind: Kind, pen: &mut Pen<'_>) {
     }
 }
 
-fn is_secret(name: &[u8]) -> bool {
+/// Whether what has this name is hidden.
+pub(super) fn is_secret(name: &[u8]) -> bool {
     let name: Vec<u8> = percent_decode(name).collect();
     SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }

@@ -109,6 +109,11 @@ fn conversations() -> Vec<String> {
         one("GET /a.txt", "", "") + PAUSE + &echo("set-canary-Zq4"),
         one("GET /none?b=c&token=query-canary-Zq5", "Accept: text/html\r\n", "") + &echo("query-canary-Zq5"),
         one("POST /form", "Content-Type: application/x-www-form-urlencoded\r\n", "user=ann&password=form-canary-Zq6"),
+        one(
+            "POST /",
+            "Content-Type: multipart/form-data; boundary=b\r\n",
+            "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nform-canary-Zq6\r\n--b--\r\n",
+        ),
         one("GET /a.txt", "X-Api-Key: apikey-canary-Zq7\r\nX-Auth-Token: apikey-canary-Zq7\r\n", "")
             + &echo("apikey-canary-Zq7"),
         one("GET /a.txt", "Proxy-Authorization: Bearer proxy-canary-Zq8\r\n", ""),
