@@ -134,7 +134,8 @@ fn print(options: &Explain, messages: Vec<Message>) -> Result<(), Complaint> {
     let told: Vec<Told> = messages
         .into_iter()
         .map(|message| {
-            let spoken = Spoken { message, cuts: Vec::new(), calls: 1, took: None, clock: String::new() };
+            let spoken =
+                Spoken { message, cuts: Vec::new(), calls: 1, moved: Vec::new(), took: None, clock: String::new() };
             Told { connection: 0, at: Duration::ZERO, event: Event::Message(Box::new(spoken)) }
         })
         .collect();

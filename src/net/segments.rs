@@ -11,6 +11,7 @@
 //! has received, now and the last time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
@@ -69,11 +70,12 @@ impl Segments {
 
     /// How many segments brought the `octets` which a `recv` has just taken; `None` where that is not certain.
     pub(super) fn of(&mut self, connection: u64, socket: &TcpStream, peer: SocketAddr, octets: usize) -> Option<u32> {
-        if !self.seen.contains_key(&connection) {
-            let local = socket.local_addr().ok()?;
-            self.seen.insert(connection, Seen { local, octets: 0, segments: Some(0) });
-        }
-        let seen = self.seen.get_mut(&connection)?;
+        let seen = match self.seen.entry(connection) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(Seen { local: socket.local_addr().ok()?, octets: 0, segments: Some(0) })
+            }
+        };
         seen.octets += octets as u64;
         let (local, total, before) = (seen.local, seen.octets, seen.segments.take());
         let counted = self.ask(socket, local, peer)?;

@@ -97,6 +97,7 @@ impl Mask {
                 self.hidden = self.hidden.split_off(&(message.exchange + 1));
             }
         }
+        message.masked = !paint.is_empty();
         cover(message, &paint);
         shorten(message, self.keep);
     }
