@@ -4,7 +4,7 @@
 //!
 //! The subtle thing: nobody watches in nearly every case, and that must cost nothing that could be measured:
 //! one branch on an `Option` at each call. Without the Cargo feature `wire` not even that is there
-//! (`tests/bench/tap.sh` measures the difference).
+//! (`tests/bench/tap.py` measures the difference).
 
 #[cfg(feature = "wire")]
 pub use recording::Tap;
