@@ -273,9 +273,9 @@ fn nothing_needs_a_mouse_and_the_address_names_the_octet() {
         browser.key("Escape");
         browser.wait("document.querySelectorAll('.conn').length == 2");
         browser.key("?");
-        assert_eq!(browser.eval("document.querySelector('#help').open"), true);
+        assert_eq!(browser.eval("document.querySelector('dialog').open"), true);
         browser.key("Escape");
-        assert_eq!(browser.eval("document.querySelector('#help').open"), false);
+        assert_eq!(browser.eval("document.querySelector('dialog').open"), false);
         assert_eq!(browser.complaints(), NOTHING);
     });
 }
@@ -376,7 +376,7 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
         open(browser, &site);
         browser.wait("[...document.querySelectorAll('.tag')].some(t => t.innerText.startsWith('never spoke'))");
         let told = browser.eval(
-            "import('/wire-book.js').then(({book}) => [...book.connections.values()].map(c => ({
+            "import('/wire-book.js').then(({connections}) => [...connections.values()].map(c => ({
                 card: !!document.getElementById('c' + c.n),
                 exchanges: c.exchanges.length,
                 rows: document.getElementById('c' + c.n)?.parentNode.querySelectorAll('.ex').length,
@@ -419,7 +419,7 @@ fn what_a_client_sends_is_text_whatever_it_looks_like() {
             ("c3.1", "400", "\\x1b"),
         ] {
             go(browser, link, heading);
-            let main = text(browser, "#main");
+            let main = text(browser, "main");
             assert!(main.contains(visible), "{visible} is not shown: {main}");
             let made = browser.eval("[document.querySelectorAll('script:not([src=\"/wire.js\"]), img').length, document.title.includes('owned') && !document.title.includes('<')]");
             assert_eq!(made, json!([0, false]), "{link}");
