@@ -22,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use barewire::net::Report;
+use barewire::service::page::count;
 
 use crate::options::AuthFor;
 
@@ -206,29 +207,13 @@ impl Banner {
 
 /// The last line: `stopped: 1,204 requests, 38 MB, 2 h 10 min`.
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
-    let requests = plural(report.requests, "request");
+    let requests = count(report.requests, "request");
     let mut line = format!("stopped: {requests}, {}, {}", octets(report.octets), time(ran.as_secs()));
     if report.cut_off > 0 {
-        let connections = plural(report.cut_off, "connection");
+        let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
     }
     line + "\n"
-}
-
-fn plural(count: u64, word: &str) -> String {
-    format!("{} {word}{}", thousands(count), if count == 1 { "" } else { "s" })
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// In steps of a thousand, as file managers and carriers count; a digit behind the point while there

@@ -1,6 +1,6 @@
 //! `barewire explain`: saved bytes, explained like live ones.
 //!
-//! Never: the network; a secret (they are hidden here as well).
+//! Never: the network; a secret, unless it is asked for (they are hidden here as well).
 //!
 //! The subtle thing: a text editor turns CR LF into LF. `--fix-newlines` undoes that in heads and says
 //! so, but leaves content of a known length alone: there an LF may be what was sent.
@@ -39,7 +39,8 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, Complaint> {
         }
     }
     let mut messages = Vec::new();
-    let mut conversation = Conversation::new(&Manner::whole(Limits::default()));
+    let mut conversation =
+        Conversation::new(&Manner { hide: options.hide.clone(), ..Manner::whole(Limits::default()) });
     let mut said = Vec::new();
     if let Some(side) = &asked {
         conversation.received(&side.octets, &mut messages);

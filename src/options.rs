@@ -180,10 +180,13 @@ pub(crate) fn read() -> Result<Options, Complaint> {
     let typed = Typed::from_arg_matches(&matches)
         .map_err(|error| usage::complaint(&error, &command(), typed.get(1..).unwrap_or_default()))?;
     if let Some(shell) = typed.completions {
-        print(&help::completions(command(), shell));
+        print(&help::completions(command(), tools::commands(), shell));
     }
     if typed.man {
-        print(&help::manual(command()).map_err(|e| Complaint::new(Exit::Failed, format!("no manual: {e}")))?);
+        print(
+            &help::manual(command(), tools::commands())
+                .map_err(|e| Complaint::new(Exit::Failed, format!("no manual: {e}")))?,
+        );
     }
     let color = typed.color;
     reader.options(typed).map_err(|complaint| complaint.colored(color))

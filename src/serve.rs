@@ -90,6 +90,9 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     let writes = options.files.writing().is_some();
     let calls = study.as_ref().map(Study::calls);
     match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes, calls) {
+        Ok(()) if options.files.symlinks == Symlinks::Any => {
+            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
+        }
         Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
         Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
     }
@@ -195,6 +198,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         max_connections,
         max_per_client: per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
         log: options.log,
+        sendfile: options.sendfile,
         log_to_stderr: options.view.terminal.is_some(),
     }
 }
@@ -202,8 +206,10 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
 fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
     let files = files.clone();
     let mut headers = files.headers;
-    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves.
+    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves. Where an
+    // origin is named no answer lies ready, and each says for itself who may read it.
     if let Some(policy) = guarded.settings.policy()
+        && files.cors.as_deref().is_none_or(|origin| origin == "*")
         && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY))
     {
         headers.push((RESOURCE_POLICY.into(), policy.into()));

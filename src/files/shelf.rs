@@ -34,7 +34,7 @@ use super::precondition::{self, Verdict};
 use super::root::{Kind, Meta, Root};
 use super::validator::Validators;
 use crate::http::{Method, Prepared, Request, Status};
-use crate::service::{Answer, Body, Response};
+use crate::service::{Answer, Body, Response, Visit};
 
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
 /// kept instead.
@@ -67,6 +67,8 @@ struct Item {
     used: bool,
     /// When its path was last tried at the door.
     proved: SystemTime,
+    /// The arrival for which it was last looked at.
+    looked: u64,
 }
 
 struct Alone {
@@ -132,24 +134,18 @@ impl Shelf {
     }
 
     /// The answer to this request, if it lies ready and is still true.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Answer> {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, visit: &Visit) -> Option<Answer> {
         let (wishes, slot) = self.candidate(request)?;
         let item = &mut self.slots[slot];
-        if wishes.codings && item.negotiated {
-            let alone = item.alone.as_ref()?;
-            if root.look(&alone.folder).as_ref() != Some(&alone.meta) {
+        // A look that was made after a request has come holds for it, and for all that came with it.
+        if item.looked != visit.arrival {
+            if !item.is_true(root, visit.now) {
                 return self.forget(slot);
             }
+            item.looked = visit.arrival;
         }
-        if root.look(&item.place).as_ref() != Some(&item.meta) {
+        if wishes.codings && item.negotiated && !item.stands_alone(root) {
             return self.forget(slot);
-        }
-        // A clock that was set back proves nothing.
-        if now.duration_since(item.proved).map_or(true, |since| since >= PROOF) {
-            if !root.is_plain(&item.place, &item.meta) {
-                return self.forget(slot);
-            }
-            item.proved = now;
         }
         item.used = true;
         if !wishes.conditional {
@@ -251,6 +247,26 @@ impl Shelf {
 }
 
 impl Item {
+    /// Whether the same file still lies there, unchanged.
+    fn is_true(&mut self, root: &Root, now: SystemTime) -> bool {
+        if root.look(&self.place).as_ref() != Some(&self.meta) {
+            return false;
+        }
+        // A clock that was set back proves nothing.
+        if now.duration_since(self.proved).map_or(true, |since| since >= PROOF) {
+            if !root.is_plain(&self.place, &self.meta) {
+                return false;
+            }
+            self.proved = now;
+        }
+        true
+    }
+
+    /// Whether no prepared coding has come to stand beside it.
+    fn stands_alone(&self, root: &Root) -> bool {
+        self.alone.as_ref().is_some_and(|alone| root.look(&alone.folder).as_ref() == Some(&alone.meta))
+    }
+
     fn whole(&self) -> Answer {
         let head = Arc::clone(&self.whole);
         match &self.file {
@@ -316,6 +332,7 @@ fn make(
         negotiated,
         used: false,
         proved: now,
+        looked: 0,
     })
 }
 

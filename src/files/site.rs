@@ -12,11 +12,10 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::cors::{Cors, varying};
+use super::cors::Cors;
 use super::gate;
 use super::listing;
-use super::media_type;
-use super::resource::{Found, Located, Miss, Place, Single, encode};
+use super::resource::{Found, Located, Miss, Place, Single};
 use super::retrieve::{self, retrieve};
 use super::rights::{Kind, Rights};
 use super::root::{Door, Root};
@@ -26,7 +25,7 @@ use super::writing::Writer;
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status, field};
 use crate::service::page::{self, Problem};
-use crate::service::{Answer, Body, Lane, Outcome, Response, Service, Visit};
+use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
 
 /// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
 /// that nobody else touches.
@@ -119,7 +118,7 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let root = &self.shared.place.root;
-        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit.now)) {
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
             return ready;
         }
         if let Some(answer) = self.shared.write(request, visit) {
@@ -220,14 +219,7 @@ impl Shared {
             varies_by_accept: false,
             sandbox: rights.fill(),
         };
-        let found = match self.place.find(request.path(), may_block) {
-            // A folder that is not shown may still take uploads.
-            Ok(Found::Directory(_)) if !(self.listing || asks_what_works && rights.any()) => Err(Miss::not_found()),
-            // The start of an application is its page, whatever that is called.
-            Ok(Found::Directory(_)) if self.spa.is_some() && request.path() == b"/" => Err(Miss::not_found()),
-            found => found,
-        };
-        let found = match found {
+        let found = match self.find(request, may_block) {
             Err(miss) if miss.is_not_found() => match self.application(request, may_block)? {
                 Some(page) => {
                     context.varies_by_accept = true;
@@ -270,6 +262,22 @@ impl Shared {
         }
     }
 
+    /// What lies at the path, as far as it is to be seen.
+    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Found<'a>, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let is_write_asked_for = request.method() == Method::Options && self.writer.rights.any();
+        // The start of an application is its page, whatever that is called.
+        let is_start = self.spa.is_some() && request.path() == b"/";
+        match self.place.find(request.path(), may_block)? {
+            // A removed folder that is held open still looks like an empty one.
+            Found::Directory(_) if self.place.root.is_gone() => Err(Miss::not_found()),
+            Found::Directory(_) if is_start && reads => Err(Miss::not_found()),
+            // A folder that is not shown may still take uploads.
+            Found::Directory(_) if !(self.listing || is_start || is_write_asked_for) => Err(Miss::not_found()),
+            found => Ok(found),
+        }
+    }
+
     /// The kind of what was found at `path`.
     fn kind_of(&self, path: &[u8]) -> Kind {
         if self.place.single.is_some() { Kind::File } else { Kind::of_path(path) }
@@ -306,62 +314,6 @@ impl Shared {
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
 
-    /// An error of the disk for the client: the site's own page if it has one, else ours.
-    fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
-        let (mut problem, note) = gate::explain(error);
-        let mut response = None;
-        if accepts_html(request) {
-            response = self.own_page(problem.status, may_block)?;
-        }
-        if response.is_none() && problem.status == Status::NOT_FOUND {
-            let (label, href) = match &self.place.single {
-                Some(single) => ("Open the file".to_string(), encode(&single.url)),
-                None if accepts_html(request) => {
-                    let href = self.place.nearest_folder(request.path(), may_block)?;
-                    let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
-                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
-                    (label, href)
-                }
-                None => ("Home".into(), "/".into()),
-            };
-            problem.sentence =
-                format!("There is no file or folder called {} on this server.", page::shown(request.path()));
-            let away = href != "/" && self.place.single.is_none();
-            problem.links.push((label, href));
-            if away {
-                problem.links.push(("Home".into(), "/".into()));
-            }
-        }
-        let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
-        if self.spa.is_some() {
-            response = varying(response, "Accept");
-        }
-        Ok(gate::finish(response, note))
-    }
-
-    /// `404.html` and its kin, as the site's author wrote them.
-    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Miss> {
-        let path: &[u8] = match status {
-            _ if self.place.single.is_some() => return Ok(None),
-            Status::NOT_FOUND => b"/404.html",
-            Status::FORBIDDEN => b"/403.html",
-            Status::INTERNAL_SERVER_ERROR => b"/500.html",
-            _ => return Ok(None),
-        };
-        match self.place.open_file(path, may_block) {
-            Ok((file, meta)) => {
-                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
-                let media_type = media_type::of(path);
-                let response = Response::new(status).field("Content-Type", media_type.as_bytes());
-                // This page too may have been uploaded.
-                let response = retrieve::sandboxed(response, &media_type, self.writer.rights.fill());
-                Ok(Some(response.field("Vary", "Accept").with_body(body)))
-            }
-            Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
-            Err(Miss::Disk(_)) => Ok(None),
-        }
-    }
-
     /// The fields every response carries; those of the command line come last and win.
     fn dress(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
         response = response.replace_field("X-Content-Type-Options", "nosniff");
@@ -390,6 +342,7 @@ fn allowing(allow: &str) -> Response {
     Response::new(Status::NO_CONTENT).field("Allow", allow)
 }
 
+mod failure;
 mod write;
 
 #[cfg(test)]

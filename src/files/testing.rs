@@ -69,3 +69,9 @@ pub(crate) fn age(path: &Path, seconds: u64) {
 pub(crate) fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
 }
+
+/// Every request of a test comes by itself.
+pub(crate) fn arrival() -> u64 {
+    static ARRIVALS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    ARRIVALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}

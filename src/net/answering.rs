@@ -19,7 +19,7 @@ use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving, Then};
 use super::journal::Entry;
 use super::seat::Seat;
-use crate::http::{Fault, Framing, Method, Next, Prepared, Refusal, Request, Status, Transfer};
+use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Refusal, Request, Status, Transfer, Version};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
@@ -28,7 +28,7 @@ const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
 impl Client {
     /// A request has come.
-    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
+    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
         self.deadline.renew();
         self.exchange.reason = None;
@@ -36,11 +36,11 @@ impl Client {
         if cx.journal.is_on() {
             self.exchange.entry = Some(Box::new(Entry::of(&request, cx.wall)));
         }
-        self.ask(request, framing, cx);
+        self.ask(request, framing, arrival, cx);
     }
 
-    fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         match answer {
@@ -60,7 +60,7 @@ impl Client {
             Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
                 if too_long(framing, limit) =>
             {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
+                self.deliver(too_large(limit, &request, cx), cx);
             }
             Ok(Answer::Verbatim(verbatim)) => {
                 self.intake = Intake::Discarding;
@@ -108,8 +108,8 @@ impl Client {
     pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(collecting) => problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx),
-                Intake::Receiving(receiving) => problem(Status::CONTENT_TOO_LARGE, &receiving.request, cx),
+                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
+                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
                 _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
@@ -122,7 +122,7 @@ impl Client {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
             Intake::Collecting(collecting) if !collecting.fits() => {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx), cx);
+                self.deliver(too_large(collecting.limit, &collecting.request, cx), cx);
             }
             Intake::Collecting(collecting) => {
                 let (job, request) = collecting.finish();
@@ -161,11 +161,13 @@ impl Client {
         }
         self.away = false;
         self.warming = false;
+        // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
+        cx.arrivals.next();
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
-                return self.ask(*request, framing, cx);
+                return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
                 self.connection.continue_(self.outbox.buffer(cx.spare));
@@ -199,8 +201,18 @@ impl Client {
 
     /// The octets are no request, or no whole one.
     pub(super) fn refuse(&mut self, refusal: Refusal, head: &[u8], cx: &mut Context<'_>) {
+        let ended = match refusal.fault {
+            Fault::TlsHandshake => Ended::TlsHandshake,
+            Fault::SlowHead => Ended::TimedOut(Phase::Head),
+            Fault::SlowContent => Ended::TimedOut(Phase::Content),
+            _ => Ended::Refused,
+        };
+        self.refuse_for(refusal, ended, head, cx);
+    }
+
+    /// The same; the connection ends for `reason` then.
+    pub(super) fn refuse_for(&mut self, refusal: Refusal, reason: Ended, head: &[u8], cx: &mut Context<'_>) {
         let head = &head[..head.len().min(cx.limits.head)];
-        let reason = if refusal.fault == Fault::TlsHandshake { Ended::TlsHandshake } else { Ended::Refused };
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
             // It was answered before its content turned out to be broken.
@@ -213,8 +225,11 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
-        let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
+        let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
+            Ended::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
+            _ => refusal.fault.name().to_string(),
+        });
         self.deliver(response, cx);
     }
 
@@ -240,19 +255,27 @@ impl Client {
         let head = buffer.len() - before;
         // What is still gathered from the answers before it leaves first.
         self.exchange.head = self.outbox.gathered() as u64;
+        self.is_delimited(transfer);
         if transfer != Transfer::Nothing {
             match self.outbox.push(body) {
                 Ok(true) => {}
-                Ok(false) => self.last = Some(Last::Close(Ended::FileShrank)),
+                Ok(false) => self.last = Some(Last::Cut(Ended::FileShrank)),
                 Err(error) => {
                     log::error!("a file cannot be read: {error}");
-                    self.last = Some(Last::Close(Ended::Failed));
+                    self.last = Some(Last::Cut(Ended::Failed));
                 }
             }
         }
         if !self.outbox.has_parts() {
             let content = (self.outbox.gathered() - gathered - head) as u64;
             self.finish(content, cx);
+        }
+    }
+
+    /// The end of the connection may be what ends the content.
+    pub(super) fn is_delimited(&mut self, transfer: Transfer) {
+        if transfer == Transfer::UntilClose {
+            self.exchange.reason.get_or_insert(Ended::Delimited);
         }
     }
 
@@ -315,16 +338,22 @@ impl Client {
         if self.last.is_some() {
             return;
         }
-        let reason = self.exchange.reason.unwrap_or(match () {
-            () if cx.draining => Ended::Draining,
-            () if self.connection.content_is_due() => Ended::ContentUnread,
-            () => Ended::Finished,
-        });
         match self.connection.sent() {
             Next::Request | Next::Discard => {}
-            Next::Linger => self.last = Some(Last::Stages(reason)),
-            Next::Close => self.last = Some(Last::Close(reason)),
+            Next::Linger => self.last = Some(Last::Stages(self.why(cx.draining))),
+            Next::Close => self.last = Some(Last::Close(self.why(cx.draining))),
         }
+    }
+
+    /// Why this exchange was the last one.
+    fn why(&self, draining: bool) -> Ended {
+        self.exchange.reason.unwrap_or_else(|| match self.connection.close_asked_by() {
+            _ if draining => Ended::Draining,
+            _ if self.connection.content_is_due() => Ended::ContentUnread,
+            Some(Version::Http10) => Ended::Http10,
+            Some(Version::Http11) => Ended::Finished,
+            None => Ended::Chosen,
+        })
     }
 }
 
@@ -336,6 +365,11 @@ fn too_long(framing: Framing, limit: u64) -> bool {
 /// The page of an answer that no service has made, with the fields of those it makes.
 fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
     cx.service.dress(Some(request), page::problem(request, &Problem::new(status)))
+}
+
+/// The same for more content than `limit`.
+fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), page::problem(request, &Problem::too_large(limit)))
 }
 
 fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {

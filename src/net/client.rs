@@ -23,12 +23,10 @@ use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::outbox::{Flushed, Outbox, Sent};
+use super::outbox::{Flushed, How, Outbox};
 use super::play::Play;
 use super::seat::Seat;
 use crate::http::{Connection, Phase};
-use crate::wire::Tape;
-use crate::wire::tape::What;
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
@@ -61,6 +59,8 @@ pub struct Client {
     /// The machine wants more octets than `input` has.
     pub(super) hungry: bool,
     pub(super) readable: bool,
+    /// The next `recv` begins with an octet that was there when the turn began.
+    pub(super) prompt: bool,
     writable: bool,
     /// An event said that the peer has ended its side: a short read is not the end then.
     pub(super) closing: bool,
@@ -73,8 +73,8 @@ pub struct Client {
     queued: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
-    /// The earliest tick at which the wheel will ask about this client.
-    pub(super) armed: Option<u64>,
+    /// The moment for which the wheel has this client; it asks not later than that.
+    pub(super) armed: Option<Instant>,
 }
 
 impl Client {
@@ -86,11 +86,7 @@ impl Client {
         local: Arc<SocketAddr>,
         cx: &mut Context<'_>,
     ) -> Client {
-        let number = cx.tape.as_mut().map_or(0, |tape| {
-            let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
-            number
-        });
+        let number = cx.tap.accepted(cx.now, peer, *local);
         Client {
             socket,
             seat,
@@ -109,6 +105,7 @@ impl Client {
             hungry: true,
             // The request is there in nearly every case; if not, the first recv says so.
             readable: true,
+            prompt: false,
             writable: true,
             closing: false,
             end_of_input: false,
@@ -133,6 +130,8 @@ impl Client {
 
     /// An event has come.
     pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
+        // All that came before has been taken: what is there now begins something.
+        self.prompt = readable && !self.readable && self.input.is_empty();
         self.readable |= readable;
         self.writable |= writable;
         self.closing |= closing;
@@ -214,7 +213,7 @@ impl Client {
             }
             if !self.hungry {
                 let input = std::mem::take(&mut self.input);
-                let used = self.consume(&input, cx);
+                let used = self.consume(&input, false, cx);
                 self.keep(input, used);
             } else if self.end_of_input {
                 if self.play.is_some() {
@@ -244,15 +243,14 @@ impl Client {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
-        let (tape, number) = (&mut cx.tape, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
-        let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
+        let (tap, number) = (&mut *cx.tap, self.number);
+        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
+        let how = How { fin_follows, sendfile: cx.sendfile };
+        let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
-            if let Some(tape) = tape {
-                tape_sent(tape, number, sent);
-            }
+            tap.sent(number, sent);
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
@@ -260,7 +258,7 @@ impl Client {
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
-            Err(error) => return Err(Ended::broken(&error)),
+            Err(error) => return Err(self.lost(&error)),
         }
         Ok(())
     }
@@ -269,15 +267,14 @@ impl Client {
     fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         let reason = match self.last {
             // Unread octets would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => {
-                if reason == Ended::Finished {
-                    // Lets the last octets go, together with the FIN. A close alone would do the same, but
-                    // one that becomes a reset (octets came that nobody asked for) would take them along.
-                    let _ = self.socket.shutdown(Shutdown::Write);
-                }
+            Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
+                // Lets the last octets go, together with the FIN. A close alone would do the same, but
+                // one that becomes a reset (octets came that nobody asked for) would take them along.
+                let _ = self.socket.shutdown(Shutdown::Write);
                 return Err(reason);
             }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
+            Some(Last::Cut(reason)) => return Err(reason),
             Some(Last::Reset(reason)) => {
                 self.reset();
                 return Err(reason);
@@ -325,9 +322,26 @@ impl Client {
                 self.turn(cx)
             }
             _ => match self.last {
+                // What the client still sends finds nobody, and is answered with a reset.
+                Some(Last::Stages(Ended::ContentUnread)) if self.lingering => Err(Ended::StillSending),
                 Some(Last::Stages(reason)) if self.lingering => Err(reason),
                 _ => Err(Ended::TimedOut(phase)),
             },
+        }
+    }
+
+    /// The socket has failed. Whoever resets after an answer has not read it to its end: else there would
+    /// have been a FIN.
+    pub(super) fn lost(&self, error: &std::io::Error) -> Ended {
+        let answered = match self.phase() {
+            Phase::Sending | Phase::Lingering => true,
+            Phase::Idle => self.spoke,
+            Phase::Owed => self.play.is_some() && self.exchange.sent > 0,
+            Phase::Head | Phase::Content => false,
+        };
+        match Ended::broken(error) {
+            Ended::Broken if answered => Ended::ResetUnread,
+            ended => ended,
         }
     }
 
@@ -339,21 +353,7 @@ impl Client {
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
         }
-        if let Some(tape) = &mut cx.tape {
-            let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
-            tape.record(self.number, cx.now, closed, &[]);
-        }
-        log::debug!("{}: {}", self.peer, ended.explain());
-    }
-}
-
-/// A turn of the loop may move many octets: a recorded moment is read at its call.
-fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
-    let now = Instant::now();
-    match sent {
-        Sent::Octets(octets) => tape.record(number, now, What::Sent(octets.len()), octets),
-        Sent::File { file, from, len } => {
-            tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
-        }
+        cx.tap.closed(self.number, cx.now, ended);
+        log::debug!("{}: {}", self.peer, ended.sentence());
     }
 }

@@ -11,9 +11,9 @@ use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::outbox::Spare;
+use super::tap::Tap;
 use crate::http::{HttpDate, Limits};
 use crate::service::Service;
-use crate::wire::Tape;
 
 /// What a loop lends to the client whose turn it is.
 pub struct Context<'a> {
@@ -37,14 +37,47 @@ pub struct Context<'a> {
     pub timeouts: &'a Timeouts,
     /// Bounds of a message.
     pub limits: &'a Limits,
+    /// Files go by `sendfile`.
+    pub sendfile: bool,
     /// The server is stopping.
     pub draining: bool,
     /// Few seats are left.
     pub scarce: bool,
     /// What has been done, for the last line.
     pub tally: &'a mut Tally,
+    /// Numbers what arrives.
+    pub arrivals: &'a mut Arrivals,
     /// Where octets are recorded, if anybody wants to see them.
-    pub tape: Option<&'a mut Tape>,
+    pub tap: &'a mut Tap,
+}
+
+/// Numbers for [`crate::service::Visit::arrival`]: what one look at a file may answer for.
+///
+/// The poller said of many clients at once that octets are there. The first request in the `recv`
+/// after such an event had begun before any of them was answered, so they all share the number of the
+/// turn; what else a `recv` brings may have been sent a moment ago, and has that of the `recv`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrivals {
+    turn: u64,
+    last: u64,
+}
+
+impl Arrivals {
+    /// The poller has returned.
+    pub fn begin_turn(&mut self) {
+        self.next();
+        self.turn = self.last;
+    }
+
+    /// Octets have come, or the result of some work: what was looked up before may be old.
+    pub fn next(&mut self) {
+        self.last += 1;
+    }
+
+    /// The number of a request; `prompt`: its first octet was there when the turn began.
+    pub fn number(&self, prompt: bool) -> u64 {
+        if prompt { self.turn } else { self.last }
+    }
 }
 
 /// What a loop has done.
@@ -59,8 +92,10 @@ pub struct Tally {
 /// How a connection will end, once everything has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Last {
-    /// At once.
+    /// In order: the client says nothing more.
     Close(Ended),
+    /// At once: what was promised cannot be kept.
+    Cut(Ended),
     /// In stages: our side first, then whatever still comes, then all of it.
     Stages(Ended),
     /// At once, and so that nobody can take it for an end in order.

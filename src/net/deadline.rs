@@ -42,7 +42,7 @@ pub struct Timeouts {
     /// Between requests.
     pub idle: Duration,
     /// Octets per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of
-    /// them; 0 for no minimum.
+    /// them; 0 for no minimum. Whoever takes nothing for [`SILENT_WINDOWS`] has stopped, minimum or not.
     pub min_rate: u64,
     /// How long a window is.
     pub window: Duration,

@@ -1,6 +1,7 @@
 //! One loop: poll, then accept, serve, take results, look at deadlines; and again.
 //!
-//! Never: a lock on the way of a request, a call that blocks. What may block is with the workers.
+//! Never: a call that blocks. What may block is with the workers, and to hand it to them takes the only
+//! lock there is on the way of a request, for as long as it takes to put it into a queue.
 //!
 //! The subtle things:
 //! - A connection is served straight after its accept and registered only if it is still there then:
@@ -24,18 +25,20 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
 use super::client::Client;
-use super::context::{Context, Tally};
+use super::context::{Arrivals, Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
 use super::outbox::Spare;
+use super::overload::Overload;
 use super::roster::Roster;
 use super::seat::Seat;
+use super::tap::Tap;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
-use crate::service::Service;
+use crate::service::{Service, page};
 use crate::wire::Tape;
 
 /// Where octets are received before anybody owns them.
@@ -52,6 +55,8 @@ pub struct Common {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// Files go by `sendfile`; else they are read and sent.
+    pub sendfile: bool,
     /// The seats.
     pub admission: Admission,
     /// 0 serving, 1 draining, 2 stopping at once.
@@ -92,11 +97,14 @@ pub struct EventLoop {
     wheel: Wheel,
     desk: Desk,
     pub(super) service: Box<dyn Service>,
+    /// What is said to whom there is no seat for.
+    pub(super) overload: Overload,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
-    tape: Option<Tape>,
+    arrived: Arrivals,
+    pub(super) tap: Tap,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
     wall: SystemTime,
@@ -138,12 +146,14 @@ impl EventLoop {
             arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
+            overload: Overload::new(service.dress(None, page::overload())),
             service,
             journal,
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
-            tape: None,
+            arrived: Arrivals::default(),
+            tap: Tap::default(),
             date: HttpDate::new(wall),
             now,
             wall,
@@ -168,6 +178,7 @@ impl EventLoop {
                 _ => {}
             }
             self.read_clocks();
+            self.arrived.begin_turn();
             for seat in std::mem::take(&mut self.again) {
                 self.serve(seat, Client::promised);
             }
@@ -230,14 +241,12 @@ impl EventLoop {
     /// Gives away what this turn has written down.
     fn hand_over(&mut self) {
         self.journal.hand_over();
-        if let Some(tape) = &mut self.tape {
-            tape.hand_over();
-        }
+        self.tap.hand_over();
     }
 
     /// Records from now on what the sockets of this loop carry.
     pub fn record(&mut self, tape: Tape) {
-        self.tape = Some(tape);
+        self.tap.record(tape);
     }
 
     /// How long the poller may sleep.
@@ -317,10 +326,12 @@ impl EventLoop {
             journal: &mut self.journal,
             timeouts: &self.common.timeouts,
             limits: &self.common.limits,
+            sendfile: self.common.sendfile,
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
-            tape: self.tape.as_mut(),
+            arrivals: &mut self.arrived,
+            tap: &mut self.tap,
         })
     }
 
@@ -335,11 +346,11 @@ impl EventLoop {
                 if let Some(until) = client.silence() {
                     self.silences.push(Reverse((until, seat)));
                 }
-                if let Some(at) = client.deadline() {
-                    let due = self.wheel.tick_of(at);
-                    if client.armed.is_none_or(|armed| due < armed) {
-                        client.armed = Some(self.wheel.enter(seat, at));
-                    }
+                if let Some(at) = client.deadline()
+                    && client.armed.is_none_or(|armed| at < armed)
+                {
+                    self.wheel.enter(seat, at);
+                    client.armed = Some(at);
                 }
                 self.roster.put(seat, client);
             }

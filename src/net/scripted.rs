@@ -46,6 +46,7 @@ impl Client {
         let mut head = Vec::new();
         let transfer = self.connection.respond(status, &fields, body.length(), cx.date, &mut head);
         self.exchange.status = Some(status);
+        self.is_delimited(transfer);
         let before = interims.iter().map(Vec::len).sum::<usize>() + head.len();
         let mut stages = Stages::new(&pauses, before as u64);
         for octets in interims {
@@ -112,7 +113,7 @@ impl Client {
         }
         if self.closing {
             if let Ok(Some(error)) = self.socket.take_error() {
-                return Err(Ended::broken(&error));
+                return Err(self.lost(&error));
             }
             let streams = self.play.as_ref().and_then(|play| play.stream.as_ref());
             if streams.is_some_and(|stream| !stream.half_closed) {
@@ -212,7 +213,7 @@ impl Client {
                 // reset can tell it.
                 let chunked = stream.chunked;
                 self.play = None;
-                self.last = Some(if chunked { Last::Close(Ended::Failed) } else { Last::Reset(Ended::Failed) });
+                self.last = Some(if chunked { Last::Cut(Ended::Failed) } else { Last::Reset(Ended::Failed) });
             }
         }
     }

@@ -267,10 +267,11 @@ pub(super) struct Typed {
     #[arg(long, value_name = "TIME", env = "BAREWIRE_IDLE_TIMEOUT", help_heading = LIMITS, default_value = "30s", allow_negative_numbers = true)]
     pub(super) idle_timeout: String,
 
-    /// Bytes per second that sending and receiving must reach, over 20 seconds
+    /// Bytes per second a client must send, over 20 seconds, or take, over 80
     ///
-    /// A slower client is cut off. 0 lets everyone be as slow as they like. Of a client that reads, the
-    /// system shows progress in steps, so one that reads less than about 5K a second may be cut off too.
+    /// A slower one is cut off, and one that takes nothing at all for 40 seconds, whatever is said here. 0
+    /// lets everyone else be as slow as they like. The system shows what a client has taken in steps of up
+    /// to 256K, so one that takes less than about 7K a second may look as if it took nothing.
     ///
     /// Example: barewire --min-rate 512
     #[arg(long, value_name = "SIZE", env = "BAREWIRE_MIN_RATE", help_heading = LIMITS, default_value = "1K", allow_negative_numbers = true)]

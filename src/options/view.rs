@@ -46,6 +46,12 @@ impl View {
 
 impl Reader<'_> {
     pub(super) fn view(&self, typed: &Views, bind: &Bind, port: Port) -> Result<View, Complaint> {
+        if typed.wire.is_some() {
+            can_record("--wire")?;
+        }
+        if typed.study {
+            can_record("--study")?;
+        }
         let alone = match bind {
             Bind::Loopback => true,
             Bind::Lan => false,
@@ -94,6 +100,15 @@ impl Reader<'_> {
         }
         Ok(None)
     }
+}
+
+/// Whether this program can show what its sockets carry.
+pub(super) fn can_record(option: &str) -> Result<(), Complaint> {
+    if cfg!(feature = "wire") {
+        return Ok(());
+    }
+    let what = format!("{option}: this barewire was built without the wire view.");
+    Err(Complaint::new(Exit::Usage, what).advising("Build it with the view:  cargo install barewire"))
 }
 
 /// Some thousand exchanges.

@@ -24,6 +24,10 @@ pub struct Visit {
     pub local: SocketAddr,
     /// The moment of asking, read once per turn of the loop.
     pub now: SystemTime,
+    /// Which arrival brought the request. Requests of one arrival had all begun to arrive before the
+    /// first of them was answered, and this server wrote nothing in between: what has been looked up for
+    /// one of them holds for the others. Never 0.
+    pub arrival: u64,
 }
 
 /// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs or

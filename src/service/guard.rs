@@ -13,8 +13,9 @@
 //!
 //! `Cross-Origin-Resource-Policy` (Fetch §3.7) goes into every response, whoever made it: `same-site`
 //! where the allow-list is enforced, so that no foreign page can embed what only its visitor can reach,
-//! while a page of another local port can; `cross-origin` under `--cors`; nothing on an open read-only
-//! server, which anybody may embed. An answer that lies ready is shared and cannot be added to: whoever
+//! while a page of another local port can; `cross-origin` under `--cors` for everybody (one that is named
+//! is let in answer by answer, by the service that sees who asks); nothing on an open read-only server,
+//! which anybody may embed. An answer that lies ready is shared and cannot be added to: whoever
 //! keeps such answers is told the policy beforehand ([`Settings::policy`]).
 //!
 //! Never: a path, a resource, a right. A service inside never learns that there is a guard.
@@ -51,9 +52,9 @@ pub struct Settings {
 impl Settings {
     /// What `Cross-Origin-Resource-Policy` says in every response, if anything.
     pub fn policy(&self) -> Option<&'static str> {
-        match self.cors {
-            Some(_) => Some("cross-origin"),
-            None => self.hosts.is_enforced().then_some("same-site"),
+        match self.cors.as_deref() {
+            Some("*") => Some("cross-origin"),
+            _ => self.hosts.is_enforced().then_some("same-site"),
         }
     }
 }

@@ -111,6 +111,13 @@ impl Conversation {
         self.asked(found, out);
     }
 
+    /// The server has waited long enough: what is not complete never will be.
+    pub fn client_too_slow(&mut self, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.requests.time_out(&mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
     /// The server has ended its side.
     pub fn server_ended(&mut self, out: &mut Vec<Message>) {
         let mut found = Vec::new();

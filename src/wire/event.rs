@@ -64,6 +64,8 @@ pub enum Event {
         octets: u64,
         /// How many requests have octets in it.
         requests: u64,
+        /// How many TCP segments brought them, where the kernel could be asked.
+        segments: Option<u32>,
     },
     /// A message is complete, or broken, or cut off.
     Message(Box<Spoken>),
@@ -77,6 +79,8 @@ pub enum Event {
         reason: &'static str,
         /// Octets of the client behind its last request, which nobody read.
         unread: u64,
+        /// Octets of content that were announced and never came.
+        missing: u64,
     },
     /// So many records were lost, since the reader was too slow.
     Lost(u64),

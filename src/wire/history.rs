@@ -287,11 +287,8 @@ impl State {
     fn take(&mut self, told: Arc<Told>, weight: usize) {
         let connection = told.connection;
         match told.event {
-            Event::Accepted { .. } => {
-                if self.open.insert(connection, Arc::clone(&told)).is_none() {
-                    self.held += CONNECTION;
-                }
-            }
+            Event::Accepted { .. } if self.open.insert(connection, Arc::clone(&told)).is_some() => {}
+            Event::Accepted { .. } => self.held += CONNECTION,
             // Whatever was open then is told no further.
             Event::Lost(_) => {
                 self.held = self.held.saturating_sub(self.open.len() * CONNECTION);

@@ -45,17 +45,27 @@ pub fn value(told: &Told) -> Value {
             let time = micros(*moment);
             json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
         }
-        Event::Received { call, octets, requests } => {
-            json!({"event": "recv", "connection": connection, "at": at, "call": call, "bytes": octets, "requests": requests})
+        Event::Received { call, octets, requests, segments } => {
+            let mut object = json!({
+                "event": "recv", "connection": connection, "at": at, "call": call, "bytes": octets, "requests": requests,
+            });
+            if let Some(segments) = segments {
+                object["segments"] = json!(segments);
+            }
+            object
         }
         Event::Message(spoken) => message(connection, at, spoken),
-        Event::Closed { note, side, reason, unread } => {
+        Event::Closed { note, side, reason, unread, missing } => {
             let id = note.0;
             let note = note.note();
-            json!({
+            let mut object = json!({
                 "event": "closed", "connection": connection, "at": at, "by": side.name(), "reason": reason,
                 "note": id, "sentence": note.long, "section": note.section, "unread": unread,
-            })
+            });
+            if *missing > 0 {
+                object["missing"] = json!(missing);
+            }
+            object
         }
         Event::Lost(events) => json!({"event": "dropped", "dropped": events}),
     }

@@ -15,8 +15,9 @@ use std::time::Duration;
 use super::annotate::{Conversation, Manner};
 use super::dictionary::NoteId;
 use super::event::{Cut, Event, Moved, Spoken, Told, clock};
-use super::span::{Message, Role};
+use super::span::{Content, Message, Role};
 use super::tape::{Record, What};
+use crate::http::Status;
 
 /// Calls whose borders are remembered for one message; the others are only counted.
 const BORDERS: usize = 1000;
@@ -92,6 +93,10 @@ pub struct Live {
     complete: BTreeMap<u64, Duration>,
     /// Where the last request ended.
     read: u64,
+    /// What the next `recv` took, as the kernel counts.
+    segments: Option<u32>,
+    /// Octets of content that were announced and never came.
+    missing: u64,
 }
 
 impl Live {
@@ -107,6 +112,8 @@ impl Live {
             held: VecDeque::new(),
             complete: BTreeMap::new(),
             read: 0,
+            segments: None,
+            missing: 0,
         }
     }
 
@@ -127,11 +134,19 @@ impl Live {
                 let begun = self.conversation.is_inside(Role::Request);
                 let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
                 let call = self.received.count;
-                self.tell(at, Event::Received { call, octets: *len as u64, requests }, out);
+                let segments = self.segments.take();
+                self.tell(at, Event::Received { call, octets: *len as u64, requests, segments }, out);
             }
+            What::Segments(count) => self.segments = Some(*count),
             What::Sent(len) => {
                 self.sent.add(*len as u64, self.since(at), false);
-                self.conversation.sent(octets, &mut messages);
+                let mut answers = Vec::new();
+                self.conversation.sent(octets, &mut answers);
+                if answers.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
+                    // The request that never came whole comes before its answer.
+                    self.conversation.client_too_slow(&mut messages);
+                }
+                messages.append(&mut answers);
             }
             What::SentFile { file, from, len } => {
                 self.sent.add(*len, self.since(at), true);
@@ -151,7 +166,9 @@ impl Live {
                 }
                 let (note, side) = NoteId::close(reason);
                 let unread = self.received.octets.saturating_sub(self.read);
-                self.tell(at, Event::Closed { note, side, reason, unread }, out);
+                // What the server did not want to read is not missing.
+                let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
+                self.tell(at, Event::Closed { note, side, reason, unread, missing }, out);
                 return false;
             }
         }
@@ -165,6 +182,7 @@ impl Live {
             let clock = clock(self.began + at);
             if message.role == Role::Request {
                 self.read = message.end();
+                self.missing = missing(&message);
                 if self.complete.len() < WAITING {
                     self.complete.insert(exchange, at);
                 }
@@ -203,6 +221,14 @@ impl Live {
     }
 }
 
+/// Octets of content that its head announces and that are not in it.
+fn missing(message: &Message) -> u64 {
+    match message.framing.map(|framed| framed.content) {
+        Some(Content::Length(length)) => length.saturating_sub(message.len() - message.head_end.min(message.len())),
+        _ => 0,
+    }
+}
+
 /// Octets of a file that is being sent; fewer if it has become shorter.
 fn read(file: &File, from: u64, len: u64) -> Vec<u8> {
     let mut octets = vec![0; usize::try_from(len).unwrap_or(0)];
@@ -234,7 +260,10 @@ mod tests {
         out.iter()
             .map(|told| match &told.event {
                 Event::Accepted { .. } => "accepted".into(),
-                Event::Received { call, octets, requests } => format!("recv {call} {octets} {requests}"),
+                Event::Received { call, octets, requests, segments } => {
+                    let segments = segments.map_or(String::new(), |count| format!(" in {count}"));
+                    format!("recv {call} {octets} {requests}{segments}")
+                }
                 Event::Message(spoken) => format!(
                     "{} {} {:?} {} {:?}",
                     spoken.message.role.name(),

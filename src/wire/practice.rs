@@ -174,7 +174,7 @@ impl Practice {
         }
         let found = find(request.path());
         let part = found.as_ref().map_or(&[][..], |found| found.part);
-        let call = Call { request, visit, shared: &self.shared, part };
+        let call = Call { request, visit, shared: &self.shared, inner: &*self.inner, part };
         let Some(found) = found else { return page::unknown(&call).into() };
         if let Some(response) = refused(request, &found) {
             return response.into();

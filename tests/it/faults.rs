@@ -4,17 +4,15 @@
 //! The subtle thing: `▸` in a request marks the octet to blame and is taken out before sending. The
 //! positions here are written by hand; comparing with what the parser says would prove nothing.
 
-use std::net::SocketAddr;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use barewire::files::{Settings as Files, Site};
 use barewire::http::{Fault, Limits};
-use barewire::net::server::Stopper;
-use barewire::net::{self, Listener, Settings, Timeouts};
+use barewire::net::{Settings, Timeouts};
 use barewire::service::Router;
 
 use crate::client::{Client, request};
+use crate::library::Library;
 use crate::response::Response;
 use crate::server::{Folder, Server};
 use crate::write::names;
@@ -117,41 +115,20 @@ fn assert_names_the_rule(answer: &Response, fault: Fault, at: usize) {
     assert!(answer.lists("connection", "close"), "{fault:?}: {answer:?}");
 }
 
-/// The same server as a library, whose patience is short.
-struct Impatient {
-    address: SocketAddr,
-    stopper: Stopper,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Impatient {
-    fn start(folder: &Folder) -> Impatient {
-        let site = Site::open(folder.path(), Files { upload: true, overwrite: true, ..Files::default() }).unwrap();
-        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let address = listener.address();
-        let soon = Duration::from_millis(200);
-        let timeouts = Timeouts { head: soon, window: soon, ..Timeouts::default() };
-        let settings = Settings { timeouts, loops: 1, ..Settings::default() };
-        let server = net::Server::new(Box::new(Router::new(Box::new(site))), settings, vec![listener]).unwrap();
-        let stopper = server.stopper();
-        let thread = std::thread::spawn(move || drop(server.run()));
-        Impatient { address, stopper, thread: Some(thread) }
-    }
-}
-
-impl Drop for Impatient {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        self.stopper.stop();
-        let _ = self.thread.take().unwrap().join();
-    }
+/// The same as a library, whose patience is short.
+fn impatient(folder: &Folder) -> Library {
+    let site = Site::open(folder.path(), Files { upload: true, ..Files::default() }).unwrap();
+    let soon = Duration::from_millis(200);
+    let timeouts = Timeouts { head: soon, window: soon, ..Timeouts::default() };
+    let settings = Settings { timeouts, loops: 1, ..Settings::default() };
+    Library::serving(settings, Box::new(Router::new(Box::new(site))))
 }
 
 #[test]
 fn every_fault_names_its_rule_and_its_octet_and_ends_cleanly() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &["--write"]);
-    let impatient = Impatient::start(&folder);
+    let impatient = impatient(&folder);
     for &fault in Fault::ALL {
         let provocation = provoke(fault);
         let address = if matches!(provocation, Silence(_)) { impatient.address } else { server.address };

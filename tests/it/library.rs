@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use barewire::http::Request;
+use barewire::http::{Limits, Request};
 use barewire::net::server::Stopper;
 use barewire::net::{Listener, Report, Server, Settings};
 use barewire::service::{Answer, Service, Visit};
-use barewire::wire::Reel;
+use barewire::wire::event::Told;
+use barewire::wire::live::Live;
 use barewire::wire::tape::What;
+use barewire::wire::{Form, Hide, Manner, Reel, Style, Terminal};
 
 use crate::client::{Client, PATIENCE};
 
@@ -42,6 +44,18 @@ pub(crate) struct Story {
     pub(crate) sent: Vec<Vec<u8>>,
     pub(crate) received: Vec<usize>,
     pub(crate) end: Option<(&'static str, String)>,
+    /// What the view told of it.
+    pub(crate) told: Vec<Told>,
+}
+
+impl Story {
+    /// The view of the terminal, `--wire=head`.
+    pub(crate) fn view(&self) -> String {
+        let style = Style { form: Form::Head, color: false, ascii: true, columns: 120 };
+        let (mut terminal, mut text) = (Terminal::new(style), String::new());
+        self.told.iter().for_each(|told| terminal.tell(told, &mut text));
+        text
+    }
 }
 
 /// A running server.
@@ -51,6 +65,7 @@ pub(crate) struct Library {
     thread: Option<JoinHandle<Report>>,
     reels: Vec<Reel>,
     stories: Vec<Story>,
+    lives: Vec<Option<Live>>,
 }
 
 impl Library {
@@ -60,12 +75,25 @@ impl Library {
     }
 
     pub(crate) fn with(settings: Settings, answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Library {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Library::serving(settings, Library::fixed(answer))
+    }
+
+    pub(crate) fn fixed(answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Box<dyn Service> {
+        Box::new(Fixed(Arc::new(answer)))
+    }
+
+    pub(crate) fn serving(settings: Settings, service: Box<dyn Service>) -> Library {
+        Library::on("127.0.0.1:0", settings, service).unwrap()
+    }
+
+    /// `None` where there is no such address.
+    pub(crate) fn on(address: &str, settings: Settings, service: Box<dyn Service>) -> Option<Library> {
+        let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
-        let mut server = Server::new(Box::new(Fixed(Arc::new(answer))), settings, vec![listener]).unwrap();
+        let mut server = Server::new(service, settings, vec![listener]).unwrap();
         let (stopper, reels) = (server.stopper(), server.record());
         let thread = std::thread::spawn(move || server.run().unwrap());
-        Library { address, stopper, thread: Some(thread), reels, stories: Vec::new() }
+        Some(Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() })
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -96,7 +124,11 @@ impl Library {
                     let at = record.connection as usize;
                     if self.stories.len() <= at {
                         self.stories.resize_with(at + 1, Story::default);
+                        self.lives.resize_with(at + 1, || None);
                     }
+                    let manner = Manner::live(Limits::default(), Hide::default());
+                    let fresh = || Live::new(record.connection, record.at, Duration::ZERO, &manner);
+                    self.lives[at].get_or_insert_with(fresh).record(record, octets, &mut self.stories[at].told);
                     let story = &mut self.stories[at];
                     match &record.what {
                         What::Received(count) => story.received.push(*count),

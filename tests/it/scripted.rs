@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use barewire::http::{Fields, Status};
+use barewire::net::Settings;
 use barewire::service::{
-    Answer, Body, Chunks, End, Lane, Meter, Octets, Pause, Piece, Place, Received, Response, Sink, Verbatim,
+    Answer, Body, Chunks, End, Held, Lane, Meter, Octets, Pause, Piece, Place, Received, Response, Sink, Verbatim,
 };
 
 use crate::client::{Ending, PATIENCE, request};
@@ -208,7 +209,13 @@ fn interim_responses_go_before_each_on_its_own_and_none_to_http_1_0() {
 
 fn verbatim(octets: &str, pauses: &[Pause], end: End) -> Answer {
     let octets = octets.as_bytes().to_vec();
-    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, octets, pauses: pauses.to_vec(), end }))
+    Answer::Verbatim(Box::new(Verbatim {
+        status: Status::OK,
+        octets,
+        pauses: pauses.to_vec(),
+        end,
+        held: Held::default(),
+    }))
 }
 
 #[test]
@@ -222,7 +229,7 @@ fn octets_as_they_stand_leave_as_they_stand_and_are_never_lost() {
     let sender = client.socket.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
         use std::io::Write;
-        let _ = (&sender).write_all(&head).and_then(|()| (&sender).write_all(&vec![b'x'; 3_000_000]));
+        let _ = (&sender).write_all(&head).and_then(|()| (&sender).write_all(&vec![b'x'; 900_000]));
         sender.shutdown(std::net::Shutdown::Write)
     });
     assert_eq!(client.rest(), (BROKEN.as_bytes().to_vec(), Ending::Fin));
@@ -409,4 +416,28 @@ fn a_sink_is_told_how_its_content_came() {
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Meter::default());
     assert_eq!(client.response("GET").text(), "thanks");
     client.end();
+}
+
+#[test]
+fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
+    let octets = crate::server::pattern(7, 900_000);
+    let (file, expected) = (file(&octets), octets.clone());
+    let settings = Settings { loops: 1, workers: 2, sendfile: false, ..Settings::default() };
+    let mut library = Library::with(settings, move |request| {
+        // The last one promises an octet that the file does not have.
+        let len = if request.path() == b"/short" { 900_001 } else { 900_000 };
+        Answer::Now(Response::new(Status::OK).with_body(Body::File { file: file.clone(), from: 0, len }))
+    });
+    let mut client = library.connect();
+    client.send([request("GET", "/", ""), request("GET", "/short", "")].concat());
+    client.take_until(b"\r\n\r\n");
+    assert!(client.take(octets.len()) == octets);
+    client.take_until(b"\r\n\r\n");
+    let (rest, ending) = client.rest();
+    assert!(rest == octets && ending == Ending::Fin);
+    drop(client);
+    let story = library.story(1);
+    assert_eq!(story.end.as_ref().unwrap().0, "FileShrank");
+    assert!(story.sent.iter().all(|send| send.len() <= 64 * 1024));
+    assert!(story.sent.concat().ends_with(&expected), "the tape has the octets themselves");
 }

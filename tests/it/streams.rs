@@ -164,7 +164,7 @@ fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
         }
         drop(client);
         let story = library.story(1);
-        assert_eq!(story.end.as_ref().unwrap().0, if reset { "Broken" } else { "LeftEarly" });
+        assert_eq!(story.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
         // It is still being asked; what it says now goes nowhere.
         mouth.say("too late");
         mouth.is_dropped_by_a_worker();

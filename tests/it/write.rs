@@ -525,3 +525,26 @@ fn curl_uploads_in_all_its_ways() {
     assert!(curl(&["-X", "DELETE"], "/film.mp4", b"").starts_with("204 "));
     assert!(!folder.join("film.mp4").exists());
 }
+
+#[test]
+fn a_get_behind_a_put_in_the_same_recv_sees_what_was_put() {
+    let folder = Folder::new();
+    fs::write(folder.join("f.txt"), "old").unwrap();
+    let server = Server::start(&folder, &["--write", "--loops", "1"]);
+    let mut client = Client::connect(&server);
+    for round in 0..20 {
+        // So old, and asked for so often, that it lies ready.
+        strong_tag(&server, "/f.txt");
+        let before = get(&server, "/f.txt", "").text();
+        assert_eq!(get(&server, "/f.txt", "").text(), before);
+        let new = format!("round {round}");
+        let mut octets = request("GET", "/f.txt", "");
+        octets.extend_from_slice(&request("PUT", "/f.txt", &format!("Content-Length: {}\r\n", new.len())));
+        octets.extend_from_slice(new.as_bytes());
+        octets.extend_from_slice(&request("GET", "/f.txt", ""));
+        client.send(&octets);
+        assert_eq!(client.response("GET").text(), before);
+        client.response("PUT").assert_status(204);
+        assert_eq!(client.response("GET").text(), new);
+    }
+}

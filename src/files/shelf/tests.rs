@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::files::testing::{Folder, age};
+use crate::files::testing::{Folder, age, arrival};
 use crate::files::{Settings, Site, Symlinks};
 use crate::http::{Connection, Event, HttpDate, Length, Limits, Transfer};
 use crate::service::{Answer, Outcome, Service, Visit};
@@ -22,7 +22,7 @@ fn fetch(site: &mut Site, head: &str) -> Got {
 
 fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = Visit { peer: local, local, now };
+    let visit = Visit { peer: local, local, now, arrival: arrival() };
     let mut connection = Connection::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
     let answer = site.answer(&request, &visit);
@@ -103,6 +103,25 @@ fn what_lies_ready_is_what_the_slow_way_says() {
             }
         }
     }
+}
+
+#[test]
+fn one_look_holds_for_what_came_with_it_and_for_nothing_later() {
+    let folder = Folder::new();
+    let path = folder.write("a.txt", "old");
+    let (mut site, now) = (site(&folder), later());
+    let local = SocketAddr::from(([127, 0, 0, 1], 80));
+    let head = get("/a.txt");
+    let mut ask = |arrival| {
+        let mut connection = Connection::new(Limits::default());
+        let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request") };
+        matches!(site.answer(&request, &Visit { peer: local, local, now, arrival }), Answer::Ready(_))
+    };
+    assert!(!ask(1), "the slow way");
+    assert!(ask(2));
+    std::fs::remove_file(path).unwrap();
+    assert!(ask(2), "it came together with one that was answered when the file was there");
+    assert!(!ask(3));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::files::testing::{Folder, age, later, request};
-use crate::service::Piece;
+use crate::files::resource::encode;
+use crate::files::testing::{Folder, age, arrival, later, request};
+use crate::service::{Body, Piece};
 
 /// A response with its content read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Seen {
 /// From this computer.
 fn visit(now: SystemTime) -> Visit {
     let address = "127.0.0.1:1".parse().unwrap();
-    Visit { peer: address, local: address, now }
+    Visit { peer: address, local: address, now, arrival: arrival() }
 }
 
 fn site(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Site {

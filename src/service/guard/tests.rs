@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::super::testing::{asked, request, visit};
 use super::*;
 use crate::http::{Connection, Event, Limits, Prepared};
-use crate::service::{Body, Credentials, Lane, Received, Scope};
+use crate::service::{Body, Credentials, Lane, Received, Scope, Sink};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
 struct Files {
@@ -214,7 +214,8 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
     for (settings, expected) in [
         (locked(None), Some("same-site")),
         (enforced(), Some("same-site")),
-        (locked(Some("http://app.example")), Some("cross-origin")),
+        (locked(Some("http://app.example")), Some("same-site")),
+        (locked(Some("*")), Some("cross-origin")),
         (Settings { cors: Some("*".into()), ..Settings::default() }, Some("cross-origin")),
         (Settings { hosts: Hosts::new(false, &[], None), ..Settings::default() }, None),
     ] {

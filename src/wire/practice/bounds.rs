@@ -5,8 +5,9 @@
 //!
 //! Never: a wait. Who finds no slot is answered at once, as on a server that is full.
 //!
-//! The subtle thing: a slot is given back by its drop ([`Held`]), not by a clock. So a client that goes
-//! away early frees it early, and one that reads slowly keeps it.
+//! The subtle thing: a slot is given back by its drop ([`Held`]), not by a clock, so one that reads slowly
+//! keeps it. One that leaves gives it back as soon as that can be told: a reset at once, but a FIN may
+//! also mean "I wait for the answer", and only the next octet finds out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -34,7 +34,7 @@ pub(super) struct Kind {
     pub(super) fault: &'static str,
     /// What curl 7.88.1 does.
     pub(super) curl: &'static str,
-    /// What Chromium does.
+    /// What Chromium 156 does.
     pub(super) chromium: &'static str,
 }
 
@@ -45,56 +45,56 @@ pub(super) const KINDS: [Kind; 8] = [
         name: "no-blank-line",
         fault: "the head never ends: no blank line, then the connection is closed",
         curl: "error 18",
-        chromium: "?",
+        chromium: "takes the end for the blank line: an empty page",
     },
     Kind {
         path: "/.try/broken/lf-only?yes",
         name: "lf-only",
         fault: "every line of the head ends with LF alone",
         curl: "forgives it",
-        chromium: "?",
+        chromium: "forgives it",
     },
     Kind {
         path: "/.try/broken/long-length?yes",
         name: "long-length",
         fault: "Content-Length says 100, 33 octets come",
         curl: "waits, then error 18",
-        chromium: "?",
+        chromium: "shows 33, then ERR_CONTENT_LENGTH_MISMATCH",
     },
     Kind {
         path: "/.try/broken/short-length?yes",
         name: "short-length",
         fault: "Content-Length says 11, 33 octets come",
         curl: "takes 11, drops the rest",
-        chromium: "?",
+        chromium: "takes 11, drops the rest",
     },
     Kind {
         path: "/.try/broken/two-lengths?yes",
         name: "two-lengths",
         fault: "two Content-Length lines that differ",
-        curl: "forgives it",
-        chromium: "?",
+        curl: "takes the last one: 11 octets",
+        chromium: "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH",
     },
     Kind {
         path: "/.try/broken/bad-chunk?yes",
         name: "bad-chunk",
         fault: "a chunk size that is no hexadecimal number",
         curl: "error 56",
-        chromium: "?",
+        chromium: "ERR_INVALID_CHUNKED_ENCODING",
     },
     Kind {
         path: "/.try/broken/no-last-chunk?yes",
         name: "no-last-chunk",
         fault: "chunks without the one of size 0 that ends them",
         curl: "error 18",
-        chromium: "?",
+        chromium: "ERR_INCOMPLETE_CHUNKED_ENCODING",
     },
     Kind {
         path: "/.try/broken/space-before-colon?yes",
         name: "space-before-colon",
         fault: "a space between a field name and its colon",
         curl: "forgives it",
-        chromium: "?",
+        chromium: "forgives it",
     },
 ];
 

@@ -4,7 +4,7 @@
 //! than it says (`nosniff`).
 //!
 //! The subtle thing: an answer with pauses takes a slot ([`Call::slow`]) and keeps it until it is sent or
-//! nobody waits for it. If there is none, the answer is the one of a server that is full, octet for octet.
+//! nobody waits for it. If there is none, the answer is that of a server that is full, octet for octet.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,9 +13,9 @@ use std::time::Duration;
 use super::bounds::{SILENCE, SLOW, Slots};
 use super::note::Store;
 use super::query::{Query, bad, grouped};
-use crate::http::{HttpDate, Method, Request, Status};
+use crate::http::{Method, Request, Status};
 use crate::service::page::{self, Problem};
-use crate::service::{Answer, Body, Credentials, End, Held, Octets, Pause, Place, Response, Verbatim, Visit};
+use crate::service::{Answer, Body, Credentials, Held, Octets, Pause, Place, Response, Service, Visit};
 
 /// What all loops share.
 #[derive(Default)]
@@ -35,6 +35,8 @@ pub(super) struct Call<'a, 'b> {
     pub(super) request: &'a Request<'b>,
     pub(super) visit: &'a Visit,
     pub(super) shared: &'a Arc<Shared>,
+    /// What stands behind practice: it knows what every answer of this server carries.
+    pub(super) inner: &'a dyn Service,
     /// What stands in the place of the `*` of the pattern.
     pub(super) part: &'a [u8],
 }
@@ -60,18 +62,7 @@ impl Call<'_, '_> {
 
     /// What a server says that has no room.
     pub(super) fn busy(&self) -> Answer {
-        let mut octets = page::overload(&HttpDate::new(self.visit.now));
-        if self.method() == Method::Head {
-            octets.truncate(head_len(&octets));
-        }
-        let status = Status::SERVICE_UNAVAILABLE;
-        Answer::Verbatim(Box::new(Verbatim {
-            status,
-            octets,
-            pauses: Vec::new(),
-            end: End::Fin,
-            held: Held::default(),
-        }))
+        self.inner.dress(None, page::overload()).closing().into()
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             entry(
                 "/.try/upload",
-                "-T Cargo.toml",
+                "-d 'some content'",
                 "/.try/upload",
                 "Reads, counts and throws away: recv calls, the smallest, the largest, SHA-256. POST or PUT.",
             ),
@@ -70,7 +70,7 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             entry(
                 "/.try/note",
-                "-i -T Cargo.toml",
+                "-i -X PUT -d 'Remember the milk.'",
                 "/.try/note",
                 "One text in memory for GET, HEAD, PUT, DELETE, OPTIONS: 201, then 204, ETag, If-Match.",
             ),
@@ -90,7 +90,7 @@ pub(super) const GROUPS: &[Group] = &[
             entry("/.try/interim/CODE", "-i", "/.try/interim/103", "100, 102 or 103, then 200."),
             entry(
                 "/.try/expect/refuse",
-                "-i -H 'Expect: 100-continue' -T Cargo.toml",
+                "-i -H 'Expect: 100-continue' -d content",
                 "/.try/expect/refuse",
                 "413 before the content is sent.",
             ),

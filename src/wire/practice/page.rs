@@ -113,7 +113,7 @@ pub(super) fn broken(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         says: vec![
             format!("{}.", kind.fault),
             format!("curl 7.88.1: {}.", kind.curl),
-            format!("Chromium: {}.", kind.chromium),
+            format!("Chromium 156: {}.", kind.chromium),
         ],
         link: Some(kind.path),
     });

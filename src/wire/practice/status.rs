@@ -59,7 +59,7 @@ fn has_content(status: Status) -> bool {
 /// Code and phrase, what they mean, and where that stands.
 fn explain(status: Status) -> String {
     let note = NoteId::status(status.code()).note();
-    format!("{status}\n{}\n{}\n", note.long, status.section())
+    format!("{status}: {}.\n{}. ({})\n", note.short, note.long, status.section())
 }
 
 /// The fields that a response of this status must or should have.

@@ -89,7 +89,7 @@ fn fields_of_the_command_line_stand_on_every_response_and_replace_ours() {
         assert_eq!(seen.field("x-content-type-options"), Some("nosniff"), "{line}");
     }
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    let visit = Visit { peer: address, local: address, now: later() };
+    let visit = Visit { peer: address, local: address, now: later(), arrival: arrival() };
     let refusal = Refusal { fault: crate::http::Fault::BareLf, at: 0, len: 1 };
     assert_eq!(site.refuse(&refusal, b"\n", &visit).fields().get("x-one"), Some(&b"1"[..]));
     for (name, value) in [("a b", "x"), ("A", "x\r\nB: y"), ("Content-Length", "5"), ("Date", "x")] {
@@ -149,7 +149,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     folder.write("sub/x", "x");
     let mut site = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    let visit = Visit { peer: address, local: address, now: later() };
+    let visit = Visit { peer: address, local: address, now: later(), arrival: arrival() };
     let mut answer = |path: &str| {
         let request = request(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         match site.answer(&request, &visit) {

@@ -154,6 +154,20 @@ fn an_application_answers_unknown_paths_of_people_only() {
 }
 
 #[test]
+fn the_start_of_an_application_takes_the_methods_of_its_page() {
+    let folder = Folder::new();
+    folder.write("app.html", "app");
+    for listing in [false, true] {
+        let app = site(&folder, |s| (s.spa, s.listing) = (Some("app.html".into()), listing));
+        assert_eq!(ask(&app, "GET /", &[HTML]).text(), "app");
+        let options = ask(&app, "OPTIONS /", &[HTML]);
+        assert_eq!((options.code, options.field("allow")), (204, Some("GET, HEAD, OPTIONS")));
+        let post = ask(&app, "POST /", &[HTML]);
+        assert_eq!((post.code, post.field("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    }
+}
+
+#[test]
 fn one_file_is_served_alone() {
     let folder = Folder::new();
     folder.write("dir/film.webm", "film");
