@@ -75,7 +75,7 @@ export function draw(c, x, acts) {
 const card = (title, about, ...kids) => h('section.card', h('h2', title, h('span', about)), kids)
 
 // Of a connection with thousands of exchanges or calls, those near the one that is shown.
-const NEAR = 3, CALLS = 16
+const NEAR = 3, CALLS = 8
 
 function ribbons(c, x) {
   const at = c.exchanges.indexOf(x), near = c.exchanges.slice(Math.max(0, at - NEAR), at + NEAR + 1), last = c.recvs.at(-1)
