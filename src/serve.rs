@@ -27,6 +27,7 @@ use crate::access::{self, Guarded};
 use crate::aside::Aside;
 use crate::banner::{self, Banner};
 use crate::complaint::{Complaint, Exit, warn};
+use crate::folder::Folder;
 use crate::listen::{self, Listening, interfaces};
 use crate::options::{AuthFor, Cache, Capacity, Files, Options, Symlinks};
 use crate::study::{Running, Study};
@@ -83,19 +84,7 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
         remarks: Vec::new(),
         color: options.color.on(&io::stderr()),
     };
-    match site.root().door() {
-        Door::Walk => banner.remarks.push(site.door().into()),
-        Door::Cached | Door::Worker => log::debug!("{}", site.door()),
-    }
-    let writes = options.files.writing().is_some();
-    let calls = study.as_ref().map(Study::calls);
-    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes, calls) {
-        Ok(()) if options.files.symlinks == Symlinks::Any => {
-            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
-        }
-        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
-        Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
-    }
+    banner.remarks.extend(shut_in(&site, &folder, &options, study.as_ref()));
 
     aside.start().map_err(failed)?;
     let service = service(site, guarded.settings, study.as_ref());
@@ -115,6 +104,25 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace));
     aside.last_word(if options.quiet { "" } else { &farewell });
     Ok(())
+}
+
+/// Puts up the fence; what the visitor of the start screen should know of it and of the door.
+fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    match site.root().door() {
+        Door::Walk => remarks.push(site.door().into()),
+        Door::Cached | Door::Worker => log::debug!("{}", site.door()),
+    }
+    let writes = options.files.writing().is_some();
+    let calls = study.map(Study::calls);
+    match fence::put_up(folder, options.files.symlinks == Symlinks::Any, writes, calls) {
+        Ok(()) if options.files.symlinks == Symlinks::Any => {
+            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
+        }
+        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
+        Err(why) => remarks.push(format!("No second fence around the folder: {why}.")),
+    }
+    remarks
 }
 
 /// Who answers: the files, behind the guard; while somebody studies, with the ways to the view.

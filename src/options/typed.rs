@@ -318,6 +318,8 @@ pub(super) struct Typed {
 
     /// The access log, on standard output [default: short on a terminal, else combined]
     ///
+    /// In addresses, what is a secret by its name (?token=, ?password= and the like) is shown as stars.
+    ///
     /// Example: barewire --log json >access.log
     #[arg(long, value_name = "FORMAT", env = "BAREWIRE_LOG", help_heading = OUTPUT)]
     pub(super) log: Option<Log>,

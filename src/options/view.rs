@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use barewire::wire::Form;
 
 use super::typed::{Views, Wire};
-use super::value::{self, Unfit};
+use super::value;
 use super::{Bind, Port, Reader};
 use crate::complaint::{Complaint, Exit};
 
@@ -61,7 +61,7 @@ impl Reader<'_> {
             let what = "--wire-secrets would show the secrets of others: not where others can connect.";
             return Err(Complaint::new(Exit::Usage, what).advising("Leave it out:  barewire --lan --wire"));
         }
-        let hide = self.each("wire_hide", &typed.wire_hide, field_name)?;
+        let hide = self.each("wire_hide", &typed.wire_hide, value::field_name)?;
         Ok(View {
             terminal: typed.wire.map(|form| match form {
                 Wire::Line => Form::Line,
@@ -113,10 +113,3 @@ pub(super) fn can_record(option: &str) -> Result<(), Complaint> {
 
 /// Some thousand exchanges.
 const USUAL_MEMORY: usize = 16 << 20;
-
-fn field_name(text: &str) -> Result<String, Unfit> {
-    match barewire::http::octet::is_token(text.as_bytes()) {
-        true => Ok(text.to_string()),
-        false => Err(Unfit::Takes("the name of a field, such as X-Session".into())),
-    }
-}

@@ -11,6 +11,7 @@
 //! | [`tape`] | what the system calls moved, handed over in batches |
 //! | [`span`] | messages, lines, spans, excerpts |
 //! | `value`, `lexer` | heads, values and chunk lines to spans; which octets are secrets |
+//! | `parts` | the content of a form: borders, heads, data |
 //! | `draft` | a message while it comes, in bounded memory |
 //! | `requests` | the client's octets, replayed through the machine that served them |
 //! | `verdict`, `responses` | the server's octets, by RFC 9112 §6.3 |
@@ -45,6 +46,7 @@ pub mod live;
 pub mod look;
 mod mask;
 mod paint;
+mod parts;
 pub mod practice;
 pub mod replay;
 mod requests;
@@ -66,4 +68,4 @@ pub use practice::Practice;
 pub use span::{Kind, Message, Role, Span};
 pub use tape::{Reel, Tape};
 pub use terminal::Terminal;
-pub use value::Hide;
+pub use value::{Hide, hide_in_address};

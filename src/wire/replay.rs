@@ -4,7 +4,7 @@
 //! secret was painted over would be another request.
 //!
 //! The subtle thing: what came in pieces came with gaps, and without them TCP would join the pieces. So
-//! every gap is at least [`LEAST`], however short it was.
+//! every gap is at least `LEAST`, however short it was.
 
 use std::time::Duration;
 
