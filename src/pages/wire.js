@@ -13,8 +13,9 @@ const [root, nav, list, main, aside, filter, help, bytes] = ['html', 'nav', '#li
 const state = { seq: 0, follow: true }
 const stored = (name, value) => { try { return value ? localStorage[name] = value : localStorage[name] } catch { return value } }
 
-let hash = decodeURIComponent(location.hash.slice(1)), key = stored('wire-key')
-hash = hash.replace(/(^|&)k=([^&]*)&?/, (_, before, found) => { stored('wire-key', key = found); return before })
+const fragment = () => { try { return decodeURIComponent(location.hash.slice(1)) } catch { return '' } }
+let key = stored('wire-key')
+const hash = fragment().replace(/^k=([^&]*)&?/, (_, found) => { stored('wire-key', key = found); return '' })
 history.replaceState(null, '', '/' + (hash && '#' + hash))
 
 async function ask(path, body) {
@@ -67,8 +68,7 @@ async function listen() {
   }
 }
 function hear(e) {
-  state.isLive = true
-  state.seq = e.seq || state.seq
+  Object.assign(state, { isLive: true, seq: e.seq || state.seq, heard: performance.now(), last: e.kept?.last_seq ?? state.last })
   state.isPaused = e.paused ?? state.isPaused
   if (e.event === 'cleared' || e.reset || e.run && state.run && e.run !== state.run) {
     connections.clear()
@@ -90,7 +90,9 @@ function frame(now) {
   const newest = drawList(), isOther = state.follow && newest && newest !== view.x
   view.isOld ||= view.c && changed.has(view.c)
   changed.clear()
-  if (state.wanted) seek()
+  // The newest of what is sought is known only when all that was kept has come.
+  if (state.wanted && state.seq < state.last && now - state.heard < REST) setTimeout(soon, REST)
+  else if (state.wanted) seek()
   else if (isOther || view.isOld) {
     if (now - drawn < REST) return setTimeout(soon, REST)
     drawn = now
@@ -275,7 +277,7 @@ function seek() {
   if (m) hold(partAt(m, at))
 }
 // An address with a key, pasted into this very window, is a new start.
-onhashchange = () => /[#&]k=/.test(location.hash) ? location.reload() : go(decodeURIComponent(location.hash.slice(1)))
+onhashchange = () => /[#&]k=/.test(location.hash) ? location.reload() : go(fragment())
 
 // Keys.
 function walk(lines, parts) {
