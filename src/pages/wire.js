@@ -6,24 +6,24 @@
 // The subtle thing: events may come faster than a screen is drawn. They only change what is known, and
 // once per frame what has changed is drawn.
 
-import { book, count, forget, messages, millis, number, take } from './wire-book.js'
+import { book, connections, count, messages, millis, number, take } from './wire-book.js'
 import { button, draw, h, link, one, partAt, partAtPoint, pick, view } from './wire-draw.js'
 
-const [root, nav, list, main, aside, filter, help] = ['html', 'nav', '#list', '#main', 'aside', '#q', '#help'].map(one)
+const [root, nav, list, main, aside, filter, help, bytes] = ['html', 'nav', '#list', 'main', 'aside', '#q', 'dialog', '#bytes'].map(one)
 const state = { seq: 0, follow: true }
-const stored = (name, value) => { try { return value === undefined ? localStorage[name] : localStorage[name] = value } catch { return value } }
+const stored = (name, value) => { try { return value ? localStorage[name] = value : localStorage[name] } catch { return value } }
 
-let hash = decodeURIComponent(location.hash.slice(1)), key = stored('wire-key')
-hash = hash.replace(/(^|&)k=([^&]*)&?/, (_, before, found) => { stored('wire-key', key = found); return before })
+const fragment = () => { try { return decodeURIComponent(location.hash.slice(1)) } catch { return '' } }
+let key = stored('wire-key')
+const hash = fragment().replace(/^k=([^&]*)&?/, (_, found) => { stored('wire-key', key = found); return '' })
 history.replaceState(null, '', '/' + (hash && '#' + hash))
 
-async function ask(path, options) {
-  const answer = await fetch('/api/' + path, { ...options, headers: { 'X-Wire-Key': key } })
+async function ask(path, body) {
+  const answer = await fetch('/api/' + path, { body, method: body === undefined ? 'GET' : 'POST', headers: { 'X-Wire-Key': key } })
   if (answer.status === 401) lost()
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).why || 'The server said ' + answer.status)
+  if (!answer.ok) throw new Error((await answer.json()).why)
   return answer
 }
-const post = (path, body) => ask(path, { method: 'POST', body })
 const attempt = act => () => act().catch(e => toast(e.message))
 let fading
 function toast(text) {
@@ -35,7 +35,7 @@ const copy = async text => { await navigator.clipboard.writeText(text); toast('C
 
 // What stands in the middle when there is no exchange.
 function lead(title, ...kids) {
-  main.replaceChildren(h('div.lead', h('h1', title), kids.map(kid => typeof kid === 'string' ? h('p', kid) : kid)))
+  main.replaceChildren(h('div.lead', h('h1', title), kids.map(kid => kid.at ? h('p', kid) : kid)))
   aside.hidden = true
 }
 const command = text => h('div.cmd', h('code', text), button('Copy', attempt(() => copy(text))))
@@ -49,11 +49,11 @@ function teach() {
     command(`printf 'GET /hello.txt HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' | barewire send ${host} --cut 8,28,41 --gap 200`), 'Or a browser; count the connections it opens:', h('p', h('a', href, { href, target: '_blank', rel: 'noreferrer' })))
 }
 
-// The stream.
+// The stream. When it ends, it is asked for again from where it was.
 async function listen() {
   for (let wait = 250; !state.isLost; wait = Math.min(wait * 2, 4000)) {
     try {
-      if (!book.kinds[0]) Object.assign(book, await (await ask('notes')).json())
+      if (!book.kinds) Object.assign(book, await (await ask('notes')).json())
       let rest = ''
       for await (const text of (await ask('events?since=' + state.seq)).body.pipeThrough(new TextDecoderStream())) {
         const lines = (rest + text).split('\n')
@@ -68,17 +68,16 @@ async function listen() {
   }
 }
 function hear(e) {
-  state.isLive = true
-  state.seq = e.seq || state.seq
+  Object.assign(state, { isLive: true, seq: e.seq || state.seq, heard: performance.now(), last: e.kept?.last_seq ?? state.last })
+  state.isPaused = e.paused ?? state.isPaused
   if (e.event === 'cleared' || e.reset || e.run && state.run && e.run !== state.run) {
-    forget()
+    connections.clear()
+    book.dropped = 0
     view.c = view.x = view.at = undefined
   }
   if (e.event === 'hello') Object.assign(state, { run: e.run, main: e.main, hasSecrets: e.secrets })
-  state.isPaused = e.paused ?? state.isPaused
-  const c = take(e)
-  if (c) changed.add(c)
-  else if (!view.c && /hello|cleared/.test(e.event)) teach()
+  if (!view.c && /hello|cleared/.test(e.event)) teach()
+  changed.add(take(e))
   soon()
 }
 
@@ -89,52 +88,43 @@ function soon() { due ||= requestAnimationFrame(frame) }
 function frame(now) {
   due = 0
   const newest = drawList(), isOther = state.follow && newest && newest !== view.x
-  view.isOld ||= changed.has(view.c)
+  view.isOld ||= view.c && changed.has(view.c)
   changed.clear()
-  if (state.wanted) seek()
+  // The newest of what is sought is known only when all that was kept has come.
+  if (state.wanted && state.seq < state.last && now - state.heard < REST) setTimeout(soon, REST)
+  else if (state.wanted) seek()
   else if (isOther || view.isOld) {
-    if (now - drawn < REST) setTimeout(soon, REST)
-    else {
-      drawn = now
-      isOther ? show(newest.c, newest) : show(view.c, view.x || view.c.exchanges[0])
-    }
+    if (now - drawn < REST) return setTimeout(soon, REST)
+    drawn = now
+    isOther ? show(newest.c, newest) : show(view.c, view.x || view.c.exchanges[0])
   }
-  const words = state.isPaused ? 'paused: nothing is recorded' : state.isLive ? 'live' : 'connecting again', counts = [count(book.connections.size, 'connection'), count(book.exchanges, 'exchange')]
-  one('#live').textContent = [words, ...counts, book.dropped ? count(book.dropped, 'event') + ' dropped' : 'kept in memory only'].join(' · ')
-  one('#live').className = words === 'live' ? 'on' : ''
-  one('#safe').textContent = state.hasSecrets ? 'Secrets are shown' : 'Only this computer can open this page · secrets are hidden'
-  one('#pause').textContent = state.isPaused ? 'Resume' : 'Pause'
-  one('#follow').ariaPressed = state.follow
 }
 
 // The list: the newest that fit, each card made once, and made anew when it changed.
 const CARDS = 200, ROWS = 500, EXCHANGES = 12
-const cards = new Map()
-const isPressed = chip => chip.ariaPressed === 'true'
+const cards = new Map(), newestFirst = () => [...connections.values()].sort((a, b) => b.n - a.n)
 const chips = ['2xx', '3xx', '4xx', '5xx', 'glued/cut', 'chunked', 'broken'].map(name => {
-  const chip = button(name, () => { chip.ariaPressed = !isPressed(chip); drawList(true) }, 'chip')
-  chip.ariaPressed = false
-  return chip
+  const chip = button(name, () => { chip.ariaPressed = chip.ariaPressed !== 'true'; drawList(true) }, 'chip')
+  return Object.assign(chip, { ariaPressed: false, value: name.replace('glued/cut', 'seam') })
 })
 one('#chips').append(...chips)
 filter.oninput = () => drawList(true)
 
-/** All words must fit, one of the pressed statuses, and every other pressed chip. */
+/** All words must fit, every pressed chip, and of the pressed statuses one. */
 function fit() {
-  const pressed = chips.filter(isPressed).map(chip => chip.textContent), statuses = pressed.filter(name => name.endsWith('xx'))
-  const groups = [...filter.value.toLowerCase().split(/\s+/).map(word => [word]), ...pressed.filter(name => !statuses.includes(name)).map(name => name.split('/')), ...statuses[0] ? [statuses] : []]
-  return hay => groups.every(words => words.some(word => hay.includes(word)))
+  const pressed = chips.filter(chip => chip.ariaPressed === 'true').map(chip => chip.value), isStatus = word => word.endsWith('xx')
+  const statuses = pressed.filter(isStatus), words = [...filter.value.toLowerCase().split(/\s+/), ...pressed.filter(word => !isStatus(word))]
+  return hay => words.every(word => hay.includes(word)) && (!statuses[0] || statuses.some(status => hay.includes(status)))
 }
-
-const newestFirst = () => [...book.connections.values()].sort((a, b) => b.n - a.n)
 
 function drawList(isAll) {
   const fits = fit(), all = newestFirst()
   // Somebody reads further down: what is new waits above.
   state.held = Math.max(nav.scrollTop, list.scrollLeft) > 40 ? state.held || all[0]?.n : undefined
-  let at = list.firstChild, shown = 0, rows = 0, waiting = 0, fitting = 0, newest
+  let at = list.firstChild, shown = 0, rows = 0, waiting = 0, fitting = 0, exchanges = 0, newest
   for (const c of all) {
     const hits = c.hays.map(fits)
+    exchanges += c.exchanges.length
     if (!hits.includes(true)) continue
     newest ||= c.exchanges.at(-1)
     fitting++
@@ -154,21 +144,26 @@ function drawList(isAll) {
     gone.remove()
     cards.delete(gone.c)
   }
+  const news = state.isPaused ? 'paused: nothing is recorded' : state.isLive ? 'live' : 'connecting again'
+  const say = { live: [news, count(all.length, 'connection'), count(exchanges, 'exchange'), book.dropped ? count(book.dropped, 'event') + ' dropped' : 'kept in memory only'].join(' · ') }
+  say.safe = state.hasSecrets ? 'Secrets are shown' : 'Only this computer can open this page · secrets are hidden'
+  say.more = !shown && all[0] ? 'Nothing here has all of that.' : fitting > shown + waiting ? `The newest ${shown} of ${number(fitting)}. Filter to see others.` : ''
+  say.newer = `↑ ${waiting} newer`
+  say.pause = state.isPaused ? 'Resume' : 'Pause'
+  for (const id in say) one('#' + id).textContent = say[id]
+  one('#live').className = news === 'live' ? 'on' : ''
   one('#newer').hidden = !waiting
-  one('#newer').textContent = `↑ ${waiting} newer`
-  one('#more').textContent = !shown && all[0] ? 'Nothing here has all of that.' : fitting > shown + waiting ? `The newest ${shown} of ${number(fitting)}. Filter to see others.` : ''
+  one('#follow').ariaPressed = state.follow
   mark()
   return newest
 }
-one('#newer').onclick = () => { nav.scrollTop = list.scrollLeft = 0; soon() }
 for (const box of [nav, list]) box.onscroll = () => state.held && soon()
 
 function fill(card, hits) {
   const { c } = card, had = card.contains(document.activeElement) && document.activeElement.id
-  const rows = c.exchanges.filter((_, n) => hits[n]).slice(-EXCHANGES).map(({ id, request: q, response: a }) => h('button.ex', { id }, h('span.m', q?.method || '?'), h('span.grow', q?.target),
-    h('b.s' + (a?.status / 100 | 0), a?.status ?? '…'), h('small', a?.took == null ? '' : millis(a.took))))
-  card.replaceChildren(h('button.who', { id: 'c' + c.n }, h('b', 'c' + c.n), h('span.grow', c.who), c.clock),
-    h('div.tags', c.tags.map(tag => h(/broken|cut off|reset/.test(tag) ? 'span.tag.bad' : 'span.tag', tag))), ...rows)
+  const rows = c.exchanges.filter((_, n) => hits[n]).slice(-EXCHANGES).map(({ id, request: q, response: a }) => h('button.ex', { id }, h('span.m', q?.method), h('span.grow', q?.target),
+    h('b.s' + (a?.status / 100 | 0), String(a?.status ?? '…')), h('small', a?.took == null ? '' : millis(a.took))))
+  card.replaceChildren(h('button.who', { id: 'c' + c.n }, h('b', 'c' + c.n), h('span.grow', c.who), c.accepted?.clock), h('div.tags', c.tags.map(tag => h(/broken|cut off|reset/.test(tag) ? 'span.tag.bad' : 'span.tag', tag))), ...rows)
   if (had) document.getElementById(had)?.focus()
 }
 
@@ -176,8 +171,9 @@ function fill(card, hits) {
 function mark() {
   const row = document.getElementById(view.x?.id || 'c' + view.c?.n), first = row || list.querySelector('button')
   for (const e of list.querySelectorAll('button')) {
-    if (e.ariaCurrent !== (e === row ? 'true' : null)) e.ariaCurrent = e === row ? 'true' : null
-    if (e.tabIndex !== -(e !== first)) e.tabIndex = -(e !== first)
+    const current = e === row ? 'true' : null, tab = e === first ? 0 : -1
+    if (e.ariaCurrent !== current) e.ariaCurrent = current
+    if (e.tabIndex !== tab) e.tabIndex = tab
   }
   for (const card of list.children) card.classList.toggle('on', card.c === view.c)
   return row
@@ -185,21 +181,21 @@ function mark() {
 list.onclick = e => go(e.target.closest('button')?.id)
 
 // The middle.
-const download = (path, name) => attempt(async () => {
+const save = (path, download) => attempt(async () => {
   const href = URL.createObjectURL(await (await ask(path)).blob())
-  h('a', { href, download: name }).click()
+  h('a', { href, download }).click()
   setTimeout(() => URL.revokeObjectURL(href), 1000)
 })
 function acts({ id, request, response }) {
   const n = id.slice(1), text = what => attempt(async () => copy(await (await ask(`ex/${n}/${what}`)).text()))
   const replay = attempt(async () => {
-    const { connection } = await (await post('replay/' + n)).json()
+    const { connection } = await (await ask('replay/' + n, '')).json()
     toast('Sent again, with the same cuts and pauses.')
-    if (connection) state.wanted = { id: `c${connection}.1` }
+    if (connection) go(`c${connection}.1`)
     else state.follow = true
   })
-  return [button('Copy as curl', text('curl')), button('Copy as barewire send', text('send')), button('Replay', replay), request && button('Raw request', download(`ex/${n}/request`, id + '.request')),
-    response && button('Raw response', download(`ex/${n}/response`, id + '.response')), button('HAR', download('har?ids=' + n, id + '.har'))]
+  return [button('Copy as curl', text('curl')), button('Copy as barewire send', text('send')), button('Replay', replay), request ? button('Raw request', save(`ex/${n}/request`, id + '.request')) : [],
+    response ? button('Raw response', save(`ex/${n}/response`, id + '.response')) : [], button('HAR', save('har?ids=' + n, id + '.har'))]
 }
 
 function show(c, x) {
@@ -233,45 +229,45 @@ view.go = (x, m, place) => {
   hold(partAt(m, place))
 }
 
-const paint = theme => { root.style.colorScheme = theme || 'light dark' }
-const isDark = () => root.style.colorScheme === 'dark' || root.style.colorScheme !== 'light' && matchMedia('(prefers-color-scheme:dark)').matches
+const dark = matchMedia('(prefers-color-scheme:dark)'), paint = theme => { root.style.colorScheme = theme || 'light dark' }
 const press = {
   follow: () => { state.follow = !state.follow; soon() },
-  pause: attempt(() => post('pause', JSON.stringify({ paused: !state.isPaused }))),
-  clear: attempt(() => post('clear')),
+  pause: attempt(() => ask('pause', JSON.stringify({ paused: !state.isPaused }))),
+  clear: attempt(() => ask('clear', '')),
   keys: () => help.showModal(),
-  theme: () => paint(stored('theme', isDark() ? 'light' : 'dark')),
-  sheet: () => { one('#sheet').ariaExpanded = aside.classList.toggle('up'); select(view.at) },
+  theme: () => paint(stored('theme', (stored('theme') || (dark.matches ? 'dark' : '')) === 'dark' ? 'light' : 'dark')),
+  sheet: () => { aside.classList.toggle('up'); select(view.at) },
+  newer: () => { nav.scrollTop = list.scrollLeft = 0; soon() },
 }
 for (const id in press) one('#' + id).onclick = press[id]
 paint(stored('theme'))
 
 // The mouse looks, a click holds. A page that scrolls below a mouse at rest is no movement.
 const under = e => e.currentTarget === main ? e.target.closest('.f')?.span : partAtPoint(e.clientX, e.clientY)
-for (const box of [main, one('#bytes')]) {
+for (const box of [main, bytes]) {
   box.onpointermove = e => {
     const part = (e.movementX || e.movementY) && !view.isHeld && e.pointerType === 'mouse' && under(e)
     if (part && part !== view.at) { state.follow = false; select(part); soon() }
   }
   box.onclick = e => {
     const part = under(e)
-    if (view.isHeld && part === view.at) KEYS.Escape()
+    if (view.isHeld && part === view.at) KEYS.escape()
     else if (part) hold(part)
   }
 }
 
 // Links: `#c3`, `#c3.1`, `#c3.1/request/0x04`, `#find=GET /nope`.
 function go(link = '') {
-  const find = /^find=(.*)/.exec(link), exact = /^(c\d+(?:\.\d+)?)(?:\/(request|response)\/0x([\da-f]+))?$/i.exec(link)
-  if (!find && !exact) return
-  state.wanted = find ? { find: find[1] } : { id: exact[1], side: exact[2], at: parseInt(exact[3], 16) }
+  const [, find, id, side, at] = /^(?:find=(.*)|(c[\d.]+)(?:\/(\w+)\/0x(\w+))?)$/.exec(link) || []
+  if (!find && !id) return
+  state.wanted = { find, id, side, at: parseInt(at, 16) }
   state.follow = false
   soon()
 }
 function seek() {
-  const { id, find, side, at } = state.wanted, n = id?.slice(1), isBare = +n === parseInt(n)
-  const here = id ? [book.connections.get(parseInt(n))].filter(Boolean) : newestFirst()
-  const x = here.flatMap(c => id ? c.exchanges : c.exchanges.toReversed()).find(x => id ? isBare || x.id === id : `${x.request?.method} ${x.request?.target}`.startsWith(find))
+  const { id, find, side, at } = state.wanted, n = parseInt(id?.slice(1)), isBare = id === 'c' + n
+  const here = id ? [connections.get(n)].filter(Boolean) : newestFirst()
+  const x = here.flatMap(c => isBare ? c.exchanges : c.exchanges.toReversed()).find(x => id ? isBare || x.id === id : `${x.request?.method} ${x.request?.target}`.startsWith(find))
   const c = x?.c || isBare && here[0]
   if (!c) return view.c || lead(`${find || id} is not here.`, 'It has not been seen yet, or it was forgotten. If it comes, it is shown.')
   state.wanted = undefined
@@ -281,7 +277,7 @@ function seek() {
   if (m) hold(partAt(m, at))
 }
 // An address with a key, pasted into this very window, is a new start.
-onhashchange = () => /[#&]k=/.test(location.hash) ? location.reload() : go(decodeURIComponent(location.hash.slice(1)))
+onhashchange = () => /[#&]k=/.test(location.hash) ? location.reload() : go(fragment())
 
 // Keys.
 function walk(lines, parts) {
@@ -290,17 +286,15 @@ function walk(lines, parts) {
   select(parts ? line?.spans[line.spans.indexOf(s) + parts] : line?.spans[0], true)
 }
 function step(by) {
-  const rows = [...list.querySelectorAll('.ex,.who:nth-last-child(2)')], isIn = list.contains(document.activeElement)
-  const row = rows[rows.findIndex(row => row.ariaCurrent) + by]
+  const rows = [...list.querySelectorAll('.ex,.who:nth-last-child(2)')], row = rows[rows.findIndex(row => row.ariaCurrent) + by], isIn = list.contains(document.activeElement)
   if (!row) return
   go(row.id)
   seek()
   if (isIn) row.focus()
 }
 const KEYS = {
-  ArrowDown: () => walk(1), ArrowUp: () => walk(-1), ArrowRight: () => walk(0, 1), ArrowLeft: () => walk(0, -1),
-  j: () => step(1), k: () => step(-1), f: press.follow, '?': press.keys, '/': () => filter.focus(),
-  Escape: () => { view.isHeld = false; select(view.at) },
+  arrowdown: () => walk(1), arrowup: () => walk(-1), arrowright: () => walk(0, 1), arrowleft: () => walk(0, -1), j: () => step(1), k: () => step(-1), f: press.follow, '?': press.keys, '/': () => filter.focus(),
+  escape: () => { view.isHeld = false; select(view.at) },
 }
 onkeydown = e => {
   if (e.ctrlKey || e.metaKey || e.altKey || help.open) return
@@ -309,8 +303,8 @@ onkeydown = e => {
     filter.value = ''
     filter.blur()
     drawList(true)
-  } else if (target.span && /^( |Enter)$/.test(key)) hold(target.span)
-  else if (target !== filter && KEYS[key] || KEYS[key.toLowerCase()] && target !== filter) (KEYS[key] || KEYS[key.toLowerCase()])()
+  } else if (target.span && (key === ' ' || key === 'Enter')) hold(target.span)
+  else if (target !== filter && KEYS[key.toLowerCase()]) KEYS[key.toLowerCase()]()
   else return
   e.preventDefault()
   soon()
