@@ -28,11 +28,13 @@ mod directory;
 mod door;
 mod draft;
 mod folder;
+mod watcher;
 
-pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
+pub use directory::{Directory, Entries, Entry, TEMPORARY_PREFIX};
 pub use door::{Door, Symlinks};
 pub(crate) use draft::{Draft, Publish};
 pub(crate) use folder::{Folder, Made, Occupant};
+pub(crate) use watcher::{Heard, Watch, Watcher};
 
 /// A regular file or a folder: nothing else is ever served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

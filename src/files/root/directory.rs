@@ -3,9 +3,14 @@
 //! Never: what this server would not serve. FIFOs, sockets, devices, links that lead out and names of
 //! half-made uploads are not listed, so a listing and a GET say the same.
 //!
-//! The subtle thing: names are octets. A name that is not UTF-8 is listed like any other; how to show
-//! it is the page's problem.
+//! The subtle things:
+//! - Names are octets. A name that is not UTF-8 is listed like any other; how to show it is the page's
+//!   problem.
+//! - A watch on a folder hears of what is done through the names in it. A link, a file that has other
+//!   names too and one that another mount lies upon change without a word; so they are noticed here
+//!   ([`Entries::tell_tale`]).
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -24,7 +29,7 @@ pub struct Directory {
     /// Its path from the root, ending in a slash: links in it are resolved from the root, since
     /// beneath the folder alone `../x` could lead nowhere.
     path: Vec<u8>,
-    descriptor: OwnedFd,
+    pub(super) descriptor: OwnedFd,
     meta: Meta,
 }
 
@@ -41,6 +46,15 @@ pub struct Entry {
     pub modified: Moment,
 }
 
+/// What lies in a folder.
+#[derive(Clone, Debug)]
+pub struct Entries {
+    /// In the order of the disk.
+    pub list: Vec<Entry>,
+    /// Whether every change of a file in it is made through its name here.
+    pub tell_tale: bool,
+}
+
 impl Directory {
     pub(super) fn new(root: Root, path: &[u8], descriptor: OwnedFd, meta: Meta) -> Directory {
         let mut path = path.to_vec();
@@ -55,42 +69,46 @@ impl Directory {
         &self.meta
     }
 
-    /// Everything in it that this server would serve (the rule on dot files is the caller's), in the
-    /// order of the disk. Blocks.
+    /// Everything in it that this server would serve (the rule on dot files is the caller's). Blocks.
     ///
     /// # Errors
     /// What the kernel says. A name that vanishes while the folder is read is left out.
-    pub fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
+    pub fn entries(&self) -> io::Result<Entries> {
+        let (mut list, mut tell_tale) = (Vec::new(), true);
         for found in Dir::read_from(&self.descriptor)? {
             let found = found?;
-            let name = found.file_name().to_bytes();
-            if matches!(name, b"." | b"..") || name.starts_with(TEMPORARY_PREFIX) {
+            let name = found.file_name();
+            let octets = name.to_bytes();
+            if matches!(octets, b"." | b"..") || octets.starts_with(TEMPORARY_PREFIX) {
                 continue;
             }
             let meta = match found.file_type() {
                 FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => {
-                    self.measure(name)
+                    self.measure(name, found.ino())
                 }
                 _ => continue,
             };
             match meta {
-                Ok(Meta { kind, size, modified, .. }) => {
-                    entries.push(Entry { name: name.to_vec(), kind, size, modified });
+                Ok((Meta { kind, size, modified, .. }, tells)) => {
+                    tell_tale &= tells;
+                    list.push(Entry { name: octets.to_vec(), kind, size, modified });
                 }
                 // Out of resources: a shorter list would be a lie.
                 Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error.into()),
-                Err(_) => {}
+                // It vanished; or it is a link that leads nowhere, and may lead somewhere in a moment.
+                Err(_) => tell_tale &= matches!(found.file_type(), FileType::RegularFile | FileType::Directory),
             }
         }
-        Ok(entries)
+        Ok(Entries { list, tell_tale })
     }
 
-    fn measure(&self, name: &[u8]) -> rustix::io::Result<Meta> {
+    /// What lies under a name, and whether it is the file itself and has no other name.
+    fn measure(&self, name: &CStr, inode: u64) -> rustix::io::Result<(Meta, bool)> {
         let stat = rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-            return self.root.measure(&[&self.path, name].concat());
+            return Ok((self.root.measure(&[&self.path, name.to_bytes()].concat())?, false));
         }
-        Meta::of(&stat).ok_or(Errno::NOENT)
+        let meta = Meta::of(&stat).ok_or(Errno::NOENT)?;
+        Ok((meta, meta.kind == Kind::Directory || (stat.st_nlink == 1 && stat.st_ino == inode)))
     }
 }

@@ -1,80 +1,14 @@
 //! Tries to catch the shelf lying.
 
-use std::net::SocketAddr;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::files::testing::{Folder, age};
+use crate::files::testing::{Folder, age, fetch, fetch_at, get, later, with};
 use crate::files::{Settings, Site, Symlinks};
-use crate::http::{Connection, Event, HttpDate, Length, Limits, Transfer};
-use crate::service::{Answer, Outcome, Service, Visit};
-
-/// What a client would get, and whether it lay ready.
-struct Got {
-    octets: String,
-    ready: bool,
-}
-
-fn fetch(site: &mut Site, head: &str) -> Got {
-    fetch_at(site, head, SystemTime::now())
-}
-
-fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
-    let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = Visit { peer: local, local, now };
-    let mut connection = Connection::new(Limits::default());
-    let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
-    let answer = site.answer(&request, &visit);
-    let (date, mut out) = (HttpDate::from_second(0), Vec::new());
-    let response = match answer {
-        Answer::Ready(prepared) => {
-            connection.respond_prepared(&prepared, &date, &mut out);
-            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
-        }
-        Answer::ReadyFile(head, file) => {
-            connection.respond_prepared(&head, &date, &mut out);
-            let mut content = vec![0; head.content_len() as usize];
-            file.read_exact_at(&mut content, 0).unwrap();
-            out.extend(content);
-            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
-        }
-        Answer::Now(response) => response,
-        Answer::Blocking(_, job) => match job() {
-            Outcome::Response(response) => response,
-            Outcome::Again(_) => panic!("nothing to ask again"),
-        },
-        _ => panic!("no content is wanted"),
-    };
-    let (status, fields, body) = response.into_parts();
-    let transfer = connection.respond(status, &fields, Length::Known(body.len()), &date, &mut out);
-    match body {
-        Body::File { file, from, len } if transfer != Transfer::Nothing => {
-            let mut content = vec![0; len as usize];
-            file.read_exact_at(&mut content, from).unwrap();
-            out.extend(content);
-        }
-        Body::Octets(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
-        _ => {}
-    }
-    Got { octets: String::from_utf8(out).unwrap(), ready: false }
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
-}
-
-fn with(path: &str, field: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
-}
 
 fn site(folder: &Folder) -> Site {
     Site::open(folder.path(), Settings::default()).unwrap()
-}
-
-/// A moment at which everything that was just made is old.
-fn later() -> SystemTime {
-    SystemTime::now() + Duration::from_secs(60)
 }
 
 #[test]

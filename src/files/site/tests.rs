@@ -80,9 +80,9 @@ fn plain(folder: &Folder) -> Site {
 fn ask_at(site: &Site, now: SystemTime, line: &str, fields: &[&str]) -> Seen {
     let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
     let request = request(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
-    let slow = Seen::of(site.shared.answer(&request, &visit(now), true).expect("a worker always has an answer"));
+    let slow = Seen::of(site.shared.answer(&request, &visit(now), true).expect("a worker always has an answer").0);
     if let Some(fast) = site.shared.answer(&request, &visit(now), false) {
-        let fast = Seen::of(fast);
+        let fast = Seen::of(fast.0);
         if !slow.fields.contains("boundary=") {
             assert_eq!(fast, slow);
         }
@@ -438,7 +438,7 @@ fn a_hole_of_five_gib_is_measured_and_cut() {
     std::fs::File::create(&path).unwrap().set_len(5 << 30).unwrap();
     let site = plain(&folder);
     let request = request(b"GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.shared.answer(&request, &visit(later()), true).unwrap().body().len(), 5 << 30);
+    assert_eq!(site.shared.answer(&request, &visit(later()), true).unwrap().0.body().len(), 5 << 30);
     let seen = ask(&site, "GET /big.bin", &["Range: bytes=5368709119-"]);
     assert_eq!((seen.code, seen.field("content-range")), (206, Some("bytes 5368709119-5368709119/5368709120")));
 }
@@ -533,7 +533,7 @@ fn methods_are_answered_by_what_is_there() {
         assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some("GET, HEAD, OPTIONS")), "{line}");
     }
     let connect = request(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.shared.answer(&connect, &visit(later()), true).unwrap().status().code(), 405);
+    assert_eq!(site.shared.answer(&connect, &visit(later()), true).unwrap().0.status().code(), 405);
     assert!(folder.join("a.txt").exists());
     // RFC 9110 §13.2.1: conditions do not turn one refusal into another.
     assert_eq!(ask(&site, "PUT /a.txt", &["If-Match: \"x\""]).code, 405);
