@@ -14,7 +14,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::fs::{AtFlags, FileType};
+#[cfg(target_os = "linux")]
+use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::{Kind, Meta, Moment, Root};
@@ -74,32 +76,61 @@ impl Directory {
     /// # Errors
     /// What the kernel says. A name that vanishes while the folder is read is left out.
     pub fn entries(&self) -> io::Result<Entries> {
-        let (mut list, mut tell_tale) = (Vec::new(), true);
-        for found in Dir::read_from(&self.descriptor)? {
+        let mut entries = Entries { list: Vec::new(), tell_tale: true };
+        self.each(|name, kind, inode| self.add(&mut entries, name, kind, inode))?;
+        Ok(entries)
+    }
+
+    /// Calls `look` with name, type and number of everything in the folder. The names lie in one buffer
+    /// that the kernel has written: none of them is copied.
+    #[cfg(target_os = "linux")]
+    fn each(&self, mut look: impl FnMut(&CStr, FileType, u64) -> io::Result<()>) -> io::Result<()> {
+        /// Room for about a thousand names a call.
+        const ROOM: usize = 32 * 1024;
+        // The position belongs to the descriptor, so the folder is opened anew: whoever reads it begins
+        // at its start.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::openat(&self.descriptor, c".", flags, Mode::empty())?;
+        let mut room = Vec::with_capacity(ROOM);
+        let mut found = RawDir::new(descriptor, room.spare_capacity_mut());
+        while let Some(found) = found.next() {
             let found = found?;
-            let name = found.file_name();
-            let octets = name.to_bytes();
-            if matches!(octets, b"." | b"..") || octets.starts_with(TEMPORARY_PREFIX) {
-                continue;
-            }
-            let meta = match found.file_type() {
-                FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown => {
-                    self.measure(name, found.ino())
-                }
-                _ => continue,
-            };
-            match meta {
-                Ok((Meta { kind, size, modified, .. }, tells)) => {
-                    tell_tale &= tells;
-                    list.push(Entry { name: octets.to_vec(), kind, size, modified });
-                }
-                // Out of resources: a shorter list would be a lie.
-                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error.into()),
-                // It vanished; or it is a link that leads nowhere, and may lead somewhere in a moment.
-                Err(_) => tell_tale &= matches!(found.file_type(), FileType::RegularFile | FileType::Directory),
-            }
+            look(found.file_name(), found.file_type(), found.ino())?;
         }
-        Ok(Entries { list, tell_tale })
+        Ok(())
+    }
+
+    /// The same where only the C library knows how.
+    #[cfg(not(target_os = "linux"))]
+    fn each(&self, mut look: impl FnMut(&CStr, FileType, u64) -> io::Result<()>) -> io::Result<()> {
+        for found in rustix::fs::Dir::read_from(&self.descriptor)? {
+            let found = found?;
+            look(found.file_name(), found.file_type(), found.ino())?;
+        }
+        Ok(())
+    }
+
+    fn add(&self, entries: &mut Entries, name: &CStr, kind: FileType, inode: u64) -> io::Result<()> {
+        let octets = name.to_bytes();
+        if matches!(octets, b"." | b"..") || octets.starts_with(TEMPORARY_PREFIX) {
+            return Ok(());
+        }
+        let is_served =
+            matches!(kind, FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown);
+        if !is_served {
+            return Ok(());
+        }
+        match self.measure(name, inode) {
+            Ok((Meta { kind, size, modified, .. }, tells)) => {
+                entries.tell_tale &= tells;
+                entries.list.push(Entry { name: octets.to_vec(), kind, size, modified });
+            }
+            // Out of resources: a shorter list would be a lie.
+            Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error.into()),
+            // It vanished; or it is a link that leads nowhere, and may lead somewhere in a moment.
+            Err(_) => entries.tell_tale &= matches!(kind, FileType::RegularFile | FileType::Directory),
+        }
+        Ok(())
     }
 
     /// What lies under a name, and whether it is the file itself and has no other name.
