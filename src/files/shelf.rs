@@ -31,9 +31,10 @@ use std::time::{Duration, SystemTime};
 
 use super::coding::Coding;
 use super::precondition::{self, Verdict};
+use super::range::{self, Selected};
 use super::root::{Kind, Meta, Root};
 use super::validator::Validators;
-use crate::http::{Method, Prepared, Request, Status};
+use crate::http::{Fields, Method, Prepared, Request, Span, Status};
 use crate::service::{Answer, Body, Response};
 
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
@@ -58,7 +59,7 @@ struct Item {
     validators: Validators,
     /// Head and content, or the head of what `file` has.
     whole: Arc<Prepared>,
-    file: Option<Arc<File>>,
+    open: Option<Open>,
     not_modified: Option<Arc<Prepared>>,
     /// If the answer depends on Accept-Encoding: the folder in which no prepared coding stood.
     alone: Option<Alone>,
@@ -67,6 +68,13 @@ struct Item {
     used: bool,
     /// When its path was last tried at the door.
     proved: SystemTime,
+}
+
+/// A file that is not small.
+struct Open {
+    file: Arc<File>,
+    /// Those of the whole: a part has one more.
+    fields: Fields,
 }
 
 struct Alone {
@@ -91,7 +99,13 @@ pub(crate) struct Shelf {
 /// What a request asks besides the file, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wishes {
+    /// If-None-Match, If-Modified-Since.
     conditional: bool,
+    /// How often If-None-Match stands there, and where the last one lies.
+    tags: usize,
+    tag: Span,
+    /// Range, If-Range.
+    part: bool,
     codings: bool,
     /// Something that only the slow way understands.
     special: bool,
@@ -105,10 +119,15 @@ impl Wishes {
             let name = line.name.of(request.octets());
             let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
             match name.len() {
-                5 => wishes.special |= is(b"range"),
+                5 => wishes.part |= is(b"range"),
                 6 => wishes.special |= is(b"expect"),
-                8 => wishes.special |= is(b"if-match") || is(b"if-range"),
-                13 => wishes.conditional |= is(b"if-none-match"),
+                8 => {
+                    wishes.part |= is(b"if-range");
+                    wishes.special |= is(b"if-match");
+                }
+                13 if is(b"if-none-match") => {
+                    (wishes.conditional, wishes.tags, wishes.tag) = (true, wishes.tags + 1, line.value);
+                }
                 15 => wishes.codings |= is(b"accept-encoding"),
                 17 => wishes.conditional |= is(b"if-modified-since"),
                 19 => wishes.special |= is(b"if-unmodified-since"),
@@ -116,6 +135,12 @@ impl Wishes {
             }
         }
         wishes
+    }
+
+    /// Whether the client says in one word that it has this very version. Then no other condition
+    /// counts (RFC 9110 §13.2.2: nothing before If-None-Match is there, and what follows does not matter).
+    fn has_exactly(&self, request: &Request<'_>, validators: &Validators) -> bool {
+        self.tags == 1 && self.tag.of(request.octets()) == validators.tag.octets()
     }
 }
 
@@ -152,10 +177,14 @@ impl Shelf {
             item.proved = now;
         }
         item.used = true;
-        if !wishes.conditional {
+        if !wishes.conditional && !wishes.part {
             return Some(item.whole());
         }
+        if wishes.has_exactly(request, &item.validators) {
+            return item.not_modified.clone().map(Answer::Ready);
+        }
         match precondition::evaluate(request, Some(&item.validators)) {
+            Verdict::Proceed { range_allowed: true } if wishes.part => item.part(request),
             Verdict::Proceed { .. } => Some(item.whole()),
             Verdict::NotModified => item.not_modified.clone().map(Answer::Ready),
             Verdict::Failed => None,
@@ -164,7 +193,7 @@ impl Shelf {
 
     /// Descriptors are short: the open files go, the small ones in memory stay.
     pub(crate) fn close_files(&mut self) {
-        while let Some(slot) = self.slots.iter().position(|item| item.file.is_some()) {
+        while let Some(slot) = self.slots.iter().position(|item| item.open.is_some()) {
             self.forget::<()>(slot);
         }
     }
@@ -189,8 +218,11 @@ impl Shelf {
         now: SystemTime,
     ) {
         match (response.status(), response.body()) {
-            (Status::OK, Body::File { file, from: 0, .. }) => {
-                if let Some(item) = make(request, response, file, root, index, now) {
+            // Who asks for parts never asks for the whole: a part teaches its head too.
+            (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) => {
+                let mut fields = response.fields().clone();
+                fields.remove("Content-Range");
+                if let Some(item) = make(request, &fields, file, root, index, now) {
                     self.put(item);
                 }
             }
@@ -211,7 +243,7 @@ impl Shelf {
             self.forget::<()>(slot);
         }
         let weight = item.weight();
-        let open = usize::from(item.file.is_some());
+        let open = usize::from(item.open.is_some());
         if weight > self.capacity || open > self.most_open {
             return;
         }
@@ -241,7 +273,7 @@ impl Shelf {
     fn forget<T>(&mut self, slot: usize) -> Option<T> {
         let item = self.slots.swap_remove(slot);
         self.weight -= item.weight();
-        self.open -= usize::from(item.file.is_some());
+        self.open -= usize::from(item.open.is_some());
         self.index.remove(&self.hasher.hash_one(&*item.path));
         if let Some(moved) = self.slots.get(slot) {
             self.index.insert(self.hasher.hash_one(&*moved.path), slot);
@@ -253,29 +285,40 @@ impl Shelf {
 impl Item {
     fn whole(&self) -> Answer {
         let head = Arc::clone(&self.whole);
-        match &self.file {
-            Some(file) => Answer::ReadyFile(head, Arc::clone(file)),
+        match &self.open {
+            Some(open) => Answer::ReadyFile(head, Arc::clone(&open.file)),
             None => Answer::Ready(head),
         }
     }
 
+    /// The one part that the request asks for; several, none, and parts of small files are for the slow
+    /// way.
+    fn part(&self, request: &Request<'_>) -> Option<Answer> {
+        let Some(value) = request.field("range") else { return Some(self.whole()) };
+        let Open { file, fields } = self.open.as_ref()?;
+        let Selected::One(part) = range::select(value, self.meta.size) else { return None };
+        let body = Body::File { file: Arc::clone(file), from: part.from, len: part.len };
+        let response = Response::from_parts((Status::PARTIAL_CONTENT, fields.clone(), body));
+        Some(Answer::Now(response.field("Content-Range", range::content_range(part, self.meta.size))))
+    }
+
     fn weight(&self) -> usize {
         let not_modified = 512; // counted whether it is there or not, so that weights do not change
-        self.whole.weight() + not_modified + self.path.len() + self.place.len() + size_of::<Item>()
+        let fields = self.open.as_ref().map_or(0, |open| open.fields.octets().len());
+        self.whole.weight() + not_modified + fields + self.path.len() + self.place.len() + size_of::<Item>()
     }
 }
 
 /// The item of an answer of the slow way, if it is one that can be kept.
 fn make(
     request: &Request<'_>,
-    response: &Response,
+    fields: &Fields,
     file: &Arc<File>,
     root: &Root,
     index: &[String],
     now: SystemTime,
 ) -> Option<Item> {
     let path = request.path();
-    let fields = response.fields();
     let plain = fields.get("Content-Encoding").is_none() && request.method() == Method::Get;
     if !plain || path.len() > LONGEST_PATH {
         return None;
@@ -293,10 +336,13 @@ fn make(
     }
     let negotiated = fields.get("Vary").is_some();
     let alone = if negotiated { alone(root, &place, now) } else { None };
-    let (whole, file) = if meta.size <= SMALL {
+    let (whole, open) = if meta.size <= SMALL {
         (Prepared::new(Status::OK, fields, &read(file, meta.size)?), None)
     } else {
-        (Prepared::without_content(Status::OK, fields, meta.size), Some(Arc::clone(file)))
+        (
+            Prepared::without_content(Status::OK, fields, meta.size),
+            Some(Open { file: Arc::clone(file), fields: fields.clone() }),
+        )
     };
     // What was read is what was measured only if nothing has moved meanwhile.
     if root.look(&place) != Some(meta) {
@@ -310,7 +356,7 @@ fn make(
         meta,
         validators,
         whole,
-        file,
+        open,
         not_modified: None,
         alone,
         negotiated,

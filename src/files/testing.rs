@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::Site;
-use crate::http::{Connection, Event, HttpDate, Length, Limits, Request, Transfer};
+use crate::http::{Connection, Event, HttpDate, Length, Limits, Method, Request, Transfer};
 use crate::service::{Answer, Body, Outcome, Service, Visit};
 
 /// The request these octets are.
@@ -105,7 +105,8 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
         }
         Answer::ReadyFile(head, file) => {
             connection.respond_prepared(&head, &date, &mut out);
-            let mut content = vec![0; head.content_len() as usize];
+            let len = if connection.method() == Method::Head { 0 } else { head.content_len() };
+            let mut content = vec![0; len as usize];
             file.read_exact_at(&mut content, 0).unwrap();
             out.extend(content);
             return Got { octets: String::from_utf8(out).unwrap(), ready: true, worked: false };
