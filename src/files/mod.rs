@@ -35,6 +35,7 @@ pub mod site;
 pub(crate) mod testing;
 pub(crate) mod upload;
 pub mod validator;
+pub(crate) mod wishes;
 pub(crate) mod writing;
 
 pub use root::{Door, Symlinks};

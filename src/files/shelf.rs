@@ -34,7 +34,8 @@ use super::precondition::{self, Verdict};
 use super::range::{self, Selected};
 use super::root::{Kind, Meta, Root};
 use super::validator::Validators;
-use crate::http::{Fields, Method, Prepared, Request, Span, Status};
+use super::wishes::Wishes;
+use crate::http::{Fields, Method, Prepared, Request, Status};
 use crate::service::{Answer, Body, Response};
 
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
@@ -94,54 +95,6 @@ pub(crate) struct Shelf {
     capacity: usize,
     open: usize,
     most_open: usize,
-}
-
-/// What a request asks besides the file, as far as it matters here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Wishes {
-    /// If-None-Match, If-Modified-Since.
-    conditional: bool,
-    /// How often If-None-Match stands there, and where the last one lies.
-    tags: usize,
-    tag: Span,
-    /// Range, If-Range.
-    part: bool,
-    codings: bool,
-    /// Something that only the slow way understands.
-    special: bool,
-}
-
-impl Wishes {
-    /// One look at each field line: by length first, then by name.
-    fn of(request: &Request<'_>) -> Wishes {
-        let mut wishes = Wishes::default();
-        for line in request.head().lines() {
-            let name = line.name.of(request.octets());
-            let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-            match name.len() {
-                5 => wishes.part |= is(b"range"),
-                6 => wishes.special |= is(b"expect"),
-                8 => {
-                    wishes.part |= is(b"if-range");
-                    wishes.special |= is(b"if-match");
-                }
-                13 if is(b"if-none-match") => {
-                    (wishes.conditional, wishes.tags, wishes.tag) = (true, wishes.tags + 1, line.value);
-                }
-                15 => wishes.codings |= is(b"accept-encoding"),
-                17 => wishes.conditional |= is(b"if-modified-since"),
-                19 => wishes.special |= is(b"if-unmodified-since"),
-                _ => {}
-            }
-        }
-        wishes
-    }
-
-    /// Whether the client says in one word that it has this very version. Then no other condition
-    /// counts (RFC 9110 §13.2.2: nothing before If-None-Match is there, and what follows does not matter).
-    fn has_exactly(&self, request: &Request<'_>, validators: &Validators) -> bool {
-        self.tags == 1 && self.tag.of(request.octets()) == validators.tag.octets()
-    }
 }
 
 impl Shelf {

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use self::failure::accepts_html;
 use super::board::Board;
-use super::cors::{Cors, varying};
+use super::cors::Cors;
 use super::gate;
 use super::listing::{self, Made};
-use super::media_type;
-use super::resource::{Found, Located, Miss, Place, Single, encode};
+use super::resource::{Found, Located, Miss, Place, Single};
 use super::retrieve::{self, retrieve};
 use super::rights::{Kind, Rights};
 use super::root::{Door, Root};
@@ -25,9 +25,9 @@ use super::settings::{Cache, Settings};
 use super::shelf::Shelf;
 use super::writing::Writer;
 use crate::http::target::Form;
-use crate::http::{Expectation, Method, Refusal, Request, Status, field};
-use crate::service::page::{self, Problem};
-use crate::service::{Answer, Body, Lane, Outcome, Response, Service, Visit};
+use crate::http::{Expectation, Method, Refusal, Request, Status};
+use crate::service::page::{self, MissingLine, Problem};
+use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
 
 /// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
 /// is some hundred small files long.
@@ -56,6 +56,8 @@ struct Shared {
     open_files: usize,
     writer: Arc<Writer>,
     pages: listing::Pages,
+    /// The line of a 404, where it does not depend on who asks.
+    missing: Option<MissingLine>,
 }
 
 impl Site {
@@ -86,7 +88,7 @@ impl Site {
             place.root.sweep(&folder);
         }
         let writer = Writer { place: place.clone(), rights, max_body: settings.max_body, held: 0.into() };
-        Ok(Site::with(Arc::new(Shared {
+        let mut shared = Shared {
             place,
             writer: Arc::new(writer),
             listing: settings.listing,
@@ -102,7 +104,12 @@ impl Site {
             shelf: settings.shelf,
             open_files: settings.open_files,
             pages: listing::Pages::default(),
-        })))
+            missing: None,
+        };
+        if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
+            shared.missing = Some(MissingLine::new(|response| shared.dress(None, response)));
+        }
+        Ok(Site::with(Arc::new(shared)))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
@@ -201,6 +208,12 @@ impl Shared {
             Some(response) => Ok(response),
             None => self.with_disk(request, visit, may_block, &mut made),
         };
+        if let Err(miss) = &response
+            && miss.is_not_found()
+            && let Some(line) = self.missing_line(request)
+        {
+            return Some((line, None));
+        }
         let response = match response {
             Err(Miss::WouldBlock) => return None,
             Err(Miss::Disk(error)) => match self.failure(request, &error, may_block) {
@@ -341,62 +354,6 @@ impl Shared {
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
 
-    /// An error of the disk for the client: the site's own page if it has one, else ours.
-    fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
-        let (mut problem, note) = gate::explain(error);
-        let mut response = None;
-        if accepts_html(request) {
-            response = self.own_page(problem.status, may_block)?;
-        }
-        if response.is_none() && problem.status == Status::NOT_FOUND {
-            let (label, href) = match &self.place.single {
-                Some(single) => ("Open the file".to_string(), encode(&single.url)),
-                None if accepts_html(request) => {
-                    let href = self.place.nearest_folder(request.path(), may_block)?;
-                    let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
-                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
-                    (label, href)
-                }
-                None => ("Home".into(), "/".into()),
-            };
-            problem.sentence =
-                format!("There is no file or folder called {} on this server.", page::shown(request.path()));
-            let away = href != "/" && self.place.single.is_none();
-            problem.links.push((label, href));
-            if away {
-                problem.links.push(("Home".into(), "/".into()));
-            }
-        }
-        let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
-        if self.spa.is_some() {
-            response = varying(response, "Accept");
-        }
-        Ok(gate::finish(response, note))
-    }
-
-    /// `404.html` and its kin, as the site's author wrote them.
-    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Miss> {
-        let path: &[u8] = match status {
-            _ if self.place.single.is_some() => return Ok(None),
-            Status::NOT_FOUND => b"/404.html",
-            Status::FORBIDDEN => b"/403.html",
-            Status::INTERNAL_SERVER_ERROR => b"/500.html",
-            _ => return Ok(None),
-        };
-        match self.place.open_file(path, may_block) {
-            Ok((file, meta)) => {
-                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
-                let media_type = media_type::of(path);
-                let response = Response::new(status).field("Content-Type", media_type.as_bytes());
-                // This page too may have been uploaded.
-                let response = retrieve::sandboxed(response, &media_type, self.writer.rights.fill());
-                Ok(Some(response.field("Vary", "Accept").with_body(body)))
-            }
-            Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
-            Err(Miss::Disk(_)) => Ok(None),
-        }
-    }
-
     /// The fields every response carries; those of the command line come last and win.
     fn dress(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
         response = response.replace_field("X-Content-Type-Options", "nosniff");
@@ -414,17 +371,12 @@ impl Shared {
     }
 }
 
-/// Whether the client asks for pages: `Accept` names text/html.
-fn accepts_html(request: &Request<'_>) -> bool {
-    let mut accepted = request.fields("accept").flat_map(field::weighted);
-    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
-}
-
 /// The answer to OPTIONS.
 fn allowing(allow: &str) -> Response {
     Response::new(Status::NO_CONTENT).field("Allow", allow)
 }
 
+mod failure;
 mod write;
 
 #[cfg(test)]

@@ -18,12 +18,13 @@ use std::hash::BuildHasher;
 use askama::Template;
 use serde::Serialize;
 
-use super::response::Response;
-use crate::http::{HttpDate, Refusal, Request, Status, field, octet};
+use super::response::{Body, Response};
+use crate::http::{Fields, HttpDate, Refusal, Request, Status, field, octet};
 
 mod text;
 mod words;
 
+use text::push_shown;
 pub(crate) use text::{acts, push_bytes, push_segment, push_size};
 pub use text::{bytes, href, shown, size};
 use text::{clip, plain};
@@ -139,8 +140,7 @@ impl Problem {
     /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists,
     /// decoded, with a slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
-        let mut problem = Problem::new(Status::NOT_FOUND)
-            .with_sentence(format!("There is no file or folder called {} on this server.", shown(path)));
+        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(missing(path));
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
             problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
         }
@@ -182,6 +182,48 @@ impl Problem {
 /// The page of a problem, in the form the request prefers.
 pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
     tell(Form::of(request), problem, None)
+}
+
+/// What stands before and behind the name of what is not there.
+const MISSING: (&str, &str) = ("There is no file or folder called ", " on this server.");
+
+/// That there is nothing at `path` (decoded).
+pub(crate) fn missing(path: &[u8]) -> String {
+    [MISSING.0, &shown(path), MISSING.1].concat()
+}
+
+/// The line of [`Problem::not_found`], ready but for the name: nothing is asked for more often than what
+/// is not there, by robots and scanners that accept anything.
+#[derive(Clone, Debug)]
+pub(crate) struct MissingLine {
+    fields: Fields,
+    /// Around the name.
+    before: String,
+    after: String,
+}
+
+impl MissingLine {
+    /// `dress` adds what all responses of a service have; it must add the same to each.
+    pub(crate) fn new(dress: impl FnOnce(Response) -> Response) -> MissingLine {
+        let example = tell(Form::Text, &Problem::not_found(b"/", None), None);
+        let (_, fields, body) = dress(example).into_parts();
+        let line = match body {
+            Body::Octets(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            _ => String::new(),
+        };
+        // The name of the example is one slash, and neither the words before it nor those behind have one.
+        let (before, after) = line.split_once('/').unwrap_or((&line, ""));
+        MissingLine { fields, before: before.into(), after: after.into() }
+    }
+
+    /// The whole response for `path` (decoded).
+    pub(crate) fn response(&self, path: &[u8]) -> Response {
+        let mut line = Vec::with_capacity(self.before.len() + path.len() + self.after.len());
+        line.extend_from_slice(self.before.as_bytes());
+        push_shown(&mut line, path);
+        line.extend_from_slice(self.after.as_bytes());
+        Response::from_parts((Status::NOT_FOUND, self.fields.clone(), Body::Octets(line.into())))
+    }
 }
 
 /// The page of a fault of the server. `cause` goes to the log, beside an id that the page shows too.

@@ -6,7 +6,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
+use crate::files::resource::encode;
 use crate::files::testing::{Folder, age, later, request};
+use crate::service::Body;
 use crate::service::Piece;
 
 /// A response with its content read.
