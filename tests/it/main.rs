@@ -14,6 +14,7 @@ mod client;
 mod response;
 mod server;
 
+mod cliffs;
 mod clocks;
 mod conditional;
 mod corpus;

@@ -235,3 +235,15 @@ fn watches_and_memory_are_bounded_and_given_back() {
     assert!(site.board.as_ref().unwrap().watcher.is_none());
     assert!(hangs(&mut site, &get("/0/"), now), "and it begins again");
 }
+
+#[test]
+fn a_thousand_requests_read_the_folder_once() {
+    let folder = Folder::new();
+    (0..100).for_each(|n| drop(folder.write(format!("list/{n}"), "")));
+    let (mut site, now) = (site(&folder), later());
+    let worked = (0..1_000).filter(|_| fetch_at(&mut site, &get("/list/"), now).worked).count();
+    assert_eq!(worked, 1);
+    // An hour later it is made anew, and then it hangs there again: never more than one page a second.
+    let then = now + Duration::from_secs(3600);
+    assert_eq!((0..1_000).filter(|_| fetch_at(&mut site, &get("/list/"), then).worked).count(), 1);
+}

@@ -271,3 +271,23 @@ fn what_is_kept_is_bounded_and_the_unused_goes_first() {
     assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
     assert_eq!(shelf.index.len(), shelf.slots.len());
 }
+
+#[test]
+fn what_lies_there_does_not_expire() {
+    let folder = Folder::new();
+    folder.write("small.html", "small");
+    folder.write("large.bin", vec![b'x'; 20_000]);
+    let (mut site, mut now) = (site(&folder), later());
+    for _ in 0..2 {
+        for path in ["/small.html", "/large.bin"] {
+            let _ = fetch_at(&mut site, &get(path), now);
+            for days in [0, 1, 400] {
+                now += Duration::from_secs(days * 86_400);
+                assert!(fetch_at(&mut site, &get(path), now).ready, "{path} after {days} days");
+            }
+        }
+        // A clock that is set back is no reason either.
+        now = later();
+        assert!(fetch_at(&mut site, &get("/small.html"), now).ready);
+    }
+}
