@@ -136,7 +136,8 @@ impl Board {
     /// The answer to this request, if it hangs ready and is still true.
     pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Answer> {
         let path = request.path();
-        if !is_read(request) || !self.folders.contains_key(path) || request.has("expect") {
+        let may_be = is_read(request) && path.ends_with(b"/") && !self.folders.is_empty();
+        if !may_be || !self.folders.contains_key(path) || request.has("expect") {
             return None;
         }
         self.take_in();

@@ -232,8 +232,13 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The hash of all these octets.
 pub(crate) fn hash(octets: &[u8]) -> u64 {
+    hash_from(SEED, octets)
+}
+
+/// The same with another beginning: nobody who does not know it can choose octets that collide.
+pub(crate) fn hash_from(seed: u64, octets: &[u8]) -> u64 {
     let (words, rest) = octets.as_chunks();
-    let sum = words.iter().fold(mix(SEED, octets.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
+    let sum = words.iter().fold(mix(seed, octets.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
     mix(sum, rest.iter().fold(0, |word, &o| word << 8 | u64::from(o)))
 }
 
