@@ -150,7 +150,9 @@ impl Board {
         let unchanged = |(path, time): &(Box<[u8]>, Moment)| {
             root.look(path).is_some_and(|meta| meta.kind == Kind::Directory && meta.modified == *time)
         };
-        if root.look(path).as_ref() != Some(&folder.meta) || !folder.below.iter().all(unchanged) {
+        // A root that was removed is held open, and looks like an empty folder.
+        let is_gone = path == b"/" && root.is_gone();
+        if is_gone || root.look(path).as_ref() != Some(&folder.meta) || !folder.below.iter().all(unchanged) {
             self.take_down(path);
             return None;
         }

@@ -155,10 +155,8 @@ fn failed(request: &Request<'_>, representation: &Representation) -> Response {
 }
 
 fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Response {
-    let mut problem = Problem::new(Status::RANGE_NOT_SATISFIABLE);
     let length = representation.length;
-    problem.sentence = format!("The file has {length} octets; the request asked only for octets after its end.");
-    let response = page::problem(request, &problem)
+    let response = page::problem(request, &Problem::range(length))
         .field("Content-Range", range::unsatisfied_range(length))
         .field("Accept-Ranges", "bytes");
     negotiated(response, representation)

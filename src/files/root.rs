@@ -111,6 +111,15 @@ struct Inner {
     door: Door,
     symlinks: Symlinks,
     writers: folder::Writers,
+    /// Whether its file system counts the names of a folder, so that 0 means that it was removed.
+    is_counted: bool,
+}
+
+impl Inner {
+    fn new(descriptor: OwnedFd, door: Door, symlinks: Symlinks) -> Inner {
+        let is_counted = fs::fstat(&descriptor).is_ok_and(|stat| stat.st_nlink > 0);
+        Inner { descriptor, door, symlinks, writers: folder::Writers::default(), is_counted }
+    }
 }
 
 impl Root {
@@ -121,7 +130,7 @@ impl Root {
     pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let door = Door::probe(&descriptor);
-        Ok(Root { inner: Arc::new(Inner { descriptor, door, symlinks, writers: folder::Writers::default() }) })
+        Ok(Root { inner: Arc::new(Inner::new(descriptor, door, symlinks)) })
     }
 
     /// Opens `path` for serving: a folder, or the folder around one file together with its name there.
@@ -145,14 +154,18 @@ impl Root {
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Root {
-            inner: Arc::new(Inner { descriptor, door: Door::Walk, symlinks, writers: folder::Writers::default() }),
-        })
+        Ok(Root { inner: Arc::new(Inner::new(descriptor, Door::Walk, symlinks)) })
     }
 
     /// Which door holds this root.
     pub fn door(&self) -> Door {
         self.inner.door
+    }
+
+    /// Whether the folder itself was removed. Nothing is found in it any more, and nothing can be put into
+    /// it; a folder that is made under its name afterwards is another one.
+    pub fn is_gone(&self) -> bool {
+        self.inner.is_counted && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// Opens what lies at `path` for reading. A `path` is that of a URL, decoded: it begins with `/`,

@@ -35,7 +35,7 @@ use super::root::{Known, Meta, Root};
 use super::validator::{Validators, hash_from};
 use super::wishes::Wishes;
 use crate::http::{Fields, Method, Prepared, Request, Status};
-use crate::service::{Answer, Body, Response};
+use crate::service::{Answer, Body, Response, Visit};
 
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
 /// kept instead.
@@ -70,7 +70,12 @@ struct Item {
     used: bool,
     /// When the way to it was last tried at the door.
     proved: SystemTime,
+    /// The arrival for which it was last looked at.
+    looked: u64,
 }
+
+/// Folders to which no link led at this moment.
+type Straight = HashMap<Box<[u8]>, SystemTime>;
 
 /// A file that is not small.
 struct Open {
@@ -90,8 +95,7 @@ pub(crate) struct Shelf {
     index: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     seed: u64,
     slots: Vec<Item>,
-    /// Folders to which no link led at this moment.
-    straight: HashMap<Box<[u8]>, SystemTime>,
+    straight: Straight,
     hand: usize,
     weight: usize,
     capacity: usize,
@@ -118,23 +122,18 @@ impl Shelf {
     }
 
     /// The answer to this request, if it lies ready and is still true.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Answer> {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, visit: &Visit) -> Option<Answer> {
         let (wishes, slot) = self.candidate(request)?;
         let item = &mut self.slots[slot];
-        if wishes.codings && item.negotiated {
-            let alone = item.alone.as_ref()?;
-            if root.look_again(&alone.folder).as_ref() != Some(&alone.meta) {
+        // A look that was made after a request has come holds for it, and for all that came with it.
+        if item.looked != visit.arrival {
+            if !item.is_true(&mut self.straight, root, visit.now) {
                 return self.forget(slot);
             }
+            item.looked = visit.arrival;
         }
-        if root.look_again(&item.place).as_ref() != Some(&item.meta) {
+        if wishes.codings && item.negotiated && !item.stands_alone(root) {
             return self.forget(slot);
-        }
-        if !is_young(item.proved, now) {
-            let Some(proved) = prove(&mut self.straight, item.place.folder(), root, now) else {
-                return self.forget(slot);
-            };
-            item.proved = proved;
         }
         item.used = true;
         if !wishes.conditional && !wishes.part {
@@ -251,6 +250,23 @@ impl Item {
         &place[..place.len() - self.index]
     }
 
+    /// Whether the same file still lies there, unchanged.
+    fn is_true(&mut self, straight: &mut Straight, root: &Root, now: SystemTime) -> bool {
+        if root.look_again(&self.place).as_ref() != Some(&self.meta) {
+            return false;
+        }
+        if !is_young(self.proved, now) {
+            let Some(proved) = prove(straight, self.place.folder(), root, now) else { return false };
+            self.proved = proved;
+        }
+        true
+    }
+
+    /// Whether no prepared coding has come to stand beside it.
+    fn stands_alone(&self, root: &Root) -> bool {
+        self.alone.as_ref().is_some_and(|alone| root.look_again(&alone.folder).as_ref() == Some(&alone.meta))
+    }
+
     fn whole(&self) -> Answer {
         let head = Arc::clone(&self.whole);
         match &self.open {
@@ -284,12 +300,7 @@ fn is_young(proved: SystemTime, now: SystemTime) -> bool {
 
 /// When the way to this folder was tried at the door, which is now if it was too long ago: once a second
 /// for all files in it.
-fn prove(
-    straight: &mut HashMap<Box<[u8]>, SystemTime>,
-    folder: &[u8],
-    root: &Root,
-    now: SystemTime,
-) -> Option<SystemTime> {
+fn prove(straight: &mut Straight, folder: &[u8], root: &Root, now: SystemTime) -> Option<SystemTime> {
     if let Some(&proved) = straight.get(folder).filter(|&&proved| is_young(proved, now)) {
         return Some(proved);
     }

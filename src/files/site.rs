@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use self::failure::accepts_html;
 use super::board::Board;
 use super::cors::Cors;
 use super::gate;
@@ -25,7 +24,7 @@ use super::settings::{Cache, Settings};
 use super::shelf::Shelf;
 use super::writing::Writer;
 use crate::http::target::Form;
-use crate::http::{Expectation, Method, Refusal, Request, Status};
+use crate::http::{Expectation, Method, Refusal, Request, Status, field};
 use crate::service::page::{self, MissingLine, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
 
@@ -138,7 +137,7 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let root = &self.shared.place.root;
-        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit.now)) {
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
             return ready;
         }
         if let Some(ready) = self.board.as_mut().and_then(|board| board.answer(request, root, visit.now)) {
@@ -266,14 +265,7 @@ impl Shared {
             varies_by_accept: false,
             sandbox: rights.fill(),
         };
-        let found = match self.place.find(request.path(), may_block) {
-            // A folder that is not shown may still take uploads.
-            Ok(Found::Directory(_)) if !(self.listing || asks_what_works && rights.any()) => Err(Miss::not_found()),
-            // The start of an application is its page, whatever that is called.
-            Ok(Found::Directory(_)) if self.spa.is_some() && request.path() == b"/" => Err(Miss::not_found()),
-            found => found,
-        };
-        let found = match found {
+        let found = match self.find(request, may_block) {
             Err(miss) if miss.is_not_found() => match self.application(request, may_block)? {
                 Some(page) => {
                     context.varies_by_accept = true;
@@ -315,6 +307,22 @@ impl Shared {
                 Ok(response)
             }
             Found::Redirect { .. } => Err(Miss::not_found()),
+        }
+    }
+
+    /// What lies at the path, as far as it is to be seen.
+    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Found<'a>, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let is_write_asked_for = request.method() == Method::Options && self.writer.rights.any();
+        // The start of an application is its page, whatever that is called.
+        let is_start = self.spa.is_some() && request.path() == b"/";
+        match self.place.find(request.path(), may_block)? {
+            // A removed folder that is held open still looks like an empty one.
+            Found::Directory(_) if self.place.root.is_gone() => Err(Miss::not_found()),
+            Found::Directory(_) if is_start && reads => Err(Miss::not_found()),
+            // A folder that is not shown may still take uploads.
+            Found::Directory(_) if !(self.listing || is_start || is_write_asked_for) => Err(Miss::not_found()),
+            found => Ok(found),
         }
     }
 
@@ -369,6 +377,12 @@ impl Shared {
         }
         self.headers.iter().fold(response, |response, (name, value)| response.field(name, value))
     }
+}
+
+/// Whether the client asks for pages: `Accept` names text/html.
+fn accepts_html(request: &Request<'_>) -> bool {
+    let mut accepted = request.fields("accept").flat_map(field::weighted);
+    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }
 
 /// The answer to OPTIONS.

@@ -92,7 +92,7 @@ pub(crate) fn fetch(site: &mut Site, head: &str) -> Got {
 #[track_caller]
 pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = Visit { peer: local, local, now };
+    let visit = Visit { peer: local, local, now, arrival: arrival() };
     let mut connection = Connection::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
     let answer = site.answer(&request, &visit);
@@ -143,4 +143,10 @@ pub(crate) fn get(path: &str) -> String {
 /// The same with a field more.
 pub(crate) fn with(path: &str, field: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
+}
+
+/// Every request of a test comes by itself.
+pub(crate) fn arrival() -> u64 {
+    static ARRIVALS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    ARRIVALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }

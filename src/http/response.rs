@@ -99,6 +99,8 @@ pub enum Length {
     Known(u64),
     /// Known when it ends.
     Unknown,
+    /// Never said: the connection ends behind it.
+    UntilClose,
 }
 
 /// How the content of a response is delimited on the wire, as it was announced in the head.

@@ -362,6 +362,19 @@ fn settle(folder: &Folder, name: &str) {
 }
 
 #[test]
+fn only_the_origin_that_cors_names_may_embed() {
+    let folder = site();
+    let server = Server::start(&folder, &["--cors=http://app.example"]);
+    for (origin, policy) in [("http://app.example", "cross-origin"), ("http://evil.example", "same-site")] {
+        for (target, status) in [("/a.txt", 200), ("/", 200), ("/missing", 404)] {
+            let answer = get(&server, target, &format!("Origin: {origin}\r\n"));
+            assert_eq!(answer.assert_status(status).must(POLICY), policy, "{origin} {target}");
+            assert!(answer.lists("vary", "origin"), "{answer:?}");
+        }
+    }
+}
+
+#[test]
 fn every_answer_says_who_may_embed_it() {
     let folder = site();
     folder.pattern("big.bin", 100_000);
@@ -370,6 +383,7 @@ fn every_answer_says_who_may_embed_it() {
     for (arguments, policy) in [
         (&[][..], Some("same-site")),
         (&["--cors"], Some("cross-origin")),
+        (&["--cors=http://app.example"], Some("same-site")),
         (&["-H", "Cross-origin-resource-policy: same-origin"], Some("same-origin")),
     ] {
         let server = Server::start(&folder, &[&["-H", "X-Mine: yes"], arguments].concat());

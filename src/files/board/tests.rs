@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::files::testing::{Folder, Got, age, fetch, fetch_at, get, later, with};
+use crate::files::testing::{Folder, Got, age, arrival, fetch, fetch_at, get, later, with};
 use crate::files::{Settings, Site};
 use crate::service::Service;
 
@@ -109,7 +109,7 @@ fn a_change_while_the_page_is_being_made_is_not_overlooked() {
     let request = crate::files::testing::request(get("/list/").as_bytes());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
     for round in 0..100 {
-        let visit = crate::service::Visit { peer: local, local, now: SystemTime::now() };
+        let visit = crate::service::Visit { peer: local, local, now: SystemTime::now(), arrival: arrival() };
         let Answer::Blocking(_, job) = site.answer(&request, &visit) else { panic!("nothing has changed?") };
         // Before the folder is read, or after: in both cases behind the watch.
         let change = || folder.write(format!("list/{round}"), "");
@@ -202,7 +202,7 @@ fn a_page_that_is_old_is_made_anew_by_one_client_while_the_others_are_served() {
     assert!(hangs(&mut site, &get("/list/"), now));
     let request = crate::files::testing::request(get("/list/").as_bytes());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = crate::service::Visit { peer: local, local, now: now + PROOF };
+    let visit = crate::service::Visit { peer: local, local, now: now + PROOF, arrival: arrival() };
     let Answer::Blocking(_, job) = site.answer(&request, &visit) else { panic!("it is old") };
     for _ in 0..3 {
         assert!(matches!(site.answer(&request, &visit), Answer::Now(_)));

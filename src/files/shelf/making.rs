@@ -66,6 +66,7 @@ pub(super) fn make(
         negotiated,
         used: false,
         proved: now,
+        looked: 0,
     })
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::files::testing::{Folder, age, fetch, fetch_at, get, later, with};
+use crate::files::testing::{Folder, age, arrival, fetch, fetch_at, get, later, with};
 use crate::files::{Settings, Site, Symlinks};
 
 fn site(folder: &Folder) -> Site {
@@ -42,7 +42,9 @@ fn what_lies_ready_is_what_the_slow_way_says() {
 /// Whether the shelf has an answer to this.
 fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
     let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
-    site.shelf.as_mut().unwrap().answer(&request, &root, now).is_some()
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let visit = crate::service::Visit { peer: local, local, now, arrival: arrival() };
+    site.shelf.as_mut().unwrap().answer(&request, &root, &visit).is_some()
 }
 
 /// The lines of a head in some order, and what follows it.
@@ -290,4 +292,22 @@ fn what_lies_there_does_not_expire() {
         now = later();
         assert!(fetch_at(&mut site, &get("/small.html"), now).ready);
     }
+}
+
+#[test]
+fn one_look_holds_for_what_came_with_it_and_for_nothing_later() {
+    let folder = Folder::new();
+    let path = folder.write("a.txt", "old");
+    let (mut site, now) = (site(&folder), later());
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let request = crate::files::testing::request(get("/a.txt").as_bytes());
+    let mut ask = |arrival| {
+        let visit = Visit { peer: local, local, now, arrival };
+        matches!(crate::service::Service::answer(&mut site, &request, &visit), Answer::Ready(_))
+    };
+    assert!(!ask(1), "the slow way");
+    assert!(ask(2));
+    std::fs::remove_file(path).unwrap();
+    assert!(ask(2), "it came together with one that was answered when the file was there");
+    assert!(!ask(3));
 }

@@ -1,32 +1,38 @@
-//! What a client is told when the disk says no: the site's own page, ours, or one line.
+//! Errors of the disk as answers of the site: its author's own page, a page with a way out, or the truth that
+//! the whole folder is gone.
 //!
-//! Never: a difference that the method makes, a page for a script that asked for data.
+//! Never: an error that hides another. If the page of an error cannot be had, the plain one can.
 //!
-//! The subtle thing: what is asked for most often is what is not there, by robots that accept anything.
-//! Their line is the same for everybody but for the name in it, so it lies ready ([`page::MissingLine`]); a
-//! person's page needs to know which folder is nearest, and looks.
+//! The subtle thing: own pages may themselves lie on the disk, so asking for one can block, and then the whole
+//! question goes to a worker.
 
 use std::io;
 use std::sync::Arc;
 
-use super::super::cors::varying;
-use super::super::resource::{Miss, encode};
-use super::super::{gate, media_type, retrieve};
-use super::Shared;
-use crate::http::{Request, Status, field};
+use super::{Shared, accepts_html};
+use crate::files::cors::varying;
+use crate::files::resource::{Miss, encode};
+use crate::files::{gate, media_type, retrieve};
+use crate::http::{Request, Status};
 use crate::service::page;
 use crate::service::{Body, Response};
 
 impl Shared {
-    /// The line of a 404, whole, for whoever wants lines; `None` where it depends on more than the path.
+    /// The line of a 404, whole, for whoever wants lines: robots, mostly, and nothing is asked for more often.
+    /// `None` where the answer depends on more than the path.
     pub(super) fn missing_line(&self, request: &Request<'_>) -> Option<Response> {
+        let line = self.missing.as_ref().filter(|_| !self.place.root.is_gone())?;
         let wants_line = page::Form::of(request) == page::Form::Text && !accepts_html(request);
-        self.missing.as_ref().filter(|_| wants_line).map(|line| line.response(request.path()))
+        wants_line.then(|| line.response(request.path()))
     }
 
     /// An error of the disk for the client: the site's own page if it has one, else ours.
     pub(super) fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
         let (mut problem, note) = gate::explain(error);
+        // The fence around the process forbids what it cannot find a way to.
+        if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.place.root.is_gone() {
+            return Ok(gate::gone(request));
+        }
         let mut response = None;
         if accepts_html(request) {
             response = self.own_page(problem.status, may_block)?;
@@ -78,10 +84,4 @@ impl Shared {
             Err(Miss::Disk(_)) => Ok(None),
         }
     }
-}
-
-/// Whether the client asks for pages: `Accept` names text/html.
-pub(super) fn accepts_html(request: &Request<'_>) -> bool {
-    let mut accepted = request.fields("accept").flat_map(field::weighted);
-    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }

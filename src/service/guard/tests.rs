@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::super::testing::{asked, request, visit};
 use super::*;
 use crate::http::{Connection, Event, Limits, Prepared};
-use crate::service::{Body, Credentials, Lane, Scope};
+use crate::service::{Body, Credentials, Lane, Received, Scope, Sink};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
 struct Files {
@@ -32,6 +32,7 @@ impl Service for Files {
         match request.path() {
             b"/job" => Answer::Blocking(Lane::Short, Box::new(move || Outcome::Response(ok()))),
             b"/collect" => Answer::Collect { limit: 9, then: Box::new(move |_| ok()) },
+            b"/raw" => Answer::CollectRaw { limit: 9, then: Box::new(|_| Response::text(Status::OK, "raw")) },
             b"/receive" => Answer::Receive { limit: 9, open: Box::new(|| Ok(Box::new(Kept))) },
             b"/full" => {
                 Answer::Receive { limit: 9, open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))) }
@@ -197,7 +198,7 @@ fn the_page_of_a_foreign_write_does_not_repeat_who_tried() {
 /// The responses of every kind of answer, one after the other.
 fn every_response(gate: &mut Gate) -> Vec<Response> {
     let mut responses = Vec::new();
-    for line in ["GET /", "GET /job", "PUT /collect", "PUT /receive", "PUT /full", "BREW /"] {
+    for line in ["GET /", "GET /job", "PUT /collect", "PUT /raw", "PUT /receive", "PUT /full", "BREW /"] {
         match gate.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
             Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing lies ready there"),
@@ -206,6 +207,8 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
                 Outcome::Again(_) => panic!("{line}: again"),
             },
             Answer::Collect { then, .. } => responses.push(then(Vec::new())),
+            Answer::CollectRaw { then, .. } => responses.push(then(Received::default())),
+            Answer::Verbatim(_) => panic!("{line}: a guarded answer that nobody can mark"),
             Answer::Receive { open, .. } => match open() {
                 Err(response) => responses.push(response),
                 Ok(mut sink) => {
@@ -230,13 +233,14 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
     for (settings, expected) in [
         (locked(None), Some("same-site")),
         (enforced(), Some("same-site")),
-        (locked(Some("http://app.example")), Some("cross-origin")),
+        (locked(Some("http://app.example")), Some("same-site")),
+        (locked(Some("*")), Some("cross-origin")),
         (Settings { cors: Some("*".into()), ..Settings::default() }, Some("cross-origin")),
         (Settings { hosts: Hosts::new(false, &[], None), ..Settings::default() }, None),
     ] {
         let mut gate = Gate::new(settings);
         let responses = every_response(&mut gate);
-        assert_eq!(responses.len(), 10);
+        assert_eq!(responses.len(), 11);
         for response in responses {
             assert_eq!(policy(&response), expected, "{response:?}");
         }
