@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::board::Board;
 use super::cors::Cors;
 use super::gate;
-use super::listing;
+use super::listing::{self, Made};
 use super::resource::{Found, Located, Miss, Place, Single};
 use super::retrieve::{self, retrieve};
 use super::rights::{Kind, Rights};
@@ -24,8 +25,12 @@ use super::shelf::Shelf;
 use super::writing::Writer;
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status, field};
-use crate::service::page::{self, Problem};
+use crate::service::page::{self, MissingLine, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
+
+/// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
+/// is some hundred small files long.
+const BOARD_SHARE: usize = 4;
 
 /// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
 /// that nobody else touches.
@@ -34,6 +39,8 @@ pub struct Site {
     /// Small files that lie ready; none where looking at a file may wait for a network, or where an
     /// answer depends on who asks.
     pub(super) shelf: Option<Shelf>,
+    /// Listings that hang ready, under the same conditions.
+    pub(super) board: Option<Board>,
 }
 
 /// What all loops and workers read.
@@ -48,6 +55,8 @@ struct Shared {
     open_files: usize,
     writer: Arc<Writer>,
     pages: listing::Pages,
+    /// The line of a 404, where it does not depend on who asks.
+    missing: Option<MissingLine>,
 }
 
 impl Site {
@@ -78,7 +87,7 @@ impl Site {
             place.root.sweep(&folder);
         }
         let writer = Writer { place: place.clone(), rights, max_body: settings.max_body, held: 0.into() };
-        Ok(Site::with(Arc::new(Shared {
+        let mut shared = Shared {
             place,
             writer: Arc::new(writer),
             listing: settings.listing,
@@ -94,14 +103,24 @@ impl Site {
             shelf: settings.shelf,
             open_files: settings.open_files,
             pages: listing::Pages::default(),
-        })))
+            missing: None,
+        };
+        if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
+            shared.missing = Some(MissingLine::new(|response| shared.dress(None, response)));
+        }
+        Ok(Site::with(Arc::new(shared)))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
-        let kept = shared.shelf > 0 && shared.cors.is_none() && shared.place.single.is_none();
-        let shelf =
-            (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf, shared.open_files));
-        Site { shared, shelf }
+        let place = &shared.place;
+        let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
+        let kept = kept && place.root.door() == Door::Cached;
+        let board = shared.shelf / BOARD_SHARE;
+        let shelf = kept.then(|| Shelf::new(shared.shelf - board, shared.open_files));
+        // A folder in which nothing changes has no index either, unless that lay deeper.
+        let listed = kept && shared.listing && !place.index.iter().any(|name| name.contains('/'));
+        let board = listed.then(|| Board::new(board));
+        Site { shared, shelf, board }
     }
 
     /// One sentence on how the folder is held, for the banner.
@@ -121,15 +140,20 @@ impl Service for Site {
         if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
             return ready;
         }
+        if let Some(ready) = self.board.as_mut().and_then(|board| board.answer(request, root, visit.now)) {
+            return ready;
+        }
         if let Some(answer) = self.shared.write(request, visit) {
             return answer;
         }
-        if let Some(response) = self.shared.answer(request, visit, false) {
+        if let Some((response, _)) = self.shared.answer(request, visit, false) {
             if let Some(shelf) = &mut self.shelf {
                 shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
             }
             return Answer::Now(response);
         }
+        let board = self.board.as_mut().filter(|_| !self.shared.place.hides(request.path()));
+        let hook = board.and_then(|board| board.hook(request, root));
         let (shared, visit) = (Arc::clone(&self.shared), *visit);
         let request = request.clone().into_owned();
         // A path that ends in a slash is a folder to be listed: seconds, if it has 100,000 entries.
@@ -137,8 +161,14 @@ impl Service for Site {
         Answer::Blocking(
             lane,
             Box::new(move || {
-                let busy = || shared.dress(Some(&request), gate::response(&request, &Errno::AGAIN.into()));
-                Outcome::Response(shared.answer(&request, &visit, true).unwrap_or_else(busy))
+                let Some((response, made)) = shared.answer(&request, &visit, true) else {
+                    let busy = gate::response(&request, &Errno::AGAIN.into());
+                    return Outcome::Response(shared.dress(Some(&request), busy));
+                };
+                if let (Some(hook), Some(made)) = (hook, made) {
+                    hook.hang(&request, &response, made, visit.now);
+                }
+                Outcome::Response(response)
             }),
         )
     }
@@ -159,6 +189,9 @@ impl Service for Site {
         if let Some(shelf) = &mut self.shelf {
             shelf.close_files();
         }
+        if let Some(board) = &mut self.board {
+            board.clear();
+        }
     }
 
     fn fork(&self) -> Box<dyn Service> {
@@ -167,12 +200,19 @@ impl Service for Site {
 }
 
 impl Shared {
-    /// `None`: a worker must look.
-    fn answer(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Option<Response> {
+    /// The answer, and for a listing what it was made from. `None`: a worker must look.
+    fn answer(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Option<(Response, Option<Made>)> {
+        let mut made = None;
         let response = match self.without_disk(request) {
             Some(response) => Ok(response),
-            None => self.with_disk(request, visit, may_block),
+            None => self.with_disk(request, visit, may_block, &mut made),
         };
+        if let Err(miss) = &response
+            && miss.is_not_found()
+            && let Some(line) = self.missing_line(request)
+        {
+            return Some((line, None));
+        }
         let response = match response {
             Err(Miss::WouldBlock) => return None,
             Err(Miss::Disk(error)) => match self.failure(request, &error, may_block) {
@@ -183,7 +223,7 @@ impl Shared {
             },
             Ok(response) => response,
         };
-        Some(self.dress(Some(request), response))
+        Some((self.dress(Some(request), response), made))
     }
 
     /// Steps 3 and 4 of the order: what the method alone decides.
@@ -209,7 +249,13 @@ impl Shared {
     }
 
     /// Steps 7 to 12.
-    fn with_disk(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Result<Response, Miss> {
+    fn with_disk(
+        &self,
+        request: &Request<'_>,
+        visit: &Visit,
+        may_block: bool,
+        made: &mut Option<Made>,
+    ) -> Result<Response, Miss> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
         let rights = self.writer.rights;
         let asks_what_works = request.method() == Method::Options;
@@ -256,7 +302,9 @@ impl Shared {
             Found::Directory(directory) => {
                 let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
                 let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
-                Ok(listing::respond(request, &directory, context))
+                let response;
+                (response, *made) = listing::respond(request, &directory, context);
+                Ok(response)
             }
             Found::Redirect { .. } => Err(Miss::not_found()),
         }

@@ -74,7 +74,12 @@ impl Fields {
 
     /// The value of the first line of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        // By the length first: this is asked of every response, and nearly every line is another one.
+        let named = |line: &&[u8]| {
+            line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+        };
+        let line = self.octets.split(|&o| o == b'\n').find(named)?;
+        Some(trim(line[name.len() + 1..].strip_suffix(b"\r").unwrap_or_default()))
     }
 
     /// Name and value of each line.

@@ -69,6 +69,8 @@ struct Rules {
 /// A service with a guard before it.
 pub struct Guard {
     rules: Arc<Rules>,
+    /// The last authority that was allowed: nearly all clients name the same one.
+    allowed: Option<Vec<u8>>,
     inner: Box<dyn Service>,
 }
 
@@ -77,14 +79,21 @@ impl Guard {
     pub fn new(inner: Box<dyn Service>, settings: Settings) -> Guard {
         let policy = settings.policy();
         let Settings { hosts, cors, auth } = settings;
-        Guard { rules: Arc::new(Rules { hosts, writes: Writes::new(cors), auth, policy }), inner }
+        Guard { rules: Arc::new(Rules { hosts, writes: Writes::new(cors), auth, policy }), allowed: None, inner }
     }
 
     /// The answer of the guard itself; `None`: the service inside is asked.
-    fn stop(&self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    fn stop(&mut self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
         let rules = &self.rules;
-        if !rules.hosts.allow(request.authority()) {
+        let authority = request.authority();
+        let was_allowed = authority.is_some() && authority == self.allowed.as_deref();
+        if !was_allowed && !rules.hosts.allow(authority) {
             return Some(Answer::Now(misdirected(request)));
+        }
+        if let Some(authority) = authority.filter(|_| !was_allowed) {
+            let allowed = self.allowed.get_or_insert_default();
+            allowed.clear();
+            allowed.extend_from_slice(authority);
         }
         if !self.inner.takes(request)
             && let Some(response) = router::impossible(request, || self.inner.methods_of(request))
@@ -163,7 +172,7 @@ impl Service for Guard {
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Guard { rules: Arc::clone(&self.rules), inner: self.inner.fork() })
+        Box::new(Guard { rules: Arc::clone(&self.rules), allowed: None, inner: self.inner.fork() })
     }
 }
 

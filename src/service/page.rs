@@ -21,9 +21,11 @@ use serde::Serialize;
 use super::response::{Body, Response};
 use crate::http::{Refusal, Request, Status, field, octet};
 
+mod missing;
 mod text;
 mod words;
 
+pub(crate) use missing::MissingLine;
 pub(crate) use text::{acts, push_bytes, push_segment, push_size};
 pub use text::{bytes, count, href, shown, size};
 use text::{clip, plain};
@@ -142,8 +144,7 @@ impl Problem {
     /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists,
     /// decoded, with a slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
-        let mut problem = Problem::new(Status::NOT_FOUND)
-            .with_sentence(format!("There is no file or folder called {} on this server.", shown(path)));
+        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(missing(path));
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
             problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
         }
@@ -185,6 +186,14 @@ impl Problem {
 /// The page of a problem, in the form the request prefers.
 pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
     tell(Form::of(request), problem, None)
+}
+
+/// What stands before and behind the name of what is not there.
+const MISSING: (&str, &str) = ("There is no file or folder called ", " on this server.");
+
+/// That there is nothing at `path` (decoded).
+pub(crate) fn missing(path: &[u8]) -> String {
+    [MISSING.0, &shown(path), MISSING.1].concat()
 }
 
 /// The page of a fault of the server. `cause` goes to the log, beside an id that the page shows too.

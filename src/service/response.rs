@@ -315,6 +315,11 @@ impl Response {
         self.note.as_deref()
     }
 
+    /// Put together again from what [`Response::into_parts`] has given.
+    pub(crate) fn from_parts((status, fields, body): (Status, Fields, Body)) -> Response {
+        Response { fields, body, ..Response::new(status) }
+    }
+
     /// Taken apart for sending.
     pub fn into_parts(self) -> (Status, Fields, Body) {
         (self.status, self.fields, self.body)

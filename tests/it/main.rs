@@ -15,6 +15,7 @@ mod library;
 mod response;
 mod server;
 
+mod cliffs;
 mod clocks;
 mod conditional;
 mod corpus;

@@ -18,6 +18,14 @@ use crate::service::page;
 use crate::service::{Body, Response};
 
 impl Shared {
+    /// The line of a 404, whole, for whoever wants lines: robots, mostly, and nothing is asked for more often.
+    /// `None` where the answer depends on more than the path.
+    pub(super) fn missing_line(&self, request: &Request<'_>) -> Option<Response> {
+        let line = self.missing.as_ref().filter(|_| !self.place.root.is_gone())?;
+        let wants_line = page::Form::of(request) == page::Form::Text && !accepts_html(request);
+        wants_line.then(|| line.response(request.path()))
+    }
+
     /// An error of the disk for the client: the site's own page if it has one, else ours.
     pub(super) fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
         let (mut problem, note) = gate::explain(error);
@@ -40,8 +48,7 @@ impl Shared {
                 }
                 None => ("Home".into(), "/".into()),
             };
-            problem.sentence =
-                format!("There is no file or folder called {} on this server.", page::shown(request.path()));
+            problem.sentence = page::missing(request.path());
             let away = href != "/" && self.place.single.is_none();
             problem.links.push((label, href));
             if away {

@@ -152,6 +152,25 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
 }
 
 #[test]
+fn a_host_that_was_allowed_opens_the_door_for_no_other() {
+    let mut gate = Gate::new(enforced());
+    let (local, evil, empty, none) = (
+        request(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        request(b"GET / HTTP/1.1\r\nHost: localhost.evil.test\r\n\r\n"),
+        request(b"GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+        request(b"GET / HTTP/1.0\r\n\r\n"),
+    );
+    let absolute = request(b"GET http://evil.test/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for _ in 0..2 {
+        for (request, code) in
+            [(&empty, 421), (&none, 200), (&empty, 421), (&local, 200), (&evil, 421), (&absolute, 421)]
+        {
+            assert_eq!(gate.now(request).0.status().code(), code, "{}", request.octets().escape_ascii());
+        }
+    }
+}
+
+#[test]
 fn a_405_of_the_guard_tells_what_works() {
     let (response, _) = Gate::new(locked(None)).now(&asked("TRACE /", ""));
     assert_eq!(response.fields().get("Allow"), Some(&b"GET, HEAD, PUT, OPTIONS"[..]));

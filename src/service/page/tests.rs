@@ -225,3 +225,19 @@ fn the_helpers_speak_of_the_case() {
     assert_eq!(deep.links[0], ("Go to /photos/".to_string(), "/photos/".to_string()));
     assert_eq!(Problem::not_found(b"/x", Some(b"/")).links, [("Home".to_string(), "/".to_string())]);
 }
+
+#[test]
+fn the_line_of_what_is_missing_is_the_one_everybody_gets() {
+    let dress = |response: Response| response.field("X-Own", "1");
+    let ready = MissingLine::new(dress);
+    for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
+        let want = dress(tell(Form::Text, &Problem::not_found(path, None), None)).into_parts();
+        let got = ready.response(path).into_parts();
+        assert_eq!((got.0, got.1), (want.0, want.1));
+        let text = |body| match body {
+            Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+            body => panic!("{body:?}"),
+        };
+        assert_eq!(text(got.2), text(want.2));
+    }
+}

@@ -35,6 +35,15 @@ pub fn shown(octets: &[u8]) -> String {
     plain(&String::from_utf8_lossy(octets))
 }
 
+/// Appends what [`shown`] makes.
+pub(super) fn push_shown(out: &mut Vec<u8>, octets: &[u8]) {
+    if octets.iter().all(|o| matches!(o, b' '..=b'~')) {
+        out.extend_from_slice(octets);
+    } else {
+        out.extend_from_slice(shown(octets).as_bytes());
+    }
+}
+
 /// Text in which nothing acts ([`acts`]).
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
