@@ -201,10 +201,7 @@ fn forbidden(request: &Request<'_>, foreign: Foreign) -> Response {
 
 /// The response with the policy, unless it already says something of it (`-H`).
 fn mark(response: Response, policy: &'static str) -> Response {
-    match response.fields().get(RESOURCE_POLICY) {
-        Some(_) => response,
-        None => response.field(RESOURCE_POLICY, policy),
-    }
+    if response.fields().has(RESOURCE_POLICY) { response } else { response.field(RESOURCE_POLICY, policy) }
 }
 
 /// The same for an answer that is not there yet.
