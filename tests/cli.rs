@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[path = "cli/canary.rs"]
+mod canary;
 #[path = "cli/shown.rs"]
 mod shown;
 #[path = "cli/tools.rs"]

@@ -13,7 +13,7 @@ use super::stages::{Bit, Stage, Stages};
 use super::workers::Work;
 use crate::http::chunked;
 use crate::service::Source;
-use crate::service::script::End;
+use crate::service::script::{End, Held};
 
 /// What is still to come of a scripted answer. Boxed: an ordinary client has none.
 pub(super) struct Play {
@@ -25,6 +25,8 @@ pub(super) struct Play {
     pub(super) stream: Option<Stream>,
     /// Behind octets as they stand.
     pub(super) end: Option<End>,
+    /// Dropped with it: what a service counts its slow answers by.
+    _held: Held,
 }
 
 /// Content that is made while it is sent.
@@ -54,8 +56,8 @@ impl std::fmt::Debug for Play {
 }
 
 impl Play {
-    pub(super) fn new(stages: Stages, stream: Option<Stream>, end: Option<End>) -> Play {
-        Play { stages, next: None, entered: false, stream, end }
+    pub(super) fn new(stages: Stages, stream: Option<Stream>, end: Option<End>, held: Held) -> Play {
+        Play { stages, next: None, entered: false, stream, end, _held: held }
     }
 
     /// Silence before a stage.

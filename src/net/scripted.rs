@@ -35,7 +35,7 @@ impl Client {
     /// Begins an answer with a script.
     pub(super) fn perform(&mut self, mut response: Response, cx: &mut Context<'_>) {
         let script = response.take_script().unwrap_or_default();
-        let Script { pauses, interim } = *script;
+        let Script { pauses, interim, held } = *script;
         let interims = interim.iter().map(|(status, fields)| {
             let mut octets = Vec::new();
             self.connection.interim(*status, fields, &mut octets);
@@ -68,12 +68,12 @@ impl Client {
                 None
             }
         };
-        self.begin_play(Play::new(stages, stream, None), cx);
+        self.begin_play(Play::new(stages, stream, None, held), cx);
     }
 
     /// Begins an answer that is octets as they stand.
     pub(super) fn perform_verbatim(&mut self, verbatim: Verbatim, cx: &mut Context<'_>) {
-        let Verbatim { status, octets, pauses, end } = verbatim;
+        let Verbatim { status, octets, pauses, end, held } = verbatim;
         self.connection.respond_verbatim();
         self.exchange.status = Some(status);
         let head = octets.windows(4).position(|four| four == b"\r\n\r\n").map_or(octets.len(), |at| at + 4);
@@ -83,7 +83,7 @@ impl Client {
         stages.add(Bit::Frame(octets));
         stages.add(Bit::Octets(content));
         stages.pause_at_end();
-        self.begin_play(Play::new(stages, None, Some(end)), cx);
+        self.begin_play(Play::new(stages, None, Some(end), held), cx);
     }
 
     fn begin_play(&mut self, play: Play, cx: &mut Context<'_>) {

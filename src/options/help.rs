@@ -25,7 +25,8 @@ Who      -a, --auth USER:PASS    --auth-file FILE    --auth-for all|write
 Limits   --max-connections N     --max-per-client N    --max-head SIZE [16K]
          --head-timeout TIME [10s]    --idle-timeout TIME [30s]
          --min-rate SIZE [1K]    --grace TIME [10s]    --loops N    --workers N
-Study    --wire[=line|head|full|json]    --wire-hide NAME    --wire-secrets
+Study    --study    --wire-port N    --wire-memory SIZE [16M]    --no-sendfile
+         --wire[=line|head|full|json]    --wire-hide NAME    --wire-secrets
          --ascii
 Output   -q, --quiet    -v, --verbose    --log short|common|combined|json|off
          --color auto|always|never    --completions SHELL    --man

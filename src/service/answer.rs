@@ -110,6 +110,57 @@ impl From<Response> for Answer {
     }
 }
 
+impl Answer {
+    /// The same with every response changed, whenever it is made. Octets that lie ready, or that go as
+    /// they stand, are no responses.
+    pub fn map(self, change: impl Fn(Response) -> Response + Send + 'static) -> Answer {
+        match self {
+            Answer::Now(response) => Answer::Now(change(response)),
+            Answer::Blocking(lane, job) => Answer::Blocking(
+                lane,
+                Box::new(move || match job() {
+                    Outcome::Response(response) => Outcome::Response(change(response)),
+                    again => again,
+                }),
+            ),
+            Answer::Collect { limit, then } => {
+                Answer::Collect { limit, then: Box::new(move |content| change(then(content))) }
+            }
+            Answer::CollectRaw { limit, then } => {
+                Answer::CollectRaw { limit, then: Box::new(move |received| change(then(received))) }
+            }
+            Answer::Receive { limit, open } => Answer::Receive {
+                limit,
+                open: Box::new(move || match open() {
+                    Ok(sink) => Ok(Box::new(Changed { sink, change })),
+                    Err(response) => Err(change(response)),
+                }),
+            },
+            Answer::Ready(_) | Answer::ReadyFile(..) | Answer::Verbatim(_) => self,
+        }
+    }
+}
+
+/// A sink whose responses are changed.
+struct Changed<F> {
+    sink: Box<dyn Sink>,
+    change: F,
+}
+
+impl<F: Fn(Response) -> Response + Send> Sink for Changed<F> {
+    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
+        self.sink.write(octets).map_err(&self.change)
+    }
+
+    fn measured(&mut self, meter: &Meter) {
+        self.sink.measured(meter);
+    }
+
+    fn finish(self: Box<Self>) -> Response {
+        (self.change)(self.sink.finish())
+    }
+}
+
 /// Where streamed content goes. Every call happens on a worker, one at a time, in order. A sink that
 /// is dropped before [`Sink::finish`] must leave nothing behind.
 pub trait Sink: Send {
@@ -151,6 +202,21 @@ pub trait Service: Send {
     /// given before a target is looked at; what works on one target, its own answer says.
     fn methods(&self) -> Vec<Method> {
         vec![Method::Get, Method::Head, Method::Options]
+    }
+
+    /// The methods that work on the target of this request, as far as that is known without a look at
+    /// anything slow; for answers that are given before the service itself is asked.
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        let _ = request;
+        self.methods()
+    }
+
+    /// Whether this very request is answered here although its method works nowhere else: TRACE at an
+    /// address that leaves out what is sensitive (RFC 9110 §9.3.8), a method without a name here at one
+    /// that takes any. Everything else of the kind is refused before a service is asked.
+    fn takes(&self, request: &Request<'_>) -> bool {
+        let _ = request;
+        false
     }
 
     /// Descriptors are short: whatever is only kept open to be quick is to be closed.

@@ -22,17 +22,17 @@
 //!
 //! The subtle thing: step 3 is answered here, and not left to the service inside, because it comes
 //! before credentials. A request that is let past the doorkeeper in the hope that somebody will refuse
-//! it is a hole as soon as somebody does not.
+//! it is a hole as soon as somebody does not. A service that does answer such a request says so itself
+//! ([`Service::takes`]), and credentials are asked for all the same.
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Outcome, Service, Sink, Visit};
+use super::answer::{Answer, Outcome, Service, Visit};
 use super::auth::Auth;
 use super::origin::{self, Foreign, Hosts, Writes};
 use super::page::{self, Problem};
 use super::response::Response;
 use super::router;
-use super::script::Meter;
 use crate::http::{Method, Refusal, Request, Status};
 
 /// The field that keeps foreign pages from embedding.
@@ -86,7 +86,9 @@ impl Guard {
         if !rules.hosts.allow(request.authority()) {
             return Some(Answer::Now(misdirected(request)));
         }
-        if let Some(response) = router::impossible(request, || self.inner.methods()) {
+        if !self.inner.takes(request)
+            && let Some(response) = router::impossible(request, || self.inner.methods_of(request))
+        {
             return Some(Answer::Now(response));
         }
         if rules.writes.is_preflight(request) {
@@ -148,6 +150,14 @@ impl Service for Guard {
         self.inner.methods()
     }
 
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        self.inner.methods_of(request)
+    }
+
+    fn takes(&self, request: &Request<'_>) -> bool {
+        self.inner.takes(request)
+    }
+
     fn relieve(&mut self) {
         self.inner.relieve();
     }
@@ -190,39 +200,10 @@ fn mark(response: Response, policy: &'static str) -> Response {
 
 /// The same for an answer that is not there yet.
 fn marked(answer: Answer, policy: &'static str) -> Answer {
-    match answer {
-        Answer::Now(response) => Answer::Now(mark(response, policy)),
-        Answer::Ready(prepared) => {
-            debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
-            Answer::Ready(prepared)
-        }
-        Answer::ReadyFile(head, file) => {
-            debug_assert!(says_policy(head.head()), "an answer lies ready without {RESOURCE_POLICY}");
-            Answer::ReadyFile(head, file)
-        }
-        Answer::Blocking(lane, job) => Answer::Blocking(
-            lane,
-            Box::new(move || match job() {
-                Outcome::Response(response) => Outcome::Response(mark(response, policy)),
-                again => again,
-            }),
-        ),
-        Answer::Collect { limit, then } => {
-            Answer::Collect { limit, then: Box::new(move |content| mark(then(content), policy)) }
-        }
-        Answer::CollectRaw { limit, then } => {
-            Answer::CollectRaw { limit, then: Box::new(move |received| mark(then(received), policy)) }
-        }
-        // As it stands means: without a field more.
-        Answer::Verbatim(verbatim) => Answer::Verbatim(verbatim),
-        Answer::Receive { limit, open } => Answer::Receive {
-            limit,
-            open: Box::new(move || match open() {
-                Ok(sink) => Ok(Box::new(Marked { sink, policy })),
-                Err(response) => Err(mark(response, policy)),
-            }),
-        },
+    if let Answer::Ready(prepared) | Answer::ReadyFile(prepared, _) = &answer {
+        debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
     }
+    answer.map(move |response| mark(response, policy))
 }
 
 /// Whether a head has a line of the policy, whatever it says (`-H`).
@@ -231,26 +212,6 @@ fn says_policy(head: &[u8]) -> bool {
         let (name, rest) = line.split_at(line.len().min(RESOURCE_POLICY.len()));
         name.eq_ignore_ascii_case(RESOURCE_POLICY.as_bytes()) && rest.starts_with(b":")
     })
-}
-
-/// A sink whose responses carry the policy.
-struct Marked {
-    sink: Box<dyn Sink>,
-    policy: &'static str,
-}
-
-impl Sink for Marked {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.sink.write(octets).map_err(|response| mark(response, self.policy))
-    }
-
-    fn measured(&mut self, meter: &Meter) {
-        self.sink.measured(meter);
-    }
-
-    fn finish(self: Box<Self>) -> Response {
-        mark(self.sink.finish(), self.policy)
-    }
 }
 
 #[cfg(test)]

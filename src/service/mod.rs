@@ -28,4 +28,4 @@ pub use credentials::Credentials;
 pub use guard::Guard;
 pub use response::{Body, Octets, Piece, Response};
 pub use router::{Call, Router};
-pub use script::{Chunks, End, Meter, Pause, Place, Received, Source, Verbatim};
+pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};

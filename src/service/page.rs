@@ -18,7 +18,7 @@ use std::hash::BuildHasher;
 use askama::Template;
 use serde::Serialize;
 
-use super::response::Response;
+use super::response::{Body, Response};
 use crate::http::{Refusal, Request, Status, field, octet};
 
 mod text;
@@ -50,6 +50,9 @@ const STYLE: &str = include_str!("../pages/problem.css");
 /// says the new one when the style sheet changes.
 const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/DABa1EFWeqmTK9J4WYygIfVo='; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Where the explanation of the code begins.
+const FOOT: &str = "<p class=\"dim\">";
 
 /// Which form of page the client would rather have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,6 +200,22 @@ pub fn fault(cause: &str) -> (Problem, String) {
     let said = Problem::new(Status::INTERNAL_SERVER_ERROR)
         .with_advice(format!("Try again; if it stays like this, tell whoever runs the server: {id}."));
     (said, format!("{id}: {cause}"))
+}
+
+/// The same response; if it is the page of a problem, with one more link at the end of what it says.
+/// `href` must be a path, and percent-encoded.
+pub fn with_link(response: Response, label: &str, href: &str) -> Response {
+    let is_page = response.fields().get("content-security-policy") == Some(POLICY.as_bytes());
+    let Body::Octets(octets) = response.body() else { return response };
+    let foot = octets.windows(FOOT.len()).position(|window| window == FOOT.as_bytes());
+    match foot {
+        Some(at) if is_page => {
+            let link = format!("<p><a href=\"{href}\">{label}</a></p>");
+            let page = [&octets[..at], link.as_bytes(), &octets[at..]].concat();
+            response.with_body(Body::Octets(page.into()))
+        }
+        _ => response,
+    }
 }
 
 /// The page of a request that breaks the protocol; `head` is what was received of it.

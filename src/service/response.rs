@@ -11,7 +11,7 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::script::{Chunks, Pause, Script, Source};
+use super::script::{Chunks, Held, Pause, Script, Source};
 use crate::http::{Fields, Length, Status};
 
 /// Fields that only the connection may write: they say what it does, so they must not be guessed.
@@ -265,6 +265,12 @@ impl Response {
     /// The same, after an interim response.
     pub fn after_interim(mut self, status: Status, fields: Fields) -> Response {
         self.script.get_or_insert_default().interim.push((status, fields));
+        self
+    }
+
+    /// The same, and this lives as long as it.
+    pub fn holding(mut self, held: Held) -> Response {
+        self.script.get_or_insert_default().held = held;
         self
     }
 

@@ -9,6 +9,8 @@
 //! The subtle thing: a pause stands before an *octet* of the answer. What is sent before it and what is
 //! sent after it are never one `send`, even if the pause is empty; that is how pieces are made.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::{Fields, Status};
@@ -29,6 +31,29 @@ pub struct Pause {
     pub before: Place,
     /// For so long.
     pub time: Duration,
+}
+
+/// What lives exactly as long as the answer it belongs to: it is dropped when the last octet has been
+/// sent, and when nobody waits for it any more. A service counts its slow answers by it.
+#[derive(Clone, Default)]
+pub struct Held(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Held {
+    /// Holds this.
+    pub fn new(token: impl Any + Send + Sync) -> Held {
+        Held(Some(Arc::new(token)))
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_empty() { "Held(nothing)" } else { "Held" })
+    }
 }
 
 /// Content in chunks of chosen borders. To an HTTP/1.0 client the data alone goes, until the close.
@@ -73,6 +98,8 @@ pub struct Verbatim {
     pub pauses: Vec<Pause>,
     /// What comes after the last octet.
     pub end: End,
+    /// What lives as long as it.
+    pub held: Held,
 }
 
 /// A request as it came, down to its octets.
@@ -106,11 +133,13 @@ pub struct Script {
     pub pauses: Vec<Pause>,
     /// Interim responses that go before it (to HTTP/1.0 none go).
     pub interim: Vec<(Status, Fields)>,
+    /// What lives as long as the answer.
+    pub held: Held,
 }
 
 impl Script {
     /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
-        self.pauses.is_empty() && self.interim.is_empty()
+        self.pauses.is_empty() && self.interim.is_empty() && self.held.is_empty()
     }
 }

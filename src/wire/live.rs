@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::annotate::{Conversation, Manner};
 use super::dictionary::NoteId;
-use super::event::{Cut, Event, Spoken, Told, clock};
+use super::event::{Cut, Event, Moved, Spoken, Told, clock};
 use super::span::{Content, Message, Role};
 use super::tape::{Record, What};
 use crate::http::Status;
@@ -29,39 +29,51 @@ const WAITING: usize = 1024;
 struct Calls {
     octets: u64,
     count: u64,
-    last: (u64, u64),
-    borders: VecDeque<(u64, u64)>,
+    /// The last one, and its number.
+    last: Option<(Moved, u64)>,
+    remembered: VecDeque<(Moved, u64)>,
 }
 
+/// How a message was carried: borders inside it, how many calls, and what each moved.
+type Carried = (Vec<Cut>, u64, Vec<Moved>);
+
 impl Calls {
-    fn add(&mut self, octets: u64) {
+    fn add(&mut self, len: u64, when: Duration, from_file: bool) {
         self.count += 1;
-        self.last = (self.octets, self.count);
-        if self.borders.len() < BORDERS {
-            self.borders.push_back(self.last);
+        let last = (Moved { at: self.octets, len, when, from_file }, self.count);
+        self.last = Some(last);
+        if self.remembered.len() < BORDERS {
+            self.remembered.push_back(last);
         }
-        self.octets += octets;
+        self.octets += len;
     }
 
-    /// The borders inside a message, and how many calls brought it. What lies before it is forgotten.
-    fn of(&mut self, message: &Message) -> (Vec<Cut>, u64) {
+    /// How a message was carried. What lies before it is forgotten.
+    fn of(&mut self, message: &Message) -> Carried {
         let (start, end) = (message.start, message.end());
-        while self.borders.get(1).is_some_and(|(at, _)| *at <= start) {
-            self.borders.pop_front();
+        while self.remembered.get(1).is_some_and(|(moved, _)| moved.at <= start) {
+            self.remembered.pop_front();
         }
-        let first = self.borders.front().map_or(self.count, |(_, call)| *call);
-        let inside = self.borders.iter().filter(|(at, _)| *at > start && *at < end);
-        let cuts: Vec<Cut> = inside.map(|&(at, call)| Cut { at: at - start, call }).collect();
+        let first = self.remembered.front().map_or(self.count, |(_, call)| *call);
+        let inside = self.remembered.iter().filter(|(moved, _)| moved.at > start && moved.at < end);
+        let cuts: Vec<Cut> = inside.map(|&(moved, call)| Cut { at: moved.at - start, call }).collect();
         // The last call that moved octets of it: the count may be ahead by calls behind its end.
-        let behind = self.borders.iter().filter(|(at, _)| *at >= end).count() as u64;
+        let behind = self.remembered.iter().filter(|(moved, _)| moved.at >= end).count() as u64;
         let calls = (self.count + 1).saturating_sub(first + behind).max(1);
-        if self.borders.back().is_none_or(|last| *last != self.last) {
-            self.borders.push_back(self.last);
+        let mut moved: Vec<Moved> = self.remembered.iter().map(|r| r.0).filter(|m| m.at < end).collect();
+        if let (Some((last, _)), Some(known)) = (self.last, moved.last())
+            && (moved.len() as u64) < calls
+        {
+            let at = known.at + known.len;
+            moved.push(Moved { at, len: (last.at + last.len).saturating_sub(at), ..last });
         }
-        while self.borders.get(1).is_some_and(|(at, _)| *at <= end) {
-            self.borders.pop_front();
+        if self.remembered.back() != self.last.as_ref() {
+            self.remembered.extend(self.last);
         }
-        (cuts, calls)
+        while self.remembered.get(1).is_some_and(|(moved, _)| moved.at <= end) {
+            self.remembered.pop_front();
+        }
+        (cuts, calls, moved)
     }
 }
 
@@ -111,12 +123,12 @@ impl Live {
         let mut messages = Vec::new();
         match &record.what {
             What::Accepted { peer, .. } => {
-                let clock = clock(self.began + at);
-                self.tell(at, Event::Accepted { peer: *peer, clock }, out);
+                let moment = self.began + at;
+                self.tell(at, Event::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
             What::Received(0) => self.conversation.client_ended(&mut messages),
             What::Received(len) => {
-                self.received.add(*len as u64);
+                self.received.add(*len as u64, self.since(at), false);
                 let was_shut = self.conversation.is_shut(Role::Request);
                 self.conversation.received(octets, &mut messages);
                 let begun = self.conversation.is_inside(Role::Request);
@@ -127,7 +139,7 @@ impl Live {
             }
             What::Segments(count) => self.segments = Some(*count),
             What::Sent(len) => {
-                self.sent.add(*len as u64);
+                self.sent.add(*len as u64, self.since(at), false);
                 let mut answers = Vec::new();
                 self.conversation.sent(octets, &mut answers);
                 if answers.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
@@ -137,7 +149,7 @@ impl Live {
                 messages.append(&mut answers);
             }
             What::SentFile { file, from, len } => {
-                self.sent.add(*len);
+                self.sent.add(*len, self.since(at), true);
                 let (first, last) = self.conversation.window();
                 let first = read(file, *from, (*len).min(first as u64));
                 let left = *len - first.len() as u64;
@@ -174,14 +186,14 @@ impl Live {
                 if self.complete.len() < WAITING {
                     self.complete.insert(exchange, at);
                 }
-                let (cuts, calls) = self.received.of(&message);
-                self.held.push_back(Spoken { message, cuts, calls, took: None, clock });
+                let (cuts, calls, moved) = self.received.of(&message);
+                self.held.push_back(Spoken { message, cuts, calls, moved, took: None, clock });
             } else {
                 self.release(exchange, at, out);
                 let interim = message.is_interim();
                 let took = self.complete.get(&exchange).map(|asked| at.saturating_sub(*asked));
-                let (cuts, calls) = self.sent.of(&message);
-                let spoken = Spoken { message, cuts, calls, took, clock };
+                let (cuts, calls, moved) = self.sent.of(&message);
+                let spoken = Spoken { message, cuts, calls, moved, took, clock };
                 self.tell(at, Event::Message(Box::new(spoken)), out);
                 if !interim {
                     self.complete = self.complete.split_off(&(exchange + 1));
@@ -200,8 +212,12 @@ impl Live {
         }
     }
 
+    fn since(&self, at: Duration) -> Duration {
+        at.saturating_sub(self.accepted)
+    }
+
     fn tell(&self, at: Duration, event: Event, out: &mut Vec<Told>) {
-        out.push(Told { connection: self.number, at: at.saturating_sub(self.accepted), event });
+        out.push(Told { connection: self.number, at: self.since(at), event });
     }
 }
 

@@ -289,6 +289,8 @@ pub struct Message {
     pub from_file: bool,
     /// Its content is hidden because the exchange has a secret too short to be found in it.
     pub hidden: bool,
+    /// Octets of it were painted over.
+    pub masked: bool,
 }
 
 impl Message {

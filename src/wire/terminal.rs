@@ -63,7 +63,7 @@ impl Terminal {
     fn show(&mut self, told: &Told, out: &mut String) {
         let connection = told.connection;
         match &told.event {
-            Event::Accepted { peer, clock } => {
+            Event::Accepted { peer, clock, .. } => {
                 self.headers.insert(connection, format!("{peer} -- accepted {clock}"));
                 if self.headers.len() > HEADERS {
                     self.headers.pop_first();

@@ -34,9 +34,24 @@ fn messages(text: &str) -> Vec<(String, Value)> {
         .map(|mut value| {
             let exchange = value["exchange"].as_str().unwrap().split('.').nth(1).unwrap().to_string();
             let object = value.as_object_mut().unwrap();
-            for live in
-                ["connection", "exchange", "at", "clock", "cuts", "calls", "took", "moved", "from_file", "octets"]
-            {
+            for live in [
+                "connection",
+                "exchange",
+                "at",
+                "clock",
+                "cuts",
+                "calls",
+                "took",
+                "moved",
+                "from_file",
+                "octets",
+                "began",
+                "ended",
+                "head_at",
+                "recvs",
+                "sends",
+                "masked",
+            ] {
                 object.remove(live);
             }
             (format!("{exchange} {}", value["event"]), value)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use barewire::http::{Request, Status};
 use barewire::net::{Ended, Settings, Timeouts};
-use barewire::service::{Answer, Body, End, Octets, Pause, Place, Response, Source, Verbatim};
+use barewire::service::{Answer, Body, End, Held, Octets, Pause, Place, Response, Source, Verbatim};
 use barewire::wire::event::Event;
 
 use crate::client::{Client, raw, request};
@@ -34,7 +34,7 @@ impl Source for Silent {
 
 fn verbatim(end: End) -> Answer {
     let octets = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort".to_vec();
-    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, octets, pauses: Vec::new(), end }))
+    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, octets, pauses: Vec::new(), end, held: Held::default() }))
 }
 
 fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {

@@ -24,7 +24,7 @@ fn an_edit_is_seen_by_the_next_request_in_a_crowd_that_asks_for_the_same_file() 
             scope.spawn(|| {
                 let mut client = Client::connect(&server);
                 while !over.load(Ordering::Relaxed) {
-                    client.send(&request("GET", "/f.txt", "").repeat(2));
+                    client.send(request("GET", "/f.txt", "").repeat(2));
                     client.response("GET").assert_status(200);
                     client.response("GET").assert_status(200);
                 }
@@ -43,7 +43,7 @@ fn an_edit_is_seen_by_the_next_request_in_a_crowd_that_asks_for_the_same_file() 
                 // As long as before, and never empty: the crowd shall have its answers.
                 fs::File::options().write(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
             }
-            client.send(&request("GET", "/f.txt", "").repeat(2));
+            client.send(request("GET", "/f.txt", "").repeat(2));
             let both = [client.response("GET").text(), client.response("GET").text()];
             (both != [text.clone(), text]).then_some((round, both))
         });

@@ -75,23 +75,19 @@ impl Library {
     }
 
     pub(crate) fn with(settings: Settings, answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Library {
-        Library::serving(settings, Box::new(Fixed(Arc::new(answer))))
+        Library::serving(settings, Library::fixed(answer))
     }
 
-    /// The same on this address; `None` where there is no such address.
-    pub(crate) fn on(
-        address: &str,
-        settings: Settings,
-        answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static,
-    ) -> Option<Library> {
-        Library::bound(address, settings, Box::new(Fixed(Arc::new(answer))))
+    pub(crate) fn fixed(answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Box<dyn Service> {
+        Box::new(Fixed(Arc::new(answer)))
     }
 
     pub(crate) fn serving(settings: Settings, service: Box<dyn Service>) -> Library {
-        Library::bound("127.0.0.1:0", settings, service).unwrap()
+        Library::on("127.0.0.1:0", settings, service).unwrap()
     }
 
-    fn bound(address: &str, settings: Settings, service: Box<dyn Service>) -> Option<Library> {
+    /// `None` where there is no such address.
+    pub(crate) fn on(address: &str, settings: Settings, service: Box<dyn Service>) -> Option<Library> {
         let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
         let mut server = Server::new(service, settings, vec![listener]).unwrap();

@@ -33,6 +33,7 @@ mod mutants;
 mod names;
 mod options;
 mod overload;
+mod practice;
 mod ranges;
 mod scripted;
 mod segments;

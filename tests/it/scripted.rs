@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use barewire::http::{Fields, Status};
 use barewire::net::Settings;
 use barewire::service::{
-    Answer, Body, Chunks, End, Lane, Meter, Octets, Pause, Piece, Place, Received, Response, Sink, Verbatim,
+    Answer, Body, Chunks, End, Held, Lane, Meter, Octets, Pause, Piece, Place, Received, Response, Sink, Verbatim,
 };
 
 use crate::client::{Ending, PATIENCE, request};
@@ -209,7 +209,13 @@ fn interim_responses_go_before_each_on_its_own_and_none_to_http_1_0() {
 
 fn verbatim(octets: &str, pauses: &[Pause], end: End) -> Answer {
     let octets = octets.as_bytes().to_vec();
-    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, octets, pauses: pauses.to_vec(), end }))
+    Answer::Verbatim(Box::new(Verbatim {
+        status: Status::OK,
+        octets,
+        pauses: pauses.to_vec(),
+        end,
+        held: Held::default(),
+    }))
 }
 
 #[test]

@@ -24,13 +24,14 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
         let ((open, gate), (is_held, held)) = (channel::<()>(), channel());
         let gate = Mutex::new(gate);
         let settings = Settings { loops: 1, workers: 2, ..Settings::default() };
-        let Some(mut library) = Library::on(address, settings, move |request| {
+        let service = Library::fixed(move |request| {
             if request.path() == b"/hold" {
                 is_held.send(()).unwrap();
                 let _ = gate.lock().unwrap().recv();
             }
             Answer::Now(Response::text(Status::OK, "fine"))
-        }) else {
+        });
+        let Some(mut library) = Library::on(address, settings, service) else {
             eprintln!("skipped: no {address} here");
             continue;
         };

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::super::testing::{asked, request, visit};
 use super::*;
 use crate::http::{Connection, Event, Limits, Prepared};
-use crate::service::{Body, Credentials, Lane, Received, Scope};
+use crate::service::{Body, Credentials, Lane, Received, Scope, Sink};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
 struct Files {
