@@ -59,7 +59,10 @@ impl Client {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
-        let result = self.received(result, &block[before..], capacity - before, cx);
+        if cx.tap.is_on() {
+            self.tell_tap(result, &block[before..], cx);
+        }
+        let result = self.received(result, capacity - before, cx);
         let octets = &block[before..];
         let count = octets.len();
         if count > 0 {
@@ -81,21 +84,26 @@ impl Client {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
-        let came = &room[..result.unwrap_or(0)];
-        self.received(result, came, size, cx)
+        if cx.tap.is_on() {
+            self.tell_tap(result, room, cx);
+        }
+        self.received(result, size, cx)
+    }
+
+    #[cold]
+    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], cx: &mut Context<'_>) {
+        if let Ok(count) = result {
+            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count]);
+        }
     }
 
     /// What a `recv` into room for `size` octets has brought.
     fn received(
         &mut self,
         result: rustix::io::Result<usize>,
-        octets: &[u8],
         size: usize,
         cx: &mut Context<'_>,
     ) -> Result<usize, Ended> {
-        if result.is_ok() {
-            cx.tap.received(self.number, &self.socket, self.peer, octets);
-        }
         match result {
             Ok(0) => {
                 self.end_of_input = true;

@@ -19,7 +19,7 @@ mod recording {
     use mio::net::TcpStream;
 
     use crate::net::ended::Ended;
-    use crate::net::outbox::Sent;
+    use crate::net::part::Sent;
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
     use crate::wire::Tape;
@@ -46,6 +46,12 @@ mod recording {
             }));
         }
 
+        /// Whether somebody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            self.0.is_some()
+        }
+
         /// A connection begins; its number in every view, 0 if there is none.
         #[inline]
         pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
@@ -56,7 +62,7 @@ mod recording {
         }
 
         /// A `recv` has returned these octets.
-        #[inline]
+        #[cold]
         pub fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
             if let Some(record) = &mut self.0 {
                 record.received(number, socket, peer, octets);
@@ -64,7 +70,7 @@ mod recording {
         }
 
         /// A `send` or a `sendfile` has taken these octets.
-        #[inline]
+        #[cold]
         pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
             if let Some(record) = &mut self.0 {
                 record.sent(number, sent);
@@ -129,7 +135,7 @@ mod silent {
     use mio::net::TcpStream;
 
     use crate::net::ended::Ended;
-    use crate::net::outbox::Sent;
+    use crate::net::part::Sent;
     use crate::wire::Tape;
 
     /// Records nothing.
@@ -139,6 +145,12 @@ mod silent {
     impl Tap {
         /// Takes a tape on which nothing will be.
         pub fn record(&mut self, _: Tape) {}
+
+        /// Nobody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            false
+        }
 
         /// A connection begins; it has no number.
         #[inline]
