@@ -200,7 +200,7 @@ fn forbidden(request: &Request<'_>, foreign: Foreign) -> Response {
 }
 
 /// The response with the policy, unless it already says something of it (`-H`).
-fn mark(response: Response, policy: &'static str) -> Response {
+pub(crate) fn mark(response: Response, policy: &'static str) -> Response {
     if response.fields().has(RESOURCE_POLICY) { response } else { response.field(RESOURCE_POLICY, policy) }
 }
 
