@@ -20,54 +20,64 @@ theme.onclick = () => {
 
 // The commands, with the address that worked for this browser.
 const host = location.host.replace('[::1]', 'localhost')
-for (const code of document.querySelectorAll('.try code')) {
-  const text = code.textContent.replace('localhost:8080', host)
+for (const code of document.querySelectorAll('.cmd code')) {
+  const text = code.textContent = code.textContent.replace('localhost:8080', host)
   const button = make('button', 'copy', 'cp')
-  const command = make('span', text)
-  command.style.color = 'inherit'
   button.type = 'button'
   button.setAttribute('aria-label', 'copy ' + text)
   button.onclick = async () => {
     try { await navigator.clipboard.writeText(text) } catch {
       // Without https a page has no clipboard, but may copy what is selected.
-      getSelection().selectAllChildren(command)
+      getSelection().selectAllChildren(code)
       document.execCommand('copy')
     }
     button.textContent = 'copied'
     setTimeout(() => button.textContent = 'copy', 1500)
   }
-  code.replaceChildren(command, button)
+  code.after(button)
 }
 
-const line = (...parts) => [...parts, ' ', make('i', '\\r\\n'), '\n']
-const field = (name, value) => line(make('span', name, 'n'), ': ' + value)
-const head = (first, fields, after = []) =>
-  [...line(...first), ...fields.flatMap(([name, value]) => field(name, value)), ...after, make('i', '\\r\\n', 'end')]
+const eol = () => [' ', make('i', '\\r\\n'), '\n']
+const head = (first, fields) => [...first, ...eol(),
+  ...fields.flatMap(([name, value]) => [make('span', name, 'n'), ':' + value, ...eol()]), make('i', '\\r\\n', 'end')]
 const say = (id, title, note, lines) => {
   one(`#${id}-title`).textContent = title
-  one(`#${id}-note`).textContent = note
-  if (lines) one('#' + id).replaceChildren(...lines)
+  one(`#${id}-note`).replaceChildren(...note)
+  one('#' + id).replaceChildren(...lines)
 }
 
-const ask = async () => {
-  const answer = await fetch('hello.txt', { cache: 'no-store', headers: { Accept: 'text/plain' } })
-  const body = new Uint8Array(await answer.arrayBuffer())
-  const seen = performance.getEntriesByName(answer.url).pop()
-  const version = (seen && seen.nextHopProtocol || 'http/1.1').toUpperCase()
-  say('rq', 'What this page just asked', 'A script fetched hello.txt. These are the fields it knows of; the browser adds some that scripts may not see.',
-    head([make('b', 'GET', 'm'), ' ', make('b', new URL(answer.url).pathname, 't'), ' ', make('span', version, 'v')],
-      [['Host', location.host], ['User-Agent', navigator.userAgent], ['Accept', 'text/plain'], ['Referer', location.href.split('#')[0]]],
-      [make('span', '… Connection, Accept-Encoding, Accept-Language and others\n', 'dim')]))
-  const length = answer.headers.get('content-length')
-  const text = new TextDecoder().decode(body).replace(/\n$/, '')
-  say('rs', 'What came back', `The real fields, as the browser hands them over: in lower case and in order of the alphabet. ` +
-    `Then ${body.length} bytes, as many as content-length ${length == body.length ? 'promises' : 'should promise'}.`,
-    [...head([make('span', version, 'v'), ' ', make('b', answer.status, 't'), ' ', make('span', answer.statusText, 'v')], [...answer.headers]),
-      '\n' + text, make('i', '\\n')])
+// With --study a request comes back as its own answer, byte for byte.
+const echo = async () => {
+  const answer = await fetch('/.try/echo', { cache: 'no-store' })
+  const text = await answer.text()
+  const [first, ...fields] = text.split('\r\n\r\n')[0].split('\r\n')
+  const [method, target, version] = first.split(' ')
+  const link = make('a', 'See it on the wire')
+  link.href = '/.wire#find=GET%20/.try/echo'
+  say('rq', 'What this page just sent', [`Its script asked for /.try/echo, and the browser made these ${text.length} bytes of it. (The request for the page itself looked much the same; no page can see that one.) `, local ? link : ''],
+    head([make('b', method, 'm'), ' ', make('b', target, 't'), ' ', make('span', version, 'v')],
+      fields.map(field => [field.split(':', 1)[0], field.slice(field.indexOf(':') + 1)])))
+  say('rs', 'What came back', ['The head of the answer, as the browser hands it over: in lower case, in order of the alphabet. The body is the request on top.'],
+    head([make('span', version, 'v'), ' ', make('b', answer.status, 't'), ' ', make('span', answer.statusText, 'v')],
+      [...answer.headers].map(([name, value]) => [name, ' ' + value])))
 }
+const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
 const sandboxed = self.origin === 'null'
-if (sandboxed) one('#rq-note').textContent += ' This page runs in a sandbox, because uploads are allowed here: its script may not ask by itself.'
-else ask().catch(() => one('#rq-note').textContent += ' hello.txt could not be fetched.').finally(loads)
+if (sandboxed) one('#start small').append(' (Uploads are allowed here, so this page runs in a sandbox: its script may ask nothing, and cannot see whether --study is on.)')
+else {
+  // Asked by a worker: there a 404 is an answer, and no error in the console.
+  const asking = new Worker(URL.createObjectURL(new Blob(['onmessage=e=>fetch(e.data,{method:"HEAD"}).then(r=>postMessage(r.ok),()=>postMessage(false))'])))
+  asking.onmessage = async ({ data: study }) => {
+    asking.terminate()
+    root.dataset.study = study
+    one('#start').hidden = one('.bits').hidden = study
+    one('.wire').hidden = !study || !local
+    document.querySelectorAll('em').forEach(em => em.hidden = study)
+    if (study) await echo()
+    loads()
+  }
+  asking.postMessage(location.origin + '/.try/')
+}
 
 // What the browser measured of its own requests. Where nothing was transferred its cache has answered.
 const drawn = 'http://www.w3.org/2000/svg'

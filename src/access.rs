@@ -37,11 +37,12 @@ pub(crate) fn decide(
     files: &Files,
     folder: &Folder,
     addresses: &[SocketAddr],
+    studies: bool,
 ) -> Result<Guarded, Complaint> {
     let is_local = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
     let what_for = access.is_guarded().then_some(access.what_for);
     let writes = files.writing().is_some();
-    let enforced = is_local || writes || what_for.is_some() || !access.hosts.is_empty();
+    let enforced = is_local || writes || studies || what_for.is_some() || !access.hosts.is_empty();
     let machine = rustix::system::uname();
     let hosts = Hosts::new(enforced, &access.hosts, machine.nodename().to_str().ok());
 

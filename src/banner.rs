@@ -6,6 +6,7 @@
 //!   http://127.0.0.1:8080/          open this
 //!
 //!   Only this computer can connect.      barewire --lan      share on your network
+//!   See every byte:                      barewire --study
 //!   Stop: Ctrl-C
 //! ```
 //!
@@ -21,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use barewire::net::Report;
+use barewire::service::page::count;
 
 use crate::options::AuthFor;
 
@@ -47,6 +49,12 @@ pub(crate) struct Banner {
     pub(crate) password: Option<AuthFor>,
     /// Why the port is not the usual one.
     pub(crate) moved: bool,
+    /// The address of the view in a browser, with its key, while somebody studies.
+    pub(crate) view: Option<String>,
+    /// It shows secrets as they are.
+    pub(crate) secrets: bool,
+    /// The lessons are there.
+    pub(crate) labs: bool,
     /// What else must be known.
     pub(crate) remarks: Vec<String>,
     /// Whether to use bold type.
@@ -61,16 +69,35 @@ enum Reach {
 }
 
 impl Banner {
-    /// The one line for scripts.
+    /// The one line for scripts, and one more with the view.
     pub(crate) fn line(&self) -> String {
-        let url = self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default();
-        format!("listening on {url} serving {}\n", self.title)
+        let view = self.view.as_ref().map(|url| format!("wire view {url}\n")).unwrap_or_default();
+        format!("listening on {} serving {}\n{view}", self.url(), self.title)
     }
 
-    /// The start screen.
-    pub(crate) fn screen(&self) -> String {
-        let (bold, yellow, off) = if self.color { ("\x1b[1m", "\x1b[33m", "\x1b[0m") } else { ("", "", "") };
-        let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+    fn url(&self) -> String {
+        self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default()
+    }
+
+    /// The lines of those who study: the view, addresses to practise with, lessons.
+    fn study(&self) -> Vec<String> {
+        let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let url = self.url();
+        let mut lines = Vec::new();
+        if let Some(view) = &self.view {
+            let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
+            lines.push(format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"));
+            lines.push(format!("Practice    {bold}{url}.try/{off}   curl {url}.try/"));
+            if self.labs {
+                lines.push(format!("Labs        {bold}{url}learn/{off}"));
+            }
+        }
+        lines
+    }
+
+    /// What must be known, and what is good to know.
+    fn below(&self) -> Vec<String> {
+        let (yellow, off) = if self.color { ("\x1b[33m", "\x1b[0m") } else { ("", "") };
         let mut below = Vec::new();
         if self.moved {
             below.push(format!("Port 8080 was taken, so this is {}.", self.port()));
@@ -80,6 +107,12 @@ impl Banner {
             Reach::Network => format!(
                 "{yellow}!{off} {}",
                 match self.password {
+                    None if self.view.is_some() && self.changes != READ_ONLY => {
+                        "Anyone on your network can change files and use the practice endpoints."
+                    }
+                    None if self.view.is_some() => {
+                        "Anyone on your network can read these files and use the practice endpoints."
+                    }
                     None => "Anyone on your network can read these files.",
                     Some(AuthFor::All) => "Anyone on your network who knows a password can use these files.",
                     Some(AuthFor::Write) => "Anyone on your network can read these files; changes need a password.",
@@ -87,12 +120,24 @@ impl Banner {
             ),
         });
         below.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
+        // What is good to know gives way to what must be known.
+        if self.view.is_none() && below.len() + self.urls().len() + 6 <= LINES {
+            below.push("See every byte:                      barewire --study".into());
+        }
         below.push("Stop: Ctrl-C".into());
+        below
+    }
 
+    /// The start screen.
+    pub(crate) fn screen(&self) -> String {
+        let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+        let (study, below) = (self.study(), self.below());
         let mut screen =
             format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  ({})\n\n", self.title, self.changes);
         // Besides these and the URLs: the first line, and blank ones before and after the URLs and at the end.
-        let room = LINES.saturating_sub(below.len() + 4).max(1);
+        let more = study.len() + usize::from(!study.is_empty());
+        let room = LINES.saturating_sub(below.len() + more + 4).max(1);
         let urls = self.urls();
         let shown = if urls.len() > room { room.saturating_sub(1).max(1) } else { urls.len() };
         for (url, meaning) in &urls[..shown] {
@@ -103,6 +148,12 @@ impl Banner {
             screen += &format!("  and {} more addresses\n", urls.len() - shown);
         }
         screen += "\n";
+        for line in &study {
+            screen += &format!("  {line}\n");
+        }
+        if !study.is_empty() && screen.lines().count() + below.len() < LINES {
+            screen += "\n";
+        }
         for line in below {
             screen += &format!("  {line}\n");
         }
@@ -156,29 +207,13 @@ impl Banner {
 
 /// The last line: `stopped: 1,204 requests, 38 MB, 2 h 10 min`.
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
-    let requests = plural(report.requests, "request");
+    let requests = count(report.requests, "request");
     let mut line = format!("stopped: {requests}, {}, {}", octets(report.octets), time(ran.as_secs()));
     if report.cut_off > 0 {
-        let connections = plural(report.cut_off, "connection");
+        let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
     }
     line + "\n"
-}
-
-fn plural(count: u64, word: &str) -> String {
-    format!("{} {word}{}", thousands(count), if count == 1 { "" } else { "s" })
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// In steps of a thousand, as file managers and carriers count; a digit behind the point while there
@@ -220,6 +255,9 @@ mod tests {
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             network: network.iter().map(|(a, i)| (a.parse().unwrap(), i.to_string())).collect(),
             moved: false,
+            view: None,
+            secrets: false,
+            labs: false,
             remarks: Vec::new(),
             color: false,
         }
@@ -233,6 +271,7 @@ mod tests {
             "  barewire {version}   serving ./public  (read only)\n\n  \
              http://127.0.0.1:8080/          open this\n\n  \
              Only this computer can connect.      barewire --lan      share on your network\n  \
+             See every byte:                      barewire --study\n  \
              Stop: Ctrl-C\n\n"
         );
         assert_eq!(banner.screen(), expected);
@@ -278,6 +317,37 @@ mod tests {
         assert!(screen.contains("Port 8080 was taken, so this is 8081.\n"), "{screen}");
         assert!(screen.contains("  and 39 more addresses\n") || screen.contains(" more addresses\n"), "{screen}");
         assert!(screen.contains("http://127.0.0.1:8081/"), "{screen}");
+    }
+
+    #[test]
+    fn those_who_study_see_where_and_who_else_can_practise() {
+        let mut banner = banner(&["0.0.0.0:8080"], &[("192.168.1.20", "wlan0")]);
+        banner.changes = "files may be added".into();
+        banner.view = Some("http://127.0.0.1:8081/#k=6Q2M".into());
+        banner.labs = true;
+        let screen = banner.screen();
+        let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+        let expected = format!(
+            "  barewire {version}   serving ./public  (files may be added)\n\n  \
+             http://127.0.0.1:8080/          this computer\n  \
+             http://192.168.1.20:8080/       your network (wlan0)\n\n  \
+             Wire view   http://127.0.0.1:8081/#k=6Q2M   only this computer, secrets hidden\n  \
+             Practice    http://127.0.0.1:8080/.try/   curl http://127.0.0.1:8080/.try/\n  \
+             Labs        http://127.0.0.1:8080/learn/\n\n  \
+             ! Anyone on your network can change files and use the practice endpoints.\n  \
+             Stop: Ctrl-C\n\n"
+        );
+        assert_eq!(screen, expected);
+        assert!(screen.lines().count() <= LINES);
+        let line = "listening on http://127.0.0.1:8080/ serving ./public\nwire view http://127.0.0.1:8081/#k=6Q2M\n";
+        assert_eq!(banner.line(), line);
+        banner.labs = false;
+        banner.secrets = true;
+        banner.moved = true;
+        banner.remarks = ["one", "two"].map(String::from).to_vec();
+        let screen = banner.screen();
+        assert!(!screen.contains("learn/") && screen.contains("secrets shown"), "{screen}");
+        assert!(screen.lines().count() <= LINES && screen.ends_with("Stop: Ctrl-C\n"), "{screen}");
     }
 
     #[test]

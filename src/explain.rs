@@ -1,6 +1,6 @@
 //! `barewire explain`: saved bytes, explained like live ones.
 //!
-//! Never: the network; a secret (they are hidden here as well).
+//! Never: the network; a secret, unless it is asked for (they are hidden here as well).
 //!
 //! The subtle thing: a text editor turns CR LF into LF. `--fix-newlines` undoes that in heads and says
 //! so, but leaves content of a known length alone: there an LF may be what was sent.
@@ -38,15 +38,36 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, Complaint> {
             }
         }
     }
-    let mut messages = Vec::new();
-    let mut conversation = Conversation::new(&Manner::whole(Limits::default()));
-    let mut said = Vec::new();
-    if let Some(side) = &asked {
+    let manner = Manner { hide: options.hide.clone(), ..Manner::whole(Limits::default()) };
+    let mut conversation = Conversation::new(&manner);
+    // Once for what turns out to be secret, then to be shown.
+    tell(&mut conversation, &options, &asked, &answered);
+    let (mut messages, said) = tell(&mut conversation.again(&manner), &options, &asked, &answered);
+    let wrong = complaints(&messages, &asked, &answered);
+    messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
+    print(&options, messages)?;
+    said.iter().for_each(|line| warn(line));
+    let mut out = io::stderr().lock();
+    for line in &wrong {
+        let _ = writeln!(out, "{line}");
+    }
+    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
+}
+
+/// The messages of both sides, and what nobody reads of them.
+fn tell(
+    conversation: &mut Conversation,
+    options: &Explain,
+    asked: &Option<Side>,
+    answered: &Option<Side>,
+) -> (Vec<Message>, Vec<String>) {
+    let (mut messages, mut said) = (Vec::new(), Vec::new());
+    if let Some(side) = asked {
         conversation.received(&side.octets, &mut messages);
         conversation.client_ended(&mut messages);
         said.extend(unread(side, &messages));
     }
-    if let Some(side) = &answered {
+    if let Some(side) = answered {
         if asked.is_none() {
             // Nobody knows how many answers there are; each has at least this many octets.
             const SHORTEST: usize = 16;
@@ -57,15 +78,7 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, Complaint> {
         conversation.server_ended(&mut messages);
         said.extend(unread(side, &messages[first..]));
     }
-    let wrong = complaints(&messages, &asked, &answered);
-    messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
-    print(&options, messages)?;
-    said.iter().for_each(|line| warn(line));
-    let mut out = io::stderr().lock();
-    for line in &wrong {
-        let _ = writeln!(out, "{line}");
-    }
-    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
+    (messages, said)
 }
 
 /// What to explain: what the client said, and what the server said.
@@ -121,7 +134,8 @@ fn print(options: &Explain, messages: Vec<Message>) -> Result<(), Complaint> {
     let told: Vec<Told> = messages
         .into_iter()
         .map(|message| {
-            let spoken = Spoken { message, cuts: Vec::new(), calls: 1, took: None, clock: String::new() };
+            let spoken =
+                Spoken { message, cuts: Vec::new(), calls: 1, moved: Vec::new(), took: None, clock: String::new() };
             Told { connection: 0, at: Duration::ZERO, event: Event::Message(Box::new(spoken)) }
         })
         .collect();

@@ -2,7 +2,8 @@
 //!
 //! Landlock, where the kernel has it: files may be read beneath the served folder only, written there if
 //! uploads or deletion are on and nowhere else, nothing may be executed, and no connection may be opened
-//! to another machine. "No new privileges" comes with it.
+//! (with `--study` to the port of this server, so that a request can be sent once more). "No new
+//! privileges" comes with it.
 //!
 //! The containment of each request does not rest on this; it is the second wall behind the first.
 //!
@@ -20,8 +21,8 @@ use std::error::Error;
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetStatus,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus,
 };
 
 use crate::folder::Folder;
@@ -29,21 +30,31 @@ use crate::folder::Folder;
 /// The newest set of rights this was written for; an older kernel takes what it knows.
 const RIGHTS: ABI = ABI::V6;
 
-/// Puts up the fence. `Err` says why there is none.
-pub(crate) fn put_up(folder: &Folder, links_lead_anywhere: bool, writes: bool) -> Result<(), String> {
+/// Puts up the fence; `calls` is a port to which connections may be opened. `Err` says why there is none.
+pub(crate) fn put_up(
+    folder: &Folder,
+    links_lead_anywhere: bool,
+    writes: bool,
+    calls: Option<u16>,
+) -> Result<(), String> {
     let root = match (folder.is_file, folder.path.parent()) {
         (true, Some(parent)) if parent.as_os_str().is_empty() => Path::new("."),
         (true, Some(parent)) => parent,
         _ => &folder.path,
     };
-    match enforce(root, links_lead_anywhere, writes) {
+    match enforce(root, links_lead_anywhere, writes, calls) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn enforce(root: &Path, links_lead_anywhere: bool, writes: bool) -> Result<RulesetStatus, Box<dyn Error>> {
+fn enforce(
+    root: &Path,
+    links_lead_anywhere: bool,
+    writes: bool,
+    calls: Option<u16>,
+) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     // What drafts, publishing and removing need; no devices, sockets, pipes or links.
     let write = AccessFs::WriteFile
@@ -69,6 +80,10 @@ fn enforce(root: &Path, links_lead_anywhere: bool, writes: bool) -> Result<Rules
         true => ruleset,
         false => ruleset.add_rule(PathBeneath::new(PathFd::new(root)?, inside))?,
     };
+    let ruleset = match calls {
+        None => ruleset,
+        Some(port) => ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?,
+    };
     Ok(ruleset.restrict_self()?.ruleset)
 }
 
@@ -88,7 +103,7 @@ mod tests {
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let folder = Folder { path: PathBuf::from(folder), is_file };
-        let look = move || put_up(&folder, any, writes).ok().map(|()| look());
+        let look = move || put_up(&folder, any, writes, None).ok().map(|()| look());
         std::thread::spawn(look).join().unwrap()
     }
 

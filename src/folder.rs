@@ -74,6 +74,11 @@ pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> 
     })
 }
 
+/// Whether the lessons lie in it.
+pub(crate) fn has_labs(folder: &Folder) -> bool {
+    !folder.is_file && folder.path.join("learn").join("index.html").is_file()
+}
+
 fn complaint(path: &Path, shown: &str, error: &io::Error) -> Complaint {
     let complaint = |what: String| Complaint::new(Exit::Folder, what);
     match error.kind() {

@@ -55,6 +55,25 @@ pub(crate) fn open(bind: &Bind, port: Port) -> Result<Listening, Complaint> {
     Ok(Listening { listeners, moved })
 }
 
+/// The socket of the wire view: on this computer alone, whatever the server itself is open to.
+///
+/// Without a given port it is the one behind the server's, or the next free one.
+pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Complaint> {
+    let open = |port| Listener::bind((Ipv4Addr::LOCALHOST, port).into());
+    let near = || (1..=SUGGESTIONS).filter_map(|n| main.checked_add(n));
+    let Some(port) = given else {
+        return near().find_map(|port| open(port).ok()).map_or_else(|| open(0), Ok).map_err(|error| {
+            let address = (Ipv4Addr::LOCALHOST, 0).into();
+            Failure { address, error }.complaint(None)
+        });
+    };
+    open(port).map_err(|error| {
+        let free = near().find(|&port| open(port).is_ok()).unwrap_or(0);
+        let complaint = Failure { address: (Ipv4Addr::LOCALHOST, port).into(), error }.complaint(None);
+        complaint.advising(format!("Use another one:  barewire --study --wire-port {free}"))
+    })
+}
+
 /// Sockets passed by a service manager (`LISTEN_FDS`).
 fn inherited() -> Result<Vec<Listener>, Complaint> {
     let mut passed = ListenFd::from_env();

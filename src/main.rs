@@ -10,7 +10,8 @@
 //! | `fence` | what the kernel keeps this process from touching |
 //! | `banner` | what is said at the start and at the end |
 //! | `aside` | what is said in between, without waiting for whoever reads it |
-//! | `view` | the wire, on standard output |
+//! | `view` | the wire: who is told of it, and standard output |
+//! | `study` | the wire in a browser |
 //! | `explain` | saved bytes, explained |
 //! | `send` | raw bytes to a server, and its answer |
 //! | `serve` | the order in which all of that happens |
@@ -28,6 +29,7 @@ mod listen;
 mod options;
 mod send;
 mod serve;
+mod study;
 mod view;
 
 fn main() -> ExitCode {

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process;
+use std::time::Duration;
 
 use barewire::http::Limits;
 use barewire::net::{LogFormat, Timeouts};
@@ -40,7 +41,7 @@ pub(crate) use access::Access;
 pub(crate) use tools::{Direction, Explain, Send, explain, send};
 pub(crate) use typed::{AuthFor, Color, Symlinks};
 pub(crate) use value::Cache;
-pub(crate) use view::View;
+pub(crate) use view::{Study, View};
 
 /// Event loops: more threads than any machine has cores would only cost memory.
 const LOOPS: RangeInclusive<u64> = 1..=256;
@@ -54,6 +55,9 @@ const HEAD: RangeInclusive<u64> = 1024..=Limits::HEAD_CEILING as u64;
 const BODY: RangeInclusive<u64> = 1..=1 << 50;
 /// Octets per second: over a gigabyte a second nobody would be fast enough.
 const RATE: RangeInclusive<u64> = 0..=1 << 30;
+
+/// How long a head may take while somebody studies: long enough to type it by hand.
+const STUDY_HEAD: Duration = Duration::from_secs(120);
 
 /// Which port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +138,9 @@ pub(crate) struct Options {
     pub(crate) timeouts: Timeouts,
     pub(crate) capacity: Capacity,
     pub(crate) log: LogFormat,
-    pub(crate) wire: Option<View>,
+    pub(crate) view: View,
+    /// Files go out past the program where they can.
+    pub(crate) sendfile: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) color: Color,
@@ -174,10 +180,13 @@ pub(crate) fn read() -> Result<Options, Complaint> {
     let typed = Typed::from_arg_matches(&matches)
         .map_err(|error| usage::complaint(&error, &command(), typed.get(1..).unwrap_or_default()))?;
     if let Some(shell) = typed.completions {
-        print(&help::completions(command(), shell));
+        print(&help::completions(command(), tools::commands(), shell));
     }
     if typed.man {
-        print(&help::manual(command()).map_err(|e| Complaint::new(Exit::Failed, format!("no manual: {e}")))?);
+        print(
+            &help::manual(command(), tools::commands())
+                .map_err(|e| Complaint::new(Exit::Failed, format!("no manual: {e}")))?,
+        );
     }
     let color = typed.color;
     reader.options(typed).map_err(|complaint| complaint.colored(color))
@@ -222,7 +231,8 @@ impl Reader<'_> {
         let bind = self.bind(&typed)?;
         Ok(Options {
             port,
-            wire: self.view(&typed, &bind)?,
+            view: self.view(&typed.views, &bind, port)?,
+            sendfile: !typed.views.no_sendfile,
             bind,
             access: self.access(&typed, &files)?,
             files,
@@ -234,7 +244,7 @@ impl Reader<'_> {
                 connections: count("max_connections", &typed.max_connections, CONNECTIONS)?,
                 per_client: count("max_per_client", &typed.max_per_client, CONNECTIONS)?,
             },
-            log: match (typed.wire, typed.log) {
+            log: match (typed.views.wire, typed.log) {
                 (Some(_), None) => LogFormat::Off,
                 (_, log) => log_format(log, io::stdout().is_terminal()),
             },
@@ -293,11 +303,16 @@ impl Reader<'_> {
 
     fn timeouts(&self, typed: &Typed) -> Result<Timeouts, Complaint> {
         let time = |id, text: &str, zero| self.judge(id, text, |t| value::time(t, zero));
+        let is_chosen = self.matches.value_source("head_timeout") != Some(ValueSource::DefaultValue);
         Ok(Timeouts {
-            head: time("head_timeout", &typed.head_timeout, false)?,
+            head: match typed.views.study && !is_chosen {
+                true => STUDY_HEAD,
+                false => time("head_timeout", &typed.head_timeout, false)?,
+            },
             idle: time("idle_timeout", &typed.idle_timeout, false)?,
             min_rate: self.judge("min_rate", &typed.min_rate, |t| value::size(t, RATE))?,
             grace: time("grace", &typed.grace, true)?,
+            ..Timeouts::default()
         })
     }
 

@@ -11,13 +11,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
 use barewire::files::{self, Door, Site};
 use barewire::net::{self, Server};
-use barewire::service::guard::RESOURCE_POLICY;
-use barewire::service::{Guard, Router};
+use barewire::service::{Guard, Router, Service, guard};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -26,8 +26,10 @@ use crate::access::{self, Guarded};
 use crate::aside::Aside;
 use crate::banner::{self, Banner};
 use crate::complaint::{Complaint, Exit, warn};
+use crate::folder::Folder;
 use crate::listen::{self, Listening, interfaces};
 use crate::options::{AuthFor, Cache, Capacity, Files, Options, Symlinks};
+use crate::study::{Running, Study};
 use crate::view::{self, View};
 use crate::{fence, folder};
 
@@ -63,7 +65,8 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     let settings = net_settings(&options, descriptors);
     let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
-    let guarded = access::decide(&mut options.access, &options.files, &folder, &addresses)?;
+    let study = options.view.study.as_ref().map(|study| Study::open(study, &addresses)).transpose()?;
+    let guarded = access::decide(&mut options.access, &options.files, &folder, &addresses, study.is_some())?;
     let site = Site::open(&folder.path, file_settings(&options.files, &guarded, settings.loops, descriptors))
         .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
 
@@ -74,35 +77,60 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
         moved,
         changes: options.files.changes(),
         password: guarded.what_for,
+        view: study.as_ref().map(Study::url),
+        secrets: options.view.secrets,
+        labs: study.is_some() && folder::has_labs(&folder),
         remarks: Vec::new(),
         color: options.color.on(&io::stderr()),
     };
-    match site.root().door() {
-        Door::Walk => banner.remarks.push(site.door().into()),
-        Door::Cached | Door::Worker => log::debug!("{}", site.door()),
-    }
-    let writes = options.files.writing().is_some();
-    match fence::put_up(&folder, options.files.symlinks == Symlinks::Any, writes) {
-        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
-        Err(why) => banner.remarks.push(format!("No second fence around the folder: {why}.")),
-    }
+    banner.remarks.extend(shut_in(&site, &folder, &options, study.as_ref()));
 
     aside.start().map_err(failed)?;
-    let service = Guard::new(Box::new(Router::new(Box::new(site))), guarded.settings);
-    let mut server = Server::new(Box::new(service), settings, listeners).map_err(failed)?;
-    let view =
-        options.wire.as_ref().map(|wire| view::start(&mut server, wire, &options)).transpose().map_err(failed)?;
+    let service = service(site, guarded.settings, study.as_ref());
+    let mut server = Server::new(service, settings, listeners).map_err(failed)?;
+    let history = study.as_ref().map(|study| Arc::clone(&study.history));
+    let view = options.view.is_on().then(|| view::start(&mut server, history, &options)).transpose().map_err(failed)?;
+    let study = study.map(|study| study.start(options.view.secrets)).transpose().map_err(failed)?;
     net::signal::watch(server.stopper()).map_err(failed)?;
     let began = Instant::now();
     announce(&options, banner, guarded.warnings);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
     view.into_iter().for_each(View::finish);
+    study.into_iter().for_each(Running::finish);
     // On a terminal the cursor stands behind "^C".
     let line = if io::stderr().is_terminal() { "\n" } else { "" };
     let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace));
     aside.last_word(if options.quiet { "" } else { &farewell });
     Ok(())
+}
+
+/// Puts up the fence; what the visitor of the start screen should know of it and of the door.
+fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    match site.root().door() {
+        Door::Walk => remarks.push(site.door().into()),
+        Door::Cached | Door::Worker => log::debug!("{}", site.door()),
+    }
+    let writes = options.files.writing().is_some();
+    let calls = study.map(Study::calls);
+    match fence::put_up(folder, options.files.symlinks == Symlinks::Any, writes, calls) {
+        Ok(()) if options.files.symlinks == Symlinks::Any => {
+            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
+        }
+        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
+        Err(why) => remarks.push(format!("No second fence around the folder: {why}.")),
+    }
+    remarks
+}
+
+/// Who answers: the files, behind the guard; while somebody studies, with the ways to the view.
+fn service(site: Site, guard: guard::Settings, study: Option<&Study>) -> Box<dyn Service> {
+    let files = Box::new(Router::new(Box::new(site)));
+    match study {
+        None => Box::new(Guard::new(files, guard)),
+        Some(study) => Study::outside(Box::new(Guard::new(study.inside(files), guard))),
+    }
 }
 
 /// Warnings and errors to standard error; `--verbose` says more, `RUST_LOG` says what exactly.
@@ -177,19 +205,17 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         max_connections,
         max_per_client: per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
         log: options.log,
-        log_to_stderr: options.wire.is_some(),
+        sendfile: options.sendfile,
+        log_to_stderr: options.view.terminal.is_some(),
     }
 }
 
 fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
     let files = files.clone();
-    let mut headers = files.headers;
-    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves.
-    if let Some(policy) = guarded.settings.policy()
-        && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY))
-    {
-        headers.push((RESOURCE_POLICY.into(), policy.into()));
-    }
+    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves. Where an
+    // origin is named no answer lies ready, and each says for itself who may read it.
+    let lies_ready = files.cors.as_deref().is_none_or(|origin| origin == "*");
+    let policy = guarded.settings.policy().filter(|_| lies_ready);
     files::Settings {
         index: files.index,
         listing: files.listing,
@@ -200,7 +226,8 @@ fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u6
             Symlinks::Any => files::Symlinks::Any,
         },
         spa: files.spa,
-        headers,
+        headers: files.headers,
+        policy,
         cors: files.cors,
         cache: match files.cache {
             Cache::Revalidate => files::Cache::Revalidate,

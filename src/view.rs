@@ -1,67 +1,157 @@
-//! The wire on standard output: a thread that watches the tapes and prints what they say.
+//! The views of the wire: one thread watches the tapes and tells all of them what they say.
 //!
-//! Never: a wait of the server. If nobody reads standard output the thread stands still, the tapes drop
-//! records and count them; if it is gone the view ends and the server goes on.
+//! Never: a wait of the server. If nobody reads standard output, the thread stands still, the tapes drop
+//! records and count them; if it is gone that view ends and the server goes on.
 //!
-//! The subtle thing: at the end, what was recorded last should still be seen, but a reader that has
-//! stopped reading must not keep the server from stopping.
+//! The subtle things:
+//! - At the end, what was recorded last should still be seen, but a reader that has stopped reading must
+//!   not keep the server from stopping.
+//! - A browser must not miss what a terminal is too slow for. Where both look, standard output has a
+//!   thread of its own, and what it has no time for is counted.
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use barewire::net::Server;
+use barewire::wire::event::{Event, Told};
+use barewire::wire::history::History;
 use barewire::wire::watch::Watch;
 use barewire::wire::{Form, Hide, Manner, Style, Terminal};
 use rustix::termios::tcgetwinsize;
 
 use crate::complaint::warn;
-use crate::options::{self, Color, Options};
+use crate::options::{Color, Options};
 
 /// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 /// Columns where there is no terminal: the widest the view ever is.
 const COLUMNS: usize = 112;
+/// Pieces of text that may wait for standard output while a browser looks too.
+const WAITING: usize = 64;
 
-/// The view, while it runs.
-pub(crate) struct View(Receiver<()>);
+/// The views, while they run.
+pub(crate) struct View {
+    /// Everything was told.
+    told: Receiver<()>,
+    /// Everything was printed.
+    printed: Option<Receiver<()>>,
+}
 
 impl View {
-    /// The server is gone: waits until everything is printed, but not long.
+    /// The server is gone: waits until everything is told and printed, but not long.
     pub(crate) fn finish(self) {
         // An error is the end of the thread, which is what is waited for.
-        let _ = self.0.recv_timeout(LAST_LINES);
+        let _ = self.told.recv_timeout(LAST_LINES);
+        if let Some(printed) = self.printed {
+            let _ = printed.recv_timeout(LAST_LINES);
+        }
     }
 }
 
-/// Starts the view of a server that does not run yet.
+/// Starts the views of a server that does not run yet; `history` is what the browser sees.
 ///
 /// # Errors
 /// When no thread can be started.
-pub(crate) fn start(server: &mut Server, view: &options::View, options: &Options) -> io::Result<View> {
+pub(crate) fn start(server: &mut Server, history: Option<Arc<History>>, options: &Options) -> io::Result<View> {
+    let view = &options.view;
     let hide = if view.secrets { Hide::nothing() } else { Hide::also(&view.hide) };
     if view.secrets {
         let (on, off) = if options.color.on(&io::stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         warn(&format!("{on}passwords, cookies and tokens are shown as they are (--wire-secrets).{off}"));
     }
     let watch = Watch::new(server.record(), SystemTime::now(), Manner::live(options.limits, hide));
-    let mut terminal = Terminal::new(style(view.form, options.color, view.ascii));
-    let (alive, done) = sync_channel::<()>(1);
+    let terminal = view.terminal.map(|form| Terminal::new(style(form, options.color, view.ascii)));
+    let (alive, told) = sync_channel::<()>(1);
+    let (mut teller, printed) = match (terminal, history) {
+        (Some(terminal), None) => (Teller::Printing(terminal, String::new()), None),
+        (Some(terminal), Some(history)) => {
+            let (printer, printed) = Printer::start(terminal)?;
+            (Teller::Both(history, Some(printer)), Some(printed))
+        }
+        (None, Some(history)) => (Teller::Both(history, None), None),
+        (None, None) => return Ok(View { told, printed: None }),
+    };
     std::thread::Builder::new().name("wire".into()).spawn(move || {
-        let mut text = String::new();
-        watch.run(|events| {
-            text.clear();
-            events.iter().for_each(|told| terminal.tell(told, &mut text));
-            let mut out = io::stdout().lock();
-            match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        });
-        drop(alive);
+        watch.run(|events| teller.tell(events));
+        drop((teller, alive));
     })?;
-    Ok(View(done))
+    Ok(View { told, printed })
+}
+
+/// Who is told.
+enum Teller {
+    /// Standard output alone: it may take its time.
+    Printing(Terminal, String),
+    /// The browser, and perhaps standard output.
+    Both(Arc<History>, Option<Printer>),
+}
+
+impl Teller {
+    fn tell(&mut self, events: &[Told]) -> ControlFlow<()> {
+        match self {
+            Teller::Printing(terminal, text) => {
+                text.clear();
+                events.iter().for_each(|told| terminal.tell(told, text));
+                match write(text) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
+            }
+            Teller::Both(history, printer) => {
+                history.push(events);
+                if printer.as_mut().is_some_and(|printer| printer.tell(events).is_err()) {
+                    *printer = None;
+                }
+                ControlFlow::Continue(())
+            }
+        }
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Standard output has gone.
+struct Gone;
+
+/// Standard output with a thread of its own.
+struct Printer {
+    terminal: Terminal,
+    pieces: SyncSender<String>,
+    dropped: u64,
+}
+
+impl Printer {
+    fn start(terminal: Terminal) -> io::Result<(Printer, Receiver<()>)> {
+        let (pieces, waiting) = sync_channel::<String>(WAITING);
+        let (alive, printed) = sync_channel::<()>(1);
+        std::thread::Builder::new().name("terminal".into()).spawn(move || {
+            // The end of the loop is what the printer notices, at its next piece.
+            let _ = waiting.iter().try_for_each(|text| write(&text));
+            drop((waiting, alive));
+        })?;
+        Ok((Printer { terminal, pieces, dropped: 0 }, printed))
+    }
+
+    fn tell(&mut self, events: &[Told]) -> Result<(), Gone> {
+        let mut text = String::new();
+        if self.dropped > 0 {
+            let lost = Told { connection: 0, at: Duration::ZERO, event: Event::Lost(self.dropped) };
+            self.terminal.tell(&lost, &mut text);
+        }
+        events.iter().for_each(|told| self.terminal.tell(told, &mut text));
+        match self.pieces.try_send(text) {
+            Ok(()) => self.dropped = 0,
+            Err(TrySendError::Full(_)) => self.dropped += events.len() as u64,
+            Err(TrySendError::Disconnected(_)) => return Err(Gone),
+        }
+        Ok(())
+    }
 }
 
 /// How to write to standard output.

@@ -17,6 +17,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[path = "cli/canary.rs"]
+mod canary;
+#[path = "cli/shown.rs"]
+mod shown;
+#[path = "cli/tools.rs"]
+mod tools;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_barewire");
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,6 +102,12 @@ impl Server {
     fn start(command: &mut Command) -> Server {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
+        Server::heard(child, stderr)
+    }
+
+    /// Waits until it says that it listens.
+    #[track_caller]
+    fn heard(child: Child, stderr: BufReader<ChildStderr>) -> Server {
         let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
         loop {
             let mut line = String::new();
@@ -540,12 +553,25 @@ fn help_manual_completions_and_readme_list_the_same_options() {
     assert_eq!(long_options(&first_column), expected, "README");
 
     assert_eq!(long_options(&print(&["-h"])), expected, "-h");
-    let manual = lines_that(&print(&["--man"]), |line| line.starts_with("\\fB"));
-    let manual = manual.replace("\\-", "-").replace("\\fB", " ").replace("\\fR", " ");
-    assert_eq!(long_options(&manual), expected, "manual");
+    let manual = print(&["--man"]).replace("\\-", "-");
+    let options_in = |text: &str| {
+        let lines = lines_that(text, |line| line.starts_with("\\fB-"));
+        long_options(&lines.replace("\\fB", " ").replace("\\fR", " "))
+    };
+    let parts: Vec<&str> = manual.split("\n.SH \"BAREWIRE ").collect();
+    assert_eq!(options_in(parts[0]), expected, "manual");
+    let mut every = expected;
+    for (tool, part) in ["EXPLAIN", "SEND"].into_iter().zip(&parts[1..]) {
+        let long = print(&[&tool.to_lowercase(), "--help"]);
+        let own = long_options(&lines_that(&long, |line| line.trim_start().starts_with('-')));
+        assert!(part.starts_with(&format!("{tool}\"\n")) && part.contains("\n.SS OPTIONS\n"), "{part}");
+        assert_eq!(options_in(part), own, "manual of {tool}");
+        assert!(own.len() >= 7, "{own:?}");
+        every.extend(own);
+    }
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = print(&["--completions", shell]).replace("-l ", "--");
-        for option in &expected {
+        for option in &every {
             assert!(script.contains(option.as_str()), "{shell}: {option}");
         }
     }
@@ -962,10 +988,7 @@ fn wire_of(folder: &Folder, arguments: &[&str], ask: impl FnOnce(&Server)) -> St
     let mut command = barewire(folder, arguments);
     let mut child = command.stdout(File::create(&out).unwrap()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
-    server.stderr.read_line(&mut server.line).unwrap();
-    let url = server.line.split(' ').nth(2).unwrap();
-    server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let server = Server::heard(child, stderr);
     ask(&server);
     // At the end everything that was recorded is printed.
     assert_eq!(server.stop(Signal::INT).0, 0);
@@ -1063,10 +1086,7 @@ fn a_view_that_nobody_reads_or_whose_reader_has_left_does_not_stop_the_server() 
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let reader = child.stdout.take().filter(|_| stays);
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut server = Server { child, stderr, before: Vec::new(), line: String::new(), port: 0 };
-        server.stderr.read_line(&mut server.line).unwrap();
-        let url = server.line.split(' ').nth(2).unwrap();
-        server.port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+        let server = Server::heard(child, stderr);
         // Far more than a pipe holds.
         for _ in 0..200 {
             assert!(server.ask("/a.txt").ends_with("hello\n"));

@@ -123,7 +123,7 @@ impl Source {
 
     /// Whether it is a test module in a file of its own.
     fn is_test(&self) -> bool {
-        matches!(self.stem(), "tests" | "testing")
+        matches!(self.stem(), "tests" | "testing") || self.path.contains("/tests/")
     }
 
     /// The numbered lines of `text` that are code, without comments.
@@ -475,6 +475,7 @@ fn a_planted_path_to_the_disk_is_found() {
     try_rule(door, DOOR[0], &[], &bad);
     try_rule(door, "files/root/door.rs", &[], &bad);
     try_rule(door, "files/root/tests.rs", &[], &bad);
+    try_rule(door, "files/site/tests/paths.rs", &[], &bad);
     try_rule(door, "files/x.rs", &["#[cfg(test)]\nmod tests;\nuse std::fs;\n"], &["say(\"openat2 is missing\");"]);
     for (path, _) in OUTSIDE {
         assert!(sources().iter().any(|s| s.path == path), "{path} is no longer there: take it off the list");

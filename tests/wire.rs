@@ -4,6 +4,8 @@
 //! behind it. All feedings must tell the same events, and these must be the ones in the file.
 //! `UPDATE=1 cargo test --test wire` writes them there.
 
+#[path = "wire/broken.rs"]
+mod broken;
 #[path = "wire/case.rs"]
 mod case;
 #[path = "wire/play.rs"]
@@ -11,10 +13,10 @@ mod play;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 
 use barewire::http::{Fault, fuzz};
-use case::{Case, cases, with_events};
+use broken::{Dice, mutant};
+use case::{Case, all_cases, cases, files, with_events};
 use play::{Played, play};
 
 /// The fewest cases the corpus may have.
@@ -23,23 +25,6 @@ const CASES: usize = 150;
 const CUT_EVERYWHERE: usize = 1500;
 /// Faults that only the clock finds: `http/connection.rs` tests them.
 const OF_THE_CLOCK: [Fault; 2] = [Fault::SlowHead, Fault::SlowContent];
-
-fn files() -> Vec<(PathBuf, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|p| p.extension().is_some_and(|e| e == "md") && !p.ends_with("README.md"));
-    paths.sort();
-    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
-}
-
-fn all_cases() -> Vec<(PathBuf, Case)> {
-    let mut all = Vec::new();
-    for (path, text) in files() {
-        let found = cases(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        all.extend(found.into_iter().map(|case| (path.clone(), case)));
-    }
-    all
-}
 
 #[track_caller]
 fn same(path: &std::path::Path, case: &Case, feeding: &str, got: &str, expected: &str) {
@@ -127,68 +112,6 @@ fn every_fault_has_a_case_and_every_case_a_name_of_its_own() {
         .collect();
     assert!(missing.is_empty(), "no case reaches {missing:?}");
     assert!(all.len() >= CASES, "{} cases", all.len());
-}
-
-/// A generator that gives the same numbers on every machine (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
-    }
-}
-
-/// What attackers put into requests.
-const PIECES: [&[u8]; 24] = [
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\0",
-    b" ",
-    b"\t",
-    b":",
-    b"\xff",
-    b"\x0b",
-    b",",
-    b";",
-    b"\"",
-    b"=",
-    b"+",
-    b"%2e",
-    b"0\r\n\r\n",
-    b"\r\n\r\n",
-    b"HTTP/1.0",
-    b"Content-Length: 5\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"Connection: close\r\n",
-    b"Expect: 100-continue\r\n",
-    b"Host: b\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-];
-
-/// A broken relative of one of `seeds`.
-fn mutant(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut octets = seeds[dice.below(seeds.len())].clone();
-    for _ in 0..1 + dice.below(4) {
-        let at = dice.below(octets.len() + 1);
-        let end = at + dice.below(octets.len() - at + 1).min(12);
-        match dice.below(6) {
-            0 => drop(octets.splice(at..end, [])),
-            1 => drop(octets.splice(at..at, PIECES[dice.below(PIECES.len())].iter().copied())),
-            2 => drop(octets.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied())),
-            3 if at < octets.len() => octets[at] ^= 1 << dice.below(8),
-            4 => octets.extend_from_within(at..end),
-            _ => {
-                let other = &seeds[dice.below(seeds.len())];
-                octets.truncate(at);
-                octets.extend_from_slice(&other[dice.below(other.len() + 1)..]);
-            }
-        }
-    }
-    octets
 }
 
 #[test]

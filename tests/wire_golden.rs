@@ -140,6 +140,18 @@ fn bodies() -> Story {
     ]
 }
 
+fn upload() -> Story {
+    let form = "--XyZ\r\nContent-Disposition: form-data; name=\"note\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n\
+                two\nlines\n\r\n--XyZ\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nopensesame\r\n--XyZ--\r\n";
+    let head = "POST /in/ HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=XyZ\r\n";
+    vec![
+        accepted(),
+        received(100, &format!("{head}Content-Length: {}\r\n\r\n{form}", form.len())),
+        sent(300, &answer("303 See Other", "Location: /in/\r\n", "")),
+        closed(400, "PeerClosed"),
+    ]
+}
+
 fn show(story: Story, style: Style) -> String {
     let manner = Manner::live(Limits::default(), Hide::default());
     let mut live = Live::new(4, Duration::ZERO, BEGAN, &manner);
@@ -174,6 +186,7 @@ fn stories_look_as_they_are_drawn() {
     golden("secrets.txt", &show(secrets(), WIDE));
     golden("broken.txt", &show(broken(), WIDE));
     golden("bodies-full.txt", &show(bodies(), Style { form: Form::Full, ..WIDE }));
+    golden("form-full.txt", &show(upload(), Style { form: Form::Full, ..WIDE }));
     golden("split-72-columns.txt", &show(split(), Style { columns: 72, ..WIDE }));
     golden("split-ascii.txt", &show(split(), Style { ascii: true, ..WIDE }));
     golden("glued-line.txt", &show(glued(), Style { form: Form::Line, ..WIDE }));
@@ -208,7 +221,7 @@ fn no_form_of_output_shows_a_secret_or_moves_a_cursor() {
     for form in [Form::Line, Form::Head, Form::Full, Form::Json] {
         for color in [false, true] {
             let style = Style { form, color, ..WIDE };
-            let text = show(secrets(), style) + &show(broken(), style);
+            let text = show(secrets(), style) + &show(broken(), style) + &show(upload(), style);
             for secret in
                 ["abcdefgh", "c3R1ZGVudDp3aXJl", "student:wire", "0123456789ab", "opensesame", "1234 ", "neverkept"]
             {

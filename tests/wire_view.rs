@@ -4,15 +4,18 @@
 //! octet, a cut changes nothing, a request is broken exactly when the machine that serves refuses it,
 //! and names and values lie where the parser found them.
 
+#[path = "wire/broken.rs"]
+mod broken;
+#[allow(dead_code, reason = "the runner of the protocol uses the rest of it")]
 #[path = "wire/case.rs"]
 mod case;
-
-use std::fs;
 
 use barewire::http::{Connection, EndOfInput, Event, Fields, HttpDate, Length, Limits, Method, Next, Refusal, Status};
 use barewire::net::Ended;
 use barewire::wire::span::Kind;
 use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role, annotate};
+use broken::{Dice, mutant};
+use case::all_cases;
 
 /// What the serving machine makes of octets: each head with the places of its fields, then perhaps why
 /// it refused.
@@ -153,12 +156,7 @@ fn find(note: NoteId) -> barewire::http::Fault {
 }
 
 fn corpus() -> Vec<Vec<u8>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|p| p.extension().is_some_and(|e| e == "md") && !p.ends_with("README.md"));
-    paths.sort();
-    let read = |path| case::cases(&fs::read_to_string(path).unwrap()).unwrap();
-    paths.into_iter().flat_map(read).map(|case| case.octets).collect()
+    all_cases().into_iter().map(|(_, case)| case.octets).collect()
 }
 
 /// Responses, right and wrong, for mutation.
@@ -172,51 +170,6 @@ const RESPONSES: [&str; 8] = [
     "HTTP/1.1 200 OK\nContent-Length : 5\n\nhello",
     "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nhe",
 ];
-
-/// A generator that gives the same numbers on every machine (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
-    }
-}
-
-const PIECES: [&[u8]; 14] = [
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\0",
-    b" ",
-    b":",
-    b"\xff",
-    b";",
-    b"\"",
-    b"0\r\n\r\n",
-    b"\r\n\r\n",
-    b"Content-Length: 5\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"GET /?token=abcdef HTTP/1.1\r\nHost: a\r\n\r\n",
-];
-
-fn mutant(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut octets = seeds[dice.below(seeds.len())].clone();
-    for _ in 0..1 + dice.below(3) {
-        let at = dice.below(octets.len() + 1);
-        let end = at + dice.below(octets.len() - at + 1).min(12);
-        match dice.below(5) {
-            0 => drop(octets.splice(at..end, [])),
-            1 => drop(octets.splice(at..end, PIECES[dice.below(PIECES.len())].iter().copied())),
-            2 if at < octets.len() => octets[at] ^= 1 << dice.below(8),
-            3 => octets.extend_from_within(at..end),
-            _ => drop(octets.splice(at..at, PIECES[dice.below(PIECES.len())].iter().copied())),
-        }
-    }
-    octets
-}
 
 #[test]
 fn every_story_of_the_corpus_holds_every_promise() {

@@ -6,7 +6,6 @@
 //! The subtle thing: running out of descriptors is 503 and never 404. A server that calls an existing
 //! file missing because it is busy gets the file removed from caches, indexes and mirrors.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 
 use rustix::io::Errno;
@@ -49,9 +48,8 @@ pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
             return (problem, Some(error.to_string()));
         }
         Status::INTERNAL_SERVER_ERROR => {
-            let id = short_id();
-            problem.sentence = format!("The server failed, not you (id {id}).");
-            return (problem, Some(format!("id {id}: {error}")));
+            let (problem, note) = page::fault(&error.to_string());
+            return (problem, Some(note));
         }
         _ => {}
     }
@@ -64,17 +62,21 @@ pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
     finish(page::problem(request, &problem), note)
 }
 
+/// The page when the served folder itself is gone. 503, although nothing is found: 404 would tell caches
+/// and indexes to forget files that may only be on their way back.
+pub(crate) fn gone(request: &Request<'_>) -> Response {
+    let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
+        .with_sentence("The folder that this server serves is gone.")
+        .with_advice("When it is back, whoever runs the server must start it again.");
+    page::problem(request, &problem).with_note("the served folder was removed")
+}
+
 /// What an error's page carries besides its words.
 pub(crate) fn finish(response: Response, note: Option<String>) -> Response {
     match note {
         Some(note) => response.with_note(note),
         None => response,
     }
-}
-
-/// Eight characters that stand in a page and in the log: enough to find the line again.
-fn short_id() -> String {
-    format!("{:08x}", RandomState::new().build_hasher().finish() as u32)
 }
 
 #[cfg(test)]
@@ -114,9 +116,9 @@ mod tests {
     fn a_500_shows_the_id_of_the_log_line_and_nothing_else_of_it() {
         let (problem, note) = explain(&Errno::IO.into());
         let note = note.unwrap();
-        let id = note.strip_prefix("id ").and_then(|n| n.split(':').next()).unwrap();
+        let id = note.split(':').next().unwrap();
         assert_eq!(id.len(), 8);
-        assert!(problem.sentence.contains(id), "{}", problem.sentence);
-        assert!(!problem.sentence.contains("os error"));
+        let said = format!("{} {}", problem.sentence, problem.advice.unwrap());
+        assert!(said.contains(id) && !said.contains("os error"), "{said}");
     }
 }

@@ -10,6 +10,8 @@
 //! exception. The first segment of those addresses is a dot name, so a folder hides nothing that it
 //! would otherwise show.
 //!
+//! A page may be kept and sent again ([`super::board`]); what it was made from goes with it ([`Made`]).
+//!
 //! The subtle thing: the page is a function of the path, the entries, the order, the rights and this
 //! program, so the entity-tag is made of those and not of the page: a true repeat is answered 304 before anything
 //! is sorted or written. The modification time of the folder would not do, because it stays the same
@@ -25,8 +27,8 @@ use super::gate;
 use super::precondition::{self, Verdict};
 use super::resource::is_hidden;
 use super::rights::Rights;
-use super::root::{Directory, Entry, Kind};
-use super::validator::Validators;
+use super::root::{Directory, Entries, Entry, Kind, Meta, Moment};
+use super::validator::{Validators, hash, mix};
 use crate::http::{Request, Status};
 use crate::service::Response;
 use crate::service::page::{self, Form, Problem};
@@ -52,15 +54,47 @@ pub(crate) struct Context<'a> {
     pub pages: &'a Pages,
 }
 
-/// The listing of a folder, for GET and HEAD. Blocks.
-pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: Context<'_>) -> Response {
-    let mut entries = match directory.entries() {
+/// What a listing was made from: whether it is still true can be told by these.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The folder, measured before it was read.
+    pub folder: Meta,
+    /// The folders in it, of which the page tells when they changed.
+    pub below: Vec<(Vec<u8>, Moment)>,
+    /// Whether all else that the page tells changes under the eyes of a watch on the folder.
+    pub tell_tale: bool,
+    /// Those of the page.
+    pub validators: Validators,
+}
+
+/// The listing of a folder, for GET and HEAD, and what it was made from. Blocks.
+pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: Context<'_>) -> (Response, Option<Made>) {
+    let Entries { mut list, tell_tale } = match directory.entries() {
         Ok(entries) => entries,
-        Err(error) => return gate::response(request, &error),
+        Err(error) => return (gate::response(request, &error), None),
     };
     let at_root = request.path().iter().all(|&o| o == b'/');
-    entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
-    list(request, &entries, context)
+    list.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
+    let wanted = Wanted::by(request);
+    let validators = validators(wanted, request.path(), context.rights, &list);
+    let below = list.iter().filter(|entry| entry.kind == Kind::Directory);
+    let below = below.map(|entry| (entry.name.clone(), entry.modified)).collect();
+    let made = Made { folder: *directory.meta(), below, tell_tale, validators };
+    (answer(request, &list, wanted, validators, context), Some(made))
+}
+
+/// Which of the pages of a folder a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    form: Form,
+    order: Order,
+}
+
+impl Wanted {
+    /// What this request wants.
+    pub(crate) fn by(request: &Request<'_>) -> Wanted {
+        Wanted { form: form(request), order: Order::of(request.query()) }
+    }
 }
 
 const TEMPLATE: &str = include_str!("../pages/listing.html");
@@ -112,11 +146,14 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
 /// The listing of a folder in the form and the order the request asks for, or 304 when the client has
 /// exactly that. References in a page are resolved against the path of the request, which ends with a
 /// slash; its empty segments are steps too.
-fn list(request: &Request<'_>, entries: &[Entry], context: Context<'_>) -> Response {
+fn answer(
+    request: &Request<'_>,
+    entries: &[Entry],
+    Wanted { form, order }: Wanted,
+    validators: Validators,
+    context: Context<'_>,
+) -> Response {
     let path = request.path();
-    let form = form(request);
-    let order = Order::of(request.query());
-    let validators = validators(form, order, path, context.rights, entries);
     let base = |response: Response| {
         let response = response.field("ETag", validators.tag.octets());
         response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
@@ -171,11 +208,19 @@ fn form(request: &Request<'_>) -> Form {
     }
 }
 
-fn validators(form: Form, order: Order, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
-    let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(digest(entry)));
+fn validators(Wanted { form, order }: Wanted, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
+    let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(fingerprint(entry)));
     let Rights { upload, overwrite, delete } = rights;
     let whole = digest(&(*PROGRAM, form, order, path, (upload, overwrite, delete), entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
+}
+
+/// One entry as a number, by the hash of all tags: there may be 100,000, and the hasher below takes five
+/// times as long.
+fn fingerprint(entry: &Entry) -> u64 {
+    let (seconds, nanoseconds) = entry.modified;
+    let kind = u64::from(entry.kind == Kind::Directory);
+    [kind, entry.size, seconds as u64, u64::from(nanoseconds)].into_iter().fold(hash(&entry.name), mix)
 }
 
 /// The hasher of the standard library with its fixed keys: the same octets after every restart of the

@@ -12,6 +12,7 @@
 //! false, and whatever is not in the kernel's memory ends in "would block": the same function runs
 //! again on a worker, from the start. So there is one code path, tried at two speeds.
 
+pub(crate) mod board;
 pub mod coding;
 pub mod cors;
 pub(crate) mod form;
@@ -34,6 +35,7 @@ pub mod site;
 pub(crate) mod testing;
 pub(crate) mod upload;
 pub mod validator;
+pub(crate) mod wishes;
 pub(crate) mod writing;
 
 pub use root::{Door, Symlinks};

@@ -15,6 +15,7 @@
 //!   door; and a lookup that would cross into another mount is left to the workers, since that mount
 //!   may be such a one.
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,11 +29,13 @@ mod directory;
 mod door;
 mod draft;
 mod folder;
+mod watcher;
 
-pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
+pub use directory::{Directory, Entries, Entry, TEMPORARY_PREFIX};
 pub use door::{Door, Symlinks};
 pub(crate) use draft::{Draft, Publish};
 pub(crate) use folder::{Folder, Made, Occupant};
+pub(crate) use watcher::{Heard, Watch, Watcher};
 
 /// A regular file or a folder: nothing else is ever served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +111,15 @@ struct Inner {
     door: Door,
     symlinks: Symlinks,
     writers: folder::Writers,
+    /// Whether its file system counts the names of a folder, so that 0 means that it was removed.
+    is_counted: bool,
+}
+
+impl Inner {
+    fn new(descriptor: OwnedFd, door: Door, symlinks: Symlinks) -> Inner {
+        let is_counted = fs::fstat(&descriptor).is_ok_and(|stat| stat.st_nlink > 0);
+        Inner { descriptor, door, symlinks, writers: folder::Writers::default(), is_counted }
+    }
 }
 
 impl Root {
@@ -118,7 +130,7 @@ impl Root {
     pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let door = Door::probe(&descriptor);
-        Ok(Root { inner: Arc::new(Inner { descriptor, door, symlinks, writers: folder::Writers::default() }) })
+        Ok(Root { inner: Arc::new(Inner::new(descriptor, door, symlinks)) })
     }
 
     /// Opens `path` for serving: a folder, or the folder around one file together with its name there.
@@ -142,14 +154,18 @@ impl Root {
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Root {
-            inner: Arc::new(Inner { descriptor, door: Door::Walk, symlinks, writers: folder::Writers::default() }),
-        })
+        Ok(Root { inner: Arc::new(Inner::new(descriptor, Door::Walk, symlinks)) })
     }
 
     /// Which door holds this root.
     pub fn door(&self) -> Door {
         self.inner.door
+    }
+
+    /// Whether the folder itself was removed. Nothing is found in it any more, and nothing can be put into
+    /// it; a folder that is made under its name afterwards is another one.
+    pub fn is_gone(&self) -> bool {
+        self.inner.is_counted && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// Opens what lies at `path` for reading. A `path` is that of a URL, decoded: it begins with `/`,
@@ -188,6 +204,20 @@ impl Root {
         Meta::of(&stat)
     }
 
+    /// The same for a path that has been looked at before.
+    pub(crate) fn look_again(&self, path: &Known) -> Option<Meta> {
+        let stat = fs::statat(&self.inner.descriptor, &*path.0, fs::AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Meta::of(&stat)
+    }
+
+    /// Whether there is no link on the way to this folder.
+    pub(crate) fn is_straight(&self, folder: &[u8]) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Some(path) = relative(folder) else { return false };
+        let opened = self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, Symlinks::Deny, false);
+        matches!(opened, Ok(Some(_)))
+    }
+
     /// Whether nothing has this name, not even a link.
     pub(crate) fn is_free(&self, path: &[u8]) -> bool {
         let Some(path) = relative(path) else { return true };
@@ -216,6 +246,31 @@ impl Root {
     fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> rustix::io::Result<Option<OwnedFd>> {
         let path = relative(path).ok_or(rustix::io::Errno::NOENT)?;
         self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
+    }
+}
+
+/// A path as the kernel takes it from the root: nothing is checked or copied any more when it is looked at
+/// again.
+#[derive(Debug)]
+pub(crate) struct Known(Box<CStr>);
+
+impl Known {
+    /// `None` for a path that is written in another way than it need be.
+    pub(crate) fn new(path: &[u8]) -> Option<Known> {
+        let seen = relative(path)?;
+        let is_plain = path == b"/" || path.strip_prefix(b"/") == Some(seen);
+        CString::new(seen).ok().filter(|_| is_plain).map(|path| Known(path.into()))
+    }
+
+    /// The path without its leading slash.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.0.to_bytes()
+    }
+
+    /// The folder in it, as a path of its own.
+    pub(crate) fn folder(&self) -> &[u8] {
+        let octets = self.octets();
+        &octets[..octets.iter().rposition(|&o| o == b'/').map_or(0, |at| at + 1)]
     }
 }
 

@@ -25,16 +25,17 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::coding::Coding;
 use super::precondition::{self, Verdict};
-use super::root::{Kind, Meta, Root};
-use super::validator::Validators;
-use crate::http::{Method, Prepared, Request, Status};
-use crate::service::{Answer, Body, Response};
+use super::range::{self, Selected};
+use super::root::{Known, Meta, Root};
+use super::validator::{Validators, hash_from};
+use super::wishes::Wishes;
+use crate::http::{Fields, Method, Prepared, Request, Status};
+use crate::service::{Answer, Body, Response, Visit};
 
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
 /// kept instead.
@@ -45,42 +46,56 @@ pub(crate) const OPEN_FILES: usize = 64;
 pub const CAPACITY: usize = 64 * 1024 * 1024;
 /// How long the door's word on a path holds.
 const PROOF: Duration = Duration::from_secs(1);
+/// Folders of which it is remembered that no link leads to them.
+const MOST_STRAIGHT: usize = 4096;
 /// The longest path that is kept; a longer one would be a burden to compare.
 const LONGEST_PATH: usize = 512;
 
 /// One file, ready.
 struct Item {
-    /// The path it is asked for by.
-    path: Box<[u8]>,
-    /// Its path from the root: the same, or that of the index in it.
-    place: Box<[u8]>,
+    /// Its path from the root: the one it is asked for by, or that of the index in it.
+    place: Known,
+    /// Octets of the index's name.
+    index: usize,
     meta: Meta,
     validators: Validators,
     /// Head and content, or the head of what `file` has.
     whole: Arc<Prepared>,
-    file: Option<Arc<File>>,
+    open: Option<Box<Open>>,
     not_modified: Option<Arc<Prepared>>,
     /// If the answer depends on Accept-Encoding: the folder in which no prepared coding stood.
-    alone: Option<Alone>,
+    alone: Option<Box<Alone>>,
     negotiated: bool,
     /// Asked for since the hand of the clock last passed.
     used: bool,
-    /// When its path was last tried at the door.
+    /// When the way to it was last tried at the door.
     proved: SystemTime,
+    /// The arrival for which it was last looked at.
+    looked: u64,
+}
+
+/// Folders to which no link led at this moment.
+type Straight = HashMap<Box<[u8]>, SystemTime>;
+
+/// A file that is not small.
+struct Open {
+    file: Arc<File>,
+    /// Those of the whole: a part has one more.
+    fields: Fields,
 }
 
 struct Alone {
-    folder: Box<[u8]>,
+    folder: Known,
     meta: Meta,
 }
 
 /// What a loop keeps.
 pub(crate) struct Shelf {
-    /// Slots by the hash of the path; the hasher is seeded at random, so nobody can choose paths that
-    /// collide.
-    index: HashMap<u64, usize>,
-    hasher: RandomState,
+    /// Slots by the hash of the path, which is seeded at random, so nobody can choose paths that collide.
+    index: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    seed: u64,
     slots: Vec<Item>,
+    straight: Straight,
     hand: usize,
     weight: usize,
     capacity: usize,
@@ -88,74 +103,47 @@ pub(crate) struct Shelf {
     most_open: usize,
 }
 
-/// What a request asks besides the file, as far as it matters here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Wishes {
-    conditional: bool,
-    codings: bool,
-    /// Something that only the slow way understands.
-    special: bool,
-}
-
-impl Wishes {
-    /// One look at each field line: by length first, then by name.
-    fn of(request: &Request<'_>) -> Wishes {
-        let mut wishes = Wishes::default();
-        for line in request.head().lines() {
-            let name = line.name.of(request.octets());
-            let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-            match name.len() {
-                5 => wishes.special |= is(b"range"),
-                6 => wishes.special |= is(b"expect"),
-                8 => wishes.special |= is(b"if-match") || is(b"if-range"),
-                13 => wishes.conditional |= is(b"if-none-match"),
-                15 => wishes.codings |= is(b"accept-encoding"),
-                17 => wishes.conditional |= is(b"if-modified-since"),
-                19 => wishes.special |= is(b"if-unmodified-since"),
-                _ => {}
-            }
-        }
-        wishes
-    }
-}
-
 impl Shelf {
     /// An empty shelf.
     pub(crate) fn new(capacity: usize, most_open: usize) -> Shelf {
-        let (index, hasher) = (HashMap::new(), RandomState::new());
-        Shelf { index, hasher, slots: Vec::new(), hand: 0, weight: 0, capacity, open: 0, most_open }
+        let (seed, straight) = (RandomState::new().build_hasher().finish(), HashMap::new());
+        let index = HashMap::default();
+        Shelf { index, seed, slots: Vec::new(), straight, hand: 0, weight: 0, capacity, open: 0, most_open }
     }
 
     fn find(&self, path: &[u8]) -> Option<usize> {
-        let slot = *self.index.get(&self.hasher.hash_one(path))?;
-        (*self.slots[slot].path == *path).then_some(slot)
+        let path = path.strip_prefix(b"/")?;
+        let slot = *self.index.get(&hash_from(self.seed, path))?;
+        (self.slots[slot].path() == path).then_some(slot)
+    }
+
+    fn key(&self, item: &Item) -> u64 {
+        hash_from(self.seed, item.path())
     }
 
     /// The answer to this request, if it lies ready and is still true.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Answer> {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, visit: &Visit) -> Option<Answer> {
         let (wishes, slot) = self.candidate(request)?;
         let item = &mut self.slots[slot];
-        if wishes.codings && item.negotiated {
-            let alone = item.alone.as_ref()?;
-            if root.look(&alone.folder).as_ref() != Some(&alone.meta) {
+        // A look that was made after a request has come holds for it, and for all that came with it.
+        if item.looked != visit.arrival {
+            if !item.is_true(&mut self.straight, root, visit.now) {
                 return self.forget(slot);
             }
+            item.looked = visit.arrival;
         }
-        if root.look(&item.place).as_ref() != Some(&item.meta) {
+        if wishes.codings && item.negotiated && !item.stands_alone(root) {
             return self.forget(slot);
         }
-        // A clock that was set back proves nothing.
-        if now.duration_since(item.proved).map_or(true, |since| since >= PROOF) {
-            if !root.is_plain(&item.place, &item.meta) {
-                return self.forget(slot);
-            }
-            item.proved = now;
-        }
         item.used = true;
-        if !wishes.conditional {
+        if !wishes.conditional && !wishes.part {
             return Some(item.whole());
         }
+        if wishes.has_exactly(request, &item.validators) {
+            return item.not_modified.clone().map(Answer::Ready);
+        }
         match precondition::evaluate(request, Some(&item.validators)) {
+            Verdict::Proceed { range_allowed: true } if wishes.part => item.part(request),
             Verdict::Proceed { .. } => Some(item.whole()),
             Verdict::NotModified => item.not_modified.clone().map(Answer::Ready),
             Verdict::Failed => None,
@@ -164,7 +152,7 @@ impl Shelf {
 
     /// Descriptors are short: the open files go, the small ones in memory stay.
     pub(crate) fn close_files(&mut self) {
-        while let Some(slot) = self.slots.iter().position(|item| item.file.is_some()) {
+        while let Some(slot) = self.slots.iter().position(|item| item.open.is_some()) {
             self.forget::<()>(slot);
         }
     }
@@ -189,8 +177,11 @@ impl Shelf {
         now: SystemTime,
     ) {
         match (response.status(), response.body()) {
-            (Status::OK, Body::File { file, from: 0, .. }) => {
-                if let Some(item) = make(request, response, file, root, index, now) {
+            // Who asks for parts never asks for the whole: a part teaches its head too.
+            (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) => {
+                let mut fields = response.fields().clone();
+                fields.remove("Content-Range");
+                if let Some(item) = making::make(request, &fields, file, root, index, now) {
                     self.put(item);
                 }
             }
@@ -207,11 +198,11 @@ impl Shelf {
     }
 
     fn put(&mut self, item: Item) {
-        if let Some(slot) = self.index.get(&self.hasher.hash_one(&*item.path)).copied() {
+        if let Some(slot) = self.index.get(&self.key(&item)).copied() {
             self.forget::<()>(slot);
         }
         let weight = item.weight();
-        let open = usize::from(item.file.is_some());
+        let open = usize::from(item.open.is_some());
         if weight > self.capacity || open > self.most_open {
             return;
         }
@@ -220,7 +211,8 @@ impl Shelf {
         }
         self.weight += weight;
         self.open += open;
-        self.index.insert(self.hasher.hash_one(&*item.path), self.slots.len());
+        let key = self.key(&item);
+        self.index.insert(key, self.slots.len());
         self.slots.push(item);
     }
 
@@ -241,122 +233,107 @@ impl Shelf {
     fn forget<T>(&mut self, slot: usize) -> Option<T> {
         let item = self.slots.swap_remove(slot);
         self.weight -= item.weight();
-        self.open -= usize::from(item.file.is_some());
-        self.index.remove(&self.hasher.hash_one(&*item.path));
+        self.open -= usize::from(item.open.is_some());
+        self.index.remove(&self.key(&item));
         if let Some(moved) = self.slots.get(slot) {
-            self.index.insert(self.hasher.hash_one(&*moved.path), slot);
+            let key = self.key(moved);
+            self.index.insert(key, slot);
         }
         None
     }
 }
 
 impl Item {
+    /// What it is asked for by, without the leading slash.
+    fn path(&self) -> &[u8] {
+        let place = self.place.octets();
+        &place[..place.len() - self.index]
+    }
+
+    /// Whether the same file still lies there, unchanged.
+    fn is_true(&mut self, straight: &mut Straight, root: &Root, now: SystemTime) -> bool {
+        if root.look_again(&self.place).as_ref() != Some(&self.meta) {
+            return false;
+        }
+        if !is_young(self.proved, now) {
+            let Some(proved) = prove(straight, self.place.folder(), root, now) else { return false };
+            self.proved = proved;
+        }
+        true
+    }
+
+    /// Whether no prepared coding has come to stand beside it.
+    fn stands_alone(&self, root: &Root) -> bool {
+        self.alone.as_ref().is_some_and(|alone| root.look_again(&alone.folder).as_ref() == Some(&alone.meta))
+    }
+
     fn whole(&self) -> Answer {
         let head = Arc::clone(&self.whole);
-        match &self.file {
-            Some(file) => Answer::ReadyFile(head, Arc::clone(file)),
+        match &self.open {
+            Some(open) => Answer::ReadyFile(head, Arc::clone(&open.file)),
             None => Answer::Ready(head),
         }
     }
 
+    /// The one part that the request asks for; several, none, and parts of small files are for the slow
+    /// way.
+    fn part(&self, request: &Request<'_>) -> Option<Answer> {
+        let Some(value) = request.field("range") else { return Some(self.whole()) };
+        let Open { file, fields } = self.open.as_deref()?;
+        let Selected::One(part) = range::select(value, self.meta.size) else { return None };
+        let body = Body::File { file: Arc::clone(file), from: part.from, len: part.len };
+        let response = Response::from_parts((Status::PARTIAL_CONTENT, fields.clone(), body));
+        Some(Answer::Now(response.field("Content-Range", range::content_range(part, self.meta.size))))
+    }
+
     fn weight(&self) -> usize {
         let not_modified = 512; // counted whether it is there or not, so that weights do not change
-        self.whole.weight() + not_modified + self.path.len() + self.place.len() + size_of::<Item>()
+        let fields = self.open.as_ref().map_or(0, |open| open.fields.octets().len());
+        self.whole.weight() + not_modified + fields + self.place.octets().len() + size_of::<Item>()
     }
 }
 
-/// The item of an answer of the slow way, if it is one that can be kept.
-fn make(
-    request: &Request<'_>,
-    response: &Response,
-    file: &Arc<File>,
-    root: &Root,
-    index: &[String],
-    now: SystemTime,
-) -> Option<Item> {
-    let path = request.path();
-    let fields = response.fields();
-    let plain = fields.get("Content-Encoding").is_none() && request.method() == Method::Get;
-    if !plain || path.len() > LONGEST_PATH {
-        return None;
+/// Whether a proof of that moment still holds. A clock that was set back proves nothing.
+fn is_young(proved: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(proved).is_ok_and(|since| since < PROOF)
+}
+
+/// When the way to this folder was tried at the door, which is now if it was too long ago: once a second
+/// for all files in it.
+fn prove(straight: &mut Straight, folder: &[u8], root: &Root, now: SystemTime) -> Option<SystemTime> {
+    if let Some(&proved) = straight.get(folder).filter(|&&proved| is_young(proved, now)) {
+        return Some(proved);
     }
-    let mut place = path.to_vec();
-    if path.ends_with(b"/") {
-        // Only the first name: the second one holds as long as the first is missing, and who knows that?
-        place.extend_from_slice(index.first()?.as_bytes());
+    if straight.len() >= MOST_STRAIGHT {
+        straight.clear();
     }
-    let meta = root.look(&place).filter(|meta| meta.kind == Kind::File)?;
-    let validators = Validators::of(&meta, Coding::Identity, now);
-    let settled = !validators.tag.is_weak() && validators.is_settled();
-    if !settled || fields.get("ETag") != Some(validators.tag.octets()) || !root.is_plain(&place, &meta) {
-        return None;
-    }
-    let negotiated = fields.get("Vary").is_some();
-    let alone = if negotiated { alone(root, &place, now) } else { None };
-    let (whole, file) = if meta.size <= SMALL {
-        (Prepared::new(Status::OK, fields, &read(file, meta.size)?), None)
-    } else {
-        (Prepared::without_content(Status::OK, fields, meta.size), Some(Arc::clone(file)))
-    };
-    // What was read is what was measured only if nothing has moved meanwhile.
-    if root.look(&place) != Some(meta) {
-        return None;
-    }
-    let whole = Arc::new(whole);
-    let (path, place) = (path.into(), place.into_boxed_slice());
-    Some(Item {
-        path,
-        place,
-        meta,
-        validators,
-        whole,
-        file,
-        not_modified: None,
-        alone,
-        negotiated,
-        used: false,
-        proved: now,
+    straight.remove(folder);
+    // A link at the end of the path is not followed by whoever looks, so the folder is all that matters.
+    root.is_straight(folder).then(|| {
+        straight.insert(folder.into(), now);
+        now
     })
 }
 
-/// The folder of a file, if no prepared coding of the file stands in it for certain.
-fn alone(root: &Root, place: &[u8], now: SystemTime) -> Option<Alone> {
-    let end = place.iter().rposition(|&o| o == b'/')?;
-    let folder: Box<[u8]> = place[..=end].into();
-    let meta = root.look(&folder)?;
-    if Validators::of(&meta, Coding::Identity, now).tag.is_weak() {
-        return None;
+/// A hash that is one already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
     }
-    for coding in Coding::PREPARED {
-        // A link counts too: the slow way follows it.
-        if !root.is_free(&[place, coding.suffix().as_bytes()].concat()) {
-            return None;
-        }
+
+    fn write(&mut self, octets: &[u8]) {
+        self.0 = hash_from(self.0, octets);
     }
-    (root.look(&folder) == Some(meta)).then_some(Alone { folder, meta })
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
 }
 
-/// The content, if all of it is in memory: a loop must not wait for a disk.
-fn read(file: &File, size: u64) -> Option<Vec<u8>> {
-    let mut content = vec![0; usize::try_from(size).ok()?];
-    let mut from = 0;
-    while from < content.len() {
-        from += read_now(file, &mut content[from..], from as u64).filter(|&count| count > 0)?;
-    }
-    Some(content)
-}
-
-#[cfg(target_os = "linux")]
-fn read_now(file: &File, room: &mut [u8], from: u64) -> Option<usize> {
-    use rustix::io::{ReadWriteFlags, preadv2};
-    let mut slices = [std::io::IoSliceMut::new(room)];
-    preadv2(file, &mut slices, from, ReadWriteFlags::NOWAIT).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read_now(file: &File, room: &mut [u8], from: u64) -> Option<usize> {
-    rustix::io::pread(file, room, from).ok()
-}
+mod making;
 
 #[cfg(test)]
 mod tests;

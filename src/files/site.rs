@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::cors::{Cors, varying};
+use super::board::Board;
+use super::cors::Cors;
 use super::gate;
-use super::listing;
-use super::media_type;
-use super::resource::{Found, Located, Miss, Place, Single, encode};
+use super::listing::{self, Made};
+use super::resource::{Found, Located, Miss, Place, Single};
 use super::retrieve::{self, retrieve};
 use super::rights::{Kind, Rights};
 use super::root::{Door, Root};
@@ -25,8 +25,12 @@ use super::shelf::Shelf;
 use super::writing::Writer;
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status, field};
-use crate::service::page::{self, Problem};
-use crate::service::{Answer, Body, Lane, Outcome, Response, Service, Visit};
+use crate::service::page::{self, MissingLine, Problem};
+use crate::service::{Answer, Lane, Outcome, Response, Service, Visit, guard};
+
+/// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
+/// is some hundred small files long.
+const BOARD_SHARE: usize = 4;
 
 /// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
 /// that nobody else touches.
@@ -35,6 +39,8 @@ pub struct Site {
     /// Small files that lie ready; none where looking at a file may wait for a network, or where an
     /// answer depends on who asks.
     pub(super) shelf: Option<Shelf>,
+    /// Listings that hang ready, under the same conditions.
+    pub(super) board: Option<Board>,
 }
 
 /// What all loops and workers read.
@@ -43,12 +49,15 @@ struct Shared {
     listing: bool,
     spa: Option<Vec<u8>>,
     headers: Vec<(String, String)>,
+    policy: Option<&'static str>,
     cors: Option<Cors>,
     cache_control: String,
     shelf: usize,
     open_files: usize,
     writer: Arc<Writer>,
     pages: listing::Pages,
+    /// The line of a 404, where it does not depend on who asks.
+    missing: Option<MissingLine>,
 }
 
 impl Site {
@@ -79,12 +88,13 @@ impl Site {
             place.root.sweep(&folder);
         }
         let writer = Writer { place: place.clone(), rights, max_body: settings.max_body, held: 0.into() };
-        Ok(Site::with(Arc::new(Shared {
+        let mut shared = Shared {
             place,
             writer: Arc::new(writer),
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             headers: settings.headers,
+            policy: settings.policy,
             cors: settings.cors.as_deref().map(|origin| Cors::new(origin, &rights.methods())),
             cache_control: match settings.cache {
                 Cache::Revalidate => "no-cache".into(),
@@ -95,14 +105,24 @@ impl Site {
             shelf: settings.shelf,
             open_files: settings.open_files,
             pages: listing::Pages::default(),
-        })))
+            missing: None,
+        };
+        if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
+            shared.missing = Some(MissingLine::new(|response| shared.dress(None, response)));
+        }
+        Ok(Site::with(Arc::new(shared)))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
-        let kept = shared.shelf > 0 && shared.cors.is_none() && shared.place.single.is_none();
-        let shelf =
-            (kept && shared.place.root.door() == Door::Cached).then(|| Shelf::new(shared.shelf, shared.open_files));
-        Site { shared, shelf }
+        let place = &shared.place;
+        let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
+        let kept = kept && place.root.door() == Door::Cached;
+        let board = shared.shelf / BOARD_SHARE;
+        let shelf = kept.then(|| Shelf::new(shared.shelf - board, shared.open_files));
+        // A folder in which nothing changes has no index either, unless that lay deeper.
+        let listed = kept && shared.listing && !place.index.iter().any(|name| name.contains('/'));
+        let board = listed.then(|| Board::new(board));
+        Site { shared, shelf, board }
     }
 
     /// One sentence on how the folder is held, for the banner.
@@ -119,18 +139,23 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
         let root = &self.shared.place.root;
-        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit.now)) {
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
+            return ready;
+        }
+        if let Some(ready) = self.board.as_mut().and_then(|board| board.answer(request, root, visit.now)) {
             return ready;
         }
         if let Some(answer) = self.shared.write(request, visit) {
             return answer;
         }
-        if let Some(response) = self.shared.answer(request, visit, false) {
+        if let Some((response, _)) = self.shared.answer(request, visit, false) {
             if let Some(shelf) = &mut self.shelf {
                 shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
             }
             return Answer::Now(response);
         }
+        let board = self.board.as_mut().filter(|_| !self.shared.place.hides(request.path()));
+        let hook = board.and_then(|board| board.hook(request, root));
         let (shared, visit) = (Arc::clone(&self.shared), *visit);
         let request = request.clone().into_owned();
         // A path that ends in a slash is a folder to be listed: seconds, if it has 100,000 entries.
@@ -138,8 +163,14 @@ impl Service for Site {
         Answer::Blocking(
             lane,
             Box::new(move || {
-                let busy = || shared.dress(Some(&request), gate::response(&request, &Errno::AGAIN.into()));
-                Outcome::Response(shared.answer(&request, &visit, true).unwrap_or_else(busy))
+                let Some((response, made)) = shared.answer(&request, &visit, true) else {
+                    let busy = gate::response(&request, &Errno::AGAIN.into());
+                    return Outcome::Response(shared.dress(Some(&request), busy));
+                };
+                if let (Some(hook), Some(made)) = (hook, made) {
+                    hook.hang(&request, &response, made, visit.now);
+                }
+                Outcome::Response(response)
             }),
         )
     }
@@ -160,6 +191,9 @@ impl Service for Site {
         if let Some(shelf) = &mut self.shelf {
             shelf.close_files();
         }
+        if let Some(board) = &mut self.board {
+            board.clear();
+        }
     }
 
     fn fork(&self) -> Box<dyn Service> {
@@ -168,12 +202,19 @@ impl Service for Site {
 }
 
 impl Shared {
-    /// `None`: a worker must look.
-    fn answer(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Option<Response> {
+    /// The answer, and for a listing what it was made from. `None`: a worker must look.
+    fn answer(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Option<(Response, Option<Made>)> {
+        let mut made = None;
         let response = match self.without_disk(request) {
             Some(response) => Ok(response),
-            None => self.with_disk(request, visit, may_block),
+            None => self.with_disk(request, visit, may_block, &mut made),
         };
+        if let Err(miss) = &response
+            && miss.is_not_found()
+            && let Some(line) = self.missing_line(request)
+        {
+            return Some((line, None));
+        }
         let response = match response {
             Err(Miss::WouldBlock) => return None,
             Err(Miss::Disk(error)) => match self.failure(request, &error, may_block) {
@@ -184,7 +225,7 @@ impl Shared {
             },
             Ok(response) => response,
         };
-        Some(self.dress(Some(request), response))
+        Some((self.dress(Some(request), response), made))
     }
 
     /// Steps 3 and 4 of the order: what the method alone decides.
@@ -210,7 +251,13 @@ impl Shared {
     }
 
     /// Steps 7 to 12.
-    fn with_disk(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Result<Response, Miss> {
+    fn with_disk(
+        &self,
+        request: &Request<'_>,
+        visit: &Visit,
+        may_block: bool,
+        made: &mut Option<Made>,
+    ) -> Result<Response, Miss> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
         let rights = self.writer.rights;
         let asks_what_works = request.method() == Method::Options;
@@ -220,14 +267,7 @@ impl Shared {
             varies_by_accept: false,
             sandbox: rights.fill(),
         };
-        let found = match self.place.find(request.path(), may_block) {
-            // A folder that is not shown may still take uploads.
-            Ok(Found::Directory(_)) if !(self.listing || asks_what_works && rights.any()) => Err(Miss::not_found()),
-            // The start of an application is its page, whatever that is called.
-            Ok(Found::Directory(_)) if self.spa.is_some() && request.path() == b"/" => Err(Miss::not_found()),
-            found => found,
-        };
-        let found = match found {
+        let found = match self.find(request, may_block) {
             Err(miss) if miss.is_not_found() => match self.application(request, may_block)? {
                 Some(page) => {
                     context.varies_by_accept = true;
@@ -264,9 +304,27 @@ impl Shared {
             Found::Directory(directory) => {
                 let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
                 let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
-                Ok(listing::respond(request, &directory, context))
+                let response;
+                (response, *made) = listing::respond(request, &directory, context);
+                Ok(response)
             }
             Found::Redirect { .. } => Err(Miss::not_found()),
+        }
+    }
+
+    /// What lies at the path, as far as it is to be seen.
+    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Found<'a>, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let is_write_asked_for = request.method() == Method::Options && self.writer.rights.any();
+        // The start of an application is its page, whatever that is called.
+        let is_start = self.spa.is_some() && request.path() == b"/";
+        match self.place.find(request.path(), may_block)? {
+            // A removed folder that is held open still looks like an empty one.
+            Found::Directory(_) if self.place.root.is_gone() => Err(Miss::not_found()),
+            Found::Directory(_) if is_start && reads => Err(Miss::not_found()),
+            // A folder that is not shown may still take uploads.
+            Found::Directory(_) if !(self.listing || is_start || is_write_asked_for) => Err(Miss::not_found()),
+            found => Ok(found),
         }
     }
 
@@ -306,62 +364,6 @@ impl Shared {
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
 
-    /// An error of the disk for the client: the site's own page if it has one, else ours.
-    fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
-        let (mut problem, note) = gate::explain(error);
-        let mut response = None;
-        if accepts_html(request) {
-            response = self.own_page(problem.status, may_block)?;
-        }
-        if response.is_none() && problem.status == Status::NOT_FOUND {
-            let (label, href) = match &self.place.single {
-                Some(single) => ("Open the file".to_string(), encode(&single.url)),
-                None if accepts_html(request) => {
-                    let href = self.place.nearest_folder(request.path(), may_block)?;
-                    let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
-                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
-                    (label, href)
-                }
-                None => ("Home".into(), "/".into()),
-            };
-            problem.sentence =
-                format!("There is no file or folder called {} on this server.", page::shown(request.path()));
-            let away = href != "/" && self.place.single.is_none();
-            problem.links.push((label, href));
-            if away {
-                problem.links.push(("Home".into(), "/".into()));
-            }
-        }
-        let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
-        if self.spa.is_some() {
-            response = varying(response, "Accept");
-        }
-        Ok(gate::finish(response, note))
-    }
-
-    /// `404.html` and its kin, as the site's author wrote them.
-    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Miss> {
-        let path: &[u8] = match status {
-            _ if self.place.single.is_some() => return Ok(None),
-            Status::NOT_FOUND => b"/404.html",
-            Status::FORBIDDEN => b"/403.html",
-            Status::INTERNAL_SERVER_ERROR => b"/500.html",
-            _ => return Ok(None),
-        };
-        match self.place.open_file(path, may_block) {
-            Ok((file, meta)) => {
-                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
-                let media_type = media_type::of(path);
-                let response = Response::new(status).field("Content-Type", media_type.as_bytes());
-                // This page too may have been uploaded.
-                let response = retrieve::sandboxed(response, &media_type, self.writer.rights.fill());
-                Ok(Some(response.field("Vary", "Accept").with_body(body)))
-            }
-            Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
-            Err(Miss::Disk(_)) => Ok(None),
-        }
-    }
-
     /// The fields every response carries; those of the command line come last and win.
     fn dress(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
         response = response.replace_field("X-Content-Type-Options", "nosniff");
@@ -372,6 +374,7 @@ impl Shared {
         if let Some(cors) = &self.cors {
             response = cors.admit(request.and_then(|request| request.field("origin")), response);
         }
+        response = self.policy.into_iter().fold(response, guard::mark);
         for (name, _) in &self.headers {
             response = response.without_field(name);
         }
@@ -390,6 +393,7 @@ fn allowing(allow: &str) -> Response {
     Response::new(Status::NO_CONTENT).field("Allow", allow)
 }
 
+mod failure;
 mod write;
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! For tests: requests out of octets, folders that vanish.
 
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::http::{Connection, Event, Limits, Request};
+use super::Site;
+use crate::http::{Connection, Event, HttpDate, Length, Limits, Method, Request, Transfer};
+use crate::service::{Answer, Body, Outcome, Service, Visit};
 
 /// The request these octets are.
 #[track_caller]
@@ -68,4 +72,81 @@ pub(crate) fn age(path: &Path, seconds: u64) {
 /// A moment at which every file just written is old.
 pub(crate) fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
+}
+
+/// What a client would get, and whether it lay ready.
+pub(crate) struct Got {
+    pub(crate) octets: String,
+    pub(crate) ready: bool,
+    /// Whether a worker had to look.
+    pub(crate) worked: bool,
+}
+
+/// What this request gets now.
+#[track_caller]
+pub(crate) fn fetch(site: &mut Site, head: &str) -> Got {
+    fetch_at(site, head, SystemTime::now())
+}
+
+/// What it gets at this moment.
+#[track_caller]
+pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
+    let local = SocketAddr::from(([127, 0, 0, 1], 80));
+    let visit = Visit { peer: local, local, now, arrival: arrival() };
+    let mut connection = Connection::new(Limits::default());
+    let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
+    let answer = site.answer(&request, &visit);
+    let mut worked = false;
+    let (date, mut out) = (HttpDate::from_second(0), Vec::new());
+    let response = match answer {
+        Answer::Ready(prepared) => {
+            connection.respond_prepared(&prepared, &date, &mut out);
+            return Got { octets: String::from_utf8(out).unwrap(), ready: true, worked: false };
+        }
+        Answer::ReadyFile(head, file) => {
+            connection.respond_prepared(&head, &date, &mut out);
+            let len = if connection.method() == Method::Head { 0 } else { head.content_len() };
+            let mut content = vec![0; len as usize];
+            file.read_exact_at(&mut content, 0).unwrap();
+            out.extend(content);
+            return Got { octets: String::from_utf8(out).unwrap(), ready: true, worked: false };
+        }
+        Answer::Now(response) => response,
+        Answer::Blocking(_, job) => match job() {
+            Outcome::Response(response) => {
+                worked = true;
+                response
+            }
+            Outcome::Again(_) => panic!("nothing to ask again"),
+        },
+        _ => panic!("no content is wanted"),
+    };
+    let (status, fields, body) = response.into_parts();
+    let transfer = connection.respond(status, &fields, Length::Known(body.len()), &date, &mut out);
+    match body {
+        Body::File { file, from, len } if transfer != Transfer::Nothing => {
+            let mut content = vec![0; len as usize];
+            file.read_exact_at(&mut content, from).unwrap();
+            out.extend(content);
+        }
+        Body::Octets(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
+        _ => {}
+    }
+    Got { octets: String::from_utf8(out).unwrap(), ready: false, worked }
+}
+
+/// A request for `path`.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+/// The same with a field more.
+pub(crate) fn with(path: &str, field: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
+}
+
+/// Every request of a test comes by itself.
+pub(crate) fn arrival() -> u64 {
+    static ARRIVALS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    ARRIVALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }

@@ -126,7 +126,9 @@ impl Target {
                 Ok((home, spot))
             }
             Ok((home, _)) => Ok((home, Spot::Free)),
-            Err(Errno::NOENT) => Err(call.conflict("Too many folders on this path are missing.")),
+            Err(Errno::NOENT) if !call.writer.place.root.is_gone() => {
+                Err(call.conflict("Too many folders on this path are missing."))
+            }
             Err(error) => Err(call.failure(error)),
         }
     }

@@ -157,7 +157,7 @@ struct Dates {
 impl Validators {
     /// Those of a file, measured at `now` or later.
     pub fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
-        let hash = [
+        let sum = [
             meta.inode,
             meta.size,
             meta.modified.0 as u64,
@@ -173,18 +173,14 @@ impl Validators {
             + (if whole_seconds { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
         let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
         Validators {
-            tag: EntityTag::new(hash, coding, settled > now.as_nanos() as i128),
+            tag: EntityTag::new(sum, coding, settled > now.as_nanos() as i128),
             dates: Some(Dates { modified: second(meta.modified), changed: second(meta.changed), now: now.as_secs() }),
         }
     }
 
     /// Those of content made for this response: a hash of all its octets, no date.
     pub fn of_content(content: &[u8]) -> Validators {
-        let mut chunks = content.chunks_exact(8);
-        let word = |octets: &[u8]| octets.iter().fold(0, |sum, &o| sum << 8 | u64::from(o));
-        let hash = chunks.by_ref().fold(mix(SEED, content.len() as u64), |sum, chunk| mix(sum, word(chunk)));
-        let hash = mix(hash, word(chunks.remainder()));
-        Validators { tag: EntityTag::new(hash, Coding::Identity, false), dates: None }
+        Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
 
     /// The same with a strong tag: for a file that was just published, and for a condition on a write.
@@ -234,8 +230,20 @@ fn nanoseconds((seconds, nanoseconds): Moment) -> i128 {
 /// Any odd number would do; it is part of every tag, so it never changes.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// The hash of all these octets.
+pub(crate) fn hash(octets: &[u8]) -> u64 {
+    hash_from(SEED, octets)
+}
+
+/// The same with another beginning: nobody who does not know it can choose octets that collide.
+pub(crate) fn hash_from(seed: u64, octets: &[u8]) -> u64 {
+    let (words, rest) = octets.as_chunks();
+    let sum = words.iter().fold(mix(seed, octets.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
+    mix(sum, rest.iter().fold(0, |word, &o| word << 8 | u64::from(o)))
+}
+
 /// Takes one word into the hash: the finaliser of splitmix64, after which every bit depends on every bit.
-fn mix(sum: u64, word: u64) -> u64 {
+pub(crate) fn mix(sum: u64, word: u64) -> u64 {
     let mut z = (sum ^ word).wrapping_add(SEED);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

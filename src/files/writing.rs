@@ -108,6 +108,9 @@ impl Call {
         let error = error.into();
         let creates = self.request.method() == Method::Put;
         match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.writer.place.root.is_gone() => {
+                gate::gone(&self.request)
+            }
             Some(Errno::NOTDIR) if creates => self.conflict("A file lies where this path needs a folder."),
             Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) if creates => {
                 self.conflict("The disk of this server cannot hold a file of that name.")

@@ -248,7 +248,16 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
 
 /// Appends the size line of a chunk of `size` octets.
 pub fn encode_size(size: u64, out: &mut Vec<u8>) {
+    encode_size_with(size, "", out);
+}
+
+/// The same with an extension behind the size, unless it is empty. One that could end the line is left out.
+pub fn encode_size_with(size: u64, extension: &str, out: &mut Vec<u8>) {
     octet::push_hexadecimal(out, size);
+    if !extension.is_empty() && extension.bytes().all(is_field_octet) {
+        out.push(b';');
+        out.extend_from_slice(extension.as_bytes());
+    }
     out.extend_from_slice(b"\r\n");
 }
 

@@ -25,7 +25,7 @@
 
 use super::chunked::{Chunk, Decoder};
 use super::date::HttpDate;
-use super::fault::{Fault, Refusal};
+use super::fault::Refusal;
 use super::framing;
 use super::head::{Head, Scan, Scanned};
 use super::limits::Limits;
@@ -34,6 +34,8 @@ use super::prepared::Prepared;
 use super::response::{self, Fields, Length, Persistence, Transfer};
 use super::status::Status;
 use super::{Expectation, Framing, Request, Version};
+
+mod ending;
 
 pub use super::event::{EndOfInput, Event, Next, Phase, Step};
 
@@ -96,11 +98,6 @@ impl Connection {
     /// The method of the request being answered; [`Method::Other`] before one was understood.
     pub fn method(&self) -> Method {
         self.method
-    }
-
-    /// The version of the request being answered.
-    pub fn version(&self) -> Version {
-        self.version
     }
 
     /// Whether the connection will go on after this exchange.
@@ -253,44 +250,6 @@ impl Connection {
         Step { used: 0, event: Event::Refused(refusal) }
     }
 
-    /// The client has ended its side. Say so after the last of its octets was shown: a request that
-    /// waits in the caller's input is one the client still wants answered.
-    pub fn end_of_input(&mut self) -> EndOfInput {
-        self.persistent = false;
-        let fault = match self.reading {
-            _ if self.writing == Writing::Done => return EndOfInput::Clean,
-            Reading::Head(scan) if scan.has_begun() => Fault::TruncatedHead,
-            Reading::Length(1..) | Reading::Chunked(_) if self.writing == Writing::Owed => Fault::TruncatedContent,
-            Reading::Head(_) => {
-                self.reading = Reading::Shut;
-                return EndOfInput::Clean;
-            }
-            _ => return EndOfInput::AnswerOwed,
-        };
-        EndOfInput::Refused(self.give_up(fault))
-    }
-
-    /// The time for a head or for content has run out; `None` when nothing was being waited for that
-    /// deserves an answer.
-    pub fn time_out(&mut self) -> Option<Refusal> {
-        match self.phase() {
-            Phase::Head => Some(self.give_up(Fault::SlowHead)),
-            Phase::Content if self.writing == Writing::Owed => Some(self.give_up(Fault::SlowContent)),
-            _ => None,
-        }
-    }
-
-    /// Refuses what never came, at the place it should have come to.
-    fn give_up(&mut self, fault: Fault) -> Refusal {
-        let at = match self.reading {
-            Reading::Head(scan) => scan.seen() as u64,
-            _ => self.position + self.pending,
-        };
-        let refusal = Refusal { fault, at, len: 0 };
-        self.refuse(refusal);
-        refusal
-    }
-
     /// Whether the client may wait for 100 (Continue) before it sends the content (RFC 9110 §10.1.1).
     pub fn continue_is_due(&self) -> bool {
         self.waits && self.writing == Writing::Owed
@@ -326,13 +285,12 @@ impl Connection {
     ) -> Transfer {
         debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
         self.settle();
-        let mut line = None;
-        let mut transfer = Transfer::Nothing;
+        let (mut line, mut transfer) = (None, Transfer::Nothing);
         if !status.forbids_content() {
             (line, transfer) = match (length, self.version) {
                 (Length::Known(length), _) => (Some(("Content-Length", length)), Transfer::Exactly(length)),
                 (Length::Unknown, Version::Http11) => (Some(("Transfer-Encoding", 0)), Transfer::Chunked),
-                (Length::Unknown, Version::Http10) => {
+                (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => {
                     // Nothing but the close can tell the end, to a HEAD's reader too.
                     self.persistent = false;
                     (None, Transfer::UntilClose)
@@ -350,6 +308,12 @@ impl Connection {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle();
         prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.writing = Writing::Sending;
+    }
+
+    /// Somebody else writes the octets of this response: nobody knows where they end, so it is the last.
+    pub fn respond_verbatim(&mut self) {
+        self.persistent = false;
         self.writing = Writing::Sending;
     }
 
@@ -401,6 +365,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Fault;
 
     fn connection() -> Connection {
         Connection::new(Limits::default())

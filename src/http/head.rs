@@ -5,7 +5,7 @@
 //! (which RFC 9110 §2.5 wants answered as 1.1), and gives no position with an error. So:
 //!
 //! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
-//! 2. read the request line here,
+//! 2. read the request line ([`super::request_line`]),
 //! 3. let httparse take the field lines, and recompute positions from the addresses of its slices,
 //! 4. where it refuses, walk the lines once more for the exact octet ([`field::diagnose`]).
 //!
@@ -15,12 +15,15 @@
 //! before the head is complete is refused at the earliest octet that proves it, in the same order in
 //! which a complete head is checked. The corpus feeds every case whole, bytewise and at every split.
 
+use memchr::memchr;
+
 use super::fault::{Fault, Refusal};
 use super::field;
 use super::limits::Limits;
 use super::method::Method;
-use super::octet::{is_target_octet, is_tchar, trim};
-use super::target::{self, Form, Target};
+use super::octet::trim;
+use super::request_line::{RequestLine, overlong, too_large};
+use super::target::{self, Form};
 use super::{Span, Version};
 
 /// The first octet of a TLS record that carries a handshake (RFC 8446 §5.1).
@@ -99,7 +102,7 @@ impl Scan {
         }
         let bound = message.len().min(limits.head);
         let mut line = None;
-        while let Some(found) = message[self.at..bound].iter().position(|&o| o == b'\n') {
+        while let Some(found) = memchr(b'\n', &message[self.at..bound]) {
             let end = self.at + found;
             if end == self.line || message[end - 1] != b'\r' {
                 return Scanned::Refused(Refusal::new(Fault::BareLf, end, 1));
@@ -150,100 +153,6 @@ impl Scan {
     }
 }
 
-fn too_large(limits: &Limits) -> Refusal {
-    Refusal::new(Fault::HeadTooLarge, limits.head, 0)
-}
-
-/// What makes a request line too long that has not ended within the bound of a head.
-fn overlong(line: &[u8], limits: &Limits) -> Refusal {
-    let Some(first) = line.iter().position(|&o| o == b' ') else { return too_large(limits) };
-    let target = &line[first + 1..];
-    let len = target.iter().position(|&o| o == b' ').unwrap_or(target.len());
-    if len <= limits.target && len < target.len() {
-        return too_large(limits);
-    }
-    let at = len.min(limits.target);
-    Refusal::new(Fault::TargetTooLong, first + 1 + at, len - at)
-}
-
-/// The request line: method, target, version, and where they lie.
-#[derive(Clone, Debug)]
-pub struct RequestLine {
-    /// The method.
-    pub method: Method,
-    /// Where its name lies.
-    pub method_span: Span,
-    /// The target.
-    pub target: Target,
-    /// The version the client speaks.
-    pub version: Version,
-    /// Where it lies.
-    pub version_span: Span,
-    /// Octets of the line, CR LF included.
-    pub len: usize,
-}
-
-impl RequestLine {
-    fn of_checked(message: &[u8], limits: &Limits) -> Result<RequestLine, Refusal> {
-        let end = message.iter().position(|&o| o == b'\r').unwrap_or(message.len());
-        RequestLine::parse(message, end, limits)
-    }
-
-    /// Reads `method SP target SP version` from the `end` octets at the start of the message.
-    fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, Refusal> {
-        let line = &message[..end];
-        let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
-        if let Some(at) = line.iter().position(|&o| o == b'\r') {
-            return refuse(Fault::BareCr, at, 1);
-        }
-        let first = line.iter().position(|&o| o == b' ').unwrap_or(end);
-        if let Some(at) = line[..first].iter().position(|&o| !is_tchar(o)) {
-            return refuse(Fault::MethodName, at, 1);
-        }
-        if first == 0 || first == end {
-            return refuse(Fault::RequestLine, first, 0);
-        }
-        let at = first + 1;
-        let len = line[at..].iter().position(|&o| o == b' ').unwrap_or(end - at);
-        if len > limits.target {
-            return refuse(Fault::TargetTooLong, at + limits.target, len - limits.target);
-        }
-        if len == 0 {
-            return refuse(Fault::RequestLine, at, 1.min(end - at));
-        }
-        if at + len == end {
-            // A tab in the place of the space is the mistake, and not that the version is missing.
-            return match line[at..].iter().position(|&o| !is_target_octet(o)) {
-                Some(bad) => refuse(Fault::TargetOctet, at + bad, 1),
-                None => refuse(Fault::NoVersion, end, 0),
-            };
-        }
-        let method = Method::of(&line[..first]);
-        let version_span = Span::new(at + len + 1, end - at - len - 1);
-        let version = version(version_span.of(line), version_span.start())?;
-        let target = Target::parse(message, Span::new(at, len), method)?;
-        Ok(RequestLine { method, method_span: Span::new(0, first), target, version, version_span, len: end + 2 })
-    }
-}
-
-/// HTTP-version = "HTTP" "/" DIGIT "." DIGIT, case-sensitive (RFC 9112 §2.3). Any 1.x is answered as
-/// the highest 1.x known here (RFC 9110 §2.5).
-fn version(octets: &[u8], at: usize) -> Result<Version, Refusal> {
-    match octets {
-        b"HTTP/1.0" => Ok(Version::Http10),
-        b"" => Err(Refusal::new(Fault::NoVersion, at, 0)),
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            Err(Refusal::new(Fault::VersionUnsupported, at, octets.len()))
-        }
-        _ if octets.first() == Some(&b' ') || octets.contains(&b' ') => {
-            let space = octets.iter().position(|&o| o == b' ').unwrap_or(0);
-            Err(Refusal::new(Fault::RequestLine, at + space, 1))
-        }
-        _ => Err(Refusal::new(Fault::VersionSyntax, at, octets.len())),
-    }
-}
-
 /// Where one field line lies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FieldLine {
@@ -276,6 +185,20 @@ pub struct Head {
     count: usize,
     /// All lines, when they are more than a few.
     many: Box<[FieldLine]>,
+    /// A bit for each name that is there ([`name_bit`]).
+    names: u64,
+}
+
+/// One of 64 bits for a field name, whatever its case. A request is asked for some twenty fields and
+/// has four of them: a bit that is not set answers without a look at any line.
+const fn name_bit(name: &[u8]) -> u64 {
+    let len = name.len();
+    if len == 0 {
+        return 0;
+    }
+    // Lower case; what it makes of other octets does not matter, as long as it is always the same.
+    let (first, last) = ((name[0] | 0x20) as usize, (name[len - 1] | 0x20) as usize);
+    1 << ((len * 5 + first + last * 3) % 64)
 }
 
 /// Field lines that are kept inline, so that the head of a browser costs no allocation, and moving it
@@ -286,7 +209,7 @@ impl Head {
     /// Reads the field lines of a complete head and checks Host.
     pub fn parse(octets: &[u8], line: RequestLine) -> Result<Head, Refusal> {
         let few = [FieldLine::default(); FEW];
-        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), line };
+        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), names: 0, line };
         head.read_fields(octets)?;
         head.check_host(octets)?;
         Ok(head)
@@ -305,7 +228,8 @@ impl Head {
     /// Where the values of every field line of this name lie.
     pub fn spans<'a, 'n>(&'a self, octets: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
         let wanted = name.as_bytes();
-        self.lines()
+        let lines = if self.names & name_bit(wanted) == 0 { &[] } else { self.lines() };
+        lines
             .iter()
             .filter(move |l| l.name.len() == wanted.len() && l.name.of(octets).eq_ignore_ascii_case(wanted))
             .map(|l| l.value)
@@ -318,6 +242,7 @@ impl Head {
             Ok(httparse::Status::Complete((_, found))) => {
                 for (slot, header) in self.few.iter_mut().zip(found.iter()) {
                     *slot = FieldLine::of(header, octets);
+                    self.names |= name_bit(header.name.as_bytes());
                 }
                 self.count = found.len();
                 Ok(())
@@ -333,6 +258,7 @@ impl Head {
         match httparse::parse_headers(&octets[self.line.len..], &mut room) {
             Ok(httparse::Status::Complete((_, found))) => {
                 self.many = found.iter().map(|header| FieldLine::of(header, octets)).collect();
+                self.names = u64::MAX;
                 Ok(())
             }
             _ => Err(self.blame(octets)),

@@ -22,6 +22,7 @@
 //! | [`field`] | field lines, lists, parameters, weights |
 //! | [`date`] | three forms in, one form out |
 //! | [`target`] | the four target forms; one decoding of the path |
+//! | [`request_line`] | method, target, version, and where they lie |
 //! | [`head`] | where a head ends and where its parts lie |
 //! | [`framing`] | how long the content is |
 //! | [`chunked`] | content in chunks |
@@ -48,6 +49,7 @@ pub mod method;
 pub mod octet;
 pub mod prepared;
 mod request;
+pub mod request_line;
 pub mod response;
 pub mod status;
 pub mod target;

@@ -18,6 +18,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::Span;
 use super::fault::{Fault, Refusal};
 use super::method::Method;
@@ -145,6 +147,10 @@ pub fn authority(octets: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// reg-name of RFC 3986 §3.2.2: name octets and whole `%XX`.
 fn is_registered_name(mut host: &[u8]) -> bool {
+    // Hardly any is encoded, and each request has one.
+    if host.iter().all(|&o| is_name_octet(o)) {
+        return true;
+    }
     loop {
         match host {
             [] => return true,
@@ -160,7 +166,11 @@ fn is_registered_name(mut host: &[u8]) -> bool {
 /// Borrowed when nothing was encoded, which is every hot path: then no octet is copied.
 pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     let mut decoded = Cow::Borrowed(path);
-    if path.contains(&b'%') {
+    let encoded = memchr(b'%', path).is_some();
+    if !encoded && !path.starts_with(b".") && !path.windows(2).any(|two| two == b"/.") {
+        return Ok(decoded);
+    }
+    if encoded {
         let mut out = Vec::with_capacity(path.len());
         let mut at = 0;
         while let Some(&octet) = path.get(at) {

@@ -11,14 +11,15 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::client::{Client, Context, Last};
+use super::client::Client;
 use super::cold;
+use super::context::{Context, Last};
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
-use super::intake::{Collecting, Errand, Intake, Receiving};
+use super::intake::{Collecting, Errand, Intake, Receiving, Then};
 use super::journal::Entry;
 use super::seat::Seat;
-use crate::http::{Fault, Framing, Length, Method, Next, Prepared, Refusal, Request, Status, Transfer};
+use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Refusal, Request, Status, Transfer, Version};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Visit};
 
@@ -27,7 +28,7 @@ const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
 impl Client {
     /// A request has come.
-    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
+    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
         self.deadline.renew();
         self.exchange.reason = None;
@@ -35,11 +36,11 @@ impl Client {
         if cx.journal.is_on() {
             self.exchange.entry = Some(Box::new(Entry::of(&request, cx.wall)));
         }
-        self.ask(request, framing, cx);
+        self.ask(request, framing, arrival, cx);
     }
 
-    fn ask(&mut self, request: Request<'_>, framing: Framing, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         match answer {
@@ -56,27 +57,40 @@ impl Client {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
             }
-            Ok(Answer::Collect { limit, .. } | Answer::Receive { limit, .. }) if too_long(framing, limit) => {
-                self.deliver(problem(Status::CONTENT_TOO_LARGE, &request, cx), cx);
+            Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
+                if too_long(framing, limit) =>
+            {
+                self.deliver(too_large(limit, &request, cx), cx);
+            }
+            Ok(Answer::Verbatim(verbatim)) => {
+                self.intake = Intake::Discarding;
+                self.perform_verbatim(*verbatim, cx);
             }
             Ok(Answer::Collect { limit, then }) => {
-                self.intake = Intake::Collecting(Box::new(Collecting::new(limit, then, request.into_owned())));
-                self.connection.continue_(self.outbox.buffer(cx.spare));
-                if !framing.has_content() {
-                    self.end_content(cx);
-                }
+                self.collect(Collecting::new(limit, Then::Content(then), request.into_owned()), framing, cx);
+            }
+            Ok(Answer::CollectRaw { limit, then }) => {
+                self.collect(Collecting::new(limit, Then::Received(then), request.into_owned()), framing, cx);
             }
             Ok(Answer::Receive { limit, open }) => {
                 self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
                     return self.deliver(problem(BUSY, &request, cx), cx);
                 }
-                let mut receiving = Receiving::new(limit, request.into_owned());
+                let mut receiving = Receiving::new(limit, request.into_owned(), cx.now);
                 if !framing.has_content() {
                     receiving.complete();
                 }
                 self.intake = Intake::Receiving(Box::new(receiving));
             }
+        }
+    }
+
+    fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context<'_>) {
+        self.intake = Intake::Collecting(Box::new(collecting));
+        self.connection.continue_(self.outbox.buffer(cx.spare));
+        if !framing.has_content() {
+            self.end_content(cx);
         }
     }
 
@@ -94,8 +108,8 @@ impl Client {
     pub(super) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(collecting) => problem(Status::CONTENT_TOO_LARGE, &collecting.request, cx),
-                Intake::Receiving(receiving) => problem(Status::CONTENT_TOO_LARGE, &receiving.request, cx),
+                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
+                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
                 _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
@@ -107,10 +121,12 @@ impl Client {
     pub(super) fn end_content(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
+            Intake::Collecting(collecting) if !collecting.fits() => {
+                self.deliver(too_large(collecting.limit, &collecting.request, cx), cx);
+            }
             Intake::Collecting(collecting) => {
-                let Collecting { octets, then, request, .. } = *collecting;
-                let job = move || Finished::Outcome(Outcome::Response(then(octets)));
-                self.away = cx.desk.submit(self.seat, Lane::Long, job);
+                let (job, request) = collecting.finish();
+                self.away = cx.desk.submit(self.seat, Lane::Long, move || Finished::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
@@ -140,13 +156,18 @@ impl Client {
             self.warming = false;
             return;
         }
+        if let Finished::Asked(asked) = finished {
+            return self.answered(asked, cx);
+        }
         self.away = false;
         self.warming = false;
+        // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
+        cx.arrivals.next();
         let response = match finished {
             Finished::Outcome(Outcome::Response(response)) => response,
             Finished::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
-                return self.ask(*request, framing, cx);
+                return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
                 self.connection.continue_(self.outbox.buffer(cx.spare));
@@ -154,7 +175,7 @@ impl Client {
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
             Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Warmed | Finished::Panicked => {
+            Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
                 cx.service.dress(None, response).with_note(note)
@@ -180,8 +201,18 @@ impl Client {
 
     /// The octets are no request, or no whole one.
     pub(super) fn refuse(&mut self, refusal: Refusal, head: &[u8], cx: &mut Context<'_>) {
+        let ended = match refusal.fault {
+            Fault::TlsHandshake => Ended::TlsHandshake,
+            Fault::SlowHead => Ended::TimedOut(Phase::Head),
+            Fault::SlowContent => Ended::TimedOut(Phase::Content),
+            _ => Ended::Refused,
+        };
+        self.refuse_for(refusal, ended, head, cx);
+    }
+
+    /// The same; the connection ends for `reason` then.
+    pub(super) fn refuse_for(&mut self, refusal: Refusal, reason: Ended, head: &[u8], cx: &mut Context<'_>) {
         let head = &head[..head.len().min(cx.limits.head)];
-        let reason = if refusal.fault == Fault::TlsHandshake { Ended::TlsHandshake } else { Ended::Refused };
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
             // It was answered before its content turned out to be broken.
@@ -194,8 +225,11 @@ impl Client {
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall };
-        let response = cx.service.refuse(&refusal, head, &visit).with_note(refusal.fault.name());
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
+        let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
+            Ended::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
+            _ => refusal.fault.name().to_string(),
+        });
         self.deliver(response, cx);
     }
 
@@ -208,29 +242,40 @@ impl Client {
             self.connection.forbid_persistence();
         }
         self.note(&response, cx);
+        if response.is_scripted() {
+            return self.perform(response, cx);
+        }
         let (status, fields, body) = response.into_parts();
         let gathered = self.outbox.gathered();
         let buffer = self.outbox.buffer(cx.spare);
         let before = buffer.len();
-        let transfer = self.connection.respond(status, &fields, Length::Known(body.len()), cx.date, buffer);
+        let transfer = self.connection.respond(status, &fields, body.length(), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         let head = buffer.len() - before;
         // What is still gathered from the answers before it leaves first.
         self.exchange.head = self.outbox.gathered() as u64;
+        self.is_delimited(transfer);
         if transfer != Transfer::Nothing {
             match self.outbox.push(body) {
                 Ok(true) => {}
-                Ok(false) => self.last = Some(Last::Close(Ended::FileShrank)),
+                Ok(false) => self.last = Some(Last::Cut(Ended::FileShrank)),
                 Err(error) => {
                     log::error!("a file cannot be read: {error}");
-                    self.last = Some(Last::Close(Ended::Failed));
+                    self.last = Some(Last::Cut(Ended::Failed));
                 }
             }
         }
         if !self.outbox.has_parts() {
             let content = (self.outbox.gathered() - gathered - head) as u64;
             self.finish(content, cx);
+        }
+    }
+
+    /// The end of the connection may be what ends the content.
+    pub(super) fn is_delimited(&mut self, transfer: Transfer) {
+        if transfer == Transfer::UntilClose {
+            self.exchange.reason.get_or_insert(Ended::Delimited);
         }
     }
 
@@ -249,7 +294,7 @@ impl Client {
             Some(file) => {
                 self.exchange.sent = 0;
                 self.exchange.head = self.outbox.gathered() as u64;
-                self.outbox.push_file(file, content);
+                self.outbox.push_range(file, 0, content);
             }
         }
     }
@@ -279,28 +324,36 @@ impl Client {
 
     /// The outbox is empty.
     pub(super) fn all_sent(&mut self, cx: &mut Context<'_>) {
-        if self.exchange.status.is_some() {
+        if self.play.is_some() {
+            self.play_on(cx);
+        } else if self.exchange.status.is_some() {
             let content = self.exchange.sent.saturating_sub(self.exchange.head);
             self.finish(content, cx);
         }
     }
 
     /// The answer has left completely.
-    fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
+    pub(super) fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
         self.exchange.end(self.peer, content, cx.wall, cx.journal);
         if self.last.is_some() {
             return;
         }
-        let reason = self.exchange.reason.unwrap_or(match () {
-            () if cx.draining => Ended::Draining,
-            () if self.connection.content_is_due() => Ended::ContentUnread,
-            () => Ended::Finished,
-        });
         match self.connection.sent() {
             Next::Request | Next::Discard => {}
-            Next::Linger => self.last = Some(Last::Stages(reason)),
-            Next::Close => self.last = Some(Last::Close(reason)),
+            Next::Linger => self.last = Some(Last::Stages(self.why(cx.draining))),
+            Next::Close => self.last = Some(Last::Close(self.why(cx.draining))),
         }
+    }
+
+    /// Why this exchange was the last one.
+    fn why(&self, draining: bool) -> Ended {
+        self.exchange.reason.unwrap_or_else(|| match self.connection.close_asked_by() {
+            _ if draining => Ended::Draining,
+            _ if self.connection.content_is_due() => Ended::ContentUnread,
+            Some(Version::Http10) => Ended::Http10,
+            Some(Version::Http11) => Ended::Finished,
+            None => Ended::Chosen,
+        })
     }
 }
 
@@ -314,16 +367,24 @@ fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response 
     cx.service.dress(Some(request), page::problem(request, &Problem::new(status)))
 }
 
+/// The same for more content than `limit`.
+fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), page::problem(request, &Problem::too_large(limit)))
+}
+
 fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {
     match errand {
         Errand::Write(mut sink, block) => desk.submit(seat, Lane::Long, move || {
             let result = sink.write(&block);
             Finished::Wrote(result.map(|()| sink), block)
         }),
-        Errand::Finish(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+        Errand::Finish(mut sink, block, meter) => desk.submit(seat, Lane::Long, move || {
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
             Finished::Outcome(Outcome::Response(match written {
-                Ok(()) => sink.finish(),
+                Ok(()) => {
+                    sink.measured(&meter);
+                    sink.finish()
+                }
                 Err(response) => response,
             }))
         }),

@@ -14,78 +14,25 @@
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use mio::net::TcpStream;
 
-use super::deadline::{Deadline, Timeouts};
-use super::desk::Desk;
+use super::context::{Context, Last};
+use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
-use super::journal::Journal;
-use super::outbox::{Flushed, Outbox, Sent, Spare};
+use super::outbox::{Flushed, How, Outbox};
+use super::play::Play;
 use super::seat::Seat;
-use crate::http::{Connection, HttpDate, Limits, Phase};
-use crate::service::Service;
-use crate::wire::Tape;
-use crate::wire::tape::What;
+use crate::http::{Connection, Phase};
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
 pub(super) const REQUESTS_PER_TURN: usize = 16;
 /// Reads of one client in one turn: at 64 KiB each, a fast upload has 1 MiB before others come.
 const READS_PER_TURN: usize = 16;
-
-/// What a loop lends to the client whose turn it is.
-pub struct Context<'a> {
-    /// Read once per turn of the loop.
-    pub now: Instant,
-    /// The same moment, as people count.
-    pub wall: SystemTime,
-    /// The same second, for the Date field.
-    pub date: &'a HttpDate,
-    /// Who answers.
-    pub service: &'a mut dyn Service,
-    /// Where work for workers is handed in.
-    pub desk: &'a Desk,
-    /// Buffers for answers.
-    pub spare: &'a mut Spare,
-    /// Where octets are received.
-    pub scratch: &'a mut Vec<u8>,
-    /// The access log.
-    pub journal: &'a mut Journal,
-    /// How long each phase may take.
-    pub timeouts: &'a Timeouts,
-    /// Bounds of a message.
-    pub limits: &'a Limits,
-    /// The server is stopping.
-    pub draining: bool,
-    /// Few seats are left.
-    pub scarce: bool,
-    /// What has been done, for the last line.
-    pub tally: &'a mut Tally,
-    /// Where octets are recorded, if anybody wants to see them.
-    pub tape: Option<&'a mut Tape>,
-}
-
-/// What a loop has done.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// Requests answered.
-    pub requests: u64,
-    /// Octets sent.
-    pub octets: u64,
-}
-
-/// How a connection will end, once everything has left.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Last {
-    /// At once.
-    Close(Ended),
-    /// In stages: our side first, then whatever still comes, then all of it.
-    Stages(Ended),
-}
 
 /// One client.
 #[derive(Debug)]
@@ -100,6 +47,8 @@ pub struct Client {
     pub(super) outbox: Outbox,
     pub(super) intake: Intake,
     pub(super) exchange: Exchange,
+    /// What is still to come of an answer with a script.
+    pub(super) play: Option<Box<Play>>,
     pub(super) last: Option<Last>,
     /// A worker has a job of this client.
     pub(super) away: bool,
@@ -110,6 +59,8 @@ pub struct Client {
     /// The machine wants more octets than `input` has.
     pub(super) hungry: bool,
     pub(super) readable: bool,
+    /// The next `recv` begins with an octet that was there when the turn began.
+    pub(super) prompt: bool,
     writable: bool,
     /// An event said that the peer has ended its side: a short read is not the end then.
     pub(super) closing: bool,
@@ -122,8 +73,8 @@ pub struct Client {
     queued: bool,
     pub(super) spoke: bool,
     pub(super) deadline: Deadline,
-    /// The earliest tick at which the wheel will ask about this client.
-    pub(super) armed: Option<u64>,
+    /// The moment for which the wheel has this client; it asks not later than that.
+    pub(super) armed: Option<Instant>,
 }
 
 impl Client {
@@ -135,11 +86,7 @@ impl Client {
         local: Arc<SocketAddr>,
         cx: &mut Context<'_>,
     ) -> Client {
-        let number = cx.tape.as_mut().map_or(0, |tape| {
-            let number = tape.next_connection();
-            tape.record(number, cx.now, What::Accepted { peer, local: *local }, &[]);
-            number
-        });
+        let number = cx.tap.accepted(cx.now, peer, *local);
         Client {
             socket,
             seat,
@@ -150,6 +97,7 @@ impl Client {
             outbox: Outbox::default(),
             intake: Intake::Nothing,
             exchange: Exchange::default(),
+            play: None,
             last: None,
             away: false,
             warming: false,
@@ -157,6 +105,7 @@ impl Client {
             hungry: true,
             // The request is there in nearly every case; if not, the first recv says so.
             readable: true,
+            prompt: false,
             writable: true,
             closing: false,
             end_of_input: false,
@@ -181,6 +130,8 @@ impl Client {
 
     /// An event has come.
     pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
+        // All that came before has been taken: what is there now begins something.
+        self.prompt = readable && !self.readable && self.input.is_empty();
         self.readable |= readable;
         self.writable |= writable;
         self.closing |= closing;
@@ -215,6 +166,9 @@ impl Client {
         if !self.outbox.is_empty() {
             return if self.warming { Phase::Owed } else { Phase::Sending };
         }
+        if self.play.is_some() {
+            return Phase::Owed;
+        }
         match &self.intake {
             Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
             Intake::Receiving(_) => Phase::Content,
@@ -229,6 +183,9 @@ impl Client {
     /// Why the connection has ended.
     pub fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         self.again = false;
+        if self.play.is_some() {
+            self.tend(cx)?;
+        }
         self.drive(cx)?;
         if cx.draining && self.phase() == Phase::Idle && !self.again {
             return Err(Ended::Draining);
@@ -256,9 +213,12 @@ impl Client {
             }
             if !self.hungry {
                 let input = std::mem::take(&mut self.input);
-                let used = self.consume(&input, cx);
+                let used = self.consume(&input, false, cx);
                 self.keep(input, used);
             } else if self.end_of_input {
+                if self.play.is_some() {
+                    return Ok(());
+                }
                 self.meet_end(cx)?;
             } else if self.readable {
                 reads += 1;
@@ -283,14 +243,15 @@ impl Client {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
-        let (tape, number) = (&mut cx.tape, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(Ended::Finished)));
-        let flushed = self.outbox.flush(&self.socket, cx.spare, fin_follows, &mut |sent| {
+        let (tap, number) = (&mut *cx.tap, self.number);
+        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
+        let how = How { fin_follows, sendfile: cx.sendfile };
+        let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
-            if let Some(tape) = tape {
-                tape_sent(tape, number, sent);
+            if tap.is_on() {
+                tap.sent(number, sent);
             }
         });
         match flushed {
@@ -299,7 +260,7 @@ impl Client {
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
-            Err(error) => return Err(Ended::broken(&error)),
+            Err(error) => return Err(self.lost(&error)),
         }
         Ok(())
     }
@@ -308,15 +269,18 @@ impl Client {
     fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
         let reason = match self.last {
             // Unread octets would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() || reason != Ended::Finished => {
-                if reason == Ended::Finished {
-                    // Lets the last octets go, together with the FIN. A close alone would do the same, but
-                    // one that becomes a reset (octets came that nobody asked for) would take them along.
-                    let _ = self.socket.shutdown(Shutdown::Write);
-                }
+            Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
+                // Lets the last octets go, together with the FIN. A close alone would do the same, but
+                // one that becomes a reset (octets came that nobody asked for) would take them along.
+                let _ = self.socket.shutdown(Shutdown::Write);
                 return Err(reason);
             }
             Some(Last::Close(reason) | Last::Stages(reason)) => reason,
+            Some(Last::Cut(reason)) => return Err(reason),
+            Some(Last::Reset(reason)) => {
+                self.reset();
+                return Err(reason);
+            }
             None => return Ok(()),
         };
         if !self.lingering {
@@ -360,9 +324,26 @@ impl Client {
                 self.turn(cx)
             }
             _ => match self.last {
+                // What the client still sends finds nobody, and is answered with a reset.
+                Some(Last::Stages(Ended::ContentUnread)) if self.lingering => Err(Ended::StillSending),
                 Some(Last::Stages(reason)) if self.lingering => Err(reason),
                 _ => Err(Ended::TimedOut(phase)),
             },
+        }
+    }
+
+    /// The socket has failed. Whoever resets after an answer has not read it to its end: else there would
+    /// have been a FIN.
+    pub(super) fn lost(&self, error: &std::io::Error) -> Ended {
+        let answered = match self.phase() {
+            Phase::Sending | Phase::Lingering => true,
+            Phase::Idle => self.spoke,
+            Phase::Owed => self.play.is_some() && self.exchange.sent > 0,
+            Phase::Head | Phase::Content => false,
+        };
+        match Ended::broken(error) {
+            Ended::Broken if answered => Ended::ResetUnread,
+            ended => ended,
         }
     }
 
@@ -370,24 +351,11 @@ impl Client {
     pub fn leave(&mut self, ended: Ended, cx: &mut Context<'_>) {
         self.exchange.break_off(self.peer, ended, cx.wall, cx.journal);
         self.outbox.clear(cx.spare);
+        self.leave_play(cx);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.desk.discard(receiving);
         }
-        if let Some(tape) = &mut cx.tape {
-            let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
-            tape.record(self.number, cx.now, closed, &[]);
-        }
-        log::debug!("{}: {}", self.peer, ended.explain());
-    }
-}
-
-/// A turn of the loop may move many octets: a recorded moment is read at its call.
-fn tape_sent(tape: &mut Tape, number: u64, sent: Sent<'_>) {
-    let now = Instant::now();
-    match sent {
-        Sent::Octets(octets) => tape.record(number, now, What::Sent(octets.len()), octets),
-        Sent::File { file, from, len } => {
-            tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
-        }
+        cx.tap.closed(self.number, cx.now, ended);
+        log::debug!("{}: {}", self.peer, ended.sentence());
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use super::seat::Seat;
 use crate::http::Phase;
 
-/// The window over which a rate is measured.
+/// The window over which a rate is measured, if nothing else is asked for.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
@@ -41,8 +41,11 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// Octets per second that content must reach, over [`RATE_WINDOW`]; 0 for no minimum.
+    /// Octets per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of
+    /// them; 0 for no minimum. Whoever takes nothing for [`SILENT_WINDOWS`] has stopped, minimum or not.
     pub min_rate: u64,
+    /// How long a window is.
+    pub window: Duration,
     /// How long running answers may go on after a stop.
     pub grace: Duration,
 }
@@ -53,6 +56,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             min_rate: 1024,
+            window: RATE_WINDOW,
             grace: Duration::from_secs(10),
         }
     }
@@ -113,7 +117,7 @@ impl Deadline {
         self.at = match phase {
             Phase::Idle => Some(now + idle(timeouts, scarce)),
             Phase::Head => Some(now + timeouts.head),
-            Phase::Content | Phase::Sending => Some(now + RATE_WINDOW),
+            Phase::Content | Phase::Sending => Some(now + timeouts.window),
             Phase::Owed => None,
             Phase::Lingering => Some(now + LINGER),
         };
@@ -130,7 +134,8 @@ impl Deadline {
         if now < at {
             return false;
         }
-        let least = timeouts.min_rate.saturating_mul(RATE_WINDOW.as_secs());
+        let millis = u64::try_from(timeouts.window.as_millis()).unwrap_or(u64::MAX);
+        let least = timeouts.min_rate.saturating_mul(millis) / 1000;
         let enough = match self.phase {
             Phase::Content => self.moved >= least,
             Phase::Sending => self.keeps_the_rate(least),
@@ -138,7 +143,7 @@ impl Deadline {
         };
         if enough {
             self.moved = 0;
-            self.at = Some(now + RATE_WINDOW);
+            self.at = Some(now + timeouts.window);
         }
         !enough
     }
@@ -159,7 +164,8 @@ fn idle(timeouts: &Timeouts, scarce: bool) -> Duration {
 }
 
 /// The grain of the wheel: deadlines are kept within it.
-const TICK: Duration = Duration::from_millis(100);
+const TICK_MILLIS: u32 = 100;
+const TICKS_PER_SECOND: u64 = 10;
 /// Slots of the wheel: 51.2 s; a later deadline waits in the last slot and is entered again.
 const SLOTS: usize = 512;
 
@@ -171,12 +177,15 @@ pub struct Wheel {
     tick: u64,
     slots: Vec<Vec<Seat>>,
     entries: usize,
+    /// No slot before this tick has an entry: the search for the next one goes on from here, and does
+    /// not walk over the same empty slots in every turn of the loop.
+    soonest: u64,
 }
 
 impl Wheel {
     /// An empty wheel.
     pub fn new(now: Instant) -> Wheel {
-        Wheel { start: now, tick: 0, slots: vec![Vec::new(); SLOTS], entries: 0 }
+        Wheel { start: now, tick: 0, slots: vec![Vec::new(); SLOTS], entries: 0, soonest: 0 }
     }
 
     /// Enters `seat`; returns the tick at which it will come up, at the latest one tick after `at`.
@@ -184,17 +193,27 @@ impl Wheel {
         let due = self.tick_of(at).clamp(self.tick, self.tick + SLOTS as u64 - 1);
         self.slots[due as usize % SLOTS].push(seat);
         self.entries += 1;
+        self.soonest = self.soonest.min(due);
         due
     }
 
     /// The tick in which `at` is over.
     pub fn tick_of(&self, at: Instant) -> u64 {
-        (at.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64 + 1
+        self.ticks_until(at) + 1
+    }
+
+    /// Whole ticks; without the division of 128 bits that nanoseconds would ask for.
+    fn ticks_until(&self, at: Instant) -> u64 {
+        let time = at.saturating_duration_since(self.start);
+        time.as_secs() * TICKS_PER_SECOND + u64::from(time.subsec_millis() / TICK_MILLIS)
     }
 
     /// Takes out every seat whose tick has come.
     pub fn expire(&mut self, now: Instant, out: &mut Vec<Seat>) {
-        let current = (now.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64;
+        let current = self.ticks_until(now);
+        if current < self.tick {
+            return;
+        }
         // After a long sleep every slot is looked at once, and not once per missed turn of the wheel.
         let first = self.tick.max((current + 1).saturating_sub(SLOTS as u64));
         for tick in first..=current {
@@ -206,12 +225,14 @@ impl Wheel {
     }
 
     /// How long the poller may sleep; `None` when nobody has a deadline.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
+    pub fn wait(&mut self, now: Instant) -> Option<Duration> {
+        self.soonest = self.soonest.max(self.tick);
         if self.entries == 0 {
             return None;
         }
-        let next = (self.tick..self.tick + SLOTS as u64).find(|t| !self.slots[*t as usize % SLOTS].is_empty())?;
-        let at = self.start + Duration::from_nanos((next * TICK.as_nanos() as u64).min(u64::MAX / 2));
+        let mut ahead = self.soonest..self.tick + SLOTS as u64;
+        self.soonest = ahead.find(|tick| !self.slots[*tick as usize % SLOTS].is_empty())?;
+        let at = self.start + Duration::from_millis(self.soonest * u64::from(TICK_MILLIS));
         Some(at.saturating_duration_since(now))
     }
 }
@@ -328,7 +349,7 @@ mod tests {
         }
         assert_eq!(seen.len(), 100);
         // The far one waits in the last slot, and comes up to be entered again.
-        assert!(wheel.wait(at(5000)).unwrap() < TICK * SLOTS as u32);
+        assert!(wheel.wait(at(5000)).unwrap() < Duration::from_millis(SLOTS as u64 * u64::from(TICK_MILLIS)));
         wheel.expire(at(9_000_000), &mut seen);
         assert_eq!((seen.len(), wheel.wait(at(9_000_000))), (101, None));
     }

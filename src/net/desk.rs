@@ -7,15 +7,15 @@
 //! pile until the loop has looked: one system call for many results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 
 use mio::Waker;
 
 use super::seat::Seat;
-use super::workers::Workers;
-use crate::service::{Lane, Outcome, Response, Sink};
+use super::workers::{Work, Workers};
+use crate::service::{Lane, Outcome, Response, Sink, Source};
 
 /// What a worker has done.
 pub enum Finished {
@@ -27,8 +27,35 @@ pub enum Finished {
     Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
     /// Octets of a file that were on the disk are in memory now.
     Warmed,
+    /// A source was asked for more.
+    Asked(Asked),
     /// The job panicked: 500.
     Panicked,
+}
+
+/// What a source said.
+pub enum Asked {
+    /// These octets.
+    More(Box<dyn Source>, Vec<u8>),
+    /// There are no more.
+    End(Box<dyn Source>),
+    /// Nothing: it panicked.
+    Panicked,
+}
+
+impl Asked {
+    /// Asks once; what panics there costs one answer.
+    fn of(mut source: Box<dyn Source>) -> Asked {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let next = source.next();
+            (source, next)
+        }));
+        match result {
+            Ok((source, Some(octets))) => Asked::More(source, octets),
+            Ok((source, None)) => Asked::End(source),
+            Err(_) => Asked::Panicked,
+        }
+    }
 }
 
 /// A result, and whose it is.
@@ -57,16 +84,37 @@ impl Desk {
 
     /// Hands in work for `seat`; `false` when the queue is full, and then the work is dropped.
     pub fn submit(&self, seat: Seat, lane: Lane, work: impl FnOnce() -> Finished + Send + 'static) -> bool {
+        self.hand_in(lane, self.wrap(seat, work)).is_ok()
+    }
+
+    /// Work that asks a source for more, if anybody still wants it; see [`Desk::hand_in`].
+    pub(super) fn asking(&self, seat: Seat, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
+        let kept = self.workers.keep();
+        self.wrap(seat, move || {
+            let asked = if wanted.strong_count() > 0 { Asked::of(source) } else { Asked::End(source) };
+            drop(kept);
+            Finished::Asked(asked)
+        })
+    }
+
+    /// Hands in work that has its way back with it.
+    ///
+    /// # Errors
+    /// The work itself when the queue is full.
+    pub(super) fn hand_in(&self, lane: Lane, work: Work) -> Result<(), Work> {
+        self.workers.submit(lane, work)
+    }
+
+    fn wrap(&self, seat: Seat, work: impl FnOnce() -> Finished + Send + 'static) -> Work {
         let (sender, waker, pending) = (self.sender.clone(), self.waker.clone(), self.pending.clone());
-        let work = move || {
+        Box::new(move || {
             let finished = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Finished::Panicked);
             // The loop may be gone already; then nobody waits for this.
             let _ = sender.send(Done { seat, finished });
             if !pending.swap(true, Ordering::AcqRel) {
                 let _ = waker.wake();
             }
-        };
-        self.workers.submit(lane, Box::new(work)).is_ok()
+        })
     }
 
     /// Lets a worker drop something whose drop may take long (a large unnamed file).

@@ -19,7 +19,7 @@ use super::admission::Denied;
 use super::client::Client;
 use super::ended::Ended;
 use super::event_loop::EventLoop;
-use super::overload;
+use super::outbox::Sent;
 
 /// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -75,8 +75,9 @@ impl EventLoop {
     fn tell_one(&mut self, number: usize) {
         let door = &mut self.doors[number];
         door.spare = None;
-        if let Ok((socket, _)) = door.socket.accept() {
-            overload::refuse(&socket, &self.date);
+        if let Ok((socket, peer)) = door.socket.accept() {
+            let local = Arc::clone(&door.address);
+            self.turn_away(&socket, peer, &local);
         }
         let door = &mut self.doors[number];
         door.spare = door.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
@@ -86,9 +87,7 @@ impl EventLoop {
         if let Err(denied) = self.common.admission.enter(peer) {
             let room = denied == Denied::Full && self.make_room();
             if !(room && self.common.admission.enter(peer).is_ok()) {
-                log::debug!("{peer}: {}", Ended::Shed.explain());
-                overload::refuse(&socket, &self.date);
-                return;
+                return self.turn_away(&socket, peer, &local);
             }
         }
         let seat = self.roster.allot();
@@ -102,6 +101,15 @@ impl EventLoop {
             return self.dismiss(seat, client, Ended::Failed);
         }
         self.settle(seat, client, Ok(()));
+    }
+
+    /// Says 503 to somebody for whom there is no seat. What they asked is not read, only thrown away.
+    fn turn_away(&mut self, socket: &TcpStream, peer: SocketAddr, local: &SocketAddr) {
+        log::debug!("{peer}: {}", Ended::Shed.explain());
+        let said = self.overload.refuse(socket, &self.date);
+        let number = self.tap.accepted(self.now, peer, *local);
+        self.tap.sent(number, Sent::Octets(&said));
+        self.tap.closed(number, self.now, Ended::Shed);
     }
 
     /// Closes a connection that has been idle for long; `false` when none was found.

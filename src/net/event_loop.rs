@@ -1,6 +1,7 @@
 //! One loop: poll, then accept, serve, take results, look at deadlines; and again.
 //!
-//! Never: a lock on the way of a request, a call that blocks. What may block is with the workers.
+//! Never: a call that blocks. What may block is with the workers, and to hand it to them takes the only
+//! lock there is on the way of a request, for as long as it takes to put it into a queue.
 //!
 //! The subtle things:
 //! - A connection is served straight after its accept and registered only if it is still there then:
@@ -10,6 +11,8 @@
 //! - Out of descriptors, the listener stays readable for ever and would spin. The spare descriptor is
 //!   given up to accept one client and tell it 503; then accepting pauses.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,18 +24,21 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::admission::Admission;
-use super::client::{Client, Context, Tally};
+use super::client::Client;
+use super::context::{Arrivals, Context, Tally};
 use super::deadline::{Timeouts, Wheel};
 use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
 use super::outbox::Spare;
+use super::overload::Overload;
 use super::roster::Roster;
 use super::seat::Seat;
+use super::tap::Tap;
 use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
-use crate::service::Service;
+use crate::service::{Service, page};
 use crate::wire::Tape;
 
 /// Where octets are received before anybody owns them.
@@ -49,6 +55,8 @@ pub struct Common {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
+    /// Files go by `sendfile`; else they are read and sent.
+    pub sendfile: bool,
     /// The seats.
     pub admission: Admission,
     /// 0 serving, 1 draining, 2 stopping at once.
@@ -89,15 +97,20 @@ pub struct EventLoop {
     wheel: Wheel,
     desk: Desk,
     pub(super) service: Box<dyn Service>,
+    /// What is said to whom there is no seat for.
+    pub(super) overload: Overload,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
-    tape: Option<Tape>,
+    arrived: Arrivals,
+    pub(super) tap: Tap,
     pub(super) date: HttpDate,
     pub(super) now: Instant,
     wall: SystemTime,
     again: Vec<Seat>,
+    /// Silences in answers with a script, the one that ends first on top.
+    silences: BinaryHeap<Reverse<(Instant, Seat)>>,
     pub(super) paused_until: Option<Instant>,
     /// When the grace ends, once draining has begun.
     grace_ends: Option<Instant>,
@@ -133,16 +146,19 @@ impl EventLoop {
             arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
+            overload: Overload::new(service.dress(None, page::overload())),
             service,
             journal,
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
-            tape: None,
+            arrived: Arrivals::default(),
+            tap: Tap::default(),
             date: HttpDate::new(wall),
             now,
             wall,
             again: Vec::new(),
+            silences: BinaryHeap::new(),
             paused_until: None,
             grace_ends: None,
         };
@@ -156,11 +172,13 @@ impl EventLoop {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
-            match self.poll.poll(&mut events, self.patience()) {
+            let patience = self.patience();
+            match self.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             self.read_clocks();
+            self.arrived.begin_turn();
             for seat in std::mem::take(&mut self.again) {
                 self.serve(seat, Client::promised);
             }
@@ -169,6 +187,7 @@ impl EventLoop {
             }
             self.take_results();
             self.accept_all();
+            self.break_silences();
             self.look_at_deadlines();
             self.hand_over();
         }
@@ -222,23 +241,24 @@ impl EventLoop {
     /// Gives away what this turn has written down.
     fn hand_over(&mut self) {
         self.journal.hand_over();
-        if let Some(tape) = &mut self.tape {
-            tape.hand_over();
-        }
+        self.tap.hand_over();
     }
 
     /// Records from now on what the sockets of this loop carry.
     pub fn record(&mut self, tape: Tape) {
-        self.tape = Some(tape);
+        self.tap.record(tape);
     }
 
     /// How long the poller may sleep.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&mut self) -> Option<Duration> {
         if !self.again.is_empty() || (self.paused_until.is_none() && self.doors.iter().any(|d| d.waiting)) {
             return Some(Duration::ZERO);
         }
-        let now = Instant::now();
-        let ends = [self.wheel.wait(now), self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
+        // The turn's own clock: what the turn itself took is far below the grain of the wheel.
+        let now = self.now;
+        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(Instant::now()));
+        let ends =
+            [self.wheel.wait(now), silence, self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
         ends.into_iter().flatten().min()
     }
 
@@ -306,10 +326,12 @@ impl EventLoop {
             journal: &mut self.journal,
             timeouts: &self.common.timeouts,
             limits: &self.common.limits,
+            sendfile: self.common.sendfile,
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
-            tape: self.tape.as_mut(),
+            arrivals: &mut self.arrived,
+            tap: &mut self.tap,
         })
     }
 
@@ -321,11 +343,14 @@ impl EventLoop {
                 if client.wants_turn() {
                     self.again.push(seat);
                 }
-                if let Some(at) = client.deadline() {
-                    let due = self.wheel.tick_of(at);
-                    if client.armed.is_none_or(|armed| due < armed) {
-                        client.armed = Some(self.wheel.enter(seat, at));
-                    }
+                if let Some(until) = client.silence() {
+                    self.silences.push(Reverse((until, seat)));
+                }
+                if let Some(at) = client.deadline()
+                    && client.armed.is_none_or(|armed| at < armed)
+                {
+                    self.wheel.enter(seat, at);
+                    client.armed = Some(at);
                 }
                 self.roster.put(seat, client);
             }
@@ -336,6 +361,16 @@ impl EventLoop {
         self.with(|cx| client.leave(ended, cx));
         self.common.admission.leave(client.peer());
         self.roster.release(seat);
+    }
+
+    /// Gives a turn to those whose silence is over; who has left meanwhile is not found.
+    fn break_silences(&mut self) {
+        while let Some(Reverse((until, seat))) = self.silences.peek().copied()
+            && until <= self.now
+        {
+            self.silences.pop();
+            self.serve(seat, |_| ());
+        }
     }
 
     fn look_at_deadlines(&mut self) {

@@ -17,7 +17,8 @@ use crate::http::Status;
 pub struct Exchange {
     pub(super) entry: Option<Box<Entry>>,
     pub(super) status: Option<Status>,
-    /// Octets of the head that are not content.
+    /// Octets that leave before the content of this answer and are none of it: its head, and whatever is
+    /// still gathered of the answers before it. `sent` counts them too.
     pub(super) head: u64,
     pub(super) sent: u64,
     pub(super) note: Option<String>,
@@ -48,7 +49,7 @@ impl Exchange {
             let status = self.status.or(Status::new(499));
             let octets = self.sent.saturating_sub(self.head);
             self.status = status;
-            self.note = Some(ended.explain().to_string());
+            self.note = Some(ended.sentence().into_owned());
             self.end(peer, octets, wall, journal);
         }
     }

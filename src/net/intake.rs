@@ -8,8 +8,12 @@
 //! kernel's window closes and TCP itself is the flow control. A waiting upload therefore costs a seat
 //! and two blocks, never a thread.
 
+use std::time::Instant;
+
+use super::gauge::Gauge;
 use crate::http::{Framing, Request};
-use crate::service::{Sink, answer::ContentJob};
+use crate::service::answer::{ContentJob, ReceivedJob};
+use crate::service::{Job, Meter, Outcome, Received, Sink};
 
 /// Octets of a block. Measured on an upload of 256 MiB: with 256 KiB the server needs a fifth more CPU.
 pub const BLOCK: usize = 1024 * 1024;
@@ -47,22 +51,56 @@ impl std::fmt::Debug for Intake {
 pub struct Collecting {
     pub(super) limit: u64,
     pub(super) octets: Vec<u8>,
-    pub(super) then: ContentJob,
+    /// The same as it came, if that is wanted.
+    framed: Vec<u8>,
+    then: Then,
     pub(super) request: Box<Request<'static>>,
 }
 
+/// What is done with collected content.
+pub(super) enum Then {
+    Content(ContentJob),
+    Received(ReceivedJob),
+}
+
 impl Collecting {
-    pub(super) fn new(limit: u64, then: ContentJob, request: Request<'static>) -> Collecting {
-        Collecting { limit, octets: Vec::with_capacity(COLLECT_START), then, request: Box::new(request) }
+    pub(super) fn new(limit: u64, then: Then, request: Request<'static>) -> Collecting {
+        let octets = Vec::with_capacity(COLLECT_START);
+        Collecting { limit, octets, framed: Vec::new(), then, request: Box::new(request) }
     }
 
     /// Takes octets; `false` when there are too many.
     pub(super) fn take(&mut self, octets: &[u8]) -> bool {
-        if (self.octets.len() + octets.len()) as u64 > self.limit {
+        if (self.octets.len() + octets.len()) as u64 > self.limit || !self.fits() {
             return false;
         }
         self.octets.extend_from_slice(octets);
         true
+    }
+
+    /// Takes octets of content as it is framed.
+    pub(super) fn take_framed(&mut self, octets: &[u8]) {
+        if let Then::Received(_) = self.then {
+            self.framed.extend_from_slice(octets);
+        }
+    }
+
+    /// Whether the content as it came is within the limit.
+    pub(super) fn fits(&self) -> bool {
+        self.framed.len() as u64 <= self.limit
+    }
+
+    /// What a worker has to do with it, and the request.
+    pub(super) fn finish(self) -> (Job, Box<Request<'static>>) {
+        let Collecting { octets, framed, then, request, .. } = self;
+        let job: Job = match then {
+            Then::Content(then) => Box::new(move || Outcome::Response(then(octets))),
+            Then::Received(then) => {
+                let head = request.octets().to_vec();
+                Box::new(move || Outcome::Response(then(Received { head, framed, content: octets })))
+            }
+        };
+        (job, request)
     }
 }
 
@@ -76,6 +114,7 @@ pub struct Receiving {
     spare: Vec<u8>,
     opened: bool,
     complete: bool,
+    pub(super) gauge: Gauge,
     pub(super) request: Box<Request<'static>>,
 }
 
@@ -83,12 +122,12 @@ pub struct Receiving {
 pub enum Errand {
     /// Write this block.
     Write(Box<dyn Sink>, Vec<u8>),
-    /// Write the last block, if it is not empty, and finish.
-    Finish(Box<dyn Sink>, Vec<u8>),
+    /// Write the last block, if it is not empty, tell how everything came, and finish.
+    Finish(Box<dyn Sink>, Vec<u8>, Meter),
 }
 
 impl Receiving {
-    pub(super) fn new(limit: u64, request: Request<'static>) -> Receiving {
+    pub(super) fn new(limit: u64, request: Request<'static>, now: Instant) -> Receiving {
         Receiving {
             limit,
             received: 0,
@@ -97,6 +136,7 @@ impl Receiving {
             spare: Vec::new(),
             opened: false,
             complete: false,
+            gauge: Gauge::new(now),
             request: Box::new(request),
         }
     }
@@ -163,7 +203,10 @@ impl Receiving {
         }
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
-        Some(if self.complete { Errand::Finish(sink, block) } else { Errand::Write(sink, block) })
+        Some(match self.complete {
+            true => Errand::Finish(sink, block, self.gauge.meter()),
+            false => Errand::Write(sink, block),
+        })
     }
 }
 
@@ -190,7 +233,7 @@ mod tests {
         let mut connection = Connection::new(Limits::default());
         let octets = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
         let Event::Request(request, _) = connection.receive(octets).event else { panic!("no request") };
-        Receiving::new(limit, request.into_owned())
+        Receiving::new(limit, request.into_owned(), Instant::now())
     }
 
     #[test]
@@ -211,7 +254,7 @@ mod tests {
         let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", BLOCK + 5);
         let mut connection = Connection::new(Limits::default());
         let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request") };
-        let mut intake = Receiving::new(u64::MAX, request.into_owned());
+        let mut intake = Receiving::new(u64::MAX, request.into_owned(), Instant::now());
         assert!(intake.lend().is_none(), "content is not read before its sink is open");
         intake.returned(Box::new(Counter(0)), Vec::new());
         let mut block = intake.lend().unwrap();
@@ -231,7 +274,7 @@ mod tests {
         assert!(intake.take(b"hello"));
         assert!(intake.errand().is_none());
         intake.complete();
-        assert!(matches!(intake.errand(), Some(Errand::Finish(_, block)) if block == b"hello"));
+        assert!(matches!(intake.errand(), Some(Errand::Finish(_, block, _)) if block == b"hello"));
         assert!(intake.errand().is_none());
         assert!(!intake.take(b"!"), "more than the limit");
     }

@@ -7,14 +7,17 @@
 //! The subtle thing: a client chooses its target, its User-Agent and its Referer. An escape sequence
 //! in one of them would reach the terminal of whoever reads the log (CVE-2009-4487 and its row), and a
 //! line end would forge a line. So one function ([`push_safe`]) writes every octet that is not plain
-//! ASCII as `\xNN`, and quotes and backslashes too.
+//! ASCII as `\xNN`, and quotes and backslashes too. And what a client puts into an address that is a
+//! secret by its name (`?token=`) is painted over: logs are kept, copied and sent around.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{HttpDate, Request, Status, octet};
+use crate::wire::hide_in_address;
 
 /// How the access log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +54,36 @@ impl Entry {
     /// The entry of a request.
     pub fn of(request: &Request<'_>, began: SystemTime) -> Entry {
         let end = request.octets().iter().position(|&o| o == b'\r').unwrap_or(0);
-        let keep = |v: &[u8]| v[..v.len().min(VALUE)].to_vec();
+        let agent = |v: &[u8]| v[..v.len().min(VALUE)].to_vec();
         Entry {
             began,
-            line: keep(&request.octets()[..end]),
-            referer: request.field("referer").map(keep),
-            agent: request.field("user-agent").map(keep),
+            line: kept(&request.octets()[..end], target),
+            referer: request.field("referer").map(|v| kept(v, |_| 0..v.len())),
+            agent: request.field("user-agent").map(agent),
         }
     }
 
     /// The entry of octets that are no request.
     pub fn of_refused(head: &[u8], began: SystemTime) -> Entry {
         let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
-        Entry { began, line: head[..end.min(VALUE)].to_vec(), referer: None, agent: None }
+        Entry { began, line: kept(&head[..end], target), referer: None, agent: None }
     }
+}
+
+/// As much of a value as is kept, without the secrets in the address that stands there.
+fn kept(value: &[u8], place: impl Fn(&[u8]) -> Range<usize>) -> Vec<u8> {
+    let mut value = value.to_vec();
+    let place = place(&value);
+    hide_in_address(&mut value[place]);
+    value.truncate(VALUE);
+    value
+}
+
+/// Where the target stands in a request line, or might stand in what is none.
+fn target(line: &[u8]) -> Range<usize> {
+    let from = line.iter().position(|&o| o == b' ').map_or(0, |at| at + 1);
+    let to = line.iter().rposition(|&o| o == b' ').filter(|&at| at > from).unwrap_or(line.len());
+    from..to
 }
 
 /// How an exchange came out.

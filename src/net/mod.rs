@@ -10,7 +10,7 @@
 //!
 //! Never, in this room: a rule of HTTP (the machine in [`crate::http::connection`] knows those), a path.
 //!
-//! The subtle thing: nothing on a loop blocks, and nothing on the way of a request is locked. Every
+//! The subtle thing: nothing on a loop blocks, and a request that memory can answer meets no lock. Every
 //! wait has a phase with a deadline ([`deadline`]), every queue a length, every connection a named end
 //! ([`ended`]).
 
@@ -18,22 +18,31 @@ pub mod admission;
 mod answering;
 pub mod client;
 pub mod cold;
+pub mod context;
 pub mod deadline;
 pub mod desk;
 pub mod ended;
 mod entrance;
 pub mod event_loop;
 pub mod exchange;
+mod gauge;
 pub mod intake;
 pub mod journal;
 pub mod listener;
 pub mod outbox;
 pub mod overload;
+mod part;
+mod play;
 mod reading;
 pub mod roster;
+mod scripted;
 pub mod seat;
+#[cfg(all(feature = "wire", target_os = "linux"))]
+mod segments;
 pub mod server;
 pub mod signal;
+mod stages;
+pub mod tap;
 pub mod workers;
 
 pub use deadline::Timeouts;

@@ -16,19 +16,19 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use super::cold::{self, Now};
+use super::part::{Moved, PIECES_PER_TURN, Part, Range, unless_full};
 use crate::service::{Body, Octets, Piece};
+
+pub use super::part::Sent;
 
 /// Content up to this length is copied behind its head and leaves in the same `send`: measured, the
 /// copy and `sendfile` break even there.
 pub const SMALL: u64 = 16 * 1024;
 /// The buffer is sent when it has grown to this: pipelined answers gather up to it.
 pub const GATHER: usize = 64 * 1024;
-/// Octets of a file handed to the kernel in one call.
-const SLICE: u64 = 1024 * 1024;
 /// Slices of one client in one turn of the loop, so that one fast reader cannot hold up the others.
 const SLICES_PER_TURN: usize = 2;
 /// Buffers the loop keeps for the next client that needs one.
@@ -51,19 +51,14 @@ impl Spare {
     }
 }
 
-#[derive(Debug)]
-enum Part {
-    Octets {
-        octets: Octets,
-        from: usize,
-    },
-    /// Octets up to `known` were in memory when they were last asked for.
-    Range {
-        file: Arc<File>,
-        from: u64,
-        len: u64,
-        known: u64,
-    },
+/// How octets are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Our side will be shut down straight after it, so the last octets may wait for the FIN and share a
+    /// segment with it: on a connection per request that is one packet of three.
+    pub fin_follows: bool,
+    /// Octets of a file go by `sendfile`; else through memory.
+    pub sendfile: bool,
 }
 
 /// What a flush came to.
@@ -126,35 +121,48 @@ impl Outbox {
     /// What the kernel says when a small file cannot be read.
     pub fn push(&mut self, body: Body) -> io::Result<bool> {
         match body {
-            Body::Empty => {}
-            Body::Octets(octets) if octets.len() as u64 <= SMALL => self.buffer.extend_from_slice(&octets),
-            Body::Octets(octets) => self.parts.push_back(Part::Octets { octets, from: 0 }),
+            // Scripted content comes stage by stage.
+            Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
+            Body::Octets(octets) | Body::UntilClose(octets) => {
+                if octets.len() as u64 <= SMALL {
+                    self.buffer.extend_from_slice(&octets);
+                } else {
+                    self.parts.push_back(Part::Octets { octets, from: 0 });
+                }
+            }
             Body::File { file, from, len } => {
                 let read = if len <= SMALL { read_behind(&mut self.buffer, &file, from, len)? } else { Read::Cold };
                 match read {
                     Read::Whole => {}
                     Read::Short => return Ok(false),
-                    Read::Cold => self.parts.push_back(Part::Range { file, from, len, known: 0 }),
+                    Read::Cold => self.parts.push_back(Part::Range(Range::new(file, from, len))),
                 }
             }
             Body::Pieces { file, pieces } => {
                 self.parts.extend(pieces.into_iter().map(|piece| match piece {
                     Piece::Octets(octets) => Part::Octets { octets: Octets::Owned(octets), from: 0 },
-                    Piece::Range { from, len } => Part::Range { file: file.clone(), from, len, known: 0 },
+                    Piece::Range { from, len } => Part::Range(Range::new(file.clone(), from, len)),
                 }));
             }
         }
         Ok(true)
     }
 
-    /// Adds a whole file of this length behind its head.
-    pub fn push_file(&mut self, file: Arc<File>, len: u64) {
-        self.parts.push_back(Part::Range { file, from: 0, len, known: 0 });
+    /// Adds octets of a file behind what there is.
+    pub fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
+        self.parts.push_back(Part::Range(Range::new(file, from, len)));
     }
 
-    /// Sends what the socket takes; `sent` is told of every octet that the kernel took. `fin_follows`:
-    /// our side will be shut down straight after it, so the last octets may wait for the FIN and share
-    /// a segment with it: on a connection per request that is one packet of three.
+    /// Adds octets behind what there is; they leave in one `send` with it, if no file lies between.
+    pub fn push_octets(&mut self, octets: Vec<u8>, spare: &mut Spare) {
+        if self.parts.is_empty() {
+            self.buffer(spare).extend_from_slice(&octets);
+        } else {
+            self.parts.push_back(Part::Octets { octets: Octets::Owned(octets), from: 0 });
+        }
+    }
+
+    /// Sends what the socket takes; `sent` is told of every octet that the kernel took.
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
@@ -162,11 +170,11 @@ impl Outbox {
         &mut self,
         socket: impl AsFd,
         spare: &mut Spare,
-        fin_follows: bool,
+        how: How,
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Flushed> {
         while self.from < self.buffer.len() {
-            let more = fin_follows || !self.parts.is_empty();
+            let more = how.fin_follows || !self.parts.is_empty();
             let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
             let octets = &self.buffer[self.from..];
             let Some(count) = unless_full(|| send(&socket, octets, flags))? else { return Ok(Flushed::Blocked) };
@@ -176,6 +184,7 @@ impl Outbox {
         self.from = 0;
         spare.give_back(std::mem::take(&mut self.buffer));
         let mut slices = 0;
+        let most = if how.sendfile { SLICES_PER_TURN } else { PIECES_PER_TURN };
         loop {
             let more = self.parts.len() > 1;
             let Some(part) = self.parts.front_mut() else { break };
@@ -183,17 +192,15 @@ impl Outbox {
                 self.parts.pop_front();
                 continue;
             }
-            if slices == SLICES_PER_TURN {
+            if slices == most {
                 return Ok(Flushed::Again);
             }
-            if part.is_cold() {
-                return Ok(Flushed::Cold);
-            }
             slices += 1;
-            match part.send(&socket, more, sent)? {
-                Some(0) => return Ok(Flushed::Short),
-                Some(_) => {}
-                None => return Ok(Flushed::Blocked),
+            match part.send(&socket, more, how.sendfile, sent)? {
+                Moved::Octets => {}
+                Moved::Full => return Ok(Flushed::Blocked),
+                Moved::Short => return Ok(Flushed::Short),
+                Moved::Cold => return Ok(Flushed::Cold),
             }
         }
         Ok(Flushed::All)
@@ -201,10 +208,7 @@ impl Outbox {
 
     /// The octets a worker should bring into memory.
     pub fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
-        match self.parts.front()? {
-            Part::Range { file, from, len, .. } => Some((Arc::clone(file), *from, (*len).min(SLICE))),
-            Part::Octets { .. } => None,
-        }
+        self.parts.front()?.next_slice()
     }
 
     /// Forgets everything: the connection is gone.
@@ -213,115 +217,6 @@ impl Outbox {
         self.from = 0;
         spare.give_back(std::mem::take(&mut self.buffer));
     }
-}
-
-/// What the kernel took.
-#[derive(Clone, Copy, Debug)]
-pub enum Sent<'a> {
-    /// These octets.
-    Octets(&'a [u8]),
-    /// Octets of a file, which never passed through the program.
-    File {
-        /// The file.
-        file: &'a Arc<File>,
-        /// The first octet.
-        from: u64,
-        /// How many.
-        len: u64,
-    },
-}
-
-impl Sent<'_> {
-    /// How many.
-    pub fn octets(&self) -> u64 {
-        match self {
-            Sent::Octets(octets) => octets.len() as u64,
-            Sent::File { len, .. } => *len,
-        }
-    }
-}
-
-impl Part {
-    /// Asks once for each slice: whatever the answer, the slice is sent the next time, so that every trip
-    /// to the disk sends something however short of memory the machine is.
-    fn is_cold(&mut self) -> bool {
-        match self {
-            Part::Range { file, from, len, known } if *from >= *known => {
-                let slice = (*len).min(SLICE);
-                *known = *from + slice;
-                cold::is_cold(file, *from, slice)
-            }
-            _ => false,
-        }
-    }
-
-    fn is_sent(&self) -> bool {
-        match self {
-            Part::Octets { octets, from } => *from == octets.len(),
-            Part::Range { len, .. } => *len == 0,
-        }
-    }
-
-    /// Sends one slice. `Some(0)`: the file has ended early. `None`: the socket is full.
-    fn send(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Option<u64>> {
-        match self {
-            Part::Octets { octets, from } => {
-                let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
-                let slice = &octets[*from..octets.len().min(*from + SLICE as usize)];
-                let Some(count) = unless_full(|| send(&socket, slice, flags))? else { return Ok(None) };
-                sent(Sent::Octets(&slice[..count]));
-                *from += count;
-                Ok(Some(count as u64))
-            }
-            Part::Range { file, from, len, .. } => {
-                let Some(count) = send_range(socket, file, *from, (*len).min(SLICE))? else { return Ok(None) };
-                sent(Sent::File { file, from: *from, len: count });
-                *from += count;
-                *len -= count;
-                Ok(Some(count))
-            }
-        }
-    }
-}
-
-/// `None` when the socket is full, which is no error; an interrupted call is made again, since the
-/// edge that told of room is not repeated.
-fn unless_full(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
-    match rustix::io::retry_on_intr(call) {
-        Ok(count) => Ok(Some(count)),
-        Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Hands octets of a file to the socket without copying them through the program.
-#[cfg(target_os = "linux")]
-fn send_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
-    let mut at = from;
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    match unless_full(|| rustix::fs::sendfile(&socket, file, Some(&mut at), len)) {
-        Ok(count) => Ok(count.map(|n| n as u64)),
-        // A file system that cannot splice.
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NOSYS)) => {
-            copy_range(socket, file, from, len as u64)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
-    copy_range(socket, file, from, len)
-}
-
-/// The same through a buffer, where the kernel has no `sendfile` for it.
-fn copy_range(socket: impl AsFd, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
-    let mut buffer = vec![0; usize::try_from(len).unwrap_or(GATHER).min(GATHER)];
-    let count = rustix::io::pread(file, &mut buffer[..], from)?;
-    if count == 0 {
-        return Ok(Some(0));
-    }
-    Ok(unless_full(|| send(&socket, &buffer[..count], SendFlags::NOSIGNAL))?.map(|n| n as u64))
 }
 
 /// What reading a small file came to.

@@ -1,6 +1,6 @@
 //! The reading side of a client: from `recv` to events.
 //!
-//! Never: an answer, a send. What the machine finds is handed to [`super::exchange`].
+//! Never: an answer, a send. What the machine finds is handed to [`super::answering`].
 //!
 //! The subtle things:
 //! - Octets go from the loop's scratch into the machine without being copied. Only what is left over (a
@@ -14,12 +14,12 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::client::{Client, Context, REQUESTS_PER_TURN};
+use super::client::{Client, REQUESTS_PER_TURN};
+use super::context::Context;
 use super::ended::Ended;
 use super::intake::Intake;
-use crate::http::Event;
 use crate::http::connection::EndOfInput;
-use crate::wire::tape::What;
+use crate::http::{Event, Fault};
 
 /// Octets read behind a head that is not complete yet.
 const READ_MORE: usize = 4 * 1024;
@@ -27,6 +27,7 @@ const READ_MORE: usize = 4 * 1024;
 impl Client {
     /// One `recv`, into the loop's scratch or behind what is left over.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let prompt = std::mem::take(&mut self.prompt);
         if self.input.is_empty()
             && let Intake::Receiving(receiving) = &mut self.intake
             && let Some(block) = receiving.lend()
@@ -37,7 +38,7 @@ impl Client {
             let mut scratch = std::mem::take(cx.scratch);
             let result = self.receive(&mut scratch, cx);
             if let Ok(count) = result {
-                let used = self.consume(&scratch[..count], cx);
+                let used = self.consume(&scratch[..count], prompt, cx);
                 self.input.extend_from_slice(&scratch[used..count]);
             }
             *cx.scratch = scratch;
@@ -58,7 +59,10 @@ impl Client {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
-        let result = self.received(result, &block[before..], capacity - before, cx);
+        if cx.tap.is_on() {
+            self.tell_tap(result, &block[before..], cx);
+        }
+        let result = self.received(result, capacity - before, cx);
         let octets = &block[before..];
         let count = octets.len();
         if count > 0 {
@@ -80,21 +84,26 @@ impl Client {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
-        let came = &room[..result.unwrap_or(0)];
-        self.received(result, came, size, cx)
+        if cx.tap.is_on() {
+            self.tell_tap(result, room, cx);
+        }
+        self.received(result, size, cx)
+    }
+
+    #[cold]
+    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], cx: &mut Context<'_>) {
+        if let Ok(count) = result {
+            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count]);
+        }
     }
 
     /// What a `recv` into room for `size` octets has brought.
     fn received(
         &mut self,
         result: rustix::io::Result<usize>,
-        octets: &[u8],
         size: usize,
         cx: &mut Context<'_>,
     ) -> Result<usize, Ended> {
-        if let (Some(tape), Ok(count)) = (&mut cx.tape, result) {
-            tape.record(self.number, Instant::now(), What::Received(count), octets);
-        }
         match result {
             Ok(0) => {
                 self.end_of_input = true;
@@ -102,6 +111,10 @@ impl Client {
                 Ok(0)
             }
             Ok(count) => {
+                cx.arrivals.next();
+                if let Intake::Receiving(receiving) = &mut self.intake {
+                    receiving.gauge.received(count, Instant::now());
+                }
                 self.readable = count == size || self.closing;
                 self.hungry = false;
                 self.spoke = true;
@@ -111,7 +124,7 @@ impl Client {
                 self.readable = false;
                 Ok(0)
             }
-            Err(errno) => Err(Ended::broken(&errno.into())),
+            Err(errno) => Err(self.lost(&errno.into())),
         }
     }
 
@@ -123,31 +136,51 @@ impl Client {
         // Else the buffer is given back: an idle client owns none.
     }
 
-    /// Hands octets to the machine; returns how many were used.
-    pub(super) fn consume(&mut self, input: &[u8], cx: &mut Context<'_>) -> usize {
+    /// Hands octets to the machine; returns how many were used. `prompt`: the first of them was there
+    /// when the turn began.
+    pub(super) fn consume(&mut self, input: &[u8], mut prompt: bool, cx: &mut Context<'_>) -> usize {
         let mut used = 0;
         let requests = cx.tally.requests;
         while self.may_go_on() && cx.tally.requests - requests < REQUESTS_PER_TURN as u64 {
             let step = self.connection.receive(&input[used..]);
+            let framed = &input[used..];
             used += step.used;
             match step.event {
                 Event::NeedMore => {
+                    self.saw(framed, step.used);
                     self.hungry = true;
                     break;
                 }
-                Event::Request(request, framing) => self.begin(request, framing, cx),
+                Event::Request(request, framing) => self.begin(request, framing, cx.arrivals.number(prompt), cx),
                 Event::Content(octets) => {
+                    self.saw(framed, step.used);
                     self.deadline.progress(octets.len() as u64);
                     self.take_content(octets, cx);
                 }
-                Event::End => self.end_content(cx),
+                Event::End => {
+                    self.saw(framed, step.used);
+                    if let Intake::Receiving(receiving) = &mut self.intake {
+                        receiving.gauge.end(input.len() - used);
+                    }
+                    self.end_content(cx);
+                }
                 Event::Refused(refusal) => self.refuse(refusal, &input[used..], cx),
             }
+            prompt = false;
         }
         if used == input.len() && !self.connection.content_is_due() {
             self.hungry = true;
         }
         used
+    }
+
+    /// Octets of content as it is framed; `used` of them are understood.
+    fn saw(&mut self, octets: &[u8], used: usize) {
+        match &mut self.intake {
+            Intake::Receiving(receiving) => receiving.gauge.behind_head(octets.len()),
+            Intake::Collecting(collecting) => collecting.take_framed(&octets[..used]),
+            Intake::Nothing | Intake::Discarding => {}
+        }
     }
 
     /// Whether the next event can be dealt with before anything is sent.
@@ -156,13 +189,16 @@ impl Client {
     }
 
     pub(super) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+        let missing = self.connection.missing();
         match self.connection.end_of_input() {
             EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
             EndOfInput::Clean => Err(Ended::NeverSpoke),
             EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
             EndOfInput::Refused(refusal) => {
                 let input = std::mem::take(&mut self.input);
-                self.refuse(refusal, &input, cx);
+                let in_head = refusal.fault == Fault::TruncatedHead;
+                let ended = if in_head { Ended::ClosedInHead } else { Ended::ClosedInContent(missing) };
+                self.refuse_for(refusal, ended, &input, cx);
                 Ok(())
             }
         }

@@ -9,7 +9,7 @@
 use mio::Token;
 
 /// A place in the roster, good for one client only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seat(u64);
 
 impl Seat {

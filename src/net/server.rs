@@ -3,7 +3,7 @@
 //! Never: an option or a default of the command line, a signal.
 //!
 //! The subtle thing: each loop owns its service ([`Service::fork`]) and its own listening sockets, so
-//! nothing on the way of a request is shared but the count of seats.
+//! nothing on the way of a request is shared but the count of seats and the queue of the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
     pub max_per_client: usize,
+    /// Files go by `sendfile`, past the program. Without it they are read and sent in pieces of 64 KiB, as
+    /// every tutorial does it, and each piece can be seen.
+    pub sendfile: bool,
     /// The access log.
     pub log: LogFormat,
     /// It goes to standard error: standard output is for the wire view.
@@ -54,6 +57,7 @@ impl Default for Settings {
             workers: cores.max(4),
             max_connections: 720,
             max_per_client: 180,
+            sendfile: true,
             log: LogFormat::Off,
             log_to_stderr: false,
         }
@@ -111,6 +115,7 @@ impl Server {
         let common = Arc::new(Common {
             limits: settings.limits,
             timeouts: settings.timeouts,
+            sendfile: settings.sendfile,
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             stage: AtomicU8::new(SERVING),
             requests: AtomicU64::new(0),
@@ -178,7 +183,9 @@ impl Server {
             result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
         }
         self.workers.close();
-        if self.common.cut_off.load(Ordering::Relaxed) == 0 {
+        // A worker that asks a source may be kept by it for ever, and nobody is served by it any more.
+        let kept = self.workers.is_kept();
+        if self.common.cut_off.load(Ordering::Relaxed) == 0 && !kept {
             self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         if let Some(written) = self.written {

@@ -80,6 +80,7 @@ struct Shared {
     state: Mutex<State>,
     ready: Condvar,
     workers: usize,
+    kept: Arc<()>,
 }
 
 impl Shared {
@@ -120,7 +121,7 @@ impl Workers {
     /// Starts `count` threads (at least 2, so that the long lane can leave one).
     pub fn start(count: usize) -> std::io::Result<(Workers, Vec<JoinHandle<()>>)> {
         let workers = count.max(2);
-        let shared = Arc::new(Shared { state: Mutex::default(), ready: Condvar::new(), workers });
+        let shared = Arc::new(Shared { state: Mutex::default(), ready: Condvar::new(), workers, kept: Arc::default() });
         let mut threads = Vec::with_capacity(workers);
         for number in 0..workers {
             let shared = shared.clone();
@@ -143,6 +144,16 @@ impl Workers {
         drop(state);
         self.shared.ready.notify_one();
         Ok(())
+    }
+
+    /// To be held by work that may keep its worker for as long as it likes.
+    pub(super) fn keep(&self) -> Arc<()> {
+        self.shared.kept.clone()
+    }
+
+    /// Whether a worker is kept by such work, or will be.
+    pub(super) fn is_kept(&self) -> bool {
+        Arc::strong_count(&self.shared.kept) > 1
     }
 
     /// Lets the workers go when the queue is empty.

@@ -3,10 +3,11 @@
 //! The subtle thing: `-h` is written by hand, because twenty lines one can read at a glance are not
 //! what a generator makes. A test holds it to the definition: every option stands in it.
 
-use std::io;
+use std::io::{self, Write};
 
 use clap::Command;
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 /// What `-h` prints: at most 24 lines of 80 columns, so that nothing scrolls away.
 pub(super) const SHORT: &str = "\
@@ -24,7 +25,8 @@ Who      -a, --auth USER:PASS    --auth-file FILE    --auth-for all|write
 Limits   --max-connections N     --max-per-client N    --max-head SIZE [16K]
          --head-timeout TIME [10s]    --idle-timeout TIME [30s]
          --min-rate SIZE [1K]    --grace TIME [10s]    --loops N    --workers N
-Study    --wire[=line|head|full|json]    --wire-hide NAME    --wire-secrets
+Study    --study    --wire-port N    --wire-memory SIZE [16M]    --no-sendfile
+         --wire[=line|head|full|json]    --wire-hide NAME    --wire-secrets
          --ascii
 Output   -q, --quiet    -v, --verbose    --log short|common|combined|json|off
          --color auto|always|never    --completions SHELL    --man
@@ -35,15 +37,33 @@ connect, unless --lan or --bind opens it. Nothing can be changed, unless -u or
 -w allows it. Each option also as BAREWIRE_NAME. More: barewire --help
 ";
 
-/// The manual page.
-pub(super) fn manual(command: Command) -> io::Result<Vec<u8>> {
+/// The manual page: the server's, and within it a section for each tool.
+pub(super) fn manual(command: Command, tools: impl IntoIterator<Item = Command>) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
+    let man = Man::new(command);
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    for tool in tools {
+        writeln!(page, ".SH \"BAREWIRE {}\"", tool.get_name().to_uppercase())?;
+        let (man, mut section) = (Man::new(tool), Vec::new());
+        man.render_synopsis_section(&mut section)?;
+        man.render_description_section(&mut section)?;
+        man.render_options_section(&mut section)?;
+        // Its sections are parts of this one.
+        page.extend_from_slice(String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ").as_bytes());
+    }
+    man.render_extra_section(&mut page)?;
+    man.render_version_section(&mut page)?;
     Ok(page)
 }
 
-/// The completions of a shell.
-pub(super) fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
+/// The completions of a shell. Here the tools are subcommands, although they are read before the parser
+/// sees a word: what a shell completes is the same.
+pub(super) fn completions(command: Command, tools: impl IntoIterator<Item = Command>, shell: Shell) -> Vec<u8> {
+    let mut command = command.subcommands(tools).disable_help_subcommand(true);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "barewire", &mut script);
     script

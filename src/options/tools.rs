@@ -11,8 +11,9 @@ use std::process;
 use std::time::Duration;
 
 use barewire::http::Method;
+use barewire::wire::Hide;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
+use clap::{Command, CommandFactory, Parser};
 
 use super::typed::Color;
 use super::value::{self, Unfit};
@@ -21,15 +22,18 @@ use crate::complaint::{Complaint, Exit};
 /// Gaps between pieces: more than a minute is longer than any server waits.
 const GAP: std::ops::RangeInclusive<u64> = 0..=60_000;
 
+const HIDE: &str = "barewire explain --wire-hide X-Session saved.bin";
+const CUT: &str = "barewire send localhost:8080 --cut 8,28 ask.bin";
+
 /// Explain saved request or response bytes
 ///
 /// Every byte in its place, as the server reads it. What begins with HTTP/ is read as responses, all
-/// else as requests. Secrets are hidden.
+/// else as requests. Secrets are hidden, as in the view of a running server.
 ///
 /// Exit codes: 0 well formed, 1 broken or cut off (with FILE:offset: reason), 2 wrong usage, 4 cannot
 /// read a file.
 #[derive(Debug, Parser)]
-#[command(name = "barewire explain", bin_name = "barewire explain", max_term_width = 80)]
+#[command(name = "explain", bin_name = "barewire explain", max_term_width = 80)]
 struct ExplainTyped {
     /// The bytes; - is standard input [default: -]
     #[arg(value_name = "FILE|-")]
@@ -55,6 +59,12 @@ struct ExplainTyped {
     /// Read a line end that is LF alone as CR LF, as a text editor may have left it
     #[arg(long)]
     fix_newlines: bool,
+    /// A field whose value is hidden too; may be repeated
+    #[arg(long, value_name = "NAME")]
+    wire_hide: Vec<String>,
+    /// Hide no secrets
+    #[arg(long)]
+    wire_secrets: bool,
     /// One JSON object for each message
     #[arg(long, conflicts_with = "html")]
     json: bool,
@@ -73,7 +83,7 @@ struct ExplainTyped {
 ///
 /// A line end that is LF alone is sent as CR LF, unless --raw. The answer is explained.
 #[derive(Debug, Parser)]
-#[command(name = "barewire send", bin_name = "barewire send", max_term_width = 80)]
+#[command(name = "send", bin_name = "barewire send", max_term_width = 80)]
 struct SendTyped {
     /// Where to
     #[arg(value_name = "HOST:PORT")]
@@ -125,6 +135,7 @@ pub(crate) struct Explain {
     pub(crate) from: Direction,
     pub(crate) method: Method,
     pub(crate) fix_newlines: bool,
+    pub(crate) hide: Hide,
     pub(crate) json: bool,
     pub(crate) html: bool,
     pub(crate) ascii: bool,
@@ -163,31 +174,42 @@ pub(crate) fn explain(words: &[OsString]) -> Result<Explain, Complaint> {
         (None, None, None) => Direction::Guess(typed.file),
         (None, input, output) => Direction::Both(input, output),
     };
+    let names = typed.wire_hide.iter().map(|text| judge("--wire-hide", value::field_name(text), text, HIDE));
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    let hide = if typed.wire_secrets { Hide::nothing() } else { Hide::also(&names) };
     let ExplainTyped { fix_newlines, json, html, ascii, color, .. } = typed;
-    Ok(Explain { from, method, fix_newlines, json, html, ascii, color })
+    Ok(Explain { from, method, fix_newlines, hide, json, html, ascii, color })
 }
 
 /// Reads the command line of `send`.
 pub(crate) fn send(words: &[OsString]) -> Result<Send, Complaint> {
     let typed: SendTyped = parse("send", words)?;
-    let judge = |option: &str, text: &str, range| {
-        value::number(text, range).map_err(|unfit| {
-            let what = match unfit {
-                Unfit::Takes(what) => format!("{option} takes {what}, not {text:?}."),
-                Unfit::Because(why) => format!("{option} {why}"),
-            };
-            Complaint::new(Exit::Usage, what).advising("For example:  barewire send localhost:8080 --cut 8,28 ask.bin")
-        })
-    };
+    let number = |option, text: &str, range| judge(option, value::number(text, range), text, CUT);
     let mut cuts = Vec::new();
     for text in &typed.cut {
-        cuts.push(judge("--cut", text, 1..=u64::from(u32::MAX))? as usize);
+        cuts.push(number("--cut", text, 1..=u64::from(u32::MAX))? as usize);
     }
     cuts.sort_unstable();
     cuts.dedup();
-    let gap = typed.gap.as_deref().map_or(Ok(100), |text| judge("--gap", text, GAP))?;
+    let gap = typed.gap.as_deref().map_or(Ok(100), |text| number("--gap", text, GAP))?;
     let SendTyped { to, file, hold, raw, plain, ascii, color, .. } = typed;
     Ok(Send { to, file, cuts, gap: Duration::from_millis(gap), hold, raw, plain, ascii, color })
+}
+
+/// What an option was given, or the complaint that it takes something else.
+fn judge<T>(option: &str, value: Result<T, Unfit>, text: &str, example: &str) -> Result<T, Complaint> {
+    value.map_err(|unfit| {
+        let what = match unfit {
+            Unfit::Takes(what) => format!("{option} takes {what}, not {text:?}."),
+            Unfit::Because(why) => format!("{option} {why}"),
+        };
+        Complaint::new(Exit::Usage, what).advising(format!("For example:  {example}"))
+    })
+}
+
+/// Their definitions, for the manual and the completions.
+pub(super) fn commands() -> [Command; 2] {
+    [ExplainTyped::command(), SendTyped::command()]
 }
 
 fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T, Complaint> {
@@ -202,6 +224,7 @@ fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T
             _ => String::new(),
         };
         let option = text(ContextKind::InvalidArg);
+        let near = text(ContextKind::SuggestedArg);
         let what = match error.kind() {
             ErrorKind::UnknownArgument if option.starts_with('-') => format!("{name} has no option {option}."),
             ErrorKind::UnknownArgument => format!("{name} takes one file, {option:?} is one too many."),
@@ -210,6 +233,10 @@ fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T
             ErrorKind::InvalidValue => format!("{option} does not take {:?}.", text(ContextKind::InvalidValue)),
             _ => format!("the command line of {name} cannot be understood."),
         };
-        Complaint::new(Exit::Usage, what).advising(format!("See all options:  barewire {name} --help"))
+        let advice = match near.as_str() {
+            "" => format!("See all options:  barewire {name} --help"),
+            near => format!("Did you mean {near} ?"),
+        };
+        Complaint::new(Exit::Usage, what).advising(advice)
     })
 }

@@ -12,15 +12,17 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Parser, ValueHint};
 use clap_complete::Shell;
 
+mod views;
+
 pub(super) use super::choices::Log;
 pub(crate) use super::choices::{AuthFor, Color, Symlinks, Wire};
+pub(super) use views::Views;
 
 const WHERE: &str = "Where";
 const WHAT: &str = "What";
 const WRITE: &str = "Write";
 const WHO: &str = "Who";
 const LIMITS: &str = "Limits";
-const STUDY: &str = "Study";
 const OUTPUT: &str = "Output";
 
 /// Serve a folder, or one file, over HTTP/1.1
@@ -252,7 +254,8 @@ pub(super) struct Typed {
     /// How long a request head may take, all in all
     ///
     /// The clock starts with the first byte and is not set back by the next ones, so a client that
-    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default.
+    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default, so
+    /// with --study it is 120s unless it is given.
     ///
     /// Example: barewire --head-timeout 60s
     #[arg(long, value_name = "TIME", env = "BAREWIRE_HEAD_TIMEOUT", help_heading = LIMITS, default_value = "10s", allow_negative_numbers = true)]
@@ -264,10 +267,11 @@ pub(super) struct Typed {
     #[arg(long, value_name = "TIME", env = "BAREWIRE_IDLE_TIMEOUT", help_heading = LIMITS, default_value = "30s", allow_negative_numbers = true)]
     pub(super) idle_timeout: String,
 
-    /// Bytes per second that sending and receiving must reach, over 20 seconds
+    /// Bytes per second a client must send, over 20 seconds, or take, over 80
     ///
-    /// A slower client is cut off. 0 lets everyone be as slow as they like. Of a client that reads, the
-    /// system shows progress in steps, so one that reads less than about 5K a second may be cut off too.
+    /// A slower one is cut off, and one that takes nothing at all for 40 seconds, whatever is said here. 0
+    /// lets everyone else be as slow as they like. The system shows what a client has taken in steps of up
+    /// to 256K, so one that takes less than about 7K a second may look as if it took nothing.
     ///
     /// Example: barewire --min-rate 512
     #[arg(long, value_name = "SIZE", env = "BAREWIRE_MIN_RATE", help_heading = LIMITS, default_value = "1K", allow_negative_numbers = true)]
@@ -293,39 +297,8 @@ pub(super) struct Typed {
     #[arg(long, value_name = "N", env = "BAREWIRE_WORKERS", help_heading = LIMITS, allow_negative_numbers = true)]
     pub(super) workers: Option<String>,
 
-    /// Show what the sockets carry, on standard output [default: head]
-    ///
-    /// line: one line for each exchange. head: what each recv() returned, and the heads, each line
-    /// explained the first time it appears. full: bodies too, explained every time. json: one object for
-    /// each event. Secrets are hidden. The access log is off, unless --log is given; it then goes to
-    /// standard error.
-    ///
-    /// Example: barewire --wire=full public
-    #[arg(long, value_name = "FORM", env = "BAREWIRE_WIRE", help_heading = STUDY, num_args = 0..=1, require_equals = true, default_missing_value = "head")]
-    pub(super) wire: Option<Wire>,
-
-    /// A field whose value is hidden too; may be repeated
-    ///
-    /// Hidden in any case: Authorization, Cookie, Set-Cookie and their kin, and values in queries and
-    /// forms that are named password, token, key and the like, wherever they appear again.
-    ///
-    /// Example: barewire --wire --wire-hide X-Session
-    #[arg(long, value_name = "NAME", env = "BAREWIRE_WIRE_HIDE", help_heading = STUDY)]
-    pub(super) wire_hide: Vec<String>,
-
-    /// Hide no secrets
-    ///
-    /// Refused together with --lan: the secrets of others are not yours to show.
-    ///
-    /// Example: barewire --wire --wire-secrets
-    #[arg(long, env = "BAREWIRE_WIRE_SECRETS", help_heading = STUDY, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
-    pub(super) wire_secrets: bool,
-
-    /// Draw with ASCII only
-    ///
-    /// Example: barewire --wire --ascii
-    #[arg(long, env = "BAREWIRE_ASCII", help_heading = STUDY, action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
-    pub(super) ascii: bool,
+    #[command(flatten)]
+    pub(super) views: Views,
 
     /// Say nothing at start and end
     ///
@@ -344,6 +317,8 @@ pub(super) struct Typed {
     pub(super) verbose: bool,
 
     /// The access log, on standard output [default: short on a terminal, else combined]
+    ///
+    /// In addresses, what is a secret by its name (?token=, ?password= and the like) is shown as stars.
     ///
     /// Example: barewire --log json >access.log
     #[arg(long, value_name = "FORMAT", env = "BAREWIRE_LOG", help_heading = OUTPUT)]

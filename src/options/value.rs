@@ -37,6 +37,14 @@ pub(super) fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, Unfi
     }
 }
 
+/// The name of a field.
+pub(super) fn field_name(text: &str) -> Result<String, Unfit> {
+    match octet::is_token(text.as_bytes()) {
+        true => Ok(text.to_string()),
+        false => takes("the name of a field, such as X-Session"),
+    }
+}
+
 /// `500ms`, `10s`, `2m`, `1h`; `0s` only where `zero` allows it.
 pub(super) fn time(text: &str, zero: bool) -> Result<Duration, Unfit> {
     /// The longest time. A clock that runs for more than a day guards nothing.

@@ -5,24 +5,53 @@
 //! The subtle thing: the field names of `--wire-hide` are asked for before anything is recorded; a name
 //! that is none would hide nothing, silently.
 
+use std::ops::RangeInclusive;
+
 use barewire::wire::Form;
 
-use super::typed::{Typed, Wire};
-use super::value::Unfit;
-use super::{Bind, Reader};
+use super::typed::{Views, Wire};
+use super::value;
+use super::{Bind, Port, Reader};
 use crate::complaint::{Complaint, Exit};
 
-/// The view of the wire.
+/// The history of the view in a browser: less holds too little to be worth a window, more is not read.
+const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 30;
+
+/// The view in a browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Study {
+    /// The port that was given; 0 is any.
+    pub(crate) port: Option<u16>,
+    /// Octets of history.
+    pub(crate) memory: usize,
+}
+
+/// The views of the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    pub(crate) form: Form,
+    /// On standard output.
+    pub(crate) terminal: Option<Form>,
+    pub(crate) study: Option<Study>,
     pub(crate) hide: Vec<String>,
     pub(crate) secrets: bool,
     pub(crate) ascii: bool,
 }
 
+impl View {
+    /// Whether there is anybody to look.
+    pub(crate) fn is_on(&self) -> bool {
+        self.terminal.is_some() || self.study.is_some()
+    }
+}
+
 impl Reader<'_> {
-    pub(super) fn view(&self, typed: &Typed, bind: &Bind) -> Result<Option<View>, Complaint> {
+    pub(super) fn view(&self, typed: &Views, bind: &Bind, port: Port) -> Result<View, Complaint> {
+        if typed.wire.is_some() {
+            can_record("--wire")?;
+        }
+        if typed.study {
+            can_record("--study")?;
+        }
         let alone = match bind {
             Bind::Loopback => true,
             Bind::Lan => false,
@@ -32,24 +61,55 @@ impl Reader<'_> {
             let what = "--wire-secrets would show the secrets of others: not where others can connect.";
             return Err(Complaint::new(Exit::Usage, what).advising("Leave it out:  barewire --lan --wire"));
         }
-        let hide = self.each("wire_hide", &typed.wire_hide, field_name)?;
-        Ok(typed.wire.map(|form| View {
-            form: match form {
+        let hide = self.each("wire_hide", &typed.wire_hide, value::field_name)?;
+        Ok(View {
+            terminal: typed.wire.map(|form| match form {
                 Wire::Line => Form::Line,
                 Wire::Head => Form::Head,
                 Wire::Full => Form::Full,
                 Wire::Json => Form::Json,
-            },
+            }),
+            study: self.study(typed, port)?,
             hide,
             secrets: typed.wire_secrets,
             ascii: typed.ascii,
-        }))
+        })
+    }
+
+    fn study(&self, typed: &Views, main: Port) -> Result<Option<Study>, Complaint> {
+        let ports = 0..=u64::from(u16::MAX);
+        let port = typed.wire_port.as_ref().map(|text| self.judge("wire_port", text, |t| value::number(t, ports)));
+        let port = port.transpose()?.map(|port| port as u16);
+        let memory = typed.wire_memory.as_ref().map(|text| self.judge("wire_memory", text, |t| value::size(t, MEMORY)));
+        let memory = memory.transpose()?;
+        if typed.study {
+            if let (Some(port @ 1..), Port::Given(main)) = (port, main)
+                && port == main
+            {
+                let what = format!("{} is the port of the server itself.", self.source("wire_port"));
+                return Err(Complaint::new(Exit::Usage, what)
+                    .advising(format!("Give it another one:  barewire -p {main} --study --wire-port 0")));
+            }
+            return Ok(Some(Study { port, memory: memory.map_or(USUAL_MEMORY, |octets| octets as usize) }));
+        }
+        for (id, is_given) in [("wire_port", port.is_some()), ("wire_memory", memory.is_some())] {
+            if is_given {
+                let what = format!("{} belongs to the view in a browser, which is off.", self.source(id));
+                return Err(Complaint::new(Exit::Usage, what).advising("Switch it on:  barewire --study"));
+            }
+        }
+        Ok(None)
     }
 }
 
-fn field_name(text: &str) -> Result<String, Unfit> {
-    match barewire::http::octet::is_token(text.as_bytes()) {
-        true => Ok(text.to_string()),
-        false => Err(Unfit::Takes("the name of a field, such as X-Session".into())),
+/// Whether this program can show what its sockets carry.
+pub(super) fn can_record(option: &str) -> Result<(), Complaint> {
+    if cfg!(feature = "wire") {
+        return Ok(());
     }
+    let what = format!("{option}: this barewire was built without the wire view.");
+    Err(Complaint::new(Exit::Usage, what).advising("Build it with the view:  cargo install barewire"))
 }
+
+/// Some thousand exchanges.
+const USUAL_MEMORY: usize = 16 << 20;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::response::Response;
+use super::script::{Meter, Received, Verbatim};
 use crate::http::{Method, Prepared, Refusal, Request};
 
 /// Who asks, and when.
@@ -23,6 +24,10 @@ pub struct Visit {
     pub local: SocketAddr,
     /// The moment of asking, read once per turn of the loop.
     pub now: SystemTime,
+    /// Which arrival brought the request. Requests of one arrival had all begun to arrive before the
+    /// first of them was answered, and this server wrote nothing in between: what has been looked up for
+    /// one of them holds for the others. Never 0.
+    pub arrival: u64,
 }
 
 /// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs or
@@ -57,6 +62,9 @@ pub type Job = Box<dyn FnOnce() -> Outcome + Send>;
 /// Work for a worker that needs the whole content.
 pub type ContentJob = Box<dyn FnOnce(Vec<u8>) -> Response + Send>;
 
+/// Work for a worker that needs the request as it came.
+pub type ReceivedJob = Box<dyn FnOnce(Received) -> Response + Send>;
+
 /// Opens the place content is streamed to, or answers why not; nothing of the content has been read.
 pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 
@@ -84,11 +92,72 @@ pub enum Answer {
         /// Opens the sink, before 100 (Continue) is sent and before any content is read.
         open: OpenSink,
     },
+    /// After the whole request has been collected as it came, framing included: at most `limit` octets
+    /// behind the head, more is 413.
+    CollectRaw {
+        /// The most octets behind the head.
+        limit: u64,
+        /// What happens with them.
+        then: ReceivedJob,
+    },
+    /// With octets as they stand, whatever they are; then the connection ends.
+    Verbatim(Box<Verbatim>),
 }
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Answer {
         Answer::Now(response)
+    }
+}
+
+impl Answer {
+    /// The same with every response changed, whenever it is made. Octets that lie ready, or that go as
+    /// they stand, are no responses.
+    pub fn map(self, change: impl Fn(Response) -> Response + Send + 'static) -> Answer {
+        match self {
+            Answer::Now(response) => Answer::Now(change(response)),
+            Answer::Blocking(lane, job) => Answer::Blocking(
+                lane,
+                Box::new(move || match job() {
+                    Outcome::Response(response) => Outcome::Response(change(response)),
+                    again => again,
+                }),
+            ),
+            Answer::Collect { limit, then } => {
+                Answer::Collect { limit, then: Box::new(move |content| change(then(content))) }
+            }
+            Answer::CollectRaw { limit, then } => {
+                Answer::CollectRaw { limit, then: Box::new(move |received| change(then(received))) }
+            }
+            Answer::Receive { limit, open } => Answer::Receive {
+                limit,
+                open: Box::new(move || match open() {
+                    Ok(sink) => Ok(Box::new(Changed { sink, change })),
+                    Err(response) => Err(change(response)),
+                }),
+            },
+            Answer::Ready(_) | Answer::ReadyFile(..) | Answer::Verbatim(_) => self,
+        }
+    }
+}
+
+/// A sink whose responses are changed.
+struct Changed<F> {
+    sink: Box<dyn Sink>,
+    change: F,
+}
+
+impl<F: Fn(Response) -> Response + Send> Sink for Changed<F> {
+    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
+        self.sink.write(octets).map_err(&self.change)
+    }
+
+    fn measured(&mut self, meter: &Meter) {
+        self.sink.measured(meter);
+    }
+
+    fn finish(self: Box<Self>) -> Response {
+        (self.change)(self.sink.finish())
     }
 }
 
@@ -100,6 +169,11 @@ pub trait Sink: Send {
     /// # Errors
     /// The response that ends the exchange; the sink is dropped.
     fn write(&mut self, octets: &[u8]) -> Result<(), Response>;
+
+    /// The content is complete, and came like this.
+    fn measured(&mut self, meter: &Meter) {
+        let _ = meter;
+    }
 
     /// The content is complete.
     fn finish(self: Box<Self>) -> Response;
@@ -128,6 +202,21 @@ pub trait Service: Send {
     /// given before a target is looked at; what works on one target, its own answer says.
     fn methods(&self) -> Vec<Method> {
         vec![Method::Get, Method::Head, Method::Options]
+    }
+
+    /// The methods that work on the target of this request, as far as that is known without a look at
+    /// anything slow; for answers that are given before the service itself is asked.
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        let _ = request;
+        self.methods()
+    }
+
+    /// Whether this very request is answered here although its method works nowhere else: TRACE at an
+    /// address that leaves out what is sensitive (RFC 9110 §9.3.8), a method without a name here at one
+    /// that takes any. Everything else of the kind is refused before a service is asked.
+    fn takes(&self, request: &Request<'_>) -> bool {
+        let _ = request;
+        false
     }
 
     /// Descriptors are short: whatever is only kept open to be quick is to be closed.

@@ -13,19 +13,21 @@
 //!
 //! `Cross-Origin-Resource-Policy` (Fetch §3.7) goes into every response, whoever made it: `same-site`
 //! where the allow-list is enforced, so that no foreign page can embed what only its visitor can reach,
-//! while a page of another local port can; `cross-origin` under `--cors`; nothing on an open read-only
-//! server, which anybody may embed. An answer that lies ready is shared and cannot be added to: whoever
+//! while a page of another local port can; `cross-origin` under `--cors` for everybody (one that is named
+//! is let in answer by answer, by the service that sees who asks); nothing on an open read-only server,
+//! which anybody may embed. An answer that lies ready is shared and cannot be added to: whoever
 //! keeps such answers is told the policy beforehand ([`Settings::policy`]).
 //!
 //! Never: a path, a resource, a right. A service inside never learns that there is a guard.
 //!
 //! The subtle thing: step 3 is answered here, and not left to the service inside, because it comes
 //! before credentials. A request that is let past the doorkeeper in the hope that somebody will refuse
-//! it is a hole as soon as somebody does not.
+//! it is a hole as soon as somebody does not. A service that does answer such a request says so itself
+//! ([`Service::takes`]), and credentials are asked for all the same.
 
 use std::sync::Arc;
 
-use super::answer::{Answer, Outcome, Service, Sink, Visit};
+use super::answer::{Answer, Outcome, Service, Visit};
 use super::auth::Auth;
 use super::origin::{self, Foreign, Hosts, Writes};
 use super::page::{self, Problem};
@@ -50,9 +52,9 @@ pub struct Settings {
 impl Settings {
     /// What `Cross-Origin-Resource-Policy` says in every response, if anything.
     pub fn policy(&self) -> Option<&'static str> {
-        match self.cors {
-            Some(_) => Some("cross-origin"),
-            None => self.hosts.is_enforced().then_some("same-site"),
+        match self.cors.as_deref() {
+            Some("*") => Some("cross-origin"),
+            _ => self.hosts.is_enforced().then_some("same-site"),
         }
     }
 }
@@ -67,6 +69,8 @@ struct Rules {
 /// A service with a guard before it.
 pub struct Guard {
     rules: Arc<Rules>,
+    /// The last authority that was allowed: nearly all clients name the same one.
+    allowed: Option<Vec<u8>>,
     inner: Box<dyn Service>,
 }
 
@@ -75,16 +79,25 @@ impl Guard {
     pub fn new(inner: Box<dyn Service>, settings: Settings) -> Guard {
         let policy = settings.policy();
         let Settings { hosts, cors, auth } = settings;
-        Guard { rules: Arc::new(Rules { hosts, writes: Writes::new(cors), auth, policy }), inner }
+        Guard { rules: Arc::new(Rules { hosts, writes: Writes::new(cors), auth, policy }), allowed: None, inner }
     }
 
     /// The answer of the guard itself; `None`: the service inside is asked.
-    fn stop(&self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    fn stop(&mut self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
         let rules = &self.rules;
-        if !rules.hosts.allow(request.authority()) {
+        let authority = request.authority();
+        let was_allowed = authority.is_some() && authority == self.allowed.as_deref();
+        if !was_allowed && !rules.hosts.allow(authority) {
             return Some(Answer::Now(misdirected(request)));
         }
-        if let Some(response) = router::impossible(request, || self.inner.methods()) {
+        if let Some(authority) = authority.filter(|_| !was_allowed) {
+            let allowed = self.allowed.get_or_insert_default();
+            allowed.clear();
+            allowed.extend_from_slice(authority);
+        }
+        if !self.inner.takes(request)
+            && let Some(response) = router::impossible(request, || self.inner.methods_of(request))
+        {
             return Some(Answer::Now(response));
         }
         if rules.writes.is_preflight(request) {
@@ -146,12 +159,20 @@ impl Service for Guard {
         self.inner.methods()
     }
 
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        self.inner.methods_of(request)
+    }
+
+    fn takes(&self, request: &Request<'_>) -> bool {
+        self.inner.takes(request)
+    }
+
     fn relieve(&mut self) {
         self.inner.relieve();
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Guard { rules: Arc::clone(&self.rules), inner: self.inner.fork() })
+        Box::new(Guard { rules: Arc::clone(&self.rules), allowed: None, inner: self.inner.fork() })
     }
 }
 
@@ -179,43 +200,16 @@ fn forbidden(request: &Request<'_>, foreign: Foreign) -> Response {
 }
 
 /// The response with the policy, unless it already says something of it (`-H`).
-fn mark(response: Response, policy: &'static str) -> Response {
-    match response.fields().get(RESOURCE_POLICY) {
-        Some(_) => response,
-        None => response.field(RESOURCE_POLICY, policy),
-    }
+pub(crate) fn mark(response: Response, policy: &'static str) -> Response {
+    if response.fields().has(RESOURCE_POLICY) { response } else { response.field(RESOURCE_POLICY, policy) }
 }
 
 /// The same for an answer that is not there yet.
 fn marked(answer: Answer, policy: &'static str) -> Answer {
-    match answer {
-        Answer::Now(response) => Answer::Now(mark(response, policy)),
-        Answer::Ready(prepared) => {
-            debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
-            Answer::Ready(prepared)
-        }
-        Answer::ReadyFile(head, file) => {
-            debug_assert!(says_policy(head.head()), "an answer lies ready without {RESOURCE_POLICY}");
-            Answer::ReadyFile(head, file)
-        }
-        Answer::Blocking(lane, job) => Answer::Blocking(
-            lane,
-            Box::new(move || match job() {
-                Outcome::Response(response) => Outcome::Response(mark(response, policy)),
-                again => again,
-            }),
-        ),
-        Answer::Collect { limit, then } => {
-            Answer::Collect { limit, then: Box::new(move |content| mark(then(content), policy)) }
-        }
-        Answer::Receive { limit, open } => Answer::Receive {
-            limit,
-            open: Box::new(move || match open() {
-                Ok(sink) => Ok(Box::new(Marked { sink, policy })),
-                Err(response) => Err(mark(response, policy)),
-            }),
-        },
+    if let Answer::Ready(prepared) | Answer::ReadyFile(prepared, _) = &answer {
+        debug_assert!(says_policy(prepared.head()), "an answer lies ready without {RESOURCE_POLICY}");
     }
+    answer.map(move |response| mark(response, policy))
 }
 
 /// Whether a head has a line of the policy, whatever it says (`-H`).
@@ -224,22 +218,6 @@ fn says_policy(head: &[u8]) -> bool {
         let (name, rest) = line.split_at(line.len().min(RESOURCE_POLICY.len()));
         name.eq_ignore_ascii_case(RESOURCE_POLICY.as_bytes()) && rest.starts_with(b":")
     })
-}
-
-/// A sink whose responses carry the policy.
-struct Marked {
-    sink: Box<dyn Sink>,
-    policy: &'static str,
-}
-
-impl Sink for Marked {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.sink.write(octets).map_err(|response| mark(response, self.policy))
-    }
-
-    fn finish(self: Box<Self>) -> Response {
-        mark(self.sink.finish(), self.policy)
-    }
 }
 
 #[cfg(test)]

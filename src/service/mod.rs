@@ -17,6 +17,7 @@ pub mod origin;
 pub mod page;
 pub mod response;
 pub mod router;
+pub mod script;
 #[cfg(test)]
 mod testing;
 pub mod unfit;
@@ -27,3 +28,4 @@ pub use credentials::Credentials;
 pub use guard::Guard;
 pub use response::{Body, Octets, Piece, Response};
 pub use router::{Call, Router};
+pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};

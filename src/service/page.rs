@@ -18,14 +18,16 @@ use std::hash::BuildHasher;
 use askama::Template;
 use serde::Serialize;
 
-use super::response::Response;
-use crate::http::{HttpDate, Refusal, Request, Status, field, octet};
+use super::response::{Body, Response};
+use crate::http::{Refusal, Request, Status, field, octet};
 
+mod missing;
 mod text;
 mod words;
 
+pub(crate) use missing::MissingLine;
 pub(crate) use text::{acts, push_bytes, push_segment, push_size};
-pub use text::{bytes, href, shown, size};
+pub use text::{bytes, count, href, shown, size};
 use text::{clip, plain};
 use words::Words;
 
@@ -50,6 +52,9 @@ const STYLE: &str = include_str!("../pages/problem.css");
 /// says the new one when the style sheet changes.
 const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/DABa1EFWeqmTK9J4WYygIfVo='; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Where the explanation of the code begins.
+const FOOT: &str = "<p class=\"dim\">";
 
 /// Which form of page the client would rather have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,8 +144,7 @@ impl Problem {
     /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists,
     /// decoded, with a slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
-        let mut problem = Problem::new(Status::NOT_FOUND)
-            .with_sentence(format!("There is no file or folder called {} on this server.", shown(path)));
+        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(missing(path));
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
             problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
         }
@@ -184,13 +188,43 @@ pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
     tell(Form::of(request), problem, None)
 }
 
+/// What stands before and behind the name of what is not there.
+const MISSING: (&str, &str) = ("There is no file or folder called ", " on this server.");
+
+/// That there is nothing at `path` (decoded).
+pub(crate) fn missing(path: &[u8]) -> String {
+    [MISSING.0, &shown(path), MISSING.1].concat()
+}
+
 /// The page of a fault of the server. `cause` goes to the log, beside an id that the page shows too.
 pub fn failure(request: &Request<'_>, cause: &str) -> Response {
+    let (said, note) = fault(cause);
+    problem(request, &said).with_note(note)
+}
+
+/// What the page of a fault of the server says, and the line of the log about it.
+pub fn fault(cause: &str) -> (Problem, String) {
     // The hasher's keys are random and differ at every call: short, and nothing can be learned from it.
     let id = format!("{:08x}", std::hash::RandomState::new().hash_one(()) as u32);
     let said = Problem::new(Status::INTERNAL_SERVER_ERROR)
         .with_advice(format!("Try again; if it stays like this, tell whoever runs the server: {id}."));
-    problem(request, &said).with_note(format!("{id}: {cause}"))
+    (said, format!("{id}: {cause}"))
+}
+
+/// The same response; if it is the page of a problem, with one more link at the end of what it says.
+/// `href` must be a path, and percent-encoded.
+pub fn with_link(response: Response, label: &str, href: &str) -> Response {
+    let is_page = response.fields().get("content-security-policy") == Some(POLICY.as_bytes());
+    let Body::Octets(octets) = response.body() else { return response };
+    let foot = octets.windows(FOOT.len()).position(|window| window == FOOT.as_bytes());
+    match foot {
+        Some(at) if is_page => {
+            let link = format!("<p><a href=\"{href}\">{label}</a></p>");
+            let page = [&octets[..at], link.as_bytes(), &octets[at..]].concat();
+            response.with_body(Body::Octets(page.into()))
+        }
+        _ => response,
+    }
 }
 
 /// The page of a request that breaks the protocol; `head` is what was received of it.
@@ -219,25 +253,15 @@ fn accept_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The whole response for a client that is turned away at the door, before it has said anything.
-///
-/// A line of text, since nobody knows what it would accept; browsers obey the Refresh field and try
-/// again by themselves. A server with a clock sends Date (RFC 9110 §6.6.1), so it is made per second.
-pub fn overload(date: &HttpDate) -> Vec<u8> {
-    let content = "503 Too busy. Trying again in 5 s.\n";
-    let mut out = Vec::with_capacity(320);
-    out.extend_from_slice(b"HTTP/1.1 503 Service Unavailable\r\nDate: ");
-    out.extend_from_slice(date.octets());
-    out.extend_from_slice(
-        format!(
-            "\r\nConnection: close\r\nContent-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Cache-Control: no-store\r\nRetry-After: {RETRY_AFTER_SECONDS}\r\nRefresh: {RETRY_AFTER_SECONDS}\r\n\
-             X-Content-Type-Options: nosniff\r\n\r\n{content}",
-            content.len()
-        )
-        .as_bytes(),
-    );
-    out
+/// What a client hears that is turned away at the door, before it has said anything: a line of text, since
+/// nobody knows what it would accept. Browsers obey the Refresh field and try again by themselves.
+pub fn overload() -> Response {
+    let seconds = RETRY_AFTER_SECONDS.to_string();
+    Response::text(Status::SERVICE_UNAVAILABLE, format!("503 Too busy. Trying again in {seconds} s.\n"))
+        .field("Cache-Control", "no-store")
+        .field("Retry-After", &seconds)
+        .field("Refresh", &seconds)
+        .field("X-Content-Type-Options", "nosniff")
 }
 
 #[derive(Template)]

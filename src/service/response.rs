@@ -7,10 +7,12 @@
 //! octets of it that are meant, so a film costs a descriptor and not memory, and the length in the
 //! head is that of the very file that is sent.
 
+use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use crate::http::{Fields, Status};
+use super::script::{Chunks, Held, Pause, Script, Source};
+use crate::http::{Fields, Length, Status};
 
 /// Fields that only the connection may write: they say what it does, so they must not be guessed.
 pub const CONNECTION_FIELDS: [&str; 6] =
@@ -89,7 +91,6 @@ pub enum Piece {
 }
 
 /// Where the content of a response comes from.
-#[derive(Debug)]
 pub enum Body {
     /// There is none: `Content-Length: 0`, or no length where the status forbids content.
     Empty,
@@ -111,22 +112,53 @@ pub enum Body {
         /// In the order in which they are sent.
         pieces: Vec<Piece>,
     },
+    /// In chunks of chosen borders.
+    Chunks(Box<Chunks>),
+    /// Without a length: the connection ends behind it.
+    UntilClose(Octets),
+    /// Made while it is sent.
+    Stream(Box<dyn Source>),
 }
 
 impl Body {
-    /// How many octets it has.
+    /// How many octets it has, as far as that is known.
     pub fn len(&self) -> u64 {
         match self {
-            Body::Empty => 0,
+            Body::Empty | Body::Stream(_) => 0,
+            Body::Chunks(chunks) => chunks.data.iter().map(|data| data.len() as u64).sum(),
+            Body::UntilClose(octets) => octets.len() as u64,
             Body::Octets(octets) => octets.len() as u64,
             Body::File { len, .. } => *len,
             Body::Pieces { pieces, .. } => pieces.iter().map(Piece::len).sum(),
         }
     }
 
+    /// How its end is told to the client.
+    pub fn length(&self) -> Length {
+        match self {
+            Body::Stream(_) | Body::Chunks(_) => Length::Unknown,
+            Body::UntilClose(_) => Length::UntilClose,
+            _ => Length::Known(self.len()),
+        }
+    }
+
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        !matches!(self, Body::Stream(_)) && self.len() == 0
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Octets(octets) => f.debug_tuple("Octets").field(octets).finish(),
+            Body::File { from, len, .. } => f.debug_struct("File").field("from", from).field("len", len).finish(),
+            Body::Pieces { pieces, .. } => f.debug_tuple("Pieces").field(pieces).finish(),
+            Body::Chunks(chunks) => f.debug_tuple("Chunks").field(chunks).finish(),
+            Body::UntilClose(octets) => f.debug_tuple("UntilClose").field(octets).finish(),
+            Body::Stream(_) => f.write_str("Stream"),
+        }
     }
 }
 
@@ -153,12 +185,13 @@ pub struct Response {
     body: Body,
     closes: bool,
     note: Option<String>,
+    script: Option<Box<Script>>,
 }
 
 impl Response {
     /// A response without fields and content.
     pub fn new(status: Status) -> Response {
-        Response { status, fields: Fields::new(), body: Body::Empty, closes: false, note: None }
+        Response { status, fields: Fields::new(), body: Body::Empty, closes: false, note: None, script: None }
     }
 
     /// Content of this media type.
@@ -223,6 +256,34 @@ impl Response {
         self
     }
 
+    /// The same, with silence before octets of it.
+    pub fn with_pauses(mut self, pauses: impl IntoIterator<Item = Pause>) -> Response {
+        self.script.get_or_insert_default().pauses.extend(pauses);
+        self
+    }
+
+    /// The same, after an interim response.
+    pub fn after_interim(mut self, status: Status, fields: Fields) -> Response {
+        self.script.get_or_insert_default().interim.push((status, fields));
+        self
+    }
+
+    /// The same, and this lives as long as it.
+    pub fn holding(mut self, held: Held) -> Response {
+        self.script.get_or_insert_default().held = held;
+        self
+    }
+
+    /// Whether it is more than a head and content that leave at once.
+    pub fn is_scripted(&self) -> bool {
+        self.script.is_some() || matches!(self.body, Body::Stream(_) | Body::Chunks(_))
+    }
+
+    /// Takes out what a script has added.
+    pub fn take_script(&mut self) -> Option<Box<Script>> {
+        self.script.take()
+    }
+
     /// The status.
     pub fn status(&self) -> Status {
         self.status
@@ -252,6 +313,11 @@ impl Response {
     /// The note for the log.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
+    }
+
+    /// Put together again from what [`Response::into_parts`] has given.
+    pub(crate) fn from_parts((status, fields, body): (Status, Fields, Body)) -> Response {
+        Response { fields, body, ..Response::new(status) }
     }
 
     /// Taken apart for sending.

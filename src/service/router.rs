@@ -304,12 +304,9 @@ pub fn impossible(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) 
 
 /// 405, with what works instead (RFC 9110 §15.5.6 demands `Allow`).
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
-    let mut problem = Problem::new(Status::METHOD_NOT_ALLOWED);
-    problem.sentence = match allowed {
-        [] => "No method works here.".into(),
-        _ => format!("What works here: {}.", names(allowed)),
-    };
-    page::problem(request, &problem).field("Allow", names(allowed))
+    let allow = names(allowed);
+    let problem = Problem::method_not_allowed(request.method_name(), &allow);
+    page::problem(request, &problem).field("Allow", allow)
 }
 
 /// The answer to OPTIONS.
@@ -383,7 +380,7 @@ mod tests {
         let mut connection = Connection::new(Limits::default());
         let Event::Request(request, _) = connection.receive(text.as_bytes()).event else { panic!("{head}") };
         let address = ([127, 0, 0, 1], 80).into();
-        let visit = Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH };
+        let visit = Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
         match router.answer(&request, &visit) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {
@@ -392,7 +389,7 @@ mod tests {
                 (response, Some(0))
             }
             Answer::Collect { limit, then } => (then(content.to_vec()), Some(limit)),
-            Answer::Ready(_) | Answer::ReadyFile(..) | Answer::Receive { .. } => panic!("{head}"),
+            _ => panic!("{head}"),
         }
     }
 

@@ -25,5 +25,5 @@ pub(crate) fn asked(line: &str, fields: &str) -> Request<'static> {
 pub(crate) fn visit(peer: &str, seconds: u64) -> Visit {
     let peer: IpAddr = peer.parse().unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
-    Visit { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now }
+    Visit { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }
 }

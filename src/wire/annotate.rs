@@ -68,6 +68,13 @@ impl Conversation {
         }
     }
 
+    /// The same conversation from its start, knowing all that turned out to be secret in it: what a server
+    /// made a secret late may stand in what the client had said before.
+    #[must_use]
+    pub fn again(self, manner: &Manner) -> Conversation {
+        Conversation { mask: self.mask.again(), ..Conversation::new(manner) }
+    }
+
     /// The method of the next request, for responses whose requests were not seen.
     pub fn assume(&mut self, method: Method) {
         self.asked += 1;
@@ -108,6 +115,13 @@ impl Conversation {
     pub fn client_ended(&mut self, out: &mut Vec<Message>) {
         let mut found = Vec::new();
         self.requests.end(&mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
+    /// The server has waited long enough: what is not complete never will be.
+    pub fn client_too_slow(&mut self, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.requests.time_out(&mut |asked| found.push(asked));
         self.asked(found, out);
     }
 

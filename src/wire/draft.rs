@@ -182,6 +182,7 @@ impl Draft {
             octets: self.octets,
             from_file: self.from_file,
             hidden: false,
+            masked: false,
         }
     }
 }

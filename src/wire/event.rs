@@ -31,6 +31,19 @@ pub struct Cut {
     pub call: u64,
 }
 
+/// What one call moved: a `recv`, a `send` or a `sendfile`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The first octet, in the octets of its side of the connection.
+    pub at: u64,
+    /// How many.
+    pub len: u64,
+    /// When, since the connection was accepted.
+    pub when: Duration,
+    /// From a file, past the program.
+    pub from_file: bool,
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -40,6 +53,8 @@ pub enum Event {
         peer: SocketAddr,
         /// The time of day, `00:23:48.713`, UTC.
         clock: String,
+        /// When, since 1970.
+        moment: Duration,
     },
     /// A `recv` returned octets.
     Received {
@@ -49,6 +64,8 @@ pub enum Event {
         octets: u64,
         /// How many requests have octets in it.
         requests: u64,
+        /// How many TCP segments brought them, where the kernel could be asked.
+        segments: Option<u32>,
     },
     /// A message is complete, or broken, or cut off.
     Message(Box<Spoken>),
@@ -62,6 +79,8 @@ pub enum Event {
         reason: &'static str,
         /// Octets of the client behind its last request, which nobody read.
         unread: u64,
+        /// Octets of content that were announced and never came.
+        missing: u64,
     },
     /// So many records were lost, since the reader was too slow.
     Lost(u64),
@@ -76,10 +95,32 @@ pub struct Spoken {
     pub cuts: Vec<Cut>,
     /// Calls that brought it.
     pub calls: u64,
+    /// What each of them moved. If there are fewer than [`Spoken::calls`], the last one is the sum of
+    /// all that are left, at the moment of the last.
+    pub moved: Vec<Moved>,
     /// Of a response: from the last octet of the request to its last octet.
     pub took: Option<Duration>,
     /// The time of day at its end.
     pub clock: String,
+}
+
+impl Spoken {
+    /// When its first octet was moved; nothing of a message that no call is known of.
+    pub fn began(&self) -> Option<Duration> {
+        self.moved.first().map(|moved| moved.when)
+    }
+
+    /// When its last octet was moved.
+    pub fn ended(&self) -> Option<Duration> {
+        self.moved.last().map(|moved| moved.when)
+    }
+
+    /// When its head was complete.
+    pub fn head_at(&self) -> Option<Duration> {
+        let last = self.message.start + self.message.head_end.saturating_sub(1);
+        let bringing = self.moved.iter().find(|moved| moved.at + moved.len > last);
+        bringing.or(self.moved.last()).map(|moved| moved.when)
+    }
 }
 
 /// `00:23:48.713`: the time of day of a moment since 1970, UTC.

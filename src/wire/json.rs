@@ -18,8 +18,13 @@ use super::span::{Kind, Message, Role};
 
 /// Appends an event and a line end.
 pub fn push(out: &mut String, told: &Told) {
-    let text = value(told).to_string();
-    for c in text.chars() {
+    push_value(out, &value(told));
+    out.push('\n');
+}
+
+/// Appends a value, in ASCII and on one line.
+pub(super) fn push_value(out: &mut String, value: &Value) {
+    for c in value.to_string().chars() {
         if matches!(c, ' '..='~') {
             out.push(c);
         } else {
@@ -29,7 +34,6 @@ pub fn push(out: &mut String, told: &Told) {
             }
         }
     }
-    out.push('\n');
 }
 
 /// An event as JSON.
@@ -37,26 +41,38 @@ pub fn value(told: &Told) -> Value {
     let at = micros(told.at);
     let connection = told.connection;
     match &told.event {
-        Event::Accepted { peer, clock } => {
-            json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock})
+        Event::Accepted { peer, clock, moment } => {
+            let time = micros(*moment);
+            json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
         }
-        Event::Received { call, octets, requests } => {
-            json!({"event": "recv", "connection": connection, "at": at, "call": call, "bytes": octets, "requests": requests})
+        Event::Received { call, octets, requests, segments } => {
+            let mut object = json!({
+                "event": "recv", "connection": connection, "at": at, "call": call, "bytes": octets, "requests": requests,
+            });
+            if let Some(segments) = segments {
+                object["segments"] = json!(segments);
+            }
+            object
         }
         Event::Message(spoken) => message(connection, at, spoken),
-        Event::Closed { note, side, reason, unread } => {
+        Event::Closed { note, side, reason, unread, missing } => {
             let id = note.0;
             let note = note.note();
-            json!({
+            let mut object = json!({
                 "event": "closed", "connection": connection, "at": at, "by": side.name(), "reason": reason,
                 "note": id, "sentence": note.long, "section": note.section, "unread": unread,
-            })
+            });
+            if *missing > 0 {
+                object["missing"] = json!(missing);
+            }
+            object
         }
         Event::Lost(events) => json!({"event": "dropped", "dropped": events}),
     }
 }
 
-fn micros(time: std::time::Duration) -> f64 {
+/// Milliseconds.
+pub(super) fn micros(time: std::time::Duration) -> f64 {
     (time.as_micros() as f64) / 1000.0
 }
 
@@ -82,6 +98,9 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
         "text": safe(&kept.first[..head]),
         "cuts": spoken.cuts.iter().map(|c| c.at).collect::<Vec<_>>(),
         "calls": spoken.calls,
+        "began": spoken.began().map(micros),
+        "head_at": spoken.head_at().map(micros),
+        "ended": spoken.ended().map(micros),
         "framing": message.framing.map(|f| json!({"rule": f.rule, "sentence": f.sentence(), "section": f.section()})),
         "broken": message.broken.map(|b| {
             let note = b.note.note();
@@ -94,12 +113,23 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
         "octets": {"first": STANDARD.encode(&kept.first), "gap": kept.gap, "last": STANDARD.encode(&kept.last)},
         "from_file": message.from_file,
         "hidden": message.hidden,
+        "masked": message.masked,
     });
+    let moved = spoken.moved.iter();
     let more = match message.role {
         Role::Request => {
-            vec![("method", json!(safe(message.part(Kind::Method)))), ("target", json!(safe(message.target())))]
+            let recvs: Vec<Value> = moved.map(|m| json!([m.at, m.len, micros(m.when)])).collect();
+            vec![
+                ("method", json!(safe(message.part(Kind::Method)))),
+                ("target", json!(safe(message.target()))),
+                ("recvs", json!(recvs)),
+            ]
         }
-        Role::Response => vec![("status", json!(message.status())), ("took", json!(spoken.took.map(micros)))],
+        Role::Response => {
+            let how = |from_file| if from_file { "sendfile" } else { "send" };
+            let sends: Vec<Value> = moved.map(|m| json!([m.at, m.len, micros(m.when), how(m.from_file)])).collect();
+            vec![("status", json!(message.status())), ("took", json!(spoken.took.map(micros))), ("sends", json!(sends))]
+        }
     };
     if let Some(object) = object.as_object_mut() {
         object.extend(more.into_iter().map(|(name, value)| (name.to_string(), value)));

@@ -156,7 +156,8 @@ fn content(spoken: &Spoken, line: &Line, ascii: bool, rows: &mut Vec<Row>) {
             let mut at = from;
             for piece in octets.split_inclusive(|&o| o == b'\n') {
                 let pieces = pieces(spoken, at, at + piece.len() as u64, ascii);
-                rows.push(Row { pieces, ..Row::default() });
+                let (note, section) = note_within(message, at);
+                rows.push(Row { pieces, note: note.into(), note_style: style::DIM, section });
                 at += piece.len() as u64;
             }
         } else {
@@ -166,6 +167,20 @@ fn content(spoken: &Spoken, line: &Line, ascii: bool, rows: &mut Vec<Row>) {
                 rows.push(Row { pieces: vec![plain(style::SAY, &dump(at - message.head_end, row))], ..Row::default() });
             }
         }
+    }
+}
+
+/// What stands beside a row of content: what begins or goes on there, if it has a meaning of its own.
+fn note_within(message: &Message, at: u64) -> (&'static str, &'static str) {
+    let mut spans = message.spans.iter().filter(|span| span.end() > at);
+    match (spans.next(), spans.next()) {
+        (Some(span), Some(next)) if span.kind == Kind::Framing && next.kind == Kind::Framing => {
+            (next.note.note().short, next.note.note().section)
+        }
+        (Some(span), _) if matches!(span.kind, Kind::Framing | Kind::Name | Kind::Blank) => {
+            (span.note.note().short, span.note.note().section)
+        }
+        _ => ("", ""),
     }
 }
 

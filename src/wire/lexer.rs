@@ -107,7 +107,7 @@ impl Sheet {
     }
 
     /// name ":" OWS value OWS; the note is that of the field.
-    fn field_line(&mut self, text: &[u8], hide: &Hide, kind: Kind) -> NoteId {
+    pub(super) fn field_line(&mut self, text: &[u8], hide: &Hide, kind: Kind) -> NoteId {
         let mut pen = self.pen();
         let Some(colon) = text.iter().position(|&o| o == b':') else {
             pen.put(text.len(), kind, part::FIELD_NAME);

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use super::annotate::{Conversation, Manner};
 use super::dictionary::NoteId;
-use super::event::{Cut, Event, Spoken, Told, clock};
-use super::span::{Message, Role};
+use super::event::{Cut, Event, Moved, Spoken, Told, clock};
+use super::span::{Content, Message, Role};
 use super::tape::{Record, What};
+use crate::http::Status;
 
 /// Calls whose borders are remembered for one message; the others are only counted.
 const BORDERS: usize = 1000;
@@ -28,39 +29,51 @@ const WAITING: usize = 1024;
 struct Calls {
     octets: u64,
     count: u64,
-    last: (u64, u64),
-    borders: VecDeque<(u64, u64)>,
+    /// The last one, and its number.
+    last: Option<(Moved, u64)>,
+    remembered: VecDeque<(Moved, u64)>,
 }
 
+/// How a message was carried: borders inside it, how many calls, and what each moved.
+type Carried = (Vec<Cut>, u64, Vec<Moved>);
+
 impl Calls {
-    fn add(&mut self, octets: u64) {
+    fn add(&mut self, len: u64, when: Duration, from_file: bool) {
         self.count += 1;
-        self.last = (self.octets, self.count);
-        if self.borders.len() < BORDERS {
-            self.borders.push_back(self.last);
+        let last = (Moved { at: self.octets, len, when, from_file }, self.count);
+        self.last = Some(last);
+        if self.remembered.len() < BORDERS {
+            self.remembered.push_back(last);
         }
-        self.octets += octets;
+        self.octets += len;
     }
 
-    /// The borders inside a message, and how many calls brought it. What lies before it is forgotten.
-    fn of(&mut self, message: &Message) -> (Vec<Cut>, u64) {
+    /// How a message was carried. What lies before it is forgotten.
+    fn of(&mut self, message: &Message) -> Carried {
         let (start, end) = (message.start, message.end());
-        while self.borders.get(1).is_some_and(|(at, _)| *at <= start) {
-            self.borders.pop_front();
+        while self.remembered.get(1).is_some_and(|(moved, _)| moved.at <= start) {
+            self.remembered.pop_front();
         }
-        let first = self.borders.front().map_or(self.count, |(_, call)| *call);
-        let inside = self.borders.iter().filter(|(at, _)| *at > start && *at < end);
-        let cuts: Vec<Cut> = inside.map(|&(at, call)| Cut { at: at - start, call }).collect();
+        let first = self.remembered.front().map_or(self.count, |(_, call)| *call);
+        let inside = self.remembered.iter().filter(|(moved, _)| moved.at > start && moved.at < end);
+        let cuts: Vec<Cut> = inside.map(|&(moved, call)| Cut { at: moved.at - start, call }).collect();
         // The last call that moved octets of it: the count may be ahead by calls behind its end.
-        let behind = self.borders.iter().filter(|(at, _)| *at >= end).count() as u64;
+        let behind = self.remembered.iter().filter(|(moved, _)| moved.at >= end).count() as u64;
         let calls = (self.count + 1).saturating_sub(first + behind).max(1);
-        if self.borders.back().is_none_or(|last| *last != self.last) {
-            self.borders.push_back(self.last);
+        let mut moved: Vec<Moved> = self.remembered.iter().map(|r| r.0).filter(|m| m.at < end).collect();
+        if let (Some((last, _)), Some(known)) = (self.last, moved.last())
+            && (moved.len() as u64) < calls
+        {
+            let at = known.at + known.len;
+            moved.push(Moved { at, len: (last.at + last.len).saturating_sub(at), ..last });
         }
-        while self.borders.get(1).is_some_and(|(at, _)| *at <= end) {
-            self.borders.pop_front();
+        if self.remembered.back() != self.last.as_ref() {
+            self.remembered.extend(self.last);
         }
-        (cuts, calls)
+        while self.remembered.get(1).is_some_and(|(moved, _)| moved.at <= end) {
+            self.remembered.pop_front();
+        }
+        (cuts, calls, moved)
     }
 }
 
@@ -80,6 +93,10 @@ pub struct Live {
     complete: BTreeMap<u64, Duration>,
     /// Where the last request ended.
     read: u64,
+    /// What the next `recv` took, as the kernel counts.
+    segments: Option<u32>,
+    /// Octets of content that were announced and never came.
+    missing: u64,
 }
 
 impl Live {
@@ -95,6 +112,8 @@ impl Live {
             held: VecDeque::new(),
             complete: BTreeMap::new(),
             read: 0,
+            segments: None,
+            missing: 0,
         }
     }
 
@@ -104,25 +123,33 @@ impl Live {
         let mut messages = Vec::new();
         match &record.what {
             What::Accepted { peer, .. } => {
-                let clock = clock(self.began + at);
-                self.tell(at, Event::Accepted { peer: *peer, clock }, out);
+                let moment = self.began + at;
+                self.tell(at, Event::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
             What::Received(0) => self.conversation.client_ended(&mut messages),
             What::Received(len) => {
-                self.received.add(*len as u64);
+                self.received.add(*len as u64, self.since(at), false);
                 let was_shut = self.conversation.is_shut(Role::Request);
                 self.conversation.received(octets, &mut messages);
                 let begun = self.conversation.is_inside(Role::Request);
                 let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
                 let call = self.received.count;
-                self.tell(at, Event::Received { call, octets: *len as u64, requests }, out);
+                let segments = self.segments.take();
+                self.tell(at, Event::Received { call, octets: *len as u64, requests, segments }, out);
             }
+            What::Segments(count) => self.segments = Some(*count),
             What::Sent(len) => {
-                self.sent.add(*len as u64);
-                self.conversation.sent(octets, &mut messages);
+                self.sent.add(*len as u64, self.since(at), false);
+                let mut answers = Vec::new();
+                self.conversation.sent(octets, &mut answers);
+                if answers.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
+                    // The request that never came whole comes before its answer.
+                    self.conversation.client_too_slow(&mut messages);
+                }
+                messages.append(&mut answers);
             }
             What::SentFile { file, from, len } => {
-                self.sent.add(*len);
+                self.sent.add(*len, self.since(at), true);
                 let (first, last) = self.conversation.window();
                 let first = read(file, *from, (*len).min(first as u64));
                 let left = *len - first.len() as u64;
@@ -139,7 +166,9 @@ impl Live {
                 }
                 let (note, side) = NoteId::close(reason);
                 let unread = self.received.octets.saturating_sub(self.read);
-                self.tell(at, Event::Closed { note, side, reason, unread }, out);
+                // What the server did not want to read is not missing.
+                let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
+                self.tell(at, Event::Closed { note, side, reason, unread, missing }, out);
                 return false;
             }
         }
@@ -153,17 +182,18 @@ impl Live {
             let clock = clock(self.began + at);
             if message.role == Role::Request {
                 self.read = message.end();
+                self.missing = missing(&message);
                 if self.complete.len() < WAITING {
                     self.complete.insert(exchange, at);
                 }
-                let (cuts, calls) = self.received.of(&message);
-                self.held.push_back(Spoken { message, cuts, calls, took: None, clock });
+                let (cuts, calls, moved) = self.received.of(&message);
+                self.held.push_back(Spoken { message, cuts, calls, moved, took: None, clock });
             } else {
                 self.release(exchange, at, out);
                 let interim = message.is_interim();
                 let took = self.complete.get(&exchange).map(|asked| at.saturating_sub(*asked));
-                let (cuts, calls) = self.sent.of(&message);
-                let spoken = Spoken { message, cuts, calls, took, clock };
+                let (cuts, calls, moved) = self.sent.of(&message);
+                let spoken = Spoken { message, cuts, calls, moved, took, clock };
                 self.tell(at, Event::Message(Box::new(spoken)), out);
                 if !interim {
                     self.complete = self.complete.split_off(&(exchange + 1));
@@ -182,8 +212,20 @@ impl Live {
         }
     }
 
+    fn since(&self, at: Duration) -> Duration {
+        at.saturating_sub(self.accepted)
+    }
+
     fn tell(&self, at: Duration, event: Event, out: &mut Vec<Told>) {
-        out.push(Told { connection: self.number, at: at.saturating_sub(self.accepted), event });
+        out.push(Told { connection: self.number, at: self.since(at), event });
+    }
+}
+
+/// Octets of content that its head announces and that are not in it.
+fn missing(message: &Message) -> u64 {
+    match message.framing.map(|framed| framed.content) {
+        Some(Content::Length(length)) => length.saturating_sub(message.len() - message.head_end.min(message.len())),
+        _ => 0,
     }
 }
 
@@ -218,7 +260,10 @@ mod tests {
         out.iter()
             .map(|told| match &told.event {
                 Event::Accepted { .. } => "accepted".into(),
-                Event::Received { call, octets, requests } => format!("recv {call} {octets} {requests}"),
+                Event::Received { call, octets, requests, segments } => {
+                    let segments = segments.map_or(String::new(), |count| format!(" in {count}"));
+                    format!("recv {call} {octets} {requests}{segments}")
+                }
                 Event::Message(spoken) => format!(
                     "{} {} {:?} {} {:?}",
                     spoken.message.role.name(),

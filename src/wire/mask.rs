@@ -19,9 +19,13 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
+use super::dictionary::{NoteId, part};
 use super::draft::{Keep, shorten};
+use super::parts;
 use super::span::{Kind, Message, Role, Span, carve};
 use super::value::{self, Hide, Pen};
+use crate::http::Fault;
+use crate::http::octet::trim;
 
 /// Shorter values are not looked for.
 const SHORTEST: usize = 6;
@@ -52,6 +56,11 @@ impl Mask {
         Mask { hide, keep, base, values: BTreeMap::new(), count: 0, hidden: BTreeSet::new(), all_hidden: false }
     }
 
+    /// Nothing has been painted yet, and the values are known.
+    pub(super) fn again(self) -> Mask {
+        Mask { hidden: BTreeSet::new(), ..self }
+    }
+
     /// The longest value that is looked for.
     pub(super) fn longest(&self) -> usize {
         self.values.last_key_value().map_or(0, |(&len, _)| len)
@@ -63,16 +72,22 @@ impl Mask {
         if self.hide.is_off() {
             return shorten(message, self.keep);
         }
-        self.find_in_form(message);
+        // Before spans of parts of the content make it hard to tell what is content.
+        let contents = [Deframed::of(message, false), Deframed::of(message, true)];
+        self.find_in_form(message, &contents);
+        self.find_in_parts(message, &contents);
         let mut paint: Vec<(u64, u64)> = Vec::new();
-        for span in message.spans.iter().filter(|s| s.kind == Kind::Secret) {
+        // What broke the grammar can be a secret itself.
+        let userinfo = NoteId::fault(Fault::TargetUserinfo);
+        let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
+        for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
             match message.octets.whole(span.start, span.len) {
-                Some(octets) => self.learn(octets, message.exchange),
+                Some(octets) => self.learn(octets.strip_suffix(b"@").unwrap_or(octets), message.exchange),
                 None => self.hide_answer(message.exchange),
             }
         }
-        self.find_values(message, &mut paint);
+        self.find_values(message, &contents, &mut paint);
         if message.role == Role::Response && (self.all_hidden || self.hidden.contains(&message.exchange)) {
             let content = message.spans.iter().filter(|s| is_content(s));
             let before = paint.len();
@@ -82,16 +97,16 @@ impl Mask {
                 self.hidden = self.hidden.split_off(&(message.exchange + 1));
             }
         }
+        message.masked = !paint.is_empty();
         cover(message, &paint);
         shorten(message, self.keep);
     }
 
     /// Secret names in urlencoded content are spans too.
-    fn find_in_form(&mut self, message: &mut Message) {
+    fn find_in_form(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
         if !is_form(message) {
             return;
         }
-        let content = Deframed::of(message, false);
         let mut found = Vec::new();
         value::pairs(&content.octets, &self.hide, Kind::Body, &mut Pen { spans: &mut found, at: 0 });
         let secrets: Vec<Span> = found.into_iter().filter(|s| s.kind == Kind::Secret).collect();
@@ -106,17 +121,47 @@ impl Mask {
         if message.octets.gap > 0 {
             // Names and values in the part that was not kept are unknown, and may come back.
             self.hide_answer(message.exchange);
-            let tail = Deframed::of(message, true);
             let unnamed = tail.octets.iter().position(|&o| o == b'&').unwrap_or(tail.octets.len());
             for (start, end) in tail.places(0, unnamed) {
-                let note = super::dictionary::part::SECRET;
-                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note });
+                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+            }
+        }
+    }
+
+    /// The parts of a form get spans, and the data of those with secret names are secrets.
+    fn find_in_parts(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
+        // An answer with such content is no form; it may be an echo, and is hidden as a whole if it must be.
+        let boundary = content_type(message).filter(|_| message.role == Role::Request);
+        let Some(boundary) = boundary.as_deref().and_then(parts::boundary) else { return };
+        self.carve_parts(message, content, 0, &boundary);
+        if message.octets.gap > 0 {
+            // Which part the rest begins in stands in what was not kept, and so do parts that may come back.
+            self.hide_answer(message.exchange);
+            let unnamed = parts::border(&tail.octets, &boundary, 0).map_or(tail.octets.len(), |(from, _)| from);
+            for (start, end) in tail.places(0, unnamed) {
+                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+            }
+            self.carve_parts(message, tail, unnamed, &boundary);
+        }
+    }
+
+    fn carve_parts(&mut self, message: &mut Message, content: &Deframed, at: usize, boundary: &[u8]) {
+        for span in parts::parts(&content.octets[at..], boundary, &self.hide) {
+            let (from, to) = (at + span.start as usize, at + span.end() as usize);
+            if span.kind == Kind::Secret {
+                self.learn(&content.octets[from..to], message.exchange);
+            }
+            // Data is content like all other: what the chunks make of it stays.
+            if span.kind != Kind::Body {
+                for (start, end) in content.places(from, to) {
+                    carve(&mut message.spans, Span { start, len: end - start, ..span });
+                }
             }
         }
     }
 
     /// Every place at which a remembered value stands.
-    fn find_values(&self, message: &Message, paint: &mut Vec<(u64, u64)>) {
+    fn find_values(&self, message: &Message, contents: &[Deframed; 2], paint: &mut Vec<(u64, u64)>) {
         let octets = &message.octets;
         for (start, end) in self.search(&octets.first) {
             paint.push((start as u64, end as u64));
@@ -125,8 +170,7 @@ impl Mask {
         for (start, end) in self.search(&octets.last) {
             paint.push((behind + start as u64, behind + end as u64));
         }
-        for at_end in [false, true] {
-            let content = Deframed::of(message, at_end);
+        for content in contents {
             // In one piece it has been searched above.
             if content.pieces.len() > 1 {
                 for (start, end) in self.search(&content.octets) {
@@ -258,11 +302,17 @@ fn is_content(span: &Span) -> bool {
 }
 
 fn is_form(message: &Message) -> bool {
+    let form = b"application/x-www-form-urlencoded";
+    content_type(message).is_some_and(|value| value.to_ascii_lowercase().starts_with(form))
+}
+
+/// The value of the first such field.
+fn content_type(message: &Message) -> Option<Vec<u8>> {
     let head = &message.octets.first[..message.octets.first.len().min(message.head_end as usize)];
-    head.split(|&o| o == b'\n').any(|line| {
-        let Some(colon) = line.iter().position(|&o| o == b':') else { return false };
-        let value = crate::http::octet::trim(&line[colon + 1..]).to_ascii_lowercase();
-        line[..colon].eq_ignore_ascii_case(b"content-type") && value.starts_with(b"application/x-www-form-urlencoded")
+    head.split(|&o| o == b'\n').find_map(|line| {
+        let colon = line.iter().position(|&o| o == b':')?;
+        let is_it = line[..colon].eq_ignore_ascii_case(b"content-type");
+        is_it.then(|| trim(line[colon + 1..].strip_suffix(b"\r").unwrap_or(&line[colon + 1..])).to_vec())
     })
 }
 
@@ -483,6 +533,41 @@ mod tests {
         let messages = converse(&request, answer);
         nowhere(&messages, "lovelace");
         assert!(messages[1].octets.first.ends_with(b"\r\n\r\n************, ********"));
+    }
+
+    #[test]
+    fn a_part_with_a_secret_name_is_hidden_wherever_the_form_is_cut_and_kept() {
+        for (filler, chunked, keep_all) in
+            [(0, false, true), (5000, false, false), (5000, true, false), (1990, true, false), (100, true, true)]
+        {
+            let part = |name: &str, data: &str| {
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{data}\r\n")
+            };
+            let form = part("x", "y") + &part("token", "abcdefgh") + &part("file", &"z".repeat(filler));
+            let form = form + &part("Password", "opensesame") + "--b--\r\n";
+            let mut request =
+                b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\n".to_vec();
+            if chunked {
+                request.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+                form.as_bytes().chunks(7).for_each(|chunk| crate::http::chunked::encode(chunk, &mut request));
+                request.extend_from_slice(b"0\r\n\r\n");
+            } else {
+                request.extend_from_slice(format!("Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes());
+            }
+            let limits = Limits::default();
+            let manner = if keep_all { Manner::whole(limits) } else { Manner::live(limits, Hide::default()) };
+            let mut conversation = Conversation::new(&manner);
+            let mut messages = Vec::new();
+            conversation.received(&request, &mut messages);
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nabcdefgh opensesame";
+            conversation.sent(answer.as_bytes(), &mut messages);
+            assert_eq!(messages.len(), 2);
+            let text = String::from_utf8_lossy(&messages[0].octets.first).into_owned();
+            assert!(chunked || text.contains("name=\"token\""), "{text}");
+            for secret in ["abcdefgh", "opensesame"] {
+                nowhere(&messages, secret);
+            }
+        }
     }
 
     #[test]

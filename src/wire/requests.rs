@@ -121,6 +121,16 @@ impl Requests {
         }
     }
 
+    /// The time for the rest of it has run out.
+    pub(super) fn time_out(&mut self, found: &mut impl FnMut(Asked)) {
+        if !self.shut
+            && let Some(refusal) = self.connection.time_out()
+        {
+            let pending = std::mem::take(&mut self.pending);
+            self.refused(refusal, true, &pending, found);
+        }
+    }
+
     fn framing_lines(&mut self, octets: &[u8]) {
         if let Some((draft, Framing::Chunked)) = &mut self.draft
             && !octets.is_empty()

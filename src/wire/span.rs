@@ -7,6 +7,7 @@
 //! kept ([`Excerpt`]): a body of a gigabyte has true offsets and 2 KiB of memory.
 
 use super::dictionary::{NoteId, part};
+pub use crate::service::page::{bytes, count};
 
 /// Which side wrote a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -202,24 +203,6 @@ impl Framed {
     }
 }
 
-/// `1 byte`, `21 bytes`, `20,480 bytes`.
-pub fn bytes(count_of: u64) -> String {
-    count(count_of, "byte")
-}
-
-/// A number and its noun.
-pub fn count(number: u64, noun: &str) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text + " " + noun + if number == 1 { "" } else { "s" }
-}
-
 /// Where and why a message is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -306,6 +289,8 @@ pub struct Message {
     pub from_file: bool,
     /// Its content is hidden because the exchange has a secret too short to be found in it.
     pub hidden: bool,
+    /// Octets of it were painted over.
+    pub masked: bool,
 }
 
 impl Message {

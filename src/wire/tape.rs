@@ -33,6 +33,9 @@ pub enum What {
         /// The address it reached.
         local: SocketAddr,
     },
+    /// So many TCP segments with octets had come since the last `recv`, which the one that follows in the
+    /// record has taken: asked of the kernel, where it can be asked.
+    Segments(u32),
     /// One `recv` returned these many octets; 0 is the end of the client's side.
     Received(usize),
     /// One `send` took these many octets.

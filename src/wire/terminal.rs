@@ -63,18 +63,22 @@ impl Terminal {
     fn show(&mut self, told: &Told, out: &mut String) {
         let connection = told.connection;
         match &told.event {
-            Event::Accepted { peer, clock } => {
+            Event::Accepted { peer, clock, .. } => {
                 self.headers.insert(connection, format!("{peer} -- accepted {clock}"));
                 if self.headers.len() > HEADERS {
                     self.headers.pop_first();
                 }
                 self.header(connection, out);
             }
-            Event::Received { call, octets, requests } => {
+            Event::Received { call, octets, requests, segments } => {
                 self.turn_to(connection, out);
                 self.at(told.at, 11, out);
                 self.put(out, style::BOLD, "recv()");
                 out.push_str(&format!(" #{call}  {}", bytes(*octets)));
+                if let Some(segments) = segments {
+                    let one = if *segments > 1 { ", one recv()" } else { "" };
+                    out.push_str(&format!("  ({}{one})", count(u64::from(*segments), "TCP segment")));
+                }
                 if *requests > 1 {
                     self.put(out, style::MARK, &format!("  {requests} requests glued together in one recv()"));
                 }
@@ -84,7 +88,13 @@ impl Terminal {
                 self.turn_to(connection, out);
                 self.message(connection, spoken, out);
             }
-            Event::Closed { note, side, unread, .. } => self.closed(told, *note, *side, *unread, out),
+            Event::Closed { note, side, unread, missing, .. } => {
+                self.closed(told, *note, *side, *missing, out);
+                if *unread > 0 {
+                    out.push_str(&format!("   {} behind the last request: not read\n", bytes(*unread)));
+                }
+                out.push('\n');
+            }
             Event::Lost(events) => {
                 self.speaker = None;
                 let dots = if self.style.ascii { "..." } else { "…" };
@@ -94,19 +104,18 @@ impl Terminal {
         }
     }
 
-    fn closed(&mut self, told: &Told, note: NoteId, side: Side, unread: u64, out: &mut String) {
+    fn closed(&mut self, told: &Told, note: NoteId, side: Side, missing: u64, out: &mut String) {
         self.turn_to(told.connection, out);
         out.push('\n');
         self.at(told.at, 9, out);
         self.put(out, style::BOLD, "closed");
         let note = note.note();
         out.push_str(&format!(" by the {}: {}", side.name(), note.short));
+        if missing > 0 {
+            out.push_str(&format!(", {} missing", bytes(missing)));
+        }
         let section = self.section(note.section, false);
         self.put(out, style::DIM, &format!("  {section}"));
-        out.push('\n');
-        if unread > 0 {
-            out.push_str(&format!("   {} behind the last request: not read\n", bytes(unread)));
-        }
         out.push('\n');
         self.headers.remove(&told.connection);
         self.speaker = None;

@@ -151,15 +151,35 @@ impl Browser {
     /// Clicks with the mouse into the middle of the first element that fits.
     #[track_caller]
     pub(crate) fn click(&mut self, css: &str) {
-        let place = self.eval(&format!(
-            "(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getClientRects()[0];
-                return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({}))",
-            json!(css)
-        ));
+        let place = self.place(css);
+        self.click_at(&place);
+    }
+
+    /// Clicks at a place of the window.
+    pub(crate) fn click_at(&mut self, place: &Value) {
         for kind in ["mousePressed", "mouseReleased"] {
             let parameters = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", parameters);
         }
+    }
+
+    /// Moves the mouse from the corner into the middle of the first element that fits.
+    #[track_caller]
+    pub(crate) fn hover(&mut self, css: &str) {
+        let place = self.place(css);
+        for (x, y) in [(json!(1), json!(1)), (place[0].clone(), place[1].clone())] {
+            self.call("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x, "y": y}));
+        }
+    }
+
+    /// The middle of the first element that fits, once it is in sight.
+    #[track_caller]
+    fn place(&mut self, css: &str) -> Value {
+        self.eval(&format!(
+            "(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getClientRects()[0];
+                return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({}))",
+            json!(css)
+        ))
     }
 
     /// Waits for an event that has come since the page was opened, and takes it out.
@@ -209,7 +229,11 @@ impl Browser {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
             "Escape" => (27, ""),
+            "ArrowLeft" => (37, ""),
+            "ArrowUp" => (38, ""),
+            "ArrowRight" => (39, ""),
             "ArrowDown" => (40, ""),
+            letter if letter.len() == 1 => (u32::from(letter.as_bytes()[0].to_ascii_uppercase()), letter),
             _ => panic!("what number has {name}?"),
         };
         let kind = if text.is_empty() { "rawKeyDown" } else { "keyDown" };

@@ -7,8 +7,10 @@
 //! Never: a page of elsewhere, the network.
 
 mod driver;
+mod learn;
 mod site;
 mod uploads;
+mod wire;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -71,18 +73,21 @@ fn the_landing_page_loads_whole_and_asks_nobody_else() {
     in_browser("landing", |browser, _| {
         let site = Site::serve(&public());
         browser.open(&site.url);
-        browser.wait("document.readyState == 'complete'");
+        browser.wait("document.readyState == 'complete' && document.documentElement.dataset.study");
         assert_eq!(browser.complaints(), NOTHING);
         let asked = browser.asked();
         assert!(asked.len() >= 3, "one page load shows several requests: {asked:?}");
         for url in &asked {
-            assert!(url.starts_with(&site.url) || url.starts_with("data:"), "a foreign request: {url}");
+            assert!(
+                url.starts_with(&site.url) || url.starts_with("data:") || url.starts_with("blob:"),
+                "a foreign request: {url}"
+            );
         }
         assert!(browser.eval("document.title.length") != 0);
         pictures(browser, "landing");
-        // Every link of its own leads somewhere.
+        // Every link of its own leads somewhere; the one to the wire view is shown with --study alone.
         let links = browser.eval(
-            "Promise.all([...document.querySelectorAll('a[href]')].map(a => a.href)
+            "Promise.all([...document.querySelectorAll('a[href]:not([hidden])')].map(a => a.href)
                 .filter(h => h.startsWith(location.origin))
                 .map(h => fetch(h).then(r => r.ok ? '' : h + ' ' + r.status))).then(l => l.filter(x => x))",
         );

@@ -39,6 +39,8 @@ pub(crate) struct Site {
     child: Child,
     /// `http://127.0.0.1:PORT/`
     pub(crate) url: String,
+    /// The address of the wire view with its key, if there is one.
+    pub(crate) view: String,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -59,19 +61,23 @@ impl Site {
             .spawn()
             .unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("listening on ") {
-            line.clear();
-            assert!(errors.read_line(&mut line).unwrap() > 0, "the server did not start");
-        }
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_string();
+        let mut address = |before: &str| {
+            let mut line = String::new();
+            while !line.contains(before) {
+                line.clear();
+                assert!(errors.read_line(&mut line).unwrap() > 0, "the server did not start");
+            }
+            line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_string()
+        };
+        let url = address("listening on ");
+        let view = if options.contains(&"--study") { address("wire view ") } else { String::new() };
         std::thread::spawn(move || errors.lines().map_while(Result::ok).for_each(drop));
         let log = Arc::new(Mutex::new(Vec::new()));
         let (ours, out) = (log.clone(), BufReader::new(child.stdout.take().unwrap()));
         std::thread::spawn(move || {
             out.lines().map_while(Result::ok).for_each(|line| ours.lock().unwrap().push(line));
         });
-        Site { child, url, log }
+        Site { child, url, view, log }
     }
 
     /// Waits for a line of the access log that contains all these parts.

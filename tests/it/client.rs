@@ -39,12 +39,21 @@ pub(crate) fn request(method: &str, target: &str, fields: &str) -> Vec<u8> {
 impl Client {
     #[track_caller]
     pub(crate) fn connect(server: &Server) -> Client {
-        Client::of(TcpStream::connect(server.address).expect("connect"))
+        Client::to(server.address)
+    }
+
+    #[track_caller]
+    pub(crate) fn to(address: SocketAddr) -> Client {
+        Client::of(TcpStream::connect(address).expect("connect"))
     }
 
     /// A client whose kernel takes in little, so that a server soon feels how slowly it reads.
     pub(crate) fn narrow(server: &Server) -> Client {
-        let SocketAddr::V4(address) = server.address else { panic!("an IPv4 server is needed") };
+        Client::narrow_to(server.address)
+    }
+
+    pub(crate) fn narrow_to(address: SocketAddr) -> Client {
+        let SocketAddr::V4(address) = address else { panic!("an IPv4 server is needed") };
         let narrow = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
         sockopt::set_socket_recv_buffer_size(&narrow, 8 * 1024).unwrap();
         connect(&narrow, &address).unwrap();

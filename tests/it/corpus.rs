@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::client::{Client, Ending};
 use crate::server::{Folder, Server};
-use case::Case;
+use case::{Case, all_cases};
 
 /// Cases longer than this are fed in larger pieces: what is proved is the same, and it takes as long.
 const OCTET_BY_OCTET: usize = 1_000;
@@ -58,25 +58,19 @@ fn promised(case: &Case) -> Option<(usize, Option<&str>)> {
 fn every_case_gets_the_same_answers_whole_and_octet_by_octet() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &["--log", "off"]);
-    let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire")).unwrap();
     let mut promises = 0;
-    for page in pages.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")) {
-        if page.ends_with("README.md") {
-            continue;
+    for (page, case) in all_cases() {
+        let place = format!("{}:{}: {}", page.display(), case.line, case.title);
+        let whole = answers(&server, &case, usize::MAX);
+        let small = if case.octets.len() <= OCTET_BY_OCTET { 1 } else { 97 };
+        assert_eq!(answers(&server, &case, small), whole, "in pieces and whole: {place}");
+        assert!(whole.iter().all(|s| !s.starts_with('5') || s == "501" || s == "505"), "{place}: {whole:?}");
+        let Some((count, refused)) = promised(&case) else { continue };
+        assert_eq!(whole.len(), count, "{place}: {whole:?}");
+        if let Some(status) = refused {
+            assert_eq!(whole.last().map(String::as_str), Some(status), "{place}");
         }
-        for case in case::cases(&std::fs::read_to_string(&page).unwrap()).unwrap() {
-            let place = format!("{}:{}: {}", page.display(), case.line, case.title);
-            let whole = answers(&server, &case, usize::MAX);
-            let small = if case.octets.len() <= OCTET_BY_OCTET { 1 } else { 97 };
-            assert_eq!(answers(&server, &case, small), whole, "in pieces and whole: {place}");
-            assert!(whole.iter().all(|s| !s.starts_with('5') || s == "501" || s == "505"), "{place}: {whole:?}");
-            let Some((count, refused)) = promised(&case) else { continue };
-            assert_eq!(whole.len(), count, "{place}: {whole:?}");
-            if let Some(status) = refused {
-                assert_eq!(whole.last().map(String::as_str), Some(status), "{place}");
-            }
-            promises += 1;
-        }
+        promises += 1;
     }
     assert!(promises > 100, "only {promises} cases of the corpus promise something here");
     server.assert_alive();

@@ -4,39 +4,53 @@
 //! The subtle thing: `▸` in a request marks the octet to blame and is taken out before sending. The
 //! positions here are written by hand; comparing with what the parser says would prove nothing.
 
+use std::time::Duration;
+
+use barewire::files::{Settings as Files, Site};
 use barewire::http::{Fault, Limits};
+use barewire::net::{Settings, Timeouts};
+use barewire::service::Router;
 
 use crate::client::{Client, request};
+use crate::library::Library;
 use crate::response::Response;
 use crate::server::{Folder, Server};
+use crate::write::names;
 
-/// How a fault can be brought about.
+/// How a fault is brought about.
 enum Provocation {
-    /// These octets; `true`: our side is ended after them.
-    Sent(String, bool),
-    /// Not by this server: it answers before it reads that far. These octets meet another status.
-    Answered(String, u16),
+    /// These octets.
+    Sent(String),
+    /// These octets and the end of our side.
+    Ended(String),
+    /// These octets and silence.
+    Silence(String),
 }
 
+use Provocation::{Ended, Sent, Silence};
+
 fn lines(lines: &str) -> Provocation {
-    Provocation::Sent(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n"), false)
+    Sent(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n"))
 }
 
 fn line(line: &str) -> Provocation {
-    Provocation::Sent(format!("{line}\r\nHost: localhost\r\n\r\n"), false)
+    Sent(format!("{line}\r\nHost: localhost\r\n\r\n"))
+}
+
+fn upload(fields: &str, content: &str) -> String {
+    format!("PUT /up HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n{content}")
 }
 
 fn chunked(content: &str) -> Provocation {
-    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
-    Provocation::Answered(format!("{head}{content}"), 405)
+    Sent(upload("Transfer-Encoding: chunked", content))
 }
 
 fn provoke(fault: Fault) -> Provocation {
     let limits = Limits::default();
-    let sent = |text: &str| Provocation::Sent(text.to_string(), false);
+    let sent = |text: &str| Sent(text.to_string());
     let head_of = |len: usize| {
         let start = "GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
-        Provocation::Sent(format!("{start}{}▸yyyy", "x".repeat(len - start.len())), false)
+        Sent(format!("{start}{}▸yyyy", "x".repeat(len - start.len())))
     };
     match fault {
         Fault::BareLf => lines("A: b▸\nC: d"),
@@ -74,22 +88,16 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::CodingUnknown => lines("Transfer-Encoding: ▸gzip"),
         Fault::CodingNotFinal => lines("Transfer-Encoding: ▸chunked, gzip"),
         Fault::CodingInHttp10 => sent("POST / HTTP/1.0\r\nTransfer-Encoding: ▸chunked\r\n\r\n"),
-        Fault::ChunkSize => chunked("xyz\r\n"),
-        Fault::ChunkTooLarge => chunked("fffffffffffffffff\r\n"),
-        Fault::ChunkExtension => chunked("1;\x01\r\nx\r\n0\r\n\r\n"),
-        Fault::ChunkLineTooLong => chunked(&format!("1;{}\r\n", "a".repeat(limits.chunk_line))),
-        Fault::ChunkEnd => chunked("1\r\nxy\r\n"),
-        Fault::TrailerTooLarge => chunked(&format!("0\r\nA: {}\r\n\r\n", "b".repeat(limits.trailer))),
-        Fault::TruncatedHead => Provocation::Sent("GET / HTTP/1.1\r\nHost: loc▸".to_string(), true),
-        Fault::TruncatedContent => {
-            Provocation::Answered("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc".to_string(), 405)
-        }
-        // The clocks have a module of their own; here only that waiting for content is not how a
-        // refused upload begins.
-        Fault::SlowHead | Fault::SlowContent => Provocation::Answered(
-            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n".to_string(),
-            405,
-        ),
+        Fault::ChunkSize => chunked("3\r\nabc\r\n▸xyz\r\n"),
+        Fault::ChunkTooLarge => chunked("▸fffffffffffffffff\r\n"),
+        Fault::ChunkExtension => chunked("1;▸\x01\r\nx\r\n0\r\n\r\n"),
+        Fault::ChunkLineTooLong => chunked(&format!("1;{}▸aaaa\r\n", "a".repeat(limits.chunk_line - 2))),
+        Fault::ChunkEnd => chunked("1\r\nx▸y\r\n"),
+        Fault::TrailerTooLarge => chunked(&format!("0\r\nA: {}▸bbbb\r\n\r\n", "b".repeat(limits.trailer - 3))),
+        Fault::TruncatedHead => Ended("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
+        Fault::TruncatedContent => Ended(upload("Content-Length: 9", "abc▸")),
+        Fault::SlowHead => Silence("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
+        Fault::SlowContent => Silence(upload("Content-Length: 9", "abc▸")),
     }
 }
 
@@ -107,41 +115,44 @@ fn assert_names_the_rule(answer: &Response, fault: Fault, at: usize) {
     assert!(answer.lists("connection", "close"), "{fault:?}: {answer:?}");
 }
 
+/// The same as a library, whose patience is short.
+fn impatient(folder: &Folder) -> Library {
+    let site = Site::open(folder.path(), Files { upload: true, ..Files::default() }).unwrap();
+    let soon = Duration::from_millis(200);
+    let timeouts = Timeouts { head: soon, window: soon, ..Timeouts::default() };
+    let settings = Settings { timeouts, loops: 1, ..Settings::default() };
+    Library::serving(settings, Box::new(Router::new(Box::new(site))))
+}
+
 #[test]
 fn every_fault_names_its_rule_and_its_octet_and_ends_cleanly() {
     let folder = Folder::with(&[("a.txt", "fine")]);
-    let mut server = Server::start(&folder, &[]);
+    let mut server = Server::start(&folder, &["--write"]);
+    let impatient = impatient(&folder);
     for &fault in Fault::ALL {
-        let mut client = Client::connect(&server);
-        match provoke(fault) {
-            Provocation::Sent(text, ended) => {
-                let (octets, at) = unmark(&text);
-                client.send(octets);
-                if ended {
-                    client.half_close();
-                }
-                let answer = client.response("GET");
-                assert_names_the_rule(&answer, fault, at.expect("a mark"));
-            }
-            Provocation::Answered(text, status) => {
-                client.send(text);
-                client.half_close();
-                let answer = client.response("POST");
-                answer.assert_status(status);
-            }
+        let provocation = provoke(fault);
+        let address = if matches!(provocation, Silence(_)) { impatient.address } else { server.address };
+        let mut client = Client::to(address);
+        let (Sent(text) | Ended(text) | Silence(text)) = &provocation;
+        let (octets, at) = unmark(text);
+        client.send(octets);
+        if matches!(provocation, Ended(_)) {
+            client.half_close();
         }
+        assert_names_the_rule(&client.response("GET"), fault, at.expect("a mark"));
         client.end();
         assert_eq!(crate::client::get(&server, "/a.txt", "").text(), "fine", "after {fault:?}");
     }
+    assert_eq!(names(folder.path()), ["a.txt"], "a broken upload leaves nothing");
     server.assert_alive();
 }
 
 #[test]
 fn a_refusal_is_whole_though_the_client_goes_on_sending() {
     let folder = Folder::with(&[("a.txt", "fine")]);
-    let server = Server::start(&folder, &[]);
+    let server = Server::start(&folder, &["--write"]);
     for &fault in Fault::ALL {
-        let Provocation::Sent(text, false) = provoke(fault) else { continue };
+        let Sent(text) = provoke(fault) else { continue };
         let (octets, at) = unmark(&text);
         let mut client = Client::connect(&server);
         client.send(octets);
@@ -158,9 +169,9 @@ fn a_refusal_is_whole_though_the_client_goes_on_sending() {
 #[test]
 fn nothing_after_a_refused_request_is_taken_for_a_request() {
     let folder = Folder::with(&[("a.txt", "smuggled")]);
-    let server = Server::start(&folder, &[]);
+    let server = Server::start(&folder, &["--write"]);
     for &fault in Fault::ALL {
-        let Provocation::Sent(text, false) = provoke(fault) else { continue };
+        let Sent(text) = provoke(fault) else { continue };
         let mut client = Client::connect(&server);
         let mut octets = unmark(&text).0;
         octets.extend(request("GET", "/a.txt", ""));

@@ -44,6 +44,34 @@ fn files_are_described_so_that_a_browser_need_not_guess() {
     }
 }
 
+/// A folder that was removed and is held open looks empty, and 404 would tell caches and indexes to forget
+/// what may come back.
+#[test]
+fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
+    let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);
+    let mut server = Server::start(&folder, &["--write"]);
+    get(&server, "/a.txt", "").assert_status(200);
+    std::fs::remove_dir_all(folder.join("sub")).unwrap();
+    get(&server, "/sub/", "").assert_status(404);
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    for back in [false, true] {
+        if back {
+            // Another folder of that name is not the one that is served.
+            folder.write("a.txt", "other");
+        }
+        for target in ["/", "/a.txt", "/sub/", "/none"] {
+            for accept in ["", "Accept: text/html\r\n"] {
+                let answer = get(&server, target, accept);
+                assert!(answer.assert_status(503).text().contains("is gone"), "{target}: {answer:?}");
+            }
+        }
+        crate::write::put(&server, "/new", "", b"x").assert_status(503);
+        crate::write::put(&server, "/in/new", "", b"x").assert_status(503);
+        crate::client::ask(&server, "DELETE", "/a.txt", "").assert_status(503);
+    }
+    server.assert_alive();
+}
+
 #[test]
 fn dotfiles_are_not_there_but_well_known_is() {
     let folder = Folder::with(&[

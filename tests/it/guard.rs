@@ -362,6 +362,19 @@ fn settle(folder: &Folder, name: &str) {
 }
 
 #[test]
+fn only_the_origin_that_cors_names_may_embed() {
+    let folder = site();
+    let server = Server::start(&folder, &["--cors=http://app.example"]);
+    for (origin, policy) in [("http://app.example", "cross-origin"), ("http://evil.example", "same-site")] {
+        for (target, status) in [("/a.txt", 200), ("/", 200), ("/missing", 404)] {
+            let answer = get(&server, target, &format!("Origin: {origin}\r\n"));
+            assert_eq!(answer.assert_status(status).must(POLICY), policy, "{origin} {target}");
+            assert!(answer.lists("vary", "origin"), "{answer:?}");
+        }
+    }
+}
+
+#[test]
 fn every_answer_says_who_may_embed_it() {
     let folder = site();
     folder.pattern("big.bin", 100_000);
@@ -370,6 +383,7 @@ fn every_answer_says_who_may_embed_it() {
     for (arguments, policy) in [
         (&[][..], Some("same-site")),
         (&["--cors"], Some("cross-origin")),
+        (&["--cors=http://app.example"], Some("same-site")),
         (&["-H", "Cross-origin-resource-policy: same-origin"], Some("same-origin")),
     ] {
         let server = Server::start(&folder, &[&["-H", "X-Mine: yes"], arguments].concat());
@@ -612,4 +626,26 @@ fn of_two_things_wrong_the_first_in_the_order_is_said() {
     assert_eq!(answer("GET", "/a.txt", "localhost", &format!("{right}{unlucky}Range: bytes=99-\r\n")), 412);
     assert_eq!(answer("GET", "/a.txt", "localhost", &format!("{right}Range: bytes=99-\r\n")), 416);
     assert_eq!(get(&server, "/a.txt", &right).text(), "fine");
+}
+
+#[test]
+fn a_page_in_the_sandbox_may_use_its_own_parts_and_nobody_elses_data() {
+    let folder = Folder::with(&[("p.html", "<p>"), ("s.css", "p{}"), ("j.js", "1"), ("i.png", "x"), ("d.json", "{}")]);
+    let sandboxing = Server::start(&folder, &["--upload"]);
+    let reading = Server::start(&folder, &[]);
+    let named = Server::start(&folder, &["--upload", "-H", "Cross-Origin-Resource-Policy: same-origin"]);
+    for (path, policy) in [
+        ("/p.html", "same-site"),
+        ("/d.json", "same-site"),
+        ("/s.css", "cross-origin"),
+        ("/j.js", "cross-origin"),
+        ("/i.png", "cross-origin"),
+    ] {
+        // Three times: the slow way, and what lies ready.
+        for _ in 0..3 {
+            assert_eq!(get(&sandboxing, path, "").must(POLICY), policy, "{path}");
+            assert_eq!(get(&reading, path, "").must(POLICY), "same-site", "{path}");
+            assert_eq!(get(&named, path, "").must(POLICY), "same-origin", "{path}");
+        }
+    }
 }

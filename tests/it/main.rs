@@ -11,16 +11,20 @@
 //! a test only has to say what is special about its case.
 
 mod client;
+mod library;
 mod response;
 mod server;
 
+mod cliffs;
 mod clocks;
 mod conditional;
 mod corpus;
 mod drain;
+mod ended;
 mod exchange;
 mod faults;
 mod files;
+mod fresh;
 mod guard;
 mod leak;
 mod listing;
@@ -30,6 +34,11 @@ mod mutants;
 mod names;
 mod options;
 mod overload;
+mod practice;
 mod ranges;
+mod scripted;
+mod segments;
+mod streams;
+mod traced;
 mod unlost;
 mod write;

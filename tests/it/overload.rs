@@ -24,7 +24,7 @@ fn site() -> Folder {
 #[test]
 fn over_the_limit_is_503_with_retry_after_at_once() {
     let folder = site();
-    let server = Server::start(&folder, &["--max-connections", "4", "--loops", "1"]);
+    let server = Server::start(&folder, &["--max-connections", "4", "--loops", "1", "-H", "X-Mine: yes"]);
     let mut seated: Vec<_> = (0..4).map(|_| busy(&server)).collect();
     for _ in 0..20 {
         let mut client = Client::connect(&server);
@@ -32,6 +32,8 @@ fn over_the_limit_is_503_with_retry_after_at_once() {
         let answer = client.response("GET");
         assert!(answer.assert_status(503).lists("connection", "close"), "{answer:?}");
         assert!(answer.must("retry-after").parse::<u32>().is_ok_and(|s| s > 0), "{answer:?}");
+        let fields = [answer.must("x-mine"), answer.must("cross-origin-resource-policy")];
+        assert_eq!(fields, ["yes", "same-site"], "at the door too");
         client.assert_ended();
     }
     // Seats free again: served again.

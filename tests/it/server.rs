@@ -196,6 +196,15 @@ impl Server {
         Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), true)
     }
 
+    /// The same with every call of the kernel written to the file `trace`. The tracer is a process beside it,
+    /// so that this one is the server itself.
+    #[track_caller]
+    pub(crate) fn traced(trace: &Path, folder: &Folder, arguments: &[&str]) -> Server {
+        let mut command = Command::new("strace");
+        command.args(["-D", "-f", "-q", "-yy", "-s", "40", "-o"]).arg(trace).arg(env!("CARGO_BIN_EXE_barewire"));
+        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), true)
+    }
+
     /// The same with nobody at the other end of its standard output.
     #[track_caller]
     pub(crate) fn without_log_reader(folder: &Folder, arguments: &[&str]) -> Server {
@@ -279,6 +288,14 @@ impl Server {
     /// How many descriptors it holds.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Its threads by number and name.
+    pub(crate) fn threads(&self) -> Vec<(u32, String)> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().map(|task| task.unwrap().path());
+        let name = |task: &Path| fs::read_to_string(task.join("comm")).unwrap().trim_end().to_string();
+        let number = |task: &Path| task.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        tasks.map(|task| (number(&task), name(&task))).collect()
     }
 
     /// Its resident memory in octets.

@@ -38,7 +38,7 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
 }
 
 /// A form of these files.
-fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut octets = Vec::new();
     for (name, content) in files {
         let head = format!("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\n");
@@ -50,7 +50,7 @@ fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
     octets
 }
 
-const FORM: &str = "Content-Type: multipart/form-data; boundary=XyZ\r\n";
+pub(crate) const FORM: &str = "Content-Type: multipart/form-data; boundary=XyZ\r\n";
 
 #[test]
 fn put_creates_with_201_and_replaces_with_204_under_a_tag_that_get_repeats() {
@@ -524,4 +524,27 @@ fn curl_uploads_in_all_its_ways() {
     assert_eq!(curl(&["-T", "huge", "-H", "Expect: 100-continue"], "/huge", b""), "413 0");
     assert!(curl(&["-X", "DELETE"], "/film.mp4", b"").starts_with("204 "));
     assert!(!folder.join("film.mp4").exists());
+}
+
+#[test]
+fn a_get_behind_a_put_in_the_same_recv_sees_what_was_put() {
+    let folder = Folder::new();
+    fs::write(folder.join("f.txt"), "old").unwrap();
+    let server = Server::start(&folder, &["--write", "--loops", "1"]);
+    let mut client = Client::connect(&server);
+    for round in 0..20 {
+        // So old, and asked for so often, that it lies ready.
+        strong_tag(&server, "/f.txt");
+        let before = get(&server, "/f.txt", "").text();
+        assert_eq!(get(&server, "/f.txt", "").text(), before);
+        let new = format!("round {round}");
+        let mut octets = request("GET", "/f.txt", "");
+        octets.extend_from_slice(&request("PUT", "/f.txt", &format!("Content-Length: {}\r\n", new.len())));
+        octets.extend_from_slice(new.as_bytes());
+        octets.extend_from_slice(&request("GET", "/f.txt", ""));
+        client.send(&octets);
+        assert_eq!(client.response("GET").text(), before);
+        client.response("PUT").assert_status(204);
+        assert_eq!(client.response("GET").text(), new);
+    }
 }

@@ -1,4 +1,4 @@
-//! The Markdown of the corpus: where the cases are in it, and how their octets are written.
+//! The Markdown of the corpus: its files, where the cases are in them, and how their octets are written.
 //!
 //! The notation is told in `README.md` beside this file.
 //!
@@ -7,7 +7,9 @@
 //! The subtle thing: a case remembers the lines of its events in the file, so that an update changes
 //! nothing else of the story.
 
+use std::fs;
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// One case of a file.
 #[derive(Debug)]
@@ -31,6 +33,25 @@ impl Case {
     pub(crate) fn is(&self, manner: &str) -> bool {
         self.manner.iter().any(|m| m == manner)
     }
+}
+
+/// The files of the corpus, in order.
+pub(crate) fn files() -> Vec<(PathBuf, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "md") && !p.ends_with("README.md"));
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// All cases, each with its file.
+pub(crate) fn all_cases() -> Vec<(PathBuf, Case)> {
+    let mut all = Vec::new();
+    for (path, text) in files() {
+        let found = cases(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        all.extend(found.into_iter().map(|case| (path.clone(), case)));
+    }
+    all
 }
 
 /// The cases of one file.

@@ -3,7 +3,8 @@
 //! A folder of 100,000 names is a page of 20 MB, and a client that reads slowly holds it in memory for
 //! as long as it likes. Two hundred such clients are 4 GB, and cost their owner nothing.
 //!
-//! Never: a page that nobody is being sent. This is no cache: what is known is what others still hold.
+//! Never: a page that nobody holds. This is no cache: what is known is what somebody is being sent, or
+//! has kept for himself ([`crate::files::board`]).
 //!
 //! The subtle thing: whether there is room is asked before a page is made, since making it is what
 //! costs. So the bound may be exceeded by one page for each worker, and by no more.
@@ -74,7 +75,7 @@ impl Pages {
     /// time gets the copy that was first.
     pub(super) fn keep(&self, tag: EntityTag, path: &[u8], page: Vec<u8>) -> Octets {
         if page.len() <= SMALL {
-            return Octets::Owned(page);
+            return Octets::Shared(Arc::new(page));
         }
         if let Found::Page(page) = self.find(tag, path) {
             return page;

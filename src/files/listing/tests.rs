@@ -17,7 +17,10 @@ fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Re
     match connection.receive(head.as_bytes()) {
         Step { event: Event::Request(request, _), .. } => {
             let pages = Pages::default();
-            list(&request, entries, Context { dotfiles: false, rights, cache_control: "no-cache", pages: &pages })
+            let wanted = Wanted::by(&request);
+            let validators = validators(wanted, request.path(), rights, entries);
+            let context = Context { dotfiles: false, rights, cache_control: "no-cache", pages: &pages };
+            answer(&request, entries, wanted, validators, context)
         }
         step => panic!("{step:?}"),
     }

@@ -1,80 +1,14 @@
 //! Tries to catch the shelf lying.
 
-use std::net::SocketAddr;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::files::testing::{Folder, age};
+use crate::files::testing::{Folder, age, arrival, fetch, fetch_at, get, later, with};
 use crate::files::{Settings, Site, Symlinks};
-use crate::http::{Connection, Event, HttpDate, Length, Limits, Transfer};
-use crate::service::{Answer, Outcome, Service, Visit};
-
-/// What a client would get, and whether it lay ready.
-struct Got {
-    octets: String,
-    ready: bool,
-}
-
-fn fetch(site: &mut Site, head: &str) -> Got {
-    fetch_at(site, head, SystemTime::now())
-}
-
-fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
-    let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = Visit { peer: local, local, now };
-    let mut connection = Connection::new(Limits::default());
-    let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
-    let answer = site.answer(&request, &visit);
-    let (date, mut out) = (HttpDate::from_second(0), Vec::new());
-    let response = match answer {
-        Answer::Ready(prepared) => {
-            connection.respond_prepared(&prepared, &date, &mut out);
-            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
-        }
-        Answer::ReadyFile(head, file) => {
-            connection.respond_prepared(&head, &date, &mut out);
-            let mut content = vec![0; head.content_len() as usize];
-            file.read_exact_at(&mut content, 0).unwrap();
-            out.extend(content);
-            return Got { octets: String::from_utf8(out).unwrap(), ready: true };
-        }
-        Answer::Now(response) => response,
-        Answer::Blocking(_, job) => match job() {
-            Outcome::Response(response) => response,
-            Outcome::Again(_) => panic!("nothing to ask again"),
-        },
-        _ => panic!("no content is wanted"),
-    };
-    let (status, fields, body) = response.into_parts();
-    let transfer = connection.respond(status, &fields, Length::Known(body.len()), &date, &mut out);
-    match body {
-        Body::File { file, from, len } if transfer != Transfer::Nothing => {
-            let mut content = vec![0; len as usize];
-            file.read_exact_at(&mut content, from).unwrap();
-            out.extend(content);
-        }
-        Body::Octets(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
-        _ => {}
-    }
-    Got { octets: String::from_utf8(out).unwrap(), ready: false }
-}
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
-}
-
-fn with(path: &str, field: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
-}
 
 fn site(folder: &Folder) -> Site {
     Site::open(folder.path(), Settings::default()).unwrap()
-}
-
-/// A moment at which everything that was just made is old.
-fn later() -> SystemTime {
-    SystemTime::now() + Duration::from_secs(60)
 }
 
 #[test]
@@ -103,6 +37,103 @@ fn what_lies_ready_is_what_the_slow_way_says() {
             }
         }
     }
+}
+
+/// Whether the shelf has an answer to this.
+fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
+    let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let visit = crate::service::Visit { peer: local, local, now, arrival: arrival() };
+    site.shelf.as_mut().unwrap().answer(&request, &root, &visit).is_some()
+}
+
+/// The lines of a head in some order, and what follows it.
+fn sorted(octets: &str) -> (Vec<&str>, &str) {
+    let (head, content) = octets.split_once("\r\n\r\n").unwrap();
+    let mut lines: Vec<_> = head.lines().collect();
+    lines.sort_unstable();
+    (lines, content)
+}
+
+#[test]
+fn a_part_of_a_file_that_stands_open_is_what_the_slow_way_says() {
+    let folder = Folder::new();
+    let long: String = (0..4000).map(|n| format!("{n:07}\n")).collect();
+    folder.write("long.txt", &long);
+    folder.write("small.txt", "small");
+    let now = later();
+    let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let tag = fetch_at(&mut bare, &get("/long.txt"), now).octets;
+    let tag = tag.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    for (field, ready) in [
+        ("Range: bytes=0-0", true),
+        ("Range: bytes=100-", true),
+        ("Range: bytes=-9", true),
+        ("Range: bytes=31999-99999", true),
+        ("Range: lines=1-2", false),
+        ("Range: bytes=0-1,9-9", false),
+        ("Range: bytes=32000-", false),
+        ("Range: bytes=0-1\r\nRange: bytes=2-3", true),
+        ("Range: bytes=5-6\r\nIf-Range: \"other\"", true),
+        (&format!("Range: bytes=5-6\r\nIf-Range: {tag}"), true),
+        (&format!("Range: bytes=5-6\r\nIf-None-Match: {tag}"), true),
+        (&format!("Range: bytes=5-6\r\nIf-None-Match: {tag}, \"x\""), true),
+        ("Range: bytes=5-6\r\nIf-None-Match: \"x\"", true),
+        ("Range: bytes=5-6\r\nIf-Match: \"x\"", false),
+    ] {
+        for head in [with("/long.txt", field), with("/long.txt", field).replace("GET", "HEAD")] {
+            // It is learnt from a part, if nobody has asked for the whole.
+            let mut site = site(&folder);
+            let _ = fetch_at(&mut site, &with("/long.txt", "Range: bytes=7-8"), now);
+            let _ = fetch_at(&mut site, &head, now);
+            // HEAD knows no parts.
+            assert_eq!(
+                knows(&mut site, &head, now),
+                ready || head.starts_with("HEAD") && !field.contains("Match"),
+                "{head}"
+            );
+            let (got, slow) = (fetch_at(&mut site, &head, now), fetch_at(&mut bare, &head, now));
+            match slow.octets.contains("boundary=") {
+                true => assert_eq!(got.octets.len(), slow.octets.len(), "{head}"),
+                false => assert!(sorted(&got.octets) == sorted(&slow.octets), "{head}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_is_never_of_the_version_before_ten_thousand_times() {
+    let folder = Folder::new();
+    let path = folder.write("film.bin", vec![b'0'; 20_000]);
+    let mut site = site(&folder);
+    let head = with("/film.bin", "Range: bytes=10000-10004");
+    let mut hits = 0;
+    for round in 0..10_000u32 {
+        let text = format!("{round:05}");
+        match round % 3 {
+            // In place: only times tell.
+            0 => std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .write_at(text.as_bytes(), 10_000)
+                .map(drop)
+                .unwrap(),
+            1 => {
+                let fresh = folder.write("film.tmp", text.repeat(4_000));
+                std::fs::rename(fresh, &path).unwrap();
+            }
+            _ => drop(folder.write("film.bin", text.repeat(4_000))),
+        }
+        if round % 50 == 0 {
+            age(&path, 3600);
+            let _ = fetch_at(&mut site, &head, later());
+            hits += u32::from(knows(&mut site, &head, later()));
+        }
+        let got = fetch(&mut site, &head);
+        assert!(got.octets.ends_with(&format!("\r\n\r\n{text}")), "round {round}");
+    }
+    assert!(hits > 100, "the shelf was never used: {hits}");
 }
 
 #[test]
@@ -205,7 +236,7 @@ fn young_files_links_and_special_wishes_go_the_slow_way() {
     assert!(ready(&mut site, &get("/old.html"), later()));
     assert!(!ready(&mut site, &get("/link.html"), later()));
     assert!(!ready(&mut site, &get("/linked/x.html"), later()));
-    for field in ["Range: bytes=0-1", "If-Match: *", "If-Range: \"x\"", "Expect: tea", "If-Unmodified-Since: x"] {
+    for field in ["Range: bytes=0-1", "If-Match: *", "Expect: tea", "If-Unmodified-Since: x"] {
         assert!(!ready(&mut site, &with("/old.html", field), later()), "{field}");
     }
     assert!(!ready(&mut site, &get("/old.html").replace("GET", "POST"), later()));
@@ -241,4 +272,42 @@ fn what_is_kept_is_bounded_and_the_unused_goes_first() {
     assert!(shelf.weight <= 10 * one && shelf.slots.len() < 40 && shelf.slots.len() > 5);
     assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
     assert_eq!(shelf.index.len(), shelf.slots.len());
+}
+
+#[test]
+fn what_lies_there_does_not_expire() {
+    let folder = Folder::new();
+    folder.write("small.html", "small");
+    folder.write("large.bin", vec![b'x'; 20_000]);
+    let (mut site, mut now) = (site(&folder), later());
+    for _ in 0..2 {
+        for path in ["/small.html", "/large.bin"] {
+            let _ = fetch_at(&mut site, &get(path), now);
+            for days in [0, 1, 400] {
+                now += Duration::from_secs(days * 86_400);
+                assert!(fetch_at(&mut site, &get(path), now).ready, "{path} after {days} days");
+            }
+        }
+        // A clock that is set back is no reason either.
+        now = later();
+        assert!(fetch_at(&mut site, &get("/small.html"), now).ready);
+    }
+}
+
+#[test]
+fn one_look_holds_for_what_came_with_it_and_for_nothing_later() {
+    let folder = Folder::new();
+    let path = folder.write("a.txt", "old");
+    let (mut site, now) = (site(&folder), later());
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let request = crate::files::testing::request(get("/a.txt").as_bytes());
+    let mut ask = |arrival| {
+        let visit = Visit { peer: local, local, now, arrival };
+        matches!(crate::service::Service::answer(&mut site, &request, &visit), Answer::Ready(_))
+    };
+    assert!(!ask(1), "the slow way");
+    assert!(ask(2));
+    std::fs::remove_file(path).unwrap();
+    assert!(ask(2), "it came together with one that was answered when the file was there");
+    assert!(!ask(3));
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Shared;
 use crate::files::writing::Call;
 use crate::files::{form, remove, upload};
-use crate::http::{Framing, Method, Request, Status};
+use crate::http::{Framing, Method, Request};
 use crate::service::page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Sink, Visit};
 
@@ -48,7 +48,7 @@ impl Shared {
         };
         Some(match is_hopeless {
             true => {
-                let problem = page::problem(request, &Problem::new(Status::CONTENT_TOO_LARGE));
+                let problem = page::problem(request, &Problem::too_large(self.writer.max_body));
                 let job = move || Outcome::Response(open().err().unwrap_or(problem));
                 Answer::Blocking(Lane::Short, Box::new(job))
             }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::super::testing::{asked, request, visit};
 use super::*;
 use crate::http::{Connection, Event, Limits, Prepared};
-use crate::service::{Body, Credentials, Lane, Scope};
+use crate::service::{Body, Credentials, Lane, Received, Scope, Sink};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
 struct Files {
@@ -32,6 +32,7 @@ impl Service for Files {
         match request.path() {
             b"/job" => Answer::Blocking(Lane::Short, Box::new(move || Outcome::Response(ok()))),
             b"/collect" => Answer::Collect { limit: 9, then: Box::new(move |_| ok()) },
+            b"/raw" => Answer::CollectRaw { limit: 9, then: Box::new(|_| Response::text(Status::OK, "raw")) },
             b"/receive" => Answer::Receive { limit: 9, open: Box::new(|| Ok(Box::new(Kept))) },
             b"/full" => {
                 Answer::Receive { limit: 9, open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))) }
@@ -151,6 +152,25 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
 }
 
 #[test]
+fn a_host_that_was_allowed_opens_the_door_for_no_other() {
+    let mut gate = Gate::new(enforced());
+    let (local, evil, empty, none) = (
+        request(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        request(b"GET / HTTP/1.1\r\nHost: localhost.evil.test\r\n\r\n"),
+        request(b"GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+        request(b"GET / HTTP/1.0\r\n\r\n"),
+    );
+    let absolute = request(b"GET http://evil.test/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for _ in 0..2 {
+        for (request, code) in
+            [(&empty, 421), (&none, 200), (&empty, 421), (&local, 200), (&evil, 421), (&absolute, 421)]
+        {
+            assert_eq!(gate.now(request).0.status().code(), code, "{}", request.octets().escape_ascii());
+        }
+    }
+}
+
+#[test]
 fn a_405_of_the_guard_tells_what_works() {
     let (response, _) = Gate::new(locked(None)).now(&asked("TRACE /", ""));
     assert_eq!(response.fields().get("Allow"), Some(&b"GET, HEAD, PUT, OPTIONS"[..]));
@@ -178,7 +198,7 @@ fn the_page_of_a_foreign_write_does_not_repeat_who_tried() {
 /// The responses of every kind of answer, one after the other.
 fn every_response(gate: &mut Gate) -> Vec<Response> {
     let mut responses = Vec::new();
-    for line in ["GET /", "GET /job", "PUT /collect", "PUT /receive", "PUT /full", "BREW /"] {
+    for line in ["GET /", "GET /job", "PUT /collect", "PUT /raw", "PUT /receive", "PUT /full", "BREW /"] {
         match gate.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
             Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing lies ready there"),
@@ -187,6 +207,8 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
                 Outcome::Again(_) => panic!("{line}: again"),
             },
             Answer::Collect { then, .. } => responses.push(then(Vec::new())),
+            Answer::CollectRaw { then, .. } => responses.push(then(Received::default())),
+            Answer::Verbatim(_) => panic!("{line}: a guarded answer that nobody can mark"),
             Answer::Receive { open, .. } => match open() {
                 Err(response) => responses.push(response),
                 Ok(mut sink) => {
@@ -211,13 +233,14 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
     for (settings, expected) in [
         (locked(None), Some("same-site")),
         (enforced(), Some("same-site")),
-        (locked(Some("http://app.example")), Some("cross-origin")),
+        (locked(Some("http://app.example")), Some("same-site")),
+        (locked(Some("*")), Some("cross-origin")),
         (Settings { cors: Some("*".into()), ..Settings::default() }, Some("cross-origin")),
         (Settings { hosts: Hosts::new(false, &[], None), ..Settings::default() }, None),
     ] {
         let mut gate = Gate::new(settings);
         let responses = every_response(&mut gate);
-        assert_eq!(responses.len(), 10);
+        assert_eq!(responses.len(), 11);
         for response in responses {
             assert_eq!(policy(&response), expected, "{response:?}");
         }

@@ -205,14 +205,9 @@ fn whoever_is_turned_away_is_told_when_to_come_back() {
     let page = with_request("Accept: text/html\r\n", |r| problem(r, &Problem::new(Status::SERVICE_UNAVAILABLE)));
     assert_eq!(value(&page, "retry-after"), "5");
     assert!(content(&page).contains("<meta http-equiv=\"refresh\" content=\"5\">"));
-    let canned = String::from_utf8(overload(&HttpDate::from_second(0))).unwrap();
-    let (head, text) = canned.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with(
-        "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n"
-    ));
-    assert!(
-        head.contains(&format!("\r\nContent-Length: {}\r\n", text.len())) && head.contains("\r\nRetry-After: 5\r\n")
-    );
+    let at_the_door = overload();
+    assert_eq!((value(&at_the_door, "retry-after"), value(&at_the_door, "refresh")), ("5", "5"));
+    let text = content(&at_the_door);
     assert!(text.ends_with('\n') && text.starts_with("503 "));
 }
 
@@ -229,4 +224,20 @@ fn the_helpers_speak_of_the_case() {
     let deep = Problem::not_found(b"/photos/2062/", Some(b"/photos/"));
     assert_eq!(deep.links[0], ("Go to /photos/".to_string(), "/photos/".to_string()));
     assert_eq!(Problem::not_found(b"/x", Some(b"/")).links, [("Home".to_string(), "/".to_string())]);
+}
+
+#[test]
+fn the_line_of_what_is_missing_is_the_one_everybody_gets() {
+    let dress = |response: Response| response.field("X-Own", "1");
+    let ready = MissingLine::new(dress);
+    for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
+        let want = dress(tell(Form::Text, &Problem::not_found(path, None), None)).into_parts();
+        let got = ready.response(path).into_parts();
+        assert_eq!((got.0, got.1), (want.0, want.1));
+        let text = |body| match body {
+            Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+            body => panic!("{body:?}"),
+        };
+        assert_eq!(text(got.2), text(want.2));
+    }
 }

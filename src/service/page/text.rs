@@ -35,6 +35,15 @@ pub fn shown(octets: &[u8]) -> String {
     plain(&String::from_utf8_lossy(octets))
 }
 
+/// Appends what [`shown`] makes.
+pub(super) fn push_shown(out: &mut Vec<u8>, octets: &[u8]) {
+    if octets.iter().all(|o| matches!(o, b' '..=b'~')) {
+        out.extend_from_slice(octets);
+    } else {
+        out.extend_from_slice(shown(octets).as_bytes());
+    }
+}
+
 /// Text in which nothing acts ([`acts`]).
 pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -65,18 +74,21 @@ pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
 
 /// A number of octets for a person: three digits at most, in thousands.
 pub fn size(octets: u64) -> String {
-    written(octets, push_size)
+    let mut out = Vec::new();
+    push_size(&mut out, octets);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The exact number of octets: `4,812,345 bytes`.
 pub fn bytes(octets: u64) -> String {
-    written(octets, push_bytes)
+    count(octets, "byte")
 }
 
-fn written(octets: u64, push: fn(&mut Vec<u8>, u64)) -> String {
+/// A number and its noun: `1 request`, `1,204 requests`.
+pub fn count(number: u64, noun: &str) -> String {
     let mut out = Vec::new();
-    push(&mut out, octets);
-    String::from_utf8_lossy(&out).into_owned()
+    push_number(&mut out, number);
+    String::from_utf8_lossy(&out).into_owned() + " " + noun + if number == 1 { "" } else { "s" }
 }
 
 /// Appends what [`size`] makes, without going through `fmt`: a listing has one in every row.
@@ -102,14 +114,19 @@ pub(crate) fn push_size(out: &mut Vec<u8>, octets: u64) {
 
 /// Appends what [`bytes`] makes.
 pub(crate) fn push_bytes(out: &mut Vec<u8>, octets: u64) {
+    push_number(out, octets);
+    out.extend_from_slice(if octets == 1 { b" byte" } else { b" bytes" });
+}
+
+/// Appends a number in groups of three.
+fn push_number(out: &mut Vec<u8>, number: u64) {
     let start = out.len();
-    push_decimal(out, octets);
+    push_decimal(out, number);
     let mut at = out.len();
     while at > start + 3 {
         at -= 3;
         out.insert(at, b',');
     }
-    out.extend_from_slice(if octets == 1 { b" byte" } else { b" bytes" });
 }
 
 #[cfg(test)]

@@ -90,6 +90,10 @@ parts! {
     RULE_6 "rule-6" "as many bytes as Content-Length says" "A valid Content-Length without Transfer-Encoding is the exact size of the body" "RFC 9112 §6.3",
     RULE_7 "rule-7" "no body: nothing announces one" "A request with neither Content-Length nor Transfer-Encoding has no body" "RFC 9112 §6.3",
     RULE_8 "rule-8" "until the connection closes" "A response without a length ends where the connection does, so a cut cannot be told from the end" "RFC 9112 §6.3",
+    BORDER "border" "border between parts, with its CR LF" "Two dashes and the boundary that Content-Type names; the line end before it is no part of the data" "RFC 2046 §5.1.1",
+    LAST_BORDER "last-border" "two more dashes: no more parts" "Without the two dashes behind the last boundary the form is not complete" "RFC 2046 §5.1.1",
+    PART_BLANK "part-blank" "blank line: the data of the part follows" "Each part has a small head of its own, which ends as that of a message does" "RFC 2046 §5.1",
+    PART_DATA "part-data" "data of the part" "As it is, without any encoding; it ends at the next border" "RFC 7578 §4.7",
 }
 
 /// The eight rules of framing, in their order.

@@ -1,0 +1,303 @@
+//! The board: listings that hang ready, each under the eyes of a watch on its folder.
+//!
+//! Reading a folder of 1,000 names is 1,000 system calls. A hit costs three: has any watch something to
+//! tell, is the folder still the one it was, and one look at each folder in it.
+//!
+//! ```text
+//! loop    miss -> watch the folder -> job                    take the page in -> hit, hit, hit
+//! worker                                read, sort, write -> hang
+//! ```
+//!
+//! Never: a page that a change has overtaken. The watch is set before the folder is read; whatever
+//! happens after that is an event, and whatever happened before is in the page. Every hit reads the
+//! events first. Only the loop touches the board; a worker hands its page over and knows of nothing.
+//!
+//! The subtle things:
+//! - A change is an event of the folder through whose name it is made. So a folder with a link in it, or
+//!   with a file that has a second name, is not kept ([`super::root::Entries::tell_tale`]), and the times
+//!   of the folders in it are asked for at each hit.
+//! - Three things no watch reports: a second name that is given to a file later, a time that changes by
+//!   a write through a shared mapping, another file system mounted on a name. So a page is made anew
+//!   when it is older than [`PROOF`], by one client for all: the others are served meanwhile.
+//! - A page is a function of what `stat` says, so two changes within one tick of the clock that leave the
+//!   same times and sizes leave the same page.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, SystemTime};
+
+use super::listing::{Made, Wanted};
+use super::precondition::{self, Verdict};
+use super::root::{Heard, Kind, Meta, Moment, Opened, Root, Watch, Watcher};
+use super::validator::Validators;
+use crate::http::{Fields, Method, Request, Status};
+use crate::service::{Answer, Body, Octets, Response};
+
+/// Folders that a loop watches: the kernel allows some thousand watches, and they are for all programs
+/// of the user.
+const FOLDERS: usize = 64;
+/// Folders in a folder: each is one more look at each hit, and at this many it costs a tenth of what the
+/// page costs.
+const MOST_BELOW: usize = 64;
+/// How long a page is believed that no watch has spoken against.
+const PROOF: Duration = Duration::from_secs(1);
+/// The longest path that is kept.
+const LONGEST_PATH: usize = 512;
+
+/// One folder under watch.
+struct Folder {
+    /// Which hooks lead here.
+    number: u64,
+    watch: Watch,
+    meta: Meta,
+    /// Path from the root and time of each folder in it.
+    below: Vec<(Box<[u8]>, Moment)>,
+    /// At most one for each form and order.
+    sheets: Vec<Sheet>,
+    /// The turn in which it was asked for last.
+    used: u64,
+}
+
+/// One page of a folder.
+struct Sheet {
+    wanted: Wanted,
+    validators: Validators,
+    whole: Option<(Fields, Octets)>,
+    not_modified: Option<Fields>,
+    /// Before it was made.
+    proved: SystemTime,
+}
+
+/// What a loop keeps.
+pub(crate) struct Board {
+    watcher: Option<Watcher>,
+    folders: HashMap<Box<[u8]>, Folder>,
+    /// Octets that all pages together may take.
+    capacity: usize,
+    turn: u64,
+    sender: Sender<Notice>,
+    notices: Receiver<Notice>,
+}
+
+/// Where a page that is being made may be hung.
+pub(crate) struct Hook {
+    path: Box<[u8]>,
+    number: u64,
+    sender: Sender<Notice>,
+}
+
+/// What has become of a page.
+struct Notice {
+    path: Box<[u8]>,
+    number: u64,
+    /// `None`: no page of this folder can be kept.
+    page: Option<Page>,
+}
+
+struct Page {
+    folder: Meta,
+    below: Vec<(Box<[u8]>, Moment)>,
+    sheet: Sheet,
+}
+
+impl Hook {
+    /// Hands over a page that was made after the hook was given.
+    pub(crate) fn hang(self, request: &Request<'_>, response: &Response, made: Made, asked: SystemTime) {
+        let Hook { path, number, sender } = self;
+        let page = page(&path, request, response, made, asked);
+        // The loop may be gone already; then nobody waits for this.
+        let _ = sender.send(Notice { path, number, page });
+    }
+}
+
+fn page(path: &[u8], request: &Request<'_>, response: &Response, made: Made, asked: SystemTime) -> Option<Page> {
+    if !made.tell_tale || made.below.len() > MOST_BELOW {
+        return None;
+    }
+    let fields = response.fields().clone();
+    let (whole, not_modified) = match (response.status(), response.body()) {
+        (Status::OK, Body::Octets(octets)) => (Some((fields, octets.clone())), None),
+        (Status::NOT_MODIFIED, _) => (None, Some(fields)),
+        _ => return None,
+    };
+    let Made { folder, below, validators, .. } = made;
+    let below = below.into_iter().map(|(name, time)| ([path, &name].concat().into(), time)).collect();
+    let sheet = Sheet { wanted: Wanted::by(request), validators, whole, not_modified, proved: asked };
+    Some(Page { folder, below, sheet })
+}
+
+impl Board {
+    /// An empty board.
+    pub(crate) fn new(capacity: usize) -> Board {
+        let (sender, notices) = channel();
+        Board { watcher: None, folders: HashMap::new(), capacity, turn: 0, sender, notices }
+    }
+
+    /// The answer to this request, if it hangs ready and is still true.
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Answer> {
+        let path = request.path();
+        let may_be = is_read(request) && path.ends_with(b"/") && !self.folders.is_empty();
+        if !may_be || !self.folders.contains_key(path) || request.has("expect") {
+            return None;
+        }
+        self.take_in();
+        self.hear();
+        self.turn += 1;
+        let folder = self.folders.get_mut(path)?;
+        folder.used = self.turn;
+        let wanted = Wanted::by(request);
+        let sheet = folder.sheets.iter_mut().find(|sheet| sheet.wanted == wanted)?;
+        let unchanged = |(path, time): &(Box<[u8]>, Moment)| {
+            root.look(path).is_some_and(|meta| meta.kind == Kind::Directory && meta.modified == *time)
+        };
+        // A root that was removed is held open, and looks like an empty folder.
+        let is_gone = path == b"/" && root.is_gone();
+        if is_gone || root.look(path).as_ref() != Some(&folder.meta) || !folder.below.iter().all(unchanged) {
+            self.take_down(path);
+            return None;
+        }
+        // A clock that was set back proves nothing.
+        if now.duration_since(sheet.proved).map_or(true, |since| since >= PROOF) {
+            sheet.proved = now;
+            return None;
+        }
+        let (status, fields, body) = match precondition::evaluate(request, Some(&sheet.validators)) {
+            Verdict::Proceed { .. } => {
+                let (fields, octets) = sheet.whole.as_ref()?;
+                (Status::OK, fields, Body::Octets(octets.clone()))
+            }
+            Verdict::NotModified => (Status::NOT_MODIFIED, sheet.not_modified.as_ref()?, Body::Empty),
+            Verdict::Failed => return None,
+        };
+        Some(Answer::Now(Response::from_parts((status, fields.clone(), body))))
+    }
+
+    /// A place for the page of the folder that this request asks for, watched from now on.
+    pub(crate) fn hook(&mut self, request: &Request<'_>, root: &Root) -> Option<Hook> {
+        let path = request.path();
+        if !is_read(request) || !path.ends_with(b"/") || path.len() > LONGEST_PATH {
+            return None;
+        }
+        let Ok(Opened::Directory(directory)) = root.open(path, false) else { return None };
+        if self.folders.get(path).is_some_and(|folder| folder.meta != *directory.meta()) {
+            self.take_down(path);
+        }
+        if !self.folders.contains_key(path) {
+            // What was reached through a link is not kept.
+            if !root.is_plain(path, directory.meta()) {
+                return None;
+            }
+            while self.folders.len() >= FOLDERS {
+                self.take_down_oldest();
+            }
+            if self.watcher.is_none() {
+                self.watcher = Watcher::new();
+            }
+            let watch = self.watcher.as_ref()?.watch(&directory)?;
+            self.turn += 1;
+            let (number, meta) = (self.turn, *directory.meta());
+            let folder = Folder { number, watch, meta, below: Vec::new(), sheets: Vec::new(), used: number };
+            self.folders.insert(path.into(), folder);
+        }
+        let number = self.folders.get(path)?.number;
+        Some(Hook { path: path.into(), number, sender: self.sender.clone() })
+    }
+
+    /// Nothing hangs any more, and the descriptor of the watches is given back.
+    pub(crate) fn clear(&mut self) {
+        self.folders.clear();
+        self.watcher = None;
+    }
+
+    /// Hangs what workers have handed over.
+    fn take_in(&mut self) {
+        while let Ok(Notice { path, number, page }) = self.notices.try_recv() {
+            let Some(folder) = self.folders.get_mut(&path).filter(|folder| folder.number == number) else { continue };
+            // The worker has opened the folder anew: what it read is what is watched only if it is the same.
+            let is_watched =
+                |page: &Page| page.folder.device == folder.meta.device && page.folder.inode == folder.meta.inode;
+            let fits = |page: &Page| page.sheet.weight() <= self.capacity;
+            let Some(Page { below, sheet, .. }) = page.filter(is_watched).filter(fits) else {
+                self.take_down(&path);
+                continue;
+            };
+            if folder.below != below {
+                // The other pages tell other times.
+                folder.sheets.clear();
+                folder.below = below;
+            }
+            hang(&mut folder.sheets, sheet);
+            while self.weight() > self.capacity {
+                self.take_down_oldest();
+            }
+        }
+    }
+
+    /// Takes down whatever has changed.
+    fn hear(&mut self) {
+        let Some(watcher) = &self.watcher else { return };
+        let (mut changed, mut lost) = (Vec::new(), false);
+        watcher.hear(|heard| match heard {
+            Heard::Change(watch) => changed.push(watch),
+            Heard::Lost => lost = true,
+        });
+        if lost {
+            return self.clear();
+        }
+        for watch in changed {
+            self.let_go(watch);
+        }
+    }
+
+    fn take_down(&mut self, path: &[u8]) {
+        let Some(watch) = self.folders.get(path).map(|folder| folder.watch) else { return };
+        if let Some(watcher) = &self.watcher {
+            watcher.end(watch);
+        }
+        self.let_go(watch);
+    }
+
+    fn take_down_oldest(&mut self) {
+        let oldest = self.folders.iter().min_by_key(|(_, folder)| folder.used);
+        if let Some(path) = oldest.map(|(path, _)| path.clone()) {
+            self.take_down(&path);
+        }
+    }
+
+    /// Forgets every folder under this watch: one that two paths lead to has one watch.
+    fn let_go(&mut self, watch: Watch) {
+        self.folders.retain(|_, folder| folder.watch != watch);
+    }
+
+    /// Octets of all pages.
+    fn weight(&self) -> usize {
+        self.folders.values().flat_map(|folder| &folder.sheets).map(Sheet::weight).sum()
+    }
+}
+
+/// Puts a sheet in the place of the one that was asked for in the same way, or adds to that one what it
+/// does not have yet.
+fn hang(sheets: &mut Vec<Sheet>, mut sheet: Sheet) {
+    if let Some(at) = sheets.iter().position(|other| other.wanted == sheet.wanted) {
+        let other = sheets.swap_remove(at);
+        if other.validators == sheet.validators {
+            sheet.whole = sheet.whole.or(other.whole);
+            sheet.not_modified = sheet.not_modified.or(other.not_modified);
+        }
+    }
+    sheets.push(sheet);
+}
+
+impl Sheet {
+    fn weight(&self) -> usize {
+        let whole = self.whole.as_ref().map_or(0, |(fields, octets)| fields.octets().len() + octets.len());
+        whole + self.not_modified.as_ref().map_or(0, |fields| fields.octets().len()) + size_of::<Sheet>()
+    }
+}
+
+fn is_read(request: &Request<'_>) -> bool {
+    matches!(request.method(), Method::Get | Method::Head)
+}
+
+#[cfg(test)]
+mod tests;

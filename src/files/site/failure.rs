@@ -1,0 +1,87 @@
+//! Errors of the disk as answers of the site: its author's own page, a page with a way out, or the truth that
+//! the whole folder is gone.
+//!
+//! Never: an error that hides another. If the page of an error cannot be had, the plain one can.
+//!
+//! The subtle thing: own pages may themselves lie on the disk, so asking for one can block, and then the whole
+//! question goes to a worker.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Shared, accepts_html};
+use crate::files::cors::varying;
+use crate::files::resource::{Miss, encode};
+use crate::files::{gate, media_type, retrieve};
+use crate::http::{Request, Status};
+use crate::service::page;
+use crate::service::{Body, Response};
+
+impl Shared {
+    /// The line of a 404, whole, for whoever wants lines: robots, mostly, and nothing is asked for more often.
+    /// `None` where the answer depends on more than the path.
+    pub(super) fn missing_line(&self, request: &Request<'_>) -> Option<Response> {
+        let line = self.missing.as_ref().filter(|_| !self.place.root.is_gone())?;
+        let wants_line = page::Form::of(request) == page::Form::Text && !accepts_html(request);
+        wants_line.then(|| line.response(request.path()))
+    }
+
+    /// An error of the disk for the client: the site's own page if it has one, else ours.
+    pub(super) fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
+        let (mut problem, note) = gate::explain(error);
+        // The fence around the process forbids what it cannot find a way to.
+        if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.place.root.is_gone() {
+            return Ok(gate::gone(request));
+        }
+        let mut response = None;
+        if accepts_html(request) {
+            response = self.own_page(problem.status, may_block)?;
+        }
+        if response.is_none() && problem.status == Status::NOT_FOUND {
+            let (label, href) = match &self.place.single {
+                Some(single) => ("Open the file".to_string(), encode(&single.url)),
+                None if accepts_html(request) => {
+                    let href = self.place.nearest_folder(request.path(), may_block)?;
+                    let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
+                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
+                    (label, href)
+                }
+                None => ("Home".into(), "/".into()),
+            };
+            problem.sentence = page::missing(request.path());
+            let away = href != "/" && self.place.single.is_none();
+            problem.links.push((label, href));
+            if away {
+                problem.links.push(("Home".into(), "/".into()));
+            }
+        }
+        let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
+        if self.spa.is_some() {
+            response = varying(response, "Accept");
+        }
+        Ok(gate::finish(response, note))
+    }
+
+    /// `404.html` and its kin, as the site's author wrote them.
+    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Miss> {
+        let path: &[u8] = match status {
+            _ if self.place.single.is_some() => return Ok(None),
+            Status::NOT_FOUND => b"/404.html",
+            Status::FORBIDDEN => b"/403.html",
+            Status::INTERNAL_SERVER_ERROR => b"/500.html",
+            _ => return Ok(None),
+        };
+        match self.place.open_file(path, may_block) {
+            Ok((file, meta)) => {
+                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
+                let media_type = media_type::of(path);
+                let response = Response::new(status).field("Content-Type", media_type.as_bytes());
+                // This page too may have been uploaded.
+                let response = retrieve::sandboxed(response, &media_type, self.writer.rights.fill());
+                Ok(Some(response.field("Vary", "Accept").with_body(body)))
+            }
+            Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
+            Err(Miss::Disk(_)) => Ok(None),
+        }
+    }
+}

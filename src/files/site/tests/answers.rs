@@ -1,0 +1,172 @@
+//! What every answer says, whatever was asked for: methods, fields, caches, origins, errors.
+
+use super::*;
+
+#[test]
+fn methods_are_answered_by_what_is_there() {
+    let folder = Folder::new();
+    folder.write("a.txt", "a");
+    folder.write("sub/x", "x");
+    let site = plain(&folder);
+    for (line, code, allow) in [
+        ("OPTIONS /a.txt", 204, true),
+        ("OPTIONS /sub/", 204, true),
+        ("OPTIONS /sub", 308, false),
+        ("OPTIONS /none", 404, false),
+        ("OPTIONS *", 204, true),
+        ("POST /a.txt", 405, true),
+        ("PUT /a.txt", 405, true),
+        ("DELETE /a.txt", 405, true),
+        ("PATCH /a.txt", 405, true),
+        ("PUT /new.txt", 405, true),
+        ("DELETE /none", 404, false),
+        ("POST /none", 404, false),
+        ("DELETE /sub", 308, false),
+        ("POST /sub/", 405, true),
+        ("TRACE /a.txt", 405, true),
+        ("BREW /a.txt", 501, false),
+        ("get /a.txt", 501, false),
+        ("BREW /none", 501, false),
+    ] {
+        let seen = ask(&site, line, &[]);
+        assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some("GET, HEAD, OPTIONS")), "{line}");
+    }
+    let connect = request(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(site.shared.answer(&connect, &visit(later()), true).unwrap().0.status().code(), 405);
+    assert!(folder.join("a.txt").exists());
+    // RFC 9110 §13.2.1: conditions do not turn one refusal into another.
+    assert_eq!(ask(&site, "PUT /a.txt", &["If-Match: \"x\""]).code, 405);
+    assert_eq!(ask(&site, "GET /none", &["If-Match: \"x\"", "Expect: x"]).code, 404);
+    assert_eq!(ask(&site, "GET /a.txt", &["If-Match: \"x\"", "Expect: x"]).code, 417);
+    assert_eq!(ask(&site, "GET /a.txt", &["Expect: 100-continue"]).code, 200);
+}
+
+#[test]
+fn the_sites_own_error_pages_win_and_keep_the_status() {
+    let folder = Folder::new();
+    let bare = plain(&folder);
+    let ours = ask(&bare, "GET /none", &[HTML]);
+    assert_eq!((ours.code, ours.field("cache-control")), (404, Some("no-store")));
+    for code in [404, 403, 500, 405] {
+        folder.write(format!("{code}.html"), format!("own {code}"));
+    }
+    let seen = ask(&bare, "GET /none", &[HTML]);
+    assert_eq!((seen.code, seen.text(), seen.field("cache-control")), (404, "own 404".into(), Some("no-store")));
+    assert_eq!(seen.field("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(seen.field("vary"), Some("Accept"));
+    assert!(!get(&bare, "/none").text().contains("own"), "a program gets its one line");
+    assert_eq!(get(&bare, "/404.html").code, 200);
+    assert!(!ask(&bare, "POST /404.html", &[HTML]).text().contains("own"), "no page of its own for 405");
+    let request = request(format!("GET /x HTTP/1.1\r\nHost: a\r\n{HTML}\r\n\r\n").as_bytes());
+    for (errno, code) in [(Errno::ACCESS, 403), (Errno::IO, 500)] {
+        let response = bare.shared.failure(&request, &errno.into(), true).unwrap();
+        assert_eq!(response.note().is_some(), code == 500, "the log knows what the page does not say");
+        assert_eq!(Seen::of(response).text(), format!("own {code}"));
+    }
+    let busy = bare.shared.failure(&request, &Errno::MFILE.into(), true).unwrap();
+    assert_eq!((busy.status().code(), busy.fields().get("retry-after")), (503, Some(&b"5"[..])));
+}
+
+#[test]
+fn fields_of_the_command_line_stand_on_every_response_and_replace_ours() {
+    let folder = Folder::new();
+    folder.write("a.txt", "a");
+    folder.write("sub/x", "x");
+    let mut site = site(&folder, |s| {
+        s.headers = vec![
+            ("cache-control".into(), "public".into()),
+            ("X-One".into(), "1".into()),
+            ("X-Two".into(), "a".into()),
+            ("x-two".into(), "b".into()),
+        ];
+    });
+    for line in
+        ["GET /a.txt", "HEAD /a.txt", "GET /sub", "GET /none", "OPTIONS /a.txt", "PUT /a.txt", "BREW /", "GET /sub/"]
+    {
+        let seen = ask(&site, line, &[]);
+        assert_eq!((seen.field("cache-control"), seen.field("x-one")), (Some("public"), Some("1")), "{line}");
+        assert!(seen.fields.contains("X-Two: a\nx-two: b\n"), "{line}: {}", seen.fields);
+        assert_eq!(seen.field("x-content-type-options"), Some("nosniff"), "{line}");
+    }
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let visit = Visit { peer: address, local: address, now: later(), arrival: arrival() };
+    let refusal = Refusal { fault: crate::http::Fault::BareLf, at: 0, len: 1 };
+    assert_eq!(site.refuse(&refusal, b"\n", &visit).fields().get("x-one"), Some(&b"1"[..]));
+    for (name, value) in [("a b", "x"), ("A", "x\r\nB: y"), ("Content-Length", "5"), ("Date", "x")] {
+        let settings = Settings { headers: vec![(name.into(), value.into())], ..Settings::default() };
+        let error = Site::open(folder.path(), settings).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name}: {value}");
+    }
+}
+
+#[test]
+fn caches_are_told_what_the_option_says() {
+    let folder = Folder::new();
+    folder.write("a.txt", "a");
+    folder.write("sub/x", "x");
+    for (cache, value) in
+        [(Cache::Revalidate, "no-cache"), (Cache::Off, "no-store"), (Cache::Seconds(60), "max-age=60")]
+    {
+        let site = site(&folder, |s| s.cache = cache);
+        for path in ["/a.txt", "/sub", "/sub/"] {
+            assert_eq!(get(&site, path).field("cache-control"), Some(value), "{path}");
+        }
+        assert_eq!(get(&site, "/none").field("cache-control"), Some("no-store"));
+    }
+}
+
+#[test]
+fn pages_of_other_origins_read_only_what_they_are_allowed() {
+    let folder = Folder::new();
+    folder.write("a.txt", "a");
+    let closed = ask(&plain(&folder), "GET /a.txt", &["Origin: https://a.example"]);
+    assert!(!closed.fields.contains("Access-Control"));
+    let preflight = ["Origin: https://a.example", "Access-Control-Request-Method: PUT"];
+    assert_eq!(ask(&plain(&folder), "OPTIONS /a.txt", &preflight).field("access-control-allow-methods"), None);
+    let open = site(&folder, |s| s.cors = Some("*".into()));
+    for path in ["/a.txt", "/none"] {
+        assert_eq!(get(&open, path).field("access-control-allow-origin"), Some("*"), "{path}");
+    }
+    let allowed = ask(&open, "OPTIONS /none", &preflight);
+    assert_eq!((allowed.code, allowed.field("access-control-allow-methods")), (204, Some("GET, HEAD")));
+    assert_eq!(allowed.field("access-control-allow-origin"), Some("*"));
+    let named = site(&folder, |s| s.cors = Some("https://a.example".into()));
+    for (origin, admitted) in
+        [("https://a.example", Some("https://a.example")), ("https://b.example", None), ("null", None)]
+    {
+        let seen = ask(&named, "GET /a.txt", &[&format!("Origin: {origin}")]);
+        assert_eq!(seen.field("access-control-allow-origin"), admitted, "{origin}");
+        assert_eq!(seen.field("vary"), Some("Accept-Encoding, Origin"));
+    }
+    let stranger = ask(&named, "OPTIONS /a.txt", &["Origin: https://b.example", preflight[1]]);
+    assert_eq!((stranger.code, stranger.field("access-control-allow-methods")), (204, None));
+}
+
+#[test]
+fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
+    let folder = Folder::new();
+    folder.write("a.txt", "a");
+    folder.write("sub/x", "x");
+    let mut site = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let visit = Visit { peer: address, local: address, now: later(), arrival: arrival() };
+    let mut answer = |path: &str| {
+        let request = request(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        match site.answer(&request, &visit) {
+            Answer::Now(response) => (true, Seen::of(response)),
+            Answer::Blocking(Lane::Long, job) => match job() {
+                Outcome::Response(response) => (false, Seen::of(response)),
+                Outcome::Again(_) => panic!("nothing is asked twice"),
+            },
+            _ => panic!("a GET has no content"),
+        }
+    };
+    let (now, listing) = answer("/sub/");
+    assert_eq!((now, listing.code), (false, 200));
+    assert_eq!(answer("/a.txt").1.text(), "a");
+    if plain(&folder).root().door() == crate::files::Door::Cached {
+        // Unless memory becomes scarce at each of a hundred moments.
+        assert!((0..100).any(|_| answer("/a.txt").0), "a hot file went to a worker a hundred times");
+    }
+    assert!(!plain(&folder).door().is_empty());
+}

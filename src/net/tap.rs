@@ -1,0 +1,177 @@
+//! The tap: where octets pass into a record, if somebody watches.
+//!
+//! Never: a parse, a text. What is recorded is what the system call returned, with its moment.
+//!
+//! The subtle thing: nobody watches in nearly every case, and that must cost nothing that could be measured:
+//! one branch on an `Option` at each call. Without the Cargo feature `wire` not even that is there
+//! (`tests/bench/tap.py` measures the difference).
+
+#[cfg(feature = "wire")]
+pub use recording::Tap;
+#[cfg(not(feature = "wire"))]
+pub use silent::Tap;
+
+#[cfg(feature = "wire")]
+mod recording {
+    use std::net::SocketAddr;
+    use std::time::Instant;
+
+    use mio::net::TcpStream;
+
+    use crate::net::ended::Ended;
+    use crate::net::part::Sent;
+    #[cfg(target_os = "linux")]
+    use crate::net::segments::Segments;
+    use crate::wire::Tape;
+    use crate::wire::tape::What;
+
+    /// What one loop records.
+    #[derive(Debug, Default)]
+    pub struct Tap(Option<Box<Record>>);
+
+    #[derive(Debug)]
+    struct Record {
+        tape: Tape,
+        #[cfg(target_os = "linux")]
+        segments: Option<Segments>,
+    }
+
+    impl Tap {
+        /// Records from now on.
+        pub fn record(&mut self, tape: Tape) {
+            self.0 = Some(Box::new(Record {
+                tape,
+                #[cfg(target_os = "linux")]
+                segments: Segments::new(),
+            }));
+        }
+
+        /// Whether somebody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            self.0.is_some()
+        }
+
+        /// A connection begins; its number in every view, 0 if there is none.
+        #[inline]
+        pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
+            let Some(record) = &mut self.0 else { return 0 };
+            let number = record.tape.next_connection();
+            record.tape.record(number, now, What::Accepted { peer, local }, &[]);
+            number
+        }
+
+        /// A `recv` has returned these octets.
+        #[cold]
+        pub fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
+            if let Some(record) = &mut self.0 {
+                record.received(number, socket, peer, octets);
+            }
+        }
+
+        /// A `send` or a `sendfile` has taken these octets.
+        #[cold]
+        pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
+            if let Some(record) = &mut self.0 {
+                record.sent(number, sent);
+            }
+        }
+
+        /// A connection has ended.
+        #[inline]
+        pub fn closed(&mut self, number: u64, now: Instant, ended: Ended) {
+            if let Some(record) = &mut self.0 {
+                #[cfg(target_os = "linux")]
+                if let Some(segments) = &mut record.segments {
+                    segments.forget(number);
+                }
+                let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
+                record.tape.record(number, now, closed, &[]);
+            }
+        }
+
+        /// Gives away what this turn has recorded.
+        #[inline]
+        pub fn hand_over(&mut self) {
+            if let Some(record) = &mut self.0 {
+                record.tape.hand_over();
+            }
+        }
+    }
+
+    impl Record {
+        /// A turn of the loop may move many octets: a recorded moment is read at its call.
+        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
+            let now = Instant::now();
+            #[cfg(target_os = "linux")]
+            if let Some(segments) = &mut self.segments
+                && !octets.is_empty()
+                && let Some(count) = segments.of(number, socket, peer, octets.len())
+            {
+                self.tape.record(number, now, What::Segments(count), &[]);
+            }
+            #[cfg(not(target_os = "linux"))]
+            let _ = (socket, peer);
+            self.tape.record(number, now, What::Received(octets.len()), octets);
+        }
+
+        fn sent(&mut self, number: u64, sent: Sent<'_>) {
+            let now = Instant::now();
+            match sent {
+                Sent::Octets(octets) => self.tape.record(number, now, What::Sent(octets.len()), octets),
+                Sent::File { file, from, len } => {
+                    self.tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "wire"))]
+mod silent {
+    use std::net::SocketAddr;
+    use std::time::Instant;
+
+    use mio::net::TcpStream;
+
+    use crate::net::ended::Ended;
+    use crate::net::part::Sent;
+    use crate::wire::Tape;
+
+    /// Records nothing.
+    #[derive(Debug, Default)]
+    pub struct Tap(());
+
+    impl Tap {
+        /// Takes a tape on which nothing will be.
+        pub fn record(&mut self, _: Tape) {}
+
+        /// Nobody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            false
+        }
+
+        /// A connection begins; it has no number.
+        #[inline]
+        pub fn accepted(&mut self, _: Instant, _: SocketAddr, _: SocketAddr) -> u64 {
+            0
+        }
+
+        /// Nothing.
+        #[inline]
+        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8]) {}
+
+        /// Nothing.
+        #[inline]
+        pub fn sent(&mut self, _: u64, _: Sent<'_>) {}
+
+        /// Nothing.
+        #[inline]
+        pub fn closed(&mut self, _: u64, _: Instant, _: Ended) {}
+
+        /// Nothing.
+        #[inline]
+        pub fn hand_over(&mut self) {}
+    }
+}

@@ -1,0 +1,118 @@
+//! Events as they happen: one JSON object a line, for as long as somebody listens.
+//!
+//! Never: a queue for a reader. Each one takes out of the history what it has not seen, at its own
+//! speed; what went out of the history before it came is told as forgotten.
+//!
+//! The subtle thing: a worker waits here, at most [`TURN`] at a time. Between two turns the server looks
+//! whether the browser is still there, so that a page that was loaded again soon gives its seat back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::super::history::{Heard, History, Item, Kept, Notice, Reader};
+use super::super::json::{push_value, value};
+use crate::service::Source;
+
+/// Streams at once: each holds a worker. A person has one window open, perhaps a second one.
+pub(super) const STREAMS: usize = 8;
+/// Silence after which a line is sent all the same.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a worker waits without looking up.
+const TURN: Duration = Duration::from_secs(1);
+/// Octets after which a piece is sent.
+const PIECE: usize = 64 * 1024;
+
+/// A place among the streams; it is free again when this is dropped.
+pub(super) struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    /// A place, if there is one.
+    pub(super) fn take(streams: &Arc<AtomicUsize>) -> Option<Seat> {
+        let seat = Seat(Arc::clone(streams));
+        (streams.fetch_add(1, Ordering::Relaxed) < STREAMS).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The stream of one reader.
+pub(super) struct Stream {
+    history: Arc<History>,
+    reader: Reader,
+    hello: Option<Value>,
+    waiting: VecDeque<(u64, Item)>,
+    /// When the last line was made.
+    spoke: Instant,
+    _seat: Seat,
+}
+
+impl Stream {
+    /// A stream that begins with `hello`.
+    pub(super) fn new(history: Arc<History>, reader: Reader, hello: Value, seat: Seat) -> Stream {
+        Stream { history, reader, hello: Some(hello), waiting: VecDeque::new(), spoke: Instant::now(), _seat: seat }
+    }
+}
+
+impl Source for Stream {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut text = String::new();
+        if let Some(hello) = self.hello.take() {
+            line(&hello, &mut text);
+            return Some(text.into_bytes());
+        }
+        if self.waiting.is_empty() {
+            match self.history.wait(&mut self.reader, TURN) {
+                Heard::Items(items) => self.waiting = items.into(),
+                Heard::Quiet if self.spoke.elapsed() >= HEARTBEAT => line(&json!({"event": "heartbeat"}), &mut text),
+                Heard::Quiet => {}
+                // The reader asks again, and is told to begin afresh.
+                Heard::Missed | Heard::Over => return None,
+            }
+        }
+        while text.len() < PIECE
+            && let Some((number, item)) = self.waiting.pop_front()
+        {
+            line(&item_value(number, &item), &mut text);
+        }
+        if !text.is_empty() {
+            self.spoke = Instant::now();
+        }
+        Some(text.into_bytes())
+    }
+}
+
+fn line(value: &Value, text: &mut String) {
+    push_value(text, value);
+    text.push('\n');
+}
+
+fn item_value(number: u64, item: &Item) -> Value {
+    match item {
+        Item::Event(kept) => event(number, kept),
+        Item::Notice(Notice::Forgotten(connection)) => {
+            json!({"event": "forgotten", "connection": connection, "seq": number})
+        }
+        Item::Notice(Notice::Paused(paused)) => json!({"event": "paused", "paused": paused, "seq": number}),
+        Item::Notice(Notice::Cleared) => json!({"event": "cleared", "seq": number}),
+    }
+}
+
+/// An event with its number.
+pub(super) fn event(number: u64, kept: &Kept) -> Value {
+    let mut value = value(&kept.told);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("seq".into(), number.into());
+        if kept.again {
+            object.insert("again".into(), true.into());
+        }
+    }
+    value
+}

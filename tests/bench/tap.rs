@@ -1,0 +1,40 @@
+//! A server for `tests/bench/tap.py`: one loop, and one answer of 1 KiB that lies ready.
+//!
+//! Never: a disk. callgrind does not know every system call of the door to it, and what is measured
+//! here is the way from `recv` to `send`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use barewire::http::{Fields, Prepared, Request, Status};
+use barewire::net::{Listener, Server, Settings};
+use barewire::service::{Answer, Service, Visit};
+
+#[derive(Clone)]
+struct Same(Arc<Prepared>);
+
+impl Service for Same {
+    fn answer(&mut self, _: &Request<'_>, _: &Visit) -> Answer {
+        Answer::Ready(self.0.clone())
+    }
+
+    fn fork(&self) -> Box<dyn Service> {
+        Box::new(self.clone())
+    }
+}
+
+fn main() -> io::Result<()> {
+    let same = Same(Arc::new(Prepared::new(Status::OK, &Fields::new(), &[b'x'; 1024])));
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    println!("{}", listener.address());
+    let server = Server::new(Box::new(same), Settings { loops: 1, ..Settings::default() }, vec![listener])?;
+    let stopper = server.stopper();
+    // Until whoever started it says so.
+    std::thread::spawn(move || {
+        let _ = io::stdin().read_line(&mut String::new());
+        stopper.stop();
+    });
+    server.run()?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The labs in a real browser: on a phone, in the dark, without `--study` and with it.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::site::Site;
+use crate::{NOTHING, in_browser, pictures_of, public, screens};
+
+/// Every text and what lies behind it: pairs whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3).
+/// In a picture the ground is the box below the middle of the text, else the page.
+const PALE: &str = r"(() => {
+    const parse = color => (color.match(/[\d.]+/g) || []).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05) };
+    const ground = element => {
+        for (let e = element; e; e = e.parentElement) {
+            const color = parse(getComputedStyle(e).backgroundColor);
+            if (color.length && color[3] !== 0) return color;
+        }
+        return [255, 255, 255];
+    };
+    const boxed = text => {
+        const at = text.getBoundingClientRect(), x = at.x + at.width / 2, y = at.y + at.height / 2;
+        const rects = [...text.closest('svg').querySelectorAll('rect')].filter(rect => {
+            const r = rect.getBoundingClientRect();
+            return r.left < x && x < r.right && r.top < y && y < r.bottom && getComputedStyle(rect).fill !== 'none'
+                && rect.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING;
+        });
+        return rects.length ? parse(getComputedStyle(rects.pop()).fill) : ground(text);
+    };
+    const pale = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode, e = node.parentElement;
+        if (!node.textContent.trim() || !e.getClientRects().length || e.closest('title,desc')) continue;
+        const drawn = e.closest('text'), style = getComputedStyle(e);
+        const got = ratio(parse(drawn ? style.fill : style.color), drawn ? boxed(drawn) : ground(e));
+        if (got < 4.5) pale.push(node.textContent.trim().slice(0, 40) + ' ' + got.toFixed(2));
+    }
+    return pale;
+})()";
+
+fn settled(browser: &mut Browser) {
+    browser.wait("document.readyState == 'complete' && document.documentElement.dataset.study");
+}
+
+#[test]
+fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_ask_nobody_else() {
+    in_browser("learn", |browser, _| {
+        let site = Site::serve(&public());
+        for lab in 0..=12 {
+            let path = if lab == 0 { "learn/".to_string() } else { format!("learn/{lab:02}/") };
+            browser.open(&format!("{}{path}", site.url));
+            settled(browser);
+            assert_eq!(browser.complaints(), NOTHING, "{path}");
+            for url in browser.asked() {
+                assert!(url.starts_with(&site.url) || url.starts_with("blob:"), "a foreign request: {url}");
+            }
+            // Without --study a line says how to start it, and nothing leads to a wire view that is not there.
+            assert_eq!(browser.eval("!document.querySelector('#start').hidden"), true, "{path}");
+            assert_eq!(browser.eval("document.querySelectorAll('.wire:not([hidden])').length"), 0, "{path}");
+            let port = site.url.trim_end_matches('/').rsplit(':').next().unwrap();
+            assert_eq!(browser.eval("document.body.innerText.includes('8080')"), false, "{path} names another port");
+            assert!(browser.eval("document.body.innerText").as_str().unwrap().contains(port) || lab == 0, "{path}");
+            browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
+            pictures_of(browser, &format!("lab-{lab:02}"), 900, 844);
+            for dark in [false, true] {
+                browser.look(1000, 900, dark);
+                assert_eq!(browser.eval(PALE), json!([]), "{path} dark: {dark}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_landing_page_has_contrast_and_says_how_to_study() {
+    in_browser("landing-plain", |browser, _| {
+        let site = Site::serve(&public());
+        browser.open(&site.url);
+        settled(browser);
+        assert_eq!(browser.eval("document.querySelector('#start').innerText.includes('barewire --study')"), true);
+        assert_eq!(browser.eval("document.querySelector('.go .wire').hidden"), true);
+        assert_eq!(browser.eval("document.cookie"), "");
+        for dark in [false, true] {
+            browser.look(1000, 900, dark);
+            assert_eq!(browser.eval(PALE), json!([]), "dark: {dark}");
+        }
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+#[test]
+fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
+    in_browser("landing-sandbox", |browser, scratch| {
+        let copy = |from: &str| {
+            let to = scratch.site().join(from);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(public().join(from), to).unwrap();
+        };
+        for file in ["index.html", "script.js", "style.css", "learn/02/index.html", "learn/lab.js", "learn/lab.css"] {
+            copy(file);
+        }
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
+        for path in ["", "learn/02/"] {
+            browser.open(&format!("{}{path}", site.url));
+            browser.wait("document.readyState == 'complete'");
+            let said = browser.eval("document.querySelector('#start').innerText");
+            assert!(said.as_str().unwrap().contains("sandbox"), "{path}: {said}");
+            assert!(
+                browser.eval("document.querySelectorAll('.cp').length").as_u64() > Some(1),
+                "{path}: no copy buttons"
+            );
+        }
+    });
+}
+
+#[test]
+fn without_scripts_every_command_is_still_there() {
+    in_browser("learn-plain", |browser, _| {
+        let site = Site::serve(&public());
+        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+        for path in ["", "learn/02/"] {
+            browser.open(&format!("{}{path}", site.url));
+            browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+            let shown = browser.eval(
+                "[...document.querySelectorAll('pre.cmd')].filter(p => p.innerText.includes('localhost:8080')).length",
+            );
+            assert!(shown.as_u64() > Some(1), "{path}: {shown}");
+            assert_eq!(browser.eval("document.querySelector('#start').getClientRects().length > 0"), true);
+            browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+        }
+    });
+}
+
+#[test]
+fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wire() {
+    in_browser("landing-study", |browser, _| {
+        let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
+        browser.open(&site.url);
+        settled(browser);
+        browser.wait("document.querySelector('#rq-title').textContent.includes('just sent')");
+        let sent = browser.eval("document.querySelector('#rq').innerText");
+        let sent = sent.as_str().unwrap();
+        let host = site.url.trim_start_matches("http://").trim_end_matches('/');
+        assert!(sent.starts_with("GET /.try/echo HTTP/1.1"), "{sent}");
+        assert!(sent.contains(&format!("Host: {host}")) && sent.contains("Sec-Fetch-Site: same-origin"), "{sent}");
+        assert!(browser.eval("document.querySelector('#rs').innerText").as_str().unwrap().contains("200"));
+        assert_eq!(browser.eval("document.querySelector('#start').hidden"), true);
+        assert_eq!(browser.eval("document.querySelector('.go .wire').hidden"), false);
+        assert_eq!(browser.complaints(), NOTHING);
+        browser.wait("!document.querySelector('#loads').hidden");
+        pictures_of(browser, "landing-study", 1500, 844);
+        assert_eq!(browser.eval(PALE), json!([]));
+        browser.open(&format!("{}learn/02/", site.url));
+        browser.wait("document.documentElement.dataset.study == 'true'");
+        assert_eq!(browser.eval("document.querySelector('#start').hidden"), true);
+        let links =
+            "[...document.querySelectorAll('.look .wire')].filter(a => !a.hidden).map(a => a.getAttribute('href'))";
+        assert_eq!(browser.eval(links), json!(["/.wire#find=GET%20/a", "/.wire#find=GET%20/hello.txt"]));
+        assert_eq!(browser.complaints(), NOTHING);
+        pictures_of(browser, "lab-02-study", 1500, 844);
+    });
+}
+
+#[test]
+fn a_lab_leads_to_the_newest_exchange_of_its_command() {
+    in_browser("learn-wire", |browser, _| {
+        let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
+        // Who has opened the view once has its key.
+        browser.open(&site.view);
+        browser.wait("document.querySelector('#live.on')");
+        let mut stream = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+        let (one, two) = ("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all([one, two].concat().as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        browser.open(&format!("{}learn/02/", site.url));
+        browser.wait("document.documentElement.dataset.study == 'true'");
+        // One tab is all there is here.
+        browser.eval("document.querySelectorAll('.wire').forEach(link => link.target = '')");
+        browser.load(|b| b.click(".look .wire"));
+        browser.wait("/GET \\/a\\s+→\\s+404/.test(document.body.innerText)");
+        browser.wait("/72/.test(document.body.innerText)");
+        assert_eq!(browser.complaints(), NOTHING);
+        browser.screenshot(&screens().join("lab-02-wire.png"));
+    });
+}

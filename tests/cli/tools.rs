@@ -1,0 +1,173 @@
+//! `barewire explain` and `barewire send`: what live octets and saved ones have in common, what stays hidden,
+//! and what a terminal gets.
+
+use serde_json::Value;
+
+use super::*;
+
+/// What both sides of one connection said.
+#[derive(Default)]
+struct Recorded {
+    asked: Vec<u8>,
+    answered: Vec<u8>,
+}
+
+/// Sends these octets in pieces and reads the answers to the end.
+fn converse(port: u16, pieces: &[&[u8]]) -> Recorded {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answered = Vec::new();
+    for piece in pieces {
+        socket.write_all(piece).unwrap();
+    }
+    socket.shutdown(Shutdown::Write).unwrap();
+    socket.read_to_end(&mut answered).unwrap();
+    Recorded { asked: pieces.concat(), answered }
+}
+
+/// The messages in a JSON view, without what only a live one can know.
+fn messages(text: &str) -> Vec<(String, Value)> {
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let is_message = |value: &Value| matches!(value["event"].as_str(), Some("request" | "response"));
+    lines
+        .filter(is_message)
+        .map(|mut value| {
+            let exchange = value["exchange"].as_str().unwrap().split('.').nth(1).unwrap().to_string();
+            let object = value.as_object_mut().unwrap();
+            for live in [
+                "connection",
+                "exchange",
+                "at",
+                "clock",
+                "cuts",
+                "calls",
+                "took",
+                "moved",
+                "from_file",
+                "octets",
+                "began",
+                "ended",
+                "head_at",
+                "recvs",
+                "sends",
+                "masked",
+            ] {
+                object.remove(live);
+            }
+            (format!("{exchange} {}", value["event"]), value)
+        })
+        .collect()
+}
+
+#[test]
+fn saved_octets_are_explained_as_the_same_octets_were_live() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("site/long.txt"), "0123456789".repeat(500)).unwrap();
+    let one = |line: &str, fields: &str| format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let conversations: Vec<Vec<String>> = vec![
+        vec![one("GET /a.txt", ""), one("HEAD /a.txt", ""), one("GET /none", "Accept: text/html\r\n")],
+        vec![one("GET /long.txt", "Range: bytes=5-9,700-\r\n"), one("OPTIONS *", "Connection: close\r\n")],
+        vec![one("PUT /new", "Transfer-Encoding: chunked\r\n"), "3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n".into()],
+        vec![one("PUT /two", "Content-Length: 5\r\nExpect: 100-continue\r\n"), "hello".into()],
+        vec![one("GET /?token=abcdefgh", "Authorization: Bearer qrstuvwx\r\nCookie: a=bcdefgh\r\n")],
+        vec![one("GET /a.txt", "A b: c\r\n")],
+        vec![one("PUT /bad", "Transfer-Encoding: chunked\r\n"), "zz\r\n".into()],
+        vec!["GET / HT".into()],
+        vec!["GET /old.txt HTTP/1.0\r\n\r\n".into()],
+    ];
+    for (number, pieces) in conversations.iter().enumerate() {
+        let mut recorded = Recorded::default();
+        let live = wire_of(&folder, &["--wire=json", "--write", "-p", "0", "site"], |server| {
+            recorded = converse(server.port, &pieces.iter().map(String::as_bytes).collect::<Vec<_>>());
+        });
+        fs::write(folder.0.join("asked"), &recorded.asked).unwrap();
+        fs::write(folder.0.join("answered"), &recorded.answered).unwrap();
+        let explain = ["explain", "--in", "asked", "--out", "answered", "--json"];
+        let (exit, saved, complaint) = ended(&mut barewire(&folder, &explain));
+        let (mut live, mut saved) = (messages(&live), messages(&saved));
+        // Live they are told as they are complete, from a file by exchange.
+        live.sort_by(|a, b| a.0.cmp(&b.0));
+        saved.sort_by(|a, b| a.0.cmp(&b.0));
+        assert!(!live.is_empty());
+        assert_eq!(live, saved, "conversation {number}");
+        let broken: Vec<u64> =
+            saved.iter().filter_map(|(_, m)| Some(m["start"].as_u64()? + m["broken"]["byte"].as_u64()?)).collect();
+        assert_eq!(exit, i32::from(!broken.is_empty()), "{complaint}");
+        for at in broken {
+            assert!(complaint.contains(&format!("asked:{at}: ")), "{complaint}");
+        }
+    }
+}
+
+#[test]
+fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
+    let folder = Folder::new();
+    let server = Server::start(&mut barewire(&folder, &["-p", "0", "site"]));
+    let Recorded { answered, .. } = converse(server.port, &[b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"]);
+    let explain = |octets: &[u8]| {
+        fs::write(folder.0.join("answer"), octets).unwrap();
+        ended(&mut barewire(&folder, &["explain", "--response", "answer"]))
+    };
+    assert_eq!(explain(&answered).0, 0);
+    for len in [1, 9, 40, answered.len() - 7, answered.len() - 1] {
+        let (exit, _, complaint) = explain(&answered[..len]);
+        assert!(exit == 1 && complaint.starts_with(&format!("answer:{len}: ")), "{len}: {exit} {complaint}");
+    }
+}
+
+#[test]
+fn what_curl_wrote_down_is_what_the_server_saw() {
+    let folder = Folder::new();
+    let curl = |port: u16| {
+        let url = format!("http://localhost:{port}/a.txt");
+        let mut command =
+            quiet(Command::new("curl"), &folder, &["-sS", "-4", "--trace", "trace", "-o", "/dev/null", &url]);
+        assert_eq!(ended(&mut command).0, 0);
+    };
+    let live = wire_of(&folder, &["--wire=json", "-p", "0", "site"], |server| curl(server.port));
+    let (exit, saved, complaint) = ended(&mut barewire(&folder, &["explain", "--curl-trace", "trace", "--json"]));
+    assert_eq!((exit, complaint.as_str()), (0, ""));
+    assert_eq!(messages(&live), messages(&saved));
+}
+
+#[test]
+fn what_explain_hides_can_be_more_and_can_be_nothing() {
+    let folder = Folder::new();
+    let request =
+        "GET /?token=abcdefgh HTTP/1.1\r\nHost: a\r\nX-Mine: ijklmnop\r\nAuthorization: Bearer qrstuvwx\r\n\r\n";
+    fs::write(folder.0.join("ask"), request).unwrap();
+    for form in [&[][..], &["--json"], &["--html"]] {
+        let explain = |more: &[&str]| ended(&mut barewire(&folder, &[&["explain", "ask"], form, more].concat())).1;
+        let seen = |text: &str| ["abcdefgh", "ijklmnop", "qrstuvwx"].map(|secret| text.contains(secret));
+        assert_eq!(seen(&explain(&[])), [false, true, false], "{form:?}");
+        assert_eq!(seen(&explain(&["--wire-hide", "x-mine"])), [false; 3], "{form:?}");
+        assert_eq!(seen(&explain(&["--wire-secrets"])), [true; 3], "{form:?}");
+    }
+    let what = "barewire: --wire-hide takes the name of a field, such as X-Session, not \"a b\".\n\
+        For example:  barewire explain --wire-hide X-Session saved.bin\n";
+    check(&mut barewire(&folder, &["explain", "--wire-hide", "a b", "ask"]), 2, what);
+}
+
+#[test]
+fn an_option_of_a_tool_that_is_misspelt_is_named_rightly() {
+    let folder = Folder::new();
+    for (arguments, what, advice) in [
+        (&["explain", "--jsn", "x"][..], "explain has no option --jsn.", "Did you mean --json ?"),
+        (&["explain", "--fix-newline"], "explain has no option --fix-newline.", "Did you mean --fix-newlines ?"),
+        (&["send", "a:1", "--gapp", "1"], "send has no option --gapp.", "Did you mean --gap ?"),
+        (&["send", "a:1", "--zzz"], "send has no option --zzz.", "See all options:  barewire send --help"),
+    ] {
+        check(&mut barewire(&folder, arguments), 2, &format!("barewire: {what}\n{advice}\n"));
+    }
+}
+
+#[test]
+fn a_shell_completes_the_options_of_the_tools() {
+    let folder = Folder::new();
+    let (_, script, _) = ended(&mut barewire(&folder, &["--completions", "bash"]));
+    fs::write(folder.0.join("script"), script).unwrap();
+    let ask = "source ./script; COMP_WORDS=(barewire explain --wire-); COMP_CWORD=2; \
+               _barewire barewire --wire- explain; echo ${COMPREPLY[@]}";
+    let mut command = quiet(Command::new("bash"), &folder, &["-c", ask]);
+    assert_eq!(ended(&mut command), (0, "--wire-hide --wire-secrets\n".to_string(), String::new()));
+}

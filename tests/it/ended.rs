@@ -1,0 +1,274 @@
+//! Every way a connection can end: provoked over real sockets, named by its reason on the tape, and told in
+//! the view with the side that is to blame.
+//!
+//! Never: a reason that no test has seen. The list is held against [`Ended::ALL`].
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use barewire::http::{Request, Status};
+use barewire::net::{Ended, Settings, Timeouts};
+use barewire::service::{Answer, Body, End, Held, Octets, Pause, Place, Response, Source, Verbatim};
+use barewire::wire::event::Event;
+
+use crate::client::{Client, raw, request};
+use crate::library::Library;
+use crate::server::{Folder, Server};
+
+/// A moment for clocks that are made to run out.
+const MOMENT: Duration = Duration::from_millis(150);
+
+/// Says nothing, for as long as the test lives; or panics.
+struct Silent(bool, Arc<Mutex<()>>);
+
+impl Source for Silent {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        assert!(!self.0, "a source that panics, on purpose");
+        drop(self.1.lock());
+        None
+    }
+}
+
+fn verbatim(end: End) -> Answer {
+    let octets = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort".to_vec();
+    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, octets, pauses: Vec::new(), end, held: Held::default() }))
+}
+
+fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
+    let ok = Response::text(Status::OK, "fine");
+    let stream = |panics| {
+        let source = Silent(panics, silence.clone());
+        Answer::Now(Response::new(Status::OK).with_body(Body::Stream(Box::new(source))))
+    };
+    Answer::Now(match request.path() {
+        b"/collect" => {
+            return Answer::Collect { limit: 1 << 20, then: Box::new(|_| Response::new(Status::NO_CONTENT)) };
+        }
+        b"/silent" => return stream(false),
+        b"/panics" => return stream(true),
+        b"/fin" => return verbatim(End::Fin),
+        b"/reset" => return verbatim(End::Reset),
+        b"/paced" => ok.with_pauses([Pause { before: Place::Content(0), time: Duration::from_secs(3600) }]),
+        b"/last" => ok.closing(),
+        b"/delimited" => ok.with_body(Body::UntilClose(Octets::from("until the end"))),
+        b"/large" => ok.with_body(Body::Octets(Octets::from(vec![b'x'; 32 << 20]))),
+        b"/shrunk" => {
+            let file = Arc::new(File::open("/dev/null").unwrap());
+            ok.with_body(Body::File { file, from: 0, len: 100_000 })
+        }
+        _ => ok,
+    })
+}
+
+/// A connection and what was done with it. What is returned lives until the end has come.
+type Act = fn(&Library) -> Vec<Client>;
+
+struct Case {
+    name: &'static str,
+    side: &'static str,
+    settings: fn(Settings) -> Settings,
+    act: Act,
+    /// What the view says besides.
+    says: &'static str,
+}
+
+fn case(name: &'static str, side: &'static str, act: Act) -> Case {
+    Case { name, side, settings: |settings| settings, act, says: "" }
+}
+
+fn sent(library: &Library, octets: impl AsRef<[u8]>) -> Client {
+    let mut client = library.connect();
+    client.send(octets);
+    client
+}
+
+fn asked(library: &Library, target: &str) -> Client {
+    sent(library, request("GET", target, ""))
+}
+
+fn read_head(mut client: Client) -> Client {
+    client.take_until(b"\r\n\r\n");
+    client
+}
+
+fn reset(client: Client) {
+    rustix::net::sockopt::set_socket_linger(&client.socket, Some(Duration::ZERO)).unwrap();
+}
+
+fn half_closed(client: Client) -> Vec<Client> {
+    client.socket.shutdown(Shutdown::Write).unwrap();
+    vec![client]
+}
+
+/// Waits until octets are there, and does not read them.
+fn arrived(client: &Client) {
+    assert!(client.socket.peek(&mut [0]).is_ok_and(|count| count == 1));
+}
+
+fn timed(settings: Settings) -> Settings {
+    let timeouts = Timeouts { head: MOMENT, idle: MOMENT, grace: MOMENT, ..Timeouts::default() };
+    Settings { timeouts, ..settings }
+}
+
+fn by_the_client() -> Vec<Case> {
+    vec![
+        case("PeerClosed", "client", |library| {
+            library.connect().get("/", "");
+            vec![]
+        }),
+        case("NeverSpoke", "client", |library| {
+            library.connect();
+            vec![]
+        }),
+        case("ClosedInHead", "client", |library| half_closed(sent(library, "GET / HTTP/1.1\r\nHo"))),
+        Case {
+            says: "closed in the middle of its body, 95 bytes missing",
+            ..case("ClosedInContent", "client", |library| {
+                let head = request("POST", "/collect", "Content-Length: 100\r\n");
+                half_closed(sent(library, [head, b"hello".to_vec()].concat()))
+            })
+        },
+        case("LeftEarly", "client", |library| {
+            read_head(asked(library, "/silent"));
+            vec![]
+        }),
+        case("Broken", "client", |library| {
+            let client = sent(library, "GET / HTTP/1.1\r\nHo");
+            reset(client);
+            vec![]
+        }),
+        case("ResetUnread", "client", |library| {
+            // Its kernel does it, since nobody has read what came.
+            arrived(&asked(library, "/"));
+            vec![]
+        }),
+    ]
+}
+
+fn by_the_server() -> Vec<Case> {
+    vec![
+        case("Finished", "server", |library| vec![sent(library, request("GET", "/", "Connection: close\r\n"))]),
+        case("Http10", "server", |library| vec![sent(library, "GET / HTTP/1.0\r\n\r\n")]),
+        case("Delimited", "server", |library| half_closed(asked(library, "/delimited"))),
+        case("Chosen", "server", |library| half_closed(read_head(asked(library, "/last")))),
+        case("Refused", "server", |library| half_closed(sent(library, "GET  / HTTP/1.1\r\n\r\n"))),
+        case("TlsHandshake", "server", |library| {
+            half_closed(sent(library, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"))
+        }),
+        case("ContentUnread", "server", |library| {
+            half_closed(read_head(sent(library, request("POST", "/", "Content-Length: 900000\r\n"))))
+        }),
+        case("StillSending", "server", |library| {
+            vec![read_head(sent(library, request("POST", "/", "Content-Length: 900000\r\n")))]
+        }),
+        case("FileShrank", "server", |library| vec![asked(library, "/shrunk")]),
+        case("Scripted", "server", |library| half_closed(asked(library, "/fin"))),
+        case("ScriptedReset", "server", |library| vec![asked(library, "/reset")]),
+        case("Failed", "server", |library| vec![asked(library, "/panics")]),
+        case("TimedOutLingering", "server", |library| {
+            vec![sent(library, [request("GET", "/", "Connection: close\r\n"), b"more".to_vec()].concat())]
+        }),
+        Case { settings: timed, ..case("TimedOutIdle", "server", |library| vec![read_head(asked(library, "/"))]) },
+        Case {
+            settings: timed,
+            says: "the head did not arrive within the time this server waits",
+            ..case("TimedOutHead", "server", |library| vec![sent(library, "GET / HTTP/1.1\r\nHo")])
+        },
+        Case {
+            settings: |settings| Settings { max_connections: 1, ..settings },
+            ..case("MadeRoom", "server", |library| {
+                let idle = read_head(asked(library, "/"));
+                library.connect().get("/", "");
+                vec![idle]
+            })
+        },
+        case("Draining", "server", |library| {
+            let idle = read_head(asked(library, "/"));
+            library.stopper.stop();
+            vec![idle]
+        }),
+        Case {
+            settings: timed,
+            ..case("CutOff", "server", |library| {
+                let paced = read_head(asked(library, "/paced"));
+                library.stopper.stop();
+                vec![paced]
+            })
+        },
+    ]
+}
+
+fn provoke(case: &Case) {
+    let silence = Arc::new(Mutex::new(()));
+    let held = silence.lock().unwrap();
+    let theirs = silence.clone();
+    let settings = (case.settings)(Settings { loops: 1, workers: 4, ..Settings::default() });
+    let mut library = Library::with(settings, move |request| answer(request, &theirs));
+    let clients = (case.act)(&library);
+    assert_told(&mut library, 1, case.name, case.side, case.says);
+    drop(clients);
+    drop(held);
+}
+
+#[track_caller]
+fn assert_told(library: &mut Library, number: usize, name: &str, side: &str, says: &str) {
+    let story = library.story(number);
+    let (reason, sentence) = story.end.as_ref().unwrap();
+    assert_eq!(*reason, name, "{}", story.view());
+    let ended = Ended::ALL.into_iter().find(|ended| ended.name() == name).unwrap();
+    assert_eq!(sentence, ended.explain());
+    let closed = story.told.iter().filter_map(|told| match &told.event {
+        Event::Closed { side, note, .. } => Some((side.name(), note.note().short)),
+        _ => None,
+    });
+    let closed: Vec<_> = closed.collect();
+    assert_eq!((closed.len(), closed[0].0), (1, side), "{name}");
+    let view = story.view();
+    assert!(view.contains(&format!("closed by the {side}: {}", closed[0].1)) && view.contains(says), "{name}\n{view}");
+}
+
+/// The longest clocks, at once: a reader and a sender who do nothing, and somebody without a seat.
+#[test]
+fn a_minimum_rate_that_is_not_kept_and_a_seat_that_is_not_there_are_told() {
+    let silence = Arc::default();
+    let settings = Settings { loops: 1, workers: 4, max_connections: 2, ..Settings::default() };
+    let mut library = Library::with(settings, move |request| answer(request, &silence));
+    let head = request("POST", "/collect", "Content-Length: 100\r\n");
+    let sender = sent(&library, [head, b"hello".to_vec()].concat());
+    library.has_received(1, 1);
+    let mut reader = Client::narrow_to(library.address);
+    reader.send(request("GET", "/large", ""));
+    library.has_received(2, 1);
+    library.connect().response("GET").assert_status(503);
+    assert_told(&mut library, 3, "Shed", "server", "");
+    assert_told(&mut library, 1, "TimedOutContent", "server", "95 bytes missing");
+    assert_told(&mut library, 2, "TimedOutSending", "server", "");
+    drop((sender, reader));
+}
+
+#[test]
+fn every_end_has_its_name_its_sentence_and_a_side_to_blame() {
+    let cases: Vec<Case> = by_the_client().into_iter().chain(by_the_server()).collect();
+    let seen: BTreeSet<&str> =
+        cases.iter().map(|case| case.name).chain(["Shed", "TimedOutContent", "TimedOutSending"]).collect();
+    assert_eq!(seen, Ended::ALL.iter().map(|ended| ended.name()).collect(), "a reason that nobody provokes");
+    std::thread::scope(|scope| {
+        for case in &cases {
+            scope.spawn(|| provoke(case));
+        }
+    });
+}
+
+/// The line of the log has the numbers of this very end.
+#[test]
+fn the_log_says_how_much_of_a_body_was_missing() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--upload", "--log", "short"]);
+    let head = request("PUT", "/a.txt", "Content-Length: 100\r\n");
+    raw(&server, [head, b"hello".to_vec()].concat(), "PUT").assert_status(400);
+    let line = server.log().line("PUT /a.txt");
+    assert!(line.contains(&*Ended::ClosedInContent(Some(95)).sentence()), "{line}");
+}

@@ -1,0 +1,289 @@
+//! Content that is made while it is sent: framing, patience, and every way it can end.
+//!
+//! Never: a source that decides by time when it goes on. It waits for the test.
+
+use std::net::Shutdown;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use barewire::http::{Request, Status};
+use barewire::net::Settings;
+use barewire::service::{Answer, Body, Lane, Response, Source};
+
+use crate::client::{Client, Ending, PATIENCE, request};
+use crate::library::Library;
+
+/// Hands on what the test says; tells where it was dropped.
+struct Told {
+    words: Receiver<&'static str>,
+    asked: Sender<()>,
+    dropped: Sender<String>,
+}
+
+impl Source for Told {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let _ = self.asked.send(());
+        let word = self.words.recv().ok()?;
+        assert_ne!(word, "panic", "a source that panics, on purpose");
+        Some(word.as_bytes().to_vec())
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.dropped.send(std::thread::current().name().unwrap_or_default().to_string());
+    }
+}
+
+/// The test's end of it.
+struct Mouth {
+    words: Option<Sender<&'static str>>,
+    asked: Receiver<()>,
+    dropped: Receiver<String>,
+}
+
+impl Mouth {
+    fn say(&self, word: &'static str) {
+        self.words.as_ref().unwrap().send(word).unwrap();
+    }
+
+    fn end(&mut self) {
+        self.words = None;
+    }
+
+    /// Waits until the source is being asked.
+    #[track_caller]
+    fn is_asked(&self) {
+        self.asked.recv_timeout(PATIENCE).expect("the source is not asked");
+    }
+
+    /// Waits for the end of the source.
+    #[track_caller]
+    fn is_dropped_by_a_worker(&self) {
+        let thread = self.dropped.recv_timeout(PATIENCE).expect("the source is not dropped");
+        assert!(thread.starts_with("worker"), "dropped on {thread:?}");
+    }
+}
+
+fn told() -> (Told, Mouth) {
+    let ((words, theirs), (asked, is_asked), (dropped, is_dropped)) = (channel(), channel(), channel());
+    (Told { words: theirs, asked, dropped }, Mouth { words: Some(words), asked: is_asked, dropped: is_dropped })
+}
+
+/// A server that streams from one source, once, and says `other` to all other requests.
+fn streaming() -> (Library, Mouth) {
+    let (source, mouth) = told();
+    let source = Mutex::new(Some(source));
+    let library = Library::start(move |request| {
+        let source = (request.path() == b"/stream").then(|| source.lock().unwrap().take()).flatten();
+        Answer::Now(match source {
+            Some(source) => Response::new(Status::OK).with_body(Body::Stream(Box::new(source))),
+            None => Response::text(Status::OK, "other"),
+        })
+    });
+    (library, mouth)
+}
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
+fn head(client: &mut Client) -> String {
+    String::from_utf8(client.take_until(HEAD_END)).unwrap()
+}
+
+#[test]
+fn each_answer_of_a_source_is_one_chunk_and_one_send_and_nothing_is_asked_ahead() {
+    let (mut library, mut mouth) = streaming();
+    let mut client = library.connect();
+    client.send([request("GET", "/stream", ""), request("GET", "/other", "Connection: close\r\n")].concat());
+    let head = head(&mut client);
+    assert!(head.contains("Transfer-Encoding: chunked\r\n") && !head.contains("Content-Length"), "{head}");
+    mouth.is_asked();
+    mouth.say("hello");
+    assert_eq!(client.take(10), b"5\r\nhello\r\n");
+    mouth.is_asked();
+    assert!(mouth.asked.try_recv().is_err(), "asked ahead");
+    mouth.say("");
+    mouth.is_asked();
+    mouth.say("seventeen octets.");
+    assert_eq!(client.take(23), b"11\r\nseventeen octets.\r\n");
+    mouth.end();
+    assert_eq!(client.take(5), b"0\r\n\r\n");
+    mouth.is_dropped_by_a_worker();
+    assert_eq!(client.response("GET").text(), "other", "what was pipelined behind it");
+    client.assert_ended();
+    let story = library.story(1);
+    let sizes: Vec<usize> = story.sent.iter().map(Vec::len).collect();
+    assert_eq!(&sizes[1..4], [10, 23, 5], "{story:?}");
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_the_bare_octets_until_the_close() {
+    let (mut library, mut mouth) = streaming();
+    let mut client = library.connect();
+    client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    let head = head(&mut client);
+    assert!(head.contains("Connection: close\r\n") && !head.contains("chunked"), "{head}");
+    mouth.say("hel");
+    mouth.say("lo");
+    mouth.end();
+    assert_eq!(client.rest(), (b"hello".to_vec(), Ending::Fin));
+    drop(client);
+    assert_eq!(library.story(1).sent[1..], [b"hel".to_vec(), b"lo".to_vec()]);
+}
+
+#[test]
+fn where_there_is_no_content_the_source_is_never_asked() {
+    for (method, status) in [("HEAD", Status::OK), ("GET", Status::NO_CONTENT), ("GET", Status::NOT_MODIFIED)] {
+        let (source, mouth) = told();
+        let source = Mutex::new(Some(source));
+        let library = Library::start(move |_| {
+            let body = source.lock().unwrap().take().map_or(Body::Empty, |source| Body::Stream(Box::new(source)));
+            Answer::Now(Response::new(status).with_body(body))
+        });
+        let mut client = library.connect();
+        client.send(request(method, "/", ""));
+        let head = head(&mut client);
+        assert_eq!(head.contains("Transfer-Encoding: chunked"), method == "HEAD", "{head}");
+        mouth.is_dropped_by_a_worker();
+        assert!(mouth.asked.try_recv().is_err());
+        client.end();
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
+    for reset in [false, true] {
+        let (mut library, mouth) = streaming();
+        let mut client = library.connect();
+        client.send(request("GET", "/stream", ""));
+        head(&mut client);
+        mouth.is_asked();
+        if reset {
+            rustix::net::sockopt::set_socket_linger(&client.socket, Some(Duration::ZERO)).unwrap();
+        }
+        drop(client);
+        let story = library.story(1);
+        assert_eq!(story.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
+        // It is still being asked; what it says now goes nowhere.
+        mouth.say("too late");
+        mouth.is_dropped_by_a_worker();
+        library.connect().get("/other", "").assert_status(200);
+    }
+}
+
+/// The loop is held, so that request and FIN are both there when the client is first looked at.
+#[test]
+fn a_client_that_ended_its_side_before_gets_the_whole_stream() {
+    let (source, mut mouth) = told();
+    let (source, (open, gate)) = (Mutex::new(Some(source)), channel::<()>());
+    let (is_held, held) = channel();
+    let gate = Mutex::new(gate);
+    let library = Library::start(move |request| {
+        if request.path() == b"/hold" {
+            is_held.send(()).unwrap();
+            let _ = gate.lock().unwrap().recv();
+            return Answer::Now(Response::new(Status::NO_CONTENT));
+        }
+        let source = source.lock().unwrap().take().unwrap();
+        Answer::Now(Response::new(Status::OK).with_body(Body::Stream(Box::new(source))))
+    });
+    let mut holder = library.connect();
+    holder.send(request("GET", "/hold", ""));
+    held.recv_timeout(PATIENCE).unwrap();
+    let mut client = library.connect();
+    client.send(request("GET", "/stream", ""));
+    client.socket.shutdown(Shutdown::Write).unwrap();
+    open.send(()).unwrap();
+    head(&mut client);
+    mouth.is_asked();
+    mouth.say("a");
+    mouth.is_asked();
+    mouth.say("b");
+    mouth.end();
+    assert_eq!(client.rest(), (b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n".to_vec(), Ending::Fin));
+}
+
+#[test]
+fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
+    let (mut library, mouth) = streaming();
+    let mut client = library.connect();
+    client.send(request("GET", "/stream", ""));
+    head(&mut client);
+    mouth.is_asked();
+    mouth.say("one");
+    assert_eq!(client.take(8), b"3\r\none\r\n");
+    mouth.is_asked();
+    library.stopper.stop();
+    assert_eq!(client.take(5), b"0\r\n\r\n");
+    client.assert_ended();
+    drop(client);
+    // The source is still with its worker, and the server ends all the same.
+    assert_eq!(library.ended().cut_off, 0);
+    assert_eq!(library.story(1).end.as_ref().unwrap().0, "Draining");
+    mouth.say("too late");
+    mouth.is_dropped_by_a_worker();
+}
+
+#[test]
+fn a_source_that_panics_is_no_end_in_order() {
+    for (version, expected, ending) in [("1.1", "2\r\nab\r\n", Ending::Fin), ("1.0", "ab", Ending::Reset)] {
+        let (mut library, mouth) = streaming();
+        let mut client = library.connect();
+        client.send(format!("GET /stream HTTP/{version}\r\nHost: a\r\n\r\n"));
+        head(&mut client);
+        mouth.say("ab");
+        assert_eq!(client.take(expected.len()), expected.as_bytes());
+        mouth.say("panic");
+        assert_eq!(client.rest(), (Vec::new(), ending));
+        assert_eq!(library.story(1).end.as_ref().unwrap().0, "Failed");
+        library.connect().get("/other", "").assert_status(200);
+    }
+}
+
+/// A source that was asked for when every queue was full is asked later, and nothing is lost of it.
+#[test]
+fn a_stream_outlasts_a_full_queue() {
+    let (source, mut mouth) = told();
+    let (source, (open, gate)) = (Mutex::new(Some(source)), channel::<()>());
+    let gate = Arc::new(Mutex::new(gate));
+    let settings = Settings { loops: 1, workers: 2, ..Settings::default() };
+    let library = Library::with(settings, move |request: &Request<'_>| {
+        if request.path() == b"/stream" {
+            let source = source.lock().unwrap().take().unwrap();
+            return Answer::Now(Response::new(Status::OK).with_body(Body::Stream(Box::new(source))));
+        }
+        let gate = gate.clone();
+        let job = move || {
+            let _ = gate.lock().unwrap().recv();
+            Response::text(Status::OK, "done").into()
+        };
+        Answer::Blocking(Lane::Long, Box::new(job))
+    });
+    // One runs, as many as fit wait, and the last one hears that there is no room.
+    let mut waiting: Vec<_> = (0..=257).map(|_| library.connect()).collect();
+    for client in &mut waiting {
+        client.send(request("GET", "/job", ""));
+    }
+    let mut client = library.connect();
+    let busy = loop {
+        let mut another = library.connect();
+        another.send(request("GET", "/job", ""));
+        another.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let mut first = [0];
+        if another.socket.peek(&mut first).is_ok() {
+            another.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            break another.response("GET");
+        }
+        waiting.push(another);
+    };
+    busy.assert_status(503);
+    client.send(request("GET", "/stream", ""));
+    head(&mut client);
+    drop(open);
+    mouth.is_asked();
+    mouth.say("here");
+    mouth.end();
+    assert_eq!(client.take(14), b"4\r\nhere\r\n0\r\n\r\n");
+    client.end();
+}

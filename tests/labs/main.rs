@@ -1,0 +1,79 @@
+//! The labs of `public/learn/`: every command they print is run against the real program, and what they
+//! tell the reader to look for must be there.
+//!
+//! The pages are the only place where the commands are written. A page says in its HTML what must be seen:
+//!
+//! | markup | means |
+//! |---|---|
+//! | `<pre class="cmd"><code>` | a command, run by `sh -c`; `localhost:8080` is the server of the test |
+//! | `data-look='{…} {…}'` | events that `--wire=json` must show: one for each object, with at least these members |
+//! | `data-exit="18"` | the exit code, if it is not 0 |
+//! | `data-stop` | ends by Ctrl-C, once the first event was seen |
+//! | `data-stays="TEXT"` | a server: has started when it prints TEXT, and ends with the page |
+//! | `<pre class="out"><samp>` | lines of its output, in this order; `…` stands for anything |
+//! | `<a href="/.wire#find=GET%20/a">` | a request of the command before begins so |
+//! | `class="cmd alt"` | not run (netcat differs between systems) |
+//!
+//! Needs curl. Without it every test here that runs commands says so and passes, unless
+//! `BAREWIRE_REQUIRE_CHROMIUM` is set, as it is where nothing may be left out.
+//!
+//! Never: the network, a fixed port, a wait for a time.
+
+mod html;
+mod links;
+mod run;
+
+use std::path::{Path, PathBuf};
+
+use html::{Step, steps};
+use run::{Lab, has_curl};
+
+/// The site that comes with the program.
+fn public() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("public")
+}
+
+fn page(path: &str) -> String {
+    let path = public().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Runs all commands of a page, in order, against one server.
+fn walk(path: &str) {
+    if !has_curl() {
+        let sentence = format!("no curl on this machine: the commands of {path} are not tried");
+        assert!(std::env::var_os("BAREWIRE_REQUIRE_CHROMIUM").is_none(), "{sentence}, but required");
+        return eprintln!("{sentence}");
+    }
+    let steps: Vec<Step> = steps(&page(path));
+    assert!(steps.len() >= 2, "{path} has {} commands", steps.len());
+    let mut lab = Lab::open(path, &public());
+    for step in &steps {
+        lab.run(step);
+    }
+}
+
+macro_rules! labs {
+    ($($name:ident $path:literal)*) => {$(
+        #[test]
+        fn $name() {
+            walk($path);
+        }
+    )*};
+}
+
+labs! {
+    the_landing_page "index.html"
+    lab_01_a_connection "learn/01/index.html"
+    lab_02_a_stream_has_no_borders "learn/02/index.html"
+    lab_03_the_request "learn/03/index.html"
+    lab_04_the_response "learn/04/index.html"
+    lab_05_where_the_body_ends "learn/05/index.html"
+    lab_06_unknown_length "learn/06/index.html"
+    lab_07_methods "learn/07/index.html"
+    lab_08_status_codes "learn/08/index.html"
+    lab_09_moving_a_film "learn/09/index.html"
+    lab_10_who_are_you "learn/10/index.html"
+    lab_11_asking_again "learn/11/index.html"
+    lab_12_many_at_once "learn/12/index.html"
+}
