@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use barewire::files::{self, Site};
-use barewire::net::{Listener, Server, Settings, Timeouts};
+use barewire::net::{Listener, Server, Settings, Stopper, Timeouts};
 use barewire::service::origin::Hosts;
 use barewire::service::{Guard, Router, guard};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -61,11 +61,20 @@ fn serving(folder: &Folder, writing: bool, test: impl FnOnce(SocketAddr)) {
     let server = Server::new(Box::new(service), settings, vec![listener]).unwrap();
     let stopper = server.stopper();
     std::thread::scope(|scope| {
-        let running = scope.spawn(move || server.run().unwrap());
+        scope.spawn(move || server.run().unwrap());
+        let _stop = Stop(stopper);
         test(address);
-        stopper.stop();
-        running.join().unwrap();
     });
+}
+
+/// Stops the server whatever becomes of the test, which would wait for it for ever.
+struct Stop(Stopper);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.stop();
+        self.0.stop();
+    }
 }
 
 #[test]

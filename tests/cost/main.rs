@@ -10,9 +10,9 @@
 //! The subtle thing: one test at a time ([`alone`]). What one allocates, another would count.
 
 mod allocations;
-//mod calls;
+mod calls;
 mod client;
-//mod instructions;
+mod instructions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
