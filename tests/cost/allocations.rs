@@ -49,11 +49,12 @@ fn least(mut window: impl FnMut()) -> usize {
 
 /// Runs `test` beside the server of the program, with one loop.
 fn serving(folder: &Folder, writing: bool, test: impl FnOnce(SocketAddr)) {
-    let settings =
-        files::Settings { upload: writing, overwrite: writing, delete: writing, ..files::Settings::default() };
+    let rules = guard::Settings { hosts: Hosts::new(true, &[], None), ..guard::Settings::default() };
+    let headers = rules.policy().map(|policy| (guard::RESOURCE_POLICY.into(), policy.into())).into_iter().collect();
+    let (upload, overwrite, delete) = (writing, writing, writing);
+    let settings = files::Settings { headers, upload, overwrite, delete, ..files::Settings::default() };
     let site = Site::open(folder.path(), settings).unwrap();
-    let settings = guard::Settings { hosts: Hosts::new(true, &[], None), ..guard::Settings::default() };
-    let service = Guard::new(Box::new(Router::new(Box::new(site))), settings);
+    let service = Guard::new(Box::new(Router::new(Box::new(site))), rules);
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.address();
     let timeouts = Timeouts { idle: Duration::from_secs(600), ..Timeouts::default() };
@@ -98,10 +99,12 @@ fn a_request_on_a_connection_that_stays_allocates_nothing() {
                 let exchange = client.settle(&request(method, target, &fields));
                 let one = least(|| (0..WINDOW).for_each(|_| client.ask(&exchange, 1)));
                 let batch = exchange.request.repeat(DEEP);
-                let deep =
-                    least(|| (0..WINDOW / DEEP).for_each(|_| client.ask_batch(&batch, &exchange, DEEP)));
-                for (how, count) in [("one by one", one), ("pipelined", deep)] {
-                    if count > 0 {
+                // What stands behind a file that is being sent is kept, and given back once it is used up:
+                // an idle client owns no buffer. That is one allocation for a batch.
+                let waiting = if name == "a large file" { WINDOW / DEEP } else { 0 };
+                let deep = least(|| (0..WINDOW / DEEP).for_each(|_| client.ask_batch(&batch, &exchange, DEEP)));
+                for (how, count, bound) in [("one by one", one, 0), ("pipelined", deep, waiting)] {
+                    if count > bound {
                         failures += &format!("{name}, {how}, writing {writing}: {count} for {WINDOW} requests\n");
                     }
                 }

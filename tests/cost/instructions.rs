@@ -32,7 +32,7 @@ fn release() -> Option<PathBuf> {
 fn instructions(program: &std::path::Path, folder: &Folder, options: &[&str], fields: &str, times: usize) -> u64 {
     let out = folder.path().with_extension("callgrind");
     let into = format!("--callgrind-out-file={}", out.display());
-    let tool = ["valgrind", "--tool=callgrind", "--quiet", &into];
+    let tool = ["valgrind", "--tool=callgrind", "--quiet", "--trace-children=yes", &into];
     let server = Traced::start(program, &tool, folder, options);
     let mut client = Client::connect(server.address);
     let exchange = client.settle(&request("GET", "/small.html", fields));
