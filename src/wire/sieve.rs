@@ -114,11 +114,12 @@ mod tests {
     }
 
     fn messages(told: &[Told]) -> Vec<&Message> {
-        let message = |told| match told {
-            &Happening::Message(ref spoken) => Some(&spoken.message),
-            _ => None,
-        };
-        told.iter().filter_map(|told| message(&told.event)).collect()
+        told.iter()
+            .filter_map(|told| match &told.event {
+                Happening::Message(spoken) => Some(&spoken.message),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Text without a short period, with a secret in it every so often.
