@@ -80,6 +80,7 @@ impl Mask {
         // What broke the grammar can be a secret itself.
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
         let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
+        self.find_in_host(message, &mut paint);
         for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
             if (behind..guessed).contains(&span.start) {
@@ -105,6 +106,18 @@ impl Mask {
         cover(message, &paint);
         self.fray(message, &contents);
         shorten(message, self.keep);
+    }
+
+    /// A Host field with a user name is refused; the name and the password are in it all the same.
+    fn find_in_host(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
+        let notes = [Fault::HostInvalid, Fault::HostTwice].map(NoteId::fault);
+        for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && notes.contains(&s.note)) {
+            let octets = message.octets.whole(span.start, span.len).unwrap_or_default();
+            if let Some(at) = octets.iter().rposition(|&o| o == b'@') {
+                paint.push((span.start, span.start + at as u64 + 1));
+                self.learn(&octets[..at], message.exchange);
+            }
+        }
     }
 
     /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
@@ -553,6 +566,20 @@ mod tests {
         assert!(messages[0].octets.first.ends_with(b"\r\nBad "), "the rest is not kept");
         for secret in ["abcdefgh", "ijklmnop", "qrstuvwx"] {
             nowhere(&messages, secret);
+        }
+    }
+
+    #[test]
+    fn a_password_before_a_host_is_hidden_though_the_field_is_refused() {
+        for (fields, kept) in [
+            ("Host: ann:Open-Sesame7@a.test\r\n", "*a.test"),
+            ("Host: a\r\nHost: ann:Open-Sesame7@a.test\r\n", "*a.test"),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+            let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 17\r\n\r\nann:Open-Sesame7@";
+            let messages = converse(&request, answer);
+            nowhere(&messages, "Open-Sesame7");
+            assert!(messages[0].masked && occurs(&messages[0].octets.first, kept.as_bytes()), "{fields}");
         }
     }
 
