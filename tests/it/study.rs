@@ -414,6 +414,7 @@ fn no_secret_is_in_anything_the_view_or_the_terminal_says() {
     let mut client = Client::connect(&server);
     client.ask("GET", "/hello.txt", &fields).assert_status(200);
     client.ask("GET", "/.try/echo", &format!("{fields}{bearer}").replace("Basic", "Other")).assert_status(200);
+    client.end();
     let mut client = Client::connect(&server);
     client.ask("GET", "/.try/echo", &fields).assert_status(200);
     client.ask("GET", "/.try/echo", &bearer).assert_status(200);
@@ -424,7 +425,10 @@ fn no_secret_is_in_anything_the_view_or_the_terminal_says() {
     client.send(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{bearer}broken line\r\n\r\n"));
     client.response("GET").assert_status(400);
     client.assert_ended();
-    while view.json("/api/conn/2").as_array().unwrap().last().unwrap()["event"] != "closed" {}
+    let mut closed = 0;
+    while closed < 2 {
+        closed += usize::from(events.next()["event"] == "closed");
+    }
 
     let mut seen = Vec::new();
     for connection in 1..=2 {
@@ -439,10 +443,6 @@ fn no_secret_is_in_anything_the_view_or_the_terminal_says() {
     let har = view.ask("GET", "/api/har").body;
     strings(&serde_json::from_slice(&har).unwrap(), &mut seen);
     seen.extend(har);
-    let mut closed = 0;
-    while closed < 2 {
-        closed += usize::from(events.next()["event"] == "closed");
-    }
     seen.extend(&events.text);
     for exchange in 1..=6 {
         view.ask("POST", &format!("/api/replay/2.{exchange}")).assert_status(409);
@@ -585,6 +585,7 @@ fn terminal_and_browser_are_told_the_same() {
 #[test]
 fn an_archive_has_the_sizes_of_the_wire() {
     let (server, view) = study(&[]);
+    let mut events = view.events("");
     let mut client = Client::connect(&server);
     client.get("/hello.txt", "").assert_status(200);
     client.send(
@@ -592,7 +593,7 @@ fn an_archive_has_the_sizes_of_the_wire() {
     );
     client.response("PUT").assert_status(200);
     client.end();
-    while view.json("/api/conn/1").as_array().unwrap().last().unwrap()["event"] != "closed" {}
+    events.until("closed");
     let har = view.json("/api/har");
     let entries = har["log"]["entries"].as_array().unwrap();
     assert_eq!((entries.len(), har["log"]["version"].as_str()), (2, Some("1.2")));
