@@ -20,8 +20,11 @@ enum Type {
 
 use Type::{Array, Bool, Date, Number, Object, Size, Text, Time};
 
+/// Name, type, and whether it must be there.
+type Member = (&'static str, Type, bool);
+
 /// Every object of HAR 1.2 (section by section): its members, their types, and whether they must be there.
-const RULES: [(&str, &[(&str, Type, bool)]); 20] = [
+const RULES: [(&str, &[Member]); 20] = [
     ("har", &[("log", Object, true)]),
     (
         "log",
