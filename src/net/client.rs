@@ -250,7 +250,9 @@ impl Client {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
-            tap.sent(number, sent);
+            if tap.is_on() {
+                tap.sent(number, sent);
+            }
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
@@ -296,7 +298,7 @@ impl Client {
                 return Ok(());
             }
             let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch, cx);
+            let result = self.receive(&mut scratch, false, cx);
             *cx.scratch = scratch;
             if result.is_err() {
                 return Err(reason);

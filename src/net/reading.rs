@@ -36,7 +36,7 @@ impl Client {
         }
         if self.input.is_empty() {
             let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch, cx);
+            let result = self.receive(&mut scratch, true, cx);
             if let Ok(count) = result {
                 let used = self.consume(&scratch[..count], prompt, cx);
                 self.input.extend_from_slice(&scratch[used..count]);
@@ -47,7 +47,7 @@ impl Client {
             let mut input = std::mem::take(&mut self.input);
             let kept = input.len();
             input.resize(kept + READ_MORE, 0);
-            let result = self.receive(&mut input[kept..], cx);
+            let result = self.receive(&mut input[kept..], false, cx);
             input.truncate(kept + *result.as_ref().unwrap_or(&0));
             self.input = input;
             result.map(|_| ())
@@ -59,7 +59,10 @@ impl Client {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
-        let result = self.received(result, &block[before..], capacity - before, cx);
+        if cx.tap.is_on() {
+            self.tell_tap(result, &block[before..], true, cx);
+        }
+        let result = self.received(result, capacity - before, cx);
         let octets = &block[before..];
         let count = octets.len();
         if count > 0 {
@@ -76,26 +79,33 @@ impl Client {
         result.map(|_| ())
     }
 
-    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
-    pub(super) fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
+    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell. `all_read`:
+    /// the machine has read everything that came before.
+    pub(super) fn receive(&mut self, room: &mut [u8], all_read: bool, cx: &mut Context<'_>) -> Result<usize, Ended> {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
-        let came = &room[..result.unwrap_or(0)];
-        self.received(result, came, size, cx)
+        if cx.tap.is_on() {
+            self.tell_tap(result, room, all_read, cx);
+        }
+        self.received(result, size, cx)
+    }
+
+    #[cold]
+    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], all_read: bool, cx: &mut Context<'_>) {
+        if let Ok(count) = result {
+            let machine = all_read.then_some(&self.connection);
+            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count], machine, &self.intake);
+        }
     }
 
     /// What a `recv` into room for `size` octets has brought.
     fn received(
         &mut self,
         result: rustix::io::Result<usize>,
-        octets: &[u8],
         size: usize,
         cx: &mut Context<'_>,
     ) -> Result<usize, Ended> {
-        if result.is_ok() {
-            cx.tap.received(self.number, &self.socket, self.peer, octets);
-        }
         match result {
             Ok(0) => {
                 self.end_of_input = true;

@@ -18,11 +18,14 @@ mod recording {
 
     use mio::net::TcpStream;
 
+    use crate::http::Connection;
     use crate::net::ended::Ended;
-    use crate::net::outbox::Sent;
+    use crate::net::intake::Intake;
+    use crate::net::part::Sent;
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
     use crate::wire::Tape;
+    use crate::wire::sieve::{self, Gap};
     use crate::wire::tape::What;
 
     /// What one loop records.
@@ -46,6 +49,12 @@ mod recording {
             }));
         }
 
+        /// Whether somebody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            self.0.is_some()
+        }
+
         /// A connection begins; its number in every view, 0 if there is none.
         #[inline]
         pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
@@ -55,16 +64,25 @@ mod recording {
             number
         }
 
-        /// A `recv` has returned these octets.
-        #[inline]
-        pub fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
+        /// A `recv` has returned these octets; `machine` has read everything before them.
+        #[cold]
+        pub fn received(
+            &mut self,
+            number: u64,
+            socket: &TcpStream,
+            peer: SocketAddr,
+            octets: &[u8],
+            machine: Option<&Connection>,
+            intake: &Intake,
+        ) {
             if let Some(record) = &mut self.0 {
-                record.received(number, socket, peer, octets);
+                let gaps = machine.map(|machine| sieve::gaps(machine, intake.content(), octets));
+                record.received(number, socket, peer, octets, gaps.unwrap_or_default());
             }
         }
 
         /// A `send` or a `sendfile` has taken these octets.
-        #[inline]
+        #[cold]
         pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
             if let Some(record) = &mut self.0 {
                 record.sent(number, sent);
@@ -95,7 +113,7 @@ mod recording {
 
     impl Record {
         /// A turn of the loop may move many octets: a recorded moment is read at its call.
-        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
+        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8], gaps: Vec<Gap>) {
             let now = Instant::now();
             #[cfg(target_os = "linux")]
             if let Some(segments) = &mut self.segments
@@ -106,7 +124,7 @@ mod recording {
             }
             #[cfg(not(target_os = "linux"))]
             let _ = (socket, peer);
-            self.tape.record(number, now, What::Received(octets.len()), octets);
+            self.tape.record_received(number, now, octets, gaps);
         }
 
         fn sent(&mut self, number: u64, sent: Sent<'_>) {
@@ -128,8 +146,10 @@ mod silent {
 
     use mio::net::TcpStream;
 
+    use crate::http::Connection;
     use crate::net::ended::Ended;
-    use crate::net::outbox::Sent;
+    use crate::net::intake::Intake;
+    use crate::net::part::Sent;
     use crate::wire::Tape;
 
     /// Records nothing.
@@ -140,6 +160,12 @@ mod silent {
         /// Takes a tape on which nothing will be.
         pub fn record(&mut self, _: Tape) {}
 
+        /// Nobody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            false
+        }
+
         /// A connection begins; it has no number.
         #[inline]
         pub fn accepted(&mut self, _: Instant, _: SocketAddr, _: SocketAddr) -> u64 {
@@ -148,7 +174,8 @@ mod silent {
 
         /// Nothing.
         #[inline]
-        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8]) {}
+        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8], _: Option<&Connection>, _: &Intake) {
+        }
 
         /// Nothing.
         #[inline]

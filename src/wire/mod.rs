@@ -52,6 +52,7 @@ pub mod replay;
 mod requests;
 mod responses;
 mod shell;
+pub mod sieve;
 pub mod signpost;
 pub mod span;
 pub mod tape;

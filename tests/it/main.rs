@@ -42,4 +42,5 @@ mod streams;
 mod study;
 mod traced;
 mod unlost;
+mod uploads;
 mod write;

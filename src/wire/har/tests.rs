@@ -21,10 +21,10 @@ enum Type {
 use Type::{Array, Bool, Date, Number, Object, Size, Text, Time};
 
 /// Name, type, and whether it must be there.
-type Member = (&'static str, Type, bool);
+type Members = &'static [(&'static str, Type, bool)];
 
 /// Every object of HAR 1.2 (section by section): its members, their types, and whether they must be there.
-const RULES: [(&str, &[Member]); 20] = [
+const RULES: [(&str, Members); 20] = [
     ("har", &[("log", Object, true)]),
     (
         "log",
