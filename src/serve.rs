@@ -17,7 +17,6 @@ use std::time::Instant;
 
 use barewire::files::{self, Door, Site};
 use barewire::net::{self, Server};
-use barewire::service::guard::RESOURCE_POLICY;
 use barewire::service::{Guard, Router, Service, guard};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -213,15 +212,10 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
 
 fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
     let files = files.clone();
-    let mut headers = files.headers;
     // Answers that lie ready are shared by all and cannot be added to later: they say it themselves. Where an
     // origin is named no answer lies ready, and each says for itself who may read it.
-    if let Some(policy) = guarded.settings.policy()
-        && files.cors.as_deref().is_none_or(|origin| origin == "*")
-        && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY))
-    {
-        headers.push((RESOURCE_POLICY.into(), policy.into()));
-    }
+    let lies_ready = files.cors.as_deref().is_none_or(|origin| origin == "*");
+    let policy = guarded.settings.policy().filter(|_| lies_ready);
     files::Settings {
         index: files.index,
         listing: files.listing,
@@ -232,7 +226,8 @@ fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u6
             Symlinks::Any => files::Symlinks::Any,
         },
         spa: files.spa,
-        headers,
+        headers: files.headers,
+        policy,
         cors: files.cors,
         cache: match files.cache {
             Cache::Revalidate => files::Cache::Revalidate,

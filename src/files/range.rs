@@ -53,6 +53,12 @@ pub fn select(value: &[u8], length: u64) -> Selected {
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return Selected::Whole;
     }
+    // One range, as nearly everybody sends it: there is nothing to be split and merged.
+    if !set.contains(&b',')
+        && let Spec::Part(part) = part(octet::trim(set), length)
+    {
+        return Selected::One(part);
+    }
     let mut parts = Vec::new();
     let mut named = false;
     for spec in field::elements(set) {

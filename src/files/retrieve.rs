@@ -22,6 +22,7 @@ use super::range::{self, Selected};
 use super::resource::{Located, Miss, Place};
 use super::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
+use crate::service::guard::RESOURCE_POLICY;
 use crate::service::page::{self, Problem};
 use crate::service::{Body, Response};
 
@@ -97,6 +98,7 @@ fn describe(response: Response, representation: &Representation, context: &Conte
     let response =
         response.field("ETag", representation.validators.tag.octets()).field("Cache-Control", context.cache_control);
     let response = sandboxed(response, &representation.media_type, context.sandbox);
+    let response = usable(response, &representation.media_type, context.sandbox);
     if representation.negotiated { response.field("Vary", "Accept-Encoding") } else { response }
 }
 
@@ -108,6 +110,15 @@ pub(crate) fn sandboxed(response: Response, media_type: &str, sandbox: bool) -> 
     let essence = media_type.split(';').next().unwrap_or_default().trim_end();
     let runs = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
     if sandbox && runs { response.field("Content-Security-Policy", POLICY) } else { response }
+}
+
+/// A page in the sandbox is nobody, and so of another site than its own style sheet: what pages are made
+/// of may be used by any of them, or they would stand there naked. Data and pages stay as they are.
+fn usable(response: Response, media_type: &str, sandbox: bool) -> Response {
+    let essence = media_type.split(';').next().unwrap_or_default().trim_end();
+    let (class, kind) = essence.split_once('/').unwrap_or_default();
+    let is_part = matches!(class, "image" | "font" | "audio" | "video") || matches!(kind, "css" | "javascript");
+    if sandbox && is_part { response.field(RESOURCE_POLICY, "cross-origin") } else { response }
 }
 
 fn send(request: &Request<'_>, representation: Representation, selected: Selected, context: &Context<'_>) -> Response {

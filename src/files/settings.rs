@@ -35,6 +35,8 @@ pub struct Settings {
     pub spa: Option<String>,
     /// Fields of every response; each replaces what this site says under its name.
     pub headers: Vec<(String, String)>,
+    /// What `Cross-Origin-Resource-Policy` says, where it is not said of a file by itself.
+    pub policy: Option<&'static str>,
     /// Who may read the site from pages of another origin: `*` or one origin.
     pub cors: Option<String>,
     /// What caches may do.
@@ -67,6 +69,7 @@ impl Default for Settings {
             symlinks: Symlinks::Inside,
             spa: None,
             headers: Vec::new(),
+            policy: None,
             cors: None,
             cache: Cache::Revalidate,
             private: false,

@@ -26,7 +26,7 @@ use super::writing::Writer;
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status, field};
 use crate::service::page::{self, MissingLine, Problem};
-use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
+use crate::service::{Answer, Lane, Outcome, Response, Service, Visit, guard};
 
 /// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
 /// is some hundred small files long.
@@ -49,6 +49,7 @@ struct Shared {
     listing: bool,
     spa: Option<Vec<u8>>,
     headers: Vec<(String, String)>,
+    policy: Option<&'static str>,
     cors: Option<Cors>,
     cache_control: String,
     shelf: usize,
@@ -93,6 +94,7 @@ impl Site {
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             headers: settings.headers,
+            policy: settings.policy,
             cors: settings.cors.as_deref().map(|origin| Cors::new(origin, &rights.methods())),
             cache_control: match settings.cache {
                 Cache::Revalidate => "no-cache".into(),
@@ -372,6 +374,7 @@ impl Shared {
         if let Some(cors) = &self.cors {
             response = cors.admit(request.and_then(|request| request.field("origin")), response);
         }
+        response = self.policy.into_iter().fold(response, guard::mark);
         for (name, _) in &self.headers {
             response = response.without_field(name);
         }

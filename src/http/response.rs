@@ -58,7 +58,7 @@ impl Fields {
 
     /// Takes out every line of this name.
     pub fn remove(&mut self, name: &str) {
-        if self.get(name).is_none() {
+        if !self.has(name) {
             return;
         }
         let mut kept = Vec::with_capacity(self.octets.len());
@@ -74,12 +74,14 @@ impl Fields {
 
     /// The value of the first line of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        // By the length first: this is asked of every response, and nearly every line is another one.
-        let named = |line: &&[u8]| {
-            line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
-        };
-        let line = self.octets.split(|&o| o == b'\n').find(named)?;
+        let line = self.octets.split(|&o| o == b'\n').find(|line| is_of(line, name))?;
         Some(trim(line[name.len() + 1..].strip_suffix(b"\r").unwrap_or_default()))
+    }
+
+    /// Whether there is a line of this name. Looked for from the end, where the fields are that somebody
+    /// has added to all responses: it is those that are asked about.
+    pub fn has(&self, name: &str) -> bool {
+        self.octets.rsplit(|&o| o == b'\n').any(|line| is_of(line, name))
     }
 
     /// Name and value of each line.
@@ -90,6 +92,11 @@ impl Fields {
             Some((&line[..colon], trim(&line[colon + 1..])))
         })
     }
+}
+
+/// Whether this line has this name: by the length first, since nearly every line is another one.
+fn is_of(line: &[u8], name: &str) -> bool {
+    line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
 }
 
 /// How long the content of a response is, as far as its maker knows.
@@ -209,6 +216,12 @@ mod tests {
         assert_eq!(fields.octets(), b"ETag: \"a\"\r\nVary: *\r\n");
         fields.remove("etag");
         assert_eq!(fields.iter().collect::<Vec<_>>(), [(&b"Vary"[..], &b"*"[..])]);
+        let mut two = Fields::new();
+        two.push("A", "1").unwrap();
+        two.push("Ab", "2").unwrap();
+        two.push("a", "3").unwrap();
+        assert_eq!((two.get("a"), two.get("AB"), two.get("b")), (Some(&b"1"[..]), Some(&b"2"[..]), None));
+        assert!(two.has("A") && two.has("aB") && !two.has("b") && !two.has("") && !two.has("Ab: 2"));
     }
 
     #[test]

@@ -250,7 +250,9 @@ impl Client {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());
             tally.octets += sent.octets();
-            tap.sent(number, sent);
+            if tap.is_on() {
+                tap.sent(number, sent);
+            }
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),

@@ -109,6 +109,8 @@ pub struct EventLoop {
     pub(super) now: Instant,
     wall: SystemTime,
     again: Vec<Seat>,
+    /// The list of the turn before, empty.
+    promised: Vec<Seat>,
     /// Silences in answers with a script, the one that ends first on top.
     silences: BinaryHeap<Reverse<(Instant, Seat)>>,
     pub(super) paused_until: Option<Instant>,
@@ -158,6 +160,7 @@ impl EventLoop {
             now,
             wall,
             again: Vec::new(),
+            promised: Vec::new(),
             silences: BinaryHeap::new(),
             paused_until: None,
             grace_ends: None,
@@ -179,9 +182,7 @@ impl EventLoop {
             }
             self.read_clocks();
             self.arrived.begin_turn();
-            for seat in std::mem::take(&mut self.again) {
-                self.serve(seat, Client::promised);
-            }
+            self.keep_promises();
             for event in &events {
                 self.meet(event);
             }
@@ -285,6 +286,16 @@ impl EventLoop {
                 }
             }
         }
+    }
+
+    /// Gives their turn to those who had more to do than one allows. Two lists take turns too, so that
+    /// neither is allocated anew.
+    fn keep_promises(&mut self) {
+        let mut promised = std::mem::replace(&mut self.again, std::mem::take(&mut self.promised));
+        for seat in promised.drain(..) {
+            self.serve(seat, Client::promised);
+        }
+        self.promised = promised;
     }
 
     fn take_results(&mut self) {

@@ -59,7 +59,10 @@ impl Client {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
-        let result = self.received(result, &block[before..], capacity - before, true, cx);
+        if cx.tap.is_on() {
+            self.tell_tap(result, &block[before..], true, cx);
+        }
+        let result = self.received(result, capacity - before, cx);
         let octets = &block[before..];
         let count = octets.len();
         if count > 0 {
@@ -82,23 +85,27 @@ impl Client {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
-        let came = &room[..result.unwrap_or(0)];
-        self.received(result, came, size, all_read, cx)
+        if cx.tap.is_on() {
+            self.tell_tap(result, room, all_read, cx);
+        }
+        self.received(result, size, cx)
+    }
+
+    #[cold]
+    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], all_read: bool, cx: &mut Context<'_>) {
+        if let Ok(count) = result {
+            let machine = all_read.then_some(&self.connection);
+            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count], machine, &self.intake);
+        }
     }
 
     /// What a `recv` into room for `size` octets has brought.
     fn received(
         &mut self,
         result: rustix::io::Result<usize>,
-        octets: &[u8],
         size: usize,
-        all_read: bool,
         cx: &mut Context<'_>,
     ) -> Result<usize, Ended> {
-        if result.is_ok() {
-            let machine = all_read.then_some(&self.connection);
-            cx.tap.received(self.number, &self.socket, self.peer, octets, machine, &self.intake);
-        }
         match result {
             Ok(0) => {
                 self.end_of_input = true;

@@ -21,7 +21,7 @@ mod recording {
     use crate::http::Connection;
     use crate::net::ended::Ended;
     use crate::net::intake::Intake;
-    use crate::net::outbox::Sent;
+    use crate::net::part::Sent;
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
     use crate::wire::Tape;
@@ -49,6 +49,12 @@ mod recording {
             }));
         }
 
+        /// Whether somebody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            self.0.is_some()
+        }
+
         /// A connection begins; its number in every view, 0 if there is none.
         #[inline]
         pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
@@ -59,7 +65,7 @@ mod recording {
         }
 
         /// A `recv` has returned these octets; `machine` has read everything before them.
-        #[inline]
+        #[cold]
         pub fn received(
             &mut self,
             number: u64,
@@ -76,7 +82,7 @@ mod recording {
         }
 
         /// A `send` or a `sendfile` has taken these octets.
-        #[inline]
+        #[cold]
         pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
             if let Some(record) = &mut self.0 {
                 record.sent(number, sent);
@@ -143,7 +149,7 @@ mod silent {
     use crate::http::Connection;
     use crate::net::ended::Ended;
     use crate::net::intake::Intake;
-    use crate::net::outbox::Sent;
+    use crate::net::part::Sent;
     use crate::wire::Tape;
 
     /// Records nothing.
@@ -153,6 +159,12 @@ mod silent {
     impl Tap {
         /// Takes a tape on which nothing will be.
         pub fn record(&mut self, _: Tape) {}
+
+        /// Nobody watches.
+        #[inline]
+        pub fn is_on(&self) -> bool {
+            false
+        }
 
         /// A connection begins; it has no number.
         #[inline]

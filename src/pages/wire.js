@@ -74,9 +74,10 @@ function hear(e) {
     connections.clear()
     book.dropped = 0
     view.c = view.x = view.at = undefined
+    lead('The recording began anew.')
   }
   if (e.event === 'hello') Object.assign(state, { run: e.run, main: e.main, hasSecrets: e.secrets })
-  if (!view.c && /hello|cleared/.test(e.event)) teach()
+  if (e.event === 'cleared' || e.kept?.connections === 0) teach()
   changed.add(take(e))
   soon()
 }
@@ -209,6 +210,7 @@ function show(c, x) {
   // What is looked at first: what is wrong, else the target.
   const all = messages(x), m = all.find(m => was ? m.event === was.m.event && m.start === was.m.start : m.broken) || all[0]
   select(partAt(m, was ? was.start : m.broken ? m.broken.byte : (m.part('path') || [0])[0]), isFocused)
+  if (m.broken && !was) view.at.line.e.scrollIntoView({ block: 'nearest' })
 }
 function select(part, isFocus) {
   if (!part) return

@@ -200,11 +200,8 @@ fn forbidden(request: &Request<'_>, foreign: Foreign) -> Response {
 }
 
 /// The response with the policy, unless it already says something of it (`-H`).
-fn mark(response: Response, policy: &'static str) -> Response {
-    match response.fields().get(RESOURCE_POLICY) {
-        Some(_) => response,
-        None => response.field(RESOURCE_POLICY, policy),
-    }
+pub(crate) fn mark(response: Response, policy: &'static str) -> Response {
+    if response.fields().has(RESOURCE_POLICY) { response } else { response.field(RESOURCE_POLICY, policy) }
 }
 
 /// The same for an answer that is not there yet.

@@ -72,7 +72,7 @@ pub struct Chunks {
 
 /// Content that is made while it is sent. It goes in chunks, to an HTTP/1.0 client until the close.
 pub trait Source: Send {
-    /// The next octets; nothing at the end. Called on a worker, one at a time, and may block; the
+    /// The next octets, perhaps none yet; nothing at the end. Called on a worker, one at a time, and may block; the
     /// client's patience with an answer that is owed does not run meanwhile.
     fn next(&mut self) -> Option<Vec<u8>>;
 }

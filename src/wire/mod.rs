@@ -57,6 +57,8 @@ pub mod signpost;
 pub mod span;
 pub mod tape;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 mod value;
 mod verdict;
 pub mod watch;

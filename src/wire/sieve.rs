@@ -113,13 +113,12 @@ mod tests {
         before
     }
 
+    fn message(told: &Told) -> Option<&Message> {
+        if let Happening::Message(spoken) = &told.event { Some(&spoken.message) } else { None }
+    }
+
     fn messages(told: &[Told]) -> Vec<&Message> {
-        told.iter()
-            .filter_map(|told| match &told.event {
-                Happening::Message(spoken) => Some(&spoken.message),
-                _ => None,
-            })
-            .collect()
+        told.iter().filter_map(message).collect()
     }
 
     /// Text without a short period, with a secret in it every so often.

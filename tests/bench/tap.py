@@ -26,7 +26,7 @@ def built(features, to):
     command = ["cargo", "build", "--release", "--quiet", "--example", "tap", *features]
     subprocess.run(command, cwd=REPOSITORY, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(REPOSITORY, "target"))
-    program = os.path.join(to, "tap-" + ("without" if features else "with"))
+    program = os.path.join(to, "tap-" + ("0" if features else "1"))
     with open(os.path.join(target, "release", "examples", "tap"), "rb") as source, open(program, "wb") as copy:
         copy.write(source.read())
     os.chmod(program, 0o755)

@@ -105,7 +105,7 @@ fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
         }
         let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
         for path in ["", "learn/02/"] {
-            browser.open(&format!("{}{path}", site.url.replace("127.0.0.1", "localhost")));
+            browser.open(&format!("{}{path}", site.url));
             browser.wait("document.readyState == 'complete'");
             let said = browser.eval("document.querySelector('#start').innerText");
             assert!(said.as_str().unwrap().contains("sandbox"), "{path}: {said}");

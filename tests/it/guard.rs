@@ -627,3 +627,25 @@ fn of_two_things_wrong_the_first_in_the_order_is_said() {
     assert_eq!(answer("GET", "/a.txt", "localhost", &format!("{right}Range: bytes=99-\r\n")), 416);
     assert_eq!(get(&server, "/a.txt", &right).text(), "fine");
 }
+
+#[test]
+fn a_page_in_the_sandbox_may_use_its_own_parts_and_nobody_elses_data() {
+    let folder = Folder::with(&[("p.html", "<p>"), ("s.css", "p{}"), ("j.js", "1"), ("i.png", "x"), ("d.json", "{}")]);
+    let sandboxing = Server::start(&folder, &["--upload"]);
+    let reading = Server::start(&folder, &[]);
+    let named = Server::start(&folder, &["--upload", "-H", "Cross-Origin-Resource-Policy: same-origin"]);
+    for (path, policy) in [
+        ("/p.html", "same-site"),
+        ("/d.json", "same-site"),
+        ("/s.css", "cross-origin"),
+        ("/j.js", "cross-origin"),
+        ("/i.png", "cross-origin"),
+    ] {
+        // Three times: the slow way, and what lies ready.
+        for _ in 0..3 {
+            assert_eq!(get(&sandboxing, path, "").must(POLICY), policy, "{path}");
+            assert_eq!(get(&reading, path, "").must(POLICY), "same-site", "{path}");
+            assert_eq!(get(&named, path, "").must(POLICY), "same-origin", "{path}");
+        }
+    }
+}

@@ -3,13 +3,13 @@
 //! Never: a queue for a reader. Each one takes out of the history what it has not seen, at its own
 //! speed; what went out of the history before it came is told as forgotten.
 //!
-//! The subtle thing: a worker waits here, at most [`HEARTBEAT`] at a time. A browser that has gone away
-//! is noticed when the heartbeat cannot be sent.
+//! The subtle thing: a worker waits here, at most [`TURN`] at a time. Between two turns the server looks
+//! whether the browser is still there, so that a page that was loaded again soon gives its seat back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ use crate::service::Source;
 pub(super) const STREAMS: usize = 8;
 /// Silence after which a line is sent all the same.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a worker waits without looking up.
+const TURN: Duration = Duration::from_secs(1);
 /// Octets after which a piece is sent.
 const PIECE: usize = 64 * 1024;
 
@@ -47,13 +49,15 @@ pub(super) struct Stream {
     reader: Reader,
     hello: Option<Value>,
     waiting: VecDeque<(u64, Item)>,
+    /// When the last line was made.
+    spoke: Instant,
     _seat: Seat,
 }
 
 impl Stream {
     /// A stream that begins with `hello`.
     pub(super) fn new(history: Arc<History>, reader: Reader, hello: Value, seat: Seat) -> Stream {
-        Stream { history, reader, hello: Some(hello), waiting: VecDeque::new(), _seat: seat }
+        Stream { history, reader, hello: Some(hello), waiting: VecDeque::new(), spoke: Instant::now(), _seat: seat }
     }
 }
 
@@ -65,9 +69,10 @@ impl Source for Stream {
             return Some(text.into_bytes());
         }
         if self.waiting.is_empty() {
-            match self.history.wait(&mut self.reader, HEARTBEAT) {
+            match self.history.wait(&mut self.reader, TURN) {
                 Heard::Items(items) => self.waiting = items.into(),
-                Heard::Quiet => line(&json!({"event": "heartbeat"}), &mut text),
+                Heard::Quiet if self.spoke.elapsed() >= HEARTBEAT => line(&json!({"event": "heartbeat"}), &mut text),
+                Heard::Quiet => {}
                 // The reader asks again, and is told to begin afresh.
                 Heard::Missed | Heard::Over => return None,
             }
@@ -76,6 +81,9 @@ impl Source for Stream {
             && let Some((number, item)) = self.waiting.pop_front()
         {
             line(&item_value(number, &item), &mut text);
+        }
+        if !text.is_empty() {
+            self.spoke = Instant::now();
         }
         Some(text.into_bytes())
     }

@@ -1,0 +1,132 @@
+//! Allocations of a request on a connection that stays: none, in the whole process.
+//!
+//! The server is put together as the program does it, and the client of this test allocates nothing.
+//! A window of requests is looked at as a whole; the least of the windows counts. An allocation that
+//! belongs to a request is in every one of them, while a sweep of the deadlines or the harness itself
+//! is in one of many.
+
+use std::alloc::System;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use barewire::files::{self, Site};
+use barewire::net::{Listener, Server, Settings, Stopper, Timeouts};
+use barewire::service::origin::Hosts;
+use barewire::service::{Guard, Router, guard};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+use crate::client::{Client, request};
+use crate::{BROWSER, Folder, alone};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Requests of a window.
+const WINDOW: usize = 128;
+/// Windows at least, and how long more of them are tried.
+const WINDOWS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests that are sent at once where they are.
+const DEEP: usize = 16;
+
+fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
+}
+
+/// The least that a window of this costs.
+fn least(mut window: impl FnMut()) -> usize {
+    let end = Instant::now() + PATIENCE;
+    let (mut least, mut windows) = (usize::MAX, 0);
+    while least > 0 && (windows < WINDOWS || Instant::now() < end) {
+        let before = allocations();
+        window();
+        least = least.min(allocations() - before);
+        windows += 1;
+    }
+    least
+}
+
+/// Runs `test` beside the server of the program, with one loop.
+fn serving(folder: &Folder, writing: bool, test: impl FnOnce(SocketAddr)) {
+    let rules = guard::Settings { hosts: Hosts::new(true, &[], None), ..guard::Settings::default() };
+    let headers = rules.policy().map(|policy| (guard::RESOURCE_POLICY.into(), policy.into())).into_iter().collect();
+    let (upload, overwrite, delete) = (writing, writing, writing);
+    let settings = files::Settings { headers, upload, overwrite, delete, ..files::Settings::default() };
+    let site = Site::open(folder.path(), settings).unwrap();
+    let service = Guard::new(Box::new(Router::new(Box::new(site))), rules);
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = listener.address();
+    let timeouts = Timeouts { idle: Duration::from_secs(600), ..Timeouts::default() };
+    let settings = Settings { loops: 1, workers: 2, timeouts, ..Settings::default() };
+    let server = Server::new(Box::new(service), settings, vec![listener]).unwrap();
+    let stopper = server.stopper();
+    std::thread::scope(|scope| {
+        scope.spawn(move || server.run().unwrap());
+        let _stop = Stop(stopper);
+        test(address);
+    });
+}
+
+/// Stops the server whatever becomes of the test, which would wait for it for ever.
+struct Stop(Stopper);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.stop();
+        self.0.stop();
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let _alone = alone();
+    assert_eq!(least(|| drop(std::hint::black_box(Box::new(7)))), 1);
+    assert_eq!(least(|| ()), 0);
+}
+
+#[test]
+fn a_request_on_a_connection_that_stays_allocates_nothing() {
+    let _alone = alone();
+    let folder = Folder::new("allocations");
+    let mut failures = String::new();
+    for writing in [false, true] {
+        serving(&folder, writing, |address| {
+            let mut client = Client::connect(address);
+            let (_, head) = client.learn(&request("GET", "/small.html", ""));
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            for (name, method, target, fields) in cases(&mut client) {
+                let exchange = client.settle(&request(method, target, &fields));
+                let one = least(|| (0..WINDOW).for_each(|_| client.ask(&exchange, 1)));
+                let batch = exchange.request.repeat(DEEP);
+                // What stands behind a file that is being sent is kept, and given back once it is used up:
+                // an idle client owns no buffer. That is one allocation for a batch.
+                let waiting = if name == "a large file" { WINDOW / DEEP } else { 0 };
+                let deep = least(|| (0..WINDOW / DEEP).for_each(|_| client.ask_batch(&batch, &exchange, DEEP)));
+                for (how, count, bound) in [("one by one", one, 0), ("pipelined", deep, waiting)] {
+                    if count > bound {
+                        failures += &format!("{name}, {how}, writing {writing}: {count} for {WINDOW} requests\n");
+                    }
+                }
+            }
+        });
+    }
+    assert!(failures.is_empty(), "allocations:\n{failures}");
+}
+
+/// What is asked: a name, the method, the target, the fields.
+fn cases(client: &mut Client) -> Vec<(&'static str, &'static str, &'static str, String)> {
+    client.settle(&request("GET", "/small.html", ""));
+    let (_, head) = client.learn(&request("GET", "/small.html", ""));
+    let tag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    let condition = format!("If-None-Match: {tag}\r\n");
+    vec![
+        ("a small file", "GET", "/small.html", String::new()),
+        ("a small file for a browser", "GET", "/small.html", BROWSER.into()),
+        ("304", "GET", "/small.html", condition.clone()),
+        ("304 for a browser", "GET", "/small.html", BROWSER.to_owned() + &condition),
+        ("HEAD", "HEAD", "/small.html", String::new()),
+        ("a large file", "GET", "/medium.jpg", String::new()),
+        ("HEAD of a large file", "HEAD", "/medium.jpg", BROWSER.into()),
+    ]
+}

@@ -1,0 +1,68 @@
+//! Instructions of a request outside the kernel, as valgrind counts them: those of the program that is
+//! shipped, so `BAREWIRE_RELEASE` must name it where this runs with a debug build.
+//!
+//! Two runs of different length, and their difference: the start and the end cancel out.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::calls::Traced;
+use crate::client::{Client, request};
+use crate::{BROWSER, Folder, alone, has};
+
+/// Requests of the two runs.
+const RUNS: [usize; 2] = [200, 1200];
+
+/// What is asked, with which options, and the most instructions it may need: measured, and a tenth
+/// more for the next compiler.
+const BOUNDS: [(&str, &[&str], &str, u64); 3] = [
+    ("small", &["--log", "off"], "", 1),
+    ("browser", &["--log", "off"], BROWSER, 1),
+    ("small, logged", &["--log", "combined"], "", 1),
+];
+
+/// The optimised program, if there is one.
+fn release() -> Option<PathBuf> {
+    let named = std::env::var_os("BAREWIRE_RELEASE").map(PathBuf::from);
+    let own = (!cfg!(debug_assertions)).then(|| PathBuf::from(env!("CARGO_BIN_EXE_barewire")));
+    named.or(own)
+}
+
+/// Instructions of the whole process for `times` requests.
+fn instructions(program: &std::path::Path, folder: &Folder, options: &[&str], fields: &str, times: usize) -> u64 {
+    let out = folder.path().with_extension("callgrind");
+    let into = format!("--callgrind-out-file={}", out.display());
+    let tool = ["valgrind", "--tool=callgrind", "--quiet", "--trace-children=yes", &into];
+    let server = Traced::start(program, &tool, folder, options);
+    let mut client = Client::connect(server.address);
+    let exchange = client.settle(&request("GET", "/small.html", fields));
+    (0..times).for_each(|_| client.ask(&exchange, 1));
+    drop(client);
+    server.stop();
+    let text = fs::read_to_string(&out).unwrap();
+    fs::remove_file(&out).unwrap();
+    let total = |line: &str| line.strip_prefix("totals: ")?.trim().parse().ok();
+    text.lines().find_map(total).expect("totals")
+}
+
+#[test]
+fn a_request_needs_no_more_instructions_than_the_table_says() {
+    let _alone = alone();
+    if !has("valgrind", "BAREWIRE_REQUIRE_VALGRIND") {
+        return;
+    }
+    let Some(program) = release() else {
+        return eprintln!("no optimised program: set BAREWIRE_RELEASE, or run with --release");
+    };
+    let folder = Folder::new("instructions");
+    let mut failures = String::new();
+    for (name, options, fields, bound) in BOUNDS {
+        let [short, long] = RUNS.map(|times| instructions(&program, &folder, options, fields, times));
+        let each = (long.saturating_sub(short)) / (RUNS[1] - RUNS[0]) as u64;
+        println!("{name}: {each} instructions, at most {bound}");
+        if each > bound || each == 0 {
+            failures += &format!("{name}: {each} instructions, at most {bound}\n");
+        }
+    }
+    assert!(failures.is_empty(), "dearer than the table says:\n{failures}");
+}
