@@ -83,11 +83,9 @@ impl Mask {
         self.find_in_host(message, &mut paint);
         for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
-            if (behind..guessed).contains(&span.start) {
-                // Nobody knows what it is: no value to look for.
-                continue;
-            }
             match message.octets.whole(span.start, span.len) {
+                // Nobody knows what it is: no value to look for.
+                _ if (behind..guessed).contains(&span.start) => {}
                 Some(octets) => self.learn(octets.strip_suffix(b"@").unwrap_or(octets), message.exchange),
                 None => self.hide_answer(message.exchange),
             }
@@ -122,21 +120,10 @@ impl Mask {
 
     /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
     fn fray(&self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
-        let octets = &mut message.octets;
-        let most = self.longest().saturating_sub(1);
-        if octets.gap == 0 || most == 0 {
-            return;
-        }
-        let behind = octets.first.len() as u64 + octets.gap;
-        let known = content.octets.len();
-        if let Some(&(place, _)) = content.places(known.saturating_sub(most), known).first() {
-            octets.gap += octets.first.len() as u64 - place;
-            octets.first.truncate(place as usize);
-        }
-        if let Some(&(_, place)) = tail.places(0, most.min(tail.octets.len())).last() {
-            octets.gap += place - behind;
-            octets.last.drain(..(place - behind) as usize);
-        }
+        let (most, known) = (self.longest().saturating_sub(1), content.octets.len());
+        let from = content.places(known.saturating_sub(most), known).first().map(|place| place.0);
+        let to = tail.places(0, most).last().map(|place| place.1);
+        message.octets.widen(from, to);
     }
 
     /// Secret names in urlencoded content are spans too. Returns where those end that are taken for secret because
@@ -161,10 +148,7 @@ impl Mask {
             // Names and values in the part that was not kept are unknown, and may come back.
             self.hide_answer(message.exchange);
             let unnamed = tail.octets.iter().position(|&o| o == b'&').unwrap_or(tail.octets.len());
-            for (start, end) in tail.places(0, unnamed) {
-                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
-                guessed = end;
-            }
+            guessed = tail.take_for_secret(unnamed, message);
         }
         guessed
     }
@@ -180,10 +164,7 @@ impl Mask {
             // Which part the rest begins in stands in what was not kept, and so do parts that may come back.
             self.hide_answer(message.exchange);
             let unnamed = parts::border(&tail.octets, &boundary, 0).map_or(tail.octets.len(), |(from, _)| from);
-            for (start, end) in tail.places(0, unnamed) {
-                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
-                guessed = end;
-            }
+            guessed = tail.take_for_secret(unnamed, message);
             self.carve_parts(message, tail, unnamed, &boundary);
         }
         guessed
@@ -384,6 +365,16 @@ impl Deframed {
             }
         }
         content
+    }
+
+    /// So many octets from the start; returns where they end.
+    fn take_for_secret(&self, len: usize, message: &mut Message) -> u64 {
+        let mut to = 0;
+        for (start, end) in self.places(0, len) {
+            carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+            to = end;
+        }
+        to
     }
 
     /// Where these octets lie in the message.
