@@ -19,7 +19,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-use super::dictionary::{NoteId, part};
+use super::deframed::{Deframed, is_content};
+use super::dictionary::NoteId;
 use super::draft::{Keep, shorten};
 use super::parts;
 use super::span::{Kind, Message, Role, Span, carve};
@@ -322,10 +323,6 @@ fn forms(plain: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-fn is_content(span: &Span) -> bool {
-    matches!(span.kind, Kind::Body | Kind::ChunkData)
-}
-
 fn is_form(message: &Message) -> bool {
     let form = b"application/x-www-form-urlencoded";
     content_type(message).is_some_and(|value| value.to_ascii_lowercase().starts_with(form))
@@ -339,55 +336,6 @@ fn content_type(message: &Message) -> Option<Vec<u8>> {
         let is_it = line[..colon].eq_ignore_ascii_case(b"content-type");
         is_it.then(|| trim(line[colon + 1..].strip_suffix(b"\r").unwrap_or(&line[colon + 1..])).to_vec())
     })
-}
-
-/// Content without its chunks, and where its pieces lie in the message.
-struct Deframed {
-    octets: Vec<u8>,
-    /// Place here, place in the message.
-    pieces: Vec<(usize, u64)>,
-}
-
-impl Deframed {
-    /// Of what was kept at the front, or at the end.
-    fn of(message: &Message, at_end: bool) -> Deframed {
-        let mut content = Deframed { octets: Vec::new(), pieces: Vec::new() };
-        let kept = &message.octets;
-        let behind = kept.first.len() as u64 + kept.gap;
-        for span in
-            message.spans.iter().filter(|s| is_content(s) || s.kind == Kind::Secret && s.start >= message.head_end)
-        {
-            let (first, _, last) = kept.get(span.start, span.len);
-            let (octets, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };
-            if !octets.is_empty() {
-                content.pieces.push((content.octets.len(), from));
-                content.octets.extend_from_slice(octets);
-            }
-        }
-        content
-    }
-
-    /// So many octets from the start; returns where they end.
-    fn take_for_secret(&self, len: usize, message: &mut Message) -> u64 {
-        let mut to = 0;
-        for (start, end) in self.places(0, len) {
-            carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
-            to = end;
-        }
-        to
-    }
-
-    /// Where these octets lie in the message.
-    fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
-        let ends = self.pieces.iter().skip(1).map(|p| p.0).chain([self.octets.len()]);
-        let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
-        pieces
-            .map(|(&(start, place), end)| {
-                let (a, b) = (from.max(start), to.min(end));
-                (place + (a - start) as u64, place + (b - start) as u64)
-            })
-            .collect()
-    }
 }
 
 /// The one place where octets are painted over.
