@@ -6,7 +6,8 @@
 //! fragment of an address, which no browser sends to anybody.
 //!
 //! The subtle thing: a window that is open holds a stream that never ends by itself. So the history is
-//! ended first, which ends the streams, and only then this server is stopped.
+//! ended first, which ends the streams when they have told everything, and only then this server is
+//! stopped. A window that does not read is not waited for.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,7 +18,7 @@ use std::time::Duration;
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
 use barewire::service::Service;
 use barewire::wire::Practice;
-use barewire::wire::browser::{Browser, Facts};
+use barewire::wire::browser::{Browser, Facts, Streams};
 use barewire::wire::history::History;
 use barewire::wire::signpost::{Shortcut, Signpost};
 use base64::Engine;
@@ -33,6 +34,8 @@ mod replayer;
 const WORKERS: usize = 12;
 /// Connections: eight windows with a stream each, and what a browser opens besides.
 const CONNECTIONS: usize = 32;
+/// How long open windows may take to read the last events.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
 /// How long it may take to say the last words.
 const GRACE: Duration = Duration::from_millis(500);
 /// How long the end of all that is waited for.
@@ -90,6 +93,7 @@ impl Study {
         let facts = Facts { key, run: random::<RUN>()?, port, main, secrets };
         let replayer = replayer::replayer(main, Arc::clone(&history));
         let browser = Browser::new(Arc::clone(&history), facts, replayer);
+        let streams = browser.streams();
         let settings = Settings {
             loops: 1,
             workers: WORKERS,
@@ -108,13 +112,14 @@ impl Study {
             }
             drop(alive);
         })?;
-        Ok(Running { history, stopper, ended })
+        Ok(Running { history, streams, stopper, ended })
     }
 }
 
 /// The view, while it runs.
 pub(crate) struct Running {
     history: Arc<History>,
+    streams: Arc<Streams>,
     stopper: Stopper,
     ended: Receiver<()>,
 }
@@ -123,6 +128,7 @@ impl Running {
     /// The server it belongs to has ended, and everything was told.
     pub(crate) fn finish(self) {
         self.history.end();
+        self.streams.wait(LAST_EVENTS);
         self.stopper.stop();
         let _ = self.ended.recv_timeout(END);
     }

@@ -21,7 +21,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use subtle::ConstantTimeEq;
 
@@ -34,6 +33,8 @@ use crate::service::{Answer, Response, Router, Service, Visit, page};
 mod api;
 mod assets;
 mod stream;
+
+pub use stream::Streams;
 
 /// The field that carries the key.
 pub const KEY_FIELD: &str = "X-Wire-Key";
@@ -72,7 +73,7 @@ struct Shared {
     history: Arc<History>,
     replayer: Box<Replayer>,
     /// Streams that are open.
-    streams: Arc<AtomicUsize>,
+    streams: Arc<Streams>,
 }
 
 /// The service.
@@ -89,6 +90,11 @@ impl Browser {
         let shared = Arc::new(Shared { facts, hosts, history, replayer, streams: Arc::default() });
         let router = api::routes(assets::routes(Router::new(Box::new(Nothing))), &shared);
         Browser { shared, inner: Box::new(router) }
+    }
+
+    /// The streams that are open.
+    pub fn streams(&self) -> Arc<Streams> {
+        Arc::clone(&self.shared.streams)
     }
 
     /// Why the request is not answered, if it is not.

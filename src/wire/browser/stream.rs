@@ -7,8 +7,7 @@
 //! whether the browser is still there, so that a page that was loaded again soon gives its seat back.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -26,20 +25,43 @@ const TURN: Duration = Duration::from_secs(1);
 /// Octets after which a piece is sent.
 const PIECE: usize = 64 * 1024;
 
+/// The streams that are open.
+#[derive(Debug, Default)]
+pub struct Streams {
+    count: Mutex<usize>,
+    left: Condvar,
+}
+
+impl Streams {
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all have ended, but not longer than this.
+    pub fn wait(&self, patience: Duration) {
+        drop(self.left.wait_timeout_while(self.lock(), patience, |count| *count > 0));
+    }
+}
+
 /// A place among the streams; it is free again when this is dropped.
-pub(super) struct Seat(Arc<AtomicUsize>);
+pub(super) struct Seat(Arc<Streams>);
 
 impl Seat {
     /// A place, if there is one.
-    pub(super) fn take(streams: &Arc<AtomicUsize>) -> Option<Seat> {
-        let seat = Seat(Arc::clone(streams));
-        (streams.fetch_add(1, Ordering::Relaxed) < STREAMS).then_some(seat)
+    pub(super) fn take(streams: &Arc<Streams>) -> Option<Seat> {
+        let mut count = streams.lock();
+        if *count >= STREAMS {
+            return None;
+        }
+        *count += 1;
+        Some(Seat(Arc::clone(streams)))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        *self.0.lock() -= 1;
+        self.0.left.notify_all();
     }
 }
 
