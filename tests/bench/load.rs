@@ -1,7 +1,8 @@
 //! The load client of `tests/bench/run.py`: one thread, one poller, requests prepared beforehand.
 //!
 //! ```text
-//! load PORT CONNECTIONS SECONDS MODE STATUS < requests
+//! load PORT CONNECTIONS SECONDS MODE STATUS [RESPONSES] < requests
+//! RESPONSES: that many are enough, if they come within SECONDS
 //! MODE: a number (requests in flight on each connection), `close` (a connection per request),
 //!       or `hold` (one request on each connection, a report, then silence until the time is over)
 //! ```
@@ -72,6 +73,7 @@ struct Load {
     room: Vec<u8>,
     tally: Tally,
     opened: u32,
+    enough: u64,
 }
 
 impl Load {
@@ -220,8 +222,8 @@ fn content_length(head: &[u8]) -> io::Result<usize> {
 
 fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [port, connections, seconds, mode, status] = &arguments[..] else {
-        eprintln!("load PORT CONNECTIONS SECONDS DEPTH|close|hold STATUS < requests");
+    let [port, connections, seconds, mode, status, rest @ ..] = &arguments[..] else {
+        eprintln!("load PORT CONNECTIONS SECONDS DEPTH|close|hold STATUS [RESPONSES] < requests");
         return Ok(());
     };
     let wrong = |_| io::Error::from(io::ErrorKind::InvalidInput);
@@ -230,6 +232,11 @@ fn main() -> io::Result<()> {
         "close" => Mode::Close,
         "hold" => Mode::Hold,
         depth => Mode::Flight(depth.parse().map_err(wrong)?),
+    };
+    let enough = match (mode, rest.first()) {
+        (Mode::Hold, _) => connections as u64,
+        (_, Some(number)) => number.parse().map_err(wrong)?,
+        (_, None) => u64::MAX,
     };
     let status = status.as_bytes().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut requests = Vec::new();
@@ -245,7 +252,7 @@ fn main() -> io::Result<()> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     let (poll, room) = (Poll::new()?, vec![0; ROOM]);
     let port = port.parse().map_err(wrong)?;
-    let mut load = Load { poll, port, mode, status, batches, depth, room, tally: Tally::default(), opened: 0 };
+    let mut load = Load { poll, port, mode, status, batches, depth, room, tally: Tally::default(), opened: 0, enough };
     let seconds = seconds.parse::<f64>().map_err(|_| io::ErrorKind::InvalidInput)?;
     run(&mut load, connections, Duration::from_secs_f64(seconds))
 }
@@ -258,7 +265,7 @@ fn run(load: &mut Load, connections: usize, span: Duration) -> io::Result<()> {
     }
     let mut events = Events::with_capacity(1024);
     let began = Instant::now();
-    while began.elapsed() < span && (load.mode != Mode::Hold || load.tally.responses < connections as u64) {
+    while began.elapsed() < span && load.tally.responses < load.enough {
         load.poll.poll(&mut events, Some(Duration::from_millis(20)))?;
         for event in &events {
             let token = event.token().0;
