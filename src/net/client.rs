@@ -298,7 +298,7 @@ impl Client {
                 return Ok(());
             }
             let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch, cx);
+            let result = self.receive(&mut scratch, false, cx);
             *cx.scratch = scratch;
             if result.is_err() {
                 return Err(reason);

@@ -47,6 +47,14 @@ impl std::fmt::Debug for Intake {
     }
 }
 
+impl Intake {
+    /// Octets of content that have come, where there may be more than a few.
+    #[cfg(feature = "wire")]
+    pub(super) fn content(&self) -> u64 {
+        if let Intake::Receiving(receiving) = self { receiving.received } else { 0 }
+    }
+}
+
 /// Content that is kept.
 pub struct Collecting {
     pub(super) limit: u64,

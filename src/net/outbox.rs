@@ -27,6 +27,8 @@ pub use super::part::Sent;
 /// Content up to this length is copied behind its head and leaves in the same `send`: measured, the
 /// copy and `sendfile` break even there.
 pub const SMALL: u64 = 16 * 1024;
+/// What a kernel keeps of a file at a time.
+const PAGE: u64 = 4096;
 /// The buffer is sent when it has grown to this: pipelined answers gather up to it.
 pub const GATHER: usize = 64 * 1024;
 /// Slices of one client in one turn of the loop, so that one fast reader cannot hold up the others.
@@ -131,9 +133,10 @@ impl Outbox {
                 }
             }
             Body::File { file, from, len } => {
-                let read = if len <= SMALL { read_behind(&mut self.buffer, &file, from, len)? } else { Read::Cold };
-                match read {
-                    Read::Whole => {}
+                let first = if len <= SMALL { len } else { to_page_border(from) };
+                match read_behind(&mut self.buffer, &file, from, first)? {
+                    Read::Whole if first == len => {}
+                    Read::Whole => self.parts.push_back(Part::Range(Range::new(file, from + first, len - first))),
                     Read::Short => return Ok(false),
                     Read::Cold => self.parts.push_back(Part::Range(Range::new(file, from, len))),
                 }
@@ -224,6 +227,12 @@ enum Read {
     Whole,
     Short,
     Cold,
+}
+
+/// Octets from here to the next border of a page. `sendfile` moves sixteen pages at a time, and a range of
+/// 64 KiB that begins within one lies on seventeen: with its first octets behind the head it goes at once.
+fn to_page_border(from: u64) -> u64 {
+    from.next_multiple_of(PAGE) - from
 }
 
 /// Reads `len` octets of a file behind what is in the buffer, if they are in memory; what there is of a

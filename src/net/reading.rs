@@ -36,7 +36,7 @@ impl Client {
         }
         if self.input.is_empty() {
             let mut scratch = std::mem::take(cx.scratch);
-            let result = self.receive(&mut scratch, cx);
+            let result = self.receive(&mut scratch, true, cx);
             if let Ok(count) = result {
                 let used = self.consume(&scratch[..count], prompt, cx);
                 self.input.extend_from_slice(&scratch[used..count]);
@@ -47,7 +47,7 @@ impl Client {
             let mut input = std::mem::take(&mut self.input);
             let kept = input.len();
             input.resize(kept + READ_MORE, 0);
-            let result = self.receive(&mut input[kept..], cx);
+            let result = self.receive(&mut input[kept..], false, cx);
             input.truncate(kept + *result.as_ref().unwrap_or(&0));
             self.input = input;
             result.map(|_| ())
@@ -60,7 +60,7 @@ impl Client {
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
         if cx.tap.is_on() {
-            self.tell_tap(result, &block[before..], cx);
+            self.tell_tap(result, &block[before..], true, cx);
         }
         let result = self.received(result, capacity - before, cx);
         let octets = &block[before..];
@@ -79,21 +79,23 @@ impl Client {
         result.map(|_| ())
     }
 
-    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell.
-    pub(super) fn receive(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Result<usize, Ended> {
+    /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell. `all_read`:
+    /// the machine has read everything that came before.
+    pub(super) fn receive(&mut self, room: &mut [u8], all_read: bool, cx: &mut Context<'_>) -> Result<usize, Ended> {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
         if cx.tap.is_on() {
-            self.tell_tap(result, room, cx);
+            self.tell_tap(result, room, all_read, cx);
         }
         self.received(result, size, cx)
     }
 
     #[cold]
-    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], cx: &mut Context<'_>) {
+    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], all_read: bool, cx: &mut Context<'_>) {
         if let Ok(count) = result {
-            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count]);
+            let machine = all_read.then_some(&self.connection);
+            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count], machine, &self.intake);
         }
     }
 

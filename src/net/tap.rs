@@ -18,11 +18,14 @@ mod recording {
 
     use mio::net::TcpStream;
 
+    use crate::http::Connection;
     use crate::net::ended::Ended;
+    use crate::net::intake::Intake;
     use crate::net::part::Sent;
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
     use crate::wire::Tape;
+    use crate::wire::sieve::{self, Gap};
     use crate::wire::tape::What;
 
     /// What one loop records.
@@ -61,11 +64,20 @@ mod recording {
             number
         }
 
-        /// A `recv` has returned these octets.
+        /// A `recv` has returned these octets; `machine` has read everything before them.
         #[cold]
-        pub fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
+        pub fn received(
+            &mut self,
+            number: u64,
+            socket: &TcpStream,
+            peer: SocketAddr,
+            octets: &[u8],
+            machine: Option<&Connection>,
+            intake: &Intake,
+        ) {
             if let Some(record) = &mut self.0 {
-                record.received(number, socket, peer, octets);
+                let gaps = machine.map(|machine| sieve::gaps(machine, intake.content(), octets));
+                record.received(number, socket, peer, octets, gaps.unwrap_or_default());
             }
         }
 
@@ -101,7 +113,7 @@ mod recording {
 
     impl Record {
         /// A turn of the loop may move many octets: a recorded moment is read at its call.
-        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8]) {
+        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8], gaps: Vec<Gap>) {
             let now = Instant::now();
             #[cfg(target_os = "linux")]
             if let Some(segments) = &mut self.segments
@@ -112,7 +124,7 @@ mod recording {
             }
             #[cfg(not(target_os = "linux"))]
             let _ = (socket, peer);
-            self.tape.record(number, now, What::Received(octets.len()), octets);
+            self.tape.record_received(number, now, octets, gaps);
         }
 
         fn sent(&mut self, number: u64, sent: Sent<'_>) {
@@ -134,7 +146,9 @@ mod silent {
 
     use mio::net::TcpStream;
 
+    use crate::http::Connection;
     use crate::net::ended::Ended;
+    use crate::net::intake::Intake;
     use crate::net::part::Sent;
     use crate::wire::Tape;
 
@@ -160,7 +174,8 @@ mod silent {
 
         /// Nothing.
         #[inline]
-        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8]) {}
+        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8], _: Option<&Connection>, _: &Intake) {
+        }
 
         /// Nothing.
         #[inline]

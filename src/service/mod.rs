@@ -19,7 +19,7 @@ pub mod response;
 pub mod router;
 pub mod script;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod unfit;
 
 pub use answer::{Answer, Job, Lane, Outcome, Service, Sink, Visit};

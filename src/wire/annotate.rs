@@ -88,6 +88,13 @@ impl Conversation {
         self.asked(found, out);
     }
 
+    /// So many octets of content came from the client, and nobody knows them.
+    pub fn received_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.requests.skip(len, &mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
     /// The server's octets.
     pub fn sent(&mut self, octets: &[u8], out: &mut Vec<Message>) {
         let mut found = Vec::new();

@@ -13,9 +13,9 @@ use super::value::Hide;
 use crate::http::Limits;
 
 /// Content kept from its start: a page of text.
-const FIRST: usize = 2048;
+pub(super) const FIRST: usize = 2048;
 /// Content kept from its end.
-const LAST: usize = 256;
+pub(super) const LAST: usize = 256;
 /// Spans of one message beyond which chunks are summed up: a million chunks of one byte are a million
 /// lines nobody reads.
 const SPANS: usize = 4096;
@@ -106,6 +106,18 @@ impl Draft {
         self.keep(last);
     }
 
+    /// Octets of content of which only the number is known.
+    pub(super) fn content_gap(&mut self, len: u64) {
+        self.sheet.content(len);
+        self.skip(len);
+    }
+
+    /// The same of the data of a chunk.
+    pub(super) fn chunk_gap(&mut self, len: u64) {
+        self.count_chunk_data(len);
+        self.skip(len);
+    }
+
     fn skip(&mut self, gap: u64) {
         if gap > 0 {
             // What lies before a gap and is not at the front cannot be kept in one piece.
@@ -129,13 +141,17 @@ impl Draft {
 
     /// Data of a chunk.
     pub(super) fn chunk_data(&mut self, octets: &[u8]) {
-        if self.is_crowded() {
-            self.chunks.octets += octets.len() as u64;
-            self.sheet.summed(octets.len() as u64);
-        } else {
-            self.sheet.chunk_data(octets.len() as u64, &mut self.chunks);
-        }
+        self.count_chunk_data(octets.len() as u64);
         self.keep(octets);
+    }
+
+    fn count_chunk_data(&mut self, len: u64) {
+        if self.is_crowded() {
+            self.chunks.octets += len;
+            self.sheet.summed(len);
+        } else {
+            self.sheet.chunk_data(len, &mut self.chunks);
+        }
     }
 
     fn is_crowded(&self) -> bool {

@@ -82,8 +82,13 @@ pub enum Event {
         /// Octets of content that were announced and never came.
         missing: u64,
     },
-    /// So many records were lost, since the reader was too slow.
-    Lost(u64),
+    /// Something was lost, since the reader was too slow.
+    Lost {
+        /// How many records, or events.
+        events: u64,
+        /// Connections that were open and are told no further but for their end.
+        open: usize,
+    },
 }
 
 /// A message and how it was carried.

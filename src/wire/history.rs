@@ -290,7 +290,7 @@ impl State {
             Event::Accepted { .. } if self.open.insert(connection, Arc::clone(&told)).is_some() => {}
             Event::Accepted { .. } => self.held += CONNECTION,
             // Whatever was open then is told no further.
-            Event::Lost(_) => {
+            Event::Lost { .. } => {
                 self.held = self.held.saturating_sub(self.open.len() * CONNECTION);
                 self.open.clear();
             }
@@ -309,7 +309,7 @@ impl State {
         }
         let is_new = connection > 0 && !self.stories.contains_key(&connection);
         match (&told.event, began) {
-            (Event::Accepted { .. } | Event::Lost(_), _) => {}
+            (Event::Accepted { .. } | Event::Lost { .. }, _) => {}
             // The end of a story that nobody remembers, or of none.
             (Event::Closed { .. }, _) | (_, None) if is_new => return,
             (_, Some(began)) if is_new => {
@@ -376,7 +376,7 @@ fn weight(told: &Told) -> usize {
     let more = match &told.event {
         Event::Accepted { clock, .. } => clock.len(),
         Event::Message(spoken) => MESSAGE + size_of::<Spoken>() + inside(spoken),
-        Event::Received { .. } | Event::Closed { .. } | Event::Lost(_) => 0,
+        Event::Received { .. } | Event::Closed { .. } | Event::Lost { .. } => 0,
     };
     EVENT + size_of::<Told>() + more
 }

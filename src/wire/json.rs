@@ -67,7 +67,7 @@ pub fn value(told: &Told) -> Value {
             }
             object
         }
-        Event::Lost(events) => json!({"event": "dropped", "dropped": events}),
+        Event::Lost { events, open } => json!({"event": "dropped", "dropped": events, "open": open}),
     }
 }
 

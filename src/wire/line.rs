@@ -37,7 +37,7 @@ impl Exchanges {
                     }
                 }
             }
-            Event::Lost(events) => out.push_str(&format!("... {} not shown\n", count(*events, "event"))),
+            Event::Lost { events, open } => out.push_str(&format!("... {}\n", lost(*events, *open))),
             Event::Accepted { .. } | Event::Received { .. } => {}
         }
     }
@@ -68,5 +68,15 @@ impl Exchanges {
             title(message, ascii),
             message.len(),
         ));
+    }
+}
+
+/// What was lost, and what becomes of it.
+pub(super) fn lost(events: u64, open: usize) -> String {
+    let events = count(events, "event");
+    match open {
+        0 => format!("{events} not shown"),
+        1 => format!("{events} not shown: too much came at once, 1 open connection is told no further"),
+        open => format!("{events} not shown: too much came at once, {open} open connections are told no further"),
     }
 }

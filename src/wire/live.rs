@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::annotate::{Conversation, Manner};
 use super::dictionary::NoteId;
 use super::event::{Cut, Event, Moved, Spoken, Told, clock};
+use super::sieve::Gap;
 use super::span::{Content, Message, Role};
 use super::tape::{Record, What};
 use crate::http::Status;
@@ -117,6 +118,11 @@ impl Live {
         }
     }
 
+    /// When it was accepted.
+    pub(super) fn accepted(&self) -> Duration {
+        self.accepted
+    }
+
     /// One record and its octets to events. Whether the connection goes on.
     pub fn record(&mut self, record: &Record, octets: &[u8], out: &mut Vec<Told>) -> bool {
         let at = record.at;
@@ -127,16 +133,8 @@ impl Live {
                 self.tell(at, Event::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
             What::Received(0) => self.conversation.client_ended(&mut messages),
-            What::Received(len) => {
-                self.received.add(*len as u64, self.since(at), false);
-                let was_shut = self.conversation.is_shut(Role::Request);
-                self.conversation.received(octets, &mut messages);
-                let begun = self.conversation.is_inside(Role::Request);
-                let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
-                let call = self.received.count;
-                let segments = self.segments.take();
-                self.tell(at, Event::Received { call, octets: *len as u64, requests, segments }, out);
-            }
+            What::Received(len) => self.received(*len, &[], octets, at, &mut messages, out),
+            What::ReceivedInPart { len, gaps } => self.received(*len, gaps, octets, at, &mut messages, out),
             What::Segments(count) => self.segments = Some(*count),
             What::Sent(len) => {
                 self.sent.add(*len as u64, self.since(at), false);
@@ -164,16 +162,42 @@ impl Live {
                 while let Some(spoken) = self.held.pop_front() {
                     self.tell(at, Event::Message(Box::new(spoken)), out);
                 }
-                let (note, side) = NoteId::close(reason);
                 let unread = self.received.octets.saturating_sub(self.read);
                 // What the server did not want to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
-                self.tell(at, Event::Closed { note, side, reason, unread, missing }, out);
+                self.tell(at, closed(reason, unread, missing), out);
                 return false;
             }
         }
         self.messages(messages, at, out);
         true
+    }
+
+    /// One `recv` of `len` octets; `octets` are those that do not lie in the gaps.
+    fn received(
+        &mut self,
+        len: usize,
+        gaps: &[Gap],
+        octets: &[u8],
+        at: Duration,
+        messages: &mut Vec<Message>,
+        out: &mut Vec<Told>,
+    ) {
+        self.received.add(len as u64, self.since(at), false);
+        let was_shut = self.conversation.is_shut(Role::Request);
+        let (mut rest, mut place) = (octets, 0);
+        for gap in gaps {
+            let (before, behind) = rest.split_at(gap.at.saturating_sub(place).min(rest.len()));
+            self.conversation.received(before, messages);
+            self.conversation.received_unseen(gap.len as u64, messages);
+            (rest, place) = (behind, gap.at + gap.len);
+        }
+        self.conversation.received(rest, messages);
+        let begun = self.conversation.is_inside(Role::Request);
+        let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
+        let call = self.received.count;
+        let segments = self.segments.take();
+        self.tell(at, Event::Received { call, octets: len as u64, requests, segments }, out);
     }
 
     fn messages(&mut self, messages: Vec<Message>, at: Duration, out: &mut Vec<Told>) {
@@ -219,6 +243,12 @@ impl Live {
     fn tell(&self, at: Duration, event: Event, out: &mut Vec<Told>) {
         out.push(Told { connection: self.number, at: self.since(at), event });
     }
+}
+
+/// The end for this reason.
+pub(super) fn closed(reason: &'static str, unread: u64, missing: u64) -> Event {
+    let (note, side) = NoteId::close(reason);
+    Event::Closed { note, side, reason, unread, missing }
 }
 
 /// Octets of content that its head announces and that are not in it.
@@ -273,7 +303,7 @@ mod tests {
                     spoken.took.map(|t| t.as_millis())
                 ),
                 Event::Closed { reason, unread, .. } => format!("closed {reason} {unread}"),
-                Event::Lost(n) => format!("lost {n}"),
+                Event::Lost { events, .. } => format!("lost {events}"),
             })
             .collect()
     }

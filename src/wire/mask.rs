@@ -74,14 +74,18 @@ impl Mask {
         }
         // Before spans of parts of the content make it hard to tell what is content.
         let contents = [Deframed::of(message, false), Deframed::of(message, true)];
-        self.find_in_form(message, &contents);
-        self.find_in_parts(message, &contents);
+        let guessed = self.find_in_form(message, &contents).max(self.find_in_parts(message, &contents));
+        let behind = message.octets.first.len() as u64 + message.octets.gap;
         let mut paint: Vec<(u64, u64)> = Vec::new();
         // What broke the grammar can be a secret itself.
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
         let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
         for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
+            if (behind..guessed).contains(&span.start) {
+                // Nobody knows what it is: no value to look for.
+                continue;
+            }
             match message.octets.whole(span.start, span.len) {
                 Some(octets) => self.learn(octets.strip_suffix(b"@").unwrap_or(octets), message.exchange),
                 None => self.hide_answer(message.exchange),
@@ -99,13 +103,35 @@ impl Mask {
         }
         message.masked = !paint.is_empty();
         cover(message, &paint);
+        self.fray(message, &contents);
         shorten(message, self.keep);
     }
 
-    /// Secret names in urlencoded content are spans too.
-    fn find_in_form(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
-        if !is_form(message) {
+    /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
+    fn fray(&self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
+        let octets = &mut message.octets;
+        let most = self.longest().saturating_sub(1);
+        if octets.gap == 0 || most == 0 {
             return;
+        }
+        let behind = octets.first.len() as u64 + octets.gap;
+        let known = content.octets.len();
+        if let Some(&(place, _)) = content.places(known.saturating_sub(most), known).first() {
+            octets.gap += octets.first.len() as u64 - place;
+            octets.first.truncate(place as usize);
+        }
+        if let Some(&(_, place)) = tail.places(0, most.min(tail.octets.len())).last() {
+            octets.gap += place - behind;
+            octets.last.drain(..(place - behind) as usize);
+        }
+    }
+
+    /// Secret names in urlencoded content are spans too. Returns where those end that are taken for secret because
+    /// their names were not kept.
+    fn find_in_form(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) -> u64 {
+        let mut guessed = 0;
+        if !is_form(message) {
+            return guessed;
         }
         let mut found = Vec::new();
         value::pairs(&content.octets, &self.hide, Kind::Body, &mut Pen { spans: &mut found, at: 0 });
@@ -124,15 +150,18 @@ impl Mask {
             let unnamed = tail.octets.iter().position(|&o| o == b'&').unwrap_or(tail.octets.len());
             for (start, end) in tail.places(0, unnamed) {
                 carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+                guessed = end;
             }
         }
+        guessed
     }
 
-    /// The parts of a form get spans, and the data of those with secret names are secrets.
-    fn find_in_parts(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
+    /// The parts of a form get spans, and the data of those with secret names are secrets. Returns the same.
+    fn find_in_parts(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) -> u64 {
+        let mut guessed = 0;
         // An answer with such content is no form; it may be an echo, and is hidden as a whole if it must be.
         let boundary = content_type(message).filter(|_| message.role == Role::Request);
-        let Some(boundary) = boundary.as_deref().and_then(parts::boundary) else { return };
+        let Some(boundary) = boundary.as_deref().and_then(parts::boundary) else { return guessed };
         self.carve_parts(message, content, 0, &boundary);
         if message.octets.gap > 0 {
             // Which part the rest begins in stands in what was not kept, and so do parts that may come back.
@@ -140,9 +169,11 @@ impl Mask {
             let unnamed = parts::border(&tail.octets, &boundary, 0).map_or(tail.octets.len(), |(from, _)| from);
             for (start, end) in tail.places(0, unnamed) {
                 carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+                guessed = end;
             }
             self.carve_parts(message, tail, unnamed, &boundary);
         }
+        guessed
     }
 
     fn carve_parts(&mut self, message: &mut Message, content: &Deframed, at: usize, boundary: &[u8]) {

@@ -52,10 +52,13 @@ pub mod replay;
 mod requests;
 mod responses;
 mod shell;
+pub mod sieve;
 pub mod signpost;
 pub mod span;
 pub mod tape;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 mod value;
 mod verdict;
 pub mod watch;

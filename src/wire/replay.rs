@@ -64,3 +64,56 @@ pub(super) fn cuts(request: &Spoken) -> Vec<(usize, Duration)> {
     }
     cuts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::exchange::{Exchange, Name};
+    use super::super::testing::{Call, history};
+    use super::*;
+
+    fn recipe(calls: &[Call<'_>]) -> Result<Recipe, &'static str> {
+        let history = history(calls, true);
+        Recipe::of(Exchange::find(&history, Name { connection: 1, exchange: 1 }).unwrap().request().unwrap())
+    }
+
+    fn millis(recipe: &Recipe) -> Vec<(u128, &[u8])> {
+        recipe.pieces.iter().map(|(gap, octets)| (gap.as_millis(), octets.as_slice())).collect()
+    }
+
+    #[test]
+    fn a_request_has_its_cuts_and_gaps_but_no_long_ones_and_none_too_short() {
+        let recipe = recipe(&[
+            (3, true, b"GET /"),
+            (203, true, b"a HTTP/1.1\r"),
+            (204, true, b"\nHost: a\r\n"),
+            (9_999, true, b"\r\n"),
+        ]);
+        let recipe = recipe.unwrap();
+        assert_eq!(
+            millis(&recipe),
+            [(0, &b"GET /"[..]), (200, b"a HTTP/1.1\r"), (20, b"\nHost: a\r\n"), (2000, b"\r\n")]
+        );
+        assert!(!recipe.ends);
+    }
+
+    #[test]
+    fn one_of_several_in_a_recv_goes_alone() {
+        let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let recipe = recipe(&[(3, true, &ask.repeat(3))]).unwrap();
+        assert_eq!(millis(&recipe), [(0, &ask[..])]);
+    }
+
+    #[test]
+    fn what_was_broken_off_is_broken_off_again() {
+        let recipe = recipe(&[(3, true, b"GET / HT")]).unwrap();
+        assert_eq!((millis(&recipe), recipe.ends), (vec![(0, &b"GET / HT"[..])], true));
+    }
+
+    #[test]
+    fn what_is_hidden_or_was_not_kept_cannot_be_sent() {
+        let secret = b"GET /?token=0123456789 HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert!(recipe(&[(3, true, secret)]).unwrap_err().contains("secret"));
+        let long = [&b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"[..], &[b'x'; 90_000]].concat();
+        assert!(recipe(&[(3, true, &long)]).unwrap_err().contains("kept"));
+    }
+}

@@ -16,6 +16,9 @@ use super::value::Hide;
 use crate::http::Length;
 use crate::http::{Connection, EndOfInput, Event, Fields, Framing, HttpDate, Limits, Method, Next, Refusal, Status};
 
+/// Stands for octets that were not recorded: the machine counts content and never looks at it.
+static UNKNOWN: [u8; 4096] = [0; 4096];
+
 /// What the replay found.
 #[derive(Debug)]
 pub(super) enum Asked {
@@ -107,6 +110,34 @@ impl Requests {
             input.drain(..used);
             self.pending = input;
         }
+    }
+
+    /// So many octets of content came that were not recorded.
+    pub(super) fn skip(&mut self, len: u64, found: &mut impl FnMut(Asked)) {
+        let mut left = len;
+        while left > 0 && !self.shut && self.pending.is_empty() {
+            let some = &UNKNOWN[..usize::try_from(left).unwrap_or(usize::MAX).min(UNKNOWN.len())];
+            let step = self.connection.receive(some);
+            // Framing cannot lie in a gap. Did it, nothing behind would be true.
+            let Event::Content(data) = step.event else { break };
+            if data.len() != step.used {
+                break;
+            }
+            let known = data.len() as u64;
+            self.at += known;
+            left -= known;
+            match &mut self.draft {
+                Some((draft, Framing::Chunked)) => draft.chunk_gap(known),
+                Some((draft, _)) => draft.content_gap(known),
+                None => {}
+            }
+        }
+        if left > 0 {
+            self.at += left;
+            self.shut = true;
+        }
+        // The end of content is found when somebody asks.
+        self.push(&[], found);
     }
 
     /// The client has ended its side.

@@ -5,23 +5,32 @@
 //! Explanations come from replaying the octets through [`crate::http`].
 //!
 //! Never: a lock, a wait, a line of formatting on the loop. A turn's records are handed over as one
-//! batch; if the reader is behind, the batch is dropped and counted, and the next one says so.
+//! batch; if too much waits for the reader, the batch is dropped and counted, and the next one says so.
 //!
-//! The subtle thing: octets that `sendfile` moves never pass through the program. Their record says so
-//! and carries the open file, so that a reader can look at the same octets later.
+//! The subtle things:
+//! - Octets that `sendfile` moves never pass through the program. Their record says so and carries the open
+//!   file, so that a reader can look at the same octets later.
+//! - An upload brings more than any reader can take. What a view would not show of its content is left out
+//!   ([`super::sieve`]), and only its length is recorded.
 
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Octets one turn of a loop may record; beyond it they are counted as dropped. Twice what the reads
-/// of one busy client can bring in a turn.
-pub const BATCH: usize = 2 * 1024 * 1024;
-/// Batches that may wait for the reader.
-const BATCHES: usize = 16;
+use super::sieve::Gap;
+
+/// A batch of this weight is handed over at once, in the middle of a turn.
+const BATCH: usize = 2 * 1024 * 1024;
+/// What may wait for the reader. A `recv` of an upload weighs about 2.5 KiB, so an upload of a gigabyte by
+/// 100 KiB each waits as a whole.
+pub(super) const WAITING: usize = 32 * 1024 * 1024;
+/// Empty batches that are kept to be used again.
+const EMPTY: usize = 16;
+/// What a record weighs besides its octets.
+const RECORD: usize = size_of::<Record>();
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -38,6 +47,13 @@ pub enum What {
     Segments(u32),
     /// One `recv` returned these many octets; 0 is the end of the client's side.
     Received(usize),
+    /// The same, and some of the octets, all of them content, were not recorded.
+    ReceivedInPart {
+        /// How many it returned.
+        len: usize,
+        /// Where those lie that are missing here; from the first to the last, none next to another.
+        gaps: Box<[Gap]>,
+    },
     /// One `send` took these many octets.
     Sent(usize),
     /// One `sendfile` took these many octets of a file.
@@ -74,7 +90,8 @@ pub struct Record {
 pub struct Batch {
     records: Vec<Record>,
     octets: Vec<u8>,
-    /// Records that did not fit, here or in batches before this one.
+    weight: usize,
+    /// Records that were lost between the batch before and this one.
     pub dropped: u64,
 }
 
@@ -83,8 +100,9 @@ impl Batch {
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
         let mut at = 0;
         self.records.iter().map(move |record| {
-            let len = match record.what {
-                What::Received(len) | What::Sent(len) => len,
+            let len = match &record.what {
+                What::Received(len) | What::Sent(len) => *len,
+                What::ReceivedInPart { len, gaps } => len - gaps.iter().map(|gap| gap.len).sum::<usize>(),
                 _ => 0,
             };
             at += len;
@@ -95,6 +113,7 @@ impl Batch {
     fn clear(&mut self) {
         self.records.clear();
         self.octets.clear();
+        self.weight = 0;
         self.dropped = 0;
     }
 }
@@ -104,8 +123,10 @@ impl Batch {
 pub struct Tape {
     start: Instant,
     batch: Batch,
-    full: SyncSender<Batch>,
+    full: Sender<Batch>,
     empty: Receiver<Batch>,
+    /// The weight of all that was handed over and is not read yet.
+    waiting: Arc<AtomicUsize>,
     dropped: u64,
     /// Connections are numbered across all loops.
     connections: Arc<AtomicU64>,
@@ -116,6 +137,7 @@ pub struct Tape {
 pub struct Reel {
     full: Receiver<Batch>,
     empty: SyncSender<Batch>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The loop is gone, and all it recorded has been read.
@@ -125,11 +147,13 @@ pub struct Over;
 /// A tape whose moments count from `start` and whose connections get their numbers from
 /// `connections`, and its reading end.
 pub fn tape(start: Instant, connections: Arc<AtomicU64>) -> (Tape, Reel) {
-    let (full, read) = sync_channel(BATCHES);
-    let (give_back, empty) = sync_channel(BATCHES);
+    let (full, read) = channel();
+    let (give_back, empty) = sync_channel(EMPTY);
+    let waiting = Arc::<AtomicUsize>::default();
+    let theirs = Arc::clone(&waiting);
     (
-        Tape { start, batch: Batch::default(), full, empty, dropped: 0, connections },
-        Reel { full: read, empty: give_back },
+        Tape { start, batch: Batch::default(), full, empty, waiting, dropped: 0, connections },
+        Reel { full: read, empty: give_back, waiting: theirs },
     )
 }
 
@@ -141,12 +165,34 @@ impl Tape {
 
     /// Records what happened on a connection; `octets` belong to [`What::Received`] and [`What::Sent`].
     pub fn record(&mut self, connection: u64, now: Instant, what: What, octets: &[u8]) {
-        if self.batch.octets.len() + octets.len() > BATCH {
-            self.dropped += 1;
-            return;
-        }
         self.batch.octets.extend_from_slice(octets);
-        self.batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), what });
+        self.push(connection, now, what, octets.len());
+    }
+
+    /// Records what a `recv` returned, without what lies in the gaps.
+    pub fn record_received(&mut self, connection: u64, now: Instant, octets: &[u8], gaps: Vec<Gap>) {
+        if gaps.is_empty() {
+            return self.record(connection, now, What::Received(octets.len()), octets);
+        }
+        let before = self.batch.octets.len();
+        let mut place = 0;
+        for gap in &gaps {
+            self.batch.octets.extend_from_slice(&octets[place..gap.at]);
+            place = gap.at + gap.len;
+        }
+        self.batch.octets.extend_from_slice(&octets[place..]);
+        let weight = self.batch.octets.len() - before + size_of_val(&*gaps);
+        let what = What::ReceivedInPart { len: octets.len(), gaps: gaps.into() };
+        self.push(connection, now, what, weight);
+    }
+
+    fn push(&mut self, connection: u64, now: Instant, what: What, weight: usize) {
+        let batch = &mut self.batch;
+        batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), what });
+        batch.weight += RECORD + weight;
+        if batch.weight >= BATCH {
+            self.hand_over();
+        }
     }
 
     /// Hands this turn's records to the reader.
@@ -154,27 +200,28 @@ impl Tape {
         if self.batch.records.is_empty() && self.dropped == 0 {
             return;
         }
+        let weight = self.batch.weight;
+        if self.waiting.load(Ordering::Relaxed) + weight > WAITING {
+            return self.lose();
+        }
         let fresh = self.empty.try_recv().unwrap_or_default();
         let mut batch = std::mem::replace(&mut self.batch, fresh);
         batch.dropped = self.dropped;
-        match self.full.try_send(batch) {
+        self.waiting.fetch_add(weight, Ordering::Relaxed);
+        match self.full.send(batch) {
             Ok(()) => self.dropped = 0,
+            // Nobody reads any more.
             Err(error) => {
-                use std::sync::mpsc::TrySendError::{Disconnected, Full};
-                let (Full(mut batch) | Disconnected(mut batch)) = error;
-                self.dropped += batch.records.len() as u64;
-                batch.clear();
-                self.batch = batch;
+                self.waiting.fetch_sub(weight, Ordering::Relaxed);
+                self.batch = error.0;
+                self.lose();
             }
         }
     }
-}
 
-#[cfg(test)]
-impl Tape {
-    /// Whether nothing is waiting to be said as dropped.
-    pub(super) fn is_heard(&self) -> bool {
-        self.dropped == 0
+    fn lose(&mut self) {
+        self.dropped += self.batch.records.len() as u64;
+        self.batch.clear();
     }
 }
 
@@ -193,7 +240,7 @@ impl Reel {
     /// [`Over`].
     pub fn draw(&self, patience: Duration) -> Result<Option<Batch>, Over> {
         match self.full.recv_timeout(patience) {
-            Ok(batch) => Ok(Some(batch)),
+            Ok(batch) => Ok(Some(self.weighed(batch))),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Over),
         }
@@ -201,7 +248,13 @@ impl Reel {
 
     /// The next batch; `None` when the loop is gone, or nothing came within `patience`.
     pub fn next(&self, patience: Duration) -> Option<Batch> {
-        self.full.recv_timeout(patience).ok()
+        self.full.recv_timeout(patience).ok().map(|batch| self.weighed(batch))
+    }
+
+    /// A batch that waits no more.
+    fn weighed(&self, batch: Batch) -> Batch {
+        self.waiting.fetch_sub(batch.weight, Ordering::Relaxed);
+        batch
     }
 
     /// Gives a batch back, so that its buffers are used again.
@@ -235,32 +288,70 @@ mod tests {
     fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
         let now = Instant::now();
         let (mut tape, reel) = tape(now, Arc::default());
-        for _ in 0..BATCHES + 5 {
-            tape.record(1, now, What::Sent(1), b"x");
-            tape.hand_over();
+        let octets = vec![0; BATCH - RECORD];
+        for _ in 0..WAITING / BATCH + 5 {
+            tape.record(1, now, What::Sent(octets.len()), &octets);
         }
         let (mut seen, mut dropped) = (0, 0);
         while let Some(batch) = reel.next(Duration::ZERO) {
             seen += batch.iter().count();
             dropped += batch.dropped;
         }
-        assert_eq!((seen, dropped), (BATCHES, 0));
+        assert_eq!((seen, dropped), (WAITING / BATCH, 0));
         tape.record(1, now, What::Sent(1), b"x");
         tape.hand_over();
         assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 5);
-        for _ in 0..=BATCHES {
-            tape.record(1, now, What::Sent(1), b"x");
-            tape.hand_over();
+        for _ in 0..=WAITING / BATCH {
+            tape.record(1, now, What::Sent(octets.len()), &octets);
         }
         while reel.next(Duration::ZERO).is_some() {}
         tape.hand_over();
         assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
         assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Ok(true));
-        tape.record(1, now, What::Sent(BATCH + 1), &vec![0; BATCH + 1]);
+        tape.record(1, now, What::Sent(WAITING), &vec![0; WAITING]);
         tape.record(1, now, What::Sent(1), b"y");
         tape.hand_over();
-        assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1);
+        assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
         drop(tape);
         assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Err(Over));
+    }
+
+    #[test]
+    fn an_upload_that_nobody_reads_waits_whole_in_bounded_memory() {
+        let now = Instant::now();
+        let (mut tape, reel) = tape(now, Arc::default());
+        let (turns, len) = (16 * 1024, 64 * 1024);
+        let octets = vec![7; len];
+        let gap = Gap { at: 2, len: len - 2 - 1000 };
+        for _ in 0..turns {
+            tape.record_received(1, now, &octets, vec![gap]);
+            tape.hand_over();
+        }
+        let (mut seen, mut held) = (0, 0);
+        while let Some(batch) = reel.next(Duration::ZERO) {
+            assert_eq!(batch.dropped, 0);
+            for (record, octets) in batch.iter() {
+                assert!(
+                    matches!(&record.what, What::ReceivedInPart { len: all, gaps } if *all == len && **gaps == [gap])
+                );
+                seen += 1;
+                held += octets.len();
+            }
+            reel.give_back(batch);
+        }
+        assert_eq!((seen, held), (turns, turns * 1002), "a gibibyte");
+    }
+
+    #[test]
+    fn gaps_leave_the_octets_around_them_in_their_order() {
+        let now = Instant::now();
+        let (mut tape, reel) = tape(now, Arc::default());
+        let gaps = vec![Gap { at: 0, len: 2 }, Gap { at: 4, len: 3 }, Gap { at: 8, len: 1 }];
+        tape.record_received(1, now, b"0123456789", gaps);
+        tape.record_received(1, now, b"abc", Vec::new());
+        tape.hand_over();
+        let batch = reel.next(Duration::ZERO).unwrap();
+        let got: Vec<_> = batch.iter().map(|(_, octets)| octets).collect();
+        assert_eq!(got, [&b"2379"[..], b"abc"]);
     }
 }

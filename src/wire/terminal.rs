@@ -95,10 +95,10 @@ impl Terminal {
                 }
                 out.push('\n');
             }
-            Event::Lost(events) => {
+            Event::Lost { events, open } => {
                 self.speaker = None;
                 let dots = if self.style.ascii { "..." } else { "…" };
-                self.put(out, style::MARK, &format!("{dots} {} not shown", count(*events, "event")));
+                self.put(out, style::MARK, &format!("{dots} {}", line::lost(*events, *open)));
                 out.push('\n');
             }
         }

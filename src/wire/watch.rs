@@ -4,7 +4,8 @@
 //! tapes drop records and count them, and the view says how many.
 //!
 //! The subtle thing: after records were dropped nobody knows of which connections they were. What is
-//! open then is told no further, since octets with a hole in them would be explained wrongly.
+//! open then is told no further, since octets with a hole in them would be explained wrongly; only its end
+//! is told, if that was not dropped too.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -12,11 +13,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::annotate::Manner;
 use super::event::{Event, Told};
-use super::live::Live;
+use super::live::{Live, closed};
 use super::tape::{Batch, Reel, What};
 
 /// How long the thread sleeps when nothing happens: a person does not notice it.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Connections told no further whose ends are waited for. Those of which the end was dropped stay until there are
+/// so many of them.
+const LOST: usize = 4096;
+
+/// The connections of one loop.
+#[derive(Debug)]
+struct Loop {
+    reel: Reel,
+    lives: BTreeMap<u64, Live>,
+    /// Those told no further, and when they were accepted.
+    lost: BTreeMap<u64, Duration>,
+}
 
 /// The connections of one server.
 #[derive(Debug)]
@@ -24,27 +38,28 @@ pub struct Watch {
     manner: Manner,
     /// Since 1970, of the moment from which the tapes count.
     began: Duration,
-    reels: Vec<(Reel, BTreeMap<u64, Live>)>,
+    loops: Vec<Loop>,
 }
 
 impl Watch {
     /// Of reels whose tapes began to count at `began`.
     pub fn new(reels: Vec<Reel>, began: SystemTime, manner: Manner) -> Watch {
         let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Watch { manner, began, reels: reels.into_iter().map(|reel| (reel, BTreeMap::new())).collect() }
+        let fresh = |reel| Loop { reel, lives: BTreeMap::new(), lost: BTreeMap::new() };
+        Watch { manner, began, loops: reels.into_iter().map(fresh).collect() }
     }
 
     /// Tells everything that happens until the server is gone, or `tell` breaks off. It is called with
     /// the events of a batch.
     pub fn run(mut self, mut tell: impl FnMut(&[Told]) -> ControlFlow<()>) {
         let mut events = Vec::new();
-        while !self.reels.is_empty() {
+        while !self.loops.is_empty() {
             let mut idle = true;
             let mut next = 0;
-            while next < self.reels.len() {
+            while next < self.loops.len() {
                 // Only one of them is waited for, and only when none had anything.
-                match self.reels[next].0.draw(Duration::ZERO) {
-                    Err(_) => drop(self.reels.remove(next)),
+                match self.loops[next].reel.draw(Duration::ZERO) {
+                    Err(_) => drop(self.loops.remove(next)),
                     Ok(None) => next += 1,
                     Ok(Some(batch)) => {
                         idle = false;
@@ -54,8 +69,8 @@ impl Watch {
                 }
             }
             if idle
-                && let Some((reel, _)) = self.reels.first()
-                && let Ok(Some(batch)) = reel.draw(PATIENCE)
+                && let Some(first) = self.loops.first()
+                && let Ok(Some(batch)) = first.reel.draw(PATIENCE)
             {
                 self.batch(0, batch, &mut events);
             }
@@ -69,26 +84,31 @@ impl Watch {
     }
 
     fn batch(&mut self, at: usize, batch: Batch, out: &mut Vec<Told>) {
-        let (reel, lives) = &mut self.reels[at];
-        let holed = batch.dropped > 0;
-        if holed {
-            lives.clear();
-            out.push(Told { connection: 0, at: Duration::ZERO, event: Event::Lost(batch.dropped) });
+        let Loop { reel, lives, lost } = &mut self.loops[at];
+        if batch.dropped > 0 {
+            let lost_event = Event::Lost { events: batch.dropped, open: lives.len() };
+            out.push(Told { connection: 0, at: Duration::ZERO, event: lost_event });
+            lost.extend(std::mem::take(lives).iter().map(|(&connection, live)| (connection, live.accepted())));
+            while lost.len() > LOST {
+                lost.pop_first();
+            }
         }
         for (record, octets) in batch.iter() {
+            let connection = record.connection;
             if let What::Accepted { .. } = record.what {
-                let live = Live::new(record.connection, record.at, self.began, &self.manner);
-                lives.insert(record.connection, live);
+                lives.insert(connection, Live::new(connection, record.at, self.began, &self.manner));
             }
-            if let Some(live) = lives.get_mut(&record.connection)
+            if let Some(live) = lives.get_mut(&connection)
                 && !live.record(record, octets, out)
             {
-                lives.remove(&record.connection);
+                lives.remove(&connection);
             }
-        }
-        if holed {
-            // The hole may lie in the middle of this batch.
-            lives.clear();
+            if let What::Closed { reason, .. } = record.what
+                && let Some(accepted) = lost.remove(&connection)
+            {
+                let at = record.at.saturating_sub(accepted);
+                out.push(Told { connection, at, event: closed(reason, 0, 0) });
+            }
         }
         reel.give_back(batch);
     }
@@ -96,7 +116,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tape::tape;
+    use super::super::tape::{WAITING, tape};
     use super::super::value::Hide;
     use super::*;
     use crate::http::Limits;
@@ -108,47 +128,33 @@ mod tests {
         let (mut tape, reel) = tape(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();
         let accepted = What::Accepted { peer, local: peer };
-        tape.record(1, now, accepted.clone(), b"");
-        tape.record(1, now, What::Received(5), b"GET /");
+        let closed = What::Closed { reason: "NeverSpoke", sentence: "" };
+        for connection in [1, 2] {
+            tape.record(connection, now, accepted.clone(), b"");
+            tape.record(connection, now, What::Received(5), b"GET /");
+        }
         tape.hand_over();
+        // More than may ever wait.
+        tape.record(1, now, What::Received(WAITING), &vec![b'a'; WAITING]);
+        tape.record(1, now, What::Received(5), b"GET /");
+        tape.record(3, now, accepted, b"");
+        tape.record(1, now, closed.clone(), b"");
+        tape.record(3, now, closed, b"");
+        drop(tape);
         let mut told: Vec<String> = Vec::new();
         let watch = Watch::new(vec![reel], SystemTime::now(), Manner::live(Limits::default(), Hide::default()));
-        // More than the reader may leave behind, then one that says so.
-        for _ in 0..20 {
-            tape.record(1, now, What::Received(5), b"GET /");
-            tape.hand_over();
-        }
-        let handle = std::thread::spawn(move || {
-            watch.run(|events| {
-                told.extend(events.iter().map(|told| match &told.event {
-                    Event::Lost(lost) => format!("lost {lost}"),
-                    Event::Accepted { .. } => format!("accepted {}", told.connection),
-                    Event::Closed { .. } => format!("closed {}", told.connection),
-                    _ => "talk".into(),
-                }));
-                ControlFlow::Continue(())
-            });
-            told
+        watch.run(|events| {
+            told.extend(events.iter().map(|told| match &told.event {
+                Event::Lost { events, open } => format!("lost {events}, {open} open"),
+                Event::Accepted { .. } => format!("accepted {}", told.connection),
+                Event::Closed { .. } => format!("closed {}", told.connection),
+                _ => format!("talk {}", told.connection),
+            }));
+            ControlFlow::Continue(())
         });
-        // Until the reader has made room for all of a connection, the next one is dropped as well.
-        let mut last = 2;
-        loop {
-            last += 1;
-            tape.record(last, now, accepted.clone(), b"");
-            tape.record(last, now, What::Closed { reason: "NeverSpoke", sentence: "" }, b"");
-            tape.hand_over();
-            if tape.is_heard() {
-                break;
-            }
-            std::thread::yield_now();
-        }
-        drop(tape);
-        let told = handle.join().unwrap();
-        assert_eq!(told.first().map(String::as_str), Some("accepted 1"));
-        assert!(told.iter().any(|line| line.starts_with("lost ")), "{told:?}");
-        let expected = [format!("accepted {last}"), format!("closed {last}")];
-        assert_eq!(&told[told.len() - 2..], expected, "{told:?}");
-        assert!(!told.contains(&"closed 1".to_string()));
+        let expected =
+            ["accepted 1", "talk 1", "accepted 2", "talk 2", "lost 1, 2 open", "accepted 3", "closed 1", "closed 3"];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Traced {
         let end = Instant::now() + PATIENCE;
         loop {
             let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_pid())).unwrap();
-            if matches!(stat[stat.rfind(')').unwrap() + 2..].as_bytes()[0], b'T' | b't') {
+            if matches!(stat.as_bytes()[stat.rfind(')').unwrap() + 2], b'T' | b't') {
                 return;
             }
             assert!(Instant::now() < end, "it does not stop");

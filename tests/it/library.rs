@@ -131,7 +131,7 @@ impl Library {
                     self.lives[at].get_or_insert_with(fresh).record(record, octets, &mut self.stories[at].told);
                     let story = &mut self.stories[at];
                     match &record.what {
-                        What::Received(count) => story.received.push(*count),
+                        What::Received(len) | What::ReceivedInPart { len, .. } => story.received.push(*len),
                         What::Sent(_) => story.sent.push(octets.to_vec()),
                         What::SentFile { len, .. } => story.sent.push(format!("[{len} of a file]").into_bytes()),
                         What::Closed { reason, sentence } => story.end = Some((reason, sentence.to_string())),

@@ -41,4 +41,5 @@ mod segments;
 mod streams;
 mod traced;
 mod unlost;
+mod uploads;
 mod write;

@@ -92,7 +92,7 @@ fn every_row_is_exact_to_the_octet() {
         ("GET", "drip?n=3&gap=0", "", ok(3, "", "abc")),
         ("GET", "split?gap=0", "", ok(91, "", pieces)),
         ("GET", "wait/0", "", plain("200 OK", "0 ms of silence stood before the head.\n")),
-        ("GET", "utf8", "", ok(10, "X-Characters: 4\r\nX-Octets: 10\r\n", "é汉😀a")),
+        ("GET", "utf8", "", ok(10, "X-Characters: 4\r\nX-Bytes: 10\r\n", "é汉😀a")),
         ("GET", "method", "", plain("200 OK", "GET works here, and so does OPTIONS. Try POST.\n")),
         (
             "OPTIONS",

@@ -202,3 +202,17 @@ fn a_file_that_grows_while_sent_ends_where_it_was_promised() {
     assert!(got == content);
     client.end();
 }
+
+#[test]
+fn a_long_range_begins_with_the_right_octet_wherever_a_page_begins() {
+    let folder = Folder::new();
+    let content = folder.pattern("long.bin", 200_000);
+    let server = Server::start(&folder, &[]);
+    for first in [0, 1, 4095, 4096, 4097, 8191, 65_535, 99_999, 183_000] {
+        for last in [first + 16_384, first + 16_999, 199_999] {
+            let last = last.min(199_999);
+            let answer = get(&server, "/long.bin", &format!("Range: bytes={first}-{last}\r\n"));
+            assert!(answer.assert_status(206).body == content[first..=last], "{first}-{last}");
+        }
+    }
+}

@@ -1,1 +1,334 @@
-//! Tests.
+//! Who may ask, and what each row answers, without a socket.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::annotate::Manner;
+use super::super::live::Live;
+use super::super::tape::{Record, What};
+use super::super::value::Hide;
+use super::*;
+use crate::http::{Connection, Event, Limits};
+use crate::service::{Body, Outcome};
+
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
+/// A view of a history with one connection: `exchanges` are what went in and out.
+struct Fixture {
+    browser: Browser,
+    history: Arc<History>,
+    replays: Arc<AtomicUsize>,
+}
+
+fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
+    let history = Arc::new(History::new(1 << 20));
+    let peer: SocketAddr = ([127, 0, 0, 1], 50_000).into();
+    let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &Manner::live(Limits::default(), Hide::default()));
+    let mut out = Vec::new();
+    let mut tell = |what, octets: &[u8]| {
+        live.record(&Record { connection: 1, at: Duration::from_millis(5), what }, octets, &mut out);
+    };
+    tell(What::Accepted { peer, local: peer }, b"");
+    for (asked, answered) in exchanges {
+        tell(What::Received(asked.len()), asked);
+        tell(What::Sent(answered.len()), answered);
+    }
+    history.push(&out);
+    let replays = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&replays);
+    let replayer = move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(7))
+    };
+    let main = ([127, 0, 0, 1], 8080).into();
+    let facts = Facts { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false };
+    Fixture { browser: Browser::new(Arc::clone(&history), facts, Box::new(replayer)), history, replays }
+}
+
+impl Fixture {
+    fn send(&mut self, octets: &str, content: &[u8]) -> Response {
+        let mut connection = Connection::new(Limits::default());
+        let Event::Request(request, _) = connection.receive(octets.as_bytes()).event else { panic!("{octets}") };
+        let visit = crate::service::testing::visit("127.0.0.1", 0);
+        match self.browser.answer(&request, &visit) {
+            Answer::Now(response) => response,
+            Answer::Blocking(_, job) => {
+                let Outcome::Response(response) = job() else { panic!("{octets}") };
+                response
+            }
+            Answer::Collect { then, .. } => then(content.to_vec()),
+            _ => panic!("{octets}"),
+        }
+    }
+
+    /// With everything a page sends.
+    fn ask(&mut self, method: &str, target: &str, content: &str) -> Response {
+        let length = if content.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", content.len()) };
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nSec-Fetch-Site: same-origin\r\n{KEY_FIELD}: {KEY}\r\n{length}\r\n"
+        );
+        self.send(&head, content.as_bytes())
+    }
+}
+
+fn octets(response: &Response) -> Vec<u8> {
+    match response.body() {
+        Body::Octets(octets) => octets.to_vec(),
+        Body::Empty => Vec::new(),
+        body => panic!("{body:?}"),
+    }
+}
+
+fn json(response: &Response) -> Value {
+    serde_json::from_slice(&octets(response)).unwrap()
+}
+
+fn field(response: &Response, name: &str) -> Option<String> {
+    response.fields().get(name).map(|value| String::from_utf8(value.to_vec()).unwrap())
+}
+
+const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+#[test]
+fn only_the_exact_names_of_this_listener_are_answered() {
+    let mut fixture = fixture(&[]);
+    for (host, status) in [
+        ("127.0.0.1:8081", 200),
+        ("localhost:8081", 200),
+        ("LOCALHOST:8081", 200),
+        ("[::1]:8081", 200),
+        ("127.0.0.1", 403),
+        ("127.0.0.1:8080", 403),
+        ("127.0.0.1:18081", 403),
+        ("localhost", 403),
+        ("localhost.:8081", 403),
+        ("localhost.evil.test:8081", 403),
+        ("evil.test:8081", 403),
+        ("127.0.0.1.evil.test:8081", 403),
+        ("0.0.0.0:8081", 403),
+        ("127.1:8081", 403),
+        ("", 403),
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{KEY_FIELD}: {KEY}\r\n\r\n");
+        assert_eq!(fixture.send(&head, b"").status().code(), status, "{host}");
+        let head = format!("GET /api/notes HTTP/1.1\r\nHost: {host}\r\n{KEY_FIELD}: {KEY}\r\n\r\n");
+        assert_eq!(fixture.send(&head, b"").status().code(), status, "{host}");
+    }
+    assert_eq!(fixture.send("GET / HTTP/1.0\r\n\r\n", b"").status().code(), 403);
+    let absolute = "GET http://127.0.0.1:8081/ HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+    assert_eq!(fixture.send(absolute, b"").status().code(), 403);
+    assert_eq!(fixture.send("OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1:8081\r\n\r\n", b"").status().code(), 403);
+}
+
+#[test]
+fn the_api_is_for_whoever_has_the_key_and_comes_from_its_own_page() {
+    let mut fixture = fixture(&[(ASK, ANSWER)]);
+    let longer = format!("{KEY}A");
+    for (fields, status) in [
+        (String::new(), 401),
+        (format!("{KEY_FIELD}: \r\n"), 401),
+        (format!("{KEY_FIELD}: {}\r\n", &KEY[1..]), 401),
+        (format!("{KEY_FIELD}: {longer}\r\n"), 401),
+        (format!("{KEY_FIELD}: {}B\r\n", &KEY[1..]), 401),
+        (format!("{KEY_FIELD}: {KEY}\r\n{KEY_FIELD}: {KEY}\r\n"), 401),
+        (format!("Cookie: {KEY_FIELD}={KEY}\r\n"), 401),
+        (format!("{KEY_FIELD}: {KEY}\r\nSec-Fetch-Site: same-site\r\n"), 403),
+        (format!("{KEY_FIELD}: {KEY}\r\nSec-Fetch-Site: cross-site\r\n"), 403),
+        (format!("{KEY_FIELD}: {KEY}\r\nSec-Fetch-Site: none\r\n"), 200),
+        (format!("{KEY_FIELD}: {KEY}\r\n"), 200),
+    ] {
+        for (line, found) in [("GET /api/conn/1", 200), ("POST /api/replay/1.1", 200), ("GET /%61pi/conn/1", 200)] {
+            let head = format!("{line} HTTP/1.1\r\nHost: 127.0.0.1:8081\r\n{fields}\r\n");
+            let response = fixture.send(&head, b"");
+            let expected = if status == 200 { found } else { status };
+            assert_eq!(response.status().code(), expected, "{head}");
+            assert!(status == 200 || !String::from_utf8(octets(&response)).unwrap().contains("Host"), "{head}");
+        }
+    }
+    assert_eq!(fixture.replays.load(Ordering::Relaxed), 2, "only those with the key");
+    let in_query = format!("GET /api/conn/1?k={KEY} HTTP/1.1\r\nHost: 127.0.0.1:8081\r\n\r\n");
+    assert_eq!(fixture.send(&in_query, b"").status().code(), 401);
+    let preflight = "OPTIONS /api/replay/1.1 HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nOrigin: http://evil.test\r\n\
+                     Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-wire-key\r\n\r\n";
+    let response = fixture.send(preflight, b"");
+    assert_eq!((response.status().code(), field(&response, "access-control-allow-origin")), (401, None));
+}
+
+#[test]
+fn every_response_says_that_nothing_may_be_made_of_it() {
+    let mut fixture = fixture(&[(ASK, ANSWER)]);
+    for (method, target) in [
+        ("GET", "/"),
+        ("GET", "/wire.js"),
+        ("GET", "/nope"),
+        ("GET", "/api/conn/1"),
+        ("DELETE", "/api/conn/1"),
+        ("TRACE", "/"),
+    ] {
+        let response = fixture.ask(method, target, "");
+        assert_eq!(field(&response, "content-security-policy").as_deref(), Some(POLICY), "{method} {target}");
+        assert_eq!(field(&response, "x-content-type-options").as_deref(), Some("nosniff"));
+        assert_eq!(field(&response, "referrer-policy").as_deref(), Some("no-referrer"));
+        assert_eq!(field(&response, "cache-control").as_deref(), Some("no-store"));
+        assert_eq!(field(&response, "cross-origin-resource-policy").as_deref(), Some("same-origin"));
+        assert_eq!(field(&response, "access-control-allow-origin"), None);
+    }
+    let refused = fixture.send("GET / HTTP/1.1\r\nHost: evil\r\n\r\n", b"");
+    assert_eq!(field(&refused, "content-security-policy").as_deref(), Some(POLICY));
+}
+
+#[test]
+fn the_page_is_three_files_of_the_program() {
+    let mut fixture = fixture(&[]);
+    for (target, media_type, text) in [
+        ("/", "text/html; charset=utf-8", include_str!("../../pages/wire.html")),
+        ("/wire.css", "text/css; charset=utf-8", include_str!("../../pages/wire.css")),
+        ("/wire.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire.js")),
+    ] {
+        let response = fixture.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost:8081\r\n\r\n"), b"");
+        assert_eq!(field(&response, "content-type").as_deref(), Some(media_type));
+        assert_eq!(octets(&response), text.as_bytes());
+        assert!(!text.contains(KEY) && !text.contains("innerHTML"), "{target}");
+    }
+}
+
+#[test]
+fn rows_answer_what_is_kept_and_404_for_what_is_not() {
+    let mut fixture = fixture(&[(ASK, ANSWER), (b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", ANSWER)]);
+    let connection = json(&fixture.ask("GET", "/api/conn/1", ""));
+    let events: Vec<&str> = connection.as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["accepted", "recv", "request", "response", "recv", "request", "response"]);
+    assert_eq!(connection[6]["seq"], 7);
+    let raw = fixture.ask("GET", "/api/ex/1.2/request", "");
+    assert_eq!(octets(&raw), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(field(&raw, "content-disposition").as_deref(), Some("attachment; filename=\"c1.2-request.bin\""));
+    assert_eq!(octets(&fixture.ask("GET", "/api/ex/1.1/response", "")), ANSWER);
+    assert_eq!(octets(&fixture.ask("GET", "/api/conn/1/out", "")), ANSWER.repeat(2));
+    assert_eq!(octets(&fixture.ask("GET", "/api/conn/1/in", "")).len(), 2 * ASK.len());
+    assert_eq!(json(&fixture.ask("POST", "/api/replay/1.1", "")), serde_json::json!({"connection": 7}));
+    for target in [
+        "/api/conn/2",
+        "/api/conn/x",
+        "/api/conn/-1",
+        "/api/conn/2/in",
+        "/api/ex/1.3/request",
+        "/api/ex/1/request",
+        "/api/ex/2.1/curl",
+        "/api/har?ids=1.x",
+        "/api/ex/1.1/other",
+        "/api/",
+        "/api/conn/1/in/x",
+    ] {
+        assert_eq!(fixture.ask("GET", target, "").status().code(), 404, "{target}");
+    }
+    assert_eq!(fixture.ask("POST", "/api/replay/9.9", "").status().code(), 404);
+    assert_eq!(fixture.ask("GET", "/api/replay/1.1", "").status().code(), 405);
+}
+
+#[test]
+fn octets_that_were_not_kept_are_said_to_be_missing() {
+    let body = vec![b'x'; 100_000];
+    let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".to_vec(), body].concat();
+    let mut fixture = fixture(&[(ASK, &answer)]);
+    let raw = fixture.ask("GET", "/api/ex/1.1/response", "");
+    let kept = octets(&raw).len() as u64;
+    assert_eq!(field(&raw, "x-wire-gap"), Some(format!("{}+{}", 43 + 2048, answer.len() as u64 - kept)));
+}
+
+#[test]
+fn notes_have_every_kind_and_a_place_to_read_on() {
+    let mut fixture = fixture(&[]);
+    let response = fixture.ask("GET", "/api/notes", "");
+    assert_eq!(field(&response, "cache-control").as_deref(), Some("private, max-age=600"));
+    let notes = json(&response);
+    assert_eq!(notes["kinds"][0], "method");
+    let host = notes["notes"].as_object().unwrap().values().find(|note| note["name"] == "field/host").unwrap();
+    assert_eq!(host["link"], "https://www.rfc-editor.org/rfc/rfc9110.html#section-7.2");
+    assert!(notes["notes"].as_object().unwrap().len() > 150);
+}
+
+#[test]
+fn pause_takes_one_word_and_clear_none() {
+    let mut fixture = fixture(&[(ASK, ANSWER)]);
+    assert_eq!(fixture.ask("POST", "/api/pause", "{\"paused\":true}").status().code(), 204);
+    assert!(fixture.history.extent().paused);
+    for wrong in ["", "{}", "true", "{\"paused\":1}", "{\"paused\":"] {
+        assert_eq!(fixture.ask("POST", "/api/pause", wrong).status().code(), 400, "{wrong}");
+    }
+    assert_eq!(fixture.ask("POST", "/api/pause", "{\"paused\":false}").status().code(), 204);
+    assert!(!fixture.history.extent().paused);
+    assert_eq!(fixture.ask("POST", "/api/clear", "").status().code(), 204);
+    assert!(fixture.history.connections().is_empty());
+}
+
+/// The lines of a stream up to what is there now.
+fn lines(response: Response, count: usize) -> Vec<Value> {
+    let (_, _, Body::Stream(mut source)) = response.into_parts() else { panic!("no stream") };
+    let mut lines: Vec<Value> = Vec::new();
+    while lines.len() < count {
+        let text = String::from_utf8(source.next().unwrap()).unwrap();
+        assert!(text.is_ascii());
+        lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+    }
+    lines
+}
+
+#[test]
+fn a_stream_begins_where_its_reader_stopped_or_says_that_it_cannot() {
+    let mut fixture = fixture(&[(ASK, ANSWER)]);
+    for (query, reset, first) in [
+        ("", false, 1),
+        ("?since=0", false, 1),
+        ("?since=2", false, 3),
+        ("?since=2&run=run1", false, 3),
+        ("?since=2&run=run0", true, 1),
+        ("?since=99", true, 1),
+        ("?since=x", false, 1),
+    ] {
+        let response = fixture.ask("GET", &format!("/api/events{query}"), "");
+        assert_eq!(field(&response, "content-type").as_deref(), Some("application/x-ndjson"));
+        let lines = lines(response, 2);
+        assert_eq!(lines[0]["event"], "hello", "{query}");
+        assert_eq!((lines[0]["run"].as_str(), lines[0]["main"].as_str()), (Some("run1"), Some("127.0.0.1:8080")));
+        assert_eq!(lines[0]["kept"], serde_json::json!({"first_seq": 1, "last_seq": 4, "connections": 1}));
+        assert_eq!((lines[0]["reset"] == true, lines[1]["seq"].as_u64()), (reset, Some(first)), "{query}");
+    }
+}
+
+#[test]
+fn streams_have_seats_and_give_them_back() {
+    let mut fixture = fixture(&[]);
+    let mut open: Vec<Response> = (0..stream::STREAMS).map(|_| fixture.ask("GET", "/api/events", "")).collect();
+    assert!(open.iter().all(|response| response.status() == Status::OK));
+    assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 503);
+    assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 503, "who was refused took no seat");
+    open.pop();
+    assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 200);
+}
+
+#[test]
+fn a_stream_ends_with_the_server() {
+    let mut fixture = fixture(&[]);
+    let (_, _, Body::Stream(mut source)) = fixture.ask("GET", "/api/events", "").into_parts() else { panic!() };
+    fixture.history.end();
+    let mut told = Vec::new();
+    while let Some(text) = source.next() {
+        told.push(text);
+    }
+    assert_eq!(told.len(), 2, "hello, and what was kept");
+}
+
+#[test]
+fn a_hidden_secret_is_not_sent_again() {
+    let secret: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer canary-value\r\n\r\n";
+    let mut fixture = fixture(&[(secret, ANSWER)]);
+    let response = fixture.ask("POST", "/api/replay/1.1", "");
+    assert_eq!((response.status().code(), fixture.replays.load(Ordering::Relaxed)), (409, 0));
+    assert!(json(&response)["why"].as_str().unwrap().contains("secret"));
+    let curl = String::from_utf8(octets(&fixture.ask("GET", "/api/ex/1.1/curl", ""))).unwrap();
+    assert!(curl.contains("Authorization: Bearer ************") && !curl.contains("canary"), "{curl}");
+}

@@ -57,14 +57,14 @@ pub(super) const KINDS: [Kind; 8] = [
     Kind {
         path: "/.try/broken/long-length?yes",
         name: "long-length",
-        fault: "Content-Length says 100, 33 octets come",
+        fault: "Content-Length says 100, 33 bytes come",
         curl: "waits, then error 18",
         chromium: "shows 33, then ERR_CONTENT_LENGTH_MISMATCH",
     },
     Kind {
         path: "/.try/broken/short-length?yes",
         name: "short-length",
-        fault: "Content-Length says 11, 33 octets come",
+        fault: "Content-Length says 11, 33 bytes come",
         curl: "takes 11, drops the rest",
         chromium: "takes 11, drops the rest",
     },
@@ -72,7 +72,7 @@ pub(super) const KINDS: [Kind; 8] = [
         path: "/.try/broken/two-lengths?yes",
         name: "two-lengths",
         fault: "two Content-Length lines that differ",
-        curl: "takes the last one: 11 octets",
+        curl: "takes the last one: 11 bytes",
         chromium: "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH",
     },
     Kind {

@@ -42,7 +42,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "/.try/echo",
                 "-d 'name=Ada'",
                 "/.try/echo",
-                "The octets of your request, head and content, as they came. ?body: the content alone; ?text: as text, for browsers. Any method.",
+                "The bytes of your request, head and content, as they came. ?body: the content alone; ?text: as text, for browsers. Any method.",
             ),
             entry(
                 "/.try/form",
@@ -99,8 +99,8 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         title: "Where a message ends",
         entries: &[
-            entry("/.try/length/N", "-i", "/.try/length/40", "So many octets and their Content-Length."),
-            entry("/.try/utf8", "-i", "/.try/utf8", "4 characters, 10 octets."),
+            entry("/.try/length/N", "-i", "/.try/length/40", "So many bytes and their Content-Length."),
+            entry("/.try/utf8", "-i", "/.try/utf8", "4 characters, 10 bytes."),
             entry(
                 "/.try/chunked",
                 "--raw",
@@ -112,7 +112,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "/.try/cut",
                 "-i",
                 "/.try/cut?send=20&of=100&how=fin",
-                "Announces 100 octets, sends 20, then FIN; how=rst: a reset.",
+                "Announces 100 bytes, sends 20, then FIN; how=rst: a reset.",
             ),
             entry("/.try/broken/", "-i", "/.try/broken/", "Eight answers that are wrong on purpose, and who notices."),
         ],
@@ -120,7 +120,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         title: "Time",
         entries: &[
-            entry("/.try/drip", "-iN", "/.try/drip?n=10&gap=500", "One octet in each write."),
+            entry("/.try/drip", "-iN", "/.try/drip?n=10&gap=500", "One byte in each write."),
             entry(
                 "/.try/split",
                 "-iN",
@@ -161,7 +161,7 @@ pub(super) const GROUPS: &[Group] = &[
                 "301, 302, 303, 307 or 308, as often as you like, up to 20 times.",
             ),
             entry("/.try/redirect/loop", "-i", "/.try/redirect/loop", "For ever."),
-            entry("/.try/range", "-i -r 500-509", "/.try/range", "1,000 numbered octets: 206, 416, If-Range."),
+            entry("/.try/range", "-i -r 500-509", "/.try/range", "1,000 numbered bytes: 206, 416, If-Range."),
             entry(
                 "/.try/cache/SECONDS",
                 "-i",

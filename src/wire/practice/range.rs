@@ -84,7 +84,7 @@ pub(super) fn range(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         Part::Whole => fields(text(Status::OK, numbers())),
         Part::Beyond => {
             let said =
-                format!("416 There are {LENGTH} octets here, 0 to {}, and the range lies behind them.\n", LENGTH - 1);
+                format!("416 There are {LENGTH} bytes here, 0 to {}, and the range lies behind them.\n", LENGTH - 1);
             fields(text(Status::RANGE_NOT_SATISFIABLE, said)).field("Content-Range", format!("bytes */{LENGTH}"))
         }
         Part::Of(first, last) => {

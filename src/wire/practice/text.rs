@@ -26,6 +26,6 @@ pub(super) fn utf8(_: &Call<'_, '_>) -> Result<Answer, Problem> {
     let response = text(Status::OK, CHARACTERS);
     Ok(response
         .field("X-Characters", CHARACTERS.chars().count().to_string())
-        .field("X-Octets", CHARACTERS.len().to_string())
+        .field("X-Bytes", CHARACTERS.len().to_string())
         .into())
 }

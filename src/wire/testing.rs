@@ -1,0 +1,36 @@
+//! For tests: a history out of what went in and out.
+
+use std::time::Duration;
+
+use super::annotate::Manner;
+use super::history::History;
+use super::live::Live;
+use super::tape::{Record, What};
+use super::value::Hide;
+use crate::http::Limits;
+
+/// One call of a connection: when, whether it came in, and what.
+pub(super) type Call<'a> = (u64, bool, &'a [u8]);
+
+/// A history with connection 1, accepted at 1,000 ms of the 21st of November 2026, 12:00 UTC.
+pub(super) fn history(calls: &[Call<'_>], closed: bool) -> History {
+    const NOON: Duration = Duration::from_secs(1_795_262_400);
+    let history = History::new(1 << 22);
+    let peer = ([127, 0, 0, 1], 50_000).into();
+    let start = Duration::from_secs(1);
+    let mut live = Live::new(1, start, NOON, &Manner::live(Limits::default(), Hide::default()));
+    let mut out = Vec::new();
+    let mut tell = |millis, what, octets: &[u8]| {
+        live.record(&Record { connection: 1, at: start + Duration::from_millis(millis), what }, octets, &mut out);
+    };
+    tell(0, What::Accepted { peer, local: peer }, b"");
+    for &(at, came_in, octets) in calls {
+        let len = octets.len();
+        tell(at, if came_in { What::Received(len) } else { What::Sent(len) }, octets);
+    }
+    if closed {
+        tell(9_000, What::Closed { reason: "PeerClosed", sentence: "" }, b"");
+    }
+    history.push(&out);
+    history
+}

@@ -1,0 +1,93 @@
+//! Uploads that are recorded: fast ones, long ones, before anybody reads the record.
+//!
+//! Never: a guess how much one `recv` brings. The bound holds from 5 KiB on, and the other end sends what it has
+//! in one go.
+//!
+//! The subtle thing: the record waits in bounded memory. What makes an upload fit is that the middle of its
+//! content is only counted, and what is told must not show the difference.
+
+use barewire::http::Status;
+use barewire::service::{Answer, Response, Sink};
+use barewire::wire::event::{Event, Spoken};
+use barewire::wire::{Kind, Role};
+
+use crate::client::request;
+use crate::library::Library;
+use crate::server::pattern;
+
+const LENGTH: usize = 64 * 1024 * 1024;
+
+/// Counts.
+#[derive(Default)]
+struct Count(usize);
+
+impl Sink for Count {
+    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
+        self.0 += octets.len();
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Response {
+        Response::text(Status::OK, self.0.to_string())
+    }
+}
+
+fn library() -> Library {
+    Library::start(|_| Answer::Receive { limit: u64::MAX, open: Box::new(|| Ok(Box::<Count>::default())) })
+}
+
+/// Uploads this body, then reads the record, which fails if it has a hole.
+#[track_caller]
+fn told(fields: &str, body: &[u8], content: &[u8]) -> (Spoken, Spoken) {
+    let mut library = library();
+    let mut client = library.connect();
+    let head = request("PUT", "/", &format!("Connection: close\r\n{fields}"));
+    client.send(&head);
+    client.send(body);
+    assert_eq!(client.response("PUT").body, content.len().to_string().into_bytes());
+    let story = library.story(1);
+    assert_eq!(story.received.iter().sum::<usize>(), head.len() + body.len());
+    assert_eq!(story.end.as_ref().map(|(reason, _)| *reason), Some("Finished"));
+    let mut spoken = story.told.iter().filter_map(|told| match &told.event {
+        Event::Message(spoken) => Some((**spoken).clone()),
+        _ => None,
+    });
+    let (asked, answered) = (spoken.next().unwrap(), spoken.next().unwrap());
+    assert!(spoken.next().is_none());
+    assert!(matches!(story.told.last().unwrap().event, Event::Closed { missing: 0, unread: 0, .. }));
+    assert_eq!((asked.message.role, asked.message.len()), (Role::Request, (head.len() + body.len()) as u64));
+    assert_eq!((answered.message.status(), asked.message.broken, answered.message.broken), (200, None, None));
+    let received = story.received.iter().filter(|len| **len > 0).count() as u64;
+    assert_eq!(asked.calls, received, "every recv brought some of it");
+    let kept = &asked.message.octets;
+    assert_eq!(kept.first, [&head, &body[..2048]].concat());
+    assert_eq!(kept.last, body[body.len() - 256..]);
+    (asked, answered)
+}
+
+#[test]
+fn an_upload_as_fast_as_it_can_is_told_though_nobody_reads_until_it_is_over() {
+    let content = pattern(4, LENGTH);
+    let (asked, _) = told(&format!("Content-Length: {LENGTH}\r\n"), &content, &content);
+    let framed = asked.message.framing.unwrap();
+    assert_eq!(framed.sentence(), "body: 67,108,864 bytes, because Content-Length: 67108864");
+    let body = asked.message.spans.last().unwrap();
+    assert_eq!((body.kind, body.len), (Kind::Body, LENGTH as u64));
+}
+
+#[test]
+fn so_is_one_in_chunks() {
+    let content = pattern(5, LENGTH);
+    let (mut body, size) = (Vec::with_capacity(LENGTH + LENGTH / 1000), 65_524);
+    for chunk in content.chunks(size) {
+        body.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        body.extend_from_slice(chunk);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    let (asked, _) = told("Transfer-Encoding: chunked\r\n", &body, &content);
+    let framed = asked.message.framing.unwrap();
+    assert_eq!(framed.sentence(), "body: 67,108,864 bytes in 1,025 chunks, because Transfer-Encoding: chunked");
+    let data = asked.message.spans.iter().filter(|span| span.kind == Kind::ChunkData);
+    assert_eq!(data.map(|span| span.len).sum::<u64>(), LENGTH as u64);
+}
