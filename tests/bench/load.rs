@@ -27,6 +27,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Content longer than this is not copied out of the kernel.
 const DROP_FROM: usize = 16 * 1024;
+/// Where chunked content ends. The contents that are measured do not contain it.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+/// The content of an answer that does not say how long it is: chunked, until [`LAST_CHUNK`].
+const UNTOLD: usize = usize::MAX;
 /// Room for one read.
 const ROOM: usize = 1 << 20;
 /// Source addresses 127.0.1.1 and on: ports in TIME_WAIT are kept for each of them.
@@ -117,7 +121,7 @@ impl Load {
     /// Reads until the socket is empty; `true` when the connection is to be replaced.
     fn receive(&mut self, peer: &mut Peer) -> io::Result<bool> {
         loop {
-            let drop = peer.content.is_some_and(|left| left > DROP_FROM);
+            let drop = peer.content.is_some_and(|left| left > DROP_FROM && left != UNTOLD);
             let (len, flags) = match peer.content {
                 Some(left) if drop => (left.min(ROOM), RecvFlags::TRUNC),
                 _ => (ROOM.min(1 << 16), RecvFlags::empty()),
@@ -156,6 +160,18 @@ impl Load {
 
     fn parse(&mut self, peer: &mut Peer, mut input: &[u8]) -> io::Result<()> {
         while !input.is_empty() {
+            if peer.content == Some(UNTOLD) {
+                // One at a time: what comes after the end would belong to an answer nobody asked for.
+                peer.head.extend_from_slice(&input[input.len().saturating_sub(LAST_CHUNK.len())..]);
+                let kept = peer.head.len().saturating_sub(LAST_CHUNK.len());
+                peer.head.drain(..kept);
+                if peer.head == LAST_CHUNK {
+                    peer.head.clear();
+                    peer.content = Some(0);
+                    self.settle(peer);
+                }
+                return Ok(());
+            }
             if let Some(left) = peer.content {
                 let take = left.min(input.len());
                 peer.content = Some(left - take);
@@ -213,11 +229,18 @@ impl Load {
     }
 }
 
+/// How much follows this head: what Content-Length says, or [`UNTOLD`].
 fn content_length(head: &[u8]) -> io::Result<usize> {
-    const NAME: &[u8] = b"content-length:";
-    let line = head.split(|&o| o == b'\n').find(|l| l.len() > NAME.len() && l[..NAME.len()].eq_ignore_ascii_case(NAME));
-    let value = line.ok_or(io::ErrorKind::InvalidData)?[NAME.len()..].trim_ascii();
-    Ok(value.iter().fold(0, |n, digit| n * 10 + usize::from(digit - b'0')))
+    let value = |name: &[u8]| {
+        let mut lines = head.split(|&o| o == b'\n');
+        let line = lines.find(|l| l.len() > name.len() && l[..name.len()].eq_ignore_ascii_case(name))?;
+        Some(line[name.len()..].trim_ascii())
+    };
+    if let Some(digits) = value(b"content-length:") {
+        return Ok(digits.iter().fold(0, |n, digit| n * 10 + usize::from(digit - b'0')));
+    }
+    let chunked = value(b"transfer-encoding:").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    if chunked { Ok(UNTOLD) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 fn main() -> io::Result<()> {

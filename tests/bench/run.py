@@ -192,12 +192,13 @@ def system_calls(server):
 
 
 def instructions(name, root, scratch):
-    """User instructions of a 1 KiB request: the difference of two runs."""
+    """User instructions of a 1 KiB request: the difference of two runs. `None` where valgrind lacks a call
+    (before 3.24 openat2, without which barewire serves in the slow way): then it would count something else."""
     got = []
     for enough in (500, 3500):
         out = scratch / f"callgrind-{name}-{enough}"
         out.mkdir()
-        tool = ["valgrind", "--quiet", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}/%p"]
+        tool = ["valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}/%p"]
         server = Server(name, root, scratch, tool, 60)
         client = start_load(server.port, 8, 60, "1", 200, enough)
         answer, _ = client.communicate(get("/small.html"), timeout=120)
@@ -206,6 +207,9 @@ def instructions(name, root, scratch):
             server.process.wait(20)
         finally:
             server.stop()
+        server.errors.seek(0)
+        if name.startswith("barewire") and "unhandled" in server.errors.read():
+            raise OSError("this valgrind does not know every system call")
         totals = [re.search(r"^totals: (\d+)", file.read_text(), re.M) for file in out.iterdir()]
         got.append((sum(int(t.group(1)) for t in totals if t), json.loads(answer)["responses"]))
     (less, few), (more, many) = got
