@@ -192,8 +192,8 @@ def system_calls(server):
 
 
 def instructions(name, root, scratch):
-    """User instructions of a 1 KiB request: the difference of two runs. `None` where valgrind lacks a call
-    (before 3.24 openat2, without which barewire serves in the slow way): then it would count something else."""
+    """User instructions of a 1 KiB request: the difference of two runs. Fails where valgrind lacks a
+    call (3.19: openat2, without which barewire serves in its slow way): something else would be counted."""
     got = []
     for enough in (500, 3500):
         out = scratch / f"callgrind-{name}-{enough}"

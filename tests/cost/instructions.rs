@@ -21,7 +21,7 @@ const RUNS: [usize; 2] = [200, 1200];
 const BOUNDS: [(&str, &[&str], &str, u64); 3] = [
     ("small", &["--log", "off"], "", 25_700),
     ("browser", &["--log", "off"], BROWSER, 36_600),
-    ("small, logged", &["--log", "combined"], "", 34_200),
+    ("small, logged", &["--log", "combined"], "", 30_300),
 ];
 
 /// The optimised program, if there is one.
