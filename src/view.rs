@@ -12,7 +12,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use barewire::net::Server;
@@ -29,8 +30,8 @@ use crate::options::{Color, Options};
 const LAST_LINES: Duration = Duration::from_secs(1);
 /// Columns where there is no terminal: the widest the view ever is.
 const COLUMNS: usize = 112;
-/// Pieces of text that may wait for standard output while a browser looks too.
-const WAITING: usize = 64;
+/// Octets of text that may wait for standard output while a browser looks too.
+const WAITING: usize = 8 * 1024 * 1024;
 
 /// The views, while they run.
 pub(crate) struct View {
@@ -122,20 +123,27 @@ struct Gone;
 /// Standard output with a thread of its own.
 struct Printer {
     terminal: Terminal,
-    pieces: SyncSender<String>,
+    pieces: Sender<String>,
+    /// Octets in them that are not written yet.
+    waiting: Arc<AtomicUsize>,
     dropped: u64,
 }
 
 impl Printer {
     fn start(terminal: Terminal) -> io::Result<(Printer, Receiver<()>)> {
-        let (pieces, waiting) = sync_channel::<String>(WAITING);
+        let (pieces, texts) = channel::<String>();
+        let waiting = Arc::<AtomicUsize>::default();
+        let theirs = Arc::clone(&waiting);
         let (alive, printed) = sync_channel::<()>(1);
         std::thread::Builder::new().name("terminal".into()).spawn(move || {
             // The end of the loop is what the printer notices, at its next piece.
-            let _ = waiting.iter().try_for_each(|text| write(&text));
-            drop((waiting, alive));
+            let _ = texts.iter().try_for_each(|text| {
+                theirs.fetch_sub(text.len(), Ordering::Relaxed);
+                write(&text)
+            });
+            drop((texts, alive));
         })?;
-        Ok((Printer { terminal, pieces, dropped: 0 }, printed))
+        Ok((Printer { terminal, pieces, waiting, dropped: 0 }, printed))
     }
 
     fn tell(&mut self, events: &[Told]) -> Result<(), Gone> {
@@ -145,12 +153,16 @@ impl Printer {
             self.terminal.tell(&lost, &mut text);
         }
         events.iter().for_each(|told| self.terminal.tell(told, &mut text));
-        match self.pieces.try_send(text) {
-            Ok(()) => self.dropped = 0,
-            Err(TrySendError::Full(_)) => self.dropped += events.len() as u64,
-            Err(TrySendError::Disconnected(_)) => return Err(Gone),
+        if text.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        if self.waiting.fetch_add(text.len(), Ordering::Relaxed) + text.len() > WAITING {
+            self.waiting.fetch_sub(text.len(), Ordering::Relaxed);
+            self.dropped += events.len() as u64;
+            return Ok(());
+        }
+        self.dropped = 0;
+        self.pieces.send(text).map_err(|_| Gone)
     }
 }
 

@@ -1135,3 +1135,63 @@ fn explain_says_what_is_wrong_by_exit_code_and_offset() {
     assert_eq!(ended(&mut barewire(&folder, &["send", "localhost:1", "good", "--cut", "x"])).0, 2);
     assert_eq!(ended(&mut barewire(&folder, &["send", "localhost:1", "none"])).0, 4);
 }
+
+// The view in a browser.
+
+#[test]
+fn options_of_the_view_mean_nothing_without_it() {
+    let folder = Folder::new();
+    for (arguments, complaint) in [
+        (
+            &["--wire-port", "9001"][..],
+            "--wire-port belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
+        ),
+        (
+            &["--wire", "--wire-memory", "1M"],
+            "--wire-memory belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
+        ),
+        (
+            &["--study", "--wire-port", "x"],
+            "--wire-port takes a number from 0 to 65535, not \"x\".\nFor example:  barewire --study --wire-port 9001",
+        ),
+        (
+            &["--study", "--wire-memory", "1K"],
+            "--wire-memory takes a size from 1M to 1G, such as 1M, not \"1K\".\nFor example:  barewire --study --wire-memory 64M",
+        ),
+        (
+            &["-p", "9000", "--study", "--wire-port", "9000"],
+            "--wire-port is the port of the server itself.\nGive it another one:  barewire -p 9000 --study --wire-port 0",
+        ),
+        (
+            &["--study", "--lan", "--wire-secrets"],
+            "--wire-secrets would show the secrets of others: not where others can connect.\nLeave it out:  barewire --lan --wire",
+        ),
+    ] {
+        check(&mut barewire(&folder, arguments), 2, &format!("barewire: {complaint}\n"));
+    }
+}
+
+#[test]
+fn the_view_has_a_port_of_its_own_or_says_why_not() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let arguments = ["-p", "0", "--study", "--wire-port", &port, "site"];
+    let (exit, _, said) = ended(&mut barewire(&folder, &arguments));
+    let (what, advice) = said.split_once('\n').unwrap();
+    assert!(what.starts_with(&format!("barewire: port {port} on 127.0.0.1 is already in use (by ")), "{said}");
+    assert!(advice.starts_with("Use another one:  barewire --study --wire-port "), "{said}");
+    assert_eq!(exit, 3);
+    drop(taken);
+    let mut server = Server::start(&mut barewire(&folder, &["-p", "0", "--study", "site"]));
+    let mut line = String::new();
+    server.stderr.read_line(&mut line).unwrap();
+    let url = line.strip_prefix("wire view http://127.0.0.1:").unwrap();
+    let (view, key) = url.trim_end().split_once("/#k=").unwrap();
+    let view: u16 = view.parse().unwrap();
+    assert!(view != server.port && key.len() == 22, "{line}");
+    // It listens before it says so, and it is quiet when that is wanted.
+    assert!(get(view, "/").starts_with("HTTP/1.1 403 "), "a name without port is not one of its names");
+    let (exit, said) = server.stop(Signal::TERM);
+    assert_eq!((exit, said.lines().count()), (0, 1), "{said}");
+}

@@ -39,6 +39,7 @@ mod ranges;
 mod scripted;
 mod segments;
 mod streams;
+mod study;
 mod traced;
 mod unlost;
 mod uploads;

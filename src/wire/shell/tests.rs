@@ -60,8 +60,8 @@ fn curl_is_told_what_it_would_not_do_by_itself_and_nothing_else() {
 fn what_curl_or_a_shell_would_obey_is_kept_from_them() {
     let agent = "-H 'User-Agent: curl/8'";
     check_curl(
-        &format!("GET /a/../b?x=1&y=%7B HTTP/1.1\r\n{PLAIN}\r\n"),
-        &format!("curl -i --path-as-is 'http://localhost:8080/a/../b?x=1&y=%7B' {agent}"),
+        &format!("GET /.try/b?x=[1]&y={{2}} HTTP/1.1\r\n{PLAIN}\r\n"),
+        &format!("curl -i -g 'http://localhost:8080/.try/b?x=[1]&y={{2}}' {agent}"),
     );
     check_curl(
         &format!("OPTIONS * HTTP/1.1\r\n{PLAIN}\r\n"),
