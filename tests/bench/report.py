@@ -169,10 +169,10 @@ def picture(data):
         f'<title id="t">CPU time per request of barewire, with {base} as 1; shorter is better</title>',
         f'<desc id="d">barewire needs, with {base} as 1: {escape(told)}.</desc>',
         '<style>text{font:13px system-ui,sans-serif;fill:#1f2328}.dim{fill:#59636e}.b{font-weight:600}'
-        '.bar{fill:#0969da}.more{fill:#bc4c00}.peer{fill:none;stroke:#59636e;stroke-width:1.6}.axis{stroke:#d1d9e0}'
+        '.bar{fill:#0969da}.more{fill:#bc4c00}.peer{fill:#fff;stroke:#59636e;stroke-width:1.6}.axis{stroke:#d1d9e0}'
         '.one{stroke:#1f2328;stroke-width:1.6}.e{text-anchor:end}.m{text-anchor:middle}'
         '@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.dim{fill:#9198a1}.bar{fill:#4493f8}.more{fill:#f0883e}'
-        '.peer{stroke:#9198a1}.axis{stroke:#3d444d}.one{stroke:#f0f6fc}}</style>',
+        '.peer{fill:#0d1117;stroke:#9198a1}.axis{stroke:#3d444d}.one{stroke:#f0f6fc}}</style>',
         f'<text x="0" y="18" class="b">CPU time per request, {escape(base)} = 1</text>',
         '<text x="0" y="38" class="dim">Shorter is better. The bar is barewire.</text>',
     ]
