@@ -1156,7 +1156,7 @@ fn options_of_the_view_mean_nothing_without_it() {
         ),
         (
             &["--study", "--wire-memory", "1K"],
-            "--wire-memory takes a size from 1M to 1G, such as 16K, not \"1K\".\nFor example:  barewire --study --wire-memory 64M",
+            "--wire-memory takes a size from 1M to 1G, such as 1M, not \"1K\".\nFor example:  barewire --study --wire-memory 64M",
         ),
         (
             &["-p", "9000", "--study", "--wire-port", "9000"],

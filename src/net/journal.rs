@@ -11,7 +11,7 @@
 //! secret by its name (`?token=`) is painted over: logs are kept, copied and sent around.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,38 +45,56 @@ const VALUE: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Entry {
     began: SystemTime,
-    line: Vec<u8>,
-    referer: Option<Vec<u8>>,
-    agent: Option<Vec<u8>>,
+    /// The request line, Referer and User-Agent, one behind the other: one allocation for all of them.
+    octets: Vec<u8>,
+    /// Where the line ends, and where the two values do, if there are any.
+    line: usize,
+    referer: Option<usize>,
+    agent: Option<usize>,
 }
 
 impl Entry {
     /// The entry of a request.
     pub fn of(request: &Request<'_>, began: SystemTime) -> Entry {
         let end = request.octets().iter().position(|&o| o == b'\r').unwrap_or(0);
-        let agent = |v: &[u8]| v[..v.len().min(VALUE)].to_vec();
-        Entry {
-            began,
-            line: kept(&request.octets()[..end], target),
-            referer: request.field("referer").map(|v| kept(v, |_| 0..v.len())),
-            agent: request.field("user-agent").map(agent),
-        }
+        let cut = |value| <[u8]>::get(value, ..VALUE).unwrap_or(value);
+        Entry::new(&request.octets()[..end], request.field("referer"), request.field("user-agent").map(cut), began)
     }
 
     /// The entry of octets that are no request.
     pub fn of_refused(head: &[u8], began: SystemTime) -> Entry {
         let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
-        Entry { began, line: kept(&head[..end], target), referer: None, agent: None }
+        Entry::new(&head[..end], None, None, began)
     }
-}
 
-/// As much of a value as is kept, without the secrets in the address that stands there.
-fn kept(value: &[u8], place: impl Fn(&[u8]) -> Range<usize>) -> Vec<u8> {
-    let mut value = value.to_vec();
-    let place = place(&value);
-    hide_in_address(&mut value[place]);
-    value.truncate(VALUE);
-    value
+    fn new(line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) -> Entry {
+        let len = |value: Option<&[u8]>| value.map_or(0, <[u8]>::len);
+        let mut octets = Vec::with_capacity(line.len() + len(referer) + len(agent));
+        // Secrets go before a value is cut: a half one would not be known for one.
+        let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
+            let from = octets.len();
+            octets.extend_from_slice(value);
+            hide_in_address(&mut octets[from..][address(value)]);
+            octets.truncate(from + VALUE);
+            octets.len()
+        };
+        let line = keep(line, target);
+        let referer = referer.map(|value| keep(value, |value| 0..value.len()));
+        let agent = agent.map(|value| keep(value, |_| 0..0));
+        Entry { began, octets, line, referer, agent }
+    }
+
+    fn line(&self) -> &[u8] {
+        &self.octets[..self.line]
+    }
+
+    fn referer(&self) -> Option<&[u8]> {
+        self.referer.map(|end| &self.octets[self.line..end])
+    }
+
+    fn agent(&self) -> Option<&[u8]> {
+        self.agent.map(|end| &self.octets[self.referer.unwrap_or(self.line)..end])
+    }
 }
 
 /// Where the target stands in a request line, or might stand in what is none.
@@ -108,12 +126,18 @@ pub struct Journal {
     batch: Vec<u8>,
     writer: Option<SyncSender<Vec<u8>>>,
     dropped: u64,
+    /// The second of the last line, ready: the next line is nearly always of the same one.
+    stamp: HttpDate,
 }
 
 impl Journal {
     /// A log that says nothing.
     pub fn off() -> Journal {
-        Journal { format: LogFormat::Off, batch: Vec::new(), writer: None, dropped: 0 }
+        Journal::new(LogFormat::Off, None)
+    }
+
+    fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> Journal {
+        Journal { format, batch: Vec::new(), writer, dropped: 0, stamp: HttpDate::from_second(0) }
     }
 
     /// Whether entries are wanted.
@@ -127,12 +151,12 @@ impl Journal {
         match self.format {
             LogFormat::Off => return,
             LogFormat::Short => short(out, entry, result),
-            LogFormat::Common => common(out, entry, result),
+            LogFormat::Common => common(out, entry, result, &mut self.stamp),
             LogFormat::Combined => {
-                common(out, entry, result);
-                for value in [&entry.referer, &entry.agent] {
+                common(out, entry, result, &mut self.stamp);
+                for value in [entry.referer(), entry.agent()] {
                     out.extend_from_slice(b" \"");
-                    push_safe(out, value.as_deref().unwrap_or(b"-"));
+                    push_safe(out, value.unwrap_or(b"-"));
                     out.push(b'"');
                 }
             }
@@ -150,7 +174,9 @@ impl Journal {
             return;
         }
         let Some(writer) = &self.writer else { return self.batch.clear() };
-        let mut batch = std::mem::take(&mut self.batch);
+        // As much room as this turn needed, so that the next one does not grow step by step.
+        let next = Vec::with_capacity(self.batch.len().min(BATCH));
+        let mut batch = std::mem::replace(&mut self.batch, next);
         if self.dropped > 0 {
             batch.extend_from_slice(format!("... {} batches of lines not written\n", self.dropped).as_bytes());
         }
@@ -163,7 +189,7 @@ impl Journal {
 
 impl Clone for Journal {
     fn clone(&self) -> Journal {
-        Journal { format: self.format, batch: Vec::new(), writer: self.writer.clone(), dropped: 0 }
+        Journal::new(self.format, self.writer.clone())
     }
 }
 
@@ -201,7 +227,7 @@ pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(Journal, Option<
         }
         drop(alive);
     })?;
-    Ok((Journal { format, batch: Vec::new(), writer: Some(writer), dropped: 0 }, Some(Written(written))))
+    Ok((Journal::new(format, Some(writer)), Some(Written(written))))
 }
 
 fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
@@ -217,15 +243,35 @@ fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
 /// Appends octets a client chose, with everything that is not plain ASCII escaped.
 pub fn push_safe(out: &mut Vec<u8>, octets: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for &octet in octets {
-        match octet {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', octet]),
-            b' '..=b'~' => out.push(octet),
-            _ => {
-                let (high, low) = (usize::from(octet >> 4), usize::from(octet & 15));
-                out.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
+    let is_plain = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\');
+    let mut rest = octets;
+    while !rest.is_empty() {
+        // Nearly everything is plain: it is copied in one piece.
+        let plain = rest.iter().position(|&o| !is_plain(o)).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        let Some(&octet) = rest.get(plain) else { return };
+        if matches!(octet, b'"' | b'\\') {
+            out.extend_from_slice(&[b'\\', octet]);
+        } else {
+            let (high, low) = (usize::from(octet >> 4), usize::from(octet & 15));
+            out.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
+        }
+        rest = &rest[plain + 1..];
+    }
+}
+
+/// An address; those of IPv4 without the machinery of formatting.
+fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(ip) => {
+            for (place, octet) in ip.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                octet::push_decimal(out, u64::from(octet));
             }
         }
+        ip @ IpAddr::V6(_) => out.extend_from_slice(ip.to_string().as_bytes()),
     }
 }
 
@@ -234,9 +280,9 @@ fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
     let date = HttpDate::new(result.ended);
     out.extend_from_slice(&date.octets()[17..25]);
     out.push(b' ');
-    out.extend_from_slice(result.peer.ip().to_canonical().to_string().as_bytes());
+    push_address(out, result.peer);
     out.push(b' ');
-    let line = entry.line.strip_suffix(b" HTTP/1.1").unwrap_or(&entry.line);
+    let line = entry.line().strip_suffix(b" HTTP/1.1").unwrap_or(entry.line());
     push_safe(out, if line.is_empty() { b"-" } else { line });
     let micros = result.ended.duration_since(entry.began).unwrap_or_default().as_micros();
     let text = format!(" {} {} B {}.{} ms", result.status.code(), result.octets, micros / 1000, micros / 100 % 10);
@@ -248,15 +294,18 @@ fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
 }
 
 /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
-fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
-    out.extend_from_slice(result.peer.ip().to_canonical().to_string().as_bytes());
+fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>, stamp: &mut HttpDate) {
+    push_address(out, result.peer);
     out.extend_from_slice(b" - - [");
-    let date = HttpDate::new(entry.began);
-    let d = date.octets(); // Sat, 21 Nov 2026 12:00:01 GMT
+    let second = entry.began.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if stamp.second() != second {
+        *stamp = HttpDate::from_second(second);
+    }
+    let d = stamp.octets(); // Sat, 21 Nov 2026 12:00:01 GMT
     for part in [&d[5..7], b"/", &d[8..11], b"/", &d[12..16], b":", &d[17..25], b" +0000] \""] {
         out.extend_from_slice(part);
     }
-    push_safe(out, if entry.line.is_empty() { b"-" } else { &entry.line });
+    push_safe(out, if entry.line().is_empty() { b"-" } else { entry.line() });
     out.extend_from_slice(b"\" ");
     octet::push_decimal(out, u64::from(result.status.code()));
     out.push(b' ');
@@ -292,12 +341,12 @@ fn json(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
     let line = Line {
         time: since(UNIX_EPOCH, entry.began).as_micros() as f64 / 1e6,
         client: result.peer.ip().to_canonical().to_string(),
-        request: &safe(&entry.line),
+        request: &safe(entry.line()),
         status: result.status.code(),
         octets: result.octets,
         milliseconds: since(entry.began, result.ended).as_micros() as f64 / 1e3,
-        referer: entry.referer.as_deref().map(safe),
-        user_agent: entry.agent.as_deref().map(safe),
+        referer: entry.referer().map(safe),
+        user_agent: entry.agent().map(safe),
         note: result.note,
     };
     // Strings and numbers only: this cannot fail, and if it did the line would be missing, not wrong.
@@ -311,8 +360,7 @@ mod tests {
     fn line(format: LogFormat, request_line: &[u8]) -> String {
         let mut journal = Journal { format, ..Journal::off() };
         let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
-        let hostile = Some(b"\x1b[2Jevil\r\nforged \xff\"".to_vec());
-        let entry = Entry { began, line: request_line.to_vec(), referer: None, agent: hostile };
+        let entry = Entry::new(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
         journal.write(&entry, &Result { peer, status: Status::OK, octets: 21, ended, note: Some("Why") });
@@ -329,6 +377,33 @@ mod tests {
         assert_eq!(line(LogFormat::Short, request), "08:49:37 192.0.2.1 GET /a.txt 200 21 B 1.4 ms Why\n");
         let json: serde_json::Value = serde_json::from_str(&line(LogFormat::Json, request)).unwrap();
         assert_eq!((&json["status"], &json["octets"], &json["milliseconds"]), (&200.into(), &21.into(), &1.45.into()));
+    }
+
+    #[test]
+    fn the_values_of_an_entry_stay_apart_and_short() {
+        let long = [b'a'; 2 * VALUE];
+        for (referer, agent) in
+            [(None, None), (Some(&b"r"[..]), None), (None, Some(&b"a"[..])), (Some(b""), Some(b"a"))]
+        {
+            let entry = Entry::new(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
+            assert_eq!((entry.line(), entry.referer(), entry.agent()), (&b"GET / HTTP/1.1"[..], referer, agent));
+        }
+        let entry = Entry::new(&long, Some(&long), Some(&long), UNIX_EPOCH);
+        for value in [Some(entry.line()), entry.referer(), entry.agent()] {
+            assert_eq!(value, Some(&long[..VALUE]));
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_as_everybody_writes_it() {
+        for address in ["0.0.0.0", "127.0.0.1", "255.10.9.100", "::1", "2001:db8::5"] {
+            let mut out = Vec::new();
+            push_address(&mut out, SocketAddr::new(address.parse().unwrap(), 1));
+            assert_eq!(out, address.as_bytes());
+        }
+        let mut out = Vec::new();
+        push_address(&mut out, "[::ffff:192.0.2.1]:1".parse().unwrap());
+        assert_eq!(out, b"192.0.2.1");
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub(super) fn time(text: &str, zero: bool) -> Result<Duration, Unfit> {
     }
 }
 
+/// The size that is shown to whoever wrote something else.
+const EXAMPLE: u64 = 16 << 10;
+
 /// `512`, `16K`, `2M`, `16G`, `1T`: octets, in steps of 1024.
 pub(super) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, Unfit> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -79,7 +82,12 @@ pub(super) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, Unfit>
     let amount = decimal(&text.as_bytes()[..digits]);
     match amount.zip(shift).and_then(|(amount, shift)| amount.checked_mul(1 << shift)) {
         Some(size) if range.contains(&size) => Ok(size),
-        _ => takes(format!("a size from {} to {}, such as 16K", in_units(*range.start()), in_units(*range.end()))),
+        _ => {
+            // An example that would be refused as well helps nobody.
+            let (least, most) = (in_units(*range.start()), in_units(*range.end()));
+            let example = if range.contains(&EXAMPLE) { in_units(EXAMPLE) } else { least.clone() };
+            takes(format!("a size from {least} to {most}, such as {example}"))
+        }
     }
 }
 
@@ -232,6 +240,8 @@ mod tests {
             assert!(size(text, 0..=1 << 50).is_err(), "{text}");
         }
         assert_eq!(size("64K", 1024..=65535), takes("a size from 1K to 63K, such as 16K"));
+        let refused = size("64K", 1 << 20..=1 << 30);
+        assert_eq!(refused, takes("a size from 1M to 1G, such as 1M"), "the example is one that is taken");
     }
 
     #[test]

@@ -19,7 +19,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-use super::dictionary::{NoteId, part};
+use super::deframed::{Deframed, is_content};
+use super::dictionary::NoteId;
 use super::draft::{Keep, shorten};
 use super::parts;
 use super::span::{Kind, Message, Role, Span, carve};
@@ -80,13 +81,12 @@ impl Mask {
         // What broke the grammar can be a secret itself.
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
         let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
+        self.find_in_host(message, &mut paint);
         for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
-            if (behind..guessed).contains(&span.start) {
-                // Nobody knows what it is: no value to look for.
-                continue;
-            }
             match message.octets.whole(span.start, span.len) {
+                // Nobody knows what it is: no value to look for.
+                _ if (behind..guessed).contains(&span.start) => {}
                 Some(octets) => self.learn(octets.strip_suffix(b"@").unwrap_or(octets), message.exchange),
                 None => self.hide_answer(message.exchange),
             }
@@ -107,23 +107,24 @@ impl Mask {
         shorten(message, self.keep);
     }
 
+    /// A Host field with a user name is refused; the name and the password are in it all the same.
+    fn find_in_host(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
+        let notes = [Fault::HostInvalid, Fault::HostTwice].map(NoteId::fault);
+        for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && notes.contains(&s.note)) {
+            let octets = message.octets.whole(span.start, span.len).unwrap_or_default();
+            if let Some(at) = octets.iter().rposition(|&o| o == b'@') {
+                paint.push((span.start, span.start + at as u64 + 1));
+                self.learn(&octets[..at], message.exchange);
+            }
+        }
+    }
+
     /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
     fn fray(&self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
-        let octets = &mut message.octets;
-        let most = self.longest().saturating_sub(1);
-        if octets.gap == 0 || most == 0 {
-            return;
-        }
-        let behind = octets.first.len() as u64 + octets.gap;
-        let known = content.octets.len();
-        if let Some(&(place, _)) = content.places(known.saturating_sub(most), known).first() {
-            octets.gap += octets.first.len() as u64 - place;
-            octets.first.truncate(place as usize);
-        }
-        if let Some(&(_, place)) = tail.places(0, most.min(tail.octets.len())).last() {
-            octets.gap += place - behind;
-            octets.last.drain(..(place - behind) as usize);
-        }
+        let (most, known) = (self.longest().saturating_sub(1), content.octets.len());
+        let from = content.places(known.saturating_sub(most), known).first().map(|place| place.0);
+        let to = tail.places(0, most).last().map(|place| place.1);
+        message.octets.widen(from, to);
     }
 
     /// Secret names in urlencoded content are spans too. Returns where those end that are taken for secret because
@@ -148,10 +149,7 @@ impl Mask {
             // Names and values in the part that was not kept are unknown, and may come back.
             self.hide_answer(message.exchange);
             let unnamed = tail.octets.iter().position(|&o| o == b'&').unwrap_or(tail.octets.len());
-            for (start, end) in tail.places(0, unnamed) {
-                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
-                guessed = end;
-            }
+            guessed = tail.take_for_secret(unnamed, message);
         }
         guessed
     }
@@ -167,10 +165,7 @@ impl Mask {
             // Which part the rest begins in stands in what was not kept, and so do parts that may come back.
             self.hide_answer(message.exchange);
             let unnamed = parts::border(&tail.octets, &boundary, 0).map_or(tail.octets.len(), |(from, _)| from);
-            for (start, end) in tail.places(0, unnamed) {
-                carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
-                guessed = end;
-            }
+            guessed = tail.take_for_secret(unnamed, message);
             self.carve_parts(message, tail, unnamed, &boundary);
         }
         guessed
@@ -328,10 +323,6 @@ fn forms(plain: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-fn is_content(span: &Span) -> bool {
-    matches!(span.kind, Kind::Body | Kind::ChunkData)
-}
-
 fn is_form(message: &Message) -> bool {
     let form = b"application/x-www-form-urlencoded";
     content_type(message).is_some_and(|value| value.to_ascii_lowercase().starts_with(form))
@@ -345,45 +336,6 @@ fn content_type(message: &Message) -> Option<Vec<u8>> {
         let is_it = line[..colon].eq_ignore_ascii_case(b"content-type");
         is_it.then(|| trim(line[colon + 1..].strip_suffix(b"\r").unwrap_or(&line[colon + 1..])).to_vec())
     })
-}
-
-/// Content without its chunks, and where its pieces lie in the message.
-struct Deframed {
-    octets: Vec<u8>,
-    /// Place here, place in the message.
-    pieces: Vec<(usize, u64)>,
-}
-
-impl Deframed {
-    /// Of what was kept at the front, or at the end.
-    fn of(message: &Message, at_end: bool) -> Deframed {
-        let mut content = Deframed { octets: Vec::new(), pieces: Vec::new() };
-        let kept = &message.octets;
-        let behind = kept.first.len() as u64 + kept.gap;
-        for span in
-            message.spans.iter().filter(|s| is_content(s) || s.kind == Kind::Secret && s.start >= message.head_end)
-        {
-            let (first, _, last) = kept.get(span.start, span.len);
-            let (octets, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };
-            if !octets.is_empty() {
-                content.pieces.push((content.octets.len(), from));
-                content.octets.extend_from_slice(octets);
-            }
-        }
-        content
-    }
-
-    /// Where these octets lie in the message.
-    fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
-        let ends = self.pieces.iter().skip(1).map(|p| p.0).chain([self.octets.len()]);
-        let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
-        pieces
-            .map(|(&(start, place), end)| {
-                let (a, b) = (from.max(start), to.min(end));
-                (place + (a - start) as u64, place + (b - start) as u64)
-            })
-            .collect()
-    }
 }
 
 /// The one place where octets are painted over.
@@ -553,6 +505,20 @@ mod tests {
         assert!(messages[0].octets.first.ends_with(b"\r\nBad "), "the rest is not kept");
         for secret in ["abcdefgh", "ijklmnop", "qrstuvwx"] {
             nowhere(&messages, secret);
+        }
+    }
+
+    #[test]
+    fn a_password_before_a_host_is_hidden_though_the_field_is_refused() {
+        for (fields, kept) in [
+            ("Host: ann:Open-Sesame7@a.test\r\n", "*a.test"),
+            ("Host: a\r\nHost: ann:Open-Sesame7@a.test\r\n", "*a.test"),
+        ] {
+            let request = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+            let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 17\r\n\r\nann:Open-Sesame7@";
+            let messages = converse(&request, answer);
+            nowhere(&messages, "Open-Sesame7");
+            assert!(messages[0].masked && occurs(&messages[0].octets.first, kept.as_bytes()), "{fields}");
         }
     }
 

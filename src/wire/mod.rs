@@ -15,6 +15,7 @@
 //! | `draft` | a message while it comes, in bounded memory |
 //! | `requests` | the client's octets, replayed through the machine that served them |
 //! | `verdict`, `responses` | the server's octets, by RFC 9112 §6.3 |
+//! | `deframed` | content without its framing, for those who look for secrets in it |
 //! | `mask` | secrets painted over, by field and by value |
 //! | [`mod@annotate`] | both directions of a connection to masked messages |
 //! | [`event`], [`live`], [`watch`] | a live connection, and the thread that watches all of them |
@@ -31,6 +32,7 @@
 
 pub mod annotate;
 pub mod browser;
+mod deframed;
 pub mod dictionary;
 mod draft;
 pub mod event;

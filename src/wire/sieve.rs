@@ -1,7 +1,7 @@
 //! The sieve: which octets of a `recv` nobody would be shown, so that the tape need not carry them.
 //!
 //! RFC 9112 §6.2 and §7.1: the length of content, or of a chunk, is known before its octets come. A view keeps
-//! the two ends of content ([`super::draft`]); of what lies between, the length says all.
+//! the two ends of content (`draft`); of what lies between, the length says all.
 //!
 //! Never: a gap in a head, in a line of framing, or behind the end of the content. Where something is not
 //! surely content the octets are recorded.
@@ -16,7 +16,7 @@ use crate::http::{Connection, Event};
 /// is known as a whole. Its names say what in it is secret.
 const FRONT: u64 = 64 * 1024;
 /// Recorded before what is shown of the end: a secret that lies across that border is known as a whole if it is
-/// no longer than this. Most tokens are shorter; of a longer one less is shown ([`super::mask`]).
+/// no longer than this. Most tokens are shorter; of a longer one less is shown (`mask`).
 const MARGIN: usize = 2048;
 /// Octets of each `recv` up to its end, or to that of the content, that are recorded.
 const BACK: usize = LAST + MARGIN;

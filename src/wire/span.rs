@@ -254,6 +254,22 @@ impl Excerpt {
         (&self.first[a..b], end - start - kept, &self.last[c..d])
     }
 
+    /// Makes the gap, if there is one, begin at `from` and end at `to`.
+    pub(super) fn widen(&mut self, from: Option<u64>, to: Option<u64>) {
+        if self.gap == 0 {
+            return;
+        }
+        let (first, behind) = (self.first.len() as u64, self.first.len() as u64 + self.gap);
+        if let Some(more) = to.map(|to| to.saturating_sub(behind).min(self.last.len() as u64)) {
+            self.last.drain(..more as usize);
+            self.gap += more;
+        }
+        if let Some(from) = from.map(|from| from.min(first)) {
+            self.first.truncate(from as usize);
+            self.gap += first - from;
+        }
+    }
+
     /// The octets if all of them were kept in one piece.
     pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
         match self.get(start, len) {

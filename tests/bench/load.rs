@@ -1,7 +1,8 @@
 //! The load client of `tests/bench/run.py`: one thread, one poller, requests prepared beforehand.
 //!
 //! ```text
-//! load PORT CONNECTIONS SECONDS MODE STATUS < requests
+//! load PORT CONNECTIONS SECONDS MODE STATUS [RESPONSES] < requests
+//! RESPONSES: that many are enough, if they come within SECONDS
 //! MODE: a number (requests in flight on each connection), `close` (a connection per request),
 //!       or `hold` (one request on each connection, a report, then silence until the time is over)
 //! ```
@@ -26,6 +27,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Content longer than this is not copied out of the kernel.
 const DROP_FROM: usize = 16 * 1024;
+/// Where chunked content ends. The contents that are measured do not contain it.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+/// The content of an answer that does not say how long it is: chunked, until [`LAST_CHUNK`].
+const UNTOLD: usize = usize::MAX;
 /// Room for one read.
 const ROOM: usize = 1 << 20;
 /// Source addresses 127.0.1.1 and on: ports in TIME_WAIT are kept for each of them.
@@ -72,6 +77,7 @@ struct Load {
     room: Vec<u8>,
     tally: Tally,
     opened: u32,
+    enough: u64,
 }
 
 impl Load {
@@ -115,7 +121,7 @@ impl Load {
     /// Reads until the socket is empty; `true` when the connection is to be replaced.
     fn receive(&mut self, peer: &mut Peer) -> io::Result<bool> {
         loop {
-            let drop = peer.content.is_some_and(|left| left > DROP_FROM);
+            let drop = peer.content.is_some_and(|left| left > DROP_FROM && left != UNTOLD);
             let (len, flags) = match peer.content {
                 Some(left) if drop => (left.min(ROOM), RecvFlags::TRUNC),
                 _ => (ROOM.min(1 << 16), RecvFlags::empty()),
@@ -154,6 +160,18 @@ impl Load {
 
     fn parse(&mut self, peer: &mut Peer, mut input: &[u8]) -> io::Result<()> {
         while !input.is_empty() {
+            if peer.content == Some(UNTOLD) {
+                // One at a time: what comes after the end would belong to an answer nobody asked for.
+                peer.head.extend_from_slice(&input[input.len().saturating_sub(LAST_CHUNK.len())..]);
+                let kept = peer.head.len().saturating_sub(LAST_CHUNK.len());
+                peer.head.drain(..kept);
+                if peer.head == LAST_CHUNK {
+                    peer.head.clear();
+                    peer.content = Some(0);
+                    self.settle(peer);
+                }
+                return Ok(());
+            }
             if let Some(left) = peer.content {
                 let take = left.min(input.len());
                 peer.content = Some(left - take);
@@ -211,17 +229,24 @@ impl Load {
     }
 }
 
+/// How much follows this head: what Content-Length says, or [`UNTOLD`].
 fn content_length(head: &[u8]) -> io::Result<usize> {
-    const NAME: &[u8] = b"content-length:";
-    let line = head.split(|&o| o == b'\n').find(|l| l.len() > NAME.len() && l[..NAME.len()].eq_ignore_ascii_case(NAME));
-    let value = line.ok_or(io::ErrorKind::InvalidData)?[NAME.len()..].trim_ascii();
-    Ok(value.iter().fold(0, |n, digit| n * 10 + usize::from(digit - b'0')))
+    let value = |name: &[u8]| {
+        let mut lines = head.split(|&o| o == b'\n');
+        let line = lines.find(|l| l.len() > name.len() && l[..name.len()].eq_ignore_ascii_case(name))?;
+        Some(line[name.len()..].trim_ascii())
+    };
+    if let Some(digits) = value(b"content-length:") {
+        return Ok(digits.iter().fold(0, |n, digit| n * 10 + usize::from(digit - b'0')));
+    }
+    let chunked = value(b"transfer-encoding:").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    if chunked { Ok(UNTOLD) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [port, connections, seconds, mode, status] = &arguments[..] else {
-        eprintln!("load PORT CONNECTIONS SECONDS DEPTH|close|hold STATUS < requests");
+    let [port, connections, seconds, mode, status, rest @ ..] = &arguments[..] else {
+        eprintln!("load PORT CONNECTIONS SECONDS DEPTH|close|hold STATUS [RESPONSES] < requests");
         return Ok(());
     };
     let wrong = |_| io::Error::from(io::ErrorKind::InvalidInput);
@@ -230,6 +255,11 @@ fn main() -> io::Result<()> {
         "close" => Mode::Close,
         "hold" => Mode::Hold,
         depth => Mode::Flight(depth.parse().map_err(wrong)?),
+    };
+    let enough = match (mode, rest.first()) {
+        (Mode::Hold, _) => connections as u64,
+        (_, Some(number)) => number.parse().map_err(wrong)?,
+        (_, None) => u64::MAX,
     };
     let status = status.as_bytes().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut requests = Vec::new();
@@ -245,7 +275,7 @@ fn main() -> io::Result<()> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     let (poll, room) = (Poll::new()?, vec![0; ROOM]);
     let port = port.parse().map_err(wrong)?;
-    let mut load = Load { poll, port, mode, status, batches, depth, room, tally: Tally::default(), opened: 0 };
+    let mut load = Load { poll, port, mode, status, batches, depth, room, tally: Tally::default(), opened: 0, enough };
     let seconds = seconds.parse::<f64>().map_err(|_| io::ErrorKind::InvalidInput)?;
     run(&mut load, connections, Duration::from_secs_f64(seconds))
 }
@@ -258,7 +288,7 @@ fn run(load: &mut Load, connections: usize, span: Duration) -> io::Result<()> {
     }
     let mut events = Events::with_capacity(1024);
     let began = Instant::now();
-    while began.elapsed() < span && (load.mode != Mode::Hold || load.tally.responses < connections as u64) {
+    while began.elapsed() < span && load.tally.responses < load.enough {
         load.poll.poll(&mut events, Some(Duration::from_millis(20)))?;
         for event in &events {
             let token = event.token().0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts barewire beside nginx (and others, where installed) on this machine.
+"""Puts barewire beside nginx, h2o, lighttpd, caddy and darkhttpd, as far as they are installed.
 
 The figure to trust is processor time per response: user and system time of the server's whole
 process tree, divided by the responses the client counted. All servers are started once and measured
@@ -9,6 +9,8 @@ import argparse
 import json
 import os
 import pathlib
+import random
+import re
 import resource
 import select
 import shutil
@@ -20,10 +22,22 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-CRATE = HERE.parent.parent
-TICKS = os.sysconf("SC_CLK_TCK")
-HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+import report
+from servers import BAREWIRE, CRATE, HARD_LIMIT, SERVERS, VARIANTS, Server, on_processor
+
+LOAD = CRATE / "target/release/examples/load"
+README, PICTURE = CRATE / "README.md", pathlib.Path("tests/bench/figures.svg")
+BEGIN, END = "<!-- figures: python3 tests/bench/run.py --rounds 4 --write-readme -->\n", "<!-- end of the figures -->\n"
+KIB, MIB = 1 << 10, 1 << 20
+LARGE, UPLOAD, MANY, RANGE = 100 * MIB, 256 * MIB, 10_000, 64 * KIB
+BROWSER = (
+    "Connection: keep-alive\r\nCache-Control: max-age=0\r\n"
+    'sec-ch-ua: "Chromium";v="140", "Not=A?Brand";v="24", "Google Chrome";v="140"\r\n'
+    'sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: "Linux"\r\nUpgrade-Insecure-Requests: 1\r\n'
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n"
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8\r\n"
+    "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n"
+    "Accept-Encoding: gzip, deflate, br, zstd\r\n")
 
 
 def get(path, fields=""):
@@ -47,271 +61,280 @@ def not_modified(port):
     return get("/small.html", fields)
 
 
-# name: title, connections, mode of the load client, expected status, requests for a port
-WORKLOADS = {
-    "small": ("1 KiB, keep-alive, 64 connections", 64, "1", 200, lambda port: get("/small.html")),
-    "pipelined": ("1 KiB, pipelined 16 deep", 64, "16", 200, lambda port: get("/small.html")),
-    "medium": ("100 KiB, keep-alive", 64, "1", 200, lambda port: get("/medium.jpg")),
-    "connect": ("a connection per request, 1 KiB", 64, "close", 200, lambda port: get("/small.html", "Connection: close\r\n")),
-    "unchanged": ("304", 64, "1", 304, not_modified),
-    "missing": ("404 over 64 names", 64, "1", 404, lambda port: b"".join(get(f"/none/{i}.html") for i in range(64))),
-}
+def ranges(huge):
+    places = random.Random(11)
+    starts = (places.randrange(huge - RANGE) for _ in range(4000))
+    return b"".join(get("/huge.bin", f"Range: bytes={start}-{start + RANGE - 1}\r\n") for start in starts)
 
 
-def nginx(folder, root, port, lean):
-    """The usual tuning; lean: without tcp_nopush and multi_accept, which costs it 40 ms stalls elsewhere."""
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    user = "user root;" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(f"""
-{user} worker_processes 1; pid {folder}/pid; error_log stderr crit; daemon off;
-events {{ worker_connections 15000; {"" if lean else "multi_accept on;"} }}
-http {{
-  types {{ text/html html; image/jpeg jpg; }}
-  access_log off; {temporary}
-  sendfile on; tcp_nodelay on; tcp_nopush {"off" if lean else "on"};
-  keepalive_requests 100000000; keepalive_timeout 300s; reset_timedout_connection on;
-  open_file_cache max=20000 inactive=60s; open_file_cache_valid 30s; open_file_cache_min_uses 1; open_file_cache_errors on;
-  server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; }}
-}}
-""")
-    return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+def workloads(huge):
+    """name: title, connections, mode of the load client, expected status, requests for a port"""
+    small = lambda port: get("/small.html")
+    return {
+        "small": ("1 KiB, keep-alive, 64 connections", 64, "1", 200, small),
+        "browser": ("the same with the 13 fields of Chromium", 64, "1", 200, lambda port: get("/small.html", BROWSER)),
+        "pipelined": ("1 KiB, pipelined 16 deep", 64, "16", 200, small),
+        "medium": ("100 KiB, keep-alive", 64, "1", 200, lambda port: get("/medium.jpg")),
+        "large": ("100 MiB, 1 connection", 1, "1", 200, lambda port: get("/large.bin")),
+        "large8": ("100 MiB, 8 connections", 8, "1", 200, lambda port: get("/large.bin")),
+        "connect": ("a connection per request, 1 KiB", 64, "close", 200, lambda port: get("/small.html", "Connection: close\r\n")),
+        "unchanged": ("304", 64, "1", 304, not_modified),
+        "missing": ("404 over 64 names", 64, "1", 404, lambda port: b"".join(get(f"/none/{i}.html") for i in range(64))),
+        "many": (f"{MANY:,} files of 0.2 to 4 KiB at random", 64, "1", 200,
+                 lambda port: b"".join(get(f"/many/d{i % 100:02}/f{i:04}.html") for i in range(MANY))),
+        "ranges": (f"64 KiB ranges of {huge // MIB} MiB at 4,000 random places", 16, "1", 206, lambda port: ranges(huge)),
+        "listing": ("listing of 1,000 entries", 8, "1", 200, lambda port: get("/list/")),
+        "beside": ("1 KiB beside idle connections", 64, "1", 200, small),
+        "upload": ("PUT of 256 MiB", 1, "put", 201, None),
+    }
 
 
-def h2o(folder, root, port):
-    user = "user: root" if os.getuid() == 0 else ""
-    (folder / "h2o.conf").write_text(f"""
-{user}
-num-threads: 1
-max-connections: 15000
-http1-request-timeout: 300
-pid-file: {folder}/pid
-error-log: /dev/null
-listen: {{host: 127.0.0.1, port: {port}}}
-hosts: {{default: {{paths: {{/: {{file.dir: {root}}}}}}}}}
-""")
-    return ["h2o", "-m", "worker", "-c", str(folder / "h2o.conf")]
+def make_root(root, huge):
+    words = random.Random(7)
+    stamp = (1_700_000_000, 1_700_000_000)
+
+    def write(name, octets):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(octets)
+        os.utime(path, stamp)
+
+    text = ("a small page of one KiB " * 200).encode()
+    write("small.html", b"<!doctype html><title>small</title><p>" + text[:986])
+    write("medium.jpg", words.randbytes(100 * KIB))
+    for i in range(MANY):
+        write(f"many/d{i % 100:02}/f{i:04}.html", text[:200 + i * 37 % 4000])
+    for i in range(1000):
+        write(f"list/entry-{i:04}.txt", b"x" * (i % 50))
+    block = words.randbytes(MIB)
+    for name, size in (("large.bin", LARGE), ("huge.bin", huge)):
+        with open(root / name, "wb") as file:
+            for _ in range(size // MIB):
+                file.write(block)
+    (root / "up").mkdir()
+    (root / "up").chmod(0o777)
 
 
-def lighttpd(folder, root, port):
-    (folder / "lighttpd.conf").write_text(f"""
-server.document-root = "{root}"
-server.port = {port}
-server.bind = "127.0.0.1"
-server.modules = ("mod_staticfile")
-server.max-keep-alive-requests = 1000000000
-server.max-keep-alive-idle = 300
-server.max-fds = {min(20000, HARD_LIMIT)}
-server.max-connections = 15000
-server.listen-backlog = 1024
-mimetype.assign = (".html" => "text/html", ".jpg" => "image/jpeg")
-""")
-    return ["lighttpd", "-D", "-f", str(folder / "lighttpd.conf")]
+def start_load(port, connections, seconds, mode, status, enough=None):
+    command = [str(LOAD), str(port), str(connections), str(seconds), mode, str(status)] + ([str(enough)] if enough else [])
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=on_processor(1))
 
 
-SERVERS = {
-    "barewire": lambda folder, root, port: [
-        str(CRATE / "target/release/barewire"), "--port", str(port), "--bind", "127.0.0.1", "--loops", "1", "--log", "off",
-        "--idle-timeout", "300s", str(root)],
-    "nginx": lambda folder, root, port: nginx(folder, root, port, False),
-    "nginx-lean": lambda folder, root, port: nginx(folder, root, port, True),
-    "h2o": h2o,
-    "lighttpd": lighttpd,
-    "darkhttpd": lambda folder, root, port: ["darkhttpd", str(root), "--addr", "127.0.0.1", "--port", str(port), "--timeout", "300"],
-}
+def put(port):
+    """One upload; sent from this process, whose time nobody counts."""
+    block, head = bytes(MIB), b""
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
+        s.sendall(f"PUT /up/upload.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {UPLOAD}\r\n\r\n".encode())
+        for _ in range(UPLOAD // MIB):
+            s.sendall(block)
+        while piece := s.recv(65536):
+            head += piece
+    good = head[9:12] in (b"200", b"201", b"204")
+    took = time.monotonic() - began
+    return {"responses": 1, "seconds": took, "octets": UPLOAD, "wrong": int(not good), "errors": 0, "p50": took * 1e6, "p99": took * 1e6}
 
 
-def on_processor(number):
-    """What a child does before it becomes the program: pinned, in a group of its own, with all descriptors."""
-    allowed = sorted(os.sched_getaffinity(0))
-
-    def before():
-        os.setsid()
-        os.sched_setaffinity(0, {allowed[number % len(allowed)]})
-        resource.setrlimit(resource.RLIMIT_NOFILE, (HARD_LIMIT, HARD_LIMIT))
-    return before
-
-
-class Server:
-    def __init__(self, name, root, port, scratch):
-        folder = scratch / name
-        folder.mkdir()
-        self.name, self.port = name, port
-        command = SERVERS[name](folder, root, port)
-        program = shutil.which(command[0], path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if program is None:
-            raise OSError("not installed")
-        self.errors = open(folder / "stderr", "w+")
-        self.process = subprocess.Popen([program] + command[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=self.errors, preexec_fn=on_processor(0))
-        self.await_answer((root / "small.html").read_bytes())
-
-    def await_answer(self, content):
-        end = time.monotonic() + 20
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 5) as s:
-                    s.settimeout(5)
-                    s.sendall(get("/small.html", "Connection: close\r\n"))
-                    answer = b""
-                    while piece := s.recv(65536):
-                        answer += piece
-                if answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(content):
-                    return
-            except OSError:
-                pass
-            time.sleep(0.01)
-        self.stop()
-        self.errors.seek(0)
-        raise OSError("does not answer: " + self.errors.read()[-400:])
-
-    def processes(self):
-        """The server and its children."""
-        children, found = {}, []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
-                except OSError:
-                    continue
-                children.setdefault(int(stat[stat.rindex(")") + 2:].split()[1]), []).append(int(entry))
-        todo = [self.process.pid]
-        while todo:
-            found.append(todo.pop())
-            todo += children.get(found[-1], [])
-        return found
-
-    def processor_seconds(self):
-        ticks = 0
-        for process in self.processes():
-            stat = pathlib.Path(f"/proc/{process}/stat").read_text()
-            ticks += sum(map(int, stat[stat.rindex(")") + 2:].split()[11:13]))
-        return ticks / TICKS
-
-    def resident_kib(self):
-        kib = 0
-        for process in self.processes():
-            for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines():
-                if line.startswith("VmRSS:"):
-                    kib += int(line.split()[1])
-        return kib
-
-    def stop(self):
-        for end in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, end)
-                self.process.wait(2)
-                return
-            except (OSError, subprocess.TimeoutExpired):
-                continue
-
-
-def load(port, connections, seconds, mode, status, requests):
-    command = [str(CRATE / "target/release/examples/load"), str(port), str(connections), str(seconds), mode, str(status)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=on_processor(1)), requests
-
-
-def measure(server, workload, seconds):
-    _, connections, mode, status, requests = WORKLOADS[workload]
-    client, octets = load(server.port, connections, seconds, mode, status, requests(server.port))
+def measure(server, name, workload, seconds, root):
+    _, connections, mode, status, requests = workload
     before = server.processor_seconds()
-    out, _ = client.communicate(octets, timeout=seconds + 60)
-    figures = json.loads(out)
+    if mode == "put":
+        figures = put(server.port)
+        (root / "up/upload.bin").unlink(missing_ok=True)
+    else:
+        octets = requests(server.port)
+        client = start_load(server.port, connections, seconds, mode, status)
+        out, _ = client.communicate(octets, timeout=seconds + 60)
+        figures = json.loads(out)
     spent = server.processor_seconds() - before
-    figures["us"] = spent * 1e6 / max(1, figures["responses"])
+    if name in report.BULK:
+        figures["figure"] = spent / max(1, figures["octets"]) * 1e9
+    else:
+        figures["figure"] = spent * 1e6 / max(1, figures["responses"])
     figures["busy"] = spent / figures["seconds"]
+    figures["rate"] = figures["responses"] / figures["seconds"]
     return figures
 
 
-def idle_memory(server, connections):
-    """KiB of resident memory for each of many connections that have asked once and are silent."""
-    before = server.resident_kib()
-    client, octets = load(server.port, connections, 60, "hold", 200, get("/small.html"))
-    client.stdin.write(octets)
-    client.stdin.close()
+class Idle:
+    """Many connections that have asked once and are silent."""
+
+    def __init__(self, server, connections):
+        self.before, self.connections = server.resident_kib(), connections
+        self.client = start_load(server.port, connections, 120, "hold", 200)
+        self.client.stdin.write(get("/small.html"))
+        self.client.stdin.close()
+        answered = select.select([self.client.stdout], [], [], 60)[0] and json.loads(self.client.stdout.readline())
+        self.held = bool(answered) and answered["responses"] >= connections
+        self.kib = (server.resident_kib() - self.before) / connections if self.held else None
+
+    def end(self):
+        self.client.kill()
+        self.client.wait()
+
+
+def system_calls(server):
+    """How often each is called for one request; `None` where they may not be traced."""
+    file = server.folder / "strace"
+    attached = [word for process in server.processes() for word in ("-p", str(process))]
+    tracer = subprocess.Popen(["strace", "-f", "-c", "-qq", "-o", str(file), *attached], stderr=subprocess.PIPE)
+    time.sleep(1)
+    client = start_load(server.port, 64, 20, "1", 200, 5000)
+    out, _ = client.communicate(get("/small.html"), timeout=60)
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate(timeout=30)
+    counts, responses = {}, json.loads(out)["responses"]
+    for line in file.read_text().splitlines() if file.exists() else ():
+        words = line.split()
+        if len(words) >= 5 and words[0][0].isdigit() and words[-1] != "total":
+            counts[words[-1]] = int(words[3]) / responses
+    return counts or None
+
+
+def instructions(name, root, scratch):
+    """User instructions of a 1 KiB request: the difference of two runs. Fails where valgrind lacks a
+    call (3.19: openat2, without which barewire serves in its slow way): something else would be counted."""
+    got = []
+    for enough in (500, 3500):
+        out = scratch / f"callgrind-{name}-{enough}"
+        out.mkdir()
+        tool = ["valgrind", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={out}/%p"]
+        server = Server(name, root, scratch, tool, 60)
+        client = start_load(server.port, 8, 60, "1", 200, enough)
+        answer, _ = client.communicate(get("/small.html"), timeout=120)
+        os.killpg(server.process.pid, signal.SIGTERM)
+        try:
+            server.process.wait(20)
+        finally:
+            server.stop()
+        server.errors.seek(0)
+        if name.startswith("barewire") and "unhandled" in server.errors.read():
+            raise OSError("this valgrind does not know every system call")
+        totals = [re.search(r"^totals: (\d+)", file.read_text(), re.M) for file in out.iterdir()]
+        got.append((sum(int(t.group(1)) for t in totals if t), json.loads(answer)["responses"]))
+    (less, few), (more, many) = got
+    return (more - less) / (many - few) if more > less else None
+
+
+def start_up(name, root, scratch, times):
+    """Milliseconds from exec to the first answer, MiB of memory then, MiB of the program."""
+    took, rest, size = [], None, None
+    for _ in range(times):
+        server = Server(name, root, scratch)
+        try:
+            took.append(server.started * 1000)
+            time.sleep(0.2)
+            rest, size = server.resident_kib() / 1024, os.path.getsize(os.path.realpath(server.program)) / MIB
+        finally:
+            server.stop()
+    return statistics.median(took), rest, size
+
+
+def attempt(what, call):
+    """A figure that cannot be had is no reason to lose the others."""
     try:
-        if not select.select([client.stdout], [], [], 60)[0]:
-            return None
-        figures = json.loads(client.stdout.readline())
-        if figures["responses"] < connections:
-            return None
-        return (server.resident_kib() - before) / connections
-    finally:
-        client.kill()
-        client.wait()
+        return call()
+    except Exception as error:  # whatever a foreign server or tool came up with
+        print(f"{what}: {error!r}", file=sys.stderr)
+        return None
 
 
-def make_root(root):
-    root.mkdir()
-    text = ("a small page of one KiB " * 60).encode()
-    (root / "small.html").write_bytes(b"<!doctype html><title>small</title><p>" + text[:986])
-    (root / "medium.jpg").write_bytes(bytes(range(256)) * 400)
-    for name in ("small.html", "medium.jpg"):
-        os.utime(root / name, (1_700_000_000, 1_700_000_000))
-    root.chmod(0o755)
+def write_readme(block, svg):
+    text = README.read_text()
+    before, rest = text.split(BEGIN, 1)
+    _, after = rest.split(END, 1)
+    README.write_text(before + BEGIN + block + END + after)
+    (CRATE / PICTURE).write_text(svg)
 
 
-def table(workload, results, base):
-    title = WORKLOADS[workload][0]
-    lines = [f"\n### {workload}: {title}\n", f"| server | CPU µs/request | least | spread | × {base} | requests/s | busy | p50 µs | p99 µs | wrong, errors |",
-             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    median = {name: statistics.median(r["us"] for r in rounds) for name, rounds in results.items()}
-    for name in sorted(results, key=median.get):
-        rounds = results[name]
-        us = [r["us"] for r in rounds]
-        spread = (max(us) - min(us)) / median[name] if median[name] else 0
-        ratio = f"{median[name] / median[base]:.2f}" if median.get(base) else "–"
-        rate = statistics.median(r["responses"] / r["seconds"] for r in rounds)
-        rest = [statistics.median(r[key] for r in rounds) for key in ("busy", "p50", "p99")]
-        bad = f"{sum(r['wrong'] for r in rounds)}, {sum(r['errors'] for r in rounds)}"
-        lines.append(f"| {name} | {median[name]:.2f} | {min(us):.2f} | {spread:.0%} | {ratio} | {rate:,.0f} | {rest[0]:.0%} | {rest[1]:.0f} | {rest[2]:.0f} | {bad} |")
-    return "\n".join(lines)
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--servers", default=",".join([*SERVERS, *VARIANTS]), help="those not installed are left out")
+    parser.add_argument("--workloads", default="", help="all, if not given")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
+    parser.add_argument("--idle", type=int, default=9900, help="idle connections for the memory figure; 0: none")
+    parser.add_argument("--huge", type=int, default=1024, metavar="MIB", help="size of the file that ranges are taken of")
+    parser.add_argument("--starts", type=int, default=7, help="starts of each server; 0: none")
+    parser.add_argument("--no-tools", action="store_true", help="neither strace nor valgrind")
+    parser.add_argument("--base", default="nginx", help="the server of the ratio")
+    parser.add_argument("--out", type=pathlib.Path, default=CRATE / "target/bench", help="a folder for figures.md, figures.svg, figures.json")
+    parser.add_argument("--write-readme", action="store_true", help=f"replace the figures in README.md and {PICTURE}")
+    return parser.parse_args()
+
+
+def rounds(options, chosen, running, root, data):
+    """Every server in every workload, in turn; says how often barewire failed."""
+    failed = 0
+    for number in range(options.rounds):
+        for name, workload in chosen.items():
+            for server in running:
+                if not server.can(name) or (name == "beside" and not options.idle):
+                    continue
+                idle = Idle(server, min(options.idle, HARD_LIMIT // 2)) if name == "beside" else None
+                try:
+                    if idle and not idle.held:
+                        continue
+                    figures = measure(server, name, workload, options.seconds, root)
+                    if idle:
+                        data["idle"].setdefault(server.name, idle.kib)
+                finally:
+                    if idle:
+                        idle.end()
+                data["results"][name].setdefault(server.name, []).append(figures)
+                failed += server.name.startswith("barewire") and not report.sound([figures])
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+    return failed
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--servers", default=",".join(SERVERS), help="those not installed are left out")
-    parser.add_argument("--workloads", default=",".join(WORKLOADS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
-    parser.add_argument("--idle", type=int, default=4000, help="idle connections for the memory figure; 0: none")
-    parser.add_argument("--base", default="nginx", help="the server of the ratio")
-    options = parser.parse_args()
+    options = arguments()
+    huge = options.huge * MIB
+    all_workloads = workloads(huge)
+    chosen = {n: all_workloads[n] for n in options.workloads.split(",") if n} or all_workloads
     subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "barewire", "--example", "load"], cwd=CRATE, check=True)
-    names = [name for name in options.servers.split(",") if name]
-    workloads = [name for name in options.workloads.split(",") if name]
+    data = {"rounds": options.rounds, "base": options.base, "servers": [], "titles": {n: w[0] for n, w in chosen.items()},
+            "results": {n: {} for n in chosen}, "calls": {}, "detail": {}, "instructions": {}, "idle": {}, "start": {}, "rest": {}, "size": {}}
+    resource.setrlimit(resource.RLIMIT_NOFILE, (HARD_LIMIT, HARD_LIMIT))
+    failed, running = 0, []
     with tempfile.TemporaryDirectory(prefix="barewire-bench-") as scratch:
         scratch = pathlib.Path(scratch)
         scratch.chmod(0o755)
-        make_root(scratch / "root")
-        servers, failed = [], 0
+        root = scratch / "root"
+        root.mkdir()
+        make_root(root, huge)
         try:
-            for i, name in enumerate(names):
-                with socket.socket() as free:
-                    free.bind(("127.0.0.1", 0))
-                    port = free.getsockname()[1]
+            for name in [name for name in options.servers.split(",") if name]:
                 try:
-                    servers.append(Server(name, scratch / "root", port, scratch))
+                    running.append(Server(name, root, scratch))
+                    data["servers"].append(name)
                 except OSError as error:
                     print(f"{name} is left out: {error}", file=sys.stderr)
-                    failed += name == "barewire"
-            results = {w: {s.name: [] for s in servers} for w in workloads}
-            for round_number in range(options.rounds):
-                for w in workloads:
-                    for s in servers:
-                        figures = measure(s, w, options.seconds)
-                        results[w][s.name].append(figures)
-                        failed += s.name == "barewire" and (figures["wrong"] > 0 or figures["errors"] > 0 or not figures["responses"])
-                print(f"round {round_number + 1} of {options.rounds}", file=sys.stderr)
-            for w in workloads:
-                print(table(w, results[w], options.base))
-            if options.idle:
-                print(f"\n### memory: {options.idle} idle connections\n\n| server | KiB of RSS each |\n|---|---:|")
-                for s in servers:
-                    kib = idle_memory(s, min(options.idle, HARD_LIMIT // 2))
-                    print(f"| {s.name} | {'not held' if kib is None else f'{kib:.2f}'} |")
+                    failed += name.startswith("barewire")
+            failed += rounds(options, chosen, running, root, data)
+            if not options.no_tools and shutil.which("strace"):
+                for server in running:
+                    counts = attempt(f"system calls of {server.name}", lambda s=server: system_calls(s))
+                    if counts:
+                        data["detail"][server.name], data["calls"][server.name] = counts, sum(counts.values())
         finally:
-            for s in servers:
-                s.stop()
+            for server in running:
+                server.stop()
+        for name in data["servers"]:
+            if options.starts:
+                start = attempt(f"start of {name}", lambda n=name: start_up(n, root, scratch, options.starts))
+                if start:
+                    data["start"][name], data["rest"][name], data["size"][name] = start
+            if not options.no_tools and shutil.which("valgrind"):
+                data["instructions"][name] = attempt(f"instructions of {name}", lambda n=name: instructions(n, root, scratch))
+    options.out.mkdir(parents=True, exist_ok=True)
+    svg, details = report.picture(data), report.details(data)
+    (options.out / "figures.md").write_text(report.section(data, "figures.svg") + details + "\n")
+    (options.out / "figures.svg").write_text(svg)
+    (options.out / "figures.json").write_text(json.dumps(data, indent=1))
+    print(report.section(data, "figures.svg") + details)
+    if options.write_readme:
+        write_readme(report.section(data, PICTURE), svg)
     return 1 if failed else 0
 
 
