@@ -29,6 +29,8 @@ const BATCH: usize = 2 * 1024 * 1024;
 pub(super) const WAITING: usize = 32 * 1024 * 1024;
 /// Empty batches that are kept to be used again.
 const EMPTY: usize = 16;
+/// Octets an empty batch keeps room for: what a turn with some dozen answers brings.
+const KEPT: usize = 128 * 1024;
 /// What a record weighs besides its octets.
 const RECORD: usize = size_of::<Record>();
 
@@ -260,6 +262,9 @@ impl Reel {
     /// Gives a batch back, so that its buffers are used again.
     pub fn give_back(&self, mut batch: Batch) {
         batch.clear();
+        // A busy moment is over; what it needed is not kept for the next one.
+        batch.octets.shrink_to(KEPT);
+        batch.records.shrink_to(KEPT / RECORD);
         // With enough of them waiting, this one is simply freed.
         let _ = self.empty.try_send(batch);
     }
