@@ -24,7 +24,7 @@ use super::settings::{Cache, Settings};
 use super::shelf::Shelf;
 use super::writing::Writer;
 use crate::http::target::Form;
-use crate::http::{Expectation, Method, Refusal, Request, Status, field};
+use crate::http::{Expectation, Method, Refusal, Request, Status};
 use crate::service::page::{self, MissingLine, Problem};
 use crate::service::{Answer, Lane, Outcome, Response, Service, Visit, guard};
 
@@ -41,6 +41,8 @@ pub struct Site {
     pub(super) shelf: Option<Shelf>,
     /// Listings that hang ready, under the same conditions.
     pub(super) board: Option<Board>,
+    /// The arrival for which the root was last seen to be there.
+    stood: u64,
 }
 
 /// What all loops and workers read.
@@ -122,7 +124,7 @@ impl Site {
         // A folder in which nothing changes has no index either, unless that lay deeper.
         let listed = kept && shared.listing && !place.index.iter().any(|name| name.contains('/'));
         let board = listed.then(|| Board::new(board));
-        Site { shared, shelf, board }
+        Site { shared, shelf, board, stood: 0 }
     }
 
     /// One sentence on how the folder is held, for the banner.
@@ -148,7 +150,7 @@ impl Service for Site {
         if let Some(answer) = self.shared.write(request, visit) {
             return answer;
         }
-        if let Some((response, _)) = self.shared.answer(request, visit, false) {
+        if let Some((response, _)) = self.shared.answer(request, visit, Some(&mut self.stood)) {
             if let Some(shelf) = &mut self.shelf {
                 shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
             }
@@ -163,7 +165,7 @@ impl Service for Site {
         Answer::Blocking(
             lane,
             Box::new(move || {
-                let Some((response, made)) = shared.answer(&request, &visit, true) else {
+                let Some((response, made)) = shared.answer(&request, &visit, None) else {
                     let busy = gate::response(&request, &Errno::AGAIN.into());
                     return Outcome::Response(shared.dress(Some(&request), busy));
                 };
@@ -202,8 +204,14 @@ impl Service for Site {
 }
 
 impl Shared {
-    /// The answer, and for a listing what it was made from. `None`: a worker must look.
-    fn answer(&self, request: &Request<'_>, visit: &Visit, may_block: bool) -> Option<(Response, Option<Made>)> {
+    /// The answer, and what a listing was made from. `None`: a worker must look. `stood`: that of the loop that asks.
+    fn answer(
+        &self,
+        request: &Request<'_>,
+        visit: &Visit,
+        stood: Option<&mut u64>,
+    ) -> Option<(Response, Option<Made>)> {
+        let may_block = stood.is_none();
         let mut made = None;
         let response = match self.without_disk(request) {
             Some(response) => Ok(response),
@@ -211,7 +219,7 @@ impl Shared {
         };
         if let Err(miss) = &response
             && miss.is_not_found()
-            && let Some(line) = self.missing_line(request)
+            && let Some(line) = self.missing_line(request, visit, stood)
         {
             return Some((line, None));
         }
@@ -342,7 +350,7 @@ impl Shared {
     /// pages; a script that asks for a missing file gets its 404.
     fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<Located<'static>>, Miss> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
-        let Some(path) = self.spa.as_ref().filter(|_| reads && accepts_html(request)) else { return Ok(None) };
+        let Some(path) = self.spa.as_ref().filter(|_| reads && failure::accepts_html(request)) else { return Ok(None) };
         if self.place.single.is_some() || self.place.hides(request.path()) {
             return Ok(None);
         }
@@ -380,12 +388,6 @@ impl Shared {
         }
         self.headers.iter().fold(response, |response, (name, value)| response.field(name, value))
     }
-}
-
-/// Whether the client asks for pages: `Accept` names text/html.
-fn accepts_html(request: &Request<'_>) -> bool {
-    let mut accepted = request.fields("accept").flat_map(field::weighted);
-    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }
 
 /// The answer to OPTIONS.

@@ -243,9 +243,9 @@ impl Client {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
-        let (tap, number) = (&mut *cx.tap, self.number);
+        let (tap, resident, number) = (&mut *cx.tap, &mut cx.arrivals.resident, self.number);
         let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
-        let how = How { fin_follows, sendfile: cx.sendfile };
+        let how = How { fin_follows, sendfile: cx.sendfile, resident };
         let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
             deadline.progress(sent.octets());
             exchange.progress(sent.octets());

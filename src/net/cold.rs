@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::io::IoSliceMut;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -53,8 +54,34 @@ pub fn read(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<Now> 
     rustix::io::pread(file, room, from).map(Now::Read)
 }
 
+/// The octets of a file that were last found in memory, in this turn of the loop: a file for which many ask
+/// at once is looked at once. Where the kernel has dropped them since, or another file has taken the place of
+/// that one in memory, a turn is slow for once; nothing worse.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resident {
+    file: usize,
+    from: u64,
+    end: u64,
+}
+
+impl Resident {
+    /// Whether sending `len` octets from `from` on would wait for the disk, as far as can be known.
+    #[cfg(target_os = "linux")]
+    pub fn is_cold(&mut self, file: &Arc<File>, from: u64, len: u64) -> bool {
+        let (address, end) = (Arc::as_ptr(file) as usize, from + len);
+        if self.file == address && self.from <= from && end <= self.end {
+            return false;
+        }
+        let cold = is_cold(file, from, len);
+        if !cold {
+            *self = Resident { file: address, from, end };
+        }
+        cold
+    }
+}
+
 /// Whether sending `len` octets from `from` on would wait for the disk, as far as its ends tell.
-pub fn is_cold(file: &File, from: u64, len: u64) -> bool {
+fn is_cold(file: &File, from: u64, len: u64) -> bool {
     let is_missing = |at| matches!(read(file, &mut [0], at), Ok(Now::Cold));
     is_missing(from + len.saturating_sub(1)) || (len > READ_AHEAD && is_missing(from))
 }
@@ -95,6 +122,13 @@ mod tests {
         }
         warm(&file, 0, 1 << 20);
         assert!(!is_cold(&file, 0, 1 << 20));
+        let (file, mut resident) = (Arc::new(file), Resident::default());
+        assert!(!resident.is_cold(&file, 0, 1 << 20));
+        rustix::fs::fadvise(file.as_fd(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        assert!(!resident.is_cold(&file, 4096, 1 << 19), "not asked twice in one turn");
+        assert!(resident.is_cold(&file, 4096, 1 << 20), "more than was asked for");
+        assert!(Resident::default().is_cold(&file, 0, 1 << 20), "another turn asks again");
+        warm(&file, 0, 1 << 20);
         let mut room = [0; 16];
         assert_eq!(read(&file, &mut room, 0), Ok(Now::Read(16)));
         assert_eq!(read(&file, &mut room, 1 << 20), Ok(Now::Read(0)));

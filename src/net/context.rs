@@ -6,6 +6,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use super::cold::Resident;
 use super::deadline::Timeouts;
 use super::desk::Desk;
 use super::ended::Ended;
@@ -60,6 +61,8 @@ pub struct Context<'a> {
 pub struct Arrivals {
     turn: u64,
     last: u64,
+    /// What was found in memory in this turn.
+    pub(super) resident: Resident,
 }
 
 impl Arrivals {
@@ -67,6 +70,7 @@ impl Arrivals {
     pub fn begin_turn(&mut self) {
         self.next();
         self.turn = self.last;
+        self.resident = Resident::default();
     }
 
     /// Octets have come, or the result of some work: what was looked up before may be old.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rustix::net::{SendFlags, send};
 
-use super::cold::{self, Now};
+use super::cold::{self, Now, Resident};
 use super::part::{Moved, PIECES_PER_TURN, Part, Range, unless_full};
 use crate::service::{Body, Octets, Piece};
 
@@ -54,13 +54,15 @@ impl Spare {
 }
 
 /// How octets are sent.
-#[derive(Clone, Copy, Debug)]
-pub struct How {
+#[derive(Debug)]
+pub struct How<'a> {
     /// Our side will be shut down straight after it, so the last octets may wait for the FIN and share a
     /// segment with it: on a connection per request that is one packet of three.
     pub fin_follows: bool,
     /// Octets of a file go by `sendfile`; else through memory.
     pub sendfile: bool,
+    /// What is known to be in memory.
+    pub resident: &'a mut Resident,
 }
 
 /// What a flush came to.
@@ -173,7 +175,7 @@ impl Outbox {
         &mut self,
         socket: impl AsFd,
         spare: &mut Spare,
-        how: How,
+        how: How<'_>,
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Flushed> {
         while self.from < self.buffer.len() {
@@ -199,7 +201,7 @@ impl Outbox {
                 return Ok(Flushed::Again);
             }
             slices += 1;
-            match part.send(&socket, more, how.sendfile, sent)? {
+            match part.send(&socket, more, how.sendfile, how.resident, sent)? {
                 Moved::Octets => {}
                 Moved::Full => return Ok(Flushed::Blocked),
                 Moved::Short => return Ok(Flushed::Short),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::cold::{self, Now};
+use super::cold::{self, Now, Resident};
 use crate::service::Octets;
 
 /// Octets of a file handed to the kernel in one call.
@@ -105,6 +105,7 @@ impl Part {
         socket: impl AsFd,
         more: bool,
         by_sendfile: bool,
+        resident: &mut Resident,
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Moved> {
         match self {
@@ -115,7 +116,7 @@ impl Part {
                 *from += count;
                 Ok(Moved::Octets)
             }
-            Part::Range(range) if by_sendfile => range.send(socket, more, sent),
+            Part::Range(range) if by_sendfile => range.send(socket, more, resident, sent),
             Part::Range(range) => range.copy(socket, more, sent),
         }
     }
@@ -128,8 +129,14 @@ impl Range {
 
     /// Sends a slice out of the kernel's memory.
     #[cfg(target_os = "linux")]
-    fn send(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Moved> {
-        if self.is_cold() {
+    fn send(
+        &mut self,
+        socket: impl AsFd,
+        more: bool,
+        resident: &mut Resident,
+        sent: &mut dyn FnMut(Sent<'_>),
+    ) -> io::Result<Moved> {
+        if self.is_cold(resident) {
             return Ok(Moved::Cold);
         }
         let mut at = self.from;
@@ -151,7 +158,13 @@ impl Range {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn send(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Moved> {
+    fn send(
+        &mut self,
+        socket: impl AsFd,
+        more: bool,
+        _: &mut Resident,
+        sent: &mut dyn FnMut(Sent<'_>),
+    ) -> io::Result<Moved> {
         self.copy(socket, more, sent)
     }
 
@@ -184,13 +197,13 @@ impl Range {
     }
 
     #[cfg(target_os = "linux")]
-    fn is_cold(&mut self) -> bool {
+    fn is_cold(&mut self, resident: &mut Resident) -> bool {
         if self.from < self.known {
             return false;
         }
         let slice = self.len.min(SLICE);
         self.known = self.from + slice;
-        cold::is_cold(&self.file, self.from, slice)
+        resident.is_cold(&self.file, self.from, slice)
     }
 }
 

@@ -9,21 +9,37 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Shared, accepts_html};
+use super::Shared;
 use crate::files::cors::varying;
 use crate::files::resource::{Miss, encode};
 use crate::files::{gate, media_type, retrieve};
-use crate::http::{Request, Status};
+use crate::http::{Request, Status, field};
 use crate::service::page;
-use crate::service::{Body, Response};
+use crate::service::{Body, Response, Visit};
 
 impl Shared {
     /// The line of a 404, whole, for whoever wants lines: robots, mostly, and nothing is asked for more often.
-    /// `None` where the answer depends on more than the path.
-    pub(super) fn missing_line(&self, request: &Request<'_>) -> Option<Response> {
-        let line = self.missing.as_ref().filter(|_| !self.place.root.is_gone())?;
-        let wants_line = page::Form::of(request) == page::Form::Text && !accepts_html(request);
-        wants_line.then(|| line.response(request.path()))
+    /// `None` where the answer depends on more than the path. One look at the root holds for all who had asked
+    /// when it was made ([`Visit::arrival`]).
+    pub(super) fn missing_line(
+        &self,
+        request: &Request<'_>,
+        visit: &Visit,
+        stood: Option<&mut u64>,
+    ) -> Option<Response> {
+        let line = self.missing.as_ref()?;
+        if page::Form::of(request) != page::Form::Text || accepts_html(request) {
+            return None;
+        }
+        if stood.as_ref().is_none_or(|stood| **stood != visit.arrival) {
+            if self.place.root.is_gone() {
+                return None;
+            }
+            if let Some(stood) = stood {
+                *stood = visit.arrival;
+            }
+        }
+        Some(line.response(request.path()))
     }
 
     /// An error of the disk for the client: the site's own page if it has one, else ours.
@@ -84,4 +100,10 @@ impl Shared {
             Err(Miss::Disk(_)) => Ok(None),
         }
     }
+}
+
+/// Whether the client asks for pages: `Accept` names text/html.
+pub(super) fn accepts_html(request: &Request<'_>) -> bool {
+    let mut accepted = request.fields("accept").flat_map(field::weighted);
+    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }
