@@ -178,6 +178,9 @@ impl Board {
         if !is_read(request) || !path.ends_with(b"/") || path.len() > LONGEST_PATH {
             return None;
         }
+        // Before another page is made, since a crawl of many folders comes back to none while it hangs:
+        // without a hit nobody else would take in what it leaves.
+        self.take_in();
         let Ok(Opened::Directory(directory)) = root.open(path, false) else { return None };
         if self.folders.get(path).is_some_and(|folder| folder.meta != *directory.meta()) {
             self.take_down(path);

@@ -236,6 +236,21 @@ fn watches_and_memory_are_bounded_and_given_back() {
     assert!(hangs(&mut site, &get("/0/"), now), "and it begins again");
 }
 
+/// Each folder is asked for once and gone when its turn comes again: nothing is ever a hit.
+#[test]
+fn pages_that_nobody_asks_for_again_do_not_pile_up() {
+    let folder = Folder::new();
+    for n in 0..2 * FOLDERS {
+        folder.write(format!("{n}/a.txt"), "a");
+    }
+    let (mut site, now) = (site(&folder), later());
+    for n in 0..6 * FOLDERS {
+        assert!(fetch_at(&mut site, &get(&format!("/{}/", n % (2 * FOLDERS))), now).worked);
+    }
+    let waiting = site.board.as_ref().unwrap().notices.try_iter().count();
+    assert!(waiting <= 1, "{waiting} pages wait for a hit that never comes");
+}
+
 #[test]
 fn a_thousand_requests_read_the_folder_once() {
     let folder = Folder::new();
