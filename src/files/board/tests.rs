@@ -194,6 +194,22 @@ fn what_no_watch_reports_is_seen_a_second_later() {
     assert!(fetch_at(&mut site, &get("/list/"), now + PROOF).worked);
 }
 
+/// A parent is moved out and a link to it is put in its place: the folder itself, which is watched, knows nothing
+/// of that.
+#[test]
+fn a_folder_that_was_moved_out_is_not_shown_by_the_link_in_its_place() {
+    let (folder, outside) = (Folder::new(), Folder::new());
+    folder.write("up/list/secret.txt", "a");
+    let (mut site, now) = (site(&folder), later());
+    assert!(hangs(&mut site, &get("/up/list/"), now));
+    std::fs::rename(folder.join("up"), outside.join("up")).unwrap();
+    folder.symlink(outside.join("up"), "up");
+    for late in 0..5 {
+        let got = fetch_at(&mut site, &get("/up/list/"), now + PROOF + PROOF / 4 * late);
+        assert!(got.octets.starts_with("HTTP/1.1 404"), "{late}: {}", got.octets);
+    }
+}
+
 #[test]
 fn a_page_that_is_old_is_made_anew_by_one_client_while_the_others_are_served() {
     let folder = Folder::new();
