@@ -19,6 +19,8 @@
 //! - Three things no watch reports: a second name that is given to a file later, a time that changes by
 //!   a write through a shared mapping, another file system mounted on a name. So a page is made anew
 //!   when it is older than [`PROOF`], by one client for all: the others are served meanwhile.
+//! - A folder does not hear that one above it was moved out of the root and a link put in its place, and to whoever
+//!   only looks it is still there. So the way to it is tried at the door before a page is believed again.
 //! - A page is a function of what `stat` says, so two changes within one tick of the clock that leave the
 //!   same times and sizes leave the same page.
 
@@ -158,7 +160,11 @@ impl Board {
         }
         // A clock that was set back proves nothing.
         if now.duration_since(sheet.proved).map_or(true, |since| since >= PROOF) {
-            sheet.proved = now;
+            if root.is_straight(path) {
+                sheet.proved = now;
+            } else {
+                self.take_down(path);
+            }
             return None;
         }
         let (status, fields, body) = match precondition::evaluate(request, Some(&sheet.validators)) {
@@ -178,6 +184,9 @@ impl Board {
         if !is_read(request) || !path.ends_with(b"/") || path.len() > LONGEST_PATH {
             return None;
         }
+        // Before another page is made, since a crawl of many folders comes back to none while it hangs:
+        // without a hit nobody else would take in what it leaves.
+        self.take_in();
         let Ok(Opened::Directory(directory)) = root.open(path, false) else { return None };
         if self.folders.get(path).is_some_and(|folder| folder.meta != *directory.meta()) {
             self.take_down(path);

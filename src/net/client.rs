@@ -59,8 +59,11 @@ pub struct Client {
     /// The machine wants more octets than `input` has.
     pub(super) hungry: bool,
     pub(super) readable: bool,
-    /// The next `recv` begins with an octet that was there when the turn began.
+    /// The next `recv` begins with an octet that was there when the turn of the loop began; never from one turn
+    /// of the client to the next, since a change of its own may lie between them.
     pub(super) prompt: bool,
+    /// It has had a turn before its event was met.
+    ahead: bool,
     writable: bool,
     /// An event said that the peer has ended its side: a short read is not the end then.
     pub(super) closing: bool,
@@ -106,6 +109,7 @@ impl Client {
             // The request is there in nearly every case; if not, the first recv says so.
             readable: true,
             prompt: false,
+            ahead: false,
             writable: true,
             closing: false,
             end_of_input: false,
@@ -130,11 +134,18 @@ impl Client {
 
     /// An event has come.
     pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
-        // All that came before has been taken: what is there now begins something.
-        self.prompt = readable && !self.readable && self.input.is_empty();
+        // All that came before has been taken: what is there now begins something. Who was ahead may have
+        // taken the octets of this event too, and what is there instead has come since.
+        let ahead = std::mem::take(&mut self.ahead);
+        self.prompt = !ahead && readable && !self.readable && self.input.is_empty();
         self.readable |= readable;
         self.writable |= writable;
         self.closing |= closing;
+    }
+
+    /// No event has come, but something may have.
+    pub fn look(&mut self) {
+        self.readable = true;
     }
 
     /// Whether another turn must be promised to it, though no event will come. An event in between
@@ -146,6 +157,7 @@ impl Client {
     /// The turn it was promised.
     pub fn promised(&mut self) {
         self.queued = false;
+        self.ahead = self.readable;
     }
 
     /// When its patience ends.
@@ -187,6 +199,7 @@ impl Client {
             self.tend(cx)?;
         }
         self.drive(cx)?;
+        self.prompt = false;
         if cx.draining && self.phase() == Phase::Idle && !self.again {
             return Err(Ended::Draining);
         }

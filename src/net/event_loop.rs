@@ -222,7 +222,7 @@ impl EventLoop {
         self.grace_ends = Some(self.now + self.common.timeouts.grace);
         for seat in self.roster.seats() {
             // One last recv: a request that is already here is answered, with close.
-            self.serve(seat, |client| client.wake(true, false, false));
+            self.serve(seat, Client::look);
         }
     }
 

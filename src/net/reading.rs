@@ -142,6 +142,8 @@ impl Client {
     /// when the turn began.
     pub(super) fn consume(&mut self, input: &[u8], mut prompt: bool, cx: &mut Context<'_>) -> usize {
         let mut used = 0;
+        // An empty line before it (RFC 9112 §2.2) is no part of a request, which may have been sent later.
+        prompt &= input.first() != Some(&b'\r');
         let requests = cx.tally.requests;
         while self.may_go_on() && cx.tally.requests - requests < REQUESTS_PER_TURN as u64 {
             let step = self.connection.receive(&input[used..]);

@@ -15,6 +15,7 @@ mod library;
 mod response;
 mod server;
 
+mod arrivals;
 mod cliffs;
 mod clocks;
 mod conditional;

@@ -194,6 +194,22 @@ fn what_no_watch_reports_is_seen_a_second_later() {
     assert!(fetch_at(&mut site, &get("/list/"), now + PROOF).worked);
 }
 
+/// A parent is moved out and a link to it is put in its place: the folder itself, which is watched, knows nothing
+/// of that.
+#[test]
+fn a_folder_that_was_moved_out_is_not_shown_by_the_link_in_its_place() {
+    let (folder, outside) = (Folder::new(), Folder::new());
+    folder.write("up/list/secret.txt", "a");
+    let (mut site, now) = (site(&folder), later());
+    assert!(hangs(&mut site, &get("/up/list/"), now));
+    std::fs::rename(folder.join("up"), outside.join("up")).unwrap();
+    folder.symlink(outside.join("up"), "up");
+    for late in 0..5 {
+        let got = fetch_at(&mut site, &get("/up/list/"), now + PROOF + PROOF / 4 * late);
+        assert!(got.octets.starts_with("HTTP/1.1 404"), "{late}: {}", got.octets);
+    }
+}
+
 #[test]
 fn a_page_that_is_old_is_made_anew_by_one_client_while_the_others_are_served() {
     let folder = Folder::new();
@@ -234,6 +250,21 @@ fn watches_and_memory_are_bounded_and_given_back() {
     site.relieve();
     assert!(site.board.as_ref().unwrap().watcher.is_none());
     assert!(hangs(&mut site, &get("/0/"), now), "and it begins again");
+}
+
+/// Each folder is asked for once and gone when its turn comes again: nothing is ever a hit.
+#[test]
+fn pages_that_nobody_asks_for_again_do_not_pile_up() {
+    let folder = Folder::new();
+    for n in 0..2 * FOLDERS {
+        folder.write(format!("{n}/a.txt"), "a");
+    }
+    let (mut site, now) = (site(&folder), later());
+    for n in 0..6 * FOLDERS {
+        assert!(fetch_at(&mut site, &get(&format!("/{}/", n % (2 * FOLDERS))), now).worked);
+    }
+    let waiting = site.board.as_ref().unwrap().notices.try_iter().count();
+    assert!(waiting <= 1, "{waiting} pages wait for a hit that never comes");
 }
 
 #[test]
