@@ -121,7 +121,8 @@ impl Conversation {
     /// The client has ended its side: what is not complete never will be.
     pub fn client_ended(&mut self, out: &mut Vec<Message>) {
         let mut found = Vec::new();
-        self.requests.end(&mut |asked| found.push(asked));
+        let answered = self.responses.exchange() - 1;
+        self.requests.end(answered, &mut |asked| found.push(asked));
         self.asked(found, out);
     }
 

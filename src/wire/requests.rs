@@ -140,15 +140,29 @@ impl Requests {
         self.push(&[], found);
     }
 
-    /// The client has ended its side.
-    pub(super) fn end(&mut self, found: &mut impl FnMut(Asked)) {
+    /// The client has ended its side; so many exchanges have their final response.
+    pub(super) fn end(&mut self, answered: u64, found: &mut impl FnMut(Asked)) {
         if !self.shut {
             let pending = std::mem::take(&mut self.pending);
+            if self.count <= answered && self.draft.is_some() {
+                return self.left_off(&pending, found);
+            }
             match self.connection.end_of_input() {
                 EndOfInput::Refused(refusal) => self.refused(refusal, true, &pending, found),
                 EndOfInput::Clean | EndOfInput::AnswerOwed => {}
             }
             self.shut = true;
+        }
+    }
+
+    /// Content that ends early behind its answer is nobody's fault: a client that was refused should stop
+    /// (RFC 9112 §9.5), and one that waits for a go-ahead never begins (RFC 9110 §10.1.1).
+    fn left_off(&mut self, pending: &[u8], found: &mut impl FnMut(Asked)) {
+        self.shut = true;
+        self.framing_lines(pending);
+        if let Some((draft, framing)) = self.draft.take() {
+            let framed = framed(framing, &draft);
+            found(Asked::Message(draft.finish(Some(framed), None)));
         }
     }
 

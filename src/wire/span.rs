@@ -320,6 +320,22 @@ impl Message {
         self.len() == 0
     }
 
+    /// Octets of its content that came, framing and all.
+    pub fn content_len(&self) -> u64 {
+        self.len().saturating_sub(self.head_end)
+    }
+
+    /// Whether its content ends early and nothing is wrong with that: it was answered before.
+    pub fn is_left_off(&self) -> bool {
+        self.broken.is_none()
+            && self.role == Role::Request
+            && match self.framing.map(|framed| framed.content) {
+                Some(Content::Length(length)) => self.content_len() < length,
+                Some(Content::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
+                _ => false,
+            }
+    }
+
     /// The octet after the last one, in the octets of its side.
     pub fn end(&self) -> u64 {
         self.start + self.len()
