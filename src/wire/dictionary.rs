@@ -174,6 +174,8 @@ pub enum Flaw {
     ContentCutOff,
     /// The stream ended before the last chunk.
     ChunksCutOff,
+    /// What programs print for a response of HTTP/2 or HTTP/3, which have no such line.
+    MadeUpLine,
 }
 
 impl Flaw {
@@ -185,6 +187,7 @@ impl Flaw {
         Flaw::HeadCutOff,
         Flaw::ContentCutOff,
         Flaw::ChunksCutOff,
+        Flaw::MadeUpLine,
     ];
 }
 

@@ -11,7 +11,7 @@
 
 use super::dictionary::NoteId;
 use super::draft::{Draft, Keep, broken};
-use super::span::{Broken, Content, Framed, Message, Role};
+use super::span::{Broken, Content, Framed, LineKind, Message, Role};
 use super::value::Hide;
 use crate::http::Length;
 use crate::http::{Connection, EndOfInput, Event, Fields, Framing, HttpDate, Limits, Method, Next, Refusal, Status};
@@ -239,6 +239,24 @@ impl Requests {
         let date = HttpDate::from_second(0);
         self.connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
         self.shut = self.connection.sent() != Next::Request;
+    }
+}
+
+impl Message {
+    /// Octets of its content that came, framing and all.
+    pub fn content_len(&self) -> u64 {
+        self.len().saturating_sub(self.head_end)
+    }
+
+    /// Whether its content ends early and nothing is wrong with that: it was answered before.
+    pub fn is_left_off(&self) -> bool {
+        self.broken.is_none()
+            && self.role == Role::Request
+            && match self.framing.map(|framed| framed.content) {
+                Some(Content::Length(length)) => self.content_len() < length,
+                Some(Content::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
+                _ => false,
+            }
     }
 }
 

@@ -188,6 +188,7 @@ impl Framed {
             (Content::UntilClose(n), _) => {
                 format!("body: {}, until the connection closed: nothing else says where it ends", bytes(n))
             }
+            (Content::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
             (Content::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
         }
     }
@@ -318,22 +319,6 @@ impl Message {
     /// Whether it has none (it never does).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Octets of its content that came, framing and all.
-    pub fn content_len(&self) -> u64 {
-        self.len().saturating_sub(self.head_end)
-    }
-
-    /// Whether its content ends early and nothing is wrong with that: it was answered before.
-    pub fn is_left_off(&self) -> bool {
-        self.broken.is_none()
-            && self.role == Role::Request
-            && match self.framing.map(|framed| framed.content) {
-                Some(Content::Length(length)) => self.content_len() < length,
-                Some(Content::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
-                _ => false,
-            }
     }
 
     /// The octet after the last one, in the octets of its side.
