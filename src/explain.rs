@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use barewire::http::Limits;
 use barewire::http::octet::{decimal, hex_digit, trim};
+use barewire::http::{Fault, Limits};
 use barewire::wire::event::{Event, Spoken, Told};
-use barewire::wire::{Conversation, Form, Manner, Message, Role, Terminal, html};
+use barewire::wire::{Conversation, Form, Manner, Message, NoteId, Role, Terminal, html};
 
 use crate::complaint::{Complaint, Exit, warn};
 use crate::options::{Direction, Explain};
@@ -44,12 +44,16 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, Complaint> {
     tell(&mut conversation, &options, &asked, &answered);
     let (mut messages, said) = tell(&mut conversation.again(&manner), &options, &asked, &answered);
     let wrong = complaints(&messages, &asked, &answered);
+    let edited = messages.iter().any(|m| m.broken.is_some_and(|b| b.note == NoteId::fault(Fault::BareLf)));
     messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
     print(&options, messages)?;
     said.iter().for_each(|line| warn(line));
     let mut out = io::stderr().lock();
     for line in &wrong {
         let _ = writeln!(out, "{line}");
+    }
+    if edited && !options.fix_newlines {
+        let _ = writeln!(out, "If an editor left it so:  barewire explain --fix-newlines");
     }
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }

@@ -1111,7 +1111,8 @@ fn explain_says_what_is_wrong_by_exit_code_and_offset() {
     assert!(text.contains("▶ 1 request  28 bytes\n   GET /a HTTP/1.1\\r\\n"), "{text}");
 
     let (exit, _, complaint) = explain(&["edited"]);
-    let expected = "edited:15: a line ends with LF alone; every line of a head ends with CR LF (RFC 9112 §2.2)\n";
+    let expected = "edited:15: a line ends with LF alone; every line of a head ends with CR LF (RFC 9112 §2.2)\n\
+        If an editor left it so:  barewire explain --fix-newlines\n";
     assert_eq!((exit, complaint.as_str()), (1, expected));
     let (exit, _, complaint) = explain(&["--fix-newlines", "edited"]);
     assert_eq!((exit, complaint.as_str()), (0, "barewire: edited: 3 line ends were LF alone and are read as CR LF.\n"));

@@ -87,7 +87,7 @@ faults! {
     LengthTwice BAD_REQUEST "RFC 9112 §6.3" "there is more than one Content-Length field",
     CodingUnknown NOT_IMPLEMENTED "RFC 9112 §6.1" "a transfer coding other than chunked is not understood here",
     CodingNotFinal BAD_REQUEST "RFC 9112 §6.3" "chunked must be the only transfer coding, once, and without parameters",
-    CodingInHttp10 BAD_REQUEST "RFC 9112 §6.1" "HTTP/1.0 knows no Transfer-Encoding; a request with both is faulty",
+    CodingInHttp10 BAD_REQUEST "RFC 9112 §6.1" "HTTP/1.0 knows no Transfer-Encoding; a message with both is faulty",
     // Chunked content.
     ChunkSize BAD_REQUEST "RFC 9112 §7.1" "a chunk does not begin with its size in hexadecimal digits",
     ChunkTooLarge BAD_REQUEST "RFC 9112 §7.1" "a chunk size has more digits than any real chunk needs",

@@ -121,7 +121,8 @@ impl Conversation {
     /// The client has ended its side: what is not complete never will be.
     pub fn client_ended(&mut self, out: &mut Vec<Message>) {
         let mut found = Vec::new();
-        self.requests.end(&mut |asked| found.push(asked));
+        let answered = self.responses.exchange() - 1;
+        self.requests.end(answered, &mut |asked| found.push(asked));
         self.asked(found, out);
     }
 
@@ -239,6 +240,12 @@ mod tests {
             1,
             "no body: a response with status 304 has none, whatever its fields say",
         );
+        framing(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+            Method::Get,
+            1,
+            "no HTTP from here on: the connection speaks another protocol now",
+        );
         framing("HTTP/1.1 200 OK\r\n\r\n", Method::Connect, 2, "no HTTP from here on: the connection is a tunnel now");
         framing(
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
@@ -283,6 +290,7 @@ mod tests {
             ("HTTP/1.1 20 OK\r\n\r\n", 9, 2, "StatusCode"),
             ("HTTP/2.0 200 OK\r\n\r\n", 0, 8, "VersionUnsupported"),
             ("<html>", 0, 1, "StatusLine"),
+            ("HTTP/2 200 \r\nserver: x\r\n\r\n", 0, 6, "MadeUpLine"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", 40, 0, "ContentCutOff"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", 52, 0, "ChunksCutOff"),
             ("HTTP/1.1 200 OK\r\n", 17, 0, "HeadCutOff"),

@@ -174,6 +174,8 @@ pub enum Flaw {
     ContentCutOff,
     /// The stream ended before the last chunk.
     ChunksCutOff,
+    /// What programs print for a response of HTTP/2 or HTTP/3, which have no such line.
+    MadeUpLine,
 }
 
 impl Flaw {
@@ -185,6 +187,7 @@ impl Flaw {
         Flaw::HeadCutOff,
         Flaw::ContentCutOff,
         Flaw::ChunksCutOff,
+        Flaw::MadeUpLine,
     ];
 }
 
@@ -215,7 +218,7 @@ mod tests {
             assert!(id == NoteId::NONE || columns > 3, "{}", note.name);
             let characters = note.long.chars().count();
             assert!((10..=LONG).contains(&characters), "{}: {characters} characters", note.name);
-            let known = ["RFC ", "W3C ", "Fetch ", "TCP ", "barewire "];
+            let known = ["RFC ", "W3C ", "Fetch ", "barewire "];
             assert!(known.iter().any(|k| note.section.starts_with(k)), "{}: {:?}", note.name, note.section);
             assert!(!note.short.ends_with('.') && !note.long.ends_with('.'), "{}", note.name);
             assert!(names.insert(note.name), "{} twice", note.name);

@@ -110,7 +110,12 @@ impl Sheet {
     pub(super) fn field_line(&mut self, text: &[u8], hide: &Hide, kind: Kind) -> NoteId {
         let mut pen = self.pen();
         let Some(colon) = text.iter().position(|&o| o == b':') else {
-            pen.put(text.len(), kind, part::FIELD_NAME);
+            // No field. Somebody may have forgotten the colon, and a password stays one.
+            let end = text.iter().position(|&o| is_ows(o)).unwrap_or(text.len());
+            let is_secret = hide.is_field(&text[..end]) && !hide.is_off();
+            let name = if is_secret { end } else { text.len() };
+            pen.put(name, kind, part::FIELD_NAME);
+            pen.put(text.len() - name, Kind::Secret, part::SECRET);
             return part::FIELD_NAME;
         };
         let name = octet::trim(&text[..colon]);

@@ -254,7 +254,7 @@ pub(super) fn closed(reason: &'static str, unread: u64, missing: u64) -> Event {
 /// Octets of content that its head announces and that are not in it.
 fn missing(message: &Message) -> u64 {
     match message.framing.map(|framed| framed.content) {
-        Some(Content::Length(length)) => length.saturating_sub(message.len() - message.head_end.min(message.len())),
+        Some(Content::Length(length)) => length.saturating_sub(message.content_len()),
         _ => 0,
     }
 }
@@ -372,6 +372,42 @@ mod tests {
             (2, What::Closed { reason: "PeerClosed", sentence: "" }, b""),
         ]);
         assert_eq!(got, ["recv 1 5 1", "request 1 [] 1 None", "closed PeerClosed 0"]);
+    }
+
+    #[test]
+    fn a_body_that_was_answered_before_it_came_is_left_off_and_not_broken() {
+        let manner = Manner::live(Limits::default(), Hide::default());
+        let refused = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let head = |fields: &str| format!("PUT / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
+        for (asked, answer_first, left_off) in [
+            (head("Expect: 100-continue\r\nContent-Length: 7\r\n"), true, true),
+            ([head("Content-Length: 7\r\n"), b"abc".to_vec()].concat(), true, true),
+            ([head("Transfer-Encoding: chunked\r\n"), b"3\r\nabc\r\n9".to_vec()].concat(), true, true),
+            ([head("Content-Length: 7\r\n"), b"abcdefg".to_vec()].concat(), true, false),
+            ([head("Content-Length: 7\r\n"), b"abc".to_vec()].concat(), false, false),
+        ] {
+            let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
+            let mut out = Vec::new();
+            let mut tell = |what: What, octets: &[u8]| {
+                let record = Record { connection: 1, at: Duration::ZERO, what };
+                live.record(&record, octets, &mut out);
+            };
+            tell(What::Received(asked.len()), &asked);
+            if answer_first {
+                tell(What::Sent(refused.len()), refused);
+            }
+            tell(What::Received(0), b"");
+            tell(What::Closed { reason: "ContentUnread", sentence: "" }, b"");
+            let requests = out.iter().filter_map(|told| match &told.event {
+                Event::Message(spoken) if spoken.message.role == Role::Request => Some(&spoken.message),
+                _ => None,
+            });
+            let requests: Vec<&Message> = requests.collect();
+            let shown = asked.escape_ascii();
+            assert_eq!((requests.len(), requests[0].len()), (1, asked.len() as u64), "{shown}");
+            assert_eq!(requests[0].is_left_off(), left_off, "{shown}");
+            assert_eq!(requests[0].broken.is_some(), !answer_first, "{shown}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::parts;
 use super::span::{Kind, Message, Role, Span, carve};
 use super::value::{self, Hide, Pen};
 use crate::http::Fault;
-use crate::http::octet::trim;
+use crate::http::octet::{is_ows, trim};
 
 /// Shorter values are not looked for.
 const SHORTEST: usize = 6;
@@ -82,6 +82,7 @@ impl Mask {
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
         let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
         self.find_in_host(message, &mut paint);
+        self.find_without_colon(message, &mut paint);
         for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
             match message.octets.whole(span.start, span.len) {
@@ -115,6 +116,29 @@ impl Mask {
             if let Some(at) = octets.iter().rposition(|&o| o == b'@') {
                 paint.push((span.start, span.start + at as u64 + 1));
                 self.learn(&octets[..at], message.exchange);
+            }
+        }
+    }
+
+    /// A line without colon is refused as a whole; what stands behind the name of a secret field is
+    /// what somebody wanted to send as its value.
+    fn find_without_colon(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
+        let note = NoteId::fault(Fault::NoColon);
+        for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && s.note == note) {
+            let octets = message.octets.whole(span.start, span.len).unwrap_or_default();
+            let name = octets.iter().position(|&o| is_ows(o)).unwrap_or(octets.len());
+            let (name, value) = octets.split_at(name);
+            if value.is_empty() || !self.hide.is_field(name) {
+                continue;
+            }
+            paint.push((span.start + name.len() as u64, span.end()));
+            let words = value.split(|&o| is_ows(o) || o == b';').filter(|word| !word.is_empty());
+            // The scheme is none; of a cookie the name is none.
+            let schemes =
+                usize::from(name.to_ascii_lowercase().ends_with(b"authorization") && words.clone().count() > 1);
+            for word in words.skip(schemes) {
+                let from = word.iter().position(|&o| o == b'=').filter(|&at| at + 1 < word.len());
+                self.learn(&word[from.map_or(0, |at| at + 1)..], message.exchange);
             }
         }
     }
@@ -505,6 +529,17 @@ mod tests {
         assert!(messages[0].octets.first.ends_with(b"\r\nBad "), "the rest is not kept");
         for secret in ["abcdefgh", "ijklmnop", "qrstuvwx"] {
             nowhere(&messages, secret);
+        }
+    }
+
+    #[test]
+    fn a_secret_behind_a_forgotten_colon_is_one() {
+        for line in ["Authorization Bearer abcdefgh", "cookie\ta=abcdefgh", "X-Api-Key abcdefgh"] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
+            let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nabcdefgh";
+            let messages = converse(&request, answer);
+            assert!(messages[0].broken.is_some() && messages[0].masked, "{line}");
+            nowhere(&messages, "abcdefgh");
         }
     }
 

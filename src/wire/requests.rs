@@ -11,7 +11,7 @@
 
 use super::dictionary::NoteId;
 use super::draft::{Draft, Keep, broken};
-use super::span::{Broken, Content, Framed, Message, Role};
+use super::span::{Broken, Content, Framed, LineKind, Message, Role};
 use super::value::Hide;
 use crate::http::Length;
 use crate::http::{Connection, EndOfInput, Event, Fields, Framing, HttpDate, Limits, Method, Next, Refusal, Status};
@@ -140,15 +140,29 @@ impl Requests {
         self.push(&[], found);
     }
 
-    /// The client has ended its side.
-    pub(super) fn end(&mut self, found: &mut impl FnMut(Asked)) {
+    /// The client has ended its side; so many exchanges have their final response.
+    pub(super) fn end(&mut self, answered: u64, found: &mut impl FnMut(Asked)) {
         if !self.shut {
             let pending = std::mem::take(&mut self.pending);
+            if self.count <= answered && self.draft.is_some() {
+                return self.left_off(&pending, found);
+            }
             match self.connection.end_of_input() {
                 EndOfInput::Refused(refusal) => self.refused(refusal, true, &pending, found),
                 EndOfInput::Clean | EndOfInput::AnswerOwed => {}
             }
             self.shut = true;
+        }
+    }
+
+    /// Content that ends early behind its answer is nobody's fault: a client that was refused should stop
+    /// (RFC 9112 §9.5), and one that waits for a go-ahead never begins (RFC 9110 §10.1.1).
+    fn left_off(&mut self, pending: &[u8], found: &mut impl FnMut(Asked)) {
+        self.shut = true;
+        self.framing_lines(pending);
+        if let Some((draft, framing)) = self.draft.take() {
+            let framed = framed(framing, &draft);
+            found(Asked::Message(draft.finish(Some(framed), None)));
         }
     }
 
@@ -225,6 +239,24 @@ impl Requests {
         let date = HttpDate::from_second(0);
         self.connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
         self.shut = self.connection.sent() != Next::Request;
+    }
+}
+
+impl Message {
+    /// Octets of its content that came, framing and all.
+    pub fn content_len(&self) -> u64 {
+        self.len().saturating_sub(self.head_end)
+    }
+
+    /// Whether its content ends early and nothing is wrong with that: it was answered before.
+    pub fn is_left_off(&self) -> bool {
+        self.broken.is_none()
+            && self.role == Role::Request
+            && match self.framing.map(|framed| framed.content) {
+                Some(Content::Length(length)) => self.content_len() < length,
+                Some(Content::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
+                _ => false,
+            }
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) fn curl(request: &Spoken, main: SocketAddr) -> Result<String, &'stati
     if message.broken.is_some() {
         return Err("curl sends no broken requests: take the line for barewire send");
     }
+    if message.is_left_off() {
+        return Err("its body never came whole: take the line for barewire send");
+    }
     whole(request)?;
     let method = message.part(Kind::Method);
     let fields = fields(message);

@@ -188,6 +188,7 @@ impl Framed {
             (Content::UntilClose(n), _) => {
                 format!("body: {}, until the connection closed: nothing else says where it ends", bytes(n))
             }
+            (Content::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
             (Content::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
         }
     }

@@ -192,6 +192,11 @@ impl Terminal {
         if let Some(framed) = message.framing {
             line(out, style::SAY, "=", &framed.sentence(), &framed.section());
         }
+        if message.is_left_off() {
+            let came = bytes(message.content_len());
+            let text = format!("{came} of it came: it was answered before, and nobody waits for the rest");
+            line(out, style::SAY, "=", &text, "RFC 9112 §9.5");
+        }
         if message.from_file {
             let text = "sent by the kernel with sendfile(): its ends were read again from the file";
             line(out, style::SAY, "=", text, "barewire study view");

@@ -42,6 +42,13 @@ impl Hide {
         self.nothing
     }
 
+    /// Whether the value of this field is hidden, or a part of it.
+    pub(super) fn is_field(&self, name: &[u8]) -> bool {
+        const ALWAYS: [&[u8]; 6] =
+            [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"];
+        self.has(name) || ALWAYS.iter().any(|n| n.eq_ignore_ascii_case(name))
+    }
+
     fn has(&self, name: &[u8]) -> bool {
         self.names.iter().any(|n| n.eq_ignore_ascii_case(name))
     }

@@ -39,6 +39,9 @@ pub(super) fn judge(head: &[u8]) -> Result<Status, Blame> {
 /// client forgive.
 fn status_line(line: &[u8]) -> Result<Status, Blame> {
     let flaw = |flaw, at, len| Err((at, len, NoteId::flaw(flaw)));
+    if let [b'H', b'T', b'T', b'P', b'/', b'2' | b'3', b' ', ..] = line {
+        return flaw(Flaw::MadeUpLine, 0, 6);
+    }
     let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', rest @ ..] = line else {
         return flaw(Flaw::StatusLine, 0, line.len());
     };
@@ -63,8 +66,12 @@ pub(super) fn frame(head: &[u8], status: Status, method: Method) -> Result<Frame
     if method == Method::Head && !status.is_interim() {
         return framed(1, Content::NoneByHead);
     }
-    if status.code() == 101 || (method == Method::Connect && (200..300).contains(&status.code())) {
+    if method == Method::Connect && (200..300).contains(&status.code()) {
         return framed(2, Content::Tunnel);
+    }
+    if status.code() == 101 {
+        // Its head ends as that of every 1xx; that no HTTP follows is §7.8 of RFC 9110.
+        return framed(1, Content::Tunnel);
     }
     if status.forbids_content() {
         return framed(1, Content::NoneBy(status.code()));

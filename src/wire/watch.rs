@@ -3,9 +3,12 @@
 //! Never: an effect on the server. If whoever reads the view is slow, this thread waits for them, the
 //! tapes drop records and count them, and the view says how many.
 //!
-//! The subtle thing: after records were dropped nobody knows of which connections they were. What is
-//! open then is told no further, since octets with a hole in them would be explained wrongly; only its end
-//! is told, if that was not dropped too.
+//! The subtle things:
+//! - After records were dropped nobody knows of which connections they were. What is open then is told no
+//!   further, since octets with a hole in them would be explained wrongly; only its end is told, if that was
+//!   not dropped too.
+//! - A client that asks twice may be served by two loops, and the reel that is drawn first is not always
+//!   the one on which something happened first. Of all batches that wait, the oldest is told next.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,6 +22,9 @@ use super::tape::{Batch, Reel, What};
 /// How long the thread sleeps when nothing happens: a person does not notice it.
 const PATIENCE: Duration = Duration::from_millis(20);
 
+/// Batches that are told at once: fewer writes, and a bound on what they may become.
+const ROUND: usize = 16;
+
 /// Connections told no further whose ends are waited for. Those of which the end was dropped stay until there are
 /// so many of them.
 const LOST: usize = 4096;
@@ -27,6 +33,8 @@ const LOST: usize = 4096;
 #[derive(Debug)]
 struct Loop {
     reel: Reel,
+    /// Drawn, and not told yet.
+    waiting: Option<Batch>,
     lives: BTreeMap<u64, Live>,
     /// Those told no further, and when they were accepted.
     lost: BTreeMap<u64, Duration>,
@@ -45,34 +53,25 @@ impl Watch {
     /// Of reels whose tapes began to count at `began`.
     pub fn new(reels: Vec<Reel>, began: SystemTime, manner: Manner) -> Watch {
         let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let fresh = |reel| Loop { reel, lives: BTreeMap::new(), lost: BTreeMap::new() };
+        let fresh = |reel| Loop { reel, waiting: None, lives: BTreeMap::new(), lost: BTreeMap::new() };
         Watch { manner, began, loops: reels.into_iter().map(fresh).collect() }
     }
 
     /// Tells everything that happens until the server is gone, or `tell` breaks off. It is called with
-    /// the events of a batch.
+    /// the events of some batches, in the order in which they happened.
     pub fn run(mut self, mut tell: impl FnMut(&[Told]) -> ControlFlow<()>) {
         let mut events = Vec::new();
         while !self.loops.is_empty() {
             let mut idle = true;
-            let mut next = 0;
-            while next < self.loops.len() {
-                // Only one of them is waited for, and only when none had anything.
-                match self.loops[next].reel.draw(Duration::ZERO) {
-                    Err(_) => drop(self.loops.remove(next)),
-                    Ok(None) => next += 1,
-                    Ok(Some(batch)) => {
-                        idle = false;
-                        self.batch(next, batch, &mut events);
-                        next += 1;
-                    }
-                }
+            for _ in 0..ROUND {
+                let Some((next, batch)) = self.oldest() else { break };
+                idle = false;
+                self.batch(next, batch, &mut events);
             }
-            if idle
-                && let Some(first) = self.loops.first()
-                && let Ok(Some(batch)) = first.reel.draw(PATIENCE)
-            {
-                self.batch(0, batch, &mut events);
+            if idle && let Some(first) = self.loops.first_mut() {
+                // Only one of them is waited for, and only when none had anything. What the others have
+                // by then may be older, so it is told with them.
+                first.waiting = first.reel.draw(PATIENCE).ok().flatten();
             }
             if !events.is_empty() {
                 if tell(&events).is_break() {
@@ -83,8 +82,25 @@ impl Watch {
         }
     }
 
+    /// The batch that begins first of all that wait, and whose it is. Forgets the loops that are gone.
+    fn oldest(&mut self) -> Option<(usize, Batch)> {
+        let is_over = |l: &mut Loop| {
+            if l.waiting.is_none() {
+                match l.reel.draw(Duration::ZERO) {
+                    Ok(batch) => l.waiting = batch,
+                    Err(_) => return true,
+                }
+            }
+            false
+        };
+        self.loops.retain_mut(|l| !is_over(l));
+        let begin = |l: &Loop| l.waiting.as_ref().map(|batch| batch.iter().next().map(|(record, _)| record.at));
+        let first = (0..self.loops.len()).filter_map(|n| Some((begin(&self.loops[n])?, n))).min();
+        first.and_then(|(_, n)| Some((n, self.loops[n].waiting.take()?)))
+    }
+
     fn batch(&mut self, at: usize, batch: Batch, out: &mut Vec<Told>) {
-        let Loop { reel, lives, lost } = &mut self.loops[at];
+        let Loop { reel, lives, lost, .. } = &mut self.loops[at];
         if batch.dropped > 0 {
             let lost_event = Event::Lost { events: batch.dropped, open: lives.len() };
             out.push(Told { connection: 0, at: Duration::ZERO, event: lost_event });
@@ -155,6 +171,34 @@ mod tests {
         let expected =
             ["accepted 1", "talk 1", "accepted 2", "talk 2", "lost 1, 2 open", "accepted 3", "closed 1", "closed 3"];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_two_loops_recorded_is_told_in_the_order_in_which_it_happened() {
+        let now = Instant::now();
+        let moment = |millis| now + Duration::from_millis(millis);
+        let peer = ([127, 0, 0, 1], 1).into();
+        let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let (mut tapes, reels): (Vec<_>, Vec<_>) = (0..2).map(|_| tape(now, std::sync::Arc::default())).unzip();
+        // Connections after each other, as of somebody who types commands; the second loop has most of them,
+        // and the first.
+        for (connection, of) in [(1, 1), (2, 1), (3, 1), (4, 0), (5, 1), (6, 0)] {
+            let (tape, at) = (&mut tapes[of], connection * 10);
+            tape.record(connection, moment(at), What::Accepted { peer, local: peer }, b"");
+            tape.record(connection, moment(at + 1), What::Received(ask.len()), ask);
+            tape.hand_over();
+            tape.record(connection, moment(at + 2), What::Closed { reason: "PeerClosed", sentence: "" }, b"");
+            tape.hand_over();
+        }
+        drop(tapes);
+        let mut told = Vec::new();
+        let watch = Watch::new(reels, SystemTime::now(), Manner::live(Limits::default(), Hide::default()));
+        watch.run(|events| {
+            told.extend(events.iter().map(|told| told.connection));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(told.len(), 6 * 4);
+        assert!(told.is_sorted(), "{told:?}");
     }
 
     #[test]

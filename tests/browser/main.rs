@@ -7,6 +7,7 @@
 //! Never: a page of elsewhere, the network.
 
 mod driver;
+mod foreign;
 mod learn;
 mod site;
 mod uploads;

@@ -158,9 +158,12 @@ fn by_the_server() -> Vec<Case> {
         case("TlsHandshake", "server", |library| {
             half_closed(sent(library, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"))
         }),
-        case("ContentUnread", "server", |library| {
-            half_closed(read_head(sent(library, request("POST", "/", "Content-Length: 900000\r\n"))))
-        }),
+        Case {
+            says: "= 0 bytes of it came: it was answered before",
+            ..case("ContentUnread", "server", |library| {
+                half_closed(read_head(sent(library, request("POST", "/", "Content-Length: 900000\r\n"))))
+            })
+        },
         case("StillSending", "server", |library| {
             vec![read_head(sent(library, request("POST", "/", "Content-Length: 900000\r\n")))]
         }),

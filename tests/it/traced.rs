@@ -10,6 +10,7 @@
 //! The subtle thing: `strace` lets a thread go on only when it has written down what that thread has done.
 //! So if one call caused another, on whatever thread, the trace has them in this order.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
@@ -21,6 +22,7 @@ use base64::Engine;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::client::{Client, PATIENCE, get, request};
 use crate::response::Response;
@@ -340,4 +342,63 @@ fn nothing_on_a_loop_waits_for_a_disk_or_for_another_thread() {
         fs::remove_dir_all(folder.join("sub")).unwrap();
         folder.write("sub/index.html", "index");
     }
+}
+
+/// Octets that the calls of these names moved, by the address of the client.
+fn moved(trace: &Trace, names: &[&str]) -> BTreeMap<String, u64> {
+    let mut moved = BTreeMap::new();
+    for call in trace.calls.iter().filter(|call| call.is(names)) {
+        let ends = call.text.split_once("<TCP:[").and_then(|(_, ends)| ends.split_once("]>"));
+        let Some((_, peer)) = ends.and_then(|(ends, _)| ends.split_once("->")) else { continue };
+        let result = call.text.rsplit(" = ").next().and_then(|number| number.split_whitespace().next()?.parse().ok());
+        *moved.entry(peer.to_string()).or_default() += result.unwrap_or(0);
+    }
+    moved.retain(|_, octets| *octets > 0);
+    moved
+}
+
+#[test]
+fn the_view_tells_every_connection_and_every_octet_that_the_kernel_moved() {
+    let folder = Folder::with(&[("small.txt", "small")]);
+    folder.pattern("large.bin", 3_000_000);
+    let mut told = Vec::new();
+    let trace = Trace::of(&folder, &["--wire=json", "--write", "--loops", "2"], |server| {
+        let mut client = Client::connect(server);
+        client.send(request("GET", "/small.txt", "").repeat(3));
+        (0..3).for_each(|_| _ = client.response("GET").assert_status(200));
+        client.get("/large.bin", "").assert_status(200);
+        client.get("/large.bin", "Range: bytes=5-9,700-\r\n").assert_status(206);
+        client.end();
+        // One that never speaks, one that is refused with octets unread, one that uploads in chunks.
+        drop(Client::connect(server));
+        let mut broken = Client::connect(server);
+        broken.send(b"GET /small.txt HTTP/1.1\nHost: localhost\n\n");
+        broken.response("GET").assert_status(400);
+        broken.assert_ended();
+        let mut upload = Client::connect(server);
+        upload.send(request("PUT", "/new.txt", "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"));
+        upload.response("PUT").assert_status(100);
+        upload.send([b"30000\r\n".to_vec(), vec![b'x'; 0x30000], b"\r\n0\r\n\r\n".to_vec()].concat());
+        upload.response("PUT").assert_status(201);
+        upload.end();
+        told = server.log().wait("the end of four connections", |text| {
+            let events: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+            (events.iter().filter(|event| event["event"] == "closed").count() == 4).then_some(events)
+        });
+    });
+    let Some(trace) = trace else { return };
+    let of = |connection: &Value| {
+        let accepted = told.iter().find(|e| e["event"] == "accepted" && e["connection"] == *connection).unwrap();
+        accepted["peer"].as_str().unwrap().to_string()
+    };
+    let sum = |kind: &str| {
+        let mut sums = BTreeMap::<String, u64>::new();
+        for event in told.iter().filter(|event| event["event"] == kind) {
+            *sums.entry(of(&event["connection"])).or_default() += event["bytes"].as_u64().unwrap();
+        }
+        sums
+    };
+    assert_eq!(told.iter().filter(|event| event["event"] == "accepted").count(), 4);
+    assert_eq!(sum("recv"), moved(&trace, &["recvfrom", "recvmsg", "read", "readv"]));
+    assert_eq!(sum("response"), moved(&trace, &["sendto", "sendmsg", "write", "writev", "sendfile"]));
 }

@@ -83,7 +83,7 @@ parts! {
     FROM_FILE "from-file" "sent by the kernel with sendfile()" "These bytes never passed through the program; the first 2,048 and the last 256 were read again" "barewire study view",
     BAD "bad" "here it breaks the grammar" "The first octet that breaks a rule; nobody knows what follows it" "RFC 9112 §2.2",
     RULE_1 "rule-1" "no body, whatever the fields say" "A response to HEAD and any 1xx, 204 or 304 response ends with its head, whatever its fields say" "RFC 9112 §6.3",
-    RULE_2 "rule-2" "no HTTP from here on: a tunnel" "A 2xx answer to CONNECT, and 101, turn the connection into something else" "RFC 9112 §6.3",
+    RULE_2 "rule-2" "no HTTP from here on: a tunnel" "Behind the head of a 2xx answer to CONNECT come the octets of others, in both directions" "RFC 9112 §6.3",
     RULE_3 "rule-3" "both lengths: chunked counts" "Transfer-Encoding overrides Content-Length in a response; in a request both together are refused here" "RFC 9112 §6.3",
     RULE_4 "rule-4" "body in chunks" "With Transfer-Encoding: chunked the body ends with the chunk of size 0" "RFC 9112 §6.3",
     RULE_5 "rule-5" "Content-Length is no single number" "A length that cannot be read leaves the end of the message unknown, so the connection is closed" "RFC 9112 §6.3",
@@ -116,12 +116,13 @@ notes! { pub(super) METHODS:
 
 // In the order of [`super::Flaw::ALL`].
 notes! { pub(super) FLAWS:
-    "StatusLine" "this is no status line" "A response begins with version, one space, three digits, one space and perhaps a phrase" "RFC 9112 §4",
-    "StatusCode" "the code is not 100 to 999" "A status code is exactly three digits and the first is not 0" "RFC 9110 §15",
-    "HeadTooLong" "the head does not end" "No blank line within 64 KiB: no reader waits for ever" "RFC 9110 §5.4",
-    "HeadCutOff" "cut off before the blank line" "The stream ended inside the head; nothing of it may be used" "RFC 9112 §8",
-    "ContentCutOff" "cut off: fewer bytes than announced" "The stream ended before Content-Length was reached; the client must treat it as incomplete" "RFC 9112 §8",
-    "ChunksCutOff" "cut off before the last chunk" "Chunked content ends with a chunk of size 0; without it the content is incomplete" "RFC 9112 §8",
+    "StatusLine" "this is no status line" "a response begins with version, one space, three digits, one space and perhaps a phrase" "RFC 9112 §4",
+    "StatusCode" "the code is not 100 to 999" "a status code is exactly three digits and the first is not 0" "RFC 9110 §15",
+    "HeadTooLong" "the head does not end" "no blank line within 64 KiB: no reader waits for ever" "RFC 9110 §5.4",
+    "HeadCutOff" "cut off before the blank line" "the stream ended inside the head; nothing of it may be used" "RFC 9112 §8",
+    "ContentCutOff" "cut off: fewer bytes than announced" "the stream ended before Content-Length was reached; the client must treat it as incomplete" "RFC 9112 §8",
+    "ChunksCutOff" "cut off before the last chunk" "chunked content ends with a chunk of size 0; without it the content is incomplete" "RFC 9112 §8",
+    "MadeUpLine" "written for people: not HTTP/1.1" "HTTP/2 and HTTP/3 have no status line, so a program made this one up; ask for the real thing with curl --http1.1" "RFC 9113 §8.3.2",
 }
 
 /// A fault in so few words that they stand beside the line.

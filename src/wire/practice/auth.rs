@@ -28,7 +28,7 @@ pub(super) fn basic(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let right = Credential::of(call.request).is_some_and(|c| known.find_plain(known.digest(&c)).is_some());
     Ok(match right {
         true => text(Status::OK, "Welcome, student. Base64 is no secret: whoever sees the request can read it.\n"),
-        false => challenge(call, BASIC, "curl -u student:wire with the same address"),
+        false => challenge(call, BASIC, "name and a password", "curl -u student:wire with the same address"),
     }
     .into())
 }
@@ -42,8 +42,8 @@ pub(super) fn bearer(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     Ok(match token {
         Some(token) if bool::from(token.ct_eq(TOKEN)) => text(Status::OK, "Welcome, whoever holds the token.\n"),
         // RFC 6750 §3.1: an error is named only to somebody who has sent a token.
-        Some(_) => challenge(call, "Bearer realm=\"practice\", error=\"invalid_token\"", ADVICE),
-        None => challenge(call, "Bearer realm=\"practice\"", ADVICE),
+        Some(_) => challenge(call, "Bearer realm=\"practice\", error=\"invalid_token\"", "token", ADVICE),
+        None => challenge(call, "Bearer realm=\"practice\"", "token", ADVICE),
     }
     .into())
 }
@@ -57,7 +57,9 @@ pub(super) fn forbidden(_: &Call<'_, '_>) -> Result<Answer, Problem> {
         .with_advice("No credentials help: that is the difference from 401."))
 }
 
-fn challenge(call: &Call<'_, '_>, challenge: &str, advice: &str) -> Response {
-    let problem = Problem::new(Status::UNAUTHORIZED).with_advice(format!("In a terminal: {advice}."));
+fn challenge(call: &Call<'_, '_>, challenge: &str, with: &str, advice: &str) -> Response {
+    let problem = Problem::new(Status::UNAUTHORIZED)
+        .with_sentence(format!("This address is only for people with a {with}."))
+        .with_advice(format!("In a terminal: {advice}."));
     page::problem(call.request, &problem).field("WWW-Authenticate", challenge)
 }

@@ -487,6 +487,12 @@ fn credentials_open_and_nothing_else_does() {
             (status, challenge),
             "{path} {fields}"
         );
+        if status == 401 {
+            let wanted =
+                if path == "auth/bearer" { "people with a token." } else { "people with a name and a password." };
+            let said = content(&response);
+            assert!(said.contains(wanted), "{path}: {said}");
+        }
     }
 }
 

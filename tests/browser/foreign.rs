@@ -1,0 +1,100 @@
+//! A page that somebody put into the served folder, and what it can do with the wire view: nothing.
+//!
+//! It knows everything but the key: the port, the paths, the names of exchanges.
+//!
+//! Never: a request that the browser was not really made to send.
+//!
+//! The subtle thing: a page is told as little of a refusal as of a success, so what it sees proves only that
+//! nothing can be read. That nothing was done either, the view itself is asked.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::in_browser;
+use crate::site::Site;
+
+/// Tries everything a page has; `VIEW` is the origin of the view. The list of what came of it is `window.came`.
+const PAGE: &str = r#"<!doctype html><title>foreign</title><iframe name=hole></iframe><body><script>
+const view = 'VIEW', key = 'A'.repeat(22), came = []
+const paths = ['/', '/wire.js', '/api/events', '/api/conn/1', '/api/conn/1/in', '/api/ex/1.1/request', '/api/har', '/api/notes']
+const read = (name, ask) => ask.then(async r => r.type == 'opaque' ? `${name}: opaque ${(await r.text()).length}` : `${name}: ${r.status} ${(await r.text()).length}`,
+    e => `${name}: ${e.name}`).then(text => came.push(text))
+const loads = (name, make) => new Promise(done => { const e = make(); e.onload = e.onmessage = e.onopen = () => done(came.push(`${name}: loaded`))
+    e.onerror = () => { e.close?.(); done(came.push(`${name}: error`)) } })
+const put = (tag, values) => { const e = Object.assign(document.createElement(tag), values); document.body.append(e); return e }
+const post = (path, values) => { const form = put('form', {method: 'post', action: view + path, target: 'hole', ...values})
+    put('input', {name: 'paused', value: 'true'}); form.append(document.body.lastChild)
+    return new Promise(done => { document.querySelector("[name=hole]").onload = () => done(came.push(`form ${path}: sent`)); form.submit() }) }
+window.done = (async () => {
+    for (const path of paths) {
+        await read(`fetch ${path}`, fetch(view + path))
+        await read(`fetch with a key ${path}`, fetch(view + path, {headers: {'X-Wire-Key': key}}))
+        await read(`fetch with cookies ${path}`, fetch(view + path, {credentials: 'include'}))
+        await read(`fetch without cors ${path}`, fetch(view + path, {mode: 'no-cors'}))
+    }
+    for (const path of ['/api/replay/1.1', '/api/clear', '/api/pause']) {
+        await read(`post ${path}`, fetch(view + path, {method: 'POST', body: '{"paused":true}'}))
+        await read(`post with a key ${path}`, fetch(view + path, {method: 'POST', body: '{"paused":true}', headers: {'X-Wire-Key': key}}))
+        await read(`post without cors ${path}`, fetch(view + path, {method: 'POST', mode: 'no-cors', body: '{"paused":true}'}))
+        navigator.sendBeacon(view + path, '{"paused":true}')
+        await post(path, {})
+        await post(path, {enctype: 'text/plain'})
+    }
+    await loads('events', () => new EventSource(view + '/api/events'))
+    for (const path of ['/wire-book.js', '/api/conn/1', '/api/har']) {
+        await loads(`script ${path}`, () => put('script', {src: view + path}))
+        await loads(`style ${path}`, () => put('link', {rel: 'stylesheet', href: view + path}))
+        await loads(`module ${path}`, () => put('script', {type: 'module', src: view + path}))
+    }
+    let seen = 'nothing'
+    const frame = put('iframe', {src: view + '/'})
+    await new Promise(done => frame.onload = done)
+    try { seen = frame.contentWindow.document.body.innerHTML } catch (e) { seen = e.name }
+    came.push(`frame: ${seen}`)
+    return came
+})()
+</script>"#;
+
+#[test]
+fn a_page_in_the_served_folder_reads_nothing_of_the_view_and_makes_it_do_nothing() {
+    in_browser("wire-foreign", |browser, scratch| {
+        let folder = scratch.site();
+        fs::write(folder.join("hello.txt"), "hello\n").unwrap();
+        // Once on the address of the view, whose port is another, and once under a name for it.
+        for host in ["127.0.0.1", "localhost"] {
+            let site = Site::serve_at("127.0.0.1", &folder, &["--study", "--wire-port", "0"]);
+            let (view, _) = site.view.split_once("/#k=").unwrap();
+            fs::write(folder.join("foreign.html"), PAGE.replace("VIEW", &view.replace("127.0.0.1", host))).unwrap();
+            browser.open(&format!("{}hello.txt", site.url));
+            site.logged(&["/hello.txt"]);
+            browser.open(&format!("{}foreign.html", site.url));
+            let came = browser.eval("window.done");
+            let came: Vec<&str> = came.as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+            assert!(came.len() > 50, "{came:#?}");
+            for line in &came {
+                let harmless =
+                    ["TypeError", "opaque 0", "error", "SecurityError"].iter().any(|end| line.ends_with(end));
+                // That a form went out is no answer.
+                assert!(harmless || line.starts_with("form "), "{line}\n{came:#?}");
+            }
+            untouched(browser, &site);
+        }
+    });
+}
+
+/// The recording is whole, it runs, and nothing was sent again.
+#[track_caller]
+fn untouched(browser: &mut Browser, site: &Site) {
+    browser.open("about:blank");
+    browser.open(&site.view);
+    browser.wait("document.querySelector('#live.on') && document.querySelector('.ex')");
+    assert_eq!(browser.eval("document.querySelector('#pause').innerText"), "Pause");
+    let asked = browser.eval(
+        "import('/wire-book.js').then(({connections}) => [...connections.values()].flatMap(c => c.exchanges.map(x => x.request.target)))",
+    );
+    let asked: Vec<&str> = asked.as_array().unwrap().iter().filter_map(|target| target.as_str()).collect();
+    let times = |target: &str| asked.iter().filter(|asked| **asked == target).count();
+    assert_eq!((times("/hello.txt"), times("/foreign.html")), (1, 1), "{}", json!(asked));
+}
