@@ -134,6 +134,11 @@ fn names(methods: impl Iterator<Item = Method>) -> String {
     methods.map(Method::name).collect::<Vec<_>>().join(", ")
 }
 
+/// The answer to OPTIONS.
+pub(crate) fn allowing(allow: &str) -> Response {
+    Response::new(Status::NO_CONTENT).field("Allow", allow)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ use super::gate;
 use super::listing::{self, Made};
 use super::resource::{Found, Located, Miss, Place, Single};
 use super::retrieve::{self, retrieve};
-use super::rights::{Kind, Rights};
+use super::rights::{Kind, Rights, allowing};
 use super::root::{Door, Root};
 use super::settings::{Cache, Settings};
 use super::shelf::Shelf;
@@ -349,11 +349,9 @@ impl Shared {
     /// The page of a single-page application, which answers unknown paths of people who look at
     /// pages; a script that asks for a missing file gets its 404.
     fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<Located<'static>>, Miss> {
-        let reads = matches!(request.method(), Method::Get | Method::Head);
-        let Some(path) = self.spa.as_ref().filter(|_| reads && failure::accepts_html(request)) else { return Ok(None) };
-        if self.place.single.is_some() || self.place.hides(request.path()) {
-            return Ok(None);
-        }
+        let reads = matches!(request.method(), Method::Get | Method::Head) && accepts_html(request);
+        let is_page = reads && self.place.single.is_none() && !self.place.hides(request.path());
+        let Some(path) = self.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
         match self.place.open_file(path, may_block) {
             Ok((file, meta)) => Ok(Some(Located { file, meta, path: path.clone().into() })),
             Err(miss) if miss.is_not_found() => Ok(None),
@@ -390,13 +388,10 @@ impl Shared {
     }
 }
 
-/// The answer to OPTIONS.
-fn allowing(allow: &str) -> Response {
-    Response::new(Status::NO_CONTENT).field("Allow", allow)
-}
-
 mod failure;
 mod write;
+
+use failure::accepts_html;
 
 #[cfg(test)]
 mod tests;
