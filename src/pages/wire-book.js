@@ -1,4 +1,4 @@
-// What is known of the wire: connections, exchanges, messages. What is said of them the server says.
+// What is known of the wire. What is said of it the server says.
 //
 // Never: the DOM, the network.
 //

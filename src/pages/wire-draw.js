@@ -161,8 +161,7 @@ function meaning({ m, line, start, end, note, kind }) {
     ...sentences.filter(Boolean).map(text => h('p', text + '.')), h('dl', facts.map(([name, what]) => what && [h('dt', name), h('dd', what)])))
 }
 
-// The hex is one text of lines of equal length. What is selected in it is a highlight over places that
-// are counted, and no element.
+// The hex is one text of lines of equal length; what is selected in it is a highlight over counted places.
 const hexed = {}, HEX = 6, TEXT = 31, LINE = 40
 
 function octets(s) {

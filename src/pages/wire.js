@@ -3,8 +3,7 @@
 // Never: a cookie. The key comes in the fragment of the printed URL and goes to the storage of this
 // origin, so that links of other pages work.
 //
-// The subtle thing: events come faster than a screen is drawn. They only change what is known; once per
-// frame what has changed is drawn.
+// The subtle thing: events come faster than a screen is drawn. What they changed is drawn once a frame.
 
 import { book, connections, count, messages, millis, number, take } from './wire-book.js'
 import { away, button, draw, h, link, one, partAt, partAtPoint, pick, statusOf, view } from './wire-draw.js'
@@ -167,7 +166,6 @@ function mark() {
 }
 list.onclick = e => go(e.target.closest('button')?.id)
 
-// The middle.
 function acts({ id, request, response }) {
   const n = id.slice(1), act = (name, run) => button(name, attempt(run))
   const text = what => act('Copy as ' + what, async () => copy(await ask(`ex/${n}/${what.split(' ').at(-1)}`, 'text')))
@@ -266,7 +264,6 @@ function seek() {
 // An address with a key, pasted into this very window, is a new start.
 onhashchange = ({ newURL }) => /[#&]k=/.test(newURL) ? location.reload() : go(fragment(newURL))
 
-// Keys.
 function walk(lines, parts) {
   const s = view.at, all = s ? messages(view.x).flatMap(m => m.lines) : [], line = all[all.indexOf(s?.line) + lines]
   follow = false

@@ -17,7 +17,7 @@ use crate::site::{Scratch, Site};
 use crate::{NOTHING, in_browser, public, screens};
 
 /// All files of the page together. It is read by students: what does not fit is not explained.
-const BUDGET: usize = 52_000;
+const BUDGET: usize = 40_000;
 /// The height of most screens of portable computers.
 const WINDOW: (u32, u32) = (1440, 900);
 
