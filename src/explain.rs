@@ -9,7 +9,6 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use barewire::http::octet::{decimal, hex_digit, trim};
 use barewire::http::{Fault, Limits};
@@ -135,14 +134,8 @@ pub(crate) fn read_octets(file: Option<&Path>) -> io::Result<Vec<u8>> {
 }
 
 fn print(options: &Explain, messages: Vec<Message>) -> Result<(), Complaint> {
-    let told: Vec<Told> = messages
-        .into_iter()
-        .map(|message| {
-            let spoken =
-                Spoken { message, cuts: Vec::new(), calls: 1, moved: Vec::new(), took: None, clock: String::new() };
-            Told { connection: 0, at: Duration::ZERO, event: Event::Message(Box::new(spoken)) }
-        })
-        .collect();
+    let told: Vec<Told> =
+        messages.into_iter().map(|message| Told::apart(Event::Message(Box::new(Spoken::unmoved(message))))).collect();
     let mut text = String::new();
     if options.html {
         html::page(&told, &mut text);

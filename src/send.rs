@@ -141,10 +141,8 @@ fn hear(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<boo
 fn print(terminal: &mut Terminal, messages: &mut Vec<Message>) {
     let mut text = String::new();
     for message in messages.drain(..).filter(|message| message.role == Role::Response) {
-        let spoken =
-            Spoken { message, cuts: Vec::new(), calls: 1, moved: Vec::new(), took: None, clock: String::new() };
-        let event = Event::Message(Box::new(spoken));
-        terminal.tell(&Told { connection: 0, at: Duration::ZERO, event }, &mut text);
+        let event = Event::Message(Box::new(Spoken::unmoved(message)));
+        terminal.tell(&Told::apart(event), &mut text);
     }
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

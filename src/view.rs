@@ -149,8 +149,8 @@ impl Printer {
     fn tell(&mut self, events: &[Told]) -> Result<(), Gone> {
         let mut text = String::new();
         if self.dropped > 0 {
-            let lost = Told { connection: 0, at: Duration::ZERO, event: Event::Lost { events: self.dropped, open: 0 } };
-            self.terminal.tell(&lost, &mut text);
+            let lost = Event::Lost { events: self.dropped, open: 0 };
+            self.terminal.tell(&Told::apart(lost), &mut text);
         }
         events.iter().for_each(|told| self.terminal.tell(told, &mut text));
         if text.is_empty() {

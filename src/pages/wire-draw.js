@@ -2,10 +2,9 @@
 //
 // Never: markup made of text. What a client sent is text here, whatever it looks like.
 //
-// The subtle thing: one selected part drives everything. Line, hex, ribbon and address only show it, so
-// they cannot disagree.
+// The subtle thing: one selected part drives everything. Line, hex, ribbon and address only show it.
 
-import { answers, book, capital, carried, count, messages, millis, number, seams, short, steps, story } from './wire-book.js'
+import { book, carried, count, messages, millis, number } from './wire-book.js'
 
 export const one = css => document.querySelector(css)
 
@@ -13,140 +12,124 @@ export const one = css => document.querySelector(css)
 export function h(name, ...kids) {
   const [tag, ...names] = name.split('.'), e = document.createElement(tag)
   e.className = names.join(' ')
-  for (const kid of kids.flat(9)) kid?.constructor === Object ? Object.assign(e, kid) : e.append(kid ?? '')
+  for (const kid of kids.flat(9)) kid?.constructor === Object ? Object.assign(e, kid) : e.append(kid || '')
   return e
 }
-export const button = (text, onclick, name = '') => h('button.' + name, text, { onclick })
+export const button = (text, onclick) => h('button', text, { onclick })
+export const away = (text, href) => h('a', text, { href, target: '_blank', rel: 'noreferrer' })
 
-/** What is shown: connection, exchange, selected part; whether a click holds it. */
+/** What is shown: connection, exchange, selected part. */
 export const view = {}
-const callName = (m, via) => m.isRequest ? 'recv()' : via === 'sendfile' ? 'sendfile()' : 'write()'
-
 /** A link to the section that says so. */
-function rule(section = '', text = section) {
-  const rfc = /RFC (\d+) §([\w.]+)/.exec(section)
-  return rfc ? h('a', text, { href: `https://www.rfc-editor.org/rfc/rfc${rfc[1]}.html#section-${rfc[2]}`, target: '_blank', rel: 'noreferrer' }) : text
-}
-
+const rule = (note, text = note.section) => note.link ? away(text, note.link) : text
 const hex = (n, digits) => n.toString(16).padStart(digits, '0')
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const PILLS = /(\r\n|[\0-\x08\n-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\udc80-\udcff])/u
+export const statusOf = a => 's' + (a?.status / 100 | 0)
 
-/** Octets as text. What cannot be seen, or would move the text around it, is written out on a pill. */
+// All that cannot be seen, or would move the text around it.
+const PILLS = /(\r\n|(?!\t)[\p{C}\p{Zl}\p{Zp}])/u, FIRST = 128, NAMES = { '\r\n': '\\r\\n', '\r': '\\r', '\n': '\\n' }
+
+/** Octets as text; of content that is none the first ones as numbers. */
 function spell(octets, isContent) {
   let text
-  // What is no UTF-8 becomes half a surrogate, which no text has, and comes out as \xNN.
-  try { text = strict.decode(octets) } catch { text = String.fromCharCode(...Array.from(octets, o => o < 128 ? o : 0xdc00 + o)) }
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets, { stream: isContent })
+    if (isContent && text.includes('\0')) throw 0
+  } catch {
+    if (isContent) return [dump(octets.subarray(0, FIRST), 0, 16).map(row => row.text.slice(6) + '\n'), octets.length > FIRST && '…\n']
+    // Half a surrogate, which no text has, comes out as \xNN.
+    text = String.fromCharCode(...Array.from(octets, o => o < 128 ? o : 0xdc00 + o))
+  }
   return text.split(PILLS).map((piece, n) => {
     if (n % 2 === 0 || isContent && piece === '\n') return piece
-    const code = piece.charCodeAt(0), wide = code > 255 && code >> 8 !== 0xdc
-    return h('span.pill', { '\r\n': '\\r\\n', '\r': '\\r', '\n': '\\n' }[piece] || (wide ? `\\u{${hex(code, 4)}}` : '\\x' + hex(code & 255, 2)), isContent && piece === '\r\n' ? '\n' : '')
+    const code = piece.codePointAt(0)
+    return h('span.pill', NAMES[piece] || (code > 255 && code >> 8 !== 0xdc ? `\\u{${hex(code, 4)}}` : '\\x' + hex(code & 255, 2)), isContent && piece === '\r\n' && '\n')
   })
 }
 
 /** Rows of octets: where each begins, how many it has, and its text. */
 const dump = (octets, place, width) => Array.from({ length: Math.ceil(octets.length / width) }, (_, n) => {
-  const row = Array.from(octets.subarray(n * width, n * width + width)), start = place + n * width
+  const row = [...octets.subarray(n * width, n * width + width)], start = place + n * width
   const pairs = row.map(o => hex(o, 2)).join(' '), letters = row.map(o => o > 31 && o < 127 ? String.fromCharCode(o) : '·').join('')
   return { start, size: row.length, text: hex(start, 4).padEnd(6) + pairs.padEnd(width * 3 + 1) + letters.padEnd(width) }
 })
 
-/** Draws an exchange; of a connection without one, what is known of it. */
+/** Draws an exchange, or a connection that has none. */
 export function draw(c, x, acts) {
   Object.assign(view, { c, x, at: undefined, blocks: [] })
-  const { request: q, response: a } = x || {}, list = h('ol.steps', h('li', h('b', c.accepted?.clock), 'accepted from ' + c.accepted?.peer))
-  let before = 0
-  for (const [time, words, turn] of steps(x || { c })) {
-    // The bar between two moments has the colour of whoever was waited for.
-    list.lastChild.classList.add(turn)
-    if (time - before >= 1) list.lastChild.append(h('i', `${{ client: 'client sends', server: 'server works' }[turn] || turn} ${millis(time - before)}`))
-    list.append(h('li', h('b', '+' + millis(time)), words))
-    before = time
-  }
-  const [bold, rest] = x ? seams(x) : ['', c.closed ? book.notes[c.closed.note].long : c.recvs[0] ? 'A request has begun and is not complete.' : 'Nothing has been said yet.']
+  const { request: q, response: a } = x || {}, all = messages(x), { closed } = c
+  const [bold, rest] = q?.seam || ['', closed?.sentence || (c.recvs[0] ? 'A request has begun and is not complete.' : 'Nothing has been said yet.')]
+  const end = a ? '' : closed ? 'There was no answer.' : book.dropped > c.heard ? 'Too much came at once: the rest was not recorded.' : 'The answer is still to come.'
   one('main').replaceChildren(
-    h('h1', x ? [h('span.m', q?.method), ` ${short(q?.target || '', 300)} → `, h('span.s' + (a?.status / 100 | 0), a ? `${a.status} ${a.reason}` : '…')] : 'Connection c' + c.n),
-    h('p.story', x && story(x)), h('div.acts', acts),
-    card('Connection c' + c.n, 'what the socket gave, and what HTTP made of it', ribbons(c, x), h('p.say', h('b', bold), ' ', rest), list),
-    ...x ? messages(x).map(m => message(c, m)) : [])
-  document.title = `c${c.n} ${short(q?.target || '', 40)} · wire view`
+    h('h1', x ? [h('span.m', q?.method), ` ${q?.target} → `, h('span.' + statusOf(a), a ? `${a.status} ${a.reason}` : '…')] : 'Connection c' + c.n),
+    h('p.story', x && [...all.map(m => m.story), end].join(' ')), h('div.acts', acts),
+    card('Connection c' + c.n, 'what the socket gave, and what HTTP made of it', ribbon(c, x, true), ribbon(c, x, false), h('p.say', h('b', bold), ' ', rest), timeline(c, all)),
+    ...all.map(message))
+  document.title = one('h1').textContent + ' · wire view'
   one('aside').hidden = !x
 }
-const card = (title, about, ...kids) => h('section.card', h('h2', title, h('span', about)), kids)
+const card = (title, about, ...kids) => h('section.card', h('h2', title, h('small', about)), kids)
 
-// Of a connection with thousands of exchanges or calls, those near the one that is shown.
+function timeline(c, all) {
+  const steps = [c.accepted, ...all, c.closed].flatMap(e => e?.steps || []).sort(([a], [b]) => a - b)
+  return h('ol.steps', steps.map(([time, words], n) => {
+    const [next, , until = ''] = steps[n + 1] || []
+    // The bar has the colour of whoever is waited for.
+    return h('li.' + until.split(' ')[0], h('b', n ? '+' + millis(time) : c.accepted?.clock), words, next - time >= 1 && h('small', `${until} ${millis(next - time)}`))
+  }))
+}
+
+// Of thousands of exchanges or calls, those near the one that is shown, and the first.
 const NEAR = 3, CALLS = 8
 
-function ribbons(c, x) {
-  const at = c.exchanges.indexOf(x), near = c.exchanges.slice(Math.max(0, at - NEAR), at + NEAR + 1), last = c.recvs.at(-1)
-  const block = (y, m, from, to, kind, text) => to > from ? { from, to, text, kind: kind + (x === y ? '.cur' : ''), act: at => view.go(y, m, at - m.start) } : []
-  const asked = near.filter(x => x.request).flatMap(x => {
-    const m = x.request, head = m.start + m.head
-    return [block(x, m, m.start, head, 'head', `#${x.id.split('.')[1]} head ${m.head}`), block(x, m, head, m.end, 'body', 'body ' + number(m.end - head))].flat()
-  })
-  const from = asked.at(-1)?.to || 0, to = last ? last.at + last.len : 0
-  if (to > from && near.at(-1) === c.exchanges.at(-1)) asked.push({ from, to, kind: 'rest', text: number(to - from) + (c.closed ? ' not read' : ' arriving') })
-  return [ribbon(c.recvs, asked, true), ribbon(c.sends, near.flatMap(x => answers(x).map(m => block(x, m, m.start, m.end, 'ans', `${m.status} · ${number(m.bytes)} B`))), false)]
-}
-
-/** Calls and messages over the same octets: two rows of one grid, so that borders stand above each other. */
-function ribbon(all, parts, isRequest) {
+/** Calls and messages over the same octets: two rows of one grid, borders above each other. */
+function ribbon(c, x, isRequest) {
+  const at = c.exchanges.indexOf(x), near = c.exchanges.slice(Math.max(0, at - NEAR), at + NEAR + 1), all = isRequest ? c.recvs : c.sends
+  const parts = near.flatMap(y => messages(y).filter(m => m.isRequest === isRequest).flatMap(m => m.blocks.map(([from, to, kind, text]) =>
+    ({ from, to, text, kind: kind + (x === y ? '.cur' : ''), act: at => view.go(y, m, at - m.start) }))))
+  const known = parts.at(-1)?.to || 0, last = all.at(-1)?.to
+  if (isRequest && last > known && near.at(-1) === c.exchanges.at(-1)) parts.push({ from: known, to: last, kind: 'rest', text: number(last - known) + (c.closed ? ' not read' : ' arriving') })
   if (!parts[0]) return ''
-  const from = parts[0].from, to = parts.at(-1).to, calls = carried(all, from, to).map(({ at, len, n, time, via }) => ({
-    from: Math.max(from, at), to: Math.min(to, at + len), kind: 'call', isRequest, text: `${via === 'sendfile' ? 'file' : '#' + n} · ${number(len)} B`, title: `${callName({ isRequest }, via)} #${n}: ${count(len, 'byte')} at +${millis(time)}`,
-  }))
-  if (calls.length > CALLS) {
-    const most = calls.splice(CALLS / 2, calls.length - CALLS)
-    calls.splice(CALLS / 2, 0, { ...most[0], to: most.at(-1).to, kind: 'rest', text: count(most.length, 'call') })
-  }
-  const blocks = [...calls, ...parts], edges = [...new Set(blocks.flatMap(b => [b.from, b.to]))].sort((a, b) => a - b), box = h('div.ribbon')
-  // A block of one column is never narrower than its words.
-  box.style.gridTemplateColumns = 'var(--lab) ' + edges.slice(1).map((edge, n) => `minmax(${Math.max(1, ...blocks.map(b => b.from === edges[n] && b.to === edge && b.text.length + 1))}ch,${edge - edges[n]}fr)`).join(' ')
-  const place = (e, row, b) => {
-    e.style.gridArea = `${row} / ${edges.indexOf(b.from) + 2} / auto / ${edges.indexOf(b.to) + 2}`
-    box.append(e)
-  }
-  for (const b of blocks) {
-    const isCall = calls.includes(b), owner = parts.find(p => p.act && p.from <= b.from && b.from < p.to)
-    b.e = button(b.text, () => owner?.act(b.from), 'blk.' + b.kind)
-    b.e.title = b.title || b.text
-    place(b.e, isCall === isRequest ? 1 : 2, b)
-    if (isCall) view.blocks.push(b)
-    // Where a call ends inside of a message, the cut goes through it.
-    if (isCall && parts.some(p => p.from < b.from && b.from < p.to)) place(h('span.tear'), isRequest ? 2 : 1, b)
-  }
-  box.append(...(isRequest ? ['recv() gave', 'HTTP says'] : ['answers', 'write() took']).map((text, n) => h('span.lab', text, { style: `grid-row:${n + 1}` })))
-  return box
-}
-
-function message(c, m) {
-  const inside = carried(c.calls(m), m.start, m.end), { broken: bad, framing } = m
-  const cuts = inside.map(({ at, n, time, via }) => ({ at: at - m.start, name: '#' + n, title: `${callName(m, via)} #${n} starts here, +${millis(time)}` })).filter(cut => cut.at > 0)
-  const rows = m.lines.flatMap(line => {
-    const [note, section = '', kind = ''] = m.note(line), cut = cuts.find(cut => cut.at === line.start)
-    line.e = h(`div.ln.${kind}.${line.isContent ? 'content' : ''}`, h('span.off', hex(line.start, 4)), h('div.by', line.spans.map(s => field(s, cuts))), h('div.nt', note, ' ', rule(section, section.replace('RFC ', ''))))
-    return [cut ? h('div.seam', cut.title) : [], line.e]
+  const from = parts[0].from, to = parts.at(-1).to, calls = carried(all, from, to).map(call => {
+    const len = call.to - call.from
+    return { from: Math.max(from, call.from), to: Math.min(to, call.to), kind: 'call', isRequest, text: `#${call.n} · ${number(len)} B`, title: `${call.name}: ${count(len, 'byte')} at +${millis(call.time)}` }
   })
-  const [bold, because] = (bad ? `broken at byte ${bad.byte}: ${bad.sentence}` : framing?.sentence || '').split(/(?=, because)/)
-  return card(m.isRequest ? 'Request' : m.isInterim ? 'Interim answer' : 'Response', `${count(m.head, 'byte')} of head, ${number(m.bytes - m.head)} after it${inside[1] ? `, in ${inside.length} ${callName(m)} calls` : ''}`,
-    h('div.msg', rows), h(bad ? 'p.fr.wrong' : 'p.fr', h('b', capital(bold)), because, ' ', rule((bad || framing)?.section)))
+  if (calls.length > CALLS) {
+    const more = calls.splice(CALLS)
+    calls.push({ ...more[0], to, kind: 'rest', text: count(more.length, 'more call') })
+  }
+  const blocks = [...calls, ...parts], edges = [...new Set(blocks.flatMap(b => [b.from, b.to]))].sort((a, b) => a - b)
+  const area = (isTop, { from, to }) => ({ style: `grid-area:${isTop ? 1 : 2}/${edges.indexOf(from) + 2}/auto/${edges.indexOf(to) + 2}` })
+  view.blocks.push(...calls)
+  // As wide as its octets are many, but never narrower than its words.
+  return h('div.ribbon', { style: 'grid-template-columns:var(--lab) ' + edges.slice(1).map((edge, n) => `minmax(min-content,${edge - edges[n]}fr)`).join(' ') },
+    (isRequest ? ['recv() gave', 'HTTP says'] : ['answers', 'write() took']).map((text, n) => h('small.lab', text, { style: `grid-row:${n + 1}` })),
+    blocks.map(b => {
+      const { from, text } = b, isCall = calls.includes(b), owner = parts.find(p => p.act && p.from <= from && from < p.to)
+      b.e = h('button.blk.' + b.kind, text, area(isCall === isRequest, b), { title: b.title || text, onclick: () => owner?.act(from) })
+      return [b.e, isCall && parts.some(p => p.from < from && from < p.to) && h('span.tear', area(!isRequest, b))]
+    }))
 }
 
-// Content that is no text is shown by its first octets; all that was kept is in the panel.
-const FIRST = 128
+function message(m) {
+  const [bold, because, section, note] = m.foot || []
+  const cuts = m.calls.filter(({ from }) => from > m.start && from < m.end).map(({ from, n, name, time }) => ({ at: from - m.start, n, title: `${name} starts here, +${millis(time)}` }))
+  const rows = m.lines.flatMap(line => {
+    const { start, note } = line, cut = cuts.find(cut => cut.at === start)
+    line.e = h(line.isContent ? 'div.ln.content' : 'div.ln', h('span.off', hex(start, 4)), h('div.by', line.spans.map(s => field(s, cuts))), h('div.nt', line.words, ' ', rule(note, note.section?.replace('RFC ', ''))))
+    return [cut && h('div.seam', cut.title), line.e]
+  })
+  return card(...m.about, h('div.msg', rows), h(m.broken ? 'p.fr.wrong' : 'p.fr', h('b', bold), because, ' ', note && rule(book.notes[note], section)))
+}
 
-/** A part of a line: a button in the middle of text, with the marks of the calls that begin in it. */
+/** A part of a line: a button amid text, with the marks of calls that begin in it. */
 function field(s, cuts) {
-  const { isContent, start } = s.line
-  const tell = octets => !isContent || !/[\0\ufffd]/.test(new TextDecoder().decode(octets, { stream: true })) ? spell(octets, isContent)
-    : [dump(octets.subarray(0, FIRST), 0, 16).map(row => row.text.slice(6) + '\n'), octets.length > FIRST ? `… ${count(octets.length - FIRST, 'byte')} more\n` : '']
-  const put = (from, to) => {
+  const { isContent, start } = s.line, put = (from, to) => {
     const [first, gap, last] = s.m.slice(from, to)
-    return [tell(first), gap ? h('span.pill', `… ${count(gap, 'byte')} counted, not kept …`) : '', tell(last)]
+    return [spell(first, isContent), gap && h('span.pill', `… ${count(gap, 'byte')} counted, not kept …`), spell(last, isContent)]
   }
-  const marks = cuts.filter(({ at }) => at >= s.start && at < s.end && at > start), places = [s.start, ...marks.map(cut => cut.at), s.end]
+  const marks = cuts.filter(({ at }) => at >= s.start && at < s.end && at > start), ends = [...marks.map(cut => cut.at), s.end]
   return s.e = h('span.f.k-' + s.kind, { tabIndex: -1, role: 'button', span: s, ariaLabel: /ows|space/.test(s.kind) ? 'space' : null },
-    put(...places), marks.map(({ name, title }, n) => [h('span.cut', name, { title }), put(places[n + 1], places[n + 2])]))
+    put(s.start, ends[0]), marks.map(({ at, n, title }, i) => [h('span.cut', '#' + n, { title }), put(at, ends[i + 1])]))
 }
 
 /** Selects a part: its line, its octets, its calls, its meaning. */
@@ -163,23 +146,22 @@ export function pick(s) {
 }
 export const link = s => `#${view.x.id}/${s.m.event}/0x${hex(s.start, 2)}`
 
-function meaning(s) {
-  const { m, note, kind } = s, inside = carried(view.c.calls(m), m.start + s.start, m.start + s.end), [call] = inside, n = inside.length, size = s.end - s.start
-  const owner = s.line.spans.find(o => /name|trailer/.test(o.kind)), isValue = owner && /value|framing|secret|path|query/.test(kind), main = isValue && !note.short ? owner.note : note
-  const title = { name: 'field name', trailer: 'trailer field', bad: 'here it breaks', status: 'status code' }[kind] || (isValue ? 'value of ' + owner.text : note.name.split('/')[0].replace('-', ' '))
-  const sentences = [main.long, isValue && main === note && `${owner.text}: ${owner.note.short}`, kind === 'framing' && m.framing?.sentence]
-  const facts = {
-    bytes: `${s.start}–${s.end - 1} of the ${m.event} (${number(size)})`,
-    [m.isRequest ? 'came in' : 'went out']: call && `${callName(m, call.via)} #${call.n}${n > 1 ? ` to #${inside[n - 1].n} (cut in ${n === 2 ? 'two' : n}!)` : ''} at +${millis(call.time)}`,
-    rule: rule(main.section),
-    link: h('a', link(s), { href: link(s) }),
-  }
-  one('#what').replaceChildren(h('h3', title, h('small', view.isHeld ? 'held, Esc lets go' : '')), h('div.v', spell(m.slice(s.start, Math.min(s.end, s.start + 400))[0]), size > 400 ? ' …' : ''), h('strong', main.short),
-    ...sentences.filter(Boolean).map(text => h('p', capital(text) + '.')), h('dl', Object.entries(facts).map(([name, what]) => what ? [h('dt', name), h('dd', what)] : [])))
+function meaning({ m, line, start, end, note, kind }) {
+  const inside = carried(m.calls, m.start + start, m.start + end), [call] = inside, n = inside.length, size = end - start
+  const owner = /value|framing|secret|path|query/.test(kind) && line.spans.find(o => /name|trailer/.test(o.kind)), main = owner && !note.short ? owner.note : note
+  const name = owner && String.fromCharCode(...m.slice(owner.start, owner.end)[0])
+  const sentences = [main.long, owner && main === note && `${name}: ${owner.note.short}`, kind === 'framing' && m.foot && m.foot[0] + m.foot[1]]
+  const facts = [
+    ['bytes', `${start}–${end - 1} of the ${m.event} (${number(size)})`],
+    [m.isRequest ? 'came in' : 'went out', call && `${call.name}${n > 1 ? ` to #${inside[n - 1].n} (cut in ${n === 2 ? 'two' : n}!)` : ''} at +${millis(call.time)}`],
+    ['rule', rule(main)],
+  ]
+  one('#what').replaceChildren(h('h3', owner ? 'value of ' + name : note.title, h('small', view.isHeld && 'held, Esc lets go')),
+    h('div.v', spell(m.slice(start, Math.min(end, start + 400))[0]), size > 400 && ' …'), h('strong', main.short),
+    ...sentences.filter(Boolean).map(text => h('p', text + '.')), h('dl', facts.map(([name, what]) => what && [h('dt', name), h('dd', what)])))
 }
 
-// The hex is one text of lines of equal length: two nodes for any message. What is selected in it is a
-// highlight over places that are counted, and no element.
+// The hex is one text of lines of equal length; what is selected in it is a highlight over counted places.
 const hexed = {}, HEX = 6, TEXT = 31, LINE = 40
 
 function octets(s) {

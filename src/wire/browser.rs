@@ -115,7 +115,9 @@ impl Browser {
         // Compared octet by octet to the end, so that the time says nothing about where it differs.
         let is_right = bool::from(key.ct_eq(shared.facts.key.as_bytes()));
         (!is_right).then(|| {
-            why(Status::UNAUTHORIZED, "the key is missing, or that of another run").field(
+            let why = "the key is missing, or that of another run";
+            let body = serde_json::json!({"why": why, "start": api::KEYLESS}).to_string() + "\n";
+            Response::json(Status::UNAUTHORIZED, body).field(
                 // RFC 9110 §15.5.2 demands a challenge; this one makes no browser ask for a password.
                 "WWW-Authenticate",
                 format!("{KEY_FIELD} realm=\"wire view\""),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::dictionary::{NoteId, Side};
 use super::span::Message;
+use super::tags::Tags;
 
 /// Something happened on a connection.
 #[derive(Clone, Debug)]
@@ -18,8 +19,17 @@ pub struct Told {
     pub connection: u64,
     /// When, since it was accepted.
     pub at: Duration,
+    /// The connection in plain words, as it is by now.
+    pub tags: Tags,
     /// What.
     pub event: Event,
+}
+
+impl Told {
+    /// What concerns no connection, and is no matter of time.
+    pub fn apart(event: Event) -> Told {
+        Told { connection: 0, at: Duration::ZERO, tags: Tags::default(), event }
+    }
 }
 
 /// A call that moved octets of a message.
@@ -32,8 +42,10 @@ pub struct Cut {
 }
 
 /// What one call moved: a `recv`, a `send` or a `sendfile`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
+    /// Its number on its side of the connection, counted from 1; of a sum that of the first.
+    pub call: u64,
     /// The first octet, in the octets of its side of the connection.
     pub at: u64,
     /// How many.
@@ -42,6 +54,10 @@ pub struct Moved {
     pub when: Duration,
     /// From a file, past the program.
     pub from_file: bool,
+    /// Of a `recv`: how many requests have octets in it.
+    pub requests: u64,
+    /// How many TCP segments brought them, where the kernel could be asked.
+    pub segments: Option<u32>,
 }
 
 /// What happened.
@@ -57,16 +73,7 @@ pub enum Event {
         moment: Duration,
     },
     /// A `recv` returned octets.
-    Received {
-        /// Its number on the connection, counted from 1.
-        call: u64,
-        /// How many octets.
-        octets: u64,
-        /// How many requests have octets in it.
-        requests: u64,
-        /// How many TCP segments brought them, where the kernel could be asked.
-        segments: Option<u32>,
-    },
+    Received(Moved),
     /// A message is complete, or broken, or cut off.
     Message(Box<Spoken>),
     /// The connection has ended.
@@ -105,11 +112,19 @@ pub struct Spoken {
     pub moved: Vec<Moved>,
     /// Of a response: from the last octet of the request to its last octet.
     pub took: Option<Duration>,
+    /// Of a response: it began before the request was complete.
+    pub early: bool,
     /// The time of day at its end.
     pub clock: String,
 }
 
 impl Spoken {
+    /// One that no call is known of: a message of a file.
+    pub fn unmoved(message: Message) -> Spoken {
+        let (cuts, moved, clock) = (Vec::new(), Vec::new(), String::new());
+        Spoken { message, cuts, calls: 1, moved, took: None, early: false, clock }
+    }
+
     /// When its first octet was moved; nothing of a message that no call is known of.
     pub fn began(&self) -> Option<Duration> {
         self.moved.first().map(|moved| moved.when)
@@ -126,6 +141,11 @@ impl Spoken {
         let bringing = self.moved.iter().find(|moved| moved.at + moved.len > last);
         bringing.or(self.moved.last()).map(|moved| moved.when)
     }
+}
+
+/// Milliseconds.
+pub(super) fn millis(time: Duration) -> f64 {
+    (time.as_micros() as f64) / 1000.0
 }
 
 /// `00:23:48.713`: the time of day of a moment since 1970, UTC.

@@ -19,10 +19,10 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
+use super::event::millis;
 use super::event::{Event, Spoken};
 use super::exchange::{Exchange, Name, Story, content, field, fields};
 use super::history::History;
-use super::json::micros;
 use super::span::{Content, Kind, Message, bytes};
 use crate::http::HttpDate;
 
@@ -71,7 +71,7 @@ fn entry(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Option<Va
     let ended = answered.and_then(Spoken::ended).unwrap_or(answers);
     // An answer may begin before the request is complete: then nobody waited.
     let [send, wait, receive] =
-        [(began, complete), (complete, answers), (answers, ended)].map(|(a, b)| micros(b.saturating_sub(a)));
+        [(began, complete), (complete, answers), (answers, ended)].map(|(a, b)| millis(b.saturating_sub(a)));
     let interim: Vec<u16> =
         exchange.answers().map(|spoken| &spoken.message).filter(|m| m.is_interim()).map(Message::status).collect();
     let part = |spoken: &Spoken| {

@@ -376,7 +376,7 @@ fn weight(told: &Told) -> usize {
     let more = match &told.event {
         Event::Accepted { clock, .. } => clock.len(),
         Event::Message(spoken) => MESSAGE + size_of::<Spoken>() + inside(spoken),
-        Event::Received { .. } | Event::Closed { .. } | Event::Lost { .. } => 0,
+        Event::Received(_) | Event::Closed { .. } | Event::Lost { .. } => 0,
     };
     EVENT + size_of::<Told>() + more
 }

@@ -10,6 +10,7 @@ use super::dictionary::NoteId;
 use super::event::{Event, Told};
 use super::layout::Row;
 use super::span::{Message, Role, bytes};
+use super::words::story;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -20,7 +21,7 @@ td{padding:.1rem .75rem .1rem 0;vertical-align:top}\
 td:first-child{font:14px/1.6 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;min-width:20rem}\
 td:last-child{white-space:nowrap}\
 .note,td:last-child{color:#555}\
-p{margin:.25rem 0;color:#8a5a00}p.wrong,.s131{color:#b3261e;font-weight:600}\
+p{margin:.25rem 0;color:#8a5a00}.story{color:inherit}p.wrong,.s131{color:#b3261e;font-weight:600}\
 .s134{color:#1a56b8;font-weight:600}.s32{color:#1e7a34}.s35{color:#7b3fa0}.s36{color:#0b6b75}\
 .s133,.s33{color:#8a5a00}.s1733{background:#8a5a00;color:#fff;padding:0 .2em}.s2,.s27{color:#777}\
 @media(prefers-color-scheme:dark){body{background:#131313;color:#e6e6e6}.note,td:last-child,.s2,.s27{color:#a0a0a0}\
@@ -39,7 +40,10 @@ pub fn page(told: &[Told], out: &mut String) {
         let message = &spoken.message;
         let arrow = if message.role == Role::Request { "▶" } else { "◀" };
         let name = format!("{arrow} {} {}", message.role.name(), message.exchange);
-        out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n<table>\n", bytes(message.len())));
+        out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n", bytes(message.len())));
+        out.push_str("<p class=\"story\">");
+        escape(&story(spoken), out);
+        out.push_str("</p>\n<table>\n");
         for row in Row::all(spoken, true, false, &mut |_: NoteId| true) {
             out.push_str("<tr><td>");
             for piece in row.pieces() {

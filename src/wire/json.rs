@@ -1,7 +1,8 @@
 //! Events as JSON, one object a line: for `jq`, for graders, for the browser.
 //!
 //! Spans travel as `[start, len, kind, note]`, kinds and notes as numbers of [`Kind::ALL`] and of the
-//! dictionary.
+//! dictionary; lines as `[start, len, kind, note, words]`. What a person would say is there too: `story`,
+//! `seam`, `blocks`, `steps`, `about`, `foot`, `tags`.
 //!
 //! Never: a character that is not ASCII. JSON read in a terminal is a terminal too.
 //!
@@ -12,9 +13,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::event::{Event, Spoken, Told};
-use super::paint::push_safe;
-use super::span::{Kind, Message, Role};
+use super::event::{Event, Moved, Spoken, Told, millis};
+use super::span::{Kind, Line, LineKind, Message, Role};
+use super::words::{self, safe};
+use crate::http::Status;
 
 /// Appends an event and a line end.
 pub fn push(out: &mut String, told: &Told) {
@@ -38,16 +40,29 @@ pub(super) fn push_value(out: &mut String, value: &Value) {
 
 /// An event as JSON.
 pub fn value(told: &Told) -> Value {
-    let at = micros(told.at);
+    let mut value = bare(told);
+    let (tags, steps) = (told.tags.words(), words::steps(told));
+    if !tags.is_empty() {
+        value["tags"] = json!(tags);
+    }
+    if !steps.is_empty() {
+        value["steps"] = json!(steps);
+    }
+    value
+}
+
+fn bare(told: &Told) -> Value {
+    let at = millis(told.at);
     let connection = told.connection;
     match &told.event {
         Event::Accepted { peer, clock, moment } => {
-            let time = micros(*moment);
+            let time = millis(*moment);
             json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
         }
-        Event::Received { call, octets, requests, segments } => {
+        Event::Received(Moved { call, at: start, len, requests, segments, .. }) => {
             let mut object = json!({
-                "event": "recv", "connection": connection, "at": at, "call": call, "bytes": octets, "requests": requests,
+                "event": "recv", "connection": connection, "at": at, "call": call, "start": start, "bytes": len,
+                "requests": requests,
             });
             if let Some(segments) = segments {
                 object["segments"] = json!(segments);
@@ -71,17 +86,6 @@ pub fn value(told: &Told) -> Value {
     }
 }
 
-/// Milliseconds.
-pub(super) fn micros(time: std::time::Duration) -> f64 {
-    (time.as_micros() as f64) / 1000.0
-}
-
-fn safe(octets: &[u8]) -> String {
-    let mut text = String::new();
-    push_safe(&mut text, octets, true);
-    text
-}
-
 fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
     let message = &spoken.message;
     let kept = &message.octets;
@@ -98,10 +102,12 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
         "text": safe(&kept.first[..head]),
         "cuts": spoken.cuts.iter().map(|c| c.at).collect::<Vec<_>>(),
         "calls": spoken.calls,
-        "began": spoken.began().map(micros),
-        "head_at": spoken.head_at().map(micros),
-        "ended": spoken.ended().map(micros),
-        "framing": message.framing.map(|f| json!({"rule": f.rule, "sentence": f.sentence(), "section": f.section()})),
+        "began": spoken.began().map(millis),
+        "head_at": spoken.head_at().map(millis),
+        "ended": spoken.ended().map(millis),
+        "framing": message.framing.map(|f| {
+            json!({"rule": f.rule, "sentence": f.sentence(), "section": f.section()})
+        }),
         "broken": message.broken.map(|b| {
             let note = b.note.note();
             json!({
@@ -110,31 +116,79 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
             })
         }),
         "spans": spans(message),
+        "lines": lines(message),
+        "story": words::story(spoken),
+        "about": words::about(spoken),
+        "blocks": words::blocks(message),
+        "foot": words::foot(message),
         "octets": {"first": STANDARD.encode(&kept.first), "gap": kept.gap, "last": STANDARD.encode(&kept.last)},
         "from_file": message.from_file,
         "hidden": message.hidden,
         "masked": message.masked,
     });
-    let moved = spoken.moved.iter();
-    let more = match message.role {
+    if let Some(object) = object.as_object_mut() {
+        object.extend(of_its_role(spoken).into_iter().map(|(name, value)| (name.to_string(), value)));
+    }
+    object
+}
+
+/// What only requests have, or only responses.
+fn of_its_role(spoken: &Spoken) -> Vec<(&'static str, Value)> {
+    let (message, moved) = (&spoken.message, spoken.moved.iter());
+    match message.role {
         Role::Request => {
-            let recvs: Vec<Value> = moved.map(|m| json!([m.at, m.len, micros(m.when)])).collect();
+            let recvs: Vec<Value> = moved.map(|m| json!([m.at, m.len, millis(m.when), m.call])).collect();
             vec![
                 ("method", json!(safe(message.part(Kind::Method)))),
                 ("target", json!(safe(message.target()))),
                 ("recvs", json!(recvs)),
+                ("who", json!(words::who(message))),
+                ("seam", json!(words::seam(spoken))),
             ]
         }
         Role::Response => {
-            let how = |from_file| if from_file { "sendfile" } else { "send" };
-            let sends: Vec<Value> = moved.map(|m| json!([m.at, m.len, micros(m.when), how(m.from_file)])).collect();
-            vec![("status", json!(message.status())), ("took", json!(spoken.took.map(micros))), ("sends", json!(sends))]
+            let how = |from_file| if from_file { "sendfile" } else { "write" };
+            let sends: Vec<Value> =
+                moved.map(|m| json!([m.at, m.len, millis(m.when), m.call, how(m.from_file)])).collect();
+            vec![
+                ("status", json!(message.status())),
+                ("reason", json!(safe(message.part(Kind::Reason)))),
+                // 101 is the last answer of HTTP on its connection.
+                ("interim", json!(message.is_interim() && message.status() != Status::SWITCHING_PROTOCOLS.code())),
+                ("took", json!(spoken.took.map(millis))),
+                ("sends", json!(sends)),
+            ]
+        }
+    }
+}
+
+/// `[start, len, kind, note]`, and words where those of the note would not do.
+fn lines(message: &Message) -> Vec<Value> {
+    let line = |line| {
+        let (note, words) = words::beside(message, line);
+        let Line { start, len, kind, .. } = line;
+        match words {
+            Some(words) => json!([start, len, word(kind), note.0, words]),
+            None => json!([start, len, word(kind), note.0]),
         }
     };
-    if let Some(object) = object.as_object_mut() {
-        object.extend(more.into_iter().map(|(name, value)| (name.to_string(), value)));
+    message.lines.iter().map(line).collect()
+}
+
+const fn word(kind: &LineKind) -> &'static str {
+    match kind {
+        LineKind::Empty => "empty",
+        LineKind::Start => "start",
+        LineKind::Field => "field",
+        LineKind::Blank => "blank",
+        LineKind::ChunkSize(..) => "chunk-size",
+        LineKind::ChunkData => "chunk-data",
+        LineKind::ChunkEnd => "chunk-end",
+        LineKind::LastChunk => "last-chunk",
+        LineKind::Trailer => "trailer",
+        LineKind::TrailerEnd => "trailer-end",
+        LineKind::Body => "body",
     }
-    object
 }
 
 fn spans(message: &Message) -> Vec<[u64; 4]> {

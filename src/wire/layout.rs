@@ -6,11 +6,12 @@
 //! other; but one long line must not push all of them out of sight, so beyond a width that line alone
 //! has its note below.
 
-use super::dictionary::{NoteId, part};
+use super::dictionary::NoteId;
 use super::event::{Cut, Spoken};
 use super::look::Style;
 use super::paint::{self, Piece, columns, push_safe, push_styled, style};
 use super::span::{Kind, Line, LineKind, Message, Role, bytes};
+use super::words::beside;
 
 /// The notes begin here at least.
 const NOTES: usize = 34;
@@ -216,34 +217,16 @@ fn note(
     line: &Line,
     teach: &mut impl FnMut(NoteId) -> bool,
 ) -> (String, &'static str, &'static str) {
-    let say = |text: String, section: &'static str| (text, style::DIM, section);
-    let bad = message.broken.filter(|b| b.len > 0 && line.start <= b.at && b.at < line.start + line.len);
-    if let Some(bad) = bad {
-        let note = bad.note.note();
-        return (note.short.into(), style::WRONG, note.section);
-    }
-    let note = line.note.note();
-    match line.kind {
-        LineKind::Start => {
-            let about = if message.role == Role::Request { part::REQUEST_LINE } else { part::STATUS_LINE }.note();
-            let what = if line.note == part::STATUS_LINE { "" } else { note.short };
-            say(format!("{}: {what}", about.short), about.section)
-        }
-        LineKind::Field if line.note.is_known_field() && teach(line.note) => say(note.short.into(), note.section),
-        LineKind::Field => say(String::new(), ""),
-        LineKind::Blank => {
-            (format!("blank line: head ends, {}", bytes(line.start + line.len)), style::SAY, note.section)
-        }
-        LineKind::ChunkSize(number, size) => {
-            say(format!("chunk {number}: size 0x{size:X} = {}", bytes(size)), note.section)
-        }
-        LineKind::ChunkData => say(format!("{} of body", bytes(line.len)), ""),
-        LineKind::ChunkEnd if teach(part::CHUNK_END) => say(note.short.into(), note.section),
-        LineKind::ChunkEnd => say(String::new(), ""),
-        LineKind::TrailerEnd => (note.short.into(), style::SAY, note.section),
-        LineKind::Body => say(format!("{} of body", bytes(line.len)), ""),
-        LineKind::Empty | LineKind::LastChunk | LineKind::Trailer => say(note.short.into(), note.section),
-    }
+    let (id, words) = beside(message, line);
+    let style = match line.kind {
+        _ if message.broken_in(line).is_some() => style::WRONG,
+        // Taught once: every message has them, and they always mean the same.
+        LineKind::Field | LineKind::ChunkEnd if id == NoteId::NONE || !teach(id) => return Default::default(),
+        LineKind::Blank | LineKind::TrailerEnd => style::SAY,
+        _ => style::DIM,
+    };
+    let section = if id == NoteId::NONE { "" } else { id.note().section };
+    (words.unwrap_or_else(|| id.note().short.into()), style, section)
 }
 
 /// Where the columns of a message are.

@@ -38,7 +38,7 @@ impl Exchanges {
                 }
             }
             Event::Lost { events, open } => out.push_str(&format!("... {}\n", lost(*events, *open))),
-            Event::Accepted { .. } | Event::Received { .. } => {}
+            Event::Accepted { .. } | Event::Received(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use super::dictionary::NoteId;
 use super::event::{Cut, Event, Moved, Spoken, Told, clock};
 use super::sieve::Gap;
 use super::span::{Content, Message, Role};
+use super::tags::Tags;
 use super::tape::{Record, What};
 use crate::http::Status;
 
@@ -30,48 +31,50 @@ const WAITING: usize = 1024;
 struct Calls {
     octets: u64,
     count: u64,
-    /// The last one, and its number.
-    last: Option<(Moved, u64)>,
-    remembered: VecDeque<(Moved, u64)>,
+    last: Option<Moved>,
+    remembered: VecDeque<Moved>,
 }
 
 /// How a message was carried: borders inside it, how many calls, and what each moved.
 type Carried = (Vec<Cut>, u64, Vec<Moved>);
 
 impl Calls {
-    fn add(&mut self, len: u64, when: Duration, from_file: bool) {
+    /// Adds a call; its number and its place are found here.
+    fn add(&mut self, call: Moved) -> Moved {
         self.count += 1;
-        let last = (Moved { at: self.octets, len, when, from_file }, self.count);
+        let last = Moved { call: self.count, at: self.octets, ..call };
         self.last = Some(last);
         if self.remembered.len() < BORDERS {
             self.remembered.push_back(last);
         }
-        self.octets += len;
+        self.octets += last.len;
+        last
     }
 
     /// How a message was carried. What lies before it is forgotten.
     fn of(&mut self, message: &Message) -> Carried {
         let (start, end) = (message.start, message.end());
-        while self.remembered.get(1).is_some_and(|(moved, _)| moved.at <= start) {
+        while self.remembered.get(1).is_some_and(|moved| moved.at <= start) {
             self.remembered.pop_front();
         }
-        let first = self.remembered.front().map_or(self.count, |(_, call)| *call);
-        let inside = self.remembered.iter().filter(|(moved, _)| moved.at > start && moved.at < end);
-        let cuts: Vec<Cut> = inside.map(|&(moved, call)| Cut { at: moved.at - start, call }).collect();
+        let first = self.remembered.front().map_or(self.count, |moved| moved.call);
+        let inside = self.remembered.iter().filter(|moved| moved.at > start && moved.at < end);
+        let cuts: Vec<Cut> = inside.map(|moved| Cut { at: moved.at - start, call: moved.call }).collect();
         // The last call that moved octets of it: the count may be ahead by calls behind its end.
-        let behind = self.remembered.iter().filter(|(moved, _)| moved.at >= end).count() as u64;
+        let behind = self.remembered.iter().filter(|moved| moved.at >= end).count() as u64;
         let calls = (self.count + 1).saturating_sub(first + behind).max(1);
-        let mut moved: Vec<Moved> = self.remembered.iter().map(|r| r.0).filter(|m| m.at < end).collect();
-        if let (Some((last, _)), Some(known)) = (self.last, moved.last())
+        let mut moved: Vec<Moved> = self.remembered.iter().copied().filter(|m| m.at < end).collect();
+        if let (Some(last), Some(known)) = (self.last, moved.last())
             && (moved.len() as u64) < calls
         {
             let at = known.at + known.len;
-            moved.push(Moved { at, len: (last.at + last.len).saturating_sub(at), ..last });
+            let len = (last.at + last.len).saturating_sub(at);
+            moved.push(Moved { call: known.call + 1, at, len, ..last });
         }
         if self.remembered.back() != self.last.as_ref() {
             self.remembered.extend(self.last);
         }
-        while self.remembered.get(1).is_some_and(|(moved, _)| moved.at <= end) {
+        while self.remembered.get(1).is_some_and(|moved| moved.at <= end) {
             self.remembered.pop_front();
         }
         (cuts, calls, moved)
@@ -92,10 +95,14 @@ pub struct Live {
     held: VecDeque<Spoken>,
     /// When requests were complete.
     complete: BTreeMap<u64, Duration>,
-    /// Where the last request ended.
+    /// Where the last request ended, and its number.
     read: u64,
+    asked: u64,
     /// What the next `recv` took, as the kernel counts.
     segments: Option<u32>,
+    tags: Tags,
+    /// When it was told of last: time does not run backwards.
+    latest: Duration,
     /// Octets of content that were announced and never came.
     missing: u64,
 }
@@ -113,7 +120,10 @@ impl Live {
             held: VecDeque::new(),
             complete: BTreeMap::new(),
             read: 0,
+            asked: 0,
             segments: None,
+            tags: Tags::default(),
+            latest: at,
             missing: 0,
         }
     }
@@ -125,7 +135,9 @@ impl Live {
 
     /// One record and its octets to events. Whether the connection goes on.
     pub fn record(&mut self, record: &Record, octets: &[u8], out: &mut Vec<Told>) -> bool {
-        let at = record.at;
+        // Calls are timed as they return, the end with the turn of the loop that it came in.
+        self.latest = self.latest.max(record.at);
+        let at = self.latest;
         let mut messages = Vec::new();
         match &record.what {
             What::Accepted { peer, .. } => {
@@ -137,7 +149,7 @@ impl Live {
             What::ReceivedInPart { len, gaps } => self.received(*len, gaps, octets, at, &mut messages, out),
             What::Segments(count) => self.segments = Some(*count),
             What::Sent(len) => {
-                self.sent.add(*len as u64, self.since(at), false);
+                self.sent.add(Moved { len: *len as u64, when: self.since(at), ..Moved::default() });
                 let mut answers = Vec::new();
                 self.conversation.sent(octets, &mut answers);
                 if answers.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
@@ -147,7 +159,7 @@ impl Live {
                 messages.append(&mut answers);
             }
             What::SentFile { file, from, len } => {
-                self.sent.add(*len, self.since(at), true);
+                self.sent.add(Moved { len: *len, when: self.since(at), from_file: true, ..Moved::default() });
                 let (first, last) = self.conversation.window();
                 let first = read(file, *from, (*len).min(first as u64));
                 let left = *len - first.len() as u64;
@@ -165,6 +177,7 @@ impl Live {
                 let unread = self.received.octets.saturating_sub(self.read);
                 // What the server did not want to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
+                self.tags.closed(reason);
                 self.tell(at, closed(reason, unread, missing), out);
                 return false;
             }
@@ -183,7 +196,6 @@ impl Live {
         messages: &mut Vec<Message>,
         out: &mut Vec<Told>,
     ) {
-        self.received.add(len as u64, self.since(at), false);
         let was_shut = self.conversation.is_shut(Role::Request);
         let (mut rest, mut place) = (octets, 0);
         for gap in gaps {
@@ -195,9 +207,11 @@ impl Live {
         self.conversation.received(rest, messages);
         let begun = self.conversation.is_inside(Role::Request);
         let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
-        let call = self.received.count;
-        let segments = self.segments.take();
-        self.tell(at, Event::Received { call, octets: len as u64, requests, segments }, out);
+        let (when, segments) = (self.since(at), self.segments.take());
+        let call = Moved { len: len as u64, when, requests, segments, ..Moved::default() };
+        let call = self.received.add(call);
+        self.tags.received(requests);
+        self.tell(at, Event::Received(call), out);
     }
 
     fn messages(&mut self, messages: Vec<Message>, at: Duration, out: &mut Vec<Told>) {
@@ -205,19 +219,27 @@ impl Live {
             let exchange = message.exchange;
             let clock = clock(self.began + at);
             if message.role == Role::Request {
-                self.read = message.end();
+                (self.read, self.asked) = (message.end(), exchange);
                 self.missing = missing(&message);
                 if self.complete.len() < WAITING {
                     self.complete.insert(exchange, at);
                 }
                 let (cuts, calls, moved) = self.received.of(&message);
-                self.held.push_back(Spoken { message, cuts, calls, moved, took: None, clock });
+                self.tags.message(&message, calls);
+                self.held.push_back(Spoken { message, cuts, calls, moved, took: None, early: false, clock });
             } else {
                 self.release(exchange, at, out);
                 let interim = message.is_interim();
-                let took = self.complete.get(&exchange).map(|asked| at.saturating_sub(*asked));
+                let complete = self.complete.get(&exchange).copied();
+                let took = complete.map(|complete| at.saturating_sub(complete));
                 let (cuts, calls, moved) = self.sent.of(&message);
-                let spoken = Spoken { message, cuts, calls, moved, took, clock };
+                let began = moved.first().map(|first| first.when);
+                let early = match complete {
+                    Some(complete) => began.is_some_and(|began| began < self.since(complete)),
+                    None => self.asked < exchange,
+                };
+                self.tags.message(&message, calls);
+                let spoken = Spoken { message, cuts, calls, moved, took, early, clock };
                 self.tell(at, Event::Message(Box::new(spoken)), out);
                 if !interim {
                     self.complete = self.complete.split_off(&(exchange + 1));
@@ -241,7 +263,7 @@ impl Live {
     }
 
     fn tell(&self, at: Duration, event: Event, out: &mut Vec<Told>) {
-        out.push(Told { connection: self.number, at: self.since(at), event });
+        out.push(Told { connection: self.number, at: self.since(at), tags: self.tags, event });
     }
 }
 
@@ -290,9 +312,9 @@ mod tests {
         out.iter()
             .map(|told| match &told.event {
                 Event::Accepted { .. } => "accepted".into(),
-                Event::Received { call, octets, requests, segments } => {
+                Event::Received(Moved { call, len, requests, segments, .. }) => {
                     let segments = segments.map_or(String::new(), |count| format!(" in {count}"));
-                    format!("recv {call} {octets} {requests}{segments}")
+                    format!("recv {call} {len} {requests}{segments}")
                 }
                 Event::Message(spoken) => format!(
                     "{} {} {:?} {} {:?}",

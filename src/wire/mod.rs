@@ -22,6 +22,7 @@
 //! | [`history`], `exchange` | what is kept of them, in bounded memory |
 //! | [`browser`] | the wire view: its page, its API, who may ask |
 //! | [`signpost`] | ways from the server to the view |
+//! | `words`, [`tags`] | messages and connections in plain words |
 //! | `har`, `shell`, [`replay`] | an exchange as an archive, as a command, once more |
 //! | [`practice`] | `/.try/`: every case of HTTP on demand |
 //! | `paint`, [`look`], `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
@@ -57,6 +58,7 @@ mod shell;
 pub mod sieve;
 pub mod signpost;
 pub mod span;
+pub mod tags;
 pub mod tape;
 pub mod terminal;
 #[cfg(test)]
@@ -64,6 +66,7 @@ mod testing;
 mod value;
 mod verdict;
 pub mod watch;
+mod words;
 
 pub use annotate::{Annotated, Conversation, Manner, annotate};
 pub use dictionary::{Note, NoteId};

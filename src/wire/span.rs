@@ -348,6 +348,11 @@ impl Message {
         crate::http::octet::decimal(self.part(Kind::Status)).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
     }
 
+    /// What is wrong with this line.
+    pub(super) fn broken_in(&self, line: &Line) -> Option<Broken> {
+        self.broken.filter(|b| b.len > 0 && line.start <= b.at && b.at < line.start + line.len)
+    }
+
     /// Whether the response is an interim one.
     pub fn is_interim(&self) -> bool {
         self.role == Role::Response && (100..200).contains(&self.status())

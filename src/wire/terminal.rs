@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::dictionary::{NoteId, Side};
-use super::event::{Event, Spoken, Told};
+use super::event::{Event, Moved, Spoken, Told};
 use super::layout::{Layout, Row};
 use super::line;
 use super::look::{Form, Style, millis};
@@ -70,11 +70,11 @@ impl Terminal {
                 }
                 self.header(connection, out);
             }
-            Event::Received { call, octets, requests, segments } => {
+            Event::Received(Moved { call, len, requests, segments, .. }) => {
                 self.turn_to(connection, out);
                 self.at(told.at, 11, out);
                 self.put(out, style::BOLD, "recv()");
-                out.push_str(&format!(" #{call}  {}", bytes(*octets)));
+                out.push_str(&format!(" #{call}  {}", bytes(*len)));
                 if let Some(segments) = segments {
                     let one = if *segments > 1 { ", one recv()" } else { "" };
                     out.push_str(&format!("  ({}{one})", count(u64::from(*segments), "TCP segment")));

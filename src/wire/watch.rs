@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::annotate::Manner;
 use super::event::{Event, Told};
 use super::live::{Live, closed};
+use super::tags::Tags;
 use super::tape::{Batch, Reel, What};
 
 /// How long the thread sleeps when nothing happens: a person does not notice it.
@@ -103,7 +104,7 @@ impl Watch {
         let Loop { reel, lives, lost, .. } = &mut self.loops[at];
         if batch.dropped > 0 {
             let lost_event = Event::Lost { events: batch.dropped, open: lives.len() };
-            out.push(Told { connection: 0, at: Duration::ZERO, event: lost_event });
+            out.push(Told::apart(lost_event));
             lost.extend(std::mem::take(lives).iter().map(|(&connection, live)| (connection, live.accepted())));
             while lost.len() > LOST {
                 lost.pop_first();
@@ -123,7 +124,9 @@ impl Watch {
                 && let Some(accepted) = lost.remove(&connection)
             {
                 let at = record.at.saturating_sub(accepted);
-                out.push(Told { connection, at, event: closed(reason, 0, 0) });
+                let mut tags = Tags::default();
+                tags.closed(reason);
+                out.push(Told { connection, at, tags, event: closed(reason, 0, 0) });
             }
         }
         reel.give_back(batch);

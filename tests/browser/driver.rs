@@ -87,6 +87,13 @@ impl Browser {
     /// Sends one message and waits for its answer; events that come meanwhile are kept.
     #[track_caller]
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+        let mut answer = self.ask(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    /// The same; the answer may be an error.
+    fn ask(&mut self, method: &str, parameters: Value) -> Value {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
         if self.session.is_string() {
@@ -95,13 +102,11 @@ impl Browser {
         let pipe = self.requests.as_mut().expect("a running browser");
         pipe.write_all(format!("{message}\0").as_bytes()).expect("Chromium is gone");
         loop {
-            let mut answer = self.message();
-            if answer["id"] != self.last_id {
-                self.events.push(answer);
-                continue;
+            let answer = self.message();
+            if answer["id"] == self.last_id {
+                return answer;
             }
-            assert!(answer["error"].is_null(), "{method}: {answer}");
-            return answer["result"].take();
+            self.events.push(answer);
         }
     }
 
@@ -131,18 +136,17 @@ impl Browser {
     /// The value of a script; a promise is waited for.
     #[track_caller]
     pub(crate) fn eval(&mut self, script: &str) -> Value {
-        let parameters =
-            json!({"expression": script, "returnByValue": true, "awaitPromise": true, "userGesture": true});
-        let mut result = self.call("Runtime.evaluate", parameters);
+        let mut result = self.call("Runtime.evaluate", evaluation(script));
         assert!(result["exceptionDetails"].is_null(), "{script}: {result}");
         result["result"]["value"].take()
     }
 
-    /// Waits until a script is true.
+    /// Waits until a script is true. A page that is just leaving, or has not drawn yet what the script looks
+    /// at, is one for which it is not true yet.
     #[track_caller]
     pub(crate) fn wait(&mut self, script: &str) {
-        let end = Instant::now() + PATIENCE;
-        while self.eval(&format!("!!({script})")) != true {
+        let (end, truth) = (Instant::now() + PATIENCE, format!("!!({script})"));
+        while self.ask("Runtime.evaluate", evaluation(&truth))["result"]["result"]["value"] != true {
             assert!(Instant::now() < end, "never true: {script}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -313,4 +317,9 @@ impl Drop for Browser {
         }
         let _ = std::fs::remove_dir_all(&self.profile);
     }
+}
+
+/// A script for `Runtime.evaluate`.
+fn evaluation(script: &str) -> Value {
+    json!({"expression": script, "returnByValue": true, "awaitPromise": true, "userGesture": true})
 }

@@ -49,6 +49,9 @@ fn messages(text: &str) -> Vec<(String, Value)> {
                 "ended",
                 "head_at",
                 "recvs",
+                "seam",
+                "steps",
+                "tags",
                 "sends",
                 "masked",
             ] {

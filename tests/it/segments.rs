@@ -47,7 +47,7 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
         open.send(()).unwrap();
         let story = library.story(2);
         let received = story.told.iter().filter_map(|told| match told.event {
-            Event::Received { octets, segments, .. } => Some((octets, segments)),
+            Event::Received(moved) => Some((moved.len, moved.segments)),
             _ => None,
         });
         let received: Vec<_> = received.collect();

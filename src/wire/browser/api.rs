@@ -5,6 +5,7 @@
 //! The subtle thing: whatever leaves as a file (raw octets, an archive) says so, so that a browser never
 //! shows octets of the network as a page of this origin.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use super::super::exchange::{Exchange, Name};
 use super::super::history::Reader;
 use super::super::json::push_value;
 use super::super::span::{Excerpt, Kind, Role};
+use super::super::words::capital;
 use super::super::{har, replay, shell};
 use super::stream::{self, Seat, Stream};
 use super::{Shared, why};
@@ -95,6 +97,8 @@ fn events(shared: &Shared, call: &Call) -> Result<Response, Response> {
         "paused": extent.paused,
         "kept": {"first_seq": extent.first, "last_seq": extent.last, "connections": extent.connections},
         "secrets": facts.secrets,
+        "start": start(facts.main),
+        "safe": if facts.secrets { "Secrets are shown" } else { SAFE },
         "memory": history.bound(),
     });
     if since > 0 && !goes_on {
@@ -106,12 +110,38 @@ fn events(shared: &Shared, call: &Call) -> Result<Response, Response> {
     Ok(Response::new(Status::OK).field("Content-Type", "application/x-ndjson").with_body(body))
 }
 
+/// Who can look, and what cannot be seen.
+const SAFE: &str = "Only this computer can open this page · secrets are hidden";
+/// What to do without a key: words, and what to type.
+pub(super) const KEYLESS: [[&str; 2]; 1] = [[
+    "barewire prints the address of the wire view, with a key behind the #, each time it starts. A new start has a new \
+     key. Open the address behind “Wire view” in what this prints:",
+    "barewire --study",
+]];
+
+/// What to do when nothing has happened yet: words, and what to type or to open.
+fn start(main: SocketAddr) -> [(&'static str, String); 3] {
+    let host = match main.ip().is_unspecified() {
+        true => format!("127.0.0.1:{}", main.port()),
+        false => main.to_string(),
+    };
+    let request = "GET /hello.txt HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n";
+    [
+        ("Type this in a terminal. The bytes appear here as they arrive:", format!("curl -v http://{host}/hello.txt")),
+        (
+            "One request in four pieces, cut inside a word, because TCP knows no messages:",
+            format!("printf '{request}' | barewire send {host} --cut 8,28,41 --gap 200"),
+        ),
+        ("Or a browser; count the connections it opens:", format!("http://{host}/")),
+    ]
+}
+
 fn notes(_: &Shared, _: &Call) -> Result<Response, Response> {
     let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
     let notes: serde_json::Map<String, Value> = NoteId::all()
         .map(|(id, note)| {
             let value = json!({
-                "name": note.name, "short": note.short, "long": note.long,
+                "name": note.name, "title": title(note.name), "short": note.short, "long": capital(note.long),
                 "section": note.section, "link": link(note.section),
             });
             (id.0.to_string(), value)
@@ -119,6 +149,17 @@ fn notes(_: &Shared, _: &Call) -> Result<Response, Response> {
         .collect();
     // The same as long as the program is: a browser may keep them over a reload or two.
     Ok(reply(&json!({"kinds": kinds, "notes": notes})).field("Cache-Control", "private, max-age=600"))
+}
+
+/// What a part with this note is called.
+fn title(name: &str) -> String {
+    match name.split('/').next().unwrap_or(name) {
+        "field" => "field name".into(),
+        "trailer" => "trailer field".into(),
+        "status" => "status code".into(),
+        part if part.starts_with(char::is_uppercase) => "here it breaks".into(),
+        part => part.replace('-', " "),
+    }
 }
 
 /// Where a section can be read.
@@ -209,7 +250,7 @@ fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
 fn command(
     shared: &Shared,
     call: &Call,
-    make: fn(&Spoken, std::net::SocketAddr) -> Result<String, &'static str>,
+    make: fn(&Spoken, SocketAddr) -> Result<String, &'static str>,
 ) -> Result<Response, Response> {
     let exchange = exchange(shared, call)?;
     let request = exchange.request().ok_or_else(|| not_found("request"))?;

@@ -53,7 +53,7 @@ fn words(history: &History, since: u64) -> Vec<String> {
                     Item::Event(kept) => {
                         let word = match &kept.told.event {
                             Event::Accepted { .. } => "accepted",
-                            Event::Received { .. } => "recv",
+                            Event::Received(_) => "recv",
                             Event::Message(spoken) => spoken.message.role.name(),
                             Event::Closed { .. } => "closed",
                             Event::Lost { .. } => "lost",
@@ -197,7 +197,7 @@ fn cleared_is_told_and_the_open_connections_go_on() {
 fn after_a_hole_nothing_is_awaited_of_what_was_open() {
     let history = History::new(1 << 20);
     let _line = Line::accepted(&history, 1);
-    history.push(&[Told { connection: 0, at: AT_ONCE, event: Event::Lost { events: 7, open: 0 } }]);
+    history.push(&[Told::apart(Event::Lost { events: 7, open: 0 })]);
     assert_eq!(words(&history, 0), ["accepted 1", "lost 0"]);
     history.clear();
     assert_eq!(history.held(), 0);
