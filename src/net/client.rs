@@ -23,6 +23,7 @@ use super::deadline::Deadline;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::intake::Intake;
+use super::low_water::FAST;
 use super::outbox::{Flushed, How, Outbox};
 use super::play::Play;
 use super::seat::Seat;
@@ -65,6 +66,8 @@ pub struct Client {
     /// It has had a turn before its event was met.
     ahead: bool,
     writable: bool,
+    /// More than usual may wait in the kernel.
+    pub(super) is_high: bool,
     /// An event said that the peer has ended its side: a short read is not the end then.
     pub(super) closing: bool,
     pub(super) end_of_input: bool,
@@ -111,6 +114,7 @@ impl Client {
             prompt: false,
             ahead: false,
             writable: true,
+            is_high: false,
             closing: false,
             end_of_input: false,
             lingering: false,
@@ -269,7 +273,13 @@ impl Client {
         });
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
-            Ok(Flushed::Blocked) => self.writable = false,
+            Ok(Flushed::Blocked) => {
+                self.writable = false;
+                // Full, though it takes fast.
+                if !self.is_high && self.deadline.moved_at(FAST.0, FAST.1, cx.now, cx.timeouts) {
+                    self.is_high = cx.low_water.raise(&self.socket, self.peer);
+                }
+            }
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(Ended::FileShrank),
@@ -326,7 +336,8 @@ impl Client {
     /// # Errors
     /// Why the connection has ended.
     pub fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if !self.deadline.is_over(cx.now, cx.timeouts) {
+        let queued = || cx.low_water.look(&self.socket, self.peer, &mut self.is_high);
+        if !self.deadline.is_over(cx.now, cx.timeouts, queued) {
             return Ok(());
         }
         let phase = self.deadline.phase();

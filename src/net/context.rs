@@ -11,6 +11,7 @@ use super::deadline::Timeouts;
 use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
+use super::low_water::LowWater;
 use super::outbox::Spare;
 use super::tap::Tap;
 use crate::http::{HttpDate, Limits};
@@ -46,6 +47,8 @@ pub struct Context<'a> {
     pub scarce: bool,
     /// What has been done, for the last line.
     pub tally: &'a mut Tally,
+    /// Asks how much waits for a reader.
+    pub low_water: &'a mut LowWater,
     /// Numbers what arrives.
     pub arrivals: &'a mut Arrivals,
     /// Where octets are recorded, if anybody wants to see them.

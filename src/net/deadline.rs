@@ -24,8 +24,8 @@ use crate::http::Phase;
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
-/// Windows without any octet after which a reader has stopped. The kernel reports room in steps of up to
-/// 256 KiB, for which a reader of 8 KiB a second needs longer than one window.
+/// Windows without any octet after which a reader has stopped. The kernel reports room in steps, for which a
+/// reader of 8 KiB a second needs longer than one window; where it can be asked, it tells how much was taken.
 pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after a staged close. A client reads an answer within a round
 /// trip or not at all.
@@ -72,6 +72,8 @@ pub struct Deadline {
     moved: u64,
     /// The same in earlier windows of Sending, how many those are, and how many of the last were silent.
     earlier: (u64, u8, u8),
+    /// Octets that waited for a reader at the end of a window in which none moved.
+    queued: Option<u32>,
     /// A request has come since the phase was entered: the same phase again is another one.
     renewed: bool,
 }
@@ -84,6 +86,7 @@ impl Deadline {
             at: Some(now + idle(timeouts, scarce)),
             moved: 0,
             earlier: (0, 0, 0),
+            queued: None,
             renewed: false,
         }
     }
@@ -114,6 +117,7 @@ impl Deadline {
         self.phase = phase;
         self.moved = 0;
         self.earlier = (0, 0, 0);
+        self.queued = None;
         self.at = match phase {
             Phase::Idle => Some(now + idle(timeouts, scarce)),
             Phase::Head => Some(now + timeouts.head),
@@ -128,11 +132,28 @@ impl Deadline {
         self.moved += octets;
     }
 
-    /// Whether time is up. A window that saw enough octets starts anew instead.
-    pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts) -> bool {
+    /// Whether a reader was sent at least `octets` in this window, at `rate` octets a second or more.
+    pub fn moved_at(&self, octets: u64, rate: u64, now: Instant, timeouts: &Timeouts) -> bool {
+        let began = self.at.and_then(|at| at.checked_sub(timeouts.window));
+        let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= octets) else { return false };
+        let time = now.saturating_duration_since(began);
+        u128::from(self.moved) * 1000 >= u128::from(rate) * time.as_millis()
+    }
+
+    /// Whether time is up. A window that saw enough octets starts anew instead. `queued` tells, where the kernel
+    /// can be asked, how many octets wait for a reader: what has left the queue has moved too, though the kernel
+    /// had no room for more to tell of.
+    pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts, queued: impl FnOnce() -> Option<u32>) -> bool {
         let Some(at) = self.at else { return false };
         if now < at {
             return false;
+        }
+        if self.phase == Phase::Sending {
+            let before = std::mem::take(&mut self.queued);
+            if self.moved == 0 {
+                self.queued = queued();
+                self.moved = before.zip(self.queued).map_or(0, |(before, now)| before.saturating_sub(now).into());
+            }
         }
         let millis = u64::try_from(timeouts.window.as_millis()).unwrap_or(u64::MAX);
         let least = timeouts.min_rate.saturating_mul(millis) / 1000;
@@ -254,9 +275,9 @@ mod tests {
             let now = start + Duration::from_secs(second);
             deadline.progress(1);
             deadline.enter(Phase::Head, now, &timeouts, false);
-            assert!(!deadline.is_over(now, &timeouts));
+            assert!(!deadline.is_over(now, &timeouts, || None));
         }
-        assert!(deadline.is_over(start + timeouts.head, &timeouts));
+        assert!(deadline.is_over(start + timeouts.head, &timeouts, || None));
     }
 
     #[test]
@@ -283,9 +304,9 @@ mod tests {
         let mut deadline = Deadline::new(start, &timeouts, false);
         deadline.enter(Phase::Content, start, &timeouts, false);
         deadline.progress(20 * 1024);
-        assert!(!deadline.is_over(start + RATE_WINDOW, &timeouts));
+        assert!(!deadline.is_over(start + RATE_WINDOW, &timeouts, || None));
         deadline.progress(20 * 1024 - 1);
-        assert!(deadline.is_over(start + 2 * RATE_WINDOW, &timeouts));
+        assert!(deadline.is_over(start + 2 * RATE_WINDOW, &timeouts, || None));
     }
 
     #[test]
@@ -307,7 +328,7 @@ mod tests {
                 now += RATE_WINDOW;
                 deadline.progress(**octets);
                 deadline.enter(Phase::Sending, now, &timeouts, false);
-                !deadline.is_over(now, &timeouts)
+                !deadline.is_over(now, &timeouts, || None)
             });
             assert_eq!(survived.count(), lasts, "{taken:?}");
         }
@@ -317,8 +338,57 @@ mod tests {
         deadline.enter(Phase::Sending, start, &timeouts, false);
         for window in 1..9 {
             deadline.progress(1);
-            assert!(!deadline.is_over(start + RATE_WINDOW * window, &timeouts));
+            assert!(!deadline.is_over(start + RATE_WINDOW * window, &timeouts, || None));
         }
+    }
+
+    #[test]
+    fn a_reader_of_whom_the_kernel_tells_rarely_is_asked_about() {
+        let timeouts = Timeouts::default();
+        // What waits for it at the end of each window, none of which moved an octet; how many it lasts.
+        for (queued, lasts) in [
+            (&[Some(900_000), Some(800_000), Some(700_000), Some(600_000), Some(500_000), Some(400_000)][..], 6),
+            (&[Some(900_000), Some(900_000)], 1),
+            (&[Some(900_000), Some(800_000), Some(800_000), Some(800_000)], 3),
+            (&[Some(900_000), None], 1),
+            (&[None, Some(900_000)], 1),
+            // It reads, but below the minimum rate.
+            (&[Some(900), Some(890), Some(880), Some(870), Some(860)], 3),
+        ] {
+            let mut now = Instant::now();
+            let mut deadline = Deadline::new(now, &timeouts, false);
+            deadline.enter(Phase::Sending, now, &timeouts, false);
+            let survived = queued.iter().take_while(|queued| {
+                now += RATE_WINDOW;
+                !deadline.is_over(now, &timeouts, || **queued)
+            });
+            assert_eq!(survived.count(), lasts, "{queued:?}");
+        }
+        // A window that moved something is not asked about, and what waited before it says nothing more.
+        let start = Instant::now();
+        let mut deadline = Deadline::new(start, &timeouts, false);
+        deadline.enter(Phase::Sending, start, &timeouts, false);
+        assert!(!deadline.is_over(start + RATE_WINDOW, &timeouts, || Some(900_000)));
+        deadline.progress(80 * 1024);
+        assert!(!deadline.is_over(start + 2 * RATE_WINDOW, &timeouts, || unreachable!()));
+        assert!(!deadline.is_over(start + 3 * RATE_WINDOW, &timeouts, || Some(100_000)));
+        assert!(deadline.is_over(start + 4 * RATE_WINDOW, &timeouts, || Some(100_000)));
+    }
+
+    #[test]
+    fn who_takes_much_in_a_short_time_is_fast() {
+        let (timeouts, start) = (Timeouts::default(), Instant::now());
+        let mut deadline = Deadline::new(start, &timeouts, false);
+        let at = |millis| start + Duration::from_millis(millis);
+        deadline.progress(1 << 30);
+        assert!(!deadline.moved_at(1 << 20, 1 << 20, at(1), &timeouts), "the clock of Sending has not begun");
+        deadline.enter(Phase::Sending, start, &timeouts, false);
+        deadline.progress((1 << 20) - 1);
+        assert!(!deadline.moved_at(1 << 20, 1 << 20, at(1), &timeouts));
+        deadline.progress(1);
+        assert!(deadline.moved_at(1 << 20, 1 << 20, at(0), &timeouts));
+        assert!(deadline.moved_at(1 << 20, 1 << 20, at(1000), &timeouts));
+        assert!(!deadline.moved_at(1 << 20, 1 << 20, at(1002), &timeouts));
     }
 
     #[test]

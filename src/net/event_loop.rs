@@ -31,6 +31,7 @@ use super::desk::Desk;
 use super::ended::Ended;
 use super::journal::Journal;
 use super::listener::Share;
+use super::low_water::LowWater;
 use super::outbox::Spare;
 use super::overload::Overload;
 use super::roster::Roster;
@@ -103,6 +104,7 @@ pub struct EventLoop {
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
+    low_water: LowWater,
     arrived: Arrivals,
     pub(super) tap: Tap,
     pub(super) date: HttpDate,
@@ -154,6 +156,7 @@ impl EventLoop {
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
+            low_water: LowWater::open(),
             arrived: Arrivals::default(),
             tap: Tap::default(),
             date: HttpDate::new(wall),
@@ -190,7 +193,9 @@ impl EventLoop {
             self.accept_all();
             self.break_silences();
             self.look_at_deadlines();
-            self.hand_over();
+            // Others read what was written down in this turn.
+            self.journal.hand_over();
+            self.tap.hand_over();
         }
         self.cut_off();
         Ok(())
@@ -234,15 +239,10 @@ impl EventLoop {
                 self.dismiss(seat, client, Ended::CutOff);
             }
         }
-        self.hand_over();
-        self.common.requests.fetch_add(self.tally.requests, Ordering::Relaxed);
-        self.common.octets.fetch_add(self.tally.octets, Ordering::Relaxed);
-    }
-
-    /// Gives away what this turn has written down.
-    fn hand_over(&mut self) {
         self.journal.hand_over();
         self.tap.hand_over();
+        self.common.requests.fetch_add(self.tally.requests, Ordering::Relaxed);
+        self.common.octets.fetch_add(self.tally.octets, Ordering::Relaxed);
     }
 
     /// Records from now on what the sockets of this loop carry.
@@ -341,6 +341,7 @@ impl EventLoop {
             draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
             scarce: self.common.admission.is_scarce(),
             tally: &mut self.tally,
+            low_water: &mut self.low_water,
             arrivals: &mut self.arrived,
             tap: &mut self.tap,
         })

@@ -17,10 +17,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// kernel itself cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 1024;
 
-/// Octets the kernel may hold unsent before it calls a socket full. Without this bound a send buffer
-/// of megabytes reports "writable" so seldom that an honest slow reader looks dead.
-const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
-
 /// A bound, listening socket.
 #[derive(Debug)]
 pub struct Listener {
@@ -115,7 +111,7 @@ fn prepare(address: SocketAddr) -> io::Result<Socket> {
 fn tune(socket: &Socket) {
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER);
+    let _ = socket.set_tcp_notsent_lowat(super::low_water::LOW);
 }
 
 fn address_of(socket: &Socket) -> io::Result<SocketAddr> {

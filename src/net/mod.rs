@@ -21,6 +21,8 @@ pub mod cold;
 pub mod context;
 pub mod deadline;
 pub mod desk;
+#[cfg(target_os = "linux")]
+mod diag;
 pub mod ended;
 mod entrance;
 pub mod event_loop;
@@ -29,6 +31,7 @@ mod gauge;
 pub mod intake;
 pub mod journal;
 pub mod listener;
+pub mod low_water;
 pub mod outbox;
 pub mod overload;
 mod part;

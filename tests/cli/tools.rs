@@ -57,9 +57,24 @@ fn messages(text: &str) -> Vec<(String, Value)> {
             ] {
                 object.remove(live);
             }
+            forget_calls(&mut value);
             (format!("{exchange} {}", value["event"]), value)
         })
         .collect()
+}
+
+/// Words about the calls that carried a message, of which a file knows nothing.
+fn forget_calls(words: &mut Value) {
+    match words {
+        Value::String(text) => {
+            text.truncate(text.find(", in ").filter(|_| text.ends_with(" calls")).unwrap_or(text.len()));
+            *text = text.replace(", sent by the kernel with sendfile()", "");
+            *text = text.replace("The answer was given before the whole request was there. ", "");
+        }
+        Value::Array(all) => all.iter_mut().for_each(forget_calls),
+        Value::Object(all) => all.values_mut().for_each(forget_calls),
+        _ => {}
+    }
 }
 
 #[test]

@@ -95,8 +95,9 @@ fn hundreds_of_slow_heads_harm_nobody_and_all_are_ended() {
     assert_eq!(get(&server, "/a.txt", "").text(), "fine");
 }
 
-/// One reader that takes nothing, and one that takes 20 KiB a second: the first is ended, the second
-/// gets all of its file. They share one test, since each needs the 20 s over which a rate is measured.
+/// One reader that takes nothing, one that takes 20 KiB a second, and one that took half of it at once before:
+/// for that one more waits in the kernel, which tells of room the more rarely. The first is ended, the others
+/// get all of their file. They share one test, since each needs the 20 s over which a rate is measured.
 #[test]
 fn a_reader_that_stops_is_ended_and_a_modest_one_is_not() {
     const RATE: usize = 20 * 1024;
@@ -109,21 +110,29 @@ fn a_reader_that_stops_is_ended_and_a_modest_one_is_not() {
     let mut modest = Client::narrow(&server);
     modest.send(request("GET", "/f.bin", ""));
     Response::read_head(&mut modest);
+    let mut hasty = Client::narrow(&server);
+    hasty.send(request("GET", "/f.bin", ""));
+    Response::read_head(&mut hasty);
+    let mut soon = hasty.take(content.len() / 2);
     let began = Instant::now();
     let mut got = Vec::new();
     let busy = |server: &Server| server.descriptors();
-    let with_both = busy(&server);
+    let with_all = busy(&server);
     let mut ended_after = None;
     while began.elapsed() < Duration::from_secs(30) || (ended_after.is_none() && began.elapsed() < PATIENCE) {
         got.extend(modest.take(RATE / 4));
+        soon.extend(hasty.take(RATE / 4));
         std::thread::sleep(Duration::from_millis(250));
-        if ended_after.is_none() && busy(&server) < with_both {
+        if ended_after.is_none() && busy(&server) < with_all {
             ended_after = Some(began.elapsed());
         }
     }
     got.extend(modest.take(content.len() - got.len()));
     assert!(got == content, "a modest reader gets every octet");
     modest.end();
+    soon.extend(hasty.take(content.len() - soon.len()));
+    assert!(soon == content, "a reader that becomes slow gets every octet");
+    hasty.end();
     let ended_after = ended_after.expect("a reader that takes nothing is ended");
     assert!(ended_after >= Duration::from_secs(10), "ended after {ended_after:?}");
     assert!(stopped.rest().0.len() < content.len());
