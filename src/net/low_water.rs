@@ -26,7 +26,7 @@ use super::diag::Diag;
 pub const LOW: u32 = 128 * 1024;
 /// Octets for a fast reader: a turn moves half of it.
 #[cfg(target_os = "linux")]
-const HIGH: u32 = 1024 * 1024;
+const HIGH: u32 = 2 * 1024 * 1024;
 /// A reader is fast that has taken this much at this many octets a second. For one that is slower, turns are rare
 /// as they are.
 pub(super) const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);

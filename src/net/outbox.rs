@@ -6,6 +6,8 @@
 //! - One `send` an answer, or one for many pipelined ones. A head alone is sent with MSG_MORE, so it
 //!   shares its segment with the content that `sendfile` puts behind it; two plain sends would meet
 //!   Nagle's algorithm and delayed acknowledgements, and stall for 40 ms.
+//! - A long file is sent under TCP_CORK: without it each slice ends in a small segment, which cost a tenth of
+//!   the processor time of a fast download.
 //! - A file may become shorter while it is being sent. Then the promise in the head cannot be kept,
 //!   and the only honest end is a visible one: close, never pad ([`Flushed::Short`]).
 //! - The buffer is lent by the loop and goes back when it is empty: an idle client owns none.
@@ -86,6 +88,8 @@ pub struct Outbox {
     buffer: Vec<u8>,
     from: usize,
     parts: VecDeque<Part>,
+    /// The kernel was told to send whole segments only.
+    corked: bool,
 }
 
 impl Outbox {
@@ -188,6 +192,9 @@ impl Outbox {
         }
         self.from = 0;
         spare.give_back(std::mem::take(&mut self.buffer));
+        if !self.corked && self.parts.front().is_some_and(Part::is_long) {
+            self.corked = cork(&socket, true);
+        }
         let mut slices = 0;
         let most = if how.sendfile { SLICES_PER_TURN } else { PIECES_PER_TURN };
         loop {
@@ -208,6 +215,9 @@ impl Outbox {
                 Moved::Cold => return Ok(Flushed::Cold),
             }
         }
+        if std::mem::take(&mut self.corked) {
+            cork(&socket, false);
+        }
         Ok(Flushed::All)
     }
 
@@ -222,6 +232,18 @@ impl Outbox {
         self.from = 0;
         spare.give_back(std::mem::take(&mut self.buffer));
     }
+}
+
+/// From here on segments leave as they are full; when that ends, what waits leaves at once (`TCP_CORK`). `false` where
+/// that cannot be had.
+#[cfg(target_os = "linux")]
+fn cork(socket: impl AsFd, on: bool) -> bool {
+    rustix::net::sockopt::set_tcp_cork(socket, on).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cork(_: impl AsFd, _: bool) -> bool {
+    false
 }
 
 /// What reading a small file came to.

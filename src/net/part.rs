@@ -91,6 +91,11 @@ impl Part {
         }
     }
 
+    /// Whether many slices of it are to come.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(self, Part::Range(range) if range.len > 2 * SLICE)
+    }
+
     /// The octets a worker should bring into memory.
     pub(super) fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
         match self {
