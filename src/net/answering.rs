@@ -17,7 +17,6 @@ use super::context::{Context, Last};
 use super::desk::{Desk, Finished};
 use super::ended::Ended;
 use super::intake::{Collecting, Errand, Intake, Receiving, Then};
-use super::journal::Entry;
 use super::seat::Seat;
 use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Refusal, Request, Status, Transfer, Version};
 use crate::service::page::{self, Problem};
@@ -34,7 +33,7 @@ impl Client {
         self.exchange.reason = None;
         self.intake = Intake::Nothing;
         if cx.journal.is_on() {
-            self.exchange.entry = Some(Box::new(Entry::of(&request, cx.wall)));
+            self.exchange.entry = Some(cx.journal.entry(&request, cx.wall));
         }
         self.ask(request, framing, arrival, cx);
     }
@@ -220,7 +219,7 @@ impl Client {
             return;
         }
         if self.exchange.entry.is_none() && cx.journal.is_on() {
-            self.exchange.entry = Some(Box::new(Entry::of_refused(head, cx.wall)));
+            self.exchange.entry = Some(cx.journal.entry_of_refused(head, cx.wall));
         }
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());

@@ -36,7 +36,7 @@ impl Exchange {
     pub(super) fn end(&mut self, peer: SocketAddr, octets: u64, wall: SystemTime, journal: &mut Journal) {
         if let (Some(entry), Some(status)) = (self.entry.take(), self.status) {
             let line = Line { peer, status, octets, ended: wall, note: self.note.as_deref() };
-            journal.write(&entry, &line);
+            journal.write(entry, &line);
         }
         self.status = None;
         self.note = None;

@@ -38,6 +38,8 @@ pub enum LogFormat {
 const BATCHES: usize = 64;
 /// A batch is handed over when it has grown to this, else once a turn.
 pub const BATCH: usize = 32 * 1024;
+/// Entries kept for the next requests: as many as are answered in one turn, mostly.
+const SPARE: usize = 64;
 /// The most octets of one value: a target may have 8 KiB, a log line should not.
 const VALUE: usize = 1024;
 
@@ -54,22 +56,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry of a request.
-    pub fn of(request: &Request<'_>, began: SystemTime) -> Entry {
-        let end = request.octets().iter().position(|&o| o == b'\r').unwrap_or(0);
-        let cut = |value| <[u8]>::get(value, ..VALUE).unwrap_or(value);
-        Entry::new(&request.octets()[..end], request.field("referer"), request.field("user-agent").map(cut), began)
-    }
-
-    /// The entry of octets that are no request.
-    pub fn of_refused(head: &[u8], began: SystemTime) -> Entry {
-        let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
-        Entry::new(&head[..end], None, None, began)
-    }
-
-    fn new(line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) -> Entry {
-        let len = |value: Option<&[u8]>| value.map_or(0, <[u8]>::len);
-        let mut octets = Vec::with_capacity(line.len() + len(referer) + len(agent));
+    fn fill(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) {
+        let mut octets = std::mem::take(&mut self.octets);
+        octets.clear();
         // Secrets go before a value is cut: a half one would not be known for one.
         let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
             let from = octets.len();
@@ -81,7 +70,7 @@ impl Entry {
         let line = keep(line, target);
         let referer = referer.map(|value| keep(value, |value| 0..value.len()));
         let agent = agent.map(|value| keep(value, |_| 0..0));
-        Entry { began, octets, line, referer, agent }
+        *self = Entry { began, octets, line, referer, agent };
     }
 
     fn line(&self) -> &[u8] {
@@ -94,6 +83,12 @@ impl Entry {
 
     fn agent(&self) -> Option<&[u8]> {
         self.agent.map(|end| &self.octets[self.referer.unwrap_or(self.line)..end])
+    }
+}
+
+impl Default for Entry {
+    fn default() -> Entry {
+        Entry { began: UNIX_EPOCH, octets: Vec::new(), line: 0, referer: None, agent: None }
     }
 }
 
@@ -128,6 +123,9 @@ pub struct Journal {
     dropped: u64,
     /// The second of the last line, ready: the next line is nearly always of the same one.
     stamp: HttpDate,
+    /// Entries that are written, with room for the next ones.
+    #[expect(clippy::vec_box, reason = "the boxes themselves are lent")]
+    spare: Vec<Box<Entry>>,
 }
 
 impl Journal {
@@ -137,7 +135,7 @@ impl Journal {
     }
 
     fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> Journal {
-        Journal { format, batch: Vec::new(), writer, dropped: 0, stamp: HttpDate::from_second(0) }
+        Journal { format, batch: Vec::new(), writer, dropped: 0, stamp: HttpDate::from_second(0), spare: Vec::new() }
     }
 
     /// Whether entries are wanted.
@@ -145,8 +143,35 @@ impl Journal {
         self.format != LogFormat::Off
     }
 
-    /// Writes one line.
-    pub fn write(&mut self, entry: &Entry, result: &Result<'_>) {
+    /// The entry of a request.
+    pub fn entry(&mut self, request: &Request<'_>, began: SystemTime) -> Box<Entry> {
+        let end = request.octets().iter().position(|&o| o == b'\r').unwrap_or(0);
+        let cut = |value| <[u8]>::get(value, ..VALUE).unwrap_or(value);
+        let agent = request.field("user-agent").map(cut);
+        self.filled(&request.octets()[..end], request.field("referer"), agent, began)
+    }
+
+    /// The entry of octets that are no request.
+    pub fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Box<Entry> {
+        let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
+        self.filled(&head[..end], None, None, began)
+    }
+
+    fn filled(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) -> Box<Entry> {
+        let mut entry = self.spare.pop().unwrap_or_default();
+        entry.fill(line, referer, agent, began);
+        entry
+    }
+
+    /// Writes one line; the entry is used again for another.
+    pub fn write(&mut self, entry: Box<Entry>, result: &Result<'_>) {
+        self.put(&entry, result);
+        if self.spare.len() < SPARE {
+            self.spare.push(entry);
+        }
+    }
+
+    fn put(&mut self, entry: &Entry, result: &Result<'_>) {
         let out = &mut self.batch;
         match self.format {
             LogFormat::Off => return,
@@ -360,10 +385,10 @@ mod tests {
     fn line(format: LogFormat, request_line: &[u8]) -> String {
         let mut journal = Journal { format, ..Journal::off() };
         let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
-        let entry = Entry::new(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
+        let entry = journal.filled(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        journal.write(&entry, &Result { peer, status: Status::OK, octets: 21, ended, note: Some("Why") });
+        journal.write(entry, &Result { peer, status: Status::OK, octets: 21, ended, note: Some("Why") });
         String::from_utf8(journal.batch).unwrap()
     }
 
@@ -382,13 +407,16 @@ mod tests {
     #[test]
     fn the_values_of_an_entry_stay_apart_and_short() {
         let long = [b'a'; 2 * VALUE];
+        let mut journal = Journal::off();
         for (referer, agent) in
             [(None, None), (Some(&b"r"[..]), None), (None, Some(&b"a"[..])), (Some(b""), Some(b"a"))]
         {
-            let entry = Entry::new(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
+            let entry = journal.filled(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
             assert_eq!((entry.line(), entry.referer(), entry.agent()), (&b"GET / HTTP/1.1"[..], referer, agent));
+            // The next one is made of it, and has nothing of it.
+            journal.spare.push(entry);
         }
-        let entry = Entry::new(&long, Some(&long), Some(&long), UNIX_EPOCH);
+        let entry = journal.filled(&long, Some(&long), Some(&long), UNIX_EPOCH);
         for value in [Some(entry.line()), entry.referer(), entry.agent()] {
             assert_eq!(value, Some(&long[..VALUE]));
         }
