@@ -166,7 +166,7 @@ fn show(story: Story, style: Style) -> String {
     text
 }
 
-const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, columns: 112 };
+const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, columns: usize::MAX };
 
 #[track_caller]
 fn golden(name: &str, text: &str) {
@@ -254,4 +254,29 @@ fn ascii_and_narrow_terminals_get_the_same_meaning() {
     let narrow = show(split(), Style { columns: 72, ..WIDE });
     assert!(narrow.contains("\n     # request line: give me this  9112 §3\n"), "{narrow}");
     assert!(show(glued(), Style { color: true, ..WIDE }).contains("\x1b[1;34mGET\x1b[0m"));
+}
+
+#[test]
+fn nothing_we_say_crosses_the_edge_of_a_terminal() {
+    let fields = "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\nSec-Fetch-Site: none\r\n";
+    let long = || {
+        vec![
+            accepted(),
+            received(1, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            sent(2, &answer("200 OK", fields, "x")),
+            received(3, "GET / HTTP/1.1\nHost: a\n\n"),
+        ]
+    };
+    for (columns, ascii) in [(60, false), (72, false), (72, true), (100, false), (100, true), (111, false), (112, true)]
+    {
+        let style = Style { columns, ascii, ..WIDE };
+        for story in [long(), glued(), split(), chunked(), secrets(), broken(), hostile(), bodies(), upload()] {
+            let text = show(story, style);
+            let marks =
+                ["§", "sec. ", "Fetch ", "W3C ", "recv()", "bytes  ", "closed", " = ", " ! ", " # ", "study view"];
+            let ours = text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+            let wide: Vec<&str> = ours.filter(|line| line.chars().count() > columns).collect();
+            assert!(wide.is_empty(), "{columns}: {wide:#?}");
+        }
+    }
 }
