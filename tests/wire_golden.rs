@@ -205,6 +205,17 @@ fn cut_marks_stand_at_exactly_the_octets_at_which_the_calls_began() {
 }
 
 #[test]
+fn what_ends_inside_of_a_request_is_not_called_a_whole_one() {
+    let cut_off = vec![accepted(), received(600, "GET / HTTP/1.1\r\nHost: a\r\n"), closed(900, "Broken")];
+    let json = show(cut_off, Style { form: Form::Json, ..WIDE });
+    assert!(
+        json.contains("One recv() brought this much, and no more came.") && json.contains("no more came\""),
+        "{json}"
+    );
+    assert!(!json.contains("exactly one request") && !json.contains("here it breaks"), "{json}");
+}
+
+#[test]
 fn three_requests_in_one_call_are_one_line_and_three_exchanges_in_order() {
     let text = show(glued(), WIDE);
     assert_eq!(text.matches("recv() #").count(), 1);
