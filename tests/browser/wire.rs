@@ -198,6 +198,9 @@ fn cuts_stand_at_the_octets_where_recv_returned() {
         let same = "(() => { const [a, b] = ['.ribbon .call', '.ribbon .head'].map(css => document.querySelector(css).getBoundingClientRect());
             return a.left == b.left })()";
         assert_eq!(browser.eval(same), true, "the borders of calls and messages do not stand above each other");
+        // The marks need no room of their own, which would have to be scrolled.
+        let higher = "[...document.querySelectorAll('.ribbon')].filter(r => r.scrollHeight > r.clientHeight).length";
+        assert_eq!(browser.eval(higher), 0);
         // A block leads to its octets.
         browser.eval("document.querySelectorAll('.ribbon .call')[2].click()");
         assert_eq!(selected(browser).1, "Host");
@@ -366,6 +369,8 @@ fn a_phone_is_not_moved_sideways_fingers_hit_and_every_word_can_be_read() {
                 let sideways =
                     browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth");
                 assert_eq!(sideways, 0, "{heading} scrolls sideways at {width} px");
+                let hex = "(b => b.scrollWidth - b.clientWidth)(document.querySelector('#bytes'))";
+                assert_eq!(browser.eval(hex), 0, "{heading}: the hex is wider than its place at {width} px");
                 if width < 500 {
                     let small = browser.eval(
                         "[...document.querySelectorAll('button')].filter(b => b.checkVisibility() && b.offsetHeight < (b.className == 'chip' ? 26 : 40))
