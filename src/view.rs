@@ -28,8 +28,8 @@ use crate::options::{Color, Options};
 
 /// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// Columns where there is no terminal: the widest the view ever is.
-const COLUMNS: usize = 112;
+/// Columns where there is no terminal: there is no edge, and the view is as wide as it ever is.
+const COLUMNS: usize = usize::MAX;
 /// Octets of text that may wait for standard output while a browser looks too.
 const WAITING: usize = 8 * 1024 * 1024;
 

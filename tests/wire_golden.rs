@@ -166,7 +166,7 @@ fn show(story: Story, style: Style) -> String {
     text
 }
 
-const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, columns: 112 };
+const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, columns: usize::MAX };
 
 #[track_caller]
 fn golden(name: &str, text: &str) {
@@ -202,6 +202,17 @@ fn cut_marks_stand_at_exactly_the_octets_at_which_the_calls_began() {
     assert!(text.contains("Hos┊3┊t: localhost\\r┊4┊\\n"), "{text}");
     let json = show(split(), Style { form: Form::Json, ..WIDE });
     assert!(json.contains("\"cuts\":[8,28,41]"), "{json}");
+}
+
+#[test]
+fn what_ends_inside_of_a_request_is_not_called_a_whole_one() {
+    let cut_off = vec![accepted(), received(600, "GET / HTTP/1.1\r\nHost: a\r\n"), closed(900, "Broken")];
+    let json = show(cut_off, Style { form: Form::Json, ..WIDE });
+    assert!(
+        json.contains("One recv() brought this much, and no more came.") && json.contains("no more came\""),
+        "{json}"
+    );
+    assert!(!json.contains("exactly one request") && !json.contains("here it breaks"), "{json}");
 }
 
 #[test]
@@ -254,4 +265,29 @@ fn ascii_and_narrow_terminals_get_the_same_meaning() {
     let narrow = show(split(), Style { columns: 72, ..WIDE });
     assert!(narrow.contains("\n     # request line: give me this  9112 §3\n"), "{narrow}");
     assert!(show(glued(), Style { color: true, ..WIDE }).contains("\x1b[1;34mGET\x1b[0m"));
+}
+
+#[test]
+fn nothing_we_say_crosses_the_edge_of_a_terminal() {
+    let fields = "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\nSec-Fetch-Site: none\r\n";
+    let long = || {
+        vec![
+            accepted(),
+            received(1, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            sent(2, &answer("200 OK", fields, "x")),
+            received(3, "GET / HTTP/1.1\nHost: a\n\n"),
+        ]
+    };
+    for (columns, ascii) in [(60, false), (72, false), (72, true), (100, false), (100, true), (111, false), (112, true)]
+    {
+        let style = Style { columns, ascii, ..WIDE };
+        for story in [long(), glued(), split(), chunked(), secrets(), broken(), hostile(), bodies(), upload()] {
+            let text = show(story, style);
+            let marks =
+                ["§", "sec. ", "Fetch ", "W3C ", "recv()", "bytes  ", "closed", " = ", " ! ", " # ", "study view"];
+            let ours = text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+            let wide: Vec<&str> = ours.filter(|line| line.chars().count() > columns).collect();
+            assert!(wide.is_empty(), "{columns}: {wide:#?}");
+        }
+    }
 }

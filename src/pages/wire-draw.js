@@ -35,7 +35,7 @@ function spell(octets, isContent) {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets, { stream: isContent })
     if (isContent && text.includes('\0')) throw 0
   } catch {
-    if (isContent) return [dump(octets.subarray(0, FIRST), 0, 16).map(row => row.text.slice(6) + '\n'), octets.length > FIRST && '…\n']
+    if (isContent) return [dump(octets.subarray(0, FIRST), 0, 8).map(row => row.text.slice(6) + '\n'), octets.length > FIRST && '…\n']
     // Half a surrogate, which no text has, comes out as \xNN.
     text = String.fromCharCode(...Array.from(octets, o => o < 128 ? o : 0xdc00 + o))
   }
@@ -57,7 +57,7 @@ const dump = (octets, place, width) => Array.from({ length: Math.ceil(octets.len
 export function draw(c, x, acts) {
   Object.assign(view, { c, x, at: undefined, blocks: [] })
   const { request: q, response: a } = x || {}, all = messages(x), { closed } = c
-  const [bold, rest] = q?.seam || ['', closed?.sentence || (c.recvs[0] ? 'A request has begun and is not complete.' : 'Nothing has been said yet.')]
+  const [bold, rest] = q?.seam || ['', closed ? closed.sentence + '.' : c.recvs[0] ? 'A request has begun and is not complete.' : 'Nothing has been said yet.']
   const end = a ? '' : closed ? 'There was no answer.' : book.dropped > c.heard ? 'Too much came at once: the rest was not recorded.' : 'The answer is still to come.'
   one('main').replaceChildren(
     h('h1', x ? [h('span.m', q?.method), ` ${q?.target} → `, h('span.' + statusOf(a), a ? `${a.status} ${a.reason}` : '…')] : 'Connection c' + c.n),
@@ -125,7 +125,7 @@ function message(m) {
 function field(s, cuts) {
   const { isContent, start } = s.line, put = (from, to) => {
     const [first, gap, last] = s.m.slice(from, to)
-    return [spell(first, isContent), gap && h('span.pill', `… ${count(gap, 'byte')} counted, not kept …`), spell(last, isContent)]
+    return [spell(first, isContent), gap && h('div.pill', `… ${count(gap, 'byte')} counted, not kept …`), spell(last, isContent)]
   }
   const marks = cuts.filter(({ at }) => at >= s.start && at < s.end && at > start), ends = [...marks.map(cut => cut.at), s.end]
   return s.e = h('span.f.k-' + s.kind, { tabIndex: -1, role: 'button', span: s, ariaLabel: /ows|space/.test(s.kind) ? 'space' : null },

@@ -8,6 +8,7 @@
 
 use super::dictionary::NoteId;
 use super::event::{Cut, Spoken};
+use super::flow::Flow;
 use super::look::Style;
 use super::paint::{self, Piece, columns, push_safe, push_styled, style};
 use super::span::{Kind, Line, LineKind, Message, Role, bytes};
@@ -17,8 +18,10 @@ use super::words::beside;
 const NOTES: usize = 34;
 /// Below this many columns the notes have lines of their own.
 const NARROW: usize = 100;
-/// Room for the longest section beside its note.
+/// Room for a section beside its note, where a longer one may stick out.
 const SECTION: usize = 11;
+/// The same before the edge of a terminal, where nothing may: what crosses it goes on at the left.
+const SECTION_AT_EDGE: usize = 14;
 /// Room for a note.
 const NOTE: usize = 45;
 /// Octets of a chunk that are shown in short.
@@ -242,8 +245,9 @@ impl Layout {
     pub(super) const WIDEST: usize = 112;
 
     pub(super) fn of(style: Style, rows: &[Row]) -> Layout {
-        let width = style.columns.min(Layout::WIDEST);
-        let sections = width.saturating_sub(SECTION);
+        let widest = rows.iter().map(|row| columns(&section(row.section, style.ascii))).max().unwrap_or(0);
+        let at_edge = style.columns.saturating_sub(widest.max(SECTION_AT_EDGE));
+        let sections = (Layout::WIDEST - SECTION).min(at_edge);
         let most = sections.saturating_sub(NOTE).max(NOTES);
         let longest = rows.iter().map(Row::columns).filter(|&c| c + 3 <= most).max().unwrap_or(0);
         Layout { style, notes: (longest + 3).max(NOTES), sections }
@@ -256,22 +260,31 @@ impl Layout {
                 self.put(out, piece.style, &piece.text);
             }
             let used = row.columns();
-            let section = row.section.strip_prefix("RFC ").unwrap_or(row.section);
-            let section = if self.style.ascii { section.replace('§', "sec. ") } else { section.to_string() };
-            if row.note.is_empty() && section.is_empty() {
-            } else if self.style.columns < NARROW || used + 3 > self.notes {
-                self.put(out, style::DIM, &format!("\n     # {}", row.note));
-                self.put(out, style::DIM, &format!("  {section}"));
-            } else {
-                out.extend(std::iter::repeat_n(' ', self.notes - used));
-                self.put(out, row.note_style, &row.note);
-                let at = 3 + self.notes + columns(&row.note);
-                out.extend(std::iter::repeat_n(' ', self.sections.saturating_sub(at).max(2)));
-                self.put(out, style::DIM, &section);
+            let section = section(row.section, self.style.ascii);
+            if !row.note.is_empty() || !section.is_empty() {
+                self.explain(row, used, &section, out);
             }
             trim_end(out);
             out.push('\n');
             self.point(row, out);
+        }
+    }
+
+    /// The note and the section, beside octets of so many columns or below them.
+    fn explain(&self, row: &Row, used: usize, section: &str, out: &mut String) {
+        let behind = 3 + self.notes + columns(&row.note);
+        let gap = self.sections.saturating_sub(behind).max(2);
+        let crosses = behind + gap + columns(section) > self.style.columns;
+        if self.style.columns < NARROW || used + 3 > self.notes || crosses {
+            out.push_str("\n     ");
+            let mut flow = Flow::new(self.style, 7, out);
+            flow.words(style::DIM, &format!("# {}", row.note));
+            flow.whole(style::DIM, &format!("  {section}"));
+        } else {
+            out.extend(std::iter::repeat_n(' ', self.notes - used));
+            self.put(out, row.note_style, &row.note);
+            out.extend(std::iter::repeat_n(' ', gap));
+            self.put(out, style::DIM, section);
         }
     }
 
@@ -289,6 +302,12 @@ impl Layout {
     fn put(&self, out: &mut String, style: &str, text: &str) {
         push_styled(out, style, text, self.style.color);
     }
+}
+
+/// A section as it stands beside a note.
+fn section(section: &str, ascii: bool) -> String {
+    let short = section.strip_prefix("RFC ").unwrap_or(section);
+    if ascii { short.replace('§', "sec. ") } else { short.into() }
 }
 
 fn trim_end(out: &mut String) {

@@ -25,7 +25,7 @@
 //! | `words`, [`tags`] | messages and connections in plain words |
 //! | `har`, `shell`, [`replay`] | an exchange as an archive, as a command, once more |
 //! | [`practice`] | `/.try/`: every case of HTTP on demand |
-//! | `paint`, [`look`], `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
+//! | `paint`, [`look`], `flow`, `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
 //!
 //! Never, in this room: a socket, a file's path, an effect on what is served.
 //!
@@ -38,6 +38,7 @@ pub mod dictionary;
 mod draft;
 pub mod event;
 mod exchange;
+mod flow;
 mod har;
 pub mod history;
 pub mod html;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::dictionary::{NoteId, Side};
 use super::event::{Event, Moved, Spoken, Told};
+use super::flow::Flow;
 use super::layout::{Layout, Row};
 use super::line;
 use super::look::{Form, Style, millis};
@@ -36,6 +37,8 @@ pub struct Terminal {
     exchanges: line::Exchanges,
 }
 
+/// Where a line that begins with a time goes on below: behind the time.
+const TIMED: usize = 14;
 /// Headers that are remembered: of connections that were not seen to end, the oldest goes.
 const HEADERS: usize = 4096;
 
@@ -74,13 +77,15 @@ impl Terminal {
                 self.turn_to(connection, out);
                 self.at(told.at, 11, out);
                 self.put(out, style::BOLD, "recv()");
-                out.push_str(&format!(" #{call}  {}", bytes(*len)));
+                let mut flow = Flow::new(self.style, TIMED, out);
+                flow.whole(style::PLAIN, &format!(" #{call}  {}", bytes(*len)));
                 if let Some(segments) = segments {
                     let one = if *segments > 1 { ", one recv()" } else { "" };
-                    out.push_str(&format!("  ({}{one})", count(u64::from(*segments), "TCP segment")));
+                    let segments = count(u64::from(*segments), "TCP segment");
+                    flow.whole(style::PLAIN, &format!("  ({segments}{one})"));
                 }
                 if *requests > 1 {
-                    self.put(out, style::MARK, &format!("  {requests} requests glued together in one recv()"));
+                    flow.whole(style::MARK, &format!("  {requests} requests glued together in one recv()"));
                 }
                 out.push('\n');
             }
@@ -98,7 +103,7 @@ impl Terminal {
             Event::Lost { events, open } => {
                 self.speaker = None;
                 let dots = if self.style.ascii { "..." } else { "…" };
-                self.put(out, style::MARK, &format!("{dots} {}", line::lost(*events, *open)));
+                Flow::new(self.style, 5, out).words(style::MARK, &format!("{dots} {}", line::lost(*events, *open)));
                 out.push('\n');
             }
         }
@@ -110,12 +115,13 @@ impl Terminal {
         self.at(told.at, 9, out);
         self.put(out, style::BOLD, "closed");
         let note = note.note();
-        out.push_str(&format!(" by the {}: {}", side.name(), note.short));
+        let mut text = format!(" by the {}: {}", side.name(), note.short);
         if missing > 0 {
-            out.push_str(&format!(", {} missing", bytes(missing)));
+            text.push_str(&format!(", {} missing", bytes(missing)));
         }
-        let section = self.section(note.section, false);
-        self.put(out, style::DIM, &format!("  {section}"));
+        let mut flow = Flow::new(self.style, TIMED, out);
+        flow.words(style::PLAIN, &text);
+        flow.whole(style::DIM, &format!("  {}", self.section(note.section, false)));
         out.push('\n');
         self.headers.remove(&told.connection);
         self.speaker = None;
@@ -163,14 +169,15 @@ impl Terminal {
         let name =
             if connection > 0 { format!("c{connection}.{}", message.exchange) } else { message.exchange.to_string() };
         self.put(out, style::BOLD, &format!("{name} {}", message.role.name()));
-        self.put(out, style::DIM, &format!("  {}", bytes(message.len())));
+        let mut flow = Flow::new(self.style, 5, out);
+        flow.whole(style::DIM, &format!("  {}", bytes(message.len())));
         if is_request && !spoken.cuts.is_empty() {
             let mark = if self.style.ascii { "|" } else { "┊" };
             let pieces = spoken.cuts.len() + 1;
-            self.put(out, style::MARK, &format!("  in {pieces} pieces, cut at the {mark} marks"));
+            flow.whole(style::MARK, &format!("  in {pieces} pieces, cut at the {mark} marks"));
         }
         if let Some(took) = spoken.took {
-            self.put(out, style::DIM, &format!("  {} after the last byte of the request", millis(took)));
+            flow.whole(style::DIM, &format!("  {} after the last byte of the request", millis(took)));
         }
         out.push('\n');
 
@@ -183,11 +190,7 @@ impl Terminal {
     /// What is said of the whole: its framing, what is hidden, what is wrong.
     fn sentences(&self, message: &Message, out: &mut String) {
         let line = |out: &mut String, color: &str, sign: &str, text: &str, section: &str| {
-            out.push_str("   ");
-            self.put(out, color, &format!("{sign} {text}"));
-            let section = self.section(section, true);
-            self.put(out, style::DIM, &format!("  {section}"));
-            out.push('\n');
+            self.sentence(color, &format!("{sign} {text}"), section, out);
         };
         if let Some(framed) = message.framing {
             line(out, style::SAY, "=", &framed.sentence(), &framed.section());
@@ -209,6 +212,15 @@ impl Terminal {
             let note = broken.note.note();
             line(out, style::WRONG, "!", &format!("byte {}: {}", broken.at, note.long), note.section);
         }
+    }
+
+    /// A sentence and its section.
+    fn sentence(&self, color: &str, text: &str, section: &str, out: &mut String) {
+        out.push_str("   ");
+        let mut flow = Flow::new(self.style, 5, out);
+        flow.words(color, text);
+        flow.whole(style::DIM, &format!("  {}", self.section(section, true)));
+        out.push('\n');
     }
 
     fn section(&self, section: &str, whole: bool) -> String {

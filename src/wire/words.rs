@@ -130,6 +130,11 @@ pub(super) fn seam(spoken: &Spoken) -> Option<(String, String)> {
             "Only the head says how many bytes of body are still to come. A server must keep reading until it has \
              them all.",
         ),
+        None if message.broken.is_some() => say(
+            String::new(),
+            "One recv() brought this much, and no more came. TCP does not know that something is missing: only HTTP \
+             can tell.",
+        ),
         None => say(
             segments.map(|n| format!("{n} TCP segments, one recv().")).unwrap_or_default(),
             "Here one recv() happened to hold exactly one request. Do not count on it.",
@@ -201,7 +206,11 @@ pub(super) fn steps(told: &Told) -> Vec<Step> {
                 Role::Request => {
                     let has_head = message.framing.is_some();
                     let goes_on = message.broken.is_some() || message.len() > message.head_end;
-                    let end = if message.broken.is_some() { "here it breaks" } else { "body complete" };
+                    let end = match message.broken {
+                        Some(broken) if broken.cut_off => "no more came",
+                        Some(_) => "here it breaks",
+                        None => "body complete",
+                    };
                     [
                         moment(began, "first byte", "quiet"),
                         moment(spoken.head_at().filter(|_| has_head), "head complete", "client sends"),

@@ -16,7 +16,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 /// How long a page or an answer of the browser may take: a cold start on a busy machine is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long Chromium may take to leave when asked.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -176,9 +176,10 @@ impl Browser {
         }
     }
 
-    /// The middle of the first element that fits, once it is in sight.
+    /// The middle of the first element that fits, once it is there and in sight.
     #[track_caller]
     fn place(&mut self, css: &str) -> Value {
+        self.wait(&format!("document.querySelector({}).getClientRects()[0]", json!(css)));
         self.eval(&format!(
             "(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getClientRects()[0];
                 return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({}))",

@@ -8,6 +8,8 @@
 //! nothing can be read. That nothing was done either, the view itself is asked.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use serde_json::json;
 
@@ -89,7 +91,11 @@ fn a_page_in_the_served_folder_reads_nothing_of_the_view_and_makes_it_do_nothing
 fn untouched(browser: &mut Browser, site: &Site) {
     browser.open("about:blank");
     browser.open(&site.view);
-    browser.wait("document.querySelector('#live.on') && document.querySelector('.ex')");
+    // Events come in order: with the last of them, all are here.
+    let mut last = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+    last.write_all(b"GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    last.read_to_end(&mut Vec::new()).unwrap();
+    browser.wait("document.querySelector('#live.on') && document.querySelector('#list').innerText.includes('/last')");
     assert_eq!(browser.eval("document.querySelector('#pause').innerText"), "Pause");
     let asked = browser.eval(
         "import('/wire-book.js').then(({connections}) => [...connections.values()].flatMap(c => c.exchanges.map(x => x.request.target)))",

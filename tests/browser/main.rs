@@ -6,6 +6,7 @@
 //!
 //! Never: a page of elsewhere, the network.
 
+mod canary;
 mod driver;
 mod foreign;
 mod learn;

@@ -9,10 +9,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::driver::Browser;
+use crate::driver::{Browser, PATIENCE};
 use crate::site::{Scratch, Site};
 use crate::{NOTHING, in_browser, public, screens};
 
@@ -61,7 +62,7 @@ fn taken(stream: &TcpStream) {
         if theirs.next().is_none_or(|row| row[4].ends_with(":00000000")) {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -73,16 +74,30 @@ fn get(site: &Site, target: &str) -> String {
     )
 }
 
-/// Goes to a place of the page as a link would, and waits until it is shown.
+/// Goes to an exchange as a link would, and waits until it is shown to the end of its connection: what
+/// comes later would be drawn under the hands of the test.
 #[track_caller]
 fn go(browser: &mut Browser, link: &str, heading: &str) {
     browser.eval(&format!("location.hash = {}; 0", json!(link)));
-    browser.wait(&format!("document.querySelector('h1')?.innerText.includes({})", json!(heading)));
+    // The page itself writes the octet behind it, once it has gone there.
+    browser.wait(&format!(
+        "location.hash.startsWith({}) && document.querySelector('h1').innerText.includes({})",
+        json!(format!("#{link}/")),
+        json!(heading)
+    ));
+    ended(browser);
+}
+
+/// Waits until the connection that is shown has ended.
+#[track_caller]
+fn ended(browser: &mut Browser) {
+    browser.wait("document.querySelector('.steps li:last-child').innerText.includes('closed')");
 }
 
 /// Text of an element as it is read.
 #[track_caller]
 fn text(browser: &mut Browser, css: &str) -> String {
+    browser.wait(&format!("document.querySelector({})", json!(css)));
     let text = browser.eval(&format!("document.querySelector({}).innerText", json!(css)));
     text.as_str().unwrap_or_default().to_string()
 }
@@ -122,7 +137,7 @@ fn a_request_appears_in_a_window_that_is_open_and_nothing_of_elsewhere_is_loaded
         assert_eq!(text(browser, ".cmd code"), format!("curl -v {main}/hello.txt"));
         assert!(!browser.eval("location.href").as_str().unwrap().contains("k="), "the key stays in the address");
         get(&site, "/hello.txt");
-        browser.wait("document.querySelector('.ex')?.innerText.includes('/hello.txt')");
+        browser.wait("document.querySelector('.ex').innerText.includes('/hello.txt')");
         browser.wait("document.querySelector('h1').innerText == 'GET /hello.txt → 200 OK'");
         let story = text(browser, ".story");
         assert!(
@@ -152,7 +167,7 @@ fn without_its_key_the_page_says_where_to_find_it_and_shows_nothing() {
         for url in [bare.clone(), format!("{bare}#k=wrong")] {
             browser.open("about:blank");
             browser.open(&url);
-            browser.wait("document.querySelector('h1')?.innerText == 'This page needs its key.'");
+            browser.wait("document.querySelector('h1').innerText == 'This page needs its key.'");
             assert_eq!(browser.eval("document.querySelectorAll('.conn').length"), 0);
         }
         // The right address, pasted into that very window.
@@ -161,7 +176,7 @@ fn without_its_key_the_page_says_where_to_find_it_and_shows_nothing() {
         // With the key once, every window of this origin has it, so that links of other pages work.
         browser.open("about:blank");
         browser.open(&format!("{bare}#find=GET /hello"));
-        browser.wait("document.querySelector('h1')?.innerText.startsWith('GET /hello.txt')");
+        browser.wait("document.querySelector('h1').innerText.startsWith('GET /hello.txt')");
     });
 }
 
@@ -183,6 +198,9 @@ fn cuts_stand_at_the_octets_where_recv_returned() {
         let same = "(() => { const [a, b] = ['.ribbon .call', '.ribbon .head'].map(css => document.querySelector(css).getBoundingClientRect());
             return a.left == b.left })()";
         assert_eq!(browser.eval(same), true, "the borders of calls and messages do not stand above each other");
+        // The marks need no room of their own, which would have to be scrolled.
+        let higher = "[...document.querySelectorAll('.ribbon')].filter(r => r.scrollHeight > r.clientHeight).length";
+        assert_eq!(browser.eval(higher), 0);
         // A block leads to its octets.
         browser.eval("document.querySelectorAll('.ribbon .call')[2].click()");
         assert_eq!(selected(browser).1, "Host");
@@ -236,7 +254,8 @@ fn nothing_needs_a_mouse_and_the_address_names_the_octet() {
         get(&site, "/hello.txt");
         get(&site, "/nope");
         open(browser, &site);
-        browser.wait("document.querySelectorAll('.ex').length == 2 && document.querySelector('.f.on')");
+        browser.wait("document.querySelectorAll('.ex').length == 2 && document.querySelector('h1').innerText.startsWith('GET /nope → 404')");
+        ended(browser);
         // Tab comes to the list as one stop.
         for _ in 0..20 {
             if browser.eval("document.querySelector('#list').contains(document.activeElement)") == true {
@@ -273,9 +292,9 @@ fn nothing_needs_a_mouse_and_the_address_names_the_octet() {
         browser.key("Escape");
         browser.wait("document.querySelectorAll('.conn').length == 2");
         browser.key("?");
-        assert_eq!(browser.eval("document.querySelector('dialog').open"), true);
+        browser.wait("document.querySelector('dialog').open");
         browser.key("Escape");
-        assert_eq!(browser.eval("document.querySelector('dialog').open"), false);
+        browser.wait("!document.querySelector('dialog').open");
         assert_eq!(browser.complaints(), NOTHING);
     });
 }
@@ -343,13 +362,15 @@ fn a_phone_is_not_moved_sideways_fingers_hit_and_every_word_can_be_read() {
                 browser.look(width, height, dark);
                 go(browser, &format!("c{}.1", n + 1), heading);
                 browser.eval("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))");
-                browser.eval("Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations < 9).map(a => a.finished)).then(() => 0)");
+                browser.eval("Promise.all(document.getAnimations().filter(a => a.effect.getTiming().iterations < 9).map(a => a.finished.catch(() => 0))).then(() => 0)");
                 let looks = if dark { "dark" } else { "light" };
                 browser.screenshot(&screens().join(format!("wire-{}-{width}-{looks}.png", n + 1)));
                 assert_eq!(browser.eval(PALE), json!([]), "{heading} at {width} in {looks}");
                 let sideways =
                     browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth");
                 assert_eq!(sideways, 0, "{heading} scrolls sideways at {width} px");
+                let hex = "(b => b.scrollWidth - b.clientWidth)(document.querySelector('#bytes'))";
+                assert_eq!(browser.eval(hex), 0, "{heading}: the hex is wider than its place at {width} px");
                 if width < 500 {
                     let small = browser.eval(
                         "[...document.querySelectorAll('button')].filter(b => b.checkVisibility() && b.offsetHeight < (b.className == 'chip' ? 26 : 40))
@@ -371,6 +392,16 @@ fn a_phone_is_not_moved_sideways_fingers_hit_and_every_word_can_be_read() {
     });
 }
 
+/// What the page knows of each connection, to be compared with what it shows.
+const TOLD: &str = "[...connections.values()].map(c => ({
+    card: !!document.getElementById('c' + c.n),
+    exchanges: c.exchanges.length,
+    rows: document.getElementById('c' + c.n)?.parentNode.querySelectorAll('.ex').length,
+    received: c.recvs.reduce((n, r) => n + r.to - r.from, 0),
+    read: c.exchanges.reduce((n, x) => n + x.request.bytes, 0) + (c.closed?.unread || 0),
+    sent: c.sends.reduce((n, s) => n + s.to - s.from, 0),
+    told: c.exchanges.reduce((n, x) => n + x.response.bytes, 0)}))";
+
 #[test]
 fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
     in_browser("wire-landing", |browser, _| {
@@ -384,14 +415,12 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
         browser.open("about:blank");
         open(browser, &site);
         browser.wait("[...document.querySelectorAll('.tag')].some(t => t.innerText.startsWith('never spoke'))");
-        let told = browser.eval(
-            "import('/wire-book.js').then(({connections}) => [...connections.values()].map(c => ({
-                card: !!document.getElementById('c' + c.n),
-                exchanges: c.exchanges.length,
-                rows: document.getElementById('c' + c.n)?.parentNode.querySelectorAll('.ex').length,
-                received: c.recvs.reduce((n, r) => n + r.to - r.from, 0), read: c.exchanges.reduce((n, x) => n + x.request.bytes, 0) + (c.closed?.unread || 0),
-                sent: c.sends.reduce((n, s) => n + s.to - s.from, 0), told: c.exchanges.reduce((n, x) => n + x.response.bytes, 0)})))",
-        );
+        // What is still on its way is awaited.
+        browser.eval("import('/wire-book.js').then(({connections}) => { window.connections = connections; return 0 })");
+        browser.wait(&format!(
+            "{TOLD}.every(c => c.card && c.exchanges === c.rows && c.received === c.read && c.sent === c.told)"
+        ));
+        let told = browser.eval(TOLD);
         let told = told.as_array().unwrap();
         assert!(told.len() >= 2, "{told:?}");
         for connection in told {
@@ -455,6 +484,7 @@ fn a_broken_request_opens_at_its_first_bad_octet() {
         talk(&site, &[b"GET /hello.txt HTTP/1.1\nHost: localhost\n\n"]);
         open(browser, &site);
         browser.wait("document.querySelector('h1').innerText.includes('400')");
+        ended(browser);
         assert_eq!(browser.eval("location.hash"), "#c1.1/request/0x17");
         assert_eq!(selected(browser).0, "0a");
         assert!(text(browser, "#what").contains("bare LF"), "{}", text(browser, "#what"));
@@ -473,9 +503,11 @@ fn buttons_copy_save_send_again_pause_and_clear() {
         let grant = json!({"origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
         browser.call("Browser.grantPermissions", grant);
         browser.wait("document.querySelector('.acts button')");
+        ended(browser);
         let press = |browser: &mut Browser, name: &str| {
-            browser.eval(&format!(
-                "[...document.querySelectorAll('button')].find(b => b.innerText == {}).click()",
+            // Found and pressed at once: between two scripts it may be drawn anew.
+            browser.wait(&format!(
+                "(b => {{ b.click(); return true }})([...document.querySelectorAll('button')].find(b => b.innerText == {}))",
                 json!(name)
             ));
         };
@@ -488,8 +520,10 @@ fn buttons_copy_save_send_again_pause_and_clear() {
         browser.call("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
         for (name, file) in [("Raw request", "c1.1.request"), ("Raw response", "c1.1.response"), ("HAR", "c1.1.har")] {
             press(browser, name);
+            let end = Instant::now() + PATIENCE;
             while !folder.join(file).exists() {
-                browser.eval("new Promise(r => setTimeout(r, 20))");
+                assert!(Instant::now() < end, "{file} is not saved");
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
         assert!(fs::read_to_string(folder.join("c1.1.request")).unwrap().starts_with("GET /hello.txt HTTP/1.1\r\n"));
