@@ -21,6 +21,8 @@
 //!   when it is older than [`PROOF`], by one client for all: the others are served meanwhile.
 //! - A folder does not hear that one above it was moved out of the root and a link put in its place, and to whoever
 //!   only looks it is still there. So the way to it is tried at the door before a page is believed again.
+//! - Who went to make a page anew may be refused on the way; then it is as old as it was ([`Hook`] says so
+//!   when it is dropped).
 //! - A page is a function of what `stat` says, so two changes within one tick of the clock that leave the
 //!   same times and sizes leave the same page.
 
@@ -68,6 +70,8 @@ struct Sheet {
     not_modified: Option<Fields>,
     /// Before it was made.
     proved: SystemTime,
+    /// When somebody went to make it anew; nothing once they were refused.
+    asked: Option<SystemTime>,
 }
 
 /// What a loop keeps.
@@ -85,15 +89,26 @@ pub(crate) struct Board {
 pub(crate) struct Hook {
     path: Box<[u8]>,
     number: u64,
-    sender: Sender<Notice>,
+    wanted: Wanted,
+    /// What a page may weigh: a worker lets go of a heavier one, since there may be no next request to do it.
+    capacity: usize,
+    /// Gone with what it had to say.
+    sender: Option<Sender<Notice>>,
 }
 
 /// What has become of a page.
 struct Notice {
     path: Box<[u8]>,
     number: u64,
-    /// `None`: no page of this folder can be kept.
-    page: Option<Page>,
+    news: News,
+}
+
+enum News {
+    Made(Page),
+    /// No page of this folder can be kept.
+    Unfit,
+    /// Nobody has looked: the workers' queue was full, or the folder could not be read.
+    Dropped(Wanted),
 }
 
 struct Page {
@@ -104,11 +119,24 @@ struct Page {
 
 impl Hook {
     /// Hands over a page that was made after the hook was given.
-    pub(crate) fn hang(self, request: &Request<'_>, response: &Response, made: Made, asked: SystemTime) {
-        let Hook { path, number, sender } = self;
-        let page = page(&path, request, response, made, asked);
+    pub(crate) fn hang(mut self, request: &Request<'_>, response: &Response, made: Made, asked: SystemTime) {
+        let page = page(&self.path, request, response, made, asked);
+        let page = page.filter(|page| page.sheet.weight() <= self.capacity);
+        self.say(page.map_or(News::Unfit, News::Made));
+    }
+
+    fn say(&mut self, news: News) {
+        let Some(sender) = self.sender.take() else { return };
         // The loop may be gone already; then nobody waits for this.
-        let _ = sender.send(Notice { path, number, page });
+        let _ = sender.send(Notice { path: std::mem::take(&mut self.path), number: self.number, news });
+    }
+}
+
+/// A job that is refused takes its hook with it. A page must not be believed on the strength of it, or a
+/// flood that keeps the workers' queue full would keep an old page true.
+impl Drop for Hook {
+    fn drop(&mut self) {
+        self.say(News::Dropped(self.wanted));
     }
 }
 
@@ -124,7 +152,7 @@ fn page(path: &[u8], request: &Request<'_>, response: &Response, made: Made, ask
     };
     let Made { folder, below, validators, .. } = made;
     let below = below.into_iter().map(|(name, time)| ([path, &name].concat().into(), time)).collect();
-    let sheet = Sheet { wanted: Wanted::by(request), validators, whole, not_modified, proved: asked };
+    let sheet = Sheet { wanted: Wanted::by(request), validators, whole, not_modified, proved: asked, asked: None };
     Some(Page { folder, below, sheet })
 }
 
@@ -148,7 +176,7 @@ impl Board {
         let folder = self.folders.get_mut(path)?;
         folder.used = self.turn;
         let wanted = Wanted::by(request);
-        let sheet = folder.sheets.iter_mut().find(|sheet| sheet.wanted == wanted)?;
+        let sheet = folder.sheets.iter().find(|sheet| sheet.wanted == wanted)?;
         let unchanged = |(path, time): &(Box<[u8]>, Moment)| {
             root.look(path).is_some_and(|meta| meta.kind == Kind::Directory && meta.modified == *time)
         };
@@ -159,10 +187,9 @@ impl Board {
             return None;
         }
         // A clock that was set back proves nothing.
-        if now.duration_since(sheet.proved).map_or(true, |since| since >= PROOF) {
-            if root.is_straight(path) {
-                sheet.proved = now;
-            } else {
+        let is_recent = |since| now.duration_since(since).is_ok_and(|since| since < PROOF);
+        if !is_recent(sheet.proved) && !sheet.asked.is_some_and(is_recent) {
+            if !root.is_straight(path) {
                 self.take_down(path);
             }
             return None;
@@ -179,7 +206,7 @@ impl Board {
     }
 
     /// A place for the page of the folder that this request asks for, watched from now on.
-    pub(crate) fn hook(&mut self, request: &Request<'_>, root: &Root) -> Option<Hook> {
+    pub(crate) fn hook(&mut self, request: &Request<'_>, root: &Root, now: SystemTime) -> Option<Hook> {
         let path = request.path();
         if !is_read(request) || !path.ends_with(b"/") || path.len() > LONGEST_PATH {
             return None;
@@ -208,8 +235,12 @@ impl Board {
             let folder = Folder { number, watch, meta, below: Vec::new(), sheets: Vec::new(), used: number };
             self.folders.insert(path.into(), folder);
         }
-        let number = self.folders.get(path)?.number;
-        Some(Hook { path: path.into(), number, sender: self.sender.clone() })
+        let (folder, wanted) = (self.folders.get_mut(path)?, Wanted::by(request));
+        if let Some(sheet) = folder.sheets.iter_mut().find(|sheet| sheet.wanted == wanted) {
+            sheet.asked = Some(now);
+        }
+        let (number, capacity, sender) = (folder.number, self.capacity, Some(self.sender.clone()));
+        Some(Hook { path: path.into(), number, wanted, capacity, sender })
     }
 
     /// Nothing hangs any more, and the descriptor of the watches is given back.
@@ -220,13 +251,21 @@ impl Board {
 
     /// Hangs what workers have handed over.
     fn take_in(&mut self) {
-        while let Ok(Notice { path, number, page }) = self.notices.try_recv() {
+        while let Ok(Notice { path, number, news }) = self.notices.try_recv() {
             let Some(folder) = self.folders.get_mut(&path).filter(|folder| folder.number == number) else { continue };
             // The worker has opened the folder anew: what it read is what is watched only if it is the same.
             let is_watched =
                 |page: &Page| page.folder.device == folder.meta.device && page.folder.inode == folder.meta.inode;
-            let fits = |page: &Page| page.sheet.weight() <= self.capacity;
-            let Some(Page { below, sheet, .. }) = page.filter(is_watched).filter(fits) else {
+            let page = match news {
+                News::Made(page) => Some(page).filter(is_watched),
+                News::Unfit => None,
+                News::Dropped(wanted) => {
+                    let sheets = folder.sheets.iter_mut().filter(|sheet| sheet.wanted == wanted);
+                    sheets.for_each(|sheet| sheet.asked = None);
+                    continue;
+                }
+            };
+            let Some(Page { below, sheet, .. }) = page else {
                 self.take_down(&path);
                 continue;
             };

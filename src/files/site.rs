@@ -157,7 +157,7 @@ impl Service for Site {
             return Answer::Now(response);
         }
         let board = self.board.as_mut().filter(|_| !self.shared.place.hides(request.path()));
-        let hook = board.and_then(|board| board.hook(request, root));
+        let hook = board.and_then(|board| board.hook(request, root, visit.now));
         let (shared, visit) = (Arc::clone(&self.shared), *visit);
         let request = request.clone().into_owned();
         // A path that ends in a slash is a folder to be listed: seconds, if it has 100,000 entries.

@@ -227,6 +227,44 @@ fn a_page_that_is_old_is_made_anew_by_one_client_while_the_others_are_served() {
     assert!(matches!(site.answer(&request, &visit), Answer::Now(_)));
 }
 
+/// A page of the folder that is older than it may be, and what asks for it then.
+fn old(folder: &Folder) -> (Site, crate::http::Request<'static>, crate::service::Visit) {
+    folder.write("list/a.txt", "a");
+    let (mut site, now) = (site(folder), later());
+    assert!(hangs(&mut site, &get("/list/"), now));
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let visit = crate::service::Visit { peer: local, local, now: now + PROOF, arrival: arrival() };
+    (site, crate::files::testing::request(get("/list/").as_bytes()).into_owned(), visit)
+}
+
+/// A flood that keeps the workers' queue full must not make an old page true.
+#[test]
+fn a_page_is_not_believed_because_somebody_was_refused_a_newer_one() {
+    let folder = Folder::new();
+    let (mut site, request, visit) = old(&folder);
+    for refused in 0..3 {
+        let Answer::Blocking(_, job) = site.answer(&request, &visit) else { panic!("believed after {refused}") };
+        drop(job);
+    }
+    let Answer::Blocking(_, job) = site.answer(&request, &visit) else { panic!("believed") };
+    let _ = job();
+    assert!(matches!(site.answer(&request, &visit), Answer::Now(_)));
+}
+
+/// One that nobody may keep is let go by the worker: there may be no next request to do it.
+#[test]
+fn a_page_that_is_too_heavy_does_not_wait_for_the_next_request() {
+    let folder = Folder::new();
+    folder.write("list/a.txt", "a");
+    let (mut site, now) = (site(&folder), later());
+    site.board.as_mut().unwrap().capacity = 1000;
+    assert!(fetch_at(&mut site, &get("/list/"), now).worked);
+    let waiting =
+        site.board.as_ref().unwrap().notices.try_iter().filter(|notice| matches!(notice.news, News::Made(_))).count();
+    assert_eq!(waiting, 0);
+    assert!(!hangs(&mut site, &get("/list/"), now));
+}
+
 #[test]
 fn watches_and_memory_are_bounded_and_given_back() {
     let folder = Folder::new();
