@@ -104,7 +104,7 @@ struct Notice {
 }
 
 enum News {
-    Made(Page),
+    Made(Box<Page>),
     /// No page of this folder can be kept.
     Unfit,
     /// Nobody has looked: the workers' queue was full, or the folder could not be read.
@@ -122,7 +122,7 @@ impl Hook {
     pub(crate) fn hang(mut self, request: &Request<'_>, response: &Response, made: Made, asked: SystemTime) {
         let page = page(&self.path, request, response, made, asked);
         let page = page.filter(|page| page.sheet.weight() <= self.capacity);
-        self.say(page.map_or(News::Unfit, News::Made));
+        self.say(page.map_or(News::Unfit, |page| News::Made(Box::new(page))));
     }
 
     fn say(&mut self, news: News) {
@@ -257,7 +257,7 @@ impl Board {
             let is_watched =
                 |page: &Page| page.folder.device == folder.meta.device && page.folder.inode == folder.meta.inode;
             let page = match news {
-                News::Made(page) => Some(page).filter(is_watched),
+                News::Made(page) => Some(*page).filter(is_watched),
                 News::Unfit => None,
                 News::Dropped(wanted) => {
                     let sheets = folder.sheets.iter_mut().filter(|sheet| sheet.wanted == wanted);
