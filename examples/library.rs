@@ -26,8 +26,10 @@ use std::time::Duration;
 
 use barewire::http::{Method, Request, Status};
 use barewire::net::{Listener, Server, Settings};
-use barewire::service::page::{self, Problem};
-use barewire::service::router::{self, Call};
+use barewire::service::error_page;
+use barewire::service::error_page::Problem;
+use barewire::service::router;
+use barewire::service::router::Call;
 use barewire::service::{Answer, Response, Router, Service, Visit};
 
 /// Nobody waits at a door for ever.
@@ -110,7 +112,7 @@ impl Service for Fallback {
                 Response::text(Status::OK, "ding\n")
             }
             (b"/bell", _) => router::not_allowed(request, &[Method::Post]),
-            (path, _) => page::problem(request, &Problem::not_found(path, None)),
+            (path, _) => error_page::problem(request, &Problem::not_found(path, None)),
         })
     }
 

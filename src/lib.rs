@@ -77,5 +77,6 @@ compile_error!(
 pub mod files;
 pub mod http;
 pub mod net;
+pub mod practice;
 pub mod service;
 pub mod wire;

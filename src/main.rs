@@ -16,28 +16,16 @@
 //! | `send` | raw bytes to a server, and its answer |
 //! | `serve` | the order in which all of that happens |
 
-use std::process::ExitCode;
+mod program;
 
-mod access;
-mod aside;
-mod banner;
-mod complaint;
-mod explain;
-mod fence;
-mod folder;
-mod listen;
-mod options;
-mod send;
-mod serve;
-mod study;
-mod view;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     let done = match words.first().and_then(|word| word.to_str()) {
-        Some("explain") => options::explain(&words).and_then(explain::run),
-        Some("send") => options::send(&words).and_then(send::run),
-        _ => options::read().and_then(serve::run).map(|()| ExitCode::SUCCESS),
+        Some("explain") => program::options::explain(&words).and_then(program::explain::run),
+        Some("send") => program::options::send(&words).and_then(program::send::run),
+        _ => program::options::read().and_then(program::serve::run).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|complaint| complaint.say())
 }

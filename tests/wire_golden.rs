@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use barewire::http::Limits;
-use barewire::wire::event::Told;
-use barewire::wire::live::Live;
-use barewire::wire::tape::{Record, What};
+use barewire::wire::record::connection::Live;
+use barewire::wire::record::event::Told;
+use barewire::wire::record::tape::{Record, What};
 use barewire::wire::{Form, Hide, Manner, Style, Terminal};
 
 /// A connection: what happened at which microsecond.

@@ -12,8 +12,9 @@ mod case;
 
 use barewire::http::{Connection, EndOfInput, Event, Fields, HttpDate, Length, Limits, Method, Next, Refusal, Status};
 use barewire::net::Ended;
-use barewire::wire::span::Kind;
-use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role, annotate};
+use barewire::wire::annotate;
+use barewire::wire::explain::message::Kind;
+use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role};
 use broken::{Dice, mutant};
 use case::all_cases;
 

@@ -14,7 +14,7 @@
 //!
 //! The subtle things:
 //! - A change is an event of the folder through whose name it is made. So a folder with a link in it, or
-//!   with a file that has a second name, is not kept ([`super::root::Entries::tell_tale`]), and the times
+//!   with a file that has a second name, is not kept ([`crate::files::root::Entries::tell_tale`]), and the times
 //!   of the folders in it are asked for at each hit.
 //! - Three things no watch reports: a second name that is given to a file later, a time that changes by
 //!   a write through a shared mapping, another file system mounted on a name. So a page is made anew
@@ -30,10 +30,11 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime};
 
-use super::listing::{Made, Wanted};
-use super::precondition::{self, Verdict};
-use super::root::{Heard, Kind, Meta, Moment, Opened, Root, Watch, Watcher};
-use super::validator::Validators;
+use crate::files::listing::{Made, Wanted};
+use crate::files::precondition;
+use crate::files::precondition::Verdict;
+use crate::files::root::{Heard, Kind, Meta, Moment, Opened, Root, Watch, Watcher};
+use crate::files::validator::Validators;
 use crate::http::{Fields, Method, Request, Status};
 use crate::service::{Answer, Body, Octets, Response};
 

@@ -13,32 +13,26 @@
 //! again on a worker, from the start. So there is one code path, tried at two speeds.
 
 pub(crate) mod board;
+pub(crate) mod cache;
 pub mod coding;
-pub mod cors;
-pub(crate) mod form;
-pub mod gate;
+pub mod disk_error;
 pub(crate) mod listing;
 pub mod media_type;
-pub(crate) mod multipart;
-pub(crate) mod naming;
 pub mod precondition;
 pub mod range;
-pub(crate) mod remove;
 pub(crate) mod resource;
 pub(crate) mod retrieve;
-pub mod rights;
 pub mod root;
 pub mod settings;
-pub(crate) mod shelf;
 pub mod site;
-#[cfg(test)]
-pub(crate) mod testing;
-pub(crate) mod upload;
 pub mod validator;
 pub(crate) mod wishes;
-pub(crate) mod writing;
+pub mod write;
 
+pub use cache::CAPACITY as SHELF_CAPACITY;
 pub use root::{Door, Symlinks};
 pub use settings::{Cache, MAX_BODY, Settings};
-pub use shelf::CAPACITY as SHELF_CAPACITY;
 pub use site::Site;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -17,7 +17,7 @@
 //! the field were not there, which is neither true nor false, and step 4 depends on step 3 being
 //! absent and not on its being true.
 
-use super::validator::{Tag, Validators};
+use crate::files::validator::{Tag, Validators};
 use crate::http::{Method, Request, date};
 
 /// Whether a request may go on.

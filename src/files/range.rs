@@ -16,8 +16,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::http::octet::{decimal, push_decimal};
-use crate::http::{field, octet};
+use crate::http::grammar::{decimal, push_decimal};
+use crate::http::{field, grammar};
 use crate::service::Piece;
 
 /// The most parts of one response: players ask for two or three, PDF viewers for a dozen.
@@ -55,7 +55,7 @@ pub fn select(value: &[u8], length: u64) -> Selected {
     }
     // One range, as nearly everybody sends it: there is nothing to be split and merged.
     if !set.contains(&b',')
-        && let Spec::Part(part) = part(octet::trim(set), length)
+        && let Spec::Part(part) = part(grammar::trim(set), length)
     {
         return Selected::One(part);
     }
@@ -166,7 +166,7 @@ pub fn boundary() -> String {
 
 /// The content of multipart/byteranges (§14.6): a head before each part, a line after the last.
 pub fn multipart(parts: &[Part], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
-    debug_assert!(octet::is_token(boundary.as_bytes()), "a boundary that would need quotes");
+    debug_assert!(grammar::is_token(boundary.as_bytes()), "a boundary that would need quotes");
     let mut pieces = Vec::with_capacity(parts.len() * 2 + 1);
     let mut lead = "--";
     for part in parts {

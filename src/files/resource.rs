@@ -1,7 +1,7 @@
 //! From a path to a resource: a file, a folder, or a redirect to where it is.
 //!
-//! Never: a response to a file's content (that is [`super::retrieve`]), a path that is not under
-//! [`super::root`].
+//! Never: a response to a file's content (that is [`crate::files::retrieve`]), a path that is not under
+//! [`crate::files::root`].
 //!
 //! The subtle thing: a Location is never copied from the request. It is built anew from the decoded
 //! names with one slash before each and every octet encoded that could mean something, so that
@@ -15,8 +15,8 @@ use std::io;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rustix::io::Errno;
 
-use super::coding::Coding;
-use super::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
+use crate::files::coding::Coding;
+use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
 
 /// Why there is no resource to speak of.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Miss {
 
     /// Whether there is nothing here.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Miss::Disk(error) if super::gate::status_of(error) == crate::http::Status::NOT_FOUND)
+        matches!(self, Miss::Disk(error) if crate::files::disk_error::status_of(error) == crate::http::Status::NOT_FOUND)
     }
 }
 

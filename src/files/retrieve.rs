@@ -14,16 +14,20 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::coding::{self, Coding};
-use super::cors::varying;
-use super::media_type;
-use super::precondition::{self, Verdict};
-use super::range::{self, Selected};
-use super::resource::{Located, Miss, Place};
-use super::validator::Validators;
+use crate::files::coding;
+use crate::files::coding::Coding;
+use crate::files::media_type;
+use crate::files::precondition;
+use crate::files::precondition::Verdict;
+use crate::files::range;
+use crate::files::range::Selected;
+use crate::files::resource::{Located, Miss, Place};
+use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
-use crate::service::guard::RESOURCE_POLICY;
-use crate::service::page::{self, Problem};
+use crate::service::access::cors::varying;
+use crate::service::access::guard::RESOURCE_POLICY;
+use crate::service::error_page;
+use crate::service::error_page::Problem;
 use crate::service::{Body, Response};
 
 /// What is the same for every file of a site.
@@ -162,12 +166,12 @@ fn failed(request: &Request<'_>, representation: &Representation) -> Response {
     problem.sentence = "This file is not the version the request was meant for.".into();
     problem.advice = Some("Fetch it again without conditions to see what it is now.".into());
     problem.section = Some("RFC 9110 §13.2.2");
-    negotiated(page::problem(request, &problem), representation)
+    negotiated(error_page::problem(request, &problem), representation)
 }
 
 fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Response {
     let length = representation.length;
-    let response = page::problem(request, &Problem::range(length))
+    let response = error_page::problem(request, &Problem::range(length))
         .field("Content-Range", range::unsatisfied_range(length))
         .field("Accept-Ranges", "bytes");
     negotiated(response, representation)

@@ -5,8 +5,8 @@
 //! The subtle thing: nothing can be changed over the network unless one of three switches says so, and
 //! none of them implies another.
 
-use super::root::Symlinks;
-use super::shelf;
+use crate::files::cache;
+use crate::files::root::Symlinks;
 
 /// What Cache-Control says of files, folders and redirects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,8 @@ impl Default for Settings {
             cors: None,
             cache: Cache::Revalidate,
             private: false,
-            shelf: shelf::CAPACITY,
-            open_files: shelf::OPEN_FILES,
+            shelf: cache::CAPACITY,
+            open_files: cache::OPEN_FILES,
             upload: false,
             overwrite: false,
             delete: false,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::Site;
+use crate::files::Site;
 use crate::http::{Connection, Event, HttpDate, Length, Limits, Method, Request, Transfer};
 use crate::service::{Answer, Body, Outcome, Service, Visit};
 

@@ -19,8 +19,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::coding::Coding;
-use super::root::{Meta, Moment};
+use crate::files::coding::Coding;
+use crate::files::root::{Meta, Moment};
 
 /// Two ticks of the coarsest common kernel clock (100 a second), by which file times are kept.
 const TWO_TICKS: Duration = Duration::from_millis(20);

@@ -7,27 +7,27 @@
 //! The subtle thing: a browser sends 13 field lines, and each name is looked for in all of them. So the
 //! lines are gone through once, by the length of the name first.
 
-use super::validator::Validators;
+use crate::files::validator::Validators;
 use crate::http::{Request, Span};
 
 /// What a request asks besides the file, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub(crate) struct Wishes {
     /// If-None-Match, If-Modified-Since.
-    pub(super) conditional: bool,
+    pub(crate) conditional: bool,
     /// How often If-None-Match stands there, and where the last one lies.
     tags: usize,
     tag: Span,
     /// Range, If-Range.
-    pub(super) part: bool,
-    pub(super) codings: bool,
+    pub(crate) part: bool,
+    pub(crate) codings: bool,
     /// Something that only the slow way understands.
-    pub(super) special: bool,
+    pub(crate) special: bool,
 }
 
 impl Wishes {
     /// One look at each field line: by length first, then by name.
-    pub(super) fn of(request: &Request<'_>) -> Wishes {
+    pub(crate) fn of(request: &Request<'_>) -> Wishes {
         let mut wishes = Wishes::default();
         for line in request.head().lines() {
             let name = line.name.of(request.octets());
@@ -53,7 +53,7 @@ impl Wishes {
 
     /// Whether the client says in one word that it has this very version. Then no other condition
     /// counts (RFC 9110 §13.2.2: nothing before If-None-Match is there, and what follows does not matter).
-    pub(super) fn has_exactly(&self, request: &Request<'_>, validators: &Validators) -> bool {
+    pub(crate) fn has_exactly(&self, request: &Request<'_>, validators: &Validators) -> bool {
         self.tags == 1 && self.tag.of(request.octets()) == validators.tag.octets()
     }
 }

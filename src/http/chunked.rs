@@ -14,10 +14,11 @@
 //! is strict (CVE-2025-55315 and its row were a bare LF or a bare CR inside a chunk extension). So a
 //! line ends with CR LF and nothing else, and an extension is parsed though nobody wants it.
 
-use super::fault::{Fault, Refusal};
-use super::field;
-use super::limits::Limits;
-use super::octet::{self, is_field_octet, is_ows, is_tchar};
+use crate::http::fault::{Fault, Refusal};
+use crate::http::field;
+use crate::http::grammar;
+use crate::http::grammar::{is_field_octet, is_ows, is_tchar};
+use crate::http::limits::Limits;
 
 /// Where in the chunked grammar the reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +97,8 @@ impl Decoder {
     }
 
     fn size_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
-        let digits = input.iter().take(octet::HEXADECIMAL_DIGITS + 1).take_while(|o| o.is_ascii_hexdigit()).count();
-        if digits > octet::HEXADECIMAL_DIGITS {
+        let digits = input.iter().take(grammar::HEXADECIMAL_DIGITS + 1).take_while(|o| o.is_ascii_hexdigit()).count();
+        if digits > grammar::HEXADECIMAL_DIGITS {
             return refuse(Fault::ChunkTooLarge, 0, digits);
         }
         // A wrong first octet is refused at once: a client that forgot the size would else wait for us.
@@ -113,7 +114,7 @@ impl Decoder {
             Ok(None) => return (0, Chunk::NeedMore),
             Err(refusal) => return (0, Chunk::Refused(refusal)),
         };
-        let Some(size) = octet::hexadecimal(&input[..digits]) else { return refuse(Fault::ChunkSize, 0, digits) };
+        let Some(size) = grammar::hexadecimal(&input[..digits]) else { return refuse(Fault::ChunkSize, 0, digits) };
         if let Some((at, len)) = extension_fault(&input[digits..end]) {
             return refuse(Fault::ChunkExtension, digits + at, len);
         }
@@ -253,7 +254,7 @@ pub fn encode_size(size: u64, out: &mut Vec<u8>) {
 
 /// The same with an extension behind the size, unless it is empty. One that could end the line is left out.
 pub fn encode_size_with(size: u64, extension: &str, out: &mut Vec<u8>) {
-    octet::push_hexadecimal(out, size);
+    grammar::push_hexadecimal(out, size);
     if !extension.is_empty() && extension.bytes().all(is_field_octet) {
         out.push(b';');
         out.extend_from_slice(extension.as_bytes());

@@ -1,14 +1,14 @@
 //! What the machine says: the events of reading, and what to do next.
 //!
-//! The vocabulary between [`super::connection`] and whoever owns the socket. RFC 9112 §6–9.
+//! The vocabulary between [`crate::http::http1`] and whoever owns the socket. RFC 9112 §6–9.
 //!
-//! Never: a decision. They are all made in [`super::connection`].
+//! Never: a decision. They are all made in [`crate::http::http1`].
 //!
 //! The subtle thing: [`Event::Content`] is always the last part of the octets its step used, so its
 //! place on the wire is known without a position of its own.
 
-use super::fault::Refusal;
-use super::{Framing, Request};
+use crate::http::fault::Refusal;
+use crate::http::{Framing, Request};
 
 /// One step of reading: how much input was used, and what it was.
 #[derive(Debug)]

@@ -10,7 +10,7 @@
 //! knows where the next message begins, and guessing is what request smuggling lives on
 //! (RFC 9112 §11.2).
 
-use super::status::Status;
+use crate::http::status::Status;
 
 macro_rules! faults {
     ($($name:ident $status:ident $section:literal $sentence:literal,)*) => {

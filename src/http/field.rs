@@ -14,8 +14,8 @@
 //! The subtle thing: a comma or semicolon inside a quoted-string separates nothing, so every split
 //! here walks the quotes; splitting at each comma is how `"a,b"` becomes two entity-tags.
 
-use super::fault::Fault;
-use super::octet::{is_field_octet, is_ows, is_tchar, trim};
+use crate::http::fault::Fault;
+use crate::http::grammar::{is_field_octet, is_ows, is_tchar, trim};
 
 /// The first thing wrong with a field line (without its CR LF): the fault, its place in the line and
 /// how many octets are to blame. `None` when the line is a field line.

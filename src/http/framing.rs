@@ -15,10 +15,10 @@
 //! The subtle thing: `Content-Length: 5, 5` and two equal Content-Length lines could be merged
 //! legally. They are refused: no client we know sends them, and attackers do.
 
-use super::fault::{Fault, Refusal};
-use super::head::Head;
-use super::octet;
-use super::{Framing, Version};
+use crate::http::fault::{Fault, Refusal};
+use crate::http::grammar;
+use crate::http::head::Head;
+use crate::http::{Framing, Version};
 
 /// The framing of the request with this head.
 pub fn of(head: &Head, octets: &[u8]) -> Result<Framing, Refusal> {
@@ -29,7 +29,7 @@ pub fn of(head: &Head, octets: &[u8]) -> Result<Framing, Refusal> {
         if let Some(second) = lengths.next() {
             return Err(second.refusal(Fault::LengthTwice));
         }
-        return match octet::decimal(length.of(octets)) {
+        return match grammar::decimal(length.of(octets)) {
             Some(length) => Ok(Framing::Length(length)),
             None => Err(length.refusal(Fault::LengthInvalid)),
         };
@@ -53,7 +53,7 @@ pub fn of(head: &Head, octets: &[u8]) -> Result<Framing, Refusal> {
 fn misuse(head: &Head, octets: &[u8]) -> Fault {
     let mut codings = Vec::new();
     for value in head.values(octets, "transfer-encoding") {
-        codings.extend(super::field::elements(value).map(|e| super::field::parameters(e).0));
+        codings.extend(crate::http::field::elements(value).map(|e| crate::http::field::parameters(e).0));
     }
     let chunked = |c: &&[u8]| c.eq_ignore_ascii_case(b"chunked");
     let unknown = codings.iter().any(|c| !chunked(c));

@@ -9,12 +9,12 @@
 //! is understood of the same octets cut in different places; a request that depends on how TCP cut it
 //! is one that two servers understand differently.
 
-use super::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
-use super::event::EndOfInput;
-use super::limits::Limits;
-use super::octet::{is_field_octet, is_ows, is_token};
-use super::response::{Fields, Length};
-use super::{Connection, Event, Framing, HttpDate, Next, Refusal, Request, Status, date, field, target};
+use crate::http::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
+use crate::http::event::EndOfInput;
+use crate::http::grammar::{is_field_octet, is_ows, is_token};
+use crate::http::limits::Limits;
+use crate::http::response::{Fields, Length};
+use crate::http::{Connection, Event, Framing, HttpDate, Next, Refusal, Request, Status, date, field, target};
 
 /// Steps after which a conversation must have ended: each uses an octet or asks for more.
 const STEPS_PER_OCTET: usize = 4;

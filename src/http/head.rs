@@ -5,7 +5,7 @@
 //! (which RFC 9110 §2.5 wants answered as 1.1), and gives no position with an error. So:
 //!
 //! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
-//! 2. read the request line ([`super::request_line`]),
+//! 2. read the request line ([`crate::http::request_line`]),
 //! 3. let httparse take the field lines, and recompute positions from the addresses of its slices,
 //! 4. where it refuses, walk the lines once more for the exact octet ([`field::diagnose`]).
 //!
@@ -17,14 +17,15 @@
 
 use memchr::memchr;
 
-use super::fault::{Fault, Refusal};
-use super::field;
-use super::limits::Limits;
-use super::method::Method;
-use super::octet::trim;
-use super::request_line::{RequestLine, overlong, too_large};
-use super::target::{self, Form};
-use super::{Span, Version};
+use crate::http::fault::{Fault, Refusal};
+use crate::http::field;
+use crate::http::grammar::trim;
+use crate::http::limits::Limits;
+use crate::http::method::Method;
+use crate::http::request_line::{RequestLine, overlong, too_large};
+use crate::http::target;
+use crate::http::target::Form;
+use crate::http::{Span, Version};
 
 /// The first octet of a TLS record that carries a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;

@@ -32,10 +32,7 @@
 //! | [`connection`] | the machine that ties them together |
 //! | `fuzz` | what must hold for any octets whatever |
 
-use std::borrow::Cow;
-
 pub mod chunked;
-pub mod connection;
 pub mod date;
 pub mod event;
 pub mod fault;
@@ -43,10 +40,12 @@ pub mod field;
 pub mod framing;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod grammar;
 pub mod head;
+pub mod http1;
 pub mod limits;
 pub mod method;
-pub mod octet;
+pub(crate) mod multipart;
 pub mod prepared;
 mod request;
 pub mod request_line;
@@ -54,10 +53,12 @@ pub mod response;
 pub mod status;
 pub mod target;
 
-pub use connection::Connection;
+use std::borrow::Cow;
+
 pub use date::HttpDate;
 pub use event::{EndOfInput, Event, Next, Phase, Step};
 pub use fault::{Fault, Refusal};
+pub use http1::Connection;
 pub use limits::Limits;
 pub use method::Method;
 pub use prepared::Prepared;

@@ -7,12 +7,12 @@
 //! Never: a decision whether it is still true. That is its keeper's.
 //!
 //! The subtle thing: it is made by the same function that writes every other head
-//! ([`super::response::write_head`]), so a prepared answer cannot differ from a fresh one by so much
+//! ([`crate::http::response::write_head`]), so a prepared answer cannot differ from a fresh one by so much
 //! as a space; a test holds the two beside each other.
 
-use super::date::{DATE_LENGTH, HttpDate};
-use super::response::{Fields, Persistence, write_connection, write_head};
-use super::status::Status;
+use crate::http::date::{DATE_LENGTH, HttpDate};
+use crate::http::response::{Fields, Persistence, write_connection, write_head};
+use crate::http::status::Status;
 
 /// A whole response without its date and its connection line.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Prepared {
     }
 
     /// Appends it, with or without its content.
-    pub(super) fn write(&self, out: &mut Vec<u8>, date: &HttpDate, persistence: Persistence, content: bool) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, date: &HttpDate, persistence: Persistence, content: bool) {
         let after = self.date + DATE_LENGTH + b"\r\n".len();
         let end = if content { self.octets.len() } else { self.head };
         out.extend_from_slice(&self.octets[..self.date]);
@@ -82,8 +82,8 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Connection, Length, Limits};
     use super::*;
+    use crate::http::{Connection, Length, Limits};
 
     #[test]
     fn a_prepared_answer_is_the_fresh_one_octet_by_octet() {

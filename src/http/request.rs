@@ -5,9 +5,9 @@
 //! The subtle thing: borrowed on the loop (no copy), owned by a worker ([`Request::into_owned`]);
 //! since a head is positions, both are the same type and neither is parsed twice.
 
-use super::head::Head;
-use super::target::Form;
-use super::{Expectation, Framing, Method, Octets, Version, field, framing};
+use crate::http::head::Head;
+use crate::http::target::Form;
+use crate::http::{Expectation, Framing, Method, Octets, Version, field, framing};
 
 /// One request head.
 #[derive(Clone, Debug)]

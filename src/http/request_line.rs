@@ -6,19 +6,19 @@
 
 use memchr::memchr;
 
-use super::fault::{Fault, Refusal};
-use super::limits::Limits;
-use super::method::Method;
-use super::octet::{is_target_octet, is_tchar};
-use super::target::Target;
-use super::{Span, Version};
+use crate::http::fault::{Fault, Refusal};
+use crate::http::grammar::{is_target_octet, is_tchar};
+use crate::http::limits::Limits;
+use crate::http::method::Method;
+use crate::http::target::Target;
+use crate::http::{Span, Version};
 
-pub(super) fn too_large(limits: &Limits) -> Refusal {
+pub(crate) fn too_large(limits: &Limits) -> Refusal {
     Refusal::new(Fault::HeadTooLarge, limits.head, 0)
 }
 
 /// What makes a request line too long that has not ended within the bound of a head.
-pub(super) fn overlong(line: &[u8], limits: &Limits) -> Refusal {
+pub(crate) fn overlong(line: &[u8], limits: &Limits) -> Refusal {
     let Some(first) = line.iter().position(|&o| o == b' ') else { return too_large(limits) };
     let target = &line[first + 1..];
     let len = target.iter().position(|&o| o == b' ').unwrap_or(target.len());
@@ -47,13 +47,13 @@ pub struct RequestLine {
 }
 
 impl RequestLine {
-    pub(super) fn of_checked(message: &[u8], limits: &Limits) -> Result<RequestLine, Refusal> {
+    pub(crate) fn of_checked(message: &[u8], limits: &Limits) -> Result<RequestLine, Refusal> {
         let end = message.iter().position(|&o| o == b'\r').unwrap_or(message.len());
         RequestLine::parse(message, end, limits)
     }
 
     /// Reads `method SP target SP version` from the `end` octets at the start of the message.
-    pub(super) fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, Refusal> {
+    pub(crate) fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, Refusal> {
         let line = &message[..end];
         let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
         if let Some(at) = memchr(b'\r', line) {

@@ -7,9 +7,10 @@
 //! value with CR, LF or NUL. A value copied from a request (a redirect's target, a file name) can
 //! therefore never add a line of its own: response splitting has no place to happen.
 
-use super::date::HttpDate;
-use super::octet::{self, is_field_octet, is_token, trim};
-use super::status::Status;
+use crate::http::date::HttpDate;
+use crate::http::grammar;
+use crate::http::grammar::{is_field_octet, is_token, trim};
+use crate::http::status::Status;
 
 /// The field lines of a response, ready as octets: `Name: value CR LF`, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,7 +153,7 @@ pub fn write_head(
         None => {}
         Some(("Content-Length", length)) => {
             out.extend_from_slice(b"Content-Length: ");
-            octet::push_decimal(out, length);
+            grammar::push_decimal(out, length);
             out.extend_from_slice(b"\r\n");
         }
         Some((name, _)) => {
@@ -165,7 +166,7 @@ pub fn write_head(
 }
 
 /// Appends what the head says of the connection, if it needs saying.
-pub(super) fn write_connection(out: &mut Vec<u8>, persistence: Persistence) {
+pub(crate) fn write_connection(out: &mut Vec<u8>, persistence: Persistence) {
     match persistence {
         Persistence::Implied => {}
         Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
@@ -183,7 +184,7 @@ pub fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
 fn write_status_line(out: &mut Vec<u8>, status: Status) {
     // The version is this server's, not the client's (RFC 9110 §6.2).
     out.extend_from_slice(b"HTTP/1.1 ");
-    octet::push_decimal(out, u64::from(status.code()));
+    grammar::push_decimal(out, u64::from(status.code()));
     out.push(b' ');
     out.extend_from_slice(status.reason().as_bytes());
     out.extend_from_slice(b"\r\n");

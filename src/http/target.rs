@@ -20,10 +20,10 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::Span;
-use super::fault::{Fault, Refusal};
-use super::method::Method;
-use super::octet::{decimal, hex_digit, is_name_octet, is_target_octet};
+use crate::http::Span;
+use crate::http::fault::{Fault, Refusal};
+use crate::http::grammar::{decimal, hex_digit, is_name_octet, is_target_octet};
+use crate::http::method::Method;
 
 /// Which of the four forms a target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,8 +17,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::seat::Seat;
 use crate::http::Phase;
+use crate::net::connection_id::Seat;
 
 /// The window over which a rate is measured, if nothing else is asked for.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);

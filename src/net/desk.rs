@@ -13,8 +13,8 @@ use std::sync::{Arc, Weak};
 
 use mio::Waker;
 
-use super::seat::Seat;
-use super::workers::{Work, Workers};
+use crate::net::connection_id::Seat;
+use crate::net::workers::{Work, Workers};
 use crate::service::{Lane, Outcome, Response, Sink, Source};
 
 /// What a worker has done.
@@ -88,7 +88,7 @@ impl Desk {
     }
 
     /// Work that asks a source for more, if anybody still wants it; see [`Desk::hand_in`].
-    pub(super) fn asking(&self, seat: Seat, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
+    pub(crate) fn asking(&self, seat: Seat, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
         let kept = self.workers.keep();
         self.wrap(seat, move || {
             let asked = if wanted.strong_count() > 0 { Asked::of(source) } else { Asked::End(source) };
@@ -101,7 +101,7 @@ impl Desk {
     ///
     /// # Errors
     /// The work itself when the queue is full.
-    pub(super) fn hand_in(&self, lane: Lane, work: Work) -> Result<(), Work> {
+    pub(crate) fn hand_in(&self, lane: Lane, work: Work) -> Result<(), Work> {
         self.workers.submit(lane, work)
     }
 

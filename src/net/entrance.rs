@@ -15,11 +15,11 @@ use std::time::Duration;
 use mio::Interest;
 use mio::net::TcpStream;
 
-use super::admission::Denied;
-use super::client::Client;
-use super::ended::Ended;
-use super::event_loop::EventLoop;
-use super::outbox::Sent;
+use crate::net::admission::Denied;
+use crate::net::close_reason::Ended;
+use crate::net::connection::Client;
+use crate::net::event_loop::EventLoop;
+use crate::net::send_queue::Sent;
 
 /// Connections accepted in one turn, so that a flood of them cannot stop those who are in.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -29,7 +29,7 @@ const LOOK_FOR_IDLE: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl EventLoop {
-    pub(super) fn accept_all(&mut self) {
+    pub(crate) fn accept_all(&mut self) {
         if self.paused_until.is_some_and(|until| self.now < until) {
             return;
         }

@@ -23,23 +23,23 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::admission::Admission;
-use super::client::Client;
-use super::context::{Arrivals, Context, Tally};
-use super::deadline::{Timeouts, Wheel};
-use super::desk::Desk;
-use super::ended::Ended;
-use super::journal::Journal;
-use super::listener::Share;
-use super::low_water::LowWater;
-use super::outbox::Spare;
-use super::overload::Overload;
-use super::roster::Roster;
-use super::seat::Seat;
-use super::tap::Tap;
-use super::workers::Workers;
 use crate::http::{HttpDate, Limits};
-use crate::service::{Service, page};
+use crate::net::access_log::Journal;
+use crate::net::admission::Admission;
+use crate::net::close_reason::Ended;
+use crate::net::connection::Client;
+use crate::net::connection::context::{Arrivals, Context, Tally};
+use crate::net::connection_id::Seat;
+use crate::net::connections::Roster;
+use crate::net::deadline::{Timeouts, Wheel};
+use crate::net::desk::Desk;
+use crate::net::listener::Share;
+use crate::net::low_water::LowWater;
+use crate::net::overload::Overload;
+use crate::net::send_queue::Spare;
+use crate::net::tap::Tap;
+use crate::net::workers::Workers;
+use crate::service::{Service, error_page};
 use crate::wire::Tape;
 
 /// Where octets are received before anybody owns them.
@@ -78,44 +78,44 @@ pub const DRAINING: u8 = 1;
 pub const STOPPING: u8 = 2;
 
 /// One listener of the loop.
-pub(super) struct Door {
-    pub(super) socket: TcpListener,
-    pub(super) address: Arc<SocketAddr>,
+pub(crate) struct Door {
+    pub(crate) socket: TcpListener,
+    pub(crate) address: Arc<SocketAddr>,
     /// A descriptor to give up when there are no others.
-    pub(super) spare: Option<std::net::TcpListener>,
+    pub(crate) spare: Option<std::net::TcpListener>,
     /// An edge said that somebody waits, and nobody has said yet that no one does.
-    pub(super) waiting: bool,
+    pub(crate) waiting: bool,
 }
 
 /// One event loop.
 pub struct EventLoop {
-    pub(super) common: Arc<Common>,
-    pub(super) poll: Poll,
-    pub(super) doors: Vec<Door>,
+    pub(crate) common: Arc<Common>,
+    pub(crate) poll: Poll,
+    pub(crate) doors: Vec<Door>,
     /// Who was accepted in this turn and is not served yet.
-    pub(super) arrivals: Vec<(TcpStream, SocketAddr)>,
-    pub(super) roster: Roster<Client>,
+    pub(crate) arrivals: Vec<(TcpStream, SocketAddr)>,
+    pub(crate) roster: Roster<Client>,
     wheel: Wheel,
     desk: Desk,
-    pub(super) service: Box<dyn Service>,
+    pub(crate) service: Box<dyn Service>,
     /// What is said to whom there is no seat for.
-    pub(super) overload: Overload,
+    pub(crate) overload: Overload,
     journal: Journal,
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
     low_water: LowWater,
     arrived: Arrivals,
-    pub(super) tap: Tap,
-    pub(super) date: HttpDate,
-    pub(super) now: Instant,
+    pub(crate) tap: Tap,
+    pub(crate) date: HttpDate,
+    pub(crate) now: Instant,
     wall: SystemTime,
     again: Vec<Seat>,
     /// The list of the turn before, empty.
     promised: Vec<Seat>,
     /// Silences in answers with a script, the one that ends first on top.
     silences: BinaryHeap<Reverse<(Instant, Seat)>>,
-    pub(super) paused_until: Option<Instant>,
+    pub(crate) paused_until: Option<Instant>,
     /// When the grace ends, once draining has begun.
     grace_ends: Option<Instant>,
 }
@@ -150,7 +150,7 @@ impl EventLoop {
             arrivals: Vec::new(),
             roster: Roster::default(),
             wheel: Wheel::new(now),
-            overload: Overload::new(service.dress(None, page::overload())),
+            overload: Overload::new(service.dress(None, error_page::overload())),
             service,
             journal,
             spare: Spare::default(),
@@ -325,7 +325,7 @@ impl EventLoop {
     }
 
     /// Lends everything a client needs for its turn.
-    pub(super) fn with<T>(&mut self, turn: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    pub(crate) fn with<T>(&mut self, turn: impl FnOnce(&mut Context<'_>) -> T) -> T {
         turn(&mut Context {
             now: self.now,
             wall: self.wall,
@@ -348,7 +348,7 @@ impl EventLoop {
     }
 
     /// Puts a client back into its seat, or sees it off.
-    pub(super) fn settle(&mut self, seat: Seat, mut client: Box<Client>, ended: Result<(), Ended>) {
+    pub(crate) fn settle(&mut self, seat: Seat, mut client: Box<Client>, ended: Result<(), Ended>) {
         match ended {
             Err(ended) => self.dismiss(seat, client, ended),
             Ok(()) => {
@@ -369,7 +369,7 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn dismiss(&mut self, seat: Seat, mut client: Box<Client>, ended: Ended) {
+    pub(crate) fn dismiss(&mut self, seat: Seat, mut client: Box<Client>, ended: Ended) {
         self.with(|cx| client.leave(ended, cx));
         self.common.admission.leave(client.peer());
         self.roster.release(seat);

@@ -111,7 +111,7 @@ fn prepare(address: SocketAddr) -> io::Result<Socket> {
 fn tune(socket: &Socket) {
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_notsent_lowat(super::low_water::LOW);
+    let _ = socket.set_tcp_notsent_lowat(crate::net::low_water::LOW);
 }
 
 fn address_of(socket: &Socket) -> io::Result<SocketAddr> {

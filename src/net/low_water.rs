@@ -1,6 +1,6 @@
 //! How much of an answer may wait in the kernel, unsent, for one reader (`TCP_NOTSENT_LOWAT`).
 //!
-//! Little for everybody ([`super::listener`]): it is memory, and the kernel tells of room only when half of it
+//! Little for everybody ([`crate::net::listener`]): it is memory, and the kernel tells of room only when half of it
 //! has left. More for a reader who takes a large file as fast as it comes: each time of room costs a turn, and
 //! with eight such readers those turns were a third of the processor time.
 //!
@@ -10,7 +10,7 @@
 //! looks dead. So nobody gets more where the kernel cannot be asked how long the queue is ([`Deadline::is_over`]
 //! asks when a window was silent), and who is silent for a window gets little again.
 //!
-//! [`Deadline::is_over`]: super::deadline::Deadline::is_over
+//! [`Deadline::is_over`]: crate::net::deadline::Deadline::is_over
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use mio::net::TcpStream;
 use socket2::SockRef;
 
 #[cfg(target_os = "linux")]
-use super::diag::Diag;
+use crate::net::tcp_info::Diag;
 
 /// Octets for everybody. Without this bound a send buffer of megabytes reports "writable" so seldom that an honest
 /// slow reader looks dead.
@@ -29,7 +29,7 @@ pub const LOW: u32 = 128 * 1024;
 const HIGH: u32 = 2 * 1024 * 1024;
 /// A reader is fast that has taken this much at this many octets a second. For one that is slower, turns are rare
 /// as they are.
-pub(super) const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
+pub(crate) const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
 
 /// What one loop asks the kernel about queues.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl LowWater {
     }
 
     /// A window of this reader was silent: how much waits for it. Whatever it was before, it is not fast.
-    pub(super) fn look(&mut self, socket: &TcpStream, peer: SocketAddr, is_high: &mut bool) -> Option<u32> {
+    pub(crate) fn look(&mut self, socket: &TcpStream, peer: SocketAddr, is_high: &mut bool) -> Option<u32> {
         if std::mem::take(is_high) {
             set(socket, false);
         }
@@ -67,7 +67,7 @@ impl LowWater {
     }
 
     /// More may wait for this reader from now on; `false` where that cannot be had.
-    pub(super) fn raise(&mut self, socket: &TcpStream, peer: SocketAddr) -> bool {
+    pub(crate) fn raise(&mut self, socket: &TcpStream, peer: SocketAddr) -> bool {
         // The kernel tells of the new room by itself.
         self.queued(socket, peer).is_some() && set(socket, true)
     }

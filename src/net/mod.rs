@@ -8,48 +8,39 @@
 //!       └─ wheel    whose time is up → client
 //! ```
 //!
-//! Never, in this room: a rule of HTTP (the machine in [`crate::http::connection`] knows those), a path.
+//! Never, in this room: a rule of HTTP (the machine in [`crate::http::http1`] knows those), a path.
 //!
 //! The subtle thing: nothing on a loop blocks, and a request that memory can answer meets no lock. Every
 //! wait has a phase with a deadline ([`deadline`]), every queue a length, every connection a named end
 //! ([`ended`]).
 
+pub mod access_log;
 pub mod admission;
-mod answering;
-pub mod client;
-pub mod cold;
-pub mod context;
+pub mod close_reason;
+pub mod connection;
+pub mod connection_id;
+pub mod connections;
 pub mod deadline;
 pub mod desk;
-#[cfg(target_os = "linux")]
-mod diag;
-pub mod ended;
 mod entrance;
 pub mod event_loop;
-pub mod exchange;
-mod gauge;
-pub mod intake;
-pub mod journal;
 pub mod listener;
 pub mod low_water;
-pub mod outbox;
 pub mod overload;
-mod part;
-mod play;
-mod reading;
-pub mod roster;
-mod scripted;
-pub mod seat;
+pub mod page_cache;
 #[cfg(all(feature = "wire", target_os = "linux"))]
 mod segments;
+mod send_part;
+pub mod send_queue;
 pub mod server;
 pub mod signal;
-mod stages;
 pub mod tap;
+#[cfg(target_os = "linux")]
+mod tcp_info;
 pub mod workers;
 
+pub use access_log::LogFormat;
+pub use close_reason::Ended;
 pub use deadline::Timeouts;
-pub use ended::Ended;
-pub use journal::LogFormat;
 pub use listener::Listener;
 pub use server::{Report, Server, Settings, Stopper};

@@ -9,7 +9,7 @@
 use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
-use crate::http::{HttpDate, octet};
+use crate::http::{HttpDate, grammar};
 use crate::service::{Body, Response};
 
 /// Reads of at most 4 KiB before the close: more than any honest head.
@@ -30,7 +30,7 @@ impl Overload {
         let (status, fields, body) = response.into_parts();
         let content = if let Body::Octets(octets) = &body { &octets[..] } else { b"" };
         let mut end = b"\r\nConnection: close\r\nContent-Length: ".to_vec();
-        octet::push_decimal(&mut end, content.len() as u64);
+        grammar::push_decimal(&mut end, content.len() as u64);
         end.extend_from_slice(b"\r\n");
         end.extend_from_slice(fields.octets());
         end.extend_from_slice(b"\r\n");
@@ -67,11 +67,11 @@ impl Overload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::page;
+    use crate::service::error_page;
 
     #[test]
     fn whoever_is_turned_away_gets_a_whole_answer_with_the_fields_of_all_others() {
-        let said = Overload::new(page::overload().field("X-Mine", "yes")).octets(&HttpDate::from_second(0));
+        let said = Overload::new(error_page::overload().field("X-Mine", "yes")).octets(&HttpDate::from_second(0));
         let said = String::from_utf8(said).unwrap();
         let (head, content) = said.split_once("\r\n\r\n").unwrap();
         let start = "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n";

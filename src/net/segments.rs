@@ -1,6 +1,6 @@
 //! How many TCP segments a `recv` took: asked of the kernel, while somebody watches.
 //!
-//! Of the socket's `tcp_info`, which [`super::diag`] asks for, `data_segs_in` and `bytes_received` are used.
+//! Of the socket's `tcp_info`, which [`crate::net::tcp_info`] asks for, `data_segs_in` and `bytes_received` are used.
 //!
 //! Never: a wait, a guess. Where there is no netlink (a sandbox, another system), nothing is said.
 //!
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 
-use super::diag::{Diag, Known, number};
+use crate::net::tcp_info::{Diag, Known, number};
 
 /// Places in `tcp_info`.
 const BYTES_RECEIVED: usize = 128;
@@ -34,19 +34,19 @@ struct Seen {
 
 /// The questions of one loop.
 #[derive(Debug)]
-pub(super) struct Segments {
+pub(crate) struct Segments {
     diag: Diag,
     seen: BTreeMap<u64, Seen>,
 }
 
 impl Segments {
     /// `None` where nothing can be asked.
-    pub(super) fn new() -> Option<Segments> {
+    pub(crate) fn new() -> Option<Segments> {
         Some(Segments { diag: Diag::new()?, seen: BTreeMap::new() })
     }
 
     /// How many segments brought the `octets` which a `recv` has just taken; `None` where that is not certain.
-    pub(super) fn of(&mut self, connection: u64, socket: &TcpStream, peer: SocketAddr, octets: usize) -> Option<u32> {
+    pub(crate) fn of(&mut self, connection: u64, socket: &TcpStream, peer: SocketAddr, octets: usize) -> Option<u32> {
         let seen = match self.seen.entry(connection) {
             Entry::Occupied(seen) => seen.into_mut(),
             Entry::Vacant(place) => {
@@ -64,7 +64,7 @@ impl Segments {
     }
 
     /// The connection has ended.
-    pub(super) fn forget(&mut self, connection: u64) {
+    pub(crate) fn forget(&mut self, connection: u64) {
         self.seen.remove(&connection);
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     use rustix::net::RecvFlags;
 
     use super::*;
-    use crate::net::diag::tests::{answer, known, pair};
+    use crate::net::tcp_info::tests::{answer, known, pair};
 
     /// Until everything has come.
     fn read(server: &mut TcpStream, len: usize) -> usize {

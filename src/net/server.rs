@@ -13,15 +13,17 @@ use std::time::Instant;
 
 use mio::Waker;
 
-use super::admission::Admission;
-use super::deadline::Timeouts;
-use super::event_loop::{Common, DRAINING, EventLoop, SERVING, STOPPING};
-use super::journal::{self, LogFormat, Written};
-use super::listener::{Listener, Share};
-use super::workers::Workers;
 use crate::http::Limits;
+use crate::net::access_log;
+use crate::net::access_log::{LogFormat, Written};
+use crate::net::admission::Admission;
+use crate::net::deadline::Timeouts;
+use crate::net::event_loop::{Common, DRAINING, EventLoop, SERVING, STOPPING};
+use crate::net::listener::{Listener, Share};
+use crate::net::workers::Workers;
 use crate::service::Service;
-use crate::wire::{Reel, tape};
+use crate::wire::Reel;
+use crate::wire::record::tape;
 
 /// Everything the command line decides about the sockets.
 #[derive(Clone, Debug)]
@@ -123,7 +125,7 @@ impl Server {
             cut_off: AtomicU64::new(0),
         });
         let (workers, worker_threads) = Workers::start(settings.workers)?;
-        let (journal, written) = journal::start(settings.log, settings.log_to_stderr)?;
+        let (journal, written) = access_log::start(settings.log, settings.log_to_stderr)?;
         let mut shares: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
             for (own, share) in shares.iter_mut().zip(listener.share(count)?) {

@@ -10,7 +10,7 @@ use std::io;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use super::server::Stopper;
+use crate::net::server::Stopper;
 
 /// What a shell adds to a signal's number when a program dies of it: 130 for INT, 143 for TERM.
 const KILLED: i32 = 128;

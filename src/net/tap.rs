@@ -19,14 +19,15 @@ mod recording {
     use mio::net::TcpStream;
 
     use crate::http::Connection;
-    use crate::net::ended::Ended;
-    use crate::net::intake::Intake;
-    use crate::net::part::Sent;
+    use crate::net::close_reason::Ended;
+    use crate::net::connection::body::Intake;
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
+    use crate::net::send_part::Sent;
     use crate::wire::Tape;
-    use crate::wire::sieve::{self, Gap};
-    use crate::wire::tape::What;
+    use crate::wire::record::elide;
+    use crate::wire::record::elide::Gap;
+    use crate::wire::record::tape::What;
 
     /// What one loop records.
     #[derive(Debug, Default)]
@@ -76,7 +77,7 @@ mod recording {
             intake: &Intake,
         ) {
             if let Some(record) = &mut self.0 {
-                let gaps = machine.map(|machine| sieve::gaps(machine, intake.content(), octets));
+                let gaps = machine.map(|machine| elide::gaps(machine, intake.content(), octets));
                 record.received(number, socket, peer, octets, gaps.unwrap_or_default());
             }
         }
@@ -147,9 +148,9 @@ mod silent {
     use mio::net::TcpStream;
 
     use crate::http::Connection;
-    use crate::net::ended::Ended;
-    use crate::net::intake::Intake;
-    use crate::net::part::Sent;
+    use crate::net::close_reason::Ended;
+    use crate::net::connection::body::Intake;
+    use crate::net::send_part::Sent;
     use crate::wire::Tape;
 
     /// Records nothing.

@@ -147,12 +147,12 @@ impl Workers {
     }
 
     /// To be held by work that may keep its worker for as long as it likes.
-    pub(super) fn keep(&self) -> Arc<()> {
+    pub(crate) fn keep(&self) -> Arc<()> {
         self.shared.kept.clone()
     }
 
     /// Whether a worker is kept by such work, or will be.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         Arc::strong_count(&self.shared.kept) > 1
     }
 

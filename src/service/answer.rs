@@ -11,9 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::response::Response;
-use super::script::{Meter, Received, Verbatim};
 use crate::http::{Method, Prepared, Refusal, Request};
+use crate::service::response::Response;
+use crate::service::script::{Meter, Received, Verbatim};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,7 @@ pub trait Service: Send {
     /// Answers octets that are no request. `head` is what was received of it.
     fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
         let _ = visit;
-        super::page::refusal(refusal, head)
+        crate::service::error_page::refusal(refusal, head)
     }
 
     /// A response that somebody else has made to a request of this service (the guard, the loop that is

@@ -7,25 +7,21 @@
 //! Never, in this room: a disk, a socket. [`router`] chooses a handler, [`page`] speaks to people,
 //! [`guard`] stands before them all and decides who may speak at all.
 
+pub mod access;
 pub mod answer;
-pub mod auth;
-pub mod credentials;
-mod failures;
-pub mod guard;
-mod htpasswd;
-pub mod origin;
-pub mod page;
+pub mod error_page;
 pub mod response;
 pub mod router;
 pub mod script;
-#[cfg(test)]
-pub(crate) mod testing;
-pub mod unfit;
+pub(crate) mod text;
 
+pub use access::basic::{Auth, Scope};
+pub use access::credentials::Credentials;
+pub use access::guard::Guard;
 pub use answer::{Answer, Job, Lane, Outcome, Service, Sink, Visit};
-pub use auth::{Auth, Scope};
-pub use credentials::Credentials;
-pub use guard::Guard;
 pub use response::{Body, Octets, Piece, Response};
 pub use router::{Call, Router};
 pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};
+
+#[cfg(test)]
+pub(crate) mod testing;

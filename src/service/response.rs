@@ -11,8 +11,8 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use super::script::{Chunks, Held, Pause, Script, Source};
 use crate::http::{Fields, Length, Status};
+use crate::service::script::{Chunks, Held, Pause, Script, Source};
 
 /// Fields that only the connection may write: they say what it does, so they must not be guessed.
 pub const CONNECTION_FIELDS: [&str; 6] =

@@ -20,11 +20,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::answer::{Answer, Lane, Outcome, Service, Visit};
-use super::page::{self, Problem};
-use super::response::Response;
 use crate::http::target::Form;
 use crate::http::{Expectation, Method, Refusal, Request, Status};
+use crate::service::answer::{Answer, Lane, Outcome, Service, Visit};
+use crate::service::error_page;
+use crate::service::error_page::Problem;
+use crate::service::response::Response;
 
 /// Octets of content a handler is given at most, unless its route says otherwise. They are kept in
 /// memory for each request at once, and a form or a JSON document is rarely a tenth of it.
@@ -232,7 +233,7 @@ impl Router {
         if request.expectation() == Expectation::Unknown {
             let mut problem = Problem::new(Status::EXPECTATION_FAILED);
             problem.sentence = "The only expectation this server can meet is 100-continue.".into();
-            return Some(Answer::Now(page::problem(request, &problem)));
+            return Some(Answer::Now(error_page::problem(request, &problem)));
         }
         let handler = route.handler.clone();
         let (request, visit) = (request.clone().into_owned(), *visit);
@@ -295,7 +296,7 @@ pub fn impossible(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) 
         Method::Other => {
             let mut problem = Problem::new(Status::NOT_IMPLEMENTED);
             problem.sentence = "This server knows no method of that name. Names of methods are case-sensitive.".into();
-            Some(page::problem(request, &problem))
+            Some(error_page::problem(request, &problem))
         }
         Method::Trace | Method::Connect => Some(not_allowed(request, &allowed())),
         _ => None,
@@ -306,7 +307,7 @@ pub fn impossible(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) 
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     let allow = names(allowed);
     let problem = Problem::method_not_allowed(request.method_name(), &allow);
-    page::problem(request, &problem).field("Allow", allow)
+    error_page::problem(request, &problem).field("Allow", allow)
 }
 
 /// The answer to OPTIONS.

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::answer::Visit;
 use crate::http::{Connection, Event, Limits, Request};
+use crate::service::answer::Visit;
 
 /// The request these octets are.
 #[track_caller]

@@ -31,50 +31,21 @@
 //!
 //! The subtle thing: with no tape, one branch at each recv and each send is all that is left of it.
 
-pub mod annotate;
 pub mod browser;
-mod deframed;
-pub mod dictionary;
-mod draft;
-pub mod event;
-mod exchange;
-mod flow;
-mod har;
-pub mod history;
-pub mod html;
-pub mod json;
-mod layout;
-mod lexer;
-mod line;
-pub mod live;
-pub mod look;
-mod mask;
-mod paint;
-mod parts;
-pub mod practice;
-pub mod replay;
-mod requests;
-mod responses;
-mod shell;
-pub mod sieve;
+pub mod explain;
+pub mod export;
+pub mod record;
+pub mod show;
 pub mod signpost;
-pub mod span;
-pub mod tags;
-pub mod tape;
-pub mod terminal;
+
+pub use explain::builder::Keep;
+pub use explain::conversation::{Annotated, Conversation, Manner, annotate};
+pub use explain::message::{Kind, Message, Role, Span};
+pub use explain::notes::{Note, NoteId};
+pub use explain::value::{Hide, hide_in_address};
+pub use record::tape::{Reel, Tape};
+pub use show::look::{Form, Style};
+pub use show::terminal::Terminal;
+
 #[cfg(test)]
 mod testing;
-mod value;
-mod verdict;
-pub mod watch;
-mod words;
-
-pub use annotate::{Annotated, Conversation, Manner, annotate};
-pub use dictionary::{Note, NoteId};
-pub use draft::Keep;
-pub use look::{Form, Style};
-pub use practice::Practice;
-pub use span::{Kind, Message, Role, Span};
-pub use tape::{Reel, Tape};
-pub use terminal::Terminal;
-pub use value::{Hide, hide_in_address};

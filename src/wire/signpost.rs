@@ -13,7 +13,7 @@ use std::sync::Arc;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use crate::http::{Method, Refusal, Request, Status};
-use crate::service::{Answer, Response, Service, Visit, page};
+use crate::service::{Answer, Response, Service, Visit, error_page};
 
 /// The address on the server that leads to the view.
 pub const PATH: &str = "/.wire";
@@ -41,7 +41,7 @@ impl Signpost {
 /// The response, with a link if it is the page of a problem.
 fn signed(response: Response, href: &str) -> Response {
     match response.status().code() {
-        400.. => page::with_link(response, LABEL, href),
+        400.. => error_page::with_link(response, LABEL, href),
         _ => response,
     }
 }

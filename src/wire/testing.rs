@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::annotate::Manner;
-use super::history::History;
-use super::live::Live;
-use super::tape::{Record, What};
-use super::value::Hide;
 use crate::http::Limits;
+use crate::wire::explain::conversation::Manner;
+use crate::wire::explain::value::Hide;
+use crate::wire::record::connection::Live;
+use crate::wire::record::history::History;
+use crate::wire::record::tape::{Record, What};
 
 /// One call of a connection: when, whether it came in, and what.
-pub(super) type Call<'a> = (u64, bool, &'a [u8]);
+pub(crate) type Call<'a> = (u64, bool, &'a [u8]);
 
 /// A history with connection 1, accepted at 1,000 ms of the 21st of November 2026, 12:00 UTC.
-pub(super) fn history(calls: &[Call<'_>], closed: bool) -> History {
+pub(crate) fn history(calls: &[Call<'_>], closed: bool) -> History {
     const NOON: Duration = Duration::from_secs(1_795_262_400);
     let history = History::new(1 << 22);
     let peer = ([127, 0, 0, 1], 50_000).into();

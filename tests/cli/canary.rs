@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::*;
+use crate::*;
 
 /// In places where the program must know that they are secrets.
 const CANARIES: [&str; 14] = [

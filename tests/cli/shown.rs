@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::*;
+use crate::*;
 
 /// What somebody has read so far.
 struct Reader {

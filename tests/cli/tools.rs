@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::*;
+use crate::*;
 
 /// What both sides of one connection said.
 #[derive(Default)]

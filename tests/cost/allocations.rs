@@ -9,10 +9,12 @@ use std::alloc::System;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use barewire::files::{self, Site};
+use barewire::files;
+use barewire::files::Site;
 use barewire::net::{Listener, Server, Settings, Stopper, Timeouts};
-use barewire::service::origin::Hosts;
-use barewire::service::{Guard, Router, guard};
+use barewire::service::access::guard;
+use barewire::service::access::origin::Hosts;
+use barewire::service::{Guard, Router};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::client::{Client, request};

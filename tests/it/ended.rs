@@ -12,7 +12,7 @@ use std::time::Duration;
 use barewire::http::{Request, Status};
 use barewire::net::{Ended, Settings, Timeouts};
 use barewire::service::{Answer, Body, End, Held, Octets, Pause, Place, Response, Source, Verbatim};
-use barewire::wire::event::Event;
+use barewire::wire::record::event::Event;
 
 use crate::client::{Client, raw, request};
 use crate::library::Library;

@@ -16,10 +16,12 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use barewire::http::{Request, Status};
+use barewire::net;
+use barewire::net::Listener;
 use barewire::net::workers::QUEUE;
-use barewire::net::{self, Listener};
-use barewire::service::origin::Hosts;
-use barewire::service::{Answer, Guard, Lane, Outcome, Response as Made, Service, Visit, guard};
+use barewire::service::access::guard;
+use barewire::service::access::origin::Hosts;
+use barewire::service::{Answer, Guard, Lane, Outcome, Response as Made, Service, Visit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;

@@ -14,9 +14,9 @@ use barewire::http::{Limits, Request};
 use barewire::net::server::Stopper;
 use barewire::net::{Listener, Report, Server, Settings};
 use barewire::service::{Answer, Service, Visit};
-use barewire::wire::event::Told;
-use barewire::wire::live::Live;
-use barewire::wire::tape::What;
+use barewire::wire::record::connection::Live;
+use barewire::wire::record::event::Told;
+use barewire::wire::record::tape::What;
 use barewire::wire::{Form, Hide, Manner, Reel, Style, Terminal};
 
 use crate::client::{Client, PATIENCE};

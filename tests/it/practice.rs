@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use barewire::files::{Settings as Files, Site};
 use barewire::net::Settings;
-use barewire::service::guard::{self, Guard};
-use barewire::wire::Practice;
+use barewire::service::access::guard;
+use barewire::service::access::guard::Guard;
+use barewire::practice::Practice;
 
 use crate::client::{Client, Ending, request};
 use crate::library::Library;

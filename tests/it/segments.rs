@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use barewire::http::Status;
 use barewire::net::Settings;
 use barewire::service::{Answer, Response};
-use barewire::wire::event::Event;
+use barewire::wire::record::event::Event;
 
 use crate::client::{PATIENCE, request};
 use crate::library::Library;

@@ -8,7 +8,7 @@
 
 use barewire::http::Status;
 use barewire::service::{Answer, Response, Sink};
-use barewire::wire::event::{Event, Spoken};
+use barewire::wire::record::event::{Event, Spoken};
 use barewire::wire::{Kind, Role};
 
 use crate::client::request;

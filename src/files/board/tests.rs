@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-use super::*;
+use crate::files::board::*;
 use crate::files::testing::{Folder, Got, age, arrival, fetch, fetch_at, get, later, with};
 use crate::files::{Settings, Site};
 use crate::service::Service;

@@ -12,7 +12,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Entry, Kind};
+use crate::files::listing::{Entry, Kind};
 
 /// What the list is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -36,7 +36,7 @@ struct Known {
 
 /// What is known about a page before it is made.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Somebody is being sent the same.
     Page(Octets),
     /// It may be made.
@@ -53,7 +53,7 @@ impl Default for Pages {
 
 impl Pages {
     /// Looks for the page with this tag at this path, and for room for it.
-    pub(super) fn find(&self, tag: EntityTag, path: &[u8]) -> Found {
+    pub(crate) fn find(&self, tag: EntityTag, path: &[u8]) -> Found {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut same, mut octets) = (None, 0);
         known.retain(|one| {
@@ -73,7 +73,7 @@ impl Pages {
 
     /// Remembers a page for as long as somebody is being sent it. Who makes the same one at the same
     /// time gets the copy that was first.
-    pub(super) fn keep(&self, tag: EntityTag, path: &[u8], page: Vec<u8>) -> Octets {
+    pub(crate) fn keep(&self, tag: EntityTag, path: &[u8], page: Vec<u8>) -> Octets {
         if page.len() <= SMALL {
             return Octets::Shared(Arc::new(page));
         }

@@ -1,6 +1,6 @@
 //! Listings as clients get them: forms, orders, conditions, hostile names.
 
-use super::*;
+use crate::files::listing::*;
 use crate::http::{Connection, Event, Limits, Step};
 use crate::service::Body;
 

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, FileType};
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use super::{Kind, Meta, Moment, Root};
+use crate::files::root::{Kind, Meta, Moment, Root};
 
 /// How names of half-made uploads begin: never listed and never served.
 pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
@@ -31,7 +31,7 @@ pub struct Directory {
     /// Its path from the root, ending in a slash: links in it are resolved from the root, since
     /// beneath the folder alone `../x` could lead nowhere.
     path: Vec<u8>,
-    pub(super) descriptor: OwnedFd,
+    pub(crate) descriptor: OwnedFd,
     meta: Meta,
 }
 
@@ -58,7 +58,7 @@ pub struct Entries {
 }
 
 impl Directory {
-    pub(super) fn new(root: Root, path: &[u8], descriptor: OwnedFd, meta: Meta) -> Directory {
+    pub(crate) fn new(root: Root, path: &[u8], descriptor: OwnedFd, meta: Meta) -> Directory {
         let mut path = path.to_vec();
         if !path.ends_with(b"/") {
             path.push(b'/');

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::*;
+use crate::files::root::*;
 use crate::files::testing::Folder;
 
 /// Both doors onto the same folder: the kernel's (where there is one) and the portable one.
@@ -136,7 +136,7 @@ fn no_fifo_socket_or_device_is_opened_or_listed() {
         for root in doors(folder.path(), symlinks) {
             for path in ["/fifo", "/fifo-link", "/socket", "/zero", "/null"] {
                 let error = root.open(path.as_bytes(), true).map(|_| ()).unwrap_err();
-                assert_eq!(crate::files::gate::status_of(&error).code(), 404, "{path} {symlinks:?}: {error}");
+                assert_eq!(crate::files::disk_error::status_of(&error).code(), 404, "{path} {symlinks:?}: {error}");
             }
             assert_eq!(names(&root, b"/"), ["a.txt"], "{symlinks:?}");
         }

@@ -24,7 +24,7 @@ use std::os::fd::OwnedFd;
 #[cfg(target_os = "linux")]
 use rustix::fs::{self, inotify};
 
-use super::Directory;
+use crate::files::root::Directory;
 
 /// One watched folder. The kernel gives no number twice before it has run through all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,8 +117,8 @@ mod tests {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 
-    use super::super::{Opened, Root, Symlinks};
     use super::*;
+    use crate::files::root::{Opened, Root, Symlinks};
     use crate::files::testing::{Folder, age};
 
     fn open(root: &Root, path: &[u8]) -> Directory {

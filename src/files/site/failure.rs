@@ -9,26 +9,26 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Shared;
-use crate::files::cors::varying;
 use crate::files::resource::{Miss, encode};
-use crate::files::{gate, media_type, retrieve};
+use crate::files::site::Shared;
+use crate::files::{disk_error, media_type, retrieve};
 use crate::http::{Request, Status, field};
-use crate::service::page;
+use crate::service::access::cors::varying;
+use crate::service::error_page;
 use crate::service::{Body, Response, Visit};
 
 impl Shared {
     /// The line of a 404, whole, for whoever wants lines: robots, mostly, and nothing is asked for more often.
     /// `None` where the answer depends on more than the path. One look at the root holds for all who had asked
     /// when it was made ([`Visit::arrival`]).
-    pub(super) fn missing_line(
+    pub(crate) fn missing_line(
         &self,
         request: &Request<'_>,
         visit: &Visit,
         stood: Option<&mut u64>,
     ) -> Option<Response> {
         let line = self.missing.as_ref()?;
-        if page::Form::of(request) != page::Form::Text || accepts_html(request) {
+        if error_page::Form::of(request) != error_page::Form::Text || accepts_html(request) {
             return None;
         }
         if stood.as_ref().is_none_or(|stood| **stood != visit.arrival) {
@@ -43,11 +43,11 @@ impl Shared {
     }
 
     /// An error of the disk for the client: the site's own page if it has one, else ours.
-    pub(super) fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
-        let (mut problem, note) = gate::explain(error);
+    pub(crate) fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
+        let (mut problem, note) = disk_error::explain(error);
         // The fence around the process forbids what it cannot find a way to.
         if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.place.root.is_gone() {
-            return Ok(gate::gone(request));
+            return Ok(disk_error::gone(request));
         }
         let mut response = None;
         if accepts_html(request) {
@@ -59,23 +59,24 @@ impl Shared {
                 None if accepts_html(request) => {
                     let href = self.place.nearest_folder(request.path(), may_block)?;
                     let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
-                    let label = if href == "/" { "Home".into() } else { format!("Go to {}", page::shown(&folder)) };
+                    let label =
+                        if href == "/" { "Home".into() } else { format!("Go to {}", error_page::shown(&folder)) };
                     (label, href)
                 }
                 None => ("Home".into(), "/".into()),
             };
-            problem.sentence = page::missing(request.path());
+            problem.sentence = error_page::missing(request.path());
             let away = href != "/" && self.place.single.is_none();
             problem.links.push((label, href));
             if away {
                 problem.links.push(("Home".into(), "/".into()));
             }
         }
-        let mut response = response.unwrap_or_else(|| page::problem(request, &problem));
+        let mut response = response.unwrap_or_else(|| error_page::problem(request, &problem));
         if self.spa.is_some() {
             response = varying(response, "Accept");
         }
-        Ok(gate::finish(response, note))
+        Ok(disk_error::finish(response, note))
     }
 
     /// `404.html` and its kin, as the site's author wrote them.
@@ -103,7 +104,7 @@ impl Shared {
 }
 
 /// Whether the client asks for pages: `Accept` names text/html.
-pub(super) fn accepts_html(request: &Request<'_>) -> bool {
+pub(crate) fn accepts_html(request: &Request<'_>) -> bool {
     let mut accepted = request.fields("accept").flat_map(field::weighted);
     accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }

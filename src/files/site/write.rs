@@ -8,16 +8,17 @@
 
 use std::sync::Arc;
 
-use super::Shared;
-use crate::files::writing::Call;
-use crate::files::{form, remove, upload};
+use crate::files::site::Shared;
+use crate::files::write::checks::Call;
+use crate::files::write::{delete, post, put};
 use crate::http::{Framing, Method, Request};
-use crate::service::page::{self, Problem};
+use crate::service::error_page;
+use crate::service::error_page::Problem;
 use crate::service::{Answer, Lane, Outcome, Response, Sink, Visit};
 
 impl Shared {
     /// The answer to a write that some right allows somewhere. `None`: the request is none.
-    pub(super) fn write(self: &Arc<Shared>, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    pub(crate) fn write(self: &Arc<Shared>, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
         let rights = self.writer.rights;
         let has_right = match request.method() {
             Method::Put => rights.fill(),
@@ -31,7 +32,7 @@ impl Shared {
         let (shared, writer) = (Arc::clone(self), Arc::clone(&self.writer));
         let call = Arc::new(Call { writer, request: request.clone().into_owned(), visit: *visit });
         if request.method() == Method::Delete {
-            let job = move || Outcome::Response(shared.dress(Some(&call.request), remove::remove(&call)));
+            let job = move || Outcome::Response(shared.dress(Some(&call.request), delete::remove(&call)));
             return Some(Answer::Blocking(Lane::Long, Box::new(job)));
         }
         let is_hopeless = match request.framing() {
@@ -40,7 +41,7 @@ impl Shared {
             Framing::Chunked => false,
         };
         let open = move || {
-            let begin = if call.request.method() == Method::Put { upload::begin } else { form::begin };
+            let begin = if call.request.method() == Method::Put { put::begin } else { post::begin };
             match begin(&call) {
                 Ok(sink) => Ok(Box::new(Dressed { shared, call, sink }) as Box<dyn Sink>),
                 Err(response) => Err(shared.dress(Some(&call.request), response)),
@@ -48,7 +49,7 @@ impl Shared {
         };
         Some(match is_hopeless {
             true => {
-                let problem = page::problem(request, &Problem::too_large(self.writer.max_body));
+                let problem = error_page::problem(request, &Problem::too_large(self.writer.max_body));
                 let job = move || Outcome::Response(open().err().unwrap_or(problem));
                 Answer::Blocking(Lane::Short, Box::new(job))
             }

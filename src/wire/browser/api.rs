@@ -10,19 +10,20 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::dictionary::NoteId;
-use super::super::event::{Event, Spoken};
-use super::super::exchange::{Exchange, Name};
-use super::super::history::Reader;
-use super::super::json::push_value;
-use super::super::span::{Excerpt, Kind, Role};
-use super::super::words::capital;
-use super::super::{har, replay, shell};
-use super::stream::{self, Seat, Stream};
-use super::{Shared, why};
-use crate::http::octet::decimal;
+use crate::http::grammar::decimal;
 use crate::http::{Method, Status};
 use crate::service::{Body, Call, Response, Router};
+use crate::wire::browser::stream;
+use crate::wire::browser::stream::{Seat, Stream};
+use crate::wire::browser::{Shared, why};
+use crate::wire::explain::message::{Excerpt, Kind, Role};
+use crate::wire::explain::notes::NoteId;
+use crate::wire::export::{command, har, replay};
+use crate::wire::record::event::{Event, Spoken};
+use crate::wire::record::exchange::{Exchange, Name};
+use crate::wire::record::history::Reader;
+use crate::wire::show::json::push_value;
+use crate::wire::show::sentences::capital;
 
 /// A body that says whether to pause.
 const SMALL: u64 = 1024;
@@ -32,7 +33,7 @@ const NAMES: usize = 4096;
 type Handler = fn(&Shared, &Call) -> Result<Response, Response>;
 
 /// Adds the rows.
-pub(super) fn routes(router: Router, shared: &Arc<Shared>) -> Router {
+pub(crate) fn routes(router: Router, shared: &Arc<Shared>) -> Router {
     let rows: [(Method, &str, Handler); 13] = [
         (Method::Get, "/api/events", events),
         (Method::Get, "/api/notes", notes),
@@ -41,8 +42,8 @@ pub(super) fn routes(router: Router, shared: &Arc<Shared>) -> Router {
         (Method::Get, "/api/conn/{n}/out", |shared, call| side(shared, call, Role::Response)),
         (Method::Get, "/api/ex/{name}/request", |shared, call| raw(shared, call, Role::Request)),
         (Method::Get, "/api/ex/{name}/response", |shared, call| raw(shared, call, Role::Response)),
-        (Method::Get, "/api/ex/{name}/curl", |shared, call| command(shared, call, shell::curl)),
-        (Method::Get, "/api/ex/{name}/send", |shared, call| command(shared, call, shell::send)),
+        (Method::Get, "/api/ex/{name}/curl", |shared, call| command(shared, call, command::curl)),
+        (Method::Get, "/api/ex/{name}/send", |shared, call| command(shared, call, command::send)),
         (Method::Get, "/api/har", archive),
         (Method::Post, "/api/replay/{name}", again),
         (Method::Post, "/api/pause", pause),
@@ -113,7 +114,7 @@ fn events(shared: &Shared, call: &Call) -> Result<Response, Response> {
 /// Who can look, and what cannot be seen.
 const SAFE: &str = "Only this computer can open this page · secrets are hidden";
 /// What to do without a key: words, and what to type.
-pub(super) const KEYLESS: [[&str; 2]; 1] = [[
+pub(crate) const KEYLESS: [[&str; 2]; 1] = [[
     "barewire prints the address of the wire view, with a key behind the #, each time it starts. A new start has a new \
      key. Open the address behind “Wire view” in what this prints:",
     "barewire --study",

@@ -15,7 +15,7 @@ const SCRIPTS: [(&str, &str); 3] = [
 ];
 
 /// Adds them.
-pub(super) fn routes(router: Router) -> Router {
+pub(crate) fn routes(router: Router) -> Router {
     let asset = |media_type, text: &'static str| move |_: &_| Response::content(Status::OK, media_type, text);
     let router = router
         .get("/", asset("text/html; charset=utf-8", PAGE))

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::super::history::{Heard, History, Item, Kept, Notice, Reader};
-use super::super::json::{push_value, value};
 use crate::service::Source;
+use crate::wire::record::history::{Heard, History, Item, Kept, Notice, Reader};
+use crate::wire::show::json::{push_value, value};
 
 /// Streams at once: each holds a worker. A person has one window open, perhaps a second one.
-pub(super) const STREAMS: usize = 8;
+pub(crate) const STREAMS: usize = 8;
 /// Silence after which a line is sent all the same.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a worker waits without looking up.
@@ -44,11 +44,11 @@ impl Streams {
 }
 
 /// A place among the streams; it is free again when this is dropped.
-pub(super) struct Seat(Arc<Streams>);
+pub(crate) struct Seat(Arc<Streams>);
 
 impl Seat {
     /// A place, if there is one.
-    pub(super) fn take(streams: &Arc<Streams>) -> Option<Seat> {
+    pub(crate) fn take(streams: &Arc<Streams>) -> Option<Seat> {
         let mut count = streams.lock();
         if *count >= STREAMS {
             return None;
@@ -66,7 +66,7 @@ impl Drop for Seat {
 }
 
 /// The stream of one reader.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     history: Arc<History>,
     reader: Reader,
     hello: Option<Value>,
@@ -78,7 +78,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// A stream that begins with `hello`.
-    pub(super) fn new(history: Arc<History>, reader: Reader, hello: Value, seat: Seat) -> Stream {
+    pub(crate) fn new(history: Arc<History>, reader: Reader, hello: Value, seat: Seat) -> Stream {
         Stream { history, reader, hello: Some(hello), waiting: VecDeque::new(), spoke: Instant::now(), _seat: seat }
     }
 }
@@ -128,7 +128,7 @@ fn item_value(number: u64, item: &Item) -> Value {
 }
 
 /// An event with its number.
-pub(super) fn event(number: u64, kept: &Kept) -> Value {
+pub(crate) fn event(number: u64, kept: &Kept) -> Value {
     let mut value = value(&kept.told);
     if let Some(object) = value.as_object_mut() {
         object.insert("seq".into(), number.into());

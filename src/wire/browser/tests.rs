@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::annotate::Manner;
-use super::super::live::Live;
-use super::super::tape::{Record, What};
-use super::super::value::Hide;
-use super::*;
 use crate::http::{Connection, Event, Limits};
 use crate::service::{Body, Outcome};
+use crate::wire::browser::*;
+use crate::wire::explain::conversation::Manner;
+use crate::wire::explain::value::Hide;
+use crate::wire::record::connection::Live;
+use crate::wire::record::tape::{Record, What};
 
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 

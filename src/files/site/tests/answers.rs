@@ -1,6 +1,6 @@
 //! What every answer says, whatever was asked for: methods, fields, caches, origins, errors.
 
-use super::*;
+use crate::files::site::tests::*;
 
 #[test]
 fn methods_are_answered_by_what_is_there() {

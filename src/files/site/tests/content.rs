@@ -1,6 +1,6 @@
 //! What a file's content looks like on the way: whole, in ranges, in a prepared coding.
 
-use super::*;
+use crate::files::site::tests::*;
 
 #[test]
 fn a_file_comes_with_everything_a_cache_and_a_player_need() {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::*;
+use crate::files::site::tests::*;
 
 #[test]
 fn a_path_is_a_file_an_index_a_listing_or_a_redirect() {

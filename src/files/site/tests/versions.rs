@@ -1,6 +1,6 @@
 //! Which version of a file an answer speaks of.
 
-use super::*;
+use crate::files::site::tests::*;
 
 #[test]
 fn a_known_version_is_304_with_what_caches_need() {

@@ -1,0 +1,313 @@
+//! Tries to catch the shelf lying.
+
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
+
+use crate::files::cache::*;
+use crate::files::testing::{Folder, age, arrival, fetch, fetch_at, get, later, with};
+use crate::files::{Settings, Site, Symlinks};
+
+fn site(folder: &Folder) -> Site {
+    Site::open(folder.path(), Settings::default()).unwrap()
+}
+
+#[test]
+fn what_lies_ready_is_what_the_slow_way_says() {
+    let folder = Folder::new();
+    for name in ["a.html", "index.html", "sub/index.html", "b.bin", "c%20d.txt"] {
+        folder.write(name, name.repeat(7));
+    }
+    let (mut shelved, now) = (site(&folder), later());
+    let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let tag = |octets: &str| octets.lines().find_map(|l| l.strip_prefix("ETag: ").map(str::to_string)).unwrap();
+    for path in ["/a.html", "/", "/sub/", "/b.bin", "/c%2520d.txt"] {
+        let slow = fetch_at(&mut bare, &get(path), now);
+        let known = tag(&slow.octets);
+        for field in
+            ["X: y", "Accept-Encoding: gzip, br", "If-None-Match: \"other\"", &format!("If-None-Match: {known}")]
+        {
+            let heads = [with(path, field), with(path, field).replace("GET", "HEAD")];
+            for head in heads {
+                let slow = fetch_at(&mut bare, &head, now);
+                // The first time teaches a body, the second a 304; then both lie ready.
+                let _ = (fetch_at(&mut shelved, &get(path), now), fetch_at(&mut shelved, &head, now));
+                let ready = fetch_at(&mut shelved, &head, now);
+                assert!(!slow.ready && ready.ready, "{head}");
+                assert_eq!(ready.octets, slow.octets, "{head}");
+            }
+        }
+    }
+}
+
+/// Whether the shelf has an answer to this.
+fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
+    let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let visit = crate::service::Visit { peer: local, local, now, arrival: arrival() };
+    site.shelf.as_mut().unwrap().answer(&request, &root, &visit).is_some()
+}
+
+/// The lines of a head in some order, and what follows it.
+fn sorted(octets: &str) -> (Vec<&str>, &str) {
+    let (head, content) = octets.split_once("\r\n\r\n").unwrap();
+    let mut lines: Vec<_> = head.lines().collect();
+    lines.sort_unstable();
+    (lines, content)
+}
+
+#[test]
+fn a_part_of_a_file_that_stands_open_is_what_the_slow_way_says() {
+    let folder = Folder::new();
+    let long: String = (0..4000).map(|n| format!("{n:07}\n")).collect();
+    folder.write("long.txt", &long);
+    folder.write("small.txt", "small");
+    let now = later();
+    let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let tag = fetch_at(&mut bare, &get("/long.txt"), now).octets;
+    let tag = tag.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    for (field, ready) in [
+        ("Range: bytes=0-0", true),
+        ("Range: bytes=100-", true),
+        ("Range: bytes=-9", true),
+        ("Range: bytes=31999-99999", true),
+        ("Range: lines=1-2", false),
+        ("Range: bytes=0-1,9-9", false),
+        ("Range: bytes=32000-", false),
+        ("Range: bytes=0-1\r\nRange: bytes=2-3", true),
+        ("Range: bytes=5-6\r\nIf-Range: \"other\"", true),
+        (&format!("Range: bytes=5-6\r\nIf-Range: {tag}"), true),
+        (&format!("Range: bytes=5-6\r\nIf-None-Match: {tag}"), true),
+        (&format!("Range: bytes=5-6\r\nIf-None-Match: {tag}, \"x\""), true),
+        ("Range: bytes=5-6\r\nIf-None-Match: \"x\"", true),
+        ("Range: bytes=5-6\r\nIf-Match: \"x\"", false),
+    ] {
+        for head in [with("/long.txt", field), with("/long.txt", field).replace("GET", "HEAD")] {
+            // It is learnt from a part, if nobody has asked for the whole.
+            let mut site = site(&folder);
+            let _ = fetch_at(&mut site, &with("/long.txt", "Range: bytes=7-8"), now);
+            let _ = fetch_at(&mut site, &head, now);
+            // HEAD knows no parts.
+            assert_eq!(
+                knows(&mut site, &head, now),
+                ready || head.starts_with("HEAD") && !field.contains("Match"),
+                "{head}"
+            );
+            let (got, slow) = (fetch_at(&mut site, &head, now), fetch_at(&mut bare, &head, now));
+            match slow.octets.contains("boundary=") {
+                true => assert_eq!(got.octets.len(), slow.octets.len(), "{head}"),
+                false => assert!(sorted(&got.octets) == sorted(&slow.octets), "{head}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_part_is_never_of_the_version_before_ten_thousand_times() {
+    let folder = Folder::new();
+    let path = folder.write("film.bin", vec![b'0'; 20_000]);
+    let mut site = site(&folder);
+    let head = with("/film.bin", "Range: bytes=10000-10004");
+    let mut hits = 0;
+    for round in 0..10_000u32 {
+        let text = format!("{round:05}");
+        match round % 3 {
+            // In place: only times tell.
+            0 => std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .write_at(text.as_bytes(), 10_000)
+                .map(drop)
+                .unwrap(),
+            1 => {
+                let fresh = folder.write("film.tmp", text.repeat(4_000));
+                std::fs::rename(fresh, &path).unwrap();
+            }
+            _ => drop(folder.write("film.bin", text.repeat(4_000))),
+        }
+        if round % 50 == 0 {
+            age(&path, 3600);
+            let _ = fetch_at(&mut site, &head, later());
+            hits += u32::from(knows(&mut site, &head, later()));
+        }
+        let got = fetch(&mut site, &head);
+        assert!(got.octets.ends_with(&format!("\r\n\r\n{text}")), "round {round}");
+    }
+    assert!(hits > 100, "the shelf was never used: {hits}");
+}
+
+#[test]
+fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
+    let folder = Folder::new();
+    let path = folder.write("page.html", "0");
+    let mut site = site(&folder);
+    let mut hits = 0;
+    for round in 0..10_000u32 {
+        let text = format!("{round:05}");
+        match round % 4 {
+            // In place, with the same length: only times tell.
+            0 | 1 => std::fs::write(&path, &text).unwrap(),
+            // Beside it, then renamed over it, as editors do.
+            2 => {
+                let fresh = folder.write("page.tmp", &text);
+                std::fs::rename(fresh, &path).unwrap();
+            }
+            _ => {
+                std::fs::remove_file(&path).unwrap();
+                assert!(fetch(&mut site, &get("/page.html")).octets.starts_with("HTTP/1.1 404"), "round {round}");
+                std::fs::write(&path, &text).unwrap();
+            }
+        }
+        if round % 50 == 0 {
+            // An old file is kept: then the next edit has something to be hidden by.
+            age(&path, 3600);
+            let aged = later();
+            let _ = fetch_at(&mut site, &get("/page.html"), aged);
+            hits += u32::from(fetch_at(&mut site, &get("/page.html"), aged).ready);
+        }
+        let got = fetch(&mut site, &get("/page.html"));
+        assert!(got.octets.ends_with(&format!("\r\n\r\n{text}")), "round {round}: {}", got.octets);
+    }
+    assert!(hits > 100, "the shelf was never used: {hits}");
+}
+
+#[test]
+fn a_prepared_coding_that_appears_is_seen_at_once() {
+    let folder = Folder::new();
+    let path = folder.write("page.html", "plain");
+    age(&path, 3600);
+    let (mut site, now) = (site(&folder), later());
+    let head = with("/page.html", "Accept-Encoding: br");
+    // The first time a worker finds out that there is none, the second time it is known, then kept.
+    let _ = (fetch_at(&mut site, &head, now), fetch_at(&mut site, &head, now));
+    assert!(fetch_at(&mut site, &head, now).ready);
+    folder.write("page.html.br", "compressed");
+    let got = fetch_at(&mut site, &head, now);
+    assert!(got.octets.contains("Content-Encoding: br\r\n") && got.octets.ends_with("compressed"), "{}", got.octets);
+    // Who takes no codings still gets the original, and from the shelf.
+    let _ = fetch_at(&mut site, &get("/page.html"), now);
+    assert!(fetch_at(&mut site, &get("/page.html"), now).octets.ends_with("\r\n\r\nplain"));
+    std::fs::remove_file(folder.join("page.html.br")).unwrap();
+    assert!(fetch_at(&mut site, &head, now).octets.ends_with("\r\n\r\nplain"));
+}
+
+#[test]
+fn a_prepared_coding_behind_a_link_is_not_overlooked() {
+    let folder = Folder::new();
+    folder.write("page.html", "plain");
+    folder.write("elsewhere/page.gz", "packed");
+    folder.symlink("elsewhere/page.gz", "page.html.gz");
+    let (mut site, now) = (site(&folder), later());
+    for _ in 0..3 {
+        assert!(fetch_at(&mut site, &get("/page.html"), now).octets.ends_with("plain"));
+        let got = fetch_at(&mut site, &with("/page.html", "Accept-Encoding: gzip"), now);
+        assert!(got.octets.ends_with("packed"), "{}", got.octets);
+    }
+}
+
+#[test]
+fn a_folder_that_moves_out_and_leaves_a_link_is_not_served_from_memory() {
+    let (folder, outside) = (Folder::new(), Folder::new());
+    folder.write("docs/page.html", "mine");
+    let (mut site, now) = (site(&folder), later());
+    let _ = fetch_at(&mut site, &get("/docs/page.html"), now);
+    assert!(fetch_at(&mut site, &get("/docs/page.html"), now).ready);
+    std::fs::rename(folder.join("docs"), outside.join("docs")).unwrap();
+    folder.symlink(outside.join("docs"), "docs");
+    let got = fetch_at(&mut site, &get("/docs/page.html"), now + Duration::from_secs(1));
+    assert!(got.octets.starts_with("HTTP/1.1 404"), "{}", got.octets);
+}
+
+#[test]
+fn young_files_links_and_special_wishes_go_the_slow_way() {
+    let folder = Folder::new();
+    folder.write("young.html", "young");
+    age(&folder.write("old.html", "old"), 3600);
+    folder.symlink("old.html", "link.html");
+    std::fs::create_dir(folder.join("real")).unwrap();
+    age(&folder.write("real/x.html", "x"), 3600);
+    folder.symlink("real", "linked");
+    let mut site = Site::open(folder.path(), Settings { symlinks: Symlinks::Inside, ..Settings::default() }).unwrap();
+    let ready = |site: &mut Site, head: &str, now| {
+        let _ = fetch_at(site, head, now);
+        fetch_at(site, head, now).ready
+    };
+    assert!(!ready(&mut site, &get("/young.html"), SystemTime::now()));
+    assert!(ready(&mut site, &get("/old.html"), later()));
+    assert!(!ready(&mut site, &get("/link.html"), later()));
+    assert!(!ready(&mut site, &get("/linked/x.html"), later()));
+    for field in ["Range: bytes=0-1", "If-Match: *", "Expect: tea", "If-Unmodified-Since: x"] {
+        assert!(!ready(&mut site, &with("/old.html", field), later()), "{field}");
+    }
+    assert!(!ready(&mut site, &get("/old.html").replace("GET", "POST"), later()));
+}
+
+#[test]
+fn rights_that_are_taken_away_are_seen_at_once() {
+    let folder = Folder::new();
+    let path = folder.write("secret.html", "secret");
+    age(&path, 3600);
+    let (mut site, now) = (site(&folder), later());
+    let _ = fetch_at(&mut site, &get("/secret.html"), now);
+    assert!(fetch_at(&mut site, &get("/secret.html"), now).ready);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // The door is asked again; whether it opens depends on who runs the test.
+    assert!(!fetch_at(&mut site, &get("/secret.html"), SystemTime::now()).ready);
+}
+
+#[test]
+fn what_is_kept_is_bounded_and_the_unused_goes_first() {
+    let folder = Folder::new();
+    for n in 0..40 {
+        age(&folder.write(format!("{n}.html"), "x".repeat(1000)), 3600);
+    }
+    let now = later();
+    let one = 4 * 1024;
+    let mut site = Site::open(folder.path(), Settings { shelf: 10 * one, ..Settings::default() }).unwrap();
+    for n in 0..40 {
+        let _ = fetch_at(&mut site, &get(&format!("/{n}.html")), now);
+        assert!(n == 0 || fetch_at(&mut site, &get("/0.html"), now).ready, "in use, and gone after {n}");
+    }
+    let shelf = site.shelf.as_ref().unwrap();
+    assert!(shelf.weight <= 10 * one && shelf.slots.len() < 40 && shelf.slots.len() > 5);
+    assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
+    assert_eq!(shelf.index.len(), shelf.slots.len());
+}
+
+#[test]
+fn what_lies_there_does_not_expire() {
+    let folder = Folder::new();
+    folder.write("small.html", "small");
+    folder.write("large.bin", vec![b'x'; 20_000]);
+    let (mut site, mut now) = (site(&folder), later());
+    for _ in 0..2 {
+        for path in ["/small.html", "/large.bin"] {
+            let _ = fetch_at(&mut site, &get(path), now);
+            for days in [0, 1, 400] {
+                now += Duration::from_secs(days * 86_400);
+                assert!(fetch_at(&mut site, &get(path), now).ready, "{path} after {days} days");
+            }
+        }
+        // A clock that is set back is no reason either.
+        now = later();
+        assert!(fetch_at(&mut site, &get("/small.html"), now).ready);
+    }
+}
+
+#[test]
+fn one_look_holds_for_what_came_with_it_and_for_nothing_later() {
+    let folder = Folder::new();
+    let path = folder.write("a.txt", "old");
+    let (mut site, now) = (site(&folder), later());
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
+    let request = crate::files::testing::request(get("/a.txt").as_bytes());
+    let mut ask = |arrival| {
+        let visit = Visit { peer: local, local, now, arrival };
+        matches!(crate::service::Service::answer(&mut site, &request, &visit), Answer::Ready(_))
+    };
+    assert!(!ask(1), "the slow way");
+    assert!(ask(2));
+    std::fs::remove_file(path).unwrap();
+    assert!(ask(2), "it came together with one that was answered when the file was there");
+    assert!(!ask(3));
+}

@@ -1,0 +1,125 @@
+//! The gate: what the disk says, turned into what the client is told.
+//!
+//! Never: the words of the kernel in a page. They name paths and mounts; they go to the log, with a
+//! short id that the page shows too.
+//!
+//! The subtle thing: running out of descriptors is 503 and never 404. A server that calls an existing
+//! file missing because it is busy gets the file removed from caches, indexes and mirrors.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::http::{Request, Status};
+use crate::service::Response;
+use crate::service::error_page;
+use crate::service::error_page::Problem;
+
+/// The status of an error of the disk while reading.
+pub fn status_of(error: &io::Error) -> Status {
+    let Some(errno) = Errno::from_io_error(error) else {
+        return if error.kind() == io::ErrorKind::NotFound { Status::NOT_FOUND } else { Status::INTERNAL_SERVER_ERROR };
+    };
+    match errno {
+        // EXDEV is a way out of the root, ENXIO a socket, ENODEV a device without driver; EINVAL and
+        // EILSEQ are names this file system cannot have.
+        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::XDEV => Status::NOT_FOUND,
+        Errno::NXIO | Errno::NODEV | Errno::INVAL | Errno::ILSEQ => Status::NOT_FOUND,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => Status::FORBIDDEN,
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => Status::SERVICE_UNAVAILABLE,
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Status::INSUFFICIENT_STORAGE,
+        Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY => Status::CONFLICT,
+        _ => Status::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The words for the status of an error, and the line for the log if somebody must look after it.
+pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
+    let status = status_of(error);
+    let mut problem = Problem::new(status);
+    match status {
+        Status::NOT_FOUND => problem.sentence = "There is nothing at this address.".into(),
+        Status::FORBIDDEN => {
+            problem.sentence = "This server may not read what lies at this address.".into();
+            problem.advice = Some("Its permissions on the server's disk decide that.".into());
+        }
+        Status::SERVICE_UNAVAILABLE => {
+            problem.sentence = "The server is too busy to open this.".into();
+            problem.advice = Some("Try again in a moment.".into());
+            return (problem, Some(error.to_string()));
+        }
+        Status::INTERNAL_SERVER_ERROR => {
+            let (problem, note) = error_page::fault(&error.to_string());
+            return (problem, Some(note));
+        }
+        _ => {}
+    }
+    (problem, None)
+}
+
+/// The page of an error of the disk.
+pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
+    let (problem, note) = explain(error);
+    finish(error_page::problem(request, &problem), note)
+}
+
+/// The page when the served folder itself is gone. 503, although nothing is found: 404 would tell caches
+/// and indexes to forget files that may only be on their way back.
+pub(crate) fn gone(request: &Request<'_>) -> Response {
+    let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
+        .with_sentence("The folder that this server serves is gone.")
+        .with_advice("When it is back, whoever runs the server must start it again.");
+    error_page::problem(request, &problem).with_note("the served folder was removed")
+}
+
+/// What an error's page carries besides its words.
+pub(crate) fn finish(response: Response, note: Option<String>) -> Response {
+    match note {
+        Some(note) => response.with_note(note),
+        None => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_server_never_says_not_found() {
+        for (errno, code) in [
+            (Errno::NOENT, 404),
+            (Errno::NOTDIR, 404),
+            (Errno::NAMETOOLONG, 404),
+            (Errno::LOOP, 404),
+            (Errno::XDEV, 404),
+            (Errno::NXIO, 404),
+            (Errno::ACCESS, 403),
+            (Errno::PERM, 403),
+            (Errno::ROFS, 403),
+            (Errno::MFILE, 503),
+            (Errno::NFILE, 503),
+            (Errno::NOMEM, 503),
+            (Errno::AGAIN, 503),
+            (Errno::NOSPC, 507),
+            (Errno::DQUOT, 507),
+            (Errno::FBIG, 507),
+            (Errno::EXIST, 409),
+            (Errno::ISDIR, 409),
+            (Errno::NOTEMPTY, 409),
+            (Errno::IO, 500),
+        ] {
+            assert_eq!(status_of(&errno.into()).code(), code, "{errno:?}");
+        }
+        assert_eq!(status_of(&io::ErrorKind::InvalidData.into()).code(), 500);
+    }
+
+    #[test]
+    fn a_500_shows_the_id_of_the_log_line_and_nothing_else_of_it() {
+        let (problem, note) = explain(&Errno::IO.into());
+        let note = note.unwrap();
+        let id = note.split(':').next().unwrap();
+        assert_eq!(id.len(), 8);
+        let said = format!("{} {}", problem.sentence, problem.advice.unwrap());
+        assert!(said.contains(id) && !said.contains("os error"), "{said}");
+    }
+}

@@ -1,0 +1,182 @@
+//! How a path beneath a descriptor is opened: by one `openat2`, or by a walk where there is none.
+//!
+//! Never: a path from the root of the machine, except what `--symlinks any` asks for in links.
+//!
+//! The subtle thing: both doors refuse the same climbs but not the same links. `openat2` follows a
+//! relative link that stays beneath the root; the walk cannot know where a link leads without losing
+//! the race against whoever swaps it, so it follows none.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::{Errno, Result};
+
+/// What symbolic links may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Relative links that stay beneath the root are followed; all others are not there.
+    #[default]
+    Inside,
+    /// No link is followed.
+    Deny,
+    /// Links may lead anywhere.
+    Any,
+}
+
+/// Which door a root has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `openat2`, and what the kernel has in memory is opened on the loop.
+    Cached,
+    /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a network.
+    Worker,
+    /// A walk with `O_NOFOLLOW`, always on a worker: `openat2` is missing or forbidden.
+    Walk,
+}
+
+impl Door {
+    /// One sentence for the banner.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Door::Cached => "The kernel keeps every path inside the folder (openat2).",
+            Door::Worker => {
+                "The kernel keeps every path inside the folder (openat2); here each file is opened by a worker."
+            }
+            Door::Walk => "openat2 is not to be had here: folders are walked one by one, symbolic links are refused.",
+        }
+    }
+}
+
+/// How often a lookup that lost a race against a rename is begun again before the client is told to
+/// come back: each try starts afresh, so losing eight in a row takes somebody who works at it.
+const TRIES: usize = 8;
+
+#[cfg(target_os = "linux")]
+impl Door {
+    /// Tries which door this kernel has for this root.
+    pub(crate) fn probe(root: &OwnedFd) -> Door {
+        use fs::ResolveFlags as Resolve;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let beneath = Resolve::BENEATH | Resolve::NO_MAGICLINKS;
+        // ENOSYS before Linux 5.6, EPERM under the seccomp filter of an older container runtime.
+        if fs::openat2(root, c".", flags, Mode::empty(), beneath).is_err() {
+            return Door::Walk;
+        }
+        // EINVAL before Linux 5.12.
+        let cached = fs::openat2(root, c".", flags, Mode::empty(), beneath | Resolve::CACHED);
+        if cached.is_err() || fs::fstatfs(root).map_or(true, |stat| may_wait(stat.f_type as u32)) {
+            return Door::Worker;
+        }
+        Door::Cached
+    }
+
+    /// Opens `path`, which is relative; `None` if that would block and must not.
+    pub(crate) fn open(
+        self,
+        root: BorrowedFd<'_>,
+        path: &[u8],
+        flags: OFlags,
+        symlinks: Symlinks,
+        may_block: bool,
+    ) -> Result<Option<OwnedFd>> {
+        use fs::ResolveFlags as Resolve;
+        if !may_block && self != Door::Cached {
+            return Ok(None);
+        }
+        if self == Door::Walk {
+            return by_steps(root, path, flags, symlinks).map(Some);
+        }
+        let resolve = match symlinks {
+            Symlinks::Inside => Resolve::BENEATH | Resolve::NO_MAGICLINKS,
+            Symlinks::Deny => Resolve::BENEATH | Resolve::NO_SYMLINKS,
+            Symlinks::Any => Resolve::NO_MAGICLINKS,
+        };
+        if !may_block {
+            let resolve = resolve | Resolve::CACHED | Resolve::NO_XDEV;
+            return match fs::openat2(root, path, flags, Mode::empty(), resolve) {
+                // EXDEV: out of the root, or onto another mount. A worker finds out which.
+                Err(Errno::AGAIN | Errno::XDEV | Errno::INTR) => Ok(None),
+                other => other.map(Some),
+            };
+        }
+        let mut opened = Err(Errno::AGAIN);
+        for _ in 0..TRIES {
+            opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
+            if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+                break;
+            }
+        }
+        opened.map(Some)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Door {
+    /// Only Linux has `openat2`.
+    pub(crate) fn probe(_: &OwnedFd) -> Door {
+        Door::Walk
+    }
+
+    /// Opens `path`, which is relative; `None` if that would block and must not.
+    pub(crate) fn open(
+        self,
+        root: BorrowedFd<'_>,
+        path: &[u8],
+        flags: OFlags,
+        symlinks: Symlinks,
+        may_block: bool,
+    ) -> Result<Option<OwnedFd>> {
+        if may_block { by_steps(root, path, flags, symlinks).map(Some) } else { Ok(None) }
+    }
+}
+
+/// The portable door: each folder on the way is opened from the one before it, and no link is followed.
+fn by_steps(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) -> Result<OwnedFd> {
+    if symlinks == Symlinks::Any {
+        return fs::openat(root, path, flags, Mode::empty());
+    }
+    let folder = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    #[cfg(target_os = "linux")]
+    let folder = folder | OFlags::PATH;
+    let wants_folder = path.ends_with(b"/");
+    let mut segments = path.split(|&o| o == b'/').filter(|s| !s.is_empty()).peekable();
+    let mut at: Option<OwnedFd> = None;
+    while let Some(segment) = segments.next() {
+        let from = at.as_ref().map_or(root, AsFd::as_fd);
+        if segments.peek().is_some() {
+            at = Some(fs::openat(from, segment, folder, Mode::empty())?);
+            continue;
+        }
+        let last = if wants_folder { flags | OFlags::DIRECTORY } else { flags };
+        let opened = fs::openat(from, segment, last | OFlags::NOFOLLOW, Mode::empty())?;
+        // With O_PATH the kernel opens the link itself instead of refusing it.
+        let is_link = fs::FileType::from_raw_mode(fs::fstat(&opened)?.st_mode) == fs::FileType::Symlink;
+        return if is_link { Err(Errno::LOOP) } else { Ok(opened) };
+    }
+    fs::openat(root, c".", flags, Mode::empty())
+}
+
+/// File systems whose `fstat` or lookup may wait for another machine or another program, by the
+/// numbers of `statfs(2)`.
+#[cfg(target_os = "linux")]
+fn may_wait(magic: u32) -> bool {
+    matches!(
+        magic,
+        0x6969 // NFS
+            | 0x517b | 0xfe53_4d42 | 0xff53_4d42 // SMB in three generations
+            | 0x6573_5546 // FUSE, virtiofs
+            | 0x0102_1997 // 9p
+            | 0x00c3_6400 // Ceph
+            | 0x5346_414f | 0x6b41_4653 // AFS: OpenAFS, the kernel's own
+            | 0x7375_7245 // Coda
+            | 0x564c // NCP
+            | 0x0116_1970 // GFS2: a lock of the cluster
+            | 0x7461_636f // OCFS2: the same
+            | 0x0bd0_0bd0 // Lustre
+            | 0x4750_4653 // GPFS
+            | 0x1983_0326 // BeeGFS
+            | 0x786f_4256 // VirtualBox shared folders
+            | 0xbacb_acbc // VMware shared folders
+            | 0x0187 // autofs: looking makes it mount
+    )
+}

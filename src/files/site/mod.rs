@@ -1,0 +1,401 @@
+//! Static files as a service: which rule of this room answers (design: "the order of answers").
+//!
+//! Never: a disk that blocks on the loop. Everything is tried at once with what the kernel has in
+//! memory; if that does not suffice, the same question goes to a worker ([`Answer::Blocking`]).
+//!
+//! The subtle thing: a question that was tried in vain leaves nothing behind, so asking it again from
+//! the start on a worker is always right, and no state has to travel half-done.
+
+mod failure;
+mod write;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use crate::files::board::Board;
+use crate::files::cache::Shelf;
+use crate::files::disk_error;
+use crate::files::listing;
+use crate::files::listing::Made;
+use crate::files::resource::{Found, Located, Miss, Place, Single};
+use crate::files::retrieve;
+use crate::files::retrieve::retrieve;
+use crate::files::root::{Door, Root};
+use crate::files::settings::{Cache, Settings};
+use crate::files::write::checks::Writer;
+use crate::files::write::rights::{Kind, Rights, allowing};
+use crate::http::target::Form;
+use crate::http::{Expectation, Method, Refusal, Request, Status};
+use crate::service::access::cors::Cors;
+use crate::service::access::guard;
+use crate::service::error_page;
+use crate::service::error_page::{MissingLine, Problem};
+use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
+
+/// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
+/// is some hundred small files long.
+const BOARD_SHARE: usize = 4;
+
+/// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
+/// that nobody else touches.
+pub struct Site {
+    shared: Arc<Shared>,
+    /// Small files that lie ready; none where looking at a file may wait for a network, or where an
+    /// answer depends on who asks.
+    pub(crate) shelf: Option<Shelf>,
+    /// Listings that hang ready, under the same conditions.
+    pub(crate) board: Option<Board>,
+    /// The arrival for which the root was last seen to be there.
+    stood: u64,
+}
+
+/// What all loops and workers read.
+struct Shared {
+    place: Place,
+    listing: bool,
+    spa: Option<Vec<u8>>,
+    headers: Vec<(String, String)>,
+    policy: Option<&'static str>,
+    cors: Option<Cors>,
+    cache_control: String,
+    shelf: usize,
+    open_files: usize,
+    writer: Arc<Writer>,
+    pages: listing::Pages,
+    /// The line of a 404, where it does not depend on who asks.
+    missing: Option<MissingLine>,
+}
+
+impl Site {
+    /// Opens the root: a folder, or one file that is served alone.
+    ///
+    /// # Errors
+    /// What the kernel says about `root`; [`io::ErrorKind::InvalidInput`] for a field that no response
+    /// can carry.
+    pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
+        let origin = settings.cors.iter().map(|origin| ("Access-Control-Allow-Origin", origin.as_str()));
+        for (name, value) in settings.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(origin) {
+            if Response::new(Status::OK).field(name, value).status() != Status::OK {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} cannot be sent as a field")));
+            }
+        }
+        let (place, single) = Root::of(root, settings.symlinks)?;
+        let single = single.map(|name| {
+            let url = root.file_name().map_or(&name[..], |n| std::os::unix::ffi::OsStrExt::as_bytes(n));
+            Single { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
+        });
+        // To one file that is served alone there is nothing to add.
+        let upload = settings.upload && single.is_none();
+        let rights = Rights { upload, overwrite: settings.overwrite, delete: settings.delete };
+        let place = Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single };
+        if rights.any()
+            && let Ok(folder) = place.root.folder(b"/")
+        {
+            place.root.sweep(&folder);
+        }
+        let writer = Writer { place: place.clone(), rights, max_body: settings.max_body, held: 0.into() };
+        let mut shared = Shared {
+            place,
+            writer: Arc::new(writer),
+            listing: settings.listing,
+            spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
+            headers: settings.headers,
+            policy: settings.policy,
+            cors: settings.cors.as_deref().map(|origin| Cors::new(origin, &rights.methods())),
+            cache_control: match settings.cache {
+                Cache::Revalidate => "no-cache".into(),
+                Cache::Off => "no-store".into(),
+                Cache::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
+                Cache::Seconds(seconds) => format!("max-age={seconds}"),
+            },
+            shelf: settings.shelf,
+            open_files: settings.open_files,
+            pages: listing::Pages::default(),
+            missing: None,
+        };
+        if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
+            shared.missing = Some(MissingLine::new(|response| shared.dress(None, response)));
+        }
+        Ok(Site::with(Arc::new(shared)))
+    }
+
+    fn with(shared: Arc<Shared>) -> Site {
+        let place = &shared.place;
+        let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
+        let kept = kept && place.root.door() == Door::Cached;
+        let board = shared.shelf / BOARD_SHARE;
+        let shelf = kept.then(|| Shelf::new(shared.shelf - board, shared.open_files));
+        // A folder in which nothing changes has no index either, unless that lay deeper.
+        let listed = kept && shared.listing && !place.index.iter().any(|name| name.contains('/'));
+        let board = listed.then(|| Board::new(board));
+        Site { shared, shelf, board, stood: 0 }
+    }
+
+    /// One sentence on how the folder is held, for the banner.
+    pub fn door(&self) -> &'static str {
+        self.shared.place.root.door().sentence()
+    }
+
+    /// The root, for whatever else reads or writes in it.
+    pub fn root(&self) -> &Root {
+        &self.shared.place.root
+    }
+}
+
+impl Service for Site {
+    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+        let root = &self.shared.place.root;
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
+            return ready;
+        }
+        if let Some(ready) = self.board.as_mut().and_then(|board| board.answer(request, root, visit.now)) {
+            return ready;
+        }
+        if let Some(answer) = self.shared.write(request, visit) {
+            return answer;
+        }
+        if let Some((response, _)) = self.shared.answer(request, visit, Some(&mut self.stood)) {
+            if let Some(shelf) = &mut self.shelf {
+                shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
+            }
+            return Answer::Now(response);
+        }
+        let board = self.board.as_mut().filter(|_| !self.shared.place.hides(request.path()));
+        let hook = board.and_then(|board| board.hook(request, root, visit.now));
+        let (shared, visit) = (Arc::clone(&self.shared), *visit);
+        let request = request.clone().into_owned();
+        // A path that ends in a slash is a folder to be listed: seconds, if it has 100,000 entries.
+        let lane = if request.path().ends_with(b"/") { Lane::Long } else { Lane::Short };
+        Answer::Blocking(
+            lane,
+            Box::new(move || {
+                let Some((response, made)) = shared.answer(&request, &visit, None) else {
+                    let busy = disk_error::response(&request, &Errno::AGAIN.into());
+                    return Outcome::Response(shared.dress(Some(&request), busy));
+                };
+                if let (Some(hook), Some(made)) = (hook, made) {
+                    hook.hang(&request, &response, made, visit.now);
+                }
+                Outcome::Response(response)
+            }),
+        )
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
+        self.shared.dress(None, error_page::refusal(refusal, head))
+    }
+
+    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.shared.dress(request, response)
+    }
+
+    fn methods(&self) -> Vec<Method> {
+        self.shared.writer.rights.methods()
+    }
+
+    fn relieve(&mut self) {
+        if let Some(shelf) = &mut self.shelf {
+            shelf.close_files();
+        }
+        if let Some(board) = &mut self.board {
+            board.clear();
+        }
+    }
+
+    fn fork(&self) -> Box<dyn Service> {
+        Box::new(Site::with(Arc::clone(&self.shared)))
+    }
+}
+
+impl Shared {
+    /// The answer, and what a listing was made from. `None`: a worker must look. `stood`: that of the loop that asks.
+    fn answer(
+        &self,
+        request: &Request<'_>,
+        visit: &Visit,
+        stood: Option<&mut u64>,
+    ) -> Option<(Response, Option<Made>)> {
+        let may_block = stood.is_none();
+        let mut made = None;
+        let response = match self.without_disk(request) {
+            Some(response) => Ok(response),
+            None => self.with_disk(request, visit, may_block, &mut made),
+        };
+        if let Err(miss) = &response
+            && miss.is_not_found()
+            && let Some(line) = self.missing_line(request, visit, stood)
+        {
+            return Some((line, None));
+        }
+        let response = match response {
+            Err(Miss::WouldBlock) => return None,
+            Err(Miss::Disk(error)) => match self.failure(request, &error, may_block) {
+                Ok(response) => response,
+                Err(Miss::WouldBlock) => return None,
+                // Even the page of the error could not be had: the plain one always can.
+                Err(Miss::Disk(_)) => disk_error::response(request, &error),
+            },
+            Ok(response) => response,
+        };
+        Some((self.dress(Some(request), response), made))
+    }
+
+    /// Steps 3 and 4 of the order: what the method alone decides.
+    fn without_disk(&self, request: &Request<'_>) -> Option<Response> {
+        match request.method() {
+            Method::Other => {
+                let mut problem = Problem::new(Status::NOT_IMPLEMENTED);
+                problem.sentence = "This server does not know that method.".into();
+                Some(error_page::problem(request, &problem))
+            }
+            Method::Trace | Method::Connect => {
+                let allow = self.writer.rights.allow_anywhere();
+                let problem = Problem::method_not_allowed(request.method_name(), &allow);
+                Some(error_page::problem(request, &problem).field("Allow", allow))
+            }
+            Method::Options => match self.cors.as_ref().and_then(|cors| cors.preflight(request)) {
+                None if request.form() == Form::Asterisk => Some(allowing(&self.writer.rights.allow_anywhere())),
+                answer => answer,
+            },
+            Method::Get | Method::Head => listing::asset(request.path()),
+            _ => None,
+        }
+    }
+
+    /// Steps 7 to 12.
+    fn with_disk(
+        &self,
+        request: &Request<'_>,
+        visit: &Visit,
+        may_block: bool,
+        made: &mut Option<Made>,
+    ) -> Result<Response, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let rights = self.writer.rights;
+        let asks_what_works = request.method() == Method::Options;
+        let mut context = retrieve::Context {
+            cache_control: &self.cache_control,
+            now: visit.now,
+            varies_by_accept: false,
+            sandbox: rights.fill(),
+        };
+        let found = match self.find(request, may_block) {
+            Err(miss) if miss.is_not_found() => match self.application(request, may_block)? {
+                Some(page) => {
+                    context.varies_by_accept = true;
+                    Found::File(page)
+                }
+                // To PUT, a name that is free is no obstacle; that nobody may write here is.
+                None if request.method() == Method::Put && !self.place.hides(request.path()) => {
+                    return Ok(rights.not_allowed(request, Kind::Free, visit.peer));
+                }
+                None if asks_what_works && self.takes_new(request.path()) => {
+                    return Ok(allowing(&rights.allow(Kind::Free)));
+                }
+                None => return Err(miss),
+            },
+            found => found?,
+        };
+        if let Found::Redirect { location, permanent } = found {
+            return Ok(self.redirect(request, location, permanent));
+        }
+        match request.method() {
+            Method::Options => return Ok(allowing(&rights.allow(self.kind_of(request.path())))),
+            _ if !reads => return Ok(rights.not_allowed(request, self.kind_of(request.path()), visit.peer)),
+            _ => {}
+        }
+        if request.expectation() == Expectation::Unknown {
+            let mut problem = Problem::new(Status::EXPECTATION_FAILED);
+            problem.sentence = "This server meets no expectation but 100-continue.".into();
+            return Ok(error_page::problem(request, &problem));
+        }
+        match found {
+            Found::File(located) => retrieve(request, located, &self.place, &context, may_block),
+            // Reading a folder can take long, cached or not.
+            Found::Directory(_) if !may_block => Err(Miss::WouldBlock),
+            Found::Directory(directory) => {
+                let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
+                let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
+                let response;
+                (response, *made) = listing::respond(request, &directory, context);
+                Ok(response)
+            }
+            Found::Redirect { .. } => Err(Miss::not_found()),
+        }
+    }
+
+    /// What lies at the path, as far as it is to be seen.
+    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Found<'a>, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        let is_write_asked_for = request.method() == Method::Options && self.writer.rights.any();
+        // The start of an application is its page, whatever that is called.
+        let is_start = self.spa.is_some() && request.path() == b"/";
+        match self.place.find(request.path(), may_block)? {
+            // A removed folder that is held open still looks like an empty one.
+            Found::Directory(_) if self.place.root.is_gone() => Err(Miss::not_found()),
+            Found::Directory(_) if is_start && reads => Err(Miss::not_found()),
+            // A folder that is not shown may still take uploads.
+            Found::Directory(_) if !(self.listing || is_start || is_write_asked_for) => Err(Miss::not_found()),
+            found => Ok(found),
+        }
+    }
+
+    /// The kind of what was found at `path`.
+    fn kind_of(&self, path: &[u8]) -> Kind {
+        if self.place.single.is_some() { Kind::File } else { Kind::of_path(path) }
+    }
+
+    /// Whether a file could be made under this name, which is free.
+    fn takes_new(&self, path: &[u8]) -> bool {
+        self.writer.rights.upload && Kind::of_path(path) == Kind::File && !self.place.hides(path)
+    }
+
+    /// The page of a single-page application, which answers unknown paths of people who look at
+    /// pages; a script that asks for a missing file gets its 404.
+    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<Located<'static>>, Miss> {
+        let reads = matches!(request.method(), Method::Get | Method::Head) && accepts_html(request);
+        let is_page = reads && self.place.single.is_none() && !self.place.hides(request.path());
+        let Some(path) = self.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
+        match self.place.open_file(path, may_block) {
+            Ok((file, meta)) => Ok(Some(Located { file, meta, path: path.clone().into() })),
+            Err(miss) if miss.is_not_found() => Ok(None),
+            Err(miss) => Err(miss),
+        }
+    }
+
+    /// The query goes along; the host is not named, so no Host field can lead anybody astray.
+    fn redirect(&self, request: &Request<'_>, location: String, permanent: bool) -> Response {
+        let status = if permanent { Status::PERMANENT_REDIRECT } else { Status::TEMPORARY_REDIRECT };
+        let mut location = location.into_bytes();
+        if let Some(query) = request.query() {
+            location.push(b'?');
+            location.extend_from_slice(query);
+        }
+        Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
+    }
+
+    /// The fields every response carries; those of the command line come last and win.
+    fn dress(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
+        response = response.replace_field("X-Content-Type-Options", "nosniff");
+        if response.status().is_error() && response.fields().get("Cache-Control").is_none() {
+            // Some errors may be kept by default (RFC 9110 §15.1), and then outlive their cause.
+            response = response.field("Cache-Control", "no-store");
+        }
+        if let Some(cors) = &self.cors {
+            response = cors.admit(request.and_then(|request| request.field("origin")), response);
+        }
+        response = self.policy.into_iter().fold(response, guard::mark);
+        for (name, _) in &self.headers {
+            response = response.without_field(name);
+        }
+        self.headers.iter().fold(response, |response, (name, value)| response.field(name, value))
+    }
+}
+
+use failure::accepts_html;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The whole room with a real disk behind it: octets of a request in, a response out.
+
+mod answers;
+mod content;
+mod paths;
+mod versions;
+
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::files::resource::encode;
+use crate::files::site::*;
+use crate::files::testing::{Folder, age, arrival, later, request};
+use crate::service::{Body, Piece};
+
+/// A response with its content read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    code: u16,
+    /// In order, one line each.
+    fields: String,
+    content: Vec<u8>,
+}
+
+impl Seen {
+    fn of(response: Response) -> Seen {
+        let code = response.status().code();
+        let (_, fields, body) = response.into_parts();
+        let length = body.len();
+        let read = |file: &std::fs::File, from: u64, len: u64| {
+            let mut octets = vec![0; len as usize];
+            file.read_exact_at(&mut octets, from).unwrap();
+            octets
+        };
+        let content = match body {
+            Body::Empty => Vec::new(),
+            Body::Octets(octets) => octets.to_vec(),
+            Body::File { file, from, len } => read(&file, from, len),
+            Body::Pieces { file, pieces } => pieces
+                .into_iter()
+                .flat_map(|piece| match piece {
+                    Piece::Octets(octets) => octets,
+                    Piece::Range { from, len } => read(&file, from, len),
+                })
+                .collect(),
+            other => panic!("a site has no reason for {other:?}"),
+        };
+        assert_eq!(content.len() as u64, length);
+        Seen { code, fields: String::from_utf8_lossy(fields.octets()).replace("\r\n", "\n"), content }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self.fields.lines().filter_map(|line| {
+            let (other, value) = line.split_once(": ").or(line.split_once(':'))?;
+            other.eq_ignore_ascii_case(name).then_some(value)
+        });
+        let first = values.next();
+        assert!(values.next().is_none(), "{name} stands twice: {}", self.fields);
+        first
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.content).into_owned()
+    }
+}
+
+/// From this computer.
+fn visit(now: SystemTime) -> Visit {
+    let address = "127.0.0.1:1".parse().unwrap();
+    Visit { peer: address, local: address, now, arrival: arrival() }
+}
+
+fn site(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Site {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    Site::open(folder.path(), settings).unwrap()
+}
+
+fn plain(folder: &Folder) -> Site {
+    site(folder, |_| {})
+}
+
+/// Asks as the loop does, and once more as a worker does: both must say the same.
+#[track_caller]
+fn ask_at(site: &Site, now: SystemTime, line: &str, fields: &[&str]) -> Seen {
+    let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
+    let request = request(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
+    let slow = Seen::of(site.shared.answer(&request, &visit(now), None).expect("a worker always has an answer").0);
+    if let Some(fast) = site.shared.answer(&request, &visit(now), Some(&mut 0)) {
+        let fast = Seen::of(fast.0);
+        if !slow.fields.contains("boundary=") {
+            assert_eq!(fast, slow);
+        }
+    }
+    slow
+}
+
+#[track_caller]
+fn ask(site: &Site, line: &str, fields: &[&str]) -> Seen {
+    ask_at(site, later(), line, fields)
+}
+
+#[track_caller]
+fn get(site: &Site, path: &str) -> Seen {
+    ask(site, &format!("GET {path}"), &[])
+}
+
+const HTML: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8";

@@ -1,0 +1,573 @@
+//! The machine: what one side of an HTTP/1.1 connection may do next (RFC 9112 §9).
+//!
+//! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
+//!
+//! | Reading | Writing | may happen next | [`Phase`] |
+//! |---|---|---|---|
+//! | Head, no octet yet | Quiet | octets, close, drain | Idle |
+//! | Head, some octets | Quiet | the rest of the head, a refusal | Head |
+//! | Content | Owed | content, 100 (Continue), an early answer | Content |
+//! | Done | Owed | the answer | Owed |
+//! | any | Sending | octets leave | Sending |
+//! | Content | Done | the rest is read past, if it is short | Content |
+//! | Done | Done | persistent: back to (Head, Quiet); else close | – |
+//! | Shut | any | the answer to a refusal, then a staged close | Owed, Sending, Lingering |
+//!
+//! Never: a buffer, a clock, a socket. The caller owns the octets, shows them from the first one that
+//! was not used, and is told how many were used and what they were.
+//!
+//! The subtle things:
+//! - Persistence is one flag that only ever goes from yes to no within a request.
+//! - A pipelined request waits in the caller's input until the answer before it is out: one exchange
+//!   at a time, in order, so the method belongs to the exchange and never to the connection.
+//! - An answer before the content is complete keeps the connection only if the rest is known to be
+//!   short; chunked content may have no end, and a client that waits for 100 may never send any.
+
+mod ending;
+
+use crate::http::chunked::{Chunk, Decoder};
+use crate::http::date::HttpDate;
+use crate::http::fault::Refusal;
+use crate::http::framing;
+use crate::http::head::{Head, Scan, Scanned};
+use crate::http::limits::Limits;
+use crate::http::method::Method;
+use crate::http::prepared::Prepared;
+use crate::http::response;
+use crate::http::response::{Fields, Length, Persistence, Transfer};
+use crate::http::status::Status;
+use crate::http::{Expectation, Framing, Request, Version};
+
+pub use crate::http::event::{EndOfInput, Event, Next, Phase, Step};
+
+/// How far the request has been read.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    Head(Scan),
+    Length(u64),
+    Chunked(Decoder),
+    Done,
+    /// Nothing more is read as a request: refused, or the peer has ended its side.
+    Shut,
+}
+
+/// How far the response has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    Quiet,
+    Owed,
+    Sending,
+    Done,
+}
+
+/// The machine of one connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    limits: Limits,
+    reading: Reading,
+    writing: Writing,
+    /// Octets of the current message used so far: positions of faults count from its start.
+    position: u64,
+    /// Octets behind them that were shown and mean nothing yet.
+    pending: u64,
+    method: Method,
+    version: Version,
+    persistent: bool,
+    /// The client itself asked to close, so it will send nothing more.
+    close_asked: bool,
+    /// The client may be waiting for a go-ahead, and may never send the content.
+    waits: bool,
+}
+
+impl Connection {
+    /// A connection on which nothing has happened.
+    pub fn new(limits: Limits) -> Connection {
+        Connection {
+            limits: Limits { head: limits.head.min(Limits::HEAD_CEILING), ..limits },
+            reading: Reading::Head(Scan::default()),
+            writing: Writing::Quiet,
+            position: 0,
+            pending: 0,
+            method: Method::Other,
+            version: Version::Http11,
+            persistent: true,
+            close_asked: false,
+            waits: false,
+        }
+    }
+
+    /// The method of the request being answered; [`Method::Other`] before one was understood.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Whether the connection will go on after this exchange.
+    pub fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+
+    /// Makes this exchange the last one (drain, overload).
+    pub fn forbid_persistence(&mut self) {
+        self.persistent = false;
+    }
+
+    /// What is being waited for.
+    pub fn phase(&self) -> Phase {
+        match (&self.writing, &self.reading) {
+            (Writing::Sending, _) => Phase::Sending,
+            (Writing::Done, _) if !self.persistent => Phase::Lingering,
+            (_, Reading::Length(_) | Reading::Chunked(_)) => Phase::Content,
+            (Writing::Owed, _) => Phase::Owed,
+            (_, Reading::Head(scan)) if scan.has_begun() => Phase::Head,
+            (_, Reading::Head(_)) => Phase::Idle,
+            (_, Reading::Shut | Reading::Done) => Phase::Lingering,
+        }
+    }
+
+    /// Whether the next call of [`Connection::receive`] may find something: not while an answer is
+    /// owed for a request that is complete.
+    pub fn wants_input(&self) -> bool {
+        match self.reading {
+            Reading::Head(_) => self.writing == Writing::Quiet,
+            Reading::Length(_) | Reading::Chunked(_) => true,
+            Reading::Done | Reading::Shut => false,
+        }
+    }
+
+    /// Whether the last answer of this connection has begun.
+    fn is_last(&self) -> bool {
+        !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done)
+    }
+
+    /// Whether content of the current request is still to come.
+    pub fn content_is_due(&self) -> bool {
+        matches!(self.reading, Reading::Length(_) | Reading::Chunked(_))
+    }
+
+    /// Reads on. `input` begins with the first octet that was not used before. Call it until it needs
+    /// more: content that has come is only complete with [`Event::End`].
+    pub fn receive<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
+        let step = match self.reading {
+            Reading::Head(scan) => return self.receive_head(scan, input),
+            // The last answer has begun: what still comes is nobody's, and no fault in it is answered.
+            Reading::Length(_) | Reading::Chunked(_) if self.is_last() => {
+                Step { used: input.len(), event: Event::NeedMore }
+            }
+            Reading::Length(0) => self.end_content(),
+            Reading::Length(left) => {
+                let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+                self.reading = Reading::Length(left - take as u64);
+                let event = if take == 0 { Event::NeedMore } else { Event::Content(&input[..take]) };
+                Step { used: take, event }
+            }
+            Reading::Chunked(decoder) => self.receive_chunked(decoder, input),
+            Reading::Done | Reading::Shut => Step { used: 0, event: Event::NeedMore },
+        };
+        self.position += step.used as u64;
+        self.pending = (input.len() - step.used) as u64;
+        if step.used > 0 {
+            self.waits = false;
+        }
+        step
+    }
+
+    fn receive_head<'b>(&mut self, mut scan: Scan, input: &'b [u8]) -> Step<'b> {
+        let scanned = scan.advance(input, &self.limits);
+        self.reading = Reading::Head(scan);
+        let (skipped, len, line) = match scanned {
+            Scanned::Complete { skipped, head, line } => (skipped, head, line),
+            Scanned::NeedMore => {
+                self.method = scan.method(input);
+                return Step { used: 0, event: Event::NeedMore };
+            }
+            Scanned::Refused(refusal) => {
+                self.method = scan.method(input);
+                return self.refuse(refusal);
+            }
+        };
+        let octets = &input[skipped..skipped + len];
+        // Known before the fields are read, so that a refused HEAD is answered without content.
+        self.method = line.method;
+        self.version = line.version;
+        let framed = Head::parse(octets, line).and_then(|head| Ok((framing::of(&head, octets)?, head)));
+        let (framing, head) = match framed {
+            Ok(both) => both,
+            Err(refusal) => return self.refuse(refusal.shifted(skipped as u64)),
+        };
+        let request = Request::new(octets, head);
+        self.begin(&request, framing);
+        self.position = (skipped + len) as u64;
+        self.pending = 0;
+        Step { used: skipped + len, event: Event::Request(request, framing) }
+    }
+
+    fn begin(&mut self, request: &Request<'_>, framing: Framing) {
+        self.close_asked = match self.version {
+            Version::Http11 => request.lists("connection", b"close"),
+            Version::Http10 => !request.lists("connection", b"keep-alive") || request.lists("connection", b"close"),
+        };
+        self.persistent &= !self.close_asked;
+        self.waits = framing.has_content() && request.expectation() != Expectation::None;
+        self.reading = match framing {
+            Framing::None | Framing::Length(0) => Reading::Done,
+            Framing::Length(length) => Reading::Length(length),
+            Framing::Chunked => Reading::Chunked(Decoder::default()),
+        };
+        self.writing = Writing::Owed;
+    }
+
+    fn receive_chunked<'b>(&mut self, mut decoder: Decoder, input: &'b [u8]) -> Step<'b> {
+        let mut used = 0;
+        loop {
+            let (step, chunk) = decoder.step(&input[used..], &self.limits);
+            self.reading = Reading::Chunked(decoder);
+            used += step;
+            let event = match chunk {
+                Chunk::Line => continue,
+                Chunk::NeedMore => Event::NeedMore,
+                Chunk::Data(data) => Event::Content(data),
+                Chunk::End => self.end_content().event,
+                Chunk::Refused(refusal) => self.refuse(refusal.shifted(self.position + used as u64)).event,
+            };
+            return Step { used, event };
+        }
+    }
+
+    fn end_content<'b>(&mut self) -> Step<'b> {
+        self.reading = Reading::Done;
+        if self.writing == Writing::Done {
+            self.next_message();
+        }
+        Step { used: 0, event: Event::End }
+    }
+
+    fn refuse<'b>(&mut self, refusal: Refusal) -> Step<'b> {
+        self.reading = Reading::Shut;
+        self.persistent = false;
+        self.close_asked = false;
+        if self.writing == Writing::Quiet {
+            self.writing = Writing::Owed;
+        }
+        Step { used: 0, event: Event::Refused(refusal) }
+    }
+
+    /// Whether the client may wait for 100 (Continue) before it sends the content (RFC 9110 §10.1.1).
+    pub fn continue_is_due(&self) -> bool {
+        self.waits && self.writing == Writing::Owed
+    }
+
+    /// Appends the 100 (Continue) that the client waits for.
+    pub fn continue_(&mut self, out: &mut Vec<u8>) {
+        if self.continue_is_due() {
+            self.waits = false;
+            response::write_interim(out, Status::CONTINUE, &Fields::new());
+        }
+    }
+
+    /// Appends an interim response, unless the client speaks HTTP/1.0, which knows none
+    /// (RFC 9110 §15.2).
+    pub fn interim(&mut self, status: Status, fields: &Fields, out: &mut Vec<u8>) {
+        if self.version == Version::Http11 && self.writing == Writing::Owed && status.is_interim() {
+            response::write_interim(out, status, fields);
+        }
+    }
+
+    /// Appends the head of the final response and says how its content must be sent.
+    ///
+    /// `Date`, `Connection`, `Content-Length` and `Transfer-Encoding` are written here and nowhere
+    /// else, so they cannot contradict what happens on the connection.
+    pub fn respond(
+        &mut self,
+        status: Status,
+        fields: &Fields,
+        length: Length,
+        date: &HttpDate,
+        out: &mut Vec<u8>,
+    ) -> Transfer {
+        debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
+        self.settle();
+        let (mut line, mut transfer) = (None, Transfer::Nothing);
+        if !status.forbids_content() {
+            (line, transfer) = match (length, self.version) {
+                (Length::Known(length), _) => (Some(("Content-Length", length)), Transfer::Exactly(length)),
+                (Length::Unknown, Version::Http11) => (Some(("Transfer-Encoding", 0)), Transfer::Chunked),
+                (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => {
+                    // Nothing but the close can tell the end, to a HEAD's reader too.
+                    self.persistent = false;
+                    (None, Transfer::UntilClose)
+                }
+            };
+        }
+        response::write_head(out, status, fields, date, line, self.persistence());
+        self.writing = Writing::Sending;
+        if self.method == Method::Head { Transfer::Nothing } else { transfer }
+    }
+
+    /// Appends a whole response that was prepared before, its content included unless the request was
+    /// a HEAD. From here on it is as after [`Connection::respond`].
+    pub fn respond_prepared(&mut self, prepared: &Prepared, date: &HttpDate, out: &mut Vec<u8>) {
+        debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
+        self.settle();
+        prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.writing = Writing::Sending;
+    }
+
+    /// Somebody else writes the octets of this response: nobody knows where they end, so it is the last.
+    pub fn respond_verbatim(&mut self) {
+        self.persistent = false;
+        self.writing = Writing::Sending;
+    }
+
+    /// What a head must say of the connection.
+    fn persistence(&self) -> Persistence {
+        match (self.persistent, self.version) {
+            (false, _) => Persistence::Close,
+            (true, Version::Http10) => Persistence::KeepAlive,
+            (true, Version::Http11) => Persistence::Implied,
+        }
+    }
+
+    /// Decides, at the moment of answering, whether unread content costs the connection.
+    fn settle(&mut self) {
+        let keeps = match self.reading {
+            Reading::Head(_) | Reading::Shut => false,
+            Reading::Done => true,
+            Reading::Length(left) => !self.waits && left <= self.limits.discard,
+            Reading::Chunked(_) => false,
+        };
+        self.persistent &= keeps;
+    }
+
+    /// The response has left completely.
+    pub fn sent(&mut self) -> Next {
+        debug_assert!(self.writing == Writing::Sending);
+        self.writing = Writing::Done;
+        match (self.persistent, self.reading) {
+            (true, Reading::Done) => {
+                self.next_message();
+                Next::Request
+            }
+            (true, _) => Next::Discard,
+            (false, Reading::Done) if self.close_asked => Next::Close,
+            (false, _) => Next::Linger,
+        }
+    }
+
+    fn next_message(&mut self) {
+        self.reading = Reading::Head(Scan::default());
+        self.writing = Writing::Quiet;
+        self.position = 0;
+        self.method = Method::Other;
+        self.version = Version::Http11;
+        self.waits = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Fault;
+
+    fn connection() -> Connection {
+        Connection::new(Limits::default())
+    }
+
+    /// Receives what must be a request; returns how many octets it took.
+    #[track_caller]
+    fn request(connection: &mut Connection, input: &[u8]) -> usize {
+        let step = connection.receive(input);
+        assert!(matches!(step.event, Event::Request(..)), "{:?}", step.event);
+        step.used
+    }
+
+    /// Answers with `status` and two octets of content; returns the head and how they are sent.
+    fn answer(connection: &mut Connection, status: Status) -> (String, Transfer) {
+        let mut out = Vec::new();
+        let date = HttpDate::from_second(0);
+        let transfer = connection.respond(status, &Fields::new(), Length::Known(2), &date, &mut out);
+        (String::from_utf8(out).unwrap(), transfer)
+    }
+
+    #[test]
+    fn a_head_that_came_too_slowly_is_answered_with_the_place_it_reached() {
+        let mut c = connection();
+        assert_eq!((c.time_out(), c.phase()), (None, Phase::Idle));
+        let used = c.receive(b"\r\nHEAD / HTTP/1.1\r\nHos").used;
+        assert_eq!((used, c.phase()), (0, Phase::Head));
+        assert_eq!(c.time_out(), Some(Refusal { fault: Fault::SlowHead, at: 22, len: 0 }));
+        assert_eq!(c.phase(), Phase::Owed);
+        assert_eq!(answer(&mut c, Status::REQUEST_TIMEOUT).1, Transfer::Nothing, "HEAD has no content");
+        assert_eq!(c.sent(), Next::Linger);
+        assert_eq!((c.time_out(), c.phase()), (None, Phase::Lingering));
+    }
+
+    #[test]
+    fn content_that_came_too_slowly_is_answered_once() {
+        let mut c = connection();
+        let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab";
+        let used = request(&mut c, input);
+        assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
+        assert_eq!(c.time_out(), Some(Refusal { fault: Fault::SlowContent, at: input.len() as u64, len: 0 }));
+        answer(&mut c, Status::REQUEST_TIMEOUT);
+        assert_eq!(c.time_out(), None, "the answer is under way");
+        assert_eq!(c.sent(), Next::Linger);
+        assert_eq!(c.receive(b"cde").used, 0);
+    }
+
+    #[test]
+    fn a_refused_head_request_is_answered_without_content() {
+        for input in [
+            &b"HEAD /# HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+            b"HEAD / HTTP/1.1\nHost: a\r\n\r\n",
+            b"HEAD / HTTP/1.1\r\nHost : a\r\n\r\n",
+            b"HEAD / HTTP/1.1\r\nHost: a\n\r\n",
+            b"HEAD / HTTP/2.0\r\n",
+        ] {
+            let mut c = connection();
+            assert!(matches!(c.receive(input).event, Event::Refused(_)));
+            assert_eq!(c.method(), Method::Head);
+            assert_eq!(answer(&mut c, Status::BAD_REQUEST).1, Transfer::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_place_counts_the_empty_line_before_the_request_line() {
+        let mut c = connection();
+        let Event::Refused(refusal) = c.receive(b"\r\nGET /# HTTP/1.1\r\n").event else { panic!() };
+        assert_eq!((refusal.fault, refusal.at), (Fault::TargetOctet, 7));
+        let mut c = connection();
+        let input = b"\r\nPUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx";
+        let used = request(&mut c, input);
+        let Event::Refused(refusal) = c.receive(&input[used..]).event else { panic!() };
+        assert_eq!((refusal.fault, refusal.at), (Fault::ChunkSize, input.len() as u64 - 1));
+    }
+
+    #[test]
+    fn nothing_is_read_as_a_request_after_close_was_announced() {
+        let mut c = connection();
+        let used = request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+        assert!(used > 0);
+        c.forbid_persistence();
+        assert!(answer(&mut c, Status::CONFLICT).0.contains("Connection: close\r\n"));
+        assert_eq!(c.sent(), Next::Linger);
+        let mut rest = &b"12345GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..];
+        for _ in 0..4 {
+            let step = c.receive(rest);
+            assert!(!matches!(step.event, Event::Request(..)), "{:?}", step.event);
+            rest = &rest[step.used..];
+        }
+        assert_eq!(c.phase(), Phase::Lingering);
+    }
+
+    #[test]
+    fn a_drain_during_discard_ends_with_the_content() {
+        let mut c = connection();
+        request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+        answer(&mut c, Status::CONFLICT);
+        assert_eq!((c.sent(), c.phase()), (Next::Discard, Phase::Content));
+        c.forbid_persistence();
+        for _ in 0..3 {
+            assert!(!matches!(c.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").event, Event::Request(..)));
+        }
+        assert_eq!(c.phase(), Phase::Lingering);
+    }
+
+    #[test]
+    fn broken_chunks_after_an_early_answer_are_not_answered_again() {
+        let mut c = connection();
+        request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        answer(&mut c, Status::CONFLICT);
+        let step = c.receive(b"zzz");
+        assert!(matches!(step.event, Event::NeedMore), "{:?}", step.event);
+        assert_eq!(c.sent(), Next::Linger);
+        assert!(matches!(c.receive(b"zzz").event, Event::NeedMore));
+    }
+
+    #[test]
+    fn a_client_that_may_wait_for_a_go_ahead_costs_its_connection_when_refused() {
+        // Told 417, it may send its next request instead of the content: reading that as content
+        // would hide a request from us.
+        for expect in ["100-continue", "100-continue, more", "more"] {
+            let mut c = connection();
+            let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nExpect: {expect}\r\nContent-Length: 5\r\n\r\n");
+            request(&mut c, head.as_bytes());
+            assert!(answer(&mut c, Status::EXPECTATION_FAILED).0.contains("Connection: close\r\n"), "{expect}");
+            assert_eq!(c.sent(), Next::Linger);
+        }
+    }
+
+    #[test]
+    fn the_end_of_input_owes_nothing_once_the_answer_is_out() {
+        let mut c = connection();
+        request(&mut c, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert_eq!(c.clone().end_of_input(), EndOfInput::AnswerOwed);
+        answer(&mut c, Status::OK);
+        assert_eq!(c.clone().end_of_input(), EndOfInput::AnswerOwed, "it is still leaving");
+        assert_eq!(c.sent(), Next::Close);
+        assert_eq!(c.end_of_input(), EndOfInput::Clean);
+
+        let mut c = connection();
+        request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+        answer(&mut c, Status::CONFLICT);
+        assert_eq!(c.sent(), Next::Discard);
+        assert_eq!(c.end_of_input(), EndOfInput::Clean);
+    }
+
+    #[test]
+    fn content_whose_last_octet_came_is_complete_though_nobody_asked_again() {
+        let mut c = connection();
+        let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab";
+        let used = request(&mut c, input);
+        assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
+        assert_eq!(c.end_of_input(), EndOfInput::AnswerOwed);
+        assert!(matches!(c.receive(b"").event, Event::End));
+    }
+
+    #[test]
+    fn octets_that_are_not_shown_again_do_no_harm() {
+        for first in [&b"GET / HT"[..], b"\r\n", b"\r\nGE"] {
+            let mut c = connection();
+            c.receive(first);
+            for fewer in (0..first.len()).rev() {
+                assert!(matches!(c.receive(&first[..fewer]).event, Event::NeedMore));
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_beyond_the_ceiling_is_the_ceiling() {
+        let mut c = Connection::new(Limits { head: 1 << 20, target: 1 << 20, ..Limits::default() });
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(70_000));
+        let Event::Refused(refusal) = c.receive(head.as_bytes()).event else { panic!() };
+        assert_eq!((refusal.fault, refusal.at), (Fault::HeadTooLarge, Limits::HEAD_CEILING as u64));
+    }
+
+    #[test]
+    fn a_long_line_without_a_target_is_not_called_a_long_target() {
+        for (input, fault, at) in [
+            (format!("GET /{}", "a".repeat(20_000)), Fault::TargetTooLong, 4 + 8192),
+            ("A".repeat(20_000), Fault::HeadTooLarge, 16_384),
+            (format!("GET / {}", "a".repeat(20_000)), Fault::HeadTooLarge, 16_384),
+            (format!("{} /", "A".repeat(20_000)), Fault::HeadTooLarge, 16_384),
+        ] {
+            let Event::Refused(refusal) = connection().receive(input.as_bytes()).event else { panic!() };
+            assert_eq!((refusal.fault, refusal.at), (fault, at));
+        }
+    }
+
+    #[test]
+    fn a_client_of_http_1_0_gets_no_interim_response_and_no_chunks() {
+        let mut c = connection();
+        let head = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\n";
+        request(&mut c, head);
+        let (mut out, date) = (Vec::new(), HttpDate::from_second(0));
+        c.continue_(&mut out);
+        c.interim(Status::EARLY_HINTS, &Fields::new(), &mut out);
+        assert!(out.is_empty() && !c.continue_is_due());
+        c.receive(b"ab");
+        c.receive(b"");
+        let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &date, &mut out);
+        assert_eq!((transfer, c.sent()), (Transfer::UntilClose, Next::Linger));
+        assert!(String::from_utf8(out).unwrap().contains("Connection: close\r\n"));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a loop lends to the client whose turn it is, and the words the two share.
+//!
+//! Never: anything of one client alone ([`crate::net::connection`]).
+//!
+//! The subtle thing: everything here belongs to one loop, so nothing of it needs a lock.
+
+use std::time::{Instant, SystemTime};
+
+use crate::http::{HttpDate, Limits};
+use crate::net::access_log::Journal;
+use crate::net::close_reason::Ended;
+use crate::net::deadline::Timeouts;
+use crate::net::desk::Desk;
+use crate::net::low_water::LowWater;
+use crate::net::page_cache::Resident;
+use crate::net::send_queue::Spare;
+use crate::net::tap::Tap;
+use crate::service::Service;
+
+/// What a loop lends to the client whose turn it is.
+pub struct Context<'a> {
+    /// Read once per turn of the loop.
+    pub now: Instant,
+    /// The same moment, as people count.
+    pub wall: SystemTime,
+    /// The same second, for the Date field.
+    pub date: &'a HttpDate,
+    /// Who answers.
+    pub service: &'a mut dyn Service,
+    /// Where work for workers is handed in.
+    pub desk: &'a Desk,
+    /// Buffers for answers.
+    pub spare: &'a mut Spare,
+    /// Where octets are received.
+    pub scratch: &'a mut Vec<u8>,
+    /// The access log.
+    pub journal: &'a mut Journal,
+    /// How long each phase may take.
+    pub timeouts: &'a Timeouts,
+    /// Bounds of a message.
+    pub limits: &'a Limits,
+    /// Files go by `sendfile`.
+    pub sendfile: bool,
+    /// The server is stopping.
+    pub draining: bool,
+    /// Few seats are left.
+    pub scarce: bool,
+    /// What has been done, for the last line.
+    pub tally: &'a mut Tally,
+    /// Asks how much waits for a reader.
+    pub low_water: &'a mut LowWater,
+    /// Numbers what arrives.
+    pub arrivals: &'a mut Arrivals,
+    /// Where octets are recorded, if anybody wants to see them.
+    pub tap: &'a mut Tap,
+}
+
+/// Numbers for [`crate::service::Visit::arrival`]: what one look at a file may answer for.
+///
+/// The poller said of many clients at once that octets are there. The first request in the `recv`
+/// after such an event had begun before any of them was answered, so they all share the number of the
+/// turn; what else a `recv` brings may have been sent a moment ago, and has that of the `recv`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrivals {
+    turn: u64,
+    last: u64,
+    /// What was found in memory in this turn.
+    pub(crate) resident: Resident,
+}
+
+impl Arrivals {
+    /// The poller has returned.
+    pub fn begin_turn(&mut self) {
+        self.next();
+        self.turn = self.last;
+        self.resident = Resident::default();
+    }
+
+    /// Octets have come, or the result of some work: what was looked up before may be old.
+    pub fn next(&mut self) {
+        self.last += 1;
+    }
+
+    /// The number of a request; `prompt`: its first octet was there when the turn began.
+    pub fn number(&self, prompt: bool) -> u64 {
+        if prompt { self.turn } else { self.last }
+    }
+}
+
+/// What a loop has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Requests answered.
+    pub requests: u64,
+    /// Octets sent.
+    pub octets: u64,
+}
+
+/// How a connection will end, once everything has left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Last {
+    /// In order: the client says nothing more.
+    Close(Ended),
+    /// At once: what was promised cannot be kept.
+    Cut(Ended),
+    /// In stages: our side first, then whatever still comes, then all of it.
+    Stages(Ended),
+    /// At once, and so that nobody can take it for an end in order.
+    Reset(Ended),
+}

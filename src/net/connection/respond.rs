@@ -1,0 +1,392 @@
+//! The answering side of a client: from a request to what stands in its outbox.
+//!
+//! Never: the socket. Answers go into the outbox; [`crate::net::connection`] moves octets.
+//!
+//! The subtle thing: `sent` is told to the machine when an answer has left completely, and for an
+//! answer that lies in the buffer as a whole that is already when it is put there: so the answers to
+//! a pipeline gather and leave in one `send`. An answer with large content blocks the next request
+//! until the last octet of it is with the kernel.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Refusal, Request, Status, Transfer, Version};
+use crate::net::close_reason::Ended;
+use crate::net::connection::Client;
+use crate::net::connection::body::{Collecting, Errand, Intake, Receiving, Then};
+use crate::net::connection::context::{Context, Last};
+use crate::net::connection_id::Seat;
+use crate::net::desk::{Desk, Finished};
+use crate::net::page_cache;
+use crate::service::error_page;
+use crate::service::error_page::Problem;
+use crate::service::{Answer, Lane, Outcome, Response, Visit};
+
+/// The workers' queue is full: this request is refused, the connection may go on.
+const BUSY: Status = Status::SERVICE_UNAVAILABLE;
+
+impl Client {
+    /// A request has come.
+    pub(crate) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+        cx.tally.requests += 1;
+        self.deadline.renew();
+        self.exchange.reason = None;
+        self.intake = Intake::Nothing;
+        if cx.journal.is_on() {
+            self.exchange.entry = Some(cx.journal.entry(&request, cx.wall));
+        }
+        self.ask(request, framing, arrival, cx);
+    }
+
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival };
+        // A service that panics on the loop costs one answer and not the server.
+        let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
+        match answer {
+            Err(_) => {
+                let response = problem(Status::INTERNAL_SERVER_ERROR, &request, cx).with_note("a service panicked");
+                self.deliver(response, cx);
+            }
+            Ok(Answer::Now(response)) => self.deliver(response, cx),
+            Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
+            Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
+            Ok(Answer::Blocking(lane, job)) => {
+                self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
+                if !self.away {
+                    self.deliver(problem(BUSY, &request, cx), cx);
+                }
+            }
+            Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
+                if too_long(framing, limit) =>
+            {
+                self.deliver(too_large(limit, &request, cx), cx);
+            }
+            Ok(Answer::Verbatim(verbatim)) => {
+                self.intake = Intake::Discarding;
+                self.perform_verbatim(*verbatim, cx);
+            }
+            Ok(Answer::Collect { limit, then }) => {
+                self.collect(Collecting::new(limit, Then::Content(then), request.into_owned()), framing, cx);
+            }
+            Ok(Answer::CollectRaw { limit, then }) => {
+                self.collect(Collecting::new(limit, Then::Received(then), request.into_owned()), framing, cx);
+            }
+            Ok(Answer::Receive { limit, open }) => {
+                self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
+                if !self.away {
+                    return self.deliver(problem(BUSY, &request, cx), cx);
+                }
+                let mut receiving = Receiving::new(limit, request.into_owned(), cx.now);
+                if !framing.has_content() {
+                    receiving.complete();
+                }
+                self.intake = Intake::Receiving(Box::new(receiving));
+            }
+        }
+    }
+
+    fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context<'_>) {
+        self.intake = Intake::Collecting(Box::new(collecting));
+        self.connection.continue_(self.outbox.buffer(cx.spare));
+        if !framing.has_content() {
+            self.end_content(cx);
+        }
+    }
+
+    /// Octets of content have come.
+    pub(crate) fn take_content(&mut self, octets: &[u8], cx: &mut Context<'_>) {
+        let fits = match &mut self.intake {
+            Intake::Nothing | Intake::Discarding => true,
+            Intake::Collecting(collecting) => collecting.take(octets),
+            Intake::Receiving(receiving) => receiving.take(octets),
+        };
+        self.took_content(fits, cx);
+    }
+
+    /// Octets of content are where they belong, unless there were too many.
+    pub(crate) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
+        if !fits {
+            let response = match &self.intake {
+                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
+                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
+                _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
+            };
+            return self.deliver(response, cx);
+        }
+        self.run_errand(cx);
+    }
+
+    /// The content is complete.
+    pub(crate) fn end_content(&mut self, cx: &mut Context<'_>) {
+        match std::mem::replace(&mut self.intake, Intake::Nothing) {
+            Intake::Nothing | Intake::Discarding => {}
+            Intake::Collecting(collecting) if !collecting.fits() => {
+                self.deliver(too_large(collecting.limit, &collecting.request, cx), cx);
+            }
+            Intake::Collecting(collecting) => {
+                let (job, request) = collecting.finish();
+                self.away = cx.desk.submit(self.seat, Lane::Long, move || Finished::Outcome(job()));
+                if !self.away {
+                    self.deliver(problem(BUSY, &request, cx), cx);
+                }
+            }
+            Intake::Receiving(mut receiving) => {
+                receiving.complete();
+                self.intake = Intake::Receiving(receiving);
+                self.run_errand(cx);
+            }
+        }
+    }
+
+    /// Gives the sink its next block, if it is here and there is one.
+    fn run_errand(&mut self, cx: &mut Context<'_>) {
+        let Intake::Receiving(receiving) = &mut self.intake else { return };
+        let Some(errand) = receiving.errand() else { return };
+        self.away = hand_in(cx.desk, self.seat, errand);
+        if !self.away {
+            let response = problem(BUSY, &receiving.request, cx);
+            self.deliver(response, cx);
+        }
+    }
+
+    /// A worker has finished what it was given.
+    pub(crate) fn finished(&mut self, finished: Finished, cx: &mut Context<'_>) {
+        if let Finished::Warmed = finished {
+            self.warming = false;
+            return;
+        }
+        if let Finished::Asked(asked) = finished {
+            return self.answered(asked, cx);
+        }
+        self.away = false;
+        self.warming = false;
+        // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
+        cx.arrivals.next();
+        let response = match finished {
+            Finished::Outcome(Outcome::Response(response)) => response,
+            Finished::Outcome(Outcome::Again(request)) => {
+                let framing = request.framing();
+                return self.ask(*request, framing, cx.arrivals.number(false), cx);
+            }
+            Finished::Opened(Ok(sink)) => {
+                self.connection.continue_(self.outbox.buffer(cx.spare));
+                return self.sink_is_back(sink, Vec::new(), cx);
+            }
+            Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
+            Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
+            Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
+                let note = "a handler panicked";
+                let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
+                cx.service.dress(None, response).with_note(note)
+            }
+        };
+        // The request may have been refused meanwhile (a deadline, a broken chunk): then it has had
+        // its answer, and this one is of no use.
+        if self.last.is_none() && self.exchange.status.is_none() {
+            self.deliver(response, cx);
+        }
+    }
+
+    fn sink_is_back(&mut self, sink: Box<dyn crate::service::Sink>, block: Vec<u8>, cx: &mut Context<'_>) {
+        match &mut self.intake {
+            Intake::Receiving(receiving) => {
+                receiving.returned(sink, block);
+                self.run_errand(cx);
+            }
+            // The upload was given up while the sink was away.
+            _ => cx.desk.discard(sink),
+        }
+    }
+
+    /// The octets are no request, or no whole one.
+    pub(crate) fn refuse(&mut self, refusal: Refusal, head: &[u8], cx: &mut Context<'_>) {
+        let ended = match refusal.fault {
+            Fault::TlsHandshake => Ended::TlsHandshake,
+            Fault::SlowHead => Ended::TimedOut(Phase::Head),
+            Fault::SlowContent => Ended::TimedOut(Phase::Content),
+            _ => Ended::Refused,
+        };
+        self.refuse_for(refusal, ended, head, cx);
+    }
+
+    /// The same; the connection ends for `reason` then.
+    pub(crate) fn refuse_for(&mut self, refusal: Refusal, reason: Ended, head: &[u8], cx: &mut Context<'_>) {
+        let head = &head[..head.len().min(cx.limits.head)];
+        self.exchange.reason = Some(reason);
+        if self.exchange.status.is_some() {
+            // It was answered before its content turned out to be broken.
+            self.last = Some(Last::Stages(reason));
+            return;
+        }
+        if self.exchange.entry.is_none() && cx.journal.is_on() {
+            self.exchange.entry = Some(cx.journal.entry_of_refused(head, cx.wall));
+        }
+        if refusal.fault == Fault::TlsHandshake {
+            log::warn!("{}: {}", self.peer, reason.explain());
+        }
+        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
+        let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
+            Ended::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
+            _ => refusal.fault.name().to_string(),
+        });
+        self.deliver(response, cx);
+    }
+
+    /// Puts an answer into the outbox.
+    pub(crate) fn deliver(&mut self, response: Response, cx: &mut Context<'_>) {
+        if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Discarding) {
+            cx.desk.discard(receiving);
+        }
+        if response.closes() || cx.draining {
+            self.connection.forbid_persistence();
+        }
+        self.note(&response, cx);
+        if response.is_scripted() {
+            return self.perform(response, cx);
+        }
+        let (status, fields, body) = response.into_parts();
+        let gathered = self.outbox.gathered();
+        let buffer = self.outbox.buffer(cx.spare);
+        let before = buffer.len();
+        let transfer = self.connection.respond(status, &fields, body.length(), cx.date, buffer);
+        self.exchange.status = Some(status);
+        self.exchange.sent = 0;
+        let head = buffer.len() - before;
+        // What is still gathered from the answers before it leaves first.
+        self.exchange.head = self.outbox.gathered() as u64;
+        self.is_delimited(transfer);
+        if transfer != Transfer::Nothing {
+            match self.outbox.push(body) {
+                Ok(true) => {}
+                Ok(false) => self.last = Some(Last::Cut(Ended::FileShrank)),
+                Err(error) => {
+                    log::error!("a file cannot be read: {error}");
+                    self.last = Some(Last::Cut(Ended::Failed));
+                }
+            }
+        }
+        if !self.outbox.has_parts() {
+            let content = (self.outbox.gathered() - gathered - head) as u64;
+            self.finish(content, cx);
+        }
+    }
+
+    /// The end of the connection may be what ends the content.
+    pub(crate) fn is_delimited(&mut self, transfer: Transfer) {
+        if transfer == Transfer::UntilClose {
+            self.exchange.reason.get_or_insert(Ended::Delimited);
+        }
+    }
+
+    /// The same for an answer that lies ready: two copies, and no allocation.
+    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context<'_>) {
+        self.intake = Intake::Discarding;
+        if cx.draining {
+            self.connection.forbid_persistence();
+        }
+        let buffer = self.outbox.buffer(cx.spare);
+        self.connection.respond_prepared(prepared, cx.date, buffer);
+        self.exchange.status = Some(prepared.status());
+        let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
+        match file.filter(|_| content > 0) {
+            None => self.finish(content, cx),
+            Some(file) => {
+                self.exchange.sent = 0;
+                self.exchange.head = self.outbox.gathered() as u64;
+                self.outbox.push_range(file, 0, content);
+            }
+        }
+    }
+
+    /// The next octets of a file are on the disk: a worker reads them while the loop serves others.
+    pub(crate) fn warm(&mut self, cx: &mut Context<'_>) {
+        let Some((file, from, len)) = self.outbox.next_slice() else { return };
+        self.warming = cx.desk.submit(self.seat, Lane::Short, move || {
+            page_cache::warm(&file, from, len);
+            Finished::Warmed
+        });
+        if !self.warming {
+            // Every worker is busy and the queue is full: better a slow turn than an answer cut off.
+            self.again = true;
+        }
+    }
+
+    fn note(&mut self, response: &Response, cx: &mut Context<'_>) {
+        let Some(note) = response.note() else { return };
+        if response.status().code() >= 500 {
+            log::error!("{}: {}: {note}", self.peer, response.status());
+        }
+        if cx.journal.is_on() {
+            self.exchange.note = Some(note.to_string());
+        }
+    }
+
+    /// The outbox is empty.
+    pub(crate) fn all_sent(&mut self, cx: &mut Context<'_>) {
+        if self.play.is_some() {
+            self.play_on(cx);
+        } else if self.exchange.status.is_some() {
+            let content = self.exchange.sent.saturating_sub(self.exchange.head);
+            self.finish(content, cx);
+        }
+    }
+
+    /// The answer has left completely.
+    pub(crate) fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
+        self.exchange.end(self.peer, content, cx.wall, cx.journal);
+        if self.last.is_some() {
+            return;
+        }
+        match self.connection.sent() {
+            Next::Request | Next::Discard => {}
+            Next::Linger => self.last = Some(Last::Stages(self.why(cx.draining))),
+            Next::Close => self.last = Some(Last::Close(self.why(cx.draining))),
+        }
+    }
+
+    /// Why this exchange was the last one.
+    fn why(&self, draining: bool) -> Ended {
+        self.exchange.reason.unwrap_or_else(|| match self.connection.close_asked_by() {
+            _ if draining => Ended::Draining,
+            _ if self.connection.content_is_due() => Ended::ContentUnread,
+            Some(Version::Http10) => Ended::Http10,
+            Some(Version::Http11) => Ended::Finished,
+            None => Ended::Chosen,
+        })
+    }
+}
+
+/// Whether the head already says that there is too much.
+fn too_long(framing: Framing, limit: u64) -> bool {
+    matches!(framing, Framing::Length(length) if length > limit)
+}
+
+/// The page of an answer that no service has made, with the fields of those it makes.
+fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), error_page::problem(request, &Problem::new(status)))
+}
+
+/// The same for more content than `limit`.
+fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
+    cx.service.dress(Some(request), error_page::problem(request, &Problem::too_large(limit)))
+}
+
+fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {
+    match errand {
+        Errand::Write(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+            let result = sink.write(&block);
+            Finished::Wrote(result.map(|()| sink), block)
+        }),
+        Errand::Finish(mut sink, block, meter) => desk.submit(seat, Lane::Long, move || {
+            let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
+            Finished::Outcome(Outcome::Response(match written {
+                Ok(()) => {
+                    sink.measured(&meter);
+                    sink.finish()
+                }
+                Err(response) => response,
+            }))
+        }),
+    }
+}

@@ -1,0 +1,551 @@
+//! Practice by tables: every address, every method, every way to ask for it wrongly.
+
+use std::time::{Duration, SystemTime};
+
+use crate::http::{Connection, Event, Fields, Limits};
+use crate::practice::broken::KINDS;
+use crate::practice::catalogue::GROUPS;
+use crate::practice::*;
+use crate::service::access::guard;
+use crate::service::{Body, End, Guard, Outcome, Place, Received, Verbatim};
+
+/// What stands behind practice.
+struct Files;
+
+impl Service for Files {
+    fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+        Response::text(Status::OK, format!("file {}", String::from_utf8_lossy(request.path()))).into()
+    }
+
+    fn fork(&self) -> Box<dyn Service> {
+        Box::new(Files)
+    }
+}
+
+fn practice() -> Practice {
+    Practice::around(Box::new(Files))
+}
+
+fn visit() -> Visit {
+    let address = ([127, 0, 0, 1], 8080).into();
+    Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_003), arrival: 1 }
+}
+
+/// `line` is method and target; `fields` are whole lines.
+#[track_caller]
+fn answer(service: &mut dyn Service, line: &str, fields: &str) -> Answer {
+    let head = format!("{line} HTTP/1.1\r\nHost: localhost:8080\r\n{fields}\r\n");
+    let mut connection = Connection::new(Limits::default());
+    let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("{head}") };
+    service.answer(&request, &visit())
+}
+
+/// The response, with jobs done and this content collected.
+#[track_caller]
+fn ask_with(service: &mut dyn Service, line: &str, fields: &str, content: &str) -> Response {
+    let fields = format!("{fields}Content-Length: {}\r\n", content.len());
+    match answer(service, line, &fields) {
+        Answer::Now(response) => response,
+        Answer::Blocking(_, job) => match job() {
+            Outcome::Response(response) => response,
+            Outcome::Again(_) => panic!("{line}"),
+        },
+        Answer::Collect { then, .. } => then(content.as_bytes().to_vec()),
+        Answer::CollectRaw { then, .. } => {
+            let head = format!("{line} HTTP/1.1\r\nHost: localhost:8080\r\n{fields}\r\n").into_bytes();
+            then(Received { head, framed: content.into(), content: content.into() })
+        }
+        Answer::Receive { open, .. } => {
+            let Ok(mut sink) = open() else { panic!("{line}") };
+            assert!(sink.write(content.as_bytes()).is_ok());
+            sink.finish()
+        }
+        Answer::Verbatim(verbatim) => parsed(&verbatim),
+        _ => panic!("{line}"),
+    }
+}
+
+/// What a forgiving reader makes of octets as they stand.
+fn parsed(verbatim: &Verbatim) -> Response {
+    let text = String::from_utf8_lossy(&verbatim.octets).into_owned();
+    let (head, content) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut fields = Fields::new();
+    for line in head.lines().skip(1).filter(|line| line.contains(": ")) {
+        let (name, value) = line.split_once(": ").unwrap();
+        let _ = fields.push(name.trim(), value);
+    }
+    let lines = fields.iter().map(|(n, v)| (String::from_utf8_lossy(n).into_owned(), v.to_vec())).collect::<Vec<_>>();
+    let response = Response::new(verbatim.status).with_body(Body::Octets(content.as_bytes().to_vec().into()));
+    let ordinary = |name: &str| !crate::service::response::is_connection_field(name);
+    lines.into_iter().filter(|(n, _)| ordinary(n)).fold(response, |r, (n, v)| r.field(&n, v))
+}
+
+#[track_caller]
+fn ask(line: &str, fields: &str) -> Response {
+    ask_with(&mut practice(), line, fields, "")
+}
+
+fn value(response: &Response, name: &str) -> String {
+    response.fields().get(name).map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default()
+}
+
+fn content(response: &Response) -> String {
+    match response.body() {
+        Body::Octets(octets) | Body::UntilClose(octets) => String::from_utf8_lossy(octets).into_owned(),
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn every_line_of_the_list_works_and_every_address_is_on_it() {
+    let mut practice = practice();
+    let mut seen: Vec<&str> = Vec::new();
+    for entry in GROUPS.iter().flat_map(|group| group.entries) {
+        let method = match entry.options {
+            options if options.contains("-X PUT") => "PUT",
+            options if options.contains("-X TRACE") => "TRACE",
+            options if options.contains("-X POST") || options.contains("-d ") => "POST",
+            _ => "GET",
+        };
+        seen.push(entry.example.split('?').next().unwrap());
+        if entry.path == "/.try/fail" {
+            continue;
+        }
+        let with_content = if method == "TRACE" { "" } else { "some content" };
+        let fields = if entry.options.contains("Expect") { "Expect: 100-continue\r\n" } else { "" };
+        let line = format!("{method} {}", entry.example);
+        let response = match with_content {
+            "" => match answer(&mut practice, &line, fields) {
+                Answer::Now(response) => response,
+                _ => panic!("{line}"),
+            },
+            _ => ask_with(&mut practice, &line, fields, with_content),
+        };
+        let fails = match entry.path {
+            "/.try/status/CODE" => 404,
+            "/.try/method" => 405,
+            "/.try/expect/refuse" => 413,
+            "/.try/auth" | "/.try/auth/bearer" => 401,
+            "/.try/auth/forbidden" => 403,
+            "/.try/busy" => 503,
+            "/.try/note" => 201,
+            path if path.starts_with("/.try/redirect/") => 302,
+            _ => 200,
+        };
+        assert_eq!(response.status().code(), fails, "{line}");
+    }
+    let others = ["", "landed", "broken", "broken/*", "etag", "modified", "never"];
+    for (pattern, ..) in ROWS.iter().filter(|(pattern, ..)| !others.contains(pattern)) {
+        let stem = format!("/.try/{}", pattern.trim_end_matches('*'));
+        let listed =
+            seen.iter().any(|path| if pattern.ends_with('*') { path.starts_with(&stem) } else { **path == stem });
+        assert!(listed, "{pattern} is not on the list");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_400_and_never_a_default() {
+    for (target, sentence) in [
+        ("status/199", "A status from 100 to 199 is never the last word"),
+        ("status/600", "The code takes a number from 200 to 599."),
+        ("status/20", "The code takes a number from 200 to 599."),
+        ("status/2000", "The code takes a number from 200 to 599."),
+        ("status/+200", "The code takes a number from 200 to 599."),
+        ("status/200?reason=a%0d%0aSet-Cookie:%20x", "reason takes at most 100 printable characters"),
+        ("status/200?reason=%C3%A9", "reason takes at most 100 printable characters"),
+        ("status/200?reasons=x", "This address takes one parameter: reason."),
+        ("length/1048577", "The length takes a number from 0 to 1,048,576."),
+        ("length/-1", "The length takes a number from 0 to 1,048,576."),
+        ("length/5?gap=1", "This address takes no parameters."),
+        ("close?n=1048577", "n takes a number from 0 to 1,048,576."),
+        ("chunked?sizes=5,0", "sizes takes numbers from 1 to 1,048,576"),
+        ("chunked?sizes=1048576,1", "All sizes together may be 1,048,576 at most."),
+        ("chunked?gap=10001", "gap takes a number from 0 to 10,000."),
+        ("chunked?gap=2s", "gap takes a number from 0 to 10,000."),
+        ("chunked?sizes=1,1,1,1,1,1,1&gap=10000", "All pauses together may take 60 s; 7 of 10,000 ms are longer."),
+        ("chunked?ext=a%0d%0a0%0d%0a", "ext takes name or name=value"),
+        ("chunked?ext=a;b", "ext takes name or name=value"),
+        ("chunked?ext=", "ext takes name or name=value"),
+        ("chunked?trailer=Content-Length:5", "trailer takes X-Name:value"),
+        ("chunked?trailer=X-A", "trailer takes X-Name:value"),
+        ("chunked?trailer=X-A:b%0d%0aC:%20d", "trailer takes X-Name:value"),
+        ("chunked?trailer=X%20A:b", "trailer takes X-Name:value"),
+        ("drip?n=0", "n takes a number from 1 to 1,000."),
+        ("drip?n=1001", "n takes a number from 1 to 1,000."),
+        ("drip?n=1000&gap=61", "All pauses together may take 60 s; 999 of 61 ms are longer."),
+        ("split?at=0", "at takes numbers from 1 to"),
+        ("split?at=3,3", "at takes offsets in ascending order"),
+        ("split?at=10,3", "at takes offsets in ascending order"),
+        ("wait/60001", "The wait, in milliseconds, takes a number from 0 to 60,000."),
+        ("wait/5?where=tail", "where takes head or body."),
+        ("cut?send=100&of=100", "send takes a number below that of of"),
+        ("cut?how=FIN", "how takes fin or rst."),
+        ("broken/lf-only", "This answer would be wrong on purpose"),
+        ("broken/lf-only?yes=1", "yes is a switch"),
+        ("cookie/set", "Write name=value"),
+        ("cookie/set?a", "Write name=value"),
+        ("cookie/set?a=b;c", "Write name=value"),
+        ("cookie/set?a=%0d%0ab", "Write name=value"),
+        ("cookie/set?a%20b=c", "Write name=value"),
+        ("cookie/set?a=%22", "Write name=value"),
+        ("redirect/304", "The codes of redirects are"),
+        ("redirect/200", "The codes of redirects are"),
+        ("redirect/302?times=21", "times takes a number from 1 to 20."),
+        ("redirect/302?to=//evil.example", "This address takes one parameter: times."),
+        ("cache/31536001", "The age, in seconds, takes a number from 0 to 31,536,000."),
+        ("cache/soon", "The age, in seconds, takes a number"),
+        ("interim/101", "Interim responses here are 100, 102 and 103."),
+    ] {
+        let response = ask(&format!("GET /.try/{target}"), "");
+        assert_eq!(response.status(), Status::BAD_REQUEST, "{target}");
+        assert!(content(&response).contains(sentence), "{target}: {}", content(&response));
+    }
+}
+
+#[test]
+fn every_address_says_truly_which_methods_work() {
+    for (path, allow) in [
+        ("/.try", "GET, HEAD, OPTIONS"),
+        ("/.try/", "GET, HEAD, OPTIONS"),
+        ("/.try/trace", "OPTIONS, TRACE"),
+        ("/.try/upload", "POST, PUT, OPTIONS"),
+        ("/.try/expect/refuse", "POST, PUT, OPTIONS"),
+        ("/.try/note", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("/.try/method", "GET, HEAD, OPTIONS"),
+        ("/.try/status/200", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
+        ("/.try/redirect/307", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
+    ] {
+        let options = ask(&format!("OPTIONS {path}"), "");
+        assert_eq!((options.status(), value(&options, "allow").as_str()), (Status::NO_CONTENT, allow), "{path}");
+        for method in Method::ALL.into_iter().filter(|m| *m != Method::Options && *m != Method::Connect) {
+            let Answer::Now(response) = answer(&mut practice(), &format!("{} {path}", method.name()), "") else {
+                panic!("{path}")
+            };
+            let works = allow.split(", ").any(|name| name == method.name());
+            assert_eq!(response.status() != Status::METHOD_NOT_ALLOWED, works, "{method:?} {path}");
+            assert!(works || value(&response, "allow") == allow, "{method:?} {path}");
+        }
+        assert_eq!(ask(&format!("BREW {path}"), "").status(), Status::NOT_IMPLEMENTED, "{path}");
+    }
+    let echo = ask("BREW /.try/echo", "");
+    assert_eq!((echo.status(), value(&echo, "content-type").as_str()), (Status::OK, "message/http"));
+    assert_eq!(value(&ask("OPTIONS /.try/echo", ""), "allow"), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    let all = "GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE, PATCH";
+    assert_eq!(value(&ask("OPTIONS *", ""), "allow"), all);
+    assert_eq!(ask("GET /.try/method", "Expect: 200-ok\r\n").status(), Status::EXPECTATION_FAILED);
+}
+
+#[test]
+fn the_guard_lets_trace_through_to_one_address_and_names_without_meaning_to_another() {
+    let mut guard = Guard::new(Box::new(practice()), guard::Settings::default());
+    for (line, status, allow) in [
+        ("TRACE /.try/trace", 200, ""),
+        ("TRACE /.try/echo", 405, "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
+        ("TRACE /.try/utf8", 405, "GET, HEAD, OPTIONS"),
+        ("TRACE /hello.txt", 405, "GET, HEAD, OPTIONS"),
+        ("TRACE /.try/trace/", 405, "GET, HEAD, OPTIONS"),
+        ("BREW /.try/echo", 200, ""),
+        ("BREW /.try/status/200", 501, ""),
+        ("BREW /hello.txt", 501, ""),
+        ("CONNECT localhost:80", 405, "GET, HEAD, OPTIONS"),
+    ] {
+        let Answer::Now(response) = answer(&mut guard, line, "") else { panic!("{line}") };
+        assert_eq!((response.status().code(), value(&response, "allow").as_str()), (status, allow), "{line}");
+    }
+}
+
+#[test]
+fn everything_else_is_none_of_our_business() {
+    for path in ["/", "/.trying", "/.TRY/echo", "/a/.try/echo", "//.try/echo"] {
+        assert_eq!(content(&ask(&format!("GET {path}"), "")), format!("file {path}"));
+    }
+    for path in ["/.try/nothing", "/.try/echo/", "/.try/status/", "/.try/length/5/6", "/.try//echo", "/.try/cookie/"] {
+        let response = ask(&format!("GET {path}"), "");
+        assert_eq!(response.status(), Status::NOT_FOUND, "{path}");
+    }
+    let bare = ask("GET /.try?x=//evil.example", "");
+    assert_eq!((bare.status().code(), value(&bare, "location").as_str()), (307, "/.try/"));
+    // Decoded once, as everywhere.
+    assert_eq!(ask("GET /%2Etry/utf8", "").status(), Status::OK);
+}
+
+#[test]
+fn every_status_carries_what_the_rfc_demands_and_no_more() {
+    let demands: [(u16, &str, &str); 16] = [
+        (201, "location", "/.try/landed"),
+        (300, "location", "/.try/landed"),
+        (301, "location", "/.try/landed"),
+        (302, "location", "/.try/landed"),
+        (303, "location", "/.try/landed"),
+        (307, "location", "/.try/landed"),
+        (308, "location", "/.try/landed"),
+        (304, "etag", "\"practice\""),
+        (401, "www-authenticate", "Basic realm=\"practice\", charset=\"UTF-8\""),
+        (405, "allow", "OPTIONS"),
+        (407, "proxy-authenticate", "Basic realm=\"practice\", charset=\"UTF-8\""),
+        (416, "content-range", "bytes */1000"),
+        (429, "retry-after", "5"),
+        (503, "retry-after", "5"),
+        (206, "content-range", "bytes 0-106/107"),
+        (200, "etag", ""),
+    ];
+    for code in 200..=599 {
+        let Answer::Now(response) = answer(&mut practice(), &format!("GET /.try/status/{code}"), "") else {
+            assert_eq!(code, 426, "written by hand");
+            continue;
+        };
+        assert_eq!((response.status().code(), value(&response, "cache-control").as_str()), (code, "no-store"));
+        assert_eq!(response.body().is_empty(), matches!(code, 204 | 205 | 304), "{code}");
+        assert!(response.body().is_empty() || content(&response).starts_with(&format!("{code} ")));
+        assert_eq!(response.closes(), code == 408);
+        for name in ["location", "www-authenticate", "proxy-authenticate", "allow", "content-range", "retry-after"] {
+            let demanded = demands.iter().find(|(c, n, _)| (*c, *n) == (code, name)).map_or("", |(_, _, value)| value);
+            assert_eq!(value(&response, name), demanded, "{code} {name}");
+        }
+    }
+    for (target, head) in [
+        (
+            "426",
+            "HTTP/1.1 426 Upgrade Required\r\nDate: Mon, 12 Jan 1970 13:46:43 GMT\r\nConnection: close, upgrade\r\n",
+        ),
+        (
+            "404?reason=Gone%20fishing",
+            "HTTP/1.1 404 Gone fishing\r\nDate: Mon, 12 Jan 1970 13:46:43 GMT\r\nConnection: close\r\n",
+        ),
+        (
+            "204?reason=",
+            "HTTP/1.1 204 \r\nDate: Mon, 12 Jan 1970 13:46:43 GMT\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n",
+        ),
+    ] {
+        let Answer::Verbatim(v) = answer(&mut practice(), &format!("GET /.try/status/{target}"), "") else { panic!() };
+        let text = String::from_utf8_lossy(&v.octets).into_owned();
+        assert!(text.starts_with(head) && v.end == End::Fin, "{text}");
+        assert_eq!(text.contains("\r\nUpgrade: websocket\r\n"), target == "426");
+        let announced =
+            text.split_once("Content-Length: ").map(|(_, rest)| rest.split('\r').next().unwrap().to_string());
+        let (_, content) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(announced.unwrap_or("0".into()), content.len().to_string(), "{target}");
+    }
+}
+
+#[test]
+fn nothing_of_a_request_acts_where_it_is_shown() {
+    for target in ["/.try/echo?<script>", "/.try/echo?body", "/.try/echo?text", "/.try/cookie", "/.try/trace"] {
+        let method = if target.ends_with("trace") { "TRACE" } else { "GET" };
+        let response = ask(&format!("{method} {target}"), "Cookie: a=<script>\u{202e}\r\n");
+        let is_cookie = target.ends_with("cookie");
+        assert!(!is_cookie || content(&response) == "a=<script>\\u{202e}\n", "{}", content(&response));
+        let media_type = value(&response, "content-type");
+        assert!(["message/http", "text/plain; charset=utf-8"].contains(&media_type.as_str()), "{target}: {media_type}");
+        assert_eq!(value(&response, "x-content-type-options"), "nosniff", "{target}");
+        assert_eq!(value(&response, "cache-control"), "no-store", "{target}");
+        let policy = value(&response, "content-security-policy");
+        assert!(is_cookie || policy == "default-src 'none'; sandbox", "{target}: {policy}");
+    }
+    for (code, times) in [(301, 20), (302, 2), (303, 1), (307, 1), (308, 3)] {
+        let response = ask(&format!("GET /.try/redirect/{code}?times={times}"), "");
+        assert_eq!(response.status().code(), code);
+        assert!(value(&response, "location").starts_with("/.try/"), "{code}");
+    }
+}
+
+#[test]
+fn the_list_names_the_host_that_was_asked_unless_a_shell_would_obey_it() {
+    let list = |host: &str, fields: &str| {
+        let head = format!("GET /.try/ HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+        let mut connection = Connection::new(Limits::default());
+        let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("{head}") };
+        let Answer::Now(response) = practice().answer(&request, &visit()) else { panic!("{host}") };
+        response
+    };
+    const CURL: &str = "User-Agent: curl/7.88.1\r\nAccept: */*\r\n";
+    for (host, shown) in [
+        ("student.local:8080", "curl -i http://student.local:8080/.try/fail"),
+        ("[::1]:8080", "curl -i 'http://[::1]:8080/.try/fail'"),
+        ("$(reboot)", "curl -i http://127.0.0.1:8080/.try/fail"),
+        ("a;reboot", "curl -i http://127.0.0.1:8080/.try/fail"),
+        ("a'b", "curl -i http://127.0.0.1:8080/.try/fail"),
+        ("", "curl -i http://127.0.0.1:8080/.try/fail"),
+    ] {
+        let text = content(&list(host, CURL));
+        assert!(text.contains(&format!("  {shown}\n")), "{host}: {text}");
+    }
+    for (fields, media_type) in [
+        (CURL, "text/plain; charset=utf-8"),
+        ("User-Agent: curl/8.0\r\nAccept: text/html\r\n", "text/html; charset=utf-8"),
+        ("User-Agent: Mozilla/5.0\r\nAccept: text/html,*/*;q=0.8\r\n", "text/html; charset=utf-8"),
+        ("", "text/html; charset=utf-8"),
+        ("Accept: application/json\r\n", "application/json"),
+    ] {
+        let response = list("localhost", fields);
+        assert_eq!(value(&response, "content-type"), media_type, "{fields}");
+        assert_eq!(value(&response, "vary"), "Accept, User-Agent");
+        let text = content(&response);
+        assert!(!text.contains("<script") && text.contains("/.try/chunked"));
+        if media_type.starts_with("text/html") {
+            assert!(value(&response, "content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+        }
+    }
+}
+
+#[test]
+fn a_note_is_created_replaced_kept_by_a_condition_and_removed() {
+    let mut practice = practice();
+    let mut step = |line: &str, fields: &str, put: &str, status: u16| {
+        let response = ask_with(&mut practice, line, fields, put);
+        assert_eq!(response.status().code(), status, "{line} {fields}");
+        response
+    };
+    let note = "/.try/note";
+    step(&format!("GET {note}"), "", "", 404);
+    step(&format!("DELETE {note}"), "", "", 404);
+    step(&format!("PUT {note}"), "If-Match: *\r\n", "a", 412);
+    let created = step(&format!("PUT {note}"), "If-None-Match: *\r\n", "one", 201);
+    step(&format!("PUT {note}"), "If-None-Match: *\r\n", "b", 412);
+    let got = step(&format!("GET {note}"), "", "", 200);
+    assert_eq!((content(&got).as_str(), value(&got, "etag")), ("one", value(&created, "etag")));
+    let tag = value(&got, "etag");
+    step(&format!("GET {note}"), &format!("If-None-Match: \"x\", W/{tag}\r\n"), "", 304);
+    step(&format!("PUT {note}"), &format!("If-Match: W/{tag}\r\n"), "weak", 412);
+    let replaced = step(&format!("PUT {note}"), &format!("If-Match: {tag}\r\n"), "two", 204);
+    assert_ne!(value(&replaced, "etag"), tag);
+    step(&format!("PUT {note}"), &format!("If-Match: {tag}\r\n"), "late", 412);
+    step(&format!("PUT {note}"), "Content-Range: bytes 0-1/9\r\n", "part", 400);
+    let fork = practice.fork();
+    let mut fork = fork;
+    assert_eq!(content(&ask_with(&mut *fork, &format!("GET {note}"), "", "")), "two", "every loop has the same note");
+    let Answer::Collect { limit, then } = answer(&mut *fork, "PUT /.try/note", "Content-Length: 2\r\n") else {
+        panic!()
+    };
+    assert_eq!((limit, then(vec![0xff, 0xfe]).status().code()), (64 * 1024, 415));
+    assert_eq!(ask_with(&mut *fork, "DELETE /.try/note", "", "").status().code(), 204);
+    assert_eq!(ask_with(&mut practice, "GET /.try/note", "", "").status().code(), 404);
+}
+
+#[test]
+fn the_number_in_a_cached_text_grows_with_every_request() {
+    let mut practice = practice();
+    let mut get = |path: &str, fields: &str| ask_with(&mut practice, &format!("GET /.try/{path}"), fields, "");
+    let first = get("cache/60", "");
+    assert_eq!(value(&first, "cache-control"), "max-age=60");
+    assert!(content(&first).starts_with("Request 1 ") && content(&get("cache/5", "")).starts_with("Request 2 "));
+    for (path, alias, name, condition) in [
+        ("cache/etag", "etag", "etag", "If-None-Match"),
+        ("cache/modified", "modified", "last-modified", "If-Modified-Since"),
+    ] {
+        let first = get(path, "");
+        assert_eq!(value(&first, "cache-control"), "no-cache");
+        let validator = value(&first, name);
+        let again = get(alias, &format!("{condition}: {validator}\r\n"));
+        assert_eq!((again.status(), value(&again, name)), (Status::NOT_MODIFIED, validator), "{path}");
+        assert!(content(&get(path, "")).starts_with("Request 3 "), "a 304 was a request too");
+    }
+    assert_eq!(value(&get("cache/modified", ""), "last-modified"), "Mon, 12 Jan 1970 13:46:40 GMT");
+    assert_eq!(value(&get("cache/etag", ""), "etag"), "W/\"100000\"");
+    assert_eq!(value(&get("never", ""), "cache-control"), "no-store");
+}
+
+#[test]
+fn trace_leaves_out_who_somebody_is_and_takes_no_content() {
+    let secret =
+        "Authorization: Basic c2VjcmV0\r\ncookie: sid=secret\r\nX-Api-Key: secret\r\nproxy-authorization: secret\r\n";
+    let Answer::Now(response) =
+        answer(&mut practice(), "TRACE /.try/trace?a:b=c", &format!("{secret}X-Other: kept\r\n"))
+    else {
+        panic!()
+    };
+    assert_eq!(content(&response), "TRACE /.try/trace?a:b=c HTTP/1.1\r\nHost: localhost:8080\r\nX-Other: kept\r\n\r\n");
+    assert_eq!(ask_with(&mut practice(), "TRACE /.try/trace", "", "x").status(), Status::BAD_REQUEST);
+}
+
+#[test]
+fn credentials_open_and_nothing_else_does() {
+    let basic = |text: &str| {
+        use base64::Engine;
+        format!("Authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(text))
+    };
+    for (path, fields, status, challenge) in [
+        ("auth", String::new(), 401, "Basic realm=\"practice\", charset=\"UTF-8\""),
+        ("auth", basic("student:wire"), 200, ""),
+        ("auth", basic("student:Wire"), 401, "Basic realm=\"practice\", charset=\"UTF-8\""),
+        ("auth", basic("student"), 401, "Basic realm=\"practice\", charset=\"UTF-8\""),
+        ("auth", basic("student:wire") + &basic("student:wire"), 401, "Basic realm=\"practice\", charset=\"UTF-8\""),
+        ("auth/bearer", String::new(), 401, "Bearer realm=\"practice\""),
+        ("auth/bearer", "Authorization: bearer wire\r\n".into(), 200, ""),
+        (
+            "auth/bearer",
+            "Authorization: Bearer wires\r\n".into(),
+            401,
+            "Bearer realm=\"practice\", error=\"invalid_token\"",
+        ),
+        ("auth/bearer", basic("student:wire"), 401, "Bearer realm=\"practice\""),
+        ("auth/forbidden", basic("student:wire"), 403, ""),
+        ("auth/forbidden", String::new(), 403, ""),
+    ] {
+        let response = ask(&format!("GET /.try/{path}"), &fields);
+        assert_eq!(
+            (response.status().code(), value(&response, "www-authenticate").as_str()),
+            (status, challenge),
+            "{path} {fields}"
+        );
+        if status == 401 {
+            let wanted =
+                if path == "auth/bearer" { "people with a token." } else { "people with a name and a password." };
+            let said = content(&response);
+            assert!(said.contains(wanted), "{path}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_thirty_third_slow_answer_is_503_on_any_loop_until_one_is_over() {
+    let mut practice = practice();
+    let mut fork = practice.fork();
+    let slow = |service: &mut dyn Service| answer(service, "GET /.try/wait/60000", "");
+    let mut held: Vec<Answer> = (0..32).map(|n| slow(if n % 2 == 0 { &mut practice } else { &mut *fork })).collect();
+    let is_slow = |answer: &Answer| matches!(answer, Answer::Now(response) if response.status() == Status::OK);
+    assert!(held.iter().all(is_slow));
+    for line in ["GET /.try/drip", "GET /.try/split", "GET /.try/chunked", "GET /.try/broken/long-length?yes"] {
+        let busy = ask_with(&mut *fork, line, "", "");
+        let door = crate::service::error_page::overload();
+        assert_eq!((busy.status(), busy.fields(), busy.closes()), (door.status(), door.fields(), true), "{line}");
+        assert_eq!(content(&busy), content(&door));
+    }
+    for line in ["GET /.try/drip?gap=0", "GET /.try/utf8", "GET /.try/wait/0", "GET /.try/cut", "GET /hello.txt"] {
+        assert_eq!(ask_with(&mut practice, line, "", "").status(), Status::OK, "{line}");
+    }
+    held.pop();
+    assert!(is_slow(&slow(&mut practice)), "one was over");
+}
+
+#[test]
+fn paced_answers_pause_where_they_say() {
+    let script = |line: &str| match answer(&mut practice(), line, "") {
+        Answer::Now(mut response) => {
+            let script = *response.take_script().unwrap();
+            script.pauses.into_iter().map(|pause| (pause.before, pause.time.as_millis())).collect::<Vec<_>>()
+        }
+        _ => panic!("{line}"),
+    };
+    use Place::{Answer as At, Content};
+    assert_eq!(script("GET /.try/drip?n=3&gap=5"), [(Content(0), 0), (Content(1), 5), (Content(2), 5)]);
+    assert_eq!(script("GET /.try/split?at=3,10,17&gap=200"), [(At(3), 200), (At(10), 200), (At(17), 200)]);
+    assert_eq!(script("GET /.try/wait/7"), [(At(0), 7)]);
+    assert_eq!(script("GET /.try/wait/7?where=body"), [(Content(0), 7)]);
+}
+
+#[test]
+fn a_head_request_gets_no_content_however_the_answer_is_written() {
+    for kind in KINDS.iter().map(|kind| kind.path).chain(["/.try/cut", "/.try/status/426"]) {
+        let Answer::Verbatim(verbatim) = answer(&mut practice(), &format!("HEAD {kind}"), "") else { panic!("{kind}") };
+        let text = String::from_utf8_lossy(&verbatim.octets);
+        let end = if kind.contains("lf-only") {
+            "\n\n"
+        } else if kind.contains("no-blank") {
+            "\r\n"
+        } else {
+            "\r\n\r\n"
+        };
+        assert!(text.ends_with(end) && !text.contains("on purpose"), "{kind}: {text}");
+    }
+}

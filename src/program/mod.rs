@@ -1,0 +1,13 @@
+pub(crate) mod access;
+pub(crate) mod banner;
+pub(crate) mod error;
+pub(crate) mod explain;
+pub(crate) mod folder;
+pub(crate) mod landlock;
+pub(crate) mod listen;
+pub(crate) mod options;
+pub(crate) mod send;
+pub(crate) mod serve;
+pub(crate) mod stderr_log;
+pub(crate) mod study;
+pub(crate) mod view;

@@ -1,0 +1,10 @@
+//! Who may ask: host names, origins, CORS, passwords.
+
+pub mod basic;
+pub mod cors;
+pub mod credentials;
+pub mod guard;
+pub(crate) mod htpasswd;
+pub mod origin;
+pub(crate) mod throttle;
+pub mod unfit;

@@ -1,0 +1,243 @@
+//! Pages as clients get them: forms, words, escapes, sizes.
+
+use crate::http::{Connection, Event, Fault, Limits, Step};
+use crate::service::Body;
+use crate::service::error_page::*;
+
+fn with_request<T>(fields: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
+    let head = format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let mut connection = Connection::new(Limits::default());
+    match connection.receive(head.as_bytes()) {
+        Step { event: Event::Request(request, _), .. } => then(&request),
+        step => panic!("{step:?}"),
+    }
+}
+
+fn content(response: &Response) -> String {
+    match response.body() {
+        Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+        body => panic!("{body:?}"),
+    }
+}
+
+fn value<'a>(response: &'a Response, name: &str) -> &'a str {
+    std::str::from_utf8(response.fields().get(name).unwrap_or_default()).unwrap()
+}
+
+/// SHA-256 (FIPS 180-4), for the one hash in [`POLICY`].
+fn sha256(message: &[u8]) -> [u8; 32] {
+    // The first 32 bits of the fractional part of the root of `prime`.
+    let fraction = |prime: u32, root: f64| -> u32 { ((f64::from(prime).powf(root)).fract() * 4_294_967_296.0) as u32 };
+    let primes: Vec<u32> = (2..312).filter(|n| (2..*n).all(|d| n % d != 0)).take(64).collect();
+    let mut hash: Vec<u32> = primes[..8].iter().map(|&p| fraction(p, 0.5)).collect();
+    let k: Vec<u32> = primes.iter().map(|&p| fraction(p, 1.0 / 3.0)).collect();
+    let mut padded = message.to_vec();
+    padded.push(0x80);
+    padded.resize(padded.len().next_multiple_of(64) + if padded.len() % 64 > 56 { 64 } else { 0 }, 0);
+    let end = padded.len() - 8;
+    padded[end..].copy_from_slice(&(message.len() as u64 * 8).to_be_bytes());
+    for block in padded.chunks(64) {
+        let mut w: Vec<u32> = block.chunks(4).map(|b| u32::from_be_bytes(b.try_into().unwrap())).collect();
+        for i in 16..64 {
+            let a = w[i - 15].rotate_right(7) ^ w[i - 15].rotate_right(18) ^ (w[i - 15] >> 3);
+            let b = w[i - 2].rotate_right(17) ^ w[i - 2].rotate_right(19) ^ (w[i - 2] >> 10);
+            w.push(w[i - 16].wrapping_add(a).wrapping_add(w[i - 7]).wrapping_add(b));
+        }
+        let mut v = hash.clone();
+        for i in 0..64 {
+            let s1 = v[4].rotate_right(6) ^ v[4].rotate_right(11) ^ v[4].rotate_right(25);
+            let choice = (v[4] & v[5]) ^ (!v[4] & v[6]);
+            let one = v[7].wrapping_add(s1).wrapping_add(choice).wrapping_add(k[i]).wrapping_add(w[i]);
+            let s0 = v[0].rotate_right(2) ^ v[0].rotate_right(13) ^ v[0].rotate_right(22);
+            let majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
+            v.rotate_right(1);
+            v[4] = v[4].wrapping_add(one);
+            v[0] = one.wrapping_add(s0).wrapping_add(majority);
+        }
+        hash.iter_mut().zip(v).for_each(|(h, v)| *h = h.wrapping_add(v));
+    }
+    let octets: Vec<u8> = hash.iter().flat_map(|h| h.to_be_bytes()).collect();
+    octets.try_into().unwrap()
+}
+
+#[test]
+fn the_policy_allows_exactly_the_style_inside_the_page() {
+    use base64::Engine;
+    let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(sha256(text.as_bytes()));
+    assert_eq!(hash("abc"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+    let wanted = format!("'sha256-{}'", hash(STYLE));
+    assert!(POLICY.contains(&wanted), "the style sheet changed: its hash is {wanted}");
+    for banned in ["unsafe", "http:", "https:", "*", "script-src"] {
+        assert!(!POLICY.contains(banned), "{banned}");
+    }
+    let page = with_request("Accept: text/html\r\n", |r| problem(r, &Problem::not_found(b"/x", None)));
+    assert_eq!(value(&page, "content-security-policy"), POLICY);
+    let text = content(&page);
+    let inside = text.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    assert_eq!(inside, STYLE);
+}
+
+#[test]
+fn the_accept_field_chooses_the_form() {
+    for (fields, expected) in [
+        ("", Form::Text),
+        ("Accept: */*\r\n", Form::Text),
+        ("Accept: text/*\r\n", Form::Text),
+        ("Accept: image/avif,image/webp,*/*;q=0.8\r\n", Form::Text),
+        ("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n", Form::Html),
+        ("Accept: TEXT/HTML\r\n", Form::Html),
+        ("Accept: application/json\r\n", Form::Json),
+        ("Accept: application/json, text/plain, */*\r\n", Form::Json),
+        ("Accept: text/plain;q=0.5, text/html;q=0.4\r\n", Form::Text),
+        ("Accept: application/json;q=0.5, text/html;q=0.6\r\n", Form::Html),
+        ("Accept: text/html;q=0\r\n", Form::Text),
+        ("Accept: image/png\r\nAccept: text/html\r\n", Form::Html),
+    ] {
+        assert_eq!(with_request(fields, Form::of), expected, "{fields}");
+    }
+}
+
+#[test]
+fn nothing_of_a_hostile_path_acts_in_any_form() {
+    let path = b"/<script>alert(1)</script>\r\nSet-Cookie: a\x1b[2J\"'&\xff\xe2\x80\xae";
+    let said = Problem::not_found(path, Some(b"/<img onerror=x>/"));
+    for accept in ["text/html", "application/json", "*/*"] {
+        let page = with_request(&format!("Accept: {accept}\r\n"), |r| problem(r, &said));
+        let text = content(&page);
+        assert_eq!(page.status(), Status::NOT_FOUND);
+        assert!(!text.trim_end().contains(|c: char| acts(c) && !(c == '\n' && accept == "text/html")), "{text}");
+        assert!(!text.contains("\r\nSet-Cookie"));
+        assert_eq!(value(&page, "cache-control"), "no-store");
+        assert_eq!(value(&page, "x-content-type-options"), "nosniff");
+        if accept == "text/html" {
+            assert!(!text.contains("<script") && !text.contains("<img"), "{text}");
+            assert!(text.contains("&#60;script&#62;") && text.contains("href=\"/%3Cimg%20onerror%3Dx%3E/\""), "{text}");
+            assert_eq!(value(&page, "referrer-policy"), "same-origin");
+        }
+    }
+}
+
+#[test]
+fn every_status_has_words_in_every_form_and_a_page_stays_below_4_kb() {
+    let long = "<".repeat(9000);
+    for status in Status::ALL.iter().copied().filter(|status| status.is_error()) {
+        let mut said = Problem::new(status);
+        for text in [&said.sentence, said.advice.as_ref().unwrap_or(&said.sentence)] {
+            assert!(text.len() > 9, "{status}: {text}");
+        }
+        let line = with_request("", |r| content(&problem(r, &said)));
+        assert!(line.starts_with(&format!("{} ", status.code())) && line.ends_with('\n'), "{line}");
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        let json = with_request("Accept: application/json\r\n", |r| content(&problem(r, &said)));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (json["status"].as_u64(), json["detail"].as_str()),
+            (Some(status.code().into()), Some(&*said.sentence))
+        );
+        said = said.with_sentence(&long).with_advice(&long);
+        for _ in 0..5 {
+            said = said.with_link(&long, format!("/{}", "a".repeat(HREF_OCTETS - 1)));
+        }
+        let page = with_request("Accept: text/html\r\n", |r| content(&problem(r, &said)));
+        assert!(page.len() <= 4096 && page.ends_with("</html>"), "{status}: {}", page.len());
+        assert!(page.contains(&format!("<h1>{}</h1>", Words::of(status).heading.replace('\'', "&#39;"))), "{page}");
+    }
+}
+
+#[test]
+fn a_link_never_leaves_this_server() {
+    let all = ["/", "/a/", "./a", "../", "?q", "//evil", "/\\evil", "javascript:x", "https://evil/", "", "a"];
+    let given: Vec<_> = all.iter().map(|href| (href.to_string(), href.to_string())).collect();
+    for (at, pair) in given.iter().enumerate() {
+        assert_eq!(links(std::slice::from_ref(pair)).len(), usize::from(at < 5), "{}", pair.1);
+    }
+    assert!(links(&[("long".into(), format!("/{}", "a".repeat(HREF_OCTETS)))]).is_empty());
+}
+
+#[test]
+fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
+    let head = b"GET /secret HTTP/1.1\r\nAccept: text/html\r\nHost: secret\nX: y\r\n\r\n";
+    let at = head.iter().position(|&o| o == b'\n').unwrap() + 33;
+    let page = refusal(&Refusal::new(Fault::BareLf, at, 1), head);
+    let text = content(&page);
+    assert_eq!(page.status(), Status::BAD_REQUEST);
+    assert!(text.contains(&format!("byte {at}: a line ends with LF alone")) && text.contains("rfc9112#section-2.2"));
+    assert!(!text.contains("secret"));
+    // The same line after the fault, on the first line or in the content cannot be trusted.
+    for head in [
+        &b"GET / HTTP/1.1\nAccept: text/html\r\n"[..],
+        b"Accept: text/html\r\nHost",
+        b"GET / HTTP/1.1\r\nAccept: text/html",
+        b"POST / HTTP/1.1\r\nHost: a\r\n\r\n\r\nAccept: text/html\r\nxx",
+    ] {
+        let at = if head.contains(&b'P') && head[14] == b'\n' { 14 } else { head.len() };
+        let line = content(&refusal(&Refusal::new(Fault::BareLf, at, 1), head));
+        assert!(
+            line.starts_with(&format!("400 byte {at}: a line ends")) && line.ends_with("(RFC 9112 §2.2)\n"),
+            "{line}"
+        );
+    }
+    let json = refusal(
+        &Refusal::new(Fault::HostTwice, 60, 7),
+        &[b"G\r\naccept:application/json\r\n", &[b'x'; 60][..]].concat(),
+    );
+    let json: serde_json::Value = serde_json::from_str(&content(&json)).unwrap();
+    assert_eq!((json["byte"].as_u64(), json["fault"].as_str()), (Some(60), Some("HostTwice")));
+    // A place beyond what was kept of the head must not panic.
+    refusal(&Refusal { fault: Fault::SlowContent, at: u64::MAX, len: 0 }, b"GET");
+    for fault in Fault::ALL {
+        let page = refusal(&Refusal::new(*fault, 14, 1), b"\r\nAccept: text/html\r\n");
+        assert!(content(&page).len() <= 4096, "{fault:?}");
+    }
+}
+
+#[test]
+fn the_page_of_a_fault_inside_shows_an_id_and_the_log_the_cause() {
+    let page = with_request("", |r| failure(r, "disk on fire"));
+    let (note, text) = (page.note().unwrap(), content(&page));
+    let (id, cause) = note.split_once(": ").unwrap();
+    assert_eq!((cause, page.status()), ("disk on fire", Status::INTERNAL_SERVER_ERROR));
+    assert!(id.len() == 8 && text.contains(id) && !text.contains("fire"), "{text}");
+}
+
+#[test]
+fn whoever_is_turned_away_is_told_when_to_come_back() {
+    let page = with_request("Accept: text/html\r\n", |r| problem(r, &Problem::new(Status::SERVICE_UNAVAILABLE)));
+    assert_eq!(value(&page, "retry-after"), "5");
+    assert!(content(&page).contains("<meta http-equiv=\"refresh\" content=\"5\">"));
+    let at_the_door = overload();
+    assert_eq!((value(&at_the_door, "retry-after"), value(&at_the_door, "refresh")), ("5", "5"));
+    let text = content(&at_the_door);
+    assert!(text.ends_with('\n') && text.starts_with("503 "));
+}
+
+#[test]
+fn the_helpers_speak_of_the_case() {
+    for (said, words) in [
+        (Problem::method_not_allowed(b"PUT", "GET, HEAD"), "PUT does not work at this address. These do: GET, HEAD."),
+        (Problem::too_large(16_000_000_000), "at most 16 GB"),
+        (Problem::range(1000), "1,000 bytes long"),
+        (Problem::misdirected(b"evil.example"), "evil.example"),
+    ] {
+        assert!(said.sentence.contains(words), "{}", said.sentence);
+    }
+    let deep = Problem::not_found(b"/photos/2062/", Some(b"/photos/"));
+    assert_eq!(deep.links[0], ("Go to /photos/".to_string(), "/photos/".to_string()));
+    assert_eq!(Problem::not_found(b"/x", Some(b"/")).links, [("Home".to_string(), "/".to_string())]);
+}
+
+#[test]
+fn the_line_of_what_is_missing_is_the_one_everybody_gets() {
+    let dress = |response: Response| response.field("X-Own", "1");
+    let ready = MissingLine::new(dress);
+    for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
+        let want = dress(tell(Form::Text, &Problem::not_found(path, None), None)).into_parts();
+        let got = ready.response(path).into_parts();
+        assert_eq!((got.0, got.1), (want.0, want.1));
+        let text = |body| match body {
+            Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+            body => panic!("{body:?}"),
+        };
+        assert_eq!(text(got.2), text(want.2));
+    }
+}

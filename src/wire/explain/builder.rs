@@ -1,0 +1,236 @@
+//! A message while it comes: its spans so far, and those of its octets that will be kept.
+//!
+//! Never: more memory than two windows, however long the message; a masked octet (it becomes a
+//! [`Message`] first, and `mask` sees that before anybody else).
+//!
+//! The subtle thing: the windows are wider than what is kept in the end, by the longest secret there
+//! can be. A secret that lies across the border of what is kept would else leave its beginning behind.
+
+use crate::http::Limits;
+use crate::wire::explain::lexer::{Chunks, Sheet};
+use crate::wire::explain::message::{Broken, Excerpt, Framed, Kind, Message, Role, Span, carve};
+use crate::wire::explain::notes::NoteId;
+use crate::wire::explain::value::Hide;
+
+/// Content kept from its start: a page of text.
+pub(crate) const FIRST: usize = 2048;
+/// Content kept from its end.
+pub(crate) const LAST: usize = 256;
+/// Spans of one message beyond which chunks are summed up: a million chunks of one byte are a million
+/// lines nobody reads.
+const SPANS: usize = 4096;
+
+/// How much of a message is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    pub(crate) first: usize,
+    pub(crate) last: usize,
+    /// The longest secret: a head has no longer value.
+    pub(crate) margin: usize,
+}
+
+impl Keep {
+    /// The whole head, the first and the last octets of the content.
+    pub fn some(limits: &Limits) -> Keep {
+        Keep { first: FIRST, last: LAST, margin: limits.head }
+    }
+
+    /// Everything.
+    pub fn all() -> Keep {
+        Keep { first: usize::MAX / 4, last: 0, margin: 0 }
+    }
+}
+
+/// The message.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    role: Role,
+    exchange: u64,
+    start: u64,
+    keep: Keep,
+    pub(crate) sheet: Sheet,
+    pub(crate) chunks: Chunks,
+    head_end: u64,
+    octets: Excerpt,
+    content: usize,
+    pub(crate) from_file: bool,
+}
+
+impl Draft {
+    /// A message whose head is there, or the part of it before its fault.
+    pub(crate) fn new(role: Role, exchange: u64, start: u64, keep: Keep, head: &[u8], hide: &Hide) -> Draft {
+        let mut sheet = Sheet::default();
+        sheet.head(head, role, hide);
+        Draft {
+            role,
+            exchange,
+            start,
+            keep,
+            sheet,
+            chunks: Chunks::default(),
+            head_end: head.len() as u64,
+            octets: Excerpt { first: head.to_vec(), ..Excerpt::default() },
+            content: 0,
+            from_file: false,
+        }
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    pub(crate) fn head_len(&self) -> u64 {
+        self.head_end
+    }
+
+    /// The octet after the last one, in the octets of its side.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.octets.len()
+    }
+
+    /// Octets of content, without chunks.
+    pub(crate) fn content(&mut self, octets: &[u8]) {
+        self.sheet.content(octets.len() as u64);
+        self.keep(octets);
+    }
+
+    /// Octets of content that nobody has seen but their first and last ones.
+    pub(crate) fn unseen(&mut self, len: u64, first: &[u8], last: &[u8]) {
+        self.sheet.content(len);
+        self.from_file = true;
+        let fits = usize::try_from(len).unwrap_or(usize::MAX);
+        let first = &first[..first.len().min(fits)];
+        let last = &last[last.len().saturating_sub(fits - first.len())..];
+        self.keep(first);
+        self.skip(len - first.len() as u64 - last.len() as u64);
+        self.keep(last);
+    }
+
+    /// Octets of content of which only the number is known.
+    pub(crate) fn content_gap(&mut self, len: u64) {
+        self.sheet.content(len);
+        self.skip(len);
+    }
+
+    /// The same of the data of a chunk.
+    pub(crate) fn chunk_gap(&mut self, len: u64) {
+        self.count_chunk_data(len);
+        self.skip(len);
+    }
+
+    fn skip(&mut self, gap: u64) {
+        if gap > 0 {
+            // What lies before a gap and is not at the front cannot be kept in one piece.
+            self.octets.gap += gap + self.octets.last.len() as u64;
+            self.octets.last.clear();
+        }
+    }
+
+    /// Framing lines of chunked content.
+    pub(crate) fn chunk_lines(&mut self, octets: &[u8], hide: &Hide) {
+        if self.is_crowded() && !is_last(octets) {
+            let (mut sheet, mut chunks) = (Sheet::default(), self.chunks);
+            sheet.chunk_lines(octets, &mut chunks, hide);
+            self.chunks = chunks;
+            self.sheet.summed(octets.len() as u64);
+        } else {
+            self.sheet.chunk_lines(octets, &mut self.chunks, hide);
+        }
+        self.keep(octets);
+    }
+
+    /// Data of a chunk.
+    pub(crate) fn chunk_data(&mut self, octets: &[u8]) {
+        self.count_chunk_data(octets.len() as u64);
+        self.keep(octets);
+    }
+
+    fn count_chunk_data(&mut self, len: u64) {
+        if self.is_crowded() {
+            self.chunks.octets += len;
+            self.sheet.summed(len);
+        } else {
+            self.sheet.chunk_data(len, &mut self.chunks);
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.sheet.spans.len() > SPANS
+    }
+
+    fn keep(&mut self, octets: &[u8]) {
+        let window = self.keep.first.saturating_add(self.keep.margin);
+        let kept = &mut self.octets;
+        let room = if kept.gap == 0 && kept.last.is_empty() { window.saturating_sub(self.content) } else { 0 };
+        let (first, last) = octets.split_at(room.min(octets.len()));
+        kept.first.extend_from_slice(first);
+        self.content += first.len();
+        kept.last.extend_from_slice(last);
+        let window = self.keep.last.saturating_add(self.keep.margin);
+        if kept.last.len() > 2 * window {
+            let surplus = kept.last.len() - window;
+            kept.last.drain(..surplus);
+            kept.gap += surplus as u64;
+        }
+    }
+
+    /// The message, not masked yet.
+    pub(crate) fn finish(mut self, framing: Option<Framed>, broken: Option<Broken>) -> Message {
+        if let Some(broken) = broken
+            && broken.len > 0
+        {
+            let bad = Span { start: broken.at, len: broken.len, kind: Kind::Bad, note: broken.note };
+            carve(&mut self.sheet.spans, bad);
+        }
+        if self.octets.gap == 0 {
+            let last = std::mem::take(&mut self.octets.last);
+            self.octets.first.extend(last);
+        }
+        Message {
+            role: self.role,
+            exchange: self.exchange,
+            start: self.start,
+            head_end: self.head_end,
+            framing,
+            lines: self.sheet.lines,
+            spans: self.sheet.spans,
+            broken,
+            octets: self.octets,
+            from_file: self.from_file,
+            hidden: false,
+            masked: false,
+        }
+    }
+}
+
+/// Whether framing lines end the content: they are told apart also where chunks are summed up.
+fn is_last(octets: &[u8]) -> bool {
+    let line = octets.strip_prefix(b"\r\n").unwrap_or(octets);
+    line.first() == Some(&b'0') && line.iter().take_while(|o| o.is_ascii_hexdigit()).all(|&o| o == b'0')
+}
+
+/// Takes from a message what will not be kept; only the masked one is shortened.
+pub(crate) fn shorten(message: &mut Message, keep: Keep) {
+    let octets = &mut message.octets;
+    let front = usize::try_from(message.head_end).unwrap_or(usize::MAX).saturating_add(keep.first);
+    if octets.gap == 0 {
+        if octets.first.len() <= front.saturating_add(keep.last) {
+            return;
+        }
+        octets.last = octets.first[octets.first.len() - keep.last..].to_vec();
+    } else {
+        let surplus = octets.last.len().saturating_sub(keep.last);
+        octets.last.drain(..surplus);
+        octets.gap += surplus as u64;
+    }
+    let total_first = octets.first.len();
+    octets.first.truncate(front);
+    let tail = if octets.gap == 0 { octets.last.len() } else { 0 };
+    octets.gap += (total_first - octets.first.len() - tail) as u64;
+    octets.first.shrink_to_fit();
+}
+
+/// A fault at a place of a message.
+pub(crate) fn broken(at: u64, len: u64, note: NoteId, cut_off: bool) -> Option<Broken> {
+    Some(Broken { at, len, note, cut_off })
+}

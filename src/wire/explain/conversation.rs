@@ -1,0 +1,359 @@
+//! Both directions of one connection to messages, masked: what every view of the wire is made of.
+//!
+//! Octets go in as they came; messages come out when they are complete, each with its spans
+//! ([`crate::wire::explain::message`]). Requests are told by replay, responses by their own reader; the two meet here,
+//! since the end of a response depends on the method of its request (RFC 9112 §6.3).
+//!
+//! Never: an octet that was not masked. `Conversation::finish` is the one caller of the one function
+//! that masks, and the only way out.
+//!
+//! The subtle thing: the same code explains a live connection, a saved file and a test, so that they
+//! cannot differ.
+
+use std::collections::BTreeMap;
+
+use crate::http::{Limits, Method};
+use crate::wire::explain::builder::Keep;
+use crate::wire::explain::message::{Message, Role};
+use crate::wire::explain::redact::Mask;
+use crate::wire::explain::requests::{Asked, Requests};
+use crate::wire::explain::responses::Responses;
+use crate::wire::explain::value::Hide;
+
+/// How octets are explained.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// The bounds of the server that read the requests.
+    pub limits: Limits,
+    /// What is hidden.
+    pub hide: Hide,
+    /// How much is kept.
+    pub keep: Keep,
+}
+
+impl Manner {
+    /// Of a saved file: everything is kept.
+    pub fn whole(limits: Limits) -> Manner {
+        Manner { limits, hide: Hide::default(), keep: Keep::all() }
+    }
+
+    /// Of a live connection: heads, and the ends of content.
+    pub fn live(limits: Limits, hide: Hide) -> Manner {
+        Manner { limits, hide, keep: Keep::some(&limits) }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Conversation {
+    requests: Requests,
+    responses: Responses,
+    mask: Mask,
+    methods: BTreeMap<u64, Method>,
+    asked: u64,
+    keep: Keep,
+}
+
+impl Conversation {
+    /// Nothing has been said yet.
+    pub fn new(manner: &Manner) -> Conversation {
+        let Manner { limits, hide, keep } = manner;
+        Conversation {
+            requests: Requests::new(*limits, hide.clone(), *keep),
+            responses: Responses::new(*limits, hide.clone(), *keep),
+            mask: Mask::new(hide.clone(), *keep),
+            methods: BTreeMap::new(),
+            asked: 0,
+            keep: *keep,
+        }
+    }
+
+    /// The same conversation from its start, knowing all that turned out to be secret in it: what a server
+    /// made a secret late may stand in what the client had said before.
+    #[must_use]
+    pub fn again(self, manner: &Manner) -> Conversation {
+        Conversation { mask: self.mask.again(), ..Conversation::new(manner) }
+    }
+
+    /// The method of the next request, for responses whose requests were not seen.
+    pub fn assume(&mut self, method: Method) {
+        self.asked += 1;
+        self.methods.insert(self.asked, method);
+    }
+
+    /// The client's octets.
+    pub fn received(&mut self, octets: &[u8], out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.requests.push(octets, &mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
+    /// So many octets of content came from the client, and nobody knows them.
+    pub fn received_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.requests.skip(len, &mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
+    /// The server's octets.
+    pub fn sent(&mut self, octets: &[u8], out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        let methods = &self.methods;
+        let method = |exchange: u64| methods.get(&exchange).copied().unwrap_or(Method::Get);
+        self.responses.push(octets, &method, &mut |message| found.push(message));
+        found.into_iter().for_each(|message| self.finish(message, out));
+        self.methods = self.methods.split_off(&self.responses.exchange());
+    }
+
+    /// How many octets of a file that is sent past the program are of use, at its start and at its end.
+    pub fn window(&self) -> (usize, usize) {
+        let longest = self.mask.longest();
+        (self.keep.first.saturating_add(longest), self.keep.last.saturating_add(longest))
+    }
+
+    /// Octets that went out past the program, with the first and last of them.
+    pub fn sent_unseen(&mut self, len: u64, first: &[u8], last: &[u8], out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.responses.unseen(len, first, last, &mut |message| found.push(message));
+        found.into_iter().for_each(|message| self.finish(message, out));
+    }
+
+    /// The client has ended its side: what is not complete never will be.
+    pub fn client_ended(&mut self, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        let answered = self.responses.exchange() - 1;
+        self.requests.end(answered, &mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
+    /// The server has waited long enough: what is not complete never will be.
+    pub fn client_too_slow(&mut self, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.requests.time_out(&mut |asked| found.push(asked));
+        self.asked(found, out);
+    }
+
+    /// The server has ended its side.
+    pub fn server_ended(&mut self, out: &mut Vec<Message>) {
+        let mut found = Vec::new();
+        self.responses.end(&mut |message| found.push(message));
+        found.into_iter().for_each(|message| self.finish(message, out));
+    }
+
+    /// The exchange whose answer comes next.
+    pub fn answering(&self) -> u64 {
+        self.responses.exchange()
+    }
+
+    /// Whether a message of this side has begun and is not complete.
+    pub fn is_inside(&self, role: Role) -> bool {
+        match role {
+            Role::Request => self.requests.is_inside(),
+            Role::Response => self.responses.is_inside(),
+        }
+    }
+
+    /// Whether octets of this side are read at all any more.
+    pub fn is_shut(&self, role: Role) -> bool {
+        match role {
+            Role::Request => self.requests.is_shut(),
+            Role::Response => self.responses.is_shut(),
+        }
+    }
+
+    fn asked(&mut self, found: Vec<Asked>, out: &mut Vec<Message>) {
+        for asked in found {
+            match asked {
+                Asked::Head(method) => self.assume(method),
+                Asked::Message(message) => self.finish(message, out),
+            }
+        }
+    }
+
+    fn finish(&mut self, mut message: Message, out: &mut Vec<Message>) {
+        self.mask.paint(&mut message);
+        out.push(message);
+    }
+}
+
+/// Octets explained at once.
+#[derive(Debug)]
+pub struct Annotated {
+    /// The messages in them.
+    pub messages: Vec<Message>,
+    /// Octets behind the last message that nobody reads.
+    pub unread: u64,
+}
+
+/// Explains the octets of one side; `methods` are those of the requests that responses answer.
+pub fn annotate(octets: &[u8], role: Role, methods: &[Method], manner: &Manner) -> Annotated {
+    let mut conversation = Conversation::new(manner);
+    methods.iter().for_each(|&method| conversation.assume(method));
+    let mut messages = Vec::new();
+    match role {
+        Role::Request => {
+            conversation.received(octets, &mut messages);
+            conversation.client_ended(&mut messages);
+        }
+        Role::Response => {
+            conversation.sent(octets, &mut messages);
+            conversation.server_ended(&mut messages);
+        }
+    }
+    let read = messages.last().map_or(0, Message::end);
+    Annotated { messages, unread: octets.len() as u64 - read.min(octets.len() as u64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::explain::message::{Content, Kind};
+
+    fn manner() -> Manner {
+        Manner::whole(Limits::default())
+    }
+
+    fn response(text: &str, method: Method) -> Annotated {
+        annotate(text.as_bytes(), Role::Response, &[method; 9], &manner())
+    }
+
+    #[track_caller]
+    fn framing(text: &str, method: Method, rule: u8, sentence: &str) {
+        let found = response(text, method);
+        let message = &found.messages[0];
+        let framed = message.framing.unwrap();
+        assert_eq!((framed.rule, framed.sentence().as_str(), message.broken), (rule, sentence, None), "{text}");
+        assert_eq!((found.unread, message.len()), (0, text.len() as u64));
+    }
+
+    #[test]
+    fn every_rule_of_framing_is_told_by_its_number() {
+        framing(
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+            Method::Head,
+            1,
+            "no body: a response to HEAD has none, whatever its fields say",
+        );
+        framing(
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+            Method::Get,
+            1,
+            "no body: a response with status 304 has none, whatever its fields say",
+        );
+        framing(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+            Method::Get,
+            1,
+            "no HTTP from here on: the connection speaks another protocol now",
+        );
+        framing("HTTP/1.1 200 OK\r\n\r\n", Method::Connect, 2, "no HTTP from here on: the connection is a tunnel now");
+        framing(
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            Method::Get,
+            3,
+            "body: 1 byte in 1 chunk, because Transfer-Encoding overrides Content-Length",
+        );
+        framing(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2;x\r\nbc\r\n0\r\nT: u\r\n\r\n",
+            Method::Get,
+            4,
+            "body: 3 bytes in 2 chunks, because Transfer-Encoding: chunked",
+        );
+        framing(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+            Method::Get,
+            4,
+            "body: 3 bytes, until the connection closed: nothing else says where it ends",
+        );
+        framing(
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+            Method::Get,
+            6,
+            "body: 3 bytes, because Content-Length: 3",
+        );
+        framing(
+            "HTTP/1.1 200\r\nA:\r\n\r\nabcd",
+            Method::Get,
+            8,
+            "body: 4 bytes, until the connection closed: nothing else says where it ends",
+        );
+    }
+
+    #[test]
+    fn a_response_no_client_should_believe_is_broken_at_its_octet() {
+        for (text, at, len, name) in [
+            ("HTTP/1.1 200 OK\nA: b\n\n", 15, 1, "BareLf"),
+            ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", 18, 1, "SpaceBeforeColon"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 52, 1, "LengthTwice"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3x\r\n\r\n", 33, 2, "LengthInvalid"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", 47, 1, "ChunkSize"),
+            ("HTTP/1.1 20 OK\r\n\r\n", 9, 2, "StatusCode"),
+            ("HTTP/2.0 200 OK\r\n\r\n", 0, 8, "VersionUnsupported"),
+            ("<html>", 0, 1, "StatusLine"),
+            ("HTTP/2 200 \r\nserver: x\r\n\r\n", 0, 6, "MadeUpLine"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", 40, 0, "ContentCutOff"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", 52, 0, "ChunksCutOff"),
+            ("HTTP/1.1 200 OK\r\n", 17, 0, "HeadCutOff"),
+        ] {
+            let found = response(text, Method::Get);
+            let message = found.messages.last().unwrap();
+            let broken = message.broken.unwrap();
+            assert_eq!((broken.at, broken.len, broken.note.note().name), (at, len, name), "{text}");
+            assert_eq!(message.end(), at + len, "{text}");
+            assert_eq!(message.spans.last().map(|s| s.kind == Kind::Bad), Some(len > 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn interim_responses_belong_to_the_exchange_of_the_final_one() {
+        let text =
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+        let found = response(text, Method::Get);
+        let told: Vec<_> = found.messages.iter().map(|m| (m.exchange, m.status())).collect();
+        assert_eq!(told, [(1, 100), (1, 200), (2, 204)]);
+    }
+
+    #[test]
+    fn requests_are_told_in_a_row_until_one_is_the_last() {
+        let text = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhiGET";
+        let found = annotate(text.as_bytes(), Role::Request, &[], &manner());
+        let told: Vec<_> = found.messages.iter().map(|m| (m.part(Kind::Method), m.target(), m.len())).collect();
+        assert_eq!(told, [(&b"GET"[..], &b"/a"[..], 28), (b"PUT", b"/b", 68)]);
+        assert_eq!(found.messages[1].framing.unwrap().content, Content::Length(2));
+        assert_eq!(found.unread, 3);
+    }
+
+    #[test]
+    fn a_file_that_went_past_the_program_has_true_places() {
+        let manner = Manner::live(Limits::default(), Hide::default());
+        let mut conversation = Conversation::new(&manner);
+        let mut out = Vec::new();
+        conversation.received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut out);
+        conversation.sent(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", &mut out);
+        conversation.sent_unseen(60_000, &[b'a'; 2048], &[b'b'; 256], &mut out);
+        conversation.sent_unseen(40_000, &[b'c'; 2048], &[b'd'; 256], &mut out);
+        let message = &out[1];
+        assert_eq!((message.len(), message.octets.first.len(), message.from_file), (100_043, 43 + 2048, true));
+        assert_eq!(message.octets.last, [b'd'; 256]);
+        assert_eq!(message.spans.last().map(|s| (s.start, s.len)), Some((43, 100_000)));
+    }
+
+    #[test]
+    fn a_long_body_is_counted_and_its_ends_are_kept() {
+        let manner = Manner::live(Limits::default(), Hide::default());
+        let mut conversation = Conversation::new(&manner);
+        let mut out = Vec::new();
+        conversation.received(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", &mut out);
+        for n in 0..20_000u32 {
+            conversation.received(format!("8\r\n{n:08}\r\n").as_bytes(), &mut out);
+        }
+        conversation.received(b"0\r\nX: y\r\n\r\n", &mut out);
+        let message = &out[0];
+        assert_eq!(message.len(), 55 + 20_000 * 13 + 11);
+        assert_eq!(message.spans.iter().map(|s| s.len).sum::<u64>(), message.len());
+        assert!(message.spans.len() < 5000 && message.octets.first.len() + message.octets.last.len() < 3000);
+        assert!(message.octets.last.ends_with(b"00019999\r\n0\r\nX: y\r\n\r\n"));
+        let sentence = message.framing.unwrap().sentence();
+        assert_eq!(sentence, "body: 160,000 bytes in 20,000 chunks, because Transfer-Encoding: chunked");
+    }
+}

@@ -1,0 +1,61 @@
+//! Content without its framing: what secrets are looked for in, and where each octet of it lies.
+//!
+//! Never: an octet that was not kept.
+//!
+//! The subtle thing: a secret can lie across the border of two chunks, and is one piece only here.
+
+use crate::wire::explain::message::{Kind, Message, Span, carve};
+use crate::wire::explain::notes::part;
+
+pub(crate) fn is_content(span: &Span) -> bool {
+    matches!(span.kind, Kind::Body | Kind::ChunkData)
+}
+
+/// Content without its chunks, and where its pieces lie in the message.
+pub(crate) struct Deframed {
+    pub(crate) octets: Vec<u8>,
+    /// Place here, place in the message.
+    pub(crate) pieces: Vec<(usize, u64)>,
+}
+
+impl Deframed {
+    /// Of what was kept at the front, or at the end.
+    pub(crate) fn of(message: &Message, at_end: bool) -> Deframed {
+        let mut content = Deframed { octets: Vec::new(), pieces: Vec::new() };
+        let kept = &message.octets;
+        let behind = kept.first.len() as u64 + kept.gap;
+        for span in
+            message.spans.iter().filter(|s| is_content(s) || s.kind == Kind::Secret && s.start >= message.head_end)
+        {
+            let (first, _, last) = kept.get(span.start, span.len);
+            let (octets, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };
+            if !octets.is_empty() {
+                content.pieces.push((content.octets.len(), from));
+                content.octets.extend_from_slice(octets);
+            }
+        }
+        content
+    }
+
+    /// So many octets from the start; returns where they end.
+    pub(crate) fn take_for_secret(&self, len: usize, message: &mut Message) -> u64 {
+        let mut to = 0;
+        for (start, end) in self.places(0, len) {
+            carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+            to = end;
+        }
+        to
+    }
+
+    /// Where these octets lie in the message.
+    pub(crate) fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
+        let ends = self.pieces.iter().skip(1).map(|p| p.0).chain([self.octets.len()]);
+        let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
+        pieces
+            .map(|(&(start, place), end)| {
+                let (a, b) = (from.max(start), to.min(end));
+                (place + (a - start) as u64, place + (b - start) as u64)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,157 @@
+//! The parts of a form in multipart/form-data: borders, heads, data (RFC 7578; RFC 2046 §5.1.1).
+//!
+//! Never: a verdict on the form. Whether it is one was decided by whoever served it; here every octet gets a
+//! span, whatever it is.
+//!
+//! The subtle thing: the CR LF before a border belongs to the border and not to the data, so that data may end
+//! with a line end of its own, or with none. It is what everybody who writes such a reader gets wrong first.
+
+use crate::http::field;
+use crate::http::grammar::is_ows;
+use crate::wire::explain::lexer::Sheet;
+use crate::wire::explain::message::{Kind, Span};
+use crate::wire::explain::notes::part;
+use crate::wire::explain::value;
+use crate::wire::explain::value::Hide;
+
+/// The boundary in a Content-Type, if that is one of a form.
+pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
+    let (media_type, mut parameters) = field::parameters(content_type);
+    let is_form = media_type.eq_ignore_ascii_case(b"multipart/form-data");
+    let (_, value) = parameters.find(|(name, _)| is_form && name.eq_ignore_ascii_case(b"boundary"))?;
+    Some(field::unquote(value)).filter(|boundary| !boundary.is_empty())
+}
+
+/// A border in these octets, from `at` on: where it begins, and where its line goes on behind it. At the very
+/// beginning it needs no line end before it.
+pub(crate) fn border(octets: &[u8], boundary: &[u8], at: usize) -> Option<(usize, usize)> {
+    let dashes = [b"--", boundary].concat();
+    // A longer boundary may begin like this one; behind ours its line ends, or the form.
+    let ends = |rest: &[u8]| {
+        let rest = &rest[rest.iter().take_while(|&&o| is_ows(o)).count()..];
+        rest.is_empty() || rest.starts_with(b"--") || rest.starts_with(b"\r\n") || rest == b"\r" || rest == b"-"
+    };
+    if at == 0 && octets.starts_with(&dashes) && ends(&octets[dashes.len()..]) {
+        return Some((0, dashes.len()));
+    }
+    let line = [b"\r\n", &dashes[..]].concat();
+    let places = octets.get(at..)?.windows(line.len()).enumerate().filter(|(_, window)| *window == line);
+    places.map(|(n, _)| (at + n, at + n + line.len())).find(|&(_, end)| ends(&octets[end..]))
+}
+
+/// The spans of the content of a form, as far as it was kept. What is the data of a part with a secret name is
+/// secret.
+pub(crate) fn parts(octets: &[u8], boundary: &[u8], hide: &Hide) -> Vec<Span> {
+    let mut sheet = Sheet::default();
+    // What stands before the first border is read by nobody.
+    let (mut at, mut data, mut note) = (0, Kind::Body, part::BODY);
+    while let Some((from, end)) = border(octets, boundary, at) {
+        sheet.pen().put(from - at, data, note);
+        sheet.pen().put(end - from, Kind::Framing, part::BORDER);
+        if octets[end..].starts_with(b"--") {
+            sheet.pen().put(2, Kind::Framing, part::LAST_BORDER);
+            (at, data, note) = (end + 2, Kind::Body, part::BODY);
+            break;
+        }
+        let (name, behind) = head(&octets[end..], hide, &mut sheet);
+        at = end + behind;
+        (data, note) = match name.is_some_and(|name| value::is_secret(&name) && !hide.is_off()) {
+            true => (Kind::Secret, part::SECRET),
+            false => (Kind::Body, part::PART_DATA),
+        };
+    }
+    sheet.pen().put(octets.len() - at, data, note);
+    sheet.spans
+}
+
+/// The rest of the line of a border and the fields behind it: the name of the part, and how many octets.
+fn head(octets: &[u8], hide: &Hide, sheet: &mut Sheet) -> (Option<Vec<u8>>, usize) {
+    let (mut at, mut name) = (0, None);
+    for line in octets.split_inclusive(|&o| o == b'\n') {
+        let text = line.strip_suffix(b"\r\n");
+        let is_first = at == 0;
+        at += line.len();
+        match text {
+            // The line is not complete: nobody knows what it is.
+            None => sheet.pen().put(line.len(), Kind::Value, part::PLAIN),
+            Some(padding) if is_first => {
+                sheet.pen().put(padding.len(), Kind::Ows, part::OWS);
+                sheet.pen().put(2, Kind::Crlf, part::CRLF);
+            }
+            Some([]) => {
+                sheet.pen().put(2, Kind::Blank, part::PART_BLANK);
+                break;
+            }
+            Some(text) => {
+                sheet.field_line(text, hide, Kind::Name);
+                sheet.pen().put(2, Kind::Crlf, part::CRLF);
+                let (field, value) = text.split_at(text.iter().position(|&o| o == b':').unwrap_or(text.len()));
+                if field.eq_ignore_ascii_case(b"content-disposition") {
+                    let (_, mut parameters) = field::parameters(value);
+                    let named = parameters.find(|(key, _)| key.eq_ignore_ascii_case(b"name"));
+                    name = named.map(|(_, value)| field::unquote(value));
+                }
+            }
+        }
+    }
+    (name, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORM: &[u8] =
+        b"--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nabc\r\n\r\n--XyZ \r\n\
+        Content-Disposition: form-data; name=\"password\"\r\n\r\nopensesame\r\n--XyZ--\r\n";
+
+    fn told(octets: &[u8]) -> Vec<(String, &'static str)> {
+        let spans = parts(octets, b"XyZ", &Hide::default());
+        let mut at = 0;
+        for span in &spans {
+            assert_eq!(span.start, at, "sorted, disjoint, covering");
+            at = span.end();
+        }
+        assert_eq!(at, octets.len() as u64);
+        let text = |span: &Span| octets[span.start as usize..span.end() as usize].escape_ascii().to_string();
+        spans.iter().map(|span| (text(span), span.note.note().name)).collect()
+    }
+
+    #[test]
+    fn a_border_has_the_line_end_before_it_and_data_keeps_its_own() {
+        let told = told(FORM);
+        let of = |name: &str| told.iter().filter(|(_, n)| *n == name).map(|(text, _)| &**text).collect::<Vec<_>>();
+        assert_eq!(of("border"), ["--XyZ", "\\r\\n--XyZ", "\\r\\n--XyZ"]);
+        assert_eq!(of("last-border"), ["--"]);
+        assert_eq!(of("part-data"), ["abc\\r\\n"]);
+        assert_eq!(of("secret"), ["opensesame"]);
+        assert_eq!(of("part-blank"), ["\\r\\n", "\\r\\n"]);
+        assert_eq!(of("field/content-disposition").len(), 2);
+        assert_eq!(of("body"), ["\\r\\n"], "what follows the last border is nobody's");
+    }
+
+    #[test]
+    fn a_form_that_was_cut_anywhere_is_covered_and_its_secret_is_one() {
+        for len in 0..=FORM.len() {
+            let told = told(&FORM[..len]);
+            let shown: String = told.iter().filter(|(_, name)| *name != "secret").map(|(text, _)| &**text).collect();
+            assert!(!shown.contains("opense"), "{len}: {shown}");
+        }
+        for octets in [&b"--XyZ"[..], b"--XyZW\r\n\r\nabc", b"\r\n--XyZ\r\nno colon\r\n", b"--XyZ\nA: b\n\n", b""] {
+            told(octets);
+        }
+    }
+
+    #[test]
+    fn only_a_form_has_parts() {
+        for (content_type, expected) in [
+            ("multipart/form-data; boundary=XyZ", Some("XyZ")),
+            ("Multipart/Form-Data; charset=x; Boundary=\"a b\"", Some("a b")),
+            ("multipart/byteranges; boundary=XyZ", None),
+            ("multipart/form-data; boundary=\"\"", None),
+            ("multipart/form-data", None),
+        ] {
+            assert_eq!(boundary(content_type.as_bytes()), expected.map(|text| text.as_bytes().to_vec()));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Command lines, by what a shell and curl make of them.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::wire::export::command::*;
+use crate::wire::record::exchange::{Exchange, Name};
+use crate::wire::testing::history;
+
+fn main_address() -> SocketAddr {
+    ([127, 0, 0, 1], 8080).into()
+}
+
+/// What `make` says of a request, cut as given.
+fn line(
+    pieces: &[&[u8]],
+    make: fn(&Spoken, SocketAddr) -> Result<String, &'static str>,
+) -> Result<String, &'static str> {
+    let calls: Vec<_> = pieces.iter().enumerate().map(|(n, piece)| (n as u64 * 200, true, *piece)).collect();
+    let history = history(&calls, true);
+    let exchange = Exchange::find(&history, Name { connection: 1, exchange: 1 }).unwrap();
+    make(exchange.request().unwrap(), main_address())
+}
+
+#[track_caller]
+fn check_curl(request: &str, expected: &str) {
+    assert_eq!(line(&[request.as_bytes()], curl).as_deref(), Ok(expected), "{request}");
+}
+
+const PLAIN: &str = "Host: localhost:8080\r\nUser-Agent: curl/8\r\nAccept: */*\r\n";
+
+#[test]
+fn curl_is_told_what_it_would_not_do_by_itself_and_nothing_else() {
+    let agent = "-H 'User-Agent: curl/8'";
+    check_curl(&format!("GET /a HTTP/1.1\r\n{PLAIN}\r\n"), &format!("curl -i http://localhost:8080/a {agent}"));
+    check_curl(&format!("HEAD /a HTTP/1.1\r\n{PLAIN}\r\n"), &format!("curl -I http://localhost:8080/a {agent}"));
+    check_curl(
+        &format!("DELETE /a HTTP/1.1\r\n{PLAIN}\r\n"),
+        &format!("curl -i -X DELETE http://localhost:8080/a {agent}"),
+    );
+    check_curl(
+        "GET / HTTP/1.1\r\nHost: a.example\r\nX-Empty:\r\n\r\n",
+        "curl -i http://127.0.0.1:8080/ -H 'Host: a.example' -H 'X-Empty;' -H User-Agent: -H Accept:",
+    );
+    check_curl("GET / HTTP/1.0\r\n\r\n", "curl -i --http1.0 http://127.0.0.1:8080/ -H Host: -H User-Agent: -H Accept:");
+    check_curl(
+        &format!("POST /a HTTP/1.1\r\n{PLAIN}Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nit's"),
+        &format!("curl -i http://localhost:8080/a {agent} -H 'Content-Type: text/plain' --data-binary 'it'\\''s'"),
+    );
+    check_curl(
+        &format!("PUT /a HTTP/1.1\r\n{PLAIN}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        &format!(
+            "curl -i -X PUT http://localhost:8080/a {agent} -H 'Transfer-Encoding: chunked' \
+             -H Content-Type: -H Content-Length: --data-binary hi"
+        ),
+    );
+}
+
+#[test]
+fn what_curl_or_a_shell_would_obey_is_kept_from_them() {
+    let agent = "-H 'User-Agent: curl/8'";
+    check_curl(
+        &format!("GET /.try/b?x=[1]&y={{2}} HTTP/1.1\r\n{PLAIN}\r\n"),
+        &format!("curl -i -g 'http://localhost:8080/.try/b?x=[1]&y={{2}}' {agent}"),
+    );
+    check_curl(
+        &format!("OPTIONS * HTTP/1.1\r\n{PLAIN}\r\n"),
+        &format!("curl -i -X OPTIONS --request-target '*' http://localhost:8080/ {agent}"),
+    );
+    check_curl(
+        &format!("POST / HTTP/1.1\r\n{PLAIN}Content-Type: a/b\r\nContent-Length: 11\r\n\r\n@/etc/hosts"),
+        &format!(
+            "printf '@/etc/hosts' | curl -i http://localhost:8080/ {agent} -H 'Content-Type: a/b' --data-binary @-"
+        ),
+    );
+    check_curl(
+        "GET /$(reboot)`id`';x HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: $HOME \"q\" !\r\nAccept: */*\r\n\r\n",
+        "curl -i 'http://localhost:8080/$(reboot)`id`'\\'';x' -H 'User-Agent: $HOME \"q\" !'",
+    );
+}
+
+#[test]
+fn what_cannot_be_said_is_not_said_wrongly() {
+    assert!(line(&[b"GET /\r\n\r\n"], curl).is_err());
+    let long = [&b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"[..], &[b'x'; 90_000]].concat();
+    assert!(line(&[&long], curl).is_err() && line(&[&long], send).is_err());
+}
+
+#[test]
+fn send_repeats_the_octets_and_the_cuts() {
+    assert_eq!(
+        line(&[b"GET /%", b"41 HTTP/1.1\r\nHost: a\r\nX: \\'\xc3\xa9\xff\r", b"\n\r\n"], send).as_deref(),
+        Ok("printf 'GET /%%41 HTTP/1.1\\r\\nHost: a\\r\\nX: \\\\'\\''é\\377\\r\\n\\r\\n' \
+             | barewire send 127.0.0.1:8080 --raw --cut 6,37 --gap 200")
+    );
+}
+
+/// A shell reads back exactly the octets that were written.
+#[test]
+fn a_shell_gives_back_every_octet() {
+    let every: Vec<u8> = (1..=255).collect();
+    let words: [&[u8]; 9] =
+        [b"plain", b"it's", b"a b", b"$HOME `id` \"x\" \\n %s", b"-n", b"", "é汉😀".as_bytes(), &every, b"100%\\"];
+    for word in words {
+        for (script, what) in
+            [(format!("printf %s {}", quote(word)), "quote"), (format!("printf {}", printf(word)), "printf")]
+        {
+            let out = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(out.stdout, word, "{what}: {script}");
+        }
+    }
+    let with_nul = Command::new("sh").args(["-c", &format!("printf {}", printf(b"a\0b"))]).output().unwrap();
+    assert_eq!(with_nul.stdout, b"a\0b");
+}
+
+#[test]
+fn no_line_can_move_a_cursor() {
+    let every: Vec<u8> = (0..=255).collect();
+    for text in [quote(&every), printf(&every)] {
+        assert!(text.chars().all(is_plain), "{text}");
+    }
+}

@@ -1,0 +1,248 @@
+//! The sieve: which octets of a `recv` nobody would be shown, so that the tape need not carry them.
+//!
+//! RFC 9112 §6.2 and §7.1: the length of content, or of a chunk, is known before its octets come. A view keeps
+//! the two ends of content (`draft`); of what lies between, the length says all.
+//!
+//! Never: a gap in a head, in a line of framing, or behind the end of the content. Where something is not
+//! surely content the octets are recorded.
+//!
+//! The subtle thing: where content lies is not guessed. A copy of the machine that is about to read the octets
+//! reads them first, so a replay that meets a gap stands in the midst of content as well.
+
+use crate::http::{Connection, Event};
+use crate::wire::explain::builder::LAST;
+
+/// Octets of content from its start that are recorded: more than is shown, so that a form a person has filled in
+/// is known as a whole. Its names say what in it is secret.
+const FRONT: u64 = 64 * 1024;
+/// Recorded before what is shown of the end: a secret that lies across that border is known as a whole if it is
+/// no longer than this. Most tokens are shorter; of a longer one less is shown (`mask`).
+const MARGIN: usize = 2048;
+/// Octets of each `recv` up to its end, or to that of the content, that are recorded.
+const BACK: usize = LAST + MARGIN;
+/// A shorter gap costs as much as its octets.
+const SHORTEST: usize = 64;
+
+/// Octets of content that were received and not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first, counted from the start of what the `recv` returned.
+    pub at: usize,
+    /// How many.
+    pub len: usize,
+}
+
+/// The gaps in what a `recv` returned: `connection` has read everything before it, and `before` octets of
+/// content among that.
+pub fn gaps(connection: &Connection, before: u64, octets: &[u8]) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    if octets.len() < BACK + SHORTEST || !connection.content_is_due() {
+        return gaps;
+    }
+    let (mut machine, mut used, mut seen) = (connection.clone(), 0, before);
+    loop {
+        let step = machine.receive(&octets[used..]);
+        used += step.used;
+        let Event::Content(data) = step.event else { break };
+        let front = usize::try_from(FRONT.saturating_sub(seen)).unwrap_or(usize::MAX).min(data.len());
+        seen += data.len() as u64;
+        gaps.push(Gap { at: used - data.len() + front, len: data.len() - front });
+    }
+    let back = used.saturating_sub(BACK);
+    for gap in &mut gaps {
+        gap.len = gap.len.min(back.saturating_sub(gap.at));
+    }
+    gaps.retain(|gap| gap.len >= SHORTEST);
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::http::{Fields, HttpDate, Length, Limits, Status};
+    use crate::wire::record::connection::Live;
+    use crate::wire::record::event::{Event as Happening, Told};
+    use crate::wire::record::tape::{Record, What};
+    use crate::wire::{Hide, Manner, Message};
+
+    /// What the view tells of these pieces, and how many octets the tape carried.
+    fn told(pieces: &[&[u8]], sieved: bool) -> (Vec<Told>, usize) {
+        let manner = Manner::live(Limits::default(), Hide::default());
+        let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
+        let mut machine = Connection::new(Limits::default());
+        let (mut out, mut carried, mut left, mut before) = (Vec::new(), 0, Vec::new(), 0);
+        for (n, piece) in pieces.iter().enumerate() {
+            let gaps = if sieved && left.is_empty() { gaps(&machine, before, piece) } else { Vec::new() };
+            let mut kept = piece.to_vec();
+            gaps.iter().rev().for_each(|gap| drop(kept.drain(gap.at..gap.at + gap.len)));
+            carried += kept.len();
+            let what = match gaps.is_empty() {
+                true => What::Received(piece.len()),
+                false => What::ReceivedInPart { len: piece.len(), gaps: gaps.into() },
+            };
+            let record = Record { connection: 1, at: Duration::from_millis(n as u64), what };
+            live.record(&record, &kept, &mut out);
+            left.extend_from_slice(piece);
+            before = read(&mut machine, &mut left, before);
+        }
+        let closed = What::Closed { reason: "PeerClosed", sentence: "" };
+        live.record(&Record { connection: 1, at: Duration::from_secs(9), what: closed }, b"", &mut out);
+        (out, carried)
+    }
+
+    /// The server reads on; octets of the content so far.
+    fn read(machine: &mut Connection, input: &mut Vec<u8>, mut before: u64) -> u64 {
+        let mut used = 0;
+        loop {
+            let step = machine.receive(&input[used..]);
+            used += step.used;
+            match step.event {
+                Event::Request(_, framing) if framing.has_content() => before = 0,
+                Event::Content(data) => before += data.len() as u64,
+                Event::End | Event::Request(..) => {
+                    let (fields, date) = (Fields::new(), HttpDate::from_second(0));
+                    machine.respond(Status::OK, &fields, Length::Known(0), &date, &mut Vec::new());
+                    machine.sent();
+                }
+                Event::NeedMore | Event::Refused(_) => break,
+            }
+        }
+        input.drain(..used);
+        before
+    }
+
+    fn message(told: &Told) -> Option<&Message> {
+        if let Happening::Message(spoken) = &told.event { Some(&spoken.message) } else { None }
+    }
+
+    fn messages(told: &[Told]) -> Vec<&Message> {
+        told.iter().filter_map(message).collect()
+    }
+
+    /// Text without a short period, with a secret in it every so often.
+    fn content(len: usize) -> Vec<u8> {
+        let mut octets = Vec::new();
+        for n in 0u32.. {
+            if octets.len() >= len {
+                break;
+            }
+            octets.extend_from_slice(format!("{n:08} hunter2-is-no-secret\n").as_bytes());
+        }
+        octets.truncate(len);
+        octets
+    }
+
+    fn with_length(content: &[u8], more: &str) -> Vec<u8> {
+        let head = format!("PUT /a HTTP/1.1\r\nHost: a\r\n{more}Content-Length: {}\r\n\r\n", content.len());
+        [head.as_bytes(), content].concat()
+    }
+
+    fn chunked(content: &[u8], size: usize) -> Vec<u8> {
+        let head = b"PUT /a HTTP/1.1\r\nHost: a\r\nCookie: a=hunter2-is\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut octets = head.to_vec();
+        content.chunks(size).for_each(|chunk| crate::http::chunked::encode(chunk, &mut octets));
+        octets.extend_from_slice(b"0\r\nX-Sum: 5\r\n\r\n");
+        octets
+    }
+
+    /// Where what is secret begins in octets that are not shown depends on how many there are.
+    fn in_what_is_kept(told: &mut Told) {
+        let Happening::Message(spoken) = &mut told.event else { return };
+        let Message { octets, spans, .. } = &mut spoken.message;
+        let (from, to) = (octets.first.len() as u64, octets.first.len() as u64 + octets.gap);
+        let mut clipped = Vec::new();
+        for span in spans.iter() {
+            let (start, end) = (span.start, span.end());
+            clipped.push(crate::wire::Span { len: end.min(from).saturating_sub(start), ..*span });
+            let start = start.max(to);
+            clipped.push(crate::wire::Span { start, len: end.saturating_sub(start), ..*span });
+        }
+        clipped.retain(|span| span.len > 0);
+        *spans = clipped;
+    }
+
+    /// Everything that is told is the same: places, spans, counts, cuts, what is kept and what is painted over.
+    #[track_caller]
+    fn same(octets: &[u8], size: usize, most: usize) {
+        let octets = [octets, b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        let pieces: Vec<&[u8]> = octets.chunks(size).collect();
+        let ((mut with, carried), (mut without, all)) = (told(&pieces, true), told(&pieces, false));
+        with.iter_mut().chain(&mut without).for_each(in_what_is_kept);
+        assert_eq!(all, octets.len());
+        assert!(carried <= most, "{carried} of {all} octets in pieces of {size}");
+        assert_eq!(messages(&with).len(), 2);
+        assert!(messages(&with).iter().all(|message| message.broken.is_none()));
+        assert!(format!("{with:?}") == format!("{without:?}"), "in pieces of {size}:\n{with:?}\n{without:?}");
+    }
+
+    #[test]
+    fn what_is_left_out_changes_nothing_of_what_is_told() {
+        let content = content(600_000);
+        let secret = "Cookie: a=hunter2-is\r\n";
+        for size in [400_000, 65_536, 65_535, 7_919] {
+            let recvs = content.len() / size + 2;
+            let front = 2 * FRONT as usize + size.min(65_536);
+            let most = front + recvs * (BACK + SHORTEST) + if size > 65_536 { size } else { 0 };
+            same(&with_length(&content, secret), size, most);
+            for chunk in [1_000_000, 65_524, 700] {
+                let lines = content.len() / chunk * (12 + if chunk < 1000 { SHORTEST } else { 0 });
+                same(&chunked(&content, chunk), size, most + lines);
+            }
+        }
+        // Nothing is gained, and nothing is lost.
+        same(&chunked(&content[..200_000], SHORTEST - 1), 65_536, usize::MAX);
+        same(&with_length(&content, secret), 1_000, usize::MAX);
+    }
+
+    #[test]
+    fn a_form_with_a_long_file_has_its_parts() {
+        let file = content(500_000);
+        let begin = b"--XyZ\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2-is\r\n--XyZ\r\n\
+            Content-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n";
+        let form = [&begin[..], &file, b"\r\n--XyZ--\r\n"].concat();
+        let octets = with_length(&form, "Content-Type: multipart/form-data; boundary=XyZ\r\n");
+        for size in [400_000, 65_536] {
+            same(&octets, size, octets.len() / 2 + size);
+        }
+        let (told, _) = told(&octets.chunks(65_536).collect::<Vec<_>>(), true);
+        let names: Vec<_> = messages(&told)[0].spans.iter().map(|span| span.note.note().name).collect();
+        assert_eq!(names.iter().filter(|name| **name == "border").count(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn half_a_secret_beside_a_gap_is_not_kept() {
+        let secret: String = (0..400u32).map(|n| format!("{n:08x}")).collect();
+        let filler = content(200_000);
+        for behind in (0..4000).step_by(211) {
+            // Its end lies behind the gap, wherever the gap ends.
+            let body = [&filler[..], secret.as_bytes(), &filler[..behind]].concat();
+            let octets = with_length(&body, &format!("Cookie: a={secret}\r\n"));
+            let head = octets.len() - body.len();
+            let (told, carried) = told(&[&octets[..head + 70_000], &octets[head + 70_000..]], true);
+            assert!(carried < 80_000);
+            let kept = &messages(&told)[0].octets;
+            assert_eq!(kept.len(), octets.len() as u64);
+            for piece in secret.as_bytes().windows(16).step_by(8) {
+                let found = kept.last.windows(16).any(|window| window == piece);
+                assert!(!found, "{behind}: {}", kept.last.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn only_content_is_left_out() {
+        let octets = content(100_000);
+        let mut machine = Connection::new(Limits::default());
+        assert_eq!(gaps(&machine, 0, &octets), [], "it is a head, or none");
+        machine.receive(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
+        let (front, end) = (FRONT as usize, 90_000 - BACK);
+        assert_eq!(gaps(&machine, 0, &octets), [Gap { at: front, len: end - front }]);
+        assert_eq!(gaps(&machine, FRONT + 1, &octets), [Gap { at: 0, len: end }]);
+        assert_eq!(gaps(&machine, FRONT - 5, &octets), [Gap { at: 5, len: end - 5 }]);
+        assert_eq!(gaps(&machine, FRONT, &octets[..BACK + SHORTEST - 1]), []);
+        machine.time_out();
+        assert_eq!(gaps(&machine, FRONT, &octets), [], "nobody reads it any more");
+    }
+}

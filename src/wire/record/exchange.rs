@@ -1,0 +1,159 @@
+//! An exchange as the history keeps it: the request, its answers, and what is in them.
+//!
+//! Never: an octet that is not masked; a part that is made up. What was not kept is said to be missing.
+//!
+//! The subtle thing: names and values are taken from the octets by the lines of the annotator, so that
+//! a field in an archive or in a command is the one that was on the wire, in its case and its order.
+
+use std::sync::Arc;
+
+use crate::http::grammar::{decimal, trim};
+use crate::wire::explain::message::{LineKind, Message, Role};
+use crate::wire::explain::notes::part;
+use crate::wire::record::event::{Event, Spoken, Told};
+use crate::wire::record::history::History;
+
+/// The number of an exchange: of its connection, and on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    /// N of `cN`.
+    pub(crate) connection: u64,
+    /// M of `cN.M`.
+    pub(crate) exchange: u64,
+}
+
+impl Name {
+    /// Reads `N.M`.
+    pub(crate) fn parse(text: &[u8]) -> Option<Name> {
+        let dot = text.iter().position(|&o| o == b'.')?;
+        Some(Name { connection: decimal(&text[..dot])?, exchange: decimal(&text[dot + 1..])? })
+    }
+}
+
+/// A message that is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Said(Arc<Told>);
+
+impl Said {
+    fn of(told: &Arc<Told>) -> Option<Said> {
+        matches!(told.event, Event::Message(_)).then(|| Said(Arc::clone(told)))
+    }
+
+    /// The message and how it was carried; the event is one, or there would be no [`Said`].
+    pub(crate) fn spoken(&self) -> Option<&Spoken> {
+        match &self.0.event {
+            Event::Message(spoken) => Some(spoken),
+            _ => None,
+        }
+    }
+}
+
+/// An exchange; either half may be missing.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) name: Name,
+    request: Option<Said>,
+    /// Interim ones first.
+    answers: Vec<Said>,
+}
+
+impl Exchange {
+    /// One of the history.
+    pub(crate) fn find(history: &History, name: Name) -> Option<Exchange> {
+        Story::of(history, name.connection).exchanges.into_iter().find(|exchange| exchange.name == name)
+    }
+
+    /// The request.
+    pub(crate) fn request(&self) -> Option<&Spoken> {
+        self.request.as_ref().and_then(Said::spoken)
+    }
+
+    /// The final response.
+    pub(crate) fn response(&self) -> Option<&Spoken> {
+        self.answers().filter(|spoken| !spoken.message.is_interim()).last()
+    }
+
+    /// All responses, in order.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &Spoken> {
+        self.answers.iter().filter_map(Said::spoken)
+    }
+}
+
+/// What is kept of a connection, exchange by exchange.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) connection: u64,
+    pub(crate) accepted: Option<Arc<Told>>,
+    pub(crate) exchanges: Vec<Exchange>,
+}
+
+impl Story {
+    pub(crate) fn of(history: &History, connection: u64) -> Story {
+        let mut story = Story { connection, accepted: None, exchanges: Vec::new() };
+        for (_, kept) in history.connection(connection) {
+            match &kept.told.event {
+                Event::Accepted { .. } => story.accepted = Some(kept.told),
+                Event::Message(spoken) => story.add(spoken, &kept.told),
+                _ => {}
+            }
+        }
+        story
+    }
+
+    fn add(&mut self, spoken: &Spoken, told: &Arc<Told>) {
+        let name = Name { connection: self.connection, exchange: spoken.message.exchange };
+        if self.exchanges.last().is_none_or(|last| last.name != name) {
+            self.exchanges.push(Exchange { name, request: None, answers: Vec::new() });
+        }
+        if let (Some(exchange), Some(said)) = (self.exchanges.last_mut(), Said::of(told)) {
+            match spoken.message.role {
+                Role::Request => exchange.request = Some(said),
+                Role::Response => exchange.answers.push(said),
+            }
+        }
+    }
+}
+
+/// The field lines of the head: names and values.
+pub(crate) fn fields(message: &Message) -> Vec<(&[u8], &[u8])> {
+    let lines = message.lines.iter().filter(|line| line.kind == LineKind::Field);
+    lines
+        .filter_map(|line| {
+            let octets = message.octets.whole(line.start, line.len)?;
+            let colon = octets.iter().position(|&o| o == b':')?;
+            let value = octets[colon + 1..].strip_suffix(b"\n").unwrap_or(&octets[colon + 1..]);
+            Some((&octets[..colon], trim(value.strip_suffix(b"\r").unwrap_or(value))))
+        })
+        .collect()
+}
+
+/// The value of the first field of this name.
+pub(crate) fn field<'a>(fields: &[(&'a [u8], &'a [u8])], name: &str) -> Option<&'a [u8]> {
+    fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
+}
+
+/// The content without its chunks, as far as it was kept, and whether that is all of it.
+pub(crate) fn content(message: &Message) -> (Vec<u8>, bool) {
+    let (mut content, mut whole) = (Vec::new(), true);
+    let lines = message.lines.iter().filter(|line| matches!(line.kind, LineKind::Body | LineKind::ChunkData));
+    for line in lines {
+        let (first, gap, last) = message.octets.get(line.start, line.len);
+        whole &= gap == 0 && line.note != part::NOT_KEPT;
+        content.extend_from_slice(first);
+        content.extend_from_slice(last);
+    }
+    (content, whole && message.broken.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_two_numbers_and_a_dot() {
+        assert_eq!(Name::parse(b"12.3"), Some(Name { connection: 12, exchange: 3 }));
+        for text in ["", ".", "1", "1.", ".1", "1.2.3", "c1.2", "1.-2", "1.2 ", "99999999999999999999.1"] {
+            assert_eq!(Name::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The history: what the wire view can still show, in bounded memory.
+//!
+//! The wire thread puts events in, readers take them out by number and wait for more. Every event has
+//! a number (1, 2, 3 …); so has every notice (a connection was forgotten, the recording was paused, all
+//! was cleared), so that a reader that was away learns of both in the order in which they happened.
+//!
+//! Never: a wait of the wire thread for a reader; an octet that was not masked (nothing else is told); a
+//! file.
+//!
+//! The subtle thing: the bound is on what is really held, and the connection whose story begins first
+//! goes out first, also while it is open. When it then goes on, its story begins anew with `accepted`,
+//! told again, so that nobody reads a message of a connection he was never told of.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::wire::explain::message::{Line, Span};
+use crate::wire::record::event::{Event, Spoken, Told};
+
+/// Notices that are kept for readers that were away; one that missed some begins afresh.
+const NOTICES: usize = 4096;
+/// Events handed to a reader at once.
+const PORTION: usize = 256;
+/// What an event costs besides its own octets: its place in three tables, the counts of the pointer, and
+/// what the allocator adds to each of its parts.
+const EVENT: usize = 160;
+const MESSAGE: usize = 256;
+/// What a connection costs in the tables.
+const CONNECTION: usize = 160;
+
+/// Something that happened to the history itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A connection went out to make room.
+    Forgotten(u64),
+    /// Recording was paused, or goes on.
+    Paused(bool),
+    /// Everything was thrown away.
+    Cleared,
+}
+
+/// An event that is kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The event.
+    pub told: Arc<Told>,
+    /// It is told again, since what was told of its connection before is forgotten.
+    pub again: bool,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// An event.
+    Event(Kept),
+    /// A notice.
+    Notice(Notice),
+}
+
+/// Where a reader stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// The number of the last event it has.
+    event: u64,
+    /// The number of the last notice that says something about what it has.
+    notice: u64,
+}
+
+impl Reader {
+    /// One that has everything up to this number.
+    pub fn behind(number: u64) -> Reader {
+        Reader { event: number, notice: number }
+    }
+}
+
+/// What waiting came to.
+#[derive(Debug)]
+pub enum Heard {
+    /// These, in the order of their numbers.
+    Items(Vec<(u64, Item)>),
+    /// Nothing happened within the patience.
+    Quiet,
+    /// So much happened that some of it is gone: begin afresh.
+    Missed,
+    /// The server has ended, and everything was read.
+    Over,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The number of the first event, 0 if there is none.
+    pub first: u64,
+    /// The last number that was given to anything, 0 at the beginning.
+    pub last: u64,
+    /// Connections.
+    pub connections: usize,
+    /// Whether recording is paused.
+    pub paused: bool,
+}
+
+/// The events of one connection.
+#[derive(Debug, Default)]
+struct Story {
+    numbers: Vec<u64>,
+    weight: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number given last.
+    last: u64,
+    events: BTreeMap<u64, Kept>,
+    stories: BTreeMap<u64, Story>,
+    /// How each connection that has not ended began.
+    open: BTreeMap<u64, Arc<Told>>,
+    notices: VecDeque<(u64, Notice)>,
+    /// The number of the last notice that is gone.
+    gone: u64,
+    held: usize,
+    paused: bool,
+    over: bool,
+}
+
+/// The history, shared by the wire thread and its readers.
+#[derive(Debug)]
+pub struct History {
+    bound: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl History {
+    /// A history that holds at most `bound` octets.
+    pub fn new(bound: usize) -> History {
+        History { bound, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// The most octets it holds.
+    pub fn bound(&self) -> usize {
+        self.bound
+    }
+
+    /// The state is whole between two calls whatever a reader did.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps events.
+    pub fn push(&self, events: &[Told]) {
+        // A copy has no room to spare, so that what is counted is what is held.
+        let events: Vec<(Arc<Told>, usize)> =
+            events.iter().map(|told| (Arc::new(told.clone()), weight(told))).collect();
+        let mut state = self.lock();
+        for (told, weight) in events {
+            state.take(told, weight);
+        }
+        let mut dropped = Vec::new();
+        while state.held > self.bound && state.forget_oldest(&mut dropped) {}
+        drop(state);
+        self.changed.notify_all();
+        // What went out is freed while nobody waits for it.
+        drop(dropped);
+    }
+
+    /// A reader that has nothing: it gets everything that is kept, and no notice of what is gone.
+    pub fn reader(&self) -> Reader {
+        Reader { event: 0, notice: self.lock().last }
+    }
+
+    /// What the reader does not have yet; waits for it if there is nothing.
+    pub fn wait(&self, reader: &mut Reader, patience: Duration) -> Heard {
+        let until = Instant::now() + patience;
+        let mut state = self.lock();
+        loop {
+            if reader.notice < state.gone {
+                return Heard::Missed;
+            }
+            let items = state.behind(reader);
+            if let Some((last, _)) = items.last() {
+                *reader = Reader { event: *last, notice: reader.notice.max(*last) };
+                return Heard::Items(items);
+            }
+            if state.over {
+                return Heard::Over;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Heard::Quiet;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Whether a reader that has everything up to `since` can go on there.
+    pub fn reaches(&self, since: u64) -> bool {
+        let state = self.lock();
+        since >= state.gone && since <= state.last
+    }
+
+    /// How much is kept.
+    pub fn extent(&self) -> Extent {
+        let state = self.lock();
+        let first = state.events.first_key_value().map_or(0, |(&number, _)| number);
+        Extent { first, last: state.last, connections: state.stories.len(), paused: state.paused }
+    }
+
+    /// The octets that are held.
+    pub fn held(&self) -> usize {
+        self.lock().held
+    }
+
+    /// Everything of a connection, in order; nothing of one that is unknown.
+    pub fn connection(&self, connection: u64) -> Vec<(u64, Kept)> {
+        let state = self.lock();
+        let numbers = state.stories.get(&connection).map(|story| story.numbers.as_slice()).unwrap_or_default();
+        numbers.iter().filter_map(|number| Some((*number, state.events.get(number)?.clone()))).collect()
+    }
+
+    /// The connections of which something is kept.
+    pub fn connections(&self) -> Vec<u64> {
+        self.lock().stories.keys().copied().filter(|&connection| connection > 0).collect()
+    }
+
+    /// The open connection of this client; waits for it, but not when recording is paused.
+    pub fn connection_of(&self, peer: SocketAddr, patience: Duration) -> Option<u64> {
+        let until = Instant::now() + patience;
+        let is_his = |told: &Told| matches!(told.event, Event::Accepted { peer: other, .. } if other == peer);
+        let mut state = self.lock();
+        loop {
+            if let Some((&connection, _)) = state.open.iter().rev().find(|(_, told)| is_his(told)) {
+                return Some(connection);
+            }
+            // A short one may have ended already.
+            let mut stories = state.stories.iter().rev().filter_map(|(c, story)| Some((c, story.numbers.first()?)));
+            if let Some((&connection, _)) =
+                stories.find(|(_, number)| state.events.get(number).is_some_and(|kept| is_his(&kept.told)))
+            {
+                return Some(connection);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if state.paused || state.over || left.is_zero() {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Pauses, or goes on.
+    pub fn pause(&self, paused: bool) {
+        let mut state = self.lock();
+        if state.paused != paused {
+            state.paused = paused;
+            state.notice(Notice::Paused(paused));
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Throws everything away.
+    pub fn clear(&self) {
+        let mut state = self.lock();
+        let events = std::mem::take(&mut state.events);
+        let stories = std::mem::take(&mut state.stories);
+        state.held = state.open.len() * CONNECTION;
+        state.notice(Notice::Cleared);
+        drop(state);
+        self.changed.notify_all();
+        drop((events, stories));
+    }
+
+    /// The server has ended: nobody needs to wait any more.
+    pub fn end(&self) {
+        self.lock().over = true;
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn take(&mut self, told: Arc<Told>, weight: usize) {
+        let connection = told.connection;
+        match told.event {
+            Event::Accepted { .. } if self.open.insert(connection, Arc::clone(&told)).is_some() => {}
+            Event::Accepted { .. } => self.held += CONNECTION,
+            // Whatever was open then is told no further.
+            Event::Lost { .. } => {
+                self.held = self.held.saturating_sub(self.open.len() * CONNECTION);
+                self.open.clear();
+            }
+            _ => {}
+        }
+        let began = match told.event {
+            Event::Closed { .. } => {
+                let began = self.open.remove(&connection);
+                self.held -= if began.is_some() { CONNECTION } else { 0 };
+                began
+            }
+            _ => self.open.get(&connection).map(Arc::clone),
+        };
+        if self.paused {
+            return;
+        }
+        let is_new = connection > 0 && !self.stories.contains_key(&connection);
+        match (&told.event, began) {
+            (Event::Accepted { .. } | Event::Lost { .. }, _) => {}
+            // The end of a story that nobody remembers, or of none.
+            (Event::Closed { .. }, _) | (_, None) if is_new => return,
+            (_, Some(began)) if is_new => {
+                let weight = self::weight(&began);
+                self.keep(Kept { told: began, again: true }, weight);
+            }
+            _ => {}
+        }
+        self.keep(Kept { told, again: false }, weight);
+    }
+
+    fn keep(&mut self, kept: Kept, weight: usize) {
+        let number = self.number();
+        let story = self.stories.entry(kept.told.connection).or_insert_with(|| {
+            self.held += CONNECTION;
+            Story { numbers: Vec::new(), weight: CONNECTION }
+        });
+        story.numbers.push(number);
+        story.weight += weight;
+        self.held += weight;
+        self.events.insert(number, kept);
+    }
+
+    /// Lets the connection go whose story begins first; whether there was one.
+    fn forget_oldest(&mut self, dropped: &mut Vec<Kept>) -> bool {
+        let Some((_, first)) = self.events.first_key_value() else { return false };
+        let connection = first.told.connection;
+        if let Some(story) = self.stories.remove(&connection) {
+            dropped.extend(story.numbers.iter().filter_map(|number| self.events.remove(number)));
+            self.held = self.held.saturating_sub(story.weight);
+        }
+        if connection > 0 {
+            self.notice(Notice::Forgotten(connection));
+        }
+        true
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        let number = self.number();
+        self.notices.push_back((number, notice));
+        if self.notices.len() > NOTICES
+            && let Some((gone, _)) = self.notices.pop_front()
+        {
+            self.gone = gone;
+        }
+    }
+
+    /// The next portion for a reader.
+    fn behind(&self, reader: &Reader) -> Vec<(u64, Item)> {
+        let events = self.events.range(reader.event + 1..).take(PORTION);
+        let mut items: Vec<(u64, Item)> = events.map(|(&n, kept)| (n, Item::Event(kept.clone()))).collect();
+        // Notices up to the last event of the portion; all of them if it is the last portion.
+        let to = if items.len() < PORTION { u64::MAX } else { items.last().map_or(u64::MAX, |(number, _)| *number) };
+        let from = self.notices.partition_point(|(number, _)| *number <= reader.notice);
+        let notices = self.notices.range(from..).take_while(|(number, _)| *number <= to);
+        items.extend(notices.map(|&(number, notice)| (number, Item::Notice(notice))));
+        items.sort_by_key(|(number, _)| *number);
+        items
+    }
+}
+
+/// The octets that a kept event takes.
+fn weight(told: &Told) -> usize {
+    let more = match &told.event {
+        Event::Accepted { clock, .. } => clock.len(),
+        Event::Message(spoken) => MESSAGE + size_of::<Spoken>() + inside(spoken),
+        Event::Received(_) | Event::Closed { .. } | Event::Lost { .. } => 0,
+    };
+    EVENT + size_of::<Told>() + more
+}
+
+fn inside(spoken: &Spoken) -> usize {
+    let message = &spoken.message;
+    message.octets.first.len()
+        + message.octets.last.len()
+        + size_of_val::<[Span]>(&message.spans)
+        + size_of_val::<[Line]>(&message.lines)
+        + size_of_val(&*spoken.cuts)
+        + size_of_val(&*spoken.moved)
+        + spoken.clock.len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! The bounds of the history, and what its readers are told.
+
+use crate::http::Limits;
+use crate::wire::explain::conversation::Manner;
+use crate::wire::explain::value::Hide;
+use crate::wire::record::connection::Live;
+use crate::wire::record::history::*;
+use crate::wire::record::tape::{Record, What};
+
+const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+const AT_ONCE: Duration = Duration::ZERO;
+
+fn peer(connection: u64) -> SocketAddr {
+    ([127, 0, 0, 1], 40_000 + connection as u16).into()
+}
+
+/// A connection, told record by record.
+struct Line(u64, Live);
+
+impl Line {
+    fn accepted(history: &History, connection: u64) -> Line {
+        let manner = Manner::live(Limits::default(), Hide::default());
+        let mut line = Line(connection, Live::new(connection, AT_ONCE, AT_ONCE, &manner));
+        line.tell(history, What::Accepted { peer: peer(connection), local: peer(0) }, b"");
+        line
+    }
+
+    fn tell(&mut self, history: &History, what: What, octets: &[u8]) {
+        let mut out = Vec::new();
+        self.1.record(&Record { connection: self.0, at: AT_ONCE, what }, octets, &mut out);
+        history.push(&out);
+    }
+
+    fn exchange(&mut self, history: &History) {
+        self.tell(history, What::Received(ASK.len()), ASK);
+        self.tell(history, What::Sent(ANSWER.len()), ANSWER);
+    }
+
+    fn close(mut self, history: &History) {
+        self.tell(history, What::Closed { reason: "PeerClosed", sentence: "" }, b"");
+    }
+}
+
+/// One word for each item.
+fn words(history: &History, since: u64) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut reader = Reader::behind(since);
+    loop {
+        match history.wait(&mut reader, AT_ONCE) {
+            Heard::Items(items) => {
+                all.extend(items.into_iter().map(|(_, item)| match item {
+                    Item::Event(kept) => {
+                        let word = match &kept.told.event {
+                            Event::Accepted { .. } => "accepted",
+                            Event::Received(_) => "recv",
+                            Event::Message(spoken) => spoken.message.role.name(),
+                            Event::Closed { .. } => "closed",
+                            Event::Lost { .. } => "lost",
+                        };
+                        format!("{word} {}{}", kept.told.connection, if kept.again { " again" } else { "" })
+                    }
+                    Item::Notice(notice) => format!("{notice:?}"),
+                }));
+            }
+            Heard::Quiet => return all,
+            Heard::Missed => return vec!["missed".into()],
+            Heard::Over => {
+                all.push("over".into());
+                return all;
+            }
+        }
+    }
+}
+
+#[test]
+fn events_are_numbered_and_read_from_any_number_on() {
+    let history = History::new(1 << 20);
+    let mut line = Line::accepted(&history, 1);
+    line.exchange(&history);
+    line.close(&history);
+    assert_eq!(words(&history, 0), ["accepted 1", "recv 1", "request 1", "response 1", "closed 1"]);
+    assert_eq!(words(&history, 3), ["response 1", "closed 1"]);
+    assert_eq!(history.extent(), Extent { first: 1, last: 5, connections: 1, paused: false });
+    assert_eq!(history.connection(1).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert!(history.connection(2).is_empty() && history.reaches(5) && !history.reaches(6));
+}
+
+#[test]
+fn the_oldest_connection_goes_out_first_whole_and_memory_stays_bounded() {
+    let history = History::new(64 * 1024);
+    for connection in 1..=500 {
+        let mut line = Line::accepted(&history, connection);
+        line.exchange(&history);
+        line.close(&history);
+        assert!(history.held() <= history.bound(), "{}", history.held());
+    }
+    let kept = history.connections();
+    assert_eq!(kept.last(), Some(&500));
+    assert!(kept.len() > 10 && kept.len() < 100, "{}", kept.len());
+    assert!(kept.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{kept:?}");
+    assert!(kept.iter().all(|&connection| history.connection(connection).len() == 5));
+    let told = words(&history, 0);
+    assert_eq!(told.iter().filter(|word| word.starts_with("Forgotten")).count(), 500 - kept.len());
+}
+
+#[test]
+fn what_is_held_is_nothing_when_everything_is_gone() {
+    let history = History::new(1 << 20);
+    for connection in 1..=50 {
+        let mut line = Line::accepted(&history, connection);
+        line.exchange(&history);
+        line.close(&history);
+    }
+    assert!(history.held() > 50 * 500);
+    history.clear();
+    assert_eq!((history.held(), history.connections().len()), (0, 0));
+    let mut dropped = Vec::new();
+    let line = Line::accepted(&history, 51);
+    line.close(&history);
+    while history.lock().forget_oldest(&mut dropped) {}
+    assert_eq!(history.held(), 0);
+}
+
+#[test]
+fn an_open_connection_that_was_forgotten_begins_its_story_again() {
+    let history = History::new(8 * 1024);
+    let mut old = Line::accepted(&history, 1);
+    old.exchange(&history);
+    for connection in 2..40 {
+        let mut line = Line::accepted(&history, connection);
+        line.exchange(&history);
+        line.close(&history);
+    }
+    let since = history.extent().last;
+    assert!(history.connection(1).is_empty());
+    old.exchange(&history);
+    let told = words(&history, since);
+    let mine: Vec<&str> = told.iter().map(String::as_str).filter(|word| word.contains(" 1")).collect();
+    assert_eq!(mine, ["accepted 1 again", "recv 1", "request 1", "response 1"]);
+}
+
+#[test]
+fn one_connection_alone_cannot_grow_beyond_the_bound() {
+    let history = History::new(32 * 1024);
+    let mut line = Line::accepted(&history, 1);
+    for _ in 0..500 {
+        line.exchange(&history);
+        assert!(history.held() <= history.bound());
+    }
+    assert!(history.connection(1)[0].1.again);
+}
+
+#[test]
+fn a_pause_leaves_out_what_happens_and_ends_with_connections_that_are_known() {
+    let history = History::new(1 << 20);
+    let mut before = Line::accepted(&history, 1);
+    history.pause(true);
+    history.pause(true);
+    let mut during = Line::accepted(&history, 2);
+    before.exchange(&history);
+    during.exchange(&history);
+    let gone = Line::accepted(&history, 3);
+    gone.close(&history);
+    history.pause(false);
+    during.exchange(&history);
+    before.close(&history);
+    during.close(&history);
+    assert_eq!(
+        words(&history, 0),
+        [
+            "accepted 1",
+            "Paused(true)",
+            "Paused(false)",
+            "accepted 2 again",
+            "recv 2",
+            "request 2",
+            "response 2",
+            "closed 1",
+            "closed 2"
+        ]
+    );
+}
+
+#[test]
+fn cleared_is_told_and_the_open_connections_go_on() {
+    let history = History::new(1 << 20);
+    let mut line = Line::accepted(&history, 1);
+    line.exchange(&history);
+    history.clear();
+    line.exchange(&history);
+    assert_eq!(words(&history, 0), ["Cleared", "accepted 1 again", "recv 1", "request 1", "response 1"]);
+    assert_eq!(words(&history, 4)[0], "Cleared");
+}
+
+#[test]
+fn after_a_hole_nothing_is_awaited_of_what_was_open() {
+    let history = History::new(1 << 20);
+    let _line = Line::accepted(&history, 1);
+    history.push(&[Told::apart(Event::Lost { events: 7, open: 0 })]);
+    assert_eq!(words(&history, 0), ["accepted 1", "lost 0"]);
+    history.clear();
+    assert_eq!(history.held(), 0);
+}
+
+#[test]
+fn a_reader_that_missed_notices_begins_afresh() {
+    let history = History::new(1 << 20);
+    for n in 0..=NOTICES {
+        history.pause(n % 2 == 0);
+    }
+    assert_eq!(words(&history, 0), ["missed"]);
+    assert!(!history.reaches(0) && history.reaches(1));
+    assert_eq!(words(&history, 1).len(), NOTICES);
+    let mut afresh = history.reader();
+    assert!(matches!(history.wait(&mut afresh, AT_ONCE), Heard::Quiet));
+}
+
+#[test]
+fn portions_follow_each_other_without_a_hole() {
+    let history = History::new(1 << 22);
+    for connection in 1..=300 {
+        Line::accepted(&history, connection).close(&history);
+        if connection % 50 == 0 {
+            history.pause(true);
+            history.pause(false);
+        }
+    }
+    let told = words(&history, 0);
+    assert_eq!(told.len(), 600 + 12);
+    assert_eq!(told[100..104], ["Paused(true)", "Paused(false)", "accepted 51", "closed 51"]);
+}
+
+#[test]
+fn a_reader_that_waits_is_woken_by_an_event_and_by_the_end() {
+    let history = Arc::new(History::new(1 << 20));
+    let reader = {
+        let history = Arc::clone(&history);
+        std::thread::spawn(move || {
+            let mut reader = Reader::behind(0);
+            let mut count = 0;
+            loop {
+                match history.wait(&mut reader, Duration::from_secs(60)) {
+                    Heard::Items(items) => count += items.len(),
+                    Heard::Over => return count,
+                    other => panic!("{other:?}"),
+                }
+            }
+        })
+    };
+    Line::accepted(&history, 1).close(&history);
+    history.end();
+    assert_eq!(reader.join().unwrap(), 2);
+}
+
+#[test]
+fn a_client_is_found_by_its_address_open_or_not() {
+    let history = History::new(1 << 20);
+    let line = Line::accepted(&history, 1);
+    assert_eq!(history.connection_of(peer(1), AT_ONCE), Some(1));
+    line.close(&history);
+    assert_eq!(history.connection_of(peer(1), AT_ONCE), Some(1));
+    assert_eq!(history.connection_of(peer(2), AT_ONCE), None);
+}

@@ -1,0 +1,92 @@
+//! Messages as one page that needs nothing else: for homework, for a bug report.
+//!
+//! Never: a script, a request, an octet that could be markup. What `paint` made safe is escaped once
+//! more for HTML.
+//!
+//! The subtle thing: the page says what the terminal says, by the same rows, so that the two cannot
+//! tell different stories.
+
+use crate::wire::explain::message::{Message, Role, bytes};
+use crate::wire::explain::notes::NoteId;
+use crate::wire::record::event::{Event, Told};
+use crate::wire::show::layout::Row;
+use crate::wire::show::sentences::story;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}\
+h2{font-size:1.1rem;margin:2rem 0 .5rem}\
+table{border-collapse:collapse;width:100%}\
+td{padding:.1rem .75rem .1rem 0;vertical-align:top}\
+td:first-child{font:14px/1.6 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere;min-width:20rem}\
+td:last-child{white-space:nowrap}\
+.note,td:last-child{color:#555}\
+p{margin:.25rem 0;color:#8a5a00}.story{color:inherit}p.wrong,.s131{color:#b3261e;font-weight:600}\
+.s134{color:#1a56b8;font-weight:600}.s32{color:#1e7a34}.s35{color:#7b3fa0}.s36{color:#0b6b75}\
+.s133,.s33{color:#8a5a00}.s1733{background:#8a5a00;color:#fff;padding:0 .2em}.s2,.s27{color:#777}\
+@media(prefers-color-scheme:dark){body{background:#131313;color:#e6e6e6}.note,td:last-child,.s2,.s27{color:#a0a0a0}\
+p,.s133,.s33{color:#e8a55a}p.wrong,.s131{color:#ff8a80}.s134{color:#8ab4ff}.s32{color:#7fd491}.s35{color:#c9a0e8}\
+.s36{color:#7cd0d8}.s1733{background:#e8a55a;color:#131313}}";
+
+/// Appends the page.
+pub fn page(told: &[Told], out: &mut String) {
+    out.push_str("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n");
+    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    out.push_str("<title>HTTP, byte by byte</title>\n<style>");
+    out.push_str(STYLE);
+    out.push_str("</style>\n<h1>HTTP, byte by byte</h1>\n");
+    for told in told {
+        let Event::Message(spoken) = &told.event else { continue };
+        let message = &spoken.message;
+        let arrow = if message.role == Role::Request { "▶" } else { "◀" };
+        let name = format!("{arrow} {} {}", message.role.name(), message.exchange);
+        out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n", bytes(message.len())));
+        out.push_str("<p class=\"story\">");
+        escape(&story(spoken), out);
+        out.push_str("</p>\n<table>\n");
+        for row in Row::all(spoken, true, false, &mut |_: NoteId| true) {
+            out.push_str("<tr><td>");
+            for piece in row.pieces() {
+                let class: String = piece.style.chars().filter(char::is_ascii_digit).collect();
+                out.push_str(&format!("<span class=\"s{class}\">"));
+                escape(&piece.text, out);
+                out.push_str("</span>");
+            }
+            out.push_str("<td class=\"note\">");
+            escape(row.note(), out);
+            out.push_str("<td>");
+            escape(row.section(), out);
+            out.push('\n');
+        }
+        out.push_str("</table>\n");
+        sentences(message, out);
+    }
+    out.push_str("</html>\n");
+}
+
+fn sentences(message: &Message, out: &mut String) {
+    if let Some(framed) = message.framing {
+        out.push_str("<p>= ");
+        escape(&format!("{} ({})", framed.sentence(), framed.section()), out);
+        out.push_str("</p>\n");
+    }
+    if let Some(broken) = message.broken {
+        let note = broken.note.note();
+        out.push_str("<p class=\"wrong\">! ");
+        escape(&format!("byte {}: {} ({})", broken.at, note.long, note.section), out);
+        out.push_str("</p>\n");
+    }
+}
+
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
