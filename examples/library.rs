@@ -30,7 +30,7 @@ use barewire::service::error_page;
 use barewire::service::error_page::Problem;
 use barewire::service::router;
 use barewire::service::router::Call;
-use barewire::service::{Answer, Response, Router, Service, Visit};
+use barewire::service::{Answer, RequestContext, Response, Router, Service};
 
 /// Nobody waits at a door for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,7 +105,7 @@ struct Fallback {
 }
 
 impl Service for Fallback {
-    fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
         Answer::Now(match (request.path(), request.method()) {
             (b"/bell", Method::Post) => {
                 self.bell.ring();

@@ -13,16 +13,16 @@
 //!
 //! | room | what it is | what it never does |
 //! |---|---|---|
-//! | [`http`] | the protocol: octets in, events out; a status and fields in, octets out | sockets, files, threads, the clock |
+//! | [`http`] | the protocol: bytes in, events out; a status and fields in, bytes out | sockets, files, threads, the clock |
 //! | [`service`] | who answers: the seam, the router, the pages for people | a disk, a socket |
 //! | [`files`] | from a path to a representation, through one door to the disk | a path given to the kernel outside `files::root` |
 //! | [`wire`] | the study view: a tape of what the sockets carried, explained | a parser of its own for requests: it replays the tape through [`http`] |
 //! | [`net`] | one edge-triggered loop per core; workers for what may block | a rule of HTTP |
 //!
-//! # One GET, from accept to the last octet
+//! # One GET, from accept to the last byte
 //!
 //! `net::entrance` accepts and gives a seat · [`net::client`] has its turn: `net::reading` calls `recv`
-//! into the loop's scratch · [`http::connection`] finds the request in it ([`http::head`],
+//! into the loop's scratch · [`http::http1`] finds the request in it ([`http::head`],
 //! [`http::target`], [`http::framing`]) and borrows it · `net::answering` asks the
 //! [`service::Service`]: [`service::router`], then [`files::site`] · `files::shelf` has the answer
 //! ready, or [`files::root`] opens the file, [`files::validator`], [`files::precondition`],
@@ -46,10 +46,10 @@
 //!    `RESOLVE_CACHED` on the loop)*
 //! 3. No path reaches the disk but through [`files::root`]. *(rooms test)*
 //! 4. A late answer cannot reach another client: seats carry generations. *([`net::seat`])*
-//! 5. Each octet of input is looked at a bounded number of times. *(the corpus, byte by byte)*
+//! 5. Each byte of input is looked at a bounded number of times. *(the corpus, byte by byte)*
 //! 6. Every queue, buffer and wait has a number with a name and a reason.
 //! 7. For every request begun there is one line in the log, for every connection one named end.
-//! 8. Numbers of the protocol are read only in [`http::octet`]. *(rooms test)*
+//! 8. Numbers of the protocol are read only in [`http::byte`]. *(rooms test)*
 //! 9. What lies ready is what the slow way would say now. *(10,000 edits in `files::shelf`)*
 //!
 //! # As a library

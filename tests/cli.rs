@@ -77,7 +77,7 @@ fn shell(folder: &Folder, script: &str, arguments: &[&str]) -> Command {
 fn ended(command: &mut Command) -> (i32, String, String) {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    let text = |octets| String::from_utf8(octets).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap_or(-1), text(stdout), text(stderr))
 }
 
@@ -778,9 +778,9 @@ fn a_script_sees_one_line_at_the_start_and_one_at_the_end() {
         assert_eq!(server.before, Vec::<String>::new());
         let answer = server.ask("/a.txt");
         let (exit, rest) = server.stop(signal);
-        let octets = answer.len();
+        let bytes = answer.len();
         assert_eq!((exit, rest.lines().count()), (0, 1), "{rest}");
-        assert!(rest.starts_with(&format!("stopped: 1 request, {octets} B, ")), "{rest}");
+        assert!(rest.starts_with(&format!("stopped: 1 request, {bytes} B, ")), "{rest}");
     }
 }
 
@@ -1015,7 +1015,7 @@ fn three_requests_in_one_send_are_one_recv_and_three_exchanges_in_order() {
 }
 
 #[test]
-fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_octets() {
+fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_bytes() {
     let folder = Folder::new();
     fs::write(folder.0.join("ask"), "GET /hello.txt HTTP/1.1\nHost: localhost\n\n").unwrap();
     let ask = |server: &Server| {

@@ -77,18 +77,18 @@ impl Program {
 
     /// Sends all of it, ends, and returns what came back until the server ended too.
     #[track_caller]
-    fn ask(&self, octets: impl AsRef<[u8]>) -> String {
+    fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect();
-        stream.write_all(octets.as_ref()).unwrap();
+        stream.write_all(bytes.as_ref()).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         rest(&mut stream)
     }
 
     /// The same, one byte at a time.
     #[track_caller]
-    fn ask_bytewise(&self, octets: impl AsRef<[u8]>) -> String {
+    fn ask_bytewise(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect();
-        octets.as_ref().iter().for_each(|octet| stream.write_all(&[*octet]).unwrap());
+        bytes.as_ref().iter().for_each(|byte| stream.write_all(&[*byte]).unwrap());
         stream.shutdown(Shutdown::Write).unwrap();
         rest(&mut stream)
     }
@@ -107,17 +107,17 @@ impl Drop for Program {
 
 #[track_caller]
 fn rest(stream: &mut impl Read) -> String {
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).unwrap();
-    String::from_utf8(octets).unwrap()
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Exactly as many bytes as `text` has, which must be it.
 #[track_caller]
 fn expect(stream: &mut TcpStream, text: &str) {
-    let mut octets = vec![0; text.len()];
-    stream.read_exact(&mut octets).unwrap();
-    assert_eq!(String::from_utf8_lossy(&octets), text);
+    let mut bytes = vec![0; text.len()];
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), text);
 }
 
 /// Closes with a reset, as a client does that dies with unread bytes.
@@ -449,8 +449,8 @@ fn a_name_never_leaves_the_folder() {
 fn claims_are_bounded_and_nobody_replaces_the_film_of_another() {
     let folder = folder("claims");
     let server = Program::start("length_header_server", &[FREE, folder.to_str().unwrap()]);
-    let refused = |octets: &[u8], why: &str| {
-        let answer = unframed(&server.ask(octets));
+    let refused = |bytes: &[u8], why: &str| {
+        let answer = unframed(&server.ask(bytes));
         assert!(answer["error"].as_str().unwrap().contains(why), "{answer}");
     };
     refused(&[0xff; 4], "too long");

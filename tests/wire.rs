@@ -1,6 +1,6 @@
 //! Plays the wire corpus, `tests/wire/*.md`, to the protocol core.
 //!
-//! Every case is fed whole, one octet at a time, cut in two at every place, and with foreign octets
+//! Every case is fed whole, one byte at a time, cut in two at every place, and with foreign bytes
 //! behind it. All feedings must tell the same events, and these must be the ones in the file.
 //! `UPDATE=1 cargo test --test wire` writes them there.
 
@@ -40,7 +40,7 @@ fn every_case_tells_the_events_of_its_file() {
         let told: Vec<(Case, String)> = found
             .into_iter()
             .map(|case| {
-                let events = play(&case, &case.octets, &[]).text();
+                let events = play(&case, &case.bytes, &[]).text();
                 (case, events)
             })
             .collect();
@@ -57,17 +57,17 @@ fn every_case_tells_the_events_of_its_file() {
 #[test]
 fn no_cut_changes_a_story() {
     for (path, case) in all_cases() {
-        let whole = play(&case, &case.octets, &[]).text();
-        let len = case.octets.len();
+        let whole = play(&case, &case.bytes, &[]).text();
+        let len = case.bytes.len();
         let bytewise: Vec<usize> = (1..len).collect();
-        same(&path, &case, "bytewise", &play(&case, &case.octets, &bytewise).text(), &whole);
+        same(&path, &case, "bytewise", &play(&case, &case.bytes, &bytewise).text(), &whole);
         for cut in (1..len).filter(|&cut| is_cut(cut, len)) {
-            same(&path, &case, &format!("cut at {cut}"), &play(&case, &case.octets, &[cut]).text(), &whole);
+            same(&path, &case, &format!("cut at {cut}"), &play(&case, &case.bytes, &[cut]).text(), &whole);
         }
     }
 }
 
-/// Whether an input of `len` octets is cut here.
+/// Whether an input of `len` bytes is cut here.
 fn is_cut(cut: usize, len: usize) -> bool {
     const NEAR: usize = 100;
     len <= CUT_EVERYWHERE || cut < NEAR || len - cut < NEAR || cut.is_multiple_of(331)
@@ -78,14 +78,14 @@ fn what_comes_behind_a_message_does_not_change_it() {
     let behind: [&[u8]; 5] = [b"GET /behind HTTP/1.1\r\nHost: b\r\n\r\n", b"\0", b"\r\n", b"\n", b"0\r\n\r\n"];
     let mut tried = 0;
     for (path, case) in all_cases() {
-        let alone = play(&case, &case.octets, &[]);
+        let alone = play(&case, &case.bytes, &[]);
         if !alone.is_complete() {
             continue;
         }
         for tail in behind {
-            let octets = [&case.octets[..], tail].concat();
-            for cuts in [&[][..], &[case.octets.len()]] {
-                let both = play(&case, &octets, cuts);
+            let bytes = [&case.bytes[..], tail].concat();
+            for cuts in [&[][..], &[case.bytes.len()]] {
+                let both = play(&case, &bytes, cuts);
                 let begun = &both.events[..alone.events.len().min(both.events.len())];
                 same(&path, &case, &format!("with {tail:?} behind"), &begun.concat(), &alone.events.concat());
             }
@@ -101,7 +101,7 @@ fn every_fault_has_a_case_and_every_case_a_name_of_its_own() {
     let all = all_cases();
     for (path, case) in &all {
         assert!(names.insert(case.title.clone()), "{}: two cases are named {:?}", path.display(), case.title);
-        let Played { faults, .. } = play(case, &case.octets, &[]);
+        let Played { faults, .. } = play(case, &case.bytes, &[]);
         reached.extend(faults.iter().map(|f| f.name()));
     }
     let missing: Vec<&str> = Fault::ALL
@@ -119,20 +119,20 @@ fn broken_relatives_of_every_story_hold_every_promise() {
     const MUTANTS: usize = 20_000;
     const LONGEST_SEED: usize = 400;
     let seeds: Vec<Vec<u8>> =
-        all_cases().into_iter().map(|(_, case)| case.octets).filter(|o| o.len() <= LONGEST_SEED).collect();
+        all_cases().into_iter().map(|(_, case)| case.bytes).filter(|o| o.len() <= LONGEST_SEED).collect();
     let mut dice = Dice(0x6261_7265_7769_7265);
     for _ in 0..MUTANTS {
-        let octets = mutant(&mut dice, &seeds);
-        let shown = octets.escape_ascii().to_string();
+        let bytes = mutant(&mut dice, &seeds);
+        let shown = bytes.escape_ascii().to_string();
         let held = std::panic::catch_unwind(|| {
-            fuzz::receive(&octets);
-            for line in octets.split(|&o| o == b'\n') {
+            fuzz::receive(&bytes);
+            for line in bytes.split(|&o| o == b'\n') {
                 fuzz::chunks(line);
                 fuzz::targets(line);
                 fuzz::lists(line);
                 fuzz::dates(line);
             }
-            fuzz::chunks(&octets);
+            fuzz::chunks(&bytes);
         });
         assert!(held.is_ok(), "these octets broke a promise: {shown}");
     }

@@ -1,6 +1,6 @@
 //! What the terminal shows, byte for byte: `tests/wire-view/*.txt`.
 //!
-//! The octets and moments are made up, so nothing here depends on the clock or on a socket.
+//! The bytes and moments are made up, so nothing here depends on the clock or on a socket.
 //! `UPDATE=1 cargo test --test wire_golden` writes the files anew. Read the difference before you keep it.
 
 use std::fs;
@@ -19,12 +19,12 @@ type Story = Vec<(u64, What, Vec<u8>)>;
 /// 00:23:48.212 of some day.
 const BEGAN: Duration = Duration::from_millis(1_428_212);
 
-fn received(at: u64, octets: &str) -> (u64, What, Vec<u8>) {
-    (at, What::Received(octets.len()), octets.as_bytes().to_vec())
+fn received(at: u64, bytes: &str) -> (u64, What, Vec<u8>) {
+    (at, What::Received(bytes.len()), bytes.as_bytes().to_vec())
 }
 
-fn sent(at: u64, octets: &str) -> (u64, What, Vec<u8>) {
-    (at, What::Sent(octets.len()), octets.as_bytes().to_vec())
+fn sent(at: u64, bytes: &str) -> (u64, What, Vec<u8>) {
+    (at, What::Sent(bytes.len()), bytes.as_bytes().to_vec())
 }
 
 fn accepted() -> (u64, What, Vec<u8>) {
@@ -156,9 +156,9 @@ fn show(story: Story, style: Style) -> String {
     let manner = Manner::live(Limits::default(), Hide::default());
     let mut live = Live::new(4, Duration::ZERO, BEGAN, &manner);
     let mut told: Vec<Told> = Vec::new();
-    for (micros, what, octets) in story {
+    for (micros, what, bytes) in story {
         let record = Record { connection: 4, at: Duration::from_micros(micros), what };
-        live.record(&record, &octets, &mut told);
+        live.record(&record, &bytes, &mut told);
     }
     let mut terminal = Terminal::new(style);
     let mut text = String::new();
@@ -196,7 +196,7 @@ fn stories_look_as_they_are_drawn() {
 }
 
 #[test]
-fn cut_marks_stand_at_exactly_the_octets_at_which_the_calls_began() {
+fn cut_marks_stand_at_exactly_the_bytes_at_which_the_calls_began() {
     let text = show(split(), WIDE);
     assert!(text.contains("GET /hel┊2┊lo.txt HTTP/1.1\\r\\n"), "{text}");
     assert!(text.contains("Hos┊3┊t: localhost\\r┊4┊\\n"), "{text}");

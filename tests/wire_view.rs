@@ -1,7 +1,7 @@
 //! The annotator on the whole wire corpus and on broken relatives of it.
 //!
-//! What must hold for any octets whatever: nothing panics, spans are sorted, disjoint and cover every
-//! octet, a cut changes nothing, a request is broken exactly when the machine that serves refuses it,
+//! What must hold for any bytes whatever: nothing panics, spans are sorted, disjoint and cover every
+//! byte, a cut changes nothing, a request is broken exactly when the machine that serves refuses it,
 //! and names and values lie where the parser found them.
 
 #[path = "wire/broken.rs"]
@@ -10,35 +10,35 @@ mod broken;
 #[path = "wire/case.rs"]
 mod case;
 
-use barewire::http::{Connection, EndOfInput, Event, Fields, HttpDate, Length, Limits, Method, Next, Refusal, Status};
-use barewire::net::Ended;
+use barewire::http::{EndOfInput, Event, Fields, Http1, HttpDate, Length, Limits, Method, Next, RequestError, Status};
+use barewire::net::CloseReason;
 use barewire::wire::annotate;
 use barewire::wire::explain::message::Kind;
 use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role};
 use broken::{Dice, mutant};
 use case::all_cases;
 
-/// What the serving machine makes of octets: each head with the places of its fields, then perhaps why
+/// What the serving machine makes of bytes: each head with the places of its fields, then perhaps why
 /// it refused.
 #[derive(Default)]
 struct Served {
-    /// First octet of each head, and its names and values.
+    /// First byte of each head, and its names and values.
     fields: Vec<(u64, Vec<(usize, usize)>)>,
     messages: usize,
-    refused: Option<(Refusal, bool)>,
+    refused: Option<(RequestError, bool)>,
 }
 
-fn serve(octets: &[u8]) -> Served {
-    let mut connection = Connection::new(Limits::default());
+fn serve(bytes: &[u8]) -> Served {
+    let mut connection = Http1::new(Limits::default());
     let (mut served, mut used, mut out) = (Served::default(), 0, Vec::new());
     loop {
-        let step = connection.receive(&octets[used..]);
+        let step = connection.receive(&bytes[used..]);
         let start = used as u64;
         used += step.used;
         let done = match step.event {
             Event::NeedMore => break,
             Event::Request(request, framing) => {
-                let skipped = start + (step.used - request.octets().len()) as u64;
+                let skipped = start + (step.used - request.bytes().len()) as u64;
                 let lines = request.head().lines().iter();
                 let places = lines.flat_map(|l| [(l.name.start(), l.name.len()), (l.value.start(), l.value.len())]);
                 served.fields.push((skipped, places.collect()));
@@ -92,13 +92,13 @@ fn tiles(message: &Message) {
     }
 }
 
-fn pieces(octets: &[u8], role: Role, cuts: &[usize]) -> Vec<Message> {
+fn pieces(bytes: &[u8], role: Role, cuts: &[usize]) -> Vec<Message> {
     let mut conversation = Conversation::new(&manner());
     let (mut out, mut from) = (Vec::new(), 0);
-    for &cut in cuts.iter().chain([&octets.len()]) {
+    for &cut in cuts.iter().chain([&bytes.len()]) {
         match role {
-            Role::Request => conversation.received(&octets[from..cut], &mut out),
-            Role::Response => conversation.sent(&octets[from..cut], &mut out),
+            Role::Request => conversation.received(&bytes[from..cut], &mut out),
+            Role::Response => conversation.sent(&bytes[from..cut], &mut out),
         }
         from = cut;
     }
@@ -112,17 +112,17 @@ fn same(a: &[Message], b: &[Message], what: &str) {
     assert!(story(a) == story(b), "{what}:\n{}\n{}", story(a), story(b));
 }
 
-fn promises(octets: &[u8]) {
-    let served = serve(octets);
-    let told = annotate(octets, Role::Request, &[], &manner());
+fn promises(bytes: &[u8]) {
+    let served = serve(bytes);
+    let told = annotate(bytes, Role::Request, &[], &manner());
     let mut at = 0;
     for message in &told.messages {
         assert_eq!(message.start, at, "messages follow each other");
         at = message.end();
         tiles(message);
-        assert_eq!(message.octets.first, octets[message.start as usize..at as usize]);
+        assert_eq!(message.bytes.first, bytes[message.start as usize..at as usize]);
     }
-    assert_eq!(at + told.unread, octets.len() as u64);
+    assert_eq!(at + told.unread, bytes.len() as u64);
 
     let broken =
         told.messages.iter().find_map(|m| m.broken.map(|b| (NoteId::fault(find(b.note)), b.at, b.len, b.cut_off)));
@@ -141,11 +141,11 @@ fn promises(octets: &[u8]) {
     }
 
     for role in [Role::Request, Role::Response] {
-        let whole = pieces(octets, role, &[]);
-        let bytewise: Vec<usize> = (1..octets.len()).collect();
-        same(&pieces(octets, role, &bytewise), &whole, "bytewise");
-        let middle = octets.len() / 2;
-        same(&pieces(octets, role, &[middle]), &whole, "in halves");
+        let whole = pieces(bytes, role, &[]);
+        let bytewise: Vec<usize> = (1..bytes.len()).collect();
+        same(&pieces(bytes, role, &bytewise), &whole, "bytewise");
+        let middle = bytes.len() / 2;
+        same(&pieces(bytes, role, &[middle]), &whole, "in halves");
         whole.iter().for_each(tiles);
     }
 }
@@ -157,7 +157,7 @@ fn find(note: NoteId) -> barewire::http::Fault {
 }
 
 fn corpus() -> Vec<Vec<u8>> {
-    all_cases().into_iter().map(|(_, case)| case.octets).collect()
+    all_cases().into_iter().map(|(_, case)| case.bytes).collect()
 }
 
 /// Responses, right and wrong, for mutation.
@@ -176,10 +176,10 @@ const RESPONSES: [&str; 8] = [
 fn every_story_of_the_corpus_holds_every_promise() {
     let stories = corpus();
     assert!(stories.len() > 150);
-    for octets in &stories {
-        let shown = octets.escape_ascii().to_string();
+    for bytes in &stories {
+        let shown = bytes.escape_ascii().to_string();
         let shown = shown.get(..2000).unwrap_or(&shown);
-        assert!(std::panic::catch_unwind(|| promises(octets)).is_ok(), "these octets broke a promise: {shown}");
+        assert!(std::panic::catch_unwind(|| promises(bytes)).is_ok(), "these octets broke a promise: {shown}");
     }
 }
 
@@ -193,9 +193,9 @@ fn broken_relatives_of_requests_and_responses_hold_every_promise() {
     }
     let mut dice = Dice(0x7769_7265);
     for _ in 0..MUTANTS {
-        let octets = mutant(&mut dice, &seeds);
-        let shown = octets.escape_ascii().to_string();
-        assert!(std::panic::catch_unwind(|| promises(&octets)).is_ok(), "these octets broke a promise: {shown}");
+        let bytes = mutant(&mut dice, &seeds);
+        let shown = bytes.escape_ascii().to_string();
+        assert!(std::panic::catch_unwind(|| promises(&bytes)).is_ok(), "these octets broke a promise: {shown}");
     }
 }
 
@@ -209,7 +209,7 @@ fn a_response_that_is_right_is_not_called_broken() {
 
 #[test]
 fn every_end_of_a_connection_has_a_note() {
-    for ended in Ended::ALL {
+    for ended in CloseReason::ALL {
         let name = NoteId::close(ended.name()).0.note().name;
         assert_eq!(name.strip_prefix("close/"), Some(ended.name()));
     }

@@ -36,7 +36,7 @@ use crate::files::precondition::Verdict;
 use crate::files::root::{Heard, Kind, Meta, Moment, Opened, Root, Watch, Watcher};
 use crate::files::validator::Validators;
 use crate::http::{Fields, Method, Request, Status};
-use crate::service::{Answer, Body, Octets, Response};
+use crate::service::{Answer, Body, Bytes, Response};
 
 /// Folders that a loop watches: the kernel allows some thousand watches, and they are for all programs
 /// of the user.
@@ -67,7 +67,7 @@ struct Folder {
 struct Sheet {
     wanted: Wanted,
     validators: Validators,
-    whole: Option<(Fields, Octets)>,
+    whole: Option<(Fields, Bytes)>,
     not_modified: Option<Fields>,
     /// Before it was made.
     proved: SystemTime,
@@ -79,7 +79,7 @@ struct Sheet {
 pub(crate) struct Board {
     watcher: Option<Watcher>,
     folders: HashMap<Box<[u8]>, Folder>,
-    /// Octets that all pages together may take.
+    /// Bytes that all pages together may take.
     capacity: usize,
     turn: u64,
     sender: Sender<Notice>,
@@ -147,7 +147,7 @@ fn page(path: &[u8], request: &Request<'_>, response: &Response, made: Made, ask
     }
     let fields = response.fields().clone();
     let (whole, not_modified) = match (response.status(), response.body()) {
-        (Status::OK, Body::Octets(octets)) => (Some((fields, octets.clone())), None),
+        (Status::OK, Body::Bytes(bytes)) => (Some((fields, bytes.clone())), None),
         (Status::NOT_MODIFIED, _) => (None, Some(fields)),
         _ => return None,
     };
@@ -197,8 +197,8 @@ impl Board {
         }
         let (status, fields, body) = match precondition::evaluate(request, Some(&sheet.validators)) {
             Verdict::Proceed { .. } => {
-                let (fields, octets) = sheet.whole.as_ref()?;
-                (Status::OK, fields, Body::Octets(octets.clone()))
+                let (fields, bytes) = sheet.whole.as_ref()?;
+                (Status::OK, fields, Body::Bytes(bytes.clone()))
             }
             Verdict::NotModified => (Status::NOT_MODIFIED, sheet.not_modified.as_ref()?, Body::Empty),
             Verdict::Failed => return None,
@@ -318,7 +318,7 @@ impl Board {
         self.folders.retain(|_, folder| folder.watch != watch);
     }
 
-    /// Octets of all pages.
+    /// Bytes of all pages.
     fn weight(&self) -> usize {
         self.folders.values().flat_map(|folder| &folder.sheets).map(Sheet::weight).sum()
     }
@@ -339,8 +339,8 @@ fn hang(sheets: &mut Vec<Sheet>, mut sheet: Sheet) {
 
 impl Sheet {
     fn weight(&self) -> usize {
-        let whole = self.whole.as_ref().map_or(0, |(fields, octets)| fields.octets().len() + octets.len());
-        whole + self.not_modified.as_ref().map_or(0, |fields| fields.octets().len()) + size_of::<Sheet>()
+        let whole = self.whole.as_ref().map_or(0, |(fields, bytes)| fields.bytes().len() + bytes.len());
+        whole + self.not_modified.as_ref().map_or(0, |fields| fields.bytes().len()) + size_of::<Sheet>()
     }
 }
 

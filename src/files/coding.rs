@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Never: compression. Codings are prepared beside the original by whoever built the site, so the same
-//! octets go out every time and their validators are honest.
+//! bytes go out every time and their validators are honest.
 //!
 //! The subtle thing: without the field a client accepts anything (§12.5.3), and gets the original all
 //! the same, since what sends no Accept-Encoding is a program that would save what it gets as it is.

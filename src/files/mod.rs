@@ -29,8 +29,8 @@ pub mod validator;
 pub(crate) mod wishes;
 pub mod write;
 
-pub use cache::CAPACITY as SHELF_CAPACITY;
-pub use root::{Door, Symlinks};
+pub use cache::CAPACITY as CACHE_CAPACITY;
+pub use root::{OpenMethod, Symlinks};
 pub use settings::{Cache, MAX_BODY, Settings};
 pub use site::Site;
 

@@ -131,7 +131,7 @@ mod tests {
     #[track_caller]
     fn check_for(method: &str, current: Option<&Validators>, fields: &str, expected: Verdict) {
         let strong = validators(false);
-        let ours = String::from_utf8(strong.tag.octets().to_vec()).unwrap();
+        let ours = String::from_utf8(strong.tag.bytes().to_vec()).unwrap();
         let lines: String = fields.split('|').filter(|l| !l.is_empty()).map(|l| format!("{l}\r\n")).collect();
         let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines.replace('$', &ours));
         assert_eq!(evaluate(&request(text.as_bytes()), current), expected, "{method} {fields} {}", current.is_some());

@@ -1,4 +1,4 @@
-//! Range: which octets of a representation are meant, and how several are sent (RFC 9110 §14).
+//! Range: which bytes of a representation are meant, and how several are sent (RFC 9110 §14).
 //!
 //! ```text
 //! Range        = "bytes" "=" 1#( int-range / suffix-range )
@@ -6,11 +6,11 @@
 //! suffix-range = "-" suffix-length
 //! ```
 //!
-//! Never: content. Parts are heads and positions; the octets stay in the file.
+//! Never: content. Parts are heads and positions; the bytes stay in the file.
 //!
 //! The subtle things:
 //! - `bytes=0-,0-,0-…` once turned small requests into gigabytes. Ranges that overlap or touch become
-//!   one, so no octet is sent twice, and more than [`MOST_PARTS`] after that is the whole file.
+//!   one, so no byte is sent twice, and more than [`MOST_PARTS`] after that is the whole file.
 //! - A boundary must not occur in the content. It is not searched for: 128 bits that no content
 //!   could know are enough.
 
@@ -23,10 +23,10 @@ use crate::service::Piece;
 /// The most parts of one response: players ask for two or three, PDF viewers for a dozen.
 pub const MOST_PARTS: usize = 16;
 
-/// Octets from `from` on.
+/// Bytes from `from` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The first octet.
+    /// The first byte.
     pub from: u64,
     /// How many, never 0.
     pub len: u64,
@@ -45,7 +45,7 @@ pub enum Selected {
     Unsatisfiable,
 }
 
-/// Applies a Range field to a representation of `length` octets. A field that breaks the grammar, or
+/// Applies a Range field to a representation of `length` bytes. A field that breaks the grammar, or
 /// has another unit, is ignored (§14.2).
 pub fn select(value: &[u8], length: u64) -> Selected {
     let Some(equals) = value.iter().position(|&o| o == b'=') else { return Selected::Whole };
@@ -65,7 +65,7 @@ pub fn select(value: &[u8], length: u64) -> Selected {
         named = true;
         match part(spec, length) {
             Spec::Invalid => return Selected::Whole,
-            // The last 5 octets of nothing are all of it, and Content-Range has no words for that.
+            // The last 5 bytes of nothing are all of it, and Content-Range has no words for that.
             Spec::Empty => return Selected::Whole,
             Spec::Unsatisfiable => {}
             Spec::Part(part) => parts.push(part),
@@ -173,11 +173,11 @@ pub fn multipart(parts: &[Part], length: u64, media_type: &str, boundary: &str) 
         let mut head = format!("{lead}{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: ").into_bytes();
         head.extend_from_slice(&content_range(*part, length));
         head.extend_from_slice(b"\r\n\r\n");
-        pieces.push(Piece::Octets(head));
+        pieces.push(Piece::Bytes(head));
         pieces.push(Piece::Range { from: part.from, len: part.len });
         lead = "\r\n--";
     }
-    pieces.push(Piece::Octets(format!("\r\n--{boundary}--\r\n").into_bytes()));
+    pieces.push(Piece::Bytes(format!("\r\n--{boundary}--\r\n").into_bytes()));
     pieces
 }
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_has_no_first_octet() {
+    fn an_empty_file_has_no_first_byte() {
         for (value, expected) in [
             ("bytes=0-", Selected::Unsatisfiable),
             ("bytes=0-0", Selected::Unsatisfiable),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn no_octet_is_sent_twice_and_the_order_is_the_clients() {
+    fn no_byte_is_sent_twice_and_the_order_is_the_clients() {
         check("bytes=0-1,4-5", many(&[(0, 2), (4, 2)]));
         check("bytes=4-5,0-1", many(&[(4, 2), (0, 2)]));
         check("bytes=0-1,2-3", one(0, 4));
@@ -296,7 +296,7 @@ mod tests {
         let mut out = Vec::new();
         for piece in &pieces {
             match piece {
-                Piece::Octets(octets) => out.extend_from_slice(octets),
+                Piece::Bytes(bytes) => out.extend_from_slice(bytes),
                 Piece::Range { from, len } => out.extend_from_slice(&content[*from as usize..(*from + *len) as usize]),
             }
         }

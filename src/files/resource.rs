@@ -4,7 +4,7 @@
 //! [`crate::files::root`].
 //!
 //! The subtle thing: a Location is never copied from the request. It is built anew from the decoded
-//! names with one slash before each and every octet encoded that could mean something, so that
+//! names with one slash before each and every byte encoded that could mean something, so that
 //! neither `//host`, which browsers take for another server, nor `/\host`, which they take for the same
 //! thing, can come out.
 

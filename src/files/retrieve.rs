@@ -100,7 +100,7 @@ fn choose(
 /// What 200, 206 and 304 have in common (§15.4.5: all that a 200 would have said to caches).
 fn describe(response: Response, representation: &Representation, context: &Context<'_>) -> Response {
     let response =
-        response.field("ETag", representation.validators.tag.octets()).field("Cache-Control", context.cache_control);
+        response.field("ETag", representation.validators.tag.bytes()).field("Cache-Control", context.cache_control);
     let response = sandboxed(response, &representation.media_type, context.sandbox);
     let response = usable(response, &representation.media_type, context.sandbox);
     if representation.negotiated { response.field("Vary", "Accept-Encoding") } else { response }
@@ -134,7 +134,7 @@ fn send(request: &Request<'_>, representation: Representation, selected: Selecte
     };
     let mut response = describe(Response::new(status), &representation, context);
     if let Some(second) = representation.validators.last_modified() {
-        response = response.field("Last-Modified", HttpDate::from_second(second).octets());
+        response = response.field("Last-Modified", HttpDate::from_second(second).bytes());
     }
     if representation.coding != Coding::Identity {
         response = response.field("Content-Encoding", representation.coding.name());

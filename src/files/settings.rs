@@ -43,7 +43,7 @@ pub struct Settings {
     pub cache: Cache,
     /// Whether only some may read, so that no cache may keep for all what one of them was sent.
     pub private: bool,
-    /// Octets of small files that each loop keeps ready; 0 for none.
+    /// Bytes of small files that each loop keeps ready; 0 for none.
     pub shelf: usize,
     /// Larger files that each loop keeps open.
     pub open_files: usize,
@@ -53,7 +53,7 @@ pub struct Settings {
     pub overwrite: bool,
     /// Whether files and empty folders may be removed.
     pub delete: bool,
-    /// Octets of content of one upload, at most.
+    /// Bytes of content of one upload, at most.
     pub max_body: u64,
 }
 

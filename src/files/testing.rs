@@ -1,4 +1,4 @@
-//! For tests: requests out of octets, folders that vanish.
+//! For tests: requests out of bytes, folders that vanish.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::files::Site;
-use crate::http::{Connection, Event, HttpDate, Length, Limits, Method, Request, Transfer};
-use crate::service::{Answer, Body, Outcome, Service, Visit};
+use crate::http::{Event, Http1, HttpDate, Length, Limits, Method, Request, Transfer};
+use crate::service::{Answer, Body, Outcome, RequestContext, Service};
 
-/// The request these octets are.
+/// The request these bytes are.
 #[track_caller]
-pub(crate) fn request(octets: &[u8]) -> Request<'static> {
-    match Connection::new(Limits::default()).receive(octets).event {
+pub(crate) fn request(bytes: &[u8]) -> Request<'static> {
+    match Http1::new(Limits::default()).receive(bytes).event {
         Event::Request(request, _) => request.into_owned(),
-        other => panic!("no request: {other:?} in {}", String::from_utf8_lossy(octets)),
+        other => panic!("no request: {other:?} in {}", String::from_utf8_lossy(bytes)),
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn later() -> SystemTime {
 
 /// What a client would get, and whether it lay ready.
 pub(crate) struct Got {
-    pub(crate) octets: String,
+    pub(crate) bytes: String,
     pub(crate) ready: bool,
     /// Whether a worker had to look.
     pub(crate) worked: bool,
@@ -92,8 +92,8 @@ pub(crate) fn fetch(site: &mut Site, head: &str) -> Got {
 #[track_caller]
 pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = Visit { peer: local, local, now, arrival: arrival() };
-    let mut connection = Connection::new(Limits::default());
+    let visit = RequestContext { peer: local, local, now, arrival: arrival() };
+    let mut connection = Http1::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
     let answer = site.answer(&request, &visit);
     let mut worked = false;
@@ -101,7 +101,7 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let response = match answer {
         Answer::Ready(prepared) => {
             connection.respond_prepared(&prepared, &date, &mut out);
-            return Got { octets: String::from_utf8(out).unwrap(), ready: true, worked: false };
+            return Got { bytes: String::from_utf8(out).unwrap(), ready: true, worked: false };
         }
         Answer::ReadyFile(head, file) => {
             connection.respond_prepared(&head, &date, &mut out);
@@ -109,7 +109,7 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
             let mut content = vec![0; len as usize];
             file.read_exact_at(&mut content, 0).unwrap();
             out.extend(content);
-            return Got { octets: String::from_utf8(out).unwrap(), ready: true, worked: false };
+            return Got { bytes: String::from_utf8(out).unwrap(), ready: true, worked: false };
         }
         Answer::Now(response) => response,
         Answer::Blocking(_, job) => match job() {
@@ -129,10 +129,10 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
             file.read_exact_at(&mut content, from).unwrap();
             out.extend(content);
         }
-        Body::Octets(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
+        Body::Bytes(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
         _ => {}
     }
-    Got { octets: String::from_utf8(out).unwrap(), ready: false, worked }
+    Got { bytes: String::from_utf8(out).unwrap(), ready: false, worked }
 }
 
 /// A request for `path`.

@@ -32,14 +32,14 @@ const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 /// An entity-tag of ours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EntityTag {
-    octets: [u8; TAG_CAPACITY],
+    bytes: [u8; TAG_CAPACITY],
     len: usize,
     weak: bool,
 }
 
 impl EntityTag {
     fn new(hash: u64, coding: Coding, weak: bool) -> EntityTag {
-        let mut tag = EntityTag { octets: [0; TAG_CAPACITY], len: 0, weak };
+        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, weak };
         tag.push(b"W/\"");
         for shift in (0..16).rev() {
             tag.push(&[b"0123456789abcdef"[(hash >> (shift * 4)) as usize & 15]]);
@@ -53,14 +53,14 @@ impl EntityTag {
         tag
     }
 
-    fn push(&mut self, octets: &[u8]) {
-        self.octets[self.len..self.len + octets.len()].copy_from_slice(octets);
-        self.len += octets.len();
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
     }
 
     /// As in a field.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets[if self.weak { 0 } else { 2 }..self.len]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[if self.weak { 0 } else { 2 }..self.len]
     }
 
     /// Whether another version may have the same tag.
@@ -69,7 +69,7 @@ impl EntityTag {
     }
 
     fn opaque(&self) -> &[u8] {
-        &self.octets[3..self.len - 1]
+        &self.bytes[3..self.len - 1]
     }
 
     /// Strong comparison (§8.8.3.2): the same, and neither is weak. For If-Match and If-Range.
@@ -85,7 +85,7 @@ impl EntityTag {
 
 impl std::fmt::Debug for EntityTag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.octets()))
+        f.write_str(&String::from_utf8_lossy(self.bytes()))
     }
 }
 
@@ -123,8 +123,8 @@ impl<'a> Tag<'a> {
     pub fn list(value: &'a [u8]) -> impl Iterator<Item = Tag<'a>> {
         let mut rest = value;
         std::iter::from_fn(move || {
-            while let Some(&octet) = rest.first() {
-                if matches!(octet, b' ' | b'\t' | b',') {
+            while let Some(&byte) = rest.first() {
+                if matches!(byte, b' ' | b'\t' | b',') {
                     rest = &rest[1..];
                 } else if let Some((tag, after)) = Tag::first(rest) {
                     rest = after;
@@ -178,7 +178,7 @@ impl Validators {
         }
     }
 
-    /// Those of content made for this response: a hash of all its octets, no date.
+    /// Those of content made for this response: a hash of all its bytes, no date.
     pub fn of_content(content: &[u8]) -> Validators {
         Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
@@ -230,15 +230,15 @@ fn nanoseconds((seconds, nanoseconds): Moment) -> i128 {
 /// Any odd number would do; it is part of every tag, so it never changes.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The hash of all these octets.
-pub(crate) fn hash(octets: &[u8]) -> u64 {
-    hash_from(SEED, octets)
+/// The hash of all these bytes.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    hash_from(SEED, bytes)
 }
 
-/// The same with another beginning: nobody who does not know it can choose octets that collide.
-pub(crate) fn hash_from(seed: u64, octets: &[u8]) -> u64 {
-    let (words, rest) = octets.as_chunks();
-    let sum = words.iter().fold(mix(seed, octets.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
+/// The same with another beginning: nobody who does not know it can choose bytes that collide.
+pub(crate) fn hash_from(seed: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let sum = words.iter().fold(mix(seed, bytes.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
     mix(sum, rest.iter().fold(0, |word, &o| word << 8 | u64::from(o)))
 }
 
@@ -309,7 +309,7 @@ mod tests {
         for (now, weak) in [(0, true), (changed, true), (changed + 19_999_999, true), (changed + 20_000_000, false)] {
             let tag = Validators::of(&META, Coding::Identity, at(now)).tag;
             assert_eq!(tag.is_weak(), weak, "{now}");
-            assert_eq!(tag.octets().starts_with(b"W/"), weak);
+            assert_eq!(tag.bytes().starts_with(b"W/"), weak);
             assert_eq!(tag.opaque(), old(&META, Coding::Identity).opaque());
         }
         let touched = Meta { modified: (5, 1), ..META };
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn content_of_our_own_is_told_apart_octet_by_octet() {
+    fn content_of_our_own_is_told_apart_byte_by_byte() {
         let tag = |content: &[u8]| Validators::of_content(content).tag;
         assert_eq!(tag(b"abcdefgh12345678x"), tag(b"abcdefgh12345678x"));
         for other in [&b""[..], b"abcdefgh12345678", b"abcdefgh12345678y", b"12345678abcdefghx", b"abcdefgh12345678x\0"]

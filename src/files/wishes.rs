@@ -30,7 +30,7 @@ impl Wishes {
     pub(crate) fn of(request: &Request<'_>) -> Wishes {
         let mut wishes = Wishes::default();
         for line in request.head().lines() {
-            let name = line.name.of(request.octets());
+            let name = line.name.of(request.bytes());
             let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
             match name.len() {
                 5 => wishes.part |= is(b"range"),
@@ -54,6 +54,6 @@ impl Wishes {
     /// Whether the client says in one word that it has this very version. Then no other condition
     /// counts (RFC 9110 §13.2.2: nothing before If-None-Match is there, and what follows does not matter).
     pub(crate) fn has_exactly(&self, request: &Request<'_>, validators: &Validators) -> bool {
-        self.tags == 1 && self.tag.of(request.octets()) == validators.tag.octets()
+        self.tags == 1 && self.tag.of(request.bytes()) == validators.tag.bytes()
     }
 }

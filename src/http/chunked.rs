@@ -14,10 +14,10 @@
 //! is strict (CVE-2025-55315 and its row were a bare LF or a bare CR inside a chunk extension). So a
 //! line ends with CR LF and nothing else, and an extension is parsed though nobody wants it.
 
-use crate::http::fault::{Fault, Refusal};
+use crate::http::fault::{Fault, RequestError};
 use crate::http::field;
 use crate::http::grammar;
-use crate::http::grammar::{is_field_octet, is_ows, is_tchar};
+use crate::http::grammar::{is_field_byte, is_ows, is_tchar};
 use crate::http::limits::Limits;
 
 /// Where in the chunked grammar the reader stands.
@@ -25,7 +25,7 @@ use crate::http::limits::Limits;
 enum State {
     /// Before a chunk-size line.
     Size,
-    /// Inside chunk-data, with this many octets to come.
+    /// Inside chunk-data, with this many bytes to come.
     Data(u64),
     /// After chunk-data, before its CR LF.
     DataEnd,
@@ -40,14 +40,14 @@ enum State {
 pub enum Chunk<'b> {
     /// The input ends inside a line.
     NeedMore,
-    /// Octets of content.
+    /// Bytes of content.
     Data(&'b [u8]),
     /// A line of framing was read: ask again.
     Line,
     /// The content is complete.
     End,
     /// The framing is broken; the position counts from the start of this input.
-    Refused(Refusal),
+    Refused(RequestError),
 }
 
 /// The reader.
@@ -57,8 +57,8 @@ pub struct Decoder {
     extensions: usize,
     trailer: usize,
     trailer_lines: usize,
-    /// Octets of the line that is not complete yet, which were looked at: a line is not searched from
-    /// its start again for every octet a slow sender adds.
+    /// Bytes of the line that is not complete yet, which were looked at: a line is not searched from
+    /// its start again for every byte a slow sender adds.
     seen: usize,
 }
 
@@ -69,7 +69,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Reads on in `input`; returns how many octets of it are used up, and what they were.
+    /// Reads on in `input`; returns how many bytes of it are used up, and what they were.
     pub fn step<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
         match self.state {
             State::Size => self.size_line(input, limits),
@@ -101,7 +101,7 @@ impl Decoder {
         if digits > grammar::HEXADECIMAL_DIGITS {
             return refuse(Fault::ChunkTooLarge, 0, digits);
         }
-        // A wrong first octet is refused at once: a client that forgot the size would else wait for us.
+        // A wrong first byte is refused at once: a client that forgot the size would else wait for us.
         match (digits, input.get(digits)) {
             (_, None) => return (0, Chunk::NeedMore),
             (0, Some(_)) => return refuse(Fault::ChunkSize, 0, 1),
@@ -148,20 +148,26 @@ impl Decoder {
         (end + 2, Chunk::Line)
     }
 
-    /// Where the line that begins with `input` ends, without its CR LF; `from` octets cannot be its
+    /// Where the line that begins with `input` ends, without its CR LF; `from` bytes cannot be its
     /// end. `Ok(None)` when the end has not arrived. A line longer than `bound` is `too_long`.
-    fn line_end(&mut self, input: &[u8], from: usize, bound: usize, too_long: Fault) -> Result<Option<usize>, Refusal> {
-        for (at, &octet) in input.iter().enumerate().skip(from.max(self.seen)) {
+    fn line_end(
+        &mut self,
+        input: &[u8],
+        from: usize,
+        bound: usize,
+        too_long: Fault,
+    ) -> Result<Option<usize>, RequestError> {
+        for (at, &byte) in input.iter().enumerate().skip(from.max(self.seen)) {
             self.seen = at;
-            match (octet, input.get(at + 1)) {
+            match (byte, input.get(at + 1)) {
                 (b'\r', Some(b'\n')) if at <= bound => {
                     self.seen = 0;
                     return Ok(Some(at));
                 }
                 (b'\r', None) if at <= bound => return Ok(None),
-                _ if at >= bound => return Err(Refusal::new(too_long, at, 0)),
-                (b'\r', _) => return Err(Refusal::new(Fault::BareCr, at, 1)),
-                (b'\n', _) => return Err(Refusal::new(Fault::BareLf, at, 1)),
+                _ if at >= bound => return Err(RequestError::new(too_long, at, 0)),
+                (b'\r', _) => return Err(RequestError::new(Fault::BareCr, at, 1)),
+                (b'\n', _) => return Err(RequestError::new(Fault::BareLf, at, 1)),
                 _ => {}
             }
         }
@@ -170,10 +176,10 @@ impl Decoder {
 }
 
 fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
-    (0, Chunk::Refused(Refusal::new(fault, at, len)))
+    (0, Chunk::Refused(RequestError::new(fault, at, len)))
 }
 
-/// The first octet of `rest` (what follows the size, up to the CR) that no chunk-ext can have there,
+/// The first byte of `rest` (what follows the size, up to the CR) that no chunk-ext can have there,
 /// and how many are to blame: none if the line ends too early.
 fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
@@ -223,14 +229,14 @@ fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
 /// Moves past a quoted-string; `false` with `at` on the fault when it is none.
 fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
     *at += 1;
-    while let Some(&octet) = rest.get(*at) {
-        match octet {
+    while let Some(&byte) = rest.get(*at) {
+        match byte {
             b'"' => {
                 *at += 1;
                 return true;
             }
-            b'\\' if rest.get(*at + 1).is_some_and(|&o| is_field_octet(o)) => *at += 2,
-            o if is_field_octet(o) && o != b'\\' => *at += 1,
+            b'\\' if rest.get(*at + 1).is_some_and(|&o| is_field_byte(o)) => *at += 2,
+            o if is_field_byte(o) && o != b'\\' => *at += 1,
             _ => return false,
         }
     }
@@ -247,7 +253,7 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the size line of a chunk of `size` octets.
+/// Appends the size line of a chunk of `size` bytes.
 pub fn encode_size(size: u64, out: &mut Vec<u8>) {
     encode_size_with(size, "", out);
 }
@@ -255,7 +261,7 @@ pub fn encode_size(size: u64, out: &mut Vec<u8>) {
 /// The same with an extension behind the size, unless it is empty. One that could end the line is left out.
 pub fn encode_size_with(size: u64, extension: &str, out: &mut Vec<u8>) {
     grammar::push_hexadecimal(out, size);
-    if !extension.is_empty() && extension.bytes().all(is_field_octet) {
+    if !extension.is_empty() && extension.bytes().all(is_field_byte) {
         out.push(b';');
         out.extend_from_slice(extension.as_bytes());
     }
@@ -308,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_the_grammar_is_refused_at_its_octet() {
+    fn anything_but_the_grammar_is_refused_at_its_byte() {
         check("+3\r\nabc", Err((Fault::ChunkSize, 0)));
         check("0x3\r\nabc", Err((Fault::ChunkSize, 1)));
         check("\r\nabc", Err((Fault::ChunkSize, 0)));

@@ -7,14 +7,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Octets of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Bytes of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub const DATE_LENGTH: usize = 29;
 
 /// One second, formatted as an IMF-fixdate: made once a second, copied into every answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate {
     second: u64,
-    octets: [u8; DATE_LENGTH],
+    bytes: [u8; DATE_LENGTH],
 }
 
 impl HttpDate {
@@ -28,11 +28,11 @@ impl HttpDate {
         const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z: four digits of year
         let second = second.min(LAST);
         let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
-        let mut octets = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+        let mut bytes = *b"Thu, 01 Jan 1970 00:00:00 GMT";
         if text.len() == DATE_LENGTH {
-            octets.copy_from_slice(text.as_bytes());
+            bytes.copy_from_slice(text.as_bytes());
         }
-        HttpDate { second, octets }
+        HttpDate { second, bytes }
     }
 
     /// Seconds since 1970.
@@ -40,22 +40,22 @@ impl HttpDate {
         self.second
     }
 
-    /// The 29 octets on the wire.
-    pub fn octets(&self) -> &[u8; DATE_LENGTH] {
-        &self.octets
+    /// The 29 bytes on the wire.
+    pub fn bytes(&self) -> &[u8; DATE_LENGTH] {
+        &self.bytes
     }
 }
 
 impl std::fmt::Debug for HttpDate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.octets))
+        f.write_str(&String::from_utf8_lossy(&self.bytes))
     }
 }
 
 /// Seconds since 1970 of a date in any of the three legal forms; `None` for anything else, which a
 /// recipient ignores (RFC 9110 §13.1.3).
-pub fn parse(octets: &[u8]) -> Option<u64> {
-    let moment = httpdate::parse_http_date(std::str::from_utf8(octets).ok()?).ok()?;
+pub fn parse(bytes: &[u8]) -> Option<u64> {
+    let moment = httpdate::parse_http_date(std::str::from_utf8(bytes).ok()?).ok()?;
     Some(moment.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn a_moment_outside_four_digit_years_is_clamped_and_never_panics() {
-        assert_eq!(HttpDate::from_second(u64::MAX).octets(), b"Fri, 31 Dec 9999 23:59:59 GMT");
-        assert_eq!(HttpDate::new(UNIX_EPOCH - Duration::from_secs(5)).octets(), b"Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(HttpDate::from_second(784_111_777).octets(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(HttpDate::from_second(u64::MAX).bytes(), b"Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(HttpDate::new(UNIX_EPOCH - Duration::from_secs(5)).bytes(), b"Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(HttpDate::from_second(784_111_777).bytes(), b"Sun, 06 Nov 1994 08:49:37 GMT");
     }
 }

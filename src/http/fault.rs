@@ -6,7 +6,7 @@
 //! Never: a fault of the server, or a request that is well formed and merely unwanted (404, 405 and
 //! their kin are answers of a service).
 //!
-//! The subtle thing: every fault ends the connection. After octets that break the grammar nobody
+//! The subtle thing: every fault ends the connection. After bytes that break the grammar nobody
 //! knows where the next message begins, and guessing is what request smuggling lives on
 //! (RFC 9112 §11.2).
 
@@ -61,7 +61,7 @@ faults! {
     VersionUnsupported VERSION_NOT_SUPPORTED "RFC 9110 §15.6.6" "this server speaks HTTP/1.0 and HTTP/1.1",
     // The target.
     TargetTooLong URI_TOO_LONG "RFC 9112 §3" "the request target is longer than this server takes",
-    TargetOctet BAD_REQUEST "RFC 9112 §3.2" "the target contains an octet that must be percent-encoded",
+    TargetByte BAD_REQUEST "RFC 9112 §3.2" "the target contains an octet that must be percent-encoded",
     TargetForm BAD_REQUEST "RFC 9112 §3.2" "the target has none of the four forms, or one that this method may not use",
     TargetScheme MISDIRECTED_REQUEST "RFC 9110 §7.4" "the target names a scheme that this server does not answer for",
     TargetUserinfo BAD_REQUEST "RFC 9110 §4.2.4" "the target carries a user name, which http addresses must not",
@@ -104,29 +104,29 @@ faults! {
 
 /// A fault, and where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RequestError {
     /// What was wrong.
     pub fault: Fault,
-    /// The first octet that broke the rule, counted from the first octet after the message before; an
+    /// The first byte that broke the rule, counted from the first byte after the message before; an
     /// empty line before the request line counts, so that a person can count along.
     pub at: u64,
-    /// How many octets are to blame; 0 when the fault is that something is missing at `at`.
+    /// How many bytes are to blame; 0 when the fault is that something is missing at `at`.
     pub len: u64,
 }
 
-impl Refusal {
+impl RequestError {
     /// A fault with its place.
-    pub const fn new(fault: Fault, at: usize, len: usize) -> Refusal {
-        Refusal { fault, at: at as u64, len: len as u64 }
+    pub const fn new(fault: Fault, at: usize, len: usize) -> RequestError {
+        RequestError { fault, at: at as u64, len: len as u64 }
     }
 
-    /// The same refusal, counted from `octets` earlier.
-    pub(crate) const fn shifted(self, octets: u64) -> Refusal {
-        Refusal { at: self.at + octets, ..self }
+    /// The same refusal, counted from `bytes` earlier.
+    pub(crate) const fn shifted(self, bytes: u64) -> RequestError {
+        RequestError { at: self.at + bytes, ..self }
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "byte {}: {} ({})", self.at, self.fault.sentence(), self.fault.section())
     }

@@ -15,17 +15,17 @@
 //! here walks the quotes; splitting at each comma is how `"a,b"` becomes two entity-tags.
 
 use crate::http::fault::Fault;
-use crate::http::grammar::{is_field_octet, is_ows, is_tchar, trim};
+use crate::http::grammar::{is_field_byte, is_ows, is_tchar, trim};
 
 /// The first thing wrong with a field line (without its CR LF): the fault, its place in the line and
-/// how many octets are to blame. `None` when the line is a field line.
+/// how many bytes are to blame. `None` when the line is a field line.
 pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     if line.first().is_some_and(|&o| is_ows(o)) {
         return Some((Fault::ObsFold, 0, 1));
     }
     let Some(colon) = line.iter().position(|&o| o == b':') else {
-        // A line without colon that already breaks the alphabet is better told by that octet.
-        return Some(match line.iter().position(|&o| !is_field_octet(o)) {
+        // A line without colon that already breaks the alphabet is better told by that byte.
+        return Some(match line.iter().position(|&o| !is_field_byte(o)) {
             Some(at) => (control(line[at]), at, 1),
             None => (Fault::NoColon, 0, line.len()),
         });
@@ -42,12 +42,12 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
         // `Content-Length : 5` is read by one recipient and skipped by another (RFC 9112 §5.1).
         return Some((Fault::SpaceBeforeColon, bare.len(), name.len() - bare.len()));
     }
-    let at = line[colon + 1..].iter().position(|&o| !is_field_octet(o))? + colon + 1;
+    let at = line[colon + 1..].iter().position(|&o| !is_field_byte(o))? + colon + 1;
     Some((control(line[at]), at, 1))
 }
 
-fn control(octet: u8) -> Fault {
-    if octet == b'\r' { Fault::BareCr } else { Fault::FieldValue }
+fn control(byte: u8) -> Fault {
+    if byte == b'\r' { Fault::BareCr } else { Fault::FieldValue }
 }
 
 /// The pieces of `value` between separators that stand outside quoted-strings, as they are.
@@ -63,12 +63,12 @@ impl<'a> Iterator for Pieces<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
         let (mut quoted, mut escaped) = (false, false);
-        for (at, &octet) in rest.iter().enumerate() {
-            match octet {
+        for (at, &byte) in rest.iter().enumerate() {
+            match byte {
                 _ if escaped => escaped = false,
                 b'\\' if quoted => escaped = true,
                 b'"' => quoted = !quoted,
-                _ if octet == self.separator && !quoted => {
+                _ if byte == self.separator && !quoted => {
                     self.rest = Some(&rest[at + 1..]);
                     return Some(&rest[..at]);
                 }
@@ -101,9 +101,9 @@ pub fn parameters(element: &[u8]) -> (&[u8], impl Iterator<Item = (&[u8], &[u8])
 pub fn unquote(value: &[u8]) -> Vec<u8> {
     let [b'"', inner @ .., b'"'] = value else { return value.to_vec() };
     let mut out = Vec::with_capacity(inner.len());
-    let mut octets = inner.iter();
-    while let Some(&octet) = octets.next() {
-        out.push(if octet == b'\\' { *octets.next().unwrap_or(&octet) } else { octet });
+    let mut bytes = inner.iter();
+    while let Some(&byte) = bytes.next() {
+        out.push(if byte == b'\\' { *bytes.next().unwrap_or(&byte) } else { byte });
     }
     out
 }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_line_is_blamed_on_its_first_bad_octet() {
+    fn a_broken_line_is_blamed_on_its_first_bad_byte() {
         for (line, expected) in [
             (&b"Host: a"[..], None),
             (b"A:", None),

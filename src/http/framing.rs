@@ -5,7 +5,7 @@
 //! 3. Transfer-Encoding and Content-Length together: a server may reject it, and this one does.
 //! 4. Transfer-Encoding whose last coding is chunked: chunked content. Any other: refused.
 //! 5. Content-Length that is no plain number: refused.
-//! 6. A valid Content-Length: that many octets.
+//! 6. A valid Content-Length: that many bytes.
 //! 7. Neither: no content.
 //! 8. Until close: for responses only.
 //!
@@ -15,21 +15,21 @@
 //! The subtle thing: `Content-Length: 5, 5` and two equal Content-Length lines could be merged
 //! legally. They are refused: no client we know sends them, and attackers do.
 
-use crate::http::fault::{Fault, Refusal};
+use crate::http::fault::{Fault, RequestError};
 use crate::http::grammar;
 use crate::http::head::Head;
 use crate::http::{Framing, Version};
 
 /// The framing of the request with this head.
-pub fn of(head: &Head, octets: &[u8]) -> Result<Framing, Refusal> {
-    let mut codings = head.spans(octets, "transfer-encoding");
-    let mut lengths = head.spans(octets, "content-length");
+pub fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
+    let mut codings = head.spans(bytes, "transfer-encoding");
+    let mut lengths = head.spans(bytes, "content-length");
     let Some(coding) = codings.next() else {
         let Some(length) = lengths.next() else { return Ok(Framing::None) };
         if let Some(second) = lengths.next() {
             return Err(second.refusal(Fault::LengthTwice));
         }
-        return match grammar::decimal(length.of(octets)) {
+        return match grammar::decimal(length.of(bytes)) {
             Some(length) => Ok(Framing::Length(length)),
             None => Err(length.refusal(Fault::LengthInvalid)),
         };
@@ -43,16 +43,16 @@ pub fn of(head: &Head, octets: &[u8]) -> Result<Framing, Refusal> {
     // Exactly one line that says exactly `chunked`. An empty element (`chunked,`) would be legal in a
     // list; a proxy that read it as "nothing after chunked" was bypassed with it.
     match codings.next() {
-        None if coding.of(octets).eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
-        _ => Err(coding.refusal(misuse(head, octets))),
+        None if coding.of(bytes).eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        _ => Err(coding.refusal(misuse(head, bytes))),
     }
 }
 
 /// Why a Transfer-Encoding is not `chunked`: a coding we do not know (501), or chunked used wrongly
 /// (400: where the content ends cannot be told).
-fn misuse(head: &Head, octets: &[u8]) -> Fault {
+fn misuse(head: &Head, bytes: &[u8]) -> Fault {
     let mut codings = Vec::new();
-    for value in head.values(octets, "transfer-encoding") {
+    for value in head.values(bytes, "transfer-encoding") {
         codings.extend(crate::http::field::elements(value).map(|e| crate::http::field::parameters(e).0));
     }
     let chunked = |c: &&[u8]| c.eq_ignore_ascii_case(b"chunked");

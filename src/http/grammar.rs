@@ -1,7 +1,7 @@
 //! The alphabets of the grammar, and the only number parsers of the protocol.
 //!
 //! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of
-//! octets. They live here once, as functions of one octet, so that no other file spells a set again.
+//! bytes. They live here once, as functions of one byte, so that no other file spells a set again.
 //!
 //! Never: a `str`, a locale, an allocation.
 //!
@@ -15,82 +15,82 @@ pub const DECIMAL_DIGITS: usize = 18;
 pub const HEXADECIMAL_DIGITS: usize = 15;
 
 /// tchar (RFC 9110 §5.6.2): what a method, a field name and a parameter name are made of.
-pub const fn is_tchar(octet: u8) -> bool {
-    matches!(octet,
+pub const fn is_tchar(byte: u8) -> bool {
+    matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
 }
 
-/// Whether `octets` is a token: one tchar or more.
-pub fn is_token(octets: &[u8]) -> bool {
-    !octets.is_empty() && octets.iter().all(|&o| is_tchar(o))
+/// Whether `bytes` is a token: one tchar or more.
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&o| is_tchar(o))
 }
 
 /// What may stand inside a field value (RFC 9110 §5.5): VCHAR, SP, HTAB, obs-text.
-pub const fn is_field_octet(octet: u8) -> bool {
-    matches!(octet, b'\t' | b' '..=b'~' | 0x80..=0xff)
+pub const fn is_field_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)
 }
 
 /// OWS (RFC 9110 §5.6.3).
-pub const fn is_ows(octet: u8) -> bool {
-    matches!(octet, b' ' | b'\t')
+pub const fn is_ows(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// What may stand in a request target as it is: VCHAR without `#`.
 ///
 /// Narrower than this would break browsers, which send `|`, `{` or `"` as typed; wider would let a
 /// fragment or raw UTF-8 through, where two recipients may see two different resources.
-pub const fn is_target_octet(octet: u8) -> bool {
-    matches!(octet, b'!'..=b'~') && octet != b'#'
+pub const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
 /// unreserved and sub-delims of RFC 3986 §2: what a registered name is made of, besides `%XX`.
-pub const fn is_name_octet(octet: u8) -> bool {
-    matches!(octet,
+pub const fn is_name_byte(byte: u8) -> bool {
+    matches!(byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
         | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
-/// The octets without OWS at either end.
-pub fn trim(mut octets: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = octets
+/// The bytes without OWS at either end.
+pub fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes
         && is_ows(*first)
     {
-        octets = rest;
+        bytes = rest;
     }
-    while let [rest @ .., last] = octets
+    while let [rest @ .., last] = bytes
         && is_ows(*last)
     {
-        octets = rest;
+        bytes = rest;
     }
-    octets
+    bytes
 }
 
 /// 1*DIGIT, at most [`DECIMAL_DIGITS`] of them; no sign, no space, no list.
-pub fn decimal(octets: &[u8]) -> Option<u64> {
-    if octets.is_empty() || octets.len() > DECIMAL_DIGITS {
+pub fn decimal(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() || bytes.len() > DECIMAL_DIGITS {
         return None;
     }
-    octets.iter().try_fold(0u64, |sum, &o| match o {
+    bytes.iter().try_fold(0u64, |sum, &o| match o {
         b'0'..=b'9' => Some(sum * 10 + u64::from(o - b'0')),
         _ => None,
     })
 }
 
 /// 1*HEXDIG, at most [`HEXADECIMAL_DIGITS`] of them.
-pub fn hexadecimal(octets: &[u8]) -> Option<u64> {
-    if octets.is_empty() || octets.len() > HEXADECIMAL_DIGITS {
+pub fn hexadecimal(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() || bytes.len() > HEXADECIMAL_DIGITS {
         return None;
     }
-    octets.iter().try_fold(0u64, |sum, &o| Some(sum << 4 | u64::from(hex_digit(o)?)))
+    bytes.iter().try_fold(0u64, |sum, &o| Some(sum << 4 | u64::from(hex_digit(o)?)))
 }
 
 /// The value of one HEXDIG, either case.
-pub const fn hex_digit(octet: u8) -> Option<u8> {
-    match octet {
-        b'0'..=b'9' => Some(octet - b'0'),
-        b'a'..=b'f' => Some(octet - b'a' + 10),
-        b'A'..=b'F' => Some(octet - b'A' + 10),
+pub const fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
         _ => None,
     }
 }

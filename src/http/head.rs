@@ -7,17 +7,17 @@
 //! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
 //! 2. read the request line ([`crate::http::request_line`]),
 //! 3. let httparse take the field lines, and recompute positions from the addresses of its slices,
-//! 4. where it refuses, walk the lines once more for the exact octet ([`field::diagnose`]).
+//! 4. where it refuses, walk the lines once more for the exact byte ([`field::diagnose`]).
 //!
 //! Never: a copy of the input, a decision about what the request means.
 //!
-//! The subtle thing: the verdict must not depend on how TCP cut the octets. Whatever is refused
-//! before the head is complete is refused at the earliest octet that proves it, in the same order in
+//! The subtle thing: the verdict must not depend on how TCP cut the bytes. Whatever is refused
+//! before the head is complete is refused at the earliest byte that proves it, in the same order in
 //! which a complete head is checked. The corpus feeds every case whole, bytewise and at every split.
 
 use memchr::memchr;
 
-use crate::http::fault::{Fault, Refusal};
+use crate::http::fault::{Fault, RequestError};
 use crate::http::field;
 use crate::http::grammar::trim;
 use crate::http::limits::Limits;
@@ -27,19 +27,19 @@ use crate::http::target;
 use crate::http::target::Form;
 use crate::http::{Span, Version};
 
-/// The first octet of a TLS record that carries a handshake (RFC 8446 §5.1).
+/// The first byte of a TLS record that carries a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// How far the search for the end of a head has come: input is looked at once, however it is cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scan {
-    /// Octets looked at, without the empty line before the message.
+    /// Bytes looked at, without the empty line before the message.
     at: usize,
     /// Where the line begins that is not complete yet.
     line: usize,
     /// Whether the request line has been read (and found good).
     checked: bool,
-    /// Octets of an empty line before the request line, which a server should skip (RFC 9112 §2.2).
+    /// Bytes of an empty line before the request line, which a server should skip (RFC 9112 §2.2).
     skipped: usize,
 }
 
@@ -48,17 +48,17 @@ pub struct Scan {
 pub enum Scanned {
     /// The end of the head is not there yet.
     NeedMore,
-    /// The head takes `head` octets after `skipped` ones of an empty line.
+    /// The head takes `head` bytes after `skipped` ones of an empty line.
     Complete {
-        /// Octets of the empty line before it: 0 or 2.
+        /// Bytes of the empty line before it: 0 or 2.
         skipped: usize,
-        /// Octets of the head, blank line included.
+        /// Bytes of the head, blank line included.
         head: usize,
         /// The request line.
         line: RequestLine,
     },
     /// It can never become a head.
-    Refused(Refusal),
+    Refused(RequestError),
 }
 
 impl Scan {
@@ -67,7 +67,7 @@ impl Scan {
         self.at > 0
     }
 
-    /// How many octets of the message have been looked at.
+    /// How many bytes of the message have been looked at.
     pub fn seen(&self) -> usize {
         self.skipped + self.at
     }
@@ -106,7 +106,7 @@ impl Scan {
         while let Some(found) = memchr(b'\n', &message[self.at..bound]) {
             let end = self.at + found;
             if end == self.line || message[end - 1] != b'\r' {
-                return Scanned::Refused(Refusal::new(Fault::BareLf, end, 1));
+                return Scanned::Refused(RequestError::new(Fault::BareLf, end, 1));
             }
             if !self.checked {
                 self.checked = true;
@@ -117,7 +117,7 @@ impl Scan {
             } else if message[self.line] == b'\r' {
                 if end > self.line + 1 {
                     // Not blank and no field line: the client believes that the head has ended.
-                    return Scanned::Refused(Refusal::new(Fault::BareCr, self.line, 1));
+                    return Scanned::Refused(RequestError::new(Fault::BareCr, self.line, 1));
                 }
                 // Read again only when the request line came with an earlier piece.
                 let line = line.map_or_else(|| RequestLine::of_checked(message, limits), Ok);
@@ -137,9 +137,9 @@ impl Scan {
         Scanned::Refused(if self.checked { too_large(limits) } else { overlong(&message[..bound], limits) })
     }
 
-    /// Skips at most one empty line. `Ok(false)` when more octets are needed to tell.
-    fn begin(&mut self, input: &[u8]) -> Result<bool, Refusal> {
-        let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
+    /// Skips at most one empty line. `Ok(false)` when more bytes are needed to tell.
+    fn begin(&mut self, input: &[u8]) -> Result<bool, RequestError> {
+        let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
         loop {
             match input.get(self.skipped..).unwrap_or_default() {
                 [] | [b'\r'] => return Ok(false),
@@ -164,9 +164,9 @@ pub struct FieldLine {
 }
 
 impl FieldLine {
-    /// Where a line lies that httparse found in `octets`: its slices point into them.
-    fn of(header: &httparse::Header<'_>, octets: &[u8]) -> FieldLine {
-        let base = octets.as_ptr() as usize;
+    /// Where a line lies that httparse found in `bytes`: its slices point into them.
+    fn of(header: &httparse::Header<'_>, bytes: &[u8]) -> FieldLine {
+        let base = bytes.as_ptr() as usize;
         let value = trim(header.value);
         FieldLine {
             name: Span::new(header.name.as_ptr() as usize - base, header.name.len()),
@@ -175,12 +175,12 @@ impl FieldLine {
     }
 }
 
-/// A whole request head: positions only, so it can be moved with its octets.
+/// A whole request head: positions only, so it can be moved with its bytes.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The request line.
     pub line: RequestLine,
-    /// Octets of the whole head, blank line included.
+    /// Bytes of the whole head, blank line included.
     pub len: usize,
     few: [FieldLine; FEW],
     count: usize,
@@ -197,7 +197,7 @@ const fn name_bit(name: &[u8]) -> u64 {
     if len == 0 {
         return 0;
     }
-    // Lower case; what it makes of other octets does not matter, as long as it is always the same.
+    // Lower case; what it makes of other bytes does not matter, as long as it is always the same.
     let (first, last) = ((name[0] | 0x20) as usize, (name[len - 1] | 0x20) as usize);
     1 << ((len * 5 + first + last * 3) % 64)
 }
@@ -208,11 +208,11 @@ const FEW: usize = 24;
 
 impl Head {
     /// Reads the field lines of a complete head and checks Host.
-    pub fn parse(octets: &[u8], line: RequestLine) -> Result<Head, Refusal> {
+    pub fn parse(bytes: &[u8], line: RequestLine) -> Result<Head, RequestError> {
         let few = [FieldLine::default(); FEW];
-        let mut head = Head { len: octets.len(), few, count: 0, many: Box::default(), names: 0, line };
-        head.read_fields(octets)?;
-        head.check_host(octets)?;
+        let mut head = Head { len: bytes.len(), few, count: 0, many: Box::default(), names: 0, line };
+        head.read_fields(bytes)?;
+        head.check_host(bytes)?;
         Ok(head)
     }
 
@@ -222,81 +222,81 @@ impl Head {
     }
 
     /// The values of every field line of this name.
-    pub fn values<'a, 'n>(&'a self, octets: &'a [u8], name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.spans(octets, name).map(|span| span.of(octets))
+    pub fn values<'a, 'n>(&'a self, bytes: &'a [u8], name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.spans(bytes, name).map(|span| span.of(bytes))
     }
 
     /// Where the values of every field line of this name lie.
-    pub fn spans<'a, 'n>(&'a self, octets: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
+    pub fn spans<'a, 'n>(&'a self, bytes: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
         let wanted = name.as_bytes();
         let lines = if self.names & name_bit(wanted) == 0 { &[] } else { self.lines() };
         lines
             .iter()
-            .filter(move |l| l.name.len() == wanted.len() && l.name.of(octets).eq_ignore_ascii_case(wanted))
+            .filter(move |l| l.name.len() == wanted.len() && l.name.of(bytes).eq_ignore_ascii_case(wanted))
             .map(|l| l.value)
     }
 
-    fn read_fields(&mut self, octets: &[u8]) -> Result<(), Refusal> {
-        let fields = &octets[self.line.len..];
+    fn read_fields(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
+        let fields = &bytes[self.line.len..];
         let mut room = [httparse::EMPTY_HEADER; FEW];
         match httparse::parse_headers(fields, &mut room) {
             Ok(httparse::Status::Complete((_, found))) => {
                 for (slot, header) in self.few.iter_mut().zip(found.iter()) {
-                    *slot = FieldLine::of(header, octets);
+                    *slot = FieldLine::of(header, bytes);
                     self.names |= name_bit(header.name.as_bytes());
                 }
                 self.count = found.len();
                 Ok(())
             }
-            Err(httparse::Error::TooManyHeaders) => self.read_many(octets),
-            _ => Err(self.blame(octets)),
+            Err(httparse::Error::TooManyHeaders) => self.read_many(bytes),
+            _ => Err(self.blame(bytes)),
         }
     }
 
     #[cold]
-    fn read_many(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+    fn read_many(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
         let mut room = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
-        match httparse::parse_headers(&octets[self.line.len..], &mut room) {
+        match httparse::parse_headers(&bytes[self.line.len..], &mut room) {
             Ok(httparse::Status::Complete((_, found))) => {
-                self.many = found.iter().map(|header| FieldLine::of(header, octets)).collect();
+                self.many = found.iter().map(|header| FieldLine::of(header, bytes)).collect();
                 self.names = u64::MAX;
                 Ok(())
             }
-            _ => Err(self.blame(octets)),
+            _ => Err(self.blame(bytes)),
         }
     }
 
     /// The place httparse does not tell: the first line that is no field line.
-    fn blame(&self, octets: &[u8]) -> Refusal {
+    fn blame(&self, bytes: &[u8]) -> RequestError {
         let mut at = self.line.len;
         let mut lines = 0;
-        while let Some(len) = octets[at..].iter().position(|&o| o == b'\n') {
-            let line = &octets[at..at + len.saturating_sub(1)];
+        while let Some(len) = bytes[at..].iter().position(|&o| o == b'\n') {
+            let line = &bytes[at..at + len.saturating_sub(1)];
             if line.is_empty() {
                 break;
             }
             if let Some((fault, offset, len)) = field::diagnose(line) {
-                return Refusal::new(fault, at + offset, len);
+                return RequestError::new(fault, at + offset, len);
             }
             lines += 1;
             if lines > Limits::FIELD_LINES {
-                return Refusal::new(Fault::TooManyFields, at, line.len());
+                return RequestError::new(Fault::TooManyFields, at, line.len());
             }
             at += len + 1;
         }
         // Only if httparse is stricter than `diagnose`: refused all the same, at the first field line.
-        Refusal::new(Fault::FieldName, self.line.len, 0)
+        RequestError::new(Fault::FieldName, self.line.len, 0)
     }
 
     /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2): a missing or
     /// second one lets a cache and a server disagree about whose page this is.
-    fn check_host(&self, octets: &[u8]) -> Result<(), Refusal> {
-        let mut hosts = self.spans(octets, "host");
+    fn check_host(&self, bytes: &[u8]) -> Result<(), RequestError> {
+        let mut hosts = self.spans(bytes, "host");
         match (hosts.next(), hosts.next()) {
             (_, Some(second)) => Err(second.refusal(Fault::HostTwice)),
-            (Some(host), None) if target::authority(host.of(octets)).is_none() => Err(host.refusal(Fault::HostInvalid)),
+            (Some(host), None) if target::authority(host.of(bytes)).is_none() => Err(host.refusal(Fault::HostInvalid)),
             (None, None) if self.line.version == Version::Http11 => {
-                Err(Refusal::new(Fault::HostMissing, octets.len() - 2, 0))
+                Err(RequestError::new(Fault::HostMissing, bytes.len() - 2, 0))
             }
             _ => Ok(()),
         }
@@ -304,10 +304,10 @@ impl Head {
 
     /// The host and port the request is for: of the target in absolute-form, else of Host
     /// (RFC 9112 §3.3). `None` for HTTP/1.0 without Host.
-    pub fn authority<'a>(&'a self, octets: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn authority<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match (self.line.target.form, self.line.target.authority) {
-            (Form::Absolute, Some(span)) => Some(span.of(octets)),
-            _ => self.values(octets, "host").next(),
+            (Form::Absolute, Some(span)) => Some(span.of(bytes)),
+            _ => self.values(bytes, "host").next(),
         }
     }
 }
@@ -343,15 +343,15 @@ mod tests {
     }
 
     #[test]
-    fn every_octet_means_the_same_to_both_in_a_name_and_in_a_value() {
-        for octet in (0..=u8::MAX).filter(|&o| o != b'\n') {
+    fn every_byte_means_the_same_to_both_in_a_name_and_in_a_value() {
+        for byte in (0..=u8::MAX).filter(|&o| o != b'\n') {
             for line in [
-                vec![octet, b':'],
-                vec![b'A', octet, b'B', b':', b'x'],
-                vec![b'A', b':', octet],
-                vec![b'A', b':', b'x', octet, b'y'],
-                [b"Long-Field-Name-For-The-Wide-Path", &[octet][..], b": x"].concat(),
-                [b"A: a value that is long enough for the wide path", &[octet][..], b"of a vector"].concat(),
+                vec![byte, b':'],
+                vec![b'A', byte, b'B', b':', b'x'],
+                vec![b'A', b':', byte],
+                vec![b'A', b':', b'x', byte, b'y'],
+                [b"Long-Field-Name-For-The-Wide-Path", &[byte][..], b": x"].concat(),
+                [b"A: a value that is long enough for the wide path", &[byte][..], b"of a vector"].concat(),
             ] {
                 agree(&line);
             }

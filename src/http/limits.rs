@@ -11,18 +11,18 @@
 /// The bounds of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Octets of a head, from the request line to the blank line. Over it: 431. Caddy's default too;
+    /// Bytes of a head, from the request line to the blank line. Over it: 431. Caddy's default too;
     /// browsers stay under 4 KiB unless somebody fills them with cookies.
     pub head: usize,
-    /// Octets of a request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
+    /// Bytes of a request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
     pub target: usize,
-    /// Octets of one chunk-size line, extension included (`chunked.rs` says why it must be bounded).
+    /// Bytes of one chunk-size line, extension included (`chunked.rs` says why it must be bounded).
     pub chunk_line: usize,
-    /// Octets of all chunk extensions of one message: the bound hyper found necessary.
+    /// Bytes of all chunk extensions of one message: the bound hyper found necessary.
     pub chunk_extensions: usize,
-    /// Octets of the trailer section.
+    /// Bytes of the trailer section.
     pub trailer: usize,
-    /// Octets of content nobody wants that are read past to keep a connection. Over it: close.
+    /// Bytes of content nobody wants that are read past to keep a connection. Over it: close.
     pub discard: u64,
 }
 

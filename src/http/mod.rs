@@ -1,21 +1,21 @@
 //! What an HTTP/1.1 message is: the protocol without sockets.
 //!
-//! Octets go in, borrowed events come out ([`connection`]); a status, fields and a length go in,
-//! octets and a verdict on how to send the content come out ([`response`]). RFC 9112, and the half of
+//! Bytes go in, borrowed events come out ([`connection`]); a status, fields and a length go in,
+//! bytes and a verdict on how to send the content come out ([`response`]). RFC 9112, and the half of
 //! RFC 9110 that concerns messages.
 //!
 //! Never, in this room: a socket, a file, a thread, a log, the clock. A moment is an argument. The
 //! room test enforces it, which is why all of this can be fuzzed, replayed and explained
 //! byte for byte by the wire view.
 //!
-//! The subtle thing: a parsed head is a list of positions ([`Span`]) in octets the caller keeps. That
+//! The subtle thing: a parsed head is a list of positions ([`Span`]) in bytes the caller keeps. That
 //! costs no copy on the way in, and it is what lets a refusal name the byte.
 //!
 //! Reading order, each file using only those above it:
 //!
 //! | file | one line |
 //! |---|---|
-//! | [`octet`] | the alphabets of the grammar, the only number parsers |
+//! | [`byte`] | the alphabets of the grammar, the only number parsers |
 //! | [`method`], [`status`] | methods and what they promise; codes and phrases |
 //! | [`limits`] | every bound of a message |
 //! | [`fault`] | every way a request can be wrong |
@@ -28,9 +28,9 @@
 //! | [`chunked`] | content in chunks |
 //! | [`response`] | heads of responses |
 //! | [`event`] | what the machine says |
-//! | [`prepared`] | a response put into octets once and sent often |
+//! | [`prepared`] | a response put into bytes once and sent often |
 //! | [`connection`] | the machine that ties them together |
-//! | `fuzz` | what must hold for any octets whatever |
+//! | `fuzz` | what must hold for any bytes whatever |
 
 pub mod chunked;
 pub mod date;
@@ -57,8 +57,8 @@ use std::borrow::Cow;
 
 pub use date::HttpDate;
 pub use event::{EndOfInput, Event, Next, Phase, Step};
-pub use fault::{Fault, Refusal};
-pub use http1::Connection;
+pub use fault::{Fault, RequestError};
+pub use http1::Http1;
 pub use limits::Limits;
 pub use method::Method;
 pub use prepared::Prepared;
@@ -66,8 +66,8 @@ pub use request::Request;
 pub use response::{Fields, Length, Transfer};
 pub use status::Status;
 
-/// Where some octets lie in a message. A head is at most 64 KiB − 1, so 16 bits are enough, and a
-/// field line costs 8 octets instead of 32.
+/// Where some bytes lie in a message. A head is at most 64 KiB − 1, so 16 bits are enough, and a
+/// field line costs 8 bytes instead of 32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     at: u16,
@@ -75,23 +75,23 @@ pub struct Span {
 }
 
 impl Span {
-    /// The `len` octets from `at` on.
+    /// The `len` bytes from `at` on.
     pub(crate) fn new(at: usize, len: usize) -> Span {
         debug_assert!(at + len <= Limits::HEAD_CEILING, "a span outside any head");
         Span { at: at as u16, len: len as u16 }
     }
 
-    /// The first octet.
+    /// The first byte.
     pub fn start(self) -> usize {
         usize::from(self.at)
     }
 
-    /// The octet after the last one.
+    /// The byte after the last one.
     pub fn end(self) -> usize {
         self.start() + self.len()
     }
 
-    /// How many octets.
+    /// How many bytes.
     pub fn len(self) -> usize {
         usize::from(self.len)
     }
@@ -101,13 +101,13 @@ impl Span {
         self.len == 0
     }
 
-    /// The octets themselves; none if the span does not lie in `message`.
+    /// The bytes themselves; none if the span does not lie in `message`.
     pub fn of(self, message: &[u8]) -> &[u8] {
         message.get(self.start()..self.end()).unwrap_or_default()
     }
 
-    pub(crate) fn refusal(self, fault: Fault) -> Refusal {
-        Refusal::new(fault, self.start(), self.len())
+    pub(crate) fn refusal(self, fault: Fault) -> RequestError {
+        RequestError::new(fault, self.start(), self.len())
     }
 }
 
@@ -135,14 +135,14 @@ impl Version {
 pub enum Framing {
     /// There is none.
     None,
-    /// This many octets.
+    /// This many bytes.
     Length(u64),
     /// In chunks.
     Chunked,
 }
 
 impl Framing {
-    /// Whether octets of content follow the head.
+    /// Whether bytes of content follow the head.
     pub fn has_content(self) -> bool {
         !matches!(self, Framing::None | Framing::Length(0))
     }
@@ -159,5 +159,5 @@ pub enum Expectation {
     Unknown,
 }
 
-/// Octets that are borrowed on the loop and owned by a worker.
-pub(crate) type Octets<'b> = Cow<'b, [u8]>;
+/// Bytes that are borrowed on the loop and owned by a worker.
+pub(crate) type Bytes<'b> = Cow<'b, [u8]>;

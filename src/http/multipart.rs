@@ -7,24 +7,24 @@
 //! boundary  = 0*69bchars bcharsnospace
 //! ```
 //!
-//! Never: a buffer, a disk. The caller shows the octets from the first one that was not used, with more
+//! Never: a buffer, a disk. The caller shows the bytes from the first one that was not used, with more
 //! behind them, as for [`crate::http::Connection`]; what is content of a part comes out as slices of
 //! what went in.
 //!
 //! The subtle things:
-//! - A delimiter may be cut anywhere. Octets at the end that could begin one are not used, so the verdict
+//! - A delimiter may be cut anywhere. Bytes at the end that could begin one are not used, so the verdict
 //!   does not depend on how the content came; a test tries every split.
 //! - The first delimiter needs no CRLF before it when nothing precedes it, so reading begins as if one
 //!   had been seen.
-//! - The search jumps by the length of the delimiter (Horspool), which is some forty octets: most of a
+//! - The search jumps by the length of the delimiter (Horspool), which is some forty bytes: most of a
 //!   film is never looked at.
 
 use crate::http::field;
 use crate::http::grammar::trim;
 
-/// Octets of a boundary, at most (RFC 2046 §5.1.1).
+/// Bytes of a boundary, at most (RFC 2046 §5.1.1).
 const BOUNDARY: usize = 70;
-/// Octets of the field lines of one part. A name takes 255; the rest is what browsers write.
+/// Bytes of the field lines of one part. A name takes 255; the rest is what browsers write.
 const HEAD: usize = 8 * 1024;
 /// Blanks between a boundary and its line end, which RFC 2046 allows and nobody sends.
 const PADDING: usize = 64;
@@ -63,9 +63,9 @@ impl Broken {
 /// What the input turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event<'b> {
-    /// Nothing yet: show the unused octets again, with more behind them.
+    /// Nothing yet: show the unused bytes again, with more behind them.
     NeedMore,
-    /// A part begins. It is a file if it has a file name: the octets between the quotes, as sent.
+    /// A part begins. It is a file if it has a file name: the bytes between the quotes, as sent.
     Part(Option<Vec<u8>>),
     /// Content of the part.
     Data(&'b [u8]),
@@ -97,7 +97,7 @@ enum At {
 pub(crate) struct Multipart {
     /// CR LF, two dashes, the boundary.
     delimiter: Vec<u8>,
-    /// How far the search may jump when this octet stands where the delimiter would end.
+    /// How far the search may jump when this byte stands where the delimiter would end.
     jumps: Box<[u8; 256]>,
     at: At,
 }
@@ -118,8 +118,8 @@ impl Multipart {
         let delimiter = [b"\r\n--", boundary].concat();
         let length = delimiter.len() as u8; // at most 74
         let mut jumps = Box::new([length; 256]);
-        for (at, &octet) in delimiter[..delimiter.len() - 1].iter().enumerate() {
-            jumps[usize::from(octet)] = length - 1 - at as u8;
+        for (at, &byte) in delimiter[..delimiter.len() - 1].iter().enumerate() {
+            jumps[usize::from(byte)] = length - 1 - at as u8;
         }
         Multipart { delimiter, jumps, at: At::Start }
     }
@@ -129,7 +129,7 @@ impl Multipart {
         self.at == At::Epilogue
     }
 
-    /// Reads on; says how many octets are used up. None and nothing new: it is stuck without more.
+    /// Reads on; says how many bytes are used up. None and nothing new: it is stuck without more.
     ///
     /// # Errors
     /// Why this is no form.
@@ -204,7 +204,7 @@ impl Multipart {
         Ok((lines + 2, Event::Part(name)))
     }
 
-    /// Where the delimiter begins; else how many octets surely do not belong to one.
+    /// Where the delimiter begins; else how many bytes surely do not belong to one.
     fn find(&self, input: &[u8]) -> Result<usize, usize> {
         let length = self.delimiter.len();
         let mut end = length;
@@ -221,9 +221,9 @@ impl Multipart {
 }
 
 /// RFC 2046 §5.1.1; it may hold a space, but not at its end.
-fn is_boundary(octets: &[u8]) -> bool {
+fn is_boundary(bytes: &[u8]) -> bool {
     let bchar = |o: &u8| o.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(o);
-    (1..=BOUNDARY).contains(&octets.len()) && octets.iter().all(bchar) && !octets.ends_with(b" ")
+    (1..=BOUNDARY).contains(&bytes.len()) && bytes.iter().all(bchar) && !bytes.ends_with(b" ")
 }
 
 /// The file name of a part, from its field lines.
@@ -269,14 +269,14 @@ fn unescape(value: &[u8]) -> Vec<u8> {
     };
     let mut name = Vec::with_capacity(rest.len());
     while let Some((&first, behind)) = rest.split_first() {
-        let (octet, used) = match rest {
+        let (byte, used) = match rest {
             [b'%', b'2', b'2', ..] => (b'"', 3),
             [b'%', b'0', b'D' | b'd', ..] => (b'\r', 3),
             [b'%', b'0', b'A' | b'a', ..] => (b'\n', 3),
             [b'\\', quoted @ (b'"' | b'\\'), ..] => (*quoted, 2),
             _ => (first, rest.len() - behind.len()),
         };
-        name.push(octet);
+        name.push(byte);
         rest = &rest[used..];
     }
     name
@@ -341,8 +341,8 @@ mod tests {
             part("empty", b""),
         ];
         assert_eq!(whole, expected);
-        let octets: Vec<&[u8]> = FORM.chunks(1).collect();
-        assert_eq!(read(&octets), Ok(whole.clone()));
+        let bytes: Vec<&[u8]> = FORM.chunks(1).collect();
+        assert_eq!(read(&bytes), Ok(whole.clone()));
         for cut in 0..=FORM.len() {
             assert_eq!(read(&[&FORM[..cut], &FORM[cut..]]), Ok(whole.clone()), "cut at {cut}");
             for second in (cut..FORM.len()).step_by(7) {

@@ -1,8 +1,8 @@
-//! A response put into octets once and sent often.
+//! A response put into bytes once and sent often.
 //!
 //! What is the same for every client lies ready: status line, fields, content. What is not is the date
 //! and what is said of the connection; both have their place directly behind the status line, so that
-//! sending is two copies with a few octets between them.
+//! sending is two copies with a few bytes between them.
 //!
 //! Never: a decision whether it is still true. That is its keeper's.
 //!
@@ -18,12 +18,12 @@ use crate::http::status::Status;
 #[derive(Clone, Debug)]
 pub struct Prepared {
     status: Status,
-    octets: Box<[u8]>,
+    bytes: Box<[u8]>,
     /// Where the date lies.
     date: usize,
     /// Where the head ends.
     head: usize,
-    /// Octets of content, here or elsewhere.
+    /// Bytes of content, here or elsewhere.
     content: u64,
 }
 
@@ -32,20 +32,20 @@ impl Prepared {
     pub fn new(status: Status, fields: &Fields, content: &[u8]) -> Prepared {
         let content = if status.forbids_content() { &[] } else { content };
         let mut prepared = Prepared::without_content(status, fields, content.len() as u64);
-        let mut octets = std::mem::take(&mut prepared.octets).into_vec();
-        octets.extend_from_slice(content);
-        Prepared { octets: octets.into_boxed_slice(), ..prepared }
+        let mut bytes = std::mem::take(&mut prepared.bytes).into_vec();
+        bytes.extend_from_slice(content);
+        Prepared { bytes: bytes.into_boxed_slice(), ..prepared }
     }
 
-    /// The head alone of a response whose content, `content` octets, lies elsewhere.
+    /// The head alone of a response whose content, `content` bytes, lies elsewhere.
     pub fn without_content(status: Status, fields: &Fields, content: u64) -> Prepared {
-        let mut octets = Vec::with_capacity(256 + fields.octets().len());
+        let mut bytes = Vec::with_capacity(256 + fields.bytes().len());
         let length = (!status.forbids_content()).then_some(("Content-Length", content));
-        write_head(&mut octets, status, fields, &HttpDate::from_second(0), length, Persistence::Implied);
+        write_head(&mut bytes, status, fields, &HttpDate::from_second(0), length, Persistence::Implied);
         // "Date: " stands first behind the status line.
-        let line = octets.iter().position(|&o| o == b'\n').map_or(0, |at| at + 1);
-        let head = octets.len();
-        Prepared { status, octets: octets.into_boxed_slice(), date: line + b"Date: ".len(), head, content }
+        let line = bytes.iter().position(|&o| o == b'\n').map_or(0, |at| at + 1);
+        let head = bytes.len();
+        Prepared { status, bytes: bytes.into_boxed_slice(), date: line + b"Date: ".len(), head, content }
     }
 
     /// The status.
@@ -55,38 +55,38 @@ impl Prepared {
 
     /// The head, with some date.
     pub fn head(&self) -> &[u8] {
-        &self.octets[..self.head]
+        &self.bytes[..self.head]
     }
 
-    /// Octets of content.
+    /// Bytes of content.
     pub fn content_len(&self) -> u64 {
         self.content
     }
 
-    /// Octets it takes in memory.
+    /// Bytes it takes in memory.
     pub fn weight(&self) -> usize {
-        self.octets.len() + size_of::<Prepared>()
+        self.bytes.len() + size_of::<Prepared>()
     }
 
     /// Appends it, with or without its content.
     pub(crate) fn write(&self, out: &mut Vec<u8>, date: &HttpDate, persistence: Persistence, content: bool) {
         let after = self.date + DATE_LENGTH + b"\r\n".len();
-        let end = if content { self.octets.len() } else { self.head };
-        out.extend_from_slice(&self.octets[..self.date]);
-        out.extend_from_slice(date.octets());
+        let end = if content { self.bytes.len() } else { self.head };
+        out.extend_from_slice(&self.bytes[..self.date]);
+        out.extend_from_slice(date.bytes());
         out.extend_from_slice(b"\r\n");
         write_connection(out, persistence);
-        out.extend_from_slice(&self.octets[after..end]);
+        out.extend_from_slice(&self.bytes[after..end]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Connection, Length, Limits};
+    use crate::http::{Http1, Length, Limits};
 
     #[test]
-    fn a_prepared_answer_is_the_fresh_one_octet_by_octet() {
+    fn a_prepared_answer_is_the_fresh_one_byte_by_byte() {
         let mut fields = Fields::new();
         fields.push("ETag", "\"a\"").unwrap();
         let date = HttpDate::from_second(784_111_777);
@@ -99,7 +99,7 @@ mod tests {
                 "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
                 "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n",
             ] {
-                let mut fresh = Connection::new(Limits::default());
+                let mut fresh = Http1::new(Limits::default());
                 let mut ready = fresh.clone();
                 fresh.receive(request.as_bytes());
                 ready.receive(request.as_bytes());

@@ -1,4 +1,4 @@
-//! A request: the octets of its head, and where everything lies in them.
+//! A request: the bytes of its head, and where everything lies in them.
 //!
 //! Never: the content. It follows as events of the connection.
 //!
@@ -7,28 +7,28 @@
 
 use crate::http::head::Head;
 use crate::http::target::Form;
-use crate::http::{Expectation, Framing, Method, Octets, Version, field, framing};
+use crate::http::{Bytes, Expectation, Framing, Method, Version, field, framing};
 
 /// One request head.
 #[derive(Clone, Debug)]
 pub struct Request<'b> {
-    octets: Octets<'b>,
+    bytes: Bytes<'b>,
     head: Head,
 }
 
 impl<'b> Request<'b> {
-    pub(crate) fn new(octets: &'b [u8], head: Head) -> Request<'b> {
-        Request { octets: Octets::Borrowed(octets), head }
+    pub(crate) fn new(bytes: &'b [u8], head: Head) -> Request<'b> {
+        Request { bytes: Bytes::Borrowed(bytes), head }
     }
 
-    /// The same request with octets of its own, for a worker.
+    /// The same request with bytes of its own, for a worker.
     pub fn into_owned(self) -> Request<'static> {
-        Request { octets: Octets::Owned(self.octets.into_owned()), head: self.head }
+        Request { bytes: Bytes::Owned(self.bytes.into_owned()), head: self.head }
     }
 
     /// The head as it was received, blank line included.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Where everything lies.
@@ -43,7 +43,7 @@ impl<'b> Request<'b> {
 
     /// The method's name as it was sent.
     pub fn method_name(&self) -> &[u8] {
-        self.head.line.method_span.of(&self.octets)
+        self.head.line.method_span.of(&self.bytes)
     }
 
     /// The version the client speaks.
@@ -58,10 +58,10 @@ impl<'b> Request<'b> {
 
     /// The target as it was sent.
     pub fn target(&self) -> &[u8] {
-        self.head.line.target.span.of(&self.octets)
+        self.head.line.target.span.of(&self.bytes)
     }
 
-    /// The path, decoded: octets, since file names need not be UTF-8. `/` when an absolute-form target
+    /// The path, decoded: bytes, since file names need not be UTF-8. `/` when an absolute-form target
     /// has none; empty for `*` and CONNECT.
     pub fn path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
@@ -72,7 +72,7 @@ impl<'b> Request<'b> {
 
     /// The path as it was sent.
     pub fn raw_path(&self) -> &[u8] {
-        match self.head.line.target.path.of(&self.octets) {
+        match self.head.line.target.path.of(&self.bytes) {
             b"" if self.form() == Form::Absolute => b"/",
             path => path,
         }
@@ -80,30 +80,30 @@ impl<'b> Request<'b> {
 
     /// What follows the first `?`, as it was sent.
     pub fn query(&self) -> Option<&[u8]> {
-        Some(self.head.line.target.query?.of(&self.octets))
+        Some(self.head.line.target.query?.of(&self.bytes))
     }
 
     /// Host and port the request is for (RFC 9112 §3.3).
     pub fn authority(&self) -> Option<&[u8]> {
-        self.head.authority(&self.octets)
+        self.head.authority(&self.bytes)
     }
 
     /// The value of a field that may stand once; `None` if it is missing or stands more than once,
     /// which for a field without list syntax means nothing can be relied on.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self.head.values(&self.octets, name);
+        let mut values = self.head.values(&self.bytes, name);
         let first = values.next()?;
         values.next().is_none().then_some(first)
     }
 
     /// Whether there is a field line of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.head.values(&self.octets, name).next().is_some()
+        self.head.values(&self.bytes, name).next().is_some()
     }
 
     /// The values of all lines of this name.
     pub fn fields<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n, 'b> {
-        self.head.values(&self.octets, name)
+        self.head.values(&self.bytes, name)
     }
 
     /// The elements of all lines of this name, read as one list (RFC 9110 §5.3).
@@ -119,7 +119,7 @@ impl<'b> Request<'b> {
     /// How the content is delimited.
     pub fn framing(&self) -> Framing {
         // The connection refused the request if this could fail.
-        framing::of(&self.head, &self.octets).unwrap_or(Framing::None)
+        framing::of(&self.head, &self.bytes).unwrap_or(Framing::None)
     }
 
     /// What the client expects.

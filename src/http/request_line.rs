@@ -6,19 +6,19 @@
 
 use memchr::memchr;
 
-use crate::http::fault::{Fault, Refusal};
-use crate::http::grammar::{is_target_octet, is_tchar};
+use crate::http::fault::{Fault, RequestError};
+use crate::http::grammar::{is_target_byte, is_tchar};
 use crate::http::limits::Limits;
 use crate::http::method::Method;
 use crate::http::target::Target;
 use crate::http::{Span, Version};
 
-pub(crate) fn too_large(limits: &Limits) -> Refusal {
-    Refusal::new(Fault::HeadTooLarge, limits.head, 0)
+pub(crate) fn too_large(limits: &Limits) -> RequestError {
+    RequestError::new(Fault::HeadTooLarge, limits.head, 0)
 }
 
 /// What makes a request line too long that has not ended within the bound of a head.
-pub(crate) fn overlong(line: &[u8], limits: &Limits) -> Refusal {
+pub(crate) fn overlong(line: &[u8], limits: &Limits) -> RequestError {
     let Some(first) = line.iter().position(|&o| o == b' ') else { return too_large(limits) };
     let target = &line[first + 1..];
     let len = target.iter().position(|&o| o == b' ').unwrap_or(target.len());
@@ -26,7 +26,7 @@ pub(crate) fn overlong(line: &[u8], limits: &Limits) -> Refusal {
         return too_large(limits);
     }
     let at = len.min(limits.target);
-    Refusal::new(Fault::TargetTooLong, first + 1 + at, len - at)
+    RequestError::new(Fault::TargetTooLong, first + 1 + at, len - at)
 }
 
 /// The request line: method, target, version, and where they lie.
@@ -42,20 +42,20 @@ pub struct RequestLine {
     pub version: Version,
     /// Where it lies.
     pub version_span: Span,
-    /// Octets of the line, CR LF included.
+    /// Bytes of the line, CR LF included.
     pub len: usize,
 }
 
 impl RequestLine {
-    pub(crate) fn of_checked(message: &[u8], limits: &Limits) -> Result<RequestLine, Refusal> {
+    pub(crate) fn of_checked(message: &[u8], limits: &Limits) -> Result<RequestLine, RequestError> {
         let end = message.iter().position(|&o| o == b'\r').unwrap_or(message.len());
         RequestLine::parse(message, end, limits)
     }
 
-    /// Reads `method SP target SP version` from the `end` octets at the start of the message.
-    pub(crate) fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, Refusal> {
+    /// Reads `method SP target SP version` from the `end` bytes at the start of the message.
+    pub(crate) fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, RequestError> {
         let line = &message[..end];
-        let refuse = |fault, at, len| Err(Refusal::new(fault, at, len));
+        let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
         if let Some(at) = memchr(b'\r', line) {
             return refuse(Fault::BareCr, at, 1);
         }
@@ -76,8 +76,8 @@ impl RequestLine {
         }
         if at + len == end {
             // A tab in the place of the space is the mistake, and not that the version is missing.
-            return match line[at..].iter().position(|&o| !is_target_octet(o)) {
-                Some(bad) => refuse(Fault::TargetOctet, at + bad, 1),
+            return match line[at..].iter().position(|&o| !is_target_byte(o)) {
+                Some(bad) => refuse(Fault::TargetByte, at + bad, 1),
                 None => refuse(Fault::NoVersion, end, 0),
             };
         }
@@ -91,18 +91,18 @@ impl RequestLine {
 
 /// HTTP-version = "HTTP" "/" DIGIT "." DIGIT, case-sensitive (RFC 9112 §2.3). Any 1.x is answered as
 /// the highest 1.x known here (RFC 9110 §2.5).
-fn version(octets: &[u8], at: usize) -> Result<Version, Refusal> {
-    match octets {
+fn version(bytes: &[u8], at: usize) -> Result<Version, RequestError> {
+    match bytes {
         b"HTTP/1.0" => Ok(Version::Http10),
-        b"" => Err(Refusal::new(Fault::NoVersion, at, 0)),
+        b"" => Err(RequestError::new(Fault::NoVersion, at, 0)),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            Err(Refusal::new(Fault::VersionUnsupported, at, octets.len()))
+            Err(RequestError::new(Fault::VersionUnsupported, at, bytes.len()))
         }
-        _ if octets.first() == Some(&b' ') || octets.contains(&b' ') => {
-            let space = octets.iter().position(|&o| o == b' ').unwrap_or(0);
-            Err(Refusal::new(Fault::RequestLine, at + space, 1))
+        _ if bytes.first() == Some(&b' ') || bytes.contains(&b' ') => {
+            let space = bytes.iter().position(|&o| o == b' ').unwrap_or(0);
+            Err(RequestError::new(Fault::RequestLine, at + space, 1))
         }
-        _ => Err(Refusal::new(Fault::VersionSyntax, at, octets.len())),
+        _ => Err(RequestError::new(Fault::VersionSyntax, at, bytes.len())),
     }
 }

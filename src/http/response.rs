@@ -1,4 +1,4 @@
-//! Response heads: status line, field lines and framing put into octets (RFC 9112 §4, §6).
+//! Response heads: status line, field lines and framing put into bytes (RFC 9112 §4, §6).
 //!
 //! Never: the content itself. This file says how the content will be delimited ([`Transfer`]); whoever
 //! owns the socket sends it.
@@ -9,41 +9,41 @@
 
 use crate::http::date::HttpDate;
 use crate::http::grammar;
-use crate::http::grammar::{is_field_octet, is_token, trim};
+use crate::http::grammar::{is_field_byte, is_token, trim};
 use crate::http::status::Status;
 
-/// The field lines of a response, ready as octets: `Name: value CR LF`, in order.
+/// The field lines of a response, ready as bytes: `Name: value CR LF`, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
-/// A field that cannot be sent: its name is no token, or its value has a control octet.
+/// A field that cannot be sent: its name is no token, or its value has a control byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidField;
 
 impl Fields {
     /// No field lines.
     pub const fn new() -> Fields {
-        Fields { octets: Vec::new() }
+        Fields { bytes: Vec::new() }
     }
 
     /// The lines as they go onto the wire, without the blank line.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Adds a line.
     ///
     /// # Errors
-    /// [`InvalidField`] when `name` is no token or `value` contains a control octet; nothing is added.
+    /// [`InvalidField`] when `name` is no token or `value` contains a control byte; nothing is added.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         let value = trim(value.as_ref());
-        if !is_token(name.as_bytes()) || !value.iter().all(|&o| is_field_octet(o)) {
+        if !is_token(name.as_bytes()) || !value.iter().all(|&o| is_field_byte(o)) {
             return Err(InvalidField);
         }
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            self.octets.extend_from_slice(part);
+            self.bytes.extend_from_slice(part);
         }
         Ok(())
     }
@@ -62,7 +62,7 @@ impl Fields {
         if !self.has(name) {
             return;
         }
-        let mut kept = Vec::with_capacity(self.octets.len());
+        let mut kept = Vec::with_capacity(self.bytes.len());
         for (other, value) in self.iter() {
             if !other.eq_ignore_ascii_case(name.as_bytes()) {
                 for part in [other, b": ", value, b"\r\n"] {
@@ -70,24 +70,24 @@ impl Fields {
                 }
             }
         }
-        self.octets = kept;
+        self.bytes = kept;
     }
 
     /// The value of the first line of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let line = self.octets.split(|&o| o == b'\n').find(|line| is_of(line, name))?;
+        let line = self.bytes.split(|&o| o == b'\n').find(|line| is_of(line, name))?;
         Some(trim(line[name.len() + 1..].strip_suffix(b"\r").unwrap_or_default()))
     }
 
     /// Whether there is a line of this name. Looked for from the end, where the fields are that somebody
     /// has added to all responses: it is those that are asked about.
     pub fn has(&self, name: &str) -> bool {
-        self.octets.rsplit(|&o| o == b'\n').any(|line| is_of(line, name))
+        self.bytes.rsplit(|&o| o == b'\n').any(|line| is_of(line, name))
     }
 
     /// Name and value of each line.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.octets.split(|&o| o == b'\n').filter_map(|line| {
+        self.bytes.split(|&o| o == b'\n').filter_map(|line| {
             let line = line.strip_suffix(b"\r")?;
             let colon = line.iter().position(|&o| o == b':')?;
             Some((&line[..colon], trim(&line[colon + 1..])))
@@ -103,7 +103,7 @@ fn is_of(line: &[u8], name: &str) -> bool {
 /// How long the content of a response is, as far as its maker knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// Exactly this many octets.
+    /// Exactly this many bytes.
     Known(u64),
     /// Known when it ends.
     Unknown,
@@ -116,7 +116,7 @@ pub enum Length {
 pub enum Transfer {
     /// There is none (RFC 9112 §6.3 rule 1).
     Nothing,
-    /// This many octets: not one more, not one less.
+    /// This many bytes: not one more, not one less.
     Exactly(u64),
     /// In chunks ([`crate::http::chunked`]).
     Chunked,
@@ -146,7 +146,7 @@ pub fn write_head(
 ) {
     write_status_line(out, status);
     out.extend_from_slice(b"Date: ");
-    out.extend_from_slice(date.octets());
+    out.extend_from_slice(date.bytes());
     out.extend_from_slice(b"\r\n");
     write_connection(out, persistence);
     match transfer {
@@ -161,7 +161,7 @@ pub fn write_head(
             out.extend_from_slice(b": chunked\r\n");
         }
     }
-    out.extend_from_slice(fields.octets());
+    out.extend_from_slice(fields.bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn write_connection(out: &mut Vec<u8>, persistence: Persistence) {
 /// Appends an interim response (1xx): status line, fields, blank line.
 pub fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
     write_status_line(out, status);
-    out.extend_from_slice(fields.octets());
+    out.extend_from_slice(fields.bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -203,7 +203,7 @@ mod tests {
         for name in ["", "a b", "a:", "a\r\n", "ä"] {
             assert_eq!(fields.push(name, "x"), Err(InvalidField), "{name:?}");
         }
-        assert!(fields.octets().is_empty());
+        assert!(fields.bytes().is_empty());
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         fields.push("vary", "Origin").unwrap();
         assert_eq!(fields.get("VARY"), Some(&b"Accept"[..]));
         fields.set("Vary", " * ").unwrap();
-        assert_eq!(fields.octets(), b"ETag: \"a\"\r\nVary: *\r\n");
+        assert_eq!(fields.bytes(), b"ETag: \"a\"\r\nVary: *\r\n");
         fields.remove("etag");
         assert_eq!(fields.iter().collect::<Vec<_>>(), [(&b"Vary"[..], &b"*"[..])]);
         let mut two = Fields::new();

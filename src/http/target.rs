@@ -9,20 +9,20 @@
 //! asterisk-form  = "*"                                  OPTIONS *
 //! ```
 //!
-//! Never: the disk. What a path names is decided in `files`; here it only becomes octets that mean
+//! Never: the disk. What a path names is decided in `files`; here it only becomes bytes that mean
 //! one thing.
 //!
 //! The subtle thing: a path is decoded exactly once and `.`, `..`, NUL and an encoded `/` are refused
 //! *after* decoding. Apache 2.4.49 decoded twice, others decoded after the check; both gave away the
-//! disk. Every other octet may stand in a file name and passes.
+//! disk. Every other byte may stand in a file name and passes.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
 use crate::http::Span;
-use crate::http::fault::{Fault, Refusal};
-use crate::http::grammar::{decimal, hex_digit, is_name_octet, is_target_octet};
+use crate::http::fault::{Fault, RequestError};
+use crate::http::grammar::{decimal, hex_digit, is_name_byte, is_target_byte};
 use crate::http::method::Method;
 
 /// Which of the four forms a target has.
@@ -57,18 +57,18 @@ pub struct Target {
 
 impl Target {
     /// Reads the target that lies at `span` of the message.
-    pub fn parse(message: &[u8], span: Span, method: Method) -> Result<Target, Refusal> {
-        let octets = span.of(message);
+    pub fn parse(message: &[u8], span: Span, method: Method) -> Result<Target, RequestError> {
+        let bytes = span.of(message);
         let start = span.start();
-        let refuse = |fault, at: usize, len| Err(Refusal::new(fault, start + at, len));
-        if let Some(at) = octets.iter().position(|&o| !is_target_octet(o)) {
-            return refuse(Fault::TargetOctet, at, 1);
+        let refuse = |fault, at: usize, len| Err(RequestError::new(fault, start + at, len));
+        if let Some(at) = bytes.iter().position(|&o| !is_target_byte(o)) {
+            return refuse(Fault::TargetByte, at, 1);
         }
-        let whole = |fault| Refusal::new(fault, start, octets.len());
-        match (octets, method) {
+        let whole = |fault| RequestError::new(fault, start, bytes.len());
+        match (bytes, method) {
             (b"*", Method::Options) => return Ok(Target::without_path(Form::Asterisk, span, None)),
             (_, Method::Connect) => {
-                let (host, port) = authority(octets).ok_or(whole(Fault::TargetForm))?;
+                let (host, port) = authority(bytes).ok_or(whole(Fault::TargetForm))?;
                 if host.is_empty() || port.is_none_or(|p| p.is_empty()) {
                     return Err(whole(Fault::TargetForm));
                 }
@@ -76,21 +76,21 @@ impl Target {
             }
             _ => {}
         }
-        let (form, authority, path_at) = if octets.first() == Some(&b'/') {
+        let (form, authority, path_at) = if bytes.first() == Some(&b'/') {
             (Form::Origin, None, 0)
         } else {
-            let span = absolute(octets).map_err(|(fault, at, len)| Refusal::new(fault, start + at, len))?;
+            let span = absolute(bytes).map_err(|(fault, at, len)| RequestError::new(fault, start + at, len))?;
             (Form::Absolute, Some(Span::new(start + span.start(), span.len())), span.end())
         };
-        let rest = &octets[path_at..];
+        let rest = &bytes[path_at..];
         let path_len = rest.iter().position(|&o| o == b'?').unwrap_or(rest.len());
         let path = Span::new(start + path_at, path_len);
         let query = (path_len < rest.len()).then(|| Span::new(path.end() + 1, rest.len() - path_len - 1));
         let decoded =
-            decode(&rest[..path_len]).map_err(|(fault, at, len)| Refusal::new(fault, path.start() + at, len))?;
+            decode(&rest[..path_len]).map_err(|(fault, at, len)| RequestError::new(fault, path.start() + at, len))?;
         let decoded = match decoded {
             Cow::Borrowed(_) => None,
-            Cow::Owned(octets) => Some(octets.into_boxed_slice()),
+            Cow::Owned(bytes) => Some(bytes.into_boxed_slice()),
         };
         Ok(Target { form, span, authority, path, query, decoded })
     }
@@ -101,18 +101,18 @@ impl Target {
 }
 
 /// Where the authority of an absolute-form target lies.
-fn absolute(octets: &[u8]) -> Result<Span, (Fault, usize, usize)> {
-    let colon = octets.windows(3).position(|w| w == b"://").ok_or((Fault::TargetForm, 0, octets.len()))?;
-    let scheme = &octets[..colon];
+fn absolute(bytes: &[u8]) -> Result<Span, (Fault, usize, usize)> {
+    let colon = bytes.windows(3).position(|w| w == b"://").ok_or((Fault::TargetForm, 0, bytes.len()))?;
+    let scheme = &bytes[..colon];
     let alphabet = |&o: &u8| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.');
     if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(alphabet) {
-        return Err((Fault::TargetForm, 0, octets.len()));
+        return Err((Fault::TargetForm, 0, bytes.len()));
     }
     if !scheme.eq_ignore_ascii_case(b"http") {
         return Err((Fault::TargetScheme, 0, scheme.len()));
     }
     let at = colon + 3;
-    let rest = &octets[at..];
+    let rest = &bytes[at..];
     let len = rest.iter().position(|o| matches!(o, b'/' | b'?')).unwrap_or(rest.len());
     if let Some(sign) = rest[..len].iter().position(|&o| o == b'@') {
         return Err((Fault::TargetUserinfo, at, sign + 1));
@@ -125,17 +125,17 @@ fn absolute(octets: &[u8]) -> Result<Span, (Fault, usize, usize)> {
 
 /// uri-host [ ":" port ], taken apart; `None` when it is not one. The host may be empty, since an
 /// empty Host field is valid for targets that have no authority (RFC 9110 §7.2).
-pub fn authority(octets: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let host_len = if octets.first() == Some(&b'[') {
-        let end = octets.iter().position(|&o| o == b']')?;
-        let literal = std::str::from_utf8(&octets[1..end]).ok()?;
+pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let host_len = if bytes.first() == Some(&b'[') {
+        let end = bytes.iter().position(|&o| o == b']')?;
+        let literal = std::str::from_utf8(&bytes[1..end]).ok()?;
         literal.parse::<std::net::Ipv6Addr>().ok()?;
         end + 1
     } else {
-        octets.iter().position(|&o| o == b':').unwrap_or(octets.len())
+        bytes.iter().position(|&o| o == b':').unwrap_or(bytes.len())
     };
-    let (host, rest) = octets.split_at(host_len);
-    if octets.first() != Some(&b'[') && !is_registered_name(host) {
+    let (host, rest) = bytes.split_at(host_len);
+    if bytes.first() != Some(&b'[') && !is_registered_name(host) {
         return None;
     }
     match rest {
@@ -145,17 +145,17 @@ pub fn authority(octets: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
 }
 
-/// reg-name of RFC 3986 §3.2.2: name octets and whole `%XX`.
+/// reg-name of RFC 3986 §3.2.2: name bytes and whole `%XX`.
 fn is_registered_name(mut host: &[u8]) -> bool {
     // Hardly any is encoded, and each request has one.
-    if host.iter().all(|&o| is_name_octet(o)) {
+    if host.iter().all(|&o| is_name_byte(o)) {
         return true;
     }
     loop {
         match host {
             [] => return true,
             [b'%', high, low, rest @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => host = rest,
-            [octet, rest @ ..] if is_name_octet(*octet) => host = rest,
+            [byte, rest @ ..] if is_name_byte(*byte) => host = rest,
             _ => return false,
         }
     }
@@ -163,7 +163,7 @@ fn is_registered_name(mut host: &[u8]) -> bool {
 
 /// The path without its percent-encoding, or the fault with its place in `path`.
 ///
-/// Borrowed when nothing was encoded, which is every hot path: then no octet is copied.
+/// Borrowed when nothing was encoded, which is every hot path: then no byte is copied.
 pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     let mut decoded = Cow::Borrowed(path);
     let encoded = memchr(b'%', path).is_some();
@@ -173,9 +173,9 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     if encoded {
         let mut out = Vec::with_capacity(path.len());
         let mut at = 0;
-        while let Some(&octet) = path.get(at) {
-            if octet != b'%' {
-                out.push(octet);
+        while let Some(&byte) = path.get(at) {
+            if byte != b'%' {
+                out.push(byte);
                 at += 1;
                 continue;
             }
@@ -184,7 +184,7 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
                 None => return Err((Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
                 Some(0) => return Err((Fault::EncodedNul, at, 3)),
                 Some(b'/') => return Err((Fault::EncodedSlash, at, 3)),
-                Some(octet) => out.push(octet),
+                Some(byte) => out.push(byte),
             }
             at += 3;
         }
@@ -305,9 +305,9 @@ mod tests {
             ("http:///x", Method::Get, Fault::TargetHost),
             ("http://h:x/", Method::Get, Fault::TargetHost),
             ("http://u@h/", Method::Get, Fault::TargetUserinfo),
-            ("/#x", Method::Get, Fault::TargetOctet),
-            ("/é", Method::Get, Fault::TargetOctet),
-            ("/\x01", Method::Get, Fault::TargetOctet),
+            ("/#x", Method::Get, Fault::TargetByte),
+            ("/é", Method::Get, Fault::TargetByte),
+            ("/\x01", Method::Get, Fault::TargetByte),
         ] {
             assert_eq!(parse(text, method).unwrap_err().fault, fault, "{text}");
         }

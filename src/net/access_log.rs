@@ -6,7 +6,7 @@
 //!
 //! The subtle thing: a client chooses its target, its User-Agent and its Referer. An escape sequence
 //! in one of them would reach the terminal of whoever reads the log (CVE-2009-4487 and its row), and a
-//! line end would forge a line. So one function ([`push_safe`]) writes every octet that is not plain
+//! line end would forge a line. So one function ([`push_safe`]) writes every byte that is not plain
 //! ASCII as `\xNN`, and quotes and backslashes too. And what a client puts into an address that is a
 //! secret by its name (`?token=`) is painted over: logs are kept, copied and sent around.
 
@@ -40,7 +40,7 @@ const BATCHES: usize = 64;
 pub const BATCH: usize = 32 * 1024;
 /// Entries kept for the next requests: as many as are answered in one turn, mostly.
 const SPARE: usize = 64;
-/// The most octets of one value: a target may have 8 KiB, a log line should not.
+/// The most bytes of one value: a target may have 8 KiB, a log line should not.
 const VALUE: usize = 1024;
 
 /// What the log says of a request, kept from its arrival to the end of its answer.
@@ -48,7 +48,7 @@ const VALUE: usize = 1024;
 pub struct Entry {
     began: SystemTime,
     /// The request line, Referer and User-Agent, one behind the other: one allocation for all of them.
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     /// Where the line ends, and where the two values do, if there are any.
     line: usize,
     referer: Option<usize>,
@@ -57,38 +57,38 @@ pub struct Entry {
 
 impl Entry {
     fn fill(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) {
-        let mut octets = std::mem::take(&mut self.octets);
-        octets.clear();
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
         // Secrets go before a value is cut: a half one would not be known for one.
         let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
-            let from = octets.len();
-            octets.extend_from_slice(value);
-            hide_in_address(&mut octets[from..][address(value)]);
-            octets.truncate(from + VALUE);
-            octets.len()
+            let from = bytes.len();
+            bytes.extend_from_slice(value);
+            hide_in_address(&mut bytes[from..][address(value)]);
+            bytes.truncate(from + VALUE);
+            bytes.len()
         };
         let line = keep(line, target);
         let referer = referer.map(|value| keep(value, |value| 0..value.len()));
         let agent = agent.map(|value| keep(value, |_| 0..0));
-        *self = Entry { began, octets, line, referer, agent };
+        *self = Entry { began, bytes, line, referer, agent };
     }
 
     fn line(&self) -> &[u8] {
-        &self.octets[..self.line]
+        &self.bytes[..self.line]
     }
 
     fn referer(&self) -> Option<&[u8]> {
-        self.referer.map(|end| &self.octets[self.line..end])
+        self.referer.map(|end| &self.bytes[self.line..end])
     }
 
     fn agent(&self) -> Option<&[u8]> {
-        self.agent.map(|end| &self.octets[self.referer.unwrap_or(self.line)..end])
+        self.agent.map(|end| &self.bytes[self.referer.unwrap_or(self.line)..end])
     }
 }
 
 impl Default for Entry {
     fn default() -> Entry {
-        Entry { began: UNIX_EPOCH, octets: Vec::new(), line: 0, referer: None, agent: None }
+        Entry { began: UNIX_EPOCH, bytes: Vec::new(), line: 0, referer: None, agent: None }
     }
 }
 
@@ -106,8 +106,8 @@ pub struct Result<'a> {
     pub peer: SocketAddr,
     /// The status.
     pub status: Status,
-    /// Octets of content that were sent.
-    pub octets: u64,
+    /// Bytes of content that were sent.
+    pub bytes: u64,
     /// When the answer was complete.
     pub ended: SystemTime,
     /// What else is worth saying: the name of a fault, why an answer broke off.
@@ -116,7 +116,7 @@ pub struct Result<'a> {
 
 /// One loop's end of the log.
 #[derive(Debug)]
-pub struct Journal {
+pub struct AccessLog {
     format: LogFormat,
     batch: Vec<u8>,
     writer: Option<SyncSender<Vec<u8>>>,
@@ -128,14 +128,14 @@ pub struct Journal {
     spare: Vec<Box<Entry>>,
 }
 
-impl Journal {
+impl AccessLog {
     /// A log that says nothing.
-    pub fn off() -> Journal {
-        Journal::new(LogFormat::Off, None)
+    pub fn off() -> AccessLog {
+        AccessLog::new(LogFormat::Off, None)
     }
 
-    fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> Journal {
-        Journal { format, batch: Vec::new(), writer, dropped: 0, stamp: HttpDate::from_second(0), spare: Vec::new() }
+    fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> AccessLog {
+        AccessLog { format, batch: Vec::new(), writer, dropped: 0, stamp: HttpDate::from_second(0), spare: Vec::new() }
     }
 
     /// Whether entries are wanted.
@@ -145,13 +145,13 @@ impl Journal {
 
     /// The entry of a request.
     pub fn entry(&mut self, request: &Request<'_>, began: SystemTime) -> Box<Entry> {
-        let end = request.octets().iter().position(|&o| o == b'\r').unwrap_or(0);
+        let end = request.bytes().iter().position(|&o| o == b'\r').unwrap_or(0);
         let cut = |value| <[u8]>::get(value, ..VALUE).unwrap_or(value);
         let agent = request.field("user-agent").map(cut);
-        self.filled(&request.octets()[..end], request.field("referer"), agent, began)
+        self.filled(&request.bytes()[..end], request.field("referer"), agent, began)
     }
 
-    /// The entry of octets that are no request.
+    /// The entry of bytes that are no request.
     pub fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Box<Entry> {
         let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
         self.filled(&head[..end], None, None, began)
@@ -212,9 +212,9 @@ impl Journal {
     }
 }
 
-impl Clone for Journal {
-    fn clone(&self) -> Journal {
-        Journal::new(self.format, self.writer.clone())
+impl Clone for AccessLog {
+    fn clone(&self) -> AccessLog {
+        AccessLog::new(self.format, self.writer.clone())
     }
 }
 
@@ -234,13 +234,13 @@ impl Written {
 /// How long the last lines may take at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// A log on standard output, or on standard error; its thread ends when the last [`Journal`] is gone.
+/// A log on standard output, or on standard error; its thread ends when the last [`AccessLog`] is gone.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(Journal, Option<Written>)> {
+pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<Written>)> {
     if format == LogFormat::Off {
-        return Ok((Journal::off(), None));
+        return Ok((AccessLog::off(), None));
     }
     let (writer, batches) = sync_channel(BATCHES);
     let (alive, written) = sync_channel::<()>(1);
@@ -252,7 +252,7 @@ pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(Journal, Option<
         }
         drop(alive);
     })?;
-    Ok((Journal::new(format, Some(writer)), Some(Written(written))))
+    Ok((AccessLog::new(format, Some(writer)), Some(Written(written))))
 }
 
 fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
@@ -265,20 +265,20 @@ fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
     }
 }
 
-/// Appends octets a client chose, with everything that is not plain ASCII escaped.
-pub fn push_safe(out: &mut Vec<u8>, octets: &[u8]) {
+/// Appends bytes a client chose, with everything that is not plain ASCII escaped.
+pub fn push_safe(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let is_plain = |octet: u8| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\');
-    let mut rest = octets;
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let mut rest = bytes;
     while !rest.is_empty() {
         // Nearly everything is plain: it is copied in one piece.
         let plain = rest.iter().position(|&o| !is_plain(o)).unwrap_or(rest.len());
         out.extend_from_slice(&rest[..plain]);
-        let Some(&octet) = rest.get(plain) else { return };
-        if matches!(octet, b'"' | b'\\') {
-            out.extend_from_slice(&[b'\\', octet]);
+        let Some(&byte) = rest.get(plain) else { return };
+        if matches!(byte, b'"' | b'\\') {
+            out.extend_from_slice(&[b'\\', byte]);
         } else {
-            let (high, low) = (usize::from(octet >> 4), usize::from(octet & 15));
+            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
             out.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
         }
         rest = &rest[plain + 1..];
@@ -289,11 +289,11 @@ pub fn push_safe(out: &mut Vec<u8>, octets: &[u8]) {
 fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
     match peer.ip().to_canonical() {
         IpAddr::V4(ip) => {
-            for (place, octet) in ip.octets().into_iter().enumerate() {
+            for (place, byte) in ip.octets().into_iter().enumerate() {
                 if place > 0 {
                     out.push(b'.');
                 }
-                grammar::push_decimal(out, u64::from(octet));
+                grammar::push_decimal(out, u64::from(byte));
             }
         }
         ip @ IpAddr::V6(_) => out.extend_from_slice(ip.to_string().as_bytes()),
@@ -303,14 +303,14 @@ fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
 /// `12:00:01 GET /a.txt 200 21 B 0.4 ms`
 fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
     let date = HttpDate::new(result.ended);
-    out.extend_from_slice(&date.octets()[17..25]);
+    out.extend_from_slice(&date.bytes()[17..25]);
     out.push(b' ');
     push_address(out, result.peer);
     out.push(b' ');
     let line = entry.line().strip_suffix(b" HTTP/1.1").unwrap_or(entry.line());
     push_safe(out, if line.is_empty() { b"-" } else { line });
     let micros = result.ended.duration_since(entry.began).unwrap_or_default().as_micros();
-    let text = format!(" {} {} B {}.{} ms", result.status.code(), result.octets, micros / 1000, micros / 100 % 10);
+    let text = format!(" {} {} B {}.{} ms", result.status.code(), result.bytes, micros / 1000, micros / 100 % 10);
     out.extend_from_slice(text.as_bytes());
     if let Some(note) = result.note {
         out.push(b' ');
@@ -326,7 +326,7 @@ fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>, stamp: &mut Htt
     if stamp.second() != second {
         *stamp = HttpDate::from_second(second);
     }
-    let d = stamp.octets(); // Sat, 21 Nov 2026 12:00:01 GMT
+    let d = stamp.bytes(); // Sat, 21 Nov 2026 12:00:01 GMT
     for part in [&d[5..7], b"/", &d[8..11], b"/", &d[12..16], b":", &d[17..25], b" +0000] \""] {
         out.extend_from_slice(part);
     }
@@ -334,7 +334,7 @@ fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>, stamp: &mut Htt
     out.extend_from_slice(b"\" ");
     grammar::push_decimal(out, u64::from(result.status.code()));
     out.push(b' ');
-    grammar::push_decimal(out, result.octets);
+    grammar::push_decimal(out, result.bytes);
 }
 
 #[derive(serde::Serialize)]
@@ -343,7 +343,7 @@ struct Line<'a> {
     client: String,
     request: &'a str,
     status: u16,
-    octets: u64,
+    bytes: u64,
     milliseconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     referer: Option<String>,
@@ -354,11 +354,11 @@ struct Line<'a> {
 }
 
 fn json(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
-    let safe = |octets: &[u8]| {
+    let safe = |bytes: &[u8]| {
         let mut text = Vec::new();
-        for &octet in octets {
+        for &byte in bytes {
             // JSON quotes by itself; only what is no plain ASCII is written as in the other forms.
-            if matches!(octet, b' '..=b'~') { text.push(octet) } else { push_safe(&mut text, &[octet]) }
+            if matches!(byte, b' '..=b'~') { text.push(byte) } else { push_safe(&mut text, &[byte]) }
         }
         String::from_utf8_lossy(&text).into_owned()
     };
@@ -368,7 +368,7 @@ fn json(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
         client: result.peer.ip().to_canonical().to_string(),
         request: &safe(entry.line()),
         status: result.status.code(),
-        octets: result.octets,
+        bytes: result.bytes,
         milliseconds: since(entry.began, result.ended).as_micros() as f64 / 1e3,
         referer: entry.referer().map(safe),
         user_agent: entry.agent().map(safe),
@@ -383,13 +383,13 @@ mod tests {
     use super::*;
 
     fn line(format: LogFormat, request_line: &[u8]) -> String {
-        let mut journal = Journal { format, ..Journal::off() };
+        let mut access_log = AccessLog { format, ..AccessLog::off() };
         let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
-        let entry = journal.filled(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
+        let entry = access_log.filled(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        journal.write(entry, &Result { peer, status: Status::OK, octets: 21, ended, note: Some("Why") });
-        String::from_utf8(journal.batch).unwrap()
+        access_log.write(entry, &Result { peer, status: Status::OK, bytes: 21, ended, note: Some("Why") });
+        String::from_utf8(access_log.batch).unwrap()
     }
 
     #[test]
@@ -407,16 +407,16 @@ mod tests {
     #[test]
     fn the_values_of_an_entry_stay_apart_and_short() {
         let long = [b'a'; 2 * VALUE];
-        let mut journal = Journal::off();
+        let mut access_log = AccessLog::off();
         for (referer, agent) in
             [(None, None), (Some(&b"r"[..]), None), (None, Some(&b"a"[..])), (Some(b""), Some(b"a"))]
         {
-            let entry = journal.filled(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
+            let entry = access_log.filled(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
             assert_eq!((entry.line(), entry.referer(), entry.agent()), (&b"GET / HTTP/1.1"[..], referer, agent));
             // The next one is made of it, and has nothing of it.
-            journal.spare.push(entry);
+            access_log.spare.push(entry);
         }
-        let entry = journal.filled(&long, Some(&long), Some(&long), UNIX_EPOCH);
+        let entry = access_log.filled(&long, Some(&long), Some(&long), UNIX_EPOCH);
         for value in [Some(entry.line()), entry.referer(), entry.agent()] {
             assert_eq!(value, Some(&long[..VALUE]));
         }
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn no_octet_of_a_client_reaches_the_log_raw() {
+    fn no_byte_of_a_client_reaches_the_log_raw() {
         let hostile: Vec<u8> = (0..=255).collect();
         for format in [LogFormat::Short, LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
             let text = line(format, &hostile);

@@ -51,12 +51,12 @@ impl Admission {
         }
         let Some(key) = key(peer) else { return Ok(()) };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let seats = clients.entry(key).or_insert(0);
-        if *seats >= self.most_per_client {
+        let ids = clients.entry(key).or_insert(0);
+        if *ids >= self.most_per_client {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return Err(Denied::Greedy);
         }
-        *seats += 1;
+        *ids += 1;
         Ok(())
     }
 
@@ -65,9 +65,9 @@ impl Admission {
         self.taken.fetch_sub(1, Ordering::Relaxed);
         let Some(key) = key(peer) else { return };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seats) = clients.get_mut(&key) {
-            *seats -= 1;
-            if *seats == 0 {
+        if let Some(ids) = clients.get_mut(&key) {
+            *ids -= 1;
+            if *ids == 0 {
                 clients.remove(&key);
             }
         }
@@ -86,9 +86,9 @@ fn key(peer: SocketAddr) -> Option<IpAddr> {
         _ if address.is_loopback() => None,
         IpAddr::V4(_) => Some(address),
         IpAddr::V6(v6) => {
-            let mut octets = v6.octets();
-            octets[8..].fill(0);
-            Some(IpAddr::from(octets))
+            let mut bytes = v6.octets();
+            bytes[8..].fill(0);
+            Some(IpAddr::from(bytes))
         }
     }
 }

@@ -10,12 +10,12 @@ use mio::Token;
 
 /// A place in the roster, good for one client only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seat(u64);
+pub struct ConnectionId(u64);
 
-impl Seat {
+impl ConnectionId {
     /// The seat with this number, in this generation.
-    pub fn new(index: u32, generation: u32) -> Seat {
-        Seat(u64::from(generation) << 32 | u64::from(index))
+    pub fn new(index: u32, generation: u32) -> ConnectionId {
+        ConnectionId(u64::from(generation) << 32 | u64::from(index))
     }
 
     /// Its number.
@@ -34,9 +34,9 @@ impl Seat {
     }
 
     /// The seat of a token made by [`Seat::token`]; `None` for one of the small numbers.
-    pub fn of(token: Token) -> Option<Seat> {
-        let seat = Seat(token.0 as u64);
-        (seat.generation() > 0).then_some(seat)
+    pub fn of(token: Token) -> Option<ConnectionId> {
+        let id = ConnectionId(token.0 as u64);
+        (id.generation() > 0).then_some(id)
     }
 }
 
@@ -46,8 +46,8 @@ mod tests {
 
     #[test]
     fn a_seat_goes_through_the_poller_and_back() {
-        let seat = Seat::new(7, 3);
-        assert_eq!((Seat::of(seat.token()), seat.index()), (Some(seat), 7));
-        assert_eq!(Seat::of(Token(3)), None, "small numbers are for others");
+        let id = ConnectionId::new(7, 3);
+        assert_eq!((ConnectionId::of(id.token()), id.index()), (Some(id), 7));
+        assert_eq!(ConnectionId::of(Token(3)), None, "small numbers are for others");
     }
 }

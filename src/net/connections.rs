@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use crate::net::connection_id::Seat;
+use crate::net::connection_id::ConnectionId;
 
 #[derive(Debug)]
 struct Place<T> {
@@ -18,22 +18,22 @@ struct Place<T> {
 
 /// All seats of a loop.
 #[derive(Debug)]
-pub struct Roster<T> {
+pub struct Connections<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
     /// Where the next search for an idle client begins.
     cursor: usize,
 }
 
-impl<T> Default for Roster<T> {
-    fn default() -> Roster<T> {
-        Roster { places: Vec::new(), free: Vec::new(), cursor: 0 }
+impl<T> Default for Connections<T> {
+    fn default() -> Connections<T> {
+        Connections { places: Vec::new(), free: Vec::new(), cursor: 0 }
     }
 }
 
-impl<T> Roster<T> {
+impl<T> Connections<T> {
     /// A fresh seat.
-    pub fn allot(&mut self) -> Seat {
+    pub fn allot(&mut self) -> ConnectionId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place { generation: 0, client: None, taken: false });
             (self.places.len() - 1) as u32
@@ -42,36 +42,36 @@ impl<T> Roster<T> {
         // 2^31 clients on one seat before a number returns: no answer is that late.
         place.generation = place.generation % 0x7fff_ffff + 1;
         place.taken = true;
-        Seat::new(index, place.generation)
+        ConnectionId::new(index, place.generation)
     }
 
-    fn place(&mut self, seat: Seat) -> Option<&mut Place<T>> {
-        self.places.get_mut(seat.index() as usize).filter(|p| p.taken && p.generation == seat.generation())
+    fn place(&mut self, id: ConnectionId) -> Option<&mut Place<T>> {
+        self.places.get_mut(id.index() as usize).filter(|p| p.taken && p.generation == id.generation())
     }
 
     /// Takes the client out for a turn; its seat stays reserved.
-    pub fn take(&mut self, seat: Seat) -> Option<Box<T>> {
-        self.place(seat)?.client.take()
+    pub fn take(&mut self, id: ConnectionId) -> Option<Box<T>> {
+        self.place(id)?.client.take()
     }
 
     /// Puts the client back.
-    pub fn put(&mut self, seat: Seat, client: Box<T>) {
-        if let Some(place) = self.place(seat) {
+    pub fn put(&mut self, id: ConnectionId, client: Box<T>) {
+        if let Some(place) = self.place(id) {
             place.client = Some(client);
         }
     }
 
     /// The client of a seat.
-    pub fn get(&mut self, seat: Seat) -> Option<&mut T> {
-        self.place(seat)?.client.as_deref_mut()
+    pub fn get(&mut self, id: ConnectionId) -> Option<&mut T> {
+        self.place(id)?.client.as_deref_mut()
     }
 
     /// Frees a seat.
-    pub fn release(&mut self, seat: Seat) {
-        if let Some(place) = self.place(seat) {
+    pub fn release(&mut self, id: ConnectionId) {
+        if let Some(place) = self.place(id) {
             place.client = None;
             place.taken = false;
-            self.free.push(seat.index());
+            self.free.push(id.index());
         }
     }
 
@@ -81,24 +81,24 @@ impl<T> Roster<T> {
     }
 
     /// Every taken seat.
-    pub fn seats(&self) -> Vec<Seat> {
+    pub fn ids(&self) -> Vec<ConnectionId> {
         let places = self.places.iter().enumerate();
-        places.filter(|(_, p)| p.taken).map(|(n, p)| Seat::new(n as u32, p.generation)).collect()
+        places.filter(|(_, p)| p.taken).map(|(n, p)| ConnectionId::new(n as u32, p.generation)).collect()
     }
 
     /// The client that has been idle longest among the next `look` seats. Looking at all of them for
     /// every connection over the limit would make a flood dearer to refuse than to serve.
-    pub fn idlest(&mut self, look: usize, idle_since: impl Fn(&T) -> Option<Instant>) -> Option<Seat> {
+    pub fn idlest(&mut self, look: usize, idle_since: impl Fn(&T) -> Option<Instant>) -> Option<ConnectionId> {
         let mut best = None;
         for _ in 0..look.min(self.places.len()) {
             self.cursor = (self.cursor + 1) % self.places.len();
             let place = &self.places[self.cursor];
             let Some(since) = place.client.as_deref().and_then(&idle_since) else { continue };
             if best.is_none_or(|(earliest, _)| since < earliest) {
-                best = Some((since, Seat::new(self.cursor as u32, place.generation)));
+                best = Some((since, ConnectionId::new(self.cursor as u32, place.generation)));
             }
         }
-        best.map(|(_, seat)| seat)
+        best.map(|(_, id)| id)
     }
 }
 
@@ -108,14 +108,14 @@ mod tests {
 
     #[test]
     fn a_seat_given_to_the_next_client_is_another_seat() {
-        let mut roster = Roster::<()>::default();
-        let first = roster.allot();
-        roster.release(first);
-        let second = roster.allot();
+        let mut connections = Connections::<()>::default();
+        let first = connections.allot();
+        connections.release(first);
+        let second = connections.allot();
         assert_eq!(first.index(), second.index());
         assert_ne!(first, second);
-        assert!(roster.place(first).is_none() && roster.place(second).is_some());
-        roster.release(first);
-        assert!(!roster.is_empty());
+        assert!(connections.place(first).is_none() && connections.place(second).is_some());
+        connections.release(first);
+        assert!(!connections.is_empty());
     }
 }

@@ -5,10 +5,10 @@
 //! | phase | clock | why |
 //! |---|---|---|
 //! | Idle | since the last answer | a connection costs a seat |
-//! | Head | absolute, from the first octet | a dripping client keeps a last-byte clock alive for ever (slowloris) |
+//! | Head | absolute, from the first byte | a dripping client keeps a last-byte clock alive for ever (slowloris) |
 //! | Content | at least the minimum rate over each window | the same, for uploads |
 //! | Owed | none | it is the server's own work |
-//! | Sending | octets left within [`SILENT_WINDOWS`], and the minimum rate over [`SENDING_WINDOWS`] | a reader that stops or drips must not hold a file and a seat |
+//! | Sending | bytes left within [`SILENT_WINDOWS`], and the minimum rate over [`SENDING_WINDOWS`] | a reader that stops or drips must not hold a file and a seat |
 //! | Lingering | absolute | a courtesy, not a service |
 //!
 //! The subtle thing: [`Wheel`] is lazy. A busy connection moves its deadline on every request, and
@@ -18,13 +18,13 @@
 use std::time::{Duration, Instant};
 
 use crate::http::Phase;
-use crate::net::connection_id::Seat;
+use crate::net::connection_id::ConnectionId;
 
 /// The window over which a rate is measured, if nothing else is asked for.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
-/// Windows without any octet after which a reader has stopped. The kernel reports room in steps, for which a
+/// Windows without any byte after which a reader has stopped. The kernel reports room in steps, for which a
 /// reader of 8 KiB a second needs longer than one window; where it can be asked, it tells how much was taken.
 pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after a staged close. A client reads an answer within a round
@@ -36,12 +36,12 @@ pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 /// How long each phase may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A whole head, from its first octet. H2O's number; the slowest honest client sends its head in
+    /// A whole head, from its first byte. H2O's number; the slowest honest client sends its head in
     /// one round trip.
     pub head: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// Octets per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of
+    /// Bytes per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of
     /// them; 0 for no minimum. Whoever takes nothing for [`SILENT_WINDOWS`] has stopped, minimum or not.
     pub min_rate: u64,
     /// How long a window is.
@@ -68,11 +68,11 @@ pub struct Deadline {
     phase: Phase,
     /// `None`: for as long as it takes.
     at: Option<Instant>,
-    /// Octets that moved since the window began.
+    /// Bytes that moved since the window began.
     moved: u64,
     /// The same in earlier windows of Sending, how many those are, and how many of the last were silent.
     earlier: (u64, u8, u8),
-    /// Octets that waited for a reader at the end of a window in which none moved.
+    /// Bytes that waited for a reader at the end of a window in which none moved.
     queued: Option<u32>,
     /// A request has come since the phase was entered: the same phase again is another one.
     renewed: bool,
@@ -127,21 +127,21 @@ impl Deadline {
         };
     }
 
-    /// Octets moved: of content from the client, or of the answer into the kernel.
-    pub fn progress(&mut self, octets: u64) {
-        self.moved += octets;
+    /// Bytes moved: of content from the client, or of the answer into the kernel.
+    pub fn progress(&mut self, bytes: u64) {
+        self.moved += bytes;
     }
 
-    /// Whether a reader was sent at least `octets` in this window, at `rate` octets a second or more.
-    pub fn moved_at(&self, octets: u64, rate: u64, now: Instant, timeouts: &Timeouts) -> bool {
+    /// Whether a reader was sent at least `bytes` in this window, at `rate` bytes a second or more.
+    pub fn moved_at(&self, bytes: u64, rate: u64, now: Instant, timeouts: &Timeouts) -> bool {
         let began = self.at.and_then(|at| at.checked_sub(timeouts.window));
-        let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= octets) else { return false };
+        let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= bytes) else { return false };
         let time = now.saturating_duration_since(began);
         u128::from(self.moved) * 1000 >= u128::from(rate) * time.as_millis()
     }
 
-    /// Whether time is up. A window that saw enough octets starts anew instead. `queued` tells, where the kernel
-    /// can be asked, how many octets wait for a reader: what has left the queue has moved too, though the kernel
+    /// Whether time is up. A window that saw enough bytes starts anew instead. `queued` tells, where the kernel
+    /// can be asked, how many bytes wait for a reader: what has left the queue has moved too, though the kernel
     /// had no room for more to tell of.
     pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts, queued: impl FnOnce() -> Option<u32>) -> bool {
         let Some(at) = self.at else { return false };
@@ -171,12 +171,12 @@ impl Deadline {
 
     /// Whether a reader, one more of whose windows is over, goes on and was fast enough over several.
     fn keeps_the_rate(&mut self, least: u64) -> bool {
-        let (octets, windows, silent) = self.earlier;
-        let (octets, windows) = (octets + self.moved, windows + 1);
+        let (bytes, windows, silent) = self.earlier;
+        let (bytes, windows) = (bytes + self.moved, windows + 1);
         let silent = if self.moved == 0 { silent + 1 } else { 0 };
         let whole = windows == SENDING_WINDOWS;
-        self.earlier = if whole { (0, 0, silent) } else { (octets, windows, silent) };
-        silent < SILENT_WINDOWS && !(whole && octets < least.saturating_mul(u64::from(SENDING_WINDOWS)))
+        self.earlier = if whole { (0, 0, silent) } else { (bytes, windows, silent) };
+        silent < SILENT_WINDOWS && !(whole && bytes < least.saturating_mul(u64::from(SENDING_WINDOWS)))
     }
 }
 
@@ -196,7 +196,7 @@ pub struct Wheel {
     start: Instant,
     /// The next tick to be looked at.
     tick: u64,
-    slots: Vec<Vec<Seat>>,
+    slots: Vec<Vec<ConnectionId>>,
     entries: usize,
     /// No slot before this tick has an entry: the search for the next one goes on from here, and does
     /// not walk over the same empty slots in every turn of the loop.
@@ -210,9 +210,9 @@ impl Wheel {
     }
 
     /// Enters `seat`; returns the tick at which it will come up, at the latest one tick after `at`.
-    pub fn enter(&mut self, seat: Seat, at: Instant) -> u64 {
+    pub fn enter(&mut self, id: ConnectionId, at: Instant) -> u64 {
         let due = self.tick_of(at).clamp(self.tick, self.tick + SLOTS as u64 - 1);
-        self.slots[due as usize % SLOTS].push(seat);
+        self.slots[due as usize % SLOTS].push(id);
         self.entries += 1;
         self.soonest = self.soonest.min(due);
         due
@@ -230,7 +230,7 @@ impl Wheel {
     }
 
     /// Takes out every seat whose tick has come.
-    pub fn expire(&mut self, now: Instant, out: &mut Vec<Seat>) {
+    pub fn expire(&mut self, now: Instant, out: &mut Vec<ConnectionId>) {
         let current = self.ticks_until(now);
         if current < self.tick {
             return;
@@ -262,8 +262,8 @@ impl Wheel {
 mod tests {
     use super::*;
 
-    fn seat(n: u32) -> Seat {
-        Seat::new(n, 1)
+    fn id(n: u32) -> ConnectionId {
+        ConnectionId::new(n, 1)
     }
 
     #[test]
@@ -310,9 +310,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_may_take_its_octets_in_one_step_but_not_for_ever_one_by_one() {
+    fn a_reader_may_take_its_bytes_in_one_step_but_not_for_ever_one_by_one() {
         let timeouts = Timeouts::default();
-        // Octets in each window; how many windows it lasts.
+        // Bytes in each window; how many windows it lasts.
         for (taken, lasts) in [
             (&[1, 1, 1, 1, 1][..], 3),
             (&[1, 1, 1, 80 * 1024, 1, 1, 1, 1, 1], 7),
@@ -324,9 +324,9 @@ mod tests {
             let mut now = Instant::now();
             let mut deadline = Deadline::new(now, &timeouts, false);
             deadline.enter(Phase::Sending, now, &timeouts, false);
-            let survived = taken.iter().take_while(|octets| {
+            let survived = taken.iter().take_while(|bytes| {
                 now += RATE_WINDOW;
-                deadline.progress(**octets);
+                deadline.progress(**bytes);
                 deadline.enter(Phase::Sending, now, &timeouts, false);
                 !deadline.is_over(now, &timeouts, || None)
             });
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_reader_of_whom_the_kernel_tells_rarely_is_asked_about() {
         let timeouts = Timeouts::default();
-        // What waits for it at the end of each window, none of which moved an octet; how many it lasts.
+        // What waits for it at the end of each window, none of which moved a byte; how many it lasts.
         for (queued, lasts) in [
             (&[Some(900_000), Some(800_000), Some(700_000), Some(600_000), Some(500_000), Some(400_000)][..], 6),
             (&[Some(900_000), Some(900_000)], 1),
@@ -408,9 +408,9 @@ mod tests {
         let mut wheel = Wheel::new(start);
         let at = |ms: u64| start + Duration::from_millis(ms);
         for n in 0..100u32 {
-            wheel.enter(seat(n), at(u64::from(n) * 37));
+            wheel.enter(id(n), at(u64::from(n) * 37));
         }
-        wheel.enter(seat(999), at(10_000_000));
+        wheel.enter(id(999), at(10_000_000));
         let mut seen = Vec::new();
         for ms in (0..5000).step_by(50) {
             let from = seen.len();

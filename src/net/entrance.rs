@@ -16,8 +16,8 @@ use mio::Interest;
 use mio::net::TcpStream;
 
 use crate::net::admission::Denied;
-use crate::net::close_reason::Ended;
-use crate::net::connection::Client;
+use crate::net::close_reason::CloseReason;
+use crate::net::connection::Connection;
 use crate::net::event_loop::EventLoop;
 use crate::net::send_queue::Sent;
 
@@ -90,33 +90,33 @@ impl EventLoop {
                 return self.turn_away(&socket, peer, &local);
             }
         }
-        let seat = self.roster.allot();
-        let mut client = Box::new(self.with(|cx| Client::new(socket, seat, peer, local, cx)));
+        let id = self.connections.allot();
+        let mut client = Box::new(self.with(|cx| Connection::new(socket, id, peer, local, cx)));
         if let Err(ended) = self.with(|cx| client.turn(cx)) {
-            return self.dismiss(seat, client, ended);
+            return self.dismiss(id, client, ended);
         }
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(client.socket_mut(), seat.token(), interest) {
+        if let Err(error) = self.poll.registry().register(client.socket_mut(), id.token(), interest) {
             log::warn!("cannot watch a connection: {error}");
-            return self.dismiss(seat, client, Ended::Failed);
+            return self.dismiss(id, client, CloseReason::Failed);
         }
-        self.settle(seat, client, Ok(()));
+        self.settle(id, client, Ok(()));
     }
 
     /// Says 503 to somebody for whom there is no seat. What they asked is not read, only thrown away.
     fn turn_away(&mut self, socket: &TcpStream, peer: SocketAddr, local: &SocketAddr) {
-        log::debug!("{peer}: {}", Ended::Shed.explain());
+        log::debug!("{peer}: {}", CloseReason::Shed.explain());
         let said = self.overload.refuse(socket, &self.date);
         let number = self.tap.accepted(self.now, peer, *local);
-        self.tap.sent(number, Sent::Octets(&said));
-        self.tap.closed(number, self.now, Ended::Shed);
+        self.tap.sent(number, Sent::Bytes(&said));
+        self.tap.closed(number, self.now, CloseReason::Shed);
     }
 
     /// Closes a connection that has been idle for long; `false` when none was found.
     fn make_room(&mut self) -> bool {
-        let Some(seat) = self.roster.idlest(LOOK_FOR_IDLE, Client::idle_since) else { return false };
-        let Some(client) = self.roster.take(seat) else { return false };
-        self.dismiss(seat, client, Ended::MadeRoom);
+        let Some(id) = self.connections.idlest(LOOK_FOR_IDLE, Connection::idle_since) else { return false };
+        let Some(client) = self.connections.take(id) else { return false };
+        self.dismiss(id, client, CloseReason::MadeRoom);
         true
     }
 }

@@ -24,15 +24,15 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::http::{HttpDate, Limits};
-use crate::net::access_log::Journal;
+use crate::net::access_log::AccessLog;
 use crate::net::admission::Admission;
-use crate::net::close_reason::Ended;
-use crate::net::connection::Client;
+use crate::net::close_reason::CloseReason;
+use crate::net::connection::Connection;
 use crate::net::connection::context::{Arrivals, Context, Tally};
-use crate::net::connection_id::Seat;
-use crate::net::connections::Roster;
+use crate::net::connection_id::ConnectionId;
+use crate::net::connections::Connections;
 use crate::net::deadline::{Timeouts, Wheel};
-use crate::net::desk::Desk;
+use crate::net::jobs::Jobs;
 use crate::net::listener::Share;
 use crate::net::low_water::LowWater;
 use crate::net::overload::Overload;
@@ -42,7 +42,7 @@ use crate::net::workers::Workers;
 use crate::service::{Service, error_page};
 use crate::wire::Tape;
 
-/// Where octets are received before anybody owns them.
+/// Where bytes are received before anybody owns them.
 const SCRATCH: usize = 64 * 1024;
 /// Events taken from the kernel in one turn.
 const EVENTS: usize = 256;
@@ -64,8 +64,8 @@ pub struct Common {
     pub stage: AtomicU8,
     /// Sums for the last line.
     pub requests: AtomicU64,
-    /// Octets sent.
-    pub octets: AtomicU64,
+    /// Bytes sent.
+    pub bytes: AtomicU64,
     /// Connections that were cut off at the end.
     pub cut_off: AtomicU64,
 }
@@ -94,13 +94,13 @@ pub struct EventLoop {
     pub(crate) doors: Vec<Door>,
     /// Who was accepted in this turn and is not served yet.
     pub(crate) arrivals: Vec<(TcpStream, SocketAddr)>,
-    pub(crate) roster: Roster<Client>,
+    pub(crate) connections: Connections<Connection>,
     wheel: Wheel,
-    desk: Desk,
+    jobs: Jobs,
     pub(crate) service: Box<dyn Service>,
     /// What is said to whom there is no seat for.
     pub(crate) overload: Overload,
-    journal: Journal,
+    access_log: AccessLog,
     spare: Spare,
     scratch: Vec<u8>,
     tally: Tally,
@@ -110,11 +110,11 @@ pub struct EventLoop {
     pub(crate) date: HttpDate,
     pub(crate) now: Instant,
     wall: SystemTime,
-    again: Vec<Seat>,
+    again: Vec<ConnectionId>,
     /// The list of the turn before, empty.
-    promised: Vec<Seat>,
+    promised: Vec<ConnectionId>,
     /// Silences in answers with a script, the one that ends first on top.
-    silences: BinaryHeap<Reverse<(Instant, Seat)>>,
+    silences: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
     pub(crate) paused_until: Option<Instant>,
     /// When the grace ends, once draining has begun.
     grace_ends: Option<Instant>,
@@ -130,7 +130,7 @@ impl EventLoop {
         shares: Vec<Share>,
         workers: Workers,
         service: Box<dyn Service>,
-        journal: Journal,
+        access_log: AccessLog,
     ) -> io::Result<(EventLoop, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -143,16 +143,16 @@ impl EventLoop {
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
         let lonely = EventLoop {
-            desk: Desk::new(workers, waker.clone()),
+            jobs: Jobs::new(workers, waker.clone()),
             common,
             poll,
             doors,
             arrivals: Vec::new(),
-            roster: Roster::default(),
+            connections: Connections::default(),
             wheel: Wheel::new(now),
-            overload: Overload::new(service.dress(None, error_page::overload())),
+            overload: Overload::new(service.add_fields(None, error_page::overload())),
             service,
-            journal,
+            access_log,
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],
             tally: Tally::default(),
@@ -194,7 +194,7 @@ impl EventLoop {
             self.break_silences();
             self.look_at_deadlines();
             // Others read what was written down in this turn.
-            self.journal.hand_over();
+            self.access_log.hand_over();
             self.tap.hand_over();
         }
         self.cut_off();
@@ -209,7 +209,7 @@ impl EventLoop {
                 if self.grace_ends.is_none() {
                     self.drain();
                 }
-                !self.roster.is_empty() && self.grace_ends.is_some_and(|end| Instant::now() < end)
+                !self.connections.is_empty() && self.grace_ends.is_some_and(|end| Instant::now() < end)
             }
             _ => false,
         }
@@ -225,24 +225,24 @@ impl EventLoop {
         }
         self.doors.clear();
         self.grace_ends = Some(self.now + self.common.timeouts.grace);
-        for seat in self.roster.seats() {
+        for id in self.connections.ids() {
             // One last recv: a request that is already here is answered, with close.
-            self.serve(seat, Client::look);
+            self.serve(id, Connection::look);
         }
     }
 
     fn cut_off(&mut self) {
         self.read_clocks();
-        for seat in self.roster.seats() {
-            if let Some(client) = self.roster.take(seat) {
+        for id in self.connections.ids() {
+            if let Some(client) = self.connections.take(id) {
                 self.common.cut_off.fetch_add(1, Ordering::Relaxed);
-                self.dismiss(seat, client, Ended::CutOff);
+                self.dismiss(id, client, CloseReason::CutOff);
             }
         }
-        self.journal.hand_over();
+        self.access_log.hand_over();
         self.tap.hand_over();
         self.common.requests.fetch_add(self.tally.requests, Ordering::Relaxed);
-        self.common.octets.fetch_add(self.tally.octets, Ordering::Relaxed);
+        self.common.bytes.fetch_add(self.tally.bytes, Ordering::Relaxed);
     }
 
     /// Records from now on what the sockets of this loop carry.
@@ -273,11 +273,11 @@ impl EventLoop {
     }
 
     fn meet(&mut self, event: &Event) {
-        match Seat::of(event.token()) {
-            Some(seat) => {
+        match ConnectionId::of(event.token()) {
+            Some(id) => {
                 let (readable, writable) = (event.is_readable(), event.is_writable());
                 let closing = event.is_read_closed() || event.is_error();
-                self.serve(seat, |client| client.wake(readable || closing, writable || event.is_error(), closing));
+                self.serve(id, |client| client.wake(readable || closing, writable || event.is_error(), closing));
             }
             None if event.token() == WAKER => {}
             None => {
@@ -292,36 +292,36 @@ impl EventLoop {
     /// neither is allocated anew.
     fn keep_promises(&mut self) {
         let mut promised = std::mem::replace(&mut self.again, std::mem::take(&mut self.promised));
-        for seat in promised.drain(..) {
-            self.serve(seat, Client::promised);
+        for id in promised.drain(..) {
+            self.serve(id, Connection::promised);
         }
         self.promised = promised;
     }
 
     fn take_results(&mut self) {
-        self.desk.rearm();
-        while let Some(done) = self.desk.next() {
-            match self.roster.take(done.seat) {
+        self.jobs.rearm();
+        while let Some(done) = self.jobs.next() {
+            match self.connections.take(done.id) {
                 Some(mut client) => {
                     let finished = done.finished;
                     let ended = self.with(|cx| {
                         client.finished(finished, cx);
                         client.turn(cx)
                     });
-                    self.settle(done.seat, client, ended);
+                    self.settle(done.id, client, ended);
                 }
                 // The client has left; what it had opened is put away where that may take its time.
-                None => self.desk.discard(done.finished),
+                None => self.jobs.discard(done.finished),
             }
         }
     }
 
     /// Gives a client its turn.
-    fn serve(&mut self, seat: Seat, wake: impl FnOnce(&mut Client)) {
-        let Some(mut client) = self.roster.take(seat) else { return };
+    fn serve(&mut self, id: ConnectionId, wake: impl FnOnce(&mut Connection)) {
+        let Some(mut client) = self.connections.take(id) else { return };
         wake(&mut client);
         let ended = self.with(|cx| client.turn(cx));
-        self.settle(seat, client, ended);
+        self.settle(id, client, ended);
     }
 
     /// Lends everything a client needs for its turn.
@@ -331,10 +331,10 @@ impl EventLoop {
             wall: self.wall,
             date: &self.date,
             service: &mut *self.service,
-            desk: &self.desk,
+            jobs: &self.jobs,
             spare: &mut self.spare,
             scratch: &mut self.scratch,
-            journal: &mut self.journal,
+            access_log: &mut self.access_log,
             timeouts: &self.common.timeouts,
             limits: &self.common.limits,
             sendfile: self.common.sendfile,
@@ -348,51 +348,51 @@ impl EventLoop {
     }
 
     /// Puts a client back into its seat, or sees it off.
-    pub(crate) fn settle(&mut self, seat: Seat, mut client: Box<Client>, ended: Result<(), Ended>) {
+    pub(crate) fn settle(&mut self, id: ConnectionId, mut client: Box<Connection>, ended: Result<(), CloseReason>) {
         match ended {
-            Err(ended) => self.dismiss(seat, client, ended),
+            Err(ended) => self.dismiss(id, client, ended),
             Ok(()) => {
                 if client.wants_turn() {
-                    self.again.push(seat);
+                    self.again.push(id);
                 }
                 if let Some(until) = client.silence() {
-                    self.silences.push(Reverse((until, seat)));
+                    self.silences.push(Reverse((until, id)));
                 }
                 if let Some(at) = client.deadline()
                     && client.armed.is_none_or(|armed| at < armed)
                 {
-                    self.wheel.enter(seat, at);
+                    self.wheel.enter(id, at);
                     client.armed = Some(at);
                 }
-                self.roster.put(seat, client);
+                self.connections.put(id, client);
             }
         }
     }
 
-    pub(crate) fn dismiss(&mut self, seat: Seat, mut client: Box<Client>, ended: Ended) {
+    pub(crate) fn dismiss(&mut self, id: ConnectionId, mut client: Box<Connection>, ended: CloseReason) {
         self.with(|cx| client.leave(ended, cx));
         self.common.admission.leave(client.peer());
-        self.roster.release(seat);
+        self.connections.release(id);
     }
 
     /// Gives a turn to those whose silence is over; who has left meanwhile is not found.
     fn break_silences(&mut self) {
-        while let Some(Reverse((until, seat))) = self.silences.peek().copied()
+        while let Some(Reverse((until, id))) = self.silences.peek().copied()
             && until <= self.now
         {
             self.silences.pop();
-            self.serve(seat, |_| ());
+            self.serve(id, |_| ());
         }
     }
 
     fn look_at_deadlines(&mut self) {
-        let mut seats = Vec::new();
-        self.wheel.expire(self.now, &mut seats);
-        for seat in seats {
-            let Some(mut client) = self.roster.take(seat) else { continue };
+        let mut ids = Vec::new();
+        self.wheel.expire(self.now, &mut ids);
+        for id in ids {
+            let Some(mut client) = self.connections.take(id) else { continue };
             client.armed = None;
             let ended = self.with(|cx| client.expire(cx));
-            self.settle(seat, client, ended);
+            self.settle(id, client, ended);
         }
     }
 }

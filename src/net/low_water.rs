@@ -21,13 +21,13 @@ use socket2::SockRef;
 #[cfg(target_os = "linux")]
 use crate::net::tcp_info::Diag;
 
-/// Octets for everybody. Without this bound a send buffer of megabytes reports "writable" so seldom that an honest
+/// Bytes for everybody. Without this bound a send buffer of megabytes reports "writable" so seldom that an honest
 /// slow reader looks dead.
 pub const LOW: u32 = 128 * 1024;
-/// Octets for a fast reader: a turn moves half of it.
+/// Bytes for a fast reader: a turn moves half of it.
 #[cfg(target_os = "linux")]
 const HIGH: u32 = 2 * 1024 * 1024;
-/// A reader is fast that has taken this much at this many octets a second. For one that is slower, turns are rare
+/// A reader is fast that has taken this much at this many bytes a second. For one that is slower, turns are rare
 /// as they are.
 pub(crate) const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
 
@@ -47,7 +47,7 @@ impl LowWater {
         }
     }
 
-    /// Octets that wait for a reader, sent or not; `None` where that cannot be known.
+    /// Bytes that wait for a reader, sent or not; `None` where that cannot be known.
     #[cfg(target_os = "linux")]
     fn queued(&mut self, socket: &TcpStream, peer: SocketAddr) -> Option<u32> {
         self.diag.as_mut()?.queued(socket, peer)

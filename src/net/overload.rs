@@ -1,9 +1,9 @@
-//! The answer to somebody for whom there is no seat: ready octets, one send, a close in stages.
+//! The answer to somebody for whom there is no seat: ready bytes, one send, a close in stages.
 //!
 //! Never: a seat, a buffer, a wait. Refusing must be cheaper than serving, or overload feeds itself; so the
 //! service is asked once, at the start, what it would say.
 //!
-//! The subtle thing: a socket that is closed with unread octets resets the connection, and the reset
+//! The subtle thing: a socket that is closed with unread bytes resets the connection, and the reset
 //! can overtake the answer. The request is usually there already, so it is read away first.
 
 use mio::net::TcpStream;
@@ -25,21 +25,21 @@ pub struct Overload {
 }
 
 impl Overload {
-    /// The octets of this response, which must have its content in memory.
+    /// The bytes of this response, which must have its content in memory.
     pub fn new(response: Response) -> Overload {
         let (status, fields, body) = response.into_parts();
-        let content = if let Body::Octets(octets) = &body { &octets[..] } else { b"" };
+        let content = if let Body::Bytes(bytes) = &body { &bytes[..] } else { b"" };
         let mut end = b"\r\nConnection: close\r\nContent-Length: ".to_vec();
         grammar::push_decimal(&mut end, content.len() as u64);
         end.extend_from_slice(b"\r\n");
-        end.extend_from_slice(fields.octets());
+        end.extend_from_slice(fields.bytes());
         end.extend_from_slice(b"\r\n");
         end.extend_from_slice(content);
         Overload { start: format!("HTTP/1.1 {status}\r\nDate: ").into_bytes(), end }
     }
 
-    fn octets(&self, date: &HttpDate) -> Vec<u8> {
-        [&self.start, &date.octets()[..], &self.end].concat()
+    fn bytes(&self, date: &HttpDate) -> Vec<u8> {
+        [&self.start, &date.bytes()[..], &self.end].concat()
     }
 
     /// Says it; returns what of it has left.
@@ -54,8 +54,8 @@ impl Overload {
             }
         };
         drain();
-        // Nothing can be done about a failure: the client is gone, or its buffer is full after no octet.
-        let mut answer = self.octets(date);
+        // Nothing can be done about a failure: the client is gone, or its buffer is full after no byte.
+        let mut answer = self.bytes(date);
         let sent = send(socket, &answer, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
         let _ = shutdown(socket, Shutdown::Write);
         drain();
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn whoever_is_turned_away_gets_a_whole_answer_with_the_fields_of_all_others() {
-        let said = Overload::new(error_page::overload().field("X-Mine", "yes")).octets(&HttpDate::from_second(0));
+        let said = Overload::new(error_page::overload().field("X-Mine", "yes")).bytes(&HttpDate::from_second(0));
         let said = String::from_utf8(said).unwrap();
         let (head, content) = said.split_once("\r\n\r\n").unwrap();
         let start = "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n";

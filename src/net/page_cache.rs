@@ -3,7 +3,7 @@
 //! Never, on a loop: a read that waits for a disk. `preadv2` with RWF_NOWAIT takes what the page cache
 //! has and says EAGAIN for the rest.
 //!
-//! The subtle thing: `sendfile` has no such flag. So the first and the last octet of a slice are asked
+//! The subtle thing: `sendfile` has no such flag. So the first and the last byte of a slice are asked
 //! for first; if one is missing a worker reads the slice through once, which is what the disk would have
 //! had to do anyway, and then it is sent from memory. A file system that does not know the flag is read
 //! on the loop, as every server does it.
@@ -15,15 +15,15 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 /// What the kernel reads ahead by itself around one page: a piece this short is in memory as a whole if
-/// its last octet is.
+/// its last byte is.
 const READ_AHEAD: u64 = 128 * 1024;
-/// Octets a worker reads in one call.
+/// Bytes a worker reads in one call.
 const STEP: usize = 256 * 1024;
 
 /// What a read that must not wait came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Now {
-    /// This many octets; 0 is the end of the file.
+    /// This many bytes; 0 is the end of the file.
     Read(usize),
     /// They are on the disk.
     Cold,
@@ -54,7 +54,7 @@ pub fn read(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<Now> 
     rustix::io::pread(file, room, from).map(Now::Read)
 }
 
-/// The octets of a file that were last found in memory, in this turn of the loop: a file for which many ask
+/// The bytes of a file that were last found in memory, in this turn of the loop: a file for which many ask
 /// at once is looked at once. Where the kernel has dropped them since, or another file has taken the place of
 /// that one in memory, a turn is slow for once; nothing worse.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +65,7 @@ pub struct Resident {
 }
 
 impl Resident {
-    /// Whether sending `len` octets from `from` on would wait for the disk, as far as can be known.
+    /// Whether sending `len` bytes from `from` on would wait for the disk, as far as can be known.
     #[cfg(target_os = "linux")]
     pub fn is_cold(&mut self, file: &Arc<File>, from: u64, len: u64) -> bool {
         let (address, end) = (Arc::as_ptr(file) as usize, from + len);
@@ -80,13 +80,13 @@ impl Resident {
     }
 }
 
-/// Whether sending `len` octets from `from` on would wait for the disk, as far as its ends tell.
+/// Whether sending `len` bytes from `from` on would wait for the disk, as far as its ends tell.
 fn is_cold(file: &File, from: u64, len: u64) -> bool {
     let is_missing = |at| matches!(read(file, &mut [0], at), Ok(Now::Cold));
     is_missing(from + len.saturating_sub(1)) || (len > READ_AHEAD && is_missing(from))
 }
 
-/// Brings octets into memory. Blocks. An error is left to whoever sends them.
+/// Brings bytes into memory. Blocks. An error is left to whoever sends them.
 pub fn warm(file: &File, from: u64, len: u64) {
     let mut room = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);

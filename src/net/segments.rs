@@ -5,7 +5,7 @@
 //! Never: a wait, a guess. Where there is no netlink (a sandbox, another system), nothing is said.
 //!
 //! The subtle thing: between the `recv` and the question more may have come, and a `recv` may leave something
-//! behind. So a number is only told when the kernel has counted exactly the octets that this program
+//! behind. So a number is only told when the kernel has counted exactly the bytes that this program
 //! has received, now and the last time.
 
 use std::collections::BTreeMap;
@@ -19,16 +19,16 @@ use crate::net::tcp_info::{Diag, Known, number};
 /// Places in `tcp_info`.
 const BYTES_RECEIVED: usize = 128;
 const DATA_SEGS_IN: usize = 152;
-/// The states behind a FIN of the peer, which the kernel counts as an octet: CLOSE_WAIT, LAST_ACK, CLOSING.
+/// The states behind a FIN of the peer, which the kernel counts as a byte: CLOSE_WAIT, LAST_ACK, CLOSING.
 const HALF_CLOSED: [u8; 3] = [8, 9, 11];
 
 /// What is remembered of a connection.
 #[derive(Debug)]
 struct Seen {
     local: SocketAddr,
-    /// Octets received by this program.
-    octets: u64,
-    /// Segments when the kernel had counted the same octets; `None` since it has not.
+    /// Bytes received by this program.
+    bytes: u64,
+    /// Segments when the kernel had counted the same bytes; `None` since it has not.
     segments: Option<u32>,
 }
 
@@ -45,18 +45,18 @@ impl Segments {
         Some(Segments { diag: Diag::new()?, seen: BTreeMap::new() })
     }
 
-    /// How many segments brought the `octets` which a `recv` has just taken; `None` where that is not certain.
-    pub(crate) fn of(&mut self, connection: u64, socket: &TcpStream, peer: SocketAddr, octets: usize) -> Option<u32> {
+    /// How many segments brought the `bytes` which a `recv` has just taken; `None` where that is not certain.
+    pub(crate) fn of(&mut self, connection: u64, socket: &TcpStream, peer: SocketAddr, bytes: usize) -> Option<u32> {
         let seen = match self.seen.entry(connection) {
             Entry::Occupied(seen) => seen.into_mut(),
             Entry::Vacant(place) => {
-                place.insert(Seen { local: socket.local_addr().ok()?, octets: 0, segments: Some(0) })
+                place.insert(Seen { local: socket.local_addr().ok()?, bytes: 0, segments: Some(0) })
             }
         };
-        seen.octets += octets as u64;
-        let (local, total, before) = (seen.local, seen.octets, seen.segments.take());
+        seen.bytes += bytes as u64;
+        let (local, total, before) = (seen.local, seen.bytes, seen.segments.take());
         let counted = self.diag.ask(socket, local, peer, true, counted)?;
-        if counted.octets != total {
+        if counted.bytes != total {
             return None;
         }
         self.seen.get_mut(&connection)?.segments = Some(counted.segments);
@@ -73,15 +73,15 @@ impl Segments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counted {
     segments: u32,
-    octets: u64,
+    bytes: u64,
 }
 
 /// The counters in an answer; `None` of a kernel too old to count.
 fn counted(known: Known<'_>) -> Option<Counted> {
     let info = known.info()?;
-    let octets = u64::from_ne_bytes(info.get(BYTES_RECEIVED..BYTES_RECEIVED + 8)?.try_into().ok()?);
-    let octets = octets.checked_sub(u64::from(HALF_CLOSED.contains(&known.state())))?;
-    Some(Counted { segments: number(info, DATA_SEGS_IN)?, octets })
+    let bytes = u64::from_ne_bytes(info.get(BYTES_RECEIVED..BYTES_RECEIVED + 8)?.try_into().ok()?);
+    let bytes = bytes.checked_sub(u64::from(HALF_CLOSED.contains(&known.state())))?;
+    Some(Counted { segments: number(info, DATA_SEGS_IN)?, bytes })
 }
 
 #[cfg(test)]
@@ -111,8 +111,8 @@ mod tests {
                 eprintln!("skipped: nothing can be asked here");
                 return;
             };
-            for octet in [b"a", b"b", b"c"] {
-                client.write_all(octet).unwrap();
+            for byte in [b"a", b"b", b"c"] {
+                client.write_all(byte).unwrap();
             }
             let count = read(&mut server, 3);
             assert_eq!(segments.of(1, &server, peer, count), Some(3), "{address}");

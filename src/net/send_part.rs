@@ -1,8 +1,8 @@
-//! Large content on its way: octets in memory, or octets of a file, slice by slice.
+//! Large content on its way: bytes in memory, or bytes of a file, slice by slice.
 //!
 //! A file goes by `sendfile`, from the kernel's memory into the socket. Where that cannot be, or is not
 //! wanted, it is read and sent in pieces ([`PIECE`]) as every tutorial does it: then each `send` can be seen
-//! with its octets.
+//! with its bytes.
 //!
 //! Never, on a loop: a read that waits for a disk (see [`crate::net::page_cache`]).
 //!
@@ -20,11 +20,11 @@ use rustix::net::{SendFlags, send};
 
 use crate::net::page_cache;
 use crate::net::page_cache::{Now, Resident};
-use crate::service::Octets;
+use crate::service::Bytes;
 
-/// Octets of a file handed to the kernel in one call.
+/// Bytes of a file handed to the kernel in one call.
 const SLICE: u64 = 1024 * 1024;
-/// Octets of a file read into memory in one call.
+/// Bytes of a file read into memory in one call.
 const PIECE: u64 = 64 * 1024;
 /// Pieces of one client in one turn of the loop: as much as one slice, which a tape can hold.
 pub(crate) const PIECES_PER_TURN: usize = (SLICE / PIECE) as usize;
@@ -32,11 +32,11 @@ pub(crate) const PIECES_PER_TURN: usize = (SLICE / PIECE) as usize;
 /// One of them.
 #[derive(Debug)]
 pub(crate) enum Part {
-    Octets { octets: Octets, from: usize },
+    Bytes { bytes: Bytes, from: usize },
     Range(Range),
 }
 
-/// Octets of a file; those up to `known` were in memory when they were last asked for.
+/// Bytes of a file; those up to `known` were in memory when they were last asked for.
 #[derive(Debug)]
 pub(crate) struct Range {
     file: Arc<File>,
@@ -48,11 +48,11 @@ pub(crate) struct Range {
 /// What sending came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moved {
-    /// Octets have left.
-    Octets,
+    /// Bytes have left.
+    Bytes,
     /// The socket is full.
     Full,
-    /// The next octets are not in memory.
+    /// The next bytes are not in memory.
     Cold,
     /// The file has ended early.
     Short,
@@ -61,13 +61,13 @@ pub(crate) enum Moved {
 /// What the kernel took.
 #[derive(Clone, Copy, Debug)]
 pub enum Sent<'a> {
-    /// These octets.
-    Octets(&'a [u8]),
-    /// Octets of a file, which never passed through the program.
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// Bytes of a file, which never passed through the program.
     File {
         /// The file.
         file: &'a Arc<File>,
-        /// The first octet.
+        /// The first byte.
         from: u64,
         /// How many.
         len: u64,
@@ -76,9 +76,9 @@ pub enum Sent<'a> {
 
 impl Sent<'_> {
     /// How many.
-    pub fn octets(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         match self {
-            Sent::Octets(octets) => octets.len() as u64,
+            Sent::Bytes(bytes) => bytes.len() as u64,
             Sent::File { len, .. } => *len,
         }
     }
@@ -87,7 +87,7 @@ impl Sent<'_> {
 impl Part {
     pub(crate) fn is_sent(&self) -> bool {
         match self {
-            Part::Octets { octets, from } => *from == octets.len(),
+            Part::Bytes { bytes, from } => *from == bytes.len(),
             Part::Range(range) => range.len == 0,
         }
     }
@@ -97,11 +97,11 @@ impl Part {
         matches!(self, Part::Range(range) if range.len > 2 * SLICE)
     }
 
-    /// The octets a worker should bring into memory.
+    /// The bytes a worker should bring into memory.
     pub(crate) fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
         match self {
             Part::Range(range) => Some((Arc::clone(&range.file), range.from, range.len.min(SLICE))),
-            Part::Octets { .. } => None,
+            Part::Bytes { .. } => None,
         }
     }
 
@@ -115,12 +115,12 @@ impl Part {
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Moved> {
         match self {
-            Part::Octets { octets, from } => {
-                let slice = &octets[*from..octets.len().min(*from + SLICE as usize)];
+            Part::Bytes { bytes, from } => {
+                let slice = &bytes[*from..bytes.len().min(*from + SLICE as usize)];
                 let Some(count) = unless_full(|| send(&socket, slice, flags(more)))? else { return Ok(Moved::Full) };
-                sent(Sent::Octets(&slice[..count]));
+                sent(Sent::Bytes(&slice[..count]));
                 *from += count;
-                Ok(Moved::Octets)
+                Ok(Moved::Bytes)
             }
             Part::Range(range) if by_sendfile => range.send(socket, more, resident, sent),
             Part::Range(range) => range.copy(socket, more, sent),
@@ -153,7 +153,7 @@ impl Range {
             Ok(Some(count)) => {
                 sent(Sent::File { file: &self.file, from: self.from, len: count as u64 });
                 self.took(count);
-                Ok(Moved::Octets)
+                Ok(Moved::Bytes)
             }
             // A file system that cannot splice.
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NOSYS)) => {
@@ -192,9 +192,9 @@ impl Range {
         }
         let more = more || self.len > read as u64;
         let Some(count) = unless_full(|| send(&socket, &room[..read], flags(more)))? else { return Ok(Moved::Full) };
-        sent(Sent::Octets(&room[..count]));
+        sent(Sent::Bytes(&room[..count]));
         self.took(count);
-        Ok(Moved::Octets)
+        Ok(Moved::Bytes)
     }
 
     fn took(&mut self, count: usize) {

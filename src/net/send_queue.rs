@@ -1,6 +1,6 @@
 //! What still has to leave: heads and small content in one buffer, large content behind it.
 //!
-//! Never: a decision about HTTP. Octets and file ranges go in, in order, and leave in order.
+//! Never: a decision about HTTP. Bytes and file ranges go in, in order, and leave in order.
 //!
 //! The subtle things:
 //! - One `send` an answer, or one for many pipelined ones. A head alone is sent with MSG_MORE, so it
@@ -23,7 +23,7 @@ use rustix::net::{SendFlags, send};
 use crate::net::page_cache;
 use crate::net::page_cache::{Now, Resident};
 use crate::net::send_part::{Moved, PIECES_PER_TURN, Part, Range, unless_full};
-use crate::service::{Body, Octets, Piece};
+use crate::service::{Body, Bytes, Piece};
 
 pub use crate::net::send_part::Sent;
 
@@ -56,13 +56,13 @@ impl Spare {
     }
 }
 
-/// How octets are sent.
+/// How bytes are sent.
 #[derive(Debug)]
 pub struct How<'a> {
-    /// Our side will be shut down straight after it, so the last octets may wait for the FIN and share a
+    /// Our side will be shut down straight after it, so the last bytes may wait for the FIN and share a
     /// segment with it: on a connection per request that is one packet of three.
     pub fin_follows: bool,
-    /// Octets of a file go by `sendfile`; else through memory.
+    /// Bytes of a file go by `sendfile`; else through memory.
     pub sendfile: bool,
     /// What is known to be in memory.
     pub resident: &'a mut Resident,
@@ -79,13 +79,13 @@ pub enum Flushed {
     Again,
     /// A file ended before its promised length.
     Short,
-    /// The next octets are not in memory: a worker should read them ([`Outbox::next_slice`]).
+    /// The next bytes are not in memory: a worker should read them ([`SendQueue::next_slice`]).
     Cold,
 }
 
 /// What still has to leave for one client.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct SendQueue {
     buffer: Vec<u8>,
     from: usize,
     parts: VecDeque<Part>,
@@ -93,7 +93,7 @@ pub struct Outbox {
     corked: bool,
 }
 
-impl Outbox {
+impl SendQueue {
     /// Whether nothing is left to send.
     pub fn is_empty(&self) -> bool {
         self.from == self.buffer.len() && self.parts.is_empty()
@@ -109,7 +109,7 @@ impl Outbox {
         self.has_parts() || self.gathered() >= GATHER
     }
 
-    /// Octets gathered so far.
+    /// Bytes gathered so far.
     pub fn gathered(&self) -> usize {
         self.buffer.len() - self.from
     }
@@ -132,11 +132,11 @@ impl Outbox {
         match body {
             // Scripted content comes stage by stage.
             Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
-            Body::Octets(octets) | Body::UntilClose(octets) => {
-                if octets.len() as u64 <= SMALL {
-                    self.buffer.extend_from_slice(&octets);
+            Body::Bytes(bytes) | Body::UntilClose(bytes) => {
+                if bytes.len() as u64 <= SMALL {
+                    self.buffer.extend_from_slice(&bytes);
                 } else {
-                    self.parts.push_back(Part::Octets { octets, from: 0 });
+                    self.parts.push_back(Part::Bytes { bytes, from: 0 });
                 }
             }
             Body::File { file, from, len } => {
@@ -150,7 +150,7 @@ impl Outbox {
             }
             Body::Pieces { file, pieces } => {
                 self.parts.extend(pieces.into_iter().map(|piece| match piece {
-                    Piece::Octets(octets) => Part::Octets { octets: Octets::Owned(octets), from: 0 },
+                    Piece::Bytes(bytes) => Part::Bytes { bytes: Bytes::Owned(bytes), from: 0 },
                     Piece::Range { from, len } => Part::Range(Range::new(file.clone(), from, len)),
                 }));
             }
@@ -158,21 +158,21 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Adds octets of a file behind what there is.
+    /// Adds bytes of a file behind what there is.
     pub fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
         self.parts.push_back(Part::Range(Range::new(file, from, len)));
     }
 
-    /// Adds octets behind what there is; they leave in one `send` with it, if no file lies between.
-    pub fn push_octets(&mut self, octets: Vec<u8>, spare: &mut Spare) {
+    /// Adds bytes behind what there is; they leave in one `send` with it, if no file lies between.
+    pub fn push_bytes(&mut self, bytes: Vec<u8>, spare: &mut Spare) {
         if self.parts.is_empty() {
-            self.buffer(spare).extend_from_slice(&octets);
+            self.buffer(spare).extend_from_slice(&bytes);
         } else {
-            self.parts.push_back(Part::Octets { octets: Octets::Owned(octets), from: 0 });
+            self.parts.push_back(Part::Bytes { bytes: Bytes::Owned(bytes), from: 0 });
         }
     }
 
-    /// Sends what the socket takes; `sent` is told of every octet that the kernel took.
+    /// Sends what the socket takes; `sent` is told of every byte that the kernel took.
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
@@ -186,9 +186,9 @@ impl Outbox {
         while self.from < self.buffer.len() {
             let more = how.fin_follows || !self.parts.is_empty();
             let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
-            let octets = &self.buffer[self.from..];
-            let Some(count) = unless_full(|| send(&socket, octets, flags))? else { return Ok(Flushed::Blocked) };
-            sent(Sent::Octets(&octets[..count]));
+            let bytes = &self.buffer[self.from..];
+            let Some(count) = unless_full(|| send(&socket, bytes, flags))? else { return Ok(Flushed::Blocked) };
+            sent(Sent::Bytes(&bytes[..count]));
             self.from += count;
         }
         self.from = 0;
@@ -210,7 +210,7 @@ impl Outbox {
             }
             slices += 1;
             match part.send(&socket, more, how.sendfile, how.resident, sent)? {
-                Moved::Octets => {}
+                Moved::Bytes => {}
                 Moved::Full => return Ok(Flushed::Blocked),
                 Moved::Short => return Ok(Flushed::Short),
                 Moved::Cold => return Ok(Flushed::Cold),
@@ -222,7 +222,7 @@ impl Outbox {
         Ok(Flushed::All)
     }
 
-    /// The octets a worker should bring into memory.
+    /// The bytes a worker should bring into memory.
     pub fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
         self.parts.front()?.next_slice()
     }
@@ -254,13 +254,13 @@ enum Read {
     Cold,
 }
 
-/// Octets from here to the next border of a page. `sendfile` moves sixteen pages at a time, and a range of
-/// 64 KiB that begins within one lies on seventeen: with its first octets behind the head it goes at once.
+/// Bytes from here to the next border of a page. `sendfile` moves sixteen pages at a time, and a range of
+/// 64 KiB that begins within one lies on seventeen: with its first bytes behind the head it goes at once.
 fn to_page_border(from: u64) -> u64 {
     from.next_multiple_of(PAGE) - from
 }
 
-/// Reads `len` octets of a file behind what is in the buffer, if they are in memory; what there is of a
+/// Reads `len` bytes of a file behind what is in the buffer, if they are in memory; what there is of a
 /// shorter file stays there.
 fn read_behind(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<Read> {
     let start = buffer.len();

@@ -71,8 +71,8 @@ impl Default for Settings {
 pub struct Report {
     /// Requests answered.
     pub requests: u64,
-    /// Octets sent.
-    pub octets: u64,
+    /// Bytes sent.
+    pub bytes: u64,
     /// Connections cut off when the grace ended.
     pub cut_off: u64,
 }
@@ -121,11 +121,11 @@ impl Server {
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             stage: AtomicU8::new(SERVING),
             requests: AtomicU64::new(0),
-            octets: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             cut_off: AtomicU64::new(0),
         });
         let (workers, worker_threads) = Workers::start(settings.workers)?;
-        let (journal, written) = access_log::start(settings.log, settings.log_to_stderr)?;
+        let (access_log, written) = access_log::start(settings.log, settings.log_to_stderr)?;
         let mut shares: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
             for (own, share) in shares.iter_mut().zip(listener.share(count)?) {
@@ -134,7 +134,8 @@ impl Server {
         }
         let (mut loops, mut wakers) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for own in shares {
-            let (one, waker) = EventLoop::new(common.clone(), own, workers.clone(), service.fork(), journal.clone())?;
+            let (one, waker) =
+                EventLoop::new(common.clone(), own, workers.clone(), service.fork(), access_log.clone())?;
             loops.push(one);
             wakers.push(waker);
         }
@@ -196,6 +197,6 @@ impl Server {
         result?;
         let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let common = &self.common;
-        Ok(Report { requests: read(&common.requests), octets: read(&common.octets), cut_off: read(&common.cut_off) })
+        Ok(Report { requests: read(&common.requests), bytes: read(&common.bytes), cut_off: read(&common.cut_off) })
     }
 }

@@ -1,4 +1,4 @@
-//! The tap: where octets pass into a record, if somebody watches.
+//! The tap: where bytes pass into a record, if somebody watches.
 //!
 //! Never: a parse, a text. What is recorded is what the system call returned, with its moment.
 //!
@@ -18,8 +18,8 @@ mod recording {
 
     use mio::net::TcpStream;
 
-    use crate::http::Connection;
-    use crate::net::close_reason::Ended;
+    use crate::http::Http1;
+    use crate::net::close_reason::CloseReason;
     use crate::net::connection::body::Intake;
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
@@ -65,24 +65,24 @@ mod recording {
             number
         }
 
-        /// A `recv` has returned these octets; `machine` has read everything before them.
+        /// A `recv` has returned these bytes; `machine` has read everything before them.
         #[cold]
         pub fn received(
             &mut self,
             number: u64,
             socket: &TcpStream,
             peer: SocketAddr,
-            octets: &[u8],
-            machine: Option<&Connection>,
+            bytes: &[u8],
+            machine: Option<&Http1>,
             intake: &Intake,
         ) {
             if let Some(record) = &mut self.0 {
-                let gaps = machine.map(|machine| elide::gaps(machine, intake.content(), octets));
-                record.received(number, socket, peer, octets, gaps.unwrap_or_default());
+                let gaps = machine.map(|machine| elide::gaps(machine, intake.content(), bytes));
+                record.received(number, socket, peer, bytes, gaps.unwrap_or_default());
             }
         }
 
-        /// A `send` or a `sendfile` has taken these octets.
+        /// A `send` or a `sendfile` has taken these bytes.
         #[cold]
         pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
             if let Some(record) = &mut self.0 {
@@ -92,7 +92,7 @@ mod recording {
 
         /// A connection has ended.
         #[inline]
-        pub fn closed(&mut self, number: u64, now: Instant, ended: Ended) {
+        pub fn closed(&mut self, number: u64, now: Instant, ended: CloseReason) {
             if let Some(record) = &mut self.0 {
                 #[cfg(target_os = "linux")]
                 if let Some(segments) = &mut record.segments {
@@ -113,25 +113,25 @@ mod recording {
     }
 
     impl Record {
-        /// A turn of the loop may move many octets: a recorded moment is read at its call.
-        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, octets: &[u8], gaps: Vec<Gap>) {
+        /// A turn of the loop may move many bytes: a recorded moment is read at its call.
+        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, bytes: &[u8], gaps: Vec<Gap>) {
             let now = Instant::now();
             #[cfg(target_os = "linux")]
             if let Some(segments) = &mut self.segments
-                && !octets.is_empty()
-                && let Some(count) = segments.of(number, socket, peer, octets.len())
+                && !bytes.is_empty()
+                && let Some(count) = segments.of(number, socket, peer, bytes.len())
             {
                 self.tape.record(number, now, What::Segments(count), &[]);
             }
             #[cfg(not(target_os = "linux"))]
             let _ = (socket, peer);
-            self.tape.record_received(number, now, octets, gaps);
+            self.tape.record_received(number, now, bytes, gaps);
         }
 
         fn sent(&mut self, number: u64, sent: Sent<'_>) {
             let now = Instant::now();
             match sent {
-                Sent::Octets(octets) => self.tape.record(number, now, What::Sent(octets.len()), octets),
+                Sent::Bytes(bytes) => self.tape.record(number, now, What::Sent(bytes.len()), bytes),
                 Sent::File { file, from, len } => {
                     self.tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
                 }
@@ -147,8 +147,8 @@ mod silent {
 
     use mio::net::TcpStream;
 
-    use crate::http::Connection;
-    use crate::net::close_reason::Ended;
+    use crate::http::Http1;
+    use crate::net::close_reason::CloseReason;
     use crate::net::connection::body::Intake;
     use crate::net::send_part::Sent;
     use crate::wire::Tape;
@@ -175,8 +175,7 @@ mod silent {
 
         /// Nothing.
         #[inline]
-        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8], _: Option<&Connection>, _: &Intake) {
-        }
+        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8], _: Option<&Http1>, _: &Intake) {}
 
         /// Nothing.
         #[inline]
@@ -184,7 +183,7 @@ mod silent {
 
         /// Nothing.
         #[inline]
-        pub fn closed(&mut self, _: u64, _: Instant, _: Ended) {}
+        pub fn closed(&mut self, _: u64, _: Instant, _: CloseReason) {}
 
         /// Nothing.
         #[inline]

@@ -1,7 +1,7 @@
 //! Questions to the kernel about one connection: sock_diag(7).
 //!
 //! `TCP_INFO` and `SIOCOUTQ` have no safe call. But the kernel answers questions about sockets over netlink: 72
-//! octets with the two addresses and the socket's cookie go out, an `inet_diag_msg` comes back, at once and
+//! bytes with the two addresses and the socket's cookie go out, an `inet_diag_msg` comes back, at once and
 //! without any privilege; behind it stands what else was asked for.
 //!
 //! Never: a wait. Where there is no netlink (a sandbox, another system), there is no [`Diag`].
@@ -29,11 +29,11 @@ const REQUEST: u16 = 1;
 const TCP: u8 = 6;
 /// `INET_DIAG_INFO`: the attribute, and the bit that asks for it.
 const INFO: u16 = 2;
-/// Places in the answer: the octets that the peer has not acknowledged yet, and the state.
+/// Places in the answer: the bytes that the peer has not acknowledged yet, and the state.
 const QUEUED: usize = 76;
 #[cfg(feature = "wire")]
 const STATE: usize = 17;
-/// Room for an answer: `tcp_info` grows with every kernel, and has 280 octets in 6.18.
+/// Room for an answer: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
 const ROOM: usize = 1024;
 
 /// A socket that takes questions.
@@ -57,7 +57,7 @@ impl Diag {
         Some(Diag { netlink, number: 0 })
     }
 
-    /// Octets of a connection that its peer has not acknowledged, sent or not.
+    /// Bytes of a connection that its peer has not acknowledged, sent or not.
     pub(crate) fn queued(&mut self, socket: &TcpStream, peer: SocketAddr) -> Option<u32> {
         self.ask(socket, socket.local_addr().ok()?, peer, false, |known| number(known.answer, QUEUED))
     }
@@ -122,7 +122,7 @@ fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attri
         SocketAddr::V6(local) => (AddressFamily::INET6, local.scope_id()),
     };
     let mut question = [0; QUESTION];
-    let mut put = |at: usize, octets: &[u8]| question[at..at + octets.len()].copy_from_slice(octets);
+    let mut put = |at: usize, bytes: &[u8]| question[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &(QUESTION as u32).to_ne_bytes());
     put(4, &BY_FAMILY.to_ne_bytes());
     put(6, &REQUEST.to_ne_bytes());
@@ -146,8 +146,8 @@ fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attri
 }
 
 /// A word of an answer.
-pub(crate) fn number(octets: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(octets.get(at..at + 4)?.try_into().ok()?))
+pub(crate) fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ pub(crate) mod tests {
         Some((client, TcpStream::from_std(server), peer))
     }
 
-    /// An answer whose only attribute is `tcp_info`: `len` as it says, `shown` octets of it there.
+    /// An answer whose only attribute is `tcp_info`: `len` as it says, `shown` bytes of it there.
     pub(in crate::net) fn answer(len: u16, shown: usize) -> Vec<u8> {
         let mut answer = vec![0; ANSWER];
         answer[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());

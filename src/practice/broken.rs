@@ -111,28 +111,28 @@ pub(crate) fn broken(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         let sentence = format!("This answer would be wrong on purpose: {}.", kind.fault);
         return Err(bad(sentence).with_advice("Add ?yes to get it.").with_link("Send it", "?yes"));
     }
-    let octets = octets(call, kind.name);
+    let bytes = broken_bytes(call, kind.name);
     if kind.name != "long-length" || call.method() == Method::Head {
-        return Ok(raw::answer(call, Status::OK, octets, Vec::new(), End::Fin, Default::default()));
+        return Ok(raw::answer(call, Status::OK, bytes, Vec::new(), End::Fin, Default::default()));
     }
-    // Silence behind the last octet, so that a client is seen waiting for those that never come.
-    let late = pauses([Place::Answer(octets.len() as u64)], WAIT);
-    Ok(call.slow(WAIT, |held| raw::answer(call, Status::OK, octets, late, End::Fin, held)))
+    // Silence behind the last byte, so that a client is seen waiting for those that never come.
+    let late = pauses([Place::Answer(bytes.len() as u64)], WAIT);
+    Ok(call.slow(WAIT, |held| raw::answer(call, Status::OK, bytes, late, End::Fin, held)))
 }
 
-fn octets(call: &Call<'_, '_>, kind: &str) -> Vec<u8> {
+fn broken_bytes(call: &Call<'_, '_>, kind: &str) -> Vec<u8> {
     let head = || Head::new(call, Status::OK, "OK", "close");
     let length = CONTENT.len() as u64;
     let chunked = |lines: &[u8]| head().line("Transfer-Encoding", "chunked").text_lines().content(lines);
     match kind {
         "no-blank-line" => head().number("Content-Length", length).text_lines().unfinished(),
         "lf-only" => {
-            let mut octets = head().number("Content-Length", length).text_lines().content(CONTENT);
-            octets.retain(|&o| o != b'\r');
+            let mut bytes = head().number("Content-Length", length).text_lines().content(CONTENT);
+            bytes.retain(|&o| o != b'\r');
             if call.method() == Method::Head {
-                octets.truncate(octets.len() - CONTENT.len());
+                bytes.truncate(bytes.len() - CONTENT.len());
             }
-            octets
+            bytes
         }
         "long-length" => head().number("Content-Length", LONG).text_lines().content(CONTENT),
         "short-length" => head().number("Content-Length", SHORT).text_lines().content(CONTENT),

@@ -6,7 +6,7 @@
 //! a number seen again means: nobody was asked.
 //!
 //! The subtle thing: the tag stays for ten seconds while the number in the text grows. A strong tag would
-//! then be a lie (it promises the same octets), so it is a weak one.
+//! then be a lie (it promises the same bytes), so it is a weak one.
 
 use std::sync::atomic::Ordering;
 
@@ -72,7 +72,7 @@ pub(crate) fn modified(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let second = HttpDate::new(call.visit.now).second() / STEADY * STEADY;
     let changed = HttpDate::from_second(second);
     let fields =
-        |response: Response| response.field("Last-Modified", changed.octets()).field("Cache-Control", "no-cache");
+        |response: Response| response.field("Last-Modified", changed.bytes()).field("Cache-Control", "no-cache");
     let request = call.request;
     // §13.1.3: a tag that is asked about decides alone, and this address has none.
     let since = request.field("if-modified-since").filter(|_| !request.has("if-none-match")).and_then(date::parse);

@@ -4,7 +4,7 @@
 //! than it says (`nosniff`).
 //!
 //! The subtle thing: an answer with pauses takes a slot ([`Call::slow`]) and keeps it until it is sent or
-//! nobody waits for it. If there is none, the answer is that of a server that is full, octet for octet.
+//! nobody waits for it. If there is none, the answer is that of a server that is full, byte for byte.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,7 +16,7 @@ use crate::practice::note::Store;
 use crate::practice::query::{Query, bad, grouped};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Credentials, Held, Octets, Pause, Place, Response, Service, Visit};
+use crate::service::{Answer, Body, Bytes, Credentials, Held, Pause, Place, RequestContext, Response, Service};
 
 /// What all loops share.
 #[derive(Default)]
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
 /// One request.
 pub(crate) struct Call<'a, 'b> {
     pub(crate) request: &'a Request<'b>,
-    pub(crate) visit: &'a Visit,
+    pub(crate) visit: &'a RequestContext,
     pub(crate) shared: &'a Arc<Shared>,
     /// What stands behind practice: it knows what every answer of this server carries.
     pub(crate) inner: &'a dyn Service,
@@ -63,17 +63,17 @@ impl Call<'_, '_> {
 
     /// What a server says that has no room.
     pub(crate) fn busy(&self) -> Answer {
-        self.inner.dress(None, error_page::overload()).closing().into()
+        self.inner.add_fields(None, error_page::overload()).closing().into()
     }
 }
 
 /// Where content begins: behind the first blank line, or at the end where there is none.
-pub(crate) fn head_len(octets: &[u8]) -> usize {
-    octets.windows(4).position(|w| w == b"\r\n\r\n").map_or(octets.len(), |at| at + 4)
+pub(crate) fn head_len(bytes: &[u8]) -> usize {
+    bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4)
 }
 
 /// Plain text that nobody keeps and nobody takes for something else.
-pub(crate) fn text(status: Status, text: impl Into<Octets>) -> Response {
+pub(crate) fn text(status: Status, text: impl Into<Bytes>) -> Response {
     unkept(Response::text(status, text))
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn set(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     for (name, value) in query.pairs() {
         let value = value.ok_or_else(usage)?;
         let fits = name.len() <= COOKIE_NAME && value.len() <= COOKIE_VALUE;
-        if !fits || !is_token(name.as_bytes()) || !value.bytes().all(is_cookie_octet) {
+        if !fits || !is_token(name.as_bytes()) || !value.bytes().all(is_cookie_byte) {
             return Err(usage());
         }
         response = response.field("Set-Cookie", format!("{name}={value}; {ATTRIBUTES}"));
@@ -64,7 +64,7 @@ pub(crate) fn clear(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     Ok(response.into())
 }
 
-/// cookie-octet (RFC 6265 §4.1.1).
-const fn is_cookie_octet(octet: u8) -> bool {
-    matches!(octet, b'!' | b'#'..=b'+' | b'-'..=b':' | b'<'..=b'[' | b']'..=b'~')
+/// cookie-byte (RFC 6265 §4.1.1).
+const fn is_cookie_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b'+' | b'-'..=b':' | b'<'..=b'[' | b']'..=b'~')
 }

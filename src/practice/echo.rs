@@ -31,7 +31,7 @@ enum Shape {
     Content,
 }
 
-/// The octets of the request. Other parameters than its own are those of whoever is echoed.
+/// The bytes of the request. Other parameters than its own are those of whoever is echoed.
 pub(crate) fn echo(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let query = Query::any(call.request).unwrap_or_default();
     let shape = match (query.get("body"), query.get("text")) {
@@ -54,7 +54,7 @@ pub(crate) fn echo(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     if call.request.framing().has_content() {
         return Ok(Answer::CollectRaw { limit: ECHO, then: Box::new(make) });
     }
-    Ok(make(Received { head: call.request.octets().to_vec(), ..Received::default() }).into())
+    Ok(make(Received { head: call.request.bytes().to_vec(), ..Received::default() }).into())
 }
 
 /// The request back, without what says who sent it.
@@ -62,7 +62,7 @@ pub(crate) fn trace(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     if call.request.framing().has_content() {
         return Err(bad("A TRACE request has no content (RFC 9110 §9.3.8)."));
     }
-    Ok(message(without_sensitive(call.request.octets())).into())
+    Ok(message(without_sensitive(call.request.bytes())).into())
 }
 
 /// The lines of a head but those of [`SENSITIVE`].
@@ -75,8 +75,8 @@ fn without_sensitive(head: &[u8]) -> Vec<u8> {
     std::iter::once(first).chain(lines.filter(open)).collect::<Vec<_>>().concat()
 }
 
-fn message(octets: Vec<u8>) -> Response {
-    still(Response::new(Status::OK).field("Content-Type", "message/http").with_body(Body::Octets(octets.into())))
+fn message(bytes: Vec<u8>) -> Response {
+    still(Response::new(Status::OK).field("Content-Type", "message/http").with_body(Body::Bytes(bytes.into())))
 }
 
 /// What came from a client and must not act.

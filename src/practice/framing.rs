@@ -16,24 +16,24 @@ use crate::practice::call::{Call, letters, silence, with_body};
 use crate::practice::limits::{GAP, OUT, PIECES, WORDS};
 use crate::practice::query::{Query, bad, number};
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Chunks, Octets};
+use crate::service::{Answer, Body, Bytes, Chunks};
 
 /// Chunks where no sizes are given: two of different length, the second not a single digit of hex.
 const SIZES: [u64; 2] = [5, 26];
 /// Milliseconds between pieces where none are given: long enough to be seen.
 pub(crate) const SEEN: u64 = 200;
 
-/// So many octets, and a length that says so.
+/// So many bytes, and a length that says so.
 pub(crate) fn length(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     call.query(&[])?;
     let count = number("The length", call.part, 0..=OUT)?;
-    Ok(with_body(Body::Octets(letters(0, count).into())).into())
+    Ok(with_body(Body::Bytes(letters(0, count).into())).into())
 }
 
 /// No length: the end is the end.
 pub(crate) fn close(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let count = call.query(&["n"])?.number("n", 40, 0..=OUT)?;
-    Ok(with_body(Body::UntilClose(Octets::Owned(letters(0, count)))).closing().into())
+    Ok(with_body(Body::UntilClose(Bytes::Owned(letters(0, count)))).closing().into())
 }
 
 /// One `send` per chunk.

@@ -5,7 +5,7 @@
 //!
 //! Never: an interim response to HTTP/1.0, which would take it for the final one. The loop leaves it out.
 //!
-//! The subtle thing: the loop sends the final response on its own, so a client that takes the first octets
+//! The subtle thing: the loop sends the final response on its own, so a client that takes the first bytes
 //! it gets for the whole answer is found out.
 
 use crate::http::{Fields, Status};

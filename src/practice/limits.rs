@@ -7,7 +7,7 @@
 //!
 //! The subtle thing: a slot is given back by its drop ([`Held`]), not by a clock, so one that reads slowly
 //! keeps it. One that leaves gives it back as soon as that can be told: a reset at once, but a FIN may
-//! also mean "I wait for the answer", and only the next octet finds out.
+//! also mean "I wait for the answer", and only the next byte finds out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::service::Held;
 
-/// Octets of content of one answer: what a person can look at, and what a thousand clients may hold.
+/// Bytes of content of one answer: what a person can look at, and what a thousand clients may hold.
 pub(crate) const OUT: u64 = 1024 * 1024;
 /// Silence of one answer, all pauses together: longer than any lesson, shorter than any grudge.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
@@ -25,19 +25,19 @@ pub(crate) const GAP: u64 = 10_000;
 pub(crate) const SLOW: usize = 32;
 /// Pieces of one answer: each is a system call.
 pub(crate) const PIECES: u64 = 1000;
-/// Octets behind the head of a request that is echoed; with the longest head they stay below [`OUT`].
+/// Bytes behind the head of a request that is echoed; with the longest head they stay below [`OUT`].
 pub(crate) const ECHO: u64 = OUT - 64 * 1024;
-/// Octets of the note.
+/// Bytes of the note.
 pub(crate) const NOTE: u64 = 64 * 1024;
-/// Octets of an upload that is thrown away: nothing of it is kept, so as many as a real one may have.
+/// Bytes of an upload that is thrown away: nothing of it is kept, so as many as a real one may have.
 pub(crate) const UPLOAD: u64 = 16 * 1024 * 1024 * 1024;
 /// Redirects in a row: browsers give up at 20.
 pub(crate) const REDIRECTS: u64 = 20;
-/// Cookies set by one answer, and octets of a name and of a value: together below any limit of heads.
+/// Cookies set by one answer, and bytes of a name and of a value: together below any limit of heads.
 pub(crate) const COOKIES: usize = 20;
 pub(crate) const COOKIE_NAME: usize = 64;
 pub(crate) const COOKIE_VALUE: usize = 256;
-/// Octets of a reason phrase, a chunk extension, a trailer line.
+/// Bytes of a reason phrase, a chunk extension, a trailer line.
 pub(crate) const WORDS: usize = 100;
 /// Seconds a cache may keep an answer: a year, as long as caches believe.
 pub(crate) const FRESH: u64 = 365 * 24 * 60 * 60;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `bounds` | every bound, and the count of what is slow |
 //! | `query`, `call` | parameters read strictly; what every answer has in common |
-//! | `raw` | answers written out octet by octet |
+//! | `raw` | answers written out byte by byte |
 //! | `echo` | the request back, whole, as text, by TRACE |
 //! | `status`, `interim` | any status; what comes before it |
 //! | `framing`, `pace`, `broken` | where an answer ends; when it comes; what can be wrong with it |
@@ -16,7 +16,7 @@
 //! | `upload`, `note`, `text` | content counted; one text kept; the small ones |
 //! | `menu`, `page` | the list of all, the forms |
 //!
-//! Never: a thread that sleeps, memory without bound, a redirect to elsewhere, an octet of a request in a
+//! Never: a thread that sleeps, memory without bound, a redirect to elsewhere, a byte of a request in a
 //! place where it could act. It may be reached from the network: whoever is there can waste an answer,
 //! and nothing more.
 //!
@@ -50,9 +50,9 @@ use std::sync::Arc;
 use call::{Call, Shared};
 
 use crate::http::target::Form;
-use crate::http::{Expectation, Method, Refusal, Request, Status};
+use crate::http::{Expectation, Method, Request, RequestError, Status};
 use crate::service::error_page::{Problem, problem};
-use crate::service::{Answer, Credentials, Response, Service, Visit, router};
+use crate::service::{Answer, Credentials, RequestContext, Response, Service, router};
 
 /// Where practice begins. A dot name is never served from a folder unless somebody asks for it.
 const PREFIX: &[u8] = b"/.try/";
@@ -165,7 +165,7 @@ impl Practice {
         Practice { shared: Arc::new(Shared { credentials, ..Shared::default() }), inner }
     }
 
-    fn answer_own(&self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer_own(&self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         if request.path() == BARE {
             return bare(request).into();
         }
@@ -217,20 +217,20 @@ fn not_allowed(request: &Request<'_>) -> Response {
 }
 
 impl Service for Practice {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         match request.form() {
-            Form::Asterisk => self.inner.dress(Some(request), router::options(&self.methods())).into(),
+            Form::Asterisk => self.inner.add_fields(Some(request), router::options(&self.methods())).into(),
             Form::Origin | Form::Absolute if is_ours(request.path()) => self.answer_own(request, visit),
             _ => self.inner.answer(request, visit),
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
         self.inner.refuse(refusal, head, visit)
     }
 
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.inner.dress(request, response)
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.inner.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {

@@ -34,7 +34,7 @@ struct Note {
 
 impl Note {
     fn new(text: Vec<u8>) -> Note {
-        let hash: String = Sha256::digest(&text).iter().take(8).map(|octet| format!("{octet:02x}")).collect();
+        let hash: String = Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Note { text: Arc::new(text), tag: format!("\"{hash}\"") }
     }
 }

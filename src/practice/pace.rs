@@ -27,20 +27,20 @@ const MOST_CUTS: u64 = 100;
 /// What is cut.
 const WORDS: &str = "One answer in several pieces. TCP is a stream: nothing but HTTP itself says where it ends.\n";
 
-/// One octet at a time.
+/// One byte at a time.
 pub(crate) fn drip(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let query = call.query(&["n", "gap"])?;
     let count = query.number("n", 10, 1..=PIECES)?;
     let gap = Duration::from_millis(query.number("gap", 500, 0..=GAP)?);
     let silence = silence(count - 1, gap)?;
-    // The first octet waits for nothing, but it does not come with the head.
+    // The first byte waits for nothing, but it does not come with the head.
     let mut places = pauses([Place::Content(0)], Duration::ZERO);
     places.extend(pauses((1..count).map(Place::Content), gap));
-    let body = Body::Octets(letters(0, count).into());
+    let body = Body::Bytes(letters(0, count).into());
     Ok(call.slow(silence, |held| with_body(body).with_pauses(places).holding(held).into()))
 }
 
-/// The answer cut at these octets.
+/// The answer cut at these bytes.
 pub(crate) fn split(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let query = call.query(&["at", "gap"])?;
     let at = query.numbers("at", &CUTS, 1..=Limits::HEAD_CEILING as u64, MOST_CUTS)?;

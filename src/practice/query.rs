@@ -126,17 +126,17 @@ pub(crate) fn number(name: &str, value: &[u8], range: RangeInclusive<u64>) -> Re
     })
 }
 
-fn text(octets: &[u8]) -> Result<String, Problem> {
+fn text(bytes: &[u8]) -> Result<String, Problem> {
     let whole = |at: usize| {
-        let digit = |offset| octets.get(at + offset).and_then(|&o: &u8| hex_digit(o));
+        let digit = |offset| bytes.get(at + offset).and_then(|&o: &u8| hex_digit(o));
         digit(1).is_some() && digit(2).is_some()
     };
-    if !octets.iter().enumerate().all(|(at, &o)| o != b'%' || whole(at)) {
+    if !bytes.iter().enumerate().all(|(at, &o)| o != b'%' || whole(at)) {
         return Err(bad(
             "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25.",
         ));
     }
-    match percent_decode(octets).decode_utf8() {
+    match percent_decode(bytes).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
         Err(_) => Err(bad("The query is no UTF-8 behind its percent signs.")),
     }
@@ -145,11 +145,11 @@ fn text(octets: &[u8]) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Connection, Event, Limits};
+    use crate::http::{Event, Http1, Limits};
 
     fn with<T>(query: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
         let head = format!("GET /x{query} HTTP/1.1\r\nHost: a\r\n\r\n");
-        let mut connection = Connection::new(Limits::default());
+        let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("{query}") };
         then(&request)
     }

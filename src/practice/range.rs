@@ -1,12 +1,12 @@
-//! `/.try/range`: a thousand numbered octets, and any one part of them.
+//! `/.try/range`: a thousand numbered bytes, and any one part of them.
 //!
 //! RFC 9110 §14 (ranges), §13.1.5 (If-Range), §15.3.7 (206), §15.5.17 (416).
 //!
 //! Never: several parts. A server may leave out what it does not want to do (§14.2), and one part shows
 //! what there is to see; files have the rest.
 //!
-//! The subtle thing: the octets say where they are. Each line of ten begins with its own offset, so
-//! `bytes=500-509` is a whole line, and one octet too many is seen at once.
+//! The subtle thing: the bytes say where they are. Each line of ten begins with its own offset, so
+//! `bytes=500-509` is a whole line, and one byte too many is seen at once.
 
 use crate::http::grammar::decimal;
 use crate::http::{Method, Status};
@@ -16,7 +16,7 @@ use crate::practice::condition::Verdict;
 use crate::service::error_page::Problem;
 use crate::service::{Answer, Response};
 
-/// Octets there are.
+/// Bytes there are.
 const LENGTH: u64 = 1000;
 /// They never change.
 const TAG: &str = "\"numbers\"";
@@ -33,7 +33,7 @@ fn numbers() -> Vec<u8> {
     (0..LENGTH / 10).flat_map(|line| format!("{:03}......\n", line * 10).into_bytes()).collect()
 }
 
-/// First and last octet of the one range in `value`; a field that is none, or has several, counts for
+/// First and last byte of the one range in `value`; a field that is none, or has several, counts for
 /// nothing.
 fn part(value: &[u8]) -> Part {
     let Some((unit, range)) = value.iter().position(|&o| o == b'=').map(|at| (&value[..at], &value[at + 1..])) else {
@@ -89,8 +89,8 @@ pub(crate) fn range(call: &Call<'_, '_>) -> Result<Answer, Problem> {
             fields(text(Status::RANGE_NOT_SATISFIABLE, said)).field("Content-Range", format!("bytes */{LENGTH}"))
         }
         Part::Of(first, last) => {
-            let octets = numbers().into_iter().skip(first as usize).take((last - first + 1) as usize);
-            let response = Response::text(Status::PARTIAL_CONTENT, octets.collect::<Vec<u8>>());
+            let bytes = numbers().into_iter().skip(first as usize).take((last - first + 1) as usize);
+            let response = Response::text(Status::PARTIAL_CONTENT, bytes.collect::<Vec<u8>>());
             fields(unkept(response)).field("Content-Range", format!("bytes {first}-{last}/{LENGTH}"))
         }
     }

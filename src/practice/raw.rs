@@ -1,6 +1,6 @@
-//! Answers written out octet by octet, where the ordinary writer would refuse: its answers are right.
+//! Answers written out byte by byte, where the ordinary writer would refuse: its answers are right.
 //!
-//! Never: an octet of a request that has not been looked at. What goes in here is ours, or was checked by
+//! Never: a byte of a request that has not been looked at. What goes in here is ours, or was checked by
 //! whoever passes it.
 //!
 //! The subtle thing: the connection always ends behind such an answer, and its head says so wherever
@@ -14,25 +14,25 @@ use crate::practice::call::{Call, head_len};
 
 /// A head line by line, as the ordinary writer orders it.
 pub(crate) struct Head {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Head {
     /// Status line, Date and `Connection`.
     pub(crate) fn new(call: &Call<'_, '_>, status: Status, reason: &str, connection: &str) -> Head {
-        let mut octets = b"HTTP/1.1 ".to_vec();
-        push_decimal(&mut octets, status.code().into());
+        let mut bytes = b"HTTP/1.1 ".to_vec();
+        push_decimal(&mut bytes, status.code().into());
         let date = HttpDate::new(call.visit.now);
-        for part in [b" ", reason.as_bytes(), b"\r\nDate: ", date.octets(), b"\r\n"] {
-            octets.extend_from_slice(part);
+        for part in [b" ", reason.as_bytes(), b"\r\nDate: ", date.bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
         }
-        Head { octets }.line("Connection", connection)
+        Head { bytes }.line("Connection", connection)
     }
 
     /// One more line.
     pub(crate) fn line(mut self, name: &str, value: &str) -> Head {
         for part in [name, ": ", value, "\r\n"] {
-            self.octets.extend_from_slice(part.as_bytes());
+            self.bytes.extend_from_slice(part.as_bytes());
         }
         self
     }
@@ -51,28 +51,28 @@ impl Head {
 
     /// The lines so far, without the blank one.
     pub(crate) fn unfinished(self) -> Vec<u8> {
-        self.octets
+        self.bytes
     }
 
     /// With the blank line and this content behind it.
     pub(crate) fn content(mut self, content: &[u8]) -> Vec<u8> {
-        self.octets.extend_from_slice(b"\r\n");
-        self.octets.extend_from_slice(content);
-        self.octets
+        self.bytes.extend_from_slice(b"\r\n");
+        self.bytes.extend_from_slice(content);
+        self.bytes
     }
 }
 
-/// The answer with these octets; to HEAD only those of its head.
+/// The answer with these bytes; to HEAD only those of its head.
 pub(crate) fn answer(
     call: &Call<'_, '_>,
     status: Status,
-    mut octets: Vec<u8>,
+    mut bytes: Vec<u8>,
     pauses: Vec<Pause>,
     end: End,
     held: Held,
 ) -> Answer {
     if call.method() == Method::Head {
-        octets.truncate(head_len(&octets));
+        bytes.truncate(head_len(&bytes));
     }
-    Answer::Verbatim(Box::new(Verbatim { status, octets, pauses, end, held }))
+    Answer::Verbatim(Box::new(Verbatim { status, bytes, pauses, end, held }))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::http::{Connection, Event, Fields, Limits};
+use crate::http::{Event, Fields, Http1, Limits};
 use crate::practice::broken::KINDS;
 use crate::practice::catalogue::GROUPS;
 use crate::practice::*;
@@ -13,7 +13,7 @@ use crate::service::{Body, End, Guard, Outcome, Place, Received, Verbatim};
 struct Files;
 
 impl Service for Files {
-    fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
         Response::text(Status::OK, format!("file {}", String::from_utf8_lossy(request.path()))).into()
     }
 
@@ -26,16 +26,21 @@ fn practice() -> Practice {
     Practice::around(Box::new(Files))
 }
 
-fn visit() -> Visit {
+fn visit() -> RequestContext {
     let address = ([127, 0, 0, 1], 8080).into();
-    Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_003), arrival: 1 }
+    RequestContext {
+        peer: address,
+        local: address,
+        now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_003),
+        arrival: 1,
+    }
 }
 
 /// `line` is method and target; `fields` are whole lines.
 #[track_caller]
 fn answer(service: &mut dyn Service, line: &str, fields: &str) -> Answer {
     let head = format!("{line} HTTP/1.1\r\nHost: localhost:8080\r\n{fields}\r\n");
-    let mut connection = Connection::new(Limits::default());
+    let mut connection = Http1::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("{head}") };
     service.answer(&request, &visit())
 }
@@ -65,9 +70,9 @@ fn ask_with(service: &mut dyn Service, line: &str, fields: &str, content: &str) 
     }
 }
 
-/// What a forgiving reader makes of octets as they stand.
+/// What a forgiving reader makes of bytes as they stand.
 fn parsed(verbatim: &Verbatim) -> Response {
-    let text = String::from_utf8_lossy(&verbatim.octets).into_owned();
+    let text = String::from_utf8_lossy(&verbatim.bytes).into_owned();
     let (head, content) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut fields = Fields::new();
     for line in head.lines().skip(1).filter(|line| line.contains(": ")) {
@@ -75,7 +80,7 @@ fn parsed(verbatim: &Verbatim) -> Response {
         let _ = fields.push(name.trim(), value);
     }
     let lines = fields.iter().map(|(n, v)| (String::from_utf8_lossy(n).into_owned(), v.to_vec())).collect::<Vec<_>>();
-    let response = Response::new(verbatim.status).with_body(Body::Octets(content.as_bytes().to_vec().into()));
+    let response = Response::new(verbatim.status).with_body(Body::Bytes(content.as_bytes().to_vec().into()));
     let ordinary = |name: &str| !crate::service::response::is_connection_field(name);
     lines.into_iter().filter(|(n, _)| ordinary(n)).fold(response, |r, (n, v)| r.field(&n, v))
 }
@@ -91,7 +96,7 @@ fn value(response: &Response, name: &str) -> String {
 
 fn content(response: &Response) -> String {
     match response.body() {
-        Body::Octets(octets) | Body::UntilClose(octets) => String::from_utf8_lossy(octets).into_owned(),
+        Body::Bytes(bytes) | Body::UntilClose(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         _ => String::new(),
     }
 }
@@ -318,7 +323,7 @@ fn every_status_carries_what_the_rfc_demands_and_no_more() {
         ),
     ] {
         let Answer::Verbatim(v) = answer(&mut practice(), &format!("GET /.try/status/{target}"), "") else { panic!() };
-        let text = String::from_utf8_lossy(&v.octets).into_owned();
+        let text = String::from_utf8_lossy(&v.bytes).into_owned();
         assert!(text.starts_with(head) && v.end == End::Fin, "{text}");
         assert_eq!(text.contains("\r\nUpgrade: websocket\r\n"), target == "426");
         let announced =
@@ -353,7 +358,7 @@ fn nothing_of_a_request_acts_where_it_is_shown() {
 fn the_list_names_the_host_that_was_asked_unless_a_shell_would_obey_it() {
     let list = |host: &str, fields: &str| {
         let head = format!("GET /.try/ HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
-        let mut connection = Connection::new(Limits::default());
+        let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("{head}") };
         let Answer::Now(response) = practice().answer(&request, &visit()) else { panic!("{host}") };
         response
@@ -538,7 +543,7 @@ fn paced_answers_pause_where_they_say() {
 fn a_head_request_gets_no_content_however_the_answer_is_written() {
     for kind in KINDS.iter().map(|kind| kind.path).chain(["/.try/cut", "/.try/status/426"]) {
         let Answer::Verbatim(verbatim) = answer(&mut practice(), &format!("HEAD {kind}"), "") else { panic!("{kind}") };
-        let text = String::from_utf8_lossy(&verbatim.octets);
+        let text = String::from_utf8_lossy(&verbatim.bytes);
         let end = if kind.contains("lf-only") {
             "\n\n"
         } else if kind.contains("no-blank") {

@@ -1,10 +1,10 @@
 //! The small ones: `/.try/method`, `/.try/utf8`.
 //!
-//! RFC 9110 §9.1 (methods), §15.5.6 (405 and `Allow`), §8.6 (a length counts octets).
+//! RFC 9110 §9.1 (methods), §15.5.6 (405 and `Allow`), §8.6 (a length counts bytes).
 //!
 //! Never: more than they are about.
 //!
-//! The subtle thing: the content of `/.try/utf8` is ten octets and nothing else, so that its
+//! The subtle thing: the content of `/.try/utf8` is ten bytes and nothing else, so that its
 //! Content-Length is the answer to the question; what they are is said in fields.
 
 use crate::http::Status;
@@ -12,7 +12,7 @@ use crate::practice::call::{Call, text};
 use crate::service::Answer;
 use crate::service::error_page::Problem;
 
-/// Of 2, 3, 4 and 1 octets.
+/// Of 2, 3, 4 and 1 bytes.
 const CHARACTERS: &str = "é汉😀a";
 
 /// GET and OPTIONS, nothing else.
@@ -21,7 +21,7 @@ pub(crate) fn method(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     Ok(text(Status::OK, said).into())
 }
 
-/// Four characters, ten octets.
+/// Four characters, ten bytes.
 pub(crate) fn utf8(_: &Call<'_, '_>) -> Result<Answer, Problem> {
     let response = text(Status::OK, CHARACTERS);
     Ok(response

@@ -3,7 +3,7 @@
 //! RFC 9110 §8.6, RFC 9112 §6: what is counted is content, without its framing. The calls are those of
 //! the loop: what `recv` returned, which is neither packets nor chunks.
 //!
-//! Never: a second copy. An octet is counted and hashed in the block it came in.
+//! Never: a second copy. A byte is counted and hashed in the block it came in.
 //!
 //! The subtle thing: the measure comes from the loop when the content is complete, so it may not come at
 //! all (nothing was received). Then it is all zeros, and that is right.
@@ -19,7 +19,7 @@ use crate::service::{Answer, Meter, Response, Sink};
 
 #[derive(Default)]
 struct Count {
-    octets: u64,
+    bytes: u64,
     hash: Sha256,
     meter: Meter,
 }
@@ -35,9 +35,9 @@ struct Report {
 }
 
 impl Sink for Count {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.octets += octets.len() as u64;
-        self.hash.update(octets);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
         Ok(())
     }
 
@@ -48,12 +48,12 @@ impl Sink for Count {
     fn finish(self: Box<Self>) -> Response {
         let Meter { calls, smallest, largest, time } = self.meter;
         let report = Report {
-            bytes: self.octets,
+            bytes: self.bytes,
             recv_calls: calls,
             smallest,
             largest,
             milliseconds: time.as_millis(),
-            sha256: self.hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect(),
+            sha256: self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         unkept(Response::json(Status::OK, serde_json::to_string(&report).unwrap_or_default() + "\n"))
     }
@@ -79,9 +79,9 @@ mod tests {
         let mut sink = Box::<Count>::default();
         assert!(sink.write(b"a").is_ok() && sink.write(b"bc").is_ok());
         sink.measured(&Meter { calls: 2, smallest: 1, largest: 2, time: Duration::from_micros(7999) });
-        let (_, _, Body::Octets(octets)) = sink.finish().into_parts() else { panic!("no octets") };
+        let (_, _, Body::Bytes(bytes)) = sink.finish().into_parts() else { panic!("no octets") };
         assert_eq!(
-            String::from_utf8_lossy(&octets),
+            String::from_utf8_lossy(&bytes),
             "{\"bytes\":3,\"recv_calls\":2,\"smallest\":1,\"largest\":2,\"milliseconds\":7,\
              \"sha256\":\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}\n"
         );

@@ -16,7 +16,7 @@ use barewire::service::access::guard;
 use barewire::service::access::origin::Hosts;
 use barewire::service::{Auth, Credentials, Scope};
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 use crate::program::folder;
 use crate::program::folder::Folder;
 use crate::program::options::{Access, AuthFor, Files};
@@ -40,7 +40,7 @@ pub(crate) fn decide(
     folder: &Folder,
     addresses: &[SocketAddr],
     studies: bool,
-) -> Result<Guarded, Complaint> {
+) -> Result<Guarded, StartError> {
     let is_local = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
     let what_for = access.is_guarded().then_some(access.what_for);
     let writes = files.writing().is_some();
@@ -87,10 +87,10 @@ fn scope(what_for: AuthFor, files: &Files) -> Scope {
 
 /// Adds the users of the password file, whose every fault ends the start: to go on without some of them,
 /// or without any, would be a server that is not the one asked for.
-fn add_file(credentials: &mut Credentials, path: &Path, folder: &Folder) -> Result<(), Complaint> {
+fn add_file(credentials: &mut Credentials, path: &Path, folder: &Folder) -> Result<(), StartError> {
     let shown = folder::shown(path);
-    let complaint = |what: String| Complaint::new(Exit::Usage, what);
-    let octets = read(path).map_err(|error| match error.kind() {
+    let complaint = |what: String| StartError::new(Exit::Usage, what);
+    let bytes = read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => complaint(format!("there is no password file {shown}."))
             .advising(format!("Make it with:  htpasswd -B -c {shown} ann")),
         io::ErrorKind::PermissionDenied => {
@@ -105,7 +105,7 @@ fn add_file(credentials: &mut Credentials, path: &Path, folder: &Folder) -> Resu
     }
     let before = credentials.len();
     credentials
-        .add_htpasswd(&octets)
+        .add_htpasswd(&bytes)
         .map_err(|unfit| complaint(format!("the password file {shown} cannot be used: {unfit}.")))?;
     if credentials.len() == before {
         return Err(complaint(format!("the password file {shown} has no users: nobody could sign in."))
@@ -116,11 +116,11 @@ fn add_file(credentials: &mut Credentials, path: &Path, folder: &Folder) -> Resu
 
 /// The file, unless it is far too large.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut octets)?;
-    match octets.len() as u64 > LARGEST {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LARGEST {
         true => Err(io::Error::other("it is larger than 1 MiB")),
-        false => Ok(octets),
+        false => Ok(bytes),
     }
 }
 

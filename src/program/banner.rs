@@ -208,7 +208,7 @@ impl Banner {
 /// The last line: `stopped: 1,204 requests, 38 MB, 2 h 10 min`.
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
     let requests = count(report.requests, "request");
-    let mut line = format!("stopped: {requests}, {}, {}", octets(report.octets), time(ran.as_secs()));
+    let mut line = format!("stopped: {requests}, {}, {}", bytes(report.bytes), time(ran.as_secs()));
     if report.cut_off > 0 {
         let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
@@ -218,7 +218,7 @@ pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> Strin
 
 /// In steps of a thousand, as file managers and carriers count; a digit behind the point while there
 /// is but one before it.
-fn octets(count: u64) -> String {
+fn bytes(count: u64) -> String {
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let (mut tenths, mut unit) = (u128::from(count) * 10, 0);
     while tenths >= 9_995 && unit + 1 < UNITS.len() {
@@ -375,8 +375,8 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_for_people() {
-        let say = |requests, octets, cut_off, seconds| {
-            farewell(&Report { requests, octets, cut_off }, Duration::from_secs(seconds), Duration::from_secs(10))
+        let say = |requests, bytes, cut_off, seconds| {
+            farewell(&Report { requests, bytes, cut_off }, Duration::from_secs(seconds), Duration::from_secs(10))
         };
         assert_eq!(say(1204, 38_000_000, 0, 7_800), "stopped: 1,204 requests, 38 MB, 2 h 10 min\n");
         assert_eq!(say(1, 0, 0, 0), "stopped: 1 request, 0 B, 0 s\n");
@@ -400,7 +400,7 @@ mod tests {
             (999_600, "1 MB"),
             (u64::MAX, "18 EB"),
         ] {
-            assert_eq!(octets(count), text, "{count}");
+            assert_eq!(bytes(count), text, "{count}");
         }
     }
 }

@@ -31,27 +31,27 @@ pub(crate) enum Exit {
 
 /// Why there is no server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Complaint {
+pub(crate) struct StartError {
     exit: Exit,
     what: String,
     advice: Option<String>,
     color: bool,
 }
 
-impl Complaint {
+impl StartError {
     /// What happened, and why.
-    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Complaint {
-        Complaint { exit, what: what.into(), advice: None, color: Color::Auto.on(&io::stderr()) }
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> StartError {
+        StartError { exit, what: what.into(), advice: None, color: Color::Auto.on(&io::stderr()) }
     }
 
     /// The same with what to type.
-    pub(crate) fn advising(mut self, advice: impl Into<String>) -> Complaint {
+    pub(crate) fn advising(mut self, advice: impl Into<String>) -> StartError {
         self.advice = Some(advice.into());
         self
     }
 
     /// The same as `--color` wants it.
-    pub(crate) fn colored(mut self, color: Color) -> Complaint {
+    pub(crate) fn colored(mut self, color: Color) -> StartError {
         self.color = color.on(&io::stderr());
         self
     }
@@ -63,7 +63,7 @@ impl Complaint {
     }
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (on, off) = if self.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         writeln!(f, "{on}barewire:{off} {}", self.what)?;

@@ -16,23 +16,23 @@ use barewire::wire::record::event::{Event, Spoken, Told};
 use barewire::wire::show::html;
 use barewire::wire::{Conversation, Form, Manner, Message, NoteId, Role, Terminal};
 
-use crate::program::error::{Complaint, Exit, warn};
+use crate::program::error::{Exit, StartError, warn};
 use crate::program::options::{Direction, Explain};
 use crate::program::view;
 
 /// One side of a conversation.
 struct Side {
     name: String,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 /// Explains what was asked for.
-pub(crate) fn run(options: Explain) -> Result<ExitCode, Complaint> {
+pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     let (mut asked, mut answered) = sides(&options.from)?;
     if options.fix_newlines {
         for side in [&mut asked, &mut answered].into_iter().flatten() {
-            let (octets, fixed) = fix_newlines(&side.octets);
-            side.octets = octets;
+            let (bytes, fixed) = fix_newlines(&side.bytes);
+            side.bytes = bytes;
             if fixed > 0 {
                 warn(&format!("{}: {fixed} line ends were LF alone and are read as CR LF.", side.name));
             }
@@ -67,18 +67,18 @@ fn tell(
 ) -> (Vec<Message>, Vec<String>) {
     let (mut messages, mut said) = (Vec::new(), Vec::new());
     if let Some(side) = asked {
-        conversation.received(&side.octets, &mut messages);
+        conversation.received(&side.bytes, &mut messages);
         conversation.client_ended(&mut messages);
         said.extend(unread(side, &messages));
     }
     if let Some(side) = answered {
         if asked.is_none() {
-            // Nobody knows how many answers there are; each has at least this many octets.
+            // Nobody knows how many answers there are; each has at least this many bytes.
             const SHORTEST: usize = 16;
-            (0..=side.octets.len() / SHORTEST).for_each(|_| conversation.assume(options.method));
+            (0..=side.bytes.len() / SHORTEST).for_each(|_| conversation.assume(options.method));
         }
         let first = messages.len();
-        conversation.sent(&side.octets, &mut messages);
+        conversation.sent(&side.bytes, &mut messages);
         conversation.server_ended(&mut messages);
         said.extend(unread(side, &messages[first..]));
     }
@@ -86,55 +86,55 @@ fn tell(
 }
 
 /// What to explain: what the client said, and what the server said.
-fn sides(from: &Direction) -> Result<(Option<Side>, Option<Side>), Complaint> {
+fn sides(from: &Direction) -> Result<(Option<Side>, Option<Side>), StartError> {
     Ok(match from {
         Direction::Requests(file) => (Some(read(file.as_deref())?), None),
         Direction::Responses(file) => (None, Some(read(file.as_deref())?)),
         Direction::Guess(file) => {
             let side = read(file.as_deref())?;
-            if side.octets.starts_with(b"HTTP/") { (None, Some(side)) } else { (Some(side), None) }
+            if side.bytes.starts_with(b"HTTP/") { (None, Some(side)) } else { (Some(side), None) }
         }
         Direction::Both(input, output) => {
             let side = |file: &Option<PathBuf>| file.as_deref().map(|file| read(Some(file))).transpose();
             (side(input)?, side(output)?)
         }
         Direction::CurlTrace(file) => {
-            let Side { name, octets } = read(Some(file))?;
-            let (asked, answered) = curl_trace(&octets);
+            let Side { name, bytes } = read(Some(file))?;
+            let (asked, answered) = curl_trace(&bytes);
             if asked.is_empty() && answered.is_empty() {
                 let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
-                return Err(Complaint::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
+                return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
             }
-            let side = |octets: Vec<u8>, way: &str| {
-                (!octets.is_empty()).then(|| Side { name: format!("{name} ({way})"), octets })
+            let side = |bytes: Vec<u8>, way: &str| {
+                (!bytes.is_empty()).then(|| Side { name: format!("{name} ({way})"), bytes })
             };
             (side(asked, "sent"), side(answered, "received"))
         }
     })
 }
 
-fn read(file: Option<&Path>) -> Result<Side, Complaint> {
+fn read(file: Option<&Path>) -> Result<Side, StartError> {
     let is_input = file.is_none_or(|file| file == Path::new("-"));
     let name =
         if is_input { "standard input".into() } else { file.map(|f| f.display().to_string()).unwrap_or_default() };
-    read_octets(file)
-        .map(|octets| Side { name: if is_input { "-".into() } else { name.clone() }, octets })
-        .map_err(|error| Complaint::new(Exit::Folder, format!("cannot read {name}: {error}.")))
+    read_bytes(file)
+        .map(|bytes| Side { name: if is_input { "-".into() } else { name.clone() }, bytes })
+        .map_err(|error| StartError::new(Exit::Folder, format!("cannot read {name}: {error}.")))
 }
 
-/// The octets of a file, or of standard input.
-pub(crate) fn read_octets(file: Option<&Path>) -> io::Result<Vec<u8>> {
+/// The bytes of a file, or of standard input.
+pub(crate) fn read_bytes(file: Option<&Path>) -> io::Result<Vec<u8>> {
     match file {
         Some(file) if file != Path::new("-") => fs::read(file),
         _ => {
-            let mut octets = Vec::new();
-            io::stdin().lock().read_to_end(&mut octets)?;
-            Ok(octets)
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes)?;
+            Ok(bytes)
         }
     }
 }
 
-fn print(options: &Explain, messages: Vec<Message>) -> Result<(), Complaint> {
+fn print(options: &Explain, messages: Vec<Message>) -> Result<(), StartError> {
     let told: Vec<Told> =
         messages.into_iter().map(|message| Told::apart(Event::Message(Box::new(Spoken::unmoved(message))))).collect();
     let mut text = String::new();
@@ -172,18 +172,18 @@ fn complaints(messages: &[Message], asked: &Option<Side>, answered: &Option<Side
 /// What nobody reads is said, but is not wrong.
 fn unread(side: &Side, messages: &[Message]) -> Option<String> {
     let last = messages.last().filter(|message| message.broken.is_none())?;
-    let left = (side.octets.len() as u64).saturating_sub(last.end());
+    let left = (side.bytes.len() as u64).saturating_sub(last.end());
     let from = last.end();
     (left > 0).then(|| format!("{}:{from}: {left} bytes behind the last message belong to none.", side.name))
 }
 
 /// LF alone as CR LF, in heads and chunk lines; how many.
-fn fix_newlines(octets: &[u8]) -> (Vec<u8>, usize) {
-    let (mut out, mut fixed, mut at) = (Vec::with_capacity(octets.len()), 0, 0);
+fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
+    let (mut out, mut fixed, mut at) = (Vec::with_capacity(bytes.len()), 0, 0);
     let mut length = 0;
-    while at < octets.len() {
-        let end = octets[at..].iter().position(|&o| o == b'\n').map_or(octets.len(), |n| at + n + 1);
-        let line = &octets[at..end];
+    while at < bytes.len() {
+        let end = bytes[at..].iter().position(|&o| o == b'\n').map_or(bytes.len(), |n| at + n + 1);
+        let line = &bytes[at..end];
         at = end;
         let text = line.strip_suffix(b"\n").map(|l| l.strip_suffix(b"\r").unwrap_or(l));
         let Some(text) = text else {
@@ -199,8 +199,8 @@ fn fix_newlines(octets: &[u8]) -> (Vec<u8>, usize) {
             length = decimal(trim(&text[colon + 1..])).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         }
         if text.is_empty() {
-            let content = length.min(octets.len() - at);
-            out.extend_from_slice(&octets[at..at + content]);
+            let content = length.min(bytes.len() - at);
+            out.extend_from_slice(&bytes[at..at + content]);
             at += content;
             length = 0;
         }

@@ -3,7 +3,7 @@
 //! Never: the doors inside. Whether a path of a request may be read is the file room's business; here
 //! it is only made sure, before anybody connects, that there is something to read at all.
 //!
-//! The subtle thing: the name of a folder may hold anything, also octets that move the cursor or
+//! The subtle thing: the name of a folder may hold anything, also bytes that move the cursor or
 //! change colours. What is printed went through [`printable`].
 
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 
 /// The folder that is served when none was named and it exists.
 const USUAL: &str = "./public";
@@ -27,7 +27,7 @@ pub(crate) struct Folder {
 }
 
 /// Chooses it, and makes sure that it can be read. `listed`: folders will be listed.
-pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, Complaint> {
+pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, StartError> {
     let path = match named {
         Some(path) => path,
         None if Path::new(USUAL).is_dir() => Path::new(USUAL),
@@ -45,17 +45,17 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, Compl
     } else if metadata.is_file() {
         File::open(path).map_err(complain)?;
     } else {
-        return Err(Complaint::new(Exit::Folder, format!("{shown} is neither a folder nor a file."))
+        return Err(StartError::new(Exit::Folder, format!("{shown} is neither a folder nor a file."))
             .advising("Serve the folder you are in:  barewire ."));
     }
     Ok(Folder { path: path.to_path_buf(), is_file: metadata.is_file() })
 }
 
 /// Makes sure that what `option` lets others change can be changed.
-pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> Result<(), Complaint> {
+pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> Result<(), StartError> {
     let shown = shown(&folder.path);
     if folder.is_file && adds_only {
-        return Err(Complaint::new(
+        return Err(StartError::new(
             Exit::Folder,
             format!("{option} was given, but {shown} is one file: nothing can be added to it."),
         )
@@ -70,7 +70,7 @@ pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> 
     let access = Access::WRITE_OK | Access::EXEC_OK;
     rustix::fs::accessat(CWD, place, access, AtFlags::EACCESS).map_err(|_| {
         let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &self::shown(place);
-        Complaint::new(Exit::Folder, format!("{option} was given, but {shown} is not writable.")).advising(advice)
+        StartError::new(Exit::Folder, format!("{option} was given, but {shown} is not writable.")).advising(advice)
     })
 }
 
@@ -79,8 +79,8 @@ pub(crate) fn has_labs(folder: &Folder) -> bool {
     !folder.is_file && folder.path.join("learn").join("index.html").is_file()
 }
 
-fn complaint(path: &Path, shown: &str, error: &io::Error) -> Complaint {
-    let complaint = |what: String| Complaint::new(Exit::Folder, what);
+fn complaint(path: &Path, shown: &str, error: &io::Error) -> StartError {
+    let complaint = |what: String| StartError::new(Exit::Folder, what);
     match error.kind() {
         io::ErrorKind::NotFound => {
             let complaint = complaint(format!("there is no folder {shown}."));

@@ -16,8 +16,8 @@ use barewire::http::Limits;
 use barewire::wire::record::event::{Event, Spoken, Told};
 use barewire::wire::{Conversation, Form, Manner, Message, Role, Terminal};
 
-use crate::program::error::{Complaint, Exit, warn};
-use crate::program::explain::read_octets;
+use crate::program::error::{Exit, StartError, warn};
+use crate::program::explain::read_bytes;
 use crate::program::options::Send;
 use crate::program::view;
 
@@ -25,25 +25,25 @@ use crate::program::view;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take; with `--hold` it may take for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Octets of one read.
+/// Bytes of one read.
 const READ: usize = 64 * 1024;
 
 /// Sends what was asked for.
-pub(crate) fn run(options: Send) -> Result<ExitCode, Complaint> {
-    let failed = |error: io::Error| Complaint::new(Exit::Failed, format!("the connection broke: {error}."));
+pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
+    let failed = |error: io::Error| StartError::new(Exit::Failed, format!("the connection broke: {error}."));
     // With --hold the connection is there before a byte is: so one can see a client that never speaks.
     let early = if options.hold { Some(connect(&options.to)?) } else { None };
-    let octets = read_octets(options.file.as_deref()).map_err(|error| {
+    let bytes = read_bytes(options.file.as_deref()).map_err(|error| {
         let name = options.file.as_deref().map_or("standard input".into(), |file| file.display().to_string());
-        Complaint::new(Exit::Folder, format!("cannot read {name}: {error}."))
+        StartError::new(Exit::Folder, format!("cannot read {name}: {error}."))
     })?;
-    let octets = if options.raw { octets } else { with_cr_lf(&octets) };
+    let bytes = if options.raw { bytes } else { with_cr_lf(&bytes) };
     let mut socket = match early {
         Some(socket) => socket,
         None => connect(&options.to)?,
     };
-    let sent = write(&mut socket, &octets, &options);
-    let heard = hear(&mut socket, &octets, &options).map_err(failed)?;
+    let sent = write(&mut socket, &bytes, &options);
+    let heard = hear(&mut socket, &bytes, &options).map_err(failed)?;
     // A server that has answered and closed may refuse the rest; its answer says why.
     if let (Err(error), false) = (sent, heard) {
         return Err(failed(error));
@@ -51,10 +51,10 @@ pub(crate) fn run(options: Send) -> Result<ExitCode, Complaint> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn connect(to: &str) -> Result<TcpStream, Complaint> {
+fn connect(to: &str) -> Result<TcpStream, StartError> {
     let to = to.strip_prefix("http://").unwrap_or(to).trim_end_matches('/');
     let addresses = to.to_socket_addrs().map_err(|error| {
-        Complaint::new(Exit::Usage, format!("{to:?} is no HOST:PORT that can be reached: {error}."))
+        StartError::new(Exit::Usage, format!("{to:?} is no HOST:PORT that can be reached: {error}."))
             .advising("For example:  barewire send localhost:8080 ask.bin")
     })?;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -64,28 +64,28 @@ fn connect(to: &str) -> Result<TcpStream, Complaint> {
             Err(error) => last = error,
         }
     }
-    Err(Complaint::new(Exit::Failed, format!("cannot connect to {to}: {last}.")))
+    Err(StartError::new(Exit::Failed, format!("cannot connect to {to}: {last}.")))
 }
 
 /// Sends in pieces.
-fn write(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<()> {
+fn write(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<()> {
     let mut from = 0;
-    for cut in options.cuts.iter().copied().filter(|&cut| cut < octets.len()).chain([octets.len()]) {
+    for cut in options.cuts.iter().copied().filter(|&cut| cut < bytes.len()).chain([bytes.len()]) {
         if from > 0 {
             std::thread::sleep(options.gap);
         }
-        socket.write_all(&octets[from..cut])?;
+        socket.write_all(&bytes[from..cut])?;
         from = cut;
     }
     Ok(())
 }
 
 /// Prints what comes until everything is answered, or the server closes. Whether anything came.
-fn hear(socket: &mut TcpStream, octets: &[u8], options: &Send) -> io::Result<bool> {
+fn hear(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<bool> {
     let manner = Manner::whole(Limits::default());
     let mut conversation = Conversation::new(&manner);
     let mut messages = Vec::new();
-    conversation.received(octets, &mut messages);
+    conversation.received(bytes, &mut messages);
     if conversation.is_inside(Role::Request) && !options.hold {
         // A request that will never be complete is only answered when the server knows that.
         let _ = socket.shutdown(Shutdown::Write);
@@ -149,13 +149,13 @@ fn print(terminal: &mut Terminal, messages: &mut Vec<Message>) {
 }
 
 /// Every LF without its CR gets one.
-fn with_cr_lf(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len());
-    for (at, &octet) in octets.iter().enumerate() {
-        if octet == b'\n' && (at == 0 || octets[at - 1] != b'\r') {
+fn with_cr_lf(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r') {
             out.push(b'\r');
         }
-        out.push(octet);
+        out.push(byte);
     }
     out
 }

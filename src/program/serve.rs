@@ -16,7 +16,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use barewire::files;
-use barewire::files::{Door, Site};
+use barewire::files::{OpenMethod, Site};
 use barewire::net;
 use barewire::net::Server;
 use barewire::service::access::guard;
@@ -29,12 +29,12 @@ use crate::program::access;
 use crate::program::access::Guarded;
 use crate::program::banner;
 use crate::program::banner::Banner;
-use crate::program::error::{Complaint, Exit, warn};
+use crate::program::error::{Exit, StartError, warn};
 use crate::program::folder::Folder;
 use crate::program::listen;
 use crate::program::listen::{Listening, interfaces};
 use crate::program::options::{AuthFor, Cache, Capacity, Files, Options, Symlinks};
-use crate::program::stderr_log::Aside;
+use crate::program::stderr_log::StderrLog;
 use crate::program::study::{Running, Study};
 use crate::program::view;
 use crate::program::view::View;
@@ -55,12 +55,12 @@ const OPEN_FILES_SHARE: usize = 32;
 const LEAST_WORKERS: usize = 4;
 
 /// Serves until stopped.
-pub(crate) fn run(options: Options) -> Result<(), Complaint> {
+pub(crate) fn run(options: Options) -> Result<(), StartError> {
     let color = options.color;
     serve(options).map_err(|complaint| complaint.colored(color))
 }
 
-fn serve(mut options: Options) -> Result<(), Complaint> {
+fn serve(mut options: Options) -> Result<(), StartError> {
     let aside = start_logging(&options);
     let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
     if let Some(option) = options.files.writing() {
@@ -75,7 +75,7 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
     let study = options.view.study.as_ref().map(|study| Study::open(study, &addresses)).transpose()?;
     let guarded = access::decide(&mut options.access, &options.files, &folder, &addresses, study.is_some())?;
     let site = Site::open(&folder.path, file_settings(&options.files, &guarded, settings.loops, descriptors))
-        .map_err(|error| Complaint::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
+        .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
 
     let mut banner = Banner {
         title,
@@ -116,8 +116,8 @@ fn serve(mut options: Options) -> Result<(), Complaint> {
 fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study>) -> Vec<String> {
     let mut remarks = Vec::new();
     match site.root().door() {
-        Door::Walk => remarks.push(site.door().into()),
-        Door::Cached | Door::Worker => log::debug!("{}", site.door()),
+        OpenMethod::Walk => remarks.push(site.door().into()),
+        OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.door()),
     }
     let writes = options.files.writing().is_some();
     let calls = study.map(Study::calls);
@@ -141,8 +141,8 @@ fn service(site: Site, guard: guard::Settings, study: Option<&Study>) -> Box<dyn
 }
 
 /// Warnings and errors to standard error; `--verbose` says more, `RUST_LOG` says what exactly.
-fn start_logging(options: &Options) -> Aside {
-    let aside = Aside::default();
+fn start_logging(options: &Options) -> StderrLog {
+    let aside = StderrLog::default();
     let level = if options.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
     let style =
         if options.color.on(&io::stderr()) { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
@@ -154,8 +154,8 @@ fn start_logging(options: &Options) -> Aside {
     aside
 }
 
-fn failed(error: io::Error) -> Complaint {
-    Complaint::new(Exit::Failed, format!("the server failed: {error}."))
+fn failed(error: io::Error) -> StartError {
+    StartError::new(Exit::Failed, format!("the server failed: {error}."))
 }
 
 /// What is dangerous stands on the start screen, or in lines of its own where there is none.
@@ -246,7 +246,7 @@ fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u6
         overwrite: files.overwrite,
         delete: files.delete,
         max_body: files.max_body,
-        shelf: files::SHELF_CAPACITY / loops.max(1),
+        shelf: files::CACHE_CAPACITY / loops.max(1),
         open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
     }
 }

@@ -34,9 +34,9 @@ struct Shared {
 
 /// The way to standard error. Clones are the same way.
 #[derive(Clone, Default)]
-pub(crate) struct Aside(Arc<Shared>);
+pub(crate) struct StderrLog(Arc<Shared>);
 
-impl Aside {
+impl StderrLog {
     /// Starts the thread; it lives as long as the process. Until then lines are written at once: nobody
     /// is served yet, and the fence wants to stand before the first thread.
     ///
@@ -100,10 +100,10 @@ impl Aside {
 }
 
 /// For the logger, which writes each line at once.
-impl Write for Aside {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.say(octets);
-        Ok(octets.len())
+impl Write for StderrLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.say(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn who_speaks_waits_for_nobody_and_hears_what_was_lost() {
-        let mut aside = Aside::default();
+        let mut aside = StderrLog::default();
         aside.lock().started = true;
         for number in 0..LINES + 5 {
             writeln!(aside, "line {number}").unwrap();

@@ -30,7 +30,7 @@ use crate::program::options::{Color, Options};
 const LAST_LINES: Duration = Duration::from_secs(1);
 /// Columns where there is no terminal: there is no edge, and the view is as wide as it ever is.
 const COLUMNS: usize = usize::MAX;
-/// Octets of text that may wait for standard output while a browser looks too.
+/// Bytes of text that may wait for standard output while a browser looks too.
 const WAITING: usize = 8 * 1024 * 1024;
 
 /// The views, while they run.
@@ -124,7 +124,7 @@ struct Gone;
 struct Printer {
     terminal: Terminal,
     pieces: Sender<String>,
-    /// Octets in them that are not written yet.
+    /// Bytes in them that are not written yet.
     waiting: Arc<AtomicUsize>,
     dropped: u64,
 }

@@ -11,13 +11,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::http::{Method, Prepared, Refusal, Request};
+use crate::http::{Method, Prepared, Request, RequestError};
 use crate::service::response::Response;
 use crate::service::script::{Meter, Received, Verbatim};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Visit {
+pub struct RequestContext {
     /// The client's address.
     pub peer: SocketAddr,
     /// The address the client reached.
@@ -72,35 +72,35 @@ pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 pub enum Answer {
     /// At once.
     Now(Response),
-    /// At once, with octets that lie ready.
+    /// At once, with bytes that lie ready.
     Ready(Arc<Prepared>),
     /// At once, with a head that lies ready and a whole file that is open.
     ReadyFile(Arc<Prepared>, Arc<File>),
     /// After some work that may block.
     Blocking(Lane, Job),
-    /// After the content has been collected in memory: at most `limit` octets, more is 413.
+    /// After the content has been collected in memory: at most `limit` bytes, more is 413.
     Collect {
-        /// The most octets of content.
+        /// The most bytes of content.
         limit: u64,
         /// What happens with them.
         then: ContentJob,
     },
-    /// After the content has been streamed into a sink: at most `limit` octets, more is 413.
+    /// After the content has been streamed into a sink: at most `limit` bytes, more is 413.
     Receive {
-        /// The most octets of content.
+        /// The most bytes of content.
         limit: u64,
         /// Opens the sink, before 100 (Continue) is sent and before any content is read.
         open: OpenSink,
     },
-    /// After the whole request has been collected as it came, framing included: at most `limit` octets
+    /// After the whole request has been collected as it came, framing included: at most `limit` bytes
     /// behind the head, more is 413.
     CollectRaw {
-        /// The most octets behind the head.
+        /// The most bytes behind the head.
         limit: u64,
         /// What happens with them.
         then: ReceivedJob,
     },
-    /// With octets as they stand, whatever they are; then the connection ends.
+    /// With bytes as they stand, whatever they are; then the connection ends.
     Verbatim(Box<Verbatim>),
 }
 
@@ -111,7 +111,7 @@ impl From<Response> for Answer {
 }
 
 impl Answer {
-    /// The same with every response changed, whenever it is made. Octets that lie ready, or that go as
+    /// The same with every response changed, whenever it is made. Bytes that lie ready, or that go as
     /// they stand, are no responses.
     pub fn map(self, change: impl Fn(Response) -> Response + Send + 'static) -> Answer {
         match self {
@@ -148,8 +148,8 @@ struct Changed<F> {
 }
 
 impl<F: Fn(Response) -> Response + Send> Sink for Changed<F> {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.sink.write(octets).map_err(&self.change)
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.sink.write(bytes).map_err(&self.change)
     }
 
     fn measured(&mut self, meter: &Meter) {
@@ -164,11 +164,11 @@ impl<F: Fn(Response) -> Response + Send> Sink for Changed<F> {
 /// Where streamed content goes. Every call happens on a worker, one at a time, in order. A sink that
 /// is dropped before [`Sink::finish`] must leave nothing behind.
 pub trait Sink: Send {
-    /// Takes the next octets.
+    /// Takes the next bytes.
     ///
     /// # Errors
     /// The response that ends the exchange; the sink is dropped.
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response>;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response>;
 
     /// The content is complete, and came like this.
     fn measured(&mut self, meter: &Meter) {
@@ -183,17 +183,17 @@ pub trait Sink: Send {
 /// memory of its own without a lock; what all loops share stands behind an `Arc`.
 pub trait Service: Send {
     /// Answers one request, without blocking.
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer;
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer;
 
-    /// Answers octets that are no request. `head` is what was received of it.
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+    /// Answers bytes that are no request. `head` is what was received of it.
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
         let _ = visit;
         crate::service::error_page::refusal(refusal, head)
     }
 
     /// A response that somebody else has made to a request of this service (the guard, the loop that is
     /// too busy), with the fields its own responses have. Without `request` nobody knows what was asked.
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
         let _ = request;
         response
     }

@@ -18,8 +18,8 @@ pub(crate) mod text;
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
 pub use access::guard::Guard;
-pub use answer::{Answer, Job, Lane, Outcome, Service, Sink, Visit};
-pub use response::{Body, Octets, Piece, Response};
+pub use answer::{Answer, Job, Lane, Outcome, RequestContext, Service, Sink};
+pub use response::{Body, Bytes, Piece, Response};
 pub use router::{Call, Router};
 pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};
 

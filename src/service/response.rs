@@ -4,7 +4,7 @@
 //! what it really does; a service that names one of them is not believed ([`Response::field`]).
 //!
 //! The subtle thing: content that lies in a file stays there. A response carries the open file and the
-//! octets of it that are meant, so a film costs a descriptor and not memory, and the length in the
+//! bytes of it that are meant, so a film costs a descriptor and not memory, and the length in the
 //! head is that of the very file that is sent.
 
 use std::fmt;
@@ -25,7 +25,7 @@ pub fn is_connection_field(name: &str) -> bool {
 
 /// Content held in memory.
 #[derive(Clone, Debug)]
-pub enum Octets {
+pub enum Bytes {
     /// Part of the program.
     Static(&'static [u8]),
     /// Made for this response.
@@ -34,56 +34,56 @@ pub enum Octets {
     Shared(Arc<Vec<u8>>),
 }
 
-impl std::ops::Deref for Octets {
+impl std::ops::Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Octets::Static(octets) => octets,
-            Octets::Owned(octets) => octets,
-            Octets::Shared(octets) => octets,
+            Bytes::Static(bytes) => bytes,
+            Bytes::Owned(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes,
         }
     }
 }
 
-impl From<&'static str> for Octets {
-    fn from(text: &'static str) -> Octets {
-        Octets::Static(text.as_bytes())
+impl From<&'static str> for Bytes {
+    fn from(text: &'static str) -> Bytes {
+        Bytes::Static(text.as_bytes())
     }
 }
 
-impl From<&'static [u8]> for Octets {
-    fn from(octets: &'static [u8]) -> Octets {
-        Octets::Static(octets)
+impl From<&'static [u8]> for Bytes {
+    fn from(bytes: &'static [u8]) -> Bytes {
+        Bytes::Static(bytes)
     }
 }
 
-impl From<String> for Octets {
-    fn from(text: String) -> Octets {
-        Octets::Owned(text.into_bytes())
+impl From<String> for Bytes {
+    fn from(text: String) -> Bytes {
+        Bytes::Owned(text.into_bytes())
     }
 }
 
-impl From<Vec<u8>> for Octets {
-    fn from(octets: Vec<u8>) -> Octets {
-        Octets::Owned(octets)
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Bytes {
+        Bytes::Owned(bytes)
     }
 }
 
-impl From<Arc<Vec<u8>>> for Octets {
-    fn from(octets: Arc<Vec<u8>>) -> Octets {
-        Octets::Shared(octets)
+impl From<Arc<Vec<u8>>> for Bytes {
+    fn from(bytes: Arc<Vec<u8>>) -> Bytes {
+        Bytes::Shared(bytes)
     }
 }
 
 /// A piece of content that alternates between memory and file (multipart/byteranges).
 #[derive(Debug)]
 pub enum Piece {
-    /// These octets.
-    Octets(Vec<u8>),
-    /// `len` octets of the file from `from` on.
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// `len` bytes of the file from `from` on.
     Range {
-        /// The first octet.
+        /// The first byte.
         from: u64,
         /// How many.
         len: u64,
@@ -95,12 +95,12 @@ pub enum Body {
     /// There is none: `Content-Length: 0`, or no length where the status forbids content.
     Empty,
     /// From memory.
-    Octets(Octets),
-    /// `len` octets of an open file from `from` on.
+    Bytes(Bytes),
+    /// `len` bytes of an open file from `from` on.
     File {
         /// The file, opened and measured by whoever made the response.
         file: Arc<File>,
-        /// The first octet.
+        /// The first byte.
         from: u64,
         /// How many.
         len: u64,
@@ -115,19 +115,19 @@ pub enum Body {
     /// In chunks of chosen borders.
     Chunks(Box<Chunks>),
     /// Without a length: the connection ends behind it.
-    UntilClose(Octets),
+    UntilClose(Bytes),
     /// Made while it is sent.
     Stream(Box<dyn Source>),
 }
 
 impl Body {
-    /// How many octets it has, as far as that is known.
+    /// How many bytes it has, as far as that is known.
     pub fn len(&self) -> u64 {
         match self {
             Body::Empty | Body::Stream(_) => 0,
             Body::Chunks(chunks) => chunks.data.iter().map(|data| data.len() as u64).sum(),
-            Body::UntilClose(octets) => octets.len() as u64,
-            Body::Octets(octets) => octets.len() as u64,
+            Body::UntilClose(bytes) => bytes.len() as u64,
+            Body::Bytes(bytes) => bytes.len() as u64,
             Body::File { len, .. } => *len,
             Body::Pieces { pieces, .. } => pieces.iter().map(Piece::len).sum(),
         }
@@ -152,21 +152,21 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Body::Empty => f.write_str("Empty"),
-            Body::Octets(octets) => f.debug_tuple("Octets").field(octets).finish(),
+            Body::Bytes(bytes) => f.debug_tuple("Octets").field(bytes).finish(),
             Body::File { from, len, .. } => f.debug_struct("File").field("from", from).field("len", len).finish(),
             Body::Pieces { pieces, .. } => f.debug_tuple("Pieces").field(pieces).finish(),
             Body::Chunks(chunks) => f.debug_tuple("Chunks").field(chunks).finish(),
-            Body::UntilClose(octets) => f.debug_tuple("UntilClose").field(octets).finish(),
+            Body::UntilClose(bytes) => f.debug_tuple("UntilClose").field(bytes).finish(),
             Body::Stream(_) => f.write_str("Stream"),
         }
     }
 }
 
 impl Piece {
-    /// How many octets it has.
+    /// How many bytes it has.
     pub fn len(&self) -> u64 {
         match self {
-            Piece::Octets(octets) => octets.len() as u64,
+            Piece::Bytes(bytes) => bytes.len() as u64,
             Piece::Range { len, .. } => *len,
         }
     }
@@ -195,28 +195,28 @@ impl Response {
     }
 
     /// Content of this media type.
-    pub fn content(status: Status, media_type: &str, octets: impl Into<Octets>) -> Response {
-        Response::new(status).field("Content-Type", media_type).with_body(Body::Octets(octets.into()))
+    pub fn content(status: Status, media_type: &str, bytes: impl Into<Bytes>) -> Response {
+        Response::new(status).field("Content-Type", media_type).with_body(Body::Bytes(bytes.into()))
     }
 
     /// Plain text.
-    pub fn text(status: Status, text: impl Into<Octets>) -> Response {
+    pub fn text(status: Status, text: impl Into<Bytes>) -> Response {
         Response::content(status, "text/plain; charset=utf-8", text)
     }
 
     /// A page.
-    pub fn html(status: Status, page: impl Into<Octets>) -> Response {
+    pub fn html(status: Status, page: impl Into<Bytes>) -> Response {
         Response::content(status, "text/html; charset=utf-8", page)
     }
 
     /// JSON.
-    pub fn json(status: Status, json: impl Into<Octets>) -> Response {
+    pub fn json(status: Status, json: impl Into<Bytes>) -> Response {
         Response::content(status, "application/json", json)
     }
 
     /// Adds a field line.
     ///
-    /// A line that cannot be sent (a value with a control octet, a field of the connection) turns the
+    /// A line that cannot be sent (a value with a control byte, a field of the connection) turns the
     /// whole response into a 500 with a note for the log: sending the rest as if nothing were wrong
     /// could drop the one line that mattered, such as a Content-Security-Policy.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Response {
@@ -256,7 +256,7 @@ impl Response {
         self
     }
 
-    /// The same, with silence before octets of it.
+    /// The same, with silence before bytes of it.
     pub fn with_pauses(mut self, pauses: impl IntoIterator<Item = Pause>) -> Response {
         self.script.get_or_insert_default().pauses.extend(pauses);
         self

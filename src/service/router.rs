@@ -21,13 +21,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::http::target::Form;
-use crate::http::{Expectation, Method, Refusal, Request, Status};
-use crate::service::answer::{Answer, Lane, Outcome, Service, Visit};
+use crate::http::{Expectation, Method, Request, RequestError, Status};
+use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::response::Response;
 
-/// Octets of content a handler is given at most, unless its route says otherwise. They are kept in
+/// Bytes of content a handler is given at most, unless its route says otherwise. They are kept in
 /// memory for each request at once, and a form or a JSON document is rarely a tenth of it.
 pub const CONTENT_LIMIT: u64 = 1024 * 1024;
 
@@ -37,7 +37,7 @@ pub struct Call {
     request: Request<'static>,
     content: Vec<u8>,
     parameters: Vec<(Arc<str>, Range<usize>)>,
-    visit: Visit,
+    visit: RequestContext,
 }
 
 impl Call {
@@ -51,7 +51,7 @@ impl Call {
         &self.content
     }
 
-    /// What stood in the place of `{name}` or `{*name}`, decoded: octets, since a path need not be UTF-8.
+    /// What stood in the place of `{name}` or `{*name}`, decoded: bytes, since a path need not be UTF-8.
     pub fn parameter(&self, name: &str) -> Option<&[u8]> {
         let (_, place) = self.parameters.iter().find(|(other, _)| **other == *name)?;
         self.request.path().get(place.clone())
@@ -63,7 +63,7 @@ impl Call {
     }
 
     /// Who asks, and when.
-    pub fn visit(&self) -> &Visit {
+    pub fn visit(&self) -> &RequestContext {
         &self.visit
     }
 }
@@ -213,7 +213,7 @@ impl Router {
     }
 
     /// What the routes say, if any of them has this path.
-    fn answer_by_route(&self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    fn answer_by_route(&self, request: &Request<'_>, visit: &RequestContext) -> Option<Answer> {
         let path = request.path();
         let method = request.method();
         // The first one is the most particular one.
@@ -248,15 +248,15 @@ impl Router {
 }
 
 impl Service for Router {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         if let Some(response) = impossible(request, || match request.form() {
             Form::Authority => self.methods(),
             _ => self.methods_of(request.path()),
         }) {
-            return Answer::Now(self.dress(Some(request), response));
+            return Answer::Now(self.add_fields(Some(request), response));
         }
         if request.form() == Form::Asterisk {
-            return Answer::Now(self.dress(Some(request), options(&self.methods())));
+            return Answer::Now(self.add_fields(Some(request), options(&self.methods())));
         }
         if !self.routes.is_empty()
             && let Some(answer) = self.answer_by_route(request, visit)
@@ -266,12 +266,12 @@ impl Service for Router {
         self.fallback.answer(request, visit)
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
         self.fallback.refuse(refusal, head, visit)
     }
 
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.fallback.dress(request, response)
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.fallback.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -333,13 +333,13 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::http::{Connection, Event, Limits};
+    use crate::http::{Event, Http1, Limits};
     use crate::service::Body;
 
     struct Files;
 
     impl Service for Files {
-        fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+        fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
             Answer::Now(Response::text(Status::OK, format!("file {}", String::from_utf8_lossy(request.path()))))
         }
 
@@ -378,10 +378,10 @@ mod tests {
 
     fn ask_as(router: &mut Router, head: &str, content: &[u8]) -> (Response, Option<u64>) {
         let text = format!("{head}\r\nHost: a\r\n\r\n");
-        let mut connection = Connection::new(Limits::default());
+        let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(text.as_bytes()).event else { panic!("{head}") };
         let address = ([127, 0, 0, 1], 80).into();
-        let visit = Visit { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
+        let visit = RequestContext { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
         match router.answer(&request, &visit) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {
@@ -397,7 +397,7 @@ mod tests {
     fn text(response: &Response) -> String {
         match response.body() {
             Body::Empty => String::new(),
-            Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+            Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
             body => panic!("{body:?}"),
         }
     }
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_is_no_text_is_still_there_as_octets() {
+    fn a_parameter_that_is_no_text_is_still_there_as_bytes() {
         let mut router = Router::new(Box::new(Files)).get("/{x}", |call| {
             assert_eq!((call.parameter("x"), call.text("x"), call.parameter("y")), (Some(&b"\xff"[..]), None, None));
             Response::new(Status::NO_CONTENT)

@@ -1,4 +1,4 @@
-//! Answers with a script: pauses between octets, octets as they stand, an end on purpose.
+//! Answers with a script: pauses between bytes, bytes as they stand, an end on purpose.
 //!
 //! Made for studying and for streams. An ordinary answer is status, fields and content, and the connection
 //! decides how it is framed and when it leaves; here a service says more than that.
@@ -6,7 +6,7 @@
 //! Never: a thread that sleeps. A pause is a deadline of the loop, so that a thousand slow answers
 //! cost a thousand seats and nothing else.
 //!
-//! The subtle thing: a pause stands before an *octet* of the answer. What is sent before it and what is
+//! The subtle thing: a pause stands before an *byte* of the answer. What is sent before it and what is
 //! sent after it are never one `send`, even if the pause is empty; that is how pieces are made.
 
 use std::any::Any;
@@ -15,25 +15,25 @@ use std::time::Duration;
 
 use crate::http::{Fields, Status};
 
-/// An octet of an answer.
+/// A byte of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Counted from the first octet of its head (of its interim responses, if it has any).
+    /// Counted from the first byte of its head (of its interim responses, if it has any).
     Answer(u64),
-    /// Counted from the first octet of its content as it is framed: chunk-size lines count.
+    /// Counted from the first byte of its content as it is framed: chunk-size lines count.
     Content(u64),
 }
 
 /// A moment of silence. Places behind the end of the answer mean nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// Before this octet.
+    /// Before this byte.
     pub before: Place,
     /// For so long.
     pub time: Duration,
 }
 
-/// What lives exactly as long as the answer it belongs to: it is dropped when the last octet has been
+/// What lives exactly as long as the answer it belongs to: it is dropped when the last byte has been
 /// sent, and when nobody waits for it any more. A service counts its slow answers by it.
 #[derive(Clone, Default)]
 pub struct Held(Option<Arc<dyn Any + Send + Sync>>);
@@ -72,7 +72,7 @@ pub struct Chunks {
 
 /// Content that is made while it is sent. It goes in chunks, to an HTTP/1.0 client until the close.
 pub trait Source: Send {
-    /// The next octets, perhaps none yet; nothing at the end. Called on a worker, one at a time, and may block; the
+    /// The next bytes, perhaps none yet; nothing at the end. Called on a worker, one at a time, and may block; the
     /// client's patience with an answer that is owed does not run meanwhile.
     fn next(&mut self) -> Option<Vec<u8>>;
 }
@@ -86,23 +86,23 @@ pub enum End {
     Reset,
 }
 
-/// Octets as they stand in the place of an answer, for showing what goes wrong. The connection always
+/// Bytes as they stand in the place of an answer, for showing what goes wrong. The connection always
 /// ends after them.
 #[derive(Clone, Debug)]
 pub struct Verbatim {
     /// What the log says.
     pub status: Status,
     /// All of it, status line included.
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// Moments of silence; [`Place::Content`] counts from behind the first blank line.
     pub pauses: Vec<Pause>,
-    /// What comes after the last octet.
+    /// What comes after the last byte.
     pub end: End,
     /// What lives as long as it.
     pub held: Held,
 }
 
-/// A request as it came, down to its octets.
+/// A request as it came, down to its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
     /// The head, blank line included.
@@ -116,13 +116,13 @@ pub struct Received {
 /// How content came: what the `recv` calls that brought it returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meter {
-    /// Calls that brought octets of the content as it was framed.
+    /// Calls that brought bytes of the content as it was framed.
     pub calls: u64,
-    /// The fewest octets of one.
+    /// The fewest bytes of one.
     pub smallest: u64,
-    /// The most octets of one.
+    /// The most bytes of one.
     pub largest: u64,
-    /// From the first octet of content to the last.
+    /// From the first byte of content to the last.
     pub time: Duration,
 }
 

@@ -1,17 +1,17 @@
-//! For tests: requests out of octets, and somebody who sends them.
+//! For tests: requests out of bytes, and somebody who sends them.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use crate::http::{Connection, Event, Limits, Request};
-use crate::service::answer::Visit;
+use crate::http::{Event, Http1, Limits, Request};
+use crate::service::answer::RequestContext;
 
-/// The request these octets are.
+/// The request these bytes are.
 #[track_caller]
-pub(crate) fn request(octets: &[u8]) -> Request<'static> {
-    match Connection::new(Limits::default()).receive(octets).event {
+pub(crate) fn request(bytes: &[u8]) -> Request<'static> {
+    match Http1::new(Limits::default()).receive(bytes).event {
         Event::Request(request, _) => request.into_owned(),
-        other => panic!("no request: {other:?} in {}", octets.escape_ascii()),
+        other => panic!("no request: {other:?} in {}", bytes.escape_ascii()),
     }
 }
 
@@ -22,8 +22,8 @@ pub(crate) fn asked(line: &str, fields: &str) -> Request<'static> {
 }
 
 /// A visit of `peer`, some seconds after the beginning of the test's time.
-pub(crate) fn visit(peer: &str, seconds: u64) -> Visit {
+pub(crate) fn visit(peer: &str, seconds: u64) -> RequestContext {
     let peer: IpAddr = peer.parse().unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
-    Visit { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }
+    RequestContext { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }
 }

@@ -1,12 +1,12 @@
 //! Names, addresses and numbers as a person may read them and a program may follow them.
 //!
 //! RFC 3986 §2 (percent-encoding). What came from a client or a disk passes through here on its way
-//! into a page: as text, nothing in it acts; as an address, it means exactly the same octets.
+//! into a page: as text, nothing in it acts; as an address, it means exactly the same bytes.
 //!
 //! Never: HTML. The templates escape.
 //!
-//! The subtle thing: names on a disk are octets and need not be UTF-8. They are shown with U+FFFD, but
-//! linked by their octets, so a name nobody can read can still be opened.
+//! The subtle thing: names on a disk are bytes and need not be UTF-8. They are shown with U+FFFD, but
+//! linked by their bytes, so a name nobody can read can still be opened.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
@@ -17,30 +17,30 @@ use crate::http::grammar::push_decimal;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
-/// `text` cut to at most `octets` as the template escapes it, with a sign that it was cut.
-pub(crate) fn clip(text: &str, octets: usize) -> String {
+/// `text` cut to at most `bytes` as the template escapes it, with a sign that it was cut.
+pub(crate) fn clip(text: &str, bytes: usize) -> String {
     let mut taken = 0;
     for (at, char) in text.char_indices() {
         taken += if matches!(char, '<' | '>' | '&' | '"' | '\'') { "&#60;".len() } else { char.len_utf8() };
-        if taken > octets {
+        if taken > bytes {
             return format!("{}…", &text[..at]);
         }
     }
     text.to_string()
 }
 
-/// Octets of a client or a disk as text that is safe in a page, a log and a terminal: what is not UTF-8
+/// Bytes of a client or a disk as text that is safe in a page, a log and a terminal: what is not UTF-8
 /// becomes U+FFFD, and whatever would act instead of being seen is spelled out.
-pub fn shown(octets: &[u8]) -> String {
-    plain(&String::from_utf8_lossy(octets))
+pub fn shown(bytes: &[u8]) -> String {
+    plain(&String::from_utf8_lossy(bytes))
 }
 
 /// Appends what [`shown`] makes.
-pub(crate) fn push_shown(out: &mut Vec<u8>, octets: &[u8]) {
-    if octets.iter().all(|o| matches!(o, b' '..=b'~')) {
-        out.extend_from_slice(octets);
+pub(crate) fn push_shown(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.iter().all(|o| matches!(o, b' '..=b'~')) {
+        out.extend_from_slice(bytes);
     } else {
-        out.extend_from_slice(shown(octets).as_bytes());
+        out.extend_from_slice(shown(bytes).as_bytes());
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) const fn acts(char: char) -> bool {
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A path of octets as the path of an address on this server.
+/// A path of bytes as the path of an address on this server.
 pub fn href(path: &[u8]) -> String {
     // More than one slash at the start would name a host.
     let start = path.iter().position(|&o| o != b'/').unwrap_or(path.len());
@@ -72,16 +72,16 @@ pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
     percent_encode(name, SEGMENT).for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-/// A number of octets for a person: three digits at most, in thousands.
-pub fn size(octets: u64) -> String {
+/// A number of bytes for a person: three digits at most, in thousands.
+pub fn size(bytes: u64) -> String {
     let mut out = Vec::new();
-    push_size(&mut out, octets);
+    push_size(&mut out, bytes);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The exact number of octets: `4,812,345 bytes`.
-pub fn bytes(octets: u64) -> String {
-    count(octets, "byte")
+/// The exact number of bytes: `4,812,345 bytes`.
+pub fn byte_count(bytes: u64) -> String {
+    count(bytes, "byte")
 }
 
 /// A number and its noun: `1 request`, `1,204 requests`.
@@ -92,16 +92,16 @@ pub fn count(number: u64, noun: &str) -> String {
 }
 
 /// Appends what [`size`] makes, without going through `fmt`: a listing has one in every row.
-pub(crate) fn push_size(out: &mut Vec<u8>, octets: u64) {
+pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
     const UNITS: [&[u8]; 7] = [b" B", b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
     let (mut unit, mut one) = (0, 1u64);
     // From 999.5 on the next unit reads better: 1.0 MB and not 1000 kB.
-    while unit + 1 < UNITS.len() && octets >= one * 1000 - one / 2 {
+    while unit + 1 < UNITS.len() && bytes >= one * 1000 - one / 2 {
         one *= 1000;
         unit += 1;
     }
     // `rest` is below 10^18, so ten times it fits.
-    let (whole, rest) = (octets / one, octets % one);
+    let (whole, rest) = (bytes / one, bytes % one);
     let tenths = whole * 10 + (rest * 10 + one / 2) / one;
     if unit == 0 || tenths >= 100 {
         push_decimal(out, whole + u64::from(rest >= one - one / 2 && unit > 0));
@@ -113,9 +113,9 @@ pub(crate) fn push_size(out: &mut Vec<u8>, octets: u64) {
 }
 
 /// Appends what [`bytes`] makes.
-pub(crate) fn push_bytes(out: &mut Vec<u8>, octets: u64) {
-    push_number(out, octets);
-    out.extend_from_slice(if octets == 1 { b" byte" } else { b" bytes" });
+pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: u64) {
+    push_number(out, bytes);
+    out.extend_from_slice(if bytes == 1 { b" byte" } else { b" bytes" });
 }
 
 /// Appends a number in groups of three.
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_acts_on_a_terminal_or_on_the_reading_order_is_spelled_out() {
-        for (octets, expected) in [
+        for (bytes, expected) in [
             (&b"plain \xc3\x96l.txt"[..], "plain Öl.txt"),
             (b"a\nb\tc\x1b[31m\x7f", "a\\nb\\tc\\u{1b}[31m\\u{7f}"),
             ("exe\u{202e}gpj.\u{2066}x".as_bytes(), "exe\\u{202e}gpj.\\u{2066}x"),
@@ -143,12 +143,12 @@ mod tests {
             (b"\xff\xfe.txt", "\u{fffd}\u{fffd}.txt"),
             ("🦀 日本".as_bytes(), "🦀 日本"),
         ] {
-            assert_eq!(shown(octets), expected);
+            assert_eq!(shown(bytes), expected);
         }
     }
 
     #[test]
-    fn an_address_is_made_of_the_octets_and_never_names_another_host() {
+    fn an_address_is_made_of_the_bytes_and_never_names_another_host() {
         for (path, expected) in [
             (&b"/"[..], "/"),
             (b"", "/"),
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn sizes_have_three_digits_at_most_and_never_a_thousand_of_a_unit() {
-        for (octets, expected) in [
+        for (bytes, expected) in [
             (0, "0 B"),
             (999, "999 B"),
             (1000, "1.0 kB"),
@@ -180,11 +180,11 @@ mod tests {
             (1_100_000_000, "1.1 GB"),
             (u64::MAX, "18 EB"),
         ] {
-            assert_eq!(size(octets), expected, "{octets}");
+            assert_eq!(size(bytes), expected, "{bytes}");
         }
-        for (octets, expected) in [(0, "0 bytes"), (1, "1 byte"), (1000, "1,000 bytes"), (4_812_345, "4,812,345 bytes")]
+        for (bytes, expected) in [(0, "0 bytes"), (1, "1 byte"), (1000, "1,000 bytes"), (4_812_345, "4,812,345 bytes")]
         {
-            assert_eq!(bytes(octets), expected);
+            assert_eq!(byte_count(bytes), expected);
         }
     }
 

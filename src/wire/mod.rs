@@ -1,6 +1,6 @@
 //! The study view: record now, explain later.
 //!
-//! [`tape`] keeps the octets of both directions as the system calls moved them, and only when somebody
+//! [`tape`] keeps the bytes of both directions as the system calls moved them, and only when somebody
 //! asked for it. Whatever is said about them is found by replaying
 //! them through the [`crate::http`] room that served them, so the explanation cannot differ from what
 //! happened.
@@ -10,11 +10,11 @@
 //! | [`dictionary`] | what every part means: short, long, section, under a number |
 //! | [`tape`] | what the system calls moved, handed over in batches |
 //! | [`span`] | messages, lines, spans, excerpts |
-//! | `value`, `lexer` | heads, values and chunk lines to spans; which octets are secrets |
+//! | `value`, `lexer` | heads, values and chunk lines to spans; which bytes are secrets |
 //! | `parts` | the content of a form: borders, heads, data |
 //! | `draft` | a message while it comes, in bounded memory |
-//! | `requests` | the client's octets, replayed through the machine that served them |
-//! | `verdict`, `responses` | the server's octets, by RFC 9112 §6.3 |
+//! | `requests` | the client's bytes, replayed through the machine that served them |
+//! | `verdict`, `responses` | the server's bytes, by RFC 9112 §6.3 |
 //! | `deframed` | content without its framing, for those who look for secrets in it |
 //! | `mask` | secrets painted over, by field and by value |
 //! | [`mod@annotate`] | both directions of a connection to masked messages |

@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use crate::http::{Method, Refusal, Request, Status};
-use crate::service::{Answer, Response, Service, Visit, error_page};
+use crate::http::{Method, Request, RequestError, Status};
+use crate::service::{Answer, RequestContext, Response, Service, error_page};
 
 /// The address on the server that leads to the view.
 pub const PATH: &str = "/.wire";
 /// What the link says.
 const LABEL: &str = "See this exchange on the wire";
-/// Octets of method and path in a link: it finds the newest exchange that begins with them.
+/// Bytes of method and path in a link: it finds the newest exchange that begins with them.
 const FIND: usize = 60;
 
-fn is_near(visit: &Visit) -> bool {
+fn is_near(visit: &RequestContext) -> bool {
     visit.peer.ip().to_canonical().is_loopback()
 }
 
@@ -55,7 +55,7 @@ fn href(method: &[u8], path: &[u8]) -> String {
 }
 
 impl Service for Signpost {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         let answer = self.inner.answer(request, visit);
         if !is_near(visit) {
             return answer;
@@ -66,7 +66,7 @@ impl Service for Signpost {
         answer.map(move |response| signed(response, &href))
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
         let response = self.inner.refuse(refusal, head, visit);
         if !is_near(visit) {
             return response;
@@ -78,8 +78,8 @@ impl Service for Signpost {
         signed(response, &href(method, path))
     }
 
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.inner.dress(request, response)
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.inner.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -117,7 +117,7 @@ impl Shortcut {
 }
 
 impl Service for Shortcut {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         let asked = matches!(request.method(), Method::Get | Method::Head) && request.path() == PATH.as_bytes();
         if !asked || !is_near(visit) {
             return self.inner.answer(request, visit);
@@ -125,15 +125,15 @@ impl Service for Shortcut {
         let response = Response::new(Status::TEMPORARY_REDIRECT)
             .field("Location", &*self.location)
             .field("Cache-Control", "no-store");
-        Answer::Now(self.inner.dress(Some(request), response))
+        Answer::Now(self.inner.add_fields(Some(request), response))
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
         self.inner.refuse(refusal, head, visit)
     }
 
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.inner.dress(request, response)
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.inner.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {

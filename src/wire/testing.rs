@@ -20,13 +20,13 @@ pub(crate) fn history(calls: &[Call<'_>], closed: bool) -> History {
     let start = Duration::from_secs(1);
     let mut live = Live::new(1, start, NOON, &Manner::live(Limits::default(), Hide::default()));
     let mut out = Vec::new();
-    let mut tell = |millis, what, octets: &[u8]| {
-        live.record(&Record { connection: 1, at: start + Duration::from_millis(millis), what }, octets, &mut out);
+    let mut tell = |millis, what, bytes: &[u8]| {
+        live.record(&Record { connection: 1, at: start + Duration::from_millis(millis), what }, bytes, &mut out);
     };
     tell(0, What::Accepted { peer, local: peer }, b"");
-    for &(at, came_in, octets) in calls {
-        let len = octets.len();
-        tell(at, if came_in { What::Received(len) } else { What::Sent(len) }, octets);
+    for &(at, came_in, bytes) in calls {
+        let len = bytes.len();
+        tell(at, if came_in { What::Received(len) } else { What::Sent(len) }, bytes);
     }
     if closed {
         tell(9_000, What::Closed { reason: "PeerClosed", sentence: "" }, b"");

@@ -1,6 +1,6 @@
 //! The floor: what the kernel alone takes for a request, measured beside the servers.
 //!
-//! One epoll loop that answers every head with the same octets: no parsing, no file, no check, no
+//! One epoll loop that answers every head with the same bytes: no parsing, no file, no check, no
 //! limits. Nothing that serves files can be cheaper; what a server takes above it is its own.
 //!
 //! ```text

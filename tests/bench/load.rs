@@ -52,7 +52,7 @@ struct Peer {
     /// Responses still to come for what was sent.
     owed: usize,
     head: Vec<u8>,
-    /// Octets of content still to come; `None` while in a head.
+    /// Bytes of content still to come; `None` while in a head.
     content: Option<usize>,
     began: Instant,
 }
@@ -60,7 +60,7 @@ struct Peer {
 #[derive(Default)]
 struct Tally {
     responses: u64,
-    octets: u64,
+    bytes: u64,
     wrong: u64,
     errors: u64,
     microseconds: Vec<u32>,
@@ -134,7 +134,7 @@ impl Load {
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.tally.octets += read as u64;
+            self.tally.bytes += read as u64;
             let before = self.tally.responses;
             if drop {
                 peer.content = peer.content.map(|left| left - read);
@@ -324,7 +324,7 @@ fn report(load: &mut Load, elapsed: Duration) -> io::Result<()> {
         "{{\"responses\":{},\"seconds\":{:.4},\"octets\":{},\"wrong\":{},\"errors\":{},\"p50\":{p50},\"p99\":{p99}}}",
         tally.responses,
         elapsed.as_secs_f64(),
-        tally.octets,
+        tally.bytes,
         tally.wrong,
         tally.errors,
     )?;

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use barewire::http::{Fields, Prepared, Request, Status};
 use barewire::net::{Listener, Server, Settings};
-use barewire::service::{Answer, Service, Visit};
+use barewire::service::{Answer, RequestContext, Service};
 
 #[derive(Clone)]
 struct Same(Arc<Prepared>);
 
 impl Service for Same {
-    fn answer(&mut self, _: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, _: &Request<'_>, _: &RequestContext) -> Answer {
         Answer::Ready(self.0.clone())
     }
 

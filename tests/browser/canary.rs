@@ -3,7 +3,7 @@
 //! Never: a secret that stands in the page because the test put it there, as in a link to it.
 //!
 //! The subtle thing: a search that finds nothing proves little. The hex is broken into rows, a word into the
-//! parts of a line, and Base64 of the same octets has three faces, so the page is put together again before it
+//! parts of a line, and Base64 of the same bytes has three faces, so the page is put together again before it
 //! is searched. A word that is no secret goes the same ways, and has to be found in each writing.
 
 use std::fs;
@@ -32,8 +32,8 @@ const TRACED: &str = "canary-traced-78";
 fn talk(site: &Site, line: &str, fields: &str, body: &str) -> String {
     let address = site.url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).unwrap();
-    let octets = format!("{line} HTTP/1.1\r\nHost: localhost\r\nX-Plain: {PLAIN}\r\n{fields}\r\n{body}");
-    stream.write_all(octets.as_bytes()).unwrap();
+    let bytes = format!("{line} HTTP/1.1\r\nHost: localhost\r\nX-Plain: {PLAIN}\r\n{fields}\r\n{body}");
+    stream.write_all(bytes.as_bytes()).unwrap();
     let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -42,7 +42,7 @@ fn talk(site: &Site, line: &str, fields: &str, body: &str) -> String {
 
 /// What a word looks like as hexadecimal numbers.
 fn numbers(word: &str) -> String {
-    word.bytes().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(" ")
+    word.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 /// What it looks like in other writings, that of the hex included.

@@ -248,9 +248,9 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", key("keyUp"));
     }
 
-    /// Octets a second that leave for the network at most; 0 for as many as it takes.
-    pub(crate) fn slow(&mut self, octets: u32) {
-        let rate = if octets == 0 { -1.0 } else { f64::from(octets) };
+    /// Bytes a second that leave for the network at most; 0 for as many as it takes.
+    pub(crate) fn slow(&mut self, bytes: u32) {
+        let rate = if bytes == 0 { -1.0 } else { f64::from(bytes) };
         let conditions = json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate});
         self.call("Network.emulateNetworkConditions", conditions);
     }
@@ -278,8 +278,8 @@ impl Browser {
         let size = self.eval("[innerWidth, document.documentElement.scrollHeight]");
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
         let picture = self.call("Page.captureScreenshot", json!({"clip": clip, "captureBeyondViewport": true}));
-        let octets = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
-        std::fs::write(file, octets).unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
     }
 
     /// What the page complained about: console errors, uncaught exceptions, failed loads, violations

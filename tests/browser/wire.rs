@@ -2,7 +2,7 @@
 //!
 //! Never: a time that is asserted. What must appear is awaited.
 //!
-//! The subtle thing: the page is asked what it shows, and the octets on the wire are our own, so that
+//! The subtle thing: the page is asked what it shows, and the bytes on the wire are our own, so that
 //! each place it names can be counted here.
 
 use std::fs;
@@ -35,7 +35,7 @@ fn open(browser: &mut Browser, site: &Site) {
     browser.wait("document.querySelector('#live.on')");
 }
 
-/// Sends octets in these pieces, each after the server has taken the one before, and reads the answers
+/// Sends bytes in these pieces, each after the server has taken the one before, and reads the answers
 /// up to the end of the connection.
 fn talk(site: &Site, pieces: &[&[u8]]) -> String {
     let address = site.url.trim_start_matches("http://").trim_end_matches('/');
@@ -79,7 +79,7 @@ fn get(site: &Site, target: &str) -> String {
 #[track_caller]
 fn go(browser: &mut Browser, link: &str, heading: &str) {
     browser.eval(&format!("location.hash = {}; 0", json!(link)));
-    // The page itself writes the octet behind it, once it has gone there.
+    // The page itself writes the byte behind it, once it has gone there.
     browser.wait(&format!(
         "location.hash.startsWith({}) && document.querySelector('h1').innerText.includes({})",
         json!(format!("#{link}/")),
@@ -102,7 +102,7 @@ fn text(browser: &mut Browser, css: &str) -> String {
     text.as_str().unwrap_or_default().to_string()
 }
 
-/// The octets that the hex shows as selected, as hexadecimal numbers and as text.
+/// The bytes that the hex shows as selected, as hexadecimal numbers and as text.
 fn selected(browser: &mut Browser) -> (String, String) {
     let pieces = browser.eval(
         "[...CSS.highlights.get('on')].map(r => document.querySelector('#bytes').textContent.slice(r.startOffset, r.endOffset))",
@@ -181,7 +181,7 @@ fn without_its_key_the_page_says_where_to_find_it_and_shows_nothing() {
 }
 
 #[test]
-fn cuts_stand_at_the_octets_where_recv_returned() {
+fn cuts_stand_at_the_bytes_where_recv_returned() {
     in_browser("wire-cuts", |browser, scratch| {
         let site = study(scratch);
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -201,7 +201,7 @@ fn cuts_stand_at_the_octets_where_recv_returned() {
         // The marks need no room of their own, which would have to be scrolled.
         let higher = "[...document.querySelectorAll('.ribbon')].filter(r => r.scrollHeight > r.clientHeight).length";
         assert_eq!(browser.eval(higher), 0);
-        // A block leads to its octets.
+        // A block leads to its bytes.
         browser.eval("document.querySelectorAll('.ribbon .call')[2].click()");
         assert_eq!(selected(browser).1, "Host");
         assert!(text(browser, "#what").contains("recv() #2 to #3 (cut in two!)"), "{}", text(browser, "#what"));
@@ -209,7 +209,7 @@ fn cuts_stand_at_the_octets_where_recv_returned() {
 }
 
 #[test]
-fn a_value_is_explained_with_its_octets_and_an_octet_leads_back_to_its_part() {
+fn a_value_is_explained_with_its_bytes_and_an_byte_leads_back_to_its_part() {
     in_browser("wire-hover", |browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
@@ -222,7 +222,7 @@ fn a_value_is_explained_with_its_octets_and_an_octet_leads_back_to_its_part() {
         let link = browser.eval("document.querySelector('#what dd a').href");
         assert_eq!(link, "https://www.rfc-editor.org/rfc/rfc9110.html#section-8.6");
         assert_eq!(selected(browser), ("32 31".into(), "21".into()));
-        // The first octet of the response in the hex is that of its version.
+        // The first byte of the response in the hex is that of its version.
         let place = browser.eval(
             "(box => { box.scrollTop = 0; const r = new Range(); r.setStart(box.firstChild, 6); r.setEnd(box.firstChild, 7);
                 const b = r.getBoundingClientRect(); return [b.x + 2, b.y + b.height / 2] })(document.querySelector('#bytes'))",
@@ -248,7 +248,7 @@ fn a_value_is_explained_with_its_octets_and_an_octet_leads_back_to_its_part() {
 }
 
 #[test]
-fn nothing_needs_a_mouse_and_the_address_names_the_octet() {
+fn nothing_needs_a_mouse_and_the_address_names_the_byte() {
     in_browser("wire-keys", |browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
@@ -283,7 +283,7 @@ fn nothing_needs_a_mouse_and_the_address_names_the_octet() {
         let link = browser.eval("location.hash");
         browser.key("k");
         browser.wait("document.querySelector('h1').innerText.startsWith('GET /nope')");
-        // The link of before leads back to the octet.
+        // The link of before leads back to the byte.
         browser.eval(&format!("location.hash = {link}; 0"));
         browser.wait("document.querySelector('#what .v').innerText == 'close'");
         browser.key("/");
@@ -464,7 +464,7 @@ fn what_a_client_sends_is_text_whatever_it_looks_like() {
             let raw = browser
                 .eval("/[\\x00-\\x08\\x0b-\\x1f\\u202a-\\u202e\\u200b]/.test(document.documentElement.innerText)");
             assert_eq!(raw, false, "a control octet in the page at {link}");
-            // Every octet of every message is in one part.
+            // Every byte of every message is in one part.
             let holes = browser.eval(
                 "Promise.all([import('/wire-draw.js'), import('/wire-book.js')]).then(([{view}, {messages}]) => messages(view.x).filter(m => {
                     let at = 0
@@ -478,7 +478,7 @@ fn what_a_client_sends_is_text_whatever_it_looks_like() {
 }
 
 #[test]
-fn a_broken_request_opens_at_its_first_bad_octet() {
+fn a_broken_request_opens_at_its_first_bad_byte() {
     in_browser("wire-broken", |browser, scratch| {
         let site = study(scratch);
         talk(&site, &[b"GET /hello.txt HTTP/1.1\nHost: localhost\n\n"]);

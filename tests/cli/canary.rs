@@ -34,13 +34,13 @@ fn base64(text: &str) -> String {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|octet| format!("{octet:02x}")).collect()
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a secret looks like in other writings.
 fn writings(canary: &str) -> Vec<String> {
     let mut all = vec![canary.to_string(), hex(canary), hex(canary).to_uppercase()];
-    all.push(canary.bytes().map(|octet| format!("%{octet:02X}")).collect());
+    all.push(canary.bytes().map(|byte| format!("%{byte:02X}")).collect());
     // At each of the three alignments, without the ends that depend on what stands beside it.
     for before in 0..3 {
         for text in [base64(&("x".repeat(before) + canary)), BASE64_URL_SAFE_NO_PAD.encode("x".repeat(before) + canary)]
@@ -71,8 +71,8 @@ fn with_decoded(text: &str) -> String {
     for line in text.lines().filter(|line| line.starts_with('{')) {
         let value: Value = serde_json::from_str(line).unwrap();
         for part in ["first", "last"] {
-            let octets = BASE64_STANDARD.decode(value["octets"][part].as_str().unwrap_or_default()).unwrap();
-            all += &String::from_utf8_lossy(&octets);
+            let bytes = BASE64_STANDARD.decode(value["octets"][part].as_str().unwrap_or_default()).unwrap();
+            all += &String::from_utf8_lossy(&bytes);
             all.push('\n');
         }
     }
@@ -134,15 +134,15 @@ fn conversations() -> Vec<String> {
     ]
 }
 
-fn converse(port: u16, octets: &str) -> Vec<u8> {
+fn converse(port: u16, bytes: &str) -> Vec<u8> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = Vec::new();
-    for piece in octets.split(PAUSE) {
-        while !answer.ends_with(b"hello\n") && !octets.starts_with(piece) {
-            let mut octet = [0];
-            socket.read_exact(&mut octet).unwrap();
-            answer.extend(octet);
+    for piece in bytes.split(PAUSE) {
+        while !answer.ends_with(b"hello\n") && !bytes.starts_with(piece) {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
         }
         socket.write_all(piece.as_bytes()).unwrap();
     }
@@ -197,7 +197,7 @@ fn no_output_of_the_program_shows_a_secret() {
             }
         }
     }
-    // The same octets, saved, with answers that repeat them.
+    // The same bytes, saved, with answers that repeat them.
     let repeats = |(_, answered): &&(String, Vec<u8>)| String::from_utf8_lossy(answered).contains("-canary-");
     assert!(saved.iter().filter(repeats).count() >= 6, "answers repeat secrets, so that there is something to hide");
     for (asked, answered) in &saved {

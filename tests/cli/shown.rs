@@ -67,7 +67,7 @@ fn shown(mut command: Command, columns: u16, ask: Option<&dyn Fn(u16)>) -> Strin
     reader.all().replace("\r\n", "\n")
 }
 
-/// Without the octets that set colours.
+/// Without the bytes that set colours.
 fn without_color(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let first = pieces.next().unwrap_or_default().to_string();
@@ -107,7 +107,7 @@ fn nothing_that_sets_colors_is_written_where_it_is_not_wanted() {
             let plain = on_terminal(72, more, variable);
             assert!(!plain.contains('\x1b'), "{more:?} {variable:?}: {plain}");
             assert_eq!(without_digits(&plain), without_digits(&without_color(&colored)), "the meaning is the same");
-            // Octets are never wrapped by us; notes that would not fit have lines of their own.
+            // Bytes are never wrapped by us; notes that would not fit have lines of their own.
             assert!(plain.contains(&format!("   User-Agent: {agent}\\r\\n\n")), "{plain}");
             let of_notes = plain.lines().filter(|line| !line.contains(&agent) && !line.starts_with("   = "));
             let long: Vec<&str> = of_notes.filter(|line| line.chars().count() > 72).collect();

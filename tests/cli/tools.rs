@@ -1,4 +1,4 @@
-//! `barewire explain` and `barewire send`: what live octets and saved ones have in common, what stays hidden,
+//! `barewire explain` and `barewire send`: what live bytes and saved ones have in common, what stays hidden,
 //! and what a terminal gets.
 
 use serde_json::Value;
@@ -12,7 +12,7 @@ struct Recorded {
     answered: Vec<u8>,
 }
 
-/// Sends these octets in pieces and reads the answers to the end.
+/// Sends these bytes in pieces and reads the answers to the end.
 fn converse(port: u16, pieces: &[&[u8]]) -> Recorded {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -78,7 +78,7 @@ fn forget_calls(words: &mut Value) {
 }
 
 #[test]
-fn saved_octets_are_explained_as_the_same_octets_were_live() {
+fn saved_bytes_are_explained_as_the_same_bytes_were_live() {
     let folder = Folder::new();
     fs::write(folder.0.join("site/long.txt"), "0123456789".repeat(500)).unwrap();
     let one = |line: &str, fields: &str| format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
@@ -122,8 +122,8 @@ fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
     let folder = Folder::new();
     let server = Server::start(&mut barewire(&folder, &["-p", "0", "site"]));
     let Recorded { answered, .. } = converse(server.port, &[b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"]);
-    let explain = |octets: &[u8]| {
-        fs::write(folder.0.join("answer"), octets).unwrap();
+    let explain = |bytes: &[u8]| {
+        fs::write(folder.0.join("answer"), bytes).unwrap();
         ended(&mut barewire(&folder, &["explain", "--response", "answer"]))
     };
     assert_eq!(explain(&answered).0, 0);

@@ -91,8 +91,8 @@ impl Client {
         self.read(exchange, times);
     }
 
-    pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.socket.write_all(octets).unwrap();
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
     }
 
     pub(crate) fn read(&mut self, exchange: &Exchange, times: usize) {

@@ -1,7 +1,7 @@
 //! What one look at a file may answer for: never for a request that was sent after the look.
 //!
 //! The service here looks at nothing. It notes when the number of an arrival was used first, which is when a
-//! shelf would have looked, and the client of a request has written down the moment before its first octet was
+//! shelf would have looked, and the client of a request has written down the moment before its first byte was
 //! sent. So a stale answer is found without a file, and without luck in timing.
 //!
 //! Never: a race that decides whether a test passes. Where an order matters, the loop stands still inside
@@ -16,7 +16,7 @@ use std::thread;
 
 use barewire::http::{Method, Request, Status};
 use barewire::net::Settings;
-use barewire::service::{Answer, Lane, Outcome, Response, Service, Visit};
+use barewire::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
 
 use crate::client::{Client, request};
 use crate::library::Library;
@@ -60,7 +60,7 @@ struct Clerk {
 }
 
 impl Service for Clerk {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         let Clerk { book, scene } = self.clone();
         let name = String::from_utf8_lossy(&request.path()[1..]).into_owned();
         if request.method() == Method::Post {
@@ -107,8 +107,8 @@ fn hands(hands: &Hands, clients: &[&Client]) {
     hands.set(clients.iter().map(|client| client.socket.try_clone().unwrap()).collect()).unwrap();
 }
 
-fn send(hands: &Hands, to: usize, octets: impl AsRef<[u8]>) {
-    (&hands.get().unwrap()[to]).write_all(octets.as_ref()).unwrap();
+fn send(hands: &Hands, to: usize, bytes: impl AsRef<[u8]>) {
+    (&hands.get().unwrap()[to]).write_all(bytes.as_ref()).unwrap();
 }
 
 #[test]
@@ -165,17 +165,13 @@ fn a_request_that_comes_when_its_event_has_been_used_up_is_looked_up_anew() {
     let theirs = Arc::clone(&sockets);
     let (library, _) = start(move |name, book| match name {
         "hold" => {
-            // As many octets as are read behind a head that was begun, with more requests than one turn allows.
+            // As many bytes as are read behind a head that was begun, with more requests than one turn allows.
             let (one, rest) = (request("GET", "/0", ""), &request("GET", "/0", "")[BEGUN.len()..]);
-            let mut octets = [rest, &one.repeat(14), &request("GET", "/sixteenth", ""), &one.repeat(2)].concat();
+            let mut bytes = [rest, &one.repeat(14), &request("GET", "/sixteenth", ""), &one.repeat(2)].concat();
             let last = request("GET", "/0", "X: \r\n");
-            octets.extend(request(
-                "GET",
-                "/0",
-                &format!("X: {}\r\n", "x".repeat(READ_MORE - octets.len() - last.len())),
-            ));
-            assert_eq!(octets.len(), READ_MORE);
-            send(&theirs, 0, octets);
+            bytes.extend(request("GET", "/0", &format!("X: {}\r\n", "x".repeat(READ_MORE - bytes.len() - last.len()))));
+            assert_eq!(bytes.len(), READ_MORE);
+            send(&theirs, 0, bytes);
         }
         "sixteenth" => {
             send(&theirs, 1, request("GET", "/poke", ""));
@@ -226,15 +222,15 @@ fn no_client_in_a_crowd_is_answered_by_an_older_look() {
                 let dice = pattern(number as u64, 3 * ROUNDS);
                 for dice in dice.chunks_exact(3) {
                     let count = [1, 1, 2, 15, 16, 17, 40, 200][usize::from(dice[0] % 8)];
-                    let mut octets = if dice[0] & 0x40 == 0 { Vec::new() } else { b"\r\n".to_vec() };
-                    octets.extend(book.get().repeat(count));
+                    let mut bytes = if dice[0] & 0x40 == 0 { Vec::new() } else { b"\r\n".to_vec() };
+                    bytes.extend(book.get().repeat(count));
                     if dice[0] & 0x80 != 0 {
-                        octets.splice(0..0, request("POST", "/", "Content-Length: 0\r\n"));
+                        bytes.splice(0..0, request("POST", "/", "Content-Length: 0\r\n"));
                     }
                     // Pieces of one batch: those that come later have begun earlier than they need have.
-                    let border = octets.len() * usize::from(dice[1]) / 256;
-                    client.send(&octets[..border]);
-                    client.send(&octets[border..]);
+                    let border = bytes.len() * usize::from(dice[1]) / 256;
+                    client.send(&bytes[..border]);
+                    client.send(&bytes[border..]);
                     if dice[0] & 0x80 != 0 {
                         client.response("POST").assert_status(200);
                     }

@@ -1,9 +1,9 @@
-//! A raw client: octets out, octets in, each with a deadline.
+//! A raw client: bytes out, bytes in, each with a deadline.
 //!
 //! Never: a retry, a redirect followed, a field added. What a test sends is what it wrote.
 //!
-//! The subtle thing: how a connection ends is part of the answer. A FIN after the last octet is a
-//! clean end; a reset may have destroyed octets on their way, so [`Client::end`] does not accept one.
+//! The subtle thing: how a connection ends is part of the answer. A FIN after the last byte is a
+//! clean end; a reset may have destroyed bytes on their way, so [`Client::end`] does not accept one.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -68,13 +68,13 @@ impl Client {
     }
 
     #[track_caller]
-    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.socket.write_all(octets.as_ref()).expect("send");
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).expect("send");
     }
 
     /// Sends as far as the other side lets us; a server that has closed is no failure of the test.
-    pub(crate) fn send_if_open(&mut self, octets: &[u8]) -> bool {
-        self.socket.write_all(octets).is_ok()
+    pub(crate) fn send_if_open(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).is_ok()
     }
 
     /// Ends our side, as `nc -N` does.
@@ -147,7 +147,7 @@ impl Client {
         self.ended.is_none()
     }
 
-    /// Takes the first `len` octets, reading as long as needed.
+    /// Takes the first `len` bytes, reading as long as needed.
     #[track_caller]
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         while self.buffer.len() < len {
@@ -186,12 +186,12 @@ pub(crate) fn ask(server: &Server, method: &str, target: &str, fields: &str) -> 
     response
 }
 
-/// Sends these octets on a connection of its own, ends our side, and reads one response to a request
+/// Sends these bytes on a connection of its own, ends our side, and reads one response to a request
 /// of this method, after which the server must end cleanly.
 #[track_caller]
-pub(crate) fn raw(server: &Server, octets: impl AsRef<[u8]>, method: &str) -> Response {
+pub(crate) fn raw(server: &Server, bytes: impl AsRef<[u8]>, method: &str) -> Response {
     let mut client = Client::connect(server);
-    client.send(octets);
+    client.send(bytes);
     client.half_close();
     let response = client.response(method);
     client.assert_ended();

@@ -10,7 +10,7 @@ use crate::client::{Client, PATIENCE, get, request};
 use crate::response::Response;
 use crate::server::{Folder, Server};
 
-/// Between two octets of a client that drips.
+/// Between two bytes of a client that drips.
 const DRIP: Duration = Duration::from_millis(50);
 
 #[test]
@@ -21,7 +21,7 @@ fn a_dripping_head_is_ended_by_the_total_clock_with_408() {
     let began = Instant::now();
     client.send("GET /a.txt HTTP/1.1\r\nHost: localhost\r\nX: ");
     client.socket.set_nonblocking(true).unwrap();
-    // Each octet would extend a clock of silence; the clock of the whole head runs on.
+    // Each byte would extend a clock of silence; the clock of the whole head runs on.
     let mut peeked = [0; 1];
     while client.socket.peek(&mut peeked).is_err() {
         assert!(began.elapsed() < PATIENCE, "never ended");

@@ -1,4 +1,4 @@
-//! The wire corpus (`tests/wire/*.md`) over a real socket: each case whole, and octet by octet.
+//! The wire corpus (`tests/wire/*.md`) over a real socket: each case whole, and byte by byte.
 //!
 //! What a message means is proved without sockets, in `tests/wire.rs`; here, that the loop around the
 //! parser loses, joins and repeats nothing: both feedings get the same answers, a refusal has the
@@ -15,15 +15,15 @@ use crate::server::{Folder, Server};
 use case::{Case, all_cases};
 
 /// Cases longer than this are fed in larger pieces: what is proved is the same, and it takes as long.
-const OCTET_BY_OCTET: usize = 1_000;
+const BYTE_BY_BYTE: usize = 1_000;
 /// After each piece, so that most pieces are a recv() of their own; nothing depends on how many are.
 const GAP: Duration = Duration::from_micros(20);
 
-/// The statuses of all answers to these octets, fed in pieces of this size.
+/// The statuses of all answers to these bytes, fed in pieces of this size.
 #[track_caller]
 fn answers(server: &Server, case: &Case, piece: usize) -> Vec<String> {
     let mut client = Client::connect(server);
-    for piece in case.octets.chunks(piece) {
+    for piece in case.bytes.chunks(piece) {
         // After a refusal the server may have had enough.
         if !client.send_if_open(piece) {
             break;
@@ -31,9 +31,9 @@ fn answers(server: &Server, case: &Case, piece: usize) -> Vec<String> {
         std::thread::sleep(GAP);
     }
     client.half_close();
-    let (octets, ending) = client.rest();
+    let (bytes, ending) = client.rest();
     assert_eq!(ending, Ending::Fin, "{}: {}", case.line, case.title);
-    let text = String::from_utf8_lossy(&octets);
+    let text = String::from_utf8_lossy(&bytes);
     // A status line of ours is the one that a Date follows; content may quote others.
     let heads = text
         .split("HTTP/1.1 ")
@@ -55,14 +55,14 @@ fn promised(case: &Case) -> Option<(usize, Option<&str>)> {
 }
 
 #[test]
-fn every_case_gets_the_same_answers_whole_and_octet_by_octet() {
+fn every_case_gets_the_same_answers_whole_and_byte_by_byte() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &["--log", "off"]);
     let mut promises = 0;
     for (page, case) in all_cases() {
         let place = format!("{}:{}: {}", page.display(), case.line, case.title);
         let whole = answers(&server, &case, usize::MAX);
-        let small = if case.octets.len() <= OCTET_BY_OCTET { 1 } else { 97 };
+        let small = if case.bytes.len() <= BYTE_BY_BYTE { 1 } else { 97 };
         assert_eq!(answers(&server, &case, small), whole, "in pieces and whole: {place}");
         assert!(whole.iter().all(|s| !s.starts_with('5') || s == "501" || s == "505"), "{place}: {whole:?}");
         let Some((count, refused)) = promised(&case) else { continue };

@@ -1,7 +1,7 @@
 //! Every way a connection can end: provoked over real sockets, named by its reason on the tape, and told in
 //! the view with the side that is to blame.
 //!
-//! Never: a reason that no test has seen. The list is held against [`Ended::ALL`].
+//! Never: a reason that no test has seen. The list is held against [`CloseReason::ALL`].
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barewire::http::{Request, Status};
-use barewire::net::{Ended, Settings, Timeouts};
-use barewire::service::{Answer, Body, End, Held, Octets, Pause, Place, Response, Source, Verbatim};
+use barewire::net::{CloseReason, Settings, Timeouts};
+use barewire::service::{Answer, Body, Bytes, End, Held, Pause, Place, Response, Source, Verbatim};
 use barewire::wire::record::event::Event;
 
 use crate::client::{Client, raw, request};
@@ -33,8 +33,8 @@ impl Source for Silent {
 }
 
 fn verbatim(end: End) -> Answer {
-    let octets = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort".to_vec();
-    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, octets, pauses: Vec::new(), end, held: Held::default() }))
+    let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort".to_vec();
+    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, bytes, pauses: Vec::new(), end, held: Held::default() }))
 }
 
 fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
@@ -53,8 +53,8 @@ fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
         b"/reset" => return verbatim(End::Reset),
         b"/paced" => ok.with_pauses([Pause { before: Place::Content(0), time: Duration::from_secs(3600) }]),
         b"/last" => ok.closing(),
-        b"/delimited" => ok.with_body(Body::UntilClose(Octets::from("until the end"))),
-        b"/large" => ok.with_body(Body::Octets(Octets::from(vec![b'x'; 32 << 20]))),
+        b"/delimited" => ok.with_body(Body::UntilClose(Bytes::from("until the end"))),
+        b"/large" => ok.with_body(Body::Bytes(Bytes::from(vec![b'x'; 32 << 20]))),
         b"/shrunk" => {
             let file = Arc::new(File::open("/dev/null").unwrap());
             ok.with_body(Body::File { file, from: 0, len: 100_000 })
@@ -79,9 +79,9 @@ fn case(name: &'static str, side: &'static str, act: Act) -> Case {
     Case { name, side, settings: |settings| settings, act, says: "" }
 }
 
-fn sent(library: &Library, octets: impl AsRef<[u8]>) -> Client {
+fn sent(library: &Library, bytes: impl AsRef<[u8]>) -> Client {
     let mut client = library.connect();
-    client.send(octets);
+    client.send(bytes);
     client
 }
 
@@ -103,7 +103,7 @@ fn half_closed(client: Client) -> Vec<Client> {
     vec![client]
 }
 
-/// Waits until octets are there, and does not read them.
+/// Waits until bytes are there, and does not read them.
 fn arrived(client: &Client) {
     assert!(client.socket.peek(&mut [0]).is_ok_and(|count| count == 1));
 }
@@ -221,7 +221,7 @@ fn assert_told(library: &mut Library, number: usize, name: &str, side: &str, say
     let story = library.story(number);
     let (reason, sentence) = story.end.as_ref().unwrap();
     assert_eq!(*reason, name, "{}", story.view());
-    let ended = Ended::ALL.into_iter().find(|ended| ended.name() == name).unwrap();
+    let ended = CloseReason::ALL.into_iter().find(|ended| ended.name() == name).unwrap();
     assert_eq!(sentence, ended.explain());
     let closed = story.told.iter().filter_map(|told| match &told.event {
         Event::Closed { side, note, .. } => Some((side.name(), note.note().short)),
@@ -257,7 +257,7 @@ fn every_end_has_its_name_its_sentence_and_a_side_to_blame() {
     let cases: Vec<Case> = by_the_client().into_iter().chain(by_the_server()).collect();
     let seen: BTreeSet<&str> =
         cases.iter().map(|case| case.name).chain(["Shed", "TimedOutContent", "TimedOutSending"]).collect();
-    assert_eq!(seen, Ended::ALL.iter().map(|ended| ended.name()).collect(), "a reason that nobody provokes");
+    assert_eq!(seen, CloseReason::ALL.iter().map(|ended| ended.name()).collect(), "a reason that nobody provokes");
     std::thread::scope(|scope| {
         for case in &cases {
             scope.spawn(|| provoke(case));
@@ -273,5 +273,5 @@ fn the_log_says_how_much_of_a_body_was_missing() {
     let head = request("PUT", "/a.txt", "Content-Length: 100\r\n");
     raw(&server, [head, b"hello".to_vec()].concat(), "PUT").assert_status(400);
     let line = server.log().line("PUT /a.txt");
-    assert!(line.contains(&*Ended::ClosedInContent(Some(95)).sentence()), "{line}");
+    assert!(line.contains(&*CloseReason::ClosedInContent(Some(95)).sentence()), "{line}");
 }

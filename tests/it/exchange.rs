@@ -238,11 +238,11 @@ fn short_unwanted_content_is_read_past_and_the_connection_goes_on() {
     let folder = site();
     let server = Server::start(&folder, &[]);
     let mut client = Client::connect(&server);
-    let mut octets = request("POST", "/hello.txt", "Content-Length: 26\r\n");
+    let mut bytes = request("POST", "/hello.txt", "Content-Length: 26\r\n");
     // Content that looks like a request must not become one.
-    octets.extend(b"GET /page.html HTTP/1.1\r\n\r\n"[..26].iter());
-    octets.extend(request("GET", "/bare", ""));
-    client.send(octets);
+    bytes.extend(b"GET /page.html HTTP/1.1\r\n\r\n"[..26].iter());
+    bytes.extend(request("GET", "/bare", ""));
+    client.send(bytes);
     client.response("POST").assert_status(405);
     assert_eq!(client.response("GET").text(), "no extension");
     client.end();
@@ -254,10 +254,10 @@ fn a_half_closed_client_gets_its_answers() {
     let server = Server::start(&folder, &[]);
     for _ in 0..50 {
         let mut client = Client::connect(&server);
-        let mut octets = request("GET", "/hello.txt", "");
-        octets.extend(request("GET", "/list/", ""));
-        octets.extend(request("GET", "/big.bin", ""));
-        client.send(octets);
+        let mut bytes = request("GET", "/hello.txt", "");
+        bytes.extend(request("GET", "/list/", ""));
+        bytes.extend(request("GET", "/big.bin", ""));
+        client.send(bytes);
         client.half_close();
         assert_eq!(client.response("GET").text(), "hello, wire\n");
         client.response("GET").assert_status(200);
@@ -270,18 +270,18 @@ fn a_half_closed_client_gets_its_answers() {
 }
 
 #[test]
-fn a_request_may_come_octet_by_octet_and_be_cut_anywhere() {
+fn a_request_may_come_byte_by_byte_and_be_cut_anywhere() {
     let folder = site();
     let server = Server::start(&folder, &[]);
-    let octets = request("GET", "/hello.txt", "Accept: text/plain\r\nX-Padding: abcdefghij\r\n");
+    let bytes = request("GET", "/hello.txt", "Accept: text/plain\r\nX-Padding: abcdefghij\r\n");
     let mut client = Client::connect(&server);
-    for octet in &octets {
-        client.send([*octet]);
+    for byte in &bytes {
+        client.send([*byte]);
     }
     assert_eq!(client.response("GET").text(), "hello, wire\n");
-    for cut in 1..octets.len() {
-        client.send(&octets[..cut]);
-        client.send(&octets[cut..]);
+    for cut in 1..bytes.len() {
+        client.send(&bytes[..cut]);
+        client.send(&bytes[cut..]);
         assert_eq!(client.response("GET").text(), "hello, wire\n", "cut at {cut}");
     }
     client.end();
@@ -291,7 +291,7 @@ fn a_request_may_come_octet_by_octet_and_be_cut_anywhere() {
 fn what_the_rfc_tells_a_server_to_accept_is_accepted() {
     let folder = site();
     let server = Server::start(&folder, &[]);
-    for octets in [
+    for bytes in [
         "\r\nGET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /hello.txt HTTP/1.1\r\nhOsT:localhost\r\n\r\n",
         "GET /hello.txt HTTP/1.1\r\nHost: \t localhost \t\r\n\r\n",
@@ -301,13 +301,13 @@ fn what_the_rfc_tells_a_server_to_accept_is_accepted() {
         "GET /hell%6F.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET //hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ] {
-        let answer = raw(&server, octets, "GET");
-        if octets.contains("//hello.txt") && answer.status != 200 {
+        let answer = raw(&server, bytes, "GET");
+        if bytes.contains("//hello.txt") && answer.status != 200 {
             // Repeated slashes may be collapsed by a redirect, or name nothing; never another file.
-            assert!(matches!(answer.status, 308 | 404), "{octets:?}: {answer:?}");
+            assert!(matches!(answer.status, 308 | 404), "{bytes:?}: {answer:?}");
             continue;
         }
-        assert_eq!(answer.assert_status(200).text(), "hello, wire\n", "{octets:?}");
+        assert_eq!(answer.assert_status(200).text(), "hello, wire\n", "{bytes:?}");
     }
 }
 
@@ -316,9 +316,9 @@ fn every_valid_host_of_this_machine_is_answered() {
     let folder = site();
     let server = Server::start(&folder, &[]);
     for host in ["localhost", "LOCALHOST:99", "a.localhost", "127.0.0.1", "127.0.0.1:1", "[::1]", "192.0.2.7:80"] {
-        let octets = format!("GET /hello.txt HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        raw(&server, octets, "GET").assert_status(200);
+        let bytes = format!("GET /hello.txt HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        raw(&server, bytes, "GET").assert_status(200);
     }
-    let octets = "GET http://localhost/hello.txt HTTP/1.1\r\nHost: [::1]\r\n\r\n";
-    raw(&server, octets, "GET").assert_status(200);
+    let bytes = "GET http://localhost/hello.txt HTTP/1.1\r\nHost: [::1]\r\n\r\n";
+    raw(&server, bytes, "GET").assert_status(200);
 }

@@ -1,7 +1,7 @@
-//! Every fault of the table, provoked over a socket: its status, its rule and its octet in the
+//! Every fault of the table, provoked over a socket: its status, its rule and its byte in the
 //! answer, and an end that destroys nothing.
 //!
-//! The subtle thing: `▸` in a request marks the octet to blame and is taken out before sending. The
+//! The subtle thing: `▸` in a request marks the byte to blame and is taken out before sending. The
 //! positions here are written by hand; comparing with what the parser says would prove nothing.
 
 use std::time::Duration;
@@ -19,15 +19,15 @@ use crate::write::names;
 
 /// How a fault is brought about.
 enum Provocation {
-    /// These octets.
+    /// These bytes.
     Sent(String),
-    /// These octets and the end of our side.
-    Ended(String),
-    /// These octets and silence.
+    /// These bytes and the end of our side.
+    CloseReason(String),
+    /// These bytes and silence.
     Silence(String),
 }
 
-use Provocation::{Ended, Sent, Silence};
+use Provocation::{CloseReason, Sent, Silence};
 
 fn lines(lines: &str) -> Provocation {
     Sent(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n"))
@@ -63,7 +63,7 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::VersionSyntax => line("GET / ▸http/1.1"),
         Fault::VersionUnsupported => line("GET / ▸HTTP/2.0"),
         Fault::TargetTooLong => line(&format!("GET /{}▸a HTTP/1.1", "a".repeat(limits.target - 1))),
-        Fault::TargetOctet => line("GET /a▸#b HTTP/1.1"),
+        Fault::TargetByte => line("GET /a▸#b HTTP/1.1"),
         Fault::TargetForm => line("GET ▸* HTTP/1.1"),
         Fault::TargetScheme => line("GET ▸https://localhost/ HTTP/1.1"),
         Fault::TargetUserinfo => line("GET http://▸me@localhost/ HTTP/1.1"),
@@ -94,14 +94,14 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::ChunkLineTooLong => chunked(&format!("1;{}▸aaaa\r\n", "a".repeat(limits.chunk_line - 2))),
         Fault::ChunkEnd => chunked("1\r\nx▸y\r\n"),
         Fault::TrailerTooLarge => chunked(&format!("0\r\nA: {}▸bbbb\r\n\r\n", "b".repeat(limits.trailer - 3))),
-        Fault::TruncatedHead => Ended("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
-        Fault::TruncatedContent => Ended(upload("Content-Length: 9", "abc▸")),
+        Fault::TruncatedHead => CloseReason("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
+        Fault::TruncatedContent => CloseReason(upload("Content-Length: 9", "abc▸")),
         Fault::SlowHead => Silence("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
         Fault::SlowContent => Silence(upload("Content-Length: 9", "abc▸")),
     }
 }
 
-/// The octets to send, and the place of the mark in them.
+/// The bytes to send, and the place of the mark in them.
 fn unmark(text: &str) -> (Vec<u8>, Option<usize>) {
     (text.replace('▸', "").into_bytes(), text.find('▸'))
 }
@@ -125,7 +125,7 @@ fn impatient(folder: &Folder) -> Library {
 }
 
 #[test]
-fn every_fault_names_its_rule_and_its_octet_and_ends_cleanly() {
+fn every_fault_names_its_rule_and_its_byte_and_ends_cleanly() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &["--write"]);
     let impatient = impatient(&folder);
@@ -133,10 +133,10 @@ fn every_fault_names_its_rule_and_its_octet_and_ends_cleanly() {
         let provocation = provoke(fault);
         let address = if matches!(provocation, Silence(_)) { impatient.address } else { server.address };
         let mut client = Client::to(address);
-        let (Sent(text) | Ended(text) | Silence(text)) = &provocation;
-        let (octets, at) = unmark(text);
-        client.send(octets);
-        if matches!(provocation, Ended(_)) {
+        let (Sent(text) | CloseReason(text) | Silence(text)) = &provocation;
+        let (bytes, at) = unmark(text);
+        client.send(bytes);
+        if matches!(provocation, CloseReason(_)) {
             client.half_close();
         }
         assert_names_the_rule(&client.response("GET"), fault, at.expect("a mark"));
@@ -153,9 +153,9 @@ fn a_refusal_is_whole_though_the_client_goes_on_sending() {
     let server = Server::start(&folder, &["--write"]);
     for &fault in Fault::ALL {
         let Sent(text) = provoke(fault) else { continue };
-        let (octets, at) = unmark(&text);
+        let (bytes, at) = unmark(&text);
         let mut client = Client::connect(&server);
-        client.send(octets);
+        client.send(bytes);
         let more = vec![b'z'; 16 * 1024];
         for _ in 0..32 {
             client.send(&more);
@@ -173,9 +173,9 @@ fn nothing_after_a_refused_request_is_taken_for_a_request() {
     for &fault in Fault::ALL {
         let Sent(text) = provoke(fault) else { continue };
         let mut client = Client::connect(&server);
-        let mut octets = unmark(&text).0;
-        octets.extend(request("GET", "/a.txt", ""));
-        client.send(octets);
+        let mut bytes = unmark(&text).0;
+        bytes.extend(request("GET", "/a.txt", ""));
+        client.send(bytes);
         client.half_close();
         let answer = client.response("GET");
         assert!(answer.status >= 400 && !answer.text().contains("smuggled"), "{fault:?}: {answer:?}");

@@ -21,7 +21,7 @@ use barewire::net::Listener;
 use barewire::net::workers::QUEUE;
 use barewire::service::access::guard;
 use barewire::service::access::origin::Hosts;
-use barewire::service::{Answer, Guard, Lane, Outcome, Response as Made, Service, Visit};
+use barewire::service::{Answer, Guard, Lane, Outcome, RequestContext, Response as Made, Service};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
@@ -484,7 +484,7 @@ impl Troubled {
 }
 
 impl Service for Troubled {
-    fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
         let ok = || Made::text(Status::OK, "ok\n");
         match request.path() {
             b"/panic" => panic!("on the loop, as it was meant to"),
@@ -503,7 +503,7 @@ impl Service for Troubled {
         }
     }
 
-    fn dress(&self, _: Option<&Request<'_>>, response: Made) -> Made {
+    fn add_fields(&self, _: Option<&Request<'_>>, response: Made) -> Made {
         response.replace_field("X-Mine", "yes")
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use barewire::http::{Limits, Request};
 use barewire::net::server::Stopper;
 use barewire::net::{Listener, Report, Server, Settings};
-use barewire::service::{Answer, Service, Visit};
+use barewire::service::{Answer, RequestContext, Service};
 use barewire::wire::record::connection::Live;
 use barewire::wire::record::event::Told;
 use barewire::wire::record::tape::What;
@@ -28,7 +28,7 @@ type Answers = dyn Fn(&Request<'_>) -> Answer + Send + Sync;
 struct Fixed(Arc<Answers>);
 
 impl Service for Fixed {
-    fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
         (self.0)(request)
     }
 
@@ -37,7 +37,7 @@ impl Service for Fixed {
     }
 }
 
-/// What one socket did, in order: `<` and how many octets came, `>` and the octets that left, at last the
+/// What one socket did, in order: `<` and how many bytes came, `>` and the bytes that left, at last the
 /// name of the end.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
@@ -106,10 +106,10 @@ impl Library {
         self.watch(number, "does not end", |story| story.end.is_some())
     }
 
-    /// Waits until so many octets have come on a connection.
+    /// Waits until so many bytes have come on a connection.
     #[track_caller]
-    pub(crate) fn has_received(&mut self, number: usize, octets: usize) {
-        self.watch(number, "did not receive it", |story| story.received.iter().sum::<usize>() >= octets);
+    pub(crate) fn has_received(&mut self, number: usize, bytes: usize) {
+        self.watch(number, "did not receive it", |story| story.received.iter().sum::<usize>() >= bytes);
     }
 
     #[track_caller]
@@ -120,7 +120,7 @@ impl Library {
             for reel in &self.reels {
                 let Some(batch) = reel.next(Duration::from_millis(10)) else { continue };
                 assert_eq!(batch.dropped, 0, "the tape has a hole");
-                for (record, octets) in batch.iter() {
+                for (record, bytes) in batch.iter() {
                     let at = record.connection as usize;
                     if self.stories.len() <= at {
                         self.stories.resize_with(at + 1, Story::default);
@@ -128,11 +128,11 @@ impl Library {
                     }
                     let manner = Manner::live(Limits::default(), Hide::default());
                     let fresh = || Live::new(record.connection, record.at, Duration::ZERO, &manner);
-                    self.lives[at].get_or_insert_with(fresh).record(record, octets, &mut self.stories[at].told);
+                    self.lives[at].get_or_insert_with(fresh).record(record, bytes, &mut self.stories[at].told);
                     let story = &mut self.stories[at];
                     match &record.what {
                         What::Received(len) | What::ReceivedInPart { len, .. } => story.received.push(*len),
-                        What::Sent(_) => story.sent.push(octets.to_vec()),
+                        What::Sent(_) => story.sent.push(bytes.to_vec()),
                         What::SentFile { len, .. } => story.sent.push(format!("[{len} of a file]").into_bytes()),
                         What::Closed { reason, sentence } => story.end = Some((reason, sentence.to_string())),
                         _ => {}

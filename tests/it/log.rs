@@ -54,7 +54,7 @@ fn short_and_off_are_what_they_say() {
     assert_eq!(server.log().all(), b"");
 }
 
-/// Octets that may stand in a log: printable ASCII, line ends of ours, and characters of UTF-8
+/// Bytes that may stand in a log: printable ASCII, line ends of ours, and characters of UTF-8
 /// outside the C1 controls.
 #[track_caller]
 fn assert_readable(log: &[u8]) {
@@ -64,14 +64,14 @@ fn assert_readable(log: &[u8]) {
 }
 
 #[test]
-fn no_client_can_write_control_octets_or_lines_into_the_log() {
+fn no_client_can_write_control_bytes_or_lines_into_the_log() {
     let folder = site();
     for format in ["short", "common", "combined", "json"] {
         let mut server = Server::start(&folder, &["--log", format]);
         let mut sent = 0;
-        let mut ask = |octets: &[u8]| {
+        let mut ask = |bytes: &[u8]| {
             let mut client = Client::connect(&server);
-            client.send(octets);
+            client.send(bytes);
             client.half_close();
             client.response("GET");
             client.assert_ended();
@@ -149,7 +149,7 @@ fn a_tls_handshake_is_named_in_the_log() {
 fn warnings_that_nobody_reads_stop_neither_the_service_nor_its_end() {
     let folder = site();
     let mut server = Server::without_error_reader(&folder, &["--log", "off"]);
-    // Each is worth a line of some hundred octets.
+    // Each is worth a line of some hundred bytes.
     for _ in 0..1_500 {
         let mut client = Client::connect(&server);
         client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");

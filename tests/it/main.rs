@@ -1,13 +1,13 @@
 //! The real server, driven with raw sockets.
 //!
 //! Every test starts the binary that `cargo` built, on a port of its own and a folder of its own, and
-//! speaks to it octet by octet. Nothing is shared, so tests may run at once and in any order.
+//! speaks to it byte by byte. Nothing is shared, so tests may run at once and in any order.
 //!
 //! Never: a client library that would hide what is on the wire, or a sleep in place of an event.
 //! Deadlines are generous ([`client::PATIENCE`]): they end a hang, they do not measure speed.
 //!
 //! The subtle thing: [`response::Response`] is a strict reader. It enforces on every single answer of
-//! the whole suite what must hold for all of them (one Date, no octet too many, `Allow` on 405 …), so
+//! the whole suite what must hold for all of them (one Date, no byte too many, `Allow` on 405 …), so
 //! a test only has to say what is special about its case.
 
 mod client;

@@ -1,4 +1,4 @@
-//! A thousand clients at once, mixed sizes, some pipelined, some gone: every octet right (promise 1).
+//! A thousand clients at once, mixed sizes, some pipelined, some gone: every byte right (promise 1).
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -9,7 +9,7 @@ use crate::server::{Folder, Server};
 const CLIENTS: usize = 1_000;
 
 #[test]
-fn a_thousand_clients_at_once_get_every_octet() {
+fn a_thousand_clients_at_once_get_every_byte() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     let clients = limit.maximum.map_or(CLIENTS, |most| CLIENTS.min(most as usize / 4));
@@ -20,9 +20,9 @@ fn a_thousand_clients_at_once_get_every_octet() {
     let mut open = Vec::new();
     for i in 0..clients {
         let mut client = Client::connect(&server);
-        let mut octets = request("GET", &format!("/{}.bin", sizes[i % 9]), "");
-        octets.extend(request("GET", &format!("/{}.bin", sizes[(i / 9) % 8]), "Connection: close\r\n"));
-        client.send(octets);
+        let mut bytes = request("GET", &format!("/{}.bin", sizes[i % 9]), "");
+        bytes.extend(request("GET", &format!("/{}.bin", sizes[(i / 9) % 8]), "Connection: close\r\n"));
+        client.send(bytes);
         // Every tenth leaves without reading.
         if i % 10 != 7 {
             open.push((i, client));

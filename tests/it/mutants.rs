@@ -26,12 +26,12 @@ fn mutants_of_good_requests_crash_nothing_and_blame_nobody_else() {
     let seeds: Vec<Vec<u8>> = SEEDS.iter().map(|seed| seed.as_bytes().to_vec()).collect();
     let mut dice = Dice(0x5eed_cafe_f00d_1234);
     for i in 0..4_000 {
-        let octets = mutant(&mut dice, &seeds);
+        let bytes = mutant(&mut dice, &seeds);
         let mut client = Client::connect(&server);
-        client.send(&octets);
+        client.send(&bytes);
         client.half_close();
         let (answer, _) = client.rest();
-        let shown = || format!("mutant {i}: {}\n{}", octets.escape_ascii(), String::from_utf8_lossy(&answer));
+        let shown = || format!("mutant {i}: {}\n{}", bytes.escape_ascii(), String::from_utf8_lossy(&answer));
         if !answer.is_empty() {
             let status = answer
                 .strip_prefix(b"HTTP/1.1 ")

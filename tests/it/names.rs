@@ -1,4 +1,4 @@
-//! Any name works: every octet a file name may have, and names that look like something else.
+//! Any name works: every byte a file name may have, and names that look like something else.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::client::{Client, get};
 use crate::server::{Folder, Server};
 
-/// Every octet but the unreserved ones encoded.
+/// Every byte but the unreserved ones encoded.
 pub(crate) fn encode(name: &[u8]) -> String {
     let plain = |o: u8| o.is_ascii_alphanumeric() || b"-._~".contains(&o);
     name.iter().map(|&o| if plain(o) { (o as char).to_string() } else { format!("%{o:02X}") }).collect()

@@ -1,10 +1,10 @@
-//! Practice on real sockets: every row octet by octet, where it is cut, how it ends, and that nobody else
+//! Practice on real sockets: every row byte by byte, where it is cut, how it ends, and that nobody else
 //! has to wait for what is slow.
 //!
 //! Never: a moment that is compared with another, but for "not before". What one `send` took stands on the
 //! tape.
 //!
-//! The subtle thing: the only octets that differ between two runs are those of Date. They are replaced by
+//! The subtle thing: the only bytes that differ between two runs are those of Date. They are replaced by
 //! the letter D before anything is compared, and nothing else is.
 
 use std::io::Write;
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use barewire::files::{Settings as Files, Site};
 use barewire::net::Settings;
+use barewire::practice::Practice;
 use barewire::service::access::guard;
 use barewire::service::access::guard::Guard;
-use barewire::practice::Practice;
 
 use crate::client::{Client, Ending, request};
 use crate::library::Library;
@@ -31,9 +31,9 @@ fn start(folder: &Folder) -> Library {
     Library::serving(Settings { loops: 2, workers: 4, ..Settings::default() }, Box::new(service))
 }
 
-/// With the octets of Date replaced.
-fn undated(octets: &[u8]) -> String {
-    let text = String::from_utf8(octets.to_vec()).unwrap();
+/// With the bytes of Date replaced.
+fn undated(bytes: &[u8]) -> String {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
     match text.split_once("Date: ") {
         None => text,
         Some((before, rest)) => {
@@ -44,11 +44,11 @@ fn undated(octets: &[u8]) -> String {
     }
 }
 
-/// Sends these octets and reads until the server ends.
+/// Sends these bytes and reads until the server ends.
 #[track_caller]
-fn exchange(server: &Library, octets: impl AsRef<[u8]>) -> (String, Ending) {
+fn exchange(server: &Library, bytes: impl AsRef<[u8]>) -> (String, Ending) {
     let mut client = server.connect();
-    client.send(octets);
+    client.send(bytes);
     let (rest, ending) = client.rest();
     (undated(&rest), ending)
 }
@@ -64,7 +64,7 @@ fn ok(length: usize, more: &str, content: &str) -> String {
 }
 
 #[test]
-fn every_row_is_exact_to_the_octet() {
+fn every_row_is_exact_to_the_byte() {
     let server = start(&Folder::new());
     let closed = "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n";
     let letters = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
@@ -233,7 +233,7 @@ fn a_request_comes_back_exactly_as_it_came() {
 #[track_caller]
 fn sends(server: &mut Library, number: usize) -> Vec<String> {
     let sent = server.story(number).sent.clone();
-    sent.iter().map(|octets| String::from_utf8(octets.clone()).unwrap()).collect()
+    sent.iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect()
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn several_ranges_come_as_parts_and_too_many_as_the_whole() {
         assert_eq!(*said, format!("bytes {from}-{}/50000", to - 1));
         assert!(*body == content[from..to], "{said}");
     }
-    // Ranges that touch or overlap are merged: none of the octets twice (CVE-2011-3192).
+    // Ranges that touch or overlap are merged: none of the bytes twice (CVE-2011-3192).
     let answer = range(&server, "/f.bin", "bytes=0-99,50-149,150-199");
     assert_eq!(answer.assert_status(206).must("content-range"), "bytes 0-199/50000");
     assert!(answer.body == content[..200]);
@@ -172,10 +172,10 @@ fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
     folder.write("small.txt", "still here");
     let server = Server::start(&folder, &[]);
     let mut client = Client::narrow(&server);
-    // A second request waits behind: its answer must not land inside the promised octets.
-    let mut octets = request("GET", "/f.bin", "");
-    octets.extend(request("GET", "/small.txt", ""));
-    client.send(octets);
+    // A second request waits behind: its answer must not land inside the promised bytes.
+    let mut bytes = request("GET", "/f.bin", "");
+    bytes.extend(request("GET", "/small.txt", ""));
+    client.send(bytes);
     let head = Response::read_head(&mut client);
     assert_eq!(head.must("content-length"), content.len().to_string());
     let mut got = client.take(100_000);
@@ -204,7 +204,7 @@ fn a_file_that_grows_while_sent_ends_where_it_was_promised() {
 }
 
 #[test]
-fn a_long_range_begins_with_the_right_octet_wherever_a_page_begins() {
+fn a_long_range_begins_with_the_right_byte_wherever_a_page_begins() {
     let folder = Folder::new();
     let content = folder.pattern("long.bin", 200_000);
     let server = Server::start(&folder, &[]);

@@ -1,4 +1,4 @@
-//! Answers with a script: where they are cut, what their octets are, how they end, and that nobody else
+//! Answers with a script: where they are cut, what their bytes are, how they end, and that nobody else
 //! has to wait for them.
 //!
 //! Never: a border judged by its moment. The tape says what each `send` took; time is asserted only as
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use barewire::http::{Fields, Status};
 use barewire::net::Settings;
 use barewire::service::{
-    Answer, Body, Chunks, End, Held, Lane, Meter, Octets, Pause, Piece, Place, Received, Response, Sink, Verbatim,
+    Answer, Body, Bytes, Chunks, End, Held, Lane, Meter, Pause, Piece, Place, Received, Response, Sink, Verbatim,
 };
 
 use crate::client::{Ending, PATIENCE, request};
@@ -33,19 +33,19 @@ fn fields(lines: &[(&str, &str)]) -> Fields {
 
 /// What was sent behind the head, one text for each `send`.
 fn content(sent: &[Vec<u8>]) -> Vec<String> {
-    let mut sent: Vec<String> = sent.iter().map(|octets| String::from_utf8(octets.clone()).unwrap()).collect();
+    let mut sent: Vec<String> = sent.iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect();
     let (head, rest) = sent[0].split_once("\r\n\r\n").map(|(a, b)| (a.to_string(), b.to_string())).unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     sent[0] = rest;
-    sent.retain(|octets| !octets.is_empty());
+    sent.retain(|bytes| !bytes.is_empty());
     sent
 }
 
-/// A file with these octets, which is open and has no name.
-fn file(octets: &[u8]) -> Arc<File> {
+/// A file with these bytes, which is open and has no name.
+fn file(bytes: &[u8]) -> Arc<File> {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scripted-{}", std::process::id()));
     let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
-    file.write_all(octets).unwrap();
+    file.write_all(bytes).unwrap();
     std::fs::remove_file(path).unwrap();
     Arc::new(file)
 }
@@ -53,11 +53,10 @@ fn file(octets: &[u8]) -> Arc<File> {
 #[test]
 fn every_kind_of_content_is_cut_where_a_pause_stands() {
     let file = file(b"0123456789");
-    let pieces =
-        || vec![Piece::Octets(b"ab".to_vec()), Piece::Range { from: 2, len: 4 }, Piece::Octets(b"yz".to_vec())];
+    let pieces = || vec![Piece::Bytes(b"ab".to_vec()), Piece::Range { from: 2, len: 4 }, Piece::Bytes(b"yz".to_vec())];
     type Make = Box<dyn Fn() -> Body + Send + Sync>;
     let bodies: [(&str, Make, &[&str]); 5] = [
-        ("Content-Length: 8", Box::new(|| Body::Octets(Octets::from("abcdefgh"))), &["abc", "de", "fgh"]),
+        ("Content-Length: 8", Box::new(|| Body::Bytes(Bytes::from("abcdefgh"))), &["abc", "de", "fgh"]),
         (
             "Content-Length: 9",
             Box::new({
@@ -76,7 +75,7 @@ fn every_kind_of_content_is_cut_where_a_pause_stands() {
             Box::new(|| Body::Chunks(Box::new(Chunks { data: vec![b"hello".to_vec()], ..Chunks::default() }))),
             &["5\r\n", "he", "llo\r\n", "0\r\n\r\n"],
         ),
-        ("Connection: close", Box::new(|| Body::UntilClose(Octets::from("abcdefgh"))), &["abc", "de", "fgh"]),
+        ("Connection: close", Box::new(|| Body::UntilClose(Bytes::from("abcdefgh"))), &["abc", "de", "fgh"]),
     ];
     for (line, body, expected) in bodies {
         let mut library = Library::start(move |_| {
@@ -155,15 +154,15 @@ fn chunks_have_their_borders_their_extension_and_their_trailers() {
     assert_eq!(content(&library.story(2).sent), ["hello".to_string(), x]);
     let mut head = library.connect();
     head.send(request("HEAD", "/", ""));
-    let octets = head.take_until(b"\r\n\r\n");
-    assert!(String::from_utf8(octets).unwrap().contains("Transfer-Encoding: chunked"));
+    let bytes = head.take_until(b"\r\n\r\n");
+    assert!(String::from_utf8(bytes).unwrap().contains("Transfer-Encoding: chunked"));
     head.end();
 }
 
 #[test]
 fn content_without_a_length_ends_with_the_connection_and_says_so() {
     let mut library = Library::start(|_| {
-        let body = Body::UntilClose(Octets::from(vec![b'x'; 100_000]));
+        let body = Body::UntilClose(Bytes::from(vec![b'x'; 100_000]));
         Answer::Now(Response::new(Status::OK).with_body(body))
     });
     for version in ["1.1", "1.0"] {
@@ -203,15 +202,15 @@ fn interim_responses_go_before_each_on_its_own_and_none_to_http_1_0() {
     assert_eq!((sent.len(), &sent[3][..]), (4, &b"at last"[..]), "{sent:?}");
     let mut old = library.connect();
     old.send("GET / HTTP/1.0\r\n\r\n");
-    let (octets, _) = old.rest();
-    assert!(octets.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&octets));
+    let (bytes, _) = old.rest();
+    assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&bytes));
 }
 
-fn verbatim(octets: &str, pauses: &[Pause], end: End) -> Answer {
-    let octets = octets.as_bytes().to_vec();
+fn verbatim(bytes: &str, pauses: &[Pause], end: End) -> Answer {
+    let bytes = bytes.as_bytes().to_vec();
     Answer::Verbatim(Box::new(Verbatim {
         status: Status::OK,
-        octets,
+        bytes,
         pauses: pauses.to_vec(),
         end,
         held: Held::default(),
@@ -219,7 +218,7 @@ fn verbatim(octets: &str, pauses: &[Pause], end: End) -> Answer {
 }
 
 #[test]
-fn octets_as_they_stand_leave_as_they_stand_and_are_never_lost() {
+fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
     const BROKEN: &str = "HTTP/1.1 200 OK\nContent-Length : 3\n\nsurely more than 3";
     let mut library =
         Library::start(|_| verbatim(BROKEN, &[before(Place::Answer(5)), before(Place::Answer(6))], End::Fin));
@@ -241,7 +240,7 @@ fn octets_as_they_stand_leave_as_they_stand_and_are_never_lost() {
 }
 
 #[test]
-fn an_end_by_reset_comes_behind_the_last_octet_and_the_pause_before_it() {
+fn an_end_by_reset_comes_behind_the_last_byte_and_the_pause_before_it() {
     const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n20 octets of content";
     let mut library = Library::start(|_| verbatim(CUT, &[before(Place::Content(20))], End::Reset));
     let mut client = library.connect();
@@ -324,7 +323,7 @@ fn a_request_is_collected_as_it_came() {
         ("Transfer-Encoding: chunked\r\n", chunked, "helloyou"),
     ] {
         let head = String::from_utf8(request("POST", "/a?b", &format!("x-Case:  Kept \r\n{lines}"))).unwrap();
-        // Glued to the next request, and in pieces of three octets each of which is received alone.
+        // Glued to the next request, and in pieces of three bytes each of which is received alone.
         for piece in [usize::MAX, 3] {
             let whole = format!("{head}{framed}");
             for part in whole.as_bytes().chunks(piece.min(whole.len())) {
@@ -333,7 +332,7 @@ fn a_request_is_collected_as_it_came() {
                 library.has_received(1, total);
             }
             let got = received.recv_timeout(PATIENCE).unwrap();
-            let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
             assert_eq!(
                 (text(got.head), text(got.framed), text(got.content)),
                 (head.clone(), framed.into(), content.into())
@@ -401,13 +400,13 @@ fn a_sink_is_told_how_its_content_came() {
         // The next request is glued to the end, and is none of it.
         ("Content-Length: 4", &["ab", "cdGET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"], 2, 2, 2),
     ] {
-        let mut octets = request("PUT", "/", &format!("{lines}\r\n"));
+        let mut bytes = request("PUT", "/", &format!("{lines}\r\n"));
         for piece in pieces {
-            octets.extend_from_slice(piece.as_bytes());
-            client.send(&octets);
-            total += octets.len();
+            bytes.extend_from_slice(piece.as_bytes());
+            client.send(&bytes);
+            total += bytes.len();
             library.has_received(1, total);
-            octets.clear();
+            bytes.clear();
         }
         let meter = told.recv_timeout(PATIENCE).unwrap();
         assert_eq!((meter.calls, meter.smallest, meter.largest), (calls, smallest, largest), "{lines} {pieces:?}");
@@ -420,21 +419,21 @@ fn a_sink_is_told_how_its_content_came() {
 
 #[test]
 fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
-    let octets = crate::server::pattern(7, 900_000);
-    let (file, expected) = (file(&octets), octets.clone());
+    let bytes = crate::server::pattern(7, 900_000);
+    let (file, expected) = (file(&bytes), bytes.clone());
     let settings = Settings { loops: 1, workers: 2, sendfile: false, ..Settings::default() };
     let mut library = Library::with(settings, move |request| {
-        // The last one promises an octet that the file does not have.
+        // The last one promises a byte that the file does not have.
         let len = if request.path() == b"/short" { 900_001 } else { 900_000 };
         Answer::Now(Response::new(Status::OK).with_body(Body::File { file: file.clone(), from: 0, len }))
     });
     let mut client = library.connect();
     client.send([request("GET", "/", ""), request("GET", "/short", "")].concat());
     client.take_until(b"\r\n\r\n");
-    assert!(client.take(octets.len()) == octets);
+    assert!(client.take(bytes.len()) == bytes);
     client.take_until(b"\r\n\r\n");
     let (rest, ending) = client.rest();
-    assert!(rest == octets && ending == Ending::Fin);
+    assert!(rest == bytes && ending == Ending::Fin);
     drop(client);
     let story = library.story(1);
     assert_eq!(story.end.as_ref().unwrap().0, "FileShrank");

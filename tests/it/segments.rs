@@ -40,8 +40,8 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
         held.recv_timeout(PATIENCE).unwrap();
         let mut client = TcpStream::connect(library.address).unwrap();
         client.set_nodelay(true).unwrap();
-        let octets = request("GET", "/", "Connection: close\r\n");
-        for piece in [&octets[..8], &octets[8..28], &octets[28..]] {
+        let bytes = request("GET", "/", "Connection: close\r\n");
+        for piece in [&bytes[..8], &bytes[8..28], &bytes[28..]] {
             client.write_all(piece).unwrap();
         }
         open.send(()).unwrap();
@@ -51,11 +51,11 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
             _ => None,
         });
         let received: Vec<_> = received.collect();
-        if received == [(octets.len() as u64, None)] {
+        if received == [(bytes.len() as u64, None)] {
             eprintln!("skipped: the kernel cannot be asked here");
             return;
         }
-        assert_eq!(received, [(octets.len() as u64, Some(3))]);
+        assert_eq!(received, [(bytes.len() as u64, Some(3))]);
         assert!(story.view().contains("(3 TCP segments, one recv())"), "{}", story.view());
         holder.response("GET");
         drop(holder);

@@ -55,7 +55,7 @@ impl Folder {
         fs::write(path, content).unwrap();
     }
 
-    /// A file of this size whose octets depend on their position, so that a shifted one is seen.
+    /// A file of this size whose bytes depend on their position, so that a shifted one is seen.
     pub(crate) fn pattern(&self, name: &str, size: usize) -> Vec<u8> {
         let content = pattern(name.len() as u64 ^ size as u64, size);
         self.write(name, &content);
@@ -76,36 +76,36 @@ impl Drop for Folder {
     }
 }
 
-/// Octets without a short period (a 64-bit linear congruence, its upper half).
+/// Bytes without a short period (a 64-bit linear congruence, its upper half).
 pub(crate) fn pattern(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut octets = Vec::with_capacity(size + 4);
-    while octets.len() < size {
+    let mut bytes = Vec::with_capacity(size + 4);
+    while bytes.len() < size {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        octets.extend_from_slice(&((state >> 32) as u32).to_le_bytes());
+        bytes.extend_from_slice(&((state >> 32) as u32).to_le_bytes());
     }
-    octets.truncate(size);
-    octets
+    bytes.truncate(size);
+    bytes
 }
 
 /// What a pipe has brought so far.
 #[derive(Default)]
 pub(crate) struct Capture {
-    octets: Mutex<(Vec<u8>, bool)>,
+    bytes: Mutex<(Vec<u8>, bool)>,
     changed: Condvar,
 }
 
 impl Capture {
     fn of(mut pipe: impl Read + Send + 'static) -> Arc<Capture> {
-        let capture = Arc::new(Capture { octets: Mutex::new((Vec::new(), false)), changed: Condvar::new() });
+        let capture = Arc::new(Capture { bytes: Mutex::new((Vec::new(), false)), changed: Condvar::new() });
         let theirs = capture.clone();
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             loop {
                 let read = pipe.read(&mut buffer).unwrap_or(0);
-                let mut octets = theirs.octets.lock().unwrap();
-                octets.0.extend_from_slice(&buffer[..read]);
-                octets.1 |= read == 0;
+                let mut bytes = theirs.bytes.lock().unwrap();
+                bytes.0.extend_from_slice(&buffer[..read]);
+                bytes.1 |= read == 0;
                 theirs.changed.notify_all();
                 if read == 0 {
                     return;
@@ -119,15 +119,15 @@ impl Capture {
     #[track_caller]
     pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
-        let mut octets = self.octets.lock().unwrap();
+        let mut bytes = self.bytes.lock().unwrap();
         loop {
-            let text = String::from_utf8_lossy(&octets.0);
+            let text = String::from_utf8_lossy(&bytes.0);
             if let Some(found) = find(&text) {
                 return found;
             }
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!octets.1 && !left.is_zero(), "waited for {what}, have:\n{text}");
-            octets = self.changed.wait_timeout(octets, left).unwrap().0;
+            assert!(!bytes.1 && !left.is_zero(), "waited for {what}, have:\n{text}");
+            bytes = self.changed.wait_timeout(bytes, left).unwrap().0;
         }
     }
 
@@ -142,11 +142,11 @@ impl Capture {
 
     /// Waits for the end of the pipe; returns everything.
     pub(crate) fn all(&self) -> Vec<u8> {
-        let mut octets = self.octets.lock().unwrap();
-        while !octets.1 {
-            octets = self.changed.wait(octets).unwrap();
+        let mut bytes = self.bytes.lock().unwrap();
+        while !bytes.1 {
+            bytes = self.changed.wait(bytes).unwrap();
         }
-        octets.0.clone()
+        bytes.0.clone()
     }
 }
 
@@ -187,7 +187,7 @@ impl Server {
         Server::limited("-n", limit, folder, arguments)
     }
 
-    /// The same with a limit of the shell's `ulimit`; that of a file's size (`-f`) counts 512 octets.
+    /// The same with a limit of the shell's `ulimit`; that of a file's size (`-f`) counts 512 bytes.
     #[track_caller]
     pub(crate) fn limited(option: &str, limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
         let mut command = Command::new("sh");
@@ -222,9 +222,9 @@ impl Server {
         let mut pipe = child.stderr.take().unwrap();
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
-            let mut octet = [0];
-            pipe.read_exact(&mut octet).unwrap();
-            line.extend(octet);
+            let mut byte = [0];
+            pipe.read_exact(&mut byte).unwrap();
+            line.extend(byte);
         }
         let address = Server::address_in(&String::from_utf8(line).unwrap());
         let out = child.stdout.take().map(Capture::of);
@@ -298,7 +298,7 @@ impl Server {
         tasks.map(|task| (number(&task), name(&task))).collect()
     }
 
-    /// Its resident memory in octets.
+    /// Its resident memory in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();

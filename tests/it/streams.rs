@@ -118,7 +118,7 @@ fn each_answer_of_a_source_is_one_chunk_and_one_send_and_nothing_is_asked_ahead(
 }
 
 #[test]
-fn a_client_of_http_1_0_gets_the_bare_octets_until_the_close() {
+fn a_client_of_http_1_0_gets_the_bare_bytes_until_the_close() {
     let (mut library, mut mouth) = streaming();
     let mut client = library.connect();
     client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");

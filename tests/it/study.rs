@@ -38,7 +38,7 @@ fn study(arguments: &[&str]) -> (Server, View) {
 }
 
 impl View {
-    /// The octets of a request for the view, with a key and these fields more.
+    /// The bytes of a request for the view, with a key and these fields more.
     fn request(&self, method: &str, target: &str, fields: &str) -> String {
         format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nX-Wire-Key: {}\r\n{fields}\r\n", self.address, self.key)
     }
@@ -185,9 +185,9 @@ fn send_in_pieces(client: &mut Client, events: &mut Events, pieces: &[&[u8]]) {
 fn a_request_in_pieces_shows_its_cuts_and_is_sent_again_with_them() {
     let (server, view) = study(&[]);
     let mut events = view.events("");
-    let octets = b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let bytes = b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut client = Client::connect(&server);
-    send_in_pieces(&mut client, &mut events, &[&octets[..8], &octets[8..28], &octets[28..41], &octets[41..]]);
+    send_in_pieces(&mut client, &mut events, &[&bytes[..8], &bytes[8..28], &bytes[28..41], &bytes[41..]]);
     let told = events.until("response");
     let cut = last(&told, "request");
     assert_eq!((cut["cuts"].clone(), cut["calls"].clone()), (serde_json::json!([8, 28, 41]), 4.into()));
@@ -241,9 +241,9 @@ fn commands_to_copy_make_the_same_request() {
          Content-Length: 12\r\n\r\n",
         server.address
     );
-    let octets = [head.as_bytes(), b"@a\0b\r\n%'\\\"\xff\x1b"].concat();
+    let bytes = [head.as_bytes(), b"@a\0b\r\n%'\\\"\xff\x1b"].concat();
     let mut client = Client::connect(&server);
-    client.send(&octets);
+    client.send(&bytes);
     client.response("POST").assert_status(200);
     client.end();
     events.until("closed");
@@ -257,17 +257,17 @@ fn commands_to_copy_make_the_same_request() {
         let exchange = last(&told, "request")["exchange"].as_str().unwrap().to_string();
         view.ask("GET", &format!("/api/ex/{exchange}/request")).body
     };
-    assert_eq!(run("send"), octets);
+    assert_eq!(run("send"), bytes);
     if Command::new("curl").arg("--version").output().is_err() {
         return;
     }
     // curl has an order of its own for the fields.
-    let sorted = |octets: &[u8]| {
-        let mut lines: Vec<Vec<u8>> = octets.split(|&o| o == b'\n').map(<[u8]>::to_vec).collect();
+    let sorted = |bytes: &[u8]| {
+        let mut lines: Vec<Vec<u8>> = bytes.split(|&o| o == b'\n').map(<[u8]>::to_vec).collect();
         lines.sort();
         lines.iter().map(|line| String::from_utf8_lossy(line).replace(": \r", ":\r")).collect::<Vec<_>>()
     };
-    assert_eq!(sorted(&run("curl")), sorted(&octets));
+    assert_eq!(sorted(&run("curl")), sorted(&bytes));
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Every octet string of a value, Base64 taken off.
+/// Every byte string of a value, Base64 taken off.
 fn strings(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::String(text) => {

@@ -344,7 +344,7 @@ fn nothing_on_a_loop_waits_for_a_disk_or_for_another_thread() {
     }
 }
 
-/// Octets that the calls of these names moved, by the address of the client.
+/// Bytes that the calls of these names moved, by the address of the client.
 fn moved(trace: &Trace, names: &[&str]) -> BTreeMap<String, u64> {
     let mut moved = BTreeMap::new();
     for call in trace.calls.iter().filter(|call| call.is(names)) {
@@ -353,12 +353,12 @@ fn moved(trace: &Trace, names: &[&str]) -> BTreeMap<String, u64> {
         let result = call.text.rsplit(" = ").next().and_then(|number| number.split_whitespace().next()?.parse().ok());
         *moved.entry(peer.to_string()).or_default() += result.unwrap_or(0);
     }
-    moved.retain(|_, octets| *octets > 0);
+    moved.retain(|_, bytes| *bytes > 0);
     moved
 }
 
 #[test]
-fn the_view_tells_every_connection_and_every_octet_that_the_kernel_moved() {
+fn the_view_tells_every_connection_and_every_byte_that_the_kernel_moved() {
     let folder = Folder::with(&[("small.txt", "small")]);
     folder.pattern("large.bin", 3_000_000);
     let mut told = Vec::new();
@@ -369,7 +369,7 @@ fn the_view_tells_every_connection_and_every_octet_that_the_kernel_moved() {
         client.get("/large.bin", "").assert_status(200);
         client.get("/large.bin", "Range: bytes=5-9,700-\r\n").assert_status(206);
         client.end();
-        // One that never speaks, one that is refused with octets unread, one that uploads in chunks.
+        // One that never speaks, one that is refused with bytes unread, one that uploads in chunks.
         drop(Client::connect(server));
         let mut broken = Client::connect(server);
         broken.send(b"GET /small.txt HTTP/1.1\nHost: localhost\n\n");

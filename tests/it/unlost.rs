@@ -20,8 +20,8 @@ use crate::write::{names, put};
 
 /// A number below `end`, a different one for each step, the same in every run.
 fn point(step: usize, end: usize) -> usize {
-    let octets = pattern(step as u64, 8);
-    u64::from_le_bytes(octets.try_into().unwrap()) as usize % end
+    let bytes = pattern(step as u64, 8);
+    u64::from_le_bytes(bytes.try_into().unwrap()) as usize % end
 }
 
 /// Waits until the server holds no more descriptors than before: drafts are gone with theirs.

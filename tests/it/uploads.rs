@@ -22,8 +22,8 @@ const LENGTH: usize = 64 * 1024 * 1024;
 struct Count(usize);
 
 impl Sink for Count {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.0 += octets.len();
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.0 += bytes.len();
         Ok(())
     }
 
@@ -59,7 +59,7 @@ fn told(fields: &str, body: &[u8], content: &[u8]) -> (Spoken, Spoken) {
     assert_eq!((answered.message.status(), asked.message.broken, answered.message.broken), (200, None, None));
     let received = story.received.iter().filter(|len| **len > 0).count() as u64;
     assert_eq!(asked.calls, received, "every recv brought some of it");
-    let kept = &asked.message.octets;
+    let kept = &asked.message.bytes;
     assert_eq!(kept.first, [&head, &body[..2048]].concat());
     assert_eq!(kept.last, body[body.len() - 256..]);
     (asked, answered)

@@ -16,9 +16,9 @@ use crate::server::{Folder, Server, pattern};
 #[track_caller]
 pub(crate) fn send(server: &Server, method: &str, target: &str, fields: &str, content: &[u8]) -> Response {
     let mut client = Client::connect(server);
-    let mut octets = request(method, target, &format!("{fields}Content-Length: {}\r\n", content.len()));
-    octets.extend_from_slice(content);
-    client.send_if_open(&octets);
+    let mut bytes = request(method, target, &format!("{fields}Content-Length: {}\r\n", content.len()));
+    bytes.extend_from_slice(content);
+    client.send_if_open(&bytes);
     let response = client.response(method);
     client.end();
     response
@@ -39,15 +39,15 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
 
 /// A form of these files.
 pub(crate) fn form(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for (name, content) in files {
         let head = format!("--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{name}\"\r\n\r\n");
-        octets.extend_from_slice(head.as_bytes());
-        octets.extend_from_slice(content);
-        octets.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(content);
+        bytes.extend_from_slice(b"\r\n");
     }
-    octets.extend_from_slice(b"--XyZ--\r\n");
-    octets
+    bytes.extend_from_slice(b"--XyZ--\r\n");
+    bytes
 }
 
 pub(crate) const FORM: &str = "Content-Type: multipart/form-data; boundary=XyZ\r\n";
@@ -79,20 +79,20 @@ fn content_in_chunks_arrives_whole_and_a_bad_chunk_leaves_nothing() {
     let folder = Folder::with(&[("old", "old")]);
     let server = Server::start(&folder, &["-w"]);
     let content = pattern(7, 700_000);
-    let mut octets = request("PUT", "/chunked", "Transfer-Encoding: chunked\r\n");
+    let mut bytes = request("PUT", "/chunked", "Transfer-Encoding: chunked\r\n");
     for chunk in content.chunks(99_991) {
-        octets.extend_from_slice(format!("{:x};x=y\r\n", chunk.len()).as_bytes());
-        octets.extend_from_slice(chunk);
-        octets.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(format!("{:x};x=y\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
     }
-    octets.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
+    bytes.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
     let mut client = Client::connect(&server);
-    client.send(&octets);
+    client.send(&bytes);
     client.response("PUT").assert_status(201);
     assert_eq!(fs::read(folder.join("chunked")).unwrap(), content);
-    let mut octets = request("PUT", "/old", "Transfer-Encoding: chunked\r\n");
-    octets.extend_from_slice(b"3\r\nnew\r\nzz\r\n");
-    client.send(&octets);
+    let mut bytes = request("PUT", "/old", "Transfer-Encoding: chunked\r\n");
+    bytes.extend_from_slice(b"3\r\nnew\r\nzz\r\n");
+    client.send(&bytes);
     client.response("PUT").assert_status(400);
     client.assert_ended();
     assert_eq!(fs::read(folder.join("old")).unwrap(), b"old");
@@ -100,7 +100,7 @@ fn content_in_chunks_arrives_whole_and_a_bad_chunk_leaves_nothing() {
 }
 
 #[test]
-fn names_of_any_octets_are_stored_and_hidden_ones_are_not() {
+fn names_of_any_bytes_are_stored_and_hidden_ones_are_not() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["-w"]);
     for (target, name) in [
@@ -538,11 +538,11 @@ fn a_get_behind_a_put_in_the_same_recv_sees_what_was_put() {
         let before = get(&server, "/f.txt", "").text();
         assert_eq!(get(&server, "/f.txt", "").text(), before);
         let new = format!("round {round}");
-        let mut octets = request("GET", "/f.txt", "");
-        octets.extend_from_slice(&request("PUT", "/f.txt", &format!("Content-Length: {}\r\n", new.len())));
-        octets.extend_from_slice(new.as_bytes());
-        octets.extend_from_slice(&request("GET", "/f.txt", ""));
-        client.send(&octets);
+        let mut bytes = request("GET", "/f.txt", "");
+        bytes.extend_from_slice(&request("PUT", "/f.txt", &format!("Content-Length: {}\r\n", new.len())));
+        bytes.extend_from_slice(new.as_bytes());
+        bytes.extend_from_slice(&request("GET", "/f.txt", ""));
+        client.send(&bytes);
         assert_eq!(client.response("GET").text(), before);
         client.response("PUT").assert_status(204);
         assert_eq!(client.response("GET").text(), new);

@@ -110,8 +110,8 @@ fn each_lab_has_its_parts() {
         }
         let text: String =
             all.iter().filter_map(|t| if let Token::Text(t) = t { Some(t.as_str()) } else { None }).collect();
-        let octets = text.to_ascii_lowercase().matches("octet").count();
-        assert_eq!(octets, 0, "{path} says byte");
+        let bytes = text.to_ascii_lowercase().matches("octet").count();
+        assert_eq!(bytes, 0, "{path} says byte");
     }
 }
 

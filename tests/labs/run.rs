@@ -268,7 +268,7 @@ fn agrees(event: &Value, look: &Value) -> bool {
     }
 }
 
-/// An event without its octets, for people.
+/// An event without its bytes, for people.
 fn brief(event: &Value) -> String {
     let mut event = event.clone();
     if let Some(members) = event.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Broken relatives of good octets: the same ones on every machine.
+//! Broken relatives of good bytes: the same ones on every machine.
 //!
 //! Never: randomness of the machine. Who finds a mutant that breaks a promise finds it again tomorrow.
 
@@ -55,23 +55,23 @@ const PIECES: [&[u8]; 30] = [
 
 /// A broken relative of one of `seeds`.
 pub(crate) fn mutant(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut octets = seeds[dice.below(seeds.len())].clone();
+    let mut bytes = seeds[dice.below(seeds.len())].clone();
     for _ in 0..1 + dice.below(4) {
-        let at = dice.below(octets.len() + 1);
-        let end = at + dice.below(octets.len() - at + 1).min(12);
+        let at = dice.below(bytes.len() + 1);
+        let end = at + dice.below(bytes.len() - at + 1).min(12);
         match dice.below(7) {
-            0 => drop(octets.splice(at..end, [])),
-            1 => drop(octets.splice(at..at, dice.piece())),
-            2 => drop(octets.splice(at..end, dice.piece())),
-            3 if at < octets.len() => octets[at] ^= 1 << dice.below(8),
-            4 => octets.extend_from_within(at..end),
-            5 => octets.truncate(at),
+            0 => drop(bytes.splice(at..end, [])),
+            1 => drop(bytes.splice(at..at, dice.piece())),
+            2 => drop(bytes.splice(at..end, dice.piece())),
+            3 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+            4 => bytes.extend_from_within(at..end),
+            5 => bytes.truncate(at),
             _ => {
                 let other = &seeds[dice.below(seeds.len())];
-                octets.truncate(at);
-                octets.extend_from_slice(&other[dice.below(other.len() + 1)..]);
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[dice.below(other.len() + 1)..]);
             }
         }
     }
-    octets
+    bytes
 }

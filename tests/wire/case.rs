@@ -1,8 +1,8 @@
-//! The Markdown of the corpus: its files, where the cases are in them, and how their octets are written.
+//! The Markdown of the corpus: its files, where the cases are in them, and how their bytes are written.
 //!
 //! The notation is told in `README.md` beside this file.
 //!
-//! Never: what the octets mean.
+//! Never: what the bytes mean.
 //!
 //! The subtle thing: a case remembers the lines of its events in the file, so that an update changes
 //! nothing else of the story.
@@ -19,7 +19,7 @@ pub(crate) struct Case {
     /// How the server behaves: the words behind `http`.
     pub(crate) manner: Vec<String>,
     /// What the client sends.
-    pub(crate) octets: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// The line of the heading, counted from 1.
     pub(crate) line: usize,
     /// The events as they are written in the file.
@@ -71,19 +71,19 @@ pub(crate) fn cases(text: &str) -> Result<Vec<Case>, String> {
             let mut words = info.split_whitespace().map(str::to_string);
             match words.next().as_deref() {
                 Some("http") => {
-                    let octets =
-                        octets(&lines[block.clone()].concat()).map_err(|e| format!("line {}: {e}", block.start))?;
-                    sent = Some((words.collect(), octets));
+                    let bytes =
+                        bytes(&lines[block.clone()].concat()).map_err(|e| format!("line {}: {e}", block.start))?;
+                    sent = Some((words.collect(), bytes));
                 }
                 Some("events") => {
                     let wrong = |what| format!("line {}: {what}", block.start);
                     let (title, line) = title.take().ok_or_else(|| wrong("events without a heading of their own"))?;
-                    let (manner, octets) = sent.take().ok_or_else(|| wrong("events without octets"))?;
+                    let (manner, bytes) = sent.take().ok_or_else(|| wrong("events without octets"))?;
                     if story == 0 {
                         return Err(wrong("a case without a word of why"));
                     }
                     let events = lines[block.clone()].iter().map(|l| format!("{l}\n")).collect();
-                    cases.push(Case { title, manner, octets, line, events, place: block });
+                    cases.push(Case { title, manner, bytes, line, events, place: block });
                 }
                 _ => return Err(format!("line {}: a block of unknown kind", block.start)),
             }
@@ -110,13 +110,13 @@ pub(crate) fn with_events(text: &str, cases: &[(Case, String)]) -> String {
     out
 }
 
-/// The octets that `text` stands for.
-pub(crate) fn octets(text: &str) -> Result<Vec<u8>, String> {
-    let (octets, rest) = octets_until(text, None)?;
-    if rest.is_empty() { Ok(octets) } else { Err(format!("left over: {rest}")) }
+/// The bytes that `text` stands for.
+pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    let (bytes, rest) = bytes_until(text, None)?;
+    if rest.is_empty() { Ok(bytes) } else { Err(format!("left over: {rest}")) }
 }
 
-fn octets_until(mut text: &str, end: Option<char>) -> Result<(Vec<u8>, &str), String> {
+fn bytes_until(mut text: &str, end: Option<char>) -> Result<(Vec<u8>, &str), String> {
     let mut out = Vec::new();
     loop {
         let Some(first) = text.chars().next() else {
@@ -150,7 +150,7 @@ fn octets_until(mut text: &str, end: Option<char>) -> Result<(Vec<u8>, &str), St
             '{' => {
                 let (times, inner) = rest.split_once(' ').ok_or_else(wrong)?;
                 let times: usize = times.parse().map_err(|_| wrong())?;
-                let (inner, rest) = octets_until(inner, Some('}'))?;
+                let (inner, rest) = bytes_until(inner, Some('}'))?;
                 out.extend(inner.repeat(times));
                 rest
             }
@@ -159,10 +159,10 @@ fn octets_until(mut text: &str, end: Option<char>) -> Result<(Vec<u8>, &str), St
     }
 }
 
-/// Octets as they are shown in events: printable ones as they are, long ones cut.
-pub(crate) fn shown(octets: &[u8]) -> String {
+/// Bytes as they are shown in events: printable ones as they are, long ones cut.
+pub(crate) fn shown(bytes: &[u8]) -> String {
     const LONGEST: usize = 64;
-    let cut = &octets[..octets.len().min(LONGEST)];
+    let cut = &bytes[..bytes.len().min(LONGEST)];
     let mut text = String::new();
     for chunk in cut.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -177,18 +177,18 @@ pub(crate) fn shown(octets: &[u8]) -> String {
         }
         chunk.invalid().iter().for_each(|o| text.push_str(&format!("\\x{o:02x}")));
     }
-    if cut.len() < octets.len() {
-        text.push_str(&format!("… ({} octets)", octets.len()));
+    if cut.len() < bytes.len() {
+        text.push_str(&format!("… ({} octets)", bytes.len()));
     }
     text
 }
 
 #[test]
 fn the_notation_means_what_its_page_says() {
-    assert_eq!(octets(r"a\r\n\t\x00\xff\\é").unwrap(), b"a\r\n\t\0\xff\\\xc3\xa9");
-    assert_eq!(octets(r"<\{3 ab\r}>\{0 x}").unwrap(), b"<ab\rab\rab\r>");
+    assert_eq!(bytes(r"a\r\n\t\x00\xff\\é").unwrap(), b"a\r\n\t\0\xff\\\xc3\xa9");
+    assert_eq!(bytes(r"<\{3 ab\r}>\{0 x}").unwrap(), b"<ab\rab\rab\r>");
     for wrong in [r"\", r"\q", r"\x1", r"\xzz", r"\{3}", r"\{3 a", r"\{x a}"] {
-        assert!(octets(wrong).is_err(), "{wrong}");
+        assert!(bytes(wrong).is_err(), "{wrong}");
     }
     assert_eq!(shown(b"a\r\n\xff\xc3\xa9\x01\\"), "a\\r\\n\\xffé\\x01\\\\");
 }
@@ -200,7 +200,7 @@ fn a_case_is_found_and_its_events_are_replaced_alone() {
     let mut found = cases(text).unwrap();
     let case = found.remove(0);
     assert_eq!(
-        (case.title.as_str(), case.line, case.octets.as_slice(), case.events.as_str()),
+        (case.title.as_str(), case.line, case.bytes.as_slice(), case.events.as_str()),
         ("Danger", 5, &b"GET\r\n"[..], "old\n")
     );
     assert!(case.is("early") && !case.is("last") && found.is_empty());

@@ -1,7 +1,7 @@
-//! A server without sockets: feeds octets to one connection, answers, and writes down what happens.
+//! A server without sockets: feeds bytes to one connection, answers, and writes down what happens.
 //!
 //! It behaves as `net` does: reads content before it answers (unless the case says otherwise), goes
-//! on as [`Next`] says, and never shows an octet again that was used.
+//! on as [`Next`] says, and never shows a byte again that was used.
 //!
 //! Never: a judgement. The tests compare what is written down here.
 //!
@@ -14,7 +14,7 @@ use std::ops::Range;
 use barewire::http::event::EndOfInput;
 use barewire::http::target::Form;
 use barewire::http::{
-    Connection, Event, Expectation, Fault, Fields, Framing, HttpDate, Length, Limits, Next, Phase, Refusal, Request,
+    Event, Expectation, Fault, Fields, Framing, Http1, HttpDate, Length, Limits, Next, Phase, Request, RequestError,
     Status, Transfer,
 };
 
@@ -28,7 +28,7 @@ const TOLD_LINES: usize = 12;
 pub(crate) struct Played {
     /// One text per event.
     pub(crate) events: Vec<String>,
-    /// What is left at the end: octets nobody read, the end of input.
+    /// What is left at the end: bytes nobody read, the end of input.
     tail: String,
     /// The faults that were found.
     pub(crate) faults: Vec<Fault>,
@@ -42,13 +42,13 @@ impl Played {
         self.events.concat() + &self.tail
     }
 
-    /// Whether octets behind it belong to something else.
+    /// Whether bytes behind it belong to something else.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 }
 
-/// Octets inside a message that are told when something else follows them.
+/// Bytes inside a message that are told when something else follows them.
 enum Run {
     Content,
     Framing,
@@ -56,9 +56,9 @@ enum Run {
 
 struct Server<'a> {
     case: &'a Case,
-    octets: &'a [u8],
-    connection: Connection,
-    /// How many octets are used up.
+    bytes: &'a [u8],
+    connection: Http1,
+    /// How many bytes are used up.
     used: usize,
     /// Where the message began.
     base: usize,
@@ -66,17 +66,17 @@ struct Server<'a> {
     /// The final answer to the current request is out.
     answered: bool,
     closed: bool,
-    /// Behind the octet that was refused.
+    /// Behind the byte that was refused.
     refused: usize,
     played: Played,
 }
 
-/// Plays `octets` as `case` says, in pieces that end at `cuts` and at the end.
-pub(crate) fn play(case: &Case, octets: &[u8], cuts: &[usize]) -> Played {
-    let connection = Connection::new(Limits::default());
+/// Plays `bytes` as `case` says, in pieces that end at `cuts` and at the end.
+pub(crate) fn play(case: &Case, bytes: &[u8], cuts: &[usize]) -> Played {
+    let connection = Http1::new(Limits::default());
     let mut server = Server {
         case,
-        octets,
+        bytes,
         connection,
         used: 0,
         base: 0,
@@ -86,7 +86,7 @@ pub(crate) fn play(case: &Case, octets: &[u8], cuts: &[usize]) -> Played {
         refused: 0,
         played: Played::default(),
     };
-    for &end in cuts.iter().chain([&octets.len()]) {
+    for &end in cuts.iter().chain([&bytes.len()]) {
         server.feed(end);
     }
     server.finish();
@@ -96,7 +96,7 @@ pub(crate) fn play(case: &Case, octets: &[u8], cuts: &[usize]) -> Played {
 impl<'a> Server<'a> {
     fn feed(&mut self, end: usize) {
         while !self.closed {
-            let input: &'a [u8] = &self.octets[self.used..end];
+            let input: &'a [u8] = &self.bytes[self.used..end];
             let wanted = self.connection.wants_input();
             let step = self.connection.receive(input);
             assert!(step.used <= input.len(), "more was used than there is");
@@ -110,7 +110,7 @@ impl<'a> Server<'a> {
                 }
                 Event::Content(data) => {
                     let from = self.used - data.len();
-                    assert_eq!(data, &self.octets[from..self.used], "content is the last part of what was used");
+                    assert_eq!(data, &self.bytes[from..self.used], "content is the last part of what was used");
                     self.note(Run::Framing, was..from);
                     self.note(Run::Content, from..self.used);
                 }
@@ -154,7 +154,7 @@ impl<'a> Server<'a> {
     fn flush(&mut self) {
         let Some((run, place)) = self.run.take() else { return };
         let name = if matches!(run, Run::Content) { "content" } else { "framing" };
-        let text = format!("{name} {}..{} \"{}\"\n", place.start, place.end, shown(&self.octets[place.clone()]));
+        let text = format!("{name} {}..{} \"{}\"\n", place.start, place.end, shown(&self.bytes[place.clone()]));
         self.played.events.push(text);
     }
 
@@ -164,7 +164,7 @@ impl<'a> Server<'a> {
     }
 
     fn request(&mut self, request: &Request<'_>, framing: Framing, was: usize) {
-        let head = self.used - request.octets().len();
+        let head = self.used - request.bytes().len();
         assert_eq!(was, self.base);
         if head > was {
             self.tell(format!("empty-line {was}..{head}\n"));
@@ -188,12 +188,12 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn refused(&mut self, refusal: Refusal) {
-        let Refusal { fault, at, len } = refusal;
+    fn refused(&mut self, refusal: RequestError) {
+        let RequestError { fault, at, len } = refusal;
         self.played.faults.push(fault);
         let (at, len) = (self.base + at as usize, len as usize);
         self.refused = at + len;
-        let blamed = &self.octets[at..at + len];
+        let blamed = &self.bytes[at..at + len];
         let place = if len == 0 { format!("{at}") } else { format!("{at}..{} \"{}\"", at + len, shown(blamed)) };
         let (code, name) = (fault.status().code(), fault.name());
         self.tell(format!("refused {code} {name} at {place}\n  {} ({})\n", fault.sentence(), fault.section()));
@@ -220,7 +220,7 @@ impl<'a> Server<'a> {
 
     fn finish(&mut self) {
         self.flush();
-        let (used, len) = (self.used, self.octets.len());
+        let (used, len) = (self.used, self.bytes.len());
         let between = self.connection.phase() == Phase::Idle;
         self.played.complete = self.closed || (between && used == len);
         if self.closed {
@@ -246,11 +246,11 @@ impl<'a> Server<'a> {
     }
 }
 
-/// A request with the places of its parts, in octets of the case.
+/// A request with the places of its parts, in bytes of the case.
 fn told(request: &Request<'_>, framing: Framing, base: usize, persistent: bool) -> String {
-    let (head, octets) = (request.head(), request.octets());
+    let (head, bytes) = (request.head(), request.bytes());
     let place = |at: usize, len: usize| {
-        let text = format!("{}..{} {}", base + at, base + at + len, shown(&octets[at..at + len]));
+        let text = format!("{}..{} {}", base + at, base + at + len, shown(&bytes[at..at + len]));
         text.trim_end().to_string()
     };
     let form = match request.form() {
@@ -265,7 +265,7 @@ fn told(request: &Request<'_>, framing: Framing, base: usize, persistent: bool) 
         Framing::Chunked => "content in chunks".to_string(),
     };
     let last = if persistent { "persistent" } else { "last" };
-    let mut text = format!("request {base}..{}, {form}, {content}, {last}\n", base + octets.len());
+    let mut text = format!("request {base}..{}, {form}, {content}, {last}\n", base + bytes.len());
     let line = &head.line;
     for (name, span) in [("method", line.method_span), ("target", line.target.span), ("version", line.version_span)] {
         let _ = writeln!(text, "  {name} {}", place(span.start(), span.len()));

@@ -24,7 +24,7 @@ fn hangs(site: &mut Site, head: &str, now: SystemTime) -> bool {
 }
 
 fn tag(got: &Got) -> String {
-    got.octets.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap().to_string()
+    got.bytes.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap().to_string()
 }
 
 #[test]
@@ -42,14 +42,14 @@ fn what_hangs_there_is_what_the_slow_way_says() {
                 assert!(hangs(&mut site, &head, now), "{head}");
                 let ready = fetch_at(&mut site, &head, now);
                 assert!(slow.worked && !ready.worked);
-                assert_eq!(ready.octets, slow.octets, "{head}");
+                assert_eq!(ready.bytes, slow.bytes, "{head}");
             }
             let conditional =
                 with(target, &format!("{field}\r\nIf-None-Match: {}", tag(&fetch(&mut bare, &with(target, field)))));
             let slow = fetch_at(&mut bare, &conditional, now);
-            assert!(slow.octets.starts_with("HTTP/1.1 304"), "{}", slow.octets);
+            assert!(slow.bytes.starts_with("HTTP/1.1 304"), "{}", slow.bytes);
             assert!(hangs(&mut site, &conditional, now), "{conditional}");
-            assert_eq!(fetch_at(&mut site, &conditional, now).octets, slow.octets);
+            assert_eq!(fetch_at(&mut site, &conditional, now).bytes, slow.bytes);
         }
     }
 }
@@ -63,7 +63,7 @@ fn a_reload_that_is_answered_304_from_the_first_time_on_hangs_too() {
     let (reload, now) = (with("/list/", &format!("If-None-Match: {known}")), later());
     assert!(hangs(&mut site, &reload, now));
     // Who has nothing yet gets all of it, and then both hang there.
-    assert!(fetch_at(&mut site, &get("/list/"), now).octets.contains("a.txt"));
+    assert!(fetch_at(&mut site, &get("/list/"), now).bytes.contains("a.txt"));
     assert!(!fetch_at(&mut site, &get("/list/"), now).worked && !fetch_at(&mut site, &reload, now).worked);
 }
 
@@ -92,9 +92,9 @@ fn a_change_is_seen_at_the_very_next_request_ten_thousand_times() {
             _ => drop(folder.write(format!("list/sub/new-{round}"), "")),
         }
         let (got, want) = (fetch(&mut site, &get("/list/")), fetch(&mut bare, &get("/list/")));
-        assert_eq!(got.octets, want.octets, "round {round}");
+        assert_eq!(got.bytes, want.bytes, "round {round}");
         let again = fetch(&mut site, &get("/list/"));
-        assert_eq!(again.octets, want.octets, "round {round}, again");
+        assert_eq!(again.bytes, want.bytes, "round {round}, again");
         hits += u32::from(!again.worked);
     }
     // All but those that had become old meanwhile.
@@ -109,7 +109,7 @@ fn a_change_while_the_page_is_being_made_is_not_overlooked() {
     let request = crate::files::testing::request(get("/list/").as_bytes());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
     for round in 0..100 {
-        let visit = crate::service::Visit { peer: local, local, now: SystemTime::now(), arrival: arrival() };
+        let visit = crate::service::RequestContext { peer: local, local, now: SystemTime::now(), arrival: arrival() };
         let Answer::Blocking(_, job) = site.answer(&request, &visit) else { panic!("nothing has changed?") };
         // Before the folder is read, or after: in both cases behind the watch.
         let change = || folder.write(format!("list/{round}"), "");
@@ -120,7 +120,7 @@ fn a_change_while_the_page_is_being_made_is_not_overlooked() {
             let _ = job();
             change();
         }
-        assert_eq!(fetch(&mut site, &get("/list/")).octets, fetch(&mut bare, &get("/list/")).octets, "{round}");
+        assert_eq!(fetch(&mut site, &get("/list/")).bytes, fetch(&mut bare, &get("/list/")).bytes, "{round}");
         folder.write("list/a.txt", "b");
     }
 }
@@ -165,17 +165,17 @@ fn an_index_that_appears_takes_the_listing_down() {
     let (mut site, now) = (site(&folder), later());
     assert!(hangs(&mut site, &get("/list/"), now));
     folder.write("list/index.html", "index");
-    assert!(fetch_at(&mut site, &get("/list/"), now).octets.ends_with("\r\n\r\nindex"));
+    assert!(fetch_at(&mut site, &get("/list/"), now).bytes.ends_with("\r\n\r\nindex"));
     std::fs::remove_file(folder.join("list/index.html")).unwrap();
-    assert!(fetch_at(&mut site, &get("/list/"), now).octets.contains("a.txt"));
+    assert!(fetch_at(&mut site, &get("/list/"), now).bytes.contains("a.txt"));
     // Another folder in its place.
     assert!(hangs(&mut site, &get("/list/"), now));
     folder.write("fresh/b.txt", "b");
     std::fs::rename(folder.join("list"), folder.join("gone")).unwrap();
     std::fs::rename(folder.join("fresh"), folder.join("list")).unwrap();
-    assert!(fetch_at(&mut site, &get("/list/"), now).octets.contains("b.txt"));
+    assert!(fetch_at(&mut site, &get("/list/"), now).bytes.contains("b.txt"));
     std::fs::rename(folder.join("list"), folder.join("fresh")).unwrap();
-    assert!(fetch_at(&mut site, &get("/list/"), now).octets.starts_with("HTTP/1.1 404"));
+    assert!(fetch_at(&mut site, &get("/list/"), now).bytes.starts_with("HTTP/1.1 404"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_no_watch_reports_is_seen_a_second_later() {
     std::fs::hard_link(&path, folder.join("elsewhere/b.txt")).unwrap();
     folder.write("elsewhere/b.txt", "long".repeat(100));
     let first = fetch_at(&mut site, &get("/list/"), now + PROOF);
-    assert!(first.worked && first.octets.contains(">400 B<"), "{}", first.octets);
+    assert!(first.worked && first.bytes.contains(">400 B<"), "{}", first.bytes);
     // And from now on it is not kept.
     assert!(fetch_at(&mut site, &get("/list/"), now + PROOF).worked);
 }
@@ -206,7 +206,7 @@ fn a_folder_that_was_moved_out_is_not_shown_by_the_link_in_its_place() {
     folder.symlink(outside.join("up"), "up");
     for late in 0..5 {
         let got = fetch_at(&mut site, &get("/up/list/"), now + PROOF + PROOF / 4 * late);
-        assert!(got.octets.starts_with("HTTP/1.1 404"), "{late}: {}", got.octets);
+        assert!(got.bytes.starts_with("HTTP/1.1 404"), "{late}: {}", got.bytes);
     }
 }
 
@@ -218,7 +218,7 @@ fn a_page_that_is_old_is_made_anew_by_one_client_while_the_others_are_served() {
     assert!(hangs(&mut site, &get("/list/"), now));
     let request = crate::files::testing::request(get("/list/").as_bytes());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = crate::service::Visit { peer: local, local, now: now + PROOF, arrival: arrival() };
+    let visit = crate::service::RequestContext { peer: local, local, now: now + PROOF, arrival: arrival() };
     let Answer::Blocking(_, job) = site.answer(&request, &visit) else { panic!("it is old") };
     for _ in 0..3 {
         assert!(matches!(site.answer(&request, &visit), Answer::Now(_)));
@@ -228,12 +228,12 @@ fn a_page_that_is_old_is_made_anew_by_one_client_while_the_others_are_served() {
 }
 
 /// A page of the folder that is older than it may be, and what asks for it then.
-fn old(folder: &Folder) -> (Site, crate::http::Request<'static>, crate::service::Visit) {
+fn old(folder: &Folder) -> (Site, crate::http::Request<'static>, crate::service::RequestContext) {
     folder.write("list/a.txt", "a");
     let (mut site, now) = (site(folder), later());
     assert!(hangs(&mut site, &get("/list/"), now));
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = crate::service::Visit { peer: local, local, now: now + PROOF, arrival: arrival() };
+    let visit = crate::service::RequestContext { peer: local, local, now: now + PROOF, arrival: arrival() };
     (site, crate::files::testing::request(get("/list/").as_bytes()).into_owned(), visit)
 }
 

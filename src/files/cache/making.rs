@@ -36,7 +36,7 @@ pub(crate) fn make(
     let meta = root.look(&place).filter(|meta| meta.kind == Kind::File)?;
     let validators = Validators::of(&meta, Coding::Identity, now);
     let settled = !validators.tag.is_weak() && validators.is_settled();
-    if !settled || fields.get("ETag") != Some(validators.tag.octets()) || !root.is_plain(&place, &meta) {
+    if !settled || fields.get("ETag") != Some(validators.tag.bytes()) || !root.is_plain(&place, &meta) {
         return None;
     }
     let negotiated = fields.get("Vary").is_some();

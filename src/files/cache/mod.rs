@@ -39,14 +39,14 @@ use crate::files::root::{Known, Meta, Root};
 use crate::files::validator::{Validators, hash_from};
 use crate::files::wishes::Wishes;
 use crate::http::{Fields, Method, Prepared, Request, Status};
-use crate::service::{Answer, Body, Response, Visit};
+use crate::service::{Answer, Body, RequestContext, Response};
 
 /// Content up to this length is kept: for more, `sendfile` is as cheap as a copy, and the open file is
 /// kept instead.
 const SMALL: u64 = 16 * 1024;
 /// Files that a loop keeps open unless told otherwise.
 pub(crate) const OPEN_FILES: usize = 64;
-/// Octets that all loops together may keep.
+/// Bytes that all loops together may keep.
 pub const CAPACITY: usize = 64 * 1024 * 1024;
 /// How long the door's word on a path holds.
 const PROOF: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ const LONGEST_PATH: usize = 512;
 struct Item {
     /// Its path from the root: the one it is asked for by, or that of the index in it.
     place: Known,
-    /// Octets of the index's name.
+    /// Bytes of the index's name.
     index: usize,
     meta: Meta,
     validators: Validators,
@@ -94,7 +94,7 @@ struct Alone {
 }
 
 /// What a loop keeps.
-pub(crate) struct Shelf {
+pub(crate) struct FileCache {
     /// Slots by the hash of the path, which is seeded at random, so nobody can choose paths that collide.
     index: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     seed: u64,
@@ -107,12 +107,12 @@ pub(crate) struct Shelf {
     most_open: usize,
 }
 
-impl Shelf {
+impl FileCache {
     /// An empty shelf.
-    pub(crate) fn new(capacity: usize, most_open: usize) -> Shelf {
+    pub(crate) fn new(capacity: usize, most_open: usize) -> FileCache {
         let (seed, straight) = (RandomState::new().build_hasher().finish(), HashMap::new());
         let index = HashMap::default();
-        Shelf { index, seed, slots: Vec::new(), straight, hand: 0, weight: 0, capacity, open: 0, most_open }
+        FileCache { index, seed, slots: Vec::new(), straight, hand: 0, weight: 0, capacity, open: 0, most_open }
     }
 
     fn find(&self, path: &[u8]) -> Option<usize> {
@@ -126,7 +126,7 @@ impl Shelf {
     }
 
     /// The answer to this request, if it lies ready and is still true.
-    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, visit: &Visit) -> Option<Answer> {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, root: &Root, visit: &RequestContext) -> Option<Answer> {
         let (wishes, slot) = self.candidate(request)?;
         let item = &mut self.slots[slot];
         // A look that was made after a request has come holds for it, and for all that came with it.
@@ -192,7 +192,7 @@ impl Shelf {
             (Status::NOT_MODIFIED, _) => {
                 let Some((wishes, slot)) = self.candidate(request) else { return };
                 let item = &mut self.slots[slot];
-                let same = response.fields().get("ETag") == Some(item.validators.tag.octets());
+                let same = response.fields().get("ETag") == Some(item.validators.tag.bytes());
                 if same && wishes.conditional {
                     item.not_modified = Some(Arc::new(Prepared::new(Status::NOT_MODIFIED, response.fields(), &[])));
                 }
@@ -250,7 +250,7 @@ impl Shelf {
 impl Item {
     /// What it is asked for by, without the leading slash.
     fn path(&self) -> &[u8] {
-        let place = self.place.octets();
+        let place = self.place.bytes();
         &place[..place.len() - self.index]
     }
 
@@ -292,8 +292,8 @@ impl Item {
 
     fn weight(&self) -> usize {
         let not_modified = 512; // counted whether it is there or not, so that weights do not change
-        let fields = self.open.as_ref().map_or(0, |open| open.fields.octets().len());
-        self.whole.weight() + not_modified + fields + self.place.octets().len() + size_of::<Item>()
+        let fields = self.open.as_ref().map_or(0, |open| open.fields.bytes().len());
+        self.whole.weight() + not_modified + fields + self.place.bytes().len() + size_of::<Item>()
     }
 }
 
@@ -328,8 +328,8 @@ impl Hasher for Hashed {
         self.0
     }
 
-    fn write(&mut self, octets: &[u8]) {
-        self.0 = hash_from(self.0, octets);
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash_from(self.0, bytes);
     }
 
     fn write_u64(&mut self, word: u64) {

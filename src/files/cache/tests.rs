@@ -19,10 +19,10 @@ fn what_lies_ready_is_what_the_slow_way_says() {
     }
     let (mut shelved, now) = (site(&folder), later());
     let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
-    let tag = |octets: &str| octets.lines().find_map(|l| l.strip_prefix("ETag: ").map(str::to_string)).unwrap();
+    let tag = |bytes: &str| bytes.lines().find_map(|l| l.strip_prefix("ETag: ").map(str::to_string)).unwrap();
     for path in ["/a.html", "/", "/sub/", "/b.bin", "/c%2520d.txt"] {
         let slow = fetch_at(&mut bare, &get(path), now);
-        let known = tag(&slow.octets);
+        let known = tag(&slow.bytes);
         for field in
             ["X: y", "Accept-Encoding: gzip, br", "If-None-Match: \"other\"", &format!("If-None-Match: {known}")]
         {
@@ -33,7 +33,7 @@ fn what_lies_ready_is_what_the_slow_way_says() {
                 let _ = (fetch_at(&mut shelved, &get(path), now), fetch_at(&mut shelved, &head, now));
                 let ready = fetch_at(&mut shelved, &head, now);
                 assert!(!slow.ready && ready.ready, "{head}");
-                assert_eq!(ready.octets, slow.octets, "{head}");
+                assert_eq!(ready.bytes, slow.bytes, "{head}");
             }
         }
     }
@@ -43,13 +43,13 @@ fn what_lies_ready_is_what_the_slow_way_says() {
 fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
     let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = crate::service::Visit { peer: local, local, now, arrival: arrival() };
+    let visit = crate::service::RequestContext { peer: local, local, now, arrival: arrival() };
     site.shelf.as_mut().unwrap().answer(&request, &root, &visit).is_some()
 }
 
 /// The lines of a head in some order, and what follows it.
-fn sorted(octets: &str) -> (Vec<&str>, &str) {
-    let (head, content) = octets.split_once("\r\n\r\n").unwrap();
+fn sorted(bytes: &str) -> (Vec<&str>, &str) {
+    let (head, content) = bytes.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.lines().collect();
     lines.sort_unstable();
     (lines, content)
@@ -63,7 +63,7 @@ fn a_part_of_a_file_that_stands_open_is_what_the_slow_way_says() {
     folder.write("small.txt", "small");
     let now = later();
     let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
-    let tag = fetch_at(&mut bare, &get("/long.txt"), now).octets;
+    let tag = fetch_at(&mut bare, &get("/long.txt"), now).bytes;
     let tag = tag.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
     for (field, ready) in [
         ("Range: bytes=0-0", true),
@@ -93,9 +93,9 @@ fn a_part_of_a_file_that_stands_open_is_what_the_slow_way_says() {
                 "{head}"
             );
             let (got, slow) = (fetch_at(&mut site, &head, now), fetch_at(&mut bare, &head, now));
-            match slow.octets.contains("boundary=") {
-                true => assert_eq!(got.octets.len(), slow.octets.len(), "{head}"),
-                false => assert!(sorted(&got.octets) == sorted(&slow.octets), "{head}"),
+            match slow.bytes.contains("boundary=") {
+                true => assert_eq!(got.bytes.len(), slow.bytes.len(), "{head}"),
+                false => assert!(sorted(&got.bytes) == sorted(&slow.bytes), "{head}"),
             }
         }
     }
@@ -131,7 +131,7 @@ fn a_part_is_never_of_the_version_before_ten_thousand_times() {
             hits += u32::from(knows(&mut site, &head, later()));
         }
         let got = fetch(&mut site, &head);
-        assert!(got.octets.ends_with(&format!("\r\n\r\n{text}")), "round {round}");
+        assert!(got.bytes.ends_with(&format!("\r\n\r\n{text}")), "round {round}");
     }
     assert!(hits > 100, "the shelf was never used: {hits}");
 }
@@ -154,7 +154,7 @@ fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
             }
             _ => {
                 std::fs::remove_file(&path).unwrap();
-                assert!(fetch(&mut site, &get("/page.html")).octets.starts_with("HTTP/1.1 404"), "round {round}");
+                assert!(fetch(&mut site, &get("/page.html")).bytes.starts_with("HTTP/1.1 404"), "round {round}");
                 std::fs::write(&path, &text).unwrap();
             }
         }
@@ -166,7 +166,7 @@ fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
             hits += u32::from(fetch_at(&mut site, &get("/page.html"), aged).ready);
         }
         let got = fetch(&mut site, &get("/page.html"));
-        assert!(got.octets.ends_with(&format!("\r\n\r\n{text}")), "round {round}: {}", got.octets);
+        assert!(got.bytes.ends_with(&format!("\r\n\r\n{text}")), "round {round}: {}", got.bytes);
     }
     assert!(hits > 100, "the shelf was never used: {hits}");
 }
@@ -183,12 +183,12 @@ fn a_prepared_coding_that_appears_is_seen_at_once() {
     assert!(fetch_at(&mut site, &head, now).ready);
     folder.write("page.html.br", "compressed");
     let got = fetch_at(&mut site, &head, now);
-    assert!(got.octets.contains("Content-Encoding: br\r\n") && got.octets.ends_with("compressed"), "{}", got.octets);
+    assert!(got.bytes.contains("Content-Encoding: br\r\n") && got.bytes.ends_with("compressed"), "{}", got.bytes);
     // Who takes no codings still gets the original, and from the shelf.
     let _ = fetch_at(&mut site, &get("/page.html"), now);
-    assert!(fetch_at(&mut site, &get("/page.html"), now).octets.ends_with("\r\n\r\nplain"));
+    assert!(fetch_at(&mut site, &get("/page.html"), now).bytes.ends_with("\r\n\r\nplain"));
     std::fs::remove_file(folder.join("page.html.br")).unwrap();
-    assert!(fetch_at(&mut site, &head, now).octets.ends_with("\r\n\r\nplain"));
+    assert!(fetch_at(&mut site, &head, now).bytes.ends_with("\r\n\r\nplain"));
 }
 
 #[test]
@@ -199,9 +199,9 @@ fn a_prepared_coding_behind_a_link_is_not_overlooked() {
     folder.symlink("elsewhere/page.gz", "page.html.gz");
     let (mut site, now) = (site(&folder), later());
     for _ in 0..3 {
-        assert!(fetch_at(&mut site, &get("/page.html"), now).octets.ends_with("plain"));
+        assert!(fetch_at(&mut site, &get("/page.html"), now).bytes.ends_with("plain"));
         let got = fetch_at(&mut site, &with("/page.html", "Accept-Encoding: gzip"), now);
-        assert!(got.octets.ends_with("packed"), "{}", got.octets);
+        assert!(got.bytes.ends_with("packed"), "{}", got.bytes);
     }
 }
 
@@ -215,7 +215,7 @@ fn a_folder_that_moves_out_and_leaves_a_link_is_not_served_from_memory() {
     std::fs::rename(folder.join("docs"), outside.join("docs")).unwrap();
     folder.symlink(outside.join("docs"), "docs");
     let got = fetch_at(&mut site, &get("/docs/page.html"), now + Duration::from_secs(1));
-    assert!(got.octets.starts_with("HTTP/1.1 404"), "{}", got.octets);
+    assert!(got.bytes.starts_with("HTTP/1.1 404"), "{}", got.bytes);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn one_look_holds_for_what_came_with_it_and_for_nothing_later() {
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
     let request = crate::files::testing::request(get("/a.txt").as_bytes());
     let mut ask = |arrival| {
-        let visit = Visit { peer: local, local, now, arrival };
+        let visit = RequestContext { peer: local, local, now, arrival };
         matches!(crate::service::Service::answer(&mut site, &request, &visit), Answer::Ready(_))
     };
     assert!(!ask(1), "the slow way");

@@ -122,8 +122,8 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Octets of a page without its rows: the shell, its crumbs and its columns.
-const SHELL_OCTETS: usize = 4096;
+/// Bytes of a page without its rows: the shell, its crumbs and its columns.
+const SHELL_BYTES: usize = 4096;
 
 /// A script without its indentation and its lines of comment. None of its strings has a line end inside.
 fn lean(script: &str) -> String {
@@ -157,7 +157,7 @@ fn answer(
 ) -> Response {
     let path = request.path();
     let base = |response: Response| {
-        let response = response.field("ETag", validators.tag.octets());
+        let response = response.field("ETag", validators.tag.bytes());
         response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
     };
     match precondition::evaluate(request, Some(&validators)) {
@@ -225,7 +225,7 @@ fn fingerprint(entry: &Entry) -> u64 {
     [kind, entry.size, seconds as u64, u64::from(nanoseconds)].into_iter().fold(hash(&entry.name), mix)
 }
 
-/// The hasher of the standard library with its fixed keys: the same octets after every restart of the
+/// The hasher of the standard library with its fixed keys: the same bytes after every restart of the
 /// same build, so that what a browser has stays known.
 fn digest(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -279,8 +279,8 @@ fn render(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> aska
         rows: render::Rows(entries),
     };
     // A name stands in a row twice.
-    let rows: usize = entries.iter().map(|entry| render::ROW_OCTETS + 2 * entry.name.len()).sum();
-    let mut out = String::with_capacity(SHELL_OCTETS + rows);
+    let rows: usize = entries.iter().map(|entry| render::ROW_BYTES + 2 * entry.name.len()).sum();
+    let mut out = String::with_capacity(SHELL_BYTES + rows);
     page.render_into(&mut out)?;
     Ok(out)
 }
@@ -308,13 +308,13 @@ fn summary(entries: &[&Entry]) -> String {
     let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let folders = entries.iter().filter(|entry| entry.kind == Kind::Directory).count();
     let files = entries.len() - folders;
-    let octets =
+    let bytes =
         entries.iter().filter(|entry| entry.kind == Kind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
     match (folders, files) {
         (0, 0) => "This folder is empty.".to_string(),
         (_, 0) => many(folders, "folder") + ".",
-        (0, _) => format!("{}, {}.", many(files, "file"), error_page::size(octets)),
-        _ => format!("{}, {}, {}.", many(folders, "folder"), many(files, "file"), error_page::size(octets)),
+        (0, _) => format!("{}, {}.", many(files, "file"), error_page::size(bytes)),
+        _ => format!("{}, {}, {}.", many(folders, "folder"), many(files, "file"), error_page::size(bytes)),
     }
 }
 

@@ -4,9 +4,9 @@
 //! RFC 9110 and its kin say nothing about this; the query `?sort=size&order=desc` is ours.
 //!
 //! Never: a locale. The order must be the same for every client and after every restart, since the
-//! entity-tag promises the same octets.
+//! entity-tag promises the same bytes.
 //!
-//! The subtle thing: names are not compared with each other but turned into keys whose octets compare
+//! The subtle thing: names are not compared with each other but turned into keys whose bytes compare
 //! in the wanted order. A run of digits becomes its length and its digits, so 10 follows 9; a sort of
 //! 100,000 names then costs comparisons of memory and no second look at a name.
 
@@ -59,7 +59,7 @@ pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
             Row { entry, prefix: prefix(entry.kind, &keys[start..]), start, end: keys.len() }
         })
         .collect();
-    // Names that differ in case alone have equal keys: their octets decide, so the order is total.
+    // Names that differ in case alone have equal keys: their bytes decide, so the order is total.
     let rest = |a: &Row<'_>, b: &Row<'_>| {
         keys[a.start..a.end].cmp(&keys[b.start..b.end]).then_with(|| a.entry.name.cmp(&b.entry.name))
     };
@@ -83,12 +83,12 @@ pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
     rows.into_iter().map(|row| row.entry).collect()
 }
 
-/// Octets a key may have more than its name, as a guess for the first allocation.
+/// Bytes a key may have more than its name, as a guess for the first allocation.
 const KEY_EXTRA: usize = 4;
 
 struct Row<'a> {
     entry: &'a Entry,
-    /// The kind and the first octets of the key: most comparisons end here, without a second memory access.
+    /// The kind and the first bytes of the key: most comparisons end here, without a second memory access.
     prefix: u128,
     start: usize,
     end: usize,
@@ -118,17 +118,17 @@ fn push_key(keys: &mut Vec<u8>, name: &[u8]) {
 }
 
 fn push_ascii(keys: &mut Vec<u8>, mut text: &[u8]) {
-    while let Some(&octet) = text.first() {
-        if octet.is_ascii_digit() {
+    while let Some(&byte) = text.first() {
+        if byte.is_ascii_digit() {
             let run = text.iter().position(|o| !o.is_ascii_digit()).unwrap_or(text.len());
             let zeros = text[..run].iter().position(|&o| o != b'0').unwrap_or(run);
             let digits = &text[zeros..run];
-            // A name has at most 255 octets on every file system in use, so its length fits.
+            // A name has at most 255 bytes on every file system in use, so its length fits.
             keys.extend_from_slice(&[b'0', u8::try_from(digits.len()).unwrap_or(u8::MAX)]);
             keys.extend_from_slice(digits);
             text = &text[run..];
         } else {
-            keys.push(octet.to_ascii_lowercase());
+            keys.push(byte.to_ascii_lowercase());
             text = &text[1..];
         }
     }

@@ -12,9 +12,9 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::files::validator::EntityTag;
-use crate::service::Octets;
+use crate::service::Bytes;
 
-/// Octets of pages on their way beyond which no other page is made: some six folders of 100,000 names.
+/// Bytes of pages on their way beyond which no other page is made: some six folders of 100,000 names.
 const MOST: usize = 128 * 1024 * 1024;
 /// A page up to this length is not counted: so much a slow client costs with any other answer too.
 const SMALL: usize = 16 * 1024;
@@ -38,7 +38,7 @@ struct Known {
 #[derive(Debug)]
 pub(crate) enum Found {
     /// Somebody is being sent the same.
-    Page(Octets),
+    Page(Bytes),
     /// It may be made.
     Room,
     /// There are too many on their way.
@@ -55,27 +55,27 @@ impl Pages {
     /// Looks for the page with this tag at this path, and for room for it.
     pub(crate) fn find(&self, tag: EntityTag, path: &[u8]) -> Found {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut same, mut octets) = (None, 0);
+        let (mut same, mut bytes) = (None, 0);
         known.retain(|one| {
             let Some(page) = one.page.upgrade() else { return false };
-            octets += page.len();
+            bytes += page.len();
             if one.tag == tag && *one.path == *path {
                 same = Some(page);
             }
             true
         });
         match same {
-            Some(page) => Found::Page(Octets::Shared(page)),
-            None if octets < self.most => Found::Room,
+            Some(page) => Found::Page(Bytes::Shared(page)),
+            None if bytes < self.most => Found::Room,
             None => Found::Full,
         }
     }
 
     /// Remembers a page for as long as somebody is being sent it. Who makes the same one at the same
     /// time gets the copy that was first.
-    pub(crate) fn keep(&self, tag: EntityTag, path: &[u8], page: Vec<u8>) -> Octets {
+    pub(crate) fn keep(&self, tag: EntityTag, path: &[u8], page: Vec<u8>) -> Bytes {
         if page.len() <= SMALL {
-            return Octets::Shared(Arc::new(page));
+            return Bytes::Shared(Arc::new(page));
         }
         if let Found::Page(page) = self.find(tag, path) {
             return page;
@@ -83,7 +83,7 @@ impl Pages {
         let page = Arc::new(page);
         let one = Known { tag, path: path.into(), page: Arc::downgrade(&page) };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).push(one);
-        Octets::Shared(page)
+        Bytes::Shared(page)
     }
 }
 

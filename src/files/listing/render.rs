@@ -1,14 +1,14 @@
 //! The entries of a folder as rows of a page, as lines for a terminal, as JSON.
 //!
 //! RFC 3339 times, in UTC; RFC 3986 §4.2 references. A reference always begins with `./`, so that no
-//! name can be read as a scheme (`javascript:x`) or a host, and is percent-encoded from the octets of
+//! name can be read as a scheme (`javascript:x`) or a host, and is percent-encoded from the bytes of
 //! the name, so that every name leads to its own file, readable or not.
 //!
-//! Never: a raw `<`, `>`, `&`, quote or control octet of a name in a page, a raw control octet on a
+//! Never: a raw `<`, `>`, `&`, quote or control byte of a name in a page, a raw control byte on a
 //! terminal.
 //!
 //! The subtle thing: rows are written by hand and not by the template, because a folder may have
-//! 100,000 of them: one pass, optional end tags left out (HTML §13.1.2.4), about 130 octets a row.
+//! 100,000 of them: one pass, optional end tags left out (HTML §13.1.2.4), about 130 bytes a row.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,15 +21,15 @@ use crate::service::error_page::{acts, push_bytes, push_segment, push_size};
 
 /// Rows of a page that are written between two calls of the formatter.
 const BATCH: usize = 64;
-/// Octets of a row without the name, for the size of a buffer.
-pub(crate) const ROW_OCTETS: usize = 128;
+/// Bytes of a row without the name, for the size of a buffer.
+pub(crate) const ROW_BYTES: usize = 128;
 
 /// The rows of the table.
 pub(crate) struct Rows<'a>(pub(crate) &'a [&'a Entry]);
 
 impl fmt::Display for Rows<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut batch = Vec::with_capacity(BATCH * ROW_OCTETS * 2);
+        let mut batch = Vec::with_capacity(BATCH * ROW_BYTES * 2);
         for entries in self.0.chunks(BATCH) {
             batch.clear();
             entries.iter().for_each(|entry| push_row(&mut batch, entry));
@@ -39,7 +39,7 @@ impl fmt::Display for Rows<'_> {
     }
 }
 
-/// Appends one row. Octets and not characters, since nearly all of it is ASCII.
+/// Appends one row. Bytes and not characters, since nearly all of it is ASCII.
 fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     let directory = entry.kind == Kind::Directory;
     match if directory { "d" } else { icon(&entry.name) } {
@@ -73,7 +73,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     out.extend_from_slice(&cell);
 }
 
-/// Text inside an element or a quoted attribute. Octets that are not UTF-8 become U+FFFD, whatever
+/// Text inside an element or a quoted attribute. Bytes that are not UTF-8 become U+FFFD, whatever
 /// acts instead of being seen is spelled out.
 fn push_escaped(out: &mut Vec<u8>, name: &[u8]) {
     let tame = |&o: &u8| matches!(o, b' '..=b'~') && !matches!(o, b'<' | b'>' | b'&' | b'"' | b'\'');
@@ -120,11 +120,11 @@ fn icon(name: &[u8]) -> &'static str {
 }
 
 /// Lines for a terminal: size, time, name, in columns. The name comes last, since it may have spaces;
-/// what a terminal would obey is spelled out, as are octets that are not UTF-8.
+/// what a terminal would obey is spelled out, as are bytes that are not UTF-8.
 pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     let digits = |size: u64| size.checked_ilog10().map_or(1, |log| log as usize + 1);
     let width = entries.iter().map(|entry| digits(entry.size)).max().unwrap_or(1);
-    let mut out = Vec::with_capacity(entries.len() * (width + ROW_OCTETS / 2));
+    let mut out = Vec::with_capacity(entries.len() * (width + ROW_BYTES / 2));
     for entry in entries {
         let directory = entry.kind == Kind::Directory;
         let used = if directory { 1 } else { digits(entry.size) };
@@ -156,7 +156,7 @@ fn push_visible(out: &mut Vec<u8>, name: &[u8]) {
                 _ => out.extend_from_slice(char.encode_utf8(&mut room).as_bytes()),
             }
         }
-        chunk.invalid().iter().for_each(|octet| out.extend_from_slice(format!("\\x{octet:02x}").as_bytes()));
+        chunk.invalid().iter().for_each(|byte| out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()));
     }
 }
 
@@ -175,7 +175,7 @@ struct Item<'a> {
     modified: String,
 }
 
-/// The folder for a program. `href` leads to the entry, also where `name` cannot say its octets.
+/// The folder for a program. `href` leads to the entry, also where `name` cannot say its bytes.
 pub(crate) fn json(path: &[u8], entries: &[&Entry]) -> String {
     let items = entries.iter().map(|entry| {
         let directory = entry.kind == Kind::Directory;

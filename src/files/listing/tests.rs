@@ -1,7 +1,7 @@
 //! Listings as clients get them: forms, orders, conditions, hostile names.
 
 use crate::files::listing::*;
-use crate::http::{Connection, Event, Limits, Step};
+use crate::http::{Event, Http1, Limits, Step};
 use crate::service::Body;
 
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
@@ -13,7 +13,7 @@ fn ask(target: &str, fields: &str, entries: &[Entry]) -> Response {
 
 fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Response {
     let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-    let mut connection = Connection::new(Limits::default());
+    let mut connection = Http1::new(Limits::default());
     match connection.receive(head.as_bytes()) {
         Step { event: Event::Request(request, _), .. } => {
             let pages = Pages::default();
@@ -28,7 +28,7 @@ fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Re
 
 fn content(response: &Response) -> &str {
     match response.body() {
-        Body::Octets(octets) => std::str::from_utf8(octets).unwrap(),
+        Body::Bytes(bytes) => std::str::from_utf8(bytes).unwrap(),
         body => panic!("{body:?}"),
     }
 }
@@ -276,11 +276,11 @@ fn listing_costs() {
                 // The least of many turns is what it costs; the rest is what else the machine did.
                 let turn = |_| {
                     let start = std::time::Instant::now();
-                    let octets = ask("/p/", &fields, &entries).body().len();
-                    (start.elapsed(), octets)
+                    let bytes = ask("/p/", &fields, &entries).body().len();
+                    (start.elapsed(), bytes)
                 };
-                let (least, octets) = (0..(500_000 / count)).map(turn).min().unwrap();
-                println!("{count:>7} {what:>5} {least:>9.1?} {octets:>9} octets  {fields:?}");
+                let (least, bytes) = (0..(500_000 / count)).map(turn).min().unwrap();
+                println!("{count:>7} {what:>5} {least:>9.1?} {bytes:>9} octets  {fields:?}");
             }
         }
     }

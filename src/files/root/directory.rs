@@ -4,7 +4,7 @@
 //! half-made uploads are not listed, so a listing and a GET say the same.
 //!
 //! The subtle things:
-//! - Names are octets. A name that is not UTF-8 is listed like any other; how to show it is the page's
+//! - Names are bytes. A name that is not UTF-8 is listed like any other; how to show it is the page's
 //!   problem.
 //! - A watch on a folder hears of what is done through the names in it. A link, a file that has other
 //!   names too and one that another mount lies upon change without a word; so they are noticed here
@@ -42,7 +42,7 @@ pub struct Entry {
     pub name: Vec<u8>,
     /// What it is; for a link, what it leads to.
     pub kind: Kind,
-    /// Octets of a file.
+    /// Bytes of a file.
     pub size: u64,
     /// When its content changed last.
     pub modified: Moment,
@@ -111,8 +111,8 @@ impl Directory {
     }
 
     fn add(&self, entries: &mut Entries, name: &CStr, kind: FileType, inode: u64) -> io::Result<()> {
-        let octets = name.to_bytes();
-        if matches!(octets, b"." | b"..") || octets.starts_with(TEMPORARY_PREFIX) {
+        let bytes = name.to_bytes();
+        if matches!(bytes, b"." | b"..") || bytes.starts_with(TEMPORARY_PREFIX) {
             return Ok(());
         }
         let is_served =
@@ -123,7 +123,7 @@ impl Directory {
         match self.measure(name, inode) {
             Ok((Meta { kind, size, modified, .. }, tells)) => {
                 entries.tell_tale &= tells;
-                entries.list.push(Entry { name: octets.to_vec(), kind, size, modified });
+                entries.list.push(Entry { name: bytes.to_vec(), kind, size, modified });
             }
             // Out of resources: a shorter list would be a lie.
             Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error.into()),

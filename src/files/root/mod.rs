@@ -10,7 +10,7 @@
 //!
 //! The subtle things:
 //! - What is answered is measured on the very descriptor that is sent (`fstat` after open). A length
-//!   from one file and octets of another never meet.
+//!   from one file and bytes of another never meet.
 //! - `CACHED` covers the lookup only. Where `fstat` itself can wait for a network there is no inline
 //!   door; and a lookup that would cross into another mount is left to the workers, since that mount
 //!   may be such a one.
@@ -32,8 +32,8 @@ use std::sync::Arc;
 use rustix::fs::{self, FileType, Mode, OFlags, Stat};
 
 pub use directory::{Directory, Entries, Entry, TEMPORARY_PREFIX};
-pub use open_method::{Door, Symlinks};
-pub(crate) use temp_file::{Draft, Publish};
+pub use open_method::{OpenMethod, Symlinks};
+pub(crate) use temp_file::{Publish, TempFile};
 pub(crate) use watcher::{Heard, Watch, Watcher};
 pub(crate) use writable::{Folder, Made, Occupant};
 
@@ -56,7 +56,7 @@ pub struct Meta {
     pub device: u64,
     /// The file in it.
     pub inode: u64,
-    /// Octets.
+    /// Bytes.
     pub size: u64,
     /// When the content changed last, as far as nobody set this by hand.
     pub modified: Moment,
@@ -108,7 +108,7 @@ pub struct Root {
 #[derive(Debug)]
 struct Inner {
     descriptor: OwnedFd,
-    door: Door,
+    door: OpenMethod,
     symlinks: Symlinks,
     writers: writable::Writers,
     /// Whether its file system counts the names of a folder, so that 0 means that it was removed.
@@ -116,7 +116,7 @@ struct Inner {
 }
 
 impl Inner {
-    fn new(descriptor: OwnedFd, door: Door, symlinks: Symlinks) -> Inner {
+    fn new(descriptor: OwnedFd, door: OpenMethod, symlinks: Symlinks) -> Inner {
         let is_counted = fs::fstat(&descriptor).is_ok_and(|stat| stat.st_nlink > 0);
         Inner { descriptor, door, symlinks, writers: writable::Writers::default(), is_counted }
     }
@@ -129,7 +129,7 @@ impl Root {
     /// What the kernel says about `path`.
     pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let door = Door::probe(&descriptor);
+        let door = OpenMethod::probe(&descriptor);
         Ok(Root { inner: Arc::new(Inner::new(descriptor, door, symlinks)) })
     }
 
@@ -154,11 +154,11 @@ impl Root {
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Root { inner: Arc::new(Inner::new(descriptor, Door::Walk, symlinks)) })
+        Ok(Root { inner: Arc::new(Inner::new(descriptor, OpenMethod::Walk, symlinks)) })
     }
 
     /// Which door holds this root.
-    pub fn door(&self) -> Door {
+    pub fn door(&self) -> OpenMethod {
         self.inner.door
     }
 
@@ -263,14 +263,14 @@ impl Known {
     }
 
     /// The path without its leading slash.
-    pub(crate) fn octets(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.0.to_bytes()
     }
 
     /// The folder in it, as a path of its own.
     pub(crate) fn folder(&self) -> &[u8] {
-        let octets = self.octets();
-        &octets[..octets.iter().rposition(|&o| o == b'/').map_or(0, |at| at + 1)]
+        let bytes = self.bytes();
+        &bytes[..bytes.iter().rposition(|&o| o == b'/').map_or(0, |at| at + 1)]
     }
 }
 

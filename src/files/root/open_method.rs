@@ -25,7 +25,7 @@ pub enum Symlinks {
 
 /// Which door a root has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum OpenMethod {
     /// `openat2`, and what the kernel has in memory is opened on the loop.
     Cached,
     /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a network.
@@ -34,15 +34,17 @@ pub enum Door {
     Walk,
 }
 
-impl Door {
+impl OpenMethod {
     /// One sentence for the banner.
     pub fn sentence(self) -> &'static str {
         match self {
-            Door::Cached => "The kernel keeps every path inside the folder (openat2).",
-            Door::Worker => {
+            OpenMethod::Cached => "The kernel keeps every path inside the folder (openat2).",
+            OpenMethod::Worker => {
                 "The kernel keeps every path inside the folder (openat2); here each file is opened by a worker."
             }
-            Door::Walk => "openat2 is not to be had here: folders are walked one by one, symbolic links are refused.",
+            OpenMethod::Walk => {
+                "openat2 is not to be had here: folders are walked one by one, symbolic links are refused."
+            }
         }
     }
 }
@@ -52,22 +54,22 @@ impl Door {
 const TRIES: usize = 8;
 
 #[cfg(target_os = "linux")]
-impl Door {
+impl OpenMethod {
     /// Tries which door this kernel has for this root.
-    pub(crate) fn probe(root: &OwnedFd) -> Door {
+    pub(crate) fn probe(root: &OwnedFd) -> OpenMethod {
         use fs::ResolveFlags as Resolve;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let beneath = Resolve::BENEATH | Resolve::NO_MAGICLINKS;
         // ENOSYS before Linux 5.6, EPERM under the seccomp filter of an older container runtime.
         if fs::openat2(root, c".", flags, Mode::empty(), beneath).is_err() {
-            return Door::Walk;
+            return OpenMethod::Walk;
         }
         // EINVAL before Linux 5.12.
         let cached = fs::openat2(root, c".", flags, Mode::empty(), beneath | Resolve::CACHED);
         if cached.is_err() || fs::fstatfs(root).map_or(true, |stat| may_wait(stat.f_type as u32)) {
-            return Door::Worker;
+            return OpenMethod::Worker;
         }
-        Door::Cached
+        OpenMethod::Cached
     }
 
     /// Opens `path`, which is relative; `None` if that would block and must not.
@@ -80,10 +82,10 @@ impl Door {
         may_block: bool,
     ) -> Result<Option<OwnedFd>> {
         use fs::ResolveFlags as Resolve;
-        if !may_block && self != Door::Cached {
+        if !may_block && self != OpenMethod::Cached {
             return Ok(None);
         }
-        if self == Door::Walk {
+        if self == OpenMethod::Walk {
             return by_steps(root, path, flags, symlinks).map(Some);
         }
         let resolve = match symlinks {
@@ -111,10 +113,10 @@ impl Door {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Door {
+impl OpenMethod {
     /// Only Linux has `openat2`.
-    pub(crate) fn probe(_: &OwnedFd) -> Door {
-        Door::Walk
+    pub(crate) fn probe(_: &OwnedFd) -> OpenMethod {
+        OpenMethod::Walk
     }
 
     /// Opens `path`, which is relative; `None` if that would block and must not.

@@ -39,7 +39,7 @@ const TRIES: usize = 8;
 
 /// A file that nobody sees yet. Dropped, it leaves nothing.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct TempFile {
     file: File,
     home: Arc<Folder>,
     /// What it is called where there are no unnamed files.
@@ -57,15 +57,15 @@ pub(crate) enum Publish {
     Replace,
 }
 
-impl Draft {
-    /// Begins a draft in `home`, with room set aside for `length` octets.
+impl TempFile {
+    /// Begins a draft in `home`, with room set aside for `length` bytes.
     ///
     /// # Errors
-    /// What the kernel says; `ENOSPC` or `EFBIG` when that many octets cannot be stored.
-    pub(crate) fn begin(home: &Arc<Folder>, length: Option<u64>) -> io::Result<Draft> {
-        let mut draft = match Draft::unnamed(home) {
+    /// What the kernel says; `ENOSPC` or `EFBIG` when that many bytes cannot be stored.
+    pub(crate) fn begin(home: &Arc<Folder>, length: Option<u64>) -> io::Result<TempFile> {
+        let mut draft = match TempFile::unnamed(home) {
             // EISDIR and ENOENT before Linux 3.11, EOPNOTSUPP and EINVAL by the file system.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::NOSYS) => Draft::named(home)?,
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::NOSYS) => TempFile::named(home)?,
             draft => draft?,
         };
         draft.reserve(length)?;
@@ -73,20 +73,20 @@ impl Draft {
     }
 
     #[cfg(target_os = "linux")]
-    fn unnamed(home: &Arc<Folder>) -> rustix::io::Result<Draft> {
+    fn unnamed(home: &Arc<Folder>) -> rustix::io::Result<TempFile> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file = fs::openat(home.as_fd(), c".", flags, NEW)?;
-        let draft = Draft { file: File::from(file), home: Arc::clone(home), name: None, reserved: false };
+        let draft = TempFile { file: File::from(file), home: Arc::clone(home), name: None, reserved: false };
         draft.hold();
         Ok(draft)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn unnamed(_: &Arc<Folder>) -> rustix::io::Result<Draft> {
+    fn unnamed(_: &Arc<Folder>) -> rustix::io::Result<TempFile> {
         Err(Errno::OPNOTSUPP)
     }
 
-    pub(crate) fn named(home: &Arc<Folder>) -> rustix::io::Result<Draft> {
+    pub(crate) fn named(home: &Arc<Folder>) -> rustix::io::Result<TempFile> {
         for _ in 0..TRIES {
             let name = temporary_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -94,7 +94,7 @@ impl Draft {
                 Err(Errno::EXIST) => continue,
                 file => file?,
             };
-            let draft = Draft { file: File::from(file), home: Arc::clone(home), name: Some(name), reserved: false };
+            let draft = TempFile { file: File::from(file), home: Arc::clone(home), name: Some(name), reserved: false };
             draft.hold();
             // Between its creation and its lock it looked abandoned, and somebody may have removed it.
             if fs::fstat(&draft.file)?.st_nlink > 0 {
@@ -127,15 +127,15 @@ impl Draft {
         }
     }
 
-    /// Takes the next octets.
+    /// Takes the next bytes.
     ///
     /// # Errors
     /// What the kernel says; `ENOSPC` as well when a draft of unknown length would use up the reserve.
-    pub(crate) fn write(&self, octets: &[u8]) -> io::Result<()> {
-        if !self.reserved && !self.home.has_room(octets.len() as u64)? {
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        if !self.reserved && !self.home.has_room(bytes.len() as u64)? {
             return Err(Errno::NOSPC.into());
         }
-        (&self.file).write_all(octets)
+        (&self.file).write_all(bytes)
     }
 
     /// Gives it the permission bits of the file it will replace; says whether they were others.
@@ -165,7 +165,7 @@ impl Draft {
     /// What the kernel says. After a failed create it may be tried again; after a failed replace the draft
     /// may have lost its only name, and with it the right to another one.
     pub(crate) fn publish(&mut self, folder: &Arc<Folder>, name: &[u8], how: Publish) -> io::Result<()> {
-        let step = |draft: &mut Draft| match how {
+        let step = |draft: &mut TempFile| match how {
             Publish::Create => draft.create(folder, name),
             Publish::Replace => draft.replace(folder, name),
         };
@@ -222,9 +222,9 @@ impl Draft {
     }
 
     /// The same content as a draft of another folder.
-    fn copied(&self, folder: &Arc<Folder>) -> io::Result<Draft> {
+    fn copied(&self, folder: &Arc<Folder>) -> io::Result<TempFile> {
         let meta = self.meta()?;
-        let copy = Draft::begin(folder, Some(meta.size))?;
+        let copy = TempFile::begin(folder, Some(meta.size))?;
         (&self.file).rewind()?;
         let copied = io::copy(&mut (&self.file).take(meta.size), &mut &copy.file)?;
         if copied != meta.size {
@@ -236,7 +236,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             let _ = self.home.remove(name);
@@ -264,9 +264,9 @@ mod tests {
         names
     }
 
-    type Begin = fn(&Arc<Folder>) -> Draft;
+    type Begin = fn(&Arc<Folder>) -> TempFile;
     /// With unnamed files, as here, and as on a file system that has none.
-    const KINDS: [Begin; 2] = [|home| Draft::begin(home, Some(3)).unwrap(), |home| Draft::named(home).unwrap()];
+    const KINDS: [Begin; 2] = [|home| TempFile::begin(home, Some(3)).unwrap(), |home| TempFile::named(home).unwrap()];
 
     #[test]
     fn a_draft_is_seen_by_nobody_and_leaves_nothing() {

@@ -94,7 +94,7 @@ fn nothing_outside_the_root_by_any_spelling_or_link() {
             assert_eq!(read(&root, folder).unwrap(), b"folder", "{folder:?}");
         }
         // Relative links that stay inside work, if the kernel can hold them there.
-        let follows = root.door() != Door::Walk;
+        let follows = root.door() != OpenMethod::Walk;
         for (path, content) in [("/in", "a"), ("/sub/in", "a"), ("/folder/b.txt", "b")] {
             assert_eq!(read(&root, path.as_bytes()).ok(), follows.then(|| content.into()), "{path}");
         }
@@ -192,7 +192,7 @@ fn an_entry_says_what_a_get_would_send() {
     assert_eq!((meta.size, meta.modified), (5, (modified.as_secs() as i64, modified.subsec_nanos())));
     let Ok(Opened::Directory(directory)) = root.open(b"/", true) else { panic!("no folder") };
     let entries = directory.entries().unwrap().list;
-    assert_eq!(entries.len(), if root.door() == Door::Walk { 1 } else { 2 });
+    assert_eq!(entries.len(), if root.door() == OpenMethod::Walk { 1 } else { 2 });
     for entry in entries {
         assert_eq!((entry.kind, entry.size, entry.modified), (Kind::File, 5, meta.modified));
     }
@@ -204,7 +204,7 @@ fn what_is_in_memory_is_opened_without_blocking_and_says_the_same() {
     folder.write("a.txt", "a");
     folder.symlink("../x", "out");
     let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
-    if root.door() != Door::Cached {
+    if root.door() != OpenMethod::Cached {
         assert!(matches!(root.open(b"/a.txt", false), Ok(Opened::WouldBlock)));
         return;
     }

@@ -204,16 +204,16 @@ impl Folder {
         Ok(true)
     }
 
-    /// Whether `length` octets more fit on the disk, with the reserve left free.
+    /// Whether `length` bytes more fit on the disk, with the reserve left free.
     pub(crate) fn has_room(&self, length: u64) -> rustix::io::Result<bool> {
         let stat = fs::fstatvfs(&self.descriptor)?;
         // Some file systems in user space do not say.
         if stat.f_blocks == 0 {
             return Ok(true);
         }
-        let octets = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-        let reserve = (octets(stat.f_blocks) / 100).min(RESERVE);
-        Ok(octets(stat.f_bavail) >= length.saturating_add(reserve))
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        let reserve = (bytes(stat.f_blocks) / 100).min(RESERVE);
+        Ok(bytes(stat.f_bavail) >= length.saturating_add(reserve))
     }
 
     /// The folder `name` in it, made if it is missing. A link is refused: it was not there when the way

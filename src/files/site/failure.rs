@@ -15,16 +15,16 @@ use crate::files::{disk_error, media_type, retrieve};
 use crate::http::{Request, Status, field};
 use crate::service::access::cors::varying;
 use crate::service::error_page;
-use crate::service::{Body, Response, Visit};
+use crate::service::{Body, RequestContext, Response};
 
 impl Shared {
     /// The line of a 404, whole, for whoever wants lines: robots, mostly, and nothing is asked for more often.
     /// `None` where the answer depends on more than the path. One look at the root holds for all who had asked
-    /// when it was made ([`Visit::arrival`]).
+    /// when it was made ([`RequestContext::arrival`]).
     pub(crate) fn missing_line(
         &self,
         request: &Request<'_>,
-        visit: &Visit,
+        visit: &RequestContext,
         stood: Option<&mut u64>,
     ) -> Option<Response> {
         let line = self.missing.as_ref()?;

@@ -16,24 +16,24 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::files::board::Board;
-use crate::files::cache::Shelf;
+use crate::files::cache::FileCache;
 use crate::files::disk_error;
 use crate::files::listing;
 use crate::files::listing::Made;
 use crate::files::resource::{Found, Located, Miss, Place, Single};
 use crate::files::retrieve;
 use crate::files::retrieve::retrieve;
-use crate::files::root::{Door, Root};
+use crate::files::root::{OpenMethod, Root};
 use crate::files::settings::{Cache, Settings};
 use crate::files::write::checks::Writer;
 use crate::files::write::rights::{Kind, Rights, allowing};
 use crate::http::target::Form;
-use crate::http::{Expectation, Method, Refusal, Request, Status};
+use crate::http::{Expectation, Method, Request, RequestError, Status};
 use crate::service::access::cors::Cors;
 use crate::service::access::guard;
 use crate::service::error_page;
 use crate::service::error_page::{MissingLine, Problem};
-use crate::service::{Answer, Lane, Outcome, Response, Service, Visit};
+use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
 
 /// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
 /// is some hundred small files long.
@@ -45,7 +45,7 @@ pub struct Site {
     shared: Arc<Shared>,
     /// Small files that lie ready; none where looking at a file may wait for a network, or where an
     /// answer depends on who asks.
-    pub(crate) shelf: Option<Shelf>,
+    pub(crate) shelf: Option<FileCache>,
     /// Listings that hang ready, under the same conditions.
     pub(crate) board: Option<Board>,
     /// The arrival for which the root was last seen to be there.
@@ -117,7 +117,7 @@ impl Site {
             missing: None,
         };
         if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
-            shared.missing = Some(MissingLine::new(|response| shared.dress(None, response)));
+            shared.missing = Some(MissingLine::new(|response| shared.add_fields(None, response)));
         }
         Ok(Site::with(Arc::new(shared)))
     }
@@ -125,9 +125,9 @@ impl Site {
     fn with(shared: Arc<Shared>) -> Site {
         let place = &shared.place;
         let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
-        let kept = kept && place.root.door() == Door::Cached;
+        let kept = kept && place.root.door() == OpenMethod::Cached;
         let board = shared.shelf / BOARD_SHARE;
-        let shelf = kept.then(|| Shelf::new(shared.shelf - board, shared.open_files));
+        let shelf = kept.then(|| FileCache::new(shared.shelf - board, shared.open_files));
         // A folder in which nothing changes has no index either, unless that lay deeper.
         let listed = kept && shared.listing && !place.index.iter().any(|name| name.contains('/'));
         let board = listed.then(|| Board::new(board));
@@ -146,7 +146,7 @@ impl Site {
 }
 
 impl Service for Site {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         let root = &self.shared.place.root;
         if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
             return ready;
@@ -174,7 +174,7 @@ impl Service for Site {
             Box::new(move || {
                 let Some((response, made)) = shared.answer(&request, &visit, None) else {
                     let busy = disk_error::response(&request, &Errno::AGAIN.into());
-                    return Outcome::Response(shared.dress(Some(&request), busy));
+                    return Outcome::Response(shared.add_fields(Some(&request), busy));
                 };
                 if let (Some(hook), Some(made)) = (hook, made) {
                     hook.hang(&request, &response, made, visit.now);
@@ -184,12 +184,12 @@ impl Service for Site {
         )
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
-        self.shared.dress(None, error_page::refusal(refusal, head))
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], _: &RequestContext) -> Response {
+        self.shared.add_fields(None, error_page::refusal(refusal, head))
     }
 
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.shared.dress(request, response)
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        self.shared.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -215,7 +215,7 @@ impl Shared {
     fn answer(
         &self,
         request: &Request<'_>,
-        visit: &Visit,
+        visit: &RequestContext,
         stood: Option<&mut u64>,
     ) -> Option<(Response, Option<Made>)> {
         let may_block = stood.is_none();
@@ -240,7 +240,7 @@ impl Shared {
             },
             Ok(response) => response,
         };
-        Some((self.dress(Some(request), response), made))
+        Some((self.add_fields(Some(request), response), made))
     }
 
     /// Steps 3 and 4 of the order: what the method alone decides.
@@ -269,7 +269,7 @@ impl Shared {
     fn with_disk(
         &self,
         request: &Request<'_>,
-        visit: &Visit,
+        visit: &RequestContext,
         may_block: bool,
         made: &mut Option<Made>,
     ) -> Result<Response, Miss> {
@@ -378,7 +378,7 @@ impl Shared {
     }
 
     /// The fields every response carries; those of the command line come last and win.
-    fn dress(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
+    fn add_fields(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
         response = response.replace_field("X-Content-Type-Options", "nosniff");
         if response.status().is_error() && response.fields().get("Cache-Control").is_none() {
             // Some errors may be kept by default (RFC 9110 §15.1), and then outlive their cause.

@@ -14,11 +14,11 @@ use crate::files::write::{delete, post, put};
 use crate::http::{Framing, Method, Request};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Lane, Outcome, Response, Sink, Visit};
+use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Sink};
 
 impl Shared {
     /// The answer to a write that some right allows somewhere. `None`: the request is none.
-    pub(crate) fn write(self: &Arc<Shared>, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    pub(crate) fn write(self: &Arc<Shared>, request: &Request<'_>, visit: &RequestContext) -> Option<Answer> {
         let rights = self.writer.rights;
         let has_right = match request.method() {
             Method::Put => rights.fill(),
@@ -32,7 +32,7 @@ impl Shared {
         let (shared, writer) = (Arc::clone(self), Arc::clone(&self.writer));
         let call = Arc::new(Call { writer, request: request.clone().into_owned(), visit: *visit });
         if request.method() == Method::Delete {
-            let job = move || Outcome::Response(shared.dress(Some(&call.request), delete::remove(&call)));
+            let job = move || Outcome::Response(shared.add_fields(Some(&call.request), delete::remove(&call)));
             return Some(Answer::Blocking(Lane::Long, Box::new(job)));
         }
         let is_hopeless = match request.framing() {
@@ -44,7 +44,7 @@ impl Shared {
             let begin = if call.request.method() == Method::Put { put::begin } else { post::begin };
             match begin(&call) {
                 Ok(sink) => Ok(Box::new(Dressed { shared, call, sink }) as Box<dyn Sink>),
-                Err(response) => Err(shared.dress(Some(&call.request), response)),
+                Err(response) => Err(shared.add_fields(Some(&call.request), response)),
             }
         };
         Some(match is_hopeless {
@@ -67,11 +67,11 @@ struct Dressed {
 }
 
 impl Sink for Dressed {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.sink.write(octets).map_err(|response| self.shared.dress(Some(&self.call.request), response))
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.sink.write(bytes).map_err(|response| self.shared.add_fields(Some(&self.call.request), response))
     }
 
     fn finish(self: Box<Dressed>) -> Response {
-        self.shared.dress(Some(&self.call.request), self.sink.finish())
+        self.shared.add_fields(Some(&self.call.request), self.sink.finish())
     }
 }

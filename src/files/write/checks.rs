@@ -4,7 +4,7 @@
 //! The order is that of the design: an unusable target, a missing right, expectation, length, range and
 //! coding, a taken name, preconditions, room.
 //!
-//! Never: the content. Everything here happens before the first octet of it is read, or after the last.
+//! Never: the content. Everything here happens before the first byte of it is read, or after the last.
 //!
 //! The subtle thing: preconditions are judged twice, before the content is read (to refuse early) and
 //! once more under the lock of the name, just before the file is published (to lose nothing). The second
@@ -29,14 +29,14 @@ use crate::files::write::rights::{Kind, Rights};
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page;
 use crate::service::error_page::{Form, Problem};
-use crate::service::{Response, Visit};
+use crate::service::{RequestContext, Response};
 
 /// Where may be written, and what.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub place: Place,
     pub rights: Rights,
-    /// The most octets of content.
+    /// The most bytes of content.
     pub max_body: u64,
     /// Files that forms hold open at the moment.
     pub held: std::sync::atomic::AtomicUsize,
@@ -47,7 +47,7 @@ pub(crate) struct Writer {
 pub(crate) struct Call {
     pub writer: Arc<Writer>,
     pub request: Request<'static>,
-    pub visit: Visit,
+    pub visit: RequestContext,
 }
 
 /// A file that was stored.
@@ -222,7 +222,7 @@ impl Call {
             _ => Response::text(Status::CREATED, lines()),
         };
         match stored {
-            [one] => response.field("Location", encode(&one.path)).field("ETag", one.tag.octets()),
+            [one] => response.field("Location", encode(&one.path)).field("ETag", one.tag.bytes()),
             _ => response,
         }
     }
@@ -235,7 +235,7 @@ impl Told {
             name: String::from_utf8_lossy(name).into_owned(),
             href: encode(&stored.path),
             size: stored.size,
-            etag: String::from_utf8_lossy(stored.tag.octets()).into_owned(),
+            etag: String::from_utf8_lossy(stored.tag.bytes()).into_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! Never: the disk. Whether a name is free, the kernel says.
 //!
-//! The subtle thing: a name is octets. What is not UTF-8, has quotes or a line end in it, is a name like
+//! The subtle thing: a name is bytes. What is not UTF-8, has quotes or a line end in it, is a name like
 //! any other; only what no folder can hold, and what is not served, is refused.
 
 use std::time::SystemTime;
@@ -15,9 +15,9 @@ use percent_encoding::percent_decode;
 use crate::files::resource::is_hidden;
 use crate::http::{HttpDate, Request, field};
 
-/// Octets of a name, at most, on nearly every file system.
+/// Bytes of a name, at most, on nearly every file system.
 const LONGEST: usize = 255;
-/// Octets of an extension that are kept when a name is shortened; more is no extension.
+/// Bytes of an extension that are kept when a name is shortened; more is no extension.
 const EXTENSION: usize = 32;
 
 /// The last component. A browser on Windows once sent the whole path.
@@ -40,8 +40,8 @@ pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
     let extended = find(b"filename*").and_then(|value| {
         // ext-value = charset "'" [ language ] "'" value-chars (RFC 8187 §3.2)
         let mut pieces = value.splitn(3, |&o| o == b'\'');
-        let (charset, _, octets) = (pieces.next()?, pieces.next()?, pieces.next()?);
-        charset.eq_ignore_ascii_case(b"utf-8").then(|| percent_decode(octets).collect::<Vec<u8>>())
+        let (charset, _, bytes) = (pieces.next()?, pieces.next()?, pieces.next()?);
+        charset.eq_ignore_ascii_case(b"utf-8").then(|| percent_decode(bytes).collect::<Vec<u8>>())
     });
     let name = extended.or_else(|| find(b"filename").map(field::unquote))?;
     let last = last_component(&name);
@@ -53,7 +53,7 @@ pub(crate) fn of_moment(now: SystemTime) -> Vec<u8> {
     const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     // Sun, 06 Nov 1994 08:49:37 GMT
     let date = HttpDate::new(now);
-    let date = date.octets();
+    let date = date.bytes();
     let month = MONTHS.chunks(3).position(|month| *month == date[8..11]).unwrap_or(0) + 1;
     let month = format!("{month:02}");
     let pieces: [&[u8]; 8] =
@@ -77,13 +77,13 @@ fn split(name: &[u8]) -> (&[u8], &[u8]) {
     name.split_at(at)
 }
 
-/// At most `room` octets, without half a character at the end.
+/// At most `room` bytes, without half a character at the end.
 fn shortened(stem: &[u8], room: usize) -> &[u8] {
     if stem.len() <= room {
         return stem;
     }
     let continues = |at: usize| stem[at] & 0b1100_0000 == 0b1000_0000;
-    // Of what is not UTF-8 nothing more can be known; a character has four octets at most.
+    // Of what is not UTF-8 nothing more can be known; a character has four bytes at most.
     let end = (room.saturating_sub(3)..=room).rev().find(|&at| !continues(at)).unwrap_or(room);
     &stem[..end]
 }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::files::resource::encode;
-use crate::files::root::{Draft, Folder, Occupant, Publish};
+use crate::files::root::{Folder, Occupant, Publish, TempFile};
 use crate::files::write::checks::{Call, Stored, Writer};
 use crate::files::write::file_name;
 use crate::files::write::put::begin_draft;
@@ -30,14 +30,14 @@ use crate::service::{Response, Sink};
 const FILES: usize = 512;
 /// Names that are tried for a file whose own is taken.
 const NUMBERS: u32 = 1000;
-/// Octets shown to the reader behind those it could not use: more than the longest head of a part, so
+/// Bytes shown to the reader behind those it could not use: more than the longest head of a part, so
 /// that it always gets on.
 const MORE: usize = 16 * 1024;
 
 /// A file of a form, and its share of the files that may be open.
 struct Arriving {
     name: Vec<u8>,
-    draft: Draft,
+    draft: TempFile,
     _held: Held,
 }
 
@@ -139,14 +139,14 @@ impl Delivery {
         Ok(())
     }
 
-    fn count(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.written += octets.len() as u64;
+    fn count(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.written += bytes.len() as u64;
         if self.written > self.call.writer.max_body { Err(self.call.too_large()) } else { Ok(()) }
     }
 
-    fn write(&self, octets: &[u8]) -> Result<(), Response> {
+    fn write(&self, bytes: &[u8]) -> Result<(), Response> {
         match self.files.last() {
-            Some(file) => file.draft.write(octets).map_err(|error| self.call.failure(error)),
+            Some(file) => file.draft.write(bytes).map_err(|error| self.call.failure(error)),
             None => Ok(()),
         }
     }
@@ -205,9 +205,9 @@ struct Content {
 }
 
 impl Sink for Content {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.delivery.count(octets)?;
-        self.delivery.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.delivery.count(bytes)?;
+        self.delivery.write(bytes)
     }
 
     fn finish(mut self: Box<Content>) -> Response {
@@ -222,14 +222,14 @@ impl Sink for Content {
 struct Form {
     delivery: Delivery,
     reader: Multipart,
-    /// Octets the reader could not use yet.
+    /// Bytes the reader could not use yet.
     left: Vec<u8>,
     /// Whether the part that is being read is a file.
     is_file: bool,
 }
 
 impl Form {
-    /// Hands octets to the reader; answers how many it used.
+    /// Hands bytes to the reader; answers how many it used.
     fn consume(&mut self, input: &[u8]) -> Result<usize, Response> {
         let mut used = 0;
         loop {
@@ -240,7 +240,7 @@ impl Form {
                 Event::NeedMore if step == 0 => return Ok(used),
                 Event::NeedMore | Event::PartEnd => {}
                 Event::Part(name) => self.begin_part(name.as_deref())?,
-                Event::Data(octets) if self.is_file => self.delivery.write(octets)?,
+                Event::Data(bytes) if self.is_file => self.delivery.write(bytes)?,
                 Event::Data(_) => {}
                 Event::End => return Ok(input.len()),
             }
@@ -279,9 +279,9 @@ impl Form {
 }
 
 impl Sink for Form {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.delivery.count(octets)?;
-        let mut rest = octets;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.delivery.count(bytes)?;
+        let mut rest = bytes;
         while !self.left.is_empty() {
             let mut input = std::mem::take(&mut self.left);
             let kept = input.len();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! begin     the target, rights, length, conditions, room; a draft           before 100 (Continue)
-//! write     octets into the draft
+//! write     bytes into the draft
 //! finish    fsync; lock the name; conditions again; publish; fsync the folder
 //! ```
 //!
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::root::{Draft, Folder, Made, Meta, Occupant, Opened, Publish};
+use crate::files::root::{Folder, Made, Meta, Occupant, Opened, Publish, TempFile};
 use crate::files::write::checks::{Call, Stored};
 use crate::files::write::rights::Kind;
 use crate::http::Status;
@@ -48,7 +48,7 @@ struct Target {
 struct Put {
     call: Arc<Call>,
     target: Target,
-    draft: Draft,
+    draft: TempFile,
     declared: Option<u64>,
     written: u64,
 }
@@ -93,12 +93,12 @@ pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
 ///
 /// # Errors
 /// 507, or what else the disk says.
-pub(crate) fn begin_draft(call: &Call, home: &Arc<Folder>, length: Option<u64>) -> Result<Draft, Response> {
+pub(crate) fn begin_draft(call: &Call, home: &Arc<Folder>, length: Option<u64>) -> Result<TempFile, Response> {
     let room = home.has_room(length.unwrap_or(0)).map_err(|error| call.failure(error))?;
     if !room {
         return Err(call.failure(Errno::NOSPC));
     }
-    Draft::begin(home, length).map_err(|error| call.failure(error))
+    TempFile::begin(home, length).map_err(|error| call.failure(error))
 }
 
 fn taken(call: &Call) -> Response {
@@ -150,12 +150,12 @@ impl Target {
 }
 
 impl Sink for Put {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        self.written += octets.len() as u64;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.written += bytes.len() as u64;
         if self.written > self.call.writer.max_body {
             return Err(self.call.too_large());
         }
-        self.draft.write(octets).map_err(|error| self.call.failure(error))
+        self.draft.write(bytes).map_err(|error| self.call.failure(error))
     }
 
     fn finish(mut self: Box<Put>) -> Response {
@@ -199,7 +199,7 @@ impl Put {
                     folder.sync()?;
                     return Ok(match is_new {
                         true => self.call.created(&[stored]),
-                        false => Response::new(Status::NO_CONTENT).field("ETag", stored.tag.octets()),
+                        false => Response::new(Status::NO_CONTENT).field("ETag", stored.tag.bytes()),
                     });
                 }
                 Ok(None) => made.undo(),

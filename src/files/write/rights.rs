@@ -181,8 +181,8 @@ mod tests {
         let request = request(b"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n");
         let said = |peer: &str| {
             let response = Rights::default().not_allowed(&request, Kind::File, peer.parse().unwrap());
-            let crate::service::Body::Octets(octets) = response.body() else { panic!("no page") };
-            String::from_utf8(octets.to_vec()).unwrap()
+            let crate::service::Body::Bytes(bytes) = response.body() else { panic!("no page") };
+            String::from_utf8(bytes.to_vec()).unwrap()
         };
         for peer in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert!(said(peer).contains("--delete"), "{peer}");

@@ -7,11 +7,11 @@
 //! The subtle thing: the end of the client's side is no fault by itself. Between requests it is the
 //! usual end, and behind a whole request it only means that no other will come.
 
-use crate::http::http1::{Connection, EndOfInput, Phase, Reading, Writing};
-use crate::http::{Fault, Refusal, Version};
+use crate::http::http1::{EndOfInput, Http1, Phase, Reading, Writing};
+use crate::http::{Fault, RequestError, Version};
 
-impl Connection {
-    /// The client has ended its side. Say so after the last of its octets was shown: a request that
+impl Http1 {
+    /// The client has ended its side. Say so after the last of its bytes was shown: a request that
     /// waits in the caller's input is one the client still wants answered.
     pub fn end_of_input(&mut self) -> EndOfInput {
         self.persistent = false;
@@ -30,7 +30,7 @@ impl Connection {
 
     /// The time for a head or for content has run out; `None` when nothing was being waited for that
     /// deserves an answer.
-    pub fn time_out(&mut self) -> Option<Refusal> {
+    pub fn time_out(&mut self) -> Option<RequestError> {
         match self.phase() {
             Phase::Head => Some(self.give_up(Fault::SlowHead)),
             Phase::Content if self.writing == Writing::Owed => Some(self.give_up(Fault::SlowContent)),
@@ -39,17 +39,17 @@ impl Connection {
     }
 
     /// Refuses what never came, at the place it should have come to.
-    fn give_up(&mut self, fault: Fault) -> Refusal {
+    fn give_up(&mut self, fault: Fault) -> RequestError {
         let at = match self.reading {
             Reading::Head(scan) => scan.seen() as u64,
             _ => self.position + self.pending,
         };
-        let refusal = Refusal { fault, at, len: 0 };
+        let refusal = RequestError { fault, at, len: 0 };
         self.refuse(refusal);
         refusal
     }
 
-    /// Octets of content that are still to come, where the head has said how many.
+    /// Bytes of content that are still to come, where the head has said how many.
     pub fn missing(&self) -> Option<u64> {
         if let Reading::Length(left) = self.reading { Some(left) } else { None }
     }

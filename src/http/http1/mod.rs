@@ -4,16 +4,16 @@
 //!
 //! | Reading | Writing | may happen next | [`Phase`] |
 //! |---|---|---|---|
-//! | Head, no octet yet | Quiet | octets, close, drain | Idle |
-//! | Head, some octets | Quiet | the rest of the head, a refusal | Head |
+//! | Head, no byte yet | Quiet | bytes, close, drain | Idle |
+//! | Head, some bytes | Quiet | the rest of the head, a refusal | Head |
 //! | Content | Owed | content, 100 (Continue), an early answer | Content |
 //! | Done | Owed | the answer | Owed |
-//! | any | Sending | octets leave | Sending |
+//! | any | Sending | bytes leave | Sending |
 //! | Content | Done | the rest is read past, if it is short | Content |
 //! | Done | Done | persistent: back to (Head, Quiet); else close | – |
 //! | Shut | any | the answer to a refusal, then a staged close | Owed, Sending, Lingering |
 //!
-//! Never: a buffer, a clock, a socket. The caller owns the octets, shows them from the first one that
+//! Never: a buffer, a clock, a socket. The caller owns the bytes, shows them from the first one that
 //! was not used, and is told how many were used and what they were.
 //!
 //! The subtle things:
@@ -27,7 +27,7 @@ mod ending;
 
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::date::HttpDate;
-use crate::http::fault::Refusal;
+use crate::http::fault::RequestError;
 use crate::http::framing;
 use crate::http::head::{Head, Scan, Scanned};
 use crate::http::limits::Limits;
@@ -62,13 +62,13 @@ enum Writing {
 
 /// The machine of one connection.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct Http1 {
     limits: Limits,
     reading: Reading,
     writing: Writing,
-    /// Octets of the current message used so far: positions of faults count from its start.
+    /// Bytes of the current message used so far: positions of faults count from its start.
     position: u64,
-    /// Octets behind them that were shown and mean nothing yet.
+    /// Bytes behind them that were shown and mean nothing yet.
     pending: u64,
     method: Method,
     version: Version,
@@ -79,10 +79,10 @@ pub struct Connection {
     waits: bool,
 }
 
-impl Connection {
+impl Http1 {
     /// A connection on which nothing has happened.
-    pub fn new(limits: Limits) -> Connection {
-        Connection {
+    pub fn new(limits: Limits) -> Http1 {
+        Http1 {
             limits: Limits { head: limits.head.min(Limits::HEAD_CEILING), ..limits },
             reading: Reading::Head(Scan::default()),
             writing: Writing::Quiet,
@@ -144,7 +144,7 @@ impl Connection {
         matches!(self.reading, Reading::Length(_) | Reading::Chunked(_))
     }
 
-    /// Reads on. `input` begins with the first octet that was not used before. Call it until it needs
+    /// Reads on. `input` begins with the first byte that was not used before. Call it until it needs
     /// more: content that has come is only complete with [`Event::End`].
     pub fn receive<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let step = match self.reading {
@@ -185,16 +185,16 @@ impl Connection {
                 return self.refuse(refusal);
             }
         };
-        let octets = &input[skipped..skipped + len];
+        let bytes = &input[skipped..skipped + len];
         // Known before the fields are read, so that a refused HEAD is answered without content.
         self.method = line.method;
         self.version = line.version;
-        let framed = Head::parse(octets, line).and_then(|head| Ok((framing::of(&head, octets)?, head)));
+        let framed = Head::parse(bytes, line).and_then(|head| Ok((framing::of(&head, bytes)?, head)));
         let (framing, head) = match framed {
             Ok(both) => both,
             Err(refusal) => return self.refuse(refusal.shifted(skipped as u64)),
         };
-        let request = Request::new(octets, head);
+        let request = Request::new(bytes, head);
         self.begin(&request, framing);
         self.position = (skipped + len) as u64;
         self.pending = 0;
@@ -241,7 +241,7 @@ impl Connection {
         Step { used: 0, event: Event::End }
     }
 
-    fn refuse<'b>(&mut self, refusal: Refusal) -> Step<'b> {
+    fn refuse<'b>(&mut self, refusal: RequestError) -> Step<'b> {
         self.reading = Reading::Shut;
         self.persistent = false;
         self.close_asked = false;
@@ -312,7 +312,7 @@ impl Connection {
         self.writing = Writing::Sending;
     }
 
-    /// Somebody else writes the octets of this response: nobody knows where they end, so it is the last.
+    /// Somebody else writes the bytes of this response: nobody knows where they end, so it is the last.
     pub fn respond_verbatim(&mut self) {
         self.persistent = false;
         self.writing = Writing::Sending;
@@ -368,20 +368,20 @@ mod tests {
     use super::*;
     use crate::http::Fault;
 
-    fn connection() -> Connection {
-        Connection::new(Limits::default())
+    fn connection() -> Http1 {
+        Http1::new(Limits::default())
     }
 
-    /// Receives what must be a request; returns how many octets it took.
+    /// Receives what must be a request; returns how many bytes it took.
     #[track_caller]
-    fn request(connection: &mut Connection, input: &[u8]) -> usize {
+    fn request(connection: &mut Http1, input: &[u8]) -> usize {
         let step = connection.receive(input);
         assert!(matches!(step.event, Event::Request(..)), "{:?}", step.event);
         step.used
     }
 
-    /// Answers with `status` and two octets of content; returns the head and how they are sent.
-    fn answer(connection: &mut Connection, status: Status) -> (String, Transfer) {
+    /// Answers with `status` and two bytes of content; returns the head and how they are sent.
+    fn answer(connection: &mut Http1, status: Status) -> (String, Transfer) {
         let mut out = Vec::new();
         let date = HttpDate::from_second(0);
         let transfer = connection.respond(status, &Fields::new(), Length::Known(2), &date, &mut out);
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!((c.time_out(), c.phase()), (None, Phase::Idle));
         let used = c.receive(b"\r\nHEAD / HTTP/1.1\r\nHos").used;
         assert_eq!((used, c.phase()), (0, Phase::Head));
-        assert_eq!(c.time_out(), Some(Refusal { fault: Fault::SlowHead, at: 22, len: 0 }));
+        assert_eq!(c.time_out(), Some(RequestError { fault: Fault::SlowHead, at: 22, len: 0 }));
         assert_eq!(c.phase(), Phase::Owed);
         assert_eq!(answer(&mut c, Status::REQUEST_TIMEOUT).1, Transfer::Nothing, "HEAD has no content");
         assert_eq!(c.sent(), Next::Linger);
@@ -407,7 +407,7 @@ mod tests {
         let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab";
         let used = request(&mut c, input);
         assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
-        assert_eq!(c.time_out(), Some(Refusal { fault: Fault::SlowContent, at: input.len() as u64, len: 0 }));
+        assert_eq!(c.time_out(), Some(RequestError { fault: Fault::SlowContent, at: input.len() as u64, len: 0 }));
         answer(&mut c, Status::REQUEST_TIMEOUT);
         assert_eq!(c.time_out(), None, "the answer is under way");
         assert_eq!(c.sent(), Next::Linger);
@@ -434,7 +434,7 @@ mod tests {
     fn a_place_counts_the_empty_line_before_the_request_line() {
         let mut c = connection();
         let Event::Refused(refusal) = c.receive(b"\r\nGET /# HTTP/1.1\r\n").event else { panic!() };
-        assert_eq!((refusal.fault, refusal.at), (Fault::TargetOctet, 7));
+        assert_eq!((refusal.fault, refusal.at), (Fault::TargetByte, 7));
         let mut c = connection();
         let input = b"\r\nPUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx";
         let used = request(&mut c, input);
@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn content_whose_last_octet_came_is_complete_though_nobody_asked_again() {
+    fn content_whose_last_byte_came_is_complete_though_nobody_asked_again() {
         let mut c = connection();
         let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab";
         let used = request(&mut c, input);
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_are_not_shown_again_do_no_harm() {
+    fn bytes_that_are_not_shown_again_do_no_harm() {
         for first in [&b"GET / HT"[..], b"\r\n", b"\r\nGE"] {
             let mut c = connection();
             c.receive(first);
@@ -536,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_limit_beyond_the_ceiling_is_the_ceiling() {
-        let mut c = Connection::new(Limits { head: 1 << 20, target: 1 << 20, ..Limits::default() });
+        let mut c = Http1::new(Limits { head: 1 << 20, target: 1 << 20, ..Limits::default() });
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(70_000));
         let Event::Refused(refusal) = c.receive(head.as_bytes()).event else { panic!() };
         assert_eq!((refusal.fault, refusal.at), (Fault::HeadTooLarge, Limits::HEAD_CEILING as u64));

@@ -1,4 +1,4 @@
-//! The content side of a client: what happens with octets of content as they arrive.
+//! The content side of a client: what happens with bytes of content as they arrive.
 //!
 //! Never: the socket, the response. It says whether it can take more, and what has to be handed to a
 //! worker next.
@@ -11,11 +11,11 @@
 use std::time::Instant;
 
 use crate::http::{Framing, Request};
-use crate::net::connection::receive_stats::Gauge;
+use crate::net::connection::receive_stats::ReceiveStats;
 use crate::service::answer::{ContentJob, ReceivedJob};
 use crate::service::{Job, Meter, Outcome, Received, Sink};
 
-/// Octets of a block. Measured on an upload of 256 MiB: with 256 KiB the server needs a fifth more CPU.
+/// Bytes of a block. Measured on an upload of 256 MiB: with 256 KiB the server needs a fifth more CPU.
 pub const BLOCK: usize = 1024 * 1024;
 /// From here on a block is handed over if its sink has nothing to do: a slow client fills no more of it,
 /// and what is never filled is never memory.
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Intake {
 }
 
 impl Intake {
-    /// Octets of content that have come, where there may be more than a few.
+    /// Bytes of content that have come, where there may be more than a few.
     #[cfg(feature = "wire")]
     pub(crate) fn content(&self) -> u64 {
         if let Intake::Receiving(receiving) = self { receiving.received } else { 0 }
@@ -58,7 +58,7 @@ impl Intake {
 /// Content that is kept.
 pub struct Collecting {
     pub(crate) limit: u64,
-    pub(crate) octets: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// The same as it came, if that is wanted.
     framed: Vec<u8>,
     then: Then,
@@ -73,23 +73,23 @@ pub(crate) enum Then {
 
 impl Collecting {
     pub(crate) fn new(limit: u64, then: Then, request: Request<'static>) -> Collecting {
-        let octets = Vec::with_capacity(COLLECT_START);
-        Collecting { limit, octets, framed: Vec::new(), then, request: Box::new(request) }
+        let bytes = Vec::with_capacity(COLLECT_START);
+        Collecting { limit, bytes, framed: Vec::new(), then, request: Box::new(request) }
     }
 
-    /// Takes octets; `false` when there are too many.
-    pub(crate) fn take(&mut self, octets: &[u8]) -> bool {
-        if (self.octets.len() + octets.len()) as u64 > self.limit || !self.fits() {
+    /// Takes bytes; `false` when there are too many.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> bool {
+        if (self.bytes.len() + bytes.len()) as u64 > self.limit || !self.fits() {
             return false;
         }
-        self.octets.extend_from_slice(octets);
+        self.bytes.extend_from_slice(bytes);
         true
     }
 
-    /// Takes octets of content as it is framed.
-    pub(crate) fn take_framed(&mut self, octets: &[u8]) {
+    /// Takes bytes of content as it is framed.
+    pub(crate) fn take_framed(&mut self, bytes: &[u8]) {
         if let Then::Received(_) = self.then {
-            self.framed.extend_from_slice(octets);
+            self.framed.extend_from_slice(bytes);
         }
     }
 
@@ -100,12 +100,12 @@ impl Collecting {
 
     /// What a worker has to do with it, and the request.
     pub(crate) fn finish(self) -> (Job, Box<Request<'static>>) {
-        let Collecting { octets, framed, then, request, .. } = self;
+        let Collecting { bytes, framed, then, request, .. } = self;
         let job: Job = match then {
-            Then::Content(then) => Box::new(move || Outcome::Response(then(octets))),
+            Then::Content(then) => Box::new(move || Outcome::Response(then(bytes))),
             Then::Received(then) => {
-                let head = request.octets().to_vec();
-                Box::new(move || Outcome::Response(then(Received { head, framed, content: octets })))
+                let head = request.bytes().to_vec();
+                Box::new(move || Outcome::Response(then(Received { head, framed, content: bytes })))
             }
         };
         (job, request)
@@ -122,7 +122,7 @@ pub struct Receiving {
     spare: Vec<u8>,
     opened: bool,
     complete: bool,
-    pub(crate) gauge: Gauge,
+    pub(crate) receive_stats: ReceiveStats,
     pub(crate) request: Box<Request<'static>>,
 }
 
@@ -144,32 +144,32 @@ impl Receiving {
             spare: Vec::new(),
             opened: false,
             complete: false,
-            gauge: Gauge::new(now),
+            receive_stats: ReceiveStats::new(now),
             request: Box::new(request),
         }
     }
 
-    /// Whether octets of content can be taken: the sink is open and the block has room.
+    /// Whether bytes of content can be taken: the sink is open and the block has room.
     pub(crate) fn has_room(&self) -> bool {
         self.opened && !self.complete && self.block.len() < BLOCK
     }
 
-    /// Takes octets; `false` when there are too many.
-    pub(crate) fn take(&mut self, octets: &[u8]) -> bool {
-        self.received += octets.len() as u64;
+    /// Takes bytes; `false` when there are too many.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> bool {
+        self.received += bytes.len() as u64;
         if self.received > self.limit {
             return false;
         }
         if self.block.capacity() == 0 {
             self.block.reserve_exact(BLOCK);
         }
-        // The last octets of a block may stand over it a little: never twice the room for that.
-        self.block.reserve_exact(octets.len());
-        self.block.extend_from_slice(octets);
+        // The last bytes of a block may stand over it a little: never twice the room for that.
+        self.block.reserve_exact(bytes.len());
+        self.block.extend_from_slice(bytes);
         true
     }
 
-    /// The block itself, so that octets are received right where they are written from, which saves a
+    /// The block itself, so that bytes are received right where they are written from, which saves a
     /// copy. `None` while it is full, and when less content is due than it has room for: what follows the
     /// content must not get into it.
     pub(crate) fn lend(&mut self) -> Option<Vec<u8>> {
@@ -184,7 +184,7 @@ impl Receiving {
         (length.saturating_sub(self.received) >= room).then(|| std::mem::take(&mut self.block))
     }
 
-    /// The block is back with `count` octets more; `false` when there are too many.
+    /// The block is back with `count` bytes more; `false` when there are too many.
     pub(crate) fn give_back(&mut self, block: Vec<u8>, count: usize) -> bool {
         self.block = block;
         self.received += count as u64;
@@ -212,7 +212,7 @@ impl Receiving {
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
         Some(match self.complete {
-            true => Errand::Finish(sink, block, self.gauge.meter()),
+            true => Errand::Finish(sink, block, self.receive_stats.meter()),
             false => Errand::Write(sink, block),
         })
     }
@@ -221,14 +221,14 @@ impl Receiving {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Connection, Event, Limits, Status};
+    use crate::http::{Event, Http1, Limits, Status};
     use crate::service::Response;
 
     struct Counter(usize);
 
     impl Sink for Counter {
-        fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-            self.0 += octets.len();
+        fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+            self.0 += bytes.len();
             Ok(())
         }
 
@@ -238,9 +238,9 @@ mod tests {
     }
 
     fn receiving(limit: u64) -> Receiving {
-        let mut connection = Connection::new(Limits::default());
-        let octets = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
-        let Event::Request(request, _) = connection.receive(octets).event else { panic!("no request") };
+        let mut connection = Http1::new(Limits::default());
+        let bytes = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+        let Event::Request(request, _) = connection.receive(bytes).event else { panic!("no request") };
         Receiving::new(limit, request.into_owned(), Instant::now())
     }
 
@@ -258,9 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn octets_are_received_into_the_block_only_as_long_as_nothing_else_can_get_in() {
+    fn bytes_are_received_into_the_block_only_as_long_as_nothing_else_can_get_in() {
         let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", BLOCK + 5);
-        let mut connection = Connection::new(Limits::default());
+        let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request") };
         let mut intake = Receiving::new(u64::MAX, request.into_owned(), Instant::now());
         assert!(intake.lend().is_none(), "content is not read before its sink is open");
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_handed_over_even_without_octets_and_only_once() {
+    fn the_end_is_handed_over_even_without_bytes_and_only_once() {
         let mut intake = receiving(5);
         intake.returned(Box::new(Counter(0)), Vec::new());
         assert!(intake.take(b"hello"));

@@ -7,10 +7,10 @@
 use std::time::{Instant, SystemTime};
 
 use crate::http::{HttpDate, Limits};
-use crate::net::access_log::Journal;
-use crate::net::close_reason::Ended;
+use crate::net::access_log::AccessLog;
+use crate::net::close_reason::CloseReason;
 use crate::net::deadline::Timeouts;
-use crate::net::desk::Desk;
+use crate::net::jobs::Jobs;
 use crate::net::low_water::LowWater;
 use crate::net::page_cache::Resident;
 use crate::net::send_queue::Spare;
@@ -28,13 +28,13 @@ pub struct Context<'a> {
     /// Who answers.
     pub service: &'a mut dyn Service,
     /// Where work for workers is handed in.
-    pub desk: &'a Desk,
+    pub jobs: &'a Jobs,
     /// Buffers for answers.
     pub spare: &'a mut Spare,
-    /// Where octets are received.
+    /// Where bytes are received.
     pub scratch: &'a mut Vec<u8>,
     /// The access log.
-    pub journal: &'a mut Journal,
+    pub access_log: &'a mut AccessLog,
     /// How long each phase may take.
     pub timeouts: &'a Timeouts,
     /// Bounds of a message.
@@ -51,13 +51,13 @@ pub struct Context<'a> {
     pub low_water: &'a mut LowWater,
     /// Numbers what arrives.
     pub arrivals: &'a mut Arrivals,
-    /// Where octets are recorded, if anybody wants to see them.
+    /// Where bytes are recorded, if anybody wants to see them.
     pub tap: &'a mut Tap,
 }
 
 /// Numbers for [`crate::service::Visit::arrival`]: what one look at a file may answer for.
 ///
-/// The poller said of many clients at once that octets are there. The first request in the `recv`
+/// The poller said of many clients at once that bytes are there. The first request in the `recv`
 /// after such an event had begun before any of them was answered, so they all share the number of the
 /// turn; what else a `recv` brings may have been sent a moment ago, and has that of the `recv`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,12 +76,12 @@ impl Arrivals {
         self.resident = Resident::default();
     }
 
-    /// Octets have come, or the result of some work: what was looked up before may be old.
+    /// Bytes have come, or the result of some work: what was looked up before may be old.
     pub fn next(&mut self) {
         self.last += 1;
     }
 
-    /// The number of a request; `prompt`: its first octet was there when the turn began.
+    /// The number of a request; `prompt`: its first byte was there when the turn began.
     pub fn number(&self, prompt: bool) -> u64 {
         if prompt { self.turn } else { self.last }
     }
@@ -92,19 +92,19 @@ impl Arrivals {
 pub struct Tally {
     /// Requests answered.
     pub requests: u64,
-    /// Octets sent.
-    pub octets: u64,
+    /// Bytes sent.
+    pub bytes: u64,
 }
 
 /// How a connection will end, once everything has left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Last {
     /// In order: the client says nothing more.
-    Close(Ended),
+    Close(CloseReason),
     /// At once: what was promised cannot be kept.
-    Cut(Ended),
+    Cut(CloseReason),
     /// In stages: our side first, then whatever still comes, then all of it.
-    Stages(Ended),
+    Stages(CloseReason),
     /// At once, and so that nobody can take it for an end in order.
-    Reset(Ended),
+    Reset(CloseReason),
 }

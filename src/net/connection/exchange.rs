@@ -9,48 +9,48 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::http::Status;
-use crate::net::access_log::{Entry, Journal, Result as Line};
-use crate::net::close_reason::Ended;
+use crate::net::access_log::{AccessLog, Entry, Result as Line};
+use crate::net::close_reason::CloseReason;
 
 /// What is remembered of the exchange in hand.
 #[derive(Debug, Default)]
 pub struct Exchange {
     pub(crate) entry: Option<Box<Entry>>,
     pub(crate) status: Option<Status>,
-    /// Octets that leave before the content of this answer and are none of it: its head, and whatever is
+    /// Bytes that leave before the content of this answer and are none of it: its head, and whatever is
     /// still gathered of the answers before it. `sent` counts them too.
     pub(crate) head: u64,
     pub(crate) sent: u64,
     pub(crate) note: Option<String>,
     /// Why the connection will end after this answer, if it will.
-    pub(crate) reason: Option<Ended>,
+    pub(crate) reason: Option<CloseReason>,
 }
 
 impl Exchange {
-    /// Octets of the answer have left.
-    pub fn progress(&mut self, octets: u64) {
-        self.sent += octets;
+    /// Bytes of the answer have left.
+    pub fn progress(&mut self, bytes: u64) {
+        self.sent += bytes;
     }
 
-    /// Writes the line of the log; `octets` of content were sent.
-    pub(crate) fn end(&mut self, peer: SocketAddr, octets: u64, wall: SystemTime, journal: &mut Journal) {
+    /// Writes the line of the log; `bytes` of content were sent.
+    pub(crate) fn end(&mut self, peer: SocketAddr, bytes: u64, wall: SystemTime, access_log: &mut AccessLog) {
         if let (Some(entry), Some(status)) = (self.entry.take(), self.status) {
-            let line = Line { peer, status, octets, ended: wall, note: self.note.as_deref() };
-            journal.write(entry, &line);
+            let line = Line { peer, status, bytes, ended: wall, note: self.note.as_deref() };
+            access_log.write(entry, &line);
         }
         self.status = None;
         self.note = None;
     }
 
     /// The connection ended before the answer was out, or before there was one.
-    pub fn break_off(&mut self, peer: SocketAddr, ended: Ended, wall: SystemTime, journal: &mut Journal) {
+    pub fn break_off(&mut self, peer: SocketAddr, ended: CloseReason, wall: SystemTime, access_log: &mut AccessLog) {
         if self.entry.is_some() {
             // 499 is what nginx writes for a client that left before its answer: no status was sent.
             let status = self.status.or(Status::new(499));
-            let octets = self.sent.saturating_sub(self.head);
+            let bytes = self.sent.saturating_sub(self.head);
             self.status = status;
             self.note = Some(ended.sentence().into_owned());
-            self.end(peer, octets, wall, journal);
+            self.end(peer, bytes, wall, access_log);
         }
     }
 }

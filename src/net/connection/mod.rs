@@ -3,7 +3,7 @@
 //! One turn ([`Client::turn`]), as often as something may have changed:
 //! 1. send what waits; if the socket is full, stop;
 //! 2. end, if this was the last answer;
-//! 3. hand octets to the machine: those left over, else those of one `recv`;
+//! 3. hand bytes to the machine: those left over, else those of one `recv`;
 //! 4. go on until there is nothing to read, nothing to send, or others are waiting.
 //!
 //! Never: a wait. Whoever cannot go on remembers why (`readable`, `writable`, `away`) and returns.
@@ -28,16 +28,16 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 
-use crate::http::{Connection, Phase};
-use crate::net::close_reason::Ended;
+use crate::http::{Http1, Phase};
+use crate::net::close_reason::CloseReason;
 use crate::net::connection::body::Intake;
 use crate::net::connection::context::{Context, Last};
 use crate::net::connection::exchange::Exchange;
 use crate::net::connection::play::Play;
-use crate::net::connection_id::Seat;
+use crate::net::connection_id::ConnectionId;
 use crate::net::deadline::Deadline;
 use crate::net::low_water::FAST;
-use crate::net::send_queue::{Flushed, How, Outbox};
+use crate::net::send_queue::{Flushed, How, SendQueue};
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
@@ -47,15 +47,15 @@ const READS_PER_TURN: usize = 16;
 
 /// One client.
 #[derive(Debug)]
-pub struct Client {
+pub struct Connection {
     pub(crate) socket: TcpStream,
-    pub(crate) seat: Seat,
+    pub(crate) id: ConnectionId,
     /// The number of the connection in every view of it; 0 when nothing is recorded.
     pub(crate) number: u64,
     pub(crate) peer: SocketAddr,
     pub(crate) local: Arc<SocketAddr>,
-    pub(crate) connection: Connection,
-    pub(crate) outbox: Outbox,
+    pub(crate) connection: Http1,
+    pub(crate) send_queue: SendQueue,
     pub(crate) intake: Intake,
     pub(crate) exchange: Exchange,
     /// What is still to come of an answer with a script.
@@ -63,14 +63,14 @@ pub struct Client {
     pub(crate) last: Option<Last>,
     /// A worker has a job of this client.
     pub(crate) away: bool,
-    /// A worker brings the next octets of a file into memory.
+    /// A worker brings the next bytes of a file into memory.
     pub(crate) warming: bool,
-    /// Octets that were received and not used yet.
+    /// Bytes that were received and not used yet.
     pub(crate) input: Vec<u8>,
-    /// The machine wants more octets than `input` has.
+    /// The machine wants more bytes than `input` has.
     pub(crate) hungry: bool,
     pub(crate) readable: bool,
-    /// The next `recv` begins with an octet that was there when the turn of the loop began; never from one turn
+    /// The next `recv` begins with a byte that was there when the turn of the loop began; never from one turn
     /// of the client to the next, since a change of its own may lie between them.
     pub(crate) prompt: bool,
     /// It has had a turn before its event was met.
@@ -93,24 +93,24 @@ pub struct Client {
     pub(crate) armed: Option<Instant>,
 }
 
-impl Client {
+impl Connection {
     /// A client that has just been accepted.
     pub fn new(
         socket: TcpStream,
-        seat: Seat,
+        id: ConnectionId,
         peer: SocketAddr,
         local: Arc<SocketAddr>,
         cx: &mut Context<'_>,
-    ) -> Client {
+    ) -> Connection {
         let number = cx.tap.accepted(cx.now, peer, *local);
-        Client {
+        Connection {
             socket,
-            seat,
+            id,
             number,
             peer,
             local,
-            connection: Connection::new(*cx.limits),
-            outbox: Outbox::default(),
+            connection: Http1::new(*cx.limits),
+            send_queue: SendQueue::default(),
             intake: Intake::Nothing,
             exchange: Exchange::default(),
             play: None,
@@ -149,7 +149,7 @@ impl Client {
     /// An event has come.
     pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
         // All that came before has been taken: what is there now begins something. Who was ahead may have
-        // taken the octets of this event too, and what is there instead has come since.
+        // taken the bytes of this event too, and what is there instead has come since.
         let ahead = std::mem::take(&mut self.ahead);
         self.prompt = !ahead && readable && !self.readable && self.input.is_empty();
         self.readable |= readable;
@@ -189,7 +189,7 @@ impl Client {
         if self.lingering {
             return Phase::Lingering;
         }
-        if !self.outbox.is_empty() {
+        if !self.send_queue.is_empty() {
             return if self.warming { Phase::Owed } else { Phase::Sending };
         }
         if self.play.is_some() {
@@ -207,7 +207,7 @@ impl Client {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+    pub fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         self.again = false;
         if self.play.is_some() {
             self.tend(cx)?;
@@ -215,17 +215,17 @@ impl Client {
         self.drive(cx)?;
         self.prompt = false;
         if cx.draining && self.phase() == Phase::Idle && !self.again {
-            return Err(Ended::Draining);
+            return Err(CloseReason::Draining);
         }
         self.deadline.enter(self.phase(), cx.now, cx.timeouts, cx.scarce);
         Ok(())
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let (requests, mut reads) = (cx.tally.requests, 0);
         loop {
             self.flush(cx)?;
-            if !self.outbox.is_empty() {
+            if !self.send_queue.is_empty() {
                 return Ok(());
             }
             if self.last.is_some() {
@@ -256,7 +256,7 @@ impl Client {
         }
     }
 
-    /// Whether octets could be used now: not while an answer is owed or a block is with a worker.
+    /// Whether bytes could be used now: not while an answer is owed or a block is with a worker.
     pub(crate) fn takes_input(&self) -> bool {
         self.connection.wants_input()
             && match &self.intake {
@@ -265,18 +265,18 @@ impl Client {
             }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if self.outbox.is_empty() || !self.writable || self.warming {
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if self.send_queue.is_empty() || !self.writable || self.warming {
             return Ok(());
         }
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
         let (tap, resident, number) = (&mut *cx.tap, &mut cx.arrivals.resident, self.number);
         let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
         let how = How { fin_follows, sendfile: cx.sendfile, resident };
-        let flushed = self.outbox.flush(&self.socket, cx.spare, how, &mut |sent| {
-            deadline.progress(sent.octets());
-            exchange.progress(sent.octets());
-            tally.octets += sent.octets();
+        let flushed = self.send_queue.flush(&self.socket, cx.spare, how, &mut |sent| {
+            deadline.progress(sent.bytes());
+            exchange.progress(sent.bytes());
+            tally.bytes += sent.bytes();
             if tap.is_on() {
                 tap.sent(number, sent);
             }
@@ -292,19 +292,19 @@ impl Client {
             }
             Ok(Flushed::Again) => self.again = true,
             Ok(Flushed::Cold) => self.warm(cx),
-            Ok(Flushed::Short) => return Err(Ended::FileShrank),
+            Ok(Flushed::Short) => return Err(CloseReason::FileShrank),
             Err(error) => return Err(self.lost(&error)),
         }
         Ok(())
     }
 
     /// Ends the connection after the last answer has left.
-    fn end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+    fn end(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let reason = match self.last {
-            // Unread octets would turn a plain close into a reset and destroy the answer.
+            // Unread bytes would turn a plain close into a reset and destroy the answer.
             Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
-                // Lets the last octets go, together with the FIN. A close alone would do the same, but
-                // one that becomes a reset (octets came that nobody asked for) would take them along.
+                // Lets the last bytes go, together with the FIN. A close alone would do the same, but
+                // one that becomes a reset (bytes came that nobody asked for) would take them along.
                 let _ = self.socket.shutdown(Shutdown::Write);
                 return Err(reason);
             }
@@ -345,7 +345,7 @@ impl Client {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+    pub fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let queued = || cx.low_water.look(&self.socket, self.peer, &mut self.is_high);
         if !self.deadline.is_over(cx.now, cx.timeouts, queued) {
             return Ok(());
@@ -359,35 +359,35 @@ impl Client {
             }
             _ => match self.last {
                 // What the client still sends finds nobody, and is answered with a reset.
-                Some(Last::Stages(Ended::ContentUnread)) if self.lingering => Err(Ended::StillSending),
+                Some(Last::Stages(CloseReason::ContentUnread)) if self.lingering => Err(CloseReason::StillSending),
                 Some(Last::Stages(reason)) if self.lingering => Err(reason),
-                _ => Err(Ended::TimedOut(phase)),
+                _ => Err(CloseReason::TimedOut(phase)),
             },
         }
     }
 
     /// The socket has failed. Whoever resets after an answer has not read it to its end: else there would
     /// have been a FIN.
-    pub(crate) fn lost(&self, error: &std::io::Error) -> Ended {
+    pub(crate) fn lost(&self, error: &std::io::Error) -> CloseReason {
         let answered = match self.phase() {
             Phase::Sending | Phase::Lingering => true,
             Phase::Idle => self.spoke,
             Phase::Owed => self.play.is_some() && self.exchange.sent > 0,
             Phase::Head | Phase::Content => false,
         };
-        match Ended::broken(error) {
-            Ended::Broken if answered => Ended::ResetUnread,
+        match CloseReason::broken(error) {
+            CloseReason::Broken if answered => CloseReason::ResetUnread,
             ended => ended,
         }
     }
 
     /// The connection is gone: what was begun is written to the log.
-    pub fn leave(&mut self, ended: Ended, cx: &mut Context<'_>) {
-        self.exchange.break_off(self.peer, ended, cx.wall, cx.journal);
-        self.outbox.clear(cx.spare);
+    pub fn leave(&mut self, ended: CloseReason, cx: &mut Context<'_>) {
+        self.exchange.break_off(self.peer, ended, cx.wall, cx.access_log);
+        self.send_queue.clear(cx.spare);
         self.leave_play(cx);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
-            cx.desk.discard(receiving);
+            cx.jobs.discard(receiving);
         }
         cx.tap.closed(self.number, cx.now, ended);
         log::debug!("{}: {}", self.peer, ended.sentence());

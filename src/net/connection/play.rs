@@ -23,7 +23,7 @@ pub(crate) struct Play {
     /// The loop knows when it ends.
     pub(crate) entered: bool,
     pub(crate) stream: Option<Stream>,
-    /// Behind octets as they stand.
+    /// Behind bytes as they stand.
     pub(crate) end: Option<End>,
     /// Dropped with it: what a service counts its slow answers by.
     _held: Held,
@@ -41,7 +41,7 @@ pub(crate) struct Stream {
 
 /// Where its source is.
 pub(crate) enum State {
-    /// It is here, and its octets have left.
+    /// It is here, and its bytes have left.
     Here(Box<dyn Source>),
     /// The workers' queue was full.
     Refused(Work),

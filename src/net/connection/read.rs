@@ -3,7 +3,7 @@
 //! Never: an answer, a send. What the machine finds is handed to [`crate::net::connection::respond`].
 //!
 //! The subtle things:
-//! - Octets go from the loop's scratch into the machine without being copied. Only what is left over (a
+//! - Bytes go from the loop's scratch into the machine without being copied. Only what is left over (a
 //!   head that is not complete, a request behind one that is being answered) becomes the client's own,
 //!   and is given back as soon as it is used up, so an idle client owns no buffer.
 //! - The content of an upload goes past the scratch, from the kernel into the block it is written from.
@@ -16,17 +16,17 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::http::http1::EndOfInput;
 use crate::http::{Event, Fault};
-use crate::net::close_reason::Ended;
+use crate::net::close_reason::CloseReason;
 use crate::net::connection::body::Intake;
 use crate::net::connection::context::Context;
-use crate::net::connection::{Client, REQUESTS_PER_TURN};
+use crate::net::connection::{Connection, REQUESTS_PER_TURN};
 
-/// Octets read behind a head that is not complete yet.
+/// Bytes read behind a head that is not complete yet.
 const READ_MORE: usize = 4 * 1024;
 
-impl Client {
+impl Connection {
     /// One `recv`, into the loop's scratch or behind what is left over.
-    pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+    pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let prompt = std::mem::take(&mut self.prompt);
         if self.input.is_empty()
             && let Intake::Receiving(receiving) = &mut self.intake
@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// One `recv` behind what the block has. All of it is content: no more fits than is due.
-    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context<'_>) -> Result<(), Ended> {
+    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
@@ -63,10 +63,10 @@ impl Client {
             self.tell_tap(result, &block[before..], true, cx);
         }
         let result = self.received(result, capacity - before, cx);
-        let octets = &block[before..];
-        let count = octets.len();
+        let bytes = &block[before..];
+        let count = bytes.len();
         if count > 0 {
-            let used = self.connection.receive(octets).used;
+            let used = self.connection.receive(bytes).used;
             debug_assert_eq!(used, count, "something else than content");
             self.deadline.progress(count as u64);
         }
@@ -81,7 +81,12 @@ impl Client {
 
     /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell. `all_read`:
     /// the machine has read everything that came before.
-    pub(crate) fn receive(&mut self, room: &mut [u8], all_read: bool, cx: &mut Context<'_>) -> Result<usize, Ended> {
+    pub(crate) fn receive(
+        &mut self,
+        room: &mut [u8],
+        all_read: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, CloseReason> {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
@@ -92,20 +97,20 @@ impl Client {
     }
 
     #[cold]
-    fn tell_tap(&self, result: rustix::io::Result<usize>, octets: &[u8], all_read: bool, cx: &mut Context<'_>) {
+    fn tell_tap(&self, result: rustix::io::Result<usize>, bytes: &[u8], all_read: bool, cx: &mut Context<'_>) {
         if let Ok(count) = result {
             let machine = all_read.then_some(&self.connection);
-            cx.tap.received(self.number, &self.socket, self.peer, &octets[..count], machine, &self.intake);
+            cx.tap.received(self.number, &self.socket, self.peer, &bytes[..count], machine, &self.intake);
         }
     }
 
-    /// What a `recv` into room for `size` octets has brought.
+    /// What a `recv` into room for `size` bytes has brought.
     fn received(
         &mut self,
         result: rustix::io::Result<usize>,
         size: usize,
         cx: &mut Context<'_>,
-    ) -> Result<usize, Ended> {
+    ) -> Result<usize, CloseReason> {
         match result {
             Ok(0) => {
                 self.end_of_input = true;
@@ -115,7 +120,7 @@ impl Client {
             Ok(count) => {
                 cx.arrivals.next();
                 if let Intake::Receiving(receiving) = &mut self.intake {
-                    receiving.gauge.received(count, Instant::now());
+                    receiving.receive_stats.received(count, Instant::now());
                 }
                 self.readable = count == size || self.closing;
                 self.hungry = false;
@@ -138,7 +143,7 @@ impl Client {
         // Else the buffer is given back: an idle client owns none.
     }
 
-    /// Hands octets to the machine; returns how many were used. `prompt`: the first of them was there
+    /// Hands bytes to the machine; returns how many were used. `prompt`: the first of them was there
     /// when the turn began.
     pub(crate) fn consume(&mut self, input: &[u8], mut prompt: bool, cx: &mut Context<'_>) -> usize {
         let mut used = 0;
@@ -156,15 +161,15 @@ impl Client {
                     break;
                 }
                 Event::Request(request, framing) => self.begin(request, framing, cx.arrivals.number(prompt), cx),
-                Event::Content(octets) => {
+                Event::Content(bytes) => {
                     self.saw(framed, step.used);
-                    self.deadline.progress(octets.len() as u64);
-                    self.take_content(octets, cx);
+                    self.deadline.progress(bytes.len() as u64);
+                    self.take_content(bytes, cx);
                 }
                 Event::End => {
                     self.saw(framed, step.used);
                     if let Intake::Receiving(receiving) = &mut self.intake {
-                        receiving.gauge.end(input.len() - used);
+                        receiving.receive_stats.end(input.len() - used);
                     }
                     self.end_content(cx);
                 }
@@ -178,30 +183,30 @@ impl Client {
         used
     }
 
-    /// Octets of content as it is framed; `used` of them are understood.
-    fn saw(&mut self, octets: &[u8], used: usize) {
+    /// Bytes of content as it is framed; `used` of them are understood.
+    fn saw(&mut self, bytes: &[u8], used: usize) {
         match &mut self.intake {
-            Intake::Receiving(receiving) => receiving.gauge.behind_head(octets.len()),
-            Intake::Collecting(collecting) => collecting.take_framed(&octets[..used]),
+            Intake::Receiving(receiving) => receiving.receive_stats.behind_head(bytes.len()),
+            Intake::Collecting(collecting) => collecting.take_framed(&bytes[..used]),
             Intake::Nothing | Intake::Discarding => {}
         }
     }
 
     /// Whether the next event can be dealt with before anything is sent.
     fn may_go_on(&self) -> bool {
-        self.takes_input() && self.last.is_none() && !self.outbox.is_heavy()
+        self.takes_input() && self.last.is_none() && !self.send_queue.is_heavy()
     }
 
-    pub(crate) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
+    pub(crate) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let missing = self.connection.missing();
         match self.connection.end_of_input() {
-            EndOfInput::Clean if self.spoke => Err(Ended::PeerClosed),
-            EndOfInput::Clean => Err(Ended::NeverSpoke),
-            EndOfInput::AnswerOwed => Err(Ended::PeerClosed),
+            EndOfInput::Clean if self.spoke => Err(CloseReason::PeerClosed),
+            EndOfInput::Clean => Err(CloseReason::NeverSpoke),
+            EndOfInput::AnswerOwed => Err(CloseReason::PeerClosed),
             EndOfInput::Refused(refusal) => {
                 let input = std::mem::take(&mut self.input);
                 let in_head = refusal.fault == Fault::TruncatedHead;
-                let ended = if in_head { Ended::ClosedInHead } else { Ended::ClosedInContent(missing) };
+                let ended = if in_head { CloseReason::ClosedInHead } else { CloseReason::ClosedInContent(missing) };
                 self.refuse_for(refusal, ended, &input, cx);
                 Ok(())
             }

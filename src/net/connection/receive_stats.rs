@@ -1,6 +1,6 @@
 //! How content came: what each `recv` brought of it.
 //!
-//! Never: an octet of it, a clock. Moments are arguments.
+//! Never: a byte of it, a clock. Moments are arguments.
 //!
 //! The subtle thing: one `recv` may bring the end of a head and the first content, another the last
 //! content and the next request. Only what lies between counts, as it was framed: the first call by what is
@@ -12,9 +12,9 @@ use crate::service::Meter;
 
 /// Measures one content.
 #[derive(Debug)]
-pub(crate) struct Gauge {
+pub(crate) struct ReceiveStats {
     meter: Meter,
-    /// Octets of the last call, which are not in the meter yet.
+    /// Bytes of the last call, which are not in the meter yet.
     last: u64,
     /// When the head was complete.
     head: Instant,
@@ -22,31 +22,31 @@ pub(crate) struct Gauge {
     until: Instant,
 }
 
-impl Gauge {
+impl ReceiveStats {
     /// Content whose head was complete at `now`.
-    pub(crate) fn new(now: Instant) -> Gauge {
-        Gauge { meter: Meter::default(), last: 0, head: now, first: None, until: now }
+    pub(crate) fn new(now: Instant) -> ReceiveStats {
+        ReceiveStats { meter: Meter::default(), last: 0, head: now, first: None, until: now }
     }
 
-    /// A `recv` has brought octets.
-    pub(crate) fn received(&mut self, octets: usize, now: Instant) {
-        if octets == 0 {
+    /// A `recv` has brought bytes.
+    pub(crate) fn received(&mut self, bytes: usize, now: Instant) {
+        if bytes == 0 {
             return;
         }
         self.count_last();
-        self.last = octets as u64;
+        self.last = bytes as u64;
         self.first.get_or_insert(now);
         self.until = now;
     }
 
-    /// These octets lay behind the head when it was complete, if no `recv` has brought any since.
-    pub(crate) fn behind_head(&mut self, octets: usize) {
+    /// These bytes lay behind the head when it was complete, if no `recv` has brought any since.
+    pub(crate) fn behind_head(&mut self, bytes: usize) {
         if self.first.is_none() {
-            self.received(octets, self.head);
+            self.received(bytes, self.head);
         }
     }
 
-    /// The content has its end, and these octets lay behind it.
+    /// The content has its end, and these bytes lay behind it.
     pub(crate) fn end(&mut self, left_over: usize) {
         self.last = self.last.saturating_sub(left_over as u64);
         self.count_last();
@@ -81,20 +81,20 @@ mod tests {
     fn only_what_lies_between_head_and_end_counts() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut gauge = Gauge::new(start);
-        gauge.behind_head(10);
-        gauge.behind_head(3);
-        gauge.received(500, at(5));
-        gauge.received(70, at(9));
-        gauge.end(68);
+        let mut receive_stats = ReceiveStats::new(start);
+        receive_stats.behind_head(10);
+        receive_stats.behind_head(3);
+        receive_stats.received(500, at(5));
+        receive_stats.received(70, at(9));
+        receive_stats.end(68);
         let time = Duration::from_millis(9);
-        assert_eq!(gauge.meter(), Meter { calls: 3, smallest: 2, largest: 500, time });
-        let mut fresh = Gauge::new(start);
+        assert_eq!(receive_stats.meter(), Meter { calls: 3, smallest: 2, largest: 500, time });
+        let mut fresh = ReceiveStats::new(start);
         fresh.received(7, at(3));
         fresh.behind_head(7);
         fresh.end(0);
         assert_eq!(fresh.meter(), Meter { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
-        let mut none = Gauge::new(start);
+        let mut none = ReceiveStats::new(start);
         none.behind_head(0);
         none.end(0);
         assert_eq!(none.meter(), Meter::default());

@@ -1,46 +1,46 @@
 //! The answering side of a client: from a request to what stands in its outbox.
 //!
-//! Never: the socket. Answers go into the outbox; [`crate::net::connection`] moves octets.
+//! Never: the socket. Answers go into the outbox; [`crate::net::connection`] moves bytes.
 //!
 //! The subtle thing: `sent` is told to the machine when an answer has left completely, and for an
 //! answer that lies in the buffer as a whole that is already when it is put there: so the answers to
 //! a pipeline gather and leave in one `send`. An answer with large content blocks the next request
-//! until the last octet of it is with the kernel.
+//! until the last byte of it is with the kernel.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Refusal, Request, Status, Transfer, Version};
-use crate::net::close_reason::Ended;
-use crate::net::connection::Client;
+use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Request, RequestError, Status, Transfer, Version};
+use crate::net::close_reason::CloseReason;
+use crate::net::connection::Connection;
 use crate::net::connection::body::{Collecting, Errand, Intake, Receiving, Then};
 use crate::net::connection::context::{Context, Last};
-use crate::net::connection_id::Seat;
-use crate::net::desk::{Desk, Finished};
+use crate::net::connection_id::ConnectionId;
+use crate::net::jobs::{Finished, Jobs};
 use crate::net::page_cache;
 use crate::service::error_page;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Lane, Outcome, Response, Visit};
+use crate::service::{Answer, Lane, Outcome, RequestContext, Response};
 
 /// The workers' queue is full: this request is refused, the connection may go on.
 const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
-impl Client {
+impl Connection {
     /// A request has come.
     pub(crate) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
         cx.tally.requests += 1;
         self.deadline.renew();
         self.exchange.reason = None;
         self.intake = Intake::Nothing;
-        if cx.journal.is_on() {
-            self.exchange.entry = Some(cx.journal.entry(&request, cx.wall));
+        if cx.access_log.is_on() {
+            self.exchange.entry = Some(cx.access_log.entry(&request, cx.wall));
         }
         self.ask(request, framing, arrival, cx);
     }
 
     fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival };
+        let visit = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
         match answer {
@@ -52,7 +52,7 @@ impl Client {
             Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
             Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
             Ok(Answer::Blocking(lane, job)) => {
-                self.away = cx.desk.submit(self.seat, lane, move || Finished::Outcome(job()));
+                self.away = cx.jobs.submit(self.id, lane, move || Finished::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
@@ -73,7 +73,7 @@ impl Client {
                 self.collect(Collecting::new(limit, Then::Received(then), request.into_owned()), framing, cx);
             }
             Ok(Answer::Receive { limit, open }) => {
-                self.away = cx.desk.submit(self.seat, Lane::Short, move || Finished::Opened(open()));
+                self.away = cx.jobs.submit(self.id, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
                     return self.deliver(problem(BUSY, &request, cx), cx);
                 }
@@ -88,29 +88,29 @@ impl Client {
 
     fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context<'_>) {
         self.intake = Intake::Collecting(Box::new(collecting));
-        self.connection.continue_(self.outbox.buffer(cx.spare));
+        self.connection.continue_(self.send_queue.buffer(cx.spare));
         if !framing.has_content() {
             self.end_content(cx);
         }
     }
 
-    /// Octets of content have come.
-    pub(crate) fn take_content(&mut self, octets: &[u8], cx: &mut Context<'_>) {
+    /// Bytes of content have come.
+    pub(crate) fn take_content(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
         let fits = match &mut self.intake {
             Intake::Nothing | Intake::Discarding => true,
-            Intake::Collecting(collecting) => collecting.take(octets),
-            Intake::Receiving(receiving) => receiving.take(octets),
+            Intake::Collecting(collecting) => collecting.take(bytes),
+            Intake::Receiving(receiving) => receiving.take(bytes),
         };
         self.took_content(fits, cx);
     }
 
-    /// Octets of content are where they belong, unless there were too many.
+    /// Bytes of content are where they belong, unless there were too many.
     pub(crate) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
         if !fits {
             let response = match &self.intake {
                 Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
                 Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
-                _ => cx.service.dress(None, Response::new(Status::CONTENT_TOO_LARGE)),
+                _ => cx.service.add_fields(None, Response::new(Status::CONTENT_TOO_LARGE)),
             };
             return self.deliver(response, cx);
         }
@@ -126,7 +126,7 @@ impl Client {
             }
             Intake::Collecting(collecting) => {
                 let (job, request) = collecting.finish();
-                self.away = cx.desk.submit(self.seat, Lane::Long, move || Finished::Outcome(job()));
+                self.away = cx.jobs.submit(self.id, Lane::Long, move || Finished::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request, cx), cx);
                 }
@@ -143,7 +143,7 @@ impl Client {
     fn run_errand(&mut self, cx: &mut Context<'_>) {
         let Intake::Receiving(receiving) = &mut self.intake else { return };
         let Some(errand) = receiving.errand() else { return };
-        self.away = hand_in(cx.desk, self.seat, errand);
+        self.away = hand_in(cx.jobs, self.id, errand);
         if !self.away {
             let response = problem(BUSY, &receiving.request, cx);
             self.deliver(response, cx);
@@ -170,7 +170,7 @@ impl Client {
                 return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
-                self.connection.continue_(self.outbox.buffer(cx.spare));
+                self.connection.continue_(self.send_queue.buffer(cx.spare));
                 return self.sink_is_back(sink, Vec::new(), cx);
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
@@ -178,7 +178,7 @@ impl Client {
             Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
-                cx.service.dress(None, response).with_note(note)
+                cx.service.add_fields(None, response).with_note(note)
             }
         };
         // The request may have been refused meanwhile (a deadline, a broken chunk): then it has had
@@ -195,23 +195,23 @@ impl Client {
                 self.run_errand(cx);
             }
             // The upload was given up while the sink was away.
-            _ => cx.desk.discard(sink),
+            _ => cx.jobs.discard(sink),
         }
     }
 
-    /// The octets are no request, or no whole one.
-    pub(crate) fn refuse(&mut self, refusal: Refusal, head: &[u8], cx: &mut Context<'_>) {
+    /// The bytes are no request, or no whole one.
+    pub(crate) fn refuse(&mut self, refusal: RequestError, head: &[u8], cx: &mut Context<'_>) {
         let ended = match refusal.fault {
-            Fault::TlsHandshake => Ended::TlsHandshake,
-            Fault::SlowHead => Ended::TimedOut(Phase::Head),
-            Fault::SlowContent => Ended::TimedOut(Phase::Content),
-            _ => Ended::Refused,
+            Fault::TlsHandshake => CloseReason::TlsHandshake,
+            Fault::SlowHead => CloseReason::TimedOut(Phase::Head),
+            Fault::SlowContent => CloseReason::TimedOut(Phase::Content),
+            _ => CloseReason::Refused,
         };
         self.refuse_for(refusal, ended, head, cx);
     }
 
     /// The same; the connection ends for `reason` then.
-    pub(crate) fn refuse_for(&mut self, refusal: Refusal, reason: Ended, head: &[u8], cx: &mut Context<'_>) {
+    pub(crate) fn refuse_for(&mut self, refusal: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context<'_>) {
         let head = &head[..head.len().min(cx.limits.head)];
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
@@ -219,15 +219,16 @@ impl Client {
             self.last = Some(Last::Stages(reason));
             return;
         }
-        if self.exchange.entry.is_none() && cx.journal.is_on() {
-            self.exchange.entry = Some(cx.journal.entry_of_refused(head, cx.wall));
+        if self.exchange.entry.is_none() && cx.access_log.is_on() {
+            self.exchange.entry = Some(cx.access_log.entry_of_refused(head, cx.wall));
         }
         if refusal.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
         }
-        let visit = Visit { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
+        let visit =
+            RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
         let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
-            Ended::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
+            CloseReason::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
             _ => refusal.fault.name().to_string(),
         });
         self.deliver(response, cx);
@@ -236,7 +237,7 @@ impl Client {
     /// Puts an answer into the outbox.
     pub(crate) fn deliver(&mut self, response: Response, cx: &mut Context<'_>) {
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Discarding) {
-            cx.desk.discard(receiving);
+            cx.jobs.discard(receiving);
         }
         if response.closes() || cx.draining {
             self.connection.forbid_persistence();
@@ -246,28 +247,28 @@ impl Client {
             return self.perform(response, cx);
         }
         let (status, fields, body) = response.into_parts();
-        let gathered = self.outbox.gathered();
-        let buffer = self.outbox.buffer(cx.spare);
+        let gathered = self.send_queue.gathered();
+        let buffer = self.send_queue.buffer(cx.spare);
         let before = buffer.len();
         let transfer = self.connection.respond(status, &fields, body.length(), cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         let head = buffer.len() - before;
         // What is still gathered from the answers before it leaves first.
-        self.exchange.head = self.outbox.gathered() as u64;
+        self.exchange.head = self.send_queue.gathered() as u64;
         self.is_delimited(transfer);
         if transfer != Transfer::Nothing {
-            match self.outbox.push(body) {
+            match self.send_queue.push(body) {
                 Ok(true) => {}
-                Ok(false) => self.last = Some(Last::Cut(Ended::FileShrank)),
+                Ok(false) => self.last = Some(Last::Cut(CloseReason::FileShrank)),
                 Err(error) => {
                     log::error!("a file cannot be read: {error}");
-                    self.last = Some(Last::Cut(Ended::Failed));
+                    self.last = Some(Last::Cut(CloseReason::Failed));
                 }
             }
         }
-        if !self.outbox.has_parts() {
-            let content = (self.outbox.gathered() - gathered - head) as u64;
+        if !self.send_queue.has_parts() {
+            let content = (self.send_queue.gathered() - gathered - head) as u64;
             self.finish(content, cx);
         }
     }
@@ -275,7 +276,7 @@ impl Client {
     /// The end of the connection may be what ends the content.
     pub(crate) fn is_delimited(&mut self, transfer: Transfer) {
         if transfer == Transfer::UntilClose {
-            self.exchange.reason.get_or_insert(Ended::Delimited);
+            self.exchange.reason.get_or_insert(CloseReason::Delimited);
         }
     }
 
@@ -285,7 +286,7 @@ impl Client {
         if cx.draining {
             self.connection.forbid_persistence();
         }
-        let buffer = self.outbox.buffer(cx.spare);
+        let buffer = self.send_queue.buffer(cx.spare);
         self.connection.respond_prepared(prepared, cx.date, buffer);
         self.exchange.status = Some(prepared.status());
         let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
@@ -293,16 +294,16 @@ impl Client {
             None => self.finish(content, cx),
             Some(file) => {
                 self.exchange.sent = 0;
-                self.exchange.head = self.outbox.gathered() as u64;
-                self.outbox.push_range(file, 0, content);
+                self.exchange.head = self.send_queue.gathered() as u64;
+                self.send_queue.push_range(file, 0, content);
             }
         }
     }
 
-    /// The next octets of a file are on the disk: a worker reads them while the loop serves others.
+    /// The next bytes of a file are on the disk: a worker reads them while the loop serves others.
     pub(crate) fn warm(&mut self, cx: &mut Context<'_>) {
-        let Some((file, from, len)) = self.outbox.next_slice() else { return };
-        self.warming = cx.desk.submit(self.seat, Lane::Short, move || {
+        let Some((file, from, len)) = self.send_queue.next_slice() else { return };
+        self.warming = cx.jobs.submit(self.id, Lane::Short, move || {
             page_cache::warm(&file, from, len);
             Finished::Warmed
         });
@@ -317,7 +318,7 @@ impl Client {
         if response.status().code() >= 500 {
             log::error!("{}: {}: {note}", self.peer, response.status());
         }
-        if cx.journal.is_on() {
+        if cx.access_log.is_on() {
             self.exchange.note = Some(note.to_string());
         }
     }
@@ -334,7 +335,7 @@ impl Client {
 
     /// The answer has left completely.
     pub(crate) fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
-        self.exchange.end(self.peer, content, cx.wall, cx.journal);
+        self.exchange.end(self.peer, content, cx.wall, cx.access_log);
         if self.last.is_some() {
             return;
         }
@@ -346,13 +347,13 @@ impl Client {
     }
 
     /// Why this exchange was the last one.
-    fn why(&self, draining: bool) -> Ended {
+    fn why(&self, draining: bool) -> CloseReason {
         self.exchange.reason.unwrap_or_else(|| match self.connection.close_asked_by() {
-            _ if draining => Ended::Draining,
-            _ if self.connection.content_is_due() => Ended::ContentUnread,
-            Some(Version::Http10) => Ended::Http10,
-            Some(Version::Http11) => Ended::Finished,
-            None => Ended::Chosen,
+            _ if draining => CloseReason::Draining,
+            _ if self.connection.content_is_due() => CloseReason::ContentUnread,
+            Some(Version::Http10) => CloseReason::Http10,
+            Some(Version::Http11) => CloseReason::Finished,
+            None => CloseReason::Chosen,
         })
     }
 }
@@ -364,21 +365,21 @@ fn too_long(framing: Framing, limit: u64) -> bool {
 
 /// The page of an answer that no service has made, with the fields of those it makes.
 fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
-    cx.service.dress(Some(request), error_page::problem(request, &Problem::new(status)))
+    cx.service.add_fields(Some(request), error_page::problem(request, &Problem::new(status)))
 }
 
 /// The same for more content than `limit`.
 fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
-    cx.service.dress(Some(request), error_page::problem(request, &Problem::too_large(limit)))
+    cx.service.add_fields(Some(request), error_page::problem(request, &Problem::too_large(limit)))
 }
 
-fn hand_in(desk: &Desk, seat: Seat, errand: Errand) -> bool {
+fn hand_in(jobs: &Jobs, id: ConnectionId, errand: Errand) -> bool {
     match errand {
-        Errand::Write(mut sink, block) => desk.submit(seat, Lane::Long, move || {
+        Errand::Write(mut sink, block) => jobs.submit(id, Lane::Long, move || {
             let result = sink.write(&block);
             Finished::Wrote(result.map(|()| sink), block)
         }),
-        Errand::Finish(mut sink, block, meter) => desk.submit(seat, Lane::Long, move || {
+        Errand::Finish(mut sink, block, meter) => jobs.submit(id, Lane::Long, move || {
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
             Finished::Outcome(Outcome::Response(match written {
                 Ok(()) => {

@@ -1,10 +1,10 @@
-//! Answers with a script: silences, content that is made while it is sent, octets as they stand.
+//! Answers with a script: silences, content that is made while it is sent, bytes as they stand.
 //!
 //! | what stands still | what sets it going again |
 //! |---|---|
-//! | octets wait for room in the socket | an event, as for any answer |
+//! | bytes wait for room in the socket | an event, as for any answer |
 //! | a silence | [`Client::silence`]: the loop wakes by itself at that moment |
-//! | a source makes the next octets on a worker | its result, or the client's leaving |
+//! | a source makes the next bytes on a worker | its result, or the client's leaving |
 //!
 //! Never: a thread that sleeps. Never the answer to one client before the end of the one before it:
 //! what was pipelined behind a scripted answer waits like behind any other.
@@ -19,27 +19,27 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, recv};
 
 use crate::http::Transfer;
-use crate::net::close_reason::Ended;
-use crate::net::connection::Client;
+use crate::net::close_reason::CloseReason;
+use crate::net::connection::Connection;
 use crate::net::connection::context::{Context, Last};
 use crate::net::connection::play::{Play, State, Stream};
 use crate::net::connection::stages::{Bit, Stage, Stages};
-use crate::net::desk::Asked;
+use crate::net::jobs::Asked;
 use crate::service::script::{End, Script, Verbatim};
 use crate::service::{Body, Lane, Response};
 
 /// How long a stream waits when the workers' queue is full.
 const BUSY: Duration = Duration::from_millis(20);
 
-impl Client {
+impl Connection {
     /// Begins an answer with a script.
     pub(crate) fn perform(&mut self, mut response: Response, cx: &mut Context<'_>) {
         let script = response.take_script().unwrap_or_default();
         let Script { pauses, interim, held } = *script;
         let interims = interim.iter().map(|(status, fields)| {
-            let mut octets = Vec::new();
-            self.connection.interim(*status, fields, &mut octets);
-            octets
+            let mut bytes = Vec::new();
+            self.connection.interim(*status, fields, &mut bytes);
+            bytes
         });
         let interims: Vec<Vec<u8>> = interims.collect();
         let (status, fields, body) = response.into_parts();
@@ -49,15 +49,15 @@ impl Client {
         self.is_delimited(transfer);
         let before = interims.iter().map(Vec::len).sum::<usize>() + head.len();
         let mut stages = Stages::new(&pauses, before as u64);
-        for octets in interims {
-            stages.add(Bit::Frame(octets));
+        for bytes in interims {
+            stages.add(Bit::Frame(bytes));
             stages.pause(Duration::ZERO);
         }
         stages.add(Bit::Frame(head));
         let chunked = transfer == Transfer::Chunked;
         let stream = match body {
             Body::Stream(source) if transfer == Transfer::Nothing => {
-                cx.desk.discard(source);
+                cx.jobs.discard(source);
                 None
             }
             Body::Stream(source) => Some(Stream::new(source, chunked, self.has_ended_its_side())),
@@ -71,17 +71,17 @@ impl Client {
         self.begin_play(Play::new(stages, stream, None, held), cx);
     }
 
-    /// Begins an answer that is octets as they stand.
+    /// Begins an answer that is bytes as they stand.
     pub(crate) fn perform_verbatim(&mut self, verbatim: Verbatim, cx: &mut Context<'_>) {
-        let Verbatim { status, octets, pauses, end, held } = verbatim;
+        let Verbatim { status, bytes, pauses, end, held } = verbatim;
         self.connection.respond_verbatim();
         self.exchange.status = Some(status);
-        let head = octets.windows(4).position(|four| four == b"\r\n\r\n").map_or(octets.len(), |at| at + 4);
+        let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
         let mut stages = Stages::new(&pauses, head as u64);
-        let mut octets = octets;
-        let content = octets.split_off(head);
-        stages.add(Bit::Frame(octets));
-        stages.add(Bit::Octets(content));
+        let mut bytes = bytes;
+        let content = bytes.split_off(head);
+        stages.add(Bit::Frame(bytes));
+        stages.add(Bit::Bytes(content));
         stages.pause_at_end();
         self.begin_play(Play::new(stages, None, Some(end), held), cx);
     }
@@ -89,9 +89,9 @@ impl Client {
     fn begin_play(&mut self, play: Play, cx: &mut Context<'_>) {
         self.exchange.sent = 0;
         // What is still gathered from the answers before it leaves first.
-        self.exchange.head = self.outbox.gathered() as u64;
+        self.exchange.head = self.send_queue.gathered() as u64;
         self.play = Some(Box::new(play));
-        if self.outbox.is_empty() {
+        if self.send_queue.is_empty() {
             self.play_on(cx);
         }
     }
@@ -107,8 +107,8 @@ impl Client {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub(crate) fn tend(&mut self, cx: &mut Context<'_>) -> Result<(), Ended> {
-        if !self.outbox.is_empty() {
+    pub(crate) fn tend(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if !self.send_queue.is_empty() {
             return Ok(());
         }
         if self.closing {
@@ -117,7 +117,7 @@ impl Client {
             }
             let streams = self.play.as_ref().and_then(|play| play.stream.as_ref());
             if streams.is_some_and(|stream| !stream.half_closed) {
-                return Err(Ended::LeftEarly);
+                return Err(CloseReason::LeftEarly);
             }
         }
         self.play_on(cx);
@@ -153,16 +153,16 @@ impl Client {
         self.play = Some(play);
     }
 
-    /// The octets of a stage go into the outbox. They leave in the next turn: others wait too.
+    /// The bytes of a stage go into the outbox. They leave in the next turn: others wait too.
     fn put_out(&mut self, stage: Stage, cx: &mut Context<'_>) {
         for bit in stage.bits {
             match bit {
-                Bit::Frame(octets) => {
-                    self.exchange.head += octets.len() as u64;
-                    self.outbox.push_octets(octets, cx.spare);
+                Bit::Frame(bytes) => {
+                    self.exchange.head += bytes.len() as u64;
+                    self.send_queue.push_bytes(bytes, cx.spare);
                 }
-                Bit::Octets(octets) => self.outbox.push_octets(octets, cx.spare),
-                Bit::Range { file, from, len } => self.outbox.push_range(file, from, len),
+                Bit::Bytes(bytes) => self.send_queue.push_bytes(bytes, cx.spare),
+                Bit::Range { file, from, len } => self.send_queue.push_range(file, from, len),
             }
         }
         self.again = true;
@@ -176,15 +176,15 @@ impl Client {
             self.connection.forbid_persistence();
             play.end_content(stream.chunked);
             self.again = true;
-            cx.desk.discard(stream);
+            cx.jobs.discard(stream);
             return None;
         }
         let work = match std::mem::replace(&mut stream.state, State::Away) {
             State::Away => return Some(stream),
-            State::Here(source) => cx.desk.asking(self.seat, source, Arc::downgrade(&stream.wanted)),
+            State::Here(source) => cx.jobs.asking(self.id, source, Arc::downgrade(&stream.wanted)),
             State::Refused(work) => work,
         };
-        if let Err(work) = cx.desk.hand_in(Lane::Long, work) {
+        if let Err(work) = cx.jobs.hand_in(Lane::Long, work) {
             stream.state = State::Refused(work);
             play.rest(Stage { after: BUSY, bits: Vec::new() }, cx.now);
         }
@@ -193,16 +193,16 @@ impl Client {
 
     /// A source has been asked.
     pub(crate) fn answered(&mut self, asked: Asked, cx: &mut Context<'_>) {
-        let Some(play) = &mut self.play else { return cx.desk.discard(asked) };
-        let Some(stream) = &mut play.stream else { return cx.desk.discard(asked) };
+        let Some(play) = &mut self.play else { return cx.jobs.discard(asked) };
+        let Some(stream) = &mut play.stream else { return cx.jobs.discard(asked) };
         match asked {
-            Asked::More(source, octets) => {
+            Asked::More(source, bytes) => {
                 stream.state = State::Here(source);
                 let chunked = stream.chunked;
-                play.stages.add_chunk(octets, "", chunked);
+                play.stages.add_chunk(bytes, "", chunked);
             }
             Asked::End(source) => {
-                cx.desk.discard(source);
+                cx.jobs.discard(source);
                 let chunked = stream.chunked;
                 play.stream = None;
                 play.end_content(chunked);
@@ -213,17 +213,18 @@ impl Client {
                 // reset can tell it.
                 let chunked = stream.chunked;
                 self.play = None;
-                self.last = Some(if chunked { Last::Cut(Ended::Failed) } else { Last::Reset(Ended::Failed) });
+                self.last =
+                    Some(if chunked { Last::Cut(CloseReason::Failed) } else { Last::Reset(CloseReason::Failed) });
             }
         }
     }
 
-    /// The last octet has left.
+    /// The last byte has left.
     fn end_play(&mut self, end: Option<End>, cx: &mut Context<'_>) {
         self.last = match end {
             None => self.last,
-            Some(End::Fin) => Some(Last::Stages(Ended::Scripted)),
-            Some(End::Reset) => Some(Last::Reset(Ended::ScriptedReset)),
+            Some(End::Fin) => Some(Last::Stages(CloseReason::Scripted)),
+            Some(End::Reset) => Some(Last::Reset(CloseReason::ScriptedReset)),
         };
         let content = self.exchange.sent.saturating_sub(self.exchange.head);
         self.finish(content, cx);
@@ -239,7 +240,7 @@ impl Client {
     /// The connection is gone: a source is put away where that may take its time.
     pub(crate) fn leave_play(&mut self, cx: &Context<'_>) {
         if let Some(stream) = self.play.take().and_then(|play| play.stream) {
-            cx.desk.discard(stream);
+            cx.jobs.discard(stream);
         }
     }
 

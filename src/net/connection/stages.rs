@@ -1,14 +1,14 @@
 //! A scripted answer, cut into what is sent at once and the silences between.
 //!
 //! ```text
-//! octets   interim | head | content as it is framed            in, in order
+//! bytes   interim | head | content as it is framed            in, in order
 //! borders  0: 200 ms, 17: 0 ms, ...                            from the pauses of the script
-//! stages   [200 ms] octets 0..17  [0 ms] octets 17.. [...]     out, each sent on its own
+//! stages   [200 ms] bytes 0..17  [0 ms] bytes 17.. [...]     out, each sent on its own
 //! ```
 //!
 //! Never: a socket, a clock. [`crate::net::connection::script`] sends it.
 //!
-//! The subtle thing: a border is a place in the answer, counted from its first octet, while content
+//! The subtle thing: a border is a place in the answer, counted from its first byte, while content
 //! may still be made. So what is added later is cut by the same list, and nobody has to know the end.
 
 use std::collections::VecDeque;
@@ -20,13 +20,13 @@ use crate::http::chunked;
 use crate::service::script::{Chunks, Pause, Place};
 use crate::service::{Body, Piece};
 
-/// Octets that leave one behind the other.
+/// Bytes that leave one behind the other.
 #[derive(Debug)]
 pub(crate) enum Bit {
     /// Heads, chunk-size lines and what else is no content.
     Frame(Vec<u8>),
     /// Content from memory.
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     /// Content from a file.
     Range { file: Arc<File>, from: u64, len: u64 },
 }
@@ -34,7 +34,7 @@ pub(crate) enum Bit {
 impl Bit {
     fn len(&self) -> u64 {
         match self {
-            Bit::Frame(octets) | Bit::Octets(octets) => octets.len() as u64,
+            Bit::Frame(bytes) | Bit::Bytes(bytes) => bytes.len() as u64,
             Bit::Range { len, .. } => *len,
         }
     }
@@ -42,8 +42,8 @@ impl Bit {
     /// Cuts off everything from `at` on.
     fn split_off(&mut self, at: u64) -> Bit {
         match self {
-            Bit::Frame(octets) => Bit::Frame(octets.split_off(at as usize)),
-            Bit::Octets(octets) => Bit::Octets(octets.split_off(at as usize)),
+            Bit::Frame(bytes) => Bit::Frame(bytes.split_off(at as usize)),
+            Bit::Bytes(bytes) => Bit::Bytes(bytes.split_off(at as usize)),
             Bit::Range { file, from, len } => {
                 let rest = Bit::Range { file: Arc::clone(file), from: *from + at, len: *len - at };
                 *len = at;
@@ -53,7 +53,7 @@ impl Bit {
     }
 }
 
-/// Octets that are sent at once, after a silence.
+/// Bytes that are sent at once, after a silence.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     pub(crate) after: Duration,
@@ -64,13 +64,13 @@ pub(crate) struct Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Stages {
     stages: VecDeque<Stage>,
-    /// Octets added so far.
+    /// Bytes added so far.
     position: u64,
     borders: VecDeque<(u64, Duration)>,
 }
 
 impl Stages {
-    /// The pauses stand where they say; the content begins behind `head` octets.
+    /// The pauses stand where they say; the content begins behind `head` bytes.
     pub(crate) fn new(pauses: &[Pause], head: u64) -> Stages {
         let place = |pause: &Pause| match pause.before {
             Place::Answer(at) => (at, pause.time),
@@ -81,7 +81,7 @@ impl Stages {
         Stages { stages: VecDeque::from([Stage::default()]), position: 0, borders: borders.into() }
     }
 
-    /// The next octets, to be sent after their silence.
+    /// The next bytes, to be sent after their silence.
     pub(crate) fn next(&mut self) -> Option<Stage> {
         self.stages.pop_front()
     }
@@ -94,7 +94,7 @@ impl Stages {
         }
     }
 
-    /// The silences that stand directly behind the last octet.
+    /// The silences that stand directly behind the last byte.
     pub(crate) fn pause_at_end(&mut self) {
         while let Some(&(at, time)) = self.borders.front()
             && at == self.position
@@ -104,7 +104,7 @@ impl Stages {
         }
     }
 
-    /// Adds octets.
+    /// Adds bytes.
     pub(crate) fn add(&mut self, mut bit: Bit) {
         while let Some(&(at, time)) = self.borders.front()
             && at < self.position + bit.len()
@@ -138,10 +138,10 @@ impl Stages {
             let mut line = Vec::with_capacity(20 + extension.len());
             chunked::encode_size_with(data.len() as u64, extension, &mut line);
             self.add(Bit::Frame(line));
-            self.add(Bit::Octets(data));
+            self.add(Bit::Bytes(data));
             self.add(Bit::Frame(b"\r\n".to_vec()));
         } else {
-            self.add(Bit::Octets(data));
+            self.add(Bit::Bytes(data));
         }
     }
 
@@ -149,12 +149,12 @@ impl Stages {
     pub(crate) fn add_body(&mut self, body: Body, chunked: bool) {
         match body {
             Body::Empty | Body::Stream(_) => {}
-            Body::Octets(octets) | Body::UntilClose(octets) => self.add(Bit::Octets(octets.to_vec())),
+            Body::Bytes(bytes) | Body::UntilClose(bytes) => self.add(Bit::Bytes(bytes.to_vec())),
             Body::File { file, from, len } => self.add(Bit::Range { file, from, len }),
             Body::Pieces { file, pieces } => {
                 for piece in pieces {
                     self.add(match piece {
-                        Piece::Octets(octets) => Bit::Octets(octets),
+                        Piece::Bytes(bytes) => Bit::Bytes(bytes),
                         Piece::Range { from, len } => Bit::Range { file: Arc::clone(&file), from, len },
                     });
                 }
@@ -172,7 +172,7 @@ impl Stages {
         if chunked {
             self.pause(gap);
             let mut end = b"0\r\n".to_vec();
-            end.extend_from_slice(chunks.trailers.octets());
+            end.extend_from_slice(chunks.trailers.bytes());
             end.extend_from_slice(b"\r\n");
             self.add(Bit::Frame(end));
         }
@@ -192,7 +192,7 @@ mod tests {
         let mut told = Vec::new();
         while let Some(stage) = stages.next() {
             let bits = stage.bits.iter().map(|bit| match bit {
-                Bit::Frame(octets) | Bit::Octets(octets) => String::from_utf8(octets.clone()).unwrap(),
+                Bit::Frame(bytes) | Bit::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
                 Bit::Range { from, len, .. } => format!("[{from}+{len}]"),
             });
             told.push(format!("{}:{}", stage.after.as_millis(), bits.collect::<String>()));
@@ -208,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn a_border_stands_before_its_octet_whatever_lies_there() {
+    fn a_border_stands_before_its_byte_whatever_lies_there() {
         use Place::{Answer, Content};
         let file = Arc::new(File::open("/dev/null").unwrap());
         let range = || Body::File { file: file.clone(), from: 10, len: 5 };
         for (pauses, body, expected) in [
-            (vec![], Body::Octets("body".into()), "0:head\nbody"),
-            (vec![pause(Answer(0), 5)], Body::Octets("body".into()), "5:head\nbody"),
-            (vec![pause(Content(0), 5)], Body::Octets("body".into()), "0:head\n 5:body"),
-            (vec![pause(Content(2), 5), pause(Answer(2), 0)], Body::Octets("body".into()), "0:he 0:ad\nbo 5:dy"),
-            (vec![pause(Answer(7), 5), pause(Content(2), 6)], Body::Octets("body".into()), "0:head\nbo 11:dy"),
-            (vec![pause(Content(4), 5), pause(Answer(900), 5)], Body::Octets("body".into()), "0:head\nbody"),
+            (vec![], Body::Bytes("body".into()), "0:head\nbody"),
+            (vec![pause(Answer(0), 5)], Body::Bytes("body".into()), "5:head\nbody"),
+            (vec![pause(Content(0), 5)], Body::Bytes("body".into()), "0:head\n 5:body"),
+            (vec![pause(Content(2), 5), pause(Answer(2), 0)], Body::Bytes("body".into()), "0:he 0:ad\nbo 5:dy"),
+            (vec![pause(Answer(7), 5), pause(Content(2), 6)], Body::Bytes("body".into()), "0:head\nbo 11:dy"),
+            (vec![pause(Content(4), 5), pause(Answer(900), 5)], Body::Bytes("body".into()), "0:head\nbody"),
             (vec![pause(Content(2), 5)], range(), "0:head\n[10+2] 5:[12+3]"),
             (vec![pause(Content(0), 5), pause(Content(5), 5)], range(), "0:head\n 5:[10+5]"),
         ] {

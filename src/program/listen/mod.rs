@@ -22,7 +22,7 @@ use barewire::net::Listener;
 use listenfd::ListenFd;
 use rustix::io::Errno;
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 use crate::program::options::{Bind, Port};
 
 /// The port people expect of a server for trying things out.
@@ -44,7 +44,7 @@ pub(crate) struct Listening {
 }
 
 /// Opens what was asked for.
-pub(crate) fn open(bind: &Bind, port: Port) -> Result<Listening, Complaint> {
+pub(crate) fn open(bind: &Bind, port: Port) -> Result<Listening, StartError> {
     let listeners = inherited()?;
     if !listeners.is_empty() {
         return Ok(Listening { listeners, moved: false });
@@ -58,7 +58,7 @@ pub(crate) fn open(bind: &Bind, port: Port) -> Result<Listening, Complaint> {
 /// The socket of the wire view: on this computer alone, whatever the server itself is open to.
 ///
 /// Without a given port it is the one behind the server's, or the next free one.
-pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Complaint> {
+pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, StartError> {
     let open = |port| Listener::bind((Ipv4Addr::LOCALHOST, port).into());
     let near = || (1..=SUGGESTIONS).filter_map(|n| main.checked_add(n));
     let Some(port) = given else {
@@ -75,10 +75,10 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Compl
 }
 
 /// Sockets passed by a service manager (`LISTEN_FDS`).
-fn inherited() -> Result<Vec<Listener>, Complaint> {
+fn inherited() -> Result<Vec<Listener>, StartError> {
     let mut passed = ListenFd::from_env();
     let unfit = |why: io::Error| {
-        Complaint::new(Exit::Listen, format!("a socket passed by the service manager cannot be used ({why})."))
+        StartError::new(Exit::Listen, format!("a socket passed by the service manager cannot be used ({why})."))
             .advising("It must be a listening TCP socket, as ListenStream=8080 in a socket unit makes it.")
     };
     let count = passed.len();
@@ -117,7 +117,7 @@ impl Plan {
         port: Port,
         opener: &mut impl FnMut(SocketAddr) -> io::Result<L>,
         address_of: impl Fn(&L) -> SocketAddr,
-    ) -> Result<(Vec<L>, bool), Complaint> {
+    ) -> Result<(Vec<L>, bool), StartError> {
         let ports = match port {
             Port::Given(0) => {
                 return self.open_any(opener, address_of).map(|l| (l, false)).map_err(|f| f.complaint(None));
@@ -137,7 +137,7 @@ impl Plan {
         }
         let names: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
         let what = format!("ports {USUAL_PORT} to {LAST_PORT} on {} are all in use.", names.join(" and "));
-        Err(Complaint::new(Exit::Listen, what).advising("Let the system choose one:  barewire -p 0"))
+        Err(StartError::new(Exit::Listen, what).advising("Let the system choose one:  barewire -p 0"))
     }
 
     /// The same port on every address.
@@ -209,9 +209,9 @@ fn is_missing(error: &io::Error) -> bool {
 
 impl Failure {
     /// The sentence for it; `free` is a port that could be used instead.
-    fn complaint(&self, free: Option<u16>) -> Complaint {
+    fn complaint(&self, free: Option<u16>) -> StartError {
         let (address, port) = (self.address.ip(), self.address.port());
-        let complaint = |what: String| Complaint::new(Exit::Listen, what);
+        let complaint = |what: String| StartError::new(Exit::Listen, what);
         match self.error.kind() {
             io::ErrorKind::AddrInUse => {
                 let owner = owner::of(self.address).map(|owner| format!(" (by {owner})")).unwrap_or_default();

@@ -58,7 +58,7 @@ fn listener(line: &str) -> Option<(SocketAddr, &str)> {
     (state == LISTEN).then(|| (SocketAddr::new(address, port), inode))
 }
 
-/// Eight hex digits: an address of four octets as one number of this machine's byte order.
+/// Eight hex digits: an address of four bytes as one number of this machine's byte order.
 fn word(text: &str) -> Option<[u8; 4]> {
     u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use barewire::service::Credentials;
 use barewire::service::access::unfit;
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 use crate::program::options::definition::{AuthFor, Typed};
 use crate::program::options::value;
 use crate::program::options::value::Unfit;
@@ -36,7 +36,7 @@ impl Access {
 }
 
 impl Reader<'_> {
-    pub(crate) fn access(&self, typed: &Typed, files: &Files) -> Result<Access, Complaint> {
+    pub(crate) fn access(&self, typed: &Typed, files: &Files) -> Result<Access, StartError> {
         let access = Access {
             credentials: self.credentials(&typed.auth)?,
             file: typed.auth_file.clone(),
@@ -44,7 +44,7 @@ impl Reader<'_> {
             is_typed: self.is_typed("auth"),
             hosts: self.each("host", &typed.host, value::host)?,
         };
-        let usage = |what: String, advice: &str| Err(Complaint::new(Exit::Usage, what).advising(advice));
+        let usage = |what: String, advice: &str| Err(StartError::new(Exit::Usage, what).advising(advice));
         let is_guarded = access.is_guarded();
         if typed.auth_for.is_some() && !is_guarded {
             let what = format!("{} says what a password is asked for, but there is none.", self.source("auth_for"));
@@ -63,7 +63,7 @@ impl Reader<'_> {
     }
 
     /// Those of `--auth`. No complaint repeats what was typed.
-    fn credentials(&self, texts: &[String]) -> Result<Credentials, Complaint> {
+    fn credentials(&self, texts: &[String]) -> Result<Credentials, StartError> {
         let mut credentials = Credentials::new();
         let mut add = |text: &str, line: Option<usize>| {
             let read = |text: &str| {

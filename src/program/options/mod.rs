@@ -33,7 +33,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 use definition::{Log, Typed};
 use value::Unfit;
 
@@ -53,7 +53,7 @@ const CONNECTIONS: RangeInclusive<u64> = 1..=1 << 20;
 const HEAD: RangeInclusive<u64> = 1024..=Limits::HEAD_CEILING as u64;
 /// An upload: 1024 TiB is more than any disk has.
 const BODY: RangeInclusive<u64> = 1..=1 << 50;
-/// Octets per second: over a gigabyte a second nobody would be fast enough.
+/// Bytes per second: over a gigabyte a second nobody would be fast enough.
 const RATE: RangeInclusive<u64> = 0..=1 << 30;
 
 /// How long a head may take while somebody studies: long enough to type it by hand.
@@ -166,7 +166,7 @@ impl Color {
 }
 
 /// Reads the command line and the environment; answers `--help` and its kin itself, and exits.
-pub(crate) fn read() -> Result<Options, Complaint> {
+pub(crate) fn read() -> Result<Options, StartError> {
     let typed: Vec<OsString> = std::env::args_os().collect();
     let matches = match command().try_get_matches_from(&typed) {
         Ok(matches) => matches,
@@ -189,7 +189,7 @@ pub(crate) fn read() -> Result<Options, Complaint> {
     if typed.man {
         print(
             &help::manual(command(), tools::commands())
-                .map_err(|e| Complaint::new(Exit::Failed, format!("no manual: {e}")))?,
+                .map_err(|e| StartError::new(Exit::Failed, format!("no manual: {e}")))?,
         );
     }
     let color = typed.color;
@@ -197,9 +197,9 @@ pub(crate) fn read() -> Result<Options, Complaint> {
 }
 
 /// Prints and exits. A reader that has left (`barewire --man | head`) is no failure.
-fn print(octets: &[u8]) -> ! {
+fn print(bytes: &[u8]) -> ! {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(octets).and_then(|()| out.flush());
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
     process::exit(0);
 }
 
@@ -222,7 +222,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn options(&self, typed: Typed) -> Result<Options, Complaint> {
+    fn options(&self, typed: Typed) -> Result<Options, StartError> {
         let number = |id, text: &Option<String>, range: RangeInclusive<u64>| {
             text.as_ref().map(|text| self.judge(id, text, |t| value::number(t, range))).transpose()
         };
@@ -259,7 +259,7 @@ impl Reader<'_> {
         })
     }
 
-    fn bind(&self, typed: &Typed) -> Result<Bind, Complaint> {
+    fn bind(&self, typed: &Typed) -> Result<Bind, StartError> {
         let addresses: Vec<IpAddr> = self.each("bind", &typed.bind, value::address)?;
         match (typed.lan, addresses.is_empty()) {
             (false, true) => Ok(Bind::Loopback),
@@ -269,7 +269,7 @@ impl Reader<'_> {
             (true, false) => match (self.is_typed("lan"), self.is_typed("bind")) {
                 (true, false) => Ok(Bind::Lan),
                 (false, true) => Ok(Bind::Addresses(addresses)),
-                _ => Err(Complaint::new(
+                _ => Err(StartError::new(
                     Exit::Usage,
                     "--lan opens every address, --bind only some: they exclude each other.",
                 )
@@ -278,7 +278,7 @@ impl Reader<'_> {
         }
     }
 
-    fn files(&self, typed: &Typed) -> Result<Files, Complaint> {
+    fn files(&self, typed: &Typed) -> Result<Files, StartError> {
         let index = self.each("index", &typed.index, value::file_name)?;
         let spa = typed.spa.as_ref().map(|text| self.judge("spa", text, value::file_below));
         let cors = typed.cors.as_ref().map(|text| self.judge("cors", text, value::origin));
@@ -299,13 +299,13 @@ impl Reader<'_> {
         })
     }
 
-    fn limits(&self, typed: &Typed) -> Result<Limits, Complaint> {
+    fn limits(&self, typed: &Typed) -> Result<Limits, StartError> {
         let head = self.judge("max_head", &typed.max_head, |t| value::size(t, HEAD))? as usize;
         let usual = Limits::default();
         Ok(Limits { head, target: usual.target.min(head), ..usual })
     }
 
-    fn timeouts(&self, typed: &Typed) -> Result<Timeouts, Complaint> {
+    fn timeouts(&self, typed: &Typed) -> Result<Timeouts, StartError> {
         let time = |id, text: &str, zero| self.judge(id, text, |t| value::time(t, zero));
         let is_chosen = self.matches.value_source("head_timeout") != Some(ValueSource::DefaultValue);
         Ok(Timeouts {
@@ -321,7 +321,7 @@ impl Reader<'_> {
     }
 
     /// Each value of an option that may be repeated; a variable holds one a line.
-    fn each<T>(&self, id: &str, texts: &[String], read: fn(&str) -> Result<T, Unfit>) -> Result<Vec<T>, Complaint> {
+    fn each<T>(&self, id: &str, texts: &[String], read: fn(&str) -> Result<T, Unfit>) -> Result<Vec<T>, StartError> {
         let lines: Vec<&str> = match self.is_typed(id) {
             true => texts.iter().map(String::as_str).collect(),
             false => texts.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).collect(),
@@ -329,14 +329,14 @@ impl Reader<'_> {
         lines.into_iter().map(|text| self.judge(id, text, read)).collect()
     }
 
-    fn judge<T>(&self, id: &str, text: &str, read: impl FnOnce(&str) -> Result<T, Unfit>) -> Result<T, Complaint> {
+    fn judge<T>(&self, id: &str, text: &str, read: impl FnOnce(&str) -> Result<T, Unfit>) -> Result<T, StartError> {
         let source = self.source(id);
         read(text).map_err(|unfit| {
             let what = match unfit {
                 Unfit::Takes(what) => format!("{source} takes {what}, not {text:?}."),
                 Unfit::Because(why) => format!("{source} {why}"),
             };
-            Complaint::new(Exit::Usage, what).advising(usage::example(&command(), &option(id)))
+            StartError::new(Exit::Usage, what).advising(usage::example(&command(), &option(id)))
         })
     }
 

@@ -15,7 +15,7 @@ use barewire::wire::Hide;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser};
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 use crate::program::options::definition::Color;
 use crate::program::options::value;
 use crate::program::options::value::Unfit;
@@ -158,12 +158,12 @@ pub(crate) struct Send {
 }
 
 /// Reads the command line of `explain`.
-pub(crate) fn explain(words: &[OsString]) -> Result<Explain, Complaint> {
+pub(crate) fn explain(words: &[OsString]) -> Result<Explain, StartError> {
     let typed: ExplainTyped = parse("explain", words)?;
     let method = match typed.method.as_deref().map(|name| Method::of(name.as_bytes())) {
         None => Method::Get,
         Some(Method::Other) => {
-            return Err(Complaint::new(Exit::Usage, "--for takes the name of a method, as in a request line.")
+            return Err(StartError::new(Exit::Usage, "--for takes the name of a method, as in a request line.")
                 .advising("For example:  barewire explain --for HEAD answer.bin"));
         }
         Some(method) => method,
@@ -183,7 +183,7 @@ pub(crate) fn explain(words: &[OsString]) -> Result<Explain, Complaint> {
 }
 
 /// Reads the command line of `send`.
-pub(crate) fn send(words: &[OsString]) -> Result<Send, Complaint> {
+pub(crate) fn send(words: &[OsString]) -> Result<Send, StartError> {
     let typed: SendTyped = parse("send", words)?;
     let number = |option, text: &str, range| judge(option, value::number(text, range), text, CUT);
     let mut cuts = Vec::new();
@@ -198,13 +198,13 @@ pub(crate) fn send(words: &[OsString]) -> Result<Send, Complaint> {
 }
 
 /// What an option was given, or the complaint that it takes something else.
-fn judge<T>(option: &str, value: Result<T, Unfit>, text: &str, example: &str) -> Result<T, Complaint> {
+fn judge<T>(option: &str, value: Result<T, Unfit>, text: &str, example: &str) -> Result<T, StartError> {
     value.map_err(|unfit| {
         let what = match unfit {
             Unfit::Takes(what) => format!("{option} takes {what}, not {text:?}."),
             Unfit::Because(why) => format!("{option} {why}"),
         };
-        Complaint::new(Exit::Usage, what).advising(format!("For example:  {example}"))
+        StartError::new(Exit::Usage, what).advising(format!("For example:  {example}"))
     })
 }
 
@@ -213,7 +213,7 @@ pub(crate) fn commands() -> [Command; 2] {
     [ExplainTyped::command(), SendTyped::command()]
 }
 
-fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T, Complaint> {
+fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T, StartError> {
     T::try_parse_from(words).map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
             let _ = error.print();
@@ -238,6 +238,6 @@ fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T
             "" => format!("See all options:  barewire {name} --help"),
             near => format!("Did you mean {near} ?"),
         };
-        Complaint::new(Exit::Usage, what).advising(advice)
+        StartError::new(Exit::Usage, what).advising(advice)
     })
 }

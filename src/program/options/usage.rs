@@ -9,10 +9,10 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 
 /// The complaint for an error of the parser.
-pub(crate) fn complaint(error: &Error, command: &Command, typed: &[OsString]) -> Complaint {
+pub(crate) fn complaint(error: &Error, command: &Command, typed: &[OsString]) -> StartError {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -25,7 +25,7 @@ pub(crate) fn complaint(error: &Error, command: &Command, typed: &[OsString]) ->
     let option = text(ContextKind::InvalidArg).unwrap_or_default();
     let name = option.split([' ', '[', '=']).next().unwrap_or_default();
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
-    let complaint = |what: String| Complaint::new(Exit::Usage, what);
+    let complaint = |what: String| StartError::new(Exit::Usage, what);
     match error.kind() {
         ErrorKind::UnknownArgument if !name.starts_with('-') || name == "-" => {
             complaint(format!("one folder or file is enough, {option:?} is one too many."))

@@ -68,7 +68,7 @@ pub(crate) fn time(text: &str, zero: bool) -> Result<Duration, Unfit> {
 /// The size that is shown to whoever wrote something else.
 const EXAMPLE: u64 = 16 << 10;
 
-/// `512`, `16K`, `2M`, `16G`, `1T`: octets, in steps of 1024.
+/// `512`, `16K`, `2M`, `16G`, `1T`: bytes, in steps of 1024.
 pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, Unfit> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let shift = match &text[digits..] {
@@ -148,7 +148,7 @@ pub(crate) fn file_below(text: &str) -> Result<String, Unfit> {
 
 /// `*`, or an origin as a browser writes it (RFC 6454 §6.2): scheme, host, port, and no path.
 ///
-/// What is compared octet by octet later must look like what browsers send: in lower case, without the
+/// What is compared byte by byte later must look like what browsers send: in lower case, without the
 /// port that goes without saying, without the slash that comes along when a URL is copied.
 pub(crate) fn origin(text: &str) -> Result<String, Unfit> {
     const TAKES: &str = "an origin such as http://localhost:3000";
@@ -232,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_octets_in_steps_of_1024() {
-        for (text, octets) in [("512", 512), ("16K", 16 << 10), ("2m", 2 << 20), ("16G", 16 << 30), ("1T", 1 << 40)] {
-            assert_eq!(size(text, 0..=1 << 50), Ok(octets), "{text}");
+    fn a_size_is_bytes_in_steps_of_1024() {
+        for (text, bytes) in [("512", 512), ("16K", 16 << 10), ("2m", 2 << 20), ("16G", 16 << 30), ("1T", 1 << 40)] {
+            assert_eq!(size(text, 0..=1 << 50), Ok(bytes), "{text}");
         }
         for text in ["", "K", "1.5K", "16KB", "16 K", "+1", "-1", "99999999999T"] {
             assert!(size(text, 0..=1 << 50).is_err(), "{text}");

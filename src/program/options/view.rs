@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use barewire::wire::Form;
 
-use crate::program::error::{Complaint, Exit};
+use crate::program::error::{Exit, StartError};
 use crate::program::options::definition::{Views, Wire};
 use crate::program::options::value;
 use crate::program::options::{Bind, Port, Reader};
@@ -22,7 +22,7 @@ const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 30;
 pub(crate) struct Study {
     /// The port that was given; 0 is any.
     pub(crate) port: Option<u16>,
-    /// Octets of history.
+    /// Bytes of history.
     pub(crate) memory: usize,
 }
 
@@ -45,7 +45,7 @@ impl View {
 }
 
 impl Reader<'_> {
-    pub(crate) fn view(&self, typed: &Views, bind: &Bind, port: Port) -> Result<View, Complaint> {
+    pub(crate) fn view(&self, typed: &Views, bind: &Bind, port: Port) -> Result<View, StartError> {
         if typed.wire.is_some() {
             can_record("--wire")?;
         }
@@ -59,7 +59,7 @@ impl Reader<'_> {
         };
         if typed.wire_secrets && !alone {
             let what = "--wire-secrets would show the secrets of others: not where others can connect.";
-            return Err(Complaint::new(Exit::Usage, what).advising("Leave it out:  barewire --lan --wire"));
+            return Err(StartError::new(Exit::Usage, what).advising("Leave it out:  barewire --lan --wire"));
         }
         let hide = self.each("wire_hide", &typed.wire_hide, value::field_name)?;
         Ok(View {
@@ -76,7 +76,7 @@ impl Reader<'_> {
         })
     }
 
-    fn study(&self, typed: &Views, main: Port) -> Result<Option<Study>, Complaint> {
+    fn study(&self, typed: &Views, main: Port) -> Result<Option<Study>, StartError> {
         let ports = 0..=u64::from(u16::MAX);
         let port = typed.wire_port.as_ref().map(|text| self.judge("wire_port", text, |t| value::number(t, ports)));
         let port = port.transpose()?.map(|port| port as u16);
@@ -87,15 +87,15 @@ impl Reader<'_> {
                 && port == main
             {
                 let what = format!("{} is the port of the server itself.", self.source("wire_port"));
-                return Err(Complaint::new(Exit::Usage, what)
+                return Err(StartError::new(Exit::Usage, what)
                     .advising(format!("Give it another one:  barewire -p {main} --study --wire-port 0")));
             }
-            return Ok(Some(Study { port, memory: memory.map_or(USUAL_MEMORY, |octets| octets as usize) }));
+            return Ok(Some(Study { port, memory: memory.map_or(USUAL_MEMORY, |bytes| bytes as usize) }));
         }
         for (id, is_given) in [("wire_port", port.is_some()), ("wire_memory", memory.is_some())] {
             if is_given {
                 let what = format!("{} belongs to the view in a browser, which is off.", self.source(id));
-                return Err(Complaint::new(Exit::Usage, what).advising("Switch it on:  barewire --study"));
+                return Err(StartError::new(Exit::Usage, what).advising("Switch it on:  barewire --study"));
             }
         }
         Ok(None)
@@ -103,12 +103,12 @@ impl Reader<'_> {
 }
 
 /// Whether this program can show what its sockets carry.
-pub(crate) fn can_record(option: &str) -> Result<(), Complaint> {
+pub(crate) fn can_record(option: &str) -> Result<(), StartError> {
     if cfg!(feature = "wire") {
         return Ok(());
     }
     let what = format!("{option}: this barewire was built without the wire view.");
-    Err(Complaint::new(Exit::Usage, what).advising("Build it with the view:  cargo install barewire"))
+    Err(StartError::new(Exit::Usage, what).advising("Build it with the view:  cargo install barewire"))
 }
 
 /// Some thousand exchanges.

@@ -18,15 +18,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
-use barewire::service::Service;
 use barewire::practice::Practice;
+use barewire::service::Service;
 use barewire::wire::browser::{Browser, Facts, Streams};
 use barewire::wire::record::history::History;
 use barewire::wire::signpost::{Shortcut, Signpost};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::program::error::Complaint;
+use crate::program::error::StartError;
 use crate::program::listen;
 use crate::program::options;
 
@@ -40,9 +40,9 @@ const LAST_EVENTS: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(500);
 /// How long the end of all that is waited for.
 const END: Duration = Duration::from_secs(2);
-/// Octets of the key: 128 bits cannot be guessed.
+/// Bytes of the key: 128 bits cannot be guessed.
 const KEY: usize = 16;
-/// Octets of the name of a run: it only has to differ.
+/// Bytes of the name of a run: it only has to differ.
 const RUN: usize = 6;
 
 /// The view, before it runs.
@@ -57,12 +57,15 @@ pub(crate) struct Study {
 
 impl Study {
     /// Opens the socket of the view of a server that listens there.
-    pub(crate) fn open(options: &options::Study, addresses: &[SocketAddr]) -> Result<Study, Complaint> {
+    pub(crate) fn open(options: &options::Study, addresses: &[SocketAddr]) -> Result<Study, StartError> {
         let main = reached(addresses);
         let listener = listen::open_view(options.port, main.port())?;
         let port = listener.address().port();
         let key = random::<KEY>().map_err(|error| {
-            Complaint::new(crate::program::error::Exit::Failed, format!("the system gives no random numbers: {error}."))
+            StartError::new(
+                crate::program::error::Exit::Failed,
+                format!("the system gives no random numbers: {error}."),
+            )
         })?;
         Ok(Study { listener, port, main, history: Arc::new(History::new(options.memory)), key })
     }
@@ -134,11 +137,11 @@ impl Running {
     }
 }
 
-/// Octets that nobody can guess, as text for an address.
+/// Bytes that nobody can guess, as text for an address.
 fn random<const N: usize>() -> io::Result<String> {
-    let mut octets = [0; N];
-    getrandom::fill(&mut octets).map_err(io::Error::from)?;
-    Ok(URL_SAFE_NO_PAD.encode(octets))
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// How one gets from here to a server that listens there.

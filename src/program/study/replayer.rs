@@ -27,7 +27,7 @@ const NUMBER: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long an answer may take as a whole.
 const ANSWER: Duration = Duration::from_secs(120);
-/// Octets of one read.
+/// Bytes of one read.
 const READ: usize = 16 * 1024;
 
 /// Sends requests again to `main`.
@@ -68,10 +68,10 @@ impl Drop for Place {
 fn play(mut socket: TcpStream, recipe: &Recipe) -> std::io::Result<()> {
     let mut conversation = Conversation::new(&Manner::live(Limits::default(), Default::default()));
     let mut messages = Vec::new();
-    for (gap, octets) in &recipe.pieces {
+    for (gap, bytes) in &recipe.pieces {
         std::thread::sleep(*gap);
-        conversation.received(octets, &mut messages);
-        if socket.write_all(octets).is_err() {
+        conversation.received(bytes, &mut messages);
+        if socket.write_all(bytes).is_err() {
             // A server that refuses what it has seen so far has said so, which is read below.
             break;
         }

@@ -33,7 +33,7 @@ use std::time::Duration;
 use crate::http::{Method, Request, Status};
 use crate::service::access::credentials::{Credential, Credentials, Digest, Place};
 use crate::service::access::throttle::Failures;
-use crate::service::answer::{Answer, Lane, Outcome, Visit};
+use crate::service::answer::{Answer, Lane, Outcome, RequestContext};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::response::Response;
@@ -65,7 +65,7 @@ struct Shared {
 }
 
 /// Credentials that have proved right: one for each user, so there are never more of them than users.
-/// (One user can have many that are right: bcrypt reads 72 octets of a password and no more.)
+/// (One user can have many that are right: bcrypt reads 72 bytes of a password and no more.)
 struct Right {
     digests: HashSet<Digest>,
     of: Vec<Option<Digest>>,
@@ -104,7 +104,7 @@ impl Auth {
     }
 
     /// `None`: let in. Else the answer, or the job after which to ask again.
-    pub fn check(&self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    pub fn check(&self, request: &Request<'_>, visit: &RequestContext) -> Option<Answer> {
         if !self.asks(request.method()) {
             return None;
         }

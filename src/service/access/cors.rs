@@ -97,7 +97,7 @@ mod tests {
     const EVERY: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Options];
 
     fn shown(response: &Response) -> String {
-        String::from_utf8_lossy(response.fields().octets()).replace("\r\n", "|")
+        String::from_utf8_lossy(response.fields().bytes()).replace("\r\n", "|")
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! keyed digest (`Digest`), and neither type can be printed.
 //!
 //! The subtle thing: comparing must not tell by its duration how much was right. Two digests under keys
-//! drawn at start are equally long, share nothing when the credentials differ by one octet, and are
+//! drawn at start are equally long, share nothing when the credentials differ by one byte, and are
 //! compared as one number without a branch; every known digest is looked at, so an unknown user costs
 //! what a known one costs.
 
@@ -27,12 +27,12 @@ use crate::service::access::htpasswd;
 use crate::service::access::htpasswd::Bcrypt;
 use crate::service::access::unfit::{Unfit, Why};
 
-/// What a request says about who sends it: `user:password`, as octets.
+/// What a request says about who sends it: `user:password`, as bytes.
 ///
-/// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: the same octets are the
+/// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: the same bytes are the
 /// same credentials, and a client that sends Latin-1 is told 401 like any other that does not match.
 pub struct Credential {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     colon: usize,
 }
 
@@ -55,21 +55,21 @@ impl Credential {
 
     /// `user:password`; the user ends at the first colon, so a password may have more of them.
     ///
-    /// Control octets are refused (RFC 7617 §2 forbids them). The one that matters is NUL: bcrypt repeats
-    /// a password with its NUL until 72 octets are full, so to it `a` and `a NUL a` are the same.
-    fn new(octets: Vec<u8>) -> Option<Credential> {
-        let colon = octets.iter().position(|&o| o == b':')?;
-        (!octets.iter().any(u8::is_ascii_control)).then_some(Credential { octets, colon })
+    /// Control bytes are refused (RFC 7617 §2 forbids them). The one that matters is NUL: bcrypt repeats
+    /// a password with its NUL until 72 bytes are full, so to it `a` and `a NUL a` are the same.
+    fn new(bytes: Vec<u8>) -> Option<Credential> {
+        let colon = bytes.iter().position(|&o| o == b':')?;
+        (!bytes.iter().any(u8::is_ascii_control)).then_some(Credential { bytes, colon })
     }
 
     /// The user.
     pub fn user(&self) -> &[u8] {
-        &self.octets[..self.colon]
+        &self.bytes[..self.colon]
     }
 
     /// The password.
     pub(crate) fn password(&self) -> &[u8] {
-        &self.octets[self.colon + 1..]
+        &self.bytes[self.colon + 1..]
     }
 }
 
@@ -82,8 +82,8 @@ pub(crate) struct Digest(u128);
 struct Keys([RandomState; 2]);
 
 impl Keys {
-    fn digest(&self, octets: &[u8]) -> Digest {
-        let [high, low] = self.0.each_ref().map(|keys| u128::from(keys.hash_one(octets)));
+    fn digest(&self, bytes: &[u8]) -> Digest {
+        let [high, low] = self.0.each_ref().map(|keys| u128::from(keys.hash_one(bytes)));
         Digest(high << 64 | low)
     }
 }
@@ -139,7 +139,7 @@ impl Credentials {
             // Taken for the password itself it would let nobody in but whoever has read the hash.
             return Err(unfit(Why::HashAsPassword));
         }
-        let digest = self.keys.digest(&credential.octets);
+        let digest = self.keys.digest(&credential.bytes);
         self.insert(credential.user(), Secret::Plain(digest), None)
     }
 
@@ -181,7 +181,7 @@ impl Credentials {
 
     /// The credential as a number.
     pub(crate) fn digest(&self, credential: &Credential) -> Digest {
-        self.keys.digest(&credential.octets)
+        self.keys.digest(&credential.bytes)
     }
 
     /// Who has this credential, of those whose password was given in clear. Looks at all of them.

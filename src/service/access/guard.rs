@@ -27,11 +27,11 @@
 
 use std::sync::Arc;
 
-use crate::http::{Method, Refusal, Request, Status};
+use crate::http::{Method, Request, RequestError, Status};
 use crate::service::access::basic::Auth;
 use crate::service::access::origin;
 use crate::service::access::origin::{Foreign, Hosts, Writes};
-use crate::service::answer::{Answer, Outcome, Service, Visit};
+use crate::service::answer::{Answer, Outcome, RequestContext, Service};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::response::Response;
@@ -85,7 +85,7 @@ impl Guard {
     }
 
     /// The answer of the guard itself; `None`: the service inside is asked.
-    fn stop(&mut self, request: &Request<'_>, visit: &Visit) -> Option<Answer> {
+    fn stop(&mut self, request: &Request<'_>, visit: &RequestContext) -> Option<Answer> {
         let rules = &self.rules;
         let authority = request.authority();
         let was_allowed = authority.is_some() && authority == self.allowed.as_deref();
@@ -114,12 +114,12 @@ impl Guard {
     /// An answer of the guard with the fields that all answers of the service inside have.
     fn dressed(&self, answer: Answer, request: &Request<'_>) -> Answer {
         match answer {
-            Answer::Now(response) => Answer::Now(self.inner.dress(Some(request), response)),
+            Answer::Now(response) => Answer::Now(self.inner.add_fields(Some(request), response)),
             Answer::Blocking(lane, job) => {
                 // On a worker this one cannot be reached; beside a bcrypt, a fork costs nothing.
                 let (inner, request) = (self.inner.fork(), request.clone().into_owned());
                 let job = move || match job() {
-                    Outcome::Response(response) => Outcome::Response(inner.dress(Some(&request), response)),
+                    Outcome::Response(response) => Outcome::Response(inner.add_fields(Some(&request), response)),
                     again => again,
                 };
                 Answer::Blocking(lane, Box::new(job))
@@ -130,7 +130,7 @@ impl Guard {
 }
 
 impl Service for Guard {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         let answer = match self.stop(request, visit) {
             Some(answer) => self.dressed(answer, request),
             None => self.inner.answer(request, visit),
@@ -141,15 +141,15 @@ impl Service for Guard {
         }
     }
 
-    fn dress(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        let response = self.inner.dress(request, response);
+    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
+        let response = self.inner.add_fields(request, response);
         match self.rules.policy {
             Some(policy) => mark(response, policy),
             None => response,
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], visit: &Visit) -> Response {
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
         let response = self.inner.refuse(refusal, head, visit);
         match self.rules.policy {
             Some(policy) => mark(response, policy),

@@ -28,9 +28,9 @@ const LEAST_COST: u64 = 4;
 /// The most that `htpasswd` writes: several seconds a check. Above that a worker would be busy for
 /// minutes, and one mistyped digit would stop every sign-in.
 const MOST_COST: u64 = 17;
-/// Octets of a password that bcrypt looks at.
-const PASSWORD_OCTETS: usize = 72;
-/// Octets of a hash in its text form.
+/// Bytes of a password that bcrypt looks at.
+const PASSWORD_BYTES: usize = 72;
+/// Bytes of a hash in its text form.
 const TEXT: usize = 60;
 /// The salt for users who are not there; nothing is compared with what comes out.
 const NOBODY: [u8; 16] = *b"nobody's salt...";
@@ -95,10 +95,10 @@ pub(crate) fn pretend(password: &[u8], top: u32) {
 fn raw(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
     #[cfg(test)]
     work::add(1 << cost);
-    let mut octets = [0; PASSWORD_OCTETS];
-    let len = password.len().min(PASSWORD_OCTETS);
-    octets[..len].copy_from_slice(&password[..len]);
-    bcrypt::bcrypt(cost, salt, &octets[..(len + 1).min(PASSWORD_OCTETS)])
+    let mut bytes = [0; PASSWORD_BYTES];
+    let len = password.len().min(PASSWORD_BYTES);
+    bytes[..len].copy_from_slice(&password[..len]);
+    bcrypt::bcrypt(cost, salt, &bytes[..(len + 1).min(PASSWORD_BYTES)])
 }
 
 /// For tests: how much was hashed, since durations prove nothing.
@@ -142,7 +142,7 @@ pub(crate) struct Line<'a> {
     pub(crate) hash: Bcrypt,
 }
 
-/// The users of a file; names are octets, as they come in a request.
+/// The users of a file; names are bytes, as they come in a request.
 pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<Line<'_>, Unfit>> {
     file.split(|&o| o == b'\n').enumerate().filter_map(|(at, line)| {
         let (number, line) = (at + 1, line.trim_ascii());

@@ -95,8 +95,8 @@ impl Hosts {
 }
 
 /// The host of an authority, without the one dot that may end a name in full.
-pub(crate) fn host(authority_octets: &[u8]) -> Option<&[u8]> {
-    let (host, _) = authority(authority_octets)?;
+pub(crate) fn host(authority_bytes: &[u8]) -> Option<&[u8]> {
+    let (host, _) = authority(authority_bytes)?;
     Some(host.strip_suffix(b".").unwrap_or(host))
 }
 
@@ -218,8 +218,8 @@ fn is_own(origin: &[u8], own: Option<&[u8]>) -> bool {
         b"https" => 443,
         _ => return false,
     };
-    let place = |octets| {
-        let (host, port) = authority(octets)?;
+    let place = |bytes| {
+        let (host, port) = authority(bytes)?;
         let port = port.filter(|port| !port.is_empty()).map_or(Some(default), decimal)?;
         (!host.is_empty()).then_some((host, port))
     };

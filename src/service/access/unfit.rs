@@ -18,7 +18,7 @@ pub struct Unfit {
 pub enum Why {
     /// Nothing separates user and password.
     NoColon,
-    /// A control octet, which no client may send.
+    /// A control byte, which no client may send.
     Control,
     /// The password is empty.
     NoPassword,

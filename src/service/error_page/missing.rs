@@ -25,11 +25,11 @@ pub(crate) struct MissingLine {
 
 impl MissingLine {
     /// `dress` adds what all responses of a service have; it must add the same to each.
-    pub(crate) fn new(dress: impl FnOnce(Response) -> Response) -> MissingLine {
+    pub(crate) fn new(add_fields: impl FnOnce(Response) -> Response) -> MissingLine {
         let example = tell(Form::Text, &Problem::not_found(b"/", None), None);
-        let (_, fields, body) = dress(example).into_parts();
+        let (_, fields, body) = add_fields(example).into_parts();
         let line = match body {
-            Body::Octets(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            Body::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             _ => String::new(),
         };
         // The name of the example is one slash, and neither the words before it nor those behind have one.
@@ -43,6 +43,6 @@ impl MissingLine {
         line.extend_from_slice(self.before.as_bytes());
         push_shown(&mut line, path);
         line.extend_from_slice(self.after.as_bytes());
-        Response::from_parts((Status::NOT_FOUND, self.fields.clone(), Body::Octets(line.into())))
+        Response::from_parts((Status::NOT_FOUND, self.fields.clone(), Body::Bytes(line.into())))
     }
 }

@@ -5,7 +5,7 @@
 //! A page says in words what happened, one sentence about this very case, one next step, and what the
 //! code means, with the section of the RFC.
 //!
-//! Never: a raw octet of the request. What a page repeats goes through [`shown`] and is escaped by the
+//! Never: a raw byte of the request. What a page repeats goes through [`shown`] and is escaped by the
 //! template; a refusal repeats nothing at all and names the place instead. Never a script, never
 //! anything from elsewhere: the policy allows the one style sheet inside the page, by its hash.
 //!
@@ -21,11 +21,11 @@ use std::hash::BuildHasher;
 use askama::Template;
 use serde::Serialize;
 
-use crate::http::{Refusal, Request, Status, field, grammar};
+use crate::http::{Request, RequestError, Status, field, grammar};
 use crate::service::response::{Body, Response};
 
 pub(crate) use crate::service::text::{acts, push_bytes, push_segment, push_size};
-pub use crate::service::text::{bytes, count, href, shown, size};
+pub use crate::service::text::{byte_count, count, href, shown, size};
 use crate::service::text::{clip, plain};
 pub(crate) use missing::MissingLine;
 use words::Words;
@@ -33,13 +33,13 @@ use words::Words;
 /// How long a client that met 503 is asked to wait.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// The most octets, as escaped, that a sentence or an advice may take: a page stays below 4 kB even
+/// The most bytes, as escaped, that a sentence or an advice may take: a page stays below 4 kB even
 /// when a client asks for a name of 8 KiB.
-const SENTENCE_OCTETS: usize = 420;
+const SENTENCE_BYTES: usize = 420;
 /// The same for the label of a link.
-const LABEL_OCTETS: usize = 80;
+const LABEL_BYTES: usize = 80;
 /// The same for the address of a link; a longer one is left out, since half an address leads nowhere.
-const HREF_OCTETS: usize = 200;
+const HREF_BYTES: usize = 200;
 /// The most links of a page.
 const LINKS: usize = 3;
 
@@ -161,16 +161,16 @@ impl Problem {
         }
     }
 
-    /// 413: more than `limit` octets of content.
+    /// 413: more than `limit` bytes of content.
     pub fn too_large(limit: u64) -> Problem {
         Problem::new(Status::CONTENT_TOO_LARGE)
             .with_sentence(format!("The content is larger than this server takes: at most {}.", size(limit)))
     }
 
-    /// 416: the file has `length` octets, and no range lies inside.
+    /// 416: the file has `length` bytes, and no range lies inside.
     pub fn range(length: u64) -> Problem {
         Problem::new(Status::RANGE_NOT_SATISFIABLE)
-            .with_sentence(format!("The file is {} long, and none of the ranges lies inside it.", bytes(length)))
+            .with_sentence(format!("The file is {} long, and none of the ranges lies inside it.", byte_count(length)))
     }
 
     /// 421: this server does not answer for `host`.
@@ -214,20 +214,20 @@ pub fn fault(cause: &str) -> (Problem, String) {
 /// `href` must be a path, and percent-encoded.
 pub fn with_link(response: Response, label: &str, href: &str) -> Response {
     let is_page = response.fields().get("content-security-policy") == Some(POLICY.as_bytes());
-    let Body::Octets(octets) = response.body() else { return response };
-    let foot = octets.windows(FOOT.len()).position(|window| window == FOOT.as_bytes());
+    let Body::Bytes(bytes) = response.body() else { return response };
+    let foot = bytes.windows(FOOT.len()).position(|window| window == FOOT.as_bytes());
     match foot {
         Some(at) if is_page => {
             let link = format!("<p><a href=\"{href}\">{label}</a></p>");
-            let page = [&octets[..at], link.as_bytes(), &octets[at..]].concat();
-            response.with_body(Body::Octets(page.into()))
+            let page = [&bytes[..at], link.as_bytes(), &bytes[at..]].concat();
+            response.with_body(Body::Bytes(page.into()))
         }
         _ => response,
     }
 }
 
 /// The page of a request that breaks the protocol; `head` is what was received of it.
-pub fn refusal(refusal: &Refusal, head: &[u8]) -> Response {
+pub fn refusal(refusal: &RequestError, head: &[u8]) -> Response {
     let fault = refusal.fault;
     let said = Problem {
         status: fault.status(),
@@ -292,7 +292,7 @@ struct Json<'a> {
     see: String,
 }
 
-fn tell(form: Form, problem: &Problem, refusal: Option<&Refusal>) -> Response {
+fn tell(form: Form, problem: &Problem, refusal: Option<&RequestError>) -> Response {
     let Problem { status, .. } = *problem;
     let section = problem.section.unwrap_or(status.section());
     let sentence = plain(&problem.sentence);
@@ -318,8 +318,8 @@ fn tell(form: Form, problem: &Problem, refusal: Option<&Refusal>) -> Response {
                 style: STYLE,
                 refresh: (status == Status::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
                 words: Words::of(status),
-                sentence: clip(&sentence, SENTENCE_OCTETS),
-                advice: advice.map(|advice| clip(&advice, SENTENCE_OCTETS)),
+                sentence: clip(&sentence, SENTENCE_BYTES),
+                advice: advice.map(|advice| clip(&advice, SENTENCE_BYTES)),
                 links: &links(&problem.links),
                 section,
                 address: address(section),
@@ -337,7 +337,7 @@ fn tell(form: Form, problem: &Problem, refusal: Option<&Refusal>) -> Response {
 }
 
 /// One line that starts with the code, for a terminal.
-fn line(status: Status, sentence: &str, advice: Option<&str>, refusal: Option<&Refusal>) -> String {
+fn line(status: Status, sentence: &str, advice: Option<&str>, refusal: Option<&RequestError>) -> String {
     match (refusal, advice) {
         (Some(refusal), _) => format!("{} {sentence} ({})\n", status.code(), refusal.fault.section()),
         (None, Some(advice)) => format!("{} {sentence} {advice}\n", status.code()),
@@ -352,8 +352,8 @@ fn links(links: &[(String, String)]) -> Vec<(String, String)> {
         // `//host` and `/\host` lead elsewhere; a scheme does too.
         relative || href == "/" || (href.starts_with('/') && !href.starts_with("//") && !href.starts_with("/\\"))
     };
-    let good = links.iter().filter(|(_, href)| inside(href) && href.len() <= HREF_OCTETS);
-    good.take(LINKS).map(|(label, href)| (clip(&plain(label), LABEL_OCTETS), href.clone())).collect()
+    let good = links.iter().filter(|(_, href)| inside(href) && href.len() <= HREF_BYTES);
+    good.take(LINKS).map(|(label, href)| (clip(&plain(label), LABEL_BYTES), href.clone())).collect()
 }
 
 /// Where a section can be read: `RFC 9110 §15.5.5` becomes an address of the RFC editor.

@@ -1,12 +1,12 @@
 //! Pages as clients get them: forms, words, escapes, sizes.
 
-use crate::http::{Connection, Event, Fault, Limits, Step};
+use crate::http::{Event, Fault, Http1, Limits, Step};
 use crate::service::Body;
 use crate::service::error_page::*;
 
 fn with_request<T>(fields: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
     let head = format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-    let mut connection = Connection::new(Limits::default());
+    let mut connection = Http1::new(Limits::default());
     match connection.receive(head.as_bytes()) {
         Step { event: Event::Request(request, _), .. } => then(&request),
         step => panic!("{step:?}"),
@@ -15,7 +15,7 @@ fn with_request<T>(fields: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
 
 fn content(response: &Response) -> String {
     match response.body() {
-        Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+        Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
         body => panic!("{body:?}"),
     }
 }
@@ -56,8 +56,8 @@ fn sha256(message: &[u8]) -> [u8; 32] {
         }
         hash.iter_mut().zip(v).for_each(|(h, v)| *h = h.wrapping_add(v));
     }
-    let octets: Vec<u8> = hash.iter().flat_map(|h| h.to_be_bytes()).collect();
-    octets.try_into().unwrap()
+    let bytes: Vec<u8> = hash.iter().flat_map(|h| h.to_be_bytes()).collect();
+    bytes.try_into().unwrap()
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn every_status_has_words_in_every_form_and_a_page_stays_below_4_kb() {
         );
         said = said.with_sentence(&long).with_advice(&long);
         for _ in 0..5 {
-            said = said.with_link(&long, format!("/{}", "a".repeat(HREF_OCTETS - 1)));
+            said = said.with_link(&long, format!("/{}", "a".repeat(HREF_BYTES - 1)));
         }
         let page = with_request("Accept: text/html\r\n", |r| content(&problem(r, &said)));
         assert!(page.len() <= 4096 && page.ends_with("</html>"), "{status}: {}", page.len());
@@ -151,14 +151,14 @@ fn a_link_never_leaves_this_server() {
     for (at, pair) in given.iter().enumerate() {
         assert_eq!(links(std::slice::from_ref(pair)).len(), usize::from(at < 5), "{}", pair.1);
     }
-    assert!(links(&[("long".into(), format!("/{}", "a".repeat(HREF_OCTETS)))]).is_empty());
+    assert!(links(&[("long".into(), format!("/{}", "a".repeat(HREF_BYTES)))]).is_empty());
 }
 
 #[test]
 fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
     let head = b"GET /secret HTTP/1.1\r\nAccept: text/html\r\nHost: secret\nX: y\r\n\r\n";
     let at = head.iter().position(|&o| o == b'\n').unwrap() + 33;
-    let page = refusal(&Refusal::new(Fault::BareLf, at, 1), head);
+    let page = refusal(&RequestError::new(Fault::BareLf, at, 1), head);
     let text = content(&page);
     assert_eq!(page.status(), Status::BAD_REQUEST);
     assert!(text.contains(&format!("byte {at}: a line ends with LF alone")) && text.contains("rfc9112#section-2.2"));
@@ -171,22 +171,22 @@ fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
         b"POST / HTTP/1.1\r\nHost: a\r\n\r\n\r\nAccept: text/html\r\nxx",
     ] {
         let at = if head.contains(&b'P') && head[14] == b'\n' { 14 } else { head.len() };
-        let line = content(&refusal(&Refusal::new(Fault::BareLf, at, 1), head));
+        let line = content(&refusal(&RequestError::new(Fault::BareLf, at, 1), head));
         assert!(
             line.starts_with(&format!("400 byte {at}: a line ends")) && line.ends_with("(RFC 9112 §2.2)\n"),
             "{line}"
         );
     }
     let json = refusal(
-        &Refusal::new(Fault::HostTwice, 60, 7),
+        &RequestError::new(Fault::HostTwice, 60, 7),
         &[b"G\r\naccept:application/json\r\n", &[b'x'; 60][..]].concat(),
     );
     let json: serde_json::Value = serde_json::from_str(&content(&json)).unwrap();
     assert_eq!((json["byte"].as_u64(), json["fault"].as_str()), (Some(60), Some("HostTwice")));
     // A place beyond what was kept of the head must not panic.
-    refusal(&Refusal { fault: Fault::SlowContent, at: u64::MAX, len: 0 }, b"GET");
+    refusal(&RequestError { fault: Fault::SlowContent, at: u64::MAX, len: 0 }, b"GET");
     for fault in Fault::ALL {
-        let page = refusal(&Refusal::new(*fault, 14, 1), b"\r\nAccept: text/html\r\n");
+        let page = refusal(&RequestError::new(*fault, 14, 1), b"\r\nAccept: text/html\r\n");
         assert!(content(&page).len() <= 4096, "{fault:?}");
     }
 }
@@ -228,14 +228,14 @@ fn the_helpers_speak_of_the_case() {
 
 #[test]
 fn the_line_of_what_is_missing_is_the_one_everybody_gets() {
-    let dress = |response: Response| response.field("X-Own", "1");
-    let ready = MissingLine::new(dress);
+    let add_fields = |response: Response| response.field("X-Own", "1");
+    let ready = MissingLine::new(add_fields);
     for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
-        let want = dress(tell(Form::Text, &Problem::not_found(path, None), None)).into_parts();
+        let want = add_fields(tell(Form::Text, &Problem::not_found(path, None), None)).into_parts();
         let got = ready.response(path).into_parts();
         assert_eq!((got.0, got.1), (want.0, want.1));
         let text = |body| match body {
-            Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+            Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
             body => panic!("{body:?}"),
         };
         assert_eq!(text(got.2), text(want.2));

@@ -228,7 +228,7 @@ pub(crate) const fn remedy(fault: Fault) -> Option<&'static str> {
             "A request line looks like this: GET / HTTP/1.1"
         }
         Fault::HostMissing => "Add a line that names the server, such as: Host: localhost",
-        Fault::TargetOctet => "Write it as %XX; spaces are %20.",
+        Fault::TargetByte => "Write it as %XX; spaces are %20.",
         Fault::PercentEncoding => "A percent sign that means itself is written %25.",
         Fault::NoColon => "A field line is a name, a colon, a value. The head ends with an empty line.",
         Fault::SpaceBeforeColon => "Put the colon directly behind the name.",

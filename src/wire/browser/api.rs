@@ -2,8 +2,8 @@
 //!
 //! Never: a decision who may ask. That was made before.
 //!
-//! The subtle thing: whatever leaves as a file (raw octets, an archive) says so, so that a browser never
-//! shows octets of the network as a page of this origin.
+//! The subtle thing: whatever leaves as a file (raw bytes, an archive) says so, so that a browser never
+//! shows bytes of the network as a page of this origin.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -185,24 +185,24 @@ fn connection(shared: &Shared, call: &Call) -> Result<Response, Response> {
     Ok(reply(&events.iter().map(|(number, kept)| stream::event(*number, kept)).collect()))
 }
 
-/// Octets that were kept, one behind the other, and the first place where some are missing.
+/// Bytes that were kept, one behind the other, and the first place where some are missing.
 #[derive(Default)]
-struct Octets {
-    octets: Vec<u8>,
+struct Bytes {
+    bytes: Vec<u8>,
     gap: Option<(usize, u64)>,
 }
 
-impl Octets {
+impl Bytes {
     fn add(&mut self, excerpt: &Excerpt) {
-        self.octets.extend_from_slice(&excerpt.first);
+        self.bytes.extend_from_slice(&excerpt.first);
         if excerpt.gap > 0 {
-            self.gap.get_or_insert((self.octets.len(), excerpt.gap));
+            self.gap.get_or_insert((self.bytes.len(), excerpt.gap));
         }
-        self.octets.extend_from_slice(&excerpt.last);
+        self.bytes.extend_from_slice(&excerpt.last);
     }
 
     fn response(self, name: &str) -> Response {
-        let mut response = Response::content(Status::OK, "application/octet-stream", self.octets);
+        let mut response = Response::content(Status::OK, "application/octet-stream", self.bytes);
         if let Some((at, len)) = self.gap {
             response = response.field("X-Wire-Gap", format!("{at}+{len}"));
         }
@@ -216,16 +216,16 @@ fn side(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> 
     if events.is_empty() {
         return Err(not_found("connection"));
     }
-    let mut octets = Octets::default();
+    let mut bytes = Bytes::default();
     for (_, kept) in &events {
         if let Event::Message(spoken) = &kept.told.event
             && spoken.message.role == role
         {
-            octets.add(&spoken.message.octets);
+            bytes.add(&spoken.message.bytes);
         }
     }
     let direction = if role == Role::Request { "in" } else { "out" };
-    Ok(octets.response(&format!("c{number}-{direction}.bin")))
+    Ok(bytes.response(&format!("c{number}-{direction}.bin")))
 }
 
 fn exchange(shared: &Shared, call: &Call) -> Result<Exchange, Response> {
@@ -235,7 +235,7 @@ fn exchange(shared: &Shared, call: &Call) -> Result<Exchange, Response> {
 
 fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
     let exchange = exchange(shared, call)?;
-    let mut octets = Octets::default();
+    let mut bytes = Bytes::default();
     let messages: Vec<&Spoken> = match role {
         Role::Request => exchange.request().into_iter().collect(),
         Role::Response => exchange.answers().collect(),
@@ -243,9 +243,9 @@ fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
     if messages.is_empty() {
         return Err(not_found(role.name()));
     }
-    messages.iter().for_each(|spoken| octets.add(&spoken.message.octets));
+    messages.iter().for_each(|spoken| bytes.add(&spoken.message.bytes));
     let Name { connection, exchange } = exchange.name;
-    Ok(octets.response(&format!("c{connection}.{exchange}-{}.bin", role.name())))
+    Ok(bytes.response(&format!("c{connection}.{exchange}-{}.bin", role.name())))
 }
 
 fn command(

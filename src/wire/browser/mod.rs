@@ -14,7 +14,7 @@
 //! here answers. There are no cookies: they ignore ports, and would show up in the very requests that are
 //! studied.
 //!
-//! Never: an octet that was not masked, a text put into a page (the page makes its own text of JSON), a
+//! Never: a byte that was not masked, a text put into a page (the page makes its own text of JSON), a
 //! log.
 //!
 //! The subtle thing: names are compared whole. A prefix `localhost` is also that of `localhost.evil.test`.
@@ -29,8 +29,8 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::http::target::Form;
-use crate::http::{Refusal, Request, Status};
-use crate::service::{Answer, Response, Router, Service, Visit, error_page};
+use crate::http::{Request, RequestError, Status};
+use crate::service::{Answer, RequestContext, Response, Router, Service, error_page};
 use crate::wire::export::replay::Recipe;
 use crate::wire::record::history::History;
 
@@ -112,7 +112,7 @@ impl Browser {
             return Some(why(Status::FORBIDDEN, "another page asked"));
         }
         let key = request.field(KEY_FIELD).unwrap_or_default();
-        // Compared octet by octet to the end, so that the time says nothing about where it differs.
+        // Compared byte by byte to the end, so that the time says nothing about where it differs.
         let is_right = bool::from(key.ct_eq(shared.facts.key.as_bytes()));
         (!is_right).then(|| {
             let why = "the key is missing, or that of another run";
@@ -143,18 +143,18 @@ fn dressed(mut response: Response) -> Response {
 }
 
 impl Service for Browser {
-    fn answer(&mut self, request: &Request<'_>, visit: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         if let Some(response) = self.stop(request) {
             return Answer::Now(dressed(response));
         }
         self.inner.answer(request, visit).map(dressed)
     }
 
-    fn refuse(&mut self, refusal: &Refusal, head: &[u8], _: &Visit) -> Response {
+    fn refuse(&mut self, refusal: &RequestError, head: &[u8], _: &RequestContext) -> Response {
         dressed(error_page::refusal(refusal, head))
     }
 
-    fn dress(&self, _: Option<&Request<'_>>, response: Response) -> Response {
+    fn add_fields(&self, _: Option<&Request<'_>>, response: Response) -> Response {
         dressed(response)
     }
 
@@ -167,7 +167,7 @@ impl Service for Browser {
 struct Nothing;
 
 impl Service for Nothing {
-    fn answer(&mut self, _: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, _: &Request<'_>, _: &RequestContext) -> Answer {
         Answer::Now(why(Status::NOT_FOUND, "there is nothing at this address"))
     }
 

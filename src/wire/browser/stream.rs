@@ -22,7 +22,7 @@ pub(crate) const STREAMS: usize = 8;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a worker waits without looking up.
 const TURN: Duration = Duration::from_secs(1);
-/// Octets after which a piece is sent.
+/// Bytes after which a piece is sent.
 const PIECE: usize = 64 * 1024;
 
 /// The streams that are open.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::{Connection, Event, Limits};
+use crate::http::{Event, Http1, Limits};
 use crate::service::{Body, Outcome};
 use crate::wire::browser::*;
 use crate::wire::explain::conversation::Manner;
@@ -28,8 +28,8 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     let peer: SocketAddr = ([127, 0, 0, 1], 50_000).into();
     let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &Manner::live(Limits::default(), Hide::default()));
     let mut out = Vec::new();
-    let mut tell = |what, octets: &[u8]| {
-        live.record(&Record { connection: 1, at: Duration::from_millis(5), what }, octets, &mut out);
+    let mut tell = |what, bytes: &[u8]| {
+        live.record(&Record { connection: 1, at: Duration::from_millis(5), what }, bytes, &mut out);
     };
     tell(What::Accepted { peer, local: peer }, b"");
     for (asked, answered) in exchanges {
@@ -49,18 +49,18 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
 }
 
 impl Fixture {
-    fn send(&mut self, octets: &str, content: &[u8]) -> Response {
-        let mut connection = Connection::new(Limits::default());
-        let Event::Request(request, _) = connection.receive(octets.as_bytes()).event else { panic!("{octets}") };
+    fn send(&mut self, bytes: &str, content: &[u8]) -> Response {
+        let mut connection = Http1::new(Limits::default());
+        let Event::Request(request, _) = connection.receive(bytes.as_bytes()).event else { panic!("{bytes}") };
         let visit = crate::service::testing::visit("127.0.0.1", 0);
         match self.browser.answer(&request, &visit) {
             Answer::Now(response) => response,
             Answer::Blocking(_, job) => {
-                let Outcome::Response(response) = job() else { panic!("{octets}") };
+                let Outcome::Response(response) = job() else { panic!("{bytes}") };
                 response
             }
             Answer::Collect { then, .. } => then(content.to_vec()),
-            _ => panic!("{octets}"),
+            _ => panic!("{bytes}"),
         }
     }
 
@@ -74,16 +74,16 @@ impl Fixture {
     }
 }
 
-fn octets(response: &Response) -> Vec<u8> {
+fn bytes(response: &Response) -> Vec<u8> {
     match response.body() {
-        Body::Octets(octets) => octets.to_vec(),
+        Body::Bytes(bytes) => bytes.to_vec(),
         Body::Empty => Vec::new(),
         body => panic!("{body:?}"),
     }
 }
 
 fn json(response: &Response) -> Value {
-    serde_json::from_slice(&octets(response)).unwrap()
+    serde_json::from_slice(&bytes(response)).unwrap()
 }
 
 fn field(response: &Response, name: &str) -> Option<String> {
@@ -146,7 +146,7 @@ fn the_api_is_for_whoever_has_the_key_and_comes_from_its_own_page() {
             let response = fixture.send(&head, b"");
             let expected = if status == 200 { found } else { status };
             assert_eq!(response.status().code(), expected, "{head}");
-            assert!(status == 200 || !String::from_utf8(octets(&response)).unwrap().contains("Host"), "{head}");
+            assert!(status == 200 || !String::from_utf8(bytes(&response)).unwrap().contains("Host"), "{head}");
         }
     }
     assert_eq!(fixture.replays.load(Ordering::Relaxed), 2, "only those with the key");
@@ -191,7 +191,7 @@ fn the_page_is_three_files_of_the_program() {
     ] {
         let response = fixture.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost:8081\r\n\r\n"), b"");
         assert_eq!(field(&response, "content-type").as_deref(), Some(media_type));
-        assert_eq!(octets(&response), text.as_bytes());
+        assert_eq!(bytes(&response), text.as_bytes());
         assert!(!text.contains(KEY) && !text.contains("innerHTML"), "{target}");
     }
 }
@@ -204,11 +204,11 @@ fn rows_answer_what_is_kept_and_404_for_what_is_not() {
     assert_eq!(events, ["accepted", "recv", "request", "response", "recv", "request", "response"]);
     assert_eq!(connection[6]["seq"], 7);
     let raw = fixture.ask("GET", "/api/ex/1.2/request", "");
-    assert_eq!(octets(&raw), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(bytes(&raw), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(field(&raw, "content-disposition").as_deref(), Some("attachment; filename=\"c1.2-request.bin\""));
-    assert_eq!(octets(&fixture.ask("GET", "/api/ex/1.1/response", "")), ANSWER);
-    assert_eq!(octets(&fixture.ask("GET", "/api/conn/1/out", "")), ANSWER.repeat(2));
-    assert_eq!(octets(&fixture.ask("GET", "/api/conn/1/in", "")).len(), 2 * ASK.len());
+    assert_eq!(bytes(&fixture.ask("GET", "/api/ex/1.1/response", "")), ANSWER);
+    assert_eq!(bytes(&fixture.ask("GET", "/api/conn/1/out", "")), ANSWER.repeat(2));
+    assert_eq!(bytes(&fixture.ask("GET", "/api/conn/1/in", "")).len(), 2 * ASK.len());
     assert_eq!(json(&fixture.ask("POST", "/api/replay/1.1", "")), serde_json::json!({"connection": 7}));
     for target in [
         "/api/conn/2",
@@ -230,12 +230,12 @@ fn rows_answer_what_is_kept_and_404_for_what_is_not() {
 }
 
 #[test]
-fn octets_that_were_not_kept_are_said_to_be_missing() {
+fn bytes_that_were_not_kept_are_said_to_be_missing() {
     let body = vec![b'x'; 100_000];
     let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".to_vec(), body].concat();
     let mut fixture = fixture(&[(ASK, &answer)]);
     let raw = fixture.ask("GET", "/api/ex/1.1/response", "");
-    let kept = octets(&raw).len() as u64;
+    let kept = bytes(&raw).len() as u64;
     assert_eq!(field(&raw, "x-wire-gap"), Some(format!("{}+{}", 43 + 2048, answer.len() as u64 - kept)));
 }
 
@@ -329,6 +329,6 @@ fn a_hidden_secret_is_not_sent_again() {
     let response = fixture.ask("POST", "/api/replay/1.1", "");
     assert_eq!((response.status().code(), fixture.replays.load(Ordering::Relaxed)), (409, 0));
     assert!(json(&response)["why"].as_str().unwrap().contains("secret"));
-    let curl = String::from_utf8(octets(&fixture.ask("GET", "/api/ex/1.1/curl", ""))).unwrap();
+    let curl = String::from_utf8(bytes(&fixture.ask("GET", "/api/ex/1.1/curl", ""))).unwrap();
     assert!(curl.contains("Authorization: Bearer ************") && !curl.contains("canary"), "{curl}");
 }

@@ -1,6 +1,6 @@
-//! A message while it comes: its spans so far, and those of its octets that will be kept.
+//! A message while it comes: its spans so far, and those of its bytes that will be kept.
 //!
-//! Never: more memory than two windows, however long the message; a masked octet (it becomes a
+//! Never: more memory than two windows, however long the message; a masked byte (it becomes a
 //! [`Message`] first, and `mask` sees that before anybody else).
 //!
 //! The subtle thing: the windows are wider than what is kept in the end, by the longest secret there
@@ -30,7 +30,7 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// The whole head, the first and the last octets of the content.
+    /// The whole head, the first and the last bytes of the content.
     pub fn some(limits: &Limits) -> Keep {
         Keep { first: FIRST, last: LAST, margin: limits.head }
     }
@@ -43,7 +43,7 @@ impl Keep {
 
 /// The message.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub(crate) struct MessageBuilder {
     role: Role,
     exchange: u64,
     start: u64,
@@ -51,17 +51,17 @@ pub(crate) struct Draft {
     pub(crate) sheet: Sheet,
     pub(crate) chunks: Chunks,
     head_end: u64,
-    octets: Excerpt,
+    bytes: Excerpt,
     content: usize,
     pub(crate) from_file: bool,
 }
 
-impl Draft {
+impl MessageBuilder {
     /// A message whose head is there, or the part of it before its fault.
-    pub(crate) fn new(role: Role, exchange: u64, start: u64, keep: Keep, head: &[u8], hide: &Hide) -> Draft {
+    pub(crate) fn new(role: Role, exchange: u64, start: u64, keep: Keep, head: &[u8], hide: &Hide) -> MessageBuilder {
         let mut sheet = Sheet::default();
         sheet.head(head, role, hide);
-        Draft {
+        MessageBuilder {
             role,
             exchange,
             start,
@@ -69,7 +69,7 @@ impl Draft {
             sheet,
             chunks: Chunks::default(),
             head_end: head.len() as u64,
-            octets: Excerpt { first: head.to_vec(), ..Excerpt::default() },
+            bytes: Excerpt { first: head.to_vec(), ..Excerpt::default() },
             content: 0,
             from_file: false,
         }
@@ -83,18 +83,18 @@ impl Draft {
         self.head_end
     }
 
-    /// The octet after the last one, in the octets of its side.
+    /// The byte after the last one, in the bytes of its side.
     pub(crate) fn end(&self) -> u64 {
-        self.start + self.octets.len()
+        self.start + self.bytes.len()
     }
 
-    /// Octets of content, without chunks.
-    pub(crate) fn content(&mut self, octets: &[u8]) {
-        self.sheet.content(octets.len() as u64);
-        self.keep(octets);
+    /// Bytes of content, without chunks.
+    pub(crate) fn content(&mut self, bytes: &[u8]) {
+        self.sheet.content(bytes.len() as u64);
+        self.keep(bytes);
     }
 
-    /// Octets of content that nobody has seen but their first and last ones.
+    /// Bytes of content that nobody has seen but their first and last ones.
     pub(crate) fn unseen(&mut self, len: u64, first: &[u8], last: &[u8]) {
         self.sheet.content(len);
         self.from_file = true;
@@ -106,7 +106,7 @@ impl Draft {
         self.keep(last);
     }
 
-    /// Octets of content of which only the number is known.
+    /// Bytes of content of which only the number is known.
     pub(crate) fn content_gap(&mut self, len: u64) {
         self.sheet.content(len);
         self.skip(len);
@@ -121,33 +121,33 @@ impl Draft {
     fn skip(&mut self, gap: u64) {
         if gap > 0 {
             // What lies before a gap and is not at the front cannot be kept in one piece.
-            self.octets.gap += gap + self.octets.last.len() as u64;
-            self.octets.last.clear();
+            self.bytes.gap += gap + self.bytes.last.len() as u64;
+            self.bytes.last.clear();
         }
     }
 
     /// Framing lines of chunked content.
-    pub(crate) fn chunk_lines(&mut self, octets: &[u8], hide: &Hide) {
-        if self.is_crowded() && !is_last(octets) {
+    pub(crate) fn chunk_lines(&mut self, bytes: &[u8], hide: &Hide) {
+        if self.is_crowded() && !is_last(bytes) {
             let (mut sheet, mut chunks) = (Sheet::default(), self.chunks);
-            sheet.chunk_lines(octets, &mut chunks, hide);
+            sheet.chunk_lines(bytes, &mut chunks, hide);
             self.chunks = chunks;
-            self.sheet.summed(octets.len() as u64);
+            self.sheet.summed(bytes.len() as u64);
         } else {
-            self.sheet.chunk_lines(octets, &mut self.chunks, hide);
+            self.sheet.chunk_lines(bytes, &mut self.chunks, hide);
         }
-        self.keep(octets);
+        self.keep(bytes);
     }
 
     /// Data of a chunk.
-    pub(crate) fn chunk_data(&mut self, octets: &[u8]) {
-        self.count_chunk_data(octets.len() as u64);
-        self.keep(octets);
+    pub(crate) fn chunk_data(&mut self, bytes: &[u8]) {
+        self.count_chunk_data(bytes.len() as u64);
+        self.keep(bytes);
     }
 
     fn count_chunk_data(&mut self, len: u64) {
         if self.is_crowded() {
-            self.chunks.octets += len;
+            self.chunks.bytes += len;
             self.sheet.summed(len);
         } else {
             self.sheet.chunk_data(len, &mut self.chunks);
@@ -158,11 +158,11 @@ impl Draft {
         self.sheet.spans.len() > SPANS
     }
 
-    fn keep(&mut self, octets: &[u8]) {
+    fn keep(&mut self, bytes: &[u8]) {
         let window = self.keep.first.saturating_add(self.keep.margin);
-        let kept = &mut self.octets;
+        let kept = &mut self.bytes;
         let room = if kept.gap == 0 && kept.last.is_empty() { window.saturating_sub(self.content) } else { 0 };
-        let (first, last) = octets.split_at(room.min(octets.len()));
+        let (first, last) = bytes.split_at(room.min(bytes.len()));
         kept.first.extend_from_slice(first);
         self.content += first.len();
         kept.last.extend_from_slice(last);
@@ -182,9 +182,9 @@ impl Draft {
             let bad = Span { start: broken.at, len: broken.len, kind: Kind::Bad, note: broken.note };
             carve(&mut self.sheet.spans, bad);
         }
-        if self.octets.gap == 0 {
-            let last = std::mem::take(&mut self.octets.last);
-            self.octets.first.extend(last);
+        if self.bytes.gap == 0 {
+            let last = std::mem::take(&mut self.bytes.last);
+            self.bytes.first.extend(last);
         }
         Message {
             role: self.role,
@@ -195,7 +195,7 @@ impl Draft {
             lines: self.sheet.lines,
             spans: self.sheet.spans,
             broken,
-            octets: self.octets,
+            bytes: self.bytes,
             from_file: self.from_file,
             hidden: false,
             masked: false,
@@ -204,30 +204,30 @@ impl Draft {
 }
 
 /// Whether framing lines end the content: they are told apart also where chunks are summed up.
-fn is_last(octets: &[u8]) -> bool {
-    let line = octets.strip_prefix(b"\r\n").unwrap_or(octets);
+fn is_last(bytes: &[u8]) -> bool {
+    let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     line.first() == Some(&b'0') && line.iter().take_while(|o| o.is_ascii_hexdigit()).all(|&o| o == b'0')
 }
 
 /// Takes from a message what will not be kept; only the masked one is shortened.
 pub(crate) fn shorten(message: &mut Message, keep: Keep) {
-    let octets = &mut message.octets;
+    let bytes = &mut message.bytes;
     let front = usize::try_from(message.head_end).unwrap_or(usize::MAX).saturating_add(keep.first);
-    if octets.gap == 0 {
-        if octets.first.len() <= front.saturating_add(keep.last) {
+    if bytes.gap == 0 {
+        if bytes.first.len() <= front.saturating_add(keep.last) {
             return;
         }
-        octets.last = octets.first[octets.first.len() - keep.last..].to_vec();
+        bytes.last = bytes.first[bytes.first.len() - keep.last..].to_vec();
     } else {
-        let surplus = octets.last.len().saturating_sub(keep.last);
-        octets.last.drain(..surplus);
-        octets.gap += surplus as u64;
+        let surplus = bytes.last.len().saturating_sub(keep.last);
+        bytes.last.drain(..surplus);
+        bytes.gap += surplus as u64;
     }
-    let total_first = octets.first.len();
-    octets.first.truncate(front);
-    let tail = if octets.gap == 0 { octets.last.len() } else { 0 };
-    octets.gap += (total_first - octets.first.len() - tail) as u64;
-    octets.first.shrink_to_fit();
+    let total_first = bytes.first.len();
+    bytes.first.truncate(front);
+    let tail = if bytes.gap == 0 { bytes.last.len() } else { 0 };
+    bytes.gap += (total_first - bytes.first.len() - tail) as u64;
+    bytes.first.shrink_to_fit();
 }
 
 /// A fault at a place of a message.

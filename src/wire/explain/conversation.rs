@@ -1,10 +1,10 @@
 //! Both directions of one connection to messages, masked: what every view of the wire is made of.
 //!
-//! Octets go in as they came; messages come out when they are complete, each with its spans
+//! Bytes go in as they came; messages come out when they are complete, each with its spans
 //! ([`crate::wire::explain::message`]). Requests are told by replay, responses by their own reader; the two meet here,
 //! since the end of a response depends on the method of its request (RFC 9112 §6.3).
 //!
-//! Never: an octet that was not masked. `Conversation::finish` is the one caller of the one function
+//! Never: a byte that was not masked. `Conversation::finish` is the one caller of the one function
 //! that masks, and the only way out.
 //!
 //! The subtle thing: the same code explains a live connection, a saved file and a test, so that they
@@ -20,7 +20,7 @@ use crate::wire::explain::requests::{Asked, Requests};
 use crate::wire::explain::responses::Responses;
 use crate::wire::explain::value::Hide;
 
-/// How octets are explained.
+/// How bytes are explained.
 #[derive(Clone, Debug)]
 pub struct Manner {
     /// The bounds of the server that read the requests.
@@ -81,37 +81,37 @@ impl Conversation {
         self.methods.insert(self.asked, method);
     }
 
-    /// The client's octets.
-    pub fn received(&mut self, octets: &[u8], out: &mut Vec<Message>) {
+    /// The client's bytes.
+    pub fn received(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
         let mut found = Vec::new();
-        self.requests.push(octets, &mut |asked| found.push(asked));
+        self.requests.push(bytes, &mut |asked| found.push(asked));
         self.asked(found, out);
     }
 
-    /// So many octets of content came from the client, and nobody knows them.
+    /// So many bytes of content came from the client, and nobody knows them.
     pub fn received_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
         let mut found = Vec::new();
         self.requests.skip(len, &mut |asked| found.push(asked));
         self.asked(found, out);
     }
 
-    /// The server's octets.
-    pub fn sent(&mut self, octets: &[u8], out: &mut Vec<Message>) {
+    /// The server's bytes.
+    pub fn sent(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
         let mut found = Vec::new();
         let methods = &self.methods;
         let method = |exchange: u64| methods.get(&exchange).copied().unwrap_or(Method::Get);
-        self.responses.push(octets, &method, &mut |message| found.push(message));
+        self.responses.push(bytes, &method, &mut |message| found.push(message));
         found.into_iter().for_each(|message| self.finish(message, out));
         self.methods = self.methods.split_off(&self.responses.exchange());
     }
 
-    /// How many octets of a file that is sent past the program are of use, at its start and at its end.
+    /// How many bytes of a file that is sent past the program are of use, at its start and at its end.
     pub fn window(&self) -> (usize, usize) {
         let longest = self.mask.longest();
         (self.keep.first.saturating_add(longest), self.keep.last.saturating_add(longest))
     }
 
-    /// Octets that went out past the program, with the first and last of them.
+    /// Bytes that went out past the program, with the first and last of them.
     pub fn sent_unseen(&mut self, len: u64, first: &[u8], last: &[u8], out: &mut Vec<Message>) {
         let mut found = Vec::new();
         self.responses.unseen(len, first, last, &mut |message| found.push(message));
@@ -153,7 +153,7 @@ impl Conversation {
         }
     }
 
-    /// Whether octets of this side are read at all any more.
+    /// Whether bytes of this side are read at all any more.
     pub fn is_shut(&self, role: Role) -> bool {
         match role {
             Role::Request => self.requests.is_shut(),
@@ -176,32 +176,32 @@ impl Conversation {
     }
 }
 
-/// Octets explained at once.
+/// Bytes explained at once.
 #[derive(Debug)]
 pub struct Annotated {
     /// The messages in them.
     pub messages: Vec<Message>,
-    /// Octets behind the last message that nobody reads.
+    /// Bytes behind the last message that nobody reads.
     pub unread: u64,
 }
 
-/// Explains the octets of one side; `methods` are those of the requests that responses answer.
-pub fn annotate(octets: &[u8], role: Role, methods: &[Method], manner: &Manner) -> Annotated {
+/// Explains the bytes of one side; `methods` are those of the requests that responses answer.
+pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], manner: &Manner) -> Annotated {
     let mut conversation = Conversation::new(manner);
     methods.iter().for_each(|&method| conversation.assume(method));
     let mut messages = Vec::new();
     match role {
         Role::Request => {
-            conversation.received(octets, &mut messages);
+            conversation.received(bytes, &mut messages);
             conversation.client_ended(&mut messages);
         }
         Role::Response => {
-            conversation.sent(octets, &mut messages);
+            conversation.sent(bytes, &mut messages);
             conversation.server_ended(&mut messages);
         }
     }
     let read = messages.last().map_or(0, Message::end);
-    Annotated { messages, unread: octets.len() as u64 - read.min(octets.len() as u64) }
+    Annotated { messages, unread: bytes.len() as u64 - read.min(bytes.len() as u64) }
 }
 
 #[cfg(test)]
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_no_client_should_believe_is_broken_at_its_octet() {
+    fn a_response_no_client_should_believe_is_broken_at_its_byte() {
         for (text, at, len, name) in [
             ("HTTP/1.1 200 OK\nA: b\n\n", 15, 1, "BareLf"),
             ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", 18, 1, "SpaceBeforeColon"),
@@ -333,8 +333,8 @@ mod tests {
         conversation.sent_unseen(60_000, &[b'a'; 2048], &[b'b'; 256], &mut out);
         conversation.sent_unseen(40_000, &[b'c'; 2048], &[b'd'; 256], &mut out);
         let message = &out[1];
-        assert_eq!((message.len(), message.octets.first.len(), message.from_file), (100_043, 43 + 2048, true));
-        assert_eq!(message.octets.last, [b'd'; 256]);
+        assert_eq!((message.len(), message.bytes.first.len(), message.from_file), (100_043, 43 + 2048, true));
+        assert_eq!(message.bytes.last, [b'd'; 256]);
         assert_eq!(message.spans.last().map(|s| (s.start, s.len)), Some((43, 100_000)));
     }
 
@@ -351,8 +351,8 @@ mod tests {
         let message = &out[0];
         assert_eq!(message.len(), 55 + 20_000 * 13 + 11);
         assert_eq!(message.spans.iter().map(|s| s.len).sum::<u64>(), message.len());
-        assert!(message.spans.len() < 5000 && message.octets.first.len() + message.octets.last.len() < 3000);
-        assert!(message.octets.last.ends_with(b"00019999\r\n0\r\nX: y\r\n\r\n"));
+        assert!(message.spans.len() < 5000 && message.bytes.first.len() + message.bytes.last.len() < 3000);
+        assert!(message.bytes.last.ends_with(b"00019999\r\n0\r\nX: y\r\n\r\n"));
         let sentence = message.framing.unwrap().sentence();
         assert_eq!(sentence, "body: 160,000 bytes in 20,000 chunks, because Transfer-Encoding: chunked");
     }

@@ -1,6 +1,6 @@
-//! Content without its framing: what secrets are looked for in, and where each octet of it lies.
+//! Content without its framing: what secrets are looked for in, and where each byte of it lies.
 //!
-//! Never: an octet that was not kept.
+//! Never: a byte that was not kept.
 //!
 //! The subtle thing: a secret can lie across the border of two chunks, and is one piece only here.
 
@@ -13,7 +13,7 @@ pub(crate) fn is_content(span: &Span) -> bool {
 
 /// Content without its chunks, and where its pieces lie in the message.
 pub(crate) struct Deframed {
-    pub(crate) octets: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Place here, place in the message.
     pub(crate) pieces: Vec<(usize, u64)>,
 }
@@ -21,23 +21,23 @@ pub(crate) struct Deframed {
 impl Deframed {
     /// Of what was kept at the front, or at the end.
     pub(crate) fn of(message: &Message, at_end: bool) -> Deframed {
-        let mut content = Deframed { octets: Vec::new(), pieces: Vec::new() };
-        let kept = &message.octets;
+        let mut content = Deframed { bytes: Vec::new(), pieces: Vec::new() };
+        let kept = &message.bytes;
         let behind = kept.first.len() as u64 + kept.gap;
         for span in
             message.spans.iter().filter(|s| is_content(s) || s.kind == Kind::Secret && s.start >= message.head_end)
         {
             let (first, _, last) = kept.get(span.start, span.len);
-            let (octets, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };
-            if !octets.is_empty() {
-                content.pieces.push((content.octets.len(), from));
-                content.octets.extend_from_slice(octets);
+            let (bytes, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };
+            if !bytes.is_empty() {
+                content.pieces.push((content.bytes.len(), from));
+                content.bytes.extend_from_slice(bytes);
             }
         }
         content
     }
 
-    /// So many octets from the start; returns where they end.
+    /// So many bytes from the start; returns where they end.
     pub(crate) fn take_for_secret(&self, len: usize, message: &mut Message) -> u64 {
         let mut to = 0;
         for (start, end) in self.places(0, len) {
@@ -47,9 +47,9 @@ impl Deframed {
         to
     }
 
-    /// Where these octets lie in the message.
+    /// Where these bytes lie in the message.
     pub(crate) fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
-        let ends = self.pieces.iter().skip(1).map(|p| p.0).chain([self.octets.len()]);
+        let ends = self.pieces.iter().skip(1).map(|p| p.0).chain([self.bytes.len()]);
         let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
         pieces
             .map(|(&(start, place), end)| {

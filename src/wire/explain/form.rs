@@ -1,6 +1,6 @@
 //! The parts of a form in multipart/form-data: borders, heads, data (RFC 7578; RFC 2046 §5.1.1).
 //!
-//! Never: a verdict on the form. Whether it is one was decided by whoever served it; here every octet gets a
+//! Never: a verdict on the form. Whether it is one was decided by whoever served it; here every byte gets a
 //! span, whatever it is.
 //!
 //! The subtle thing: the CR LF before a border belongs to the border and not to the data, so that data may end
@@ -22,52 +22,52 @@ pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     Some(field::unquote(value)).filter(|boundary| !boundary.is_empty())
 }
 
-/// A border in these octets, from `at` on: where it begins, and where its line goes on behind it. At the very
+/// A border in these bytes, from `at` on: where it begins, and where its line goes on behind it. At the very
 /// beginning it needs no line end before it.
-pub(crate) fn border(octets: &[u8], boundary: &[u8], at: usize) -> Option<(usize, usize)> {
+pub(crate) fn border(bytes: &[u8], boundary: &[u8], at: usize) -> Option<(usize, usize)> {
     let dashes = [b"--", boundary].concat();
     // A longer boundary may begin like this one; behind ours its line ends, or the form.
     let ends = |rest: &[u8]| {
         let rest = &rest[rest.iter().take_while(|&&o| is_ows(o)).count()..];
         rest.is_empty() || rest.starts_with(b"--") || rest.starts_with(b"\r\n") || rest == b"\r" || rest == b"-"
     };
-    if at == 0 && octets.starts_with(&dashes) && ends(&octets[dashes.len()..]) {
+    if at == 0 && bytes.starts_with(&dashes) && ends(&bytes[dashes.len()..]) {
         return Some((0, dashes.len()));
     }
     let line = [b"\r\n", &dashes[..]].concat();
-    let places = octets.get(at..)?.windows(line.len()).enumerate().filter(|(_, window)| *window == line);
-    places.map(|(n, _)| (at + n, at + n + line.len())).find(|&(_, end)| ends(&octets[end..]))
+    let places = bytes.get(at..)?.windows(line.len()).enumerate().filter(|(_, window)| *window == line);
+    places.map(|(n, _)| (at + n, at + n + line.len())).find(|&(_, end)| ends(&bytes[end..]))
 }
 
 /// The spans of the content of a form, as far as it was kept. What is the data of a part with a secret name is
 /// secret.
-pub(crate) fn parts(octets: &[u8], boundary: &[u8], hide: &Hide) -> Vec<Span> {
+pub(crate) fn parts(bytes: &[u8], boundary: &[u8], hide: &Hide) -> Vec<Span> {
     let mut sheet = Sheet::default();
     // What stands before the first border is read by nobody.
     let (mut at, mut data, mut note) = (0, Kind::Body, part::BODY);
-    while let Some((from, end)) = border(octets, boundary, at) {
+    while let Some((from, end)) = border(bytes, boundary, at) {
         sheet.pen().put(from - at, data, note);
         sheet.pen().put(end - from, Kind::Framing, part::BORDER);
-        if octets[end..].starts_with(b"--") {
+        if bytes[end..].starts_with(b"--") {
             sheet.pen().put(2, Kind::Framing, part::LAST_BORDER);
             (at, data, note) = (end + 2, Kind::Body, part::BODY);
             break;
         }
-        let (name, behind) = head(&octets[end..], hide, &mut sheet);
+        let (name, behind) = head(&bytes[end..], hide, &mut sheet);
         at = end + behind;
         (data, note) = match name.is_some_and(|name| value::is_secret(&name) && !hide.is_off()) {
             true => (Kind::Secret, part::SECRET),
             false => (Kind::Body, part::PART_DATA),
         };
     }
-    sheet.pen().put(octets.len() - at, data, note);
+    sheet.pen().put(bytes.len() - at, data, note);
     sheet.spans
 }
 
-/// The rest of the line of a border and the fields behind it: the name of the part, and how many octets.
-fn head(octets: &[u8], hide: &Hide, sheet: &mut Sheet) -> (Option<Vec<u8>>, usize) {
+/// The rest of the line of a border and the fields behind it: the name of the part, and how many bytes.
+fn head(bytes: &[u8], hide: &Hide, sheet: &mut Sheet) -> (Option<Vec<u8>>, usize) {
     let (mut at, mut name) = (0, None);
-    for line in octets.split_inclusive(|&o| o == b'\n') {
+    for line in bytes.split_inclusive(|&o| o == b'\n') {
         let text = line.strip_suffix(b"\r\n");
         let is_first = at == 0;
         at += line.len();
@@ -105,15 +105,15 @@ mod tests {
         b"--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nabc\r\n\r\n--XyZ \r\n\
         Content-Disposition: form-data; name=\"password\"\r\n\r\nopensesame\r\n--XyZ--\r\n";
 
-    fn told(octets: &[u8]) -> Vec<(String, &'static str)> {
-        let spans = parts(octets, b"XyZ", &Hide::default());
+    fn told(bytes: &[u8]) -> Vec<(String, &'static str)> {
+        let spans = parts(bytes, b"XyZ", &Hide::default());
         let mut at = 0;
         for span in &spans {
             assert_eq!(span.start, at, "sorted, disjoint, covering");
             at = span.end();
         }
-        assert_eq!(at, octets.len() as u64);
-        let text = |span: &Span| octets[span.start as usize..span.end() as usize].escape_ascii().to_string();
+        assert_eq!(at, bytes.len() as u64);
+        let text = |span: &Span| bytes[span.start as usize..span.end() as usize].escape_ascii().to_string();
         spans.iter().map(|span| (text(span), span.note.note().name)).collect()
     }
 
@@ -137,8 +137,8 @@ mod tests {
             let shown: String = told.iter().filter(|(_, name)| *name != "secret").map(|(text, _)| &**text).collect();
             assert!(!shown.contains("opense"), "{len}: {shown}");
         }
-        for octets in [&b"--XyZ"[..], b"--XyZW\r\n\r\nabc", b"\r\n--XyZ\r\nno colon\r\n", b"--XyZ\nA: b\n\n", b""] {
-            told(octets);
+        for bytes in [&b"--XyZ"[..], b"--XyZW\r\n\r\nabc", b"\r\n--XyZ\r\nno colon\r\n", b"--XyZ\nA: b\n\n", b""] {
+            told(bytes);
         }
     }
 

@@ -1,7 +1,7 @@
-//! Octets of a head, and of the framing lines of chunks, to spans and lines.
+//! Bytes of a head, and of the framing lines of chunks, to spans and lines.
 //!
 //! RFC 9112 §2–5 and §7.1. It takes anything: a head that breaks the grammar is taken apart as far as
-//! it came, so that a person can see the octet in its place.
+//! it came, so that a person can see the byte in its place.
 //!
 //! Never: a verdict on the message. Whether it is one was decided by [`crate::http::Connection`] for
 //! requests and by the response reader for responses; a test holds the places found here to those of
@@ -25,7 +25,7 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
-    /// Where the next octet goes.
+    /// Where the next byte goes.
     pub(crate) fn end(&self) -> u64 {
         self.spans.last().map_or(0, Span::end)
     }
@@ -40,10 +40,10 @@ impl Sheet {
         self.lines.push(Line { start, len: len as u64, kind, note });
     }
 
-    /// The octets of a head, or of the part of one that came before its fault.
-    pub(crate) fn head(&mut self, octets: &[u8], role: Role, hide: &Hide) {
+    /// The bytes of a head, or of the part of one that came before its fault.
+    pub(crate) fn head(&mut self, bytes: &[u8], role: Role, hide: &Hide) {
         let mut begun = false;
-        for line in octets.split_inclusive(|&o| o == b'\n') {
+        for line in bytes.split_inclusive(|&o| o == b'\n') {
             let (text, end) = split_end(line);
             if !begun && text.is_empty() && role == Role::Request {
                 self.pen().put(line.len(), Kind::Crlf, part::EMPTY_LINE);
@@ -134,8 +134,8 @@ impl Sheet {
     }
 
     /// Lines of chunked framing: ends of data, size lines, trailers.
-    pub(crate) fn chunk_lines(&mut self, octets: &[u8], chunks: &mut Chunks, hide: &Hide) {
-        for line in octets.split_inclusive(|&o| o == b'\n') {
+    pub(crate) fn chunk_lines(&mut self, bytes: &[u8], chunks: &mut Chunks, hide: &Hide) {
+        for line in bytes.split_inclusive(|&o| o == b'\n') {
             let (text, end) = split_end(line);
             match chunks.place {
                 Place::DataEnd => {
@@ -183,45 +183,45 @@ impl Sheet {
     }
 
     /// Data of the chunk that has begun; pieces of one chunk are one span.
-    pub(crate) fn chunk_data(&mut self, octets: u64, chunks: &mut Chunks) {
-        chunks.left = chunks.left.saturating_sub(octets);
-        chunks.octets += octets;
-        self.grow(octets, Kind::ChunkData, LineKind::ChunkData, part::CHUNK_DATA);
+    pub(crate) fn chunk_data(&mut self, bytes: u64, chunks: &mut Chunks) {
+        chunks.left = chunks.left.saturating_sub(bytes);
+        chunks.bytes += bytes;
+        self.grow(bytes, Kind::ChunkData, LineKind::ChunkData, part::CHUNK_DATA);
     }
 
     /// Content; all of it is one span.
-    pub(crate) fn content(&mut self, octets: u64) {
-        self.grow(octets, Kind::Body, LineKind::Body, part::BODY);
+    pub(crate) fn content(&mut self, bytes: u64) {
+        self.grow(bytes, Kind::Body, LineKind::Body, part::BODY);
     }
 
-    fn grow(&mut self, octets: u64, kind: Kind, line: LineKind, note: NoteId) {
-        if octets == 0 {
+    fn grow(&mut self, bytes: u64, kind: Kind, line: LineKind, note: NoteId) {
+        if bytes == 0 {
             return;
         }
         let start = self.end();
         match (self.spans.last_mut(), self.lines.last_mut()) {
             (Some(span), Some(last)) if span.kind == kind && last.kind == line => {
-                span.len += octets;
-                last.len += octets;
+                span.len += bytes;
+                last.len += bytes;
             }
             _ => {
-                self.spans.push(Span { start, len: octets, kind, note });
-                self.lines.push(Line { start, len: octets, kind: line, note });
+                self.spans.push(Span { start, len: bytes, kind, note });
+                self.lines.push(Line { start, len: bytes, kind: line, note });
             }
         }
     }
 
     /// Chunks beyond the bound: counted, in one span.
-    pub(crate) fn summed(&mut self, octets: u64) {
+    pub(crate) fn summed(&mut self, bytes: u64) {
         let start = self.end();
         match (self.spans.last_mut(), self.lines.last_mut()) {
             (Some(span), Some(line)) if span.note == part::NOT_KEPT => {
-                span.len += octets;
-                line.len += octets;
+                span.len += bytes;
+                line.len += bytes;
             }
-            _ if octets > 0 => {
-                self.spans.push(Span { start, len: octets, kind: Kind::Body, note: part::NOT_KEPT });
-                self.lines.push(Line { start, len: octets, kind: LineKind::Body, note: part::NOT_KEPT });
+            _ if bytes > 0 => {
+                self.spans.push(Span { start, len: bytes, kind: Kind::Body, note: part::NOT_KEPT });
+                self.lines.push(Line { start, len: bytes, kind: LineKind::Body, note: part::NOT_KEPT });
             }
             _ => {}
         }
@@ -243,7 +243,7 @@ pub(crate) struct Chunks {
     place: Place,
     left: u64,
     pub(crate) count: u64,
-    pub(crate) octets: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A line without its line end, and how long that is: CR LF, a bare LF, or none.
@@ -259,53 +259,53 @@ fn split_end(line: &[u8]) -> (&[u8], usize) {
 mod tests {
     use super::*;
 
-    fn shown(octets: &[u8], sheet: &Sheet) -> String {
-        let piece = |s: &Span| octets[s.start as usize..s.end() as usize].escape_ascii().to_string();
+    fn shown(bytes: &[u8], sheet: &Sheet) -> String {
+        let piece = |s: &Span| bytes[s.start as usize..s.end() as usize].escape_ascii().to_string();
         sheet.spans.iter().map(|s| format!("{}<{}>", s.kind.word(), piece(s))).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_head_falls_into_its_parts() {
-        let octets = b"\r\nGET /a?b=c HTTP/1.1\r\nHost: x \r\n\r\n";
+        let bytes = b"\r\nGET /a?b=c HTTP/1.1\r\nHost: x \r\n\r\n";
         let mut sheet = Sheet::default();
-        sheet.head(octets, Role::Request, &Hide::default());
+        sheet.head(bytes, Role::Request, &Hide::default());
         assert_eq!(
-            shown(octets, &sheet),
+            shown(bytes, &sheet),
             r"crlf<\r\n> method<GET> space< > path</a> query<?> query<b> query<=> query<c> space< > version<HTTP/1.1> crlf<\r\n> name<Host> colon<:> ows< > value<x> ows< > crlf<\r\n> blank<\r\n>"
         );
-        let octets = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n";
+        let bytes = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\n";
         let mut sheet = Sheet::default();
-        sheet.head(octets, Role::Response, &Hide::default());
+        sheet.head(bytes, Role::Response, &Hide::default());
         assert_eq!(
-            shown(octets, &sheet),
+            shown(bytes, &sheet),
             r"version<HTTP/1.1> space< > status<404> space< > reason<Not Found> crlf<\r\n> name<Content-Length> colon<:> ows< > framing<3> crlf<\r\n> blank<\r\n>"
         );
     }
 
     #[test]
     fn chunk_lines_fall_into_theirs() {
-        let octets = b"3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n";
+        let bytes = b"3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n";
         let (mut sheet, mut chunks) = (Sheet::default(), Chunks::default());
         let hide = Hide::default();
-        sheet.chunk_lines(&octets[..7], &mut chunks, &hide);
+        sheet.chunk_lines(&bytes[..7], &mut chunks, &hide);
         sheet.chunk_data(2, &mut chunks);
         sheet.chunk_data(1, &mut chunks);
-        sheet.chunk_lines(&octets[10..], &mut chunks, &hide);
+        sheet.chunk_lines(&bytes[10..], &mut chunks, &hide);
         assert_eq!(
-            shown(octets, &sheet),
+            shown(bytes, &sheet),
             r"chunk-size<3> chunk-ext<;a=b> crlf<\r\n> chunk-data<abc> chunk-end<\r\n> chunk-size<0> crlf<\r\n> trailer<X> colon<:> ows< > value<y> crlf<\r\n> blank<\r\n>"
         );
-        assert_eq!((chunks.count, chunks.octets), (1, 3));
+        assert_eq!((chunks.count, chunks.bytes), (1, 3));
     }
 
     #[test]
-    fn no_octets_whatever_are_left_out() {
-        for octets in [&b"\n"[..], b"\r", b"GET", b"GET /\n x\n:\n \n\n", b" \r\n\r\n", b"\xff\r\n:a", b"=\n;\n"] {
+    fn no_bytes_whatever_are_left_out() {
+        for bytes in [&b"\n"[..], b"\r", b"GET", b"GET /\n x\n:\n \n\n", b" \r\n\r\n", b"\xff\r\n:a", b"=\n;\n"] {
             for role in [Role::Request, Role::Response] {
                 let mut sheet = Sheet::default();
-                sheet.head(octets, role, &Hide::default());
-                assert_eq!(sheet.end(), octets.len() as u64, "{octets:?}");
-                assert_eq!(sheet.lines.iter().map(|l| l.len).sum::<u64>(), octets.len() as u64);
+                sheet.head(bytes, role, &Hide::default());
+                assert_eq!(sheet.end(), bytes.len() as u64, "{bytes:?}");
+                assert_eq!(sheet.lines.iter().map(|l| l.len).sum::<u64>(), bytes.len() as u64);
             }
         }
     }

@@ -1,12 +1,12 @@
-//! What the annotator says of a message: every octet in one span, every span of one kind.
+//! What the annotator says of a message: every byte in one span, every span of one kind.
 //!
-//! Never: an octet that is not masked, once a [`Message`] has left this room's readers; a sentence that
-//! repeats octets (lengths are numbers, reasons are notes).
+//! Never: a byte that is not masked, once a [`Message`] has left this room's readers; a sentence that
+//! repeats bytes (lengths are numbers, reasons are notes).
 //!
-//! The subtle thing: places are those on the wire, whole lengths included, also where octets were not
+//! The subtle thing: places are those on the wire, whole lengths included, also where bytes were not
 //! kept ([`Excerpt`]): a body of a gigabyte has true offsets and 2 KiB of memory.
 
-pub use crate::service::error_page::{bytes, count};
+pub use crate::service::error_page::{byte_count, count};
 use crate::wire::explain::notes::{NoteId, part};
 
 /// Which side wrote a message.
@@ -72,10 +72,10 @@ kinds! {
     Bad "bad" "What breaks the grammar.",
 }
 
-/// Some octets of a message, and what they are.
+/// Some bytes of a message, and what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first octet, counted from the start of the message.
+    /// The first byte, counted from the start of the message.
     pub start: u64,
     /// How many.
     pub len: u64,
@@ -86,7 +86,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The octet after the last one.
+    /// The byte after the last one.
     pub const fn end(&self) -> u64 {
         self.start + self.len
     }
@@ -122,7 +122,7 @@ pub enum LineKind {
 /// One line of a message, as a person would number them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The first octet, counted from the start of the message.
+    /// The first byte, counted from the start of the message.
     pub start: u64,
     /// How many, the line end included.
     pub len: u64,
@@ -150,16 +150,16 @@ pub enum Content {
     NoneBy(u16),
     /// There is none because the request was HEAD.
     NoneByHead,
-    /// So many octets were announced.
+    /// So many bytes were announced.
     Length(u64),
-    /// So many chunks with so many octets came.
+    /// So many chunks with so many bytes came.
     Chunked {
         /// Chunks, without the last one.
         chunks: u64,
-        /// Octets in them.
-        octets: u64,
+        /// Bytes in them.
+        bytes: u64,
     },
-    /// So many octets came before the end of the connection.
+    /// So many bytes came before the end of the connection.
     UntilClose(u64),
     /// What follows is not HTTP.
     Tunnel,
@@ -177,16 +177,16 @@ impl Framed {
             }
             (Content::NoneByHead, _) => "no body: a response to HEAD has none, whatever its fields say".into(),
             (Content::Length(0), _) => "no body, because Content-Length: 0".into(),
-            (Content::Length(n), _) => format!("body: {}, because Content-Length: {n}", bytes(n)),
-            (Content::Chunked { chunks, octets }, rule) => {
+            (Content::Length(n), _) => format!("body: {}, because Content-Length: {n}", byte_count(n)),
+            (Content::Chunked { chunks, bytes }, rule) => {
                 let because = match rule {
                     3 => "because Transfer-Encoding overrides Content-Length",
                     _ => "because Transfer-Encoding: chunked",
                 };
-                format!("body: {} in {}, {because}", bytes(octets), count(chunks, "chunk"))
+                format!("body: {} in {}, {because}", byte_count(bytes), count(chunks, "chunk"))
             }
             (Content::UntilClose(n), _) => {
-                format!("body: {}, until the connection closed: nothing else says where it ends", bytes(n))
+                format!("body: {}, until the connection closed: nothing else says where it ends", byte_count(n))
             }
             (Content::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
             (Content::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
@@ -207,7 +207,7 @@ impl Framed {
 /// Where and why a message is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The first octet to blame, counted from the start of the message.
+    /// The first byte to blame, counted from the start of the message.
     pub at: u64,
     /// How many; 0 when something is missing at `at`.
     pub len: u64,
@@ -217,7 +217,7 @@ pub struct Broken {
     pub cut_off: bool,
 }
 
-/// The octets of a message that were kept, masked.
+/// The bytes of a message that were kept, masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// From the first one on.
@@ -229,7 +229,7 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// How many octets the message has.
+    /// How many bytes the message has.
     pub fn len(&self) -> u64 {
         self.first.len() as u64 + self.gap + self.last.len() as u64
     }
@@ -239,13 +239,13 @@ impl Excerpt {
         self.len() == 0
     }
 
-    /// The octets of `start..start + len`: those kept of them at the front, how many were not, and
+    /// The bytes of `start..start + len`: those kept of them at the front, how many were not, and
     /// those kept at the back.
     pub fn get(&self, start: u64, len: u64) -> (&[u8], u64, &[u8]) {
         let end = start.saturating_add(len).min(self.len());
         let start = start.min(end);
-        let cut = |octets: &[u8], from: u64| {
-            let (len, at) = (octets.len() as u64, |place: u64| place.saturating_sub(from));
+        let cut = |bytes: &[u8], from: u64| {
+            let (len, at) = (bytes.len() as u64, |place: u64| place.saturating_sub(from));
             (at(start).min(len) as usize, at(end).min(len) as usize)
         };
         let (a, b) = cut(&self.first, 0);
@@ -271,7 +271,7 @@ impl Excerpt {
         }
     }
 
-    /// The octets if all of them were kept in one piece.
+    /// The bytes if all of them were kept in one piece.
     pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
         match self.get(start, len) {
             (first, 0, &[]) if first.len() as u64 == len => Some(first),
@@ -288,7 +288,7 @@ pub struct Message {
     pub role: Role,
     /// Which exchange of its connection it belongs to, counted from 1.
     pub exchange: u64,
-    /// Its first octet in the octets of its side.
+    /// Its first byte in the bytes of its side.
     pub start: u64,
     /// Where the head ends, counted from the start; all of it if it never did.
     pub head_end: u64,
@@ -296,24 +296,24 @@ pub struct Message {
     pub framing: Option<Framed>,
     /// Its lines.
     pub lines: Vec<Line>,
-    /// Its spans: sorted, disjoint, covering every octet.
+    /// Its spans: sorted, disjoint, covering every byte.
     pub spans: Vec<Span>,
     /// What is wrong with it.
     pub broken: Option<Broken>,
-    /// Its octets, masked.
-    pub octets: Excerpt,
+    /// Its bytes, masked.
+    pub bytes: Excerpt,
     /// Its content came from a file by `sendfile` and never passed through the program.
     pub from_file: bool,
     /// Its content is hidden because the exchange has a secret too short to be found in it.
     pub hidden: bool,
-    /// Octets of it were painted over.
+    /// Bytes of it were painted over.
     pub masked: bool,
 }
 
 impl Message {
-    /// How many octets it has.
+    /// How many bytes it has.
     pub fn len(&self) -> u64 {
-        self.octets.len()
+        self.bytes.len()
     }
 
     /// Whether it has none (it never does).
@@ -321,15 +321,15 @@ impl Message {
         self.len() == 0
     }
 
-    /// The octet after the last one, in the octets of its side.
+    /// The byte after the last one, in the bytes of its side.
     pub fn end(&self) -> u64 {
         self.start + self.len()
     }
 
-    /// The octets of the first span of this kind.
+    /// The bytes of the first span of this kind.
     pub fn part(&self, kind: Kind) -> &[u8] {
         let span = self.spans.iter().find(|s| s.kind == kind);
-        span.and_then(|s| self.octets.whole(s.start, s.len)).unwrap_or_default()
+        span.and_then(|s| self.bytes.whole(s.start, s.len)).unwrap_or_default()
     }
 
     /// The target as it stands in the request line, masked.
@@ -340,7 +340,7 @@ impl Message {
         let from = method.end() + 1;
         let line = self.lines.iter().find(|l| l.kind == LineKind::Start);
         let to = ends.next().map_or_else(|| line.map_or(from, |l| l.start + l.len), |v| v.start.saturating_sub(1));
-        self.octets.whole(from, to.saturating_sub(from)).unwrap_or_default()
+        self.bytes.whole(from, to.saturating_sub(from)).unwrap_or_default()
     }
 
     /// The status code of a response, 0 if it has none.
@@ -427,7 +427,10 @@ mod tests {
 
     #[test]
     fn numbers_are_written_for_people() {
-        assert_eq!((bytes(1), bytes(20_480), bytes(0)), ("1 byte".into(), "20,480 bytes".into(), "0 bytes".into()));
-        assert_eq!(bytes(1_234_567), "1,234,567 bytes");
+        assert_eq!(
+            (byte_count(1), byte_count(20_480), byte_count(0)),
+            ("1 byte".into(), "20,480 bytes".into(), "0 bytes".into())
+        );
+        assert_eq!(byte_count(1_234_567), "1,234,567 bytes");
     }
 }

@@ -3,13 +3,13 @@
 //! By field: the spans that `value` calls secret, and secret names in urlencoded content. By value:
 //! whatever was a secret once is one wherever it appears later on its connection, in either direction,
 //! in heads, in content and across the chunks of content; as it is, decoded, escaped, in hexadecimal and
-//! in Base64 at each of its three alignments. Paint is `*` octet for octet, so places and lengths stay
+//! in Base64 at each of its three alignments. Paint is `*` byte for byte, so places and lengths stay
 //! true; that the length shows is known and accepted.
 //!
 //! Never: a secret in memory once its message is finished. Values are remembered as a length and a
 //! keyed hash.
 //!
-//! The subtle thing: a secret of fewer than [`SHORTEST`] octets would be found everywhere by chance, so
+//! The subtle thing: a secret of fewer than [`SHORTEST`] bytes would be found everywhere by chance, so
 //! it is not looked for. Instead, the content of the answer to it is hidden as a whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -77,7 +77,7 @@ impl Mask {
         // Before spans of parts of the content make it hard to tell what is content.
         let contents = [Deframed::of(message, false), Deframed::of(message, true)];
         let guessed = self.find_in_form(message, &contents).max(self.find_in_parts(message, &contents));
-        let behind = message.octets.first.len() as u64 + message.octets.gap;
+        let behind = message.bytes.first.len() as u64 + message.bytes.gap;
         let mut paint: Vec<(u64, u64)> = Vec::new();
         // What broke the grammar can be a secret itself.
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
@@ -86,10 +86,10 @@ impl Mask {
         self.find_without_colon(message, &mut paint);
         for span in message.spans.iter().filter(is_secret) {
             paint.push((span.start, span.end()));
-            match message.octets.whole(span.start, span.len) {
+            match message.bytes.whole(span.start, span.len) {
                 // Nobody knows what it is: no value to look for.
                 _ if (behind..guessed).contains(&span.start) => {}
-                Some(octets) => self.learn(octets.strip_suffix(b"@").unwrap_or(octets), message.exchange),
+                Some(bytes) => self.learn(bytes.strip_suffix(b"@").unwrap_or(bytes), message.exchange),
                 None => self.hide_answer(message.exchange),
             }
         }
@@ -113,10 +113,10 @@ impl Mask {
     fn find_in_host(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
         let notes = [Fault::HostInvalid, Fault::HostTwice].map(NoteId::fault);
         for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && notes.contains(&s.note)) {
-            let octets = message.octets.whole(span.start, span.len).unwrap_or_default();
-            if let Some(at) = octets.iter().rposition(|&o| o == b'@') {
+            let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
+            if let Some(at) = bytes.iter().rposition(|&o| o == b'@') {
                 paint.push((span.start, span.start + at as u64 + 1));
-                self.learn(&octets[..at], message.exchange);
+                self.learn(&bytes[..at], message.exchange);
             }
         }
     }
@@ -126,9 +126,9 @@ impl Mask {
     fn find_without_colon(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
         let note = NoteId::fault(Fault::NoColon);
         for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && s.note == note) {
-            let octets = message.octets.whole(span.start, span.len).unwrap_or_default();
-            let name = octets.iter().position(|&o| is_ows(o)).unwrap_or(octets.len());
-            let (name, value) = octets.split_at(name);
+            let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
+            let name = bytes.iter().position(|&o| is_ows(o)).unwrap_or(bytes.len());
+            let (name, value) = bytes.split_at(name);
             if value.is_empty() || !self.hide.is_field(name) {
                 continue;
             }
@@ -146,10 +146,10 @@ impl Mask {
 
     /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
     fn fray(&self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
-        let (most, known) = (self.longest().saturating_sub(1), content.octets.len());
+        let (most, known) = (self.longest().saturating_sub(1), content.bytes.len());
         let from = content.places(known.saturating_sub(most), known).first().map(|place| place.0);
         let to = tail.places(0, most).last().map(|place| place.1);
-        message.octets.widen(from, to);
+        message.bytes.widen(from, to);
     }
 
     /// Secret names in urlencoded content are spans too. Returns where those end that are taken for secret because
@@ -160,20 +160,20 @@ impl Mask {
             return guessed;
         }
         let mut found = Vec::new();
-        value::pairs(&content.octets, &self.hide, Kind::Body, &mut Pen { spans: &mut found, at: 0 });
+        value::pairs(&content.bytes, &self.hide, Kind::Body, &mut Pen { spans: &mut found, at: 0 });
         let secrets: Vec<Span> = found.into_iter().filter(|s| s.kind == Kind::Secret).collect();
         for secret in &secrets {
             let (from, to) = (secret.start as usize, secret.end() as usize);
-            let value: Vec<u8> = content.octets[from..to].to_vec();
+            let value: Vec<u8> = content.bytes[from..to].to_vec();
             self.learn(&value, message.exchange);
             for (start, end) in content.places(from, to) {
                 carve(&mut message.spans, Span { start, len: end - start, ..*secret });
             }
         }
-        if message.octets.gap > 0 {
+        if message.bytes.gap > 0 {
             // Names and values in the part that was not kept are unknown, and may come back.
             self.hide_answer(message.exchange);
-            let unnamed = tail.octets.iter().position(|&o| o == b'&').unwrap_or(tail.octets.len());
+            let unnamed = tail.bytes.iter().position(|&o| o == b'&').unwrap_or(tail.bytes.len());
             guessed = tail.take_for_secret(unnamed, message);
         }
         guessed
@@ -186,10 +186,10 @@ impl Mask {
         let boundary = content_type(message).filter(|_| message.role == Role::Request);
         let Some(boundary) = boundary.as_deref().and_then(form::boundary) else { return guessed };
         self.carve_parts(message, content, 0, &boundary);
-        if message.octets.gap > 0 {
+        if message.bytes.gap > 0 {
             // Which part the rest begins in stands in what was not kept, and so do parts that may come back.
             self.hide_answer(message.exchange);
-            let unnamed = form::border(&tail.octets, &boundary, 0).map_or(tail.octets.len(), |(from, _)| from);
+            let unnamed = form::border(&tail.bytes, &boundary, 0).map_or(tail.bytes.len(), |(from, _)| from);
             guessed = tail.take_for_secret(unnamed, message);
             self.carve_parts(message, tail, unnamed, &boundary);
         }
@@ -197,10 +197,10 @@ impl Mask {
     }
 
     fn carve_parts(&mut self, message: &mut Message, content: &Deframed, at: usize, boundary: &[u8]) {
-        for span in form::parts(&content.octets[at..], boundary, &self.hide) {
+        for span in form::parts(&content.bytes[at..], boundary, &self.hide) {
             let (from, to) = (at + span.start as usize, at + span.end() as usize);
             if span.kind == Kind::Secret {
-                self.learn(&content.octets[from..to], message.exchange);
+                self.learn(&content.bytes[from..to], message.exchange);
             }
             // Data is content like all other: what the chunks make of it stays.
             if span.kind != Kind::Body {
@@ -213,18 +213,18 @@ impl Mask {
 
     /// Every place at which a remembered value stands.
     fn find_values(&self, message: &Message, contents: &[Deframed; 2], paint: &mut Vec<(u64, u64)>) {
-        let octets = &message.octets;
-        for (start, end) in self.search(&octets.first) {
+        let bytes = &message.bytes;
+        for (start, end) in self.search(&bytes.first) {
             paint.push((start as u64, end as u64));
         }
-        let behind = octets.first.len() as u64 + octets.gap;
-        for (start, end) in self.search(&octets.last) {
+        let behind = bytes.first.len() as u64 + bytes.gap;
+        for (start, end) in self.search(&bytes.last) {
             paint.push((behind + start as u64, behind + end as u64));
         }
         for content in contents {
             // In one piece it has been searched above.
             if content.pieces.len() > 1 {
-                for (start, end) in self.search(&content.octets) {
+                for (start, end) in self.search(&content.bytes) {
                     paint.extend(content.places(start, end));
                 }
             }
@@ -277,29 +277,29 @@ impl Mask {
         self.all_hidden |= self.hidden.len() > WAITING;
     }
 
-    fn step(&self, hash: u64, octet: u8) -> u64 {
-        add(times(hash, self.base), u64::from(octet) + 1)
+    fn step(&self, hash: u64, byte: u8) -> u64 {
+        add(times(hash, self.base), u64::from(byte) + 1)
     }
 
-    fn hash(&self, octets: &[u8]) -> u64 {
-        octets.iter().fold(0, |hash, &o| self.step(hash, o))
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0, |hash, &o| self.step(hash, o))
     }
 
     /// Where remembered values stand: one pass for each length, with a hash that rolls.
-    fn search(&self, octets: &[u8]) -> Vec<(usize, usize)> {
+    fn search(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         for (&len, hashes) in &self.values {
-            if len > octets.len() {
+            if len > bytes.len() {
                 break;
             }
             let top = (1..len).fold(1, |top, _| times(top, self.base));
-            let mut hash = self.hash(&octets[..len - 1]);
-            for end in len..=octets.len() {
-                hash = self.step(hash, octets[end - 1]);
+            let mut hash = self.hash(&bytes[..len - 1]);
+            for end in len..=bytes.len() {
+                hash = self.step(hash, bytes[end - 1]);
                 if hashes.contains(&hash) {
                     found.push((end - len, end));
                 }
-                let gone = times(top, u64::from(octets[end - len]) + 1);
+                let gone = times(top, u64::from(bytes[end - len]) + 1);
                 hash = add(hash, PRIME - gone);
             }
         }
@@ -334,12 +334,12 @@ fn forms(plain: &[u8]) -> Vec<Vec<u8>> {
         forms.push(text.replace('\\', "\\\\").replace('"', "\\\"").into_bytes());
     }
     for shift in 0..3usize {
-        let mut octets = vec![0; shift];
-        octets.extend_from_slice(plain);
-        for text in [STANDARD_NO_PAD.encode(&octets), URL_SAFE_NO_PAD.encode(&octets)] {
+        let mut bytes = vec![0; shift];
+        bytes.extend_from_slice(plain);
+        for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
             // Characters that also carry bits of what stands around it are not its own.
             let from = [0, 2, 3][shift];
-            let to = text.len() - usize::from(!octets.len().is_multiple_of(3));
+            let to = text.len() - usize::from(!bytes.len().is_multiple_of(3));
             forms.push(text.as_bytes()[from.min(to)..to].to_vec());
         }
     }
@@ -355,7 +355,7 @@ fn is_form(message: &Message) -> bool {
 
 /// The value of the first such field.
 fn content_type(message: &Message) -> Option<Vec<u8>> {
-    let head = &message.octets.first[..message.octets.first.len().min(message.head_end as usize)];
+    let head = &message.bytes.first[..message.bytes.first.len().min(message.head_end as usize)];
     head.split(|&o| o == b'\n').find_map(|line| {
         let colon = line.iter().position(|&o| o == b':')?;
         let is_it = line[..colon].eq_ignore_ascii_case(b"content-type");
@@ -363,18 +363,18 @@ fn content_type(message: &Message) -> Option<Vec<u8>> {
     })
 }
 
-/// The one place where octets are painted over.
+/// The one place where bytes are painted over.
 fn cover(message: &mut Message, places: &[(u64, u64)]) {
-    let octets = &mut message.octets;
-    let behind = octets.first.len() as u64 + octets.gap;
+    let bytes = &mut message.bytes;
+    let behind = bytes.first.len() as u64 + bytes.gap;
     let fill = |from: u64, to: u64, kept: &mut [u8], base: u64| {
         let at = |place: u64| place.saturating_sub(base).min(kept.len() as u64) as usize;
         let (from, to) = (at(from), at(to));
         kept[from..to].fill(b'*');
     };
     for &(from, to) in places {
-        fill(from, to, &mut octets.first, 0);
-        fill(from, to, &mut octets.last, behind);
+        fill(from, to, &mut bytes.first, 0);
+        fill(from, to, &mut bytes.last, behind);
     }
 }
 
@@ -398,18 +398,18 @@ mod tests {
         }
     }
 
-    fn occurs(octets: &[u8], secret: &[u8]) -> bool {
-        octets.windows(secret.len()).any(|w| w == secret)
+    fn occurs(bytes: &[u8], secret: &[u8]) -> bool {
+        bytes.windows(secret.len()).any(|w| w == secret)
     }
 
-    /// All octets that are left of a message: what was kept, and its content without chunks.
+    /// All bytes that are left of a message: what was kept, and its content without chunks.
     fn left(message: &Message) -> Vec<Vec<u8>> {
-        let kept = &message.octets;
+        let kept = &message.bytes;
         vec![
             kept.first.clone(),
             kept.last.clone(),
-            Deframed::of(message, false).octets,
-            Deframed::of(message, true).octets,
+            Deframed::of(message, false).bytes,
+            Deframed::of(message, true).bytes,
         ]
     }
 
@@ -418,10 +418,10 @@ mod tests {
         let encoded = STANDARD_NO_PAD.encode(secret);
         let hex: String = secret.bytes().map(|o| format!("{o:02x}")).collect();
         for message in messages {
-            for octets in left(message) {
+            for bytes in left(message) {
                 for form in [secret, &encoded, &hex] {
-                    let text = octets.escape_ascii().to_string();
-                    assert!(!occurs(&octets, form.as_bytes()), "{form} is left in {text}");
+                    let text = bytes.escape_ascii().to_string();
+                    assert!(!occurs(&bytes, form.as_bytes()), "{form} is left in {text}");
                 }
             }
         }
@@ -465,8 +465,8 @@ mod tests {
         let manner = if keep_all { Manner::whole(limits) } else { Manner::live(limits, Hide::default()) };
         let mut conversation = Conversation::new(&manner);
         let mut messages = Vec::new();
-        for (octets, received) in [(request.as_bytes(), true), (&answer, false)] {
-            let mut rest = octets;
+        for (bytes, received) in [(request.as_bytes(), true), (&answer, false)] {
+            let mut rest = bytes;
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at((1 + dice.roll(600)).min(rest.len()));
                 if received {
@@ -483,7 +483,7 @@ mod tests {
             nowhere(&messages, secret);
         }
         for shown in [&b"Bearer "[..], b"theme=", b"?token=", b"id=", b"; HttpOnly", b"Content-Length: "] {
-            assert!(messages.iter().any(|m| occurs(&m.octets.first, shown)), "names and schemes stay");
+            assert!(messages.iter().any(|m| occurs(&m.bytes.first, shown)), "names and schemes stay");
         }
         for message in &messages {
             assert_eq!(message.spans.iter().map(|s| s.len).sum::<u64>(), message.len());
@@ -516,7 +516,7 @@ mod tests {
         let first: Vec<_> = messages
             .iter()
             .filter(|m| m.role == Role::Response)
-            .map(|m| (m.hidden, m.octets.first.ends_with(b"**********")))
+            .map(|m| (m.hidden, m.bytes.first.ends_with(b"**********")))
             .collect();
         assert_eq!(first, [(true, true), (false, false)]);
     }
@@ -527,7 +527,7 @@ mod tests {
         let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 26\r\n\r\nabcdefgh ijklmnop and more";
         let messages = converse(request, answer);
         assert!(messages[0].broken.is_some());
-        assert!(messages[0].octets.first.ends_with(b"\r\nBad "), "the rest is not kept");
+        assert!(messages[0].bytes.first.ends_with(b"\r\nBad "), "the rest is not kept");
         for secret in ["abcdefgh", "ijklmnop", "qrstuvwx"] {
             nowhere(&messages, secret);
         }
@@ -554,7 +554,7 @@ mod tests {
             let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 17\r\n\r\nann:Open-Sesame7@";
             let messages = converse(&request, answer);
             nowhere(&messages, "Open-Sesame7");
-            assert!(messages[0].masked && occurs(&messages[0].octets.first, kept.as_bytes()), "{fields}");
+            assert!(messages[0].masked && occurs(&messages[0].bytes.first, kept.as_bytes()), "{fields}");
         }
     }
 
@@ -565,7 +565,7 @@ mod tests {
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\nada:lovelace, lovelace";
         let messages = converse(&request, answer);
         nowhere(&messages, "lovelace");
-        assert!(messages[1].octets.first.ends_with(b"\r\n\r\n************, ********"));
+        assert!(messages[1].bytes.first.ends_with(b"\r\n\r\n************, ********"));
     }
 
     #[test]
@@ -595,7 +595,7 @@ mod tests {
             let answer = "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nabcdefgh opensesame";
             conversation.sent(answer.as_bytes(), &mut messages);
             assert_eq!(messages.len(), 2);
-            let text = String::from_utf8_lossy(&messages[0].octets.first).into_owned();
+            let text = String::from_utf8_lossy(&messages[0].bytes.first).into_owned();
             assert!(chunked || text.contains("name=\"token\""), "{text}");
             for secret in ["abcdefgh", "opensesame"] {
                 nowhere(&messages, secret);

@@ -1,22 +1,22 @@
-//! The client's octets to requests: a replay through [`Connection`], the machine that served them.
+//! The client's bytes to requests: a replay through [`Connection`], the machine that served them.
 //!
 //! RFC 9112 §6.3 rules 3 to 7 are applied there; here is only told which one it was.
 //!
 //! Never: an answer to the question whether a request is well formed. It is broken exactly when the
-//! machine refuses it, at the octet the machine names.
+//! machine refuses it, at the byte the machine names.
 //!
 //! The subtle thing: the machine reads the next request only when the answer to the one before is out.
 //! The replay answers each request itself, at once; what the server really answered is read from its
-//! own octets by `responses`.
+//! own bytes by `responses`.
 
 use crate::http::Length;
-use crate::http::{Connection, EndOfInput, Event, Fields, Framing, HttpDate, Limits, Method, Next, Refusal, Status};
-use crate::wire::explain::builder::{Draft, Keep, broken};
+use crate::http::{EndOfInput, Event, Fields, Framing, Http1, HttpDate, Limits, Method, Next, RequestError, Status};
+use crate::wire::explain::builder::{Keep, MessageBuilder, broken};
 use crate::wire::explain::message::{Broken, Content, Framed, LineKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::explain::value::Hide;
 
-/// Stands for octets that were not recorded: the machine counts content and never looks at it.
+/// Stands for bytes that were not recorded: the machine counts content and never looks at it.
 static UNKNOWN: [u8; 4096] = [0; 4096];
 
 /// What the replay found.
@@ -31,14 +31,14 @@ pub(crate) enum Asked {
 /// The replay of one connection.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    connection: Connection,
+    connection: Http1,
     hide: Hide,
     keep: Keep,
-    /// Octets that mean nothing yet.
+    /// Bytes that mean nothing yet.
     pending: Vec<u8>,
-    /// The first of them, in the octets of the client.
+    /// The first of them, in the bytes of the client.
     at: u64,
-    draft: Option<(Draft, Framing)>,
+    draft: Option<(MessageBuilder, Framing)>,
     /// Requests that have begun with a whole head, or were refused.
     count: u64,
     /// Nothing more is read: refused, or the last request.
@@ -47,7 +47,7 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(crate) fn new(limits: Limits, hide: Hide, keep: Keep) -> Requests {
-        let connection = Connection::new(limits);
+        let connection = Http1::new(limits);
         Requests { connection, hide, keep, pending: Vec::new(), at: 0, draft: None, count: 0, shut: false }
     }
 
@@ -56,20 +56,20 @@ impl Requests {
         self.draft.is_some() || (!self.pending.is_empty() && !self.shut)
     }
 
-    /// Whether octets that come now are read as requests.
+    /// Whether bytes that come now are read as requests.
     pub(crate) fn is_shut(&self) -> bool {
         self.shut
     }
 
     /// Reads on.
-    pub(crate) fn push(&mut self, octets: &[u8], found: &mut impl FnMut(Asked)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], found: &mut impl FnMut(Asked)) {
         if self.shut {
             // Behind the end nothing is kept: nobody can say where a secret lies in it.
-            self.at += octets.len() as u64;
+            self.at += bytes.len() as u64;
             return;
         }
         let mut input = std::mem::take(&mut self.pending);
-        input.extend_from_slice(octets);
+        input.extend_from_slice(bytes);
         let mut used = 0;
         while !self.shut {
             let step = self.connection.receive(&input[used..]);
@@ -82,7 +82,7 @@ impl Requests {
                 }
                 Event::Request(request, framing) => {
                     self.count += 1;
-                    let draft = Draft::new(Role::Request, self.count, self.at, self.keep, taken, &self.hide);
+                    let draft = MessageBuilder::new(Role::Request, self.count, self.at, self.keep, taken, &self.hide);
                     self.at += taken.len() as u64;
                     found(Asked::Head(request.method()));
                     self.draft = Some((draft, framing));
@@ -112,7 +112,7 @@ impl Requests {
         }
     }
 
-    /// So many octets of content came that were not recorded.
+    /// So many bytes of content came that were not recorded.
     pub(crate) fn skip(&mut self, len: u64, found: &mut impl FnMut(Asked)) {
         let mut left = len;
         while left > 0 && !self.shut && self.pending.is_empty() {
@@ -176,12 +176,12 @@ impl Requests {
         }
     }
 
-    fn framing_lines(&mut self, octets: &[u8]) {
+    fn framing_lines(&mut self, bytes: &[u8]) {
         if let Some((draft, Framing::Chunked)) = &mut self.draft
-            && !octets.is_empty()
+            && !bytes.is_empty()
         {
-            draft.chunk_lines(octets, &self.hide);
-            self.at += octets.len() as u64;
+            draft.chunk_lines(bytes, &self.hide);
+            self.at += bytes.len() as u64;
         }
     }
 
@@ -203,7 +203,7 @@ impl Requests {
     }
 
     /// A fault: the message goes up to and including it.
-    fn refused(&mut self, refusal: Refusal, cut_off: bool, unused: &[u8], found: &mut impl FnMut(Asked)) {
+    fn refused(&mut self, refusal: RequestError, cut_off: bool, unused: &[u8], found: &mut impl FnMut(Asked)) {
         self.shut = true;
         let note = NoteId::fault(refusal.fault);
         let (draft, framing) = match self.draft.take() {
@@ -222,9 +222,10 @@ impl Requests {
             None => {
                 self.count += 1;
                 found(Asked::Head(self.connection.method()));
-                // At least the octet at which something is missing, so that there is a message to show.
+                // At least the byte at which something is missing, so that there is a message to show.
                 let end = usize::try_from(refusal.at + refusal.len).unwrap_or(usize::MAX).max(1).min(unused.len());
-                let draft = Draft::new(Role::Request, self.count, self.at, self.keep, &unused[..end], &self.hide);
+                let draft =
+                    MessageBuilder::new(Role::Request, self.count, self.at, self.keep, &unused[..end], &self.hide);
                 self.at += end as u64;
                 (draft, None)
             }
@@ -243,7 +244,7 @@ impl Requests {
 }
 
 impl Message {
-    /// Octets of its content that came, framing and all.
+    /// Bytes of its content that came, framing and all.
     pub fn content_len(&self) -> u64 {
         self.len().saturating_sub(self.head_end)
     }
@@ -261,13 +262,13 @@ impl Message {
 }
 
 /// Which rule of RFC 9112 §6.3 framed it.
-fn framed(framing: Framing, draft: &Draft) -> Framed {
+fn framed(framing: Framing, draft: &MessageBuilder) -> Framed {
     match framing {
         Framing::None => Framed { rule: 7, content: Content::None },
         Framing::Length(length) => Framed { rule: 6, content: Content::Length(length) },
         Framing::Chunked => {
-            let (chunks, octets) = (draft.chunks.count, draft.chunks.octets);
-            Framed { rule: 4, content: Content::Chunked { chunks, octets } }
+            let (chunks, bytes) = (draft.chunks.count, draft.chunks.bytes);
+            Framed { rule: 4, content: Content::Chunked { chunks, bytes } }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The server's octets to responses.
+//! The server's bytes to responses.
 //!
 //! RFC 9112 §4 (status line), §6.3 (all eight rules: a response needs the method of its request), §7
 //! (chunks). It reads strictly, as a client should: whatever a careful client would refuse is broken.
@@ -11,7 +11,7 @@
 
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::{Fault, Limits, Method};
-use crate::wire::explain::builder::{Draft, Keep, broken};
+use crate::wire::explain::builder::{Keep, MessageBuilder, broken};
 use crate::wire::explain::message::{Content, Framed, Message, Role};
 use crate::wire::explain::notes::{Flaw, NoteId};
 use crate::wire::explain::value::Hide;
@@ -21,9 +21,9 @@ use crate::wire::explain::verdict::{Blame, frame, judge};
 #[derive(Debug)]
 enum Reading {
     Head,
-    Length(Draft, Framed, u64),
-    Chunked(Draft, Framed, Decoder),
-    UntilClose(Draft, Framed),
+    Length(MessageBuilder, Framed, u64),
+    Chunked(MessageBuilder, Framed, Decoder),
+    UntilClose(MessageBuilder, Framed),
     /// Broken, or no HTTP any more.
     Shut,
 }
@@ -77,9 +77,9 @@ impl Responses {
     }
 
     /// Reads on; `method` tells the method of an exchange.
-    pub(crate) fn push(&mut self, octets: &[u8], method: &impl Fn(u64) -> Method, found: &mut impl FnMut(Message)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], method: &impl Fn(u64) -> Method, found: &mut impl FnMut(Message)) {
         let mut input = std::mem::take(&mut self.pending);
-        input.extend_from_slice(octets);
+        input.extend_from_slice(bytes);
         let mut used = 0;
         loop {
             let before = used;
@@ -97,7 +97,7 @@ impl Responses {
         }
     }
 
-    /// Octets that went out without passing through the program: only content of known length does.
+    /// Bytes that went out without passing through the program: only content of known length does.
     pub(crate) fn unseen(&mut self, len: u64, first: &[u8], last: &[u8], found: &mut impl FnMut(Message)) {
         self.at += len;
         match std::mem::replace(&mut self.reading, Reading::Shut) {
@@ -119,7 +119,7 @@ impl Responses {
     /// The server has ended its side, or the connection is gone.
     pub(crate) fn end(&mut self, found: &mut impl FnMut(Message)) {
         let pending = std::mem::take(&mut self.pending);
-        let cut_off = |draft: &Draft, flaw| broken(draft.end() - draft.start(), 0, NoteId::flaw(flaw), true);
+        let cut_off = |draft: &MessageBuilder, flaw| broken(draft.end() - draft.start(), 0, NoteId::flaw(flaw), true);
         match std::mem::replace(&mut self.reading, Reading::Shut) {
             Reading::Head if pending.is_empty() => {}
             Reading::Head => {
@@ -138,15 +138,15 @@ impl Responses {
                 found(draft.finish(Some(framed), broken));
             }
             Reading::UntilClose(draft, framed) => {
-                let octets = draft.end() - draft.start() - draft.head_len();
-                found(draft.finish(Some(Framed { content: Content::UntilClose(octets), ..framed }), None));
+                let bytes = draft.end() - draft.start() - draft.head_len();
+                found(draft.finish(Some(Framed { content: Content::UntilClose(bytes), ..framed }), None));
             }
             Reading::Shut => {}
         }
     }
 
-    fn draft(&self, head: &[u8]) -> Draft {
-        Draft::new(Role::Response, self.exchange, self.at, self.keep, head, &self.hide)
+    fn draft(&self, head: &[u8]) -> MessageBuilder {
+        MessageBuilder::new(Role::Response, self.exchange, self.at, self.keep, head, &self.hide)
     }
 
     /// One step; whether another one may find something.
@@ -251,9 +251,9 @@ impl Responses {
         let Reading::Chunked(draft, framed, decoder) = &mut self.reading else { return false };
         let (step, chunk) = decoder.step(input, &self.limits);
         *used += step;
-        let lines = |draft: &mut Draft, octets: &[u8], hide: &Hide| {
-            if !octets.is_empty() {
-                draft.chunk_lines(octets, hide);
+        let lines = |draft: &mut MessageBuilder, bytes: &[u8], hide: &Hide| {
+            if !bytes.is_empty() {
+                draft.chunk_lines(bytes, hide);
             }
         };
         match chunk {
@@ -299,6 +299,6 @@ impl Responses {
     }
 }
 
-fn counted(framed: Framed, draft: &Draft) -> Framed {
-    Framed { content: Content::Chunked { chunks: draft.chunks.count, octets: draft.chunks.octets }, ..framed }
+fn counted(framed: Framed, draft: &MessageBuilder) -> Framed {
+    Framed { content: Content::Chunked { chunks: draft.chunks.count, bytes: draft.chunks.bytes }, ..framed }
 }

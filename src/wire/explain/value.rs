@@ -3,10 +3,10 @@
 //! RFC 9110 §5.6 (lists, parameters, dates), §8.8.3, §14.1; RFC 6265 §4 for cookies; RFC 3986 for
 //! targets and other addresses.
 //!
-//! Never: a verdict. Whatever a value is, each octet of it gets a span; what it means to the server was
+//! Never: a verdict. Whatever a value is, each byte of it gets a span; what it means to the server was
 //! decided in [`crate::http`].
 //!
-//! The subtle thing: here, and nowhere else, is decided which octets are secrets ([`Kind::Secret`]);
+//! The subtle thing: here, and nowhere else, is decided which bytes are secrets ([`Kind::Secret`]);
 //! `mask` only paints over what this file says.
 
 use percent_encoding::percent_decode;
@@ -185,13 +185,13 @@ fn date(value: &[u8], pen: &mut Pen<'_>) {
 }
 
 /// A target or another address: scheme, authority, path, query.
-pub(crate) fn address(octets: &[u8], hide: &Hide, pen: &mut Pen<'_>) {
-    let mut rest = octets;
-    if let Some(colon) = octets.windows(3).position(|w| w == b"://")
-        && octets[..colon].iter().all(u8::is_ascii_alphanumeric)
+pub(crate) fn address(bytes: &[u8], hide: &Hide, pen: &mut Pen<'_>) {
+    let mut rest = bytes;
+    if let Some(colon) = bytes.windows(3).position(|w| w == b"://")
+        && bytes[..colon].iter().all(u8::is_ascii_alphanumeric)
     {
         pen.put(colon + 3, Kind::Path, part::SCHEME);
-        rest = &octets[colon + 3..];
+        rest = &bytes[colon + 3..];
         let end = rest.iter().position(|o| matches!(o, b'/' | b'?' | b'#')).unwrap_or(rest.len());
         let authority = &rest[..end];
         if let Some(sign) = authority.iter().rposition(|&o| o == b'@') {
@@ -211,23 +211,23 @@ pub(crate) fn address(octets: &[u8], hide: &Hide, pen: &mut Pen<'_>) {
     }
 }
 
-/// Paints over the secrets of an address, octet for octet: for the access log, which is read by more people
+/// Paints over the secrets of an address, byte for byte: for the access log, which is read by more people
 /// than the view is and kept for longer.
-pub fn hide_in_address(octets: &mut [u8]) {
+pub fn hide_in_address(bytes: &mut [u8]) {
     // Most have none, and are looked at once.
-    if !octets.iter().any(|o| matches!(o, b'=' | b'@')) {
+    if !bytes.iter().any(|o| matches!(o, b'=' | b'@')) {
         return;
     }
     let mut spans = Vec::new();
-    address(octets, &Hide::default(), &mut Pen { spans: &mut spans, at: 0 });
+    address(bytes, &Hide::default(), &mut Pen { spans: &mut spans, at: 0 });
     for secret in spans.iter().filter(|span| span.kind == Kind::Secret) {
-        octets[secret.start as usize..secret.end() as usize].fill(b'*');
+        bytes[secret.start as usize..secret.end() as usize].fill(b'*');
     }
 }
 
 /// `name=value` pairs of a query or of an urlencoded form.
-pub(crate) fn pairs(octets: &[u8], hide: &Hide, kind: Kind, pen: &mut Pen<'_>) {
-    for pair in octets.split_inclusive(|o| matches!(o, b'&' | b';' | b'#')) {
+pub(crate) fn pairs(bytes: &[u8], hide: &Hide, kind: Kind, pen: &mut Pen<'_>) {
+    for pair in bytes.split_inclusive(|o| matches!(o, b'&' | b';' | b'#')) {
         let (pair, end) = match pair {
             [pair @ .., b'&' | b';' | b'#'] => (pair, 1),
             _ => (pair, 0),
@@ -311,9 +311,9 @@ mod tests {
             ("http://ann:pw@h/?Sig=1#key=2", "http://******@h/?Sig=*#key=*"),
             ("/=@", "/=@"),
         ] {
-            let mut octets = address.as_bytes().to_vec();
-            hide_in_address(&mut octets);
-            assert_eq!(String::from_utf8(octets).unwrap(), shown);
+            let mut bytes = address.as_bytes().to_vec();
+            hide_in_address(&mut bytes);
+            assert_eq!(String::from_utf8(bytes).unwrap(), shown);
         }
     }
 

@@ -2,18 +2,18 @@
 //!
 //! RFC 9112 §4 for the status line, §6.3 for framing, whose eight rules stand here in their order.
 //!
-//! Never: an octet of content.
+//! Never: a byte of content.
 //!
 //! The subtle thing: a client forgives much, and that is how learners miss what is wrong. Here two
 //! different lengths, a bare LF or a space before a colon are wrong, whatever curl makes of them.
 
 use crate::http::grammar;
-use crate::http::grammar::{decimal, is_field_octet};
+use crate::http::grammar::{decimal, is_field_byte};
 use crate::http::{Fault, Method, Status, field};
 use crate::wire::explain::message::{Content, Framed};
 use crate::wire::explain::notes::{Flaw, NoteId};
 
-/// What is wrong: first octet, how many, note.
+/// What is wrong: first byte, how many, note.
 pub(crate) type Blame = (usize, usize, NoteId);
 
 /// Whether the head of a response is one; its status.
@@ -55,7 +55,7 @@ fn status_line(line: &[u8]) -> Result<Status, Blame> {
     let end = rest.iter().position(|&o| o == b' ').unwrap_or(rest.len());
     let code = decimal(&rest[..end]).filter(|_| end == 3).and_then(|n| u16::try_from(n).ok()).and_then(Status::new);
     let Some(status) = code else { return flaw(Flaw::StatusCode, 9, end) };
-    match rest[end..].iter().position(|&o| !is_field_octet(o)) {
+    match rest[end..].iter().position(|&o| !is_field_byte(o)) {
         Some(bad) => Err((9 + end + bad, 1, NoteId::fault(Fault::FieldValue))),
         None => Ok(status),
     }
@@ -92,7 +92,7 @@ pub(crate) fn frame(head: &[u8], status: Status, method: Method) -> Result<Frame
         return match names.last() {
             Some(name) if chunked(name) => {
                 let rule = if lengths.is_empty() { 4 } else { 3 };
-                framed(rule, Content::Chunked { chunks: 0, octets: 0 })
+                framed(rule, Content::Chunked { chunks: 0, bytes: 0 })
             }
             // A coding without chunks has no end but the connection's.
             _ => framed(4, Content::UntilClose(0)),

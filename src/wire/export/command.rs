@@ -114,8 +114,8 @@ fn headers(fields: &[(&[u8], &[u8])], has_body: bool, length: usize, named: bool
 /// # Errors
 /// Why there is none.
 pub(crate) fn send(request: &Spoken, main: SocketAddr) -> Result<String, &'static str> {
-    let octets = whole(request)?;
-    let mut line = format!("printf {} | barewire send {main} --raw", printf(octets));
+    let bytes = whole(request)?;
+    let mut line = format!("printf {} | barewire send {main} --raw", printf(bytes));
     let cuts = cuts(request);
     if let Some(gap) = cuts.iter().skip(1).map(|(_, gap)| gap.as_millis()).max() {
         let places: Vec<String> = cuts.iter().skip(1).map(|(at, _)| at.to_string()).collect();
@@ -124,9 +124,9 @@ pub(crate) fn send(request: &Spoken, main: SocketAddr) -> Result<String, &'stati
     Ok(line)
 }
 
-/// Whether octets can stand in a line as they are.
-fn is_text(octets: &[u8]) -> bool {
-    std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(is_plain))
+/// Whether bytes can stand in a line as they are.
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain))
 }
 
 fn is_plain(c: char) -> bool {
@@ -134,19 +134,19 @@ fn is_plain(c: char) -> bool {
 }
 
 /// One word of a shell.
-fn quote(octets: &[u8]) -> String {
+fn quote(bytes: &[u8]) -> String {
     let bare = |o: &u8| o.is_ascii_alphanumeric() || b"_./:=@%+,-".contains(o);
-    match std::str::from_utf8(octets) {
-        Ok(text) if !octets.is_empty() && octets.iter().all(bare) => text.into(),
-        Ok(text) if is_text(octets) => format!("'{}'", text.replace('\'', r"'\''")),
-        _ => format!("\"$(printf {})\"", printf(octets)),
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !bytes.is_empty() && bytes.iter().all(bare) => text.into(),
+        Ok(text) if is_text(bytes) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => format!("\"$(printf {})\"", printf(bytes)),
     }
 }
 
-/// The format of `printf` that prints these octets.
-fn printf(octets: &[u8]) -> String {
+/// The format of `printf` that prints these bytes.
+fn printf(bytes: &[u8]) -> String {
     let mut out = String::from("'");
-    for chunk in octets.utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\r' => out.push_str("\\r"),
@@ -167,8 +167,8 @@ fn printf(octets: &[u8]) -> String {
     out
 }
 
-fn octal(out: &mut String, octets: &[u8]) {
-    octets.iter().for_each(|octet| out.push_str(&format!("\\{octet:03o}")));
+fn octal(out: &mut String, bytes: &[u8]) {
+    bytes.iter().for_each(|byte| out.push_str(&format!("\\{byte:03o}")));
 }
 
 #[cfg(test)]

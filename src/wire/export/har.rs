@@ -3,7 +3,7 @@
 //! A page for each connection, an entry for each exchange. What HAR has no member for stands under
 //! `_wire`, as its specification asks ("custom fields must start with an underscore").
 //!
-//! Never: an octet that is not masked; a number that is made up. What is unknown is -1, as the
+//! Never: a byte that is not masked; a number that is made up. What is unknown is -1, as the
 //! specification says.
 //!
 //! The subtle thing: HAR sees a browser from inside, this server sees the other end. `send` is how long
@@ -20,7 +20,7 @@ use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
 use crate::http::HttpDate;
-use crate::wire::explain::message::{Content, Kind, Message, bytes};
+use crate::wire::explain::message::{Content, Kind, Message, byte_count};
 use crate::wire::record::event::millis;
 use crate::wire::record::event::{Event, Spoken};
 use crate::wire::record::exchange::{Exchange, Name, Story, content, field, fields};
@@ -101,8 +101,8 @@ fn entry(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Option<Va
     }))
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn pair(name: &[u8], value: &[u8]) -> Value {
@@ -120,8 +120,8 @@ fn request(message: &Message, main: SocketAddr) -> Value {
     let fields = fields(message);
     let target = message.target();
     let query = target.iter().position(|&o| o == b'?').map_or(&[][..], |at| &target[at + 1..]);
-    let decoded = |octets: &[u8]| -> Vec<u8> {
-        let spaced: Vec<u8> = octets.iter().map(|&o| if o == b'+' { b' ' } else { o }).collect();
+    let decoded = |bytes: &[u8]| -> Vec<u8> {
+        let spaced: Vec<u8> = bytes.iter().map(|&o| if o == b'+' { b' ' } else { o }).collect();
         percent_decode(&spaced).collect()
     };
     let queries = query.split(|&o| o == b'&').filter(|pair| !pair.is_empty()).map(|both| {
@@ -144,22 +144,22 @@ fn request(message: &Message, main: SocketAddr) -> Value {
         "bodySize": message.len() - message.head_end,
     });
     if message.len() > message.head_end {
-        let (octets, whole) = content(message);
+        let (bytes, whole) = content(message);
         let mime = field(&fields, "content-type").map(text).unwrap_or_default();
-        object["postData"] = json!({"mimeType": mime, "params": [], "text": text(&octets)});
+        object["postData"] = json!({"mimeType": mime, "params": [], "text": text(&bytes)});
         if !whole {
-            object["postData"]["comment"] = partly(octets.len(), message).into();
-        } else if std::str::from_utf8(&octets).is_err() {
-            object["postData"]["_wire"] = json!({ "base64": STANDARD.encode(&octets) });
+            object["postData"]["comment"] = partly(bytes.len(), message).into();
+        } else if std::str::from_utf8(&bytes).is_err() {
+            object["postData"]["_wire"] = json!({ "base64": STANDARD.encode(&bytes) });
         }
     }
     object
 }
 
-fn split(octets: &[u8], at: u8) -> (&[u8], &[u8]) {
-    match octets.iter().position(|&o| o == at) {
-        Some(place) => (&octets[..place], &octets[place + 1..]),
-        None => (octets, &[]),
+fn split(bytes: &[u8], at: u8) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|&o| o == at) {
+        Some(place) => (&bytes[..place], &bytes[place + 1..]),
+        None => (bytes, &[]),
     }
 }
 
@@ -176,14 +176,14 @@ fn url(target: &[u8], host: Option<&[u8]>, main: SocketAddr) -> String {
 
 /// How much of a body there is in the archive.
 fn partly(kept: usize, message: &Message) -> String {
-    format!("{} of {} were kept", bytes(kept as u64), bytes(length(message)))
+    format!("{} of {} were kept", byte_count(kept as u64), byte_count(length(message)))
 }
 
 /// How long the content is, without chunks.
 fn length(message: &Message) -> u64 {
     let framed = message.len() - message.head_end;
     match message.framing.map(|framed| framed.content) {
-        Some(Content::Chunked { octets, .. }) => octets,
+        Some(Content::Chunked { bytes, .. }) => bytes,
         _ => framed,
     }
 }
@@ -213,12 +213,12 @@ fn response(message: Option<&Message>) -> Value {
 }
 
 fn body(message: &Message, mime: Option<&[u8]>) -> Value {
-    let (octets, whole) = content(message);
+    let (bytes, whole) = content(message);
     let mut object = json!({"size": length(message), "mimeType": mime.map(text).unwrap_or_default()});
     if !whole {
-        object["comment"] = partly(octets.len(), message).into();
+        object["comment"] = partly(bytes.len(), message).into();
     }
-    match String::from_utf8(octets) {
+    match String::from_utf8(bytes) {
         Ok(text) => object["text"] = text.into(),
         Err(error) => {
             object["text"] = STANDARD.encode(error.as_bytes()).into();
@@ -251,7 +251,7 @@ fn iso(moment: Duration) -> String {
     const MONTHS: [&[u8]; 12] =
         [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     let date = HttpDate::from_second(moment.as_secs());
-    let date = date.octets(); // Sat, 21 Nov 2026 12:00:01 GMT
+    let date = date.bytes(); // Sat, 21 Nov 2026 12:00:01 GMT
     let month = MONTHS.iter().position(|month| *month == &date[8..11]).map_or(1, |at| at + 1);
     let [day, year, time] = [&date[5..7], &date[12..16], &date[17..25]].map(text);
     format!("{year}-{month:02}-{day}T{time}.{:03}Z", moment.subsec_millis())

@@ -1,6 +1,6 @@
-//! A request once more: its octets, with the cuts and the gaps with which they came.
+//! A request once more: its bytes, with the cuts and the gaps with which they came.
 //!
-//! Never: a socket (the program has one for it); an octet in the place of a hidden one. A request whose
+//! Never: a socket (the program has one for it); a byte in the place of a hidden one. A request whose
 //! secret was painted over would be another request.
 //!
 //! The subtle thing: what came in pieces came with gaps, and without them TCP would join the pieces. So
@@ -30,23 +30,23 @@ impl Recipe {
     /// # Errors
     /// Why it cannot be sent again.
     pub(crate) fn of(request: &Spoken) -> Result<Recipe, &'static str> {
-        let octets = whole(request)?;
+        let bytes = whole(request)?;
         if request.message.masked {
             return Err("a secret in it is hidden, and what is hidden cannot be sent again");
         }
         let mut pieces: Vec<(Duration, Vec<u8>)> = Vec::new();
         let cuts = cuts(request);
-        let ends = cuts.iter().skip(1).map(|(at, _)| *at).chain([octets.len()]);
+        let ends = cuts.iter().skip(1).map(|(at, _)| *at).chain([bytes.len()]);
         for (&(at, gap), end) in cuts.iter().zip(ends) {
-            pieces.push((gap, octets[at..end].to_vec()));
+            pieces.push((gap, bytes[at..end].to_vec()));
         }
         Ok(Recipe { pieces, ends: request.message.broken.is_some_and(|broken| broken.cut_off) })
     }
 }
 
-/// The octets of a request, if all were kept.
+/// The bytes of a request, if all were kept.
 pub(crate) fn whole(request: &Spoken) -> Result<&[u8], &'static str> {
-    match &request.message.octets {
+    match &request.message.bytes {
         kept if kept.gap == 0 && kept.last.is_empty() => Ok(&kept.first),
         _ => Err("it is long, and only the beginning and the end of it were kept"),
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn millis(recipe: &Recipe) -> Vec<(u128, &[u8])> {
-        recipe.pieces.iter().map(|(gap, octets)| (gap.as_millis(), octets.as_slice())).collect()
+        recipe.pieces.iter().map(|(gap, bytes)| (gap.as_millis(), bytes.as_slice())).collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One live connection: records of the tape to events of the view.
 //!
-//! Never: an octet that is kept unmasked behind the end of its message; a message out of the order in
+//! Never: a byte that is kept unmasked behind the end of its message; a message out of the order in
 //! which a person reads a conversation.
 //!
 //! The subtle thing: three requests that came in one `recv` are complete before the first answer is
@@ -29,7 +29,7 @@ const WAITING: usize = 1024;
 /// The calls of one side.
 #[derive(Debug, Default)]
 struct Calls {
-    octets: u64,
+    bytes: u64,
     count: u64,
     last: Option<Moved>,
     remembered: VecDeque<Moved>,
@@ -42,12 +42,12 @@ impl Calls {
     /// Adds a call; its number and its place are found here.
     fn add(&mut self, call: Moved) -> Moved {
         self.count += 1;
-        let last = Moved { call: self.count, at: self.octets, ..call };
+        let last = Moved { call: self.count, at: self.bytes, ..call };
         self.last = Some(last);
         if self.remembered.len() < BORDERS {
             self.remembered.push_back(last);
         }
-        self.octets += last.len;
+        self.bytes += last.len;
         last
     }
 
@@ -60,7 +60,7 @@ impl Calls {
         let first = self.remembered.front().map_or(self.count, |moved| moved.call);
         let inside = self.remembered.iter().filter(|moved| moved.at > start && moved.at < end);
         let cuts: Vec<Cut> = inside.map(|moved| Cut { at: moved.at - start, call: moved.call }).collect();
-        // The last call that moved octets of it: the count may be ahead by calls behind its end.
+        // The last call that moved bytes of it: the count may be ahead by calls behind its end.
         let behind = self.remembered.iter().filter(|moved| moved.at >= end).count() as u64;
         let calls = (self.count + 1).saturating_sub(first + behind).max(1);
         let mut moved: Vec<Moved> = self.remembered.iter().copied().filter(|m| m.at < end).collect();
@@ -103,7 +103,7 @@ pub struct Live {
     tags: Tags,
     /// When it was told of last: time does not run backwards.
     latest: Duration,
-    /// Octets of content that were announced and never came.
+    /// Bytes of content that were announced and never came.
     missing: u64,
 }
 
@@ -133,8 +133,8 @@ impl Live {
         self.accepted
     }
 
-    /// One record and its octets to events. Whether the connection goes on.
-    pub fn record(&mut self, record: &Record, octets: &[u8], out: &mut Vec<Told>) -> bool {
+    /// One record and its bytes to events. Whether the connection goes on.
+    pub fn record(&mut self, record: &Record, bytes: &[u8], out: &mut Vec<Told>) -> bool {
         // Calls are timed as they return, the end with the turn of the loop that it came in.
         self.latest = self.latest.max(record.at);
         let at = self.latest;
@@ -145,13 +145,13 @@ impl Live {
                 self.tell(at, Event::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
             What::Received(0) => self.conversation.client_ended(&mut messages),
-            What::Received(len) => self.received(*len, &[], octets, at, &mut messages, out),
-            What::ReceivedInPart { len, gaps } => self.received(*len, gaps, octets, at, &mut messages, out),
+            What::Received(len) => self.received(*len, &[], bytes, at, &mut messages, out),
+            What::ReceivedInPart { len, gaps } => self.received(*len, gaps, bytes, at, &mut messages, out),
             What::Segments(count) => self.segments = Some(*count),
             What::Sent(len) => {
                 self.sent.add(Moved { len: *len as u64, when: self.since(at), ..Moved::default() });
                 let mut answers = Vec::new();
-                self.conversation.sent(octets, &mut answers);
+                self.conversation.sent(bytes, &mut answers);
                 if answers.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
                     // The request that never came whole comes before its answer.
                     self.conversation.client_too_slow(&mut messages);
@@ -174,7 +174,7 @@ impl Live {
                 while let Some(spoken) = self.held.pop_front() {
                     self.tell(at, Event::Message(Box::new(spoken)), out);
                 }
-                let unread = self.received.octets.saturating_sub(self.read);
+                let unread = self.received.bytes.saturating_sub(self.read);
                 // What the server did not want to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
                 self.tags.closed(reason);
@@ -186,18 +186,18 @@ impl Live {
         true
     }
 
-    /// One `recv` of `len` octets; `octets` are those that do not lie in the gaps.
+    /// One `recv` of `len` bytes; `bytes` are those that do not lie in the gaps.
     fn received(
         &mut self,
         len: usize,
         gaps: &[Gap],
-        octets: &[u8],
+        bytes: &[u8],
         at: Duration,
         messages: &mut Vec<Message>,
         out: &mut Vec<Told>,
     ) {
         let was_shut = self.conversation.is_shut(Role::Request);
-        let (mut rest, mut place) = (octets, 0);
+        let (mut rest, mut place) = (bytes, 0);
         for gap in gaps {
             let (before, behind) = rest.split_at(gap.at.saturating_sub(place).min(rest.len()));
             self.conversation.received(before, messages);
@@ -273,7 +273,7 @@ pub(crate) fn closed(reason: &'static str, unread: u64, missing: u64) -> Event {
     Event::Closed { note, side, reason, unread, missing }
 }
 
-/// Octets of content that its head announces and that are not in it.
+/// Bytes of content that its head announces and that are not in it.
 fn missing(message: &Message) -> u64 {
     match message.framing.map(|framed| framed.content) {
         Some(Content::Length(length)) => length.saturating_sub(message.content_len()),
@@ -281,18 +281,18 @@ fn missing(message: &Message) -> u64 {
     }
 }
 
-/// Octets of a file that is being sent; fewer if it has become shorter.
+/// Bytes of a file that is being sent; fewer if it has become shorter.
 fn read(file: &File, from: u64, len: u64) -> Vec<u8> {
-    let mut octets = vec![0; usize::try_from(len).unwrap_or(0)];
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     let mut got = 0;
-    while got < octets.len() {
-        match file.read_at(&mut octets[got..], from + got as u64) {
+    while got < bytes.len() {
+        match file.read_at(&mut bytes[got..], from + got as u64) {
             Ok(0) | Err(_) => break,
             Ok(more) => got += more,
         }
     }
-    octets.truncate(got);
-    octets
+    bytes.truncate(got);
+    bytes
 }
 
 #[cfg(test)]
@@ -305,9 +305,9 @@ mod tests {
         let manner = Manner::live(Limits::default(), Hide::default());
         let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
         let mut out = Vec::new();
-        for (millis, what, octets) in records {
+        for (millis, what, bytes) in records {
             let record = Record { connection: 1, at: Duration::from_millis(*millis), what: what.clone() };
-            live.record(&record, octets, &mut out);
+            live.record(&record, bytes, &mut out);
         }
         out.iter()
             .map(|told| match &told.event {
@@ -410,9 +410,9 @@ mod tests {
         ] {
             let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
             let mut out = Vec::new();
-            let mut tell = |what: What, octets: &[u8]| {
+            let mut tell = |what: What, bytes: &[u8]| {
                 let record = Record { connection: 1, at: Duration::ZERO, what };
-                live.record(&record, octets, &mut out);
+                live.record(&record, bytes, &mut out);
             };
             tell(What::Received(asked.len()), &asked);
             if answer_first {

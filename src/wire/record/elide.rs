@@ -1,29 +1,29 @@
-//! The sieve: which octets of a `recv` nobody would be shown, so that the tape need not carry them.
+//! The sieve: which bytes of a `recv` nobody would be shown, so that the tape need not carry them.
 //!
-//! RFC 9112 §6.2 and §7.1: the length of content, or of a chunk, is known before its octets come. A view keeps
+//! RFC 9112 §6.2 and §7.1: the length of content, or of a chunk, is known before its bytes come. A view keeps
 //! the two ends of content (`draft`); of what lies between, the length says all.
 //!
 //! Never: a gap in a head, in a line of framing, or behind the end of the content. Where something is not
-//! surely content the octets are recorded.
+//! surely content the bytes are recorded.
 //!
-//! The subtle thing: where content lies is not guessed. A copy of the machine that is about to read the octets
+//! The subtle thing: where content lies is not guessed. A copy of the machine that is about to read the bytes
 //! reads them first, so a replay that meets a gap stands in the midst of content as well.
 
-use crate::http::{Connection, Event};
+use crate::http::{Event, Http1};
 use crate::wire::explain::builder::LAST;
 
-/// Octets of content from its start that are recorded: more than is shown, so that a form a person has filled in
+/// Bytes of content from its start that are recorded: more than is shown, so that a form a person has filled in
 /// is known as a whole. Its names say what in it is secret.
 const FRONT: u64 = 64 * 1024;
 /// Recorded before what is shown of the end: a secret that lies across that border is known as a whole if it is
 /// no longer than this. Most tokens are shorter; of a longer one less is shown (`mask`).
 const MARGIN: usize = 2048;
-/// Octets of each `recv` up to its end, or to that of the content, that are recorded.
+/// Bytes of each `recv` up to its end, or to that of the content, that are recorded.
 const BACK: usize = LAST + MARGIN;
-/// A shorter gap costs as much as its octets.
+/// A shorter gap costs as much as its bytes.
 const SHORTEST: usize = 64;
 
-/// Octets of content that were received and not recorded.
+/// Bytes of content that were received and not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The first, counted from the start of what the `recv` returned.
@@ -32,16 +32,16 @@ pub struct Gap {
     pub len: usize,
 }
 
-/// The gaps in what a `recv` returned: `connection` has read everything before it, and `before` octets of
+/// The gaps in what a `recv` returned: `connection` has read everything before it, and `before` bytes of
 /// content among that.
-pub fn gaps(connection: &Connection, before: u64, octets: &[u8]) -> Vec<Gap> {
+pub fn gaps(connection: &Http1, before: u64, bytes: &[u8]) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    if octets.len() < BACK + SHORTEST || !connection.content_is_due() {
+    if bytes.len() < BACK + SHORTEST || !connection.content_is_due() {
         return gaps;
     }
     let (mut machine, mut used, mut seen) = (connection.clone(), 0, before);
     loop {
-        let step = machine.receive(&octets[used..]);
+        let step = machine.receive(&bytes[used..]);
         used += step.used;
         let Event::Content(data) = step.event else { break };
         let front = usize::try_from(FRONT.saturating_sub(seen)).unwrap_or(usize::MAX).min(data.len());
@@ -67,11 +67,11 @@ mod tests {
     use crate::wire::record::tape::{Record, What};
     use crate::wire::{Hide, Manner, Message};
 
-    /// What the view tells of these pieces, and how many octets the tape carried.
+    /// What the view tells of these pieces, and how many bytes the tape carried.
     fn told(pieces: &[&[u8]], sieved: bool) -> (Vec<Told>, usize) {
         let manner = Manner::live(Limits::default(), Hide::default());
         let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
-        let mut machine = Connection::new(Limits::default());
+        let mut machine = Http1::new(Limits::default());
         let (mut out, mut carried, mut left, mut before) = (Vec::new(), 0, Vec::new(), 0);
         for (n, piece) in pieces.iter().enumerate() {
             let gaps = if sieved && left.is_empty() { gaps(&machine, before, piece) } else { Vec::new() };
@@ -92,8 +92,8 @@ mod tests {
         (out, carried)
     }
 
-    /// The server reads on; octets of the content so far.
-    fn read(machine: &mut Connection, input: &mut Vec<u8>, mut before: u64) -> u64 {
+    /// The server reads on; bytes of the content so far.
+    fn read(machine: &mut Http1, input: &mut Vec<u8>, mut before: u64) -> u64 {
         let mut used = 0;
         loop {
             let step = machine.receive(&input[used..]);
@@ -123,15 +123,15 @@ mod tests {
 
     /// Text without a short period, with a secret in it every so often.
     fn content(len: usize) -> Vec<u8> {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for n in 0u32.. {
-            if octets.len() >= len {
+            if bytes.len() >= len {
                 break;
             }
-            octets.extend_from_slice(format!("{n:08} hunter2-is-no-secret\n").as_bytes());
+            bytes.extend_from_slice(format!("{n:08} hunter2-is-no-secret\n").as_bytes());
         }
-        octets.truncate(len);
-        octets
+        bytes.truncate(len);
+        bytes
     }
 
     fn with_length(content: &[u8], more: &str) -> Vec<u8> {
@@ -141,17 +141,17 @@ mod tests {
 
     fn chunked(content: &[u8], size: usize) -> Vec<u8> {
         let head = b"PUT /a HTTP/1.1\r\nHost: a\r\nCookie: a=hunter2-is\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let mut octets = head.to_vec();
-        content.chunks(size).for_each(|chunk| crate::http::chunked::encode(chunk, &mut octets));
-        octets.extend_from_slice(b"0\r\nX-Sum: 5\r\n\r\n");
-        octets
+        let mut bytes = head.to_vec();
+        content.chunks(size).for_each(|chunk| crate::http::chunked::encode(chunk, &mut bytes));
+        bytes.extend_from_slice(b"0\r\nX-Sum: 5\r\n\r\n");
+        bytes
     }
 
-    /// Where what is secret begins in octets that are not shown depends on how many there are.
+    /// Where what is secret begins in bytes that are not shown depends on how many there are.
     fn in_what_is_kept(told: &mut Told) {
         let Happening::Message(spoken) = &mut told.event else { return };
-        let Message { octets, spans, .. } = &mut spoken.message;
-        let (from, to) = (octets.first.len() as u64, octets.first.len() as u64 + octets.gap);
+        let Message { bytes, spans, .. } = &mut spoken.message;
+        let (from, to) = (bytes.first.len() as u64, bytes.first.len() as u64 + bytes.gap);
         let mut clipped = Vec::new();
         for span in spans.iter() {
             let (start, end) = (span.start, span.end());
@@ -165,12 +165,12 @@ mod tests {
 
     /// Everything that is told is the same: places, spans, counts, cuts, what is kept and what is painted over.
     #[track_caller]
-    fn same(octets: &[u8], size: usize, most: usize) {
-        let octets = [octets, b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
-        let pieces: Vec<&[u8]> = octets.chunks(size).collect();
+    fn same(bytes: &[u8], size: usize, most: usize) {
+        let bytes = [bytes, b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
         let ((mut with, carried), (mut without, all)) = (told(&pieces, true), told(&pieces, false));
         with.iter_mut().chain(&mut without).for_each(in_what_is_kept);
-        assert_eq!(all, octets.len());
+        assert_eq!(all, bytes.len());
         assert!(carried <= most, "{carried} of {all} octets in pieces of {size}");
         assert_eq!(messages(&with).len(), 2);
         assert!(messages(&with).iter().all(|message| message.broken.is_none()));
@@ -202,11 +202,11 @@ mod tests {
         let begin = b"--XyZ\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2-is\r\n--XyZ\r\n\
             Content-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\n";
         let form = [&begin[..], &file, b"\r\n--XyZ--\r\n"].concat();
-        let octets = with_length(&form, "Content-Type: multipart/form-data; boundary=XyZ\r\n");
+        let bytes = with_length(&form, "Content-Type: multipart/form-data; boundary=XyZ\r\n");
         for size in [400_000, 65_536] {
-            same(&octets, size, octets.len() / 2 + size);
+            same(&bytes, size, bytes.len() / 2 + size);
         }
-        let (told, _) = told(&octets.chunks(65_536).collect::<Vec<_>>(), true);
+        let (told, _) = told(&bytes.chunks(65_536).collect::<Vec<_>>(), true);
         let names: Vec<_> = messages(&told)[0].spans.iter().map(|span| span.note.note().name).collect();
         assert_eq!(names.iter().filter(|name| **name == "border").count(), 3, "{names:?}");
     }
@@ -218,12 +218,12 @@ mod tests {
         for behind in (0..4000).step_by(211) {
             // Its end lies behind the gap, wherever the gap ends.
             let body = [&filler[..], secret.as_bytes(), &filler[..behind]].concat();
-            let octets = with_length(&body, &format!("Cookie: a={secret}\r\n"));
-            let head = octets.len() - body.len();
-            let (told, carried) = told(&[&octets[..head + 70_000], &octets[head + 70_000..]], true);
+            let bytes = with_length(&body, &format!("Cookie: a={secret}\r\n"));
+            let head = bytes.len() - body.len();
+            let (told, carried) = told(&[&bytes[..head + 70_000], &bytes[head + 70_000..]], true);
             assert!(carried < 80_000);
-            let kept = &messages(&told)[0].octets;
-            assert_eq!(kept.len(), octets.len() as u64);
+            let kept = &messages(&told)[0].bytes;
+            assert_eq!(kept.len(), bytes.len() as u64);
             for piece in secret.as_bytes().windows(16).step_by(8) {
                 let found = kept.last.windows(16).any(|window| window == piece);
                 assert!(!found, "{behind}: {}", kept.last.escape_ascii());
@@ -233,16 +233,16 @@ mod tests {
 
     #[test]
     fn only_content_is_left_out() {
-        let octets = content(100_000);
-        let mut machine = Connection::new(Limits::default());
-        assert_eq!(gaps(&machine, 0, &octets), [], "it is a head, or none");
+        let bytes = content(100_000);
+        let mut machine = Http1::new(Limits::default());
+        assert_eq!(gaps(&machine, 0, &bytes), [], "it is a head, or none");
         machine.receive(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
         let (front, end) = (FRONT as usize, 90_000 - BACK);
-        assert_eq!(gaps(&machine, 0, &octets), [Gap { at: front, len: end - front }]);
-        assert_eq!(gaps(&machine, FRONT + 1, &octets), [Gap { at: 0, len: end }]);
-        assert_eq!(gaps(&machine, FRONT - 5, &octets), [Gap { at: 5, len: end - 5 }]);
-        assert_eq!(gaps(&machine, FRONT, &octets[..BACK + SHORTEST - 1]), []);
+        assert_eq!(gaps(&machine, 0, &bytes), [Gap { at: front, len: end - front }]);
+        assert_eq!(gaps(&machine, FRONT + 1, &bytes), [Gap { at: 0, len: end }]);
+        assert_eq!(gaps(&machine, FRONT - 5, &bytes), [Gap { at: 5, len: end - 5 }]);
+        assert_eq!(gaps(&machine, FRONT, &bytes[..BACK + SHORTEST - 1]), []);
         machine.time_out();
-        assert_eq!(gaps(&machine, FRONT, &octets), [], "nobody reads it any more");
+        assert_eq!(gaps(&machine, FRONT, &bytes), [], "nobody reads it any more");
     }
 }

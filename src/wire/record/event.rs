@@ -1,6 +1,6 @@
 //! What the views are told: the life of connections, in order.
 //!
-//! Never: an octet that was not masked; a text that repeats for every message (notes are numbers).
+//! Never: a byte that was not masked; a text that repeats for every message (notes are numbers).
 //!
 //! The subtle thing: the names `cN` and `cN.M` are the same in the terminal, in JSON, in the browser
 //! and in an archive, so that a person can say to another one which exchange is meant.
@@ -32,10 +32,10 @@ impl Told {
     }
 }
 
-/// A call that moved octets of a message.
+/// A call that moved bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// The first octet it moved, counted from the start of the message.
+    /// The first byte it moved, counted from the start of the message.
     pub at: u64,
     /// The number of the call on its side of the connection, counted from 1.
     pub call: u64,
@@ -46,7 +46,7 @@ pub struct Cut {
 pub struct Moved {
     /// Its number on its side of the connection, counted from 1; of a sum that of the first.
     pub call: u64,
-    /// The first octet, in the octets of its side of the connection.
+    /// The first byte, in the bytes of its side of the connection.
     pub at: u64,
     /// How many.
     pub len: u64,
@@ -54,7 +54,7 @@ pub struct Moved {
     pub when: Duration,
     /// From a file, past the program.
     pub from_file: bool,
-    /// Of a `recv`: how many requests have octets in it.
+    /// Of a `recv`: how many requests have bytes in it.
     pub requests: u64,
     /// How many TCP segments brought them, where the kernel could be asked.
     pub segments: Option<u32>,
@@ -72,7 +72,7 @@ pub enum Event {
         /// When, since 1970.
         moment: Duration,
     },
-    /// A `recv` returned octets.
+    /// A `recv` returned bytes.
     Received(Moved),
     /// A message is complete, or broken, or cut off.
     Message(Box<Spoken>),
@@ -84,9 +84,9 @@ pub enum Event {
         side: Side,
         /// The name of the reason, as in the log.
         reason: &'static str,
-        /// Octets of the client behind its last request, which nobody read.
+        /// Bytes of the client behind its last request, which nobody read.
         unread: u64,
-        /// Octets of content that were announced and never came.
+        /// Bytes of content that were announced and never came.
         missing: u64,
     },
     /// Something was lost, since the reader was too slow.
@@ -110,7 +110,7 @@ pub struct Spoken {
     /// What each of them moved. If there are fewer than [`Spoken::calls`], the last one is the sum of
     /// all that are left, at the moment of the last.
     pub moved: Vec<Moved>,
-    /// Of a response: from the last octet of the request to its last octet.
+    /// Of a response: from the last byte of the request to its last byte.
     pub took: Option<Duration>,
     /// Of a response: it began before the request was complete.
     pub early: bool,
@@ -125,12 +125,12 @@ impl Spoken {
         Spoken { message, cuts, calls: 1, moved, took: None, early: false, clock }
     }
 
-    /// When its first octet was moved; nothing of a message that no call is known of.
+    /// When its first byte was moved; nothing of a message that no call is known of.
     pub fn began(&self) -> Option<Duration> {
         self.moved.first().map(|moved| moved.when)
     }
 
-    /// When its last octet was moved.
+    /// When its last byte was moved.
     pub fn ended(&self) -> Option<Duration> {
         self.moved.last().map(|moved| moved.when)
     }

@@ -1,8 +1,8 @@
 //! An exchange as the history keeps it: the request, its answers, and what is in them.
 //!
-//! Never: an octet that is not masked; a part that is made up. What was not kept is said to be missing.
+//! Never: a byte that is not masked; a part that is made up. What was not kept is said to be missing.
 //!
-//! The subtle thing: names and values are taken from the octets by the lines of the annotator, so that
+//! The subtle thing: names and values are taken from the bytes by the lines of the annotator, so that
 //! a field in an archive or in a command is the one that was on the wire, in its case and its order.
 
 use std::sync::Arc;
@@ -119,10 +119,10 @@ pub(crate) fn fields(message: &Message) -> Vec<(&[u8], &[u8])> {
     let lines = message.lines.iter().filter(|line| line.kind == LineKind::Field);
     lines
         .filter_map(|line| {
-            let octets = message.octets.whole(line.start, line.len)?;
-            let colon = octets.iter().position(|&o| o == b':')?;
-            let value = octets[colon + 1..].strip_suffix(b"\n").unwrap_or(&octets[colon + 1..]);
-            Some((&octets[..colon], trim(value.strip_suffix(b"\r").unwrap_or(value))))
+            let bytes = message.bytes.whole(line.start, line.len)?;
+            let colon = bytes.iter().position(|&o| o == b':')?;
+            let value = bytes[colon + 1..].strip_suffix(b"\n").unwrap_or(&bytes[colon + 1..]);
+            Some((&bytes[..colon], trim(value.strip_suffix(b"\r").unwrap_or(value))))
         })
         .collect()
 }
@@ -137,7 +137,7 @@ pub(crate) fn content(message: &Message) -> (Vec<u8>, bool) {
     let (mut content, mut whole) = (Vec::new(), true);
     let lines = message.lines.iter().filter(|line| matches!(line.kind, LineKind::Body | LineKind::ChunkData));
     for line in lines {
-        let (first, gap, last) = message.octets.get(line.start, line.len);
+        let (first, gap, last) = message.bytes.get(line.start, line.len);
         whole &= gap == 0 && line.note != part::NOT_KEPT;
         content.extend_from_slice(first);
         content.extend_from_slice(last);

@@ -4,7 +4,7 @@
 //! a number (1, 2, 3 …); so has every notice (a connection was forgotten, the recording was paused, all
 //! was cleared), so that a reader that was away learns of both in the order in which they happened.
 //!
-//! Never: a wait of the wire thread for a reader; an octet that was not masked (nothing else is told); a
+//! Never: a wait of the wire thread for a reader; a byte that was not masked (nothing else is told); a
 //! file.
 //!
 //! The subtle thing: the bound is on what is really held, and the connection whose story begins first
@@ -23,7 +23,7 @@ use crate::wire::record::event::{Event, Spoken, Told};
 const NOTICES: usize = 4096;
 /// Events handed to a reader at once.
 const PORTION: usize = 256;
-/// What an event costs besides its own octets: its place in three tables, the counts of the pointer, and
+/// What an event costs besides its own bytes: its place in three tables, the counts of the pointer, and
 /// what the allocator adds to each of its parts.
 const EVENT: usize = 160;
 const MESSAGE: usize = 256;
@@ -133,12 +133,12 @@ pub struct History {
 }
 
 impl History {
-    /// A history that holds at most `bound` octets.
+    /// A history that holds at most `bound` bytes.
     pub fn new(bound: usize) -> History {
         History { bound, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// The most octets it holds.
+    /// The most bytes it holds.
     pub fn bound(&self) -> usize {
         self.bound
     }
@@ -207,7 +207,7 @@ impl History {
         Extent { first, last: state.last, connections: state.stories.len(), paused: state.paused }
     }
 
-    /// The octets that are held.
+    /// The bytes that are held.
     pub fn held(&self) -> usize {
         self.lock().held
     }
@@ -371,7 +371,7 @@ impl State {
     }
 }
 
-/// The octets that a kept event takes.
+/// The bytes that a kept event takes.
 fn weight(told: &Told) -> usize {
     let more = match &told.event {
         Event::Accepted { clock, .. } => clock.len(),
@@ -383,8 +383,8 @@ fn weight(told: &Told) -> usize {
 
 fn inside(spoken: &Spoken) -> usize {
     let message = &spoken.message;
-    message.octets.first.len()
-        + message.octets.last.len()
+    message.bytes.first.len()
+        + message.bytes.last.len()
         + size_of_val::<[Span]>(&message.spans)
         + size_of_val::<[Line]>(&message.lines)
         + size_of_val(&*spoken.cuts)

@@ -1,6 +1,6 @@
 //! A connection in a few plain words each: `3 requests in one recv()`, `broken`.
 //!
-//! Never: an octet of the network; a connection that is remembered for the sake of its tags.
+//! Never: a byte of the network; a connection that is remembered for the sake of its tags.
 //!
 //! The subtle thing: every event carries the tags as they are by then, so whoever takes one event out of
 //! the middle knows what was seen before, also when that is forgotten.
@@ -25,7 +25,7 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// A `recv` brought octets of so many requests.
+    /// A `recv` brought bytes of so many requests.
     pub(crate) fn received(&mut self, requests: u64) {
         self.glued = self.glued.max(requests);
     }

@@ -1,15 +1,15 @@
-//! The tape: what happened on the sockets of one loop, octet by octet, recorded only when asked for.
+//! The tape: what happened on the sockets of one loop, byte by byte, recorded only when asked for.
 //!
 //! `net` has two lines that know of it: after a `recv` and after a `send`. What is recorded is exactly
 //! what the system call returned or took, with its moment; nothing is parsed, joined or explained here.
-//! Explanations come from replaying the octets through [`crate::http`].
+//! Explanations come from replaying the bytes through [`crate::http`].
 //!
 //! Never: a lock, a wait, a line of formatting on the loop. A turn's records are handed over as one
 //! batch; if too much waits for the reader, the batch is dropped and counted, and the next one says so.
 //!
 //! The subtle things:
-//! - Octets that `sendfile` moves never pass through the program. Their record says so and carries the open
-//!   file, so that a reader can look at the same octets later.
+//! - Bytes that `sendfile` moves never pass through the program. Their record says so and carries the open
+//!   file, so that a reader can look at the same bytes later.
 //! - An upload brings more than any reader can take. What a view would not show of its content is left out
 //!   ([`crate::wire::record::elide`]), and only its length is recorded.
 
@@ -29,9 +29,9 @@ const BATCH: usize = 2 * 1024 * 1024;
 pub(crate) const WAITING: usize = 32 * 1024 * 1024;
 /// Empty batches that are kept to be used again.
 const EMPTY: usize = 16;
-/// Octets an empty batch keeps room for: what a turn with some dozen answers brings.
+/// Bytes an empty batch keeps room for: what a turn with some dozen answers brings.
 const KEPT: usize = 128 * 1024;
-/// What a record weighs besides its octets.
+/// What a record weighs besides its bytes.
 const RECORD: usize = size_of::<Record>();
 
 /// What happened.
@@ -44,27 +44,27 @@ pub enum What {
         /// The address it reached.
         local: SocketAddr,
     },
-    /// So many TCP segments with octets had come since the last `recv`, which the one that follows in the
+    /// So many TCP segments with bytes had come since the last `recv`, which the one that follows in the
     /// record has taken: asked of the kernel, where it can be asked.
     Segments(u32),
-    /// One `recv` returned these many octets; 0 is the end of the client's side.
+    /// One `recv` returned these many bytes; 0 is the end of the client's side.
     Received(usize),
-    /// The same, and some of the octets, all of them content, were not recorded.
+    /// The same, and some of the bytes, all of them content, were not recorded.
     ReceivedInPart {
         /// How many it returned.
         len: usize,
         /// Where those lie that are missing here; from the first to the last, none next to another.
         gaps: Box<[Gap]>,
     },
-    /// One `send` took these many octets.
+    /// One `send` took these many bytes.
     Sent(usize),
-    /// One `sendfile` took these many octets of a file.
+    /// One `sendfile` took these many bytes of a file.
     SentFile {
         /// The file, open.
         file: Arc<File>,
-        /// The first octet.
+        /// The first byte.
         from: u64,
-        /// How many octets.
+        /// How many bytes.
         len: u64,
     },
     /// The connection has ended.
@@ -91,14 +91,14 @@ pub struct Record {
 #[derive(Debug, Default)]
 pub struct Batch {
     records: Vec<Record>,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     weight: usize,
     /// Records that were lost between the batch before and this one.
     pub dropped: u64,
 }
 
 impl Batch {
-    /// Each record with its octets (none for records that have none).
+    /// Each record with its bytes (none for records that have none).
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
         let mut at = 0;
         self.records.iter().map(move |record| {
@@ -108,13 +108,13 @@ impl Batch {
                 _ => 0,
             };
             at += len;
-            (record, &self.octets[at - len..at])
+            (record, &self.bytes[at - len..at])
         })
     }
 
     fn clear(&mut self) {
         self.records.clear();
-        self.octets.clear();
+        self.bytes.clear();
         self.weight = 0;
         self.dropped = 0;
     }
@@ -165,26 +165,26 @@ impl Tape {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records what happened on a connection; `octets` belong to [`What::Received`] and [`What::Sent`].
-    pub fn record(&mut self, connection: u64, now: Instant, what: What, octets: &[u8]) {
-        self.batch.octets.extend_from_slice(octets);
-        self.push(connection, now, what, octets.len());
+    /// Records what happened on a connection; `bytes` belong to [`What::Received`] and [`What::Sent`].
+    pub fn record(&mut self, connection: u64, now: Instant, what: What, bytes: &[u8]) {
+        self.batch.bytes.extend_from_slice(bytes);
+        self.push(connection, now, what, bytes.len());
     }
 
     /// Records what a `recv` returned, without what lies in the gaps.
-    pub fn record_received(&mut self, connection: u64, now: Instant, octets: &[u8], gaps: Vec<Gap>) {
+    pub fn record_received(&mut self, connection: u64, now: Instant, bytes: &[u8], gaps: Vec<Gap>) {
         if gaps.is_empty() {
-            return self.record(connection, now, What::Received(octets.len()), octets);
+            return self.record(connection, now, What::Received(bytes.len()), bytes);
         }
-        let before = self.batch.octets.len();
+        let before = self.batch.bytes.len();
         let mut place = 0;
         for gap in &gaps {
-            self.batch.octets.extend_from_slice(&octets[place..gap.at]);
+            self.batch.bytes.extend_from_slice(&bytes[place..gap.at]);
             place = gap.at + gap.len;
         }
-        self.batch.octets.extend_from_slice(&octets[place..]);
-        let weight = self.batch.octets.len() - before + size_of_val(&*gaps);
-        let what = What::ReceivedInPart { len: octets.len(), gaps: gaps.into() };
+        self.batch.bytes.extend_from_slice(&bytes[place..]);
+        let weight = self.batch.bytes.len() - before + size_of_val(&*gaps);
+        let what = What::ReceivedInPart { len: bytes.len(), gaps: gaps.into() };
         self.push(connection, now, what, weight);
     }
 
@@ -263,7 +263,7 @@ impl Reel {
     pub fn give_back(&self, mut batch: Batch) {
         batch.clear();
         // A busy moment is over; what it needed is not kept for the next one.
-        batch.octets.shrink_to(KEPT);
+        batch.bytes.shrink_to(KEPT);
         batch.records.shrink_to(KEPT / RECORD);
         // With enough of them waiting, this one is simply freed.
         let _ = self.empty.try_send(batch);
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_recorded_comes_back_octet_by_octet() {
+    fn what_was_recorded_comes_back_byte_by_byte() {
         let start = Instant::now();
         let (mut tape, reel) = tape(start, Arc::default());
         let later = start + Duration::from_millis(5);
@@ -293,9 +293,9 @@ mod tests {
     fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
         let now = Instant::now();
         let (mut tape, reel) = tape(now, Arc::default());
-        let octets = vec![0; BATCH - RECORD];
+        let bytes = vec![0; BATCH - RECORD];
         for _ in 0..WAITING / BATCH + 5 {
-            tape.record(1, now, What::Sent(octets.len()), &octets);
+            tape.record(1, now, What::Sent(bytes.len()), &bytes);
         }
         let (mut seen, mut dropped) = (0, 0);
         while let Some(batch) = reel.next(Duration::ZERO) {
@@ -307,7 +307,7 @@ mod tests {
         tape.hand_over();
         assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 5);
         for _ in 0..=WAITING / BATCH {
-            tape.record(1, now, What::Sent(octets.len()), &octets);
+            tape.record(1, now, What::Sent(bytes.len()), &bytes);
         }
         while reel.next(Duration::ZERO).is_some() {}
         tape.hand_over();
@@ -326,21 +326,21 @@ mod tests {
         let now = Instant::now();
         let (mut tape, reel) = tape(now, Arc::default());
         let (turns, len) = (16 * 1024, 64 * 1024);
-        let octets = vec![7; len];
+        let bytes = vec![7; len];
         let gap = Gap { at: 2, len: len - 2 - 1000 };
         for _ in 0..turns {
-            tape.record_received(1, now, &octets, vec![gap]);
+            tape.record_received(1, now, &bytes, vec![gap]);
             tape.hand_over();
         }
         let (mut seen, mut held) = (0, 0);
         while let Some(batch) = reel.next(Duration::ZERO) {
             assert_eq!(batch.dropped, 0);
-            for (record, octets) in batch.iter() {
+            for (record, bytes) in batch.iter() {
                 assert!(
                     matches!(&record.what, What::ReceivedInPart { len: all, gaps } if *all == len && **gaps == [gap])
                 );
                 seen += 1;
-                held += octets.len();
+                held += bytes.len();
             }
             reel.give_back(batch);
         }
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_leave_the_octets_around_them_in_their_order() {
+    fn gaps_leave_the_bytes_around_them_in_their_order() {
         let now = Instant::now();
         let (mut tape, reel) = tape(now, Arc::default());
         let gaps = vec![Gap { at: 0, len: 2 }, Gap { at: 4, len: 3 }, Gap { at: 8, len: 1 }];
@@ -356,7 +356,7 @@ mod tests {
         tape.record_received(1, now, b"abc", Vec::new());
         tape.hand_over();
         let batch = reel.next(Duration::ZERO).unwrap();
-        let got: Vec<_> = batch.iter().map(|(_, octets)| octets).collect();
+        let got: Vec<_> = batch.iter().map(|(_, bytes)| bytes).collect();
         assert_eq!(got, [&b"2379"[..], b"abc"]);
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! The subtle things:
 //! - After records were dropped nobody knows of which connections they were. What is open then is told no
-//!   further, since octets with a hole in them would be explained wrongly; only its end is told, if that was
+//!   further, since bytes with a hole in them would be explained wrongly; only its end is told, if that was
 //!   not dropped too.
 //! - A client that asks twice may be served by two loops, and the reel that is drawn first is not always
 //!   the one on which something happened first. Of all batches that wait, the oldest is told next.
@@ -110,13 +110,13 @@ impl Watch {
                 lost.pop_first();
             }
         }
-        for (record, octets) in batch.iter() {
+        for (record, bytes) in batch.iter() {
             let connection = record.connection;
             if let What::Accepted { .. } = record.what {
                 lives.insert(connection, Live::new(connection, record.at, self.began, &self.manner));
             }
             if let Some(live) = lives.get_mut(&connection)
-                && !live.record(record, octets, out)
+                && !live.record(record, bytes, out)
             {
                 lives.remove(&connection);
             }

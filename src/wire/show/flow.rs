@@ -1,10 +1,10 @@
 //! A line of our own words that ends before the edge of the terminal.
 //!
-//! Never: octets of a message. Those lines are never broken by us, or nobody could tell which breaks are
+//! Never: bytes of a message. Those lines are never broken by us, or nobody could tell which breaks are
 //! theirs.
 //!
 //! The subtle thing: where a terminal breaks a line, it does so in the middle of a word and goes on at the
-//! left, where octets stand. So what does not fit goes on below, further right than it began.
+//! left, where bytes stand. So what does not fit goes on below, further right than it began.
 
 use crate::wire::show::look::Style;
 use crate::wire::show::style::{columns, push_styled};

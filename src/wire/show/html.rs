@@ -1,12 +1,12 @@
 //! Messages as one page that needs nothing else: for homework, for a bug report.
 //!
-//! Never: a script, a request, an octet that could be markup. What `paint` made safe is escaped once
+//! Never: a script, a request, a byte that could be markup. What `paint` made safe is escaped once
 //! more for HTML.
 //!
 //! The subtle thing: the page says what the terminal says, by the same rows, so that the two cannot
 //! tell different stories.
 
-use crate::wire::explain::message::{Message, Role, bytes};
+use crate::wire::explain::message::{Message, Role, byte_count};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{Event, Told};
 use crate::wire::show::layout::Row;
@@ -40,7 +40,7 @@ pub fn page(told: &[Told], out: &mut String) {
         let message = &spoken.message;
         let arrow = if message.role == Role::Request { "▶" } else { "◀" };
         let name = format!("{arrow} {} {}", message.role.name(), message.exchange);
-        out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n", bytes(message.len())));
+        out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n", byte_count(message.len())));
         out.push_str("<p class=\"story\">");
         escape(&story(spoken), out);
         out.push_str("</p>\n<table>\n");

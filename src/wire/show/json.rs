@@ -6,8 +6,8 @@
 //!
 //! Never: a character that is not ASCII. JSON read in a terminal is a terminal too.
 //!
-//! The subtle thing: octets are not text. What was kept of a message is Base64; the title and the head
-//! are there once more as text for people, with every unsafe octet as `\xNN`.
+//! The subtle thing: bytes are not text. What was kept of a message is Base64; the title and the head
+//! are there once more as text for people, with every unsafe byte as `\xNN`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -89,7 +89,7 @@ fn bare(told: &Told) -> Value {
 
 fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
     let message = &spoken.message;
-    let kept = &message.octets;
+    let kept = &message.bytes;
     let head = kept.first.len().min(usize::try_from(message.head_end).unwrap_or(usize::MAX));
     let mut object = json!({
         "event": message.role.name(),

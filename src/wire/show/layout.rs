@@ -1,12 +1,12 @@
-//! The rows of one message and their columns: octets left, notes in the middle, sections right.
+//! The rows of one message and their columns: bytes left, notes in the middle, sections right.
 //!
-//! Never: a row of octets that is wrapped. In a narrow terminal the notes go to lines of their own.
+//! Never: a row of bytes that is wrapped. In a narrow terminal the notes go to lines of their own.
 //!
 //! The subtle thing: the column of the notes belongs to the message, so that its notes stand below each
 //! other; but one long line must not push all of them out of sight, so beyond a width that line alone
 //! has its note below.
 
-use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, bytes};
+use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, byte_count};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{Cut, Spoken};
 use crate::wire::show::flow::Flow;
@@ -24,9 +24,9 @@ const SECTION: usize = 11;
 const SECTION_AT_EDGE: usize = 14;
 /// Room for a note.
 const NOTE: usize = 45;
-/// Octets of a chunk that are shown in short.
+/// Bytes of a chunk that are shown in short.
 const CHUNK: usize = 48;
-/// Octets of one row of a dump.
+/// Bytes of one row of a dump.
 const DUMP: u64 = 16;
 
 /// One row.
@@ -95,7 +95,7 @@ fn border(cuts: &[Cut], at: u64, ascii: bool) -> Option<Row> {
     Some(Row { pieces: vec![plain(style::SAY, &text)], ..Row::default() })
 }
 
-/// Octets as pieces, with the marks of calls inside.
+/// Bytes as pieces, with the marks of calls inside.
 fn pieces(spoken: &Spoken, from: u64, to: u64, ascii: bool) -> Vec<Piece> {
     let message = &spoken.message;
     let mut pieces = Vec::new();
@@ -106,17 +106,17 @@ fn pieces(spoken: &Spoken, from: u64, to: u64, ascii: bool) -> Vec<Piece> {
         let begin = at;
         let inside = |c: &&Cut| c.at >= begin && c.at < end && (c.at > from || message.role == Role::Request);
         for cut in spoken.cuts.iter().filter(inside) {
-            octets(message, at, cut.at, crate::wire::show::style::of(span.kind), is_bad, ascii, &mut pieces);
+            push_bytes(message, at, cut.at, crate::wire::show::style::of(span.kind), is_bad, ascii, &mut pieces);
             let mark = if ascii { "|" } else { "┊" };
             pieces.push(plain(style::MARK, &format!("{mark}{}{mark}", cut.call)));
             at = cut.at;
         }
-        octets(message, at, end, crate::wire::show::style::of(span.kind), is_bad, ascii, &mut pieces);
+        push_bytes(message, at, end, crate::wire::show::style::of(span.kind), is_bad, ascii, &mut pieces);
     }
     pieces
 }
 
-fn octets(
+fn push_bytes(
     message: &Message,
     from: u64,
     to: u64,
@@ -128,12 +128,12 @@ fn octets(
     if from >= to {
         return;
     }
-    let (first, gap, last) = message.octets.get(from, to - from);
+    let (first, gap, last) = message.bytes.get(from, to - from);
     let mut text = String::new();
     push_safe(&mut text, first, ascii);
     if gap > 0 {
         let dots = if ascii { "..." } else { "…" };
-        text.push_str(&format!(" {dots} {} not kept {dots} ", bytes(gap)));
+        text.push_str(&format!(" {dots} {} not kept {dots} ", byte_count(gap)));
     }
     push_safe(&mut text, last, ascii);
     pieces.push(Piece { style, text, is_bad });
@@ -142,30 +142,30 @@ fn octets(
 /// Content in rows: text by its lines, anything else as a dump.
 fn content(spoken: &Spoken, line: &Line, ascii: bool, rows: &mut Vec<Row>) {
     let message = &spoken.message;
-    let (first, gap, last) = message.octets.get(line.start, line.len);
-    let is_text = |octets: &[u8]| {
+    let (first, gap, last) = message.bytes.get(line.start, line.len);
+    let is_text = |bytes: &[u8]| {
         // The cut end of what was kept may be in the middle of a character.
-        let valid = std::str::from_utf8(octets).map_or_else(|e| e.error_len().is_none() && gap > 0, |_| true);
-        valid && octets.iter().all(|&o| o >= b' ' || matches!(o, b'\t' | b'\r' | b'\n'))
+        let valid = std::str::from_utf8(bytes).map_or_else(|e| e.error_len().is_none() && gap > 0, |_| true);
+        valid && bytes.iter().all(|&o| o >= b' ' || matches!(o, b'\t' | b'\r' | b'\n'))
     };
     let text = is_text(first);
     let end = line.start + line.len;
-    for (octets, from) in [(first, line.start), (last, end - last.len() as u64)] {
+    for (bytes, from) in [(first, line.start), (last, end - last.len() as u64)] {
         if from > line.start && gap > 0 {
             let dots = if ascii { "..." } else { "…" };
-            let text = format!("{dots} {} not kept", bytes(gap));
+            let text = format!("{dots} {} not kept", byte_count(gap));
             rows.push(Row { pieces: vec![plain(style::DIM, &text)], ..Row::default() });
         }
         if text {
             let mut at = from;
-            for piece in octets.split_inclusive(|&o| o == b'\n') {
+            for piece in bytes.split_inclusive(|&o| o == b'\n') {
                 let pieces = pieces(spoken, at, at + piece.len() as u64, ascii);
                 let (note, section) = note_within(message, at);
                 rows.push(Row { pieces, note: note.into(), note_style: style::DIM, section });
                 at += piece.len() as u64;
             }
         } else {
-            for (n, row) in octets.chunks(DUMP as usize).enumerate() {
+            for (n, row) in bytes.chunks(DUMP as usize).enumerate() {
                 let at = from + n as u64 * DUMP;
                 rows.extend((at..at + row.len() as u64).find_map(|place| border_within(spoken, place, ascii)));
                 rows.push(Row { pieces: vec![plain(style::SAY, &dump(at - message.head_end, row))], ..Row::default() });
@@ -197,19 +197,19 @@ fn border_within(spoken: &Spoken, at: u64, ascii: bool) -> Option<Row> {
 }
 
 /// `00000010  48 65 6c 6c 6f …  |Hello|`
-fn dump(at: u64, octets: &[u8]) -> String {
+fn dump(at: u64, bytes: &[u8]) -> String {
     let mut text = format!("{at:08x} ");
     for n in 0..DUMP as usize {
         if n == 8 {
             text.push(' ');
         }
-        match octets.get(n) {
-            Some(octet) => text.push_str(&format!(" {octet:02x}")),
+        match bytes.get(n) {
+            Some(byte) => text.push_str(&format!(" {byte:02x}")),
             None => text.push_str("   "),
         }
     }
     text.push_str("  |");
-    text.extend(octets.iter().map(|&o| if matches!(o, b' '..=b'~') { char::from(o) } else { '.' }));
+    text.extend(bytes.iter().map(|&o| if matches!(o, b' '..=b'~') { char::from(o) } else { '.' }));
     text.push('|');
     text
 }
@@ -270,7 +270,7 @@ impl Layout {
         }
     }
 
-    /// The note and the section, beside octets of so many columns or below them.
+    /// The note and the section, beside bytes of so many columns or below them.
     fn explain(&self, row: &Row, used: usize, section: &str, out: &mut String) {
         let behind = 3 + self.notes + columns(&row.note);
         let gap = self.sections.saturating_sub(behind).max(2);

@@ -32,8 +32,8 @@ impl Exchanges {
                 let begun = (told.connection, 0)..(told.connection + 1, 0);
                 let left: Vec<_> = self.waiting.range(begun).map(|(key, _)| *key).collect();
                 for key in left {
-                    if let Some((title, octets, ..)) = self.waiting.remove(&key) {
-                        out.push_str(&format!("c{}.{} {title} -  {octets}>0 B  {reason}\n", key.0, key.1));
+                    if let Some((title, bytes, ..)) = self.waiting.remove(&key) {
+                        out.push_str(&format!("c{}.{} {title} -  {bytes}>0 B  {reason}\n", key.0, key.1));
                     }
                 }
             }
@@ -56,13 +56,13 @@ impl Exchanges {
         if message.is_interim() {
             return;
         }
-        let (asked, octets, calls, cut) = self.waiting.remove(&key).unwrap_or_else(|| ("-".into(), 0, 0, false));
+        let (asked, bytes, calls, cut) = self.waiting.remove(&key).unwrap_or_else(|| ("-".into(), 0, 0, false));
         let clock = spoken.clock.get(..8).unwrap_or_default();
         let took = spoken.took.map(|took| format!("  {}", millis(took))).unwrap_or_default();
         let broken = if message.broken.is_some() { "  broken" } else { "" };
         let cut = if cut { "  cut" } else { "" };
         out.push_str(&format!(
-            "c{}.{} {clock} {asked} {}  {octets}>{} B{took}  {calls} recv{cut}{broken}\n",
+            "c{}.{} {clock} {asked} {}  {bytes}>{} B{took}  {calls} recv{cut}{broken}\n",
             key.0,
             key.1,
             title(message, ascii),

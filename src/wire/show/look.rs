@@ -3,7 +3,7 @@
 //! Never: a question to the machine. Whether there is a terminal, and how wide, is found out by the
 //! program.
 //!
-//! The subtle thing: a title is made of octets of the network, and is safe like everything else.
+//! The subtle thing: a title is made of bytes of the network, and is safe like everything else.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(crate) fn millis(time: Duration) -> String {
     }
 }
 
-/// The line of a message that is named by its first octets: method and target, or the status.
+/// The line of a message that is named by its first bytes: method and target, or the status.
 pub(crate) fn title(message: &Message, ascii: bool) -> String {
     let mut text = String::new();
     match message.role {

@@ -2,7 +2,7 @@
 //!
 //! The terminal, the browser and JSON say the same, since they say what is made here.
 //!
-//! Never: an octet of the network that was not made safe; a word about what is not known yet.
+//! Never: a byte of the network that was not made safe; a word about what is not known yet.
 //!
 //! The subtle thing: each message tells its own part. Those of an exchange, one behind the other, are its
 //! story, and nobody has to wait for the last one to tell the first.
@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use crate::http::Status;
-use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, bytes, count};
+use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, byte_count, count};
 use crate::wire::explain::notes::{NoteId, part};
 use crate::wire::record::event::{Event, Spoken, Told, millis};
 use crate::wire::record::exchange::{field, fields};
@@ -22,10 +22,10 @@ const TARGET: usize = 90;
 const BROWSERS: [&str; 4] = ["Firefox", "Edg", "Chrome", "Safari"];
 const BY_HAND: &str = "by hand";
 
-/// Octets as text for people: ASCII, and `\xNN` for what is not.
-pub(crate) fn safe(octets: &[u8]) -> String {
+/// Bytes as text for people: ASCII, and `\xNN` for what is not.
+pub(crate) fn safe(bytes: &[u8]) -> String {
     let mut text = String::new();
-    push_safe(&mut text, octets, true);
+    push_safe(&mut text, bytes, true);
     text
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn foot(message: &Message) -> Option<(String, String, String, u16)> {
     Some((bold.into(), because.into(), framed.section(), framed.note().0))
 }
 
-/// A block of the octets of a side: from, to, what it is, and its words.
+/// A block of the bytes of a side: from, to, what it is, and its words.
 pub(crate) type Block = (u64, u64, &'static str, String);
 
 /// The message as blocks: head and body of a request, the whole of a response.
@@ -174,8 +174,8 @@ pub(crate) fn blocks(message: &Message) -> Vec<Block> {
 }
 
 /// `1,204 B`.
-fn short(octets: u64) -> String {
-    bytes(octets).split(' ').next().unwrap_or_default().to_string() + " B"
+fn short(bytes: u64) -> String {
+    byte_count(bytes).split(' ').next().unwrap_or_default().to_string() + " B"
 }
 
 /// What kind of message it is, how long, and how it was carried.
@@ -188,7 +188,7 @@ pub(crate) fn about(spoken: &Spoken) -> (&'static str, String) {
     };
     let calls = if spoken.calls > 1 { format!(", in {}", count(spoken.calls, call)) } else { String::new() };
     let head = message.head_end.min(message.len());
-    (name, format!("{} of head, {} after it{calls}", bytes(head), bytes(message.len() - head)))
+    (name, format!("{} of head, {} after it{calls}", byte_count(head), byte_count(message.len() - head)))
 }
 
 /// A moment of an exchange: milliseconds since the connection was accepted, what it was, and what was
@@ -248,9 +248,9 @@ pub(crate) fn beside(message: &Message, line: &Line) -> (NoteId, Option<String>)
             (about, Some(format!("{}: {what}", about.note().short)))
         }
         LineKind::Field if !line.note.is_known_field() => (NoteId::NONE, None),
-        LineKind::Blank => (line.note, Some(format!("blank line: head ends, {}", bytes(line.start + line.len)))),
+        LineKind::Blank => (line.note, Some(format!("blank line: head ends, {}", byte_count(line.start + line.len)))),
         LineKind::ChunkSize(number, size) => {
-            (line.note, Some(format!("chunk {number}: size 0x{size:X} = {}", bytes(size))))
+            (line.note, Some(format!("chunk {number}: size 0x{size:X} = {}", byte_count(size))))
         }
         LineKind::ChunkData | LineKind::Body => {
             let how = match (message.hidden, message.from_file) {
@@ -258,7 +258,7 @@ pub(crate) fn beside(message: &Message, line: &Line) -> (NoteId, Option<String>)
                 (_, true) => ", sent by the kernel with sendfile()",
                 _ => "",
             };
-            (NoteId::NONE, Some(format!("{} of body{how}", bytes(line.len))))
+            (NoteId::NONE, Some(format!("{} of body{how}", byte_count(line.len))))
         }
         _ => (line.note, None),
     }

@@ -1,11 +1,11 @@
-//! Octets of the network made fit for a terminal, and colours.
+//! Bytes of the network made fit for a terminal, and colours.
 //!
-//! Never: an escape sequence, a control octet, a bidirectional override or an invisible character from
+//! Never: an escape sequence, a control byte, a bidirectional override or an invisible character from
 //! the network, in any form of output. A client must not be able to write into a teacher's terminal
 //! (CVE-2009-4487 and its row).
 //!
 //! The subtle thing: valid UTF-8 is not safe text. U+009B is a control sequence introducer in two
-//! octets, U+202E turns the line around, U+200B hides; so only characters that show themselves pass.
+//! bytes, U+202E turns the line around, U+200B hides; so only characters that show themselves pass.
 
 use crate::wire::explain::message::Kind;
 
@@ -46,9 +46,9 @@ pub(crate) fn of(kind: Kind) -> &'static str {
     }
 }
 
-/// Appends octets as text that shows them; `ascii` leaves nothing but ASCII.
-pub(crate) fn push_safe(out: &mut String, octets: &[u8], ascii: bool) {
-    for chunk in octets.utf8_chunks() {
+/// Appends bytes as text that shows them; `ascii` leaves nothing but ASCII.
+pub(crate) fn push_safe(out: &mut String, bytes: &[u8], ascii: bool) {
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '\r' => out.push_str("\\r"),
@@ -56,17 +56,17 @@ pub(crate) fn push_safe(out: &mut String, octets: &[u8], ascii: bool) {
                 '\t' => out.push_str("\\t"),
                 ' '..='~' => out.push(c),
                 c if !ascii && shows_itself(c) => out.push(c),
-                c => push_octets(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => push_bytes(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        push_octets(out, chunk.invalid());
+        push_bytes(out, chunk.invalid());
     }
 }
 
-fn push_octets(out: &mut String, octets: &[u8]) {
-    for octet in octets {
+fn push_bytes(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
         out.push_str("\\x");
-        for digit in [octet >> 4, octet & 15] {
+        for digit in [byte >> 4, byte & 15] {
             out.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
         }
     }
@@ -123,8 +123,8 @@ mod tests {
         let mut out = String::new();
         push_safe(&mut out, "é\r\n".as_bytes(), true);
         assert_eq!(out, "\\xc3\\xa9\\r\\n");
-        for octets in [0u8..=255, 128..=255] {
-            let all: Vec<u8> = octets.collect();
+        for bytes in [0u8..=255, 128..=255] {
+            let all: Vec<u8> = bytes.collect();
             let mut out = String::new();
             push_safe(&mut out, &all, false);
             assert!(!out.chars().any(char::is_control));

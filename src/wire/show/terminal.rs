@@ -7,7 +7,7 @@
 //!    GET /hel┊2┊lo.txt HTTP/1.1\r\n    request line: give me this      9112 §3
 //! ```
 //!
-//! Never: a byte line that is wrapped, a meaning by colour alone, an octet of the network that was not
+//! Never: a byte line that is wrapped, a meaning by colour alone, a byte of the network that was not
 //! made safe (`paint`).
 //!
 //! The subtle thing: a field is explained the first time it appears in a session and then only shown.
@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::wire::explain::message::{Message, Role, bytes, count};
+use crate::wire::explain::message::{Message, Role, byte_count, count};
 use crate::wire::explain::notes::{NoteId, Side};
 use crate::wire::record::event::{Event, Moved, Spoken, Told};
 use crate::wire::show::flow::Flow;
@@ -78,7 +78,7 @@ impl Terminal {
                 self.at(told.at, 11, out);
                 self.put(out, style::BOLD, "recv()");
                 let mut flow = Flow::new(self.style, TIMED, out);
-                flow.whole(style::PLAIN, &format!(" #{call}  {}", bytes(*len)));
+                flow.whole(style::PLAIN, &format!(" #{call}  {}", byte_count(*len)));
                 if let Some(segments) = segments {
                     let one = if *segments > 1 { ", one recv()" } else { "" };
                     let segments = count(u64::from(*segments), "TCP segment");
@@ -96,7 +96,7 @@ impl Terminal {
             Event::Closed { note, side, unread, missing, .. } => {
                 self.closed(told, *note, *side, *missing, out);
                 if *unread > 0 {
-                    out.push_str(&format!("   {} behind the last request: not read\n", bytes(*unread)));
+                    out.push_str(&format!("   {} behind the last request: not read\n", byte_count(*unread)));
                 }
                 out.push('\n');
             }
@@ -117,7 +117,7 @@ impl Terminal {
         let note = note.note();
         let mut text = format!(" by the {}: {}", side.name(), note.short);
         if missing > 0 {
-            text.push_str(&format!(", {} missing", bytes(missing)));
+            text.push_str(&format!(", {} missing", byte_count(missing)));
         }
         let mut flow = Flow::new(self.style, TIMED, out);
         flow.words(style::PLAIN, &text);
@@ -170,7 +170,7 @@ impl Terminal {
             if connection > 0 { format!("c{connection}.{}", message.exchange) } else { message.exchange.to_string() };
         self.put(out, style::BOLD, &format!("{name} {}", message.role.name()));
         let mut flow = Flow::new(self.style, 5, out);
-        flow.whole(style::DIM, &format!("  {}", bytes(message.len())));
+        flow.whole(style::DIM, &format!("  {}", byte_count(message.len())));
         if is_request && !spoken.cuts.is_empty() {
             let mark = if self.style.ascii { "|" } else { "┊" };
             let pieces = spoken.cuts.len() + 1;
@@ -196,7 +196,7 @@ impl Terminal {
             line(out, style::SAY, "=", &framed.sentence(), &framed.section());
         }
         if message.is_left_off() {
-            let came = bytes(message.content_len());
+            let came = byte_count(message.content_len());
             let text = format!("{came} of it came: it was answered before, and nobody waits for the rest");
             line(out, style::SAY, "=", &text, "RFC 9112 §9.5");
         }

@@ -1,4 +1,4 @@
 //! Fuzzes [`barewire::http::fuzz::lists`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| barewire::http::fuzz::lists(octets));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| barewire::http::fuzz::lists(bytes));

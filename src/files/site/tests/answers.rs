@@ -89,8 +89,8 @@ fn fields_of_the_command_line_stand_on_every_response_and_replace_ours() {
         assert_eq!(seen.field("x-content-type-options"), Some("nosniff"), "{line}");
     }
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    let visit = Visit { peer: address, local: address, now: later(), arrival: arrival() };
-    let refusal = Refusal { fault: crate::http::Fault::BareLf, at: 0, len: 1 };
+    let visit = RequestContext { peer: address, local: address, now: later(), arrival: arrival() };
+    let refusal = RequestError { fault: crate::http::Fault::BareLf, at: 0, len: 1 };
     assert_eq!(site.refuse(&refusal, b"\n", &visit).fields().get("x-one"), Some(&b"1"[..]));
     for (name, value) in [("a b", "x"), ("A", "x\r\nB: y"), ("Content-Length", "5"), ("Date", "x")] {
         let settings = Settings { headers: vec![(name.into(), value.into())], ..Settings::default() };
@@ -149,7 +149,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     folder.write("sub/x", "x");
     let mut site = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    let visit = Visit { peer: address, local: address, now: later(), arrival: arrival() };
+    let visit = RequestContext { peer: address, local: address, now: later(), arrival: arrival() };
     let mut answer = |path: &str| {
         let request = request(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         match site.answer(&request, &visit) {
@@ -164,7 +164,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     let (now, listing) = answer("/sub/");
     assert_eq!((now, listing.code), (false, 200));
     assert_eq!(answer("/a.txt").1.text(), "a");
-    if plain(&folder).root().door() == crate::files::Door::Cached {
+    if plain(&folder).root().door() == crate::files::OpenMethod::Cached {
         // Unless memory becomes scarce at each of a hundred moments.
         assert!((0..100).any(|_| answer("/a.txt").0), "a hot file went to a worker a hundred times");
     }

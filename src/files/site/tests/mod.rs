@@ -1,4 +1,4 @@
-//! The whole room with a real disk behind it: octets of a request in, a response out.
+//! The whole room with a real disk behind it: bytes of a request in, a response out.
 
 mod answers;
 mod content;
@@ -28,25 +28,25 @@ impl Seen {
         let (_, fields, body) = response.into_parts();
         let length = body.len();
         let read = |file: &std::fs::File, from: u64, len: u64| {
-            let mut octets = vec![0; len as usize];
-            file.read_exact_at(&mut octets, from).unwrap();
-            octets
+            let mut bytes = vec![0; len as usize];
+            file.read_exact_at(&mut bytes, from).unwrap();
+            bytes
         };
         let content = match body {
             Body::Empty => Vec::new(),
-            Body::Octets(octets) => octets.to_vec(),
+            Body::Bytes(bytes) => bytes.to_vec(),
             Body::File { file, from, len } => read(&file, from, len),
             Body::Pieces { file, pieces } => pieces
                 .into_iter()
                 .flat_map(|piece| match piece {
-                    Piece::Octets(octets) => octets,
+                    Piece::Bytes(bytes) => bytes,
                     Piece::Range { from, len } => read(&file, from, len),
                 })
                 .collect(),
             other => panic!("a site has no reason for {other:?}"),
         };
         assert_eq!(content.len() as u64, length);
-        Seen { code, fields: String::from_utf8_lossy(fields.octets()).replace("\r\n", "\n"), content }
+        Seen { code, fields: String::from_utf8_lossy(fields.bytes()).replace("\r\n", "\n"), content }
     }
 
     fn field(&self, name: &str) -> Option<&str> {
@@ -65,9 +65,9 @@ impl Seen {
 }
 
 /// From this computer.
-fn visit(now: SystemTime) -> Visit {
+fn visit(now: SystemTime) -> RequestContext {
     let address = "127.0.0.1:1".parse().unwrap();
-    Visit { peer: address, local: address, now, arrival: arrival() }
+    RequestContext { peer: address, local: address, now, arrival: arrival() }
 }
 
 fn site(folder: &Folder, change: impl FnOnce(&mut Settings)) -> Site {

@@ -76,7 +76,7 @@ fn a_redirect_adds_the_slash_keeps_the_query_and_stays_on_this_host() {
 }
 
 #[test]
-fn names_of_any_octets_are_served_under_their_encoding() {
+fn names_of_any_bytes_are_served_under_their_encoding() {
     let folder = Folder::new();
     for name in [&b"\xff\xfe"[..], b"100%.txt", b"%2e%2e", b"a?b", b"a#b", b"a\nb", b"a b", b"\\", b"<x>", b"'\"&"] {
         folder.write(OsStr::from_bytes(name), name);

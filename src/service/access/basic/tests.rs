@@ -66,8 +66,8 @@ fn the_challenge_is_the_same_for_every_reason() {
         assert_eq!(response.status(), Status::UNAUTHORIZED);
         let challenge = response.fields().get("WWW-Authenticate").unwrap();
         assert_eq!(challenge, b"Basic realm=\"barewire\", charset=\"UTF-8\"");
-        let crate::service::Body::Octets(octets) = response.body() else { panic!("no page") };
-        (response.fields().clone(), octets.to_vec())
+        let crate::service::Body::Bytes(bytes) = response.body() else { panic!("no page") };
+        (response.fields().clone(), bytes.to_vec())
     };
     let now = |request| match check(&auth, &request, 0) {
         Came::Response(response) => said(response),
@@ -124,7 +124,7 @@ fn a_request_that_waited_for_its_password_comes_back_whole() {
     let request = with("PUT /a%20b?c", "bob:two");
     let Came::Job(job) = check(&auth, &request, 0) else { panic!("no job") };
     let Outcome::Again(again) = job() else { panic!("not asked again") };
-    assert_eq!(again.octets(), request.octets());
+    assert_eq!(again.bytes(), request.bytes());
     assert_eq!((again.method(), again.path()), (Method::Put, &b"/a b"[..]));
 }
 
@@ -206,7 +206,7 @@ fn what_is_remembered_never_outgrows_the_users() {
     let mut credentials = Credentials::new();
     credentials.add_htpasswd(format!("bob:{}", bcrypt::hash(&long, 4).unwrap()).as_bytes()).unwrap();
     let auth = Auth::new(credentials, Scope::All);
-    // bcrypt reads 72 octets: all of these are right.
+    // bcrypt reads 72 bytes: all of these are right.
     for n in 0..30 {
         assert_eq!(settle(&auth, get(&format!("bob:{long}{n}")), 0), (200, 1));
         assert_eq!(settle(&auth, get(&format!("bob:{long}{n}")), 0), (200, 0));

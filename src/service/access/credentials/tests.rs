@@ -3,8 +3,8 @@
 use crate::service::access::credentials::*;
 use crate::service::testing::asked;
 
-fn basic(octets: &[u8]) -> Vec<u8> {
-    [b"Basic ", STANDARD.encode(octets).as_bytes()].concat()
+fn basic(bytes: &[u8]) -> Vec<u8> {
+    [b"Basic ", STANDARD.encode(bytes).as_bytes()].concat()
 }
 
 fn parsed(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -28,7 +28,7 @@ fn what_cannot_be_read_is_no_credential() {
         (&basic(b":p"), Some((b"", b"p"))),
         (&basic(b":"), Some((b"", b""))),
         (&basic(b" u : p "), Some((b" u ", b" p "))),
-        // Octets are octets, UTF-8 or not.
+        // Bytes are bytes, UTF-8 or not.
         (&basic("j\u{f6}rg:\u{1f511}".as_bytes()), Some(("jörg".as_bytes(), "🔑".as_bytes()))),
         (&basic(b"j\xf6rg:\xa3"), Some((b"j\xf6rg", b"\xa3"))),
         (&basic(b"u:\xff\xfe"), Some((b"u", b"\xff\xfe"))),
@@ -38,7 +38,7 @@ fn what_cannot_be_read_is_no_credential() {
         (b"Basic", None),
         (b"Basic ", None),
         (b"", None),
-        // Control octets, of which bcrypt confuses NUL.
+        // Control bytes, of which bcrypt confuses NUL.
         (&basic(b"u:a\0a"), None),
         (&basic(b"u\0:p"), None),
         (&basic(b"u:p\n"), None),

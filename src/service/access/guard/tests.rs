@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::http::{Connection, Event, Limits, Prepared};
+use crate::http::{Event, Http1, Limits, Prepared};
 use crate::service::access::guard::*;
 use crate::service::testing::{asked, request, visit};
 use crate::service::{Body, Credentials, Lane, Received, Scope, Sink};
@@ -15,8 +15,8 @@ struct Files {
 struct Kept;
 
 impl Sink for Kept {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Response> {
-        if octets.is_empty() { Err(Response::new(Status::INSUFFICIENT_STORAGE)) } else { Ok(()) }
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        if bytes.is_empty() { Err(Response::new(Status::INSUFFICIENT_STORAGE)) } else { Ok(()) }
     }
 
     fn finish(self: Box<Self>) -> Response {
@@ -25,7 +25,7 @@ impl Sink for Kept {
 }
 
 impl Service for Files {
-    fn answer(&mut self, request: &Request<'_>, _: &Visit) -> Answer {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
         let line = format!("{} {}", request.method().name(), String::from_utf8_lossy(request.path()));
         self.asked.lock().unwrap().push(line);
         let ok = || Response::text(Status::OK, "a file\n");
@@ -96,7 +96,7 @@ fn policy(response: &Response) -> Option<&str> {
 
 fn text(response: &Response) -> String {
     match response.body() {
-        Body::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+        Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
         body => panic!("{body:?}"),
     }
 }
@@ -165,7 +165,7 @@ fn a_host_that_was_allowed_opens_the_door_for_no_other() {
         for (request, code) in
             [(&empty, 421), (&none, 200), (&empty, 421), (&local, 200), (&evil, 421), (&absolute, 421)]
         {
-            assert_eq!(gate.now(request).0.status().code(), code, "{}", request.octets().escape_ascii());
+            assert_eq!(gate.now(request).0.status().code(), code, "{}", request.bytes().escape_ascii());
         }
     }
 }
@@ -221,7 +221,7 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
     }
     responses.push(gate.now(&asked("PUT /x", CROSS)).0);
     responses.push(gate.now(&asked("GET /", WRONG)).0);
-    let Event::Refused(refusal) = Connection::new(Limits::default()).receive(b"GET  / HTTP/1.1\r\n\r\n").event else {
+    let Event::Refused(refusal) = Http1::new(Limits::default()).receive(b"GET  / HTTP/1.1\r\n\r\n").event else {
         panic!("not refused")
     };
     responses.push(gate.guard.refuse(&refusal, b"", &visit("192.0.2.1", 0)));

@@ -4,7 +4,7 @@
 //! and the section that says so. Notes travel as numbers ([`NoteId`]): texts repeated for every span
 //! would be ten times the recording itself.
 //!
-//! Never: a sentence of a fault ([`crate::http::Fault`] has them), a decision about octets.
+//! Never: a sentence of a fault ([`crate::http::Fault`] has them), a decision about bytes.
 //!
 //! The subtle thing: a number is a page and a line on it. Adding a note to the end of a page changes no
 //! other number, so what was saved yesterday can still be read.
@@ -24,7 +24,7 @@ mod texts;
 
 use crate::http::{Fault, Method, Status};
 
-/// The most characters of [`Note::short`]: one terminal line beside the octets.
+/// The most characters of [`Note::short`]: one terminal line beside the bytes.
 pub const SHORT: usize = 40;
 /// The most characters of [`Note::long`]: a panel one reads at a glance.
 pub const LONG: usize = 160;

@@ -138,7 +138,7 @@ pub(crate) const fn short_of(fault: Fault) -> &'static str {
         Fault::VersionSyntax => "not written as HTTP/1.1 is",
         Fault::VersionUnsupported => "a version not spoken here",
         Fault::TargetTooLong => "the target is too long",
-        Fault::TargetOctet => "must be percent-encoded",
+        Fault::TargetByte => "must be percent-encoded",
         Fault::TargetForm => "no valid form of a target",
         Fault::TargetScheme => "a scheme not answered here",
         Fault::TargetUserinfo => "no user name in an http address",

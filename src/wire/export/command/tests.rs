@@ -87,7 +87,7 @@ fn what_cannot_be_said_is_not_said_wrongly() {
 }
 
 #[test]
-fn send_repeats_the_octets_and_the_cuts() {
+fn send_repeats_the_bytes_and_the_cuts() {
     assert_eq!(
         line(&[b"GET /%", b"41 HTTP/1.1\r\nHost: a\r\nX: \\'\xc3\xa9\xff\r", b"\n\r\n"], send).as_deref(),
         Ok("printf 'GET /%%41 HTTP/1.1\\r\\nHost: a\\r\\nX: \\\\'\\''é\\377\\r\\n\\r\\n' \
@@ -95,9 +95,9 @@ fn send_repeats_the_octets_and_the_cuts() {
     );
 }
 
-/// A shell reads back exactly the octets that were written.
+/// A shell reads back exactly the bytes that were written.
 #[test]
-fn a_shell_gives_back_every_octet() {
+fn a_shell_gives_back_every_byte() {
     let every: Vec<u8> = (1..=255).collect();
     let words: [&[u8]; 9] =
         [b"plain", b"it's", b"a b", b"$HOME `id` \"x\" \\n %s", b"-n", b"", "é汉😀".as_bytes(), &every, b"100%\\"];

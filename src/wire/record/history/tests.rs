@@ -26,9 +26,9 @@ impl Line {
         line
     }
 
-    fn tell(&mut self, history: &History, what: What, octets: &[u8]) {
+    fn tell(&mut self, history: &History, what: What, bytes: &[u8]) {
         let mut out = Vec::new();
-        self.1.record(&Record { connection: self.0, at: AT_ONCE, what }, octets, &mut out);
+        self.1.record(&Record { connection: self.0, at: AT_ONCE, what }, bytes, &mut out);
         history.push(&out);
     }
 

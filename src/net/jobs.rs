@@ -1,6 +1,6 @@
 //! Where a loop hands in work and gets it back.
 //!
-//! Never: the work itself, or a wait. [`Desk::submit`] returns at once, and what was done arrives as a
+//! Never: the work itself, or a wait. [`Jobs::submit`] returns at once, and what was done arrives as a
 //! message with the seat it is for.
 //!
 //! The subtle thing: the worker that finishes first wakes the loop, the ones after it only add to the
@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 
 use mio::Waker;
 
-use crate::net::connection_id::Seat;
+use crate::net::connection_id::ConnectionId;
 use crate::net::workers::{Work, Workers};
 use crate::service::{Lane, Outcome, Response, Sink, Source};
 
@@ -25,7 +25,7 @@ pub enum Finished {
     Opened(Result<Box<dyn Sink>, Response>),
     /// A block was written; the sink and the emptied block come back.
     Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
-    /// Octets of a file that were on the disk are in memory now.
+    /// Bytes of a file that were on the disk are in memory now.
     Warmed,
     /// A source was asked for more.
     Asked(Asked),
@@ -35,7 +35,7 @@ pub enum Finished {
 
 /// What a source said.
 pub enum Asked {
-    /// These octets.
+    /// These bytes.
     More(Box<dyn Source>, Vec<u8>),
     /// There are no more.
     End(Box<dyn Source>),
@@ -51,7 +51,7 @@ impl Asked {
             (source, next)
         }));
         match result {
-            Ok((source, Some(octets))) => Asked::More(source, octets),
+            Ok((source, Some(bytes))) => Asked::More(source, bytes),
             Ok((source, None)) => Asked::End(source),
             Err(_) => Asked::Panicked,
         }
@@ -61,13 +61,13 @@ impl Asked {
 /// A result, and whose it is.
 pub struct Done {
     /// The seat that asked.
-    pub seat: Seat,
+    pub id: ConnectionId,
     /// What came of it.
     pub finished: Finished,
 }
 
 /// The desk of one loop.
-pub struct Desk {
+pub struct Jobs {
     workers: Workers,
     waker: Arc<Waker>,
     pending: Arc<AtomicBool>,
@@ -75,22 +75,22 @@ pub struct Desk {
     results: Receiver<Done>,
 }
 
-impl Desk {
+impl Jobs {
     /// A desk whose results wake the poller behind `waker`.
-    pub fn new(workers: Workers, waker: Arc<Waker>) -> Desk {
+    pub fn new(workers: Workers, waker: Arc<Waker>) -> Jobs {
         let (sender, results) = channel();
-        Desk { workers, waker, pending: Arc::default(), sender, results }
+        Jobs { workers, waker, pending: Arc::default(), sender, results }
     }
 
     /// Hands in work for `seat`; `false` when the queue is full, and then the work is dropped.
-    pub fn submit(&self, seat: Seat, lane: Lane, work: impl FnOnce() -> Finished + Send + 'static) -> bool {
-        self.hand_in(lane, self.wrap(seat, work)).is_ok()
+    pub fn submit(&self, id: ConnectionId, lane: Lane, work: impl FnOnce() -> Finished + Send + 'static) -> bool {
+        self.hand_in(lane, self.wrap(id, work)).is_ok()
     }
 
-    /// Work that asks a source for more, if anybody still wants it; see [`Desk::hand_in`].
-    pub(crate) fn asking(&self, seat: Seat, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
+    /// Work that asks a source for more, if anybody still wants it; see [`Jobs::hand_in`].
+    pub(crate) fn asking(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
         let kept = self.workers.keep();
-        self.wrap(seat, move || {
+        self.wrap(id, move || {
             let asked = if wanted.strong_count() > 0 { Asked::of(source) } else { Asked::End(source) };
             drop(kept);
             Finished::Asked(asked)
@@ -105,12 +105,12 @@ impl Desk {
         self.workers.submit(lane, work)
     }
 
-    fn wrap(&self, seat: Seat, work: impl FnOnce() -> Finished + Send + 'static) -> Work {
+    fn wrap(&self, id: ConnectionId, work: impl FnOnce() -> Finished + Send + 'static) -> Work {
         let (sender, waker, pending) = (self.sender.clone(), self.waker.clone(), self.pending.clone());
         Box::new(move || {
             let finished = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Finished::Panicked);
             // The loop may be gone already; then nobody waits for this.
-            let _ = sender.send(Done { seat, finished });
+            let _ = sender.send(Done { id, finished });
             if !pending.swap(true, Ordering::AcqRel) {
                 let _ = waker.wake();
             }
