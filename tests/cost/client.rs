@@ -4,7 +4,7 @@
 //! so a server that became cheap by answering something else is found.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test calls it a hang.
@@ -101,6 +101,12 @@ impl Client {
         for answer in all.chunks(exchange.len) {
             assert!(answer.starts_with(&exchange.status), "another answer: {}", String::from_utf8_lossy(answer));
         }
+    }
+
+    /// Ends this side first, as curl does. Returns when the server has closed too.
+    pub(crate) fn close_and_end(self) {
+        self.socket.shutdown(Shutdown::Write).unwrap();
+        self.end();
     }
 
     /// The server closes, and has said nothing more.

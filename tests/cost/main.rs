@@ -2,7 +2,7 @@
 //! is a time, so they are the same on a busy machine and on a quiet one.
 //!
 //! [`allocations`] runs the server in this process under a counting allocator. [`calls`] runs the real
-//! program under strace and [`instructions`] under valgrind; without the tool a test says so aloud and
+//! program under strace, [`instructions`] and [`main_path`] under valgrind; without the tool a test says so aloud and
 //! passes, unless `BAREWIRE_REQUIRE_STRACE` or `BAREWIRE_REQUIRE_VALGRIND` is set, as it is where they must have run.
 //!
 //! Never: a bound that nobody has measured. Each table says what is counted, and why it is not less.
@@ -13,6 +13,7 @@ mod allocations;
 mod calls;
 mod client;
 mod instructions;
+mod main_path;
 
 use std::fs;
 use std::path::{Path, PathBuf};
