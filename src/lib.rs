@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A room imports only rooms to its left; `files` and `wire` never see each other. A test
-//! (`tests/rooms.rs`) enforces the ladder, so the arrows cannot rot.
+//! (`tests/it/imports.rs`) enforces the ladder, so the arrows cannot rot.
 //!
 //! | room | what it is | what it never does |
 //! |---|---|---|

@@ -1,6 +1,6 @@
 //! What must hold for any bytes whatever: one function per way in, which panics if it does not.
 //!
-//! They are called by the mutation test (`tests/wire.rs`) on a few thousand broken relatives of the
+//! They are called by the mutation test (`tests/it/protocol`) on a few thousand broken relatives of the
 //! corpus, and by the fuzz targets (`tests/fuzz`). RFC 9112 in general, §11.2 in particular.
 //!
 //! Never: a call from the server.

@@ -10,6 +10,9 @@
 //! the whole suite what must hold for all of them (one Date, no byte too many, `Allow` on 405 …), so
 //! a test only has to say what is special about its case.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod client;
 mod library;
 mod response;
@@ -19,7 +22,7 @@ mod arrivals;
 mod cliffs;
 mod clocks;
 mod conditional;
-mod corpus;
+mod corpus_over_sockets;
 mod drain;
 mod ended;
 mod exchange;
@@ -27,6 +30,7 @@ mod faults;
 mod files;
 mod fresh;
 mod guard;
+mod imports;
 mod leak;
 mod listing;
 mod log;
@@ -36,6 +40,7 @@ mod names;
 mod options;
 mod overload;
 mod practice;
+mod protocol;
 mod ranges;
 mod scripted;
 mod segments;
@@ -44,4 +49,6 @@ mod study;
 mod traced;
 mod unlost;
 mod uploads;
+mod wire_annotations;
+mod wire_terminal;
 mod write;

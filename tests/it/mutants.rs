@@ -1,11 +1,8 @@
 //! Thousands of broken requests, from a fixed seed: nothing crashes it, nothing is a server's fault.
 
-#[path = "../wire/broken.rs"]
-mod broken;
-
 use crate::client::{Client, get};
 use crate::server::{Folder, Server};
-use broken::{Dice, mutant};
+use crate::support::mutants::{Dice, mutant};
 
 const SEEDS: [&str; 8] = [
     "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nAccept: text/html;q=0.9, */*;q=0.1\r\n\r\n",

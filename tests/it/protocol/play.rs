@@ -18,7 +18,7 @@ use barewire::http::{
     Status, Transfer,
 };
 
-use crate::case::{Case, shown};
+use crate::support::corpus::{Case, shown};
 
 /// More field lines than these are not all told.
 const TOLD_LINES: usize = 12;

@@ -17,11 +17,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-#[path = "cli/canary.rs"]
 mod canary;
-#[path = "cli/shown.rs"]
+mod examples;
+mod labs;
 mod shown;
-#[path = "cli/tools.rs"]
 mod tools;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_barewire");

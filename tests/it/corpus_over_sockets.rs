@@ -1,18 +1,14 @@
-//! The wire corpus (`tests/wire/*.md`) over a real socket: each case whole, and byte by byte.
+//! The wire corpus (`tests/corpus/*.md`) over a real socket: each case whole, and byte by byte.
 //!
-//! What a message means is proved without sockets, in `tests/wire.rs`; here, that the loop around the
+//! What a message means is proved without sockets, in `tests/it/protocol`; here, that the loop around the
 //! parser loses, joins and repeats nothing: both feedings get the same answers, a refusal has the
 //! status the corpus says, and every connection ends with a FIN.
-
-#[allow(dead_code, reason = "the runner without sockets uses the rest of it")]
-#[path = "../wire/case.rs"]
-mod case;
 
 use std::time::Duration;
 
 use crate::client::{Client, Ending};
 use crate::server::{Folder, Server};
-use case::{Case, all_cases};
+use crate::support::corpus::{Case, all_cases};
 
 /// Cases longer than this are fed in larger pieces: what is proved is the same, and it takes as long.
 const BYTE_BY_BYTE: usize = 1_000;

@@ -1,7 +1,7 @@
-//! What the terminal shows, byte for byte: `tests/wire-view/*.txt`.
+//! What the terminal shows, byte for byte: `tests/it/wire_terminal/*.txt`.
 //!
 //! The bytes and moments are made up, so nothing here depends on the clock or on a socket.
-//! `UPDATE=1 cargo test --test wire_golden` writes the files anew. Read the difference before you keep it.
+//! `UPDATE=1 cargo test --test it wire_terminal` writes the files anew. Read the difference before you keep it.
 
 use std::fs;
 use std::path::Path;
@@ -170,7 +170,7 @@ const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, column
 
 #[track_caller]
 fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire-view").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wire_terminal").join(name);
     if std::env::var_os("UPDATE").is_some_and(|v| v == "1") {
         fs::write(&path, text).unwrap();
     }

@@ -1,6 +1,6 @@
 //! The Markdown of the corpus: its files, where the cases are in them, and how their bytes are written.
 //!
-//! The notation is told in `README.md` beside this file.
+//! The notation is explained in `tests/corpus/README.md`.
 //!
 //! Never: what the bytes mean.
 //!
@@ -37,7 +37,7 @@ impl Case {
 
 /// The files of the corpus, in order.
 pub(crate) fn files() -> Vec<(PathBuf, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "md") && !p.ends_with("README.md"));
     paths.sort();

@@ -1,22 +1,17 @@
-//! Plays the wire corpus, `tests/wire/*.md`, to the protocol core.
+//! Plays the wire corpus, `tests/corpus/*.md`, to the protocol core.
 //!
 //! Every case is fed whole, one byte at a time, cut in two at every place, and with foreign bytes
 //! behind it. All feedings must tell the same events, and these must be the ones in the file.
-//! `UPDATE=1 cargo test --test wire` writes them there.
+//! `UPDATE=1 cargo test --test it protocol` writes them there.
 
-#[path = "wire/broken.rs"]
-mod broken;
-#[path = "wire/case.rs"]
-mod case;
-#[path = "wire/play.rs"]
 mod play;
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::support::corpus::{Case, all_cases, cases, files, with_events};
+use crate::support::mutants::{Dice, mutant};
 use barewire::http::{Fault, fuzz};
-use broken::{Dice, mutant};
-use case::{Case, all_cases, cases, files, with_events};
 use play::{Played, play};
 
 /// The fewest cases the corpus may have.

@@ -27,7 +27,7 @@ fn binary(name: &str) -> PathBuf {
     let path =
         test.ancestors().nth(2).unwrap().join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
     let changed = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
-    // `cargo test` builds the examples, `cargo test --test examples` does not.
+    // `cargo test` builds the examples, `cargo test --test cli examples` does not.
     assert!(changed(&path) >= changed(&source(name)), "{name} is missing or old: cargo build --examples");
     path
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::html::{Token, attribute, content, tokens};
-use crate::{page, public};
+use super::html::{Token, attribute, content, tokens};
+use super::{page, public};
 
 /// All files below a folder with this ending.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
-use crate::html::Step;
+use super::html::Step;
 
 /// Longer than anything here takes on a machine that is very busy.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ impl Lab {
     fn local(&mut self, text: &str) -> String {
         let examples = Path::new(env!("CARGO_BIN_EXE_barewire")).with_file_name("examples");
         for name in text.split("cargo run --example ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
-            // `cargo test` builds the examples, `cargo test --test labs` does not.
+            // `cargo test` builds the examples, `cargo test --test cli labs` does not.
             assert!(examples.join(name).is_file(), "{name} is missing: cargo build --examples");
         }
         let mut text = text.replace("cargo run --example ", &format!("{}/", examples.display()));

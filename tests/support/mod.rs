@@ -1,0 +1,5 @@
+//! Helpers that the test programs share: each of them includes this module by its path.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod corpus;
+pub(crate) mod mutants;
