@@ -12,7 +12,6 @@
 //! false, and whatever is not in the kernel's memory ends in "would block": the same function runs
 //! again on a worker, from the start. So there is one code path, tried at two speeds.
 
-pub(crate) mod board;
 pub(crate) mod cache;
 pub mod coding;
 pub mod disk_error;

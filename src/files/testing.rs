@@ -78,8 +78,6 @@ pub(crate) fn later() -> SystemTime {
 pub(crate) struct Got {
     pub(crate) bytes: String,
     pub(crate) ready: bool,
-    /// Whether a worker had to look.
-    pub(crate) worked: bool,
 }
 
 /// What this request gets now.
@@ -96,12 +94,11 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let mut connection = Http1::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
     let answer = site.answer(&request, &visit);
-    let mut worked = false;
     let (date, mut out) = (HttpDate::from_second(0), Vec::new());
     let response = match answer {
         Answer::Ready(prepared) => {
             connection.respond_prepared(&prepared, &date, &mut out);
-            return Got { bytes: String::from_utf8(out).unwrap(), ready: true, worked: false };
+            return Got { bytes: String::from_utf8(out).unwrap(), ready: true };
         }
         Answer::ReadyFile(head, file) => {
             connection.respond_prepared(&head, &date, &mut out);
@@ -109,14 +106,11 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
             let mut content = vec![0; len as usize];
             file.read_exact_at(&mut content, 0).unwrap();
             out.extend(content);
-            return Got { bytes: String::from_utf8(out).unwrap(), ready: true, worked: false };
+            return Got { bytes: String::from_utf8(out).unwrap(), ready: true };
         }
         Answer::Now(response) => response,
         Answer::Blocking(_, job) => match job() {
-            Outcome::Response(response) => {
-                worked = true;
-                response
-            }
+            Outcome::Response(response) => response,
             Outcome::Again(_) => panic!("nothing to ask again"),
         },
         _ => panic!("no content is wanted"),
@@ -132,7 +126,7 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
         Body::Bytes(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
         _ => {}
     }
-    Got { bytes: String::from_utf8(out).unwrap(), ready: false, worked }
+    Got { bytes: String::from_utf8(out).unwrap(), ready: false }
 }
 
 /// A request for `path`.

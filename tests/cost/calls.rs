@@ -38,7 +38,7 @@ const fn bound(
     Bound { name, target, fields, calls }
 }
 
-const BOUNDS: [Bound; 7] = [
+const BOUNDS: [Bound; 6] = [
     bound("small", "/small.html", "", &["recvfrom", "newfstatat", "sendto"]),
     // And whether nobody has put a compressed file beside it: the state of its folder.
     bound("browser", "/small.html", BROWSER, &["recvfrom", "newfstatat", "newfstatat", "sendto"]),
@@ -49,8 +49,6 @@ const BOUNDS: [Bound; 7] = [
     bound("range", "/medium.jpg", "Range: bytes=70000-70999\r\n", &["recvfrom", "newfstatat", "preadv2", "sendto"]),
     // The name may lead anywhere, so the door is tried; then the page for errors of the site.
     bound("missing", "/none.html", "", &["recvfrom", "openat2", "fstat", "sendto"]),
-    // Whether the folder stands, and what the watch on it has to say.
-    bound("listing", "/list/", "", &["recvfrom", "newfstatat", "read", "sendto"]),
 ];
 
 /// A traced server.

@@ -218,12 +218,6 @@ fn blocks(call: &Call) -> Option<&'static str> {
         // The C library's allocator locks a heap for one allocation, and asks in a form of its own.
         "futex" if says("FUTEX_WAIT_PRIVATE, 2, NULL") => None,
         "futex" => (!says("FUTEX_WAKE")).then_some("waiting for another thread"),
-        // A watch on a folder that is open, and what it has reported: all of it in memory.
-        "inotify_init1" => (!says("IN_NONBLOCK")).then_some("a watch that waits"),
-        "inotify_add_watch" => (!says("/proc/self/fd/")).then_some("a lookup that may read the disk"),
-        "inotify_rm_watch" => None,
-        "statfs" => (!says("/proc/self/fd")).then_some("a file system that may be far away"),
-        "read" if call.first().contains("inotify") => None,
         "read" | "write" => (!call.first().contains("[eventfd]")).then_some("a file, or a pipe that may be full"),
         "mmap" => (!says("MAP_ANONYMOUS")).then_some("a file in memory"),
         "munmap" | "mremap" | "mprotect" | "madvise" | "brk" | "sched_yield" | "getrandom" => None,

@@ -10,16 +10,14 @@
 //! exception. The first segment of those addresses is a dot name, so a folder hides nothing that it
 //! would otherwise show.
 //!
-//! A page may be kept and sent again ([`crate::files::board`]); what it was made from goes with it ([`Made`]).
-//!
 //! The subtle thing: the page is a function of the path, the entries, the order, the rights and this
 //! program, so the entity-tag is made of those and not of the page: a true repeat is answered 304 before anything
 //! is sorted or written. The modification time of the folder would not do, because it stays the same
 //! when a file inside grows. The tags of the entries are added up, so the order in which the disk
 //! names them does not matter.
 
+mod in_flight;
 mod order;
-mod pages;
 mod render;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,7 +29,7 @@ use crate::files::disk_error;
 use crate::files::precondition;
 use crate::files::precondition::Verdict;
 use crate::files::resource::is_hidden;
-use crate::files::root::{Directory, Entries, Entry, Kind, Meta, Moment};
+use crate::files::root::{Directory, Entry, Kind};
 use crate::files::validator::{Validators, hash, mix};
 use crate::files::write::rights::Rights;
 use crate::http::{Request, Status};
@@ -39,9 +37,9 @@ use crate::service::Response;
 use crate::service::error_page;
 use crate::service::error_page::{Form, Problem};
 
+use in_flight::FoundPage;
+pub(crate) use in_flight::{Pages, Reading, Readings};
 use order::{By, Order, sorted};
-use pages::Found;
-pub(crate) use pages::Pages;
 
 /// What a listing is made for.
 #[derive(Clone, Copy, Debug)]
@@ -56,33 +54,21 @@ pub(crate) struct Context<'a> {
     pub pages: &'a Pages,
 }
 
-/// What a listing was made from: whether it is still true can be told by these.
-#[derive(Debug)]
-pub(crate) struct Made {
-    /// The folder, measured before it was read.
-    pub folder: Meta,
-    /// The folders in it, of which the page tells when they changed.
-    pub below: Vec<(Vec<u8>, Moment)>,
-    /// Whether all else that the page tells changes under the eyes of a watch on the folder.
-    pub tell_tale: bool,
-    /// Those of the page.
-    pub validators: Validators,
-}
-
-/// The listing of a folder, for GET and HEAD, and what it was made from. Blocks.
-pub(crate) fn respond(request: &Request<'_>, directory: &Directory, context: Context<'_>) -> (Response, Option<Made>) {
-    let Entries { mut list, tell_tale } = match directory.entries() {
-        Ok(entries) => entries,
-        Err(error) => return (disk_error::response(request, &error), None),
-    };
+/// The listing of a folder, for GET and HEAD. Blocks.
+pub(crate) fn respond(request: &Request<'_>, directory: Directory, reading: Reading, context: Context<'_>) -> Response {
     let at_root = request.path().iter().all(|&o| o == b'/');
-    list.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
+    let read = |directory: &Directory| {
+        let mut entries = directory.entries()?;
+        entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
+        Ok(entries)
+    };
+    let entries = match reading.entries(directory, read) {
+        Ok(entries) => entries,
+        Err(error) => return disk_error::response(request, &error.into()),
+    };
     let wanted = Wanted::by(request);
-    let validators = validators(wanted, request.path(), context.rights, &list);
-    let below = list.iter().filter(|entry| entry.kind == Kind::Directory);
-    let below = below.map(|entry| (entry.name.clone(), entry.modified)).collect();
-    let made = Made { folder: *directory.meta(), below, tell_tale, validators };
-    (answer(request, &list, wanted, validators, context), Some(made))
+    let validators = validators(wanted, request.path(), context.rights, &entries);
+    answer(request, &entries, wanted, validators, context)
 }
 
 /// Which of the pages of a folder a request wants.
@@ -167,14 +153,14 @@ fn answer(
         Verdict::Proceed { .. } => {}
     }
     let page = match context.pages.find(validators.tag, path) {
-        Found::Page(page) => page,
-        Found::Full => {
+        FoundPage::Same(page) => page,
+        FoundPage::Full => {
             let mut problem = Problem::new(Status::SERVICE_UNAVAILABLE);
             problem.sentence = "Too many long listings are being sent just now.".into();
             return error_page::problem(request, &problem);
         }
-        Found::Room => match write(form, path, context.rights, &sorted(entries, order), order) {
-            Ok(page) => context.pages.keep(validators.tag, path, page),
+        FoundPage::MayBeMade => match write(form, path, context.rights, &sorted(entries, order), order) {
+            Ok(page) => context.pages.add(validators.tag, path, page),
             Err(error) => return error_page::failure(request, &format!("a listing could not be written: {error}")),
         },
     };

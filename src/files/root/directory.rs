@@ -1,37 +1,30 @@
-//! An open folder, and what lies in it.
+//! An open folder and the entries in it.
 //!
-//! Never: what this server would not serve. FIFOs, sockets, devices, links that lead out and names of
-//! half-made uploads are not listed, so a listing and a GET say the same.
-//!
-//! The subtle things:
-//! - Names are bytes. A name that is not UTF-8 is listed like any other; how to show it is the page's
-//!   problem.
-//! - A watch on a folder hears of what is done through the names in it. A link, a file that has other
-//!   names too and one that another mount lies upon change without a word; so they are noticed here
-//!   ([`Entries::tell_tale`]).
+//! Only entries that this server would serve are listed, so a listing and a GET agree. FIFOs, sockets,
+//! devices, links that lead outside and temporary files of uploads are left out. Names are bytes: a name
+//! that is not UTF-8 is listed like any other.
 
 use std::ffi::CStr;
-use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType};
-#[cfg(target_os = "linux")]
-use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use crate::files::root::{Kind, Meta, Moment, Root};
 
-/// How names of half-made uploads begin: never listed and never served.
+/// Every temporary file of an upload has a name that begins with this. Such names are neither listed nor served.
 pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
+/// Bytes for the names that one `getdents64` call returns: about a thousand.
+const READ_BUFFER: usize = 32 * 1024;
 
 /// A folder beneath the root.
 #[derive(Debug)]
 pub struct Directory {
     root: Root,
-    /// Its path from the root, ending in a slash: links in it are resolved from the root, since
-    /// beneath the folder alone `../x` could lead nowhere.
+    /// Path from the root, ending in a slash. Links in the folder are resolved from the root, because `../x` leads
+    /// outside of this folder and may still lie beneath the root.
     path: Vec<u8>,
-    pub(crate) descriptor: OwnedFd,
+    descriptor: OwnedFd,
     meta: Meta,
 }
 
@@ -40,21 +33,12 @@ pub struct Directory {
 pub struct Entry {
     /// Its name.
     pub name: Vec<u8>,
-    /// What it is; for a link, what it leads to.
+    /// File or folder; for a link, the kind of its target.
     pub kind: Kind,
-    /// Bytes of a file.
+    /// Size of a file in bytes.
     pub size: u64,
-    /// When its content changed last.
+    /// When its content was last changed.
     pub modified: Moment,
-}
-
-/// What lies in a folder.
-#[derive(Clone, Debug)]
-pub struct Entries {
-    /// In the order of the disk.
-    pub list: Vec<Entry>,
-    /// Whether every change of a file in it is made through its name here.
-    pub tell_tale: bool,
 }
 
 impl Directory {
@@ -66,80 +50,55 @@ impl Directory {
         Directory { root, path, descriptor, meta }
     }
 
-    /// What the kernel says about the folder itself.
+    /// Metadata of the folder itself, from the moment it was opened.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// Everything in it that this server would serve (the rule on dot files is the caller's). Blocks.
+    /// All entries that this server would serve, in the order of the disk. Names that begin with a dot are included.
+    /// May block.
     ///
     /// # Errors
-    /// What the kernel says. A name that vanishes while the folder is read is left out.
-    pub fn entries(&self) -> io::Result<Entries> {
-        let mut entries = Entries { list: Vec::new(), tell_tale: true };
-        self.each(|name, kind, inode| self.add(&mut entries, name, kind, inode))?;
+    /// The error of the kernel. A name that vanishes during the call is left out.
+    pub fn entries(&self) -> Result<Vec<Entry>, Errno> {
+        // The read position belongs to the descriptor. A new descriptor starts at the first entry.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let descriptor = rustix::fs::openat(&self.descriptor, c".", flags, Mode::empty())?;
+        let mut buffer = Vec::with_capacity(READ_BUFFER);
+        let mut found = RawDir::new(descriptor, buffer.spare_capacity_mut());
+        let mut entries = Vec::new();
+        while let Some(found) = found.next() {
+            let found = found?;
+            if !may_be_served(found.file_name().to_bytes(), found.file_type()) {
+                continue;
+            }
+            match self.measure(found.file_name()) {
+                Ok(Meta { kind, size, modified, .. }) => {
+                    entries.push(Entry { name: found.file_name().to_bytes().to_vec(), kind, size, modified });
+                }
+                // Without memory or descriptors the list would be incomplete. Report that instead.
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error),
+                // The entry vanished, or it is a link that leads outside or nowhere.
+                Err(_) => {}
+            }
+        }
         Ok(entries)
     }
 
-    /// Calls `look` with name, type and number of everything in the folder. The names lie in one buffer
-    /// that the kernel has written: none of them is copied.
-    #[cfg(target_os = "linux")]
-    fn each(&self, mut look: impl FnMut(&CStr, FileType, u64) -> io::Result<()>) -> io::Result<()> {
-        /// Room for about a thousand names a call.
-        const ROOM: usize = 32 * 1024;
-        // The position belongs to the descriptor, so the folder is opened anew: whoever reads it begins
-        // at its start.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let descriptor = rustix::fs::openat(&self.descriptor, c".", flags, Mode::empty())?;
-        let mut room = Vec::with_capacity(ROOM);
-        let mut found = RawDir::new(descriptor, room.spare_capacity_mut());
-        while let Some(found) = found.next() {
-            let found = found?;
-            look(found.file_name(), found.file_type(), found.ino())?;
-        }
-        Ok(())
-    }
-
-    /// The same where only the C library knows how.
-    #[cfg(not(target_os = "linux"))]
-    fn each(&self, mut look: impl FnMut(&CStr, FileType, u64) -> io::Result<()>) -> io::Result<()> {
-        for found in rustix::fs::Dir::read_from(&self.descriptor)? {
-            let found = found?;
-            look(found.file_name(), found.file_type(), found.ino())?;
-        }
-        Ok(())
-    }
-
-    fn add(&self, entries: &mut Entries, name: &CStr, kind: FileType, inode: u64) -> io::Result<()> {
-        let bytes = name.to_bytes();
-        if matches!(bytes, b"." | b"..") || bytes.starts_with(TEMPORARY_PREFIX) {
-            return Ok(());
-        }
-        let is_served =
-            matches!(kind, FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::Unknown);
-        if !is_served {
-            return Ok(());
-        }
-        match self.measure(name, inode) {
-            Ok((Meta { kind, size, modified, .. }, tells)) => {
-                entries.tell_tale &= tells;
-                entries.list.push(Entry { name: bytes.to_vec(), kind, size, modified });
-            }
-            // Out of resources: a shorter list would be a lie.
-            Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error.into()),
-            // It vanished; or it is a link that leads nowhere, and may lead somewhere in a moment.
-            Err(_) => entries.tell_tale &= matches!(kind, FileType::RegularFile | FileType::Directory),
-        }
-        Ok(())
-    }
-
-    /// What lies under a name, and whether it is the file itself and has no other name.
-    fn measure(&self, name: &CStr, inode: u64) -> rustix::io::Result<(Meta, bool)> {
+    /// Metadata of one name; for a link, of its target beneath the root.
+    fn measure(&self, name: &CStr) -> Result<Meta, Errno> {
         let stat = rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        // The type from the directory may be unknown or out of date, so only this one decides about following a link.
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-            return Ok((self.root.measure(&[&self.path, name.to_bytes()].concat())?, false));
+            return self.root.measure(&[&self.path, name.to_bytes()].concat());
         }
-        let meta = Meta::of(&stat).ok_or(Errno::NOENT)?;
-        Ok((meta, meta.kind == Kind::Directory || (stat.st_nlink == 1 && stat.st_ino == inode)))
+        Meta::of(&stat).ok_or(Errno::NOENT)
     }
+}
+
+/// Whether an entry can be shown, by its name and its type alone: saves a `stat` for what never is.
+fn may_be_served(name: &[u8], kind: FileType) -> bool {
+    // Some file systems do not know the type here.
+    let kinds = [FileType::RegularFile, FileType::Directory, FileType::Symlink, FileType::Unknown];
+    !matches!(name, b"." | b"..") && !name.starts_with(TEMPORARY_PREFIX) && kinds.contains(&kind)
 }

@@ -18,7 +18,6 @@
 mod directory;
 mod open_method;
 mod temp_file;
-mod watcher;
 mod writable;
 
 use std::ffi::{CStr, CString};
@@ -31,10 +30,9 @@ use std::sync::Arc;
 
 use rustix::fs::{self, FileType, Mode, OFlags, Stat};
 
-pub use directory::{Directory, Entries, Entry, TEMPORARY_PREFIX};
+pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
 pub use open_method::{OpenMethod, Symlinks};
 pub(crate) use temp_file::{Publish, TempFile};
-pub(crate) use watcher::{Heard, Watch, Watcher};
 pub(crate) use writable::{Folder, Made, Occupant};
 
 /// A regular file or a folder: nothing else is ever served.

@@ -37,7 +37,7 @@ fn names(root: &Root, path: &[u8]) -> Vec<String> {
         let slash = if entry.kind == Kind::Directory { "/" } else { "" };
         format!("{}{slash}", String::from_utf8_lossy(&entry.name))
     };
-    let mut names: Vec<_> = directory.entries().unwrap().list.iter().map(show).collect();
+    let mut names: Vec<_> = directory.entries().unwrap().iter().map(show).collect();
     names.sort();
     names
 }
@@ -169,7 +169,7 @@ fn any_name_can_be_opened_and_listed() {
             assert_eq!(read(&root, &[b"/", name].concat()).unwrap(), name);
         }
         let Ok(Opened::Directory(directory)) = root.open(b"/", true) else { panic!("no folder") };
-        let mut listed: Vec<_> = directory.entries().unwrap().list.into_iter().map(|e| e.name).collect();
+        let mut listed: Vec<_> = directory.entries().unwrap().into_iter().map(|e| e.name).collect();
         let mut expected: Vec<_> = hostile.iter().map(|n| n.to_vec()).collect();
         listed.sort();
         expected.sort();
@@ -191,7 +191,7 @@ fn an_entry_says_what_a_get_would_send() {
     let modified = std::fs::metadata(&path).unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
     assert_eq!((meta.size, meta.modified), (5, (modified.as_secs() as i64, modified.subsec_nanos())));
     let Ok(Opened::Directory(directory)) = root.open(b"/", true) else { panic!("no folder") };
-    let entries = directory.entries().unwrap().list;
+    let entries = directory.entries().unwrap();
     assert_eq!(entries.len(), if root.door() == OpenMethod::Walk { 1 } else { 2 });
     for entry in entries {
         assert_eq!((entry.kind, entry.size, entry.modified), (Kind::File, 5, meta.modified));
@@ -309,5 +309,5 @@ fn a_hundred_thousand_names_are_listed() {
     }
     let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
     let Ok(Opened::Directory(directory)) = root.open(b"/", true) else { panic!("no folder") };
-    assert_eq!(directory.entries().unwrap().list.len(), MANY);
+    assert_eq!(directory.entries().unwrap().len(), MANY);
 }

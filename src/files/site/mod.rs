@@ -15,11 +15,9 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::board::Board;
 use crate::files::cache::FileCache;
 use crate::files::disk_error;
 use crate::files::listing;
-use crate::files::listing::Made;
 use crate::files::resource::{Found, Located, Miss, Place, Single};
 use crate::files::retrieve;
 use crate::files::retrieve::retrieve;
@@ -35,10 +33,6 @@ use crate::service::error_page;
 use crate::service::error_page::{MissingLine, Problem};
 use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
 
-/// Which part of the memory for what lies ready is for listings: few folders are shown, and each page
-/// is some hundred small files long.
-const BOARD_SHARE: usize = 4;
-
 /// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
 /// that nobody else touches.
 pub struct Site {
@@ -46,10 +40,16 @@ pub struct Site {
     /// Small files that lie ready; none where looking at a file may wait for a network, or where an
     /// answer depends on who asks.
     pub(crate) shelf: Option<FileCache>,
-    /// Listings that hang ready, under the same conditions.
-    pub(crate) board: Option<Board>,
     /// The arrival for which the root was last seen to be there.
     stood: u64,
+}
+
+/// Where a question to the disk is asked.
+enum Speed<'a> {
+    /// On the loop: only with what the kernel has in memory. `stood` is that of the loop.
+    InMemory { stood: &'a mut u64 },
+    /// On a worker, with the reading that a listing would share.
+    Blocking { reading: Option<listing::Reading> },
 }
 
 /// What all loops and workers read.
@@ -65,6 +65,7 @@ struct Shared {
     open_files: usize,
     writer: Arc<Writer>,
     pages: listing::Pages,
+    readings: listing::Readings,
     /// The line of a 404, where it does not depend on who asks.
     missing: Option<MissingLine>,
 }
@@ -114,6 +115,7 @@ impl Site {
             shelf: settings.shelf,
             open_files: settings.open_files,
             pages: listing::Pages::default(),
+            readings: listing::Readings::default(),
             missing: None,
         };
         if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
@@ -126,12 +128,8 @@ impl Site {
         let place = &shared.place;
         let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
         let kept = kept && place.root.door() == OpenMethod::Cached;
-        let board = shared.shelf / BOARD_SHARE;
-        let shelf = kept.then(|| FileCache::new(shared.shelf - board, shared.open_files));
-        // A folder in which nothing changes has no index either, unless that lay deeper.
-        let listed = kept && shared.listing && !place.index.iter().any(|name| name.contains('/'));
-        let board = listed.then(|| Board::new(board));
-        Site { shared, shelf, board, stood: 0 }
+        let shelf = kept.then(|| FileCache::new(shared.shelf, shared.open_files));
+        Site { shared, shelf, stood: 0 }
     }
 
     /// One sentence on how the folder is held, for the banner.
@@ -151,35 +149,30 @@ impl Service for Site {
         if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
             return ready;
         }
-        if let Some(ready) = self.board.as_mut().and_then(|board| board.answer(request, root, visit.now)) {
-            return ready;
-        }
         if let Some(answer) = self.shared.write(request, visit) {
             return answer;
         }
-        if let Some((response, _)) = self.shared.answer(request, visit, Some(&mut self.stood)) {
+        if let Some(response) = self.shared.answer(request, visit, Speed::InMemory { stood: &mut self.stood }) {
             if let Some(shelf) = &mut self.shelf {
                 shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
             }
             return Answer::Now(response);
         }
-        let board = self.board.as_mut().filter(|_| !self.shared.place.hides(request.path()));
-        let hook = board.and_then(|board| board.hook(request, root, visit.now));
         let (shared, visit) = (Arc::clone(&self.shared), *visit);
         let request = request.clone().into_owned();
         // A path that ends in a slash is a folder to be listed: seconds, if it has 100,000 entries.
         let lane = if request.path().ends_with(b"/") { Lane::Long } else { Lane::Short };
+        // Joined now and not on the worker: a reading that begins from here on will do.
+        let reading = (lane == Lane::Long).then(|| self.shared.readings.join(request.path()));
         Answer::Blocking(
             lane,
             Box::new(move || {
-                let Some((response, made)) = shared.answer(&request, &visit, None) else {
+                let response = shared.answer(&request, &visit, Speed::Blocking { reading });
+                let busy = || {
                     let busy = disk_error::response(&request, &Errno::AGAIN.into());
-                    return Outcome::Response(shared.add_fields(Some(&request), busy));
+                    shared.add_fields(Some(&request), busy)
                 };
-                if let (Some(hook), Some(made)) = (hook, made) {
-                    hook.hang(&request, &response, made, visit.now);
-                }
-                Outcome::Response(response)
+                Outcome::Response(response.unwrap_or_else(busy))
             }),
         )
     }
@@ -200,9 +193,6 @@ impl Service for Site {
         if let Some(shelf) = &mut self.shelf {
             shelf.close_files();
         }
-        if let Some(board) = &mut self.board {
-            board.clear();
-        }
     }
 
     fn fork(&self) -> Box<dyn Service> {
@@ -211,24 +201,22 @@ impl Service for Site {
 }
 
 impl Shared {
-    /// The answer, and what a listing was made from. `None`: a worker must look. `stood`: that of the loop that asks.
-    fn answer(
-        &self,
-        request: &Request<'_>,
-        visit: &RequestContext,
-        stood: Option<&mut u64>,
-    ) -> Option<(Response, Option<Made>)> {
+    /// The response. `None`: a worker must look.
+    fn answer(&self, request: &Request<'_>, visit: &RequestContext, speed: Speed<'_>) -> Option<Response> {
+        let (reading, stood) = match speed {
+            Speed::InMemory { stood } => (None, Some(stood)),
+            Speed::Blocking { reading } => (reading, None),
+        };
         let may_block = stood.is_none();
-        let mut made = None;
         let response = match self.without_disk(request) {
             Some(response) => Ok(response),
-            None => self.with_disk(request, visit, may_block, &mut made),
+            None => self.with_disk(request, visit, may_block, reading),
         };
         if let Err(miss) = &response
             && miss.is_not_found()
             && let Some(line) = self.missing_line(request, visit, stood)
         {
-            return Some((line, None));
+            return Some(line);
         }
         let response = match response {
             Err(Miss::WouldBlock) => return None,
@@ -240,7 +228,7 @@ impl Shared {
             },
             Ok(response) => response,
         };
-        Some((self.add_fields(Some(request), response), made))
+        Some(self.add_fields(Some(request), response))
     }
 
     /// Steps 3 and 4 of the order: what the method alone decides.
@@ -271,7 +259,7 @@ impl Shared {
         request: &Request<'_>,
         visit: &RequestContext,
         may_block: bool,
-        made: &mut Option<Made>,
+        reading: Option<listing::Reading>,
     ) -> Result<Response, Miss> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
         let rights = self.writer.rights;
@@ -319,9 +307,8 @@ impl Shared {
             Found::Directory(directory) => {
                 let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
                 let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
-                let response;
-                (response, *made) = listing::respond(request, &directory, context);
-                Ok(response)
+                let reading = reading.unwrap_or_else(|| self.readings.join(request.path()));
+                Ok(listing::respond(request, directory, reading, context))
             }
             Found::Redirect { .. } => Err(Miss::not_found()),
         }

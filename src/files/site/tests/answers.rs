@@ -32,7 +32,10 @@ fn methods_are_answered_by_what_is_there() {
         assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some("GET, HEAD, OPTIONS")), "{line}");
     }
     let connect = request(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.shared.answer(&connect, &visit(later()), None).unwrap().0.status().code(), 405);
+    assert_eq!(
+        site.shared.answer(&connect, &visit(later()), Speed::Blocking { reading: None }).unwrap().status().code(),
+        405
+    );
     assert!(folder.join("a.txt").exists());
     // RFC 9110 §13.2.1: conditions do not turn one refusal into another.
     assert_eq!(ask(&site, "PUT /a.txt", &["If-Match: \"x\""]).code, 405);
