@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::client::{Client, PATIENCE, ask, get};
-use crate::exchange::strong_tag;
-use crate::server::{Folder, Server};
+use crate::support::client::{PATIENCE, ask, get, strong_tag};
+use crate::support::folder::Folder;
+use crate::support::server::Server;
 
 /// Waits until the date of this file can be relied on: a date cannot tell two versions of one second
 /// apart, so it does not count while that second may still bring another.
@@ -88,34 +88,6 @@ fn the_preconditions_are_evaluated_in_the_order_of_the_rfc() {
     get(&server, "/missing", "If-None-Match: *\r\n").assert_status(404);
     get(&server, "/missing", "If-Match: \"x\"\r\n").assert_status(404);
     ask(&server, "PUT", "/a.txt", "If-Match: \"x\"\r\nContent-Length: 0\r\n").assert_status(405);
-}
-
-#[test]
-fn a_changed_file_is_never_called_unchanged() {
-    let folder = Folder::with(&[("a.txt", "0000"), ("big.txt", "")]);
-    let server = Server::start(&folder, &[]);
-    let mut client = Client::connect(&server);
-    let mut before = client.get("/a.txt", "").must("etag").to_string();
-    for i in 1..400 {
-        // The same size, the same second, often the same tick of the clock.
-        let content = format!("{i:04}");
-        folder.write("a.txt", &content);
-        let answer = client.get("/a.txt", &format!("If-None-Match: {before}\r\n"));
-        assert_eq!(answer.assert_status(200).text(), content, "had {before}");
-        before = answer.must("etag").to_string();
-    }
-    // Replaced by rename, with the old times put back.
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
-    for i in 400..430 {
-        let content = format!("{i:04}");
-        folder.write("new", &content);
-        std::fs::File::options().write(true).open(folder.join("new")).unwrap().set_modified(time).unwrap();
-        std::fs::rename(folder.join("new"), folder.join("a.txt")).unwrap();
-        let answer = client.get("/a.txt", &format!("If-None-Match: {before}\r\n"));
-        assert_eq!(answer.assert_status(200).text(), content, "had {before}");
-        before = answer.must("etag").to_string();
-    }
-    client.end();
 }
 
 #[test]

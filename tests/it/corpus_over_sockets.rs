@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use crate::client::{Client, Ending};
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, Ending};
 use crate::support::corpus::{Case, all_cases};
+use crate::support::folder::Folder;
+use crate::support::server::Server;
 
 /// Cases longer than this are fed in larger pieces: what is proved is the same, and it takes as long.
 const BYTE_BY_BYTE: usize = 1_000;

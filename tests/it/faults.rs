@@ -6,16 +6,17 @@
 
 use std::time::Duration;
 
+use Provocation::{CloseReason, Sent, Silence};
 use barewire::files::{Settings as Files, Site};
 use barewire::http::{Fault, Limits};
 use barewire::net::{Settings, Timeouts};
 use barewire::service::Router;
 
-use crate::client::{Client, request};
-use crate::library::Library;
-use crate::response::Response;
-use crate::server::{Folder, Server};
-use crate::write::names;
+use crate::support::client::{Client, request};
+use crate::support::folder::{Folder, names};
+use crate::support::library::Library;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 /// How a fault is brought about.
 enum Provocation {
@@ -26,8 +27,6 @@ enum Provocation {
     /// These bytes and silence.
     Silence(String),
 }
-
-use Provocation::{CloseReason, Sent, Silence};
 
 fn lines(lines: &str) -> Provocation {
     Sent(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n"))
@@ -141,7 +140,7 @@ fn every_fault_names_its_rule_and_its_byte_and_ends_cleanly() {
         }
         assert_names_the_rule(&client.response("GET"), fault, at.expect("a mark"));
         client.end();
-        assert_eq!(crate::client::get(&server, "/a.txt", "").text(), "fine", "after {fault:?}");
+        assert_eq!(crate::support::client::get(&server, "/a.txt", "").text(), "fine", "after {fault:?}");
     }
     assert_eq!(names(folder.path()), ["a.txt"], "a broken upload leaves nothing");
     server.assert_alive();

@@ -1,8 +1,9 @@
 //! Listings: three forms of one folder, and folders of 100,000 entries.
 
-use crate::client::{Client, ask, get, request};
-use crate::response::Response;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, ask, get, request};
+use crate::support::folder::Folder;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 #[test]
 fn a_listing_has_the_form_the_client_prefers() {

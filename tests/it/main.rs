@@ -4,51 +4,58 @@
 //! speaks to it byte by byte. Nothing is shared, so tests may run at once and in any order.
 //!
 //! Never: a client library that would hide what is on the wire, or a sleep in place of an event.
-//! Deadlines are generous ([`client::PATIENCE`]): they end a hang, they do not measure speed.
+//! Deadlines are generous ([`crate::support::client::PATIENCE`]): they end a hang, they do not measure speed.
 //!
-//! The subtle thing: [`response::Response`] is a strict reader. It enforces on every single answer of
+//! The subtle thing: [`crate::support::response::Response`] is a strict reader. It enforces on every single answer of
 //! the whole suite what must hold for all of them (one Date, no byte too many, `Allow` on 405 …), so
 //! a test only has to say what is special about its case.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod client;
-mod library;
-mod response;
-mod server;
-
-mod arrivals;
-mod cliffs;
-mod clocks;
+mod access_log;
+mod broken_requests;
+mod cache_freshness;
+mod close_reasons;
 mod conditional;
+mod connections;
+mod containment;
 mod corpus_over_sockets;
-mod drain;
-mod ended;
-mod exchange;
+mod cross_origin;
+mod delete;
+mod disk_full;
 mod faults;
+mod file_names;
 mod files;
-mod fresh;
-mod guard;
+mod hosts;
 mod imports;
-mod leak;
+mod leaks;
 mod listing;
-mod log;
-mod many;
-mod mutants;
-mod names;
+mod load;
+mod lookup_sharing;
+mod methods;
 mod options;
+mod order_of_answers;
 mod overload;
-mod practice;
+mod passwords;
+mod post;
+mod practice_routes;
 mod protocol;
+mod put;
 mod ranges;
-mod scripted;
-mod segments;
-mod streams;
+mod recorded_uploads;
+mod refusals;
+mod request_syntax;
+mod response_fields;
+mod scripted_responses;
+mod stopping;
+mod streamed_responses;
 mod study;
-mod traced;
-mod unlost;
-mod uploads;
+mod syscalls;
+mod tcp_segments;
+mod timeouts;
+mod upload_aborts;
+mod upload_races;
+mod upload_rules;
 mod wire_annotations;
 mod wire_terminal;
-mod write;

@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::client::{ask, get};
-use crate::server::{Folder, Server};
+use crate::support::client::{ask, get};
+use crate::support::folder::Folder;
+use crate::support::server::Server;
 
 #[test]
 fn one_file_is_served_under_its_name_and_nothing_else_is() {

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, PATIENCE, request};
-use crate::response::Response;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, PATIENCE, request};
+use crate::support::folder::Folder;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 /// A client in the middle of a download it does not read: its seat is taken for certain.
 #[track_caller]
@@ -107,5 +108,34 @@ fn without_descriptors_nothing_is_called_missing_and_nothing_spins() {
         }
         answer.assert_status(503);
         assert!(Instant::now() < end, "never recovers");
+    }
+}
+
+#[test]
+fn files_that_stand_open_take_no_seat_from_anybody() {
+    const DESCRIPTORS: u32 = 200;
+    let folder = Folder::with(&[("a.html", "small")]);
+    let names: Vec<String> = (0..100).map(|n| format!("{n}.bin")).collect();
+    for name in &names {
+        folder.pattern(name, 20_000);
+        folder.age(name);
+    }
+    let server = Server::with_descriptors(DESCRIPTORS, &folder, &["--loops", "1", "--max-per-client", "100"]);
+    let mut client = Client::connect(&server);
+    client.get("/a.html", "").assert_status(200);
+    let before = server.descriptors();
+    for _ in 0..3 {
+        for name in &names {
+            client.get(&format!("/{name}"), "").assert_status(200);
+            assert!(server.descriptors() <= before + DESCRIPTORS as usize / 32 + 1, "{name}");
+        }
+    }
+    // Three quarters of what is left of the descriptors are seats, and each of them is one.
+    let mut clients: Vec<_> = (0..99).map(|_| Client::connect(&server)).collect();
+    for (client, name) in clients.iter_mut().zip(&names) {
+        client.get(&format!("/{name}"), "").assert_status(200);
+    }
+    for client in &mut clients {
+        client.get("/a.html", "").assert_status(200);
     }
 }

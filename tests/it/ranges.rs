@@ -2,10 +2,10 @@
 
 use std::fs::OpenOptions;
 
-use crate::client::{Client, ask, get, request};
-use crate::exchange::strong_tag;
-use crate::response::Response;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, ask, get, request, strong_tag};
+use crate::support::folder::Folder;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 #[track_caller]
 fn range(server: &Server, target: &str, range: &str) -> Response {

@@ -15,9 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::client::{Client, get, request};
-use crate::response::Response;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, get, request};
+use crate::support::folder::Folder;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 /// The view of a server.
 struct View {

@@ -4,13 +4,13 @@
 //! byte, a cut changes nothing, a request is broken exactly when the machine that serves refuses it,
 //! and names and values lie where the parser found them.
 
-use crate::support::corpus::all_cases;
-use crate::support::mutants::{Dice, mutant};
 use barewire::http::{EndOfInput, Event, Fields, Http1, HttpDate, Length, Limits, Method, Next, RequestError, Status};
 use barewire::net::CloseReason;
-use barewire::wire::annotate;
 use barewire::wire::explain::message::Kind;
-use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role};
+use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role, annotate};
+
+use crate::support::corpus::all_cases;
+use crate::support::mutants::{Dice, mutant};
 
 /// What the serving machine makes of bytes: each head with the places of its fields, then perhaps why
 /// it refused.

@@ -9,10 +9,11 @@ mod play;
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::support::corpus::{Case, all_cases, cases, files, with_events};
-use crate::support::mutants::{Dice, mutant};
 use barewire::http::{Fault, fuzz};
 use play::{Played, play};
+
+use crate::support::corpus::{Case, all_cases, cases, files, with_events};
+use crate::support::mutants::{Dice, mutant};
 
 /// The fewest cases the corpus may have.
 const CASES: usize = 150;

@@ -17,9 +17,9 @@ use barewire::practice::Practice;
 use barewire::service::access::guard;
 use barewire::service::access::guard::Guard;
 
-use crate::client::{Client, Ending, request};
-use crate::library::Library;
-use crate::server::Folder;
+use crate::support::client::{Client, Ending, request};
+use crate::support::folder::Folder;
+use crate::support::library::Library;
 
 /// The lines that every text of practice has behind its length.
 const TEXT: &str =
@@ -378,7 +378,7 @@ fn thirty_two_slow_answers_delay_nothing_and_the_next_slow_one_is_503() {
     let gone = slow.pop().unwrap();
     rustix::net::sockopt::set_socket_linger(&gone.socket, Some(Duration::ZERO)).unwrap();
     drop(gone);
-    let end = Instant::now() + crate::client::PATIENCE;
+    let end = Instant::now() + crate::support::client::PATIENCE;
     loop {
         let (got, _) = exchange(&server, last("GET", "wait/1", ""));
         if got.starts_with("HTTP/1.1 200 ") {

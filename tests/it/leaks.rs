@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use crate::client::{Client, PATIENCE, get, request};
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, PATIENCE, get, request};
+use crate::support::folder::Folder;
+use crate::support::server::Server;
 
 /// What memory may grow by: allocators keep some, and caches of a bounded size fill.
 /// `big.bin` on each of as many loops as this machine may have cores.

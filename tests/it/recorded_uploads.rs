@@ -11,9 +11,9 @@ use barewire::service::{Answer, Response, Sink};
 use barewire::wire::record::event::{Event, Spoken};
 use barewire::wire::{Kind, Role};
 
-use crate::client::request;
-use crate::library::Library;
-use crate::server::pattern;
+use crate::support::client::request;
+use crate::support::folder::pattern;
+use crate::support::library::Library;
 
 const LENGTH: usize = 64 * 1024 * 1024;
 

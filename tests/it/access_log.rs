@@ -1,7 +1,8 @@
 //! The access log: one true line per response, and nothing a client sends can forge or colour it.
 
-use crate::client::{Client, get, raw, request};
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, get, raw, request};
+use crate::support::folder::Folder;
+use crate::support::server::Server;
 
 fn site() -> Folder {
     Folder::with(&[("hello.txt", "hello, wire\n"), ("a b.txt", "x")])
@@ -96,7 +97,7 @@ fn no_client_can_write_control_bytes_or_lines_into_the_log() {
             ask(&in_field("Referer"));
             ask(&[b"GET /", nasty, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat());
             ask(&[nasty, b" / HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat());
-            let encoded = format!("/{}", crate::names::encode(nasty));
+            let encoded = format!("/{}", crate::support::client::encode(nasty));
             ask(&request("GET", &encoded, ""));
         }
         server.signal(rustix::process::Signal::TERM);
@@ -130,7 +131,7 @@ fn a_tls_handshake_is_named_in_the_log() {
     let mut client = Client::connect(&server);
     // The head of a ClientHello record as a browser sends it to https:// on this port.
     let mut hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
-    hello.extend(crate::server::pattern(1, 506));
+    hello.extend(crate::support::folder::pattern(1, 506));
     client.send(hello);
     client.half_close();
     client.rest();

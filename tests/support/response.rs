@@ -4,7 +4,7 @@
 //!
 //! Never: leniency. A reader that forgives would hide what a browser or a proxy does not forgive.
 
-use crate::client::Client;
+use crate::support::client::Client;
 
 /// One response, whole.
 pub(crate) struct Response {

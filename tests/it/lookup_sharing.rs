@@ -18,9 +18,9 @@ use barewire::http::{Method, Request, Status};
 use barewire::net::Settings;
 use barewire::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
 
-use crate::client::{Client, request};
-use crate::library::Library;
-use crate::server::pattern;
+use crate::support::client::{Client, request};
+use crate::support::folder::pattern;
+use crate::support::library::Library;
 
 /// What has happened, and when.
 #[derive(Default)]

@@ -6,9 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, PATIENCE, get, request};
-use crate::response::Response;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, PATIENCE, get, request};
+use crate::support::folder::Folder;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 /// Between two bytes of a client that drips.
 const DRIP: Duration = Duration::from_millis(50);

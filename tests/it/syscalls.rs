@@ -24,10 +24,11 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::client::{Client, PATIENCE, get, request};
-use crate::response::Response;
-use crate::server::{Folder, Server, pattern};
-use crate::write::{FORM, form, send};
+use crate::support::client::{Client, PATIENCE, get, request};
+use crate::support::folder::{Folder, pattern};
+use crate::support::response::Response;
+use crate::support::server::Server;
+use crate::support::uploads::{FORM, form, send};
 
 /// One call of the kernel, as `strace` writes it.
 struct Call {
@@ -395,4 +396,49 @@ fn the_view_tells_every_connection_and_every_byte_that_the_kernel_moved() {
     assert_eq!(told.iter().filter(|event| event["event"] == "accepted").count(), 4);
     assert_eq!(sum("recv"), moved(&trace, &["recvfrom", "recvmsg", "read", "readv"]));
     assert_eq!(sum("response"), moved(&trace, &["sendto", "sendmsg", "write", "writev", "sendfile"]));
+}
+
+/// How often the workers of a server have gone to sleep: once for each job, if nobody hurries them.
+fn jobs(server: &Server) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+    let sleeps = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap();
+        let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_string();
+        if value("Name:").starts_with("worker") { value("voluntary_ctxt_switches:").parse().unwrap() } else { 0 }
+    };
+    tasks.map(|task| sleeps(task.unwrap())).sum()
+}
+
+#[test]
+fn what_is_in_memory_needs_no_worker() {
+    let folder = Folder::with(&[("a.html", "small"), ("list/b.txt", "b")]);
+    folder.pattern("large.bin", 100_000);
+    folder.age("a.html");
+    folder.age("large.bin");
+    let server = Server::start(&folder, &["--loops", "1", "--log", "off"]);
+    let mut client = Client::connect(&server);
+    let tag = client.get("/a.html", "").must("etag").trim_start_matches("W/").to_string();
+    let known = format!("If-None-Match: {tag}\r\n");
+    for (target, fields, status) in [
+        ("/a.html", "", 200),
+        ("/a.html", &known[..], 304),
+        ("/large.bin", "", 200),
+        ("/large.bin", "Range: bytes=50000-70000\r\n", 206),
+        ("/nothing", "", 404),
+        ("/list", "", 308),
+    ] {
+        // A worker is asked until it is known: until then there is nothing to be counted.
+        let mut quiet = 0;
+        while quiet < 20 {
+            let before = jobs(&server);
+            client.get(target, fields).assert_status(status);
+            quiet = if jobs(&server) == before { quiet + 1 } else { 0 };
+        }
+        let before = jobs(&server);
+        for _ in 0..500 {
+            client.get(target, fields).assert_status(status);
+        }
+        let needed = jobs(&server) - before;
+        assert_eq!(needed, 0, "{needed} jobs for 500 requests: {target} {fields}");
+    }
 }

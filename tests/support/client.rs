@@ -9,10 +9,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 
-use crate::response::Response;
-use crate::server::Server;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 /// How long anything may take before a test calls it a hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -196,4 +198,28 @@ pub(crate) fn raw(server: &Server, bytes: impl AsRef<[u8]>, method: &str) -> Res
     let response = client.response(method);
     client.assert_ended();
     response
+}
+
+/// Every byte but the unreserved ones encoded.
+pub(crate) fn encode(name: &[u8]) -> String {
+    let plain = |o: u8| o.is_ascii_alphanumeric() || b"-._~".contains(&o);
+    name.iter().map(|&o| if plain(o) { (o as char).to_string() } else { format!("%{o:02X}") }).collect()
+}
+
+/// Waits until the tag of this file is strong: it is weak while the file is very young.
+#[track_caller]
+pub(crate) fn strong_tag(server: &Server, target: &str) -> String {
+    let end = std::time::Instant::now() + crate::support::client::PATIENCE;
+    loop {
+        let tag = ask(server, "HEAD", target, "").assert_status(200).must("etag").to_string();
+        if !tag.starts_with("W/") {
+            return tag;
+        }
+        assert!(std::time::Instant::now() < end, "{target}: the tag stays weak");
+    }
+}
+
+/// `user:password` as a field line.
+pub(crate) fn basic(credentials: &str) -> String {
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(credentials))
 }

@@ -3,14 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::client::{Client, get};
-use crate::server::{Folder, Server};
-
-/// Every byte but the unreserved ones encoded.
-pub(crate) fn encode(name: &[u8]) -> String {
-    let plain = |o: u8| o.is_ascii_alphanumeric() || b"-._~".contains(&o);
-    name.iter().map(|&o| if plain(o) { (o as char).to_string() } else { format!("%{o:02X}") }).collect()
-}
+use crate::support::client::{Client, encode, get};
+use crate::support::folder::Folder;
+use crate::support::server::Server;
 
 fn hostile() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> =

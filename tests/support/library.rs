@@ -19,7 +19,7 @@ use barewire::wire::record::event::Told;
 use barewire::wire::record::tape::What;
 use barewire::wire::{Form, Hide, Manner, Reel, Style, Terminal};
 
-use crate::client::{Client, PATIENCE};
+use crate::support::client::{Client, PATIENCE};
 
 /// What answers.
 type Answers = dyn Fn(&Request<'_>) -> Answer + Send + Sync;

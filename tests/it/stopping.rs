@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::client::{Client, PATIENCE, request};
-use crate::response::Response;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, PATIENCE, request};
+use crate::support::folder::Folder;
+use crate::support::response::Response;
+use crate::support::server::Server;
 
 #[test]
 fn a_stop_completes_downloads_drops_idle_clients_and_refuses_new_ones() {

@@ -14,9 +14,10 @@ use barewire::net::{CloseReason, Settings, Timeouts};
 use barewire::service::{Answer, Body, Bytes, End, Held, Pause, Place, Response, Source, Verbatim};
 use barewire::wire::record::event::Event;
 
-use crate::client::{Client, raw, request};
-use crate::library::Library;
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, raw, request};
+use crate::support::folder::Folder;
+use crate::support::library::Library;
+use crate::support::server::Server;
 
 /// A moment for clocks that are made to run out.
 const MOMENT: Duration = Duration::from_millis(150);

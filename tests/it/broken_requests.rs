@@ -1,8 +1,9 @@
 //! Thousands of broken requests, from a fixed seed: nothing crashes it, nothing is a server's fault.
 
-use crate::client::{Client, get};
-use crate::server::{Folder, Server};
+use crate::support::client::{Client, get};
+use crate::support::folder::Folder;
 use crate::support::mutants::{Dice, mutant};
+use crate::support::server::Server;
 
 const SEEDS: [&str; 8] = [
     "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nAccept: text/html;q=0.9, */*;q=0.1\r\n\r\n",

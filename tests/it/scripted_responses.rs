@@ -16,8 +16,8 @@ use barewire::service::{
     Answer, Body, Bytes, Chunks, End, Held, Lane, Meter, Pause, Piece, Place, Received, Response, Sink, Verbatim,
 };
 
-use crate::client::{Ending, PATIENCE, request};
-use crate::library::Library;
+use crate::support::client::{Ending, PATIENCE, request};
+use crate::support::library::Library;
 
 const GAP: Duration = Duration::from_millis(30);
 
@@ -419,7 +419,7 @@ fn a_sink_is_told_how_its_content_came() {
 
 #[test]
 fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
-    let bytes = crate::server::pattern(7, 900_000);
+    let bytes = crate::support::folder::pattern(7, 900_000);
     let (file, expected) = (file(&bytes), bytes.clone());
     let settings = Settings { loops: 1, workers: 2, sendfile: false, ..Settings::default() };
     let mut library = Library::with(settings, move |request| {

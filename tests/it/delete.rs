@@ -1,0 +1,45 @@
+//! TODO
+
+use std::fs;
+
+use crate::support::client::{ask, strong_tag};
+use crate::support::folder::{Folder, names};
+use crate::support::server::Server;
+
+#[test]
+fn delete_removes_files_links_and_empty_folders_and_never_the_root() {
+    let folder = Folder::with(&[("a.txt", "a"), ("full/b.txt", "b"), ("hidden/.env", "x"), ("c.txt", "c")]);
+    fs::create_dir(folder.join("empty")).unwrap();
+    fs::create_dir(folder.join("slash")).unwrap();
+    std::os::unix::fs::symlink("full", folder.join("link")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("out")).unwrap();
+    let server = Server::start(&folder, &["-w"]);
+    let delete = |target: &str, fields: &str| ask(&server, "DELETE", target, fields).status;
+    let tag = strong_tag(&server, "/c.txt");
+    for (target, fields, status) in [
+        ("/", "", 405),
+        ("//", "", 405),
+        ("/full", "", 409),
+        ("/full/", "", 409),
+        ("/hidden/", "", 409),
+        ("/none", "", 404),
+        ("/a.txt/", "", 404),
+        ("/out", "", 404),
+        ("/hidden/.env", "", 404),
+        ("/a.txt", "If-Match: \"x\"\r\n", 412),
+        ("/a.txt", "If-None-Match: *\r\n", 412),
+        ("/a.txt", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n", 412),
+        ("/empty", "If-Match: \"x\"\r\n", 412),
+        ("/a.txt", "Expect: a-miracle\r\n", 417),
+        ("/a.txt", "", 204),
+        ("/a.txt", "", 404),
+        ("/empty", "If-Match: *\r\n", 204),
+        ("/slash/", "", 204),
+        ("/link/", "", 204),
+    ] {
+        assert_eq!(delete(target, fields), status, "{target} {fields}");
+    }
+    assert_eq!(delete("/c.txt", &format!("If-Match: {tag}\r\n")), 204);
+    assert_eq!(names(folder.path()), ["full", "hidden", "out"]);
+    assert_eq!(fs::read(folder.join("full/b.txt")).unwrap(), b"b");
+}

@@ -1,0 +1,213 @@
+//! TODO
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use barewire::http::{Request, Status};
+use barewire::net;
+use barewire::net::Listener;
+use barewire::net::workers::QUEUE;
+use barewire::service::access::guard;
+use barewire::service::access::origin::Hosts;
+use barewire::service::{Answer, Guard, Lane, Outcome, RequestContext, Response as Made, Service};
+
+use crate::cross_origin::{EVIL, POLICY};
+use crate::passwords::password_file;
+use crate::support::client::{Client, PATIENCE, ask, basic, get, raw};
+use crate::support::folder::{Folder, small_site};
+use crate::support::response::Response;
+use crate::support::server::Server;
+
+#[test]
+fn every_answer_says_who_may_embed_it() {
+    let folder = small_site();
+    folder.pattern("big.bin", 100_000);
+    folder.age("a.txt");
+    folder.age("big.bin");
+    for (arguments, policy) in [
+        (&[][..], Some("same-site")),
+        (&["--cors"], Some("cross-origin")),
+        (&["--cors=http://app.example"], Some("same-site")),
+        (&["-H", "Cross-origin-resource-policy: same-origin"], Some("same-origin")),
+    ] {
+        let server = Server::start(&folder, &[&["-H", "X-Mine: yes"], arguments].concat());
+        let check = |answer: &Response, status: u16| {
+            assert_eq!(answer.assert_status(status).field(POLICY), policy, "{arguments:?}{answer:?}");
+            assert_eq!(answer.must("x-content-type-options"), "nosniff");
+            assert_eq!(answer.must("x-mine"), "yes", "{answer:?}");
+            let single = answer.fields.iter().filter(|(name, _)| name == POLICY || name == "x-mine").count();
+            assert_eq!(single, 2, "{answer:?}");
+        };
+        for path in ["/a.txt", "/big.bin"] {
+            let mut client = Client::connect(&server);
+            // The third one lies ready for certain, if the file was old enough for the first.
+            for _ in 0..3 {
+                check(&client.get(path, ""), 200);
+            }
+            let tag = client.get(path, "").must("etag").to_string();
+            for _ in 0..3 {
+                check(&client.get(path, &format!("If-None-Match: {tag}\r\n")), 304);
+            }
+            check(&client.get(path, "Range: bytes=0-1\r\n"), 206);
+            check(&client.get(path, "Range: bytes=999999-\r\n"), 416);
+            check(&client.get(path, "If-Match: \"x\"\r\n"), 412);
+            client.end();
+        }
+        check(&get(&server, "/", ""), 200);
+        check(&get(&server, "/dir", ""), 308);
+        check(&get(&server, "/missing", "Accept: text/html\r\n"), 404);
+        check(&ask(&server, "PUT", "/a.txt", ""), 405);
+        check(&ask(&server, "TRACE", "/a.txt", ""), 405);
+        check(&ask(&server, "BREW", "/a.txt", ""), 501);
+        check(&ask(&server, "OPTIONS", "*", ""), 204);
+        check(&ask(&server, "PUT", "/a.txt", EVIL), 403);
+        check(&raw(&server, "GET /a.txt HTTP/1.1\r\nHost: evil.example\r\n\r\n", "GET"), 421);
+        check(&raw(&server, "GET /a.txt HTTP/1.1\r\n\r\n", "GET"), 400);
+    }
+}
+
+#[test]
+fn refusals_of_the_doorkeeper_have_the_fields_of_all_answers() {
+    let folder = small_site();
+    let file = Folder::new();
+    let file = password_file(&file, &[("ann", "one")]);
+    for arguments in [&["--auth", "ann:one"][..], &["--auth-file", &file]] {
+        let server = Server::start(&folder, &[&["-H", "X-Mine: yes", "--cors=http://app.example"], arguments].concat());
+        let app = "Origin: http://app.example\r\n";
+        let check = |answer: &Response, status: u16| {
+            assert_eq!(answer.assert_status(status).must("x-mine"), "yes");
+            assert_eq!(answer.must("access-control-allow-origin"), "http://app.example");
+            assert_eq!(answer.must(POLICY), "cross-origin");
+        };
+        check(&get(&server, "/a.txt", app), 401);
+        for n in 0..10 {
+            check(&get(&server, "/a.txt", &format!("{app}{}", basic(&format!("ann:{n}")))), 401);
+        }
+        check(&get(&server, "/a.txt", &format!("{app}{}", basic("ann:x"))), 429);
+    }
+}
+
+#[test]
+fn an_upload_that_is_refused_for_its_size_has_the_fields_too() {
+    let folder = small_site();
+    let server = Server::start(&folder, &["--upload", "--max-body", "1K", "-H", "X-Mine: yes"]);
+    let content = "x".repeat(2000);
+    for framing in [
+        "Content-Length: 2000\r\n\r\n".to_string() + &content,
+        format!("Transfer-Encoding: chunked\r\n\r\n7d0\r\n{content}\r\n0\r\n\r\n"),
+    ] {
+        let answer = raw(&server, format!("PUT /new.txt HTTP/1.1\r\nHost: localhost\r\n{framing}"), "PUT");
+        assert_eq!(answer.assert_status(413).must(POLICY), "same-site");
+        assert_eq!(answer.must("x-mine"), "yes");
+    }
+}
+
+/// A service of a library's user that does what ours never do.
+#[derive(Clone, Default)]
+struct Troubled {
+    /// Jobs that have begun, and whether they may end.
+    waiting: Arc<(Mutex<(usize, bool)>, Condvar)>,
+}
+
+impl Troubled {
+    fn change(&self, change: impl FnOnce(&mut (usize, bool))) {
+        change(&mut self.waiting.0.lock().unwrap());
+        self.waiting.1.notify_all();
+    }
+
+    fn wait(&self, is_so: impl Fn(&(usize, bool)) -> bool) {
+        let (state, timeout) = {
+            let state = self.waiting.0.lock().unwrap();
+            self.waiting.1.wait_timeout_while(state, PATIENCE, |state| !is_so(state)).unwrap()
+        };
+        drop(state);
+        assert!(!timeout.timed_out(), "it never came to be so");
+    }
+}
+
+impl Service for Troubled {
+    fn answer(&mut self, request: &Request<'_>, _: &RequestContext) -> Answer {
+        let ok = || Made::text(Status::OK, "ok\n");
+        match request.path() {
+            b"/panic" => panic!("on the loop, as it was meant to"),
+            b"/job" => Answer::Blocking(Lane::Short, Box::new(|| panic!("in a job, as it was meant to"))),
+            b"/small" => Answer::Collect { limit: 1, then: Box::new(move |_| ok()) },
+            b"/wait" => {
+                let troubled = self.clone();
+                let job = move || {
+                    troubled.change(|(begun, _)| *begun += 1);
+                    troubled.wait(|(_, may_end)| *may_end);
+                    Outcome::Response(ok())
+                };
+                Answer::Blocking(Lane::Short, Box::new(job))
+            }
+            _ => Answer::Now(ok()),
+        }
+    }
+
+    fn add_fields(&self, _: Option<&Request<'_>>, response: Made) -> Made {
+        response.replace_field("X-Mine", "yes")
+    }
+
+    fn fork(&self) -> Box<dyn Service> {
+        Box::new(self.clone())
+    }
+}
+
+/// Sends this head (`HOST` stands for Host and Connection), and reads to the end.
+fn converse(address: SocketAddr, head: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.write_all(head.replace("HOST", "Host: localhost\r\nConnection: close").as_bytes()).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn what_the_loop_says_in_place_of_a_service_has_the_fields_too() {
+    /// Workers, all of which short jobs may take.
+    const WORKERS: usize = 2;
+    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = listener.address();
+    let troubled = Troubled::default();
+    let rules = guard::Settings { hosts: Hosts::new(true, &[], None), ..Default::default() };
+    let settings = net::Settings { loops: 1, workers: WORKERS, log: net::LogFormat::Off, ..Default::default() };
+    let service = Guard::new(Box::new(troubled.clone()), rules);
+    let server = net::Server::new(Box::new(service), settings, vec![listener]).unwrap();
+    let stopper = server.stopper();
+    let running = thread::spawn(move || server.run().unwrap());
+    let check = |answer: &str, status: &str| {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        for field in ["\r\nCross-Origin-Resource-Policy: same-site\r\n", "\r\nX-Mine: yes\r\n"] {
+            assert_eq!(answer.matches(field).count(), 1, "{answer}");
+        }
+    };
+    check(&converse(address, "GET /panic HTTP/1.1\r\nHOST\r\n\r\n"), "500");
+    check(&converse(address, "GET /job HTTP/1.1\r\nHOST\r\n\r\n"), "500");
+    check(&converse(address, "POST /small HTTP/1.1\r\nHOST\r\nContent-Length: 2\r\n\r\nab"), "413");
+    let chunked = "POST /small HTTP/1.1\r\nHOST\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+    check(&converse(address, chunked), "413");
+
+    // When every worker is busy and the queue is full, one more is told so, whichever of them that is.
+    let (tell, answers) = channel();
+    let wait = || {
+        let tell = tell.clone();
+        thread::spawn(move || tell.send(converse(address, "GET /wait HTTP/1.1\r\nHOST\r\n\r\n")));
+    };
+    (0..WORKERS).for_each(|_| wait());
+    troubled.wait(|(begun, _)| *begun == WORKERS);
+    (0..QUEUE + 1).for_each(|_| wait());
+    check(&answers.recv_timeout(PATIENCE).unwrap(), "503");
+    troubled.change(|(_, may_end)| *may_end = true);
+    for _ in 0..WORKERS + QUEUE {
+        let answer = answers.recv_timeout(PATIENCE).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    stopper.stop();
+    running.join().unwrap();
+}

@@ -1,0 +1,241 @@
+//! TODO
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::client::{Client, ask, get, request, strong_tag};
+use crate::support::folder::{Folder, names};
+use crate::support::response::Response;
+use crate::support::server::Server;
+use crate::support::uploads::{put, send};
+
+#[test]
+fn each_right_stands_alone_and_allow_is_true() {
+    let files = [("a.txt", "a"), ("full/b.txt", "b")];
+    const READ: &str = "GET, HEAD, OPTIONS";
+    let allow =
+        |server: &Server, target: &str| ask(server, "OPTIONS", target, "").assert_status(204).must("allow").to_string();
+
+    let folder = Folder::with(&files);
+    let server = Server::start(&folder, &[]);
+    for (method, target, option) in [
+        ("PUT", "/a.txt", "--overwrite"),
+        ("PUT", "/new", "--upload"),
+        ("POST", "/full/", "--upload"),
+        ("DELETE", "/a.txt", "--delete"),
+    ] {
+        let refused = send(&server, method, target, "", b"x");
+        assert_eq!(refused.assert_status(405).must("allow"), READ);
+        assert!(refused.text().contains(option), "{method} {target}: {refused:?}");
+    }
+
+    let server = Server::start(&folder, &["--upload"]);
+    assert_eq!(allow(&server, "/a.txt"), READ);
+    assert_eq!(allow(&server, "/full/"), "GET, HEAD, POST, OPTIONS");
+    assert_eq!(allow(&server, "/"), "GET, HEAD, POST, OPTIONS");
+    assert_eq!(allow(&server, "/new"), "GET, HEAD, PUT, OPTIONS");
+    assert_eq!(allow(&server, "*"), "GET, HEAD, POST, PUT, OPTIONS");
+    put(&server, "/a.txt", "", b"x").assert_status(409);
+    // Without the condition it would be 409, so the condition does not count (RFC 9110 §13.2.1).
+    put(&server, "/a.txt", "If-None-Match: *\r\n", b"x").assert_status(409);
+    put(&server, "/new", "", b"x").assert_status(201);
+    assert_eq!(send(&server, "POST", "/a.txt", "", b"x").assert_status(405).must("allow"), READ);
+    ask(&server, "DELETE", "/a.txt", "").assert_status(405);
+    assert_eq!(fs::read(folder.join("a.txt")).unwrap(), b"a");
+
+    let server = Server::start(&folder, &["--overwrite"]);
+    assert_eq!(allow(&server, "/a.txt"), "GET, HEAD, PUT, OPTIONS");
+    ask(&server, "OPTIONS", "/none", "").assert_status(404);
+    put(&server, "/a.txt", "", b"A").assert_status(204);
+    assert_eq!(put(&server, "/none", "", b"x").assert_status(405).must("allow"), READ);
+    send(&server, "POST", "/", "", b"x").assert_status(405);
+    assert!(!folder.join("none").exists());
+
+    let server = Server::start(&folder, &["--delete"]);
+    assert_eq!(allow(&server, "/a.txt"), "GET, HEAD, DELETE, OPTIONS");
+    assert_eq!(allow(&server, "/full/"), "GET, HEAD, DELETE, OPTIONS");
+    assert_eq!(allow(&server, "/"), READ);
+    put(&server, "/a.txt", "", b"x").assert_status(405);
+    ask(&server, "DELETE", "/a.txt", "").assert_status(204);
+    assert!(!folder.join("a.txt").exists());
+}
+
+#[test]
+fn a_refusal_comes_before_the_body_and_no_100_before_it() {
+    let folder = Folder::with(&[("a.txt", "a"), ("folder/b.txt", "b")]);
+    let writes = Server::start(&folder, &["--write", "--max-body", "1M"]);
+    let uploads = Server::start(&folder, &["--upload"]);
+    let reads = Server::start(&folder, &[]);
+    let tag = strong_tag(&writes, "/a.txt");
+    const LENGTH: &str = "Content-Length: 1000000\r\n";
+    for (server, method, target, fields, status) in [
+        (&reads, "PUT", "/a.txt", LENGTH.to_string(), 405),
+        (&uploads, "PUT", "/a.txt", LENGTH.to_string(), 409),
+        (&writes, "POST", "/a.txt", LENGTH.to_string(), 405),
+        (&writes, "PUT", "/.hidden", LENGTH.to_string(), 404),
+        (&writes, "PUT", "/a.txt", "Content-Length: 1048577\r\n".to_string(), 413),
+        (&uploads, "PUT", "/new", "Content-Length: 17179869185\r\n".to_string(), 413),
+        (&writes, "POST", "/", "Content-Length: 1048577\r\n".to_string(), 413),
+        (&writes, "PUT", "/folder", LENGTH.to_string(), 409),
+        (&writes, "PUT", "/folder/", LENGTH.to_string(), 409),
+        (&writes, "PUT", "/", LENGTH.to_string(), 409),
+        (&writes, "PUT", "/a.txt/below", LENGTH.to_string(), 409),
+        (&writes, "PUT", "/a.txt/far/below", LENGTH.to_string(), 409),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}Content-Range: bytes 0-999999/2000000\r\n"), 400),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}Content-Encoding: gzip\r\n"), 415),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}If-None-Match: *\r\n"), 412),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}If-None-Match: {tag}\r\n"), 412),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}If-Match: \"other\"\r\n"), 412),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), 412),
+        (&writes, "PUT", "/new", format!("{LENGTH}If-Match: *\r\n"), 412),
+        (&writes, "POST", "/folder/", format!("{LENGTH}If-None-Match: *\r\n"), 412),
+        (&writes, "POST", "/folder/", format!("{LENGTH}Content-Type: multipart/form-data\r\n"), 400),
+        (&writes, "PUT", "/a.txt", format!("{LENGTH}Expect: a-miracle\r\n"), 417),
+        (&writes, "PUT", "/chunked/.hidden", "Transfer-Encoding: chunked\r\n".to_string(), 404),
+    ] {
+        let mut client = Client::connect(server);
+        let expect = if fields.contains("Expect") { "" } else { "Expect: 100-continue\r\n" };
+        client.send(request(method, target, &format!("{fields}{expect}")));
+        // The reader would take an interim response for the answer: a 100 fails here.
+        let answer = client.response(method);
+        assert_eq!(answer.status, status, "{method} {target} {fields}: {answer:?}");
+        assert!(answer.lists("connection", "close"), "content that may never come ends the connection");
+        client.assert_ended();
+    }
+    // No length, no content.
+    for method in ["PUT", "POST"] {
+        ask(&writes, method, "/", "").assert_status(411);
+    }
+    ask(&writes, "PUT", "/a.txt", "").assert_status(411);
+    assert_eq!(names(folder.path()), ["a.txt", "folder"]);
+    assert_eq!(fs::read(folder.join("a.txt")).unwrap(), b"a");
+}
+
+#[test]
+fn a_client_that_waits_is_told_to_go_on_only_when_the_upload_has_begun() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["-u"]);
+    let mut client = Client::connect(&server);
+    client.send(request("PUT", "/a", "Content-Length: 5\r\nExpect: 100-continue\r\n"));
+    assert_eq!(Response::read_head(&mut client).status, 100);
+    client.send("hello");
+    client.response("PUT").assert_status(201);
+    client.end();
+    assert_eq!(fs::read(folder.join("a")).unwrap(), b"hello");
+}
+
+#[test]
+fn too_much_in_chunks_is_413_and_nothing_stays() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["-u", "--max-body", "100K"]);
+    for (method, target) in [("PUT", "/a"), ("POST", "/")] {
+        let mut client = Client::connect(&server);
+        client.send(request(method, target, "Transfer-Encoding: chunked\r\n"));
+        let chunk = [format!("{:x}\r\n", 64 * 1024).as_bytes(), &[b'x'; 64 * 1024], b"\r\n"].concat();
+        for _ in 0..32 {
+            if !client.send_if_open(&chunk) {
+                break;
+            }
+        }
+        client.response(method).assert_status(413);
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_link_is_replaced_itself_and_leads_no_upload_out() {
+    let outside = Folder::with(&[("secret", "secret")]);
+    let folder = Folder::with(&[("inside/real", "real")]);
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, folder.join(name)).unwrap();
+    link(&outside.join("secret"), "file");
+    link(outside.path(), "folder");
+    link(Path::new("inside/real"), "near");
+    link(Path::new("inside"), "folder-near");
+    for symlinks in ["inside", "deny", "any"] {
+        let server = Server::start(&folder, &["-w", "--symlinks", symlinks]);
+        let through = put(&server, "/folder/x", "", b"x").status;
+        assert!(matches!(through, 403 | 404 | 409), "{symlinks}: {through}");
+        assert_eq!(names(outside.path()), ["secret"]);
+    }
+    let server = Server::start(&folder, &["-w"]);
+    put(&server, "/file", "", b"mine").assert_status(201);
+    put(&server, "/near", "", b"mine").assert_status(204);
+    put(&server, "/folder-near/y", "", b"y").assert_status(201);
+    assert_eq!(fs::read(outside.join("secret")).unwrap(), b"secret");
+    assert_eq!(fs::read(folder.join("inside/real")).unwrap(), b"real");
+    assert_eq!(fs::read(folder.join("inside/y")).unwrap(), b"y");
+    assert!(!folder.join("file").is_symlink() && !folder.join("near").is_symlink());
+}
+
+#[test]
+fn one_file_may_be_replaced_and_has_nothing_beside_it() {
+    let folder = Folder::with(&[("a.txt", "a"), ("b.txt", "b")]);
+    let server = Server::serve(&folder.join("a.txt"), &["--write"]);
+    put(&server, "/a.txt", "", b"A").assert_status(204);
+    put(&server, "/b.txt", "", b"B").assert_status(404);
+    put(&server, "/new", "", b"B").assert_status(404);
+    send(&server, "POST", "/", "", b"x");
+    assert_eq!(names(folder.path()), ["a.txt", "b.txt"]);
+    assert_eq!(fs::read(folder.join("a.txt")).unwrap(), b"A");
+    assert_eq!(fs::read(folder.join("b.txt")).unwrap(), b"b");
+}
+
+#[test]
+fn what_others_wrote_runs_as_nobody() {
+    let folder =
+        Folder::with(&[("404.html", "own"), ("a.svg", "<svg/>"), ("a.xml", "<a/>"), ("a.txt", "a"), ("a.pdf", "%PDF")]);
+    let server = Server::start(&folder, &["--upload"]);
+    put(&server, "/a.html", "", b"<script>1</script>").assert_status(201);
+    for (target, fenced) in
+        [("/a.html", true), ("/a.svg", true), ("/a.xml", true), ("/a.txt", false), ("/a.pdf", false)]
+    {
+        let policy = get(&server, target, "").field("content-security-policy").map(str::to_string);
+        let expected = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
+        assert_eq!(policy.as_deref(), fenced.then_some(expected), "{target}");
+    }
+    let own = get(&server, "/none", "Accept: text/html\r\n");
+    assert!(own.assert_status(404).must("content-security-policy").starts_with("sandbox "));
+    let server = Server::start(&folder, &["--upload", "-H", "Content-Security-Policy: default-src 'self'"]);
+    assert_eq!(get(&server, "/a.html", "").must("content-security-policy"), "default-src 'self'");
+    let server = Server::start(&folder, &["--delete"]);
+    assert!(get(&server, "/a.html", "").field("content-security-policy").is_none());
+}
+
+#[test]
+fn curl_uploads_in_all_its_ways() {
+    let is_there = Command::new("curl").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !is_there.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let (folder, from) = (Folder::new(), Folder::new());
+    let content = from.pattern("film.mp4", 3_000_000);
+    from.write("b \"c\".txt", "second");
+    let server = Server::start(&folder, &["--write", "--max-body", "8M"]);
+    from.sparse("huge", 9 << 20, b"x");
+    let curl = |arguments: &[&str], target: &str, stdin: &[u8]| -> String {
+        from.write("stdin", stdin);
+        let output = Command::new("curl")
+            .args(["-sS", "-o", "out", "-w", "%{http_code} %{size_upload}"])
+            .args(arguments)
+            .arg(format!("http://{}{target}", server.address))
+            .current_dir(from.path())
+            .stdin(fs::File::open(from.join("stdin")).unwrap())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(curl(&["-T", "film.mp4"], "/", b""), "201 3000000");
+    assert_eq!(fs::read(folder.join("film.mp4")).unwrap(), content);
+    assert!(curl(&["-T", "-"], "/from/stdin", b"piped").starts_with("201 "));
+    assert_eq!(fs::read(folder.join("from/stdin")).unwrap(), b"piped");
+    assert!(curl(&["-F", "f=@film.mp4", "-F", "g=@b \"c\".txt"], "/from/", b"").starts_with("303 "));
+    assert_eq!(names(&folder.join("from")), ["b \"c\".txt", "film.mp4", "stdin"]);
+    assert_eq!(fs::read(folder.join("from/film.mp4")).unwrap(), content);
+    assert_eq!(curl(&["--data-binary", "@film.mp4"], "/from/", b""), "201 3000000");
+    assert_eq!(curl(&["-T", "film.mp4", "-H", "If-None-Match: *"], "/film.mp4", b"").split(' ').next(), Some("412"));
+    assert_eq!(curl(&["-T", "huge", "-H", "Expect: 100-continue"], "/huge", b""), "413 0");
+    assert!(curl(&["-X", "DELETE"], "/film.mp4", b"").starts_with("204 "));
+    assert!(!folder.join("film.mp4").exists());
+}
