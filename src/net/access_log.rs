@@ -6,7 +6,7 @@
 //!
 //! The subtle thing: a client chooses its target, its User-Agent and its Referer. An escape sequence
 //! in one of them would reach the terminal of whoever reads the log (CVE-2009-4487 and its row), and a
-//! line end would forge a line. So one function ([`push_safe`]) writes every byte that is not plain
+//! line end would forge a line. So one function ([`push_log_value`]) writes every byte that is not plain
 //! ASCII as `\xNN`, and quotes and backslashes too. And what a client puts into an address that is a
 //! secret by its name (`?token=`) is painted over: logs are kept, copied and sent around.
 
@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{HttpDate, Request, Status, grammar};
+use crate::service::text::push_log_value;
 use crate::wire::hide_in_address;
 
 /// How the access log is written.
@@ -181,7 +182,7 @@ impl AccessLog {
                 common(out, entry, result, &mut self.stamp);
                 for value in [entry.referer(), entry.agent()] {
                     out.extend_from_slice(b" \"");
-                    push_safe(out, value.unwrap_or(b"-"));
+                    push_log_value(out, value.unwrap_or(b"-"));
                     out.push(b'"');
                 }
             }
@@ -265,26 +266,6 @@ fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
     }
 }
 
-/// Appends bytes a client chose, with everything that is not plain ASCII escaped.
-pub fn push_safe(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        // Nearly everything is plain: it is copied in one piece.
-        let plain = rest.iter().position(|&o| !is_plain(o)).unwrap_or(rest.len());
-        out.extend_from_slice(&rest[..plain]);
-        let Some(&byte) = rest.get(plain) else { return };
-        if matches!(byte, b'"' | b'\\') {
-            out.extend_from_slice(&[b'\\', byte]);
-        } else {
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-            out.extend_from_slice(&[b'\\', b'x', DIGITS[high], DIGITS[low]]);
-        }
-        rest = &rest[plain + 1..];
-    }
-}
-
 /// An address; those of IPv4 without the machinery of formatting.
 fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
     match peer.ip().to_canonical() {
@@ -308,13 +289,13 @@ fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
     push_address(out, result.peer);
     out.push(b' ');
     let line = entry.line().strip_suffix(b" HTTP/1.1").unwrap_or(entry.line());
-    push_safe(out, if line.is_empty() { b"-" } else { line });
+    push_log_value(out, if line.is_empty() { b"-" } else { line });
     let micros = result.ended.duration_since(entry.began).unwrap_or_default().as_micros();
     let text = format!(" {} {} B {}.{} ms", result.status.code(), result.bytes, micros / 1000, micros / 100 % 10);
     out.extend_from_slice(text.as_bytes());
     if let Some(note) = result.note {
         out.push(b' ');
-        push_safe(out, note.as_bytes());
+        push_log_value(out, note.as_bytes());
     }
 }
 
@@ -330,7 +311,7 @@ fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>, stamp: &mut Htt
     for part in [&d[5..7], b"/", &d[8..11], b"/", &d[12..16], b":", &d[17..25], b" +0000] \""] {
         out.extend_from_slice(part);
     }
-    push_safe(out, if entry.line().is_empty() { b"-" } else { entry.line() });
+    push_log_value(out, if entry.line().is_empty() { b"-" } else { entry.line() });
     out.extend_from_slice(b"\" ");
     grammar::push_decimal(out, u64::from(result.status.code()));
     out.push(b' ');
@@ -358,7 +339,7 @@ fn json(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
         let mut text = Vec::new();
         for &byte in bytes {
             // JSON quotes by itself; only what is no plain ASCII is written as in the other forms.
-            if matches!(byte, b' '..=b'~') { text.push(byte) } else { push_safe(&mut text, &[byte]) }
+            if matches!(byte, b' '..=b'~') { text.push(byte) } else { push_log_value(&mut text, &[byte]) }
         }
         String::from_utf8_lossy(&text).into_owned()
     };

@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use barewire::service::text::printable;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use crate::program::error::{Exit, StartError};
@@ -135,22 +136,9 @@ pub(crate) fn shown(path: &Path) -> String {
     printable(&dotted(path))
 }
 
-/// Without anything a terminal would obey, or that would make it show another name than this one.
-pub(crate) fn printable(text: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_cannot_command_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb\r\n\u{202e}\u{9b}é"), "a\\u{1b}[2Jb\\r\\n\\u{202e}\\u{9b}é");
-    }
 
     #[test]
     fn a_folder_is_called_as_one_would_type_it() {

@@ -13,7 +13,7 @@ pub mod error_page;
 pub mod response;
 pub mod router;
 pub mod script;
-pub(crate) mod text;
+pub mod text;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;

@@ -1,19 +1,27 @@
-//! Names, addresses and numbers as a person may read them and a program may follow them.
+//! Bytes of a client or a disk as text that is safe to show, and numbers for people.
 //!
-//! RFC 3986 §2 (percent-encoding). What came from a client or a disk passes through here on its way
-//! into a page: as text, nothing in it acts; as an address, it means exactly the same bytes.
+//! All escaping of the crate is here; only the templates escape their own values once more. Each output
+//! has one function:
 //!
-//! Never: HTML. The templates escape.
+//! | output | function | a byte that is not UTF-8 | an unsafe character |
+//! |---|---|---|---|
+//! | page, by a template | [`shown`] | U+FFFD | `\u{1b}` |
+//! | page, written by hand | `push_html_name` | U+FFFD | `\u{1b}`, `&lt;` |
+//! | listing in a terminal | `push_terminal_name` | `\xff` | `\u{1b}` |
+//! | own lines in a terminal | [`printable`] | (text) | `\u{1b}` |
+//! | access log | `push_log_value` | `\xff` | `\x1b` |
+//! | wire view | `push_visible` | `\xff` | `\x1b`, byte by byte |
+//! | address | [`href`] | `%FF` | `%1B` (RFC 3986 §2) |
 //!
-//! The subtle thing: names on a disk are bytes and need not be UTF-8. They are shown with U+FFFD, but
-//! linked by their bytes, so a name nobody can read can still be opened.
+//! Names on a disk are bytes and need not be UTF-8. A page shows them with U+FFFD, but links to them by
+//! their bytes, so that every file can be opened.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::http::grammar::push_decimal;
 
-/// What may stand in an address as it is: unreserved (RFC 3986 §2.3). All else is percent-encoded, so
-/// that the result is safe in an attribute, a header and a shell, whatever the name.
+/// Bytes that an address shows as they are: unreserved (RFC 3986 §2.3). All others are percent-encoded, so
+/// that the result is safe in an attribute, a header field and a shell.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
@@ -30,7 +38,7 @@ pub(crate) fn clip(text: &str, bytes: usize) -> String {
 }
 
 /// Bytes of a client or a disk as text that is safe in a page, a log and a terminal: what is not UTF-8
-/// becomes U+FFFD, and whatever would act instead of being seen is spelled out.
+/// becomes U+FFFD, and a character that acts instead of being seen is spelled out.
 pub fn shown(bytes: &[u8]) -> String {
     plain(&String::from_utf8_lossy(bytes))
 }
@@ -44,11 +52,21 @@ pub(crate) fn push_shown(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Text in which nothing acts ([`acts`]).
+/// Text in which no character acts ([`acts`]).
 pub(crate) fn plain(text: &str) -> String {
+    escape_if(text, acts)
+}
+
+/// Text for a terminal: also without the two marks that give the characters after them a direction, since
+/// a terminal shows them in the middle of a sentence of ours.
+pub fn printable(text: &str) -> String {
+    escape_if(text, |char| acts(char) || matches!(char, '\u{200e}' | '\u{200f}'))
+}
+
+fn escape_if(text: &str, is_unsafe: fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
-        if acts(char) { out.extend(char.escape_default()) } else { out.push(char) }
+        if is_unsafe(char) { out.extend(char.escape_default()) } else { out.push(char) }
     }
     out
 }
@@ -58,6 +76,131 @@ pub(crate) fn plain(text: &str) -> String {
 pub(crate) const fn acts(char: char) -> bool {
     matches!(char,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What a character must become inside an element or a quoted attribute of HTML, if it may not stand there.
+pub(crate) const fn html_entity(char: char) -> Option<&'static str> {
+    Some(match char {
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '&' => "&amp;",
+        '"' => "&#34;",
+        '\'' => "&#39;",
+        _ => return None,
+    })
+}
+
+/// Appends text inside an element or a quoted attribute of HTML.
+pub(crate) fn push_html(out: &mut String, text: &str) {
+    for char in text.chars() {
+        match html_entity(char) {
+            Some(entity) => out.push_str(entity),
+            None => out.push(char),
+        }
+    }
+}
+
+/// Appends a name as HTML, as [`push_html`] would what [`shown`] makes of it, in one pass: a listing may
+/// have 100,000 names.
+pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
+    // Nearly every name is plain ASCII and is copied in one piece.
+    if name.iter().all(|&b| matches!(b, b' '..=b'~') && html_entity(char::from(b)).is_none()) {
+        return out.extend_from_slice(name);
+    }
+    for char in String::from_utf8_lossy(name).chars() {
+        match html_entity(char) {
+            Some(entity) => out.extend_from_slice(entity.as_bytes()),
+            None => push_unless_acting(out, char),
+        }
+    }
+}
+
+/// Appends a name for a terminal, such that different names look different: a backslash is doubled, and a
+/// byte that is not UTF-8 is shown as `\xff`.
+pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
+    if name.iter().all(|&b| matches!(b, b' '..=b'~') && b != b'\\') {
+        return out.extend_from_slice(name);
+    }
+    for chunk in name.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            if char == '\\' { out.extend_from_slice(b"\\\\") } else { push_unless_acting(out, char) }
+        }
+        chunk.invalid().iter().for_each(|&byte| out.extend_from_slice(&hex_escape(byte)));
+    }
+}
+
+/// Appends a character, or its escape if it [`acts`].
+fn push_unless_acting(out: &mut Vec<u8>, char: char) {
+    if acts(char) {
+        char.escape_default().for_each(|c| out.push(c as u8));
+    } else {
+        out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Appends bytes inside a quoted value of the access log: plain ASCII only, so that a client can forge
+/// neither a line nor the end of the value.
+pub(crate) fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // Nearly everything is plain: it is copied in one piece.
+        let plain = rest.iter().position(|&b| !is_plain(b)).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        match rest.get(plain) {
+            Some(&byte @ (b'"' | b'\\')) => out.extend_from_slice(&[b'\\', byte]),
+            Some(&byte) => out.extend_from_slice(&hex_escape(byte)),
+            None => return,
+        }
+        rest = &rest[plain + 1..];
+    }
+}
+
+/// Appends bytes as text that shows each of them: `\r`, `\n`, `\t`, and `\x1b` for every byte of what is not
+/// visible. With `ascii`, only ASCII is visible.
+///
+/// Valid UTF-8 is not safe text: U+009B starts a control sequence in two bytes, U+202E reverses the line,
+/// U+200B hides. A client must not be able to write into the terminal of the reader (CVE-2009-4487).
+pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
+    let push_escaped = |out: &mut String, bytes: &[u8]| {
+        bytes.iter().for_each(|&byte| out.extend(hex_escape(byte).map(char::from)));
+    };
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\r' => out.push_str("\\r"),
+                '\n' => out.push_str("\\n"),
+                '\t' => out.push_str("\\t"),
+                ' '..='~' => out.push(c),
+                c if !ascii && is_visible(c) => out.push(c),
+                c => push_escaped(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        push_escaped(out, chunk.invalid());
+    }
+}
+
+/// Whether a character beyond ASCII has a shape of its own and leaves its neighbours alone. Stricter than
+/// "does not act": a reader of the wire view counts bytes, so a character must neither hide nor join others.
+pub(crate) fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && !matches!(u32::from(c),
+            // Soft hyphen; joiners, directions, separators, invisible operators and fillers.
+            0xad | 0x34f | 0x61c | 0x600..=0x605 | 0x6dd | 0x70f | 0x8e2 | 0x115f..=0x1160 | 0x17b4..=0x17b5
+            | 0x180b..=0x180f | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x206f | 0x2800 | 0x3164
+            | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x110bd | 0x110cd | 0x13430..=0x1345f
+            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff
+            // Marks that stack on the character before, without limit.
+            | 0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5bd | 0x610..=0x61a | 0x64b..=0x65f | 0x1ab0..=0x1aff
+            | 0x1dc0..=0x1dff | 0x20d0..=0x20ff | 0xfe20..=0xfe2f
+            // Spaces that look like an ordinary one, private use, and planes without characters.
+            | 0xa0 | 0x1680 | 0x3000 | 0xe000..=0xf8ff | 0xf0000..)
+}
+
+/// `\x1b`
+const fn hex_escape(byte: u8) -> [u8; 4] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [b'\\', b'x', DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }
 
 /// A path of bytes as the path of an address on this server.
@@ -86,9 +229,14 @@ pub fn byte_count(bytes: u64) -> String {
 
 /// A number and its noun: `1 request`, `1,204 requests`.
 pub fn count(number: u64, noun: &str) -> String {
+    grouped(number) + " " + noun + if number == 1 { "" } else { "s" }
+}
+
+/// A number in groups of three digits: `1,204`.
+pub(crate) fn grouped(number: u64) -> String {
     let mut out = Vec::new();
     push_number(&mut out, number);
-    String::from_utf8_lossy(&out).into_owned() + " " + noun + if number == 1 { "" } else { "s" }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Appends what [`size`] makes, without going through `fmt`: a listing has one in every row.
@@ -145,6 +293,40 @@ mod tests {
         ] {
             assert_eq!(shown(bytes), expected);
         }
+    }
+
+    #[test]
+    fn nothing_of_the_network_moves_a_cursor_or_hides() {
+        let mut out = String::new();
+        let hostile = "\x1b[2J\x07\x08\u{9b}31m\u{202e}abc\u{200b}\u{feff}\0\x7f\u{e0041}é汉😀";
+        push_visible(&mut out, hostile.as_bytes(), false);
+        assert_eq!(
+            out,
+            "\\x1b[2J\\x07\\x08\\xc2\\x9b31m\\xe2\\x80\\xaeabc\\xe2\\x80\\x8b\\xef\\xbb\\xbf\\x00\\x7f\\xf3\\xa0\\x81\\x81é汉😀"
+        );
+        let mut out = String::new();
+        push_visible(&mut out, "é\r\n".as_bytes(), true);
+        assert_eq!(out, "\\xc3\\xa9\\r\\n");
+        for bytes in [0u8..=255, 128..=255] {
+            let all: Vec<u8> = bytes.collect();
+            let mut out = String::new();
+            push_visible(&mut out, &all, false);
+            assert!(!out.chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn every_character_passes_only_if_it_is_visible() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let mut out = String::new();
+            push_visible(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes(), false);
+            assert!(!out.chars().any(|c| c.is_control() || (!c.is_ascii() && !is_visible(c))), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_our_own_sentence_cannot_command_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\r\n\u{202e}\u{9b}\u{200f}é"), "a\\u{1b}[2Jb\\r\\n\\u{202e}\\u{9b}\\u{200f}é");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::files::listing::{Entry, Kind};
 use crate::http::grammar::push_decimal;
-use crate::service::error_page::{acts, push_bytes, push_segment, push_size};
+use crate::service::text::{push_bytes, push_html_name, push_segment, push_size, push_terminal_name};
 
 /// Rows of a page that are written between two calls of the formatter.
 const BATCH: usize = 64;
@@ -51,7 +51,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     push_segment(out, &entry.name);
     if directory {
         out.extend_from_slice(b"/\">");
-        push_escaped(out, &entry.name);
+        push_html_name(out, &entry.name);
         out.extend_from_slice(b"/</a><td><td>");
     } else {
         // Below a thousand the size itself is exact.
@@ -60,7 +60,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
             push_bytes(out, entry.size);
         }
         out.extend_from_slice(b"\">");
-        push_escaped(out, &entry.name);
+        push_html_name(out, &entry.name);
         out.extend_from_slice(b"</a><td>");
         push_size(out, entry.size);
         out.extend_from_slice(b"<td>");
@@ -71,27 +71,6 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     cell[36..46].copy_from_slice(&time[..10]);
     cell[47..52].copy_from_slice(&time[11..16]);
     out.extend_from_slice(&cell);
-}
-
-/// Text inside an element or a quoted attribute. Bytes that are not UTF-8 become U+FFFD, whatever
-/// acts instead of being seen is spelled out.
-fn push_escaped(out: &mut Vec<u8>, name: &[u8]) {
-    let tame = |&o: &u8| matches!(o, b' '..=b'~') && !matches!(o, b'<' | b'>' | b'&' | b'"' | b'\'');
-    if name.iter().all(tame) {
-        return out.extend_from_slice(name);
-    }
-    let mut room = [0; 4];
-    for char in String::from_utf8_lossy(name).chars() {
-        match char {
-            '<' => out.extend_from_slice(b"&lt;"),
-            '>' => out.extend_from_slice(b"&gt;"),
-            '&' => out.extend_from_slice(b"&amp;"),
-            '"' => out.extend_from_slice(b"&#34;"),
-            '\'' => out.extend_from_slice(b"&#39;"),
-            _ if acts(char) => char.escape_default().for_each(|c| out.push(c as u8)),
-            _ => out.extend_from_slice(char.encode_utf8(&mut room).as_bytes()),
-        }
-    }
 }
 
 /// The class of a file's row, which chooses its picture; empty for a file of no known kind.
@@ -137,27 +116,10 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
         out.extend_from_slice(b"  ");
         out.extend_from_slice(&time(entry));
         out.extend_from_slice(b"  ");
-        push_visible(&mut out, &entry.name);
+        push_terminal_name(&mut out, &entry.name);
         out.extend_from_slice(if directory { b"/\n" } else { b"\n" });
     }
     out
-}
-
-fn push_visible(out: &mut Vec<u8>, name: &[u8]) {
-    if name.iter().all(|&o| matches!(o, b' '..=b'~') && o != b'\\') {
-        return out.extend_from_slice(name);
-    }
-    let mut room = [0; 4];
-    for chunk in name.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            match char {
-                '\\' => out.extend_from_slice(b"\\\\"),
-                _ if acts(char) => char.escape_default().for_each(|c| out.push(c as u8)),
-                _ => out.extend_from_slice(char.encode_utf8(&mut room).as_bytes()),
-            }
-        }
-        chunk.invalid().iter().for_each(|byte| out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()));
-    }
 }
 
 #[derive(Serialize)]
@@ -223,6 +185,7 @@ fn time(entry: &Entry) -> [u8; 20] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::text::acts;
 
     fn file(name: &[u8]) -> Entry {
         Entry { name: name.to_vec(), kind: Kind::File, size: 2100, modified: (1_785_578_402, 0) }

@@ -8,7 +8,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::program::folder::printable;
+use barewire::service::text::printable;
 
 /// The state of a listening socket in /proc/net/tcp.
 const LISTEN: &str = "0A";

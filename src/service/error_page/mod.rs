@@ -24,7 +24,6 @@ use serde::Serialize;
 use crate::http::{Request, RequestError, Status, field, grammar};
 use crate::service::response::{Body, Response};
 
-pub(crate) use crate::service::text::{acts, push_bytes, push_segment, push_size};
 pub use crate::service::text::{byte_count, count, href, shown, size};
 use crate::service::text::{clip, plain};
 pub(crate) use missing::MissingLine;

@@ -105,7 +105,10 @@ fn nothing_of_a_hostile_path_acts_in_any_form() {
         let page = with_request(&format!("Accept: {accept}\r\n"), |r| problem(r, &said));
         let text = content(&page);
         assert_eq!(page.status(), Status::NOT_FOUND);
-        assert!(!text.trim_end().contains(|c: char| acts(c) && !(c == '\n' && accept == "text/html")), "{text}");
+        assert!(
+            !text.trim_end().contains(|c: char| crate::service::text::acts(c) && !(c == '\n' && accept == "text/html")),
+            "{text}"
+        );
         assert!(!text.contains("\r\nSet-Cookie"));
         assert_eq!(value(&page, "cache-control"), "no-store");
         assert_eq!(value(&page, "x-content-type-options"), "nosniff");

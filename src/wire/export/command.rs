@@ -9,11 +9,11 @@
 
 use std::net::SocketAddr;
 
+use crate::service::text::is_visible;
 use crate::wire::explain::message::{Kind, Message};
 use crate::wire::export::replay::{cuts, whole};
 use crate::wire::record::event::Spoken;
 use crate::wire::record::exchange::{content, field, fields};
-use crate::wire::show::style::shows_itself;
 
 /// Content up to here goes without `Expect: 100-continue` in every curl.
 const NO_EXPECT: usize = 1000;
@@ -130,7 +130,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn is_plain(c: char) -> bool {
-    matches!(c, ' '..='~') || (!c.is_ascii() && shows_itself(c))
+    matches!(c, ' '..='~') || (!c.is_ascii() && is_visible(c))
 }
 
 /// One word of a shell.

@@ -6,6 +6,7 @@
 //! The subtle thing: the page says what the terminal says, by the same rows, so that the two cannot
 //! tell different stories.
 
+use crate::service::text::push_html;
 use crate::wire::explain::message::{Message, Role, byte_count};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{Event, Told};
@@ -42,20 +43,20 @@ pub fn page(told: &[Told], out: &mut String) {
         let name = format!("{arrow} {} {}", message.role.name(), message.exchange);
         out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n", byte_count(message.len())));
         out.push_str("<p class=\"story\">");
-        escape(&story(spoken), out);
+        push_html(out, &story(spoken));
         out.push_str("</p>\n<table>\n");
         for row in Row::all(spoken, true, false, &mut |_: NoteId| true) {
             out.push_str("<tr><td>");
             for piece in row.pieces() {
                 let class: String = piece.style.chars().filter(char::is_ascii_digit).collect();
                 out.push_str(&format!("<span class=\"s{class}\">"));
-                escape(&piece.text, out);
+                push_html(out, &piece.text);
                 out.push_str("</span>");
             }
             out.push_str("<td class=\"note\">");
-            escape(row.note(), out);
+            push_html(out, row.note());
             out.push_str("<td>");
-            escape(row.section(), out);
+            push_html(out, row.section());
             out.push('\n');
         }
         out.push_str("</table>\n");
@@ -67,26 +68,13 @@ pub fn page(told: &[Told], out: &mut String) {
 fn sentences(message: &Message, out: &mut String) {
     if let Some(framed) = message.framing {
         out.push_str("<p>= ");
-        escape(&format!("{} ({})", framed.sentence(), framed.section()), out);
+        push_html(out, &format!("{} ({})", framed.sentence(), framed.section()));
         out.push_str("</p>\n");
     }
     if let Some(broken) = message.broken {
         let note = broken.note.note();
         out.push_str("<p class=\"wrong\">! ");
-        escape(&format!("byte {}: {} ({})", broken.at, note.long, note.section), out);
+        push_html(out, &format!("byte {}: {} ({})", broken.at, note.long, note.section));
         out.push_str("</p>\n");
-    }
-}
-
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
     }
 }

@@ -6,13 +6,14 @@
 //! other; but one long line must not push all of them out of sight, so beyond a width that line alone
 //! has its note below.
 
+use crate::service::text::push_visible;
 use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, byte_count};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{Cut, Spoken};
 use crate::wire::show::flow::Flow;
 use crate::wire::show::look::Style;
 use crate::wire::show::sentences::beside;
-use crate::wire::show::style::{Piece, columns, push_safe, push_styled, style};
+use crate::wire::show::style::{Piece, columns, push_styled, style};
 
 /// The notes begin here at least.
 const NOTES: usize = 34;
@@ -130,12 +131,12 @@ fn push_bytes(
     }
     let (first, gap, last) = message.bytes.get(from, to - from);
     let mut text = String::new();
-    push_safe(&mut text, first, ascii);
+    push_visible(&mut text, first, ascii);
     if gap > 0 {
         let dots = if ascii { "..." } else { "…" };
         text.push_str(&format!(" {dots} {} not kept {dots} ", byte_count(gap)));
     }
-    push_safe(&mut text, last, ascii);
+    push_visible(&mut text, last, ascii);
     pieces.push(Piece { style, text, is_bad });
 }
 

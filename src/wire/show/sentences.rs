@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use crate::http::Status;
+use crate::service::text::{grouped, push_visible};
 use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, byte_count, count};
 use crate::wire::explain::notes::{NoteId, part};
 use crate::wire::record::event::{Event, Spoken, Told, millis};
 use crate::wire::record::exchange::{field, fields};
-use crate::wire::show::style::push_safe;
 
 /// Characters of a target in a sentence.
 const TARGET: usize = 90;
@@ -25,7 +25,7 @@ const BY_HAND: &str = "by hand";
 /// Bytes as text for people: ASCII, and `\xNN` for what is not.
 pub(crate) fn safe(bytes: &[u8]) -> String {
     let mut text = String::new();
-    push_safe(&mut text, bytes, true);
+    push_visible(&mut text, bytes, true);
     text
 }
 
@@ -163,19 +163,14 @@ pub(crate) type Block = (u64, u64, &'static str, String);
 pub(crate) fn blocks(message: &Message) -> Vec<Block> {
     let (start, end) = (message.start, message.end());
     match message.role {
-        Role::Response => vec![(start, end, "answer", format!("{} · {}", message.status(), short(message.len())))],
+        Role::Response => vec![(start, end, "answer", format!("{} · {} B", message.status(), grouped(message.len())))],
         Role::Request => {
             let head = (start + message.head_end).min(end);
             let words = format!("#{} head {}", message.exchange, head - start);
-            let body = (end > head).then(|| (head, end, "body", format!("body {}", short(end - head))));
+            let body = (end > head).then(|| (head, end, "body", format!("body {} B", grouped(end - head))));
             [(start, head, "head", words)].into_iter().chain(body).collect()
         }
     }
-}
-
-/// `1,204 B`.
-fn short(bytes: u64) -> String {
-    byte_count(bytes).split(' ').next().unwrap_or_default().to_string() + " B"
 }
 
 /// What kind of message it is, how long, and how it was carried.
