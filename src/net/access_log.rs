@@ -324,6 +324,8 @@ struct Line<'a> {
     client: String,
     request: &'a str,
     status: u16,
+    /// The key keeps its first name: programs that read the log know it.
+    #[serde(rename = "octets")]
     bytes: u64,
     milliseconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]

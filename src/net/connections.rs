@@ -1,121 +1,199 @@
-//! Seats: who is connected to this loop.
+//! The connections of one event loop, in a slot map whose keys carry a generation.
 //!
-//! Never: what a client does in its seat.
-//!
-//! The subtle thing: whoever asks with the seat of a client that has left ([`Seat`] carries a
-//! generation) finds nobody, however many have sat there since.
+//! The slot of a closed connection is given to a later one, with another generation in its key. Poll events, results
+//! of jobs and deadlines name a connection by its key. One that was meant for a closed connection therefore finds
+//! nothing, and never reaches the next connection in the slot, which belongs to another client.
 
 use std::time::Instant;
 
-use crate::net::connection_id::ConnectionId;
+use mio::Token;
+use slotmap::{Key, SlotMap, new_key_type};
 
-#[derive(Debug)]
-struct Place<T> {
-    generation: u32,
-    client: Option<Box<T>>,
-    taken: bool,
+new_key_type! {
+    /// Names one connection of a loop, and no later one in the same slot.
+    pub struct ConnectionId;
 }
 
-/// All seats of a loop.
+/// How a key is packed into a poll token: the generation in the upper bits, the index of the slot in the lower ones.
+#[derive(Clone, Copy, Debug)]
+struct TokenLayout {
+    index_bits: u32,
+    token_bits: u32,
+}
+
+/// The layout of this target. A token of 64 bits holds a whole key. One of 32 bits holds an index of 20 bits, as many
+/// descriptors as Linux gives to a process (`fs.nr_open`), and the lower 12 bits of the generation.
+const LAYOUT: TokenLayout =
+    TokenLayout { index_bits: if usize::BITS >= 64 { 32 } else { 20 }, token_bits: usize::BITS };
+
+impl TokenLayout {
+    /// The token of a key. Generations of keys in use are odd, so no token is below `1 << index_bits`: the small
+    /// numbers stay free for the waker and the listeners.
+    fn pack(self, id: ConnectionId) -> u64 {
+        let (generation, index) = (id.data().as_ffi() >> 32, u64::from(id.index()));
+        (generation << self.index_bits | index) & (u64::MAX >> (64 - self.token_bits))
+    }
+
+    /// The index in a token; `None` for one of the small numbers.
+    fn index(self, token: u64) -> Option<usize> {
+        (token >> self.index_bits > 0).then_some((token & ((1 << self.index_bits) - 1)) as usize)
+    }
+}
+
+impl ConnectionId {
+    /// The number of its slot.
+    fn index(self) -> u32 {
+        self.data().as_ffi() as u32
+    }
+
+    /// The token under which the connection is registered with the poller.
+    pub fn token(self) -> Token {
+        Token(LAYOUT.pack(self) as usize)
+    }
+}
+
+/// All connections of a loop. They are boxed, so that the map grows cheaply.
 #[derive(Debug)]
 pub struct Connections<T> {
-    places: Vec<Place<T>>,
-    free: Vec<u32>,
-    /// Where the next search for an idle client begins.
+    map: SlotMap<ConnectionId, Box<T>>,
+    /// For each slot, the key that was given out last: a token is compared with it, and searches walk over it.
+    keys: Vec<ConnectionId>,
+    /// The slot where the next search for an idle connection begins.
     cursor: usize,
 }
 
 impl<T> Default for Connections<T> {
     fn default() -> Connections<T> {
-        Connections { places: Vec::new(), free: Vec::new(), cursor: 0 }
+        Connections { map: SlotMap::with_key(), keys: Vec::new(), cursor: 0 }
     }
 }
 
 impl<T> Connections<T> {
-    /// A fresh seat.
-    pub fn allot(&mut self) -> ConnectionId {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, client: None, taken: false });
-            (self.places.len() - 1) as u32
-        });
-        let place = &mut self.places[index as usize];
-        // 2^31 clients on one seat before a number returns: no answer is that late.
-        place.generation = place.generation % 0x7fff_ffff + 1;
-        place.taken = true;
-        ConnectionId::new(index, place.generation)
-    }
-
-    fn place(&mut self, id: ConnectionId) -> Option<&mut Place<T>> {
-        self.places.get_mut(id.index() as usize).filter(|p| p.taken && p.generation == id.generation())
-    }
-
-    /// Takes the client out for a turn; its seat stays reserved.
-    pub fn take(&mut self, id: ConnectionId) -> Option<Box<T>> {
-        self.place(id)?.client.take()
-    }
-
-    /// Puts the client back.
-    pub fn put(&mut self, id: ConnectionId, client: Box<T>) {
-        if let Some(place) = self.place(id) {
-            place.client = Some(client);
+    /// Adds the connection that `new` makes of its key.
+    pub fn insert(&mut self, new: impl FnOnce(ConnectionId) -> T) -> ConnectionId {
+        let id = self.map.insert_with_key(|id| Box::new(new(id)));
+        let index = id.index() as usize;
+        if index >= self.keys.len() {
+            self.keys.resize(index + 1, ConnectionId::null());
         }
+        self.keys[index] = id;
+        id
     }
 
-    /// The client of a seat.
+    /// The connection with this key, unless it is closed.
     pub fn get(&mut self, id: ConnectionId) -> Option<&mut T> {
-        self.place(id)?.client.as_deref_mut()
+        self.map.get_mut(id).map(Box::as_mut)
     }
 
-    /// Frees a seat.
-    pub fn release(&mut self, id: ConnectionId) {
-        if let Some(place) = self.place(id) {
-            place.client = None;
-            place.taken = false;
-            self.free.push(id.index());
-        }
+    /// The key that belongs to a token of [`ConnectionId::token`]. `None` for one of the small numbers, and for the
+    /// token of an earlier connection in the same slot.
+    pub fn find(&self, token: Token) -> Option<ConnectionId> {
+        self.find_in(LAYOUT, token.0 as u64)
     }
 
-    /// Whether nobody is here.
+    fn find_in(&self, layout: TokenLayout, token: u64) -> Option<ConnectionId> {
+        let id = *self.keys.get(layout.index(token)?)?;
+        (layout.pack(id) == token).then_some(id)
+    }
+
+    /// Takes a connection out; its key finds nothing from now on.
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Box<T>> {
+        self.map.remove(id)
+    }
+
+    /// How many connections there are.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there is no connection.
     pub fn is_empty(&self) -> bool {
-        self.places.len() == self.free.len()
+        self.map.is_empty()
     }
 
-    /// Every taken seat.
+    /// The keys of all connections.
     pub fn ids(&self) -> Vec<ConnectionId> {
-        let places = self.places.iter().enumerate();
-        places.filter(|(_, p)| p.taken).map(|(n, p)| ConnectionId::new(n as u32, p.generation)).collect()
+        self.map.keys().collect()
     }
 
-    /// The client that has been idle longest among the next `look` seats. Looking at all of them for
-    /// every connection over the limit would make a flood dearer to refuse than to serve.
-    pub fn idlest(&mut self, look: usize, idle_since: impl Fn(&T) -> Option<Instant>) -> Option<ConnectionId> {
-        let mut best = None;
-        for _ in 0..look.min(self.places.len()) {
-            self.cursor = (self.cursor + 1) % self.places.len();
-            let place = &self.places[self.cursor];
-            let Some(since) = place.client.as_deref().and_then(&idle_since) else { continue };
-            if best.is_none_or(|(earliest, _)| since < earliest) {
-                best = Some((since, ConnectionId::new(self.cursor as u32, place.generation)));
+    /// The connection that has been idle longest among the next `slots` slots. The search is bounded: to look at all
+    /// connections for each one over the limit would make a flood of them dearer to refuse than to serve.
+    pub fn longest_idle(&mut self, slots: usize, idle_since: impl Fn(&T) -> Option<Instant>) -> Option<ConnectionId> {
+        let mut longest = None;
+        for _ in 0..slots.min(self.keys.len()) {
+            // Each search goes on where the last one ended, so that in time every connection is looked at.
+            self.cursor = (self.cursor + 1) % self.keys.len();
+            let id = self.keys[self.cursor];
+            let Some(since) = self.map.get(id).and_then(|connection| idle_since(connection)) else { continue };
+            if longest.is_none_or(|(earliest, _)| since < earliest) {
+                longest = Some((since, id));
             }
         }
-        best.map(|(_, id)| id)
+        longest.map(|(_, id)| id)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
+    const LAYOUTS: [TokenLayout; 2] =
+        [TokenLayout { index_bits: 32, token_bits: 64 }, TokenLayout { index_bits: 20, token_bits: 32 }];
+
     #[test]
-    fn a_seat_given_to_the_next_client_is_another_seat() {
-        let mut connections = Connections::<()>::default();
-        let first = connections.allot();
-        connections.release(first);
-        let second = connections.allot();
-        assert_eq!(first.index(), second.index());
-        assert_ne!(first, second);
-        assert!(connections.place(first).is_none() && connections.place(second).is_some());
-        connections.release(first);
-        assert!(!connections.is_empty());
+    fn a_late_event_or_result_of_a_closed_connection_never_reaches_the_next_one_in_its_slot() {
+        let mut connections = Connections::default();
+        let first = connections.insert(|_| "first");
+        let tokens = LAYOUTS.map(|layout| layout.pack(first));
+        assert_eq!(connections.remove(first).as_deref(), Some(&"first"));
+        for successor in 0..100 {
+            let next = connections.insert(|_| "next");
+            assert_eq!(first.index(), next.index(), "the slot is used again");
+            assert!(connections.get(first).is_none() && connections.get(next).is_some());
+            for (layout, token) in LAYOUTS.into_iter().zip(tokens) {
+                assert_eq!(connections.find_in(layout, token), None, "{successor}");
+                assert_eq!(connections.find_in(layout, layout.pack(next)), Some(next));
+            }
+            assert!(connections.remove(first).is_none() && !connections.is_empty());
+            connections.remove(next);
+        }
+        assert!(connections.is_empty());
+    }
+
+    #[test]
+    fn no_token_of_a_connection_is_one_of_the_small_numbers() {
+        let mut connections = Connections::default();
+        for _ in 0..1000 {
+            let id = connections.insert(|_| ());
+            for layout in LAYOUTS {
+                assert!(layout.pack(id) >= 1 << 20);
+                assert_eq!(connections.find_in(layout, layout.pack(id)), Some(id));
+            }
+            assert_eq!(connections.find(id.token()), Some(id));
+        }
+        for small in 0..1000 {
+            assert_eq!(connections.find(Token(small)), None);
+        }
+    }
+
+    #[test]
+    fn a_search_for_an_idle_connection_looks_at_a_few_slots_and_goes_on_from_there() {
+        let start = Instant::now();
+        let mut connections = Connections::default();
+        let ids: Vec<_> = (0..100).map(|n| connections.insert(|_| start + Duration::from_secs(n))).collect();
+        let looked = std::cell::Cell::new(0);
+        let search = |connections: &mut Connections<Instant>| {
+            let found = connections.longest_idle(10, |since| {
+                looked.set(looked.get() + 1);
+                Some(*since)
+            });
+            (found, looked.take())
+        };
+        assert_eq!(search(&mut connections), (Some(ids[0]), 10));
+        assert_eq!(search(&mut connections), (Some(ids[10]), 10));
+        connections.remove(ids[20]);
+        assert_eq!(search(&mut connections), (Some(ids[21]), 9), "a closed connection is none");
     }
 }

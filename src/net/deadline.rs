@@ -15,10 +15,12 @@
 //! that costs one comparison: the wheel keeps the *earliest* entry it was ever given, and when that
 //! one comes up the loop looks at the real deadline and enters it again.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use crate::http::Phase;
-use crate::net::connection_id::ConnectionId;
+use crate::net::connections::ConnectionId;
 
 /// The window over which a rate is measured, if nothing else is asked for.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
@@ -184,87 +186,48 @@ fn idle(timeouts: &Timeouts, scarce: bool) -> Duration {
     if scarce { timeouts.idle.min(IDLE_WHEN_SCARCE) } else { timeouts.idle }
 }
 
-/// The grain of the wheel: deadlines are kept within it.
-const TICK_MILLIS: u32 = 100;
-const TICKS_PER_SECOND: u64 = 10;
-/// Slots of the wheel: 51.2 s; a later deadline waits in the last slot and is entered again.
-const SLOTS: usize = 512;
-
-/// Which seats to look at when.
-#[derive(Debug)]
-pub struct Wheel {
-    start: Instant,
-    /// The next tick to be looked at.
-    tick: u64,
-    slots: Vec<Vec<ConnectionId>>,
-    entries: usize,
-    /// No slot before this tick has an entry: the search for the next one goes on from here, and does
-    /// not walk over the same empty slots in every turn of the loop.
-    soonest: u64,
+/// When to look at which connection, with the earliest moment on top.
+///
+/// An entry cannot be taken out, so it counts only while it is the one that the connection remembers
+/// ([`crate::net::connection::Connection::armed`]); others are dropped when they come up.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
 }
 
-impl Wheel {
-    /// An empty wheel.
-    pub fn new(now: Instant) -> Wheel {
-        Wheel { start: now, tick: 0, slots: vec![Vec::new(); SLOTS], entries: 0, soonest: 0 }
+impl Deadlines {
+    /// Enters a connection for `at`.
+    pub fn enter(&mut self, id: ConnectionId, at: Instant) {
+        self.heap.push(Reverse((at, id)));
     }
 
-    /// Enters `seat`; returns the tick at which it will come up, at the latest one tick after `at`.
-    pub fn enter(&mut self, id: ConnectionId, at: Instant) -> u64 {
-        let due = self.tick_of(at).clamp(self.tick, self.tick + SLOTS as u64 - 1);
-        self.slots[due as usize % SLOTS].push(id);
-        self.entries += 1;
-        self.soonest = self.soonest.min(due);
-        due
+    /// The earliest moment.
+    pub fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// The tick in which `at` is over.
-    pub fn tick_of(&self, at: Instant) -> u64 {
-        self.ticks_until(at) + 1
+    /// Takes out the earliest entry, if its moment has come.
+    pub fn take_due(&mut self, now: Instant) -> Option<(ConnectionId, Instant)> {
+        self.next().filter(|at| *at <= now)?;
+        self.heap.pop().map(|Reverse((at, id))| (id, at))
     }
 
-    /// Whole ticks; without the division of 128 bits that nanoseconds would ask for.
-    fn ticks_until(&self, at: Instant) -> u64 {
-        let time = at.saturating_duration_since(self.start);
-        time.as_secs() * TICKS_PER_SECOND + u64::from(time.subsec_millis() / TICK_MILLIS)
+    /// How many entries there are, those that do not count included.
+    pub fn len(&self) -> usize {
+        self.heap.len()
     }
 
-    /// Takes out every seat whose tick has come.
-    pub fn expire(&mut self, now: Instant, out: &mut Vec<ConnectionId>) {
-        let current = self.ticks_until(now);
-        if current < self.tick {
-            return;
-        }
-        // After a long sleep every slot is looked at once, and not once per missed turn of the wheel.
-        let first = self.tick.max((current + 1).saturating_sub(SLOTS as u64));
-        for tick in first..=current {
-            let slot = &mut self.slots[tick as usize % SLOTS];
-            self.entries -= slot.len();
-            out.append(slot);
-        }
-        self.tick = self.tick.max(current + 1);
-    }
-
-    /// How long the poller may sleep; `None` when nobody has a deadline.
-    pub fn wait(&mut self, now: Instant) -> Option<Duration> {
-        self.soonest = self.soonest.max(self.tick);
-        if self.entries == 0 {
-            return None;
-        }
-        let mut ahead = self.soonest..self.tick + SLOTS as u64;
-        self.soonest = ahead.find(|tick| !self.slots[*tick as usize % SLOTS].is_empty())?;
-        let at = self.start + Duration::from_millis(self.soonest * u64::from(TICK_MILLIS));
-        Some(at.saturating_duration_since(now))
+    /// Drops entries that do not count any more.
+    pub fn retain(&mut self, mut counts: impl FnMut(ConnectionId, Instant) -> bool) {
+        self.heap.retain(|Reverse((at, id))| counts(*id, *at));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use slotmap::SlotMap;
 
-    fn id(n: u32) -> ConnectionId {
-        ConnectionId::new(n, 1)
-    }
+    use super::*;
 
     #[test]
     fn a_dripping_head_does_not_move_its_clock() {
@@ -403,24 +366,28 @@ mod tests {
     }
 
     #[test]
-    fn the_wheel_gives_every_seat_back_once_and_never_early() {
+    fn every_entry_comes_up_once_in_order_and_never_early() {
         let start = Instant::now();
-        let mut wheel = Wheel::new(start);
         let at = |ms: u64| start + Duration::from_millis(ms);
-        for n in 0..100u32 {
-            wheel.enter(id(n), at(u64::from(n) * 37));
+        let mut ids = SlotMap::<ConnectionId, u64>::with_key();
+        let mut deadlines = Deadlines::default();
+        for n in 0..100 {
+            let ms = n * 37 % 100 * 50;
+            let id = ids.insert(ms);
+            deadlines.enter(id, at(ms));
         }
-        wheel.enter(id(999), at(10_000_000));
+        let far = ids.insert(10_000_000);
+        deadlines.enter(far, at(10_000_000));
         let mut seen = Vec::new();
-        for ms in (0..5000).step_by(50) {
-            let from = seen.len();
-            wheel.expire(at(ms), &mut seen);
-            assert!(seen[from..].iter().all(|s| s.index() == 999 || u64::from(s.index()) * 37 <= ms));
+        for now in (0..5000).step_by(70) {
+            while let Some((id, moment)) = deadlines.take_due(at(now)) {
+                assert!(moment == at(ids[id]) && ids[id] <= now && ids[id] + 70 > now, "{} at {now}", ids[id]);
+                seen.push(ids[id]);
+            }
         }
-        assert_eq!(seen.len(), 100);
-        // The far one waits in the last slot, and comes up to be entered again.
-        assert!(wheel.wait(at(5000)).unwrap() < Duration::from_millis(SLOTS as u64 * u64::from(TICK_MILLIS)));
-        wheel.expire(at(9_000_000), &mut seen);
-        assert_eq!((seen.len(), wheel.wait(at(9_000_000))), (101, None));
+        assert!(seen.len() == 100 && seen.is_sorted());
+        assert_eq!((deadlines.next(), deadlines.len()), (Some(at(10_000_000)), 1));
+        deadlines.retain(|id, moment| id != far || moment != at(10_000_000));
+        assert_eq!((deadlines.next(), deadlines.take_due(at(20_000_000))), (None, None));
     }
 }

@@ -1,18 +1,19 @@
-//! One loop: poll, then accept, serve, take results, look at deadlines; and again.
+//! One event loop: poll for events, give turns to connections, take results of jobs, accept, close what is overdue.
 //!
-//! Never: a call that blocks. What may block is with the workers, and to hand it to them takes the only
-//! lock there is on the way of a request, for as long as it takes to put it into a queue.
+//! ```text
+//! poll ─┬─ turns      connections that hit a limit of their last turn go on
+//!       ├─ events     readable or writable → the connection's turn: receive, parse, answer, send
+//!       ├─ results    a worker has finished → the turn of the connection that asked
+//!       ├─ accept     admission → new connection → its first turn at once → register (accept.rs)
+//!       └─ deadlines  a time-out, or the end of a pause in a script
+//! ```
 //!
-//! The subtle things:
-//! - A connection is served straight after its accept and registered only if it is still there then:
-//!   one request, one answer and a close need no call to the poller at all.
-//! - Registration happens once, for reading and writing, edge-triggered. Registering reports what is
-//!   already there, so nothing that came between the first recv and the registration is lost.
-//! - Out of descriptors, the listener stays readable for ever and would spin. The spare descriptor is
-//!   given up to accept one client and tell it 503; then accepting pauses.
+//! Nothing here blocks: work that may block goes to the workers. Everything a connection needs is lent to it as one
+//! [`Context`], so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
+//!
+//! A connection is registered with the poller once, for both directions, edge-triggered. Registering reports the state
+//! at that moment, so bytes that arrive between the first `recv` and the registration are not missed.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,9 +30,8 @@ use crate::net::admission::Admission;
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
 use crate::net::connection::context::{Arrivals, Context, Tally};
-use crate::net::connection_id::ConnectionId;
-use crate::net::connections::Connections;
-use crate::net::deadline::{Timeouts, Wheel};
+use crate::net::connections::{ConnectionId, Connections};
+use crate::net::deadline::{Deadlines, Timeouts};
 use crate::net::jobs::Jobs;
 use crate::net::listener::Share;
 use crate::net::low_water::LowWater;
@@ -42,81 +42,71 @@ use crate::net::workers::Workers;
 use crate::service::{Service, error_page};
 use crate::wire::Tape;
 
-/// Where bytes are received before anybody owns them.
+/// Size of the buffer into which bytes are received.
 const SCRATCH: usize = 64 * 1024;
-/// Events taken from the kernel in one turn.
+/// Most events taken from the kernel in one turn.
 const EVENTS: usize = 256;
+/// Entries of closed connections that may stay in the heap of deadlines before it is cleaned up.
+const STALE_DEADLINES: usize = 1024;
 
-/// The token of the waker; listeners count from 1 on, seats have a generation in their upper half.
+/// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
 const WAKER: Token = Token(0);
 
-/// What all loops share.
-pub struct Common {
-    /// Bounds of a message.
+/// Settings and counters that all loops share.
+pub struct ServerState {
+    /// Limits of a message.
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Files go by `sendfile`; else they are read and sent.
+    /// Files are sent by `sendfile`; otherwise they are read and sent.
     pub sendfile: bool,
-    /// The seats.
+    /// How many connections are open, in all and per client.
     pub admission: Admission,
-    /// 0 serving, 1 draining, 2 stopping at once.
-    pub stage: AtomicU8,
-    /// Sums for the last line.
+    /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
+    pub run_state: AtomicU8,
+    /// Requests of the loops that have ended.
     pub requests: AtomicU64,
-    /// Bytes sent.
+    /// Bytes sent by the loops that have ended.
     pub bytes: AtomicU64,
-    /// Connections that were cut off at the end.
+    /// Connections that were cut off when the grace period ended.
     pub cut_off: AtomicU64,
 }
 
-/// The stages of [`Common::stage`].
+/// The value of [`ServerState::run_state`] in normal service.
 pub const SERVING: u8 = 0;
-/// No new connections; running answers go on.
+/// No new connections; responses that have begun go on.
 pub const DRAINING: u8 = 1;
-/// Enough.
+/// Stop at once.
 pub const STOPPING: u8 = 2;
 
-/// One listener of the loop.
-pub(crate) struct Door {
+/// A listening socket of the loop.
+pub(crate) struct Acceptor {
     pub(crate) socket: TcpListener,
     pub(crate) address: Arc<SocketAddr>,
     /// A descriptor to give up when there are no others.
     pub(crate) spare: Option<std::net::TcpListener>,
-    /// An edge said that somebody waits, and nobody has said yet that no one does.
+    /// The poller has reported connections, and `accept` has not returned `WouldBlock` since.
     pub(crate) waiting: bool,
 }
 
 /// One event loop.
 pub struct EventLoop {
-    pub(crate) common: Arc<Common>,
+    pub(crate) context: Context,
     pub(crate) poll: Poll,
-    pub(crate) doors: Vec<Door>,
-    /// Who was accepted in this turn and is not served yet.
-    pub(crate) arrivals: Vec<(TcpStream, SocketAddr)>,
+    pub(crate) acceptors: Vec<Acceptor>,
+    /// Connections accepted in this turn that have not had their first turn.
+    pub(crate) accepted: Vec<(TcpStream, SocketAddr)>,
     pub(crate) connections: Connections<Connection>,
-    wheel: Wheel,
-    jobs: Jobs,
-    pub(crate) service: Box<dyn Service>,
-    /// What is said to whom there is no seat for.
+    deadlines: Deadlines,
+    /// The response to a connection over the limit.
     pub(crate) overload: Overload,
-    access_log: AccessLog,
-    spare: Spare,
-    scratch: Vec<u8>,
-    tally: Tally,
-    low_water: LowWater,
-    arrived: Arrivals,
-    pub(crate) tap: Tap,
-    pub(crate) date: HttpDate,
-    pub(crate) now: Instant,
-    wall: SystemTime,
+    /// Connections to which a turn is promised.
     again: Vec<ConnectionId>,
-    /// The list of the turn before, empty.
+    /// The list of the turn before, emptied: two lists take turns, so that none is allocated anew.
     promised: Vec<ConnectionId>,
-    /// Silences in answers with a script, the one that ends first on top.
-    silences: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+    /// No connection is accepted before this moment.
     pub(crate) paused_until: Option<Instant>,
-    /// When the grace ends, once draining has begun.
+    /// When the grace period ends, once draining has begun.
     grace_ends: Option<Instant>,
 }
 
@@ -124,9 +114,9 @@ impl EventLoop {
     /// A loop on these listeners, and the waker that reaches it.
     ///
     /// # Errors
-    /// What the kernel says about the poller.
+    /// When the poller cannot be created or refuses a listener.
     pub fn new(
-        common: Arc<Common>,
+        server: Arc<ServerState>,
         shares: Vec<Share>,
         workers: Workers,
         service: Box<dyn Service>,
@@ -134,41 +124,45 @@ impl EventLoop {
     ) -> io::Result<(EventLoop, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let mut doors = Vec::with_capacity(shares.len());
+        let mut acceptors = Vec::with_capacity(shares.len());
         for (number, share) in shares.into_iter().enumerate() {
             let spare = share.socket.try_clone().ok();
             let mut socket = TcpListener::from_std(share.socket);
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
-            doors.push(Door { socket, address: Arc::new(share.address), spare, waiting: true });
+            acceptors.push(Acceptor { socket, address: Arc::new(share.address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
-        let lonely = EventLoop {
-            jobs: Jobs::new(workers, waker.clone()),
-            common,
-            poll,
-            doors,
-            arrivals: Vec::new(),
-            connections: Connections::default(),
-            wheel: Wheel::new(now),
-            overload: Overload::new(service.add_fields(None, error_page::overload())),
-            service,
-            access_log,
-            spare: Spare::default(),
-            scratch: vec![0; SCRATCH],
-            tally: Tally::default(),
-            low_water: LowWater::open(),
-            arrived: Arrivals::default(),
-            tap: Tap::default(),
-            date: HttpDate::new(wall),
+        let overload = Overload::new(service.add_fields(None, error_page::overload()));
+        let context = Context {
+            server,
             now,
             wall,
+            date: HttpDate::new(wall),
+            service,
+            jobs: Jobs::new(workers, waker.clone()),
+            spare: Spare::default(),
+            scratch: vec![0; SCRATCH],
+            access_log,
+            draining: false,
+            tally: Tally::default(),
+            low_water: LowWater::open(),
+            arrivals: Arrivals::default(),
+            tap: Tap::default(),
+        };
+        let event_loop = EventLoop {
+            context,
+            poll,
+            acceptors,
+            accepted: Vec::new(),
+            connections: Connections::default(),
+            deadlines: Deadlines::default(),
+            overload,
             again: Vec::new(),
             promised: Vec::new(),
-            silences: BinaryHeap::new(),
             paused_until: None,
             grace_ends: None,
         };
-        Ok((lonely, waker))
+        Ok((event_loop, waker))
     }
 
     /// Serves until the server stops.
@@ -178,32 +172,32 @@ impl EventLoop {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
-            let patience = self.patience();
-            match self.poll.poll(&mut events, patience) {
+            let timeout = self.poll_timeout();
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             self.read_clocks();
-            self.arrived.begin_turn();
-            self.keep_promises();
+            self.context.arrivals.begin_turn();
+            self.give_promised_turns();
             for event in &events {
-                self.meet(event);
+                self.handle_event(event);
             }
             self.take_results();
+            // Accepted after the events: no event of this batch can be meant for a connection made in this turn.
             self.accept_all();
-            self.break_silences();
-            self.look_at_deadlines();
-            // Others read what was written down in this turn.
-            self.access_log.hand_over();
-            self.tap.hand_over();
+            self.handle_deadlines();
+            // Records and log lines are handed over once per turn, which takes one lock and not one per line.
+            self.context.access_log.hand_over();
+            self.context.tap.hand_over();
         }
         self.cut_off();
         Ok(())
     }
 
-    /// Whether there is a reason to go on; begins the drain when it is time.
+    /// Whether to go on; begins the drain when the server was asked to stop.
     fn goes_on(&mut self) -> bool {
-        match self.common.stage.load(Ordering::Acquire) {
+        match self.context.server.run_state.load(Ordering::Acquire) {
             SERVING => true,
             DRAINING => {
                 if self.grace_ends.is_none() {
@@ -217,182 +211,161 @@ impl EventLoop {
 
     fn drain(&mut self) {
         self.read_clocks();
-        // Who already waits was promised nothing yet, but is let in: closing the socket would reset it.
+        self.context.draining = true;
+        // The kernel has completed the handshake of connections that wait in the queue. Closing the listener would
+        // reset them, so they are accepted first.
         self.paused_until = None;
-        self.doors.iter_mut().for_each(|door| door.waiting = true);
-        while self.doors.iter().any(|door| door.waiting) && self.paused_until.is_none() {
+        self.acceptors.iter_mut().for_each(|acceptor| acceptor.waiting = true);
+        while self.acceptors.iter().any(|acceptor| acceptor.waiting) && self.paused_until.is_none() {
             self.accept_all();
         }
-        self.doors.clear();
-        self.grace_ends = Some(self.now + self.common.timeouts.grace);
+        self.acceptors.clear();
+        self.grace_ends = Some(self.context.now + self.context.server.timeouts.grace);
         for id in self.connections.ids() {
-            // One last recv: a request that is already here is answered, with close.
-            self.serve(id, Connection::look);
+            // One last recv: a request that is already here gets its response, with `Connection: close`.
+            self.serve(id, |connection, context| {
+                connection.look();
+                connection.turn(context)
+            });
         }
     }
 
+    /// Closes every connection that is left, and adds up what this loop has done.
     fn cut_off(&mut self) {
         self.read_clocks();
         for id in self.connections.ids() {
-            if let Some(client) = self.connections.take(id) {
-                self.common.cut_off.fetch_add(1, Ordering::Relaxed);
-                self.dismiss(id, client, CloseReason::CutOff);
-            }
+            self.context.server.cut_off.fetch_add(1, Ordering::Relaxed);
+            self.close(id, CloseReason::CutOff);
         }
-        self.access_log.hand_over();
-        self.tap.hand_over();
-        self.common.requests.fetch_add(self.tally.requests, Ordering::Relaxed);
-        self.common.bytes.fetch_add(self.tally.bytes, Ordering::Relaxed);
+        self.context.access_log.hand_over();
+        self.context.tap.hand_over();
+        let (server, tally) = (&self.context.server, self.context.tally);
+        server.requests.fetch_add(tally.requests, Ordering::Relaxed);
+        server.bytes.fetch_add(tally.bytes, Ordering::Relaxed);
     }
 
     /// Records from now on what the sockets of this loop carry.
     pub fn record(&mut self, tape: Tape) {
-        self.tap.record(tape);
+        self.context.tap.record(tape);
     }
 
-    /// How long the poller may sleep.
-    fn patience(&mut self) -> Option<Duration> {
-        if !self.again.is_empty() || (self.paused_until.is_none() && self.doors.iter().any(|d| d.waiting)) {
+    /// How long the poller may wait.
+    fn poll_timeout(&self) -> Option<Duration> {
+        let accepts = self.paused_until.is_none() && self.acceptors.iter().any(|acceptor| acceptor.waiting);
+        if !self.again.is_empty() || accepts {
             return Some(Duration::ZERO);
         }
-        // The turn's own clock: what the turn itself took is far below the grain of the wheel.
-        let now = self.now;
-        let silence = self.silences.peek().map(|Reverse((until, _))| until.saturating_duration_since(Instant::now()));
-        let ends =
-            [self.wheel.wait(now), silence, self.paused_until.map(|t| t - now), self.grace_ends.map(|t| t - now)];
-        ends.into_iter().flatten().min()
+        // Counted from the clock of the turn, which is a little old: a deadline may be met late, never early.
+        let moments = [self.deadlines.next(), self.paused_until, self.grace_ends];
+        let next = moments.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(self.context.now))
     }
 
+    /// Reads the clocks once per turn; the text of the Date field is made once per second.
     fn read_clocks(&mut self) {
-        self.now = Instant::now();
-        self.wall = SystemTime::now();
-        let second = self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        if second != self.date.second() {
-            self.date = HttpDate::from_second(second);
+        self.context.now = Instant::now();
+        self.context.wall = SystemTime::now();
+        let second = self.context.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        if second != self.context.date.second() {
+            self.context.date = HttpDate::from_second(second);
         }
     }
 
-    fn meet(&mut self, event: &Event) {
-        match ConnectionId::of(event.token()) {
-            Some(id) => {
-                let (readable, writable) = (event.is_readable(), event.is_writable());
-                let closing = event.is_read_closed() || event.is_error();
-                self.serve(id, |client| client.wake(readable || closing, writable || event.is_error(), closing));
-            }
-            None if event.token() == WAKER => {}
-            None => {
-                if let Some(door) = self.doors.get_mut(event.token().0 - 1) {
-                    door.waiting = true;
-                }
-            }
+    fn handle_event(&mut self, event: &Event) {
+        if let Some(id) = self.connections.find(event.token()) {
+            let (readable, writable) = (event.is_readable(), event.is_writable());
+            // After an error recv returns it, so an error counts as readable and as the end of the input.
+            let closing = event.is_read_closed() || event.is_error();
+            self.serve(id, |connection, context| {
+                connection.wake(readable || closing, writable || event.is_error(), closing);
+                connection.turn(context)
+            });
+        } else if event.token() != WAKER
+            && let Some(acceptor) = self.acceptors.get_mut(event.token().0 - 1)
+        {
+            acceptor.waiting = true;
         }
     }
 
-    /// Gives their turn to those who had more to do than one allows. Two lists take turns too, so that
-    /// neither is allocated anew.
-    fn keep_promises(&mut self) {
+    /// Gives a turn to the connections that hit a limit of their last one.
+    fn give_promised_turns(&mut self) {
         let mut promised = std::mem::replace(&mut self.again, std::mem::take(&mut self.promised));
         for id in promised.drain(..) {
-            self.serve(id, Connection::promised);
+            self.serve(id, |connection, context| {
+                connection.promised();
+                connection.turn(context)
+            });
         }
         self.promised = promised;
     }
 
     fn take_results(&mut self) {
-        self.jobs.rearm();
-        while let Some(done) = self.jobs.next() {
-            match self.connections.take(done.id) {
-                Some(mut client) => {
-                    let finished = done.finished;
-                    let ended = self.with(|cx| {
-                        client.finished(finished, cx);
-                        client.turn(cx)
-                    });
-                    self.settle(done.id, client, ended);
-                }
-                // The client has left; what it had opened is put away where that may take its time.
-                None => self.jobs.discard(done.finished),
+        self.context.jobs.rearm();
+        while let Some(done) = self.context.jobs.next() {
+            if self.connections.get(done.id).is_none() {
+                // The connection was closed meanwhile. Closing an unnamed file may take long: a worker does it.
+                self.context.jobs.discard(done.finished);
+                continue;
             }
+            self.serve(done.id, |connection, context| {
+                connection.finished(done.finished, context);
+                connection.turn(context)
+            });
         }
     }
 
-    /// Gives a client its turn.
-    fn serve(&mut self, id: ConnectionId, wake: impl FnOnce(&mut Connection)) {
-        let Some(mut client) = self.connections.take(id) else { return };
-        wake(&mut client);
-        let ended = self.with(|cx| client.turn(cx));
-        self.settle(id, client, ended);
-    }
-
-    /// Lends everything a client needs for its turn.
-    pub(crate) fn with<T>(&mut self, turn: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        turn(&mut Context {
-            now: self.now,
-            wall: self.wall,
-            date: &self.date,
-            service: &mut *self.service,
-            jobs: &self.jobs,
-            spare: &mut self.spare,
-            scratch: &mut self.scratch,
-            access_log: &mut self.access_log,
-            timeouts: &self.common.timeouts,
-            limits: &self.common.limits,
-            sendfile: self.common.sendfile,
-            draining: self.grace_ends.is_some() || self.common.stage.load(Ordering::Relaxed) != SERVING,
-            scarce: self.common.admission.is_scarce(),
-            tally: &mut self.tally,
-            low_water: &mut self.low_water,
-            arrivals: &mut self.arrived,
-            tap: &mut self.tap,
-        })
-    }
-
-    /// Puts a client back into its seat, or sees it off.
-    pub(crate) fn settle(&mut self, id: ConnectionId, mut client: Box<Connection>, ended: Result<(), CloseReason>) {
-        match ended {
-            Err(ended) => self.dismiss(id, client, ended),
-            Ok(()) => {
-                if client.wants_turn() {
-                    self.again.push(id);
-                }
-                if let Some(until) = client.silence() {
-                    self.silences.push(Reverse((until, id)));
-                }
-                if let Some(at) = client.deadline()
-                    && client.armed.is_none_or(|armed| at < armed)
-                {
-                    self.wheel.enter(id, at);
-                    client.armed = Some(at);
-                }
-                self.connections.put(id, client);
-            }
+    /// Lets a connection do something, and closes it when it says so.
+    fn serve(&mut self, id: ConnectionId, turn: impl FnOnce(&mut Connection, &mut Context) -> Result<(), CloseReason>) {
+        let Some(connection) = self.connections.get(id) else { return };
+        match turn(connection, &mut self.context) {
+            Ok(()) => self.after_turn(id),
+            Err(reason) => self.close(id, reason),
         }
     }
 
-    pub(crate) fn dismiss(&mut self, id: ConnectionId, mut client: Box<Connection>, ended: CloseReason) {
-        self.with(|cx| client.leave(ended, cx));
-        self.common.admission.leave(client.peer());
-        self.connections.release(id);
-    }
-
-    /// Gives a turn to those whose silence is over; who has left meanwhile is not found.
-    fn break_silences(&mut self) {
-        while let Some(Reverse((until, id))) = self.silences.peek().copied()
-            && until <= self.now
+    /// Notes when the connection must have its next turn, if no event comes before.
+    pub(crate) fn after_turn(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        if connection.wants_turn() {
+            self.again.push(id);
+        }
+        // A deadline that moves away, as it does on every request, is not entered anew: the entry there is comes
+        // first, and then the deadline is looked at again. So a request costs one comparison here.
+        if let Some(at) = connection.wake_at()
+            && connection.armed.is_none_or(|armed| at < armed)
         {
-            self.silences.pop();
-            self.serve(id, |_| ());
+            connection.armed = Some(at);
+            self.deadlines.enter(id, at);
+            if self.deadlines.len() > 2 * self.connections.len() + STALE_DEADLINES {
+                let connections = &mut self.connections;
+                self.deadlines.retain(|id, at| connections.get(id).is_some_and(|c| c.armed == Some(at)));
+            }
         }
     }
 
-    fn look_at_deadlines(&mut self) {
-        let mut ids = Vec::new();
-        self.wheel.expire(self.now, &mut ids);
-        for id in ids {
-            let Some(mut client) = self.connections.take(id) else { continue };
-            client.armed = None;
-            let ended = self.with(|cx| client.expire(cx));
-            self.settle(id, client, ended);
+    /// Closes a connection: what it leaves is written to the log.
+    pub(crate) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Some(mut connection) = self.connections.remove(id) else { return };
+        connection.leave(reason, &mut self.context);
+        self.context.server.admission.leave(connection.peer());
+    }
+
+    fn handle_deadlines(&mut self) {
+        // All are taken out before the first is served: one that enters itself for this very moment waits for the
+        // next turn and does not keep the loop here.
+        let mut due = Vec::new();
+        while let Some(entry) = self.deadlines.take_due(self.context.now) {
+            due.push(entry);
+        }
+        for (id, at) in due {
+            self.serve(id, |connection, context| {
+                // An earlier entry has taken its place.
+                if connection.armed != Some(at) {
+                    return Ok(());
+                }
+                connection.armed = None;
+                connection.expire(context)
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 
 use mio::Waker;
 
-use crate::net::connection_id::ConnectionId;
+use crate::net::connections::ConnectionId;
 use crate::net::workers::{Work, Workers};
 use crate::service::{Lane, Outcome, Response, Sink, Source};
 

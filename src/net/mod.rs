@@ -14,14 +14,13 @@
 //! wait has a phase with a deadline ([`deadline`]), every queue a length, every connection a named end
 //! ([`ended`]).
 
+mod accept;
 pub mod access_log;
 pub mod admission;
 pub mod close_reason;
 pub mod connection;
-pub mod connection_id;
 pub mod connections;
 pub mod deadline;
-mod entrance;
 pub mod event_loop;
 pub mod jobs;
 pub mod listener;

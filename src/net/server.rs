@@ -18,7 +18,7 @@ use crate::net::access_log;
 use crate::net::access_log::{LogFormat, Written};
 use crate::net::admission::Admission;
 use crate::net::deadline::Timeouts;
-use crate::net::event_loop::{Common, DRAINING, EventLoop, SERVING, STOPPING};
+use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState};
 use crate::net::listener::{Listener, Share};
 use crate::net::workers::Workers;
 use crate::service::Service;
@@ -80,7 +80,7 @@ pub struct Report {
 /// Stops a running server from elsewhere (clone it freely).
 #[derive(Clone)]
 pub struct Stopper {
-    common: Arc<Common>,
+    common: Arc<ServerState>,
     wakers: Vec<Arc<Waker>>,
 }
 
@@ -88,8 +88,8 @@ impl Stopper {
     /// Begins to drain: no new connections, running answers go on for the grace. The second time it
     /// stops at once.
     pub fn stop(&self) {
-        let next = if self.common.stage.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
-        self.common.stage.store(next, Ordering::Release);
+        let next = if self.common.run_state.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
+        self.common.run_state.store(next, Ordering::Release);
         for waker in &self.wakers {
             // A waker fails only when its loop is gone, which is what is wanted.
             let _ = waker.wake();
@@ -99,7 +99,7 @@ impl Stopper {
 
 /// The server, bound and ready to run.
 pub struct Server {
-    common: Arc<Common>,
+    common: Arc<ServerState>,
     loops: Vec<EventLoop>,
     wakers: Vec<Arc<Waker>>,
     workers: Workers,
@@ -114,12 +114,12 @@ impl Server {
     /// What the kernel says about pollers, sockets and threads.
     pub fn new(service: Box<dyn Service>, settings: Settings, listeners: Vec<Listener>) -> io::Result<Server> {
         let count = settings.loops.max(1);
-        let common = Arc::new(Common {
+        let common = Arc::new(ServerState {
             limits: settings.limits,
             timeouts: settings.timeouts,
             sendfile: settings.sendfile,
             admission: Admission::new(settings.max_connections, settings.max_per_client),
-            stage: AtomicU8::new(SERVING),
+            run_state: AtomicU8::new(SERVING),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             cut_off: AtomicU64::new(0),

@@ -1,15 +1,14 @@
-//! What a loop lends to the client whose turn it is, and the words the two share.
+//! What a loop lends to the connection whose turn it is.
 //!
-//! Never: anything of one client alone ([`crate::net::connection`]).
-//!
-//! The subtle thing: everything here belongs to one loop, so nothing of it needs a lock.
+//! Everything here belongs to one loop and is used by one connection at a time, so nothing of it needs a lock.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::http::{HttpDate, Limits};
+use crate::http::HttpDate;
 use crate::net::access_log::AccessLog;
 use crate::net::close_reason::CloseReason;
-use crate::net::deadline::Timeouts;
+use crate::net::event_loop::ServerState;
 use crate::net::jobs::Jobs;
 use crate::net::low_water::LowWater;
 use crate::net::page_cache::Resident;
@@ -17,42 +16,43 @@ use crate::net::send_queue::Spare;
 use crate::net::tap::Tap;
 use crate::service::Service;
 
-/// What a loop lends to the client whose turn it is.
-pub struct Context<'a> {
+/// What a loop lends to the connection whose turn it is.
+pub struct Context {
+    /// Limits, timeouts and what else all loops share.
+    pub server: Arc<ServerState>,
     /// Read once per turn of the loop.
     pub now: Instant,
-    /// The same moment, as people count.
+    /// The same moment as a date.
     pub wall: SystemTime,
-    /// The same second, for the Date field.
-    pub date: &'a HttpDate,
-    /// Who answers.
-    pub service: &'a mut dyn Service,
-    /// Where work for workers is handed in.
-    pub jobs: &'a Jobs,
-    /// Buffers for answers.
-    pub spare: &'a mut Spare,
+    /// The same second, ready for the Date field.
+    pub date: HttpDate,
+    /// Makes the answers.
+    pub service: Box<dyn Service>,
+    /// Takes work that may block.
+    pub jobs: Jobs,
+    /// Buffers for responses.
+    pub spare: Spare,
     /// Where bytes are received.
-    pub scratch: &'a mut Vec<u8>,
+    pub scratch: Vec<u8>,
     /// The access log.
-    pub access_log: &'a mut AccessLog,
-    /// How long each phase may take.
-    pub timeouts: &'a Timeouts,
-    /// Bounds of a message.
-    pub limits: &'a Limits,
-    /// Files go by `sendfile`.
-    pub sendfile: bool,
+    pub access_log: AccessLog,
     /// The server is stopping.
     pub draining: bool,
-    /// Few seats are left.
-    pub scarce: bool,
     /// What has been done, for the last line.
-    pub tally: &'a mut Tally,
+    pub tally: Tally,
     /// Asks how much waits for a reader.
-    pub low_water: &'a mut LowWater,
+    pub low_water: LowWater,
     /// Numbers what arrives.
-    pub arrivals: &'a mut Arrivals,
-    /// Where bytes are recorded, if anybody wants to see them.
-    pub tap: &'a mut Tap,
+    pub arrivals: Arrivals,
+    /// Records bytes, if someone watches.
+    pub tap: Tap,
+}
+
+impl Context {
+    /// Whether few further connections are allowed.
+    pub fn is_scarce(&self) -> bool {
+        self.server.admission.is_scarce()
+    }
 }
 
 /// Numbers for [`crate::service::Visit::arrival`]: what one look at a file may answer for.

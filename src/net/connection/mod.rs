@@ -34,7 +34,7 @@ use crate::net::connection::body::Intake;
 use crate::net::connection::context::{Context, Last};
 use crate::net::connection::exchange::Exchange;
 use crate::net::connection::play::Play;
-use crate::net::connection_id::ConnectionId;
+use crate::net::connections::ConnectionId;
 use crate::net::deadline::Deadline;
 use crate::net::low_water::FAST;
 use crate::net::send_queue::{Flushed, How, SendQueue};
@@ -100,7 +100,7 @@ impl Connection {
         id: ConnectionId,
         peer: SocketAddr,
         local: Arc<SocketAddr>,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
     ) -> Connection {
         let number = cx.tap.accepted(cx.now, peer, *local);
         Connection {
@@ -109,7 +109,7 @@ impl Connection {
             number,
             peer,
             local,
-            connection: Http1::new(*cx.limits),
+            connection: Http1::new(cx.server.limits),
             send_queue: SendQueue::default(),
             intake: Intake::Nothing,
             exchange: Exchange::default(),
@@ -131,7 +131,7 @@ impl Connection {
             again: false,
             queued: false,
             spoke: false,
-            deadline: Deadline::new(cx.now, cx.timeouts, cx.scarce),
+            deadline: Deadline::new(cx.now, &cx.server.timeouts, cx.is_scarce()),
             armed: None,
         }
     }
@@ -174,9 +174,10 @@ impl Connection {
         self.ahead = self.readable;
     }
 
-    /// When its patience ends.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline.at()
+    /// When it must have a turn though no event comes: at the end of a pause in a script, else at its deadline.
+    pub fn wake_at(&self) -> Option<Instant> {
+        // During a pause the response is owed, and that has no deadline.
+        self.pause_ends().or(self.deadline.at())
     }
 
     /// If it is idle: a moment that is earlier the longer it has been.
@@ -207,7 +208,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    pub fn turn(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         self.again = false;
         if self.play.is_some() {
             self.tend(cx)?;
@@ -217,11 +218,11 @@ impl Connection {
         if cx.draining && self.phase() == Phase::Idle && !self.again {
             return Err(CloseReason::Draining);
         }
-        self.deadline.enter(self.phase(), cx.now, cx.timeouts, cx.scarce);
+        self.deadline.enter(self.phase(), cx.now, &cx.server.timeouts, cx.is_scarce());
         Ok(())
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    fn drive(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         let (requests, mut reads) = (cx.tally.requests, 0);
         loop {
             self.flush(cx)?;
@@ -265,15 +266,15 @@ impl Connection {
             }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    fn flush(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         if self.send_queue.is_empty() || !self.writable || self.warming {
             return Ok(());
         }
-        let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut *cx.tally);
-        let (tap, resident, number) = (&mut *cx.tap, &mut cx.arrivals.resident, self.number);
+        let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut cx.tally);
+        let (tap, resident, number) = (&mut cx.tap, &mut cx.arrivals.resident, self.number);
         let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
-        let how = How { fin_follows, sendfile: cx.sendfile, resident };
-        let flushed = self.send_queue.flush(&self.socket, cx.spare, how, &mut |sent| {
+        let how = How { fin_follows, sendfile: cx.server.sendfile, resident };
+        let flushed = self.send_queue.flush(&self.socket, &mut cx.spare, how, &mut |sent| {
             deadline.progress(sent.bytes());
             exchange.progress(sent.bytes());
             tally.bytes += sent.bytes();
@@ -286,7 +287,7 @@ impl Connection {
             Ok(Flushed::Blocked) => {
                 self.writable = false;
                 // Full, though it takes fast.
-                if !self.is_high && self.deadline.moved_at(FAST.0, FAST.1, cx.now, cx.timeouts) {
+                if !self.is_high && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.timeouts) {
                     self.is_high = cx.low_water.raise(&self.socket, self.peer);
                 }
             }
@@ -299,7 +300,7 @@ impl Connection {
     }
 
     /// Ends the connection after the last answer has left.
-    fn end(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    fn end(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         let reason = match self.last {
             // Unread bytes would turn a plain close into a reset and destroy the answer.
             Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
@@ -330,9 +331,9 @@ impl Connection {
             if !self.readable {
                 return Ok(());
             }
-            let mut scratch = std::mem::take(cx.scratch);
+            let mut scratch = std::mem::take(&mut cx.scratch);
             let result = self.receive(&mut scratch, false, cx);
-            *cx.scratch = scratch;
+            cx.scratch = scratch;
             if result.is_err() {
                 return Err(reason);
             }
@@ -345,9 +346,12 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    pub fn expire(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+        if self.pause_ends().is_some_and(|until| until <= cx.now) {
+            return self.turn(cx);
+        }
         let queued = || cx.low_water.look(&self.socket, self.peer, &mut self.is_high);
-        if !self.deadline.is_over(cx.now, cx.timeouts, queued) {
+        if !self.deadline.is_over(cx.now, &cx.server.timeouts, queued) {
             return Ok(());
         }
         let phase = self.deadline.phase();
@@ -382,9 +386,9 @@ impl Connection {
     }
 
     /// The connection is gone: what was begun is written to the log.
-    pub fn leave(&mut self, ended: CloseReason, cx: &mut Context<'_>) {
-        self.exchange.break_off(self.peer, ended, cx.wall, cx.access_log);
-        self.send_queue.clear(cx.spare);
+    pub fn leave(&mut self, ended: CloseReason, cx: &mut Context) {
+        self.exchange.break_off(self.peer, ended, cx.wall, &mut cx.access_log);
+        self.send_queue.clear(&mut cx.spare);
         self.leave_play(cx);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.jobs.discard(receiving);

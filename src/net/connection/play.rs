@@ -20,8 +20,6 @@ pub(crate) struct Play {
     pub(crate) stages: Stages,
     /// Its silence is in progress.
     pub(crate) next: Option<(Stage, Instant)>,
-    /// The loop knows when it ends.
-    pub(crate) entered: bool,
     pub(crate) stream: Option<Stream>,
     /// Behind bytes as they stand.
     pub(crate) end: Option<End>,
@@ -57,14 +55,13 @@ impl std::fmt::Debug for Play {
 
 impl Play {
     pub(crate) fn new(stages: Stages, stream: Option<Stream>, end: Option<End>, held: Held) -> Play {
-        Play { stages, next: None, entered: false, stream, end, _held: held }
+        Play { stages, next: None, stream, end, _held: held }
     }
 
     /// Silence before a stage.
     pub(crate) fn rest(&mut self, stage: Stage, now: Instant) {
         let until = now + stage.after;
         self.next = Some((stage, until));
-        self.entered = false;
     }
 
     /// The content of a stream is complete.

@@ -26,7 +26,7 @@ const READ_MORE: usize = 4 * 1024;
 
 impl Connection {
     /// One `recv`, into the loop's scratch or behind what is left over.
-    pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    pub(crate) fn read(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         let prompt = std::mem::take(&mut self.prompt);
         if self.input.is_empty()
             && let Intake::Receiving(receiving) = &mut self.intake
@@ -35,13 +35,13 @@ impl Connection {
             return self.read_content(block, cx);
         }
         if self.input.is_empty() {
-            let mut scratch = std::mem::take(cx.scratch);
+            let mut scratch = std::mem::take(&mut cx.scratch);
             let result = self.receive(&mut scratch, true, cx);
             if let Ok(count) = result {
                 let used = self.consume(&scratch[..count], prompt, cx);
                 self.input.extend_from_slice(&scratch[used..count]);
             }
-            *cx.scratch = scratch;
+            cx.scratch = scratch;
             result.map(|_| ())
         } else {
             let mut input = std::mem::take(&mut self.input);
@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// One `recv` behind what the block has. All of it is content: no more fits than is due.
-    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context) -> Result<(), CloseReason> {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
@@ -81,12 +81,7 @@ impl Connection {
 
     /// Receives what is there. 0 stands for "nothing now" as well as for the end; the flags tell. `all_read`:
     /// the machine has read everything that came before.
-    pub(crate) fn receive(
-        &mut self,
-        room: &mut [u8],
-        all_read: bool,
-        cx: &mut Context<'_>,
-    ) -> Result<usize, CloseReason> {
+    pub(crate) fn receive(&mut self, room: &mut [u8], all_read: bool, cx: &mut Context) -> Result<usize, CloseReason> {
         let size = room.len();
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
@@ -97,7 +92,7 @@ impl Connection {
     }
 
     #[cold]
-    fn tell_tap(&self, result: rustix::io::Result<usize>, bytes: &[u8], all_read: bool, cx: &mut Context<'_>) {
+    fn tell_tap(&self, result: rustix::io::Result<usize>, bytes: &[u8], all_read: bool, cx: &mut Context) {
         if let Ok(count) = result {
             let machine = all_read.then_some(&self.connection);
             cx.tap.received(self.number, &self.socket, self.peer, &bytes[..count], machine, &self.intake);
@@ -109,7 +104,7 @@ impl Connection {
         &mut self,
         result: rustix::io::Result<usize>,
         size: usize,
-        cx: &mut Context<'_>,
+        cx: &mut Context,
     ) -> Result<usize, CloseReason> {
         match result {
             Ok(0) => {
@@ -145,7 +140,7 @@ impl Connection {
 
     /// Hands bytes to the machine; returns how many were used. `prompt`: the first of them was there
     /// when the turn began.
-    pub(crate) fn consume(&mut self, input: &[u8], mut prompt: bool, cx: &mut Context<'_>) -> usize {
+    pub(crate) fn consume(&mut self, input: &[u8], mut prompt: bool, cx: &mut Context) -> usize {
         let mut used = 0;
         // An empty line before it (RFC 9112 §2.2) is no part of a request, which may have been sent later.
         prompt &= input.first() != Some(&b'\r');
@@ -197,7 +192,7 @@ impl Connection {
         self.takes_input() && self.last.is_none() && !self.send_queue.is_heavy()
     }
 
-    pub(crate) fn meet_end(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    pub(crate) fn meet_end(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         let missing = self.connection.missing();
         match self.connection.end_of_input() {
             EndOfInput::Clean if self.spoke => Err(CloseReason::PeerClosed),

@@ -16,7 +16,7 @@ use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
 use crate::net::connection::body::{Collecting, Errand, Intake, Receiving, Then};
 use crate::net::connection::context::{Context, Last};
-use crate::net::connection_id::ConnectionId;
+use crate::net::connections::ConnectionId;
 use crate::net::jobs::{Finished, Jobs};
 use crate::net::page_cache;
 use crate::service::error_page;
@@ -28,7 +28,7 @@ const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
 impl Connection {
     /// A request has come.
-    pub(crate) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+    pub(crate) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
         cx.tally.requests += 1;
         self.deadline.renew();
         self.exchange.reason = None;
@@ -39,7 +39,7 @@ impl Connection {
         self.ask(request, framing, arrival, cx);
     }
 
-    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context<'_>) {
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
         let visit = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // A service that panics on the loop costs one answer and not the server.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
@@ -86,16 +86,16 @@ impl Connection {
         }
     }
 
-    fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context<'_>) {
+    fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context) {
         self.intake = Intake::Collecting(Box::new(collecting));
-        self.connection.continue_(self.send_queue.buffer(cx.spare));
+        self.connection.continue_(self.send_queue.buffer(&mut cx.spare));
         if !framing.has_content() {
             self.end_content(cx);
         }
     }
 
     /// Bytes of content have come.
-    pub(crate) fn take_content(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+    pub(crate) fn take_content(&mut self, bytes: &[u8], cx: &mut Context) {
         let fits = match &mut self.intake {
             Intake::Nothing | Intake::Discarding => true,
             Intake::Collecting(collecting) => collecting.take(bytes),
@@ -105,7 +105,7 @@ impl Connection {
     }
 
     /// Bytes of content are where they belong, unless there were too many.
-    pub(crate) fn took_content(&mut self, fits: bool, cx: &mut Context<'_>) {
+    pub(crate) fn took_content(&mut self, fits: bool, cx: &mut Context) {
         if !fits {
             let response = match &self.intake {
                 Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
@@ -118,7 +118,7 @@ impl Connection {
     }
 
     /// The content is complete.
-    pub(crate) fn end_content(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn end_content(&mut self, cx: &mut Context) {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
             Intake::Collecting(collecting) if !collecting.fits() => {
@@ -140,10 +140,10 @@ impl Connection {
     }
 
     /// Gives the sink its next block, if it is here and there is one.
-    fn run_errand(&mut self, cx: &mut Context<'_>) {
+    fn run_errand(&mut self, cx: &mut Context) {
         let Intake::Receiving(receiving) = &mut self.intake else { return };
         let Some(errand) = receiving.errand() else { return };
-        self.away = hand_in(cx.jobs, self.id, errand);
+        self.away = hand_in(&cx.jobs, self.id, errand);
         if !self.away {
             let response = problem(BUSY, &receiving.request, cx);
             self.deliver(response, cx);
@@ -151,7 +151,7 @@ impl Connection {
     }
 
     /// A worker has finished what it was given.
-    pub(crate) fn finished(&mut self, finished: Finished, cx: &mut Context<'_>) {
+    pub(crate) fn finished(&mut self, finished: Finished, cx: &mut Context) {
         if let Finished::Warmed = finished {
             self.warming = false;
             return;
@@ -170,7 +170,7 @@ impl Connection {
                 return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
-                self.connection.continue_(self.send_queue.buffer(cx.spare));
+                self.connection.continue_(self.send_queue.buffer(&mut cx.spare));
                 return self.sink_is_back(sink, Vec::new(), cx);
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
@@ -188,7 +188,7 @@ impl Connection {
         }
     }
 
-    fn sink_is_back(&mut self, sink: Box<dyn crate::service::Sink>, block: Vec<u8>, cx: &mut Context<'_>) {
+    fn sink_is_back(&mut self, sink: Box<dyn crate::service::Sink>, block: Vec<u8>, cx: &mut Context) {
         match &mut self.intake {
             Intake::Receiving(receiving) => {
                 receiving.returned(sink, block);
@@ -200,7 +200,7 @@ impl Connection {
     }
 
     /// The bytes are no request, or no whole one.
-    pub(crate) fn refuse(&mut self, refusal: RequestError, head: &[u8], cx: &mut Context<'_>) {
+    pub(crate) fn refuse(&mut self, refusal: RequestError, head: &[u8], cx: &mut Context) {
         let ended = match refusal.fault {
             Fault::TlsHandshake => CloseReason::TlsHandshake,
             Fault::SlowHead => CloseReason::TimedOut(Phase::Head),
@@ -211,8 +211,8 @@ impl Connection {
     }
 
     /// The same; the connection ends for `reason` then.
-    pub(crate) fn refuse_for(&mut self, refusal: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context<'_>) {
-        let head = &head[..head.len().min(cx.limits.head)];
+    pub(crate) fn refuse_for(&mut self, refusal: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context) {
+        let head = &head[..head.len().min(cx.server.limits.head)];
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
             // It was answered before its content turned out to be broken.
@@ -235,7 +235,7 @@ impl Connection {
     }
 
     /// Puts an answer into the outbox.
-    pub(crate) fn deliver(&mut self, response: Response, cx: &mut Context<'_>) {
+    pub(crate) fn deliver(&mut self, response: Response, cx: &mut Context) {
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Discarding) {
             cx.jobs.discard(receiving);
         }
@@ -248,9 +248,9 @@ impl Connection {
         }
         let (status, fields, body) = response.into_parts();
         let gathered = self.send_queue.gathered();
-        let buffer = self.send_queue.buffer(cx.spare);
+        let buffer = self.send_queue.buffer(&mut cx.spare);
         let before = buffer.len();
-        let transfer = self.connection.respond(status, &fields, body.length(), cx.date, buffer);
+        let transfer = self.connection.respond(status, &fields, body.length(), &cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         let head = buffer.len() - before;
@@ -281,13 +281,13 @@ impl Connection {
     }
 
     /// The same for an answer that lies ready: two copies, and no allocation.
-    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context<'_>) {
+    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context) {
         self.intake = Intake::Discarding;
         if cx.draining {
             self.connection.forbid_persistence();
         }
-        let buffer = self.send_queue.buffer(cx.spare);
-        self.connection.respond_prepared(prepared, cx.date, buffer);
+        let buffer = self.send_queue.buffer(&mut cx.spare);
+        self.connection.respond_prepared(prepared, &cx.date, buffer);
         self.exchange.status = Some(prepared.status());
         let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
         match file.filter(|_| content > 0) {
@@ -301,7 +301,7 @@ impl Connection {
     }
 
     /// The next bytes of a file are on the disk: a worker reads them while the loop serves others.
-    pub(crate) fn warm(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn warm(&mut self, cx: &mut Context) {
         let Some((file, from, len)) = self.send_queue.next_slice() else { return };
         self.warming = cx.jobs.submit(self.id, Lane::Short, move || {
             page_cache::warm(&file, from, len);
@@ -313,7 +313,7 @@ impl Connection {
         }
     }
 
-    fn note(&mut self, response: &Response, cx: &mut Context<'_>) {
+    fn note(&mut self, response: &Response, cx: &mut Context) {
         let Some(note) = response.note() else { return };
         if response.status().code() >= 500 {
             log::error!("{}: {}: {note}", self.peer, response.status());
@@ -324,7 +324,7 @@ impl Connection {
     }
 
     /// The outbox is empty.
-    pub(crate) fn all_sent(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn all_sent(&mut self, cx: &mut Context) {
         if self.play.is_some() {
             self.play_on(cx);
         } else if self.exchange.status.is_some() {
@@ -334,8 +334,8 @@ impl Connection {
     }
 
     /// The answer has left completely.
-    pub(crate) fn finish(&mut self, content: u64, cx: &mut Context<'_>) {
-        self.exchange.end(self.peer, content, cx.wall, cx.access_log);
+    pub(crate) fn finish(&mut self, content: u64, cx: &mut Context) {
+        self.exchange.end(self.peer, content, cx.wall, &mut cx.access_log);
         if self.last.is_some() {
             return;
         }
@@ -364,12 +364,12 @@ fn too_long(framing: Framing, limit: u64) -> bool {
 }
 
 /// The page of an answer that no service has made, with the fields of those it makes.
-fn problem(status: Status, request: &Request<'_>, cx: &Context<'_>) -> Response {
+fn problem(status: Status, request: &Request<'_>, cx: &Context) -> Response {
     cx.service.add_fields(Some(request), error_page::problem(request, &Problem::new(status)))
 }
 
 /// The same for more content than `limit`.
-fn too_large(limit: u64, request: &Request<'_>, cx: &Context<'_>) -> Response {
+fn too_large(limit: u64, request: &Request<'_>, cx: &Context) -> Response {
     cx.service.add_fields(Some(request), error_page::problem(request, &Problem::too_large(limit)))
 }
 

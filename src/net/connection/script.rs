@@ -33,7 +33,7 @@ const BUSY: Duration = Duration::from_millis(20);
 
 impl Connection {
     /// Begins an answer with a script.
-    pub(crate) fn perform(&mut self, mut response: Response, cx: &mut Context<'_>) {
+    pub(crate) fn perform(&mut self, mut response: Response, cx: &mut Context) {
         let script = response.take_script().unwrap_or_default();
         let Script { pauses, interim, held } = *script;
         let interims = interim.iter().map(|(status, fields)| {
@@ -44,7 +44,7 @@ impl Connection {
         let interims: Vec<Vec<u8>> = interims.collect();
         let (status, fields, body) = response.into_parts();
         let mut head = Vec::new();
-        let transfer = self.connection.respond(status, &fields, body.length(), cx.date, &mut head);
+        let transfer = self.connection.respond(status, &fields, body.length(), &cx.date, &mut head);
         self.exchange.status = Some(status);
         self.is_delimited(transfer);
         let before = interims.iter().map(Vec::len).sum::<usize>() + head.len();
@@ -72,7 +72,7 @@ impl Connection {
     }
 
     /// Begins an answer that is bytes as they stand.
-    pub(crate) fn perform_verbatim(&mut self, verbatim: Verbatim, cx: &mut Context<'_>) {
+    pub(crate) fn perform_verbatim(&mut self, verbatim: Verbatim, cx: &mut Context) {
         let Verbatim { status, bytes, pauses, end, held } = verbatim;
         self.connection.respond_verbatim();
         self.exchange.status = Some(status);
@@ -86,7 +86,7 @@ impl Connection {
         self.begin_play(Play::new(stages, None, Some(end), held), cx);
     }
 
-    fn begin_play(&mut self, play: Play, cx: &mut Context<'_>) {
+    fn begin_play(&mut self, play: Play, cx: &mut Context) {
         self.exchange.sent = 0;
         // What is still gathered from the answers before it leaves first.
         self.exchange.head = self.send_queue.gathered() as u64;
@@ -107,7 +107,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub(crate) fn tend(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    pub(crate) fn tend(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         if !self.send_queue.is_empty() {
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// Everything so far has left: puts into the outbox what comes next, if it is time.
-    pub(crate) fn play_on(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn play_on(&mut self, cx: &mut Context) {
         let Some(mut play) = self.play.take() else { return };
         let stage = match play.next.take() {
             Some((stage, until)) if cx.now < until => {
@@ -154,14 +154,14 @@ impl Connection {
     }
 
     /// The bytes of a stage go into the outbox. They leave in the next turn: others wait too.
-    fn put_out(&mut self, stage: Stage, cx: &mut Context<'_>) {
+    fn put_out(&mut self, stage: Stage, cx: &mut Context) {
         for bit in stage.bits {
             match bit {
                 Bit::Frame(bytes) => {
                     self.exchange.head += bytes.len() as u64;
-                    self.send_queue.push_bytes(bytes, cx.spare);
+                    self.send_queue.push_bytes(bytes, &mut cx.spare);
                 }
-                Bit::Bytes(bytes) => self.send_queue.push_bytes(bytes, cx.spare),
+                Bit::Bytes(bytes) => self.send_queue.push_bytes(bytes, &mut cx.spare),
                 Bit::Range { file, from, len } => self.send_queue.push_range(file, from, len),
             }
         }
@@ -169,7 +169,7 @@ impl Connection {
     }
 
     /// The outbox is empty: the source is asked for more, unless the server is stopping.
-    fn ask_source(&mut self, mut stream: Stream, play: &mut Play, cx: &mut Context<'_>) -> Option<Stream> {
+    fn ask_source(&mut self, mut stream: Stream, play: &mut Play, cx: &mut Context) -> Option<Stream> {
         if cx.draining {
             // Here is a border between chunks: to end in order is possible, and true of a stream, which
             // could have ended anywhere. What a worker still makes is dropped when it comes.
@@ -192,7 +192,7 @@ impl Connection {
     }
 
     /// A source has been asked.
-    pub(crate) fn answered(&mut self, asked: Asked, cx: &mut Context<'_>) {
+    pub(crate) fn answered(&mut self, asked: Asked, cx: &mut Context) {
         let Some(play) = &mut self.play else { return cx.jobs.discard(asked) };
         let Some(stream) = &mut play.stream else { return cx.jobs.discard(asked) };
         match asked {
@@ -220,7 +220,7 @@ impl Connection {
     }
 
     /// The last byte has left.
-    fn end_play(&mut self, end: Option<End>, cx: &mut Context<'_>) {
+    fn end_play(&mut self, end: Option<End>, cx: &mut Context) {
         self.last = match end {
             None => self.last,
             Some(End::Fin) => Some(Last::Stages(CloseReason::Scripted)),
@@ -230,15 +230,13 @@ impl Connection {
         self.finish(content, cx);
     }
 
-    /// When the loop must come back though no event will; said once for each silence.
-    pub(crate) fn silence(&mut self) -> Option<Instant> {
-        let play = self.play.as_mut()?;
-        let (_, until) = play.next.as_ref()?;
-        (!std::mem::replace(&mut play.entered, true)).then_some(*until)
+    /// When the pause ends that is in progress.
+    pub(crate) fn pause_ends(&self) -> Option<Instant> {
+        self.play.as_ref()?.next.as_ref().map(|(_, until)| *until)
     }
 
     /// The connection is gone: a source is put away where that may take its time.
-    pub(crate) fn leave_play(&mut self, cx: &Context<'_>) {
+    pub(crate) fn leave_play(&mut self, cx: &Context) {
         if let Some(stream) = self.play.take().and_then(|play| play.stream) {
             cx.jobs.discard(stream);
         }
