@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{HttpDate, Request, Status, grammar};
 use crate::service::text::push_log_value;
-use crate::wire::hide_in_address;
+use crate::wire::redact_address;
 
 /// How the access log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Entry {
         let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
             let from = bytes.len();
             bytes.extend_from_slice(value);
-            hide_in_address(&mut bytes[from..][address(value)]);
+            redact_address(&mut bytes[from..][address(value)]);
             bytes.truncate(from + VALUE);
             bytes.len()
         };

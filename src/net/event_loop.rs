@@ -40,7 +40,7 @@ use crate::net::send_queue::Spare;
 use crate::net::tap::Tap;
 use crate::net::workers::Workers;
 use crate::service::{Service, error_page};
-use crate::wire::Tape;
+use crate::wire::Recorder;
 
 /// Size of the buffer into which bytes are received.
 const SCRATCH: usize = 64 * 1024;
@@ -245,7 +245,7 @@ impl EventLoop {
     }
 
     /// Records from now on what the sockets of this loop carry.
-    pub fn record(&mut self, tape: Tape) {
+    pub fn record(&mut self, tape: Recorder) {
         self.context.tap.record(tape);
     }
 

@@ -22,8 +22,8 @@ use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState
 use crate::net::listener::{Listener, Share};
 use crate::net::workers::Workers;
 use crate::service::Service;
-use crate::wire::Reel;
-use crate::wire::record::tape;
+use crate::wire::RecordReceiver;
+use crate::wire::record::recorder;
 
 /// Everything the command line decides about the sockets.
 #[derive(Clone, Debug)]
@@ -149,10 +149,10 @@ impl Server {
 
     /// Records what the sockets carry: one reel for each loop. Must be asked for before
     /// [`Server::run`]; without it nothing is kept.
-    pub fn record(&mut self) -> Vec<Reel> {
+    pub fn record(&mut self) -> Vec<RecordReceiver> {
         let (start, connections) = (Instant::now(), Arc::default());
         let tapes = self.loops.iter_mut().map(|one| {
-            let (tape, reel) = tape::tape(start, Arc::clone(&connections));
+            let (tape, reel) = recorder::recorder(start, Arc::clone(&connections));
             one.record(tape);
             reel
         });

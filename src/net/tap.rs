@@ -24,10 +24,10 @@ mod recording {
     #[cfg(target_os = "linux")]
     use crate::net::segments::Segments;
     use crate::net::send_part::Sent;
-    use crate::wire::Tape;
+    use crate::wire::Recorder;
     use crate::wire::record::elide;
     use crate::wire::record::elide::Gap;
-    use crate::wire::record::tape::What;
+    use crate::wire::record::recorder::SocketEvent;
 
     /// What one loop records.
     #[derive(Debug, Default)]
@@ -35,14 +35,14 @@ mod recording {
 
     #[derive(Debug)]
     struct Record {
-        tape: Tape,
+        tape: Recorder,
         #[cfg(target_os = "linux")]
         segments: Option<Segments>,
     }
 
     impl Tap {
         /// Records from now on.
-        pub fn record(&mut self, tape: Tape) {
+        pub fn record(&mut self, tape: Recorder) {
             self.0 = Some(Box::new(Record {
                 tape,
                 #[cfg(target_os = "linux")]
@@ -61,7 +61,7 @@ mod recording {
         pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
             let Some(record) = &mut self.0 else { return 0 };
             let number = record.tape.next_connection();
-            record.tape.record(number, now, What::Accepted { peer, local }, &[]);
+            record.tape.record(number, now, SocketEvent::Accepted { peer, local }, &[]);
             number
         }
 
@@ -98,7 +98,7 @@ mod recording {
                 if let Some(segments) = &mut record.segments {
                     segments.forget(number);
                 }
-                let closed = What::Closed { reason: ended.name(), sentence: ended.explain() };
+                let closed = SocketEvent::Closed { reason: ended.name(), sentence: ended.explain() };
                 record.tape.record(number, now, closed, &[]);
             }
         }
@@ -121,7 +121,7 @@ mod recording {
                 && !bytes.is_empty()
                 && let Some(count) = segments.of(number, socket, peer, bytes.len())
             {
-                self.tape.record(number, now, What::Segments(count), &[]);
+                self.tape.record(number, now, SocketEvent::Segments(count), &[]);
             }
             #[cfg(not(target_os = "linux"))]
             let _ = (socket, peer);
@@ -131,9 +131,9 @@ mod recording {
         fn sent(&mut self, number: u64, sent: Sent<'_>) {
             let now = Instant::now();
             match sent {
-                Sent::Bytes(bytes) => self.tape.record(number, now, What::Sent(bytes.len()), bytes),
+                Sent::Bytes(bytes) => self.tape.record(number, now, SocketEvent::Sent(bytes.len()), bytes),
                 Sent::File { file, from, len } => {
-                    self.tape.record(number, now, What::SentFile { file: file.clone(), from, len }, &[]);
+                    self.tape.record(number, now, SocketEvent::SentFile { file: file.clone(), from, len }, &[]);
                 }
             }
         }
@@ -151,7 +151,7 @@ mod silent {
     use crate::net::close_reason::CloseReason;
     use crate::net::connection::body::Intake;
     use crate::net::send_part::Sent;
-    use crate::wire::Tape;
+    use crate::wire::Recorder;
 
     /// Records nothing.
     #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ mod silent {
 
     impl Tap {
         /// Takes a tape on which nothing will be.
-        pub fn record(&mut self, _: Tape) {}
+        pub fn record(&mut self, _: Recorder) {}
 
         /// Nobody watches.
         #[inline]

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 
 use barewire::http::grammar::{decimal, hex_digit, trim};
 use barewire::http::{Fault, Limits};
-use barewire::wire::record::event::{Event, Spoken, Told};
+use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::show::html;
-use barewire::wire::{Conversation, Form, Manner, Message, NoteId, Role, Terminal};
+use barewire::wire::{Conversation, ExplainOptions, Form, Message, NoteId, Role, Terminal};
 
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::options::{Direction, Explain};
@@ -38,13 +38,13 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
             }
         }
     }
-    let manner = Manner { hide: options.hide.clone(), ..Manner::whole(Limits::default()) };
+    let manner = ExplainOptions { redact: options.hide.clone(), ..ExplainOptions::whole(Limits::default()) };
     let mut conversation = Conversation::new(&manner);
     // Once for what turns out to be secret, then to be shown.
     tell(&mut conversation, &options, &asked, &answered);
-    let (mut messages, said) = tell(&mut conversation.again(&manner), &options, &asked, &answered);
+    let (mut messages, said) = tell(&mut conversation.restart(&manner), &options, &asked, &answered);
     let wrong = complaints(&messages, &asked, &answered);
-    let edited = messages.iter().any(|m| m.broken.is_some_and(|b| b.note == NoteId::fault(Fault::BareLf)));
+    let edited = messages.iter().any(|m| m.error.is_some_and(|b| b.note == NoteId::fault(Fault::BareLf)));
     messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
     print(&options, messages)?;
     said.iter().for_each(|line| warn(line));
@@ -135,8 +135,12 @@ pub(crate) fn read_bytes(file: Option<&Path>) -> io::Result<Vec<u8>> {
 }
 
 fn print(options: &Explain, messages: Vec<Message>) -> Result<(), StartError> {
-    let told: Vec<Told> =
-        messages.into_iter().map(|message| Told::apart(Event::Message(Box::new(Spoken::unmoved(message))))).collect();
+    let told: Vec<WireEvent> = messages
+        .into_iter()
+        .map(|message| {
+            WireEvent::without_connection(EventKind::Message(Box::new(TimedMessage::without_calls(message))))
+        })
+        .collect();
     let mut text = String::new();
     if options.html {
         html::page(&told, &mut text);
@@ -161,7 +165,7 @@ fn complaints(messages: &[Message], asked: &Option<Side>, answered: &Option<Side
             lines.push(format!("{}:0: there is no {} in it", side.name, role.name()));
         }
         lines.extend(own.filter_map(|message| {
-            let broken = message.broken?;
+            let broken = message.error?;
             let note = broken.note.note();
             Some(format!("{}:{}: {} ({})", side.name, message.start + broken.at, note.long, note.section))
         }));
@@ -171,7 +175,7 @@ fn complaints(messages: &[Message], asked: &Option<Side>, answered: &Option<Side
 
 /// What nobody reads is said, but is not wrong.
 fn unread(side: &Side, messages: &[Message]) -> Option<String> {
-    let last = messages.last().filter(|message| message.broken.is_none())?;
+    let last = messages.last().filter(|message| message.error.is_none())?;
     let left = (side.bytes.len() as u64).saturating_sub(last.end());
     let from = last.end();
     (left > 0).then(|| format!("{}:{from}: {left} bytes behind the last message belong to none.", side.name))

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
-use barewire::wire::record::event::{Event, Spoken, Told};
-use barewire::wire::{Conversation, Form, Manner, Message, Role, Terminal};
+use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
+use barewire::wire::{Conversation, ExplainOptions, Form, Message, Role, Terminal};
 
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::explain::read_bytes;
@@ -82,7 +82,7 @@ fn write(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<()>
 
 /// Prints what comes until everything is answered, or the server closes. Whether anything came.
 fn hear(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<bool> {
-    let manner = Manner::whole(Limits::default());
+    let manner = ExplainOptions::whole(Limits::default());
     let mut conversation = Conversation::new(&manner);
     let mut messages = Vec::new();
     conversation.received(bytes, &mut messages);
@@ -141,8 +141,8 @@ fn hear(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<bool
 fn print(terminal: &mut Terminal, messages: &mut Vec<Message>) {
     let mut text = String::new();
     for message in messages.drain(..).filter(|message| message.role == Role::Response) {
-        let event = Event::Message(Box::new(Spoken::unmoved(message)));
-        terminal.tell(&Told::apart(event), &mut text);
+        let event = EventKind::Message(Box::new(TimedMessage::without_calls(message)));
+        terminal.tell(&WireEvent::without_connection(event), &mut text);
     }
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

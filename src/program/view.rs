@@ -17,10 +17,10 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use barewire::net::Server;
-use barewire::wire::record::event::{Event, Told};
+use barewire::wire::record::collector::Collector;
+use barewire::wire::record::event::{EventKind, WireEvent};
 use barewire::wire::record::history::History;
-use barewire::wire::record::thread::Watch;
-use barewire::wire::{Form, Hide, Manner, Style, Terminal};
+use barewire::wire::{ExplainOptions, Form, RedactOptions, Style, Terminal};
 use rustix::termios::tcgetwinsize;
 
 use crate::program::error::warn;
@@ -58,12 +58,12 @@ impl View {
 /// When no thread can be started.
 pub(crate) fn start(server: &mut Server, history: Option<Arc<History>>, options: &Options) -> io::Result<View> {
     let view = &options.view;
-    let hide = if view.secrets { Hide::nothing() } else { Hide::also(&view.hide) };
+    let hide = if view.secrets { RedactOptions::off() } else { RedactOptions::with_fields(&view.hide) };
     if view.secrets {
         let (on, off) = if options.color.on(&io::stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         warn(&format!("{on}passwords, cookies and tokens are shown as they are (--wire-secrets).{off}"));
     }
-    let watch = Watch::new(server.record(), SystemTime::now(), Manner::live(options.limits, hide));
+    let watch = Collector::new(server.record(), SystemTime::now(), ExplainOptions::live(options.limits, hide));
     let terminal = view.terminal.map(|form| Terminal::new(style(form, options.color, view.ascii)));
     let (alive, told) = sync_channel::<()>(1);
     let (mut teller, printed) = match (terminal, history) {
@@ -91,7 +91,7 @@ enum Teller {
 }
 
 impl Teller {
-    fn tell(&mut self, events: &[Told]) -> ControlFlow<()> {
+    fn tell(&mut self, events: &[WireEvent]) -> ControlFlow<()> {
         match self {
             Teller::Printing(terminal, text) => {
                 text.clear();
@@ -146,11 +146,11 @@ impl Printer {
         Ok((Printer { terminal, pieces, waiting, dropped: 0 }, printed))
     }
 
-    fn tell(&mut self, events: &[Told]) -> Result<(), Gone> {
+    fn tell(&mut self, events: &[WireEvent]) -> Result<(), Gone> {
         let mut text = String::new();
         if self.dropped > 0 {
-            let lost = Event::Lost { events: self.dropped, open: 0 };
-            self.terminal.tell(&Told::apart(lost), &mut text);
+            let lost = EventKind::Lost { events: self.dropped, open: 0 };
+            self.terminal.tell(&WireEvent::without_connection(lost), &mut text);
         }
         events.iter().for_each(|told| self.terminal.tell(told, &mut text));
         if text.is_empty() {

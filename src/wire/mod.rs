@@ -38,12 +38,12 @@ pub mod record;
 pub mod show;
 pub mod signpost;
 
-pub use explain::builder::Keep;
-pub use explain::conversation::{Annotated, Conversation, Manner, annotate};
-pub use explain::message::{Kind, Message, Role, Span};
+pub use explain::builder::KeepLimits;
+pub use explain::conversation::{Annotated, Conversation, ExplainOptions, annotate};
+pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
-pub use explain::value::{Hide, hide_in_address};
-pub use record::tape::{Reel, Tape};
+pub use explain::value::{RedactOptions, redact_address};
+pub use record::recorder::{RecordReceiver, Recorder};
 pub use show::look::{Form, Style};
 pub use show::terminal::Terminal;
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::http::Limits;
-use crate::wire::explain::conversation::Manner;
-use crate::wire::explain::value::Hide;
-use crate::wire::record::connection::Live;
+use crate::wire::explain::conversation::ExplainOptions;
+use crate::wire::explain::value::RedactOptions;
 use crate::wire::record::history::History;
-use crate::wire::record::tape::{Record, What};
+use crate::wire::record::live::LiveConnection;
+use crate::wire::record::recorder::{Record, SocketEvent};
 
 /// One call of a connection: when, whether it came in, and what.
 pub(crate) type Call<'a> = (u64, bool, &'a [u8]);
@@ -18,18 +18,19 @@ pub(crate) fn history(calls: &[Call<'_>], closed: bool) -> History {
     let history = History::new(1 << 22);
     let peer = ([127, 0, 0, 1], 50_000).into();
     let start = Duration::from_secs(1);
-    let mut live = Live::new(1, start, NOON, &Manner::live(Limits::default(), Hide::default()));
+    let mut live =
+        LiveConnection::new(1, start, NOON, &ExplainOptions::live(Limits::default(), RedactOptions::default()));
     let mut out = Vec::new();
-    let mut tell = |millis, what, bytes: &[u8]| {
-        live.record(&Record { connection: 1, at: start + Duration::from_millis(millis), what }, bytes, &mut out);
+    let mut tell = |millis, event, bytes: &[u8]| {
+        live.record(&Record { connection: 1, at: start + Duration::from_millis(millis), event }, bytes, &mut out);
     };
-    tell(0, What::Accepted { peer, local: peer }, b"");
+    tell(0, SocketEvent::Accepted { peer, local: peer }, b"");
     for &(at, came_in, bytes) in calls {
         let len = bytes.len();
-        tell(at, if came_in { What::Received(len) } else { What::Sent(len) }, bytes);
+        tell(at, if came_in { SocketEvent::Received(len) } else { SocketEvent::Sent(len) }, bytes);
     }
     if closed {
-        tell(9_000, What::Closed { reason: "PeerClosed", sentence: "" }, b"");
+        tell(9_000, SocketEvent::Closed { reason: "PeerClosed", sentence: "" }, b"");
     }
     history.push(&out);
     history

@@ -12,7 +12,7 @@ use std::time::Duration;
 use barewire::http::{Request, Status};
 use barewire::net::{CloseReason, Settings, Timeouts};
 use barewire::service::{Answer, Body, Bytes, End, Held, Pause, Place, Response, Source, Verbatim};
-use barewire::wire::record::event::Event;
+use barewire::wire::record::event::EventKind;
 
 use crate::support::client::{Client, raw, request};
 use crate::support::folder::Folder;
@@ -224,8 +224,8 @@ fn assert_told(library: &mut Library, number: usize, name: &str, side: &str, say
     assert_eq!(*reason, name, "{}", story.view());
     let ended = CloseReason::ALL.into_iter().find(|ended| ended.name() == name).unwrap();
     assert_eq!(sentence, ended.explain());
-    let closed = story.told.iter().filter_map(|told| match &told.event {
-        Event::Closed { side, note, .. } => Some((side.name(), note.note().short)),
+    let closed = story.told.iter().filter_map(|told| match &told.kind {
+        EventKind::Closed { side, note, .. } => Some((side.name(), note.note().short)),
         _ => None,
     });
     let closed: Vec<_> = closed.collect();

@@ -8,8 +8,8 @@
 
 use barewire::http::Status;
 use barewire::service::{Answer, Response, Sink};
-use barewire::wire::record::event::{Event, Spoken};
-use barewire::wire::{Kind, Role};
+use barewire::wire::record::event::{EventKind, TimedMessage};
+use barewire::wire::{Role, SpanKind};
 
 use crate::support::client::request;
 use crate::support::folder::pattern;
@@ -38,7 +38,7 @@ fn library() -> Library {
 
 /// Uploads this body, then reads the record, which fails if it has a hole.
 #[track_caller]
-fn told(fields: &str, body: &[u8], content: &[u8]) -> (Spoken, Spoken) {
+fn told(fields: &str, body: &[u8], content: &[u8]) -> (TimedMessage, TimedMessage) {
     let mut library = library();
     let mut client = library.connect();
     let head = request("PUT", "/", &format!("Connection: close\r\n{fields}"));
@@ -48,17 +48,17 @@ fn told(fields: &str, body: &[u8], content: &[u8]) -> (Spoken, Spoken) {
     let story = library.story(1);
     assert_eq!(story.received.iter().sum::<usize>(), head.len() + body.len());
     assert_eq!(story.end.as_ref().map(|(reason, _)| *reason), Some("Finished"));
-    let mut spoken = story.told.iter().filter_map(|told| match &told.event {
-        Event::Message(spoken) => Some((**spoken).clone()),
+    let mut spoken = story.told.iter().filter_map(|told| match &told.kind {
+        EventKind::Message(spoken) => Some((**spoken).clone()),
         _ => None,
     });
     let (asked, answered) = (spoken.next().unwrap(), spoken.next().unwrap());
     assert!(spoken.next().is_none());
-    assert!(matches!(story.told.last().unwrap().event, Event::Closed { missing: 0, unread: 0, .. }));
+    assert!(matches!(story.told.last().unwrap().kind, EventKind::Closed { missing: 0, unread: 0, .. }));
     assert_eq!((asked.message.role, asked.message.len()), (Role::Request, (head.len() + body.len()) as u64));
-    assert_eq!((answered.message.status(), asked.message.broken, answered.message.broken), (200, None, None));
+    assert_eq!((answered.message.status(), asked.message.error, answered.message.error), (200, None, None));
     let received = story.received.iter().filter(|len| **len > 0).count() as u64;
-    assert_eq!(asked.calls, received, "every recv brought some of it");
+    assert_eq!(asked.call_count, received, "every recv brought some of it");
     let kept = &asked.message.bytes;
     assert_eq!(kept.first, [&head, &body[..2048]].concat());
     assert_eq!(kept.last, body[body.len() - 256..]);
@@ -72,7 +72,7 @@ fn an_upload_as_fast_as_it_can_is_told_though_nobody_reads_until_it_is_over() {
     let framed = asked.message.framing.unwrap();
     assert_eq!(framed.sentence(), "body: 67,108,864 bytes, because Content-Length: 67108864");
     let body = asked.message.spans.last().unwrap();
-    assert_eq!((body.kind, body.len), (Kind::Body, LENGTH as u64));
+    assert_eq!((body.kind, body.len), (SpanKind::Body, LENGTH as u64));
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn so_is_one_in_chunks() {
     assert_eq!(framed.sentence(), "body: 67,108,864 bytes in 1,025 chunks, because Transfer-Encoding: chunked");
     // Beyond a bound chunks are summed up.
     assert_eq!(asked.message.spans.iter().map(|span| span.len).sum::<u64>(), asked.message.len());
-    assert!(asked.message.spans.iter().any(|span| (span.kind, span.len) == (Kind::ChunkData, size as u64)));
+    assert!(asked.message.spans.iter().any(|span| (span.kind, span.len) == (SpanKind::ChunkData, size as u64)));
 }

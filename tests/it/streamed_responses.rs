@@ -15,13 +15,13 @@ use crate::support::client::{Client, Ending, PATIENCE, request};
 use crate::support::library::Library;
 
 /// Hands on what the test says; tells where it was dropped.
-struct Told {
+struct WireEvent {
     words: Receiver<&'static str>,
     asked: Sender<()>,
     dropped: Sender<String>,
 }
 
-impl Source for Told {
+impl Source for WireEvent {
     fn next(&mut self) -> Option<Vec<u8>> {
         let _ = self.asked.send(());
         let word = self.words.recv().ok()?;
@@ -30,7 +30,7 @@ impl Source for Told {
     }
 }
 
-impl Drop for Told {
+impl Drop for WireEvent {
     fn drop(&mut self) {
         let _ = self.dropped.send(std::thread::current().name().unwrap_or_default().to_string());
     }
@@ -66,9 +66,9 @@ impl Mouth {
     }
 }
 
-fn told() -> (Told, Mouth) {
+fn told() -> (WireEvent, Mouth) {
     let ((words, theirs), (asked, is_asked), (dropped, is_dropped)) = (channel(), channel(), channel());
-    (Told { words: theirs, asked, dropped }, Mouth { words: Some(words), asked: is_asked, dropped: is_dropped })
+    (WireEvent { words: theirs, asked, dropped }, Mouth { words: Some(words), asked: is_asked, dropped: is_dropped })
 }
 
 /// A server that streams from one source, once, and says `other` to all other requests.

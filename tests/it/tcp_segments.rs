@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use barewire::http::Status;
 use barewire::net::Settings;
 use barewire::service::{Answer, Response};
-use barewire::wire::record::event::Event;
+use barewire::wire::record::event::EventKind;
 
 use crate::support::client::{Client, PATIENCE, request};
 use crate::support::folder::Folder;
@@ -48,8 +48,8 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
         }
         open.send(()).unwrap();
         let story = library.story(2);
-        let received = story.told.iter().filter_map(|told| match told.event {
-            Event::Received(moved) => Some((moved.len, moved.segments)),
+        let received = story.told.iter().filter_map(|told| match told.kind {
+            EventKind::Received(moved) => Some((moved.len, moved.segments)),
             _ => None,
         });
         let received: Vec<_> = received.collect();

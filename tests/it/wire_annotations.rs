@@ -6,8 +6,8 @@
 
 use barewire::http::{EndOfInput, Event, Fields, Http1, HttpDate, Length, Limits, Method, Next, RequestError, Status};
 use barewire::net::CloseReason;
-use barewire::wire::explain::message::Kind;
-use barewire::wire::{Conversation, Hide, Manner, Message, NoteId, Role, annotate};
+use barewire::wire::explain::message::SpanKind;
+use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, RedactOptions, Role, annotate};
 
 use crate::support::corpus::all_cases;
 use crate::support::mutants::{Dice, mutant};
@@ -60,8 +60,8 @@ fn serve(bytes: &[u8]) -> Served {
     served
 }
 
-fn manner() -> Manner {
-    Manner { hide: Hide::nothing(), ..Manner::whole(Limits::default()) }
+fn manner() -> ExplainOptions {
+    ExplainOptions { redact: RedactOptions::off(), ..ExplainOptions::whole(Limits::default()) }
 }
 
 /// Sorted, disjoint, covering; lines too.
@@ -79,9 +79,9 @@ fn tiles(message: &Message) {
         at += line.len;
     }
     assert_eq!(at, message.len());
-    if let Some(broken) = message.broken {
+    if let Some(broken) = message.error {
         assert!(broken.at + broken.len <= message.len(), "the blame lies inside");
-        let bad = message.spans.iter().filter(|s| s.kind == Kind::Bad).count();
+        let bad = message.spans.iter().filter(|s| s.kind == SpanKind::Bad).count();
         assert_eq!(bad, usize::from(broken.len > 0));
     }
 }
@@ -119,10 +119,10 @@ fn promises(bytes: &[u8]) {
     assert_eq!(at + told.unread, bytes.len() as u64);
 
     let broken =
-        told.messages.iter().find_map(|m| m.broken.map(|b| (NoteId::fault(find(b.note)), b.at, b.len, b.cut_off)));
+        told.messages.iter().find_map(|m| m.error.map(|b| (NoteId::fault(find(b.note)), b.at, b.len, b.cut_off)));
     let refused = served.refused.map(|(r, cut_off)| (NoteId::fault(r.fault), r.at, r.len, cut_off));
     assert_eq!(broken, refused, "broken exactly when it is refused");
-    assert!(told.messages.iter().rev().skip(1).all(|m| m.broken.is_none()), "nothing is read behind a fault");
+    assert!(told.messages.iter().rev().skip(1).all(|m| m.error.is_none()), "nothing is read behind a fault");
 
     for (start, fields) in &served.fields {
         let message =
@@ -197,7 +197,7 @@ fn broken_relatives_of_requests_and_responses_hold_every_promise() {
 fn a_response_that_is_right_is_not_called_broken() {
     for (response, broken) in RESPONSES.iter().zip([false, false, false, false, false, true, true, false]) {
         let told = annotate(response.as_bytes(), Role::Response, &[Method::Get; 2], &manner());
-        assert_eq!(told.messages.iter().any(|m| m.broken.is_some()), broken, "{response}");
+        assert_eq!(told.messages.iter().any(|m| m.error.is_some()), broken, "{response}");
     }
 }
 

@@ -8,32 +8,32 @@ use std::path::Path;
 use std::time::Duration;
 
 use barewire::http::Limits;
-use barewire::wire::record::connection::Live;
-use barewire::wire::record::event::Told;
-use barewire::wire::record::tape::{Record, What};
-use barewire::wire::{Form, Hide, Manner, Style, Terminal};
+use barewire::wire::record::event::WireEvent;
+use barewire::wire::record::live::LiveConnection;
+use barewire::wire::record::recorder::{Record, SocketEvent};
+use barewire::wire::{ExplainOptions, Form, RedactOptions, Style, Terminal};
 
 /// A connection: what happened at which microsecond.
-type Story = Vec<(u64, What, Vec<u8>)>;
+type Story = Vec<(u64, SocketEvent, Vec<u8>)>;
 
 /// 00:23:48.212 of some day.
 const BEGAN: Duration = Duration::from_millis(1_428_212);
 
-fn received(at: u64, bytes: &str) -> (u64, What, Vec<u8>) {
-    (at, What::Received(bytes.len()), bytes.as_bytes().to_vec())
+fn received(at: u64, bytes: &str) -> (u64, SocketEvent, Vec<u8>) {
+    (at, SocketEvent::Received(bytes.len()), bytes.as_bytes().to_vec())
 }
 
-fn sent(at: u64, bytes: &str) -> (u64, What, Vec<u8>) {
-    (at, What::Sent(bytes.len()), bytes.as_bytes().to_vec())
+fn sent(at: u64, bytes: &str) -> (u64, SocketEvent, Vec<u8>) {
+    (at, SocketEvent::Sent(bytes.len()), bytes.as_bytes().to_vec())
 }
 
-fn accepted() -> (u64, What, Vec<u8>) {
+fn accepted() -> (u64, SocketEvent, Vec<u8>) {
     let peer = ([127, 0, 0, 1], 50070).into();
-    (0, What::Accepted { peer, local: peer }, Vec::new())
+    (0, SocketEvent::Accepted { peer, local: peer }, Vec::new())
 }
 
-fn closed(at: u64, reason: &'static str) -> (u64, What, Vec<u8>) {
-    (at, What::Closed { reason, sentence: "" }, Vec::new())
+fn closed(at: u64, reason: &'static str) -> (u64, SocketEvent, Vec<u8>) {
+    (at, SocketEvent::Closed { reason, sentence: "" }, Vec::new())
 }
 
 fn answer(status: &str, more: &str, body: &str) -> String {
@@ -82,7 +82,7 @@ fn chunked() -> Story {
         sent(180_000, "7\r\nHello, \r\n"),
         sent(360_000, "19;a=b\r\na body of unknown length \r\n"),
         sent(364_400, "0\r\nX-Checksum: 6f1d\r\n\r\n"),
-        (364_600, What::Received(0), Vec::new()),
+        (364_600, SocketEvent::Received(0), Vec::new()),
         closed(364_600, "PeerClosed"),
     ]
 }
@@ -153,11 +153,11 @@ fn upload() -> Story {
 }
 
 fn show(story: Story, style: Style) -> String {
-    let manner = Manner::live(Limits::default(), Hide::default());
-    let mut live = Live::new(4, Duration::ZERO, BEGAN, &manner);
-    let mut told: Vec<Told> = Vec::new();
-    for (micros, what, bytes) in story {
-        let record = Record { connection: 4, at: Duration::from_micros(micros), what };
+    let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
+    let mut live = LiveConnection::new(4, Duration::ZERO, BEGAN, &manner);
+    let mut told: Vec<WireEvent> = Vec::new();
+    for (micros, event, bytes) in story {
+        let record = Record { connection: 4, at: Duration::from_micros(micros), event };
         live.record(&record, &bytes, &mut told);
     }
     let mut terminal = Terminal::new(style);

@@ -14,10 +14,10 @@ use barewire::http::{Limits, Request};
 use barewire::net::server::Stopper;
 use barewire::net::{Listener, Report, Server, Settings};
 use barewire::service::{Answer, RequestContext, Service};
-use barewire::wire::record::connection::Live;
-use barewire::wire::record::event::Told;
-use barewire::wire::record::tape::What;
-use barewire::wire::{Form, Hide, Manner, Reel, Style, Terminal};
+use barewire::wire::record::event::WireEvent;
+use barewire::wire::record::live::LiveConnection;
+use barewire::wire::record::recorder::SocketEvent;
+use barewire::wire::{ExplainOptions, Form, RecordReceiver, RedactOptions, Style, Terminal};
 
 use crate::support::client::{Client, PATIENCE};
 
@@ -45,7 +45,7 @@ pub(crate) struct Story {
     pub(crate) received: Vec<usize>,
     pub(crate) end: Option<(&'static str, String)>,
     /// What the view told of it.
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<WireEvent>,
 }
 
 impl Story {
@@ -63,9 +63,9 @@ pub(crate) struct Library {
     pub(crate) address: SocketAddr,
     pub(crate) stopper: Stopper,
     thread: Option<JoinHandle<Report>>,
-    reels: Vec<Reel>,
+    reels: Vec<RecordReceiver>,
     stories: Vec<Story>,
-    lives: Vec<Option<Live>>,
+    lives: Vec<Option<LiveConnection>>,
 }
 
 impl Library {
@@ -118,7 +118,7 @@ impl Library {
         while !self.stories.get(number).is_some_and(&is_it) {
             assert!(Instant::now() < end, "connection {number} {what}: {:?}", self.stories.get(number));
             for reel in &self.reels {
-                let Some(batch) = reel.next(Duration::from_millis(10)) else { continue };
+                let Ok(batch) = reel.receive(Duration::from_millis(10)) else { continue };
                 assert_eq!(batch.dropped, 0, "the tape has a hole");
                 for (record, bytes) in batch.iter() {
                     let at = record.connection as usize;
@@ -126,15 +126,17 @@ impl Library {
                         self.stories.resize_with(at + 1, Story::default);
                         self.lives.resize_with(at + 1, || None);
                     }
-                    let manner = Manner::live(Limits::default(), Hide::default());
-                    let fresh = || Live::new(record.connection, record.at, Duration::ZERO, &manner);
+                    let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
+                    let fresh = || LiveConnection::new(record.connection, record.at, Duration::ZERO, &manner);
                     self.lives[at].get_or_insert_with(fresh).record(record, bytes, &mut self.stories[at].told);
                     let story = &mut self.stories[at];
-                    match &record.what {
-                        What::Received(len) | What::ReceivedInPart { len, .. } => story.received.push(*len),
-                        What::Sent(_) => story.sent.push(bytes.to_vec()),
-                        What::SentFile { len, .. } => story.sent.push(format!("[{len} of a file]").into_bytes()),
-                        What::Closed { reason, sentence } => story.end = Some((reason, sentence.to_string())),
+                    match &record.event {
+                        SocketEvent::Received(len) | SocketEvent::ReceivedInPart { len, .. } => {
+                            story.received.push(*len)
+                        }
+                        SocketEvent::Sent(_) => story.sent.push(bytes.to_vec()),
+                        SocketEvent::SentFile { len, .. } => story.sent.push(format!("[{len} of a file]").into_bytes()),
+                        SocketEvent::Closed { reason, sentence } => story.end = Some((reason, sentence.to_string())),
                         _ => {}
                     }
                 }

@@ -11,7 +11,7 @@ use std::process;
 use std::time::Duration;
 
 use barewire::http::Method;
-use barewire::wire::Hide;
+use barewire::wire::RedactOptions;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser};
 
@@ -136,7 +136,7 @@ pub(crate) struct Explain {
     pub(crate) from: Direction,
     pub(crate) method: Method,
     pub(crate) fix_newlines: bool,
-    pub(crate) hide: Hide,
+    pub(crate) hide: RedactOptions,
     pub(crate) json: bool,
     pub(crate) html: bool,
     pub(crate) ascii: bool,
@@ -177,7 +177,7 @@ pub(crate) fn explain(words: &[OsString]) -> Result<Explain, StartError> {
     };
     let names = typed.wire_hide.iter().map(|text| judge("--wire-hide", value::field_name(text), text, HIDE));
     let names = names.collect::<Result<Vec<_>, _>>()?;
-    let hide = if typed.wire_secrets { Hide::nothing() } else { Hide::also(&names) };
+    let hide = if typed.wire_secrets { RedactOptions::off() } else { RedactOptions::with_fields(&names) };
     let ExplainTyped { fix_newlines, json, html, ascii, color, .. } = typed;
     Ok(Explain { from, method, fix_newlines, hide, json, html, ascii, color })
 }

@@ -15,7 +15,7 @@ use barewire::http::Limits;
 use barewire::wire::browser::Replayer;
 use barewire::wire::export::replay::Recipe;
 use barewire::wire::record::history::History;
-use barewire::wire::{Conversation, Manner, Role};
+use barewire::wire::{Conversation, ExplainOptions, Role};
 
 /// Requests on their way again, at most: each has a thread.
 const AT_ONCE: usize = 4;
@@ -66,7 +66,7 @@ impl Drop for Place {
 }
 
 fn play(mut socket: TcpStream, recipe: &Recipe) -> std::io::Result<()> {
-    let mut conversation = Conversation::new(&Manner::live(Limits::default(), Default::default()));
+    let mut conversation = Conversation::new(&ExplainOptions::live(Limits::default(), Default::default()));
     let mut messages = Vec::new();
     for (gap, bytes) in &recipe.pieces {
         std::thread::sleep(*gap);

@@ -16,12 +16,12 @@ use crate::service::{Body, Call, Response, Router};
 use crate::wire::browser::stream;
 use crate::wire::browser::stream::{Seat, Stream};
 use crate::wire::browser::{Shared, why};
-use crate::wire::explain::message::{Excerpt, Kind, Role};
+use crate::wire::explain::message::{Excerpt, Role, SpanKind};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::export::{command, har, replay};
-use crate::wire::record::event::{Event, Spoken};
-use crate::wire::record::exchange::{Exchange, Name};
-use crate::wire::record::history::Reader;
+use crate::wire::record::event::{EventKind, TimedMessage};
+use crate::wire::record::exchange::{Exchange, ExchangeId};
+use crate::wire::record::history::HistoryReader;
 use crate::wire::show::json::push_value;
 use crate::wire::show::sentences::capital;
 
@@ -105,7 +105,7 @@ fn events(shared: &Shared, call: &Call) -> Result<Response, Response> {
     if since > 0 && !goes_on {
         hello["reset"] = true.into();
     }
-    let reader = if goes_on { Reader::behind(since) } else { history.reader() };
+    let reader = if goes_on { HistoryReader::after(since) } else { history.reader() };
     let stream = Stream::new(Arc::clone(history), reader, hello, seat);
     let body = Body::Stream(Box::new(stream));
     Ok(Response::new(Status::OK).field("Content-Type", "application/x-ndjson").with_body(body))
@@ -138,7 +138,7 @@ fn start(main: SocketAddr) -> [(&'static str, String); 3] {
 }
 
 fn notes(_: &Shared, _: &Call) -> Result<Response, Response> {
-    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+    let kinds: Vec<&str> = SpanKind::ALL.iter().map(|kind| kind.word()).collect();
     let notes: serde_json::Map<String, Value> = NoteId::all()
         .map(|(id, note)| {
             let value = json!({
@@ -218,7 +218,7 @@ fn side(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> 
     }
     let mut bytes = Bytes::default();
     for (_, kept) in &events {
-        if let Event::Message(spoken) = &kept.told.event
+        if let EventKind::Message(spoken) = &kept.event.kind
             && spoken.message.role == role
         {
             bytes.add(&spoken.message.bytes);
@@ -229,14 +229,14 @@ fn side(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> 
 }
 
 fn exchange(shared: &Shared, call: &Call) -> Result<Exchange, Response> {
-    let name = call.parameter("name").and_then(Name::parse);
+    let name = call.parameter("name").and_then(ExchangeId::parse);
     name.and_then(|name| Exchange::find(&shared.history, name)).ok_or_else(|| not_found("exchange"))
 }
 
 fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
     let exchange = exchange(shared, call)?;
     let mut bytes = Bytes::default();
-    let messages: Vec<&Spoken> = match role {
+    let messages: Vec<&TimedMessage> = match role {
         Role::Request => exchange.request().into_iter().collect(),
         Role::Response => exchange.answers().collect(),
     };
@@ -244,14 +244,14 @@ fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
         return Err(not_found(role.name()));
     }
     messages.iter().for_each(|spoken| bytes.add(&spoken.message.bytes));
-    let Name { connection, exchange } = exchange.name;
+    let ExchangeId { connection, exchange } = exchange.name;
     Ok(bytes.response(&format!("c{connection}.{exchange}-{}.bin", role.name())))
 }
 
 fn command(
     shared: &Shared,
     call: &Call,
-    make: fn(&Spoken, SocketAddr) -> Result<String, &'static str>,
+    make: fn(&TimedMessage, SocketAddr) -> Result<String, &'static str>,
 ) -> Result<Response, Response> {
     let exchange = exchange(shared, call)?;
     let request = exchange.request().ok_or_else(|| not_found("request"))?;
@@ -260,10 +260,10 @@ fn command(
 }
 
 fn archive(shared: &Shared, call: &Call) -> Result<Response, Response> {
-    let names: Option<Vec<Name>> = match parameter(call, "ids").filter(|ids| !ids.is_empty()) {
+    let names: Option<Vec<ExchangeId>> = match parameter(call, "ids").filter(|ids| !ids.is_empty()) {
         None => None,
         Some(ids) => {
-            let names: Option<Vec<Name>> = ids.split(|&o| o == b',').take(NAMES).map(Name::parse).collect();
+            let names: Option<Vec<ExchangeId>> = ids.split(|&o| o == b',').take(NAMES).map(ExchangeId::parse).collect();
             Some(names.ok_or_else(|| not_found("exchange"))?)
         }
     };

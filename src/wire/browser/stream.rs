@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::service::Source;
-use crate::wire::record::history::{Heard, History, Item, Kept, Notice, Reader};
+use crate::wire::record::history::{History, HistoryItem, HistoryNotice, HistoryRead, HistoryReader, StoredEvent};
 use crate::wire::show::json::{push_value, value};
 
 /// Streams at once: each holds a worker. A person has one window open, perhaps a second one.
@@ -68,9 +68,9 @@ impl Drop for Seat {
 /// The stream of one reader.
 pub(crate) struct Stream {
     history: Arc<History>,
-    reader: Reader,
+    reader: HistoryReader,
     hello: Option<Value>,
-    waiting: VecDeque<(u64, Item)>,
+    waiting: VecDeque<(u64, HistoryItem)>,
     /// When the last line was made.
     spoke: Instant,
     _seat: Seat,
@@ -78,7 +78,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A stream that begins with `hello`.
-    pub(crate) fn new(history: Arc<History>, reader: Reader, hello: Value, seat: Seat) -> Stream {
+    pub(crate) fn new(history: Arc<History>, reader: HistoryReader, hello: Value, seat: Seat) -> Stream {
         Stream { history, reader, hello: Some(hello), waiting: VecDeque::new(), spoke: Instant::now(), _seat: seat }
     }
 }
@@ -92,11 +92,13 @@ impl Source for Stream {
         }
         if self.waiting.is_empty() {
             match self.history.wait(&mut self.reader, TURN) {
-                Heard::Items(items) => self.waiting = items.into(),
-                Heard::Quiet if self.spoke.elapsed() >= HEARTBEAT => line(&json!({"event": "heartbeat"}), &mut text),
-                Heard::Quiet => {}
+                HistoryRead::Items(items) => self.waiting = items.into(),
+                HistoryRead::TimedOut if self.spoke.elapsed() >= HEARTBEAT => {
+                    line(&json!({"event": "heartbeat"}), &mut text)
+                }
+                HistoryRead::TimedOut => {}
                 // The reader asks again, and is told to begin afresh.
-                Heard::Missed | Heard::Over => return None,
+                HistoryRead::Missed | HistoryRead::Ended => return None,
             }
         }
         while text.len() < PIECE
@@ -116,23 +118,25 @@ fn line(value: &Value, text: &mut String) {
     text.push('\n');
 }
 
-fn item_value(number: u64, item: &Item) -> Value {
+fn item_value(number: u64, item: &HistoryItem) -> Value {
     match item {
-        Item::Event(kept) => event(number, kept),
-        Item::Notice(Notice::Forgotten(connection)) => {
+        HistoryItem::Event(kept) => event(number, kept),
+        HistoryItem::Notice(HistoryNotice::Forgotten(connection)) => {
             json!({"event": "forgotten", "connection": connection, "seq": number})
         }
-        Item::Notice(Notice::Paused(paused)) => json!({"event": "paused", "paused": paused, "seq": number}),
-        Item::Notice(Notice::Cleared) => json!({"event": "cleared", "seq": number}),
+        HistoryItem::Notice(HistoryNotice::Paused(paused)) => {
+            json!({"event": "paused", "paused": paused, "seq": number})
+        }
+        HistoryItem::Notice(HistoryNotice::Cleared) => json!({"event": "cleared", "seq": number}),
     }
 }
 
 /// An event with its number.
-pub(crate) fn event(number: u64, kept: &Kept) -> Value {
-    let mut value = value(&kept.told);
+pub(crate) fn event(number: u64, kept: &StoredEvent) -> Value {
+    let mut value = value(&kept.event);
     if let Some(object) = value.as_object_mut() {
         object.insert("seq".into(), number.into());
-        if kept.again {
+        if kept.repeated {
             object.insert("again".into(), true.into());
         }
     }

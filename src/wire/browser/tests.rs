@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::http::{Event, Http1, Limits};
 use crate::service::{Body, Outcome};
 use crate::wire::browser::*;
-use crate::wire::explain::conversation::Manner;
-use crate::wire::explain::value::Hide;
-use crate::wire::record::connection::Live;
-use crate::wire::record::tape::{Record, What};
+use crate::wire::explain::conversation::ExplainOptions;
+use crate::wire::explain::value::RedactOptions;
+use crate::wire::record::live::LiveConnection;
+use crate::wire::record::recorder::{Record, SocketEvent};
 
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
@@ -26,15 +26,20 @@ struct Fixture {
 fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     let history = Arc::new(History::new(1 << 20));
     let peer: SocketAddr = ([127, 0, 0, 1], 50_000).into();
-    let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &Manner::live(Limits::default(), Hide::default()));
+    let mut live = LiveConnection::new(
+        1,
+        Duration::ZERO,
+        Duration::ZERO,
+        &ExplainOptions::live(Limits::default(), RedactOptions::default()),
+    );
     let mut out = Vec::new();
-    let mut tell = |what, bytes: &[u8]| {
-        live.record(&Record { connection: 1, at: Duration::from_millis(5), what }, bytes, &mut out);
+    let mut tell = |event, bytes: &[u8]| {
+        live.record(&Record { connection: 1, at: Duration::from_millis(5), event }, bytes, &mut out);
     };
-    tell(What::Accepted { peer, local: peer }, b"");
+    tell(SocketEvent::Accepted { peer, local: peer }, b"");
     for (asked, answered) in exchanges {
-        tell(What::Received(asked.len()), asked);
-        tell(What::Sent(answered.len()), answered);
+        tell(SocketEvent::Received(asked.len()), asked);
+        tell(SocketEvent::Sent(answered.len()), answered);
     }
     history.push(&out);
     let replays = Arc::new(AtomicUsize::new(0));

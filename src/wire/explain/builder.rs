@@ -7,10 +7,12 @@
 //! can be. A secret that lies across the border of what is kept would else leave its beginning behind.
 
 use crate::http::Limits;
-use crate::wire::explain::lexer::{Chunks, Sheet};
-use crate::wire::explain::message::{Broken, Excerpt, Framed, Kind, Message, Role, Span, carve};
+use crate::wire::explain::lexer::{Annotations, Chunks};
+use crate::wire::explain::message::{
+    ContentFraming, Excerpt, Message, MessageError, MessageSpan, Role, SpanKind, carve,
+};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::explain::value::Hide;
+use crate::wire::explain::value::RedactOptions;
 
 /// Content kept from its start: a page of text.
 pub(crate) const FIRST: usize = 2048;
@@ -22,22 +24,22 @@ const SPANS: usize = 4096;
 
 /// How much of a message is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Keep {
+pub struct KeepLimits {
     pub(crate) first: usize,
     pub(crate) last: usize,
     /// The longest secret: a head has no longer value.
     pub(crate) margin: usize,
 }
 
-impl Keep {
+impl KeepLimits {
     /// The whole head, the first and the last bytes of the content.
-    pub fn some(limits: &Limits) -> Keep {
-        Keep { first: FIRST, last: LAST, margin: limits.head }
+    pub fn ends(limits: &Limits) -> KeepLimits {
+        KeepLimits { first: FIRST, last: LAST, margin: limits.head }
     }
 
     /// Everything.
-    pub fn all() -> Keep {
-        Keep { first: usize::MAX / 4, last: 0, margin: 0 }
+    pub fn all() -> KeepLimits {
+        KeepLimits { first: usize::MAX / 4, last: 0, margin: 0 }
     }
 }
 
@@ -47,8 +49,8 @@ pub(crate) struct MessageBuilder {
     role: Role,
     exchange: u64,
     start: u64,
-    keep: Keep,
-    pub(crate) sheet: Sheet,
+    keep: KeepLimits,
+    pub(crate) sheet: Annotations,
     pub(crate) chunks: Chunks,
     head_end: u64,
     bytes: Excerpt,
@@ -58,8 +60,15 @@ pub(crate) struct MessageBuilder {
 
 impl MessageBuilder {
     /// A message whose head is there, or the part of it before its fault.
-    pub(crate) fn new(role: Role, exchange: u64, start: u64, keep: Keep, head: &[u8], hide: &Hide) -> MessageBuilder {
-        let mut sheet = Sheet::default();
+    pub(crate) fn new(
+        role: Role,
+        exchange: u64,
+        start: u64,
+        keep: KeepLimits,
+        head: &[u8],
+        hide: &RedactOptions,
+    ) -> MessageBuilder {
+        let mut sheet = Annotations::default();
         sheet.head(head, role, hide);
         MessageBuilder {
             role,
@@ -127,9 +136,9 @@ impl MessageBuilder {
     }
 
     /// Framing lines of chunked content.
-    pub(crate) fn chunk_lines(&mut self, bytes: &[u8], hide: &Hide) {
+    pub(crate) fn chunk_lines(&mut self, bytes: &[u8], hide: &RedactOptions) {
         if self.is_crowded() && !is_last(bytes) {
-            let (mut sheet, mut chunks) = (Sheet::default(), self.chunks);
+            let (mut sheet, mut chunks) = (Annotations::default(), self.chunks);
             sheet.chunk_lines(bytes, &mut chunks, hide);
             self.chunks = chunks;
             self.sheet.summed(bytes.len() as u64);
@@ -175,11 +184,11 @@ impl MessageBuilder {
     }
 
     /// The message, not masked yet.
-    pub(crate) fn finish(mut self, framing: Option<Framed>, broken: Option<Broken>) -> Message {
+    pub(crate) fn finish(mut self, framing: Option<ContentFraming>, broken: Option<MessageError>) -> Message {
         if let Some(broken) = broken
             && broken.len > 0
         {
-            let bad = Span { start: broken.at, len: broken.len, kind: Kind::Bad, note: broken.note };
+            let bad = MessageSpan { start: broken.at, len: broken.len, kind: SpanKind::Bad, note: broken.note };
             carve(&mut self.sheet.spans, bad);
         }
         if self.bytes.gap == 0 {
@@ -194,7 +203,7 @@ impl MessageBuilder {
             framing,
             lines: self.sheet.lines,
             spans: self.sheet.spans,
-            broken,
+            error: broken,
             bytes: self.bytes,
             from_file: self.from_file,
             hidden: false,
@@ -210,7 +219,7 @@ fn is_last(bytes: &[u8]) -> bool {
 }
 
 /// Takes from a message what will not be kept; only the masked one is shortened.
-pub(crate) fn shorten(message: &mut Message, keep: Keep) {
+pub(crate) fn shorten(message: &mut Message, keep: KeepLimits) {
     let bytes = &mut message.bytes;
     let front = usize::try_from(message.head_end).unwrap_or(usize::MAX).saturating_add(keep.first);
     if bytes.gap == 0 {
@@ -231,6 +240,6 @@ pub(crate) fn shorten(message: &mut Message, keep: Keep) {
 }
 
 /// A fault at a place of a message.
-pub(crate) fn broken(at: u64, len: u64, note: NoteId, cut_off: bool) -> Option<Broken> {
-    Some(Broken { at, len, note, cut_off })
+pub(crate) fn broken(at: u64, len: u64, note: NoteId, cut_off: bool) -> Option<MessageError> {
+    Some(MessageError { at, len, note, cut_off })
 }

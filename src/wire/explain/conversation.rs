@@ -13,55 +13,55 @@
 use std::collections::BTreeMap;
 
 use crate::http::{Limits, Method};
-use crate::wire::explain::builder::Keep;
+use crate::wire::explain::builder::KeepLimits;
 use crate::wire::explain::message::{Message, Role};
-use crate::wire::explain::redact::Mask;
-use crate::wire::explain::requests::{Asked, Requests};
-use crate::wire::explain::responses::Responses;
-use crate::wire::explain::value::Hide;
+use crate::wire::explain::redact::Redactor;
+use crate::wire::explain::requests::{RequestEvent, RequestReplay};
+use crate::wire::explain::responses::ResponseReader;
+use crate::wire::explain::value::RedactOptions;
 
 /// How bytes are explained.
 #[derive(Clone, Debug)]
-pub struct Manner {
+pub struct ExplainOptions {
     /// The bounds of the server that read the requests.
     pub limits: Limits,
     /// What is hidden.
-    pub hide: Hide,
+    pub redact: RedactOptions,
     /// How much is kept.
-    pub keep: Keep,
+    pub keep: KeepLimits,
 }
 
-impl Manner {
+impl ExplainOptions {
     /// Of a saved file: everything is kept.
-    pub fn whole(limits: Limits) -> Manner {
-        Manner { limits, hide: Hide::default(), keep: Keep::all() }
+    pub fn whole(limits: Limits) -> ExplainOptions {
+        ExplainOptions { limits, redact: RedactOptions::default(), keep: KeepLimits::all() }
     }
 
     /// Of a live connection: heads, and the ends of content.
-    pub fn live(limits: Limits, hide: Hide) -> Manner {
-        Manner { limits, hide, keep: Keep::some(&limits) }
+    pub fn live(limits: Limits, redact: RedactOptions) -> ExplainOptions {
+        ExplainOptions { limits, redact, keep: KeepLimits::ends(&limits) }
     }
 }
 
 /// One connection.
 #[derive(Debug)]
 pub struct Conversation {
-    requests: Requests,
-    responses: Responses,
-    mask: Mask,
+    requests: RequestReplay,
+    responses: ResponseReader,
+    mask: Redactor,
     methods: BTreeMap<u64, Method>,
     asked: u64,
-    keep: Keep,
+    keep: KeepLimits,
 }
 
 impl Conversation {
     /// Nothing has been said yet.
-    pub fn new(manner: &Manner) -> Conversation {
-        let Manner { limits, hide, keep } = manner;
+    pub fn new(manner: &ExplainOptions) -> Conversation {
+        let ExplainOptions { limits, redact, keep } = manner;
         Conversation {
-            requests: Requests::new(*limits, hide.clone(), *keep),
-            responses: Responses::new(*limits, hide.clone(), *keep),
-            mask: Mask::new(hide.clone(), *keep),
+            requests: RequestReplay::new(*limits, redact.clone(), *keep),
+            responses: ResponseReader::new(*limits, redact.clone(), *keep),
+            mask: Redactor::new(redact.clone(), *keep),
             methods: BTreeMap::new(),
             asked: 0,
             keep: *keep,
@@ -71,7 +71,7 @@ impl Conversation {
     /// The same conversation from its start, knowing all that turned out to be secret in it: what a server
     /// made a secret late may stand in what the client had said before.
     #[must_use]
-    pub fn again(self, manner: &Manner) -> Conversation {
+    pub fn restart(self, manner: &ExplainOptions) -> Conversation {
         Conversation { mask: self.mask.again(), ..Conversation::new(manner) }
     }
 
@@ -161,11 +161,11 @@ impl Conversation {
         }
     }
 
-    fn asked(&mut self, found: Vec<Asked>, out: &mut Vec<Message>) {
+    fn asked(&mut self, found: Vec<RequestEvent>, out: &mut Vec<Message>) {
         for asked in found {
             match asked {
-                Asked::Head(method) => self.assume(method),
-                Asked::Message(message) => self.finish(message, out),
+                RequestEvent::Head(method) => self.assume(method),
+                RequestEvent::Message(message) => self.finish(message, out),
             }
         }
     }
@@ -186,7 +186,7 @@ pub struct Annotated {
 }
 
 /// Explains the bytes of one side; `methods` are those of the requests that responses answer.
-pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], manner: &Manner) -> Annotated {
+pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], manner: &ExplainOptions) -> Annotated {
     let mut conversation = Conversation::new(manner);
     methods.iter().for_each(|&method| conversation.assume(method));
     let mut messages = Vec::new();
@@ -207,10 +207,10 @@ pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], manner: &Manner) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::explain::message::{Content, Kind};
+    use crate::wire::explain::message::{ContentKind, SpanKind};
 
-    fn manner() -> Manner {
-        Manner::whole(Limits::default())
+    fn manner() -> ExplainOptions {
+        ExplainOptions::whole(Limits::default())
     }
 
     fn response(text: &str, method: Method) -> Annotated {
@@ -222,7 +222,7 @@ mod tests {
         let found = response(text, method);
         let message = &found.messages[0];
         let framed = message.framing.unwrap();
-        assert_eq!((framed.rule, framed.sentence().as_str(), message.broken), (rule, sentence, None), "{text}");
+        assert_eq!((framed.rule, framed.sentence().as_str(), message.error), (rule, sentence, None), "{text}");
         assert_eq!((found.unread, message.len()), (0, text.len() as u64));
     }
 
@@ -297,10 +297,10 @@ mod tests {
         ] {
             let found = response(text, Method::Get);
             let message = found.messages.last().unwrap();
-            let broken = message.broken.unwrap();
+            let broken = message.error.unwrap();
             assert_eq!((broken.at, broken.len, broken.note.note().name), (at, len, name), "{text}");
             assert_eq!(message.end(), at + len, "{text}");
-            assert_eq!(message.spans.last().map(|s| s.kind == Kind::Bad), Some(len > 0), "{text}");
+            assert_eq!(message.spans.last().map(|s| s.kind == SpanKind::Bad), Some(len > 0), "{text}");
         }
     }
 
@@ -317,15 +317,15 @@ mod tests {
     fn requests_are_told_in_a_row_until_one_is_the_last() {
         let text = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhiGET";
         let found = annotate(text.as_bytes(), Role::Request, &[], &manner());
-        let told: Vec<_> = found.messages.iter().map(|m| (m.part(Kind::Method), m.target(), m.len())).collect();
+        let told: Vec<_> = found.messages.iter().map(|m| (m.part(SpanKind::Method), m.target(), m.len())).collect();
         assert_eq!(told, [(&b"GET"[..], &b"/a"[..], 28), (b"PUT", b"/b", 68)]);
-        assert_eq!(found.messages[1].framing.unwrap().content, Content::Length(2));
+        assert_eq!(found.messages[1].framing.unwrap().content, ContentKind::Length(2));
         assert_eq!(found.unread, 3);
     }
 
     #[test]
     fn a_file_that_went_past_the_program_has_true_places() {
-        let manner = Manner::live(Limits::default(), Hide::default());
+        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let mut conversation = Conversation::new(&manner);
         let mut out = Vec::new();
         conversation.received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut out);
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_long_body_is_counted_and_its_ends_are_kept() {
-        let manner = Manner::live(Limits::default(), Hide::default());
+        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let mut conversation = Conversation::new(&manner);
         let mut out = Vec::new();
         conversation.received(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", &mut out);

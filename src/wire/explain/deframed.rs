@@ -4,28 +4,28 @@
 //!
 //! The subtle thing: a secret can lie across the border of two chunks, and is one piece only here.
 
-use crate::wire::explain::message::{Kind, Message, Span, carve};
+use crate::wire::explain::message::{Message, MessageSpan, SpanKind, carve};
 use crate::wire::explain::notes::part;
 
-pub(crate) fn is_content(span: &Span) -> bool {
-    matches!(span.kind, Kind::Body | Kind::ChunkData)
+pub(crate) fn is_content(span: &MessageSpan) -> bool {
+    matches!(span.kind, SpanKind::Body | SpanKind::ChunkData)
 }
 
 /// Content without its chunks, and where its pieces lie in the message.
-pub(crate) struct Deframed {
+pub(crate) struct UnframedContent {
     pub(crate) bytes: Vec<u8>,
     /// Place here, place in the message.
     pub(crate) pieces: Vec<(usize, u64)>,
 }
 
-impl Deframed {
+impl UnframedContent {
     /// Of what was kept at the front, or at the end.
-    pub(crate) fn of(message: &Message, at_end: bool) -> Deframed {
-        let mut content = Deframed { bytes: Vec::new(), pieces: Vec::new() };
+    pub(crate) fn of(message: &Message, at_end: bool) -> UnframedContent {
+        let mut content = UnframedContent { bytes: Vec::new(), pieces: Vec::new() };
         let kept = &message.bytes;
         let behind = kept.first.len() as u64 + kept.gap;
         for span in
-            message.spans.iter().filter(|s| is_content(s) || s.kind == Kind::Secret && s.start >= message.head_end)
+            message.spans.iter().filter(|s| is_content(s) || s.kind == SpanKind::Secret && s.start >= message.head_end)
         {
             let (first, _, last) = kept.get(span.start, span.len);
             let (bytes, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };
@@ -41,7 +41,10 @@ impl Deframed {
     pub(crate) fn take_for_secret(&self, len: usize, message: &mut Message) -> u64 {
         let mut to = 0;
         for (start, end) in self.places(0, len) {
-            carve(&mut message.spans, Span { start, len: end - start, kind: Kind::Secret, note: part::SECRET });
+            carve(
+                &mut message.spans,
+                MessageSpan { start, len: end - start, kind: SpanKind::Secret, note: part::SECRET },
+            );
             to = end;
         }
         to

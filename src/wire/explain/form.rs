@@ -8,11 +8,11 @@
 
 use crate::http::field;
 use crate::http::grammar::is_ows;
-use crate::wire::explain::lexer::Sheet;
-use crate::wire::explain::message::{Kind, Span};
+use crate::wire::explain::lexer::Annotations;
+use crate::wire::explain::message::{MessageSpan, SpanKind};
 use crate::wire::explain::notes::part;
 use crate::wire::explain::value;
-use crate::wire::explain::value::Hide;
+use crate::wire::explain::value::RedactOptions;
 
 /// The boundary in a Content-Type, if that is one of a form.
 pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
@@ -41,23 +41,23 @@ pub(crate) fn border(bytes: &[u8], boundary: &[u8], at: usize) -> Option<(usize,
 
 /// The spans of the content of a form, as far as it was kept. What is the data of a part with a secret name is
 /// secret.
-pub(crate) fn parts(bytes: &[u8], boundary: &[u8], hide: &Hide) -> Vec<Span> {
-    let mut sheet = Sheet::default();
+pub(crate) fn parts(bytes: &[u8], boundary: &[u8], hide: &RedactOptions) -> Vec<MessageSpan> {
+    let mut sheet = Annotations::default();
     // What stands before the first border is read by nobody.
-    let (mut at, mut data, mut note) = (0, Kind::Body, part::BODY);
+    let (mut at, mut data, mut note) = (0, SpanKind::Body, part::BODY);
     while let Some((from, end)) = border(bytes, boundary, at) {
         sheet.pen().put(from - at, data, note);
-        sheet.pen().put(end - from, Kind::Framing, part::BORDER);
+        sheet.pen().put(end - from, SpanKind::Framing, part::BORDER);
         if bytes[end..].starts_with(b"--") {
-            sheet.pen().put(2, Kind::Framing, part::LAST_BORDER);
-            (at, data, note) = (end + 2, Kind::Body, part::BODY);
+            sheet.pen().put(2, SpanKind::Framing, part::LAST_BORDER);
+            (at, data, note) = (end + 2, SpanKind::Body, part::BODY);
             break;
         }
         let (name, behind) = head(&bytes[end..], hide, &mut sheet);
         at = end + behind;
         (data, note) = match name.is_some_and(|name| value::is_secret(&name) && !hide.is_off()) {
-            true => (Kind::Secret, part::SECRET),
-            false => (Kind::Body, part::PART_DATA),
+            true => (SpanKind::Secret, part::SECRET),
+            false => (SpanKind::Body, part::PART_DATA),
         };
     }
     sheet.pen().put(bytes.len() - at, data, note);
@@ -65,7 +65,7 @@ pub(crate) fn parts(bytes: &[u8], boundary: &[u8], hide: &Hide) -> Vec<Span> {
 }
 
 /// The rest of the line of a border and the fields behind it: the name of the part, and how many bytes.
-fn head(bytes: &[u8], hide: &Hide, sheet: &mut Sheet) -> (Option<Vec<u8>>, usize) {
+fn head(bytes: &[u8], hide: &RedactOptions, sheet: &mut Annotations) -> (Option<Vec<u8>>, usize) {
     let (mut at, mut name) = (0, None);
     for line in bytes.split_inclusive(|&o| o == b'\n') {
         let text = line.strip_suffix(b"\r\n");
@@ -73,18 +73,18 @@ fn head(bytes: &[u8], hide: &Hide, sheet: &mut Sheet) -> (Option<Vec<u8>>, usize
         at += line.len();
         match text {
             // The line is not complete: nobody knows what it is.
-            None => sheet.pen().put(line.len(), Kind::Value, part::PLAIN),
+            None => sheet.pen().put(line.len(), SpanKind::Value, part::PLAIN),
             Some(padding) if is_first => {
-                sheet.pen().put(padding.len(), Kind::Ows, part::OWS);
-                sheet.pen().put(2, Kind::Crlf, part::CRLF);
+                sheet.pen().put(padding.len(), SpanKind::Ows, part::OWS);
+                sheet.pen().put(2, SpanKind::Crlf, part::CRLF);
             }
             Some([]) => {
-                sheet.pen().put(2, Kind::Blank, part::PART_BLANK);
+                sheet.pen().put(2, SpanKind::Blank, part::PART_BLANK);
                 break;
             }
             Some(text) => {
-                sheet.field_line(text, hide, Kind::Name);
-                sheet.pen().put(2, Kind::Crlf, part::CRLF);
+                sheet.field_line(text, hide, SpanKind::Name);
+                sheet.pen().put(2, SpanKind::Crlf, part::CRLF);
                 let (field, value) = text.split_at(text.iter().position(|&o| o == b':').unwrap_or(text.len()));
                 if field.eq_ignore_ascii_case(b"content-disposition") {
                     let (_, mut parameters) = field::parameters(value);
@@ -106,14 +106,14 @@ mod tests {
         Content-Disposition: form-data; name=\"password\"\r\n\r\nopensesame\r\n--XyZ--\r\n";
 
     fn told(bytes: &[u8]) -> Vec<(String, &'static str)> {
-        let spans = parts(bytes, b"XyZ", &Hide::default());
+        let spans = parts(bytes, b"XyZ", &RedactOptions::default());
         let mut at = 0;
         for span in &spans {
             assert_eq!(span.start, at, "sorted, disjoint, covering");
             at = span.end();
         }
         assert_eq!(at, bytes.len() as u64);
-        let text = |span: &Span| bytes[span.start as usize..span.end() as usize].escape_ascii().to_string();
+        let text = |span: &MessageSpan| bytes[span.start as usize..span.end() as usize].escape_ascii().to_string();
         spans.iter().map(|span| (text(span), span.note.note().name)).collect()
     }
 

@@ -33,15 +33,15 @@ macro_rules! kinds {
         /// What a span is.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Kind { $(#[doc = $what] $name,)* }
+        pub enum SpanKind { $(#[doc = $what] $name,)* }
 
-        impl Kind {
+        impl SpanKind {
             /// Every kind, in the order of the numbers.
-            pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
+            pub const ALL: &'static [SpanKind] = &[$(SpanKind::$name),*];
 
             /// One word, for programs.
             pub const fn word(self) -> &'static str {
-                match self { $(Kind::$name => $word,)* }
+                match self { $(SpanKind::$name => $word,)* }
             }
         }
     };
@@ -74,18 +74,18 @@ kinds! {
 
 /// Some bytes of a message, and what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct MessageSpan {
     /// The first byte, counted from the start of the message.
     pub start: u64,
     /// How many.
     pub len: u64,
     /// What they are.
-    pub kind: Kind,
+    pub kind: SpanKind,
     /// What they mean.
     pub note: NoteId,
 }
 
-impl Span {
+impl MessageSpan {
     /// The byte after the last one.
     pub const fn end(&self) -> u64 {
         self.start + self.len
@@ -121,7 +121,7 @@ pub enum LineKind {
 
 /// One line of a message, as a person would number them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct MessageLine {
     /// The first byte, counted from the start of the message.
     pub start: u64,
     /// How many, the line end included.
@@ -134,16 +134,16 @@ pub struct Line {
 
 /// How the content of a message is delimited, and by which rule of RFC 9112 §6.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Framed {
+pub struct ContentFraming {
     /// 1 to 8.
     pub rule: u8,
     /// What the rule found.
-    pub content: Content,
+    pub content: ContentKind,
 }
 
 /// The content of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum ContentKind {
     /// There is none.
     None,
     /// There is none because of this status.
@@ -165,31 +165,31 @@ pub enum Content {
     Tunnel,
 }
 
-impl Framed {
-    /// One sentence with its reason; [`Framed::section`] says where it stands.
+impl ContentFraming {
+    /// One sentence with its reason; [`ContentFraming::section`] says where it stands.
     pub fn sentence(&self) -> String {
         match (self.content, self.rule) {
-            (Content::None, _) => {
+            (ContentKind::None, _) => {
                 "no body: a request with neither Content-Length nor Transfer-Encoding has none".into()
             }
-            (Content::NoneBy(code), _) => {
+            (ContentKind::NoneBy(code), _) => {
                 format!("no body: a response with status {code} has none, whatever its fields say")
             }
-            (Content::NoneByHead, _) => "no body: a response to HEAD has none, whatever its fields say".into(),
-            (Content::Length(0), _) => "no body, because Content-Length: 0".into(),
-            (Content::Length(n), _) => format!("body: {}, because Content-Length: {n}", byte_count(n)),
-            (Content::Chunked { chunks, bytes }, rule) => {
+            (ContentKind::NoneByHead, _) => "no body: a response to HEAD has none, whatever its fields say".into(),
+            (ContentKind::Length(0), _) => "no body, because Content-Length: 0".into(),
+            (ContentKind::Length(n), _) => format!("body: {}, because Content-Length: {n}", byte_count(n)),
+            (ContentKind::Chunked { chunks, bytes }, rule) => {
                 let because = match rule {
                     3 => "because Transfer-Encoding overrides Content-Length",
                     _ => "because Transfer-Encoding: chunked",
                 };
                 format!("body: {} in {}, {because}", byte_count(bytes), count(chunks, "chunk"))
             }
-            (Content::UntilClose(n), _) => {
+            (ContentKind::UntilClose(n), _) => {
                 format!("body: {}, until the connection closed: nothing else says where it ends", byte_count(n))
             }
-            (Content::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
-            (Content::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
+            (ContentKind::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
+            (ContentKind::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
         }
     }
 
@@ -206,7 +206,7 @@ impl Framed {
 
 /// Where and why a message is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct MessageError {
     /// The first byte to blame, counted from the start of the message.
     pub at: u64,
     /// How many; 0 when something is missing at `at`.
@@ -293,13 +293,13 @@ pub struct Message {
     /// Where the head ends, counted from the start; all of it if it never did.
     pub head_end: u64,
     /// How its content is delimited; none if the head is broken.
-    pub framing: Option<Framed>,
+    pub framing: Option<ContentFraming>,
     /// Its lines.
-    pub lines: Vec<Line>,
+    pub lines: Vec<MessageLine>,
     /// Its spans: sorted, disjoint, covering every byte.
-    pub spans: Vec<Span>,
+    pub spans: Vec<MessageSpan>,
     /// What is wrong with it.
-    pub broken: Option<Broken>,
+    pub error: Option<MessageError>,
     /// Its bytes, masked.
     pub bytes: Excerpt,
     /// Its content came from a file by `sendfile` and never passed through the program.
@@ -327,14 +327,14 @@ impl Message {
     }
 
     /// The bytes of the first span of this kind.
-    pub fn part(&self, kind: Kind) -> &[u8] {
+    pub fn part(&self, kind: SpanKind) -> &[u8] {
         let span = self.spans.iter().find(|s| s.kind == kind);
         span.and_then(|s| self.bytes.whole(s.start, s.len)).unwrap_or_default()
     }
 
     /// The target as it stands in the request line, masked.
     pub fn target(&self) -> &[u8] {
-        let within = |s: &&Span| matches!(s.kind, Kind::Method | Kind::Version);
+        let within = |s: &&MessageSpan| matches!(s.kind, SpanKind::Method | SpanKind::Version);
         let mut ends = self.spans.iter().filter(within);
         let Some(method) = ends.next() else { return &[] };
         let from = method.end() + 1;
@@ -345,12 +345,12 @@ impl Message {
 
     /// The status code of a response, 0 if it has none.
     pub fn status(&self) -> u16 {
-        crate::http::grammar::decimal(self.part(Kind::Status)).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
+        crate::http::grammar::decimal(self.part(SpanKind::Status)).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
     }
 
     /// What is wrong with this line.
-    pub(crate) fn broken_in(&self, line: &Line) -> Option<Broken> {
-        self.broken.filter(|b| b.len > 0 && line.start <= b.at && b.at < line.start + line.len)
+    pub(crate) fn broken_in(&self, line: &MessageLine) -> Option<MessageError> {
+        self.error.filter(|b| b.len > 0 && line.start <= b.at && b.at < line.start + line.len)
     }
 
     /// Whether the response is an interim one.
@@ -360,7 +360,7 @@ impl Message {
 }
 
 /// Makes `at..at + len` one span of its own, and shortens or splits those it lies in.
-pub(crate) fn carve(spans: &mut Vec<Span>, new: Span) {
+pub(crate) fn carve(spans: &mut Vec<MessageSpan>, new: MessageSpan) {
     if new.len == 0 {
         return;
     }
@@ -376,14 +376,14 @@ pub(crate) fn carve(spans: &mut Vec<Span>, new: Span) {
             continue;
         }
         if span.start < new.start {
-            out.push(Span { len: new.start - span.start, ..*span });
+            out.push(MessageSpan { len: new.start - span.start, ..*span });
         }
         if !placed {
             placed = true;
             out.push(new);
         }
         if span.end() > new.end() {
-            out.push(Span { start: new.end(), len: span.end() - new.end(), ..*span });
+            out.push(MessageSpan { start: new.end(), len: span.end() - new.end(), ..*span });
         }
     }
     if !placed {
@@ -410,18 +410,18 @@ mod tests {
 
     #[test]
     fn a_carved_span_leaves_no_hole_and_no_overlap() {
-        let span = |start, len, kind| Span { start, len, kind, note: NoteId::NONE };
-        let before = vec![span(0, 4, Kind::Name), span(4, 4, Kind::Value), span(8, 2, Kind::Crlf)];
+        let span = |start, len, kind| MessageSpan { start, len, kind, note: NoteId::NONE };
+        let before = vec![span(0, 4, SpanKind::Name), span(4, 4, SpanKind::Value), span(8, 2, SpanKind::Crlf)];
         for (start, len) in [(0, 10), (0, 1), (3, 2), (4, 4), (5, 2), (8, 1), (9, 1), (2, 7)] {
             let mut spans = before.clone();
-            carve(&mut spans, span(start, len, Kind::Bad));
+            carve(&mut spans, span(start, len, SpanKind::Bad));
             let mut at = 0;
             for span in &spans {
                 assert_eq!(span.start, at, "{spans:?}");
                 assert!(span.len > 0);
                 at = span.end();
             }
-            assert_eq!((at, spans.iter().filter(|s| s.kind == Kind::Bad).count()), (10, 1));
+            assert_eq!((at, spans.iter().filter(|s| s.kind == SpanKind::Bad).count()), (10, 1));
         }
     }
 

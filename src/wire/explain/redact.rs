@@ -21,13 +21,13 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use crate::http::Fault;
 use crate::http::grammar::{is_ows, trim};
-use crate::wire::explain::builder::{Keep, shorten};
-use crate::wire::explain::deframed::{Deframed, is_content};
+use crate::wire::explain::builder::{KeepLimits, shorten};
+use crate::wire::explain::deframed::{UnframedContent, is_content};
 use crate::wire::explain::form;
-use crate::wire::explain::message::{Kind, Message, Role, Span, carve};
+use crate::wire::explain::message::{Message, MessageSpan, Role, SpanKind, carve};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::explain::value;
-use crate::wire::explain::value::{Hide, Pen};
+use crate::wire::explain::value::{RedactOptions, SpanWriter};
 
 /// Shorter values are not looked for.
 const SHORTEST: usize = 6;
@@ -41,9 +41,9 @@ const PRIME: u64 = (1 << 61) - 1;
 
 /// What is secret on one connection.
 #[derive(Debug)]
-pub(crate) struct Mask {
-    hide: Hide,
-    keep: Keep,
+pub(crate) struct Redactor {
+    hide: RedactOptions,
+    keep: KeepLimits,
     base: u64,
     values: BTreeMap<usize, HashSet<u64>>,
     count: usize,
@@ -52,15 +52,15 @@ pub(crate) struct Mask {
     all_hidden: bool,
 }
 
-impl Mask {
-    pub(crate) fn new(hide: Hide, keep: Keep) -> Mask {
+impl Redactor {
+    pub(crate) fn new(hide: RedactOptions, keep: KeepLimits) -> Redactor {
         let base = RandomState::new().hash_one(0) % (PRIME - 512) + 256;
-        Mask { hide, keep, base, values: BTreeMap::new(), count: 0, hidden: BTreeSet::new(), all_hidden: false }
+        Redactor { hide, keep, base, values: BTreeMap::new(), count: 0, hidden: BTreeSet::new(), all_hidden: false }
     }
 
     /// Nothing has been painted yet, and the values are known.
-    pub(crate) fn again(self) -> Mask {
-        Mask { hidden: BTreeSet::new(), ..self }
+    pub(crate) fn again(self) -> Redactor {
+        Redactor { hidden: BTreeSet::new(), ..self }
     }
 
     /// The longest value that is looked for.
@@ -75,13 +75,13 @@ impl Mask {
             return shorten(message, self.keep);
         }
         // Before spans of parts of the content make it hard to tell what is content.
-        let contents = [Deframed::of(message, false), Deframed::of(message, true)];
+        let contents = [UnframedContent::of(message, false), UnframedContent::of(message, true)];
         let guessed = self.find_in_form(message, &contents).max(self.find_in_parts(message, &contents));
         let behind = message.bytes.first.len() as u64 + message.bytes.gap;
         let mut paint: Vec<(u64, u64)> = Vec::new();
         // What broke the grammar can be a secret itself.
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
-        let is_secret = |s: &&Span| s.kind == Kind::Secret || s.kind == Kind::Bad && s.note == userinfo;
+        let is_secret = |s: &&MessageSpan| s.kind == SpanKind::Secret || s.kind == SpanKind::Bad && s.note == userinfo;
         self.find_in_host(message, &mut paint);
         self.find_without_colon(message, &mut paint);
         for span in message.spans.iter().filter(is_secret) {
@@ -112,7 +112,7 @@ impl Mask {
     /// A Host field with a user name is refused; the name and the password are in it all the same.
     fn find_in_host(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
         let notes = [Fault::HostInvalid, Fault::HostTwice].map(NoteId::fault);
-        for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && notes.contains(&s.note)) {
+        for span in message.spans.iter().filter(|s| s.kind == SpanKind::Bad && notes.contains(&s.note)) {
             let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
             if let Some(at) = bytes.iter().rposition(|&o| o == b'@') {
                 paint.push((span.start, span.start + at as u64 + 1));
@@ -125,7 +125,7 @@ impl Mask {
     /// what somebody wanted to send as its value.
     fn find_without_colon(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
         let note = NoteId::fault(Fault::NoColon);
-        for span in message.spans.iter().filter(|s| s.kind == Kind::Bad && s.note == note) {
+        for span in message.spans.iter().filter(|s| s.kind == SpanKind::Bad && s.note == note) {
             let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
             let name = bytes.iter().position(|&o| is_ows(o)).unwrap_or(bytes.len());
             let (name, value) = bytes.split_at(name);
@@ -145,7 +145,7 @@ impl Mask {
     }
 
     /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
-    fn fray(&self, message: &mut Message, [content, tail]: &[Deframed; 2]) {
+    fn fray(&self, message: &mut Message, [content, tail]: &[UnframedContent; 2]) {
         let (most, known) = (self.longest().saturating_sub(1), content.bytes.len());
         let from = content.places(known.saturating_sub(most), known).first().map(|place| place.0);
         let to = tail.places(0, most).last().map(|place| place.1);
@@ -154,20 +154,20 @@ impl Mask {
 
     /// Secret names in urlencoded content are spans too. Returns where those end that are taken for secret because
     /// their names were not kept.
-    fn find_in_form(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) -> u64 {
+    fn find_in_form(&mut self, message: &mut Message, [content, tail]: &[UnframedContent; 2]) -> u64 {
         let mut guessed = 0;
         if !is_form(message) {
             return guessed;
         }
         let mut found = Vec::new();
-        value::pairs(&content.bytes, &self.hide, Kind::Body, &mut Pen { spans: &mut found, at: 0 });
-        let secrets: Vec<Span> = found.into_iter().filter(|s| s.kind == Kind::Secret).collect();
+        value::pairs(&content.bytes, &self.hide, SpanKind::Body, &mut SpanWriter { spans: &mut found, at: 0 });
+        let secrets: Vec<MessageSpan> = found.into_iter().filter(|s| s.kind == SpanKind::Secret).collect();
         for secret in &secrets {
             let (from, to) = (secret.start as usize, secret.end() as usize);
             let value: Vec<u8> = content.bytes[from..to].to_vec();
             self.learn(&value, message.exchange);
             for (start, end) in content.places(from, to) {
-                carve(&mut message.spans, Span { start, len: end - start, ..*secret });
+                carve(&mut message.spans, MessageSpan { start, len: end - start, ..*secret });
             }
         }
         if message.bytes.gap > 0 {
@@ -180,7 +180,7 @@ impl Mask {
     }
 
     /// The parts of a form get spans, and the data of those with secret names are secrets. Returns the same.
-    fn find_in_parts(&mut self, message: &mut Message, [content, tail]: &[Deframed; 2]) -> u64 {
+    fn find_in_parts(&mut self, message: &mut Message, [content, tail]: &[UnframedContent; 2]) -> u64 {
         let mut guessed = 0;
         // An answer with such content is no form; it may be an echo, and is hidden as a whole if it must be.
         let boundary = content_type(message).filter(|_| message.role == Role::Request);
@@ -196,23 +196,23 @@ impl Mask {
         guessed
     }
 
-    fn carve_parts(&mut self, message: &mut Message, content: &Deframed, at: usize, boundary: &[u8]) {
+    fn carve_parts(&mut self, message: &mut Message, content: &UnframedContent, at: usize, boundary: &[u8]) {
         for span in form::parts(&content.bytes[at..], boundary, &self.hide) {
             let (from, to) = (at + span.start as usize, at + span.end() as usize);
-            if span.kind == Kind::Secret {
+            if span.kind == SpanKind::Secret {
                 self.learn(&content.bytes[from..to], message.exchange);
             }
             // Data is content like all other: what the chunks make of it stays.
-            if span.kind != Kind::Body {
+            if span.kind != SpanKind::Body {
                 for (start, end) in content.places(from, to) {
-                    carve(&mut message.spans, Span { start, len: end - start, ..span });
+                    carve(&mut message.spans, MessageSpan { start, len: end - start, ..span });
                 }
             }
         }
     }
 
     /// Every place at which a remembered value stands.
-    fn find_values(&self, message: &Message, contents: &[Deframed; 2], paint: &mut Vec<(u64, u64)>) {
+    fn find_values(&self, message: &Message, contents: &[UnframedContent; 2], paint: &mut Vec<(u64, u64)>) {
         let bytes = &message.bytes;
         for (start, end) in self.search(&bytes.first) {
             paint.push((start as u64, end as u64));
@@ -382,7 +382,7 @@ fn cover(message: &mut Message, places: &[(u64, u64)]) {
 mod tests {
     use super::*;
     use crate::http::Limits;
-    use crate::wire::explain::conversation::{Conversation, Manner};
+    use crate::wire::explain::conversation::{Conversation, ExplainOptions};
 
     /// A number that looks like chance and is the same every day.
     struct Dice(u64);
@@ -408,8 +408,8 @@ mod tests {
         vec![
             kept.first.clone(),
             kept.last.clone(),
-            Deframed::of(message, false).bytes,
-            Deframed::of(message, true).bytes,
+            UnframedContent::of(message, false).bytes,
+            UnframedContent::of(message, true).bytes,
         ]
     }
 
@@ -462,7 +462,11 @@ mod tests {
             answer.extend_from_slice(format!("Content-Length: {}\r\n\r\n{echo}", echo.len()).as_bytes());
         }
         let limits = Limits::default();
-        let manner = if keep_all { Manner::whole(limits) } else { Manner::live(limits, Hide::default()) };
+        let manner = if keep_all {
+            ExplainOptions::whole(limits)
+        } else {
+            ExplainOptions::live(limits, RedactOptions::default())
+        };
         let mut conversation = Conversation::new(&manner);
         let mut messages = Vec::new();
         for (bytes, received) in [(request.as_bytes(), true), (&answer, false)] {
@@ -499,7 +503,7 @@ mod tests {
     }
 
     fn converse(request: &str, answer: &str) -> Vec<Message> {
-        let mut conversation = Conversation::new(&Manner::whole(Limits::default()));
+        let mut conversation = Conversation::new(&ExplainOptions::whole(Limits::default()));
         let mut messages = Vec::new();
         conversation.received(request.as_bytes(), &mut messages);
         conversation.client_ended(&mut messages);
@@ -526,7 +530,7 @@ mod tests {
         let request = "GET /?token=abcdefgh HTTP/1.1\r\nCookie: a=ijklmnop\r\nBad : x\r\nCookie: a=qrstuvwx\r\n\r\n";
         let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 26\r\n\r\nabcdefgh ijklmnop and more";
         let messages = converse(request, answer);
-        assert!(messages[0].broken.is_some());
+        assert!(messages[0].error.is_some());
         assert!(messages[0].bytes.first.ends_with(b"\r\nBad "), "the rest is not kept");
         for secret in ["abcdefgh", "ijklmnop", "qrstuvwx"] {
             nowhere(&messages, secret);
@@ -539,7 +543,7 @@ mod tests {
             let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
             let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nabcdefgh";
             let messages = converse(&request, answer);
-            assert!(messages[0].broken.is_some() && messages[0].masked, "{line}");
+            assert!(messages[0].error.is_some() && messages[0].masked, "{line}");
             nowhere(&messages, "abcdefgh");
         }
     }
@@ -588,7 +592,11 @@ mod tests {
                 request.extend_from_slice(format!("Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes());
             }
             let limits = Limits::default();
-            let manner = if keep_all { Manner::whole(limits) } else { Manner::live(limits, Hide::default()) };
+            let manner = if keep_all {
+                ExplainOptions::whole(limits)
+            } else {
+                ExplainOptions::live(limits, RedactOptions::default())
+            };
             let mut conversation = Conversation::new(&manner);
             let mut messages = Vec::new();
             conversation.received(&request, &mut messages);
@@ -608,7 +616,7 @@ mod tests {
         let request = "GET /?code=0000000021 HTTP/1.1\r\nHost: a\r\n\r\n";
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 0000000021\r\n\r\n{}", "z".repeat(21));
         let messages = converse(request, &answer);
-        assert_eq!((messages.len(), messages[1].broken), (2, None));
+        assert_eq!((messages.len(), messages[1].error), (2, None));
         nowhere(&messages, "0000000021");
     }
 }

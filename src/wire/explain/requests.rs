@@ -11,17 +11,17 @@
 
 use crate::http::Length;
 use crate::http::{EndOfInput, Event, Fields, Framing, Http1, HttpDate, Limits, Method, Next, RequestError, Status};
-use crate::wire::explain::builder::{Keep, MessageBuilder, broken};
-use crate::wire::explain::message::{Broken, Content, Framed, LineKind, Message, Role};
+use crate::wire::explain::builder::{KeepLimits, MessageBuilder, broken};
+use crate::wire::explain::message::{ContentFraming, ContentKind, LineKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::explain::value::Hide;
+use crate::wire::explain::value::RedactOptions;
 
 /// Stands for bytes that were not recorded: the machine counts content and never looks at it.
 static UNKNOWN: [u8; 4096] = [0; 4096];
 
 /// What the replay found.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum RequestEvent {
     /// A head is there: its answer will be read by this method.
     Head(Method),
     /// A request is complete, or broken; not masked yet.
@@ -30,10 +30,10 @@ pub(crate) enum Asked {
 
 /// The replay of one connection.
 #[derive(Debug)]
-pub(crate) struct Requests {
+pub(crate) struct RequestReplay {
     connection: Http1,
-    hide: Hide,
-    keep: Keep,
+    hide: RedactOptions,
+    keep: KeepLimits,
     /// Bytes that mean nothing yet.
     pending: Vec<u8>,
     /// The first of them, in the bytes of the client.
@@ -45,10 +45,10 @@ pub(crate) struct Requests {
     shut: bool,
 }
 
-impl Requests {
-    pub(crate) fn new(limits: Limits, hide: Hide, keep: Keep) -> Requests {
+impl RequestReplay {
+    pub(crate) fn new(limits: Limits, hide: RedactOptions, keep: KeepLimits) -> RequestReplay {
         let connection = Http1::new(limits);
-        Requests { connection, hide, keep, pending: Vec::new(), at: 0, draft: None, count: 0, shut: false }
+        RequestReplay { connection, hide, keep, pending: Vec::new(), at: 0, draft: None, count: 0, shut: false }
     }
 
     /// Whether a request has begun that is not complete.
@@ -62,7 +62,7 @@ impl Requests {
     }
 
     /// Reads on.
-    pub(crate) fn push(&mut self, bytes: &[u8], found: &mut impl FnMut(Asked)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], found: &mut impl FnMut(RequestEvent)) {
         if self.shut {
             // Behind the end nothing is kept: nobody can say where a secret lies in it.
             self.at += bytes.len() as u64;
@@ -84,7 +84,7 @@ impl Requests {
                     self.count += 1;
                     let draft = MessageBuilder::new(Role::Request, self.count, self.at, self.keep, taken, &self.hide);
                     self.at += taken.len() as u64;
-                    found(Asked::Head(request.method()));
+                    found(RequestEvent::Head(request.method()));
                     self.draft = Some((draft, framing));
                     if !framing.has_content() {
                         self.complete(found);
@@ -113,7 +113,7 @@ impl Requests {
     }
 
     /// So many bytes of content came that were not recorded.
-    pub(crate) fn skip(&mut self, len: u64, found: &mut impl FnMut(Asked)) {
+    pub(crate) fn skip(&mut self, len: u64, found: &mut impl FnMut(RequestEvent)) {
         let mut left = len;
         while left > 0 && !self.shut && self.pending.is_empty() {
             let some = &UNKNOWN[..usize::try_from(left).unwrap_or(usize::MAX).min(UNKNOWN.len())];
@@ -141,7 +141,7 @@ impl Requests {
     }
 
     /// The client has ended its side; so many exchanges have their final response.
-    pub(crate) fn end(&mut self, answered: u64, found: &mut impl FnMut(Asked)) {
+    pub(crate) fn end(&mut self, answered: u64, found: &mut impl FnMut(RequestEvent)) {
         if !self.shut {
             let pending = std::mem::take(&mut self.pending);
             if self.count <= answered && self.draft.is_some() {
@@ -157,17 +157,17 @@ impl Requests {
 
     /// Content that ends early behind its answer is nobody's fault: a client that was refused should stop
     /// (RFC 9112 §9.5), and one that waits for a go-ahead never begins (RFC 9110 §10.1.1).
-    fn left_off(&mut self, pending: &[u8], found: &mut impl FnMut(Asked)) {
+    fn left_off(&mut self, pending: &[u8], found: &mut impl FnMut(RequestEvent)) {
         self.shut = true;
         self.framing_lines(pending);
         if let Some((draft, framing)) = self.draft.take() {
             let framed = framed(framing, &draft);
-            found(Asked::Message(draft.finish(Some(framed), None)));
+            found(RequestEvent::Message(draft.finish(Some(framed), None)));
         }
     }
 
     /// The time for the rest of it has run out.
-    pub(crate) fn time_out(&mut self, found: &mut impl FnMut(Asked)) {
+    pub(crate) fn time_out(&mut self, found: &mut impl FnMut(RequestEvent)) {
         if !self.shut
             && let Some(refusal) = self.connection.time_out()
         {
@@ -194,16 +194,16 @@ impl Requests {
         }
     }
 
-    fn complete(&mut self, found: &mut impl FnMut(Asked)) {
+    fn complete(&mut self, found: &mut impl FnMut(RequestEvent)) {
         if let Some((draft, framing)) = self.draft.take() {
             let framed = framed(framing, &draft);
-            found(Asked::Message(draft.finish(Some(framed), None)));
+            found(RequestEvent::Message(draft.finish(Some(framed), None)));
         }
         self.answer();
     }
 
     /// A fault: the message goes up to and including it.
-    fn refused(&mut self, refusal: RequestError, cut_off: bool, unused: &[u8], found: &mut impl FnMut(Asked)) {
+    fn refused(&mut self, refusal: RequestError, cut_off: bool, unused: &[u8], found: &mut impl FnMut(RequestEvent)) {
         self.shut = true;
         let note = NoteId::fault(refusal.fault);
         let (draft, framing) = match self.draft.take() {
@@ -221,7 +221,7 @@ impl Requests {
             }
             None => {
                 self.count += 1;
-                found(Asked::Head(self.connection.method()));
+                found(RequestEvent::Head(self.connection.method()));
                 // At least the byte at which something is missing, so that there is a message to show.
                 let end = usize::try_from(refusal.at + refusal.len).unwrap_or(usize::MAX).max(1).min(unused.len());
                 let draft =
@@ -230,8 +230,8 @@ impl Requests {
                 (draft, None)
             }
         };
-        let broken: Option<Broken> = broken(refusal.at, refusal.len, note, cut_off);
-        found(Asked::Message(draft.finish(framing, broken)));
+        let broken = broken(refusal.at, refusal.len, note, cut_off);
+        found(RequestEvent::Message(draft.finish(framing, broken)));
     }
 
     /// Lets the machine go on to the next request.
@@ -251,24 +251,24 @@ impl Message {
 
     /// Whether its content ends early and nothing is wrong with that: it was answered before.
     pub fn is_left_off(&self) -> bool {
-        self.broken.is_none()
+        self.error.is_none()
             && self.role == Role::Request
             && match self.framing.map(|framed| framed.content) {
-                Some(Content::Length(length)) => self.content_len() < length,
-                Some(Content::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
+                Some(ContentKind::Length(length)) => self.content_len() < length,
+                Some(ContentKind::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
                 _ => false,
             }
     }
 }
 
 /// Which rule of RFC 9112 §6.3 framed it.
-fn framed(framing: Framing, draft: &MessageBuilder) -> Framed {
+fn framed(framing: Framing, draft: &MessageBuilder) -> ContentFraming {
     match framing {
-        Framing::None => Framed { rule: 7, content: Content::None },
-        Framing::Length(length) => Framed { rule: 6, content: Content::Length(length) },
+        Framing::None => ContentFraming { rule: 7, content: ContentKind::None },
+        Framing::Length(length) => ContentFraming { rule: 6, content: ContentKind::Length(length) },
         Framing::Chunked => {
             let (chunks, bytes) = (draft.chunks.count, draft.chunks.bytes);
-            Framed { rule: 4, content: Content::Chunked { chunks, bytes } }
+            ContentFraming { rule: 4, content: ContentKind::Chunked { chunks, bytes } }
         }
     }
 }

@@ -7,33 +7,33 @@
 //! [`crate::http::grammar`], [`crate::http::field::diagnose`] and [`Decoder`], which requests are read with too.
 //!
 //! The subtle thing: a response without length ends where the connection does (rule 8), so it is
-//! complete only in [`Responses::end`], and nobody can tell whether it was cut off.
+//! complete only in [`ResponseReader::end`], and nobody can tell whether it was cut off.
 
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::{Fault, Limits, Method};
-use crate::wire::explain::builder::{Keep, MessageBuilder, broken};
-use crate::wire::explain::message::{Content, Framed, Message, Role};
-use crate::wire::explain::notes::{Flaw, NoteId};
-use crate::wire::explain::value::Hide;
+use crate::wire::explain::builder::{KeepLimits, MessageBuilder, broken};
+use crate::wire::explain::message::{ContentFraming, ContentKind, Message, Role};
+use crate::wire::explain::notes::{NoteId, ResponseFault};
+use crate::wire::explain::value::RedactOptions;
 use crate::wire::explain::verdict::{Blame, frame, judge};
 
 /// Where the reader stands.
 #[derive(Debug)]
 enum Reading {
     Head,
-    Length(MessageBuilder, Framed, u64),
-    Chunked(MessageBuilder, Framed, Decoder),
-    UntilClose(MessageBuilder, Framed),
+    Length(MessageBuilder, ContentFraming, u64),
+    Chunked(MessageBuilder, ContentFraming, Decoder),
+    UntilClose(MessageBuilder, ContentFraming),
     /// Broken, or no HTTP any more.
     Shut,
 }
 
 /// The reader of one connection.
 #[derive(Debug)]
-pub(crate) struct Responses {
+pub(crate) struct ResponseReader {
     limits: Limits,
-    hide: Hide,
-    keep: Keep,
+    hide: RedactOptions,
+    keep: KeepLimits,
     reading: Reading,
     pending: Vec<u8>,
     /// Where the search for the end of a head goes on.
@@ -43,9 +43,9 @@ pub(crate) struct Responses {
     exchange: u64,
 }
 
-impl Responses {
-    pub(crate) fn new(limits: Limits, hide: Hide, keep: Keep) -> Responses {
-        Responses {
+impl ResponseReader {
+    pub(crate) fn new(limits: Limits, hide: RedactOptions, keep: KeepLimits) -> ResponseReader {
+        ResponseReader {
             limits: Limits { head: Limits::HEAD_CEILING, ..limits },
             hide,
             keep,
@@ -124,22 +124,22 @@ impl Responses {
             Reading::Head if pending.is_empty() => {}
             Reading::Head => {
                 let draft = self.draft(&pending);
-                let broken = cut_off(&draft, Flaw::HeadCutOff);
+                let broken = cut_off(&draft, ResponseFault::HeadCutOff);
                 found(draft.finish(None, broken));
             }
             Reading::Length(draft, framed, _) => {
-                let broken = cut_off(&draft, Flaw::ContentCutOff);
+                let broken = cut_off(&draft, ResponseFault::ContentCutOff);
                 found(draft.finish(Some(framed), broken));
             }
             Reading::Chunked(mut draft, framed, _) => {
                 draft.chunk_lines(&pending, &self.hide);
-                let broken = cut_off(&draft, Flaw::ChunksCutOff);
+                let broken = cut_off(&draft, ResponseFault::ChunksCutOff);
                 let framed = counted(framed, &draft);
                 found(draft.finish(Some(framed), broken));
             }
             Reading::UntilClose(draft, framed) => {
                 let bytes = draft.end() - draft.start() - draft.head_len();
-                found(draft.finish(Some(Framed { content: Content::UntilClose(bytes), ..framed }), None));
+                found(draft.finish(Some(ContentFraming { content: ContentKind::UntilClose(bytes), ..framed }), None));
             }
             Reading::Shut => {}
         }
@@ -197,7 +197,7 @@ impl Responses {
         for at in self.looked..input.len() {
             // What begins otherwise is no status line and will not become one.
             if BEGIN.get(at).is_some_and(|&o| o != input[at]) {
-                return Err((0, at + 1, NoteId::flaw(Flaw::StatusLine)));
+                return Err((0, at + 1, NoteId::flaw(ResponseFault::StatusLine)));
             }
             match (input[at], at.checked_sub(1).map(|b| input[b])) {
                 (b'\n', Some(b'\r')) if input[..=at].ends_with(b"\r\n\r\n") => return Ok(Some(at + 1)),
@@ -207,7 +207,7 @@ impl Responses {
                 _ => {}
             }
             if at >= self.limits.head {
-                return Err((at, 0, NoteId::flaw(Flaw::HeadTooLong)));
+                return Err((at, 0, NoteId::flaw(ResponseFault::HeadTooLong)));
             }
         }
         self.looked = input.len();
@@ -223,14 +223,14 @@ impl Responses {
         };
         let draft = self.draft(head);
         match framed.content {
-            Content::Tunnel => {
+            ContentKind::Tunnel => {
                 found(draft.finish(Some(framed), None));
                 self.reading = Reading::Shut;
                 return false;
             }
-            Content::Length(length @ 1..) => self.reading = Reading::Length(draft, framed, length),
-            Content::Chunked { .. } => self.reading = Reading::Chunked(draft, framed, Decoder::default()),
-            Content::UntilClose(_) => self.reading = Reading::UntilClose(draft, framed),
+            ContentKind::Length(length @ 1..) => self.reading = Reading::Length(draft, framed, length),
+            ContentKind::Chunked { .. } => self.reading = Reading::Chunked(draft, framed, Decoder::default()),
+            ContentKind::UntilClose(_) => self.reading = Reading::UntilClose(draft, framed),
             _ => {
                 found(draft.finish(Some(framed), None));
                 // After an interim response the final one is still to come.
@@ -251,7 +251,7 @@ impl Responses {
         let Reading::Chunked(draft, framed, decoder) = &mut self.reading else { return false };
         let (step, chunk) = decoder.step(input, &self.limits);
         *used += step;
-        let lines = |draft: &mut MessageBuilder, bytes: &[u8], hide: &Hide| {
+        let lines = |draft: &mut MessageBuilder, bytes: &[u8], hide: &RedactOptions| {
             if !bytes.is_empty() {
                 draft.chunk_lines(bytes, hide);
             }
@@ -299,6 +299,6 @@ impl Responses {
     }
 }
 
-fn counted(framed: Framed, draft: &MessageBuilder) -> Framed {
-    Framed { content: Content::Chunked { chunks: draft.chunks.count, bytes: draft.chunks.bytes }, ..framed }
+fn counted(framed: ContentFraming, draft: &MessageBuilder) -> ContentFraming {
+    ContentFraming { content: ContentKind::Chunked { chunks: draft.chunks.count, bytes: draft.chunks.bytes }, ..framed }
 }

@@ -6,13 +6,13 @@
 //! Never: a verdict. Whatever a value is, each byte of it gets a span; what it means to the server was
 //! decided in [`crate::http`].
 //!
-//! The subtle thing: here, and nowhere else, is decided which bytes are secrets ([`Kind::Secret`]);
+//! The subtle thing: here, and nowhere else, is decided which bytes are secrets ([`SpanKind::Secret`]);
 //! `mask` only paints over what this file says.
 
 use percent_encoding::percent_decode;
 
 use crate::http::grammar::is_ows;
-use crate::wire::explain::message::{Kind, Span};
+use crate::wire::explain::message::{MessageSpan, SpanKind};
 use crate::wire::explain::notes::{NoteId, part};
 
 /// Query and form values of these names are hidden (`pass%77ord` is one of them too).
@@ -21,21 +21,21 @@ const SECRET_NAMES: [&[u8]; 10] =
 
 /// Field names whose values are hidden besides the usual ones.
 #[derive(Clone, Debug, Default)]
-pub struct Hide {
+pub struct RedactOptions {
     names: Vec<Vec<u8>>,
     /// Nothing is hidden: somebody asked to see the secrets.
     nothing: bool,
 }
 
-impl Hide {
+impl RedactOptions {
     /// Hides these too.
-    pub fn also(names: &[String]) -> Hide {
-        Hide { names: names.iter().map(|n| n.as_bytes().to_vec()).collect(), nothing: false }
+    pub fn with_fields(names: &[String]) -> RedactOptions {
+        RedactOptions { names: names.iter().map(|n| n.as_bytes().to_vec()).collect(), nothing: false }
     }
 
     /// Hides nothing.
-    pub fn nothing() -> Hide {
-        Hide { names: Vec::new(), nothing: true }
+    pub fn off() -> RedactOptions {
+        RedactOptions { names: Vec::new(), nothing: true }
     }
 
     pub(crate) fn is_off(&self) -> bool {
@@ -55,40 +55,40 @@ impl Hide {
 }
 
 /// Puts spans behind each other.
-pub(crate) struct Pen<'a> {
-    pub(crate) spans: &'a mut Vec<Span>,
+pub(crate) struct SpanWriter<'a> {
+    pub(crate) spans: &'a mut Vec<MessageSpan>,
     pub(crate) at: u64,
 }
 
-impl Pen<'_> {
-    pub(crate) fn put(&mut self, len: usize, kind: Kind, note: NoteId) {
+impl SpanWriter<'_> {
+    pub(crate) fn put(&mut self, len: usize, kind: SpanKind, note: NoteId) {
         if len > 0 {
-            self.spans.push(Span { start: self.at, len: len as u64, kind, note });
+            self.spans.push(MessageSpan { start: self.at, len: len as u64, kind, note });
             self.at += len as u64;
         }
     }
 }
 
 /// The spans of the value of a field; whitespace around it is not part of it.
-pub(crate) fn value(name: &[u8], value: &[u8], hide: &Hide, pen: &mut Pen<'_>) {
+pub(crate) fn value(name: &[u8], value: &[u8], hide: &RedactOptions, pen: &mut SpanWriter<'_>) {
     let lower = name.to_ascii_lowercase();
     if hide.has(name) && !hide.nothing {
-        return pen.put(value.len(), Kind::Secret, part::SECRET);
+        return pen.put(value.len(), SpanKind::Secret, part::SECRET);
     }
-    let secret = if hide.nothing { Kind::Value } else { Kind::Secret };
+    let secret = if hide.nothing { SpanKind::Value } else { SpanKind::Secret };
     match lower.as_slice() {
         b"authorization" | b"proxy-authorization" => {
             let scheme = value.iter().position(|&o| is_ows(o)).unwrap_or(0);
             let space = value[scheme..].iter().take_while(|&&o| is_ows(o)).count();
-            pen.put(scheme, Kind::Value, part::AUTH_SCHEME);
-            pen.put(space, Kind::Ows, part::OWS);
+            pen.put(scheme, SpanKind::Value, part::AUTH_SCHEME);
+            pen.put(space, SpanKind::Ows, part::OWS);
             pen.put(value.len() - scheme - space, secret, part::SECRET);
         }
         b"x-api-key" | b"x-auth-token" => pen.put(value.len(), secret, part::SECRET),
         b"cookie" => cookies(value, secret, false, pen),
         b"set-cookie" => cookies(value, secret, true, pen),
-        b"content-length" => pen.put(value.len(), Kind::Framing, part::LENGTH),
-        b"transfer-encoding" => pen.put(value.len(), Kind::Framing, part::CODING),
+        b"content-length" => pen.put(value.len(), SpanKind::Framing, part::LENGTH),
+        b"transfer-encoding" => pen.put(value.len(), SpanKind::Framing, part::CODING),
         b"content-type" => list(value, part::MEDIA_TYPE, pen),
         b"cache-control" => list(value, part::DIRECTIVE, pen),
         b"accept" | b"accept-encoding" | b"accept-language" | b"accept-charset" | b"te" => {
@@ -99,12 +99,12 @@ pub(crate) fn value(name: &[u8], value: &[u8], hide: &Hide, pen: &mut Pen<'_>) {
         b"etag" | b"if-none-match" | b"if-match" => list(value, part::ENTITY_TAG, pen),
         b"date" | b"last-modified" | b"expires" | b"if-modified-since" | b"if-unmodified-since" => date(value, pen),
         b"referer" | b"location" | b"content-location" => address(value, hide, pen),
-        _ => pen.put(value.len(), Kind::Value, NoteId::NONE),
+        _ => pen.put(value.len(), SpanKind::Value, NoteId::NONE),
     }
 }
 
 /// Elements between commas, parameters behind semicolons; both may be quoted.
-fn list(value: &[u8], element: NoteId, pen: &mut Pen<'_>) {
+fn list(value: &[u8], element: NoteId, pen: &mut SpanWriter<'_>) {
     let (mut at, mut note) = (0, element);
     while at < value.len() {
         let (mut quoted, mut escaped) = (false, false);
@@ -123,19 +123,19 @@ fn list(value: &[u8], element: NoteId, pen: &mut Pen<'_>) {
         let before = piece.iter().take_while(|&&o| is_ows(o)).count();
         let after = piece[before..].iter().rev().take_while(|&&o| is_ows(o)).count();
         let core = &piece[before..len - after];
-        pen.put(before, Kind::Ows, part::OWS);
+        pen.put(before, SpanKind::Ows, part::OWS);
         match core {
             [b'W', b'/', tag @ ..] if note == part::ENTITY_TAG => {
-                pen.put(2, Kind::Value, part::WEAK);
-                pen.put(tag.len(), Kind::Value, note);
+                pen.put(2, SpanKind::Value, part::WEAK);
+                pen.put(tag.len(), SpanKind::Value, note);
             }
-            [b'q' | b'Q', b'=', ..] if note == part::PARAMETER => pen.put(core.len(), Kind::Value, part::WEIGHT),
-            _ => pen.put(core.len(), Kind::Value, note),
+            [b'q' | b'Q', b'=', ..] if note == part::PARAMETER => pen.put(core.len(), SpanKind::Value, part::WEIGHT),
+            _ => pen.put(core.len(), SpanKind::Value, note),
         }
-        pen.put(after, Kind::Ows, part::OWS);
+        pen.put(after, SpanKind::Ows, part::OWS);
         at += len;
         if let Some(&separator) = value.get(at) {
-            pen.put(1, Kind::Value, part::SEPARATOR);
+            pen.put(1, SpanKind::Value, part::SEPARATOR);
             note = if separator == b',' { element } else { part::PARAMETER };
             at += 1;
         }
@@ -143,90 +143,90 @@ fn list(value: &[u8], element: NoteId, pen: &mut Pen<'_>) {
 }
 
 /// `name=value` between semicolons; of Set-Cookie only the first is a cookie.
-fn cookies(value: &[u8], secret: Kind, set: bool, pen: &mut Pen<'_>) {
+fn cookies(value: &[u8], secret: SpanKind, set: bool, pen: &mut SpanWriter<'_>) {
     for (n, piece) in value.split_inclusive(|&o| o == b';').enumerate() {
         let (piece, end) = match piece {
             [piece @ .., b';'] => (piece, 1),
             _ => (piece, 0),
         };
         let before = piece.iter().take_while(|&&o| is_ows(o)).count();
-        pen.put(before, Kind::Ows, part::OWS);
+        pen.put(before, SpanKind::Ows, part::OWS);
         let piece = &piece[before..];
         if set && n > 0 {
-            pen.put(piece.len(), Kind::Value, part::COOKIE_ATTRIBUTE);
+            pen.put(piece.len(), SpanKind::Value, part::COOKIE_ATTRIBUTE);
         } else {
             // Without "=" it is a value without a name, as browsers see it.
             let name = piece.iter().position(|&o| o == b'=').map_or(0, |at| at + 1);
-            pen.put(name, Kind::Value, part::COOKIE_NAME);
+            pen.put(name, SpanKind::Value, part::COOKIE_NAME);
             pen.put(piece.len() - name, secret, part::SECRET);
         }
-        pen.put(end, Kind::Value, part::SEPARATOR);
+        pen.put(end, SpanKind::Value, part::SEPARATOR);
     }
 }
 
-fn range(value: &[u8], pen: &mut Pen<'_>) {
+fn range(value: &[u8], pen: &mut SpanWriter<'_>) {
     let unit = value.iter().position(|&o| o == b'=').map_or(0, |at| at + 1);
-    pen.put(unit, Kind::Value, part::RANGE_UNIT);
+    pen.put(unit, SpanKind::Value, part::RANGE_UNIT);
     list(&value[unit..], part::RANGE_SPEC, pen);
 }
 
 /// `Sat, 21 Nov 2026 00:23:48 GMT`; anything else is one piece.
-fn date(value: &[u8], pen: &mut Pen<'_>) {
+fn date(value: &[u8], pen: &mut SpanWriter<'_>) {
     match value.iter().position(|&o| o == b',') {
         Some(comma) if value.ends_with(b" GMT") && comma + 6 < value.len() => {
-            pen.put(comma + 1, Kind::Value, part::DAY);
-            pen.put(1, Kind::Ows, part::OWS);
-            pen.put(value.len() - comma - 6, Kind::Value, part::MOMENT);
-            pen.put(1, Kind::Ows, part::OWS);
-            pen.put(3, Kind::Value, part::ZONE);
+            pen.put(comma + 1, SpanKind::Value, part::DAY);
+            pen.put(1, SpanKind::Ows, part::OWS);
+            pen.put(value.len() - comma - 6, SpanKind::Value, part::MOMENT);
+            pen.put(1, SpanKind::Ows, part::OWS);
+            pen.put(3, SpanKind::Value, part::ZONE);
         }
-        _ => pen.put(value.len(), Kind::Value, NoteId::NONE),
+        _ => pen.put(value.len(), SpanKind::Value, NoteId::NONE),
     }
 }
 
 /// A target or another address: scheme, authority, path, query.
-pub(crate) fn address(bytes: &[u8], hide: &Hide, pen: &mut Pen<'_>) {
+pub(crate) fn address(bytes: &[u8], hide: &RedactOptions, pen: &mut SpanWriter<'_>) {
     let mut rest = bytes;
     if let Some(colon) = bytes.windows(3).position(|w| w == b"://")
         && bytes[..colon].iter().all(u8::is_ascii_alphanumeric)
     {
-        pen.put(colon + 3, Kind::Path, part::SCHEME);
+        pen.put(colon + 3, SpanKind::Path, part::SCHEME);
         rest = &bytes[colon + 3..];
         let end = rest.iter().position(|o| matches!(o, b'/' | b'?' | b'#')).unwrap_or(rest.len());
         let authority = &rest[..end];
         if let Some(sign) = authority.iter().rposition(|&o| o == b'@') {
-            let kind = if hide.nothing { Kind::Path } else { Kind::Secret };
+            let kind = if hide.nothing { SpanKind::Path } else { SpanKind::Secret };
             pen.put(sign, kind, part::SECRET);
-            pen.put(end - sign, Kind::Path, part::AUTHORITY);
+            pen.put(end - sign, SpanKind::Path, part::AUTHORITY);
         } else {
-            pen.put(end, Kind::Path, part::AUTHORITY);
+            pen.put(end, SpanKind::Path, part::AUTHORITY);
         }
         rest = &rest[end..];
     }
     let path = rest.iter().position(|&o| o == b'?').unwrap_or(rest.len());
-    pen.put(path, Kind::Path, if &rest[..path] == b"*" { part::ASTERISK } else { part::PATH });
+    pen.put(path, SpanKind::Path, if &rest[..path] == b"*" { part::ASTERISK } else { part::PATH });
     if path < rest.len() {
-        pen.put(1, Kind::Query, part::QUERY);
-        pairs(&rest[path + 1..], hide, Kind::Query, pen);
+        pen.put(1, SpanKind::Query, part::QUERY);
+        pairs(&rest[path + 1..], hide, SpanKind::Query, pen);
     }
 }
 
 /// Paints over the secrets of an address, byte for byte: for the access log, which is read by more people
 /// than the view is and kept for longer.
-pub fn hide_in_address(bytes: &mut [u8]) {
+pub fn redact_address(bytes: &mut [u8]) {
     // Most have none, and are looked at once.
     if !bytes.iter().any(|o| matches!(o, b'=' | b'@')) {
         return;
     }
     let mut spans = Vec::new();
-    address(bytes, &Hide::default(), &mut Pen { spans: &mut spans, at: 0 });
-    for secret in spans.iter().filter(|span| span.kind == Kind::Secret) {
+    address(bytes, &RedactOptions::default(), &mut SpanWriter { spans: &mut spans, at: 0 });
+    for secret in spans.iter().filter(|span| span.kind == SpanKind::Secret) {
         bytes[secret.start as usize..secret.end() as usize].fill(b'*');
     }
 }
 
 /// `name=value` pairs of a query or of an urlencoded form.
-pub(crate) fn pairs(bytes: &[u8], hide: &Hide, kind: Kind, pen: &mut Pen<'_>) {
+pub(crate) fn pairs(bytes: &[u8], hide: &RedactOptions, kind: SpanKind, pen: &mut SpanWriter<'_>) {
     for pair in bytes.split_inclusive(|o| matches!(o, b'&' | b';' | b'#')) {
         let (pair, end) = match pair {
             [pair @ .., b'&' | b';' | b'#'] => (pair, 1),
@@ -240,7 +240,7 @@ pub(crate) fn pairs(bytes: &[u8], hide: &Hide, kind: Kind, pen: &mut Pen<'_>) {
         pen.put(equals, kind, part::SEPARATOR);
         let value = pair.len() - name - equals;
         if is_secret(&pair[..name]) && !hide.nothing {
-            pen.put(value, Kind::Secret, part::SECRET);
+            pen.put(value, SpanKind::Secret, part::SECRET);
         } else {
             pen.put(value, kind, part::QUERY_VALUE);
         }
@@ -262,8 +262,13 @@ mod tests {
     #[track_caller]
     fn check(name: &str, text: &str, expected: &[(&str, &str)]) {
         let mut spans = Vec::new();
-        value(name.as_bytes(), text.as_bytes(), &Hide::also(&["X-Mine".into()]), &mut Pen { spans: &mut spans, at: 0 });
-        let piece = |s: &Span| &text[s.start as usize..s.end() as usize];
+        value(
+            name.as_bytes(),
+            text.as_bytes(),
+            &RedactOptions::with_fields(&["X-Mine".into()]),
+            &mut SpanWriter { spans: &mut spans, at: 0 },
+        );
+        let piece = |s: &MessageSpan| &text[s.start as usize..s.end() as usize];
         let got: Vec<_> = spans.iter().map(|s| (piece(s), s.note.note().name)).collect();
         assert_eq!(got, expected, "{name}: {text}");
         assert_eq!(spans.iter().map(|s| s.len).sum::<u64>(), text.len() as u64);
@@ -312,7 +317,7 @@ mod tests {
             ("/=@", "/=@"),
         ] {
             let mut bytes = address.as_bytes().to_vec();
-            hide_in_address(&mut bytes);
+            redact_address(&mut bytes);
             assert_eq!(String::from_utf8(bytes).unwrap(), shown);
         }
     }

@@ -10,8 +10,8 @@
 use crate::http::grammar;
 use crate::http::grammar::{decimal, is_field_byte};
 use crate::http::{Fault, Method, Status, field};
-use crate::wire::explain::message::{Content, Framed};
-use crate::wire::explain::notes::{Flaw, NoteId};
+use crate::wire::explain::message::{ContentFraming, ContentKind};
+use crate::wire::explain::notes::{NoteId, ResponseFault};
 
 /// What is wrong: first byte, how many, note.
 pub(crate) type Blame = (usize, usize, NoteId);
@@ -33,7 +33,7 @@ pub(crate) fn judge(head: &[u8]) -> Result<Status, Blame> {
         }
         at += line.len();
     }
-    status.ok_or((0, 0, NoteId::flaw(Flaw::StatusLine)))
+    status.ok_or((0, 0, NoteId::flaw(ResponseFault::StatusLine)))
 }
 
 /// HTTP-version SP 3DIGIT SP [ reason-phrase ]; the last space may be missing, as RFC 9112 §4 lets a
@@ -41,10 +41,10 @@ pub(crate) fn judge(head: &[u8]) -> Result<Status, Blame> {
 fn status_line(line: &[u8]) -> Result<Status, Blame> {
     let flaw = |flaw, at, len| Err((at, len, NoteId::flaw(flaw)));
     if let [b'H', b'T', b'T', b'P', b'/', b'2' | b'3', b' ', ..] = line {
-        return flaw(Flaw::MadeUpLine, 0, 6);
+        return flaw(ResponseFault::MadeUpLine, 0, 6);
     }
     let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', rest @ ..] = line else {
-        return flaw(Flaw::StatusLine, 0, line.len());
+        return flaw(ResponseFault::StatusLine, 0, line.len());
     };
     if !major.is_ascii_digit() || !minor.is_ascii_digit() {
         return Err((0, 8, NoteId::fault(Fault::VersionSyntax)));
@@ -54,7 +54,7 @@ fn status_line(line: &[u8]) -> Result<Status, Blame> {
     }
     let end = rest.iter().position(|&o| o == b' ').unwrap_or(rest.len());
     let code = decimal(&rest[..end]).filter(|_| end == 3).and_then(|n| u16::try_from(n).ok()).and_then(Status::new);
-    let Some(status) = code else { return flaw(Flaw::StatusCode, 9, end) };
+    let Some(status) = code else { return flaw(ResponseFault::StatusCode, 9, end) };
     match rest[end..].iter().position(|&o| !is_field_byte(o)) {
         Some(bad) => Err((9 + end + bad, 1, NoteId::fault(Fault::FieldValue))),
         None => Ok(status),
@@ -62,20 +62,20 @@ fn status_line(line: &[u8]) -> Result<Status, Blame> {
 }
 
 /// RFC 9112 §6.3 for responses.
-pub(crate) fn frame(head: &[u8], status: Status, method: Method) -> Result<Framed, Blame> {
-    let framed = |rule, content| Ok(Framed { rule, content });
+pub(crate) fn frame(head: &[u8], status: Status, method: Method) -> Result<ContentFraming, Blame> {
+    let framed = |rule, content| Ok(ContentFraming { rule, content });
     if method == Method::Head && !status.is_interim() {
-        return framed(1, Content::NoneByHead);
+        return framed(1, ContentKind::NoneByHead);
     }
     if method == Method::Connect && (200..300).contains(&status.code()) {
-        return framed(2, Content::Tunnel);
+        return framed(2, ContentKind::Tunnel);
     }
     if status.code() == 101 {
         // Its head ends as that of every 1xx; that no HTTP follows is §7.8 of RFC 9110.
-        return framed(1, Content::Tunnel);
+        return framed(1, ContentKind::Tunnel);
     }
     if status.forbids_content() {
-        return framed(1, Content::NoneBy(status.code()));
+        return framed(1, ContentKind::NoneBy(status.code()));
     }
     let codings = values(head, b"transfer-encoding");
     let lengths = values(head, b"content-length");
@@ -92,17 +92,17 @@ pub(crate) fn frame(head: &[u8], status: Status, method: Method) -> Result<Frame
         return match names.last() {
             Some(name) if chunked(name) => {
                 let rule = if lengths.is_empty() { 4 } else { 3 };
-                framed(rule, Content::Chunked { chunks: 0, bytes: 0 })
+                framed(rule, ContentKind::Chunked { chunks: 0, bytes: 0 })
             }
             // A coding without chunks has no end but the connection's.
-            _ => framed(4, Content::UntilClose(0)),
+            _ => framed(4, ContentKind::UntilClose(0)),
         };
     }
-    let Some(&(at, first)) = lengths.first() else { return framed(8, Content::UntilClose(0)) };
+    let Some(&(at, first)) = lengths.first() else { return framed(8, ContentKind::UntilClose(0)) };
     let Some(length) = decimal(first) else { return Err((at, first.len(), NoteId::fault(Fault::LengthInvalid))) };
     match lengths.iter().find(|(_, other)| *other != first) {
         Some(&(at, other)) => Err((at, other.len(), NoteId::fault(Fault::LengthTwice))),
-        None => framed(6, Content::Length(length)),
+        None => framed(6, ContentKind::Length(length)),
     }
 }
 

@@ -10,9 +10,9 @@
 use std::net::SocketAddr;
 
 use crate::service::text::is_visible;
-use crate::wire::explain::message::{Kind, Message};
+use crate::wire::explain::message::{Message, SpanKind};
 use crate::wire::export::replay::{cuts, whole};
-use crate::wire::record::event::Spoken;
+use crate::wire::record::event::TimedMessage;
 use crate::wire::record::exchange::{content, field, fields};
 
 /// Content up to here goes without `Expect: 100-continue` in every curl.
@@ -22,16 +22,16 @@ const NO_EXPECT: usize = 1000;
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) fn curl(request: &Spoken, main: SocketAddr) -> Result<String, &'static str> {
+pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
     let message = &request.message;
-    if message.broken.is_some() {
+    if message.error.is_some() {
         return Err("curl sends no broken requests: take the line for barewire send");
     }
     if message.is_left_off() {
         return Err("its body never came whole: take the line for barewire send");
     }
     whole(request)?;
-    let method = message.part(Kind::Method);
+    let method = message.part(SpanKind::Method);
     let fields = fields(message);
     let (body, _) = content(message);
     let mut line = format!("curl {}", if method == b"HEAD" { "-I" } else { "-i" });
@@ -41,7 +41,7 @@ pub(crate) fn curl(request: &Spoken, main: SocketAddr) -> Result<String, &'stati
         (b"GET", false) | (b"HEAD", false) | (b"POST", true) => {}
         _ => put(&["-X", &quote(method)]),
     }
-    if message.part(Kind::Version) == b"HTTP/1.0" {
+    if message.part(SpanKind::Version) == b"HTTP/1.0" {
         put(&["--http1.0"]);
     }
     let (address, named) = address(message, field(&fields, "host"), main);
@@ -113,7 +113,7 @@ fn headers(fields: &[(&[u8], &[u8])], has_body: bool, length: usize, named: bool
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) fn send(request: &Spoken, main: SocketAddr) -> Result<String, &'static str> {
+pub(crate) fn send(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
     let bytes = whole(request)?;
     let mut line = format!("printf {} | barewire send {main} --raw", printf(bytes));
     let cuts = cuts(request);

@@ -20,21 +20,21 @@ use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
 use crate::http::HttpDate;
-use crate::wire::explain::message::{Content, Kind, Message, byte_count};
+use crate::wire::explain::message::{ContentKind, Message, SpanKind, byte_count};
 use crate::wire::record::event::millis;
-use crate::wire::record::event::{Event, Spoken};
-use crate::wire::record::exchange::{Exchange, Name, Story, content, field, fields};
+use crate::wire::record::event::{EventKind, TimedMessage};
+use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId, content, field, fields};
 use crate::wire::record::history::History;
 
 /// An archive of these exchanges, or of all.
-pub(crate) fn archive(history: &History, names: Option<&[Name]>, main: SocketAddr) -> Value {
+pub(crate) fn archive(history: &History, names: Option<&[ExchangeId]>, main: SocketAddr) -> Value {
     let connections: BTreeSet<u64> = match names {
         Some(names) => names.iter().map(|name| name.connection).collect(),
         None => history.connections().into_iter().collect(),
     };
     let (mut pages, mut entries) = (Vec::new(), Vec::new());
     for connection in connections {
-        let story = Story::of(history, connection);
+        let story = ConnectionHistory::of(history, connection);
         let Some((moment, peer)) = began(&story) else { continue };
         let wanted = |exchange: &&Exchange| names.is_none_or(|names| names.contains(&exchange.name));
         let of = story.exchanges.iter().filter(wanted).filter_map(|exchange| entry(exchange, moment, main));
@@ -53,9 +53,9 @@ pub(crate) fn archive(history: &History, names: Option<&[Name]>, main: SocketAdd
     json!({"log": {"version": "1.2", "creator": creator, "pages": pages, "entries": entries}})
 }
 
-fn began(story: &Story) -> Option<(Duration, SocketAddr)> {
-    match story.accepted.as_ref()?.event {
-        Event::Accepted { moment, peer, .. } => Some((moment, peer)),
+fn began(story: &ConnectionHistory) -> Option<(Duration, SocketAddr)> {
+    match story.accepted.as_ref()?.kind {
+        EventKind::Accepted { moment, peer, .. } => Some((moment, peer)),
         _ => None,
     }
 }
@@ -64,23 +64,23 @@ fn began(story: &Story) -> Option<(Duration, SocketAddr)> {
 fn entry(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Option<Value> {
     let asked = exchange.request()?;
     let answered = exchange.response();
-    let Name { connection, exchange: number } = exchange.name;
+    let ExchangeId { connection, exchange: number } = exchange.name;
     let began = asked.began().unwrap_or_default();
     let complete = asked.ended().unwrap_or(began);
-    let answers = answered.and_then(Spoken::began).unwrap_or(complete);
-    let ended = answered.and_then(Spoken::ended).unwrap_or(answers);
+    let answers = answered.and_then(TimedMessage::began).unwrap_or(complete);
+    let ended = answered.and_then(TimedMessage::ended).unwrap_or(answers);
     // An answer may begin before the request is complete: then nobody waited.
     let [send, wait, receive] =
         [(began, complete), (complete, answers), (answers, ended)].map(|(a, b)| millis(b.saturating_sub(a)));
     let interim: Vec<u16> =
         exchange.answers().map(|spoken| &spoken.message).filter(|m| m.is_interim()).map(Message::status).collect();
-    let part = |spoken: &Spoken| {
+    let part = |spoken: &TimedMessage| {
         let message = &spoken.message;
         json!({
-            "start": message.start, "bytes": message.len(), "calls": spoken.calls, "masked": message.masked,
-            "cuts": spoken.cuts.iter().map(|cut| cut.at).collect::<Vec<_>>(),
+            "start": message.start, "bytes": message.len(), "calls": spoken.call_count, "masked": message.masked,
+            "cuts": spoken.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
             "framing": message.framing.map(|framed| framed.sentence()),
-            "broken": message.broken.map(|broken| broken.note.note().long),
+            "broken": message.error.map(|broken| broken.note.note().long),
             "hidden": message.hidden, "from_file": message.from_file,
         })
     };
@@ -110,7 +110,7 @@ fn pair(name: &[u8], value: &[u8]) -> Value {
 }
 
 fn version(message: &Message) -> String {
-    match message.part(Kind::Version) {
+    match message.part(SpanKind::Version) {
         b"" => "unknown".into(),
         version => text(version),
     }
@@ -134,7 +134,7 @@ fn request(message: &Message, main: SocketAddr) -> Value {
         pair(name, value)
     });
     let mut object = json!({
-        "method": text(message.part(Kind::Method)),
+        "method": text(message.part(SpanKind::Method)),
         "url": url(target, field(&fields, "host"), main),
         "httpVersion": version(message),
         "cookies": cookies.collect::<Vec<_>>(),
@@ -183,7 +183,7 @@ fn partly(kept: usize, message: &Message) -> String {
 fn length(message: &Message) -> u64 {
     let framed = message.len() - message.head_end;
     match message.framing.map(|framed| framed.content) {
-        Some(Content::Chunked { bytes, .. }) => bytes,
+        Some(ContentKind::Chunked { bytes, .. }) => bytes,
         _ => framed,
     }
 }
@@ -201,7 +201,7 @@ fn response(message: Option<&Message>) -> Value {
     let cookies = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     json!({
         "status": message.status(),
-        "statusText": text(message.part(Kind::Reason)),
+        "statusText": text(message.part(SpanKind::Reason)),
         "httpVersion": version(message),
         "cookies": cookies.map(|(_, value)| cookie(value)).collect::<Vec<_>>(),
         "headers": fields.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>(),

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::wire::record::event::Spoken;
+use crate::wire::record::event::TimedMessage;
 
 /// The longest gap: whoever typed a request by hand does not want to wait as long again.
 const MOST: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Why it cannot be sent again.
-    pub(crate) fn of(request: &Spoken) -> Result<Recipe, &'static str> {
+    pub(crate) fn of(request: &TimedMessage) -> Result<Recipe, &'static str> {
         let bytes = whole(request)?;
         if request.message.masked {
             return Err("a secret in it is hidden, and what is hidden cannot be sent again");
@@ -40,12 +40,12 @@ impl Recipe {
         for (&(at, gap), end) in cuts.iter().zip(ends) {
             pieces.push((gap, bytes[at..end].to_vec()));
         }
-        Ok(Recipe { pieces, ends: request.message.broken.is_some_and(|broken| broken.cut_off) })
+        Ok(Recipe { pieces, ends: request.message.error.is_some_and(|broken| broken.cut_off) })
     }
 }
 
 /// The bytes of a request, if all were kept.
-pub(crate) fn whole(request: &Spoken) -> Result<&[u8], &'static str> {
+pub(crate) fn whole(request: &TimedMessage) -> Result<&[u8], &'static str> {
     match &request.message.bytes {
         kept if kept.gap == 0 && kept.last.is_empty() => Ok(&kept.first),
         _ => Err("it is long, and only the beginning and the end of it were kept"),
@@ -53,10 +53,10 @@ pub(crate) fn whole(request: &Spoken) -> Result<&[u8], &'static str> {
 }
 
 /// Where each piece begins, and how long to wait before it.
-pub(crate) fn cuts(request: &Spoken) -> Vec<(usize, Duration)> {
+pub(crate) fn cuts(request: &TimedMessage) -> Vec<(usize, Duration)> {
     let (start, end) = (request.message.start, request.message.end());
     let mut cuts = vec![(0, Duration::ZERO)];
-    for pair in request.moved.windows(2) {
+    for pair in request.calls.windows(2) {
         if pair[1].at > start && pair[1].at < end {
             let gap = pair[1].when.saturating_sub(pair[0].when).clamp(LEAST, MOST);
             cuts.push(((pair[1].at - start) as usize, gap));
@@ -68,12 +68,12 @@ pub(crate) fn cuts(request: &Spoken) -> Vec<(usize, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::record::exchange::{Exchange, Name};
+    use crate::wire::record::exchange::{Exchange, ExchangeId};
     use crate::wire::testing::{Call, history};
 
     fn recipe(calls: &[Call<'_>]) -> Result<Recipe, &'static str> {
         let history = history(calls, true);
-        Recipe::of(Exchange::find(&history, Name { connection: 1, exchange: 1 }).unwrap().request().unwrap())
+        Recipe::of(Exchange::find(&history, ExchangeId { connection: 1, exchange: 1 }).unwrap().request().unwrap())
     }
 
     fn millis(recipe: &Recipe) -> Vec<(u128, &[u8])> {

@@ -62,15 +62,15 @@ mod tests {
 
     use super::*;
     use crate::http::{Fields, HttpDate, Length, Limits, Status};
-    use crate::wire::record::connection::Live;
-    use crate::wire::record::event::{Event as Happening, Told};
-    use crate::wire::record::tape::{Record, What};
-    use crate::wire::{Hide, Manner, Message};
+    use crate::wire::record::event::{EventKind, WireEvent};
+    use crate::wire::record::live::LiveConnection;
+    use crate::wire::record::recorder::{Record, SocketEvent};
+    use crate::wire::{ExplainOptions, Message, RedactOptions};
 
     /// What the view tells of these pieces, and how many bytes the tape carried.
-    fn told(pieces: &[&[u8]], sieved: bool) -> (Vec<Told>, usize) {
-        let manner = Manner::live(Limits::default(), Hide::default());
-        let mut live = Live::new(1, Duration::ZERO, Duration::ZERO, &manner);
+    fn told(pieces: &[&[u8]], sieved: bool) -> (Vec<WireEvent>, usize) {
+        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &manner);
         let mut machine = Http1::new(Limits::default());
         let (mut out, mut carried, mut left, mut before) = (Vec::new(), 0, Vec::new(), 0);
         for (n, piece) in pieces.iter().enumerate() {
@@ -78,17 +78,17 @@ mod tests {
             let mut kept = piece.to_vec();
             gaps.iter().rev().for_each(|gap| drop(kept.drain(gap.at..gap.at + gap.len)));
             carried += kept.len();
-            let what = match gaps.is_empty() {
-                true => What::Received(piece.len()),
-                false => What::ReceivedInPart { len: piece.len(), gaps: gaps.into() },
+            let event = match gaps.is_empty() {
+                true => SocketEvent::Received(piece.len()),
+                false => SocketEvent::ReceivedInPart { len: piece.len(), gaps: gaps.into() },
             };
-            let record = Record { connection: 1, at: Duration::from_millis(n as u64), what };
+            let record = Record { connection: 1, at: Duration::from_millis(n as u64), event };
             live.record(&record, &kept, &mut out);
             left.extend_from_slice(piece);
             before = read(&mut machine, &mut left, before);
         }
-        let closed = What::Closed { reason: "PeerClosed", sentence: "" };
-        live.record(&Record { connection: 1, at: Duration::from_secs(9), what: closed }, b"", &mut out);
+        let closed = SocketEvent::Closed { reason: "PeerClosed", sentence: "" };
+        live.record(&Record { connection: 1, at: Duration::from_secs(9), event: closed }, b"", &mut out);
         (out, carried)
     }
 
@@ -113,11 +113,11 @@ mod tests {
         before
     }
 
-    fn message(told: &Told) -> Option<&Message> {
-        if let Happening::Message(spoken) = &told.event { Some(&spoken.message) } else { None }
+    fn message(told: &WireEvent) -> Option<&Message> {
+        if let EventKind::Message(spoken) = &told.kind { Some(&spoken.message) } else { None }
     }
 
-    fn messages(told: &[Told]) -> Vec<&Message> {
+    fn messages(told: &[WireEvent]) -> Vec<&Message> {
         told.iter().filter_map(message).collect()
     }
 
@@ -148,16 +148,16 @@ mod tests {
     }
 
     /// Where what is secret begins in bytes that are not shown depends on how many there are.
-    fn in_what_is_kept(told: &mut Told) {
-        let Happening::Message(spoken) = &mut told.event else { return };
+    fn in_what_is_kept(told: &mut WireEvent) {
+        let EventKind::Message(spoken) = &mut told.kind else { return };
         let Message { bytes, spans, .. } = &mut spoken.message;
         let (from, to) = (bytes.first.len() as u64, bytes.first.len() as u64 + bytes.gap);
         let mut clipped = Vec::new();
         for span in spans.iter() {
             let (start, end) = (span.start, span.end());
-            clipped.push(crate::wire::Span { len: end.min(from).saturating_sub(start), ..*span });
+            clipped.push(crate::wire::MessageSpan { len: end.min(from).saturating_sub(start), ..*span });
             let start = start.max(to);
-            clipped.push(crate::wire::Span { start, len: end.saturating_sub(start), ..*span });
+            clipped.push(crate::wire::MessageSpan { start, len: end.saturating_sub(start), ..*span });
         }
         clipped.retain(|span| span.len > 0);
         *spans = clipped;
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(all, bytes.len());
         assert!(carried <= most, "{carried} of {all} octets in pieces of {size}");
         assert_eq!(messages(&with).len(), 2);
-        assert!(messages(&with).iter().all(|message| message.broken.is_none()));
+        assert!(messages(&with).iter().all(|message| message.error.is_none()));
         assert!(format!("{with:?}") == format!("{without:?}"), "in pieces of {size}:\n{with:?}\n{without:?}");
     }
 

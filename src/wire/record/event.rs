@@ -14,7 +14,7 @@ use crate::wire::record::tags::Tags;
 
 /// Something happened on a connection.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct WireEvent {
     /// The number of the connection; 0 for a file, and for what concerns none.
     pub connection: u64,
     /// When, since it was accepted.
@@ -22,19 +22,19 @@ pub struct Told {
     /// The connection in plain words, as it is by now.
     pub tags: Tags,
     /// What.
-    pub event: Event,
+    pub kind: EventKind,
 }
 
-impl Told {
+impl WireEvent {
     /// What concerns no connection, and is no matter of time.
-    pub fn apart(event: Event) -> Told {
-        Told { connection: 0, at: Duration::ZERO, tags: Tags::default(), event }
+    pub fn without_connection(kind: EventKind) -> WireEvent {
+        WireEvent { connection: 0, at: Duration::ZERO, tags: Tags::default(), kind }
     }
 }
 
 /// A call that moved bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub struct CallBoundary {
     /// The first byte it moved, counted from the start of the message.
     pub at: u64,
     /// The number of the call on its side of the connection, counted from 1.
@@ -43,9 +43,9 @@ pub struct Cut {
 
 /// What one call moved: a `recv`, a `send` or a `sendfile`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
+pub struct Call {
     /// Its number on its side of the connection, counted from 1; of a sum that of the first.
-    pub call: u64,
+    pub number: u64,
     /// The first byte, in the bytes of its side of the connection.
     pub at: u64,
     /// How many.
@@ -62,7 +62,7 @@ pub struct Moved {
 
 /// What happened.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum EventKind {
     /// A connection was accepted.
     Accepted {
         /// The client.
@@ -73,9 +73,9 @@ pub enum Event {
         moment: Duration,
     },
     /// A `recv` returned bytes.
-    Received(Moved),
+    Received(Call),
     /// A message is complete, or broken, or cut off.
-    Message(Box<Spoken>),
+    Message(Box<TimedMessage>),
     /// The connection has ended.
     Closed {
         /// Why.
@@ -100,16 +100,16 @@ pub enum Event {
 
 /// A message and how it was carried.
 #[derive(Clone, Debug)]
-pub struct Spoken {
+pub struct TimedMessage {
     /// The message.
     pub message: Message,
     /// Borders of calls inside it, without the one it begins with.
-    pub cuts: Vec<Cut>,
+    pub boundaries: Vec<CallBoundary>,
     /// Calls that brought it.
-    pub calls: u64,
-    /// What each of them moved. If there are fewer than [`Spoken::calls`], the last one is the sum of
+    pub call_count: u64,
+    /// What each of them moved. If there are fewer than [`TimedMessage::calls`], the last one is the sum of
     /// all that are left, at the moment of the last.
-    pub moved: Vec<Moved>,
+    pub calls: Vec<Call>,
     /// Of a response: from the last byte of the request to its last byte.
     pub took: Option<Duration>,
     /// Of a response: it began before the request was complete.
@@ -118,28 +118,28 @@ pub struct Spoken {
     pub clock: String,
 }
 
-impl Spoken {
+impl TimedMessage {
     /// One that no call is known of: a message of a file.
-    pub fn unmoved(message: Message) -> Spoken {
-        let (cuts, moved, clock) = (Vec::new(), Vec::new(), String::new());
-        Spoken { message, cuts, calls: 1, moved, took: None, early: false, clock }
+    pub fn without_calls(message: Message) -> TimedMessage {
+        let (boundaries, calls, clock) = (Vec::new(), Vec::new(), String::new());
+        TimedMessage { message, boundaries, call_count: 1, calls, took: None, early: false, clock }
     }
 
     /// When its first byte was moved; nothing of a message that no call is known of.
     pub fn began(&self) -> Option<Duration> {
-        self.moved.first().map(|moved| moved.when)
+        self.calls.first().map(|moved| moved.when)
     }
 
     /// When its last byte was moved.
     pub fn ended(&self) -> Option<Duration> {
-        self.moved.last().map(|moved| moved.when)
+        self.calls.last().map(|moved| moved.when)
     }
 
     /// When its head was complete.
     pub fn head_at(&self) -> Option<Duration> {
         let last = self.message.start + self.message.head_end.saturating_sub(1);
-        let bringing = self.moved.iter().find(|moved| moved.at + moved.len > last);
-        bringing.or(self.moved.last()).map(|moved| moved.when)
+        let bringing = self.calls.iter().find(|moved| moved.at + moved.len > last);
+        bringing.or(self.calls.last()).map(|moved| moved.when)
     }
 }
 

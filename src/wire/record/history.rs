@@ -16,8 +16,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::wire::explain::message::{Line, Span};
-use crate::wire::record::event::{Event, Spoken, Told};
+use crate::wire::explain::message::{MessageLine, MessageSpan};
+use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 
 /// Notices that are kept for readers that were away; one that missed some begins afresh.
 const NOTICES: usize = 4096;
@@ -32,7 +32,7 @@ const CONNECTION: usize = 160;
 
 /// Something that happened to the history itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum HistoryNotice {
     /// A connection went out to make room.
     Forgotten(u64),
     /// Recording was paused, or goes on.
@@ -43,54 +43,54 @@ pub enum Notice {
 
 /// An event that is kept.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct StoredEvent {
     /// The event.
-    pub told: Arc<Told>,
+    pub event: Arc<WireEvent>,
     /// It is told again, since what was told of its connection before is forgotten.
-    pub again: bool,
+    pub repeated: bool,
 }
 
 /// What a reader gets.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum HistoryItem {
     /// An event.
-    Event(Kept),
+    Event(StoredEvent),
     /// A notice.
-    Notice(Notice),
+    Notice(HistoryNotice),
 }
 
 /// Where a reader stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader {
+pub struct HistoryReader {
     /// The number of the last event it has.
     event: u64,
     /// The number of the last notice that says something about what it has.
     notice: u64,
 }
 
-impl Reader {
+impl HistoryReader {
     /// One that has everything up to this number.
-    pub fn behind(number: u64) -> Reader {
-        Reader { event: number, notice: number }
+    pub fn after(number: u64) -> HistoryReader {
+        HistoryReader { event: number, notice: number }
     }
 }
 
 /// What waiting came to.
 #[derive(Debug)]
-pub enum Heard {
+pub enum HistoryRead {
     /// These, in the order of their numbers.
-    Items(Vec<(u64, Item)>),
+    Items(Vec<(u64, HistoryItem)>),
     /// Nothing happened within the patience.
-    Quiet,
+    TimedOut,
     /// So much happened that some of it is gone: begin afresh.
     Missed,
     /// The server has ended, and everything was read.
-    Over,
+    Ended,
 }
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub struct HistoryStatus {
     /// The number of the first event, 0 if there is none.
     pub first: u64,
     /// The last number that was given to anything, 0 at the beginning.
@@ -103,20 +103,20 @@ pub struct Extent {
 
 /// The events of one connection.
 #[derive(Debug, Default)]
-struct Story {
+struct StoredConnection {
     numbers: Vec<u64>,
     weight: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HistoryState {
     /// The number given last.
     last: u64,
-    events: BTreeMap<u64, Kept>,
-    stories: BTreeMap<u64, Story>,
+    events: BTreeMap<u64, StoredEvent>,
+    stories: BTreeMap<u64, StoredConnection>,
     /// How each connection that has not ended began.
-    open: BTreeMap<u64, Arc<Told>>,
-    notices: VecDeque<(u64, Notice)>,
+    open: BTreeMap<u64, Arc<WireEvent>>,
+    notices: VecDeque<(u64, HistoryNotice)>,
     /// The number of the last notice that is gone.
     gone: u64,
     held: usize,
@@ -128,7 +128,7 @@ struct State {
 #[derive(Debug)]
 pub struct History {
     bound: usize,
-    state: Mutex<State>,
+    state: Mutex<HistoryState>,
     changed: Condvar,
 }
 
@@ -144,14 +144,14 @@ impl History {
     }
 
     /// The state is whole between two calls whatever a reader did.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HistoryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps events.
-    pub fn push(&self, events: &[Told]) {
+    pub fn push(&self, events: &[WireEvent]) {
         // A copy has no room to spare, so that what is counted is what is held.
-        let events: Vec<(Arc<Told>, usize)> =
+        let events: Vec<(Arc<WireEvent>, usize)> =
             events.iter().map(|told| (Arc::new(told.clone()), weight(told))).collect();
         let mut state = self.lock();
         for (told, weight) in events {
@@ -166,29 +166,29 @@ impl History {
     }
 
     /// A reader that has nothing: it gets everything that is kept, and no notice of what is gone.
-    pub fn reader(&self) -> Reader {
-        Reader { event: 0, notice: self.lock().last }
+    pub fn reader(&self) -> HistoryReader {
+        HistoryReader { event: 0, notice: self.lock().last }
     }
 
     /// What the reader does not have yet; waits for it if there is nothing.
-    pub fn wait(&self, reader: &mut Reader, patience: Duration) -> Heard {
+    pub fn wait(&self, reader: &mut HistoryReader, patience: Duration) -> HistoryRead {
         let until = Instant::now() + patience;
         let mut state = self.lock();
         loop {
             if reader.notice < state.gone {
-                return Heard::Missed;
+                return HistoryRead::Missed;
             }
             let items = state.behind(reader);
             if let Some((last, _)) = items.last() {
-                *reader = Reader { event: *last, notice: reader.notice.max(*last) };
-                return Heard::Items(items);
+                *reader = HistoryReader { event: *last, notice: reader.notice.max(*last) };
+                return HistoryRead::Items(items);
             }
             if state.over {
-                return Heard::Over;
+                return HistoryRead::Ended;
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Heard::Quiet;
+                return HistoryRead::TimedOut;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -201,10 +201,10 @@ impl History {
     }
 
     /// How much is kept.
-    pub fn extent(&self) -> Extent {
+    pub fn extent(&self) -> HistoryStatus {
         let state = self.lock();
         let first = state.events.first_key_value().map_or(0, |(&number, _)| number);
-        Extent { first, last: state.last, connections: state.stories.len(), paused: state.paused }
+        HistoryStatus { first, last: state.last, connections: state.stories.len(), paused: state.paused }
     }
 
     /// The bytes that are held.
@@ -213,7 +213,7 @@ impl History {
     }
 
     /// Everything of a connection, in order; nothing of one that is unknown.
-    pub fn connection(&self, connection: u64) -> Vec<(u64, Kept)> {
+    pub fn connection(&self, connection: u64) -> Vec<(u64, StoredEvent)> {
         let state = self.lock();
         let numbers = state.stories.get(&connection).map(|story| story.numbers.as_slice()).unwrap_or_default();
         numbers.iter().filter_map(|number| Some((*number, state.events.get(number)?.clone()))).collect()
@@ -227,7 +227,7 @@ impl History {
     /// The open connection of this client; waits for it, but not when recording is paused.
     pub fn connection_of(&self, peer: SocketAddr, patience: Duration) -> Option<u64> {
         let until = Instant::now() + patience;
-        let is_his = |told: &Told| matches!(told.event, Event::Accepted { peer: other, .. } if other == peer);
+        let is_his = |told: &WireEvent| matches!(told.kind, EventKind::Accepted { peer: other, .. } if other == peer);
         let mut state = self.lock();
         loop {
             if let Some((&connection, _)) = state.open.iter().rev().find(|(_, told)| is_his(told)) {
@@ -236,7 +236,7 @@ impl History {
             // A short one may have ended already.
             let mut stories = state.stories.iter().rev().filter_map(|(c, story)| Some((c, story.numbers.first()?)));
             if let Some((&connection, _)) =
-                stories.find(|(_, number)| state.events.get(number).is_some_and(|kept| is_his(&kept.told)))
+                stories.find(|(_, number)| state.events.get(number).is_some_and(|kept| is_his(&kept.event)))
             {
                 return Some(connection);
             }
@@ -253,7 +253,7 @@ impl History {
         let mut state = self.lock();
         if state.paused != paused {
             state.paused = paused;
-            state.notice(Notice::Paused(paused));
+            state.notice(HistoryNotice::Paused(paused));
         }
         drop(state);
         self.changed.notify_all();
@@ -265,7 +265,7 @@ impl History {
         let events = std::mem::take(&mut state.events);
         let stories = std::mem::take(&mut state.stories);
         state.held = state.open.len() * CONNECTION;
-        state.notice(Notice::Cleared);
+        state.notice(HistoryNotice::Cleared);
         drop(state);
         self.changed.notify_all();
         drop((events, stories));
@@ -278,26 +278,26 @@ impl History {
     }
 }
 
-impl State {
+impl HistoryState {
     fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    fn take(&mut self, told: Arc<Told>, weight: usize) {
+    fn take(&mut self, told: Arc<WireEvent>, weight: usize) {
         let connection = told.connection;
-        match told.event {
-            Event::Accepted { .. } if self.open.insert(connection, Arc::clone(&told)).is_some() => {}
-            Event::Accepted { .. } => self.held += CONNECTION,
+        match told.kind {
+            EventKind::Accepted { .. } if self.open.insert(connection, Arc::clone(&told)).is_some() => {}
+            EventKind::Accepted { .. } => self.held += CONNECTION,
             // Whatever was open then is told no further.
-            Event::Lost { .. } => {
+            EventKind::Lost { .. } => {
                 self.held = self.held.saturating_sub(self.open.len() * CONNECTION);
                 self.open.clear();
             }
             _ => {}
         }
-        let began = match told.event {
-            Event::Closed { .. } => {
+        let began = match told.kind {
+            EventKind::Closed { .. } => {
                 let began = self.open.remove(&connection);
                 self.held -= if began.is_some() { CONNECTION } else { 0 };
                 began
@@ -308,24 +308,24 @@ impl State {
             return;
         }
         let is_new = connection > 0 && !self.stories.contains_key(&connection);
-        match (&told.event, began) {
-            (Event::Accepted { .. } | Event::Lost { .. }, _) => {}
+        match (&told.kind, began) {
+            (EventKind::Accepted { .. } | EventKind::Lost { .. }, _) => {}
             // The end of a story that nobody remembers, or of none.
-            (Event::Closed { .. }, _) | (_, None) if is_new => return,
+            (EventKind::Closed { .. }, _) | (_, None) if is_new => return,
             (_, Some(began)) if is_new => {
                 let weight = self::weight(&began);
-                self.keep(Kept { told: began, again: true }, weight);
+                self.keep(StoredEvent { event: began, repeated: true }, weight);
             }
             _ => {}
         }
-        self.keep(Kept { told, again: false }, weight);
+        self.keep(StoredEvent { event: told, repeated: false }, weight);
     }
 
-    fn keep(&mut self, kept: Kept, weight: usize) {
+    fn keep(&mut self, kept: StoredEvent, weight: usize) {
         let number = self.number();
-        let story = self.stories.entry(kept.told.connection).or_insert_with(|| {
+        let story = self.stories.entry(kept.event.connection).or_insert_with(|| {
             self.held += CONNECTION;
-            Story { numbers: Vec::new(), weight: CONNECTION }
+            StoredConnection { numbers: Vec::new(), weight: CONNECTION }
         });
         story.numbers.push(number);
         story.weight += weight;
@@ -334,20 +334,20 @@ impl State {
     }
 
     /// Lets the connection go whose story begins first; whether there was one.
-    fn forget_oldest(&mut self, dropped: &mut Vec<Kept>) -> bool {
+    fn forget_oldest(&mut self, dropped: &mut Vec<StoredEvent>) -> bool {
         let Some((_, first)) = self.events.first_key_value() else { return false };
-        let connection = first.told.connection;
+        let connection = first.event.connection;
         if let Some(story) = self.stories.remove(&connection) {
             dropped.extend(story.numbers.iter().filter_map(|number| self.events.remove(number)));
             self.held = self.held.saturating_sub(story.weight);
         }
         if connection > 0 {
-            self.notice(Notice::Forgotten(connection));
+            self.notice(HistoryNotice::Forgotten(connection));
         }
         true
     }
 
-    fn notice(&mut self, notice: Notice) {
+    fn notice(&mut self, notice: HistoryNotice) {
         let number = self.number();
         self.notices.push_back((number, notice));
         if self.notices.len() > NOTICES
@@ -358,37 +358,38 @@ impl State {
     }
 
     /// The next portion for a reader.
-    fn behind(&self, reader: &Reader) -> Vec<(u64, Item)> {
+    fn behind(&self, reader: &HistoryReader) -> Vec<(u64, HistoryItem)> {
         let events = self.events.range(reader.event + 1..).take(PORTION);
-        let mut items: Vec<(u64, Item)> = events.map(|(&n, kept)| (n, Item::Event(kept.clone()))).collect();
+        let mut items: Vec<(u64, HistoryItem)> =
+            events.map(|(&n, kept)| (n, HistoryItem::Event(kept.clone()))).collect();
         // Notices up to the last event of the portion; all of them if it is the last portion.
         let to = if items.len() < PORTION { u64::MAX } else { items.last().map_or(u64::MAX, |(number, _)| *number) };
         let from = self.notices.partition_point(|(number, _)| *number <= reader.notice);
         let notices = self.notices.range(from..).take_while(|(number, _)| *number <= to);
-        items.extend(notices.map(|&(number, notice)| (number, Item::Notice(notice))));
+        items.extend(notices.map(|&(number, notice)| (number, HistoryItem::Notice(notice))));
         items.sort_by_key(|(number, _)| *number);
         items
     }
 }
 
 /// The bytes that a kept event takes.
-fn weight(told: &Told) -> usize {
-    let more = match &told.event {
-        Event::Accepted { clock, .. } => clock.len(),
-        Event::Message(spoken) => MESSAGE + size_of::<Spoken>() + inside(spoken),
-        Event::Received(_) | Event::Closed { .. } | Event::Lost { .. } => 0,
+fn weight(told: &WireEvent) -> usize {
+    let more = match &told.kind {
+        EventKind::Accepted { clock, .. } => clock.len(),
+        EventKind::Message(spoken) => MESSAGE + size_of::<TimedMessage>() + inside(spoken),
+        EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => 0,
     };
-    EVENT + size_of::<Told>() + more
+    EVENT + size_of::<WireEvent>() + more
 }
 
-fn inside(spoken: &Spoken) -> usize {
+fn inside(spoken: &TimedMessage) -> usize {
     let message = &spoken.message;
     message.bytes.first.len()
         + message.bytes.last.len()
-        + size_of_val::<[Span]>(&message.spans)
-        + size_of_val::<[Line]>(&message.lines)
-        + size_of_val(&*spoken.cuts)
-        + size_of_val(&*spoken.moved)
+        + size_of_val::<[MessageSpan]>(&message.spans)
+        + size_of_val::<[MessageLine]>(&message.lines)
+        + size_of_val(&*spoken.boundaries)
+        + size_of_val(&*spoken.calls)
         + spoken.clock.len()
 }
 

@@ -6,7 +6,7 @@
 //! the middle knows what was seen before, also when that is forgotten.
 
 use crate::http::Status;
-use crate::wire::explain::message::{Content, Message, Role, count};
+use crate::wire::explain::message::{ContentKind, Message, Role, count};
 
 /// What has been seen on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Tags {
     /// A message is complete, and so many calls carried it.
     pub(crate) fn message(&mut self, message: &Message, calls: u64) {
         self.exchanges = self.exchanges.max(message.exchange);
-        let is_chunked = message.framing.is_some_and(|f| matches!(f.content, Content::Chunked { .. }));
+        let is_chunked = message.framing.is_some_and(|f| matches!(f.content, ContentKind::Chunked { .. }));
         match message.role {
             Role::Request => {
                 self.calls = self.calls.max(calls);
@@ -44,7 +44,7 @@ impl Tags {
                 self.was_told_to_go_on |= message.status() == Status::CONTINUE.code();
             }
         }
-        if let Some(broken) = message.broken {
+        if let Some(broken) = message.error {
             self.is_cut_off |= broken.cut_off;
             self.is_broken |= !broken.cut_off;
         }

@@ -9,7 +9,7 @@
 use crate::service::text::push_html;
 use crate::wire::explain::message::{Message, Role, byte_count};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::record::event::{Event, Told};
+use crate::wire::record::event::{EventKind, WireEvent};
 use crate::wire::show::layout::Row;
 use crate::wire::show::sentences::story;
 
@@ -30,14 +30,14 @@ p,.s133,.s33{color:#e8a55a}p.wrong,.s131{color:#ff8a80}.s134{color:#8ab4ff}.s32{
 .s36{color:#7cd0d8}.s1733{background:#e8a55a;color:#131313}}";
 
 /// Appends the page.
-pub fn page(told: &[Told], out: &mut String) {
+pub fn page(told: &[WireEvent], out: &mut String) {
     out.push_str("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.push_str("<title>HTTP, byte by byte</title>\n<style>");
     out.push_str(STYLE);
     out.push_str("</style>\n<h1>HTTP, byte by byte</h1>\n");
     for told in told {
-        let Event::Message(spoken) = &told.event else { continue };
+        let EventKind::Message(spoken) = &told.kind else { continue };
         let message = &spoken.message;
         let arrow = if message.role == Role::Request { "▶" } else { "◀" };
         let name = format!("{arrow} {} {}", message.role.name(), message.exchange);
@@ -71,7 +71,7 @@ fn sentences(message: &Message, out: &mut String) {
         push_html(out, &format!("{} ({})", framed.sentence(), framed.section()));
         out.push_str("</p>\n");
     }
-    if let Some(broken) = message.broken {
+    if let Some(broken) = message.error {
         let note = broken.note.note();
         out.push_str("<p class=\"wrong\">! ");
         push_html(out, &format!("byte {}: {} ({})", broken.at, note.long, note.section));

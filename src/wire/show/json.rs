@@ -1,6 +1,6 @@
 //! Events as JSON, one object a line: for `jq`, for graders, for the browser.
 //!
-//! Spans travel as `[start, len, kind, note]`, kinds and notes as numbers of [`Kind::ALL`] and of the
+//! Spans travel as `[start, len, kind, note]`, kinds and notes as numbers of [`SpanKind::ALL`] and of the
 //! dictionary; lines as `[start, len, kind, note, words]`. What a person would say is there too: `story`,
 //! `seam`, `blocks`, `steps`, `about`, `foot`, `tags`.
 //!
@@ -14,13 +14,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::http::Status;
-use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role};
-use crate::wire::record::event::{Event, Moved, Spoken, Told, millis};
+use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind};
+use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, millis};
 use crate::wire::show::sentences;
 use crate::wire::show::sentences::safe;
 
 /// Appends an event and a line end.
-pub fn push(out: &mut String, told: &Told) {
+pub fn push(out: &mut String, told: &WireEvent) {
     push_value(out, &value(told));
     out.push('\n');
 }
@@ -40,7 +40,7 @@ pub(crate) fn push_value(out: &mut String, value: &Value) {
 }
 
 /// An event as JSON.
-pub fn value(told: &Told) -> Value {
+pub fn value(told: &WireEvent) -> Value {
     let mut value = bare(told);
     let (tags, steps) = (told.tags.words(), sentences::steps(told));
     if !tags.is_empty() {
@@ -52,17 +52,17 @@ pub fn value(told: &Told) -> Value {
     value
 }
 
-fn bare(told: &Told) -> Value {
+fn bare(told: &WireEvent) -> Value {
     let at = millis(told.at);
     let connection = told.connection;
-    match &told.event {
-        Event::Accepted { peer, clock, moment } => {
+    match &told.kind {
+        EventKind::Accepted { peer, clock, moment } => {
             let time = millis(*moment);
             json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
         }
-        Event::Received(Moved { call, at: start, len, requests, segments, .. }) => {
+        EventKind::Received(Call { number, at: start, len, requests, segments, .. }) => {
             let mut object = json!({
-                "event": "recv", "connection": connection, "at": at, "call": call, "start": start, "bytes": len,
+                "event": "recv", "connection": connection, "at": at, "call": number, "start": start, "bytes": len,
                 "requests": requests,
             });
             if let Some(segments) = segments {
@@ -70,8 +70,8 @@ fn bare(told: &Told) -> Value {
             }
             object
         }
-        Event::Message(spoken) => message(connection, at, spoken),
-        Event::Closed { note, side, reason, unread, missing } => {
+        EventKind::Message(spoken) => message(connection, at, spoken),
+        EventKind::Closed { note, side, reason, unread, missing } => {
             let id = note.0;
             let note = note.note();
             let mut object = json!({
@@ -83,11 +83,11 @@ fn bare(told: &Told) -> Value {
             }
             object
         }
-        Event::Lost { events, open } => json!({"event": "dropped", "dropped": events, "open": open}),
+        EventKind::Lost { events, open } => json!({"event": "dropped", "dropped": events, "open": open}),
     }
 }
 
-fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
+fn message(connection: u64, at: f64, spoken: &TimedMessage) -> Value {
     let message = &spoken.message;
     let kept = &message.bytes;
     let head = kept.first.len().min(usize::try_from(message.head_end).unwrap_or(usize::MAX));
@@ -101,15 +101,15 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
         "bytes": message.len(),
         "head": message.head_end,
         "text": safe(&kept.first[..head]),
-        "cuts": spoken.cuts.iter().map(|c| c.at).collect::<Vec<_>>(),
-        "calls": spoken.calls,
+        "cuts": spoken.boundaries.iter().map(|c| c.at).collect::<Vec<_>>(),
+        "calls": spoken.call_count,
         "began": spoken.began().map(millis),
         "head_at": spoken.head_at().map(millis),
         "ended": spoken.ended().map(millis),
         "framing": message.framing.map(|f| {
             json!({"rule": f.rule, "sentence": f.sentence(), "section": f.section()})
         }),
-        "broken": message.broken.map(|b| {
+        "broken": message.error.map(|b| {
             let note = b.note.note();
             json!({
                 "byte": b.at, "len": b.len, "name": note.name, "sentence": note.long, "section": note.section,
@@ -134,13 +134,13 @@ fn message(connection: u64, at: f64, spoken: &Spoken) -> Value {
 }
 
 /// What only requests have, or only responses.
-fn of_its_role(spoken: &Spoken) -> Vec<(&'static str, Value)> {
-    let (message, moved) = (&spoken.message, spoken.moved.iter());
+fn of_its_role(spoken: &TimedMessage) -> Vec<(&'static str, Value)> {
+    let (message, moved) = (&spoken.message, spoken.calls.iter());
     match message.role {
         Role::Request => {
-            let recvs: Vec<Value> = moved.map(|m| json!([m.at, m.len, millis(m.when), m.call])).collect();
+            let recvs: Vec<Value> = moved.map(|m| json!([m.at, m.len, millis(m.when), m.number])).collect();
             vec![
-                ("method", json!(safe(message.part(Kind::Method)))),
+                ("method", json!(safe(message.part(SpanKind::Method)))),
                 ("target", json!(safe(message.target()))),
                 ("recvs", json!(recvs)),
                 ("who", json!(sentences::who(message))),
@@ -150,10 +150,10 @@ fn of_its_role(spoken: &Spoken) -> Vec<(&'static str, Value)> {
         Role::Response => {
             let how = |from_file| if from_file { "sendfile" } else { "write" };
             let sends: Vec<Value> =
-                moved.map(|m| json!([m.at, m.len, millis(m.when), m.call, how(m.from_file)])).collect();
+                moved.map(|m| json!([m.at, m.len, millis(m.when), m.number, how(m.from_file)])).collect();
             vec![
                 ("status", json!(message.status())),
-                ("reason", json!(safe(message.part(Kind::Reason)))),
+                ("reason", json!(safe(message.part(SpanKind::Reason)))),
                 // 101 is the last answer of HTTP on its connection.
                 ("interim", json!(message.is_interim() && message.status() != Status::SWITCHING_PROTOCOLS.code())),
                 ("took", json!(spoken.took.map(millis))),
@@ -167,7 +167,7 @@ fn of_its_role(spoken: &Spoken) -> Vec<(&'static str, Value)> {
 fn lines(message: &Message) -> Vec<Value> {
     let line = |line| {
         let (note, words) = sentences::beside(message, line);
-        let Line { start, len, kind, .. } = line;
+        let MessageLine { start, len, kind, .. } = line;
         match words {
             Some(words) => json!([start, len, word(kind), note.0, words]),
             None => json!([start, len, word(kind), note.0]),

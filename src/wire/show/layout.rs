@@ -7,9 +7,9 @@
 //! has its note below.
 
 use crate::service::text::push_visible;
-use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, byte_count};
+use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::record::event::{Cut, Spoken};
+use crate::wire::record::event::{CallBoundary, TimedMessage};
 use crate::wire::show::flow::Flow;
 use crate::wire::show::look::Style;
 use crate::wire::show::sentences::beside;
@@ -41,7 +41,12 @@ pub(crate) struct Row {
 
 impl Row {
     /// The rows of a message; `teach` says whether a note is to be given.
-    pub(crate) fn all(spoken: &Spoken, full: bool, ascii: bool, teach: &mut impl FnMut(NoteId) -> bool) -> Vec<Row> {
+    pub(crate) fn all(
+        spoken: &TimedMessage,
+        full: bool,
+        ascii: bool,
+        teach: &mut impl FnMut(NoteId) -> bool,
+    ) -> Vec<Row> {
         let message = &spoken.message;
         let mut rows = Vec::new();
         for line in &message.lines {
@@ -50,7 +55,7 @@ impl Row {
                 continue;
             }
             if message.role == Role::Response {
-                rows.extend(border(&spoken.cuts, line.start, ascii));
+                rows.extend(border(&spoken.boundaries, line.start, ascii));
             }
             if is_content && full {
                 content(spoken, line, ascii, &mut rows);
@@ -89,7 +94,7 @@ fn plain(style: &'static str, text: &str) -> Piece {
 }
 
 /// A call of the server that begins with this line.
-fn border(cuts: &[Cut], at: u64, ascii: bool) -> Option<Row> {
+fn border(cuts: &[CallBoundary], at: u64, ascii: bool) -> Option<Row> {
     let cut = cuts.iter().find(|c| c.at == at)?;
     let sign = if ascii { ".." } else { "┄┄" };
     let text = format!("{sign} write() #{} starts here", cut.call);
@@ -97,16 +102,16 @@ fn border(cuts: &[Cut], at: u64, ascii: bool) -> Option<Row> {
 }
 
 /// Bytes as pieces, with the marks of calls inside.
-fn pieces(spoken: &Spoken, from: u64, to: u64, ascii: bool) -> Vec<Piece> {
+fn pieces(spoken: &TimedMessage, from: u64, to: u64, ascii: bool) -> Vec<Piece> {
     let message = &spoken.message;
     let mut pieces = Vec::new();
     let first = message.spans.partition_point(|s| s.end() <= from);
     for span in message.spans[first..].iter().take_while(|s| s.start < to) {
         let (mut at, end) = (span.start.max(from), span.end().min(to));
-        let is_bad = span.kind == Kind::Bad;
+        let is_bad = span.kind == SpanKind::Bad;
         let begin = at;
-        let inside = |c: &&Cut| c.at >= begin && c.at < end && (c.at > from || message.role == Role::Request);
-        for cut in spoken.cuts.iter().filter(inside) {
+        let inside = |c: &&CallBoundary| c.at >= begin && c.at < end && (c.at > from || message.role == Role::Request);
+        for cut in spoken.boundaries.iter().filter(inside) {
             push_bytes(message, at, cut.at, crate::wire::show::style::of(span.kind), is_bad, ascii, &mut pieces);
             let mark = if ascii { "|" } else { "┊" };
             pieces.push(plain(style::MARK, &format!("{mark}{}{mark}", cut.call)));
@@ -141,7 +146,7 @@ fn push_bytes(
 }
 
 /// Content in rows: text by its lines, anything else as a dump.
-fn content(spoken: &Spoken, line: &Line, ascii: bool, rows: &mut Vec<Row>) {
+fn content(spoken: &TimedMessage, line: &MessageLine, ascii: bool, rows: &mut Vec<Row>) {
     let message = &spoken.message;
     let (first, gap, last) = message.bytes.get(line.start, line.len);
     let is_text = |bytes: &[u8]| {
@@ -179,18 +184,18 @@ fn content(spoken: &Spoken, line: &Line, ascii: bool, rows: &mut Vec<Row>) {
 fn note_within(message: &Message, at: u64) -> (&'static str, &'static str) {
     let mut spans = message.spans.iter().filter(|span| span.end() > at);
     match (spans.next(), spans.next()) {
-        (Some(span), Some(next)) if span.kind == Kind::Framing && next.kind == Kind::Framing => {
+        (Some(span), Some(next)) if span.kind == SpanKind::Framing && next.kind == SpanKind::Framing => {
             (next.note.note().short, next.note.note().section)
         }
-        (Some(span), _) if matches!(span.kind, Kind::Framing | Kind::Name | Kind::Blank) => {
+        (Some(span), _) if matches!(span.kind, SpanKind::Framing | SpanKind::Name | SpanKind::Blank) => {
             (span.note.note().short, span.note.note().section)
         }
         _ => ("", ""),
     }
 }
 
-fn border_within(spoken: &Spoken, at: u64, ascii: bool) -> Option<Row> {
-    let cut = spoken.cuts.iter().find(|c| c.at == at && c.at > 0)?;
+fn border_within(spoken: &TimedMessage, at: u64, ascii: bool) -> Option<Row> {
+    let cut = spoken.boundaries.iter().find(|c| c.at == at && c.at > 0)?;
     let call = if spoken.message.role == Role::Request { "recv()" } else { "write()" };
     let sign = if ascii { ".." } else { "┄┄" };
     let text = format!("{sign} {call} #{} starts at byte {at}", cut.call);
@@ -218,7 +223,7 @@ fn dump(at: u64, bytes: &[u8]) -> String {
 /// What stands beside a line: note, its style, section.
 fn note(
     message: &Message,
-    line: &Line,
+    line: &MessageLine,
     teach: &mut impl FnMut(NoteId) -> bool,
 ) -> (String, &'static str, &'static str) {
     let (id, words) = beside(message, line);

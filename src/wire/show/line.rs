@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use crate::wire::explain::message::{Role, count};
-use crate::wire::record::event::{Event, Spoken, Told};
+use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use crate::wire::show::look::{millis, title};
 
 /// Requests that wait for their answers.
@@ -25,10 +25,10 @@ pub(crate) struct Exchanges {
 }
 
 impl Exchanges {
-    pub(crate) fn tell(&mut self, told: &Told, ascii: bool, out: &mut String) {
-        match &told.event {
-            Event::Message(spoken) => self.message(told.connection, spoken, ascii, out),
-            Event::Closed { reason, .. } => {
+    pub(crate) fn tell(&mut self, told: &WireEvent, ascii: bool, out: &mut String) {
+        match &told.kind {
+            EventKind::Message(spoken) => self.message(told.connection, spoken, ascii, out),
+            EventKind::Closed { reason, .. } => {
                 let begun = (told.connection, 0)..(told.connection + 1, 0);
                 let left: Vec<_> = self.waiting.range(begun).map(|(key, _)| *key).collect();
                 for key in left {
@@ -37,16 +37,16 @@ impl Exchanges {
                     }
                 }
             }
-            Event::Lost { events, open } => out.push_str(&format!("... {}\n", lost(*events, *open))),
-            Event::Accepted { .. } | Event::Received(_) => {}
+            EventKind::Lost { events, open } => out.push_str(&format!("... {}\n", lost(*events, *open))),
+            EventKind::Accepted { .. } | EventKind::Received(_) => {}
         }
     }
 
-    fn message(&mut self, connection: u64, spoken: &Spoken, ascii: bool, out: &mut String) {
+    fn message(&mut self, connection: u64, spoken: &TimedMessage, ascii: bool, out: &mut String) {
         let message = &spoken.message;
         let key = (connection, message.exchange);
         if message.role == Role::Request {
-            let told = (title(message, ascii), message.len(), spoken.calls, !spoken.cuts.is_empty());
+            let told = (title(message, ascii), message.len(), spoken.call_count, !spoken.boundaries.is_empty());
             self.waiting.insert(key, told);
             if self.waiting.len() > WAITING {
                 self.waiting.pop_first();
@@ -59,7 +59,7 @@ impl Exchanges {
         let (asked, bytes, calls, cut) = self.waiting.remove(&key).unwrap_or_else(|| ("-".into(), 0, 0, false));
         let clock = spoken.clock.get(..8).unwrap_or_default();
         let took = spoken.took.map(|took| format!("  {}", millis(took))).unwrap_or_default();
-        let broken = if message.broken.is_some() { "  broken" } else { "" };
+        let broken = if message.error.is_some() { "  broken" } else { "" };
         let cut = if cut { "  cut" } else { "" };
         out.push_str(&format!(
             "c{}.{} {clock} {asked} {}  {bytes}>{} B{took}  {calls} recv{cut}{broken}\n",

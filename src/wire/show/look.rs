@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::service::text::push_visible;
-use crate::wire::explain::message::{Kind, Message, Role};
+use crate::wire::explain::message::{Message, Role, SpanKind};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +53,11 @@ pub(crate) fn title(message: &Message, ascii: bool) -> String {
     let mut text = String::new();
     match message.role {
         Role::Request => {
-            push_visible(&mut text, message.part(Kind::Method), ascii);
+            push_visible(&mut text, message.part(SpanKind::Method), ascii);
             text.push(' ');
             push_visible(&mut text, message.target(), ascii);
         }
-        Role::Response => push_visible(&mut text, message.part(Kind::Status), ascii),
+        Role::Response => push_visible(&mut text, message.part(SpanKind::Status), ascii),
     }
     text
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use crate::http::Status;
 use crate::service::text::{grouped, push_visible};
-use crate::wire::explain::message::{Kind, Line, LineKind, Message, Role, byte_count, count};
+use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count};
 use crate::wire::explain::notes::{NoteId, part};
-use crate::wire::record::event::{Event, Spoken, Told, millis};
+use crate::wire::record::event::{EventKind, TimedMessage, WireEvent, millis};
 use crate::wire::record::exchange::{field, fields};
 
 /// Characters of a target in a sentence.
@@ -55,7 +55,7 @@ fn does(method: &[u8]) -> String {
 }
 
 /// The part of an exchange's story that this message tells; empty if it tells none.
-pub(crate) fn story(spoken: &Spoken) -> String {
+pub(crate) fn story(spoken: &TimedMessage) -> String {
     let message = &spoken.message;
     match message.role {
         Role::Request => asked(message),
@@ -65,8 +65,8 @@ pub(crate) fn story(spoken: &Spoken) -> String {
         Role::Response if message.is_interim() => String::new(),
         Role::Response => {
             let early = if spoken.early { "The answer was given before the whole request was there. " } else { "" };
-            let (status, reason) = (message.status(), safe(message.part(Kind::Reason)));
-            let broken = message.broken.map(|broken| broken.note.note().long.to_string());
+            let (status, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
+            let broken = message.error.map(|broken| broken.note.note().long.to_string());
             let end = broken.or_else(|| message.framing.map(|framed| framed.sentence()));
             let end = end.map_or_else(String::new, |sentence| format!(" {}.", capital(&sentence)));
             format!("{early}The server answers {}.{end}", format!("{status} {reason}").trim_end())
@@ -75,7 +75,7 @@ pub(crate) fn story(spoken: &Spoken) -> String {
 }
 
 fn asked(message: &Message) -> String {
-    match message.broken {
+    match message.error {
         Some(broken) if broken.cut_off => "The request is cut off.".into(),
         Some(_) => "The marked bytes break the grammar of HTTP. Nobody can say where this request ends, so the \
                     answer is the last one."
@@ -93,18 +93,18 @@ fn asked(message: &Message) -> String {
             } else {
                 format!(", on a connection already used {}", count(before, "time"))
             };
-            format!("{who} {} {target}{used}.", does(message.part(Kind::Method)))
+            format!("{who} {} {target}{used}.", does(message.part(SpanKind::Method)))
         }
     }
 }
 
 /// What the calls show that brought a request: what is bold, and the rest.
-pub(crate) fn seam(spoken: &Spoken) -> Option<(String, String)> {
-    let (message, moved) = (&spoken.message, &spoken.moved);
+pub(crate) fn seam(spoken: &TimedMessage) -> Option<(String, String)> {
+    let (message, moved) = (&spoken.message, &spoken.calls);
     let first = moved.first().filter(|_| message.role == Role::Request)?;
     let segments = first.segments.filter(|&segments| segments > 1);
     let say = |bold: String, rest: &str| Some((bold, rest.to_string()));
-    if message.broken.is_some_and(|broken| !broken.cut_off) {
+    if message.error.is_some_and(|broken| !broken.cut_off) {
         let rest = "The server stops at the byte that breaks the rule. What lies behind it could mean anything, so it \
                     is not looked at.";
         return say(String::new(), rest);
@@ -112,14 +112,14 @@ pub(crate) fn seam(spoken: &Spoken) -> Option<(String, String)> {
     if let Some(call) = moved.iter().find(|call| call.requests > 1) {
         let bold = match moved.len() {
             1 => format!("{} arrived glued together in one recv().", count(call.requests, "request")),
-            _ => format!("recv() #{} brought pieces of {}.", call.call, count(call.requests, "request")),
+            _ => format!("recv() #{} brought pieces of {}.", call.number, count(call.requests, "request")),
         };
         let rest = "TCP is a stream of bytes and knows no messages. The blank line after each head is the border that \
                     HTTP draws.";
         let segments = segments.map(|n| format!(" {n} TCP segments were waiting, one recv() took them all."));
         return Some((bold, rest.to_string() + &segments.unwrap_or_default()));
     }
-    let bold = format!("One request, {}.", count(spoken.calls, "recv() call"));
+    let bold = format!("One request, {}.", count(spoken.call_count, "recv() call"));
     match moved.get(1) {
         Some(second) if second.at < message.start + message.head_end => say(
             bold,
@@ -130,7 +130,7 @@ pub(crate) fn seam(spoken: &Spoken) -> Option<(String, String)> {
             "Only the head says how many bytes of body are still to come. A server must keep reading until it has \
              them all.",
         ),
-        None if message.broken.is_some() => say(
+        None if message.error.is_some() => say(
             String::new(),
             "One recv() brought this much, and no more came. TCP does not know that something is missing: only HTTP \
              can tell.",
@@ -145,7 +145,7 @@ pub(crate) fn seam(spoken: &Spoken) -> Option<(String, String)> {
 /// What the whole message shows: what is bold, the reason, the section, and its note. Where it ends, or
 /// where it breaks.
 pub(crate) fn foot(message: &Message) -> Option<(String, String, String, u16)> {
-    if let Some(broken) = message.broken {
+    if let Some(broken) = message.error {
         let note = broken.note.note();
         let bold = format!("Broken at byte {}: {}", broken.at, note.long);
         return Some((bold, String::new(), note.section.into(), broken.note.0));
@@ -174,14 +174,14 @@ pub(crate) fn blocks(message: &Message) -> Vec<Block> {
 }
 
 /// What kind of message it is, how long, and how it was carried.
-pub(crate) fn about(spoken: &Spoken) -> (&'static str, String) {
+pub(crate) fn about(spoken: &TimedMessage) -> (&'static str, String) {
     let message = &spoken.message;
     let (name, call) = match message.role {
         Role::Request => ("Request", "recv() call"),
         Role::Response if message.is_interim() => ("Interim answer", "write() call"),
         Role::Response => ("Response", "write() call"),
     };
-    let calls = if spoken.calls > 1 { format!(", in {}", count(spoken.calls, call)) } else { String::new() };
+    let calls = if spoken.call_count > 1 { format!(", in {}", count(spoken.call_count, call)) } else { String::new() };
     let head = message.head_end.min(message.len());
     (name, format!("{} of head, {} after it{calls}", byte_count(head), byte_count(message.len() - head)))
 }
@@ -191,17 +191,17 @@ pub(crate) fn about(spoken: &Spoken) -> (&'static str, String) {
 pub(crate) type Step = (f64, String, &'static str);
 
 /// The moments that an event tells of.
-pub(crate) fn steps(told: &Told) -> Vec<Step> {
+pub(crate) fn steps(told: &WireEvent) -> Vec<Step> {
     let moment = |time: Option<Duration>, what: &str, before| time.map(|time| (millis(time), what.to_string(), before));
-    let steps = match &told.event {
-        Event::Message(spoken) => {
+    let steps = match &told.kind {
+        EventKind::Message(spoken) => {
             let message = &spoken.message;
             let (began, ended) = (spoken.began(), spoken.ended());
             match message.role {
                 Role::Request => {
                     let has_head = message.framing.is_some();
-                    let goes_on = message.broken.is_some() || message.len() > message.head_end;
-                    let end = match message.broken {
+                    let goes_on = message.error.is_some() || message.len() > message.head_end;
+                    let end = match message.error {
                         Some(broken) if broken.cut_off => "no more came",
                         Some(_) => "here it breaks",
                         None => "body complete",
@@ -220,19 +220,19 @@ pub(crate) fn steps(told: &Told) -> Vec<Step> {
                 }
             }
         }
-        Event::Closed { note, side, .. } => {
+        EventKind::Closed { note, side, .. } => {
             let what = format!("closed by the {}: {}", side.name(), note.note().short);
             [moment(Some(told.at), &what, "quiet"), None, None]
         }
-        Event::Accepted { peer, .. } => [moment(Some(told.at), &format!("accepted from {peer}"), ""), None, None],
-        Event::Received(_) | Event::Lost { .. } => [None, None, None],
+        EventKind::Accepted { peer, .. } => [moment(Some(told.at), &format!("accepted from {peer}"), ""), None, None],
+        EventKind::Received(_) | EventKind::Lost { .. } => [None, None, None],
     };
     steps.into_iter().flatten().collect()
 }
 
 /// What stands beside a line: the note that has its section, and words where those of the note would not
 /// do.
-pub(crate) fn beside(message: &Message, line: &Line) -> (NoteId, Option<String>) {
+pub(crate) fn beside(message: &Message, line: &MessageLine) -> (NoteId, Option<String>) {
     if let Some(bad) = message.broken_in(line) {
         return (bad.note, None);
     }

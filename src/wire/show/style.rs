@@ -9,7 +9,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::wire::explain::message::Kind;
+use crate::wire::explain::message::SpanKind;
 
 /// One piece of a line: a style and a text that is safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +32,19 @@ pub(crate) mod style {
 }
 
 /// The style of a kind of span.
-pub(crate) fn of(kind: Kind) -> &'static str {
+pub(crate) fn of(kind: SpanKind) -> &'static str {
     match kind {
-        Kind::Method => style::ASKS,
-        Kind::Path | Kind::Query => "32",
-        Kind::Version | Kind::Reason => "35",
-        Kind::Status | Kind::Blank => style::MARK,
-        Kind::Name | Kind::Trailer => "36",
-        Kind::Framing => "1;7;33",
-        Kind::Secret => "2;7",
-        Kind::Colon | Kind::Crlf | Kind::ChunkEnd | Kind::ChunkExt => style::DIM,
-        Kind::ChunkSize | Kind::Bad => style::WRONG,
-        Kind::ChunkData | Kind::Body => style::SAY,
-        Kind::Space | Kind::Ows | Kind::Value => style::PLAIN,
+        SpanKind::Method => style::ASKS,
+        SpanKind::Path | SpanKind::Query => "32",
+        SpanKind::Version | SpanKind::Reason => "35",
+        SpanKind::Status | SpanKind::Blank => style::MARK,
+        SpanKind::Name | SpanKind::Trailer => "36",
+        SpanKind::Framing => "1;7;33",
+        SpanKind::Secret => "2;7",
+        SpanKind::Colon | SpanKind::Crlf | SpanKind::ChunkEnd | SpanKind::ChunkExt => style::DIM,
+        SpanKind::ChunkSize | SpanKind::Bad => style::WRONG,
+        SpanKind::ChunkData | SpanKind::Body => style::SAY,
+        SpanKind::Space | SpanKind::Ows | SpanKind::Value => style::PLAIN,
     }
 }
 

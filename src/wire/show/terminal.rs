@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::wire::explain::message::{Message, Role, byte_count, count};
 use crate::wire::explain::notes::{NoteId, Side};
-use crate::wire::record::event::{Event, Moved, Spoken, Told};
+use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent};
 use crate::wire::show::flow::Flow;
 use crate::wire::show::layout::{Layout, Row};
 use crate::wire::show::line;
@@ -55,7 +55,7 @@ impl Terminal {
     }
 
     /// Appends an event as text.
-    pub fn tell(&mut self, told: &Told, out: &mut String) {
+    pub fn tell(&mut self, told: &WireEvent, out: &mut String) {
         match self.style.form {
             Form::Json => crate::wire::show::json::push(out, told),
             Form::Line => self.exchanges.tell(told, self.style.ascii, out),
@@ -63,22 +63,22 @@ impl Terminal {
         }
     }
 
-    fn show(&mut self, told: &Told, out: &mut String) {
+    fn show(&mut self, told: &WireEvent, out: &mut String) {
         let connection = told.connection;
-        match &told.event {
-            Event::Accepted { peer, clock, .. } => {
+        match &told.kind {
+            EventKind::Accepted { peer, clock, .. } => {
                 self.headers.insert(connection, format!("{peer} -- accepted {clock}"));
                 if self.headers.len() > HEADERS {
                     self.headers.pop_first();
                 }
                 self.header(connection, out);
             }
-            Event::Received(Moved { call, len, requests, segments, .. }) => {
+            EventKind::Received(Call { number, len, requests, segments, .. }) => {
                 self.turn_to(connection, out);
                 self.at(told.at, 11, out);
                 self.put(out, style::BOLD, "recv()");
                 let mut flow = Flow::new(self.style, TIMED, out);
-                flow.whole(style::PLAIN, &format!(" #{call}  {}", byte_count(*len)));
+                flow.whole(style::PLAIN, &format!(" #{number}  {}", byte_count(*len)));
                 if let Some(segments) = segments {
                     let one = if *segments > 1 { ", one recv()" } else { "" };
                     let segments = count(u64::from(*segments), "TCP segment");
@@ -89,18 +89,18 @@ impl Terminal {
                 }
                 out.push('\n');
             }
-            Event::Message(spoken) => {
+            EventKind::Message(spoken) => {
                 self.turn_to(connection, out);
                 self.message(connection, spoken, out);
             }
-            Event::Closed { note, side, unread, missing, .. } => {
+            EventKind::Closed { note, side, unread, missing, .. } => {
                 self.closed(told, *note, *side, *missing, out);
                 if *unread > 0 {
                     out.push_str(&format!("   {} behind the last request: not read\n", byte_count(*unread)));
                 }
                 out.push('\n');
             }
-            Event::Lost { events, open } => {
+            EventKind::Lost { events, open } => {
                 self.speaker = None;
                 let dots = if self.style.ascii { "..." } else { "…" };
                 Flow::new(self.style, 5, out).words(style::MARK, &format!("{dots} {}", line::lost(*events, *open)));
@@ -109,7 +109,7 @@ impl Terminal {
         }
     }
 
-    fn closed(&mut self, told: &Told, note: NoteId, side: Side, missing: u64, out: &mut String) {
+    fn closed(&mut self, told: &WireEvent, note: NoteId, side: Side, missing: u64, out: &mut String) {
         self.turn_to(told.connection, out);
         out.push('\n');
         self.at(told.at, 9, out);
@@ -153,7 +153,7 @@ impl Terminal {
     }
 
     /// A message in one piece.
-    fn message(&mut self, connection: u64, spoken: &Spoken, out: &mut String) {
+    fn message(&mut self, connection: u64, spoken: &TimedMessage, out: &mut String) {
         let message = &spoken.message;
         let is_request = message.role == Role::Request;
         if is_request {
@@ -171,9 +171,9 @@ impl Terminal {
         self.put(out, style::BOLD, &format!("{name} {}", message.role.name()));
         let mut flow = Flow::new(self.style, 5, out);
         flow.whole(style::DIM, &format!("  {}", byte_count(message.len())));
-        if is_request && !spoken.cuts.is_empty() {
+        if is_request && !spoken.boundaries.is_empty() {
             let mark = if self.style.ascii { "|" } else { "┊" };
-            let pieces = spoken.cuts.len() + 1;
+            let pieces = spoken.boundaries.len() + 1;
             flow.whole(style::MARK, &format!("  in {pieces} pieces, cut at the {mark} marks"));
         }
         if let Some(took) = spoken.took {
@@ -208,7 +208,7 @@ impl Terminal {
             let text = "body hidden: the exchange has a secret too short to be looked for in it";
             line(out, style::SAY, "=", text, "barewire study view");
         }
-        if let Some(broken) = message.broken {
+        if let Some(broken) = message.error {
             let note = broken.note.note();
             line(out, style::WRONG, "!", &format!("byte {}: {}", broken.at, note.long), note.section);
         }

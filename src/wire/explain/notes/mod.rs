@@ -134,8 +134,8 @@ impl NoteId {
     }
 
     /// Of a fault that only a response can have.
-    pub fn flaw(flaw: Flaw) -> NoteId {
-        let at = Flaw::ALL.iter().position(|&f| f == flaw).unwrap_or(0);
+    pub fn flaw(flaw: ResponseFault) -> NoteId {
+        let at = ResponseFault::ALL.iter().position(|&f| f == flaw).unwrap_or(0);
         NoteId(FAULTS + (Fault::ALL.len() + at) as u16)
     }
 
@@ -153,7 +153,7 @@ impl NoteId {
             (FIELDS, fields::FIELDS.len()),
             (STATUSES, statuses::STATUSES.len()),
             (CLOSES, closes::CLOSES.len()),
-            (FAULTS, Fault::ALL.len() + Flaw::ALL.len()),
+            (FAULTS, Fault::ALL.len() + ResponseFault::ALL.len()),
         ];
         lines.into_iter().flat_map(|(page, count)| (page..page + count as u16).map(NoteId).map(|id| (id, id.note())))
     }
@@ -161,7 +161,7 @@ impl NoteId {
 
 /// A way in which a response can be wrong and a request cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum ResponseFault {
     /// The first line is no status line.
     StatusLine,
     /// The code is no three digits, or below 100.
@@ -178,16 +178,16 @@ pub enum Flaw {
     MadeUpLine,
 }
 
-impl Flaw {
+impl ResponseFault {
     /// All of them.
-    pub const ALL: &'static [Flaw] = &[
-        Flaw::StatusLine,
-        Flaw::StatusCode,
-        Flaw::HeadTooLong,
-        Flaw::HeadCutOff,
-        Flaw::ContentCutOff,
-        Flaw::ChunksCutOff,
-        Flaw::MadeUpLine,
+    pub const ALL: &'static [ResponseFault] = &[
+        ResponseFault::StatusLine,
+        ResponseFault::StatusCode,
+        ResponseFault::HeadTooLong,
+        ResponseFault::HeadCutOff,
+        ResponseFault::ContentCutOff,
+        ResponseFault::ChunksCutOff,
+        ResponseFault::MadeUpLine,
     ];
 }
 
@@ -233,7 +233,7 @@ mod tests {
         }
         assert_eq!(statuses::CODES.len(), statuses::STATUSES.len());
         assert_eq!(texts::METHODS.len(), Method::ALL.len() + 1);
-        assert_eq!(texts::FLAWS.len(), Flaw::ALL.len());
+        assert_eq!(texts::FLAWS.len(), ResponseFault::ALL.len());
         assert_eq!(closes::SIDES.len(), closes::CLOSES.len());
     }
 
@@ -254,7 +254,7 @@ mod tests {
         for &fault in Fault::ALL {
             assert_eq!(NoteId::fault(fault).note().long, fault.sentence());
         }
-        for (&flaw, note) in Flaw::ALL.iter().zip(texts::FLAWS) {
+        for (&flaw, note) in ResponseFault::ALL.iter().zip(texts::FLAWS) {
             assert_eq!(NoteId::flaw(flaw).note(), *note);
         }
         for (name, id) in part::ALL {

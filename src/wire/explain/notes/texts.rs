@@ -114,7 +114,7 @@ notes! { pub(crate) METHODS:
     "method/other" "a method unknown here" "Any token may be a method; one that a server does not implement is answered 501" "RFC 9110 §9.1",
 }
 
-// In the order of [`crate::wire::explain::notes::Flaw::ALL`].
+// In the order of [`crate::wire::explain::notes::ResponseFault::ALL`].
 notes! { pub(crate) FLAWS:
     "StatusLine" "this is no status line" "a response begins with version, one space, three digits, one space and perhaps a phrase" "RFC 9112 §4",
     "StatusCode" "the code is not 100 to 999" "a status code is exactly three digits and the first is not 0" "RFC 9110 §15",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use crate::wire::export::command::*;
-use crate::wire::record::exchange::{Exchange, Name};
+use crate::wire::record::exchange::{Exchange, ExchangeId};
 use crate::wire::testing::history;
 
 fn main_address() -> SocketAddr {
@@ -14,11 +14,11 @@ fn main_address() -> SocketAddr {
 /// What `make` says of a request, cut as given.
 fn line(
     pieces: &[&[u8]],
-    make: fn(&Spoken, SocketAddr) -> Result<String, &'static str>,
+    make: fn(&TimedMessage, SocketAddr) -> Result<String, &'static str>,
 ) -> Result<String, &'static str> {
     let calls: Vec<_> = pieces.iter().enumerate().map(|(n, piece)| (n as u64 * 200, true, *piece)).collect();
     let history = history(&calls, true);
-    let exchange = Exchange::find(&history, Name { connection: 1, exchange: 1 }).unwrap();
+    let exchange = Exchange::find(&history, ExchangeId { connection: 1, exchange: 1 }).unwrap();
     make(exchange.request().unwrap(), main_address())
 }
 

@@ -325,8 +325,8 @@ fn every_kind_of_exchange_makes_a_valid_archive() {
 #[test]
 fn only_what_was_asked_for_is_in_it() {
     let history = history(&[(1, true, &ASK.repeat(2)), (2, false, &ANSWER.repeat(2))], true);
-    let names = |list: &[(u64, u64)]| -> Vec<Name> {
-        list.iter().map(|&(connection, exchange)| Name { connection, exchange }).collect()
+    let names = |list: &[(u64, u64)]| -> Vec<ExchangeId> {
+        list.iter().map(|&(connection, exchange)| ExchangeId { connection, exchange }).collect()
     };
     for (wanted, count) in [(&[(1, 2)][..], 1), (&[(1, 1), (1, 2), (1, 3), (7, 1)], 2), (&[(7, 1)], 0)] {
         let har = archive(&history, Some(&names(wanted)), main_address());

@@ -1,11 +1,11 @@
 //! The bounds of the history, and what its readers are told.
 
 use crate::http::Limits;
-use crate::wire::explain::conversation::Manner;
-use crate::wire::explain::value::Hide;
-use crate::wire::record::connection::Live;
+use crate::wire::explain::conversation::ExplainOptions;
+use crate::wire::explain::value::RedactOptions;
 use crate::wire::record::history::*;
-use crate::wire::record::tape::{Record, What};
+use crate::wire::record::live::LiveConnection;
+use crate::wire::record::recorder::{Record, SocketEvent};
 
 const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -16,56 +16,56 @@ fn peer(connection: u64) -> SocketAddr {
 }
 
 /// A connection, told record by record.
-struct Line(u64, Live);
+struct Line(u64, LiveConnection);
 
 impl Line {
     fn accepted(history: &History, connection: u64) -> Line {
-        let manner = Manner::live(Limits::default(), Hide::default());
-        let mut line = Line(connection, Live::new(connection, AT_ONCE, AT_ONCE, &manner));
-        line.tell(history, What::Accepted { peer: peer(connection), local: peer(0) }, b"");
+        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut line = Line(connection, LiveConnection::new(connection, AT_ONCE, AT_ONCE, &manner));
+        line.tell(history, SocketEvent::Accepted { peer: peer(connection), local: peer(0) }, b"");
         line
     }
 
-    fn tell(&mut self, history: &History, what: What, bytes: &[u8]) {
+    fn tell(&mut self, history: &History, event: SocketEvent, bytes: &[u8]) {
         let mut out = Vec::new();
-        self.1.record(&Record { connection: self.0, at: AT_ONCE, what }, bytes, &mut out);
+        self.1.record(&Record { connection: self.0, at: AT_ONCE, event }, bytes, &mut out);
         history.push(&out);
     }
 
     fn exchange(&mut self, history: &History) {
-        self.tell(history, What::Received(ASK.len()), ASK);
-        self.tell(history, What::Sent(ANSWER.len()), ANSWER);
+        self.tell(history, SocketEvent::Received(ASK.len()), ASK);
+        self.tell(history, SocketEvent::Sent(ANSWER.len()), ANSWER);
     }
 
     fn close(mut self, history: &History) {
-        self.tell(history, What::Closed { reason: "PeerClosed", sentence: "" }, b"");
+        self.tell(history, SocketEvent::Closed { reason: "PeerClosed", sentence: "" }, b"");
     }
 }
 
 /// One word for each item.
 fn words(history: &History, since: u64) -> Vec<String> {
     let mut all = Vec::new();
-    let mut reader = Reader::behind(since);
+    let mut reader = HistoryReader::after(since);
     loop {
         match history.wait(&mut reader, AT_ONCE) {
-            Heard::Items(items) => {
+            HistoryRead::Items(items) => {
                 all.extend(items.into_iter().map(|(_, item)| match item {
-                    Item::Event(kept) => {
-                        let word = match &kept.told.event {
-                            Event::Accepted { .. } => "accepted",
-                            Event::Received(_) => "recv",
-                            Event::Message(spoken) => spoken.message.role.name(),
-                            Event::Closed { .. } => "closed",
-                            Event::Lost { .. } => "lost",
+                    HistoryItem::Event(kept) => {
+                        let word = match &kept.event.kind {
+                            EventKind::Accepted { .. } => "accepted",
+                            EventKind::Received(_) => "recv",
+                            EventKind::Message(spoken) => spoken.message.role.name(),
+                            EventKind::Closed { .. } => "closed",
+                            EventKind::Lost { .. } => "lost",
                         };
-                        format!("{word} {}{}", kept.told.connection, if kept.again { " again" } else { "" })
+                        format!("{word} {}{}", kept.event.connection, if kept.repeated { " again" } else { "" })
                     }
-                    Item::Notice(notice) => format!("{notice:?}"),
+                    HistoryItem::Notice(notice) => format!("{notice:?}"),
                 }));
             }
-            Heard::Quiet => return all,
-            Heard::Missed => return vec!["missed".into()],
-            Heard::Over => {
+            HistoryRead::TimedOut => return all,
+            HistoryRead::Missed => return vec!["missed".into()],
+            HistoryRead::Ended => {
                 all.push("over".into());
                 return all;
             }
@@ -81,7 +81,7 @@ fn events_are_numbered_and_read_from_any_number_on() {
     line.close(&history);
     assert_eq!(words(&history, 0), ["accepted 1", "recv 1", "request 1", "response 1", "closed 1"]);
     assert_eq!(words(&history, 3), ["response 1", "closed 1"]);
-    assert_eq!(history.extent(), Extent { first: 1, last: 5, connections: 1, paused: false });
+    assert_eq!(history.extent(), HistoryStatus { first: 1, last: 5, connections: 1, paused: false });
     assert_eq!(history.connection(1).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert!(history.connection(2).is_empty() && history.reaches(5) && !history.reaches(6));
 }
@@ -148,7 +148,7 @@ fn one_connection_alone_cannot_grow_beyond_the_bound() {
         line.exchange(&history);
         assert!(history.held() <= history.bound());
     }
-    assert!(history.connection(1)[0].1.again);
+    assert!(history.connection(1)[0].1.repeated);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn cleared_is_told_and_the_open_connections_go_on() {
 fn after_a_hole_nothing_is_awaited_of_what_was_open() {
     let history = History::new(1 << 20);
     let _line = Line::accepted(&history, 1);
-    history.push(&[Told::apart(Event::Lost { events: 7, open: 0 })]);
+    history.push(&[WireEvent::without_connection(EventKind::Lost { events: 7, open: 0 })]);
     assert_eq!(words(&history, 0), ["accepted 1", "lost 0"]);
     history.clear();
     assert_eq!(history.held(), 0);
@@ -213,7 +213,7 @@ fn a_reader_that_missed_notices_begins_afresh() {
     assert!(!history.reaches(0) && history.reaches(1));
     assert_eq!(words(&history, 1).len(), NOTICES);
     let mut afresh = history.reader();
-    assert!(matches!(history.wait(&mut afresh, AT_ONCE), Heard::Quiet));
+    assert!(matches!(history.wait(&mut afresh, AT_ONCE), HistoryRead::TimedOut));
 }
 
 #[test]
@@ -237,12 +237,12 @@ fn a_reader_that_waits_is_woken_by_an_event_and_by_the_end() {
     let reader = {
         let history = Arc::clone(&history);
         std::thread::spawn(move || {
-            let mut reader = Reader::behind(0);
+            let mut reader = HistoryReader::after(0);
             let mut count = 0;
             loop {
                 match history.wait(&mut reader, Duration::from_secs(60)) {
-                    Heard::Items(items) => count += items.len(),
-                    Heard::Over => return count,
+                    HistoryRead::Items(items) => count += items.len(),
+                    HistoryRead::Ended => return count,
                     other => panic!("{other:?}"),
                 }
             }

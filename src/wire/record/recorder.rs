@@ -36,7 +36,7 @@ const RECORD: usize = size_of::<Record>();
 
 /// What happened.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum SocketEvent {
     /// A connection was accepted.
     Accepted {
         /// The client's address.
@@ -84,7 +84,7 @@ pub struct Record {
     /// When, since the recording began.
     pub at: Duration,
     /// What.
-    pub what: What,
+    pub event: SocketEvent,
 }
 
 /// The records of one turn.
@@ -102,9 +102,9 @@ impl Batch {
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
         let mut at = 0;
         self.records.iter().map(move |record| {
-            let len = match &record.what {
-                What::Received(len) | What::Sent(len) => *len,
-                What::ReceivedInPart { len, gaps } => len - gaps.iter().map(|gap| gap.len).sum::<usize>(),
+            let len = match &record.event {
+                SocketEvent::Received(len) | SocketEvent::Sent(len) => *len,
+                SocketEvent::ReceivedInPart { len, gaps } => len - gaps.iter().map(|gap| gap.len).sum::<usize>(),
                 _ => 0,
             };
             at += len;
@@ -122,7 +122,7 @@ impl Batch {
 
 /// The writing end, one per loop.
 #[derive(Debug)]
-pub struct Tape {
+pub struct Recorder {
     start: Instant,
     batch: Batch,
     full: Sender<Batch>,
@@ -136,45 +136,41 @@ pub struct Tape {
 
 /// The reading end.
 #[derive(Debug)]
-pub struct Reel {
+pub struct RecordReceiver {
     full: Receiver<Batch>,
     empty: SyncSender<Batch>,
     waiting: Arc<AtomicUsize>,
 }
 
-/// The loop is gone, and all it recorded has been read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Over;
-
 /// A tape whose moments count from `start` and whose connections get their numbers from
 /// `connections`, and its reading end.
-pub fn tape(start: Instant, connections: Arc<AtomicU64>) -> (Tape, Reel) {
+pub fn recorder(start: Instant, connections: Arc<AtomicU64>) -> (Recorder, RecordReceiver) {
     let (full, read) = channel();
     let (give_back, empty) = sync_channel(EMPTY);
     let waiting = Arc::<AtomicUsize>::default();
     let theirs = Arc::clone(&waiting);
     (
-        Tape { start, batch: Batch::default(), full, empty, waiting, dropped: 0, connections },
-        Reel { full: read, empty: give_back, waiting: theirs },
+        Recorder { start, batch: Batch::default(), full, empty, waiting, dropped: 0, connections },
+        RecordReceiver { full: read, empty: give_back, waiting: theirs },
     )
 }
 
-impl Tape {
+impl Recorder {
     /// A number for a connection that begins: 1, 2, 3 …
     pub fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records what happened on a connection; `bytes` belong to [`What::Received`] and [`What::Sent`].
-    pub fn record(&mut self, connection: u64, now: Instant, what: What, bytes: &[u8]) {
+    /// Records what happened on a connection; `bytes` belong to [`SocketEvent::Received`] and [`SocketEvent::Sent`].
+    pub fn record(&mut self, connection: u64, now: Instant, event: SocketEvent, bytes: &[u8]) {
         self.batch.bytes.extend_from_slice(bytes);
-        self.push(connection, now, what, bytes.len());
+        self.push(connection, now, event, bytes.len());
     }
 
     /// Records what a `recv` returned, without what lies in the gaps.
     pub fn record_received(&mut self, connection: u64, now: Instant, bytes: &[u8], gaps: Vec<Gap>) {
         if gaps.is_empty() {
-            return self.record(connection, now, What::Received(bytes.len()), bytes);
+            return self.record(connection, now, SocketEvent::Received(bytes.len()), bytes);
         }
         let before = self.batch.bytes.len();
         let mut place = 0;
@@ -184,13 +180,13 @@ impl Tape {
         }
         self.batch.bytes.extend_from_slice(&bytes[place..]);
         let weight = self.batch.bytes.len() - before + size_of_val(&*gaps);
-        let what = What::ReceivedInPart { len: bytes.len(), gaps: gaps.into() };
-        self.push(connection, now, what, weight);
+        let event = SocketEvent::ReceivedInPart { len: bytes.len(), gaps: gaps.into() };
+        self.push(connection, now, event, weight);
     }
 
-    fn push(&mut self, connection: u64, now: Instant, what: What, weight: usize) {
+    fn push(&mut self, connection: u64, now: Instant, event: SocketEvent, weight: usize) {
         let batch = &mut self.batch;
-        batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), what });
+        batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), event });
         batch.weight += RECORD + weight;
         if batch.weight >= BATCH {
             self.hand_over();
@@ -228,39 +224,25 @@ impl Tape {
 }
 
 /// What was dropped last is said, if there is room for it.
-impl Drop for Tape {
+impl Drop for Recorder {
     fn drop(&mut self) {
         self.hand_over();
     }
 }
 
-impl Reel {
-    /// The next batch, if one comes within `patience`; an error when the loop is gone and everything
-    /// has been read.
+impl RecordReceiver {
+    /// Waits for the next batch, at most for `timeout`.
     ///
     /// # Errors
-    /// [`Over`].
-    pub fn draw(&self, patience: Duration) -> Result<Option<Batch>, Over> {
-        match self.full.recv_timeout(patience) {
-            Ok(batch) => Ok(Some(self.weighed(batch))),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(Over),
-        }
-    }
-
-    /// The next batch; `None` when the loop is gone, or nothing came within `patience`.
-    pub fn next(&self, patience: Duration) -> Option<Batch> {
-        self.full.recv_timeout(patience).ok().map(|batch| self.weighed(batch))
-    }
-
-    /// A batch that waits no more.
-    fn weighed(&self, batch: Batch) -> Batch {
+    /// `Timeout` when nothing came, `Disconnected` when the loop has ended and every batch was read.
+    pub fn receive(&self, timeout: Duration) -> Result<Batch, RecvTimeoutError> {
+        let batch = self.full.recv_timeout(timeout)?;
         self.waiting.fetch_sub(batch.weight, Ordering::Relaxed);
-        batch
+        Ok(batch)
     }
 
     /// Gives a batch back, so that its buffers are used again.
-    pub fn give_back(&self, mut batch: Batch) {
+    pub fn recycle(&self, mut batch: Batch) {
         batch.clear();
         // A busy moment is over; what it needed is not kept for the next one.
         batch.bytes.shrink_to(KEPT);
@@ -277,54 +259,54 @@ mod tests {
     #[test]
     fn what_was_recorded_comes_back_byte_by_byte() {
         let start = Instant::now();
-        let (mut tape, reel) = tape(start, Arc::default());
+        let (mut tape, reel) = recorder(start, Arc::default());
         let later = start + Duration::from_millis(5);
-        tape.record(7, later, What::Received(4), b"GET ");
-        tape.record(7, later, What::Received(0), b"");
-        tape.record(8, later, What::Sent(2), b"ok");
+        tape.record(7, later, SocketEvent::Received(4), b"GET ");
+        tape.record(7, later, SocketEvent::Received(0), b"");
+        tape.record(8, later, SocketEvent::Sent(2), b"ok");
         tape.hand_over();
-        let batch = reel.next(Duration::ZERO).unwrap();
+        let batch = reel.receive(Duration::ZERO).unwrap();
         let got: Vec<_> = batch.iter().map(|(r, o)| (r.connection, r.at.as_millis(), o.to_vec())).collect();
         assert_eq!(got, [(7, 5, b"GET ".to_vec()), (7, 5, vec![]), (8, 5, b"ok".to_vec())]);
-        reel.give_back(batch);
+        reel.recycle(batch);
     }
 
     #[test]
     fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
         let now = Instant::now();
-        let (mut tape, reel) = tape(now, Arc::default());
+        let (mut tape, reel) = recorder(now, Arc::default());
         let bytes = vec![0; BATCH - RECORD];
         for _ in 0..WAITING / BATCH + 5 {
-            tape.record(1, now, What::Sent(bytes.len()), &bytes);
+            tape.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
         }
         let (mut seen, mut dropped) = (0, 0);
-        while let Some(batch) = reel.next(Duration::ZERO) {
+        while let Ok(batch) = reel.receive(Duration::ZERO) {
             seen += batch.iter().count();
             dropped += batch.dropped;
         }
         assert_eq!((seen, dropped), (WAITING / BATCH, 0));
-        tape.record(1, now, What::Sent(1), b"x");
+        tape.record(1, now, SocketEvent::Sent(1), b"x");
         tape.hand_over();
-        assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 5);
+        assert_eq!(reel.receive(Duration::ZERO).unwrap().dropped, 5);
         for _ in 0..=WAITING / BATCH {
-            tape.record(1, now, What::Sent(bytes.len()), &bytes);
+            tape.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
         }
-        while reel.next(Duration::ZERO).is_some() {}
+        while reel.receive(Duration::ZERO).is_ok() {}
         tape.hand_over();
-        assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
-        assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Ok(true));
-        tape.record(1, now, What::Sent(WAITING), &vec![0; WAITING]);
-        tape.record(1, now, What::Sent(1), b"y");
+        assert_eq!(reel.receive(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
+        assert_eq!(reel.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Timeout));
+        tape.record(1, now, SocketEvent::Sent(WAITING), &vec![0; WAITING]);
+        tape.record(1, now, SocketEvent::Sent(1), b"y");
         tape.hand_over();
-        assert_eq!(reel.next(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
+        assert_eq!(reel.receive(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
         drop(tape);
-        assert_eq!(reel.draw(Duration::ZERO).map(|batch| batch.is_none()), Err(Over));
+        assert_eq!(reel.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Disconnected));
     }
 
     #[test]
     fn an_upload_that_nobody_reads_waits_whole_in_bounded_memory() {
         let now = Instant::now();
-        let (mut tape, reel) = tape(now, Arc::default());
+        let (mut tape, reel) = recorder(now, Arc::default());
         let (turns, len) = (16 * 1024, 64 * 1024);
         let bytes = vec![7; len];
         let gap = Gap { at: 2, len: len - 2 - 1000 };
@@ -333,16 +315,16 @@ mod tests {
             tape.hand_over();
         }
         let (mut seen, mut held) = (0, 0);
-        while let Some(batch) = reel.next(Duration::ZERO) {
+        while let Ok(batch) = reel.receive(Duration::ZERO) {
             assert_eq!(batch.dropped, 0);
             for (record, bytes) in batch.iter() {
                 assert!(
-                    matches!(&record.what, What::ReceivedInPart { len: all, gaps } if *all == len && **gaps == [gap])
+                    matches!(&record.event, SocketEvent::ReceivedInPart { len: all, gaps } if *all == len && **gaps == [gap])
                 );
                 seen += 1;
                 held += bytes.len();
             }
-            reel.give_back(batch);
+            reel.recycle(batch);
         }
         assert_eq!((seen, held), (turns, turns * 1002), "a gibibyte");
     }
@@ -350,12 +332,12 @@ mod tests {
     #[test]
     fn gaps_leave_the_bytes_around_them_in_their_order() {
         let now = Instant::now();
-        let (mut tape, reel) = tape(now, Arc::default());
+        let (mut tape, reel) = recorder(now, Arc::default());
         let gaps = vec![Gap { at: 0, len: 2 }, Gap { at: 4, len: 3 }, Gap { at: 8, len: 1 }];
         tape.record_received(1, now, b"0123456789", gaps);
         tape.record_received(1, now, b"abc", Vec::new());
         tape.hand_over();
-        let batch = reel.next(Duration::ZERO).unwrap();
+        let batch = reel.receive(Duration::ZERO).unwrap();
         let got: Vec<_> = batch.iter().map(|(_, bytes)| bytes).collect();
         assert_eq!(got, [&b"2379"[..], b"abc"]);
     }
