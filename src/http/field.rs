@@ -1,4 +1,4 @@
-//! Field lines: what may stand in one, and how lists, parameters and weights inside a value are read.
+//! Field lines: what they may contain, and how lists, parameters and weights in a value are read.
 //!
 //! RFC 9110 §5 (fields), §5.6.1 (lists), §5.6.6 (parameters), §12.4.2 (weights).
 //!
@@ -9,24 +9,27 @@
 //! weight      = OWS ";" OWS "q=" ( "0" [ "." 0*3DIGIT ] / "1" [ "." 0*3("0") ] )
 //! ```
 //!
-//! Never: which fields exist. A service asks by name.
+//! A comma or semicolon inside a quoted-string separates nothing, so all splitting here goes through
+//! [`split_unquoted`]: a plain split would make two entity-tags out of `"a,b"`.
 //!
-//! The subtle thing: a comma or semicolon inside a quoted-string separates nothing, so every split
-//! here walks the quotes; splitting at each comma is how `"a,b"` becomes two entity-tags.
+//! A request that was parsed has its fields in [`crate::http::Request`]. [`raw_lines`] and [`find`] are
+//! for bytes that were not: refused requests, recorded responses, prepared heads, parts of a form.
 
-use crate::http::fault::Fault;
+use crate::http::fault::{Fault, RequestError};
 use crate::http::grammar::{is_field_byte, is_ows, is_tchar, trim};
+use crate::http::limits::Limits;
 
-/// The first thing wrong with a field line (without its CR LF): the fault, its place in the line and
-/// how many bytes are to blame. `None` when the line is a field line.
+/// The first thing wrong with a field line (without its CR LF): the fault, its position in the line, and
+/// how many bytes are to blame. `None` if the line is valid.
 pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
-    if line.first().is_some_and(|&o| is_ows(o)) {
+    // A line that continues the one before it: two recipients may read one value or two.
+    if line.first().is_some_and(|&b| is_ows(b)) {
         return Some((Fault::ObsFold, 0, 1));
     }
-    let Some(colon) = line.iter().position(|&o| o == b':') else {
-        // A line without colon that already breaks the alphabet is better told by that byte.
-        return Some(match line.iter().position(|&o| !is_field_byte(o)) {
-            Some(at) => (control(line[at]), at, 1),
+    let Some(colon) = line.iter().position(|&b| b == b':') else {
+        // A control byte explains more than the missing colon.
+        return Some(match line.iter().position(|&b| !is_field_byte(b)) {
+            Some(at) => (control_fault(line[at]), at, 1),
             None => (Fault::NoColon, 0, line.len()),
         });
     };
@@ -35,83 +38,139 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
         return Some((Fault::FieldName, 0, 1));
     }
     let bare = trim(name);
-    if let Some(at) = bare.iter().position(|&o| !is_tchar(o)) {
+    if let Some(at) = bare.iter().position(|&b| !is_tchar(b)) {
         return Some((if bare[at] == b'\r' { Fault::BareCr } else { Fault::FieldName }, at, 1));
     }
     if bare.len() < name.len() {
-        // `Content-Length : 5` is read by one recipient and skipped by another (RFC 9112 §5.1).
+        // One recipient would read `Content-Length : 5`, another would skip it (RFC 9112 §5.1).
         return Some((Fault::SpaceBeforeColon, bare.len(), name.len() - bare.len()));
     }
-    let at = line[colon + 1..].iter().position(|&o| !is_field_byte(o))? + colon + 1;
-    Some((control(line[at]), at, 1))
+    let at = line[colon + 1..].iter().position(|&b| !is_field_byte(b))? + colon + 1;
+    Some((control_fault(line[at]), at, 1))
 }
 
-fn control(byte: u8) -> Fault {
+fn control_fault(byte: u8) -> Fault {
     if byte == b'\r' { Fault::BareCr } else { Fault::FieldValue }
 }
 
-/// The pieces of `value` between separators that stand outside quoted-strings, as they are.
-#[derive(Clone, Debug)]
-pub struct Pieces<'a> {
-    rest: Option<&'a [u8]>,
-    separator: u8,
+/// The first error in `lines`: field lines and the blank line after them. For lines that `httparse` has
+/// refused, since it does not tell where.
+pub(crate) fn first_error(lines: &[u8]) -> RequestError {
+    let (mut at, mut count) = (0, 0);
+    while let Some(len) = lines[at..].iter().position(|&b| b == b'\n') {
+        let line = &lines[at..at + len.saturating_sub(1)];
+        if line.is_empty() {
+            break;
+        }
+        if let Some((fault, offset, len)) = diagnose(line) {
+            return RequestError::new(fault, at + offset, len);
+        }
+        count += 1;
+        if count > Limits::FIELD_LINES {
+            return RequestError::new(Fault::TooManyFields, at, line.len());
+        }
+        at += len + 1;
+    }
+    // Reached only if httparse is stricter than `diagnose`. The request is refused all the same.
+    RequestError::new(Fault::FieldName, 0, 0)
 }
 
-impl<'a> Iterator for Pieces<'a> {
-    type Item = &'a [u8];
+/// A field line in bytes that were not parsed as a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawLine<'a> {
+    /// What stands before the colon.
+    pub name: &'a [u8],
+    /// What stands after it, without the whitespace around it.
+    pub value: &'a [u8],
+    /// The position of the value in the bytes.
+    pub value_at: usize,
+}
 
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest?;
+/// The field lines in `head`, up to the blank line or the end.
+///
+/// It is lenient: a line may end with LF alone; a line without colon and one that is not complete are
+/// left out. A start line need not be removed before: what stands before a colon in it is no field name.
+pub fn raw_lines(head: &[u8]) -> impl Iterator<Item = RawLine<'_>> {
+    let lines = head.split_inclusive(|&b| b == b'\n');
+    // A line without its end may have been cut anywhere: half of a value means something else.
+    let complete = lines.take_while(|line| line.ends_with(b"\n") && !matches!(line, [b'\n'] | [b'\r', b'\n']));
+    complete.filter_map(|line| {
+        let (name, value) = split_line(line)?;
+        Some(RawLine { name, value, value_at: value.as_ptr() as usize - head.as_ptr() as usize })
+    })
+}
+
+/// The lines of `head` with this name, in any case; as lenient as [`raw_lines`].
+pub fn find<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = RawLine<'a>> {
+    raw_lines(head).filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Name and value of one line, with or without its line end. `None` if there is no colon.
+pub fn split_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let colon = line.iter().position(|&b| b == b':')?;
+    Some((&line[..colon], trim(&line[colon + 1..])))
+}
+
+/// The pieces of `value` between those separators that stand outside quoted-strings, not trimmed.
+pub(crate) fn split_unquoted(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let piece = rest?;
         let (mut quoted, mut escaped) = (false, false);
-        for (at, &byte) in rest.iter().enumerate() {
+        for (at, &byte) in piece.iter().enumerate() {
             match byte {
+                // A backslash makes the next byte, also a quote, part of the string.
                 _ if escaped => escaped = false,
                 b'\\' if quoted => escaped = true,
                 b'"' => quoted = !quoted,
-                _ if byte == self.separator && !quoted => {
-                    self.rest = Some(&rest[at + 1..]);
-                    return Some(&rest[..at]);
+                _ if byte == separator && !quoted => {
+                    rest = Some(&piece[at + 1..]);
+                    return Some(&piece[..at]);
                 }
                 _ => {}
             }
         }
-        self.rest = None;
-        Some(rest)
-    }
+        // A quote that is never closed reaches to the end, so nothing after it is split.
+        rest = None;
+        Some(piece)
+    })
 }
 
-/// The elements of one list value: trimmed, empty ones skipped (RFC 9110 §5.6.1.2).
+/// The elements of one list value: trimmed, empty ones left out (RFC 9110 §5.6.1.2).
 pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Pieces { rest: Some(value), separator: b',' }.map(trim).filter(|element| !element.is_empty())
+    split_unquoted(value, b',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// An element taken apart at its semicolons: what stands before the first, then each parameter as
-/// name and value. A quoted value keeps its quotes ([`unquote`] takes them off).
+/// An element split at its semicolons: what stands before the first one, then name and value of each
+/// parameter. A quoted value keeps its quotes ([`unquote`] removes them); a name alone has an empty one.
 pub fn parameters(element: &[u8]) -> (&[u8], impl Iterator<Item = (&[u8], &[u8])>) {
-    let mut pieces = Pieces { rest: Some(element), separator: b';' };
+    let mut pieces = split_unquoted(element, b';');
     let first = trim(pieces.next().unwrap_or_default());
-    let rest = pieces.map(trim).filter(|p| !p.is_empty()).map(|p| match p.iter().position(|&o| o == b'=') {
+    let rest = pieces.map(trim).filter(|p| !p.is_empty()).map(|p| match p.iter().position(|&b| b == b'=') {
         Some(at) => (trim(&p[..at]), trim(&p[at + 1..])),
         None => (p, &p[p.len()..]),
     });
     (first, rest)
 }
 
-/// A quoted-string without its quotes and backslashes; anything else as it is.
+/// A quoted-string without its quotes and backslashes; any other value as it is.
 pub fn unquote(value: &[u8]) -> Vec<u8> {
     let [b'"', inner @ .., b'"'] = value else { return value.to_vec() };
     let mut out = Vec::with_capacity(inner.len());
     let mut bytes = inner.iter();
     while let Some(&byte) = bytes.next() {
+        // A backslash at the very end escapes nothing and is kept.
         out.push(if byte == b'\\' { *bytes.next().unwrap_or(&byte) } else { byte });
     }
     out
 }
 
-/// The elements of a weighted list (Accept and its kin): name and weight in thousandths.
+/// The elements of a weighted list (Accept and similar fields): name and weight in thousandths.
 ///
-/// A weight that breaks the grammar counts as 1, as if it were not there: refusing the whole field
-/// would send a client that writes `q=.5` an answer it cannot use.
+/// A weight that breaks the grammar counts as 1, as if it were missing. Ignoring the whole field would
+/// send a client that writes `q=.5` a representation it cannot use.
 pub fn weighted(value: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
     elements(value).map(|element| {
         let (name, mut parameters) = parameters(element);
@@ -120,7 +179,7 @@ pub fn weighted(value: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
     })
 }
 
-/// qvalue (RFC 9110 §12.4.2) in thousandths.
+/// A qvalue (RFC 9110 §12.4.2) in thousandths.
 fn thousandths(value: &[u8]) -> Option<u16> {
     let (whole, fraction) = match value {
         [whole] => (whole, &[][..]),
@@ -132,11 +191,13 @@ fn thousandths(value: &[u8]) -> Option<u16> {
         b'1' => 1000,
         _ => return None,
     };
+    // The digits are worth 100, 10 and 1 thousandths.
     let mut unit = 100;
     for digit in fraction {
         sum += unit * u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
         unit /= 10;
     }
+    // 1.001 is no qvalue.
     (sum <= 1000).then_some(sum)
 }
 
@@ -198,5 +259,18 @@ mod tests {
             [("name".into(), b"a;b".to_vec()), ("filename".into(), b"x".to_vec()), ("flag".into(), vec![])]
         );
         assert_eq!(unquote(br#""a\"b\\""#), br#"a"b\"#);
+    }
+
+    #[test]
+    fn a_line_is_found_in_bytes_that_no_parser_has_accepted() {
+        let head = b"HTTP/1.1 200 OK: x\r\nA: 1\nno colon\r\na:\t two \r\nB:\r\nA : 3\r\n\r\nA: content\r\n";
+        let found: Vec<_> = find(head, "a").collect();
+        assert_eq!(found.iter().map(|line| line.value).collect::<Vec<_>>(), [&b"1"[..], b"two"]);
+        for line in raw_lines(head) {
+            assert_eq!(&head[line.value_at..line.value_at + line.value.len()], line.value);
+        }
+        assert_eq!(find(head, "B").next().map(|line| line.value), Some(&b""[..]));
+        assert_eq!(find(b"A: half a val", "A").next(), None, "the rest of the line may change its meaning");
+        assert_eq!((split_line(b"A: b\r\n"), split_line(b"A")), (Some((&b"A"[..], &b"b"[..])), None));
     }
 }

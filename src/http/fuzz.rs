@@ -9,8 +9,8 @@
 //! is understood of the same bytes cut in different places; a request that depends on how TCP cut it
 //! is one that two servers understand differently.
 
+use crate::http::EndOfInput;
 use crate::http::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
-use crate::http::event::EndOfInput;
 use crate::http::grammar::{is_field_byte, is_ows, is_token};
 use crate::http::limits::Limits;
 use crate::http::response::{Fields, Length};

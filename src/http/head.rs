@@ -1,43 +1,39 @@
-//! One request head: where it ends, whether it is one, and where each of its parts lies.
+//! One request head: where it ends, whether it is valid, and where each of its parts lies.
 //!
-//! RFC 9112 §2–5. The field lines are read by `httparse`; this file guards it, because httparse by
-//! itself takes a bare LF for a line end, takes raw UTF-8 and `#` in a target, refuses HTTP/1.2
-//! (which RFC 9110 §2.5 wants answered as 1.1), and gives no position with an error. So:
+//! RFC 9112 §2–5. The field lines are parsed by `httparse`. By itself it would accept a bare LF as a line
+//! end and raw UTF-8 or `#` in a target, refuse HTTP/1.2 (which RFC 9110 §2.5 wants treated as 1.1), and
+//! give no position with an error. So this file works in four steps:
 //!
 //! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
-//! 2. read the request line ([`crate::http::request_line`]),
-//! 3. let httparse take the field lines, and recompute positions from the addresses of its slices,
-//! 4. where it refuses, walk the lines once more for the exact byte ([`field::diagnose`]).
+//! 2. read the request line ([`RequestLine`]),
+//! 3. let httparse parse the field lines, and keep the positions of its slices ([`Head`]),
+//! 4. if it refuses, look at the lines once more to find the exact byte ([`field::first_error`]).
 //!
-//! Never: a copy of the input, a decision about what the request means.
+//! Nothing is copied: a head is a list of positions ([`Span`]) in bytes that the caller keeps.
 //!
-//! The subtle thing: the verdict must not depend on how TCP cut the bytes. Whatever is refused
-//! before the head is complete is refused at the earliest byte that proves it, in the same order in
-//! which a complete head is checked. The corpus feeds every case whole, bytewise and at every split.
+//! The result must not depend on how TCP has cut the bytes. A fault found before the head is complete is
+//! reported at the earliest byte that proves it, in the order in which a complete head is checked. The
+//! corpus passes each case whole, byte by byte and at every split.
 
 use memchr::memchr;
 
 use crate::http::fault::{Fault, RequestError};
-use crate::http::field;
-use crate::http::grammar::trim;
-use crate::http::limits::Limits;
-use crate::http::method::Method;
-use crate::http::request_line::{RequestLine, overlong, too_large};
-use crate::http::target;
-use crate::http::target::Form;
-use crate::http::{Span, Version};
+use crate::http::grammar::{is_target_byte, is_tchar, trim};
+use crate::http::target::{Target, TargetForm, authority};
+use crate::http::{Limits, Method, Span, Version, field};
 
 /// The first byte of a TLS record that carries a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// How far the search for the end of a head has come: input is looked at once, however it is cut.
+/// The search for the end of a head. It keeps how far it has come, so each byte is searched once,
+/// however the input is cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scan {
-    /// Bytes looked at, without the empty line before the message.
+    /// Bytes of the message searched so far, without the empty line before it.
     at: usize,
     /// Where the line begins that is not complete yet.
     line: usize,
-    /// Whether the request line has been read (and found good).
+    /// Whether the request line has been read, and was valid.
     checked: bool,
     /// Bytes of an empty line before the request line, which a server should skip (RFC 9112 §2.2).
     skipped: usize,
@@ -46,9 +42,9 @@ pub struct Scan {
 /// What a [`Scan`] found.
 #[derive(Debug)]
 pub enum Scanned {
-    /// The end of the head is not there yet.
+    /// The end of the head has not arrived.
     NeedMore,
-    /// The head takes `head` bytes after `skipped` ones of an empty line.
+    /// The head has `head` bytes, after `skipped` bytes of an empty line.
     Complete {
         /// Bytes of the empty line before it: 0 or 2.
         skipped: usize,
@@ -57,92 +53,87 @@ pub enum Scanned {
         /// The request line.
         line: RequestLine,
     },
-    /// It can never become a head.
+    /// Whatever follows, this cannot become a valid head.
     Refused(RequestError),
 }
 
 impl Scan {
-    /// Whether anything of a message has been seen.
+    /// Whether a byte of a message has been seen.
     pub fn has_begun(&self) -> bool {
         self.at > 0
     }
 
-    /// How many bytes of the message have been looked at.
+    /// How many bytes have been searched, the empty line included.
     pub fn seen(&self) -> usize {
         self.skipped + self.at
     }
 
-    /// The method, as far as it can be told from a head that is not complete or not good: a HEAD that
-    /// is refused gets no content either.
+    /// The method, as far as an incomplete or invalid head tells it. It is needed for the response: a
+    /// HEAD that is refused gets no content either.
     pub fn method(&self, input: &[u8]) -> Method {
-        const LONGEST: usize = 8; // no name known here is longer
+        const LONGEST: usize = 8; // the longest known name and its space
         let message = input.get(self.skipped..).unwrap_or_default();
-        let end = message.iter().take(LONGEST).position(|&o| o == b' ').unwrap_or(0);
+        let end = message.iter().take(LONGEST).position(|&b| b == b' ').unwrap_or(0);
         Method::of(&message[..end])
     }
 
-    /// Looks on in `input`, which begins with everything that was there the last time.
+    /// Continues the search. `input` begins with everything that was passed the last time.
     pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Scanned {
         match self.search(input, limits) {
-            Scanned::Refused(refusal) => Scanned::Refused(refusal.shifted(self.skipped as u64)),
-            other => other,
+            Ok(Some((head, line))) => Scanned::Complete { skipped: self.skipped, head, line },
+            Ok(None) => Scanned::NeedMore,
+            Err(error) => Scanned::Refused(error.shifted(self.skipped as u64)),
         }
     }
 
-    fn search(&mut self, input: &[u8], limits: &Limits) -> Scanned {
-        if self.at == 0 {
-            match self.begin(input) {
-                Ok(true) => {}
-                Ok(false) => return Scanned::NeedMore,
-                Err(refusal) => return Scanned::Refused(refusal),
-            }
+    /// Returns the length of the head and its request line; `None` if more bytes are needed.
+    fn search(&mut self, input: &[u8], limits: &Limits) -> Result<Option<(usize, RequestLine)>, RequestError> {
+        if self.at == 0 && !self.begin(input)? {
+            return Ok(None);
         }
         let message = input.get(self.skipped..).unwrap_or_default();
         if message.len() < self.at {
-            return Scanned::NeedMore;
+            return Ok(None);
         }
         let bound = message.len().min(limits.head);
         let mut line = None;
         while let Some(found) = memchr(b'\n', &message[self.at..bound]) {
             let end = self.at + found;
+            // A proxy that does not take LF alone for a line end would see another message here.
             if end == self.line || message[end - 1] != b'\r' {
-                return Scanned::Refused(RequestError::new(Fault::BareLf, end, 1));
+                return Err(RequestError::new(Fault::BareLf, end, 1));
             }
             if !self.checked {
                 self.checked = true;
-                match RequestLine::parse(message, end - 1, limits) {
-                    Ok(read) => line = Some(read),
-                    Err(refusal) => return Scanned::Refused(refusal),
-                }
+                line = Some(RequestLine::parse(message, end - 1, limits)?);
             } else if message[self.line] == b'\r' {
+                // A line that begins with CR but is not blank: the client believes the head has ended.
                 if end > self.line + 1 {
-                    // Not blank and no field line: the client believes that the head has ended.
-                    return Scanned::Refused(RequestError::new(Fault::BareCr, self.line, 1));
+                    return Err(RequestError::new(Fault::BareCr, self.line, 1));
                 }
-                // Read again only when the request line came with an earlier piece.
-                let line = line.map_or_else(|| RequestLine::of_checked(message, limits), Ok);
-                return match line {
-                    Ok(line) => Scanned::Complete { skipped: self.skipped, head: end + 1, line },
-                    Err(refusal) => Scanned::Refused(refusal),
-                };
+                // Parsed again only if the request line came with an earlier piece.
+                let line = line.map_or_else(|| RequestLine::parse_again(message, limits), Ok)?;
+                return Ok(Some((end + 1, line)));
             }
             self.at = end + 1;
             self.line = end + 1;
         }
         self.at = bound;
-        // At the bound and not complete: whatever comes, it is too long.
-        if message.len() < limits.head {
-            return Scanned::NeedMore;
+        // With as many bytes as a head may have and no end among them, it is too long whatever follows.
+        match self.checked {
+            _ if message.len() < limits.head => Ok(None),
+            true => Err(too_large(limits)),
+            false => Err(overlong_line(&message[..bound], limits)),
         }
-        Scanned::Refused(if self.checked { too_large(limits) } else { overlong(&message[..bound], limits) })
     }
 
-    /// Skips at most one empty line. `Ok(false)` when more bytes are needed to tell.
+    /// Skips at most one empty line. `false` if more bytes are needed to decide.
     fn begin(&mut self, input: &[u8]) -> Result<bool, RequestError> {
         let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
         loop {
             match input.get(self.skipped..).unwrap_or_default() {
                 [] | [b'\r'] => return Ok(false),
+                // By its first byte, since a handshake need not contain a line end.
                 [TLS_HANDSHAKE, ..] => return refuse(Fault::TlsHandshake, 0, 1),
                 [b'\r', b'\n', ..] if self.skipped == 0 => self.skipped = 2,
                 [b'\r', b'\n', ..] => return refuse(Fault::EmptyLines, 0, 2),
@@ -151,6 +142,85 @@ impl Scan {
                 _ => return Ok(true),
             }
         }
+    }
+}
+
+fn too_large(limits: &Limits) -> RequestError {
+    RequestError::new(Fault::HeadTooLarge, limits.head, 0)
+}
+
+/// The fault of a request line that does not end within the bound of a head: is it its target that is
+/// too long (414), or something else (431)?
+fn overlong_line(line: &[u8], limits: &Limits) -> RequestError {
+    let Some(first) = line.iter().position(|&b| b == b' ') else { return too_large(limits) };
+    let target = &line[first + 1..];
+    let len = target.iter().position(|&b| b == b' ').unwrap_or(target.len());
+    if len <= limits.target && len < target.len() {
+        return too_large(limits);
+    }
+    let at = len.min(limits.target);
+    RequestError::new(Fault::TargetTooLong, first + 1 + at, len - at)
+}
+
+/// The request line (RFC 9112 §3): method, target and version, and where they lie.
+#[derive(Clone, Debug)]
+pub struct RequestLine {
+    /// The method.
+    pub method: Method,
+    /// Where its name lies.
+    pub method_span: Span,
+    /// The target.
+    pub target: Target,
+    /// The version the client speaks.
+    pub version: Version,
+    /// Where it lies.
+    pub version_span: Span,
+    /// Bytes of the line, CR LF included.
+    pub len: usize,
+}
+
+impl RequestLine {
+    fn parse_again(message: &[u8], limits: &Limits) -> Result<RequestLine, RequestError> {
+        let end = message.iter().position(|&b| b == b'\r').unwrap_or(message.len());
+        RequestLine::parse(message, end, limits)
+    }
+
+    /// Reads `method SP target SP version` from the first `end` bytes of the message. Of several faults
+    /// it reports the one that stands first.
+    fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, RequestError> {
+        let line = &message[..end];
+        let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
+        if let Some(at) = memchr(b'\r', line) {
+            return refuse(Fault::BareCr, at, 1);
+        }
+        let first = line.iter().position(|&b| !is_tchar(b)).unwrap_or(end);
+        if first < end && line[first] != b' ' {
+            return refuse(Fault::MethodName, first, 1);
+        }
+        if first == 0 || first == end {
+            return refuse(Fault::RequestLine, first, 0);
+        }
+        // Exactly one space (RFC 9112 §3): a lenient split on whitespace is read differently by others.
+        let at = first + 1;
+        let len = memchr(b' ', &line[at..]).unwrap_or(end - at);
+        if len > limits.target {
+            return refuse(Fault::TargetTooLong, at + limits.target, len - limits.target);
+        }
+        if len == 0 {
+            return refuse(Fault::RequestLine, at, 1.min(end - at));
+        }
+        if at + len == end {
+            // With a tab in the place of the space, the tab is the mistake, not the missing version.
+            return match line[at..].iter().position(|&b| !is_target_byte(b)) {
+                Some(bad) => refuse(Fault::TargetByte, at + bad, 1),
+                None => refuse(Fault::NoVersion, end, 0),
+            };
+        }
+        let method = Method::of(&line[..first]);
+        let version_span = Span::new(at + len + 1, end - at - len - 1);
+        let version = Version::parse(message, version_span)?;
+        let target = Target::parse(message, Span::new(at, len), method)?;
+        Ok(RequestLine { method, method_span: Span::new(0, first), target, version, version_span, len: end + 2 })
     }
 }
 
@@ -164,7 +234,7 @@ pub struct FieldLine {
 }
 
 impl FieldLine {
-    /// Where a line lies that httparse found in `bytes`: its slices point into them.
+    /// The position of a line that httparse found in `bytes`: its slices point into them.
     fn of(header: &httparse::Header<'_>, bytes: &[u8]) -> FieldLine {
         let base = bytes.as_ptr() as usize;
         let value = trim(header.value);
@@ -175,42 +245,45 @@ impl FieldLine {
     }
 }
 
-/// A whole request head: positions only, so it can be moved with its bytes.
+/// Field lines that are kept inline, so that the head of a browser needs no allocation. More lines are
+/// rare and go to the heap; a larger array would make each move of a request dearer.
+const INLINE_LINES: usize = 24;
+
+/// A whole request head: positions only, so it may be moved together with its bytes.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The request line.
     pub line: RequestLine,
     /// Bytes of the whole head, blank line included.
     pub len: usize,
-    few: [FieldLine; FEW],
+    inline: [FieldLine; INLINE_LINES],
     count: usize,
-    /// All lines, when they are more than a few.
-    many: Box<[FieldLine]>,
-    /// A bit for each name that is there ([`name_bit`]).
+    /// All lines, if they are more than `inline` holds.
+    heap: Box<[FieldLine]>,
+    /// The bits of all names that are there ([`name_bit`]).
     names: u64,
 }
 
-/// One of 64 bits for a field name, whatever its case. A request is asked for some twenty fields and
-/// has four of them: a bit that is not set answers without a look at any line.
+/// One of 64 bits for a field name in any case. A request is asked for some twenty fields and has four:
+/// if the bit is not set, no line needs to be compared.
 const fn name_bit(name: &[u8]) -> u64 {
     let len = name.len();
     if len == 0 {
         return 0;
     }
-    // Lower case; what it makes of other bytes does not matter, as long as it is always the same.
+    // 0x20 makes letters lower case. Its result for other bytes is arbitrary, but always the same.
     let (first, last) = ((name[0] | 0x20) as usize, (name[len - 1] | 0x20) as usize);
     1 << ((len * 5 + first + last * 3) % 64)
 }
 
-/// Field lines that are kept inline, so that the head of a browser costs no allocation, and moving it
-/// little. More lines than these are rare and go to the heap.
-const FEW: usize = 24;
-
 impl Head {
     /// Reads the field lines of a complete head and checks Host.
+    ///
+    /// # Errors
+    /// The first fault in them.
     pub fn parse(bytes: &[u8], line: RequestLine) -> Result<Head, RequestError> {
-        let few = [FieldLine::default(); FEW];
-        let mut head = Head { len: bytes.len(), few, count: 0, many: Box::default(), names: 0, line };
+        let inline = [FieldLine::default(); INLINE_LINES];
+        let mut head = Head { len: bytes.len(), inline, count: 0, heap: Box::default(), names: 0, line };
         head.read_fields(bytes)?;
         head.check_host(bytes)?;
         Ok(head)
@@ -218,15 +291,15 @@ impl Head {
 
     /// The field lines, in the order in which they came.
     pub fn lines(&self) -> &[FieldLine] {
-        if self.many.is_empty() { &self.few[..self.count] } else { &self.many }
+        if self.heap.is_empty() { &self.inline[..self.count] } else { &self.heap }
     }
 
-    /// The values of every field line of this name.
+    /// The values of all field lines of this name.
     pub fn values<'a, 'n>(&'a self, bytes: &'a [u8], name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.spans(bytes, name).map(|span| span.of(bytes))
     }
 
-    /// Where the values of every field line of this name lie.
+    /// Where the values of all field lines of this name lie.
     pub fn spans<'a, 'n>(&'a self, bytes: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
         let wanted = name.as_bytes();
         let lines = if self.names & name_bit(wanted) == 0 { &[] } else { self.lines() };
@@ -237,64 +310,47 @@ impl Head {
     }
 
     fn read_fields(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
-        let fields = &bytes[self.line.len..];
-        let mut room = [httparse::EMPTY_HEADER; FEW];
-        match httparse::parse_headers(fields, &mut room) {
+        let mut headers = [httparse::EMPTY_HEADER; INLINE_LINES];
+        match httparse::parse_headers(&bytes[self.line.len..], &mut headers) {
             Ok(httparse::Status::Complete((_, found))) => {
-                for (slot, header) in self.few.iter_mut().zip(found.iter()) {
+                for (slot, header) in self.inline.iter_mut().zip(found.iter()) {
                     *slot = FieldLine::of(header, bytes);
                     self.names |= name_bit(header.name.as_bytes());
                 }
                 self.count = found.len();
                 Ok(())
             }
-            Err(httparse::Error::TooManyHeaders) => self.read_many(bytes),
-            _ => Err(self.blame(bytes)),
+            // The small array is filled first: to clear a hundred slots would cost every request.
+            Err(httparse::Error::TooManyHeaders) => self.read_many_fields(bytes),
+            _ => Err(self.field_error(bytes)),
         }
     }
 
     #[cold]
-    fn read_many(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
-        let mut room = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
-        match httparse::parse_headers(&bytes[self.line.len..], &mut room) {
+    fn read_many_fields(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
+        let mut headers = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
+        match httparse::parse_headers(&bytes[self.line.len..], &mut headers) {
             Ok(httparse::Status::Complete((_, found))) => {
-                self.many = found.iter().map(|header| FieldLine::of(header, bytes)).collect();
+                self.heap = found.iter().map(|header| FieldLine::of(header, bytes)).collect();
                 self.names = u64::MAX;
                 Ok(())
             }
-            _ => Err(self.blame(bytes)),
+            _ => Err(self.field_error(bytes)),
         }
     }
 
-    /// The place httparse does not tell: the first line that is no field line.
-    fn blame(&self, bytes: &[u8]) -> RequestError {
-        let mut at = self.line.len;
-        let mut lines = 0;
-        while let Some(len) = bytes[at..].iter().position(|&o| o == b'\n') {
-            let line = &bytes[at..at + len.saturating_sub(1)];
-            if line.is_empty() {
-                break;
-            }
-            if let Some((fault, offset, len)) = field::diagnose(line) {
-                return RequestError::new(fault, at + offset, len);
-            }
-            lines += 1;
-            if lines > Limits::FIELD_LINES {
-                return RequestError::new(Fault::TooManyFields, at, line.len());
-            }
-            at += len + 1;
-        }
-        // Only if httparse is stricter than `diagnose`: refused all the same, at the first field line.
-        RequestError::new(Fault::FieldName, self.line.len, 0)
+    fn field_error(&self, bytes: &[u8]) -> RequestError {
+        field::first_error(&bytes[self.line.len..]).shifted(self.line.len as u64)
     }
 
-    /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2): a missing or
-    /// second one lets a cache and a server disagree about whose page this is.
+    /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2). With none or two, a
+    /// cache and a server may disagree about which site a response belongs to.
     fn check_host(&self, bytes: &[u8]) -> Result<(), RequestError> {
         let mut hosts = self.spans(bytes, "host");
         match (hosts.next(), hosts.next()) {
-            (_, Some(second)) => Err(second.refusal(Fault::HostTwice)),
-            (Some(host), None) if target::authority(host.of(bytes)).is_none() => Err(host.refusal(Fault::HostInvalid)),
+            (_, Some(second)) => Err(second.error(Fault::HostTwice)),
+            (Some(host), None) if authority(host.of(bytes)).is_none() => Err(host.error(Fault::HostInvalid)),
+            // Blamed on the blank line: there the field was still missing.
             (None, None) if self.line.version == Version::Http11 => {
                 Err(RequestError::new(Fault::HostMissing, bytes.len() - 2, 0))
             }
@@ -302,11 +358,11 @@ impl Head {
         }
     }
 
-    /// The host and port the request is for: of the target in absolute-form, else of Host
-    /// (RFC 9112 §3.3). `None` for HTTP/1.0 without Host.
+    /// Host and port the request is for: of the target in absolute-form, else of Host (RFC 9112 §3.3).
+    /// `None` for HTTP/1.0 without Host.
     pub fn authority<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match (self.line.target.form, self.line.target.authority) {
-            (Form::Absolute, Some(span)) => Some(span.of(bytes)),
+            (TargetForm::Absolute, Some(span)) => Some(span.of(bytes)),
             _ => self.values(bytes, "host").next(),
         }
     }
@@ -336,7 +392,7 @@ mod tests {
         const ALPHABET: &[u8] = b"Aa:-\" \t\r\0\x7f\x80\xff\\(";
         let mut lines: Vec<Vec<u8>> = vec![Vec::new()];
         for _ in 0..5 {
-            lines = lines.iter().flat_map(|line| ALPHABET.iter().map(move |&o| [&line[..], &[o]].concat())).collect();
+            lines = lines.iter().flat_map(|line| ALPHABET.iter().map(move |&b| [&line[..], &[b]].concat())).collect();
             // A line that is empty is the end of the head and never looked at.
             lines.iter().for_each(|line| agree(line));
         }
@@ -344,7 +400,7 @@ mod tests {
 
     #[test]
     fn every_byte_means_the_same_to_both_in_a_name_and_in_a_value() {
-        for byte in (0..=u8::MAX).filter(|&o| o != b'\n') {
+        for byte in (0..=u8::MAX).filter(|&b| b != b'\n') {
             for line in [
                 vec![byte, b':'],
                 vec![b'A', byte, b'B', b':', b'x'],

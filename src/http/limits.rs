@@ -1,36 +1,34 @@
-//! Every bound of one message, in one struct.
+//! All bounds of one message, in one struct.
 //!
-//! RFC 9110 §2.3 and §5.4 leave the bounds to the recipient; a server without them keeps whatever a
-//! client cares to send. Times and queue lengths are not here: they belong to `net`.
-//!
-//! Never: a bound that is applied anywhere else under another name.
-//!
-//! The subtle thing: positions inside a head are `u16` ([`crate::http::Span`]), so
-//! [`Limits::HEAD_CEILING`] is a law of the types and not a matter of taste.
+//! RFC 9110 §2.3 and §5.4 leave them to the recipient. Without a bound, a client decides how much memory
+//! a request takes. Times and numbers of connections are not here: they belong to `net`.
 
-/// The bounds of one message.
+/// The bounds of one message, all in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a head, from the request line to the blank line. Over it: 431. Caddy's default too;
-    /// browsers stay under 4 KiB unless somebody fills them with cookies.
+    /// A head, from the request line to the blank line. Over it: 431. The default, 16 KiB, leaves room:
+    /// browsers stay under 4 KiB unless a site has filled them with cookies.
     pub head: usize,
-    /// Bytes of a request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
+    /// A request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
     pub target: usize,
-    /// Bytes of one chunk-size line, extension included (`chunked.rs` says why it must be bounded).
+    /// One chunk-size line, extension included. An incomplete line stays in the input buffer, so without
+    /// a bound a client could fill it.
     pub chunk_line: usize,
-    /// Bytes of all chunk extensions of one message: the bound hyper found necessary.
+    /// All chunk extensions of one message. Without it, one byte of content could cost a kilobyte of
+    /// extension; hyper found the same bound necessary.
     pub chunk_extensions: usize,
-    /// Bytes of the trailer section.
+    /// The trailer section.
     pub trailer: usize,
-    /// Bytes of content nobody wants that are read past to keep a connection. Over it: close.
+    /// Content that is read and thrown away to keep a connection. If more is left, the connection is
+    /// closed instead.
     pub discard: u64,
 }
 
 impl Limits {
-    /// A head can never be longer than this: its positions are 16 bits wide.
+    /// No head can be longer, whatever is configured: positions in it have 16 bits ([`crate::http::Span`]).
     pub const HEAD_CEILING: usize = u16::MAX as usize;
-    /// Field lines of one head, and of one trailer section. A number of the type, not of the
-    /// configuration: the room in which they are read is on the stack.
+    /// Field lines of one head, and of one trailer section. Not configurable, since the array in which
+    /// they are parsed lies on the stack.
     pub const FIELD_LINES: usize = 100;
 }
 

@@ -1,40 +1,86 @@
-//! What an HTTP/1.1 message is: the protocol without sockets.
+//! The protocol without sockets: HTTP/1.1 messages as bytes in and bytes out.
 //!
-//! Bytes go in, borrowed events come out ([`connection`]); a status, fields and a length go in,
-//! bytes and a verdict on how to send the content come out ([`response`]). RFC 9112, and the half of
-//! RFC 9110 that concerns messages.
+//! [`Http1`] is the state machine of one connection. It takes the bytes that were received and
+//! returns borrowed events; it takes a status, fields and a length and returns the bytes of a response
+//! head. RFC 9112, and the parts of RFC 9110 that concern messages.
 //!
-//! Never, in this room: a socket, a file, a thread, a log, the clock. A moment is an argument. The
-//! room test enforces it, which is why all of this can be fuzzed, replayed and explained
-//! byte for byte by the wire view.
+//! This layer has no socket, file, thread, log or clock: the time is an argument. A test of the imports
+//! enforces it. Because of that, all of this can be fuzzed, replayed from a recording and explained
+//! byte by byte in the wire view.
 //!
-//! The subtle thing: a parsed head is a list of positions ([`Span`]) in bytes the caller keeps. That
-//! costs no copy on the way in, and it is what lets a refusal name the byte.
+//! # One exchange
+//! Two requests arrive together. The first one has its content in chunks; the response to it keeps the
+//! connection open, so the second request is read from the same input.
 //!
-//! Reading order, each file using only those above it:
+//! ```
+//! use barewire::http::{Event, Fields, Framing, Http1, HttpDate, Length, Limits, Method, Next, Status, Transfer};
 //!
-//! | file | one line |
+//! let received = b"PUT /note.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+//!     5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n\
+//!     GET /note.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+//! let mut http = Http1::new(Limits::default());
+//! let mut input = &received[..];
+//!
+//! // Bytes in, events out. Each step says how many bytes it used up.
+//! let mut content = Vec::new();
+//! loop {
+//!     let step = http.receive(input);
+//!     input = &input[step.used..];
+//!     match step.event {
+//!         Event::Request(request, framing) => {
+//!             assert_eq!((request.method(), request.path()), (Method::Put, &b"/note.txt"[..]));
+//!             assert_eq!(framing, Framing::Chunked);
+//!         }
+//!         Event::Content(bytes) => content.extend_from_slice(bytes),
+//!         Event::End => break,
+//!         Event::NeedMore => panic!("everything has arrived"),
+//!         Event::Refused(error) => panic!("{error}"),
+//!     }
+//! }
+//! assert_eq!(content, b"hello, world");
+//!
+//! // A response out: this appends its head; the caller sends the content as `transfer` says.
+//! let mut fields = Fields::new();
+//! fields.push("Content-Type", "text/plain").unwrap();
+//! let (mut out, now) = (Vec::new(), HttpDate::from_second(784_111_777));
+//! let transfer = http.respond(Status::CREATED, &fields, Length::Known(7), &now, &mut out);
+//! assert_eq!(transfer, Transfer::Exactly(7));
+//! out.extend_from_slice(b"stored\n");
+//! assert_eq!(
+//!     out,
+//!     b"HTTP/1.1 201 Created\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 7\r\n\
+//!     Content-Type: text/plain\r\n\r\nstored\n"
+//! );
+//!
+//! // Nothing forbids to go on, so the next request is read.
+//! assert_eq!(http.sent(), Next::Request);
+//! let Event::Request(request, Framing::None) = http.receive(input).event else { panic!() };
+//! assert_eq!(request.method(), Method::Get);
+//! ```
+//!
+//! # Reading order
+//! Each file uses only those above it, and the types of this one.
+//!
+//! | file | contents |
 //! |---|---|
-//! | [`byte`] | the alphabets of the grammar, the only number parsers |
-//! | [`method`], [`status`] | methods and what they promise; codes and phrases |
+//! | [`grammar`] | sets of bytes; the only parsers of numbers |
+//! | [`method`], [`status`] | methods and their properties; codes and reason phrases |
 //! | [`limits`] | every bound of a message |
-//! | [`fault`] | every way a request can be wrong |
+//! | [`fault`] | every way a request can be wrong, as one table |
 //! | [`field`] | field lines, lists, parameters, weights |
-//! | [`date`] | three forms in, one form out |
-//! | [`target`] | the four target forms; one decoding of the path |
-//! | [`request_line`] | method, target, version, and where they lie |
-//! | [`head`] | where a head ends and where its parts lie |
-//! | [`framing`] | how long the content is |
+//! | [`date`] | dates: three forms are read, one is written |
+//! | [`target`] | the four forms of a target; the path, decoded once; the pairs of a query |
+//! | [`head`] | where a head ends, and where its parts lie |
+//! | [`framing`] | how long the content of a request is |
+//! | [`request`] | a request, as a service sees it |
 //! | [`chunked`] | content in chunks |
-//! | [`response`] | heads of responses |
-//! | [`event`] | what the machine says |
-//! | [`prepared`] | a response put into bytes once and sent often |
-//! | [`connection`] | the machine that ties them together |
-//! | `fuzz` | what must hold for any bytes whatever |
+//! | [`response`] | heads of responses, also prepared once and sent often |
+//! | [`http1`] | the state machine that uses all of them |
+//! | `multipart` | the parts of a form: content that is itself framed |
+//! | `fuzz` | properties that hold for any input |
 
 pub mod chunked;
 pub mod date;
-pub mod event;
 pub mod fault;
 pub mod field;
 pub mod framing;
@@ -46,28 +92,25 @@ pub mod http1;
 pub mod limits;
 pub mod method;
 pub(crate) mod multipart;
-pub mod prepared;
-mod request;
-pub mod request_line;
+pub mod request;
 pub mod response;
 pub mod status;
 pub mod target;
 
-use std::borrow::Cow;
-
 pub use date::HttpDate;
-pub use event::{EndOfInput, Event, Next, Phase, Step};
 pub use fault::{Fault, RequestError};
+pub use framing::Framing;
 pub use http1::Http1;
 pub use limits::Limits;
 pub use method::Method;
-pub use prepared::Prepared;
-pub use request::Request;
-pub use response::{Fields, Length, Transfer};
+pub use request::{Expectation, Request};
+pub use response::{Fields, Length, Prepared, Transfer};
 pub use status::Status;
 
-/// Where some bytes lie in a message. A head is at most 64 KiB − 1, so 16 bits are enough, and a
-/// field line costs 8 bytes instead of 32.
+/// Where some bytes lie in a message: position and length, counted from its first byte.
+///
+/// A head has at most 64 KiB − 1 bytes ([`Limits::HEAD_CEILING`]), so 16 bits are enough, and the two
+/// spans of a field line take 8 bytes instead of the 32 of two slices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     at: u16,
@@ -81,32 +124,33 @@ impl Span {
         Span { at: at as u16, len: len as u16 }
     }
 
-    /// The first byte.
+    /// The position of the first byte.
     pub fn start(self) -> usize {
         usize::from(self.at)
     }
 
-    /// The byte after the last one.
+    /// The position after the last byte.
     pub fn end(self) -> usize {
         self.start() + self.len()
     }
 
-    /// How many bytes.
+    /// The number of bytes.
     pub fn len(self) -> usize {
         usize::from(self.len)
     }
 
-    /// Whether there are none.
+    /// Whether the span has no bytes.
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
 
-    /// The bytes themselves; none if the span does not lie in `message`.
+    /// The bytes themselves; an empty slice if the span does not lie in `message`.
     pub fn of(self, message: &[u8]) -> &[u8] {
         message.get(self.start()..self.end()).unwrap_or_default()
     }
 
-    pub(crate) fn refusal(self, fault: Fault) -> RequestError {
+    /// The error that blames these bytes.
+    pub(crate) fn error(self, fault: Fault) -> RequestError {
         RequestError::new(fault, self.start(), self.len())
     }
 }
@@ -114,50 +158,111 @@ impl Span {
 /// The version a client speaks. Any 1.x above 1.0 counts as 1.1 (RFC 9110 §2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// HTTP/1.0: closes by default, knows no chunks and no interim responses.
+    /// HTTP/1.0: closes by default, has no chunks and no interim responses.
     Http10,
     /// HTTP/1.1.
     Http11,
 }
 
 impl Version {
-    /// As in a request line.
+    /// The version as it stands in a request line.
     pub fn name(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
         }
     }
-}
 
-/// How the content of a request is delimited (RFC 9112 §6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// There is none.
-    None,
-    /// This many bytes.
-    Length(u64),
-    /// In chunks.
-    Chunked,
-}
-
-impl Framing {
-    /// Whether bytes of content follow the head.
-    pub fn has_content(self) -> bool {
-        !matches!(self, Framing::None | Framing::Length(0))
+    /// Reads HTTP-version = "HTTP" "/" DIGIT "." DIGIT, which is case-sensitive (RFC 9112 §2.3).
+    ///
+    /// # Errors
+    /// [`Fault::NoVersion`], [`Fault::VersionSyntax`] or [`Fault::VersionUnsupported`];
+    /// [`Fault::RequestLine`] if there is a space in it, since then the line has too many parts.
+    fn parse(message: &[u8], span: Span) -> Result<Version, RequestError> {
+        let bytes = span.of(message);
+        match bytes {
+            b"HTTP/1.0" => Ok(Version::Http10),
+            b"" => Err(span.error(Fault::NoVersion)),
+            // A higher minor version is answered as the highest 1.x known here (RFC 9110 §2.5).
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
+            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+                Err(span.error(Fault::VersionUnsupported))
+            }
+            _ => match bytes.iter().position(|&b| b == b' ') {
+                Some(space) => Err(RequestError::new(Fault::RequestLine, span.start() + space, 1)),
+                None => Err(span.error(Fault::VersionSyntax)),
+            },
+        }
     }
 }
 
-/// What the Expect field asks for (RFC 9110 §10.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expectation {
-    /// Nothing, or the client speaks HTTP/1.0, where Expect is ignored.
-    None,
-    /// `100-continue`.
-    Continue,
-    /// Something else: 417.
-    Unknown,
+/// One step of reading: how much of the input was used, and what it was.
+#[derive(Debug)]
+pub struct Step<'b> {
+    /// Bytes of the input that are used up: the next call begins after them.
+    pub used: usize,
+    /// What they were. [`Event::Content`] is always the last part of the used bytes, so its position on
+    /// the connection needs no field of its own.
+    pub event: Event<'b>,
 }
 
-/// Bytes that are borrowed on the loop and owned by a worker.
-pub(crate) type Bytes<'b> = Cow<'b, [u8]>;
+/// What [`Http1::receive`] found in the input.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a head lives on the stack of one turn: boxing it would allocate on every request"
+)]
+pub enum Event<'b> {
+    /// Nothing yet: pass the unused bytes again, with more after them.
+    NeedMore,
+    /// A whole head. Content follows (and [`Event::End`] after it) if the framing says so.
+    Request(Request<'b>, Framing),
+    /// Bytes of content, without their framing.
+    Content(&'b [u8]),
+    /// The content is complete.
+    End,
+    /// The request breaks the protocol. Respond to it, then close.
+    Refused(RequestError),
+}
+
+/// What to do when a response has been sent completely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read the next request.
+    Request,
+    /// Go on reading: the rest of the content must be discarded before the next request.
+    Discard,
+    /// Close in two steps: shut down the sending side, read until the client closes, then close. A plain
+    /// close with unread bytes resets the connection, and the client may lose the response (RFC 9112 §9.6).
+    Linger,
+    /// Close: the client asked for it and will send nothing more.
+    Close,
+}
+
+/// What it means that the client has shut down its sending side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndOfInput {
+    /// No request is open and no response is due: close.
+    Clean,
+    /// The end came inside a request, which can never be complete.
+    Refused(RequestError),
+    /// The request is complete and the client waits for the response, which is still sent.
+    AnswerOwed,
+}
+
+/// What a connection is waiting for. Each phase has its own deadline in `net`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// Content.
+    Content,
+    /// This server, to produce the response.
+    Owed,
+    /// The client, to receive the response.
+    Sending,
+    /// The client, to close after [`Next::Linger`].
+    Lingering,
+}

@@ -1,29 +1,41 @@
-//! A request: the bytes of its head, and where everything lies in them.
+//! A request as a service sees it: the bytes of its head, and where its parts lie in them.
 //!
-//! Never: the content. It follows as events of the connection.
-//!
-//! The subtle thing: borrowed on the loop (no copy), owned by a worker ([`Request::into_owned`]);
-//! since a head is positions, both are the same type and neither is parsed twice.
+//! The bytes are borrowed on the event loop (no copy) and owned by a worker ([`Request::into_owned`]).
+//! A head is a list of positions, so both are the same type and nothing is parsed twice. The content is
+//! not part of it: it follows as [`crate::http::Event`]s.
+
+use std::borrow::Cow;
 
 use crate::http::head::Head;
-use crate::http::target::Form;
-use crate::http::{Bytes, Expectation, Framing, Method, Version, field, framing};
+use crate::http::target::{TargetForm, query_pairs};
+use crate::http::{Framing, Method, Version, field, framing};
+
+/// What the Expect field asks for (RFC 9110 §10.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing; or the client speaks HTTP/1.0, in which Expect is ignored.
+    None,
+    /// `100-continue`.
+    Continue,
+    /// Something else: 417.
+    Unknown,
+}
 
 /// One request head.
 #[derive(Clone, Debug)]
 pub struct Request<'b> {
-    bytes: Bytes<'b>,
+    bytes: Cow<'b, [u8]>,
     head: Head,
 }
 
 impl<'b> Request<'b> {
     pub(crate) fn new(bytes: &'b [u8], head: Head) -> Request<'b> {
-        Request { bytes: Bytes::Borrowed(bytes), head }
+        Request { bytes: Cow::Borrowed(bytes), head }
     }
 
     /// The same request with bytes of its own, for a worker.
     pub fn into_owned(self) -> Request<'static> {
-        Request { bytes: Bytes::Owned(self.bytes.into_owned()), head: self.head }
+        Request { bytes: Cow::Owned(self.bytes.into_owned()), head: self.head }
     }
 
     /// The head as it was received, blank line included.
@@ -31,7 +43,7 @@ impl<'b> Request<'b> {
         &self.bytes
     }
 
-    /// Where everything lies.
+    /// Where its parts lie.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -41,7 +53,7 @@ impl<'b> Request<'b> {
         self.head.line.method
     }
 
-    /// The method's name as it was sent.
+    /// The name of the method as it was sent.
     pub fn method_name(&self) -> &[u8] {
         self.head.line.method_span.of(&self.bytes)
     }
@@ -52,7 +64,7 @@ impl<'b> Request<'b> {
     }
 
     /// The form of the target.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> TargetForm {
         self.head.line.target.form
     }
 
@@ -61,8 +73,8 @@ impl<'b> Request<'b> {
         self.head.line.target.span.of(&self.bytes)
     }
 
-    /// The path, decoded: bytes, since file names need not be UTF-8. `/` when an absolute-form target
-    /// has none; empty for `*` and CONNECT.
+    /// The decoded path. It is bytes, since file names need not be UTF-8. `/` if an absolute-form target
+    /// has no path; empty for `*` and CONNECT.
     pub fn path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
             Some(decoded) => decoded,
@@ -73,7 +85,8 @@ impl<'b> Request<'b> {
     /// The path as it was sent.
     pub fn raw_path(&self) -> &[u8] {
         match self.head.line.target.path.of(&self.bytes) {
-            b"" if self.form() == Form::Absolute => b"/",
+            // RFC 9112 §3.2.1: `http://host` asks for the same as `http://host/`.
+            b"" if self.form() == TargetForm::Absolute => b"/",
             path => path,
         }
     }
@@ -83,42 +96,47 @@ impl<'b> Request<'b> {
         Some(self.head.line.target.query?.of(&self.bytes))
     }
 
+    /// Names and values of the query as they were sent ([`query_pairs`]); none without a query.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        query_pairs(self.query().unwrap_or_default())
+    }
+
     /// Host and port the request is for (RFC 9112 §3.3).
     pub fn authority(&self) -> Option<&[u8]> {
         self.head.authority(&self.bytes)
     }
 
-    /// The value of a field that may stand once; `None` if it is missing or stands more than once,
-    /// which for a field without list syntax means nothing can be relied on.
+    /// The value of a field that may appear once. `None` if it is missing, and also if it appears more
+    /// than once: for a field without list syntax, neither value can be relied on.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self.head.values(&self.bytes, name);
+        let mut values = self.fields(name);
         let first = values.next()?;
         values.next().is_none().then_some(first)
     }
 
     /// Whether there is a field line of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.head.values(&self.bytes, name).next().is_some()
+        self.fields(name).next().is_some()
     }
 
-    /// The values of all lines of this name.
+    /// The values of all field lines of this name.
     pub fn fields<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n, 'b> {
         self.head.values(&self.bytes, name)
     }
 
-    /// The elements of all lines of this name, read as one list (RFC 9110 §5.3).
+    /// The elements of all field lines of this name, read as one list (RFC 9110 §5.3).
     pub fn list<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n, 'b> {
         self.fields(name).flat_map(field::elements)
     }
 
-    /// Whether the list of this name has this element, whatever its case.
+    /// Whether that list has this element, in any case.
     pub fn lists(&self, name: &str, element: &[u8]) -> bool {
         self.list(name).any(|e| e.eq_ignore_ascii_case(element))
     }
 
     /// How the content is delimited.
     pub fn framing(&self) -> Framing {
-        // The connection refused the request if this could fail.
+        // The fallback is never used: a request whose framing is wrong was refused by `Http1`.
         framing::of(&self.head, &self.bytes).unwrap_or(Framing::None)
     }
 
@@ -127,12 +145,14 @@ impl<'b> Request<'b> {
         if self.version() == Version::Http10 {
             return Expectation::None;
         }
-        match self.list("expect").fold((0, 0), |(known, unknown), e| {
-            if e.eq_ignore_ascii_case(b"100-continue") { (known + 1, unknown) } else { (known, unknown + 1) }
-        }) {
-            (0, 0) => Expectation::None,
-            (_, 0) => Expectation::Continue,
-            _ => Expectation::Unknown,
+        let mut expectation = Expectation::None;
+        for element in self.list("expect") {
+            // One unknown expectation cannot be met, whatever stands next to it.
+            if !element.eq_ignore_ascii_case(b"100-continue") {
+                return Expectation::Unknown;
+            }
+            expectation = Expectation::Continue;
         }
+        expectation
     }
 }

@@ -1,16 +1,15 @@
-//! Response heads: status line, field lines and framing put into bytes (RFC 9112 §4, §6).
+//! Response heads: status line, field lines and framing as bytes (RFC 9112 §4, §6).
 //!
-//! Never: the content itself. This file says how the content will be delimited ([`Transfer`]); whoever
-//! owns the socket sends it.
+//! The content itself is not here: [`Transfer`] says how it will be delimited, and the owner of the
+//! socket sends it.
 //!
-//! The subtle thing: [`Fields`] is the only way a field line gets into a response, and it takes no
-//! value with CR, LF or NUL. A value copied from a request (a redirect's target, a file name) can
-//! therefore never add a line of its own: response splitting has no place to happen.
+//! [`Fields`] is the only way for a field line to get into a response, and it takes no value with CR, LF
+//! or NUL. So a value copied from a request (the target of a redirect, a file name) can never add a line
+//! of its own: response splitting is impossible by construction.
 
-use crate::http::date::HttpDate;
-use crate::http::grammar;
-use crate::http::grammar::{is_field_byte, is_token, trim};
-use crate::http::status::Status;
+use crate::http::date::DATE_LENGTH;
+use crate::http::grammar::{is_field_byte, is_token, push_decimal, trim};
+use crate::http::{HttpDate, Status, Version, field};
 
 /// The field lines of a response, ready as bytes: `Name: value CR LF`, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub struct Fields {
     bytes: Vec<u8>,
 }
 
-/// A field that cannot be sent: its name is no token, or its value has a control byte.
+/// A field cannot be sent: its name is no token, or its value has a control byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidField;
 
@@ -28,7 +27,7 @@ impl Fields {
         Fields { bytes: Vec::new() }
     }
 
-    /// The lines as they go onto the wire, without the blank line.
+    /// The lines as they are sent, without the blank line.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -39,7 +38,7 @@ impl Fields {
     /// [`InvalidField`] when `name` is no token or `value` contains a control byte; nothing is added.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         let value = trim(value.as_ref());
-        if !is_token(name.as_bytes()) || !value.iter().all(|&o| is_field_byte(o)) {
+        if !is_token(name.as_bytes()) || !value.iter().all(|&b| is_field_byte(b)) {
             return Err(InvalidField);
         }
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
@@ -48,151 +47,245 @@ impl Fields {
         Ok(())
     }
 
-    /// Puts one line in the place of every line of this name.
+    /// Replaces all lines of this name by one.
     ///
     /// # Errors
-    /// As [`Fields::push`].
+    /// As [`Fields::push`]; the lines of this name are removed then as well.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
         self.remove(name);
         self.push(name, value)
     }
 
-    /// Takes out every line of this name.
+    /// Removes all lines of this name.
     pub fn remove(&mut self, name: &str) {
+        // Mostly there is none, and nothing is copied.
         if !self.has(name) {
             return;
         }
         let mut kept = Vec::with_capacity(self.bytes.len());
-        for (other, value) in self.iter() {
-            if !other.eq_ignore_ascii_case(name.as_bytes()) {
-                for part in [other, b": ", value, b"\r\n"] {
-                    kept.extend_from_slice(part);
-                }
-            }
+        for line in self.bytes.split_inclusive(|&b| b == b'\n').filter(|line| !has_name(line, name)) {
+            kept.extend_from_slice(line);
         }
         self.bytes = kept;
     }
 
     /// The value of the first line of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let line = self.bytes.split(|&o| o == b'\n').find(|line| is_of(line, name))?;
-        Some(trim(line[name.len() + 1..].strip_suffix(b"\r").unwrap_or_default()))
+        let line = self.bytes.split(|&b| b == b'\n').find(|line| has_name(line, name))?;
+        field::split_line(line).map(|(_, value)| value)
     }
 
-    /// Whether there is a line of this name. Looked for from the end, where the fields are that somebody
-    /// has added to all responses: it is those that are asked about.
+    /// Whether there is a line of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.bytes.rsplit(|&o| o == b'\n').any(|line| is_of(line, name))
+        // From the end: the fields that were added to all responses stand there, and it is mostly those
+        // that are asked for.
+        self.bytes.rsplit(|&b| b == b'\n').any(|line| has_name(line, name))
     }
 
     /// Name and value of each line.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.bytes.split(|&o| o == b'\n').filter_map(|line| {
-            let line = line.strip_suffix(b"\r")?;
-            let colon = line.iter().position(|&o| o == b':')?;
-            Some((&line[..colon], trim(&line[colon + 1..])))
-        })
+        field::raw_lines(&self.bytes).map(|line| (line.name, line.value))
     }
 }
 
-/// Whether this line has this name: by the length first, since nearly every line is another one.
-fn is_of(line: &[u8], name: &str) -> bool {
+/// Whether this line has this name. The position of the colon is compared first, since nearly every
+/// line has another name.
+fn has_name(line: &[u8], name: &str) -> bool {
     line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
 }
 
-/// How long the content of a response is, as far as its maker knows.
+/// How long the content of a response is, as far as the service knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// Exactly this many bytes.
     Known(u64),
-    /// Known when it ends.
+    /// Known only when the content ends.
     Unknown,
-    /// Never said: the connection ends behind it.
+    /// Not said in the head: the connection ends after the content.
     UntilClose,
 }
 
-/// How the content of a response is delimited on the wire, as it was announced in the head.
+impl Length {
+    /// How a head with this status announces such content to a client of this version. A response to
+    /// HEAD announces the same, though its content is not sent.
+    pub(crate) fn announced(self, status: Status, version: Version) -> Transfer {
+        match (self, version) {
+            // Such a response has no content, and a length would be wrong or forbidden (RFC 9110 §8.6).
+            _ if status.forbids_content() => Transfer::Nothing,
+            (Length::Known(length), _) => Transfer::Exactly(length),
+            (Length::Unknown, Version::Http11) => Transfer::Chunked,
+            (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => Transfer::UntilClose,
+        }
+    }
+}
+
+/// How the content of a response is delimited, as its head announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
-    /// There is none (RFC 9112 §6.3 rule 1).
+    /// There is none (RFC 9112 §6.3, rule 1).
     Nothing,
     /// This many bytes: not one more, not one less.
     Exactly(u64),
     /// In chunks ([`crate::http::chunked`]).
     Chunked,
-    /// Until the connection closes: for HTTP/1.0, which knows no chunks.
+    /// Until the connection closes: for HTTP/1.0, which has no chunks.
     UntilClose,
 }
 
-/// What the head says of the connection after this response.
+/// What a head says about the connection after this response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
-    /// HTTP/1.1 and going on: nothing needs saying.
+pub(crate) enum Persistence {
+    /// HTTP/1.1 and the connection goes on: no field is needed.
     Implied,
-    /// HTTP/1.0 and going on: `Connection: keep-alive`.
+    /// HTTP/1.0 and the connection goes on: `Connection: keep-alive`.
     KeepAlive,
     /// `Connection: close`.
     Close,
 }
 
+impl Persistence {
+    /// For a client of this version.
+    pub(crate) fn of(persistent: bool, version: Version) -> Persistence {
+        match (persistent, version) {
+            (false, _) => Persistence::Close,
+            (true, Version::Http10) => Persistence::KeepAlive,
+            (true, Version::Http11) => Persistence::Implied,
+        }
+    }
+
+    fn line(self) -> &'static [u8] {
+        match self {
+            Persistence::Implied => b"",
+            Persistence::KeepAlive => b"Connection: keep-alive\r\n",
+            Persistence::Close => b"Connection: close\r\n",
+        }
+    }
+}
+
 /// Appends a final response head.
-pub fn write_head(
+pub(crate) fn write_head(
     out: &mut Vec<u8>,
     status: Status,
     fields: &Fields,
     date: &HttpDate,
-    transfer: Option<(&str, u64)>,
+    announced: Transfer,
     persistence: Persistence,
 ) {
     write_status_line(out, status);
-    out.extend_from_slice(b"Date: ");
-    out.extend_from_slice(date.bytes());
-    out.extend_from_slice(b"\r\n");
-    write_connection(out, persistence);
-    match transfer {
-        None => {}
-        Some(("Content-Length", length)) => {
+    // Date and Connection come first: what differs between clients then lies in one place, and
+    // `Prepared` can send everything else as it is.
+    for part in [DATE_NAME, date.bytes(), b"\r\n", persistence.line()] {
+        out.extend_from_slice(part);
+    }
+    match announced {
+        Transfer::Nothing | Transfer::UntilClose => {}
+        Transfer::Exactly(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            grammar::push_decimal(out, length);
+            push_decimal(out, length);
             out.extend_from_slice(b"\r\n");
         }
-        Some((name, _)) => {
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b": chunked\r\n");
-        }
+        Transfer::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }
     out.extend_from_slice(fields.bytes());
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends what the head says of the connection, if it needs saying.
-pub(crate) fn write_connection(out: &mut Vec<u8>, persistence: Persistence) {
-    match persistence {
-        Persistence::Implied => {}
-        Persistence::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
-    }
-}
+/// The start of the line after the status line.
+const DATE_NAME: &[u8] = b"Date: ";
 
-/// Appends an interim response (1xx): status line, fields, blank line.
-pub fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
+/// Appends an interim response (1xx): status line, fields, blank line. It has no content, so nothing
+/// announces its length.
+pub(crate) fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
     write_status_line(out, status);
     out.extend_from_slice(fields.bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 fn write_status_line(out: &mut Vec<u8>, status: Status) {
-    // The version is this server's, not the client's (RFC 9110 §6.2).
+    // The version is the highest this server speaks, not the client's (RFC 9110 §6.2).
     out.extend_from_slice(b"HTTP/1.1 ");
-    grammar::push_decimal(out, u64::from(status.code()));
+    push_decimal(out, u64::from(status.code()));
     out.push(b' ');
     out.extend_from_slice(status.reason().as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
+/// A whole response that is put into bytes once and sent many times.
+///
+/// Status line, fields and content are the same for all clients. The date and the Connection line are
+/// not: they stand directly after the status line, so that sending is two copies with a few bytes
+/// between them. Whether the response is still up to date is decided where it is kept.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    status: Status,
+    bytes: Box<[u8]>,
+    /// The position of the date.
+    date: usize,
+    /// The position after the head.
+    head: usize,
+    /// Bytes of content, wherever they are kept.
+    content: u64,
+}
+
+impl Prepared {
+    /// A response with this content. With a status that forbids content it has none, and says no length.
+    pub fn new(status: Status, fields: &Fields, content: &[u8]) -> Prepared {
+        let content = if status.forbids_content() { &[] } else { content };
+        let mut prepared = Prepared::without_content(status, fields, content.len() as u64);
+        let mut bytes = std::mem::take(&mut prepared.bytes).into_vec();
+        bytes.extend_from_slice(content);
+        Prepared { bytes: bytes.into_boxed_slice(), ..prepared }
+    }
+
+    /// The head alone of a response whose content of `content` bytes is kept elsewhere.
+    pub fn without_content(status: Status, fields: &Fields, content: u64) -> Prepared {
+        let mut bytes = Vec::with_capacity(256 + fields.bytes().len());
+        // The function that writes every other head, so a prepared response cannot differ from a fresh
+        // one. The date is a placeholder of the right length.
+        let announced = Length::Known(content).announced(status, Version::Http11);
+        write_head(&mut bytes, status, fields, &HttpDate::from_second(0), announced, Persistence::Implied);
+        let status_line = bytes.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
+        let head = bytes.len();
+        Prepared { status, bytes: bytes.into_boxed_slice(), date: status_line + DATE_NAME.len(), head, content }
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The head, with some date.
+    pub fn head(&self) -> &[u8] {
+        &self.bytes[..self.head]
+    }
+
+    /// Bytes of content.
+    pub fn content_len(&self) -> u64 {
+        self.content
+    }
+
+    /// Bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        self.bytes.len() + size_of::<Prepared>()
+    }
+
+    /// Appends the response, with or without the content it holds.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, date: &HttpDate, persistence: Persistence, content: bool) {
+        let after_date = self.date + DATE_LENGTH + b"\r\n".len();
+        let end = if content { self.bytes.len() } else { self.head };
+        out.extend_from_slice(&self.bytes[..self.date]);
+        out.extend_from_slice(date.bytes());
+        out.extend_from_slice(b"\r\n");
+        // Here the Connection line goes in, where `write_head` would have put it.
+        out.extend_from_slice(persistence.line());
+        out.extend_from_slice(&self.bytes[after_date..end]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Http1, Limits};
 
     #[test]
     fn a_value_with_a_line_end_never_becomes_a_line() {
@@ -231,8 +324,38 @@ mod tests {
         let mut fields = Fields::new();
         fields.push("X", "y").unwrap();
         let date = HttpDate::from_second(0);
-        write_head(&mut out, Status::OK, &fields, &date, Some(("Content-Length", 5)), Persistence::Close);
+        write_head(&mut out, Status::OK, &fields, &date, Transfer::Exactly(5), Persistence::Close);
         let text = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\nContent-Length: 5\r\nX: y\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+
+    #[test]
+    fn a_prepared_response_is_the_fresh_one_byte_by_byte() {
+        let mut fields = Fields::new();
+        fields.push("ETag", "\"a\"").unwrap();
+        let date = HttpDate::from_second(784_111_777);
+        for status in [Status::OK, Status::NOT_MODIFIED, Status::NOT_FOUND] {
+            for request in [
+                "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                "GET / HTTP/1.0\r\n\r\n",
+                "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n",
+            ] {
+                let mut fresh = Http1::new(Limits::default());
+                let mut ready = fresh.clone();
+                fresh.receive(request.as_bytes());
+                ready.receive(request.as_bytes());
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                let transfer = fresh.respond(status, &fields, Length::Known(5), &date, &mut one);
+                if transfer != Transfer::Nothing {
+                    one.extend_from_slice(b"hello");
+                }
+                ready.respond_prepared(&Prepared::new(status, &fields, b"hello"), &date, &mut other);
+                assert_eq!(String::from_utf8(one), String::from_utf8(other), "{status} {request}");
+                assert_eq!(fresh.sent(), ready.sent(), "{status} {request}");
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The request target: its four forms, and the path inside it, decoded once.
+//! The request target: its four forms, the path in it, decoded once, and the pairs of its query.
 //!
 //! RFC 9112 §3.2, RFC 9110 §4.2, RFC 3986 §2–3.
 //!
@@ -9,40 +9,37 @@
 //! asterisk-form  = "*"                                  OPTIONS *
 //! ```
 //!
-//! Never: the disk. What a path names is decided in `files`; here it only becomes bytes that mean
-//! one thing.
-//!
-//! The subtle thing: a path is decoded exactly once and `.`, `..`, NUL and an encoded `/` are refused
-//! *after* decoding. Apache 2.4.49 decoded twice, others decoded after the check; both gave away the
-//! disk. Every other byte may stand in a file name and passes.
+//! A path is decoded exactly once, and `.`, `..`, NUL and an encoded `/` are refused *after* decoding.
+//! Apache 2.4.49 decoded twice, others checked before they decoded; both let clients read the whole
+//! disk. Every other byte may be part of a file name and passes. Which file a path names is decided in
+//! `files`.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-use crate::http::Span;
 use crate::http::fault::{Fault, RequestError};
 use crate::http::grammar::{decimal, hex_digit, is_name_byte, is_target_byte};
-use crate::http::method::Method;
+use crate::http::{Method, Span};
 
-/// Which of the four forms a target has.
+/// The form of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum TargetForm {
     /// `/path?query`.
     Origin,
-    /// `http://host/path?query`: a server must take it, though clients send it to proxies only.
+    /// `http://host/path?query`: a server must accept it, though clients send it to proxies only.
     Absolute,
-    /// `host:port`, for CONNECT alone.
+    /// `host:port`, with CONNECT only.
     Authority,
-    /// `*`, for OPTIONS alone.
+    /// `*`, with OPTIONS only.
     Asterisk,
 }
 
-/// A target taken apart: positions count from the start of the message.
+/// The parts of a target. Positions count from the start of the message.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The form.
-    pub form: Form,
+    pub form: TargetForm,
     /// The whole target.
     pub span: Span,
     /// The authority, in absolute and authority form.
@@ -51,43 +48,47 @@ pub struct Target {
     pub path: Span,
     /// What follows the first `?`.
     pub query: Option<Span>,
-    /// The path with its percent-encoding taken off, where there was any.
+    /// The decoded path, if it had any percent-encoding.
     pub decoded: Option<Box<[u8]>>,
 }
 
 impl Target {
     /// Reads the target that lies at `span` of the message.
+    ///
+    /// # Errors
+    /// The first fault in it.
     pub fn parse(message: &[u8], span: Span, method: Method) -> Result<Target, RequestError> {
         let bytes = span.of(message);
         let start = span.start();
-        let refuse = |fault, at: usize, len| Err(RequestError::new(fault, start + at, len));
-        if let Some(at) = bytes.iter().position(|&o| !is_target_byte(o)) {
-            return refuse(Fault::TargetByte, at, 1);
+        let error = |(fault, at, len): Misplaced| RequestError::new(fault, start + at, len);
+        if let Some(at) = bytes.iter().position(|&b| !is_target_byte(b)) {
+            return Err(error((Fault::TargetByte, at, 1)));
         }
-        let whole = |fault| RequestError::new(fault, start, bytes.len());
+        // The method decides first: `*` is a form for OPTIONS only, and CONNECT has just one form.
         match (bytes, method) {
-            (b"*", Method::Options) => return Ok(Target::without_path(Form::Asterisk, span, None)),
+            (b"*", Method::Options) => return Ok(Target::without_path(TargetForm::Asterisk, span, None)),
             (_, Method::Connect) => {
-                let (host, port) = authority(bytes).ok_or(whole(Fault::TargetForm))?;
-                if host.is_empty() || port.is_none_or(|p| p.is_empty()) {
-                    return Err(whole(Fault::TargetForm));
-                }
-                return Ok(Target::without_path(Form::Authority, span, Some(span)));
+                return match authority(bytes) {
+                    Some((host, Some(port))) if !host.is_empty() && !port.is_empty() => {
+                        Ok(Target::without_path(TargetForm::Authority, span, Some(span)))
+                    }
+                    _ => Err(span.error(Fault::TargetForm)),
+                };
             }
             _ => {}
         }
         let (form, authority, path_at) = if bytes.first() == Some(&b'/') {
-            (Form::Origin, None, 0)
+            (TargetForm::Origin, None, 0)
         } else {
-            let span = absolute(bytes).map_err(|(fault, at, len)| RequestError::new(fault, start + at, len))?;
-            (Form::Absolute, Some(Span::new(start + span.start(), span.len())), span.end())
+            let span = absolute(bytes).map_err(error)?;
+            (TargetForm::Absolute, Some(Span::new(start + span.start(), span.len())), span.end())
         };
         let rest = &bytes[path_at..];
-        let path_len = rest.iter().position(|&o| o == b'?').unwrap_or(rest.len());
+        let path_len = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
         let path = Span::new(start + path_at, path_len);
         let query = (path_len < rest.len()).then(|| Span::new(path.end() + 1, rest.len() - path_len - 1));
-        let decoded =
-            decode(&rest[..path_len]).map_err(|(fault, at, len)| RequestError::new(fault, path.start() + at, len))?;
+        let decoded = decode(&rest[..path_len]).map_err(|(fault, at, len)| error((fault, path_at + at, len)))?;
+        // Nothing is kept if the path reads the same decoded: its span is enough.
         let decoded = match decoded {
             Cow::Borrowed(_) => None,
             Cow::Owned(bytes) => Some(bytes.into_boxed_slice()),
@@ -95,26 +96,31 @@ impl Target {
         Ok(Target { form, span, authority, path, query, decoded })
     }
 
-    fn without_path(form: Form, span: Span, authority: Option<Span>) -> Target {
+    fn without_path(form: TargetForm, span: Span, authority: Option<Span>) -> Target {
         Target { form, span, authority, path: Span::new(span.end(), 0), query: None, decoded: None }
     }
 }
 
+/// A fault, its position in the part that was read, and how many bytes are to blame.
+type Misplaced = (Fault, usize, usize);
+
 /// Where the authority of an absolute-form target lies.
-fn absolute(bytes: &[u8]) -> Result<Span, (Fault, usize, usize)> {
+fn absolute(bytes: &[u8]) -> Result<Span, Misplaced> {
     let colon = bytes.windows(3).position(|w| w == b"://").ok_or((Fault::TargetForm, 0, bytes.len()))?;
     let scheme = &bytes[..colon];
-    let alphabet = |&o: &u8| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.');
+    let alphabet = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
     if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(alphabet) {
         return Err((Fault::TargetForm, 0, bytes.len()));
     }
+    // Valid, but of another scheme: this server has no authority for it (RFC 9110 §7.4).
     if !scheme.eq_ignore_ascii_case(b"http") {
         return Err((Fault::TargetScheme, 0, scheme.len()));
     }
     let at = colon + 3;
     let rest = &bytes[at..];
-    let len = rest.iter().position(|o| matches!(o, b'/' | b'?')).unwrap_or(rest.len());
-    if let Some(sign) = rest[..len].iter().position(|&o| o == b'@') {
+    let len = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    // `http://bank.example@evil.example/` looks like the first host to a person.
+    if let Some(sign) = rest[..len].iter().position(|&b| b == b'@') {
         return Err((Fault::TargetUserinfo, at, sign + 1));
     }
     match authority(&rest[..len]) {
@@ -123,23 +129,25 @@ fn absolute(bytes: &[u8]) -> Result<Span, (Fault, usize, usize)> {
     }
 }
 
-/// uri-host [ ":" port ], taken apart; `None` when it is not one. The host may be empty, since an
-/// empty Host field is valid for targets that have no authority (RFC 9110 §7.2).
+/// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, since an empty Host
+/// field is valid for a target without authority (RFC 9110 §7.2).
 pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let host_len = if bytes.first() == Some(&b'[') {
-        let end = bytes.iter().position(|&o| o == b']')?;
-        let literal = std::str::from_utf8(&bytes[1..end]).ok()?;
-        literal.parse::<std::net::Ipv6Addr>().ok()?;
+    let is_literal = bytes.first() == Some(&b'[');
+    let host_len = if is_literal {
+        // The colons of an IPv6 address separate no port.
+        let end = bytes.iter().position(|&b| b == b']')?;
+        std::str::from_utf8(&bytes[1..end]).ok()?.parse::<std::net::Ipv6Addr>().ok()?;
         end + 1
     } else {
-        bytes.iter().position(|&o| o == b':').unwrap_or(bytes.len())
+        bytes.iter().position(|&b| b == b':').unwrap_or(bytes.len())
     };
     let (host, rest) = bytes.split_at(host_len);
-    if bytes.first() != Some(&b'[') && !is_registered_name(host) {
+    if !is_literal && !is_registered_name(host) {
         return None;
     }
     match rest {
         [] => Some((host, None)),
+        // RFC 3986 §3.2.3 allows a colon without a port after it.
         [b':', port @ ..] if port.is_empty() || decimal(port).is_some_and(|p| p <= 65_535) => Some((host, Some(port))),
         _ => None,
     }
@@ -147,8 +155,8 @@ pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// reg-name of RFC 3986 §3.2.2: name bytes and whole `%XX`.
 fn is_registered_name(mut host: &[u8]) -> bool {
-    // Hardly any is encoded, and each request has one.
-    if host.iter().all(|&o| is_name_byte(o)) {
+    // The common case first, since every request has a host and hardly any is encoded.
+    if host.iter().all(|&b| is_name_byte(b)) {
         return true;
     }
     loop {
@@ -161,9 +169,10 @@ fn is_registered_name(mut host: &[u8]) -> bool {
     }
 }
 
-/// The path without its percent-encoding, or the fault with its place in `path`.
+/// The path without its percent-encoding; borrowed if nothing was encoded, which is the common case.
 ///
-/// Borrowed when nothing was encoded, which is every hot path: then no byte is copied.
+/// # Errors
+/// The fault, its position in `path`, and how many bytes are to blame.
 pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     let mut decoded = Cow::Borrowed(path);
     let encoded = memchr(b'%', path).is_some();
@@ -179,10 +188,12 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
                 at += 1;
                 continue;
             }
-            let digit = |offset| path.get(at + offset).and_then(|&o: &u8| hex_digit(o));
+            let digit = |offset| path.get(at + offset).and_then(|&b: &u8| hex_digit(b));
             match digit(1).zip(digit(2)).map(|(high, low)| high << 4 | low) {
                 None => return Err((Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
+                // A system call would take NUL for the end of the name: `/x%00.txt` would open `x`.
                 Some(0) => return Err((Fault::EncodedNul, at, 3)),
+                // It would become a separator, and a check of the segments before could not have seen it.
                 Some(b'/') => return Err((Fault::EncodedSlash, at, 3)),
                 Some(byte) => out.push(byte),
             }
@@ -196,11 +207,13 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     }
 }
 
-/// Where the first segment lies that is `.` or `..`, written as it is or encoded.
+/// Where the first segment lies that is `.` or `..`, encoded or not. It looks at the path as it was
+/// sent, so that the position fits.
 fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
-    for segment in path.split(|&o| o == b'/') {
+    for segment in path.split(|&b| b == b'/') {
         let (mut rest, mut dots) = (segment, 0);
+        // Takes dots from the front; `...` and `..x` are ordinary names.
         loop {
             rest = match rest {
                 [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
@@ -214,6 +227,16 @@ fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
         at += segment.len() + 1;
     }
     None
+}
+
+/// The pairs of a query, `name=value` between `&`, as they were sent: nothing is decoded. A name without
+/// `=` has no value; empty pieces are left out. RFC 3986 §3.4 leaves this form to applications.
+pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    let pieces = query.split(|&b| b == b'&').filter(|piece| !piece.is_empty());
+    pieces.map(|piece| match piece.iter().position(|&b| b == b'=') {
+        Some(at) => (&piece[..at], Some(&piece[at + 1..])),
+        None => (piece, None),
+    })
 }
 
 #[cfg(test)]
@@ -287,13 +310,16 @@ mod tests {
             })
         };
         let some = |s: &str| Some(s.to_string());
-        assert_eq!(parse("/a?b?c", Method::Get), Ok((Form::Origin, None, "/a".into(), some("b?c"))));
-        assert_eq!(parse("/?", Method::Get), Ok((Form::Origin, None, "/".into(), some(""))));
-        assert_eq!(parse("HTTP://h:1/a?b", Method::Get), Ok((Form::Absolute, some("h:1"), "/a".into(), some("b"))));
-        assert_eq!(parse("http://h", Method::Get), Ok((Form::Absolute, some("h"), String::new(), None)));
-        assert_eq!(parse("http://h?q", Method::Get), Ok((Form::Absolute, some("h"), String::new(), some("q"))));
-        assert_eq!(parse("*", Method::Options), Ok((Form::Asterisk, None, String::new(), None)));
-        assert_eq!(parse("h:80", Method::Connect), Ok((Form::Authority, some("h:80"), String::new(), None)));
+        assert_eq!(parse("/a?b?c", Method::Get), Ok((TargetForm::Origin, None, "/a".into(), some("b?c"))));
+        assert_eq!(parse("/?", Method::Get), Ok((TargetForm::Origin, None, "/".into(), some(""))));
+        assert_eq!(
+            parse("HTTP://h:1/a?b", Method::Get),
+            Ok((TargetForm::Absolute, some("h:1"), "/a".into(), some("b")))
+        );
+        assert_eq!(parse("http://h", Method::Get), Ok((TargetForm::Absolute, some("h"), String::new(), None)));
+        assert_eq!(parse("http://h?q", Method::Get), Ok((TargetForm::Absolute, some("h"), String::new(), some("q"))));
+        assert_eq!(parse("*", Method::Options), Ok((TargetForm::Asterisk, None, String::new(), None)));
+        assert_eq!(parse("h:80", Method::Connect), Ok((TargetForm::Authority, some("h:80"), String::new(), None)));
         for (text, method, fault) in [
             ("*", Method::Get, Fault::TargetForm),
             ("a", Method::Get, Fault::TargetForm),
@@ -311,5 +337,20 @@ mod tests {
         ] {
             assert_eq!(parse(text, method).unwrap_err().fault, fault, "{text}");
         }
+    }
+
+    #[test]
+    fn a_query_is_split_at_its_signs_and_nothing_is_decoded() {
+        let pairs: Vec<_> = query_pairs(b"a=1&&b&c=&=d&e=f=g&%26=%3D").collect();
+        let expected: [(&[u8], Option<&[u8]>); 6] = [
+            (b"a", Some(b"1")),
+            (b"b", None),
+            (b"c", Some(b"")),
+            (b"", Some(b"d")),
+            (b"e", Some(b"f=g")),
+            (b"%26", Some(b"%3D")),
+        ];
+        assert_eq!(pairs, expected);
+        assert_eq!(query_pairs(b"").count(), 0);
     }
 }

@@ -49,7 +49,7 @@ use std::sync::Arc;
 
 use call::{Call, Shared};
 
-use crate::http::target::Form;
+use crate::http::target::TargetForm;
 use crate::http::{Expectation, Method, Request, RequestError, Status};
 use crate::service::error_page::{Problem, problem};
 use crate::service::{Answer, Credentials, RequestContext, Response, Service, router};
@@ -219,8 +219,8 @@ fn not_allowed(request: &Request<'_>) -> Response {
 impl Service for Practice {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         match request.form() {
-            Form::Asterisk => self.inner.add_fields(Some(request), router::options(&self.methods())).into(),
-            Form::Origin | Form::Absolute if is_ours(request.path()) => self.answer_own(request, visit),
+            TargetForm::Asterisk => self.inner.add_fields(Some(request), router::options(&self.methods())).into(),
+            TargetForm::Origin | TargetForm::Absolute if is_ours(request.path()) => self.answer_own(request, visit),
             _ => self.inner.answer(request, visit),
         }
     }

@@ -20,7 +20,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::http::target::Form;
+use crate::http::target::TargetForm;
 use crate::http::{Expectation, Method, Request, RequestError, Status};
 use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
 use crate::service::error_page;
@@ -250,12 +250,12 @@ impl Router {
 impl Service for Router {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         if let Some(response) = impossible(request, || match request.form() {
-            Form::Authority => self.methods(),
+            TargetForm::Authority => self.methods(),
             _ => self.methods_of(request.path()),
         }) {
             return Answer::Now(self.add_fields(Some(request), response));
         }
-        if request.form() == Form::Asterisk {
+        if request.form() == TargetForm::Asterisk {
             return Answer::Now(self.add_fields(Some(request), options(&self.methods())));
         }
         if !self.routes.is_empty()

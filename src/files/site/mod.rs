@@ -25,7 +25,7 @@ use crate::files::root::{OpenMethod, Root};
 use crate::files::settings::{Cache, Settings};
 use crate::files::write::checks::Writer;
 use crate::files::write::rights::{Kind, Rights, allowing};
-use crate::http::target::Form;
+use crate::http::target::TargetForm;
 use crate::http::{Expectation, Method, Request, RequestError, Status};
 use crate::service::access::cors::Cors;
 use crate::service::access::guard;
@@ -245,7 +245,7 @@ impl Shared {
                 Some(error_page::problem(request, &problem).field("Allow", allow))
             }
             Method::Options => match self.cors.as_ref().and_then(|cors| cors.preflight(request)) {
-                None if request.form() == Form::Asterisk => Some(allowing(&self.writer.rights.allow_anywhere())),
+                None if request.form() == TargetForm::Asterisk => Some(allowing(&self.writer.rights.allow_anywhere())),
                 answer => answer,
             },
             Method::Get | Method::Head => listing::asset(request.path()),

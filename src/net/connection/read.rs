@@ -14,7 +14,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::http::http1::EndOfInput;
+use crate::http::EndOfInput;
 use crate::http::{Event, Fault};
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::body::Intake;
@@ -193,7 +193,7 @@ impl Connection {
     }
 
     pub(crate) fn meet_end(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        let missing = self.connection.missing();
+        let missing = self.connection.missing_content();
         match self.connection.end_of_input() {
             EndOfInput::Clean if self.spoke => Err(CloseReason::PeerClosed),
             EndOfInput::Clean => Err(CloseReason::NeverSpoke),

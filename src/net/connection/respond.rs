@@ -88,7 +88,7 @@ impl Connection {
 
     fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context) {
         self.intake = Intake::Collecting(Box::new(collecting));
-        self.connection.continue_(self.send_queue.buffer(&mut cx.spare));
+        self.connection.write_continue(self.send_queue.buffer(&mut cx.spare));
         if !framing.has_content() {
             self.end_content(cx);
         }
@@ -170,7 +170,7 @@ impl Connection {
                 return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
             Finished::Opened(Ok(sink)) => {
-                self.connection.continue_(self.send_queue.buffer(&mut cx.spare));
+                self.connection.write_continue(self.send_queue.buffer(&mut cx.spare));
                 return self.sink_is_back(sink, Vec::new(), cx);
             }
             Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),

@@ -38,7 +38,7 @@ impl Connection {
         let Script { pauses, interim, held } = *script;
         let interims = interim.iter().map(|(status, fields)| {
             let mut bytes = Vec::new();
-            self.connection.interim(*status, fields, &mut bytes);
+            self.connection.write_interim(*status, fields, &mut bytes);
             bytes
         });
         let interims: Vec<Vec<u8>> = interims.collect();

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::http::target::Form;
+use crate::http::target::TargetForm;
 use crate::http::{Request, RequestError, Status};
 use crate::service::{Answer, RequestContext, Response, Router, Service, error_page};
 use crate::wire::export::replay::Recipe;
@@ -101,7 +101,7 @@ impl Browser {
     fn stop(&self, request: &Request<'_>) -> Option<Response> {
         let shared = &self.shared;
         let is_host = |authority: &[u8]| shared.hosts.iter().any(|h| h.as_bytes().eq_ignore_ascii_case(authority));
-        if request.form() != Form::Origin || !request.authority().is_some_and(is_host) {
+        if request.form() != TargetForm::Origin || !request.authority().is_some_and(is_host) {
             return Some(why(Status::FORBIDDEN, "this address is not one of the wire view's"));
         }
         if !request.path().starts_with(b"/api/") {

@@ -11,8 +11,8 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use barewire::http::event::EndOfInput;
-use barewire::http::target::Form;
+use barewire::http::EndOfInput;
+use barewire::http::target::TargetForm;
 use barewire::http::{
     Event, Expectation, Fault, Fields, Framing, Http1, HttpDate, Length, Limits, Next, Phase, Request, RequestError,
     Status, Transfer,
@@ -180,7 +180,7 @@ impl<'a> Server<'a> {
         }
         let mut out = Vec::new();
         if !self.case.is("no-continue") {
-            self.connection.continue_(&mut out);
+            self.connection.write_continue(&mut out);
         }
         if !out.is_empty() {
             assert_eq!(out, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -254,10 +254,10 @@ fn told(request: &Request<'_>, framing: Framing, base: usize, persistent: bool) 
         text.trim_end().to_string()
     };
     let form = match request.form() {
-        Form::Origin => "origin form",
-        Form::Absolute => "absolute form",
-        Form::Authority => "authority form",
-        Form::Asterisk => "asterisk form",
+        TargetForm::Origin => "origin form",
+        TargetForm::Absolute => "absolute form",
+        TargetForm::Authority => "authority form",
+        TargetForm::Asterisk => "asterisk form",
     };
     let content = match framing {
         Framing::None => "no content".to_string(),

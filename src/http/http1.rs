@@ -1,86 +1,77 @@
-//! The machine: what one side of an HTTP/1.1 connection may do next (RFC 9112 §9).
+//! The state machine of one connection: which events its input gives, and what may be written next
+//! (RFC 9112 §9).
+//!
+//! It holds no buffer, clock or socket. The caller owns the received bytes, passes them from the first
+//! one that was not used yet, and learns how many were used and what they were.
 //!
 //! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
 //!
 //! | Reading | Writing | may happen next | [`Phase`] |
 //! |---|---|---|---|
 //! | Head, no byte yet | Quiet | bytes, close, drain | Idle |
-//! | Head, some bytes | Quiet | the rest of the head, a refusal | Head |
-//! | Content | Owed | content, 100 (Continue), an early answer | Content |
-//! | Done | Owed | the answer | Owed |
-//! | any | Sending | bytes leave | Sending |
-//! | Content | Done | the rest is read past, if it is short | Content |
+//! | Head, some bytes | Quiet | the rest of the head, an error | Head |
+//! | Content | Owed | content, 100 (Continue), an early response | Content |
+//! | Done | Owed | the response | Owed |
+//! | any | Sending | bytes are sent | Sending |
+//! | Content | Done | the rest is discarded, if it is short | Content |
 //! | Done | Done | persistent: back to (Head, Quiet); else close | – |
-//! | Shut | any | the answer to a refusal, then a staged close | Owed, Sending, Lingering |
+//! | Shut | any | the response to an error, then [`Next::Linger`] | Owed, Sending, Lingering |
 //!
-//! Never: a buffer, a clock, a socket. The caller owns the bytes, shows them from the first one that
-//! was not used, and is told how many were used and what they were.
-//!
-//! The subtle things:
-//! - Persistence is one flag that only ever goes from yes to no within a request.
-//! - A pipelined request waits in the caller's input until the answer before it is out: one exchange
-//!   at a time, in order, so the method belongs to the exchange and never to the connection.
-//! - An answer before the content is complete keeps the connection only if the rest is known to be
-//!   short; chunked content may have no end, and a client that waits for 100 may never send any.
-
-mod ending;
+//! One exchange at a time: a pipelined request stays in the caller's input until the response before it
+//! has been sent. So method and version belong to the current exchange.
 
 use crate::http::chunked::{Chunk, Decoder};
-use crate::http::date::HttpDate;
-use crate::http::fault::RequestError;
-use crate::http::framing;
 use crate::http::head::{Head, Scan, Scanned};
-use crate::http::limits::Limits;
-use crate::http::method::Method;
-use crate::http::prepared::Prepared;
-use crate::http::response;
-use crate::http::response::{Fields, Length, Persistence, Transfer};
-use crate::http::status::Status;
-use crate::http::{Expectation, Framing, Request, Version};
-
-pub use crate::http::event::{EndOfInput, Event, Next, Phase, Step};
+use crate::http::response::Persistence;
+use crate::http::{EndOfInput, Event, Next, Phase, Step, Version, framing, response};
+use crate::http::{Expectation, Fault, Fields, Framing, HttpDate, Length, Limits, Method, Prepared, Request};
+use crate::http::{RequestError, Status, Transfer};
 
 /// How far the request has been read.
 #[derive(Clone, Copy, Debug)]
 enum Reading {
     Head(Scan),
+    /// In content of which this many bytes are missing.
     Length(u64),
     Chunked(Decoder),
     Done,
-    /// Nothing more is read as a request: refused, or the peer has ended its side.
+    /// Nothing more is read as a request: one was refused, or the client has shut down its side.
     Shut,
 }
 
-/// How far the response has come.
+/// How far the response has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
+    /// No response is due.
     Quiet,
     Owed,
     Sending,
     Done,
 }
 
-/// The machine of one connection.
+/// The state machine of one connection.
 #[derive(Clone, Debug)]
 pub struct Http1 {
     limits: Limits,
     reading: Reading,
     writing: Writing,
-    /// Bytes of the current message used so far: positions of faults count from its start.
+    /// Bytes of the current message used so far: positions of faults count from its first byte.
     position: u64,
-    /// Bytes behind them that were shown and mean nothing yet.
+    /// Bytes after them that were passed in and not used yet.
     pending: u64,
     method: Method,
     version: Version,
+    /// Whether the connection goes on. Within a request it only ever changes from true to false.
     persistent: bool,
-    /// The client itself asked to close, so it will send nothing more.
+    /// Whether the client itself asked to close, so that it will send nothing more.
     close_asked: bool,
-    /// The client may be waiting for a go-ahead, and may never send the content.
-    waits: bool,
+    /// Whether the client may wait for 100 (Continue), and may never send the content.
+    awaits_continue: bool,
 }
 
 impl Http1 {
-    /// A connection on which nothing has happened.
+    /// A connection on which nothing has happened. `limits.head` above [`Limits::HEAD_CEILING`] counts
+    /// as that ceiling.
     pub fn new(limits: Limits) -> Http1 {
         Http1 {
             limits: Limits { head: limits.head.min(Limits::HEAD_CEILING), ..limits },
@@ -92,30 +83,31 @@ impl Http1 {
             version: Version::Http11,
             persistent: true,
             close_asked: false,
-            waits: false,
+            awaits_continue: false,
         }
     }
 
-    /// The method of the request being answered; [`Method::Other`] before one was understood.
+    /// The method of the current request; [`Method::Other`] while it is not known.
     pub fn method(&self) -> Method {
         self.method
     }
 
-    /// Whether the connection will go on after this exchange.
+    /// Whether the connection goes on after this exchange.
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }
 
-    /// Makes this exchange the last one (drain, overload).
+    /// Makes this exchange the last one (the server stops, or is overloaded).
     pub fn forbid_persistence(&mut self) {
         self.persistent = false;
     }
 
-    /// What is being waited for.
+    /// What the connection is waiting for.
     pub fn phase(&self) -> Phase {
         match (&self.writing, &self.reading) {
             (Writing::Sending, _) => Phase::Sending,
             (Writing::Done, _) if !self.persistent => Phase::Lingering,
+            // Before Owed: while content is due, the deadline of the client counts, not that of the server.
             (_, Reading::Length(_) | Reading::Chunked(_)) => Phase::Content,
             (Writing::Owed, _) => Phase::Owed,
             (_, Reading::Head(scan)) if scan.has_begun() => Phase::Head,
@@ -124,8 +116,8 @@ impl Http1 {
         }
     }
 
-    /// Whether the next call of [`Connection::receive`] may find something: not while an answer is
-    /// owed for a request that is complete.
+    /// Whether the next call of [`Http1::receive`] may find something. It may not while a response is
+    /// due to a request that is complete.
     pub fn wants_input(&self) -> bool {
         match self.reading {
             Reading::Head(_) => self.writing == Writing::Quiet,
@@ -134,22 +126,30 @@ impl Http1 {
         }
     }
 
-    /// Whether the last answer of this connection has begun.
-    fn is_last(&self) -> bool {
-        !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done)
-    }
-
     /// Whether content of the current request is still to come.
     pub fn content_is_due(&self) -> bool {
         matches!(self.reading, Reading::Length(_) | Reading::Chunked(_))
     }
 
-    /// Reads on. `input` begins with the first byte that was not used before. Call it until it needs
-    /// more: content that has come is only complete with [`Event::End`].
+    /// Bytes of content that are still to come, if the head has said how many.
+    pub fn missing_content(&self) -> Option<u64> {
+        if let Reading::Length(left) = self.reading { Some(left) } else { None }
+    }
+
+    /// Whether the last response of this connection has begun.
+    fn is_last(&self) -> bool {
+        !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done)
+    }
+
+    /// Reads on. `input` begins with the first byte that was not used before.
+    ///
+    /// Call it until it returns [`Event::NeedMore`], and after the last byte of content too: content is
+    /// complete only with [`Event::End`].
     pub fn receive<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let step = match self.reading {
             Reading::Head(scan) => return self.receive_head(scan, input),
-            // The last answer has begun: what still comes is nobody's, and no fault in it is answered.
+            // No other response can be sent after the last one, so its request is read no further: the
+            // bytes are thrown away, and a fault in them is not looked for.
             Reading::Length(_) | Reading::Chunked(_) if self.is_last() => {
                 Step { used: input.len(), event: Event::NeedMore }
             }
@@ -165,8 +165,9 @@ impl Http1 {
         };
         self.position += step.used as u64;
         self.pending = (input.len() - step.used) as u64;
+        // A client that sends content has stopped waiting for 100 (Continue).
         if step.used > 0 {
-            self.waits = false;
+            self.awaits_continue = false;
         }
         step
     }
@@ -177,25 +178,27 @@ impl Http1 {
         let (skipped, len, line) = match scanned {
             Scanned::Complete { skipped, head, line } => (skipped, head, line),
             Scanned::NeedMore => {
+                // Kept because the head may time out, and a HEAD gets no content then either.
                 self.method = scan.method(input);
                 return Step { used: 0, event: Event::NeedMore };
             }
-            Scanned::Refused(refusal) => {
+            Scanned::Refused(error) => {
                 self.method = scan.method(input);
-                return self.refuse(refusal);
+                return self.refuse(error);
             }
         };
         let bytes = &input[skipped..skipped + len];
-        // Known before the fields are read, so that a refused HEAD is answered without content.
+        // Set before the fields are read: if they are refused, the response to a HEAD has no content.
         self.method = line.method;
         self.version = line.version;
         let framed = Head::parse(bytes, line).and_then(|head| Ok((framing::of(&head, bytes)?, head)));
         let (framing, head) = match framed {
             Ok(both) => both,
-            Err(refusal) => return self.refuse(refusal.shifted(skipped as u64)),
+            Err(error) => return self.refuse(error.shifted(skipped as u64)),
         };
         let request = Request::new(bytes, head);
         self.begin(&request, framing);
+        // The skipped empty line counts as well, so that positions of faults fit what was sent.
         self.position = (skipped + len) as u64;
         self.pending = 0;
         Step { used: skipped + len, event: Event::Request(request, framing) }
@@ -204,10 +207,12 @@ impl Http1 {
     fn begin(&mut self, request: &Request<'_>, framing: Framing) {
         self.close_asked = match self.version {
             Version::Http11 => request.lists("connection", b"close"),
+            // HTTP/1.0 closes unless both sides say otherwise (RFC 9112 §9.3).
             Version::Http10 => !request.lists("connection", b"keep-alive") || request.lists("connection", b"close"),
         };
         self.persistent &= !self.close_asked;
-        self.waits = framing.has_content() && request.expectation() != Expectation::None;
+        // An unknown expectation counts too: the client may wait for whatever it asked for.
+        self.awaits_continue = framing.has_content() && request.expectation() != Expectation::None;
         self.reading = match framing {
             Framing::None | Framing::Length(0) => Reading::Done,
             Framing::Length(length) => Reading::Length(length),
@@ -223,11 +228,12 @@ impl Http1 {
             self.reading = Reading::Chunked(decoder);
             used += step;
             let event = match chunk {
+                // A line of framing is no event: go on to the bytes after it.
                 Chunk::Line => continue,
                 Chunk::NeedMore => Event::NeedMore,
                 Chunk::Data(data) => Event::Content(data),
                 Chunk::End => self.end_content().event,
-                Chunk::Refused(refusal) => self.refuse(refusal.shifted(self.position + used as u64)).event,
+                Chunk::Refused(error) => self.refuse(error.shifted(self.position + used as u64)).event,
             };
             return Step { used, event };
         }
@@ -235,47 +241,92 @@ impl Http1 {
 
     fn end_content<'b>(&mut self) -> Step<'b> {
         self.reading = Reading::Done;
+        // The response was sent before the content was complete: the exchange ends here.
         if self.writing == Writing::Done {
             self.next_message();
         }
         Step { used: 0, event: Event::End }
     }
 
-    fn refuse<'b>(&mut self, refusal: RequestError) -> Step<'b> {
+    fn refuse<'b>(&mut self, error: RequestError) -> Step<'b> {
         self.reading = Reading::Shut;
         self.persistent = false;
+        // From here on it is this server that closes, whatever the client has asked for.
         self.close_asked = false;
         if self.writing == Writing::Quiet {
             self.writing = Writing::Owed;
         }
-        Step { used: 0, event: Event::Refused(refusal) }
+        Step { used: 0, event: Event::Refused(error) }
     }
 
-    /// Whether the client may wait for 100 (Continue) before it sends the content (RFC 9110 §10.1.1).
-    pub fn continue_is_due(&self) -> bool {
-        self.waits && self.writing == Writing::Owed
+    /// The client has shut down its side. Call it after the last bytes were passed to
+    /// [`Http1::receive`]: a request that is still in the caller's input gets its response.
+    ///
+    /// The end is no fault by itself. Between requests it is usual, and after a whole request it only
+    /// means that no other request follows. RFC 9112 §8 has the rules for incomplete messages.
+    pub fn end_of_input(&mut self) -> EndOfInput {
+        self.persistent = false;
+        let fault = match self.reading {
+            _ if self.writing == Writing::Done => return EndOfInput::Clean,
+            Reading::Head(scan) if scan.has_begun() => Fault::TruncatedHead,
+            // Length(0) is complete, though nobody has asked for its End yet.
+            Reading::Length(1..) | Reading::Chunked(_) if self.writing == Writing::Owed => Fault::TruncatedContent,
+            Reading::Head(_) => {
+                self.reading = Reading::Shut;
+                return EndOfInput::Clean;
+            }
+            _ => return EndOfInput::AnswerOwed,
+        };
+        EndOfInput::Refused(self.give_up(fault))
     }
 
-    /// Appends the 100 (Continue) that the client waits for.
-    pub fn continue_(&mut self, out: &mut Vec<u8>) {
-        if self.continue_is_due() {
-            self.waits = false;
+    /// The time for a head or for content is over (RFC 9112 §9.5). Returns the error to respond with;
+    /// `None` if no request has begun, or if its response is already being sent.
+    pub fn time_out(&mut self) -> Option<RequestError> {
+        match self.phase() {
+            Phase::Head => Some(self.give_up(Fault::SlowHead)),
+            Phase::Content if self.writing == Writing::Owed => Some(self.give_up(Fault::SlowContent)),
+            _ => None,
+        }
+    }
+
+    /// Refuses a request that is not complete. The fault is placed after the last byte that came.
+    fn give_up(&mut self, fault: Fault) -> RequestError {
+        let at = match self.reading {
+            Reading::Head(scan) => scan.seen() as u64,
+            _ => self.position + self.pending,
+        };
+        let error = RequestError { fault, at, len: 0 };
+        self.refuse(error);
+        error
+    }
+
+    /// The version of the client, if it was the client that made this exchange the last one: by a
+    /// Connection field, or by speaking HTTP/1.0 without keep-alive (RFC 9112 §9.6).
+    pub fn close_asked_by(&self) -> Option<Version> {
+        self.close_asked.then_some(self.version)
+    }
+
+    /// Appends 100 (Continue), if the client may be waiting for it (RFC 9110 §10.1.1).
+    pub fn write_continue(&mut self, out: &mut Vec<u8>) {
+        if self.awaits_continue && self.writing == Writing::Owed {
+            self.awaits_continue = false;
             response::write_interim(out, Status::CONTINUE, &Fields::new());
         }
     }
 
-    /// Appends an interim response, unless the client speaks HTTP/1.0, which knows none
+    /// Appends an interim response, unless the client speaks HTTP/1.0, which has none
     /// (RFC 9110 §15.2).
-    pub fn interim(&mut self, status: Status, fields: &Fields, out: &mut Vec<u8>) {
+    pub fn write_interim(&mut self, status: Status, fields: &Fields, out: &mut Vec<u8>) {
         if self.version == Version::Http11 && self.writing == Writing::Owed && status.is_interim() {
             response::write_interim(out, status, fields);
         }
     }
 
-    /// Appends the head of the final response and says how its content must be sent.
+    /// Appends the head of the final response, and returns how its content must be sent.
     ///
-    /// `Date`, `Connection`, `Content-Length` and `Transfer-Encoding` are written here and nowhere
-    /// else, so they cannot contradict what happens on the connection.
+    /// `Date`, `Connection`, `Content-Length` and `Transfer-Encoding` are written here only, so they
+    /// cannot contradict what happens on the connection.
     pub fn respond(
         &mut self,
         status: Status,
@@ -285,60 +336,48 @@ impl Http1 {
         out: &mut Vec<u8>,
     ) -> Transfer {
         debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
-        self.settle();
-        let (mut line, mut transfer) = (None, Transfer::Nothing);
-        if !status.forbids_content() {
-            (line, transfer) = match (length, self.version) {
-                (Length::Known(length), _) => (Some(("Content-Length", length)), Transfer::Exactly(length)),
-                (Length::Unknown, Version::Http11) => (Some(("Transfer-Encoding", 0)), Transfer::Chunked),
-                (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => {
-                    // Nothing but the close can tell the end, to a HEAD's reader too.
-                    self.persistent = false;
-                    (None, Transfer::UntilClose)
-                }
-            };
+        self.settle_persistence();
+        let announced = length.announced(status, self.version);
+        // Only the end of the connection can end such content. This holds for the response to HEAD too,
+        // whose head must say what that of GET says.
+        if announced == Transfer::UntilClose {
+            self.persistent = false;
         }
-        response::write_head(out, status, fields, date, line, self.persistence());
+        response::write_head(out, status, fields, date, announced, Persistence::of(self.persistent, self.version));
         self.writing = Writing::Sending;
-        if self.method == Method::Head { Transfer::Nothing } else { transfer }
+        if self.method == Method::Head { Transfer::Nothing } else { announced }
     }
 
-    /// Appends a whole response that was prepared before, its content included unless the request was
-    /// a HEAD. From here on it is as after [`Connection::respond`].
+    /// Appends a whole response that was prepared before; without its content if the request was HEAD.
+    /// The state is then the same as after [`Http1::respond`].
     pub fn respond_prepared(&mut self, prepared: &Prepared, date: &HttpDate, out: &mut Vec<u8>) {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
-        self.settle();
-        prepared.write(out, date, self.persistence(), self.method != Method::Head);
+        self.settle_persistence();
+        prepared.write(out, date, Persistence::of(self.persistent, self.version), self.method != Method::Head);
         self.writing = Writing::Sending;
     }
 
-    /// Somebody else writes the bytes of this response: nobody knows where they end, so it is the last.
+    /// The caller writes the bytes of this response itself. The connection closes after it, since where
+    /// such bytes end is not known here.
     pub fn respond_verbatim(&mut self) {
         self.persistent = false;
         self.writing = Writing::Sending;
     }
 
-    /// What a head must say of the connection.
-    fn persistence(&self) -> Persistence {
-        match (self.persistent, self.version) {
-            (false, _) => Persistence::Close,
-            (true, Version::Http10) => Persistence::KeepAlive,
-            (true, Version::Http11) => Persistence::Implied,
-        }
-    }
-
-    /// Decides, at the moment of answering, whether unread content costs the connection.
-    fn settle(&mut self) {
-        let keeps = match self.reading {
+    /// Decides, when the response begins, whether unread content costs the connection.
+    fn settle_persistence(&mut self) {
+        self.persistent &= match self.reading {
             Reading::Head(_) | Reading::Shut => false,
             Reading::Done => true,
-            Reading::Length(left) => !self.waits && left <= self.limits.discard,
+            // A client told 417 may send its next request in place of the content: reading that as
+            // content would hide a request.
+            Reading::Length(left) => !self.awaits_continue && left <= self.limits.discard,
+            // Chunked content may be endless.
             Reading::Chunked(_) => false,
         };
-        self.persistent &= keeps;
     }
 
-    /// The response has left completely.
+    /// The response has been sent completely. Returns what to do next.
     pub fn sent(&mut self) -> Next {
         debug_assert!(self.writing == Writing::Sending);
         self.writing = Writing::Done;
@@ -348,25 +387,20 @@ impl Http1 {
                 Next::Request
             }
             (true, _) => Next::Discard,
+            // The client sends nothing more, so no unread bytes can reset the connection.
             (false, Reading::Done) if self.close_asked => Next::Close,
             (false, _) => Next::Linger,
         }
     }
 
     fn next_message(&mut self) {
-        self.reading = Reading::Head(Scan::default());
-        self.writing = Writing::Quiet;
-        self.position = 0;
-        self.method = Method::Other;
-        self.version = Version::Http11;
-        self.waits = false;
+        *self = Http1 { persistent: self.persistent, ..Http1::new(self.limits) };
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Fault;
 
     fn connection() -> Http1 {
         Http1::new(Limits::default())
@@ -433,13 +467,13 @@ mod tests {
     #[test]
     fn a_place_counts_the_empty_line_before_the_request_line() {
         let mut c = connection();
-        let Event::Refused(refusal) = c.receive(b"\r\nGET /# HTTP/1.1\r\n").event else { panic!() };
-        assert_eq!((refusal.fault, refusal.at), (Fault::TargetByte, 7));
+        let Event::Refused(error) = c.receive(b"\r\nGET /# HTTP/1.1\r\n").event else { panic!() };
+        assert_eq!((error.fault, error.at), (Fault::TargetByte, 7));
         let mut c = connection();
         let input = b"\r\nPUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx";
         let used = request(&mut c, input);
-        let Event::Refused(refusal) = c.receive(&input[used..]).event else { panic!() };
-        assert_eq!((refusal.fault, refusal.at), (Fault::ChunkSize, input.len() as u64 - 1));
+        let Event::Refused(error) = c.receive(&input[used..]).event else { panic!() };
+        assert_eq!((error.fault, error.at), (Fault::ChunkSize, input.len() as u64 - 1));
     }
 
     #[test]
@@ -538,8 +572,8 @@ mod tests {
     fn a_limit_beyond_the_ceiling_is_the_ceiling() {
         let mut c = Http1::new(Limits { head: 1 << 20, target: 1 << 20, ..Limits::default() });
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(70_000));
-        let Event::Refused(refusal) = c.receive(head.as_bytes()).event else { panic!() };
-        assert_eq!((refusal.fault, refusal.at), (Fault::HeadTooLarge, Limits::HEAD_CEILING as u64));
+        let Event::Refused(error) = c.receive(head.as_bytes()).event else { panic!() };
+        assert_eq!((error.fault, error.at), (Fault::HeadTooLarge, Limits::HEAD_CEILING as u64));
     }
 
     #[test]
@@ -550,8 +584,8 @@ mod tests {
             (format!("GET / {}", "a".repeat(20_000)), Fault::HeadTooLarge, 16_384),
             (format!("{} /", "A".repeat(20_000)), Fault::HeadTooLarge, 16_384),
         ] {
-            let Event::Refused(refusal) = connection().receive(input.as_bytes()).event else { panic!() };
-            assert_eq!((refusal.fault, refusal.at), (fault, at));
+            let Event::Refused(error) = connection().receive(input.as_bytes()).event else { panic!() };
+            assert_eq!((error.fault, error.at), (fault, at));
         }
     }
 
@@ -561,9 +595,9 @@ mod tests {
         let head = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\n";
         request(&mut c, head);
         let (mut out, date) = (Vec::new(), HttpDate::from_second(0));
-        c.continue_(&mut out);
-        c.interim(Status::EARLY_HINTS, &Fields::new(), &mut out);
-        assert!(out.is_empty() && !c.continue_is_due());
+        c.write_continue(&mut out);
+        c.write_interim(Status::EARLY_HINTS, &Fields::new(), &mut out);
+        assert!(out.is_empty());
         c.receive(b"ab");
         c.receive(b"");
         let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &date, &mut out);
