@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::client::{PATIENCE, ask, get, strong_tag};
+use crate::support::PATIENCE;
+use crate::support::client::{ask, get, strong_tag};
 use crate::support::folder::Folder;
 use crate::support::server::Server;
 

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::support::client::{Client, PATIENCE, get, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, get, request};
 use crate::support::folder::Folder;
 use crate::support::server::Server;
 

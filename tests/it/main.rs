@@ -4,7 +4,7 @@
 //! speaks to it byte by byte. Nothing is shared, so tests may run at once and in any order.
 //!
 //! Never: a client library that would hide what is on the wire, or a sleep in place of an event.
-//! Deadlines are generous ([`crate::support::client::PATIENCE`]): they end a hang, they do not measure speed.
+//! Deadlines are generous ([`crate::support::PATIENCE`]): they end a hang, they do not measure speed.
 //!
 //! The subtle thing: [`crate::support::response::Response`] is a strict reader. It enforces on every single answer of
 //! the whole suite what must hold for all of them (one Date, no byte too many, `Allow` on 405 …), so

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::client::{Client, PATIENCE, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, request};
 use crate::support::folder::Folder;
 use crate::support::response::Response;
 use crate::support::server::Server;

@@ -378,7 +378,7 @@ fn thirty_two_slow_answers_delay_nothing_and_the_next_slow_one_is_503() {
     let gone = slow.pop().unwrap();
     rustix::net::sockopt::set_socket_linger(&gone.socket, Some(Duration::ZERO)).unwrap();
     drop(gone);
-    let end = Instant::now() + crate::support::client::PATIENCE;
+    let end = Instant::now() + crate::support::PATIENCE;
     loop {
         let (got, _) = exchange(&server, last("GET", "wait/1", ""));
         if got.starts_with("HTTP/1.1 200 ") {

@@ -16,7 +16,8 @@ use barewire::service::{Answer, Guard, Lane, Outcome, RequestContext, Response a
 
 use crate::cross_origin::{EVIL, POLICY};
 use crate::passwords::password_file;
-use crate::support::client::{Client, PATIENCE, ask, basic, get, raw};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, ask, basic, get, raw};
 use crate::support::folder::{Folder, small_site};
 use crate::support::response::Response;
 use crate::support::server::Server;

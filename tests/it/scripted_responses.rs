@@ -16,7 +16,8 @@ use barewire::service::{
     Answer, Body, Bytes, Chunks, End, Held, Lane, Meter, Pause, Piece, Place, Received, Response, Sink, Verbatim,
 };
 
-use crate::support::client::{Ending, PATIENCE, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Ending, request};
 use crate::support::library::Library;
 
 const GAP: Duration = Duration::from_millis(30);

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::support::client::{Client, PATIENCE, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, request};
 use crate::support::folder::Folder;
 use crate::support::response::Response;
 use crate::support::server::Server;

@@ -11,7 +11,8 @@ use barewire::http::{Request, Status};
 use barewire::net::Settings;
 use barewire::service::{Answer, Body, Lane, Response, Source};
 
-use crate::support::client::{Client, Ending, PATIENCE, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, Ending, request};
 use crate::support::library::Library;
 
 /// Hands on what the test says; tells where it was dropped.

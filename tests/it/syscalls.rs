@@ -24,7 +24,8 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::client::{Client, PATIENCE, get, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, get, request};
 use crate::support::folder::{Folder, pattern};
 use crate::support::response::Response;
 use crate::support::server::Server;

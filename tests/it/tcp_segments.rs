@@ -15,7 +15,8 @@ use barewire::net::Settings;
 use barewire::service::{Answer, Response};
 use barewire::wire::record::event::EventKind;
 
-use crate::support::client::{Client, PATIENCE, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, request};
 use crate::support::folder::Folder;
 use crate::support::library::Library;
 use crate::support::server::Server;

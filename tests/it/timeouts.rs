@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::client::{Client, PATIENCE, get, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, get, request};
 use crate::support::folder::Folder;
 use crate::support::response::Response;
 use crate::support::server::Server;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::support::client::{Client, PATIENCE, ask, get, request};
+use crate::support::PATIENCE;
+use crate::support::client::{Client, ask, get, request};
 use crate::support::folder::{Folder, names, pattern};
 use crate::support::response::Response;
 use crate::support::server::Server;

@@ -1,9 +1,9 @@
 //! A raw client: bytes out, bytes in, each with a deadline.
 //!
-//! Never: a retry, a redirect followed, a field added. What a test sends is what it wrote.
+//! It adds no field, follows no redirect and tries nothing twice: what a test sends is what it wrote.
 //!
-//! The subtle thing: how a connection ends is part of the answer. A FIN after the last byte is a
-//! clean end; a reset may have destroyed bytes on their way, so [`Client::end`] does not accept one.
+//! How a connection ends is part of the response. A FIN after the last byte is a clean end. A reset may have
+//! destroyed bytes on their way, so [`Client::end`] does not accept one.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,11 +13,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 
+use crate::support::PATIENCE;
 use crate::support::response::Response;
 use crate::support::server::Server;
-
-/// How long anything may take before a test calls it a hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +47,7 @@ impl Client {
         Client::of(TcpStream::connect(address).expect("connect"))
     }
 
-    /// A client whose kernel takes in little, so that a server soon feels how slowly it reads.
+    /// A client whose kernel buffers little, so that the server soon feels how slowly it reads.
     pub(crate) fn narrow(server: &Server) -> Client {
         Client::narrow_to(server.address)
     }
@@ -74,7 +72,7 @@ impl Client {
         self.socket.write_all(bytes.as_ref()).expect("send");
     }
 
-    /// Sends as far as the other side lets us; a server that has closed is no failure of the test.
+    /// Sends, and returns false if the server has closed the connection.
     pub(crate) fn send_if_open(&mut self, bytes: &[u8]) -> bool {
         self.socket.write_all(bytes).is_ok()
     }
@@ -82,6 +80,11 @@ impl Client {
     /// Ends our side, as `nc -N` does.
     pub(crate) fn half_close(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Makes the kernel send a reset when the connection is dropped.
+    pub(crate) fn reset_when_dropped(&self) {
+        sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO)).unwrap();
     }
 
     /// One GET on this connection.
@@ -105,23 +108,23 @@ impl Client {
         response
     }
 
-    /// Asserts that the server ends the connection cleanly and says nothing more. Our side is ended
-    /// first, so a persistent connection ends too.
+    /// Asserts that the server ends the connection cleanly and sends nothing more. Our side is ended first, so a
+    /// persistent connection ends too.
     #[track_caller]
     pub(crate) fn end(mut self) {
         self.half_close();
         self.assert_ended();
     }
 
-    /// Asserts that the server has ended, or now ends, the connection of itself.
+    /// Asserts that the server has ended, or now ends, the connection by itself.
     #[track_caller]
     pub(crate) fn assert_ended(&mut self) {
         let (rest, ending) = self.rest();
-        assert!(rest.is_empty(), "octets after the last response: {}", String::from_utf8_lossy(&rest));
-        assert_eq!(ending, Ending::Fin, "a reset may destroy an answer on its way");
+        assert!(rest.is_empty(), "bytes after the last response: {}", String::from_utf8_lossy(&rest));
+        assert_eq!(ending, Ending::Fin, "a reset may destroy a response on its way");
     }
 
-    /// Everything up to the end, and how that came.
+    /// Everything up to the end, and how the connection ended.
     #[track_caller]
     pub(crate) fn rest(&mut self) -> (Vec<u8>, Ending) {
         let end = Instant::now() + PATIENCE;
@@ -137,10 +140,10 @@ impl Client {
         if self.ended.is_some() {
             return false;
         }
-        let mut room = [0; 64 * 1024];
-        match self.socket.read(&mut room) {
+        let mut buffer = [0; 64 * 1024];
+        match self.socket.read(&mut buffer) {
             Ok(0) => self.ended = Some(Ending::Fin),
-            Ok(read) => self.buffer.extend_from_slice(&room[..read]),
+            Ok(read) => self.buffer.extend_from_slice(&buffer[..read]),
             Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
                 self.ended = Some(Ending::Reset);
             }
@@ -154,7 +157,7 @@ impl Client {
     pub(crate) fn take(&mut self, len: usize) -> Vec<u8> {
         while self.buffer.len() < len {
             let more = self.more();
-            assert!(more, "ended ({:?}) {} octets short", self.ended, len - self.buffer.len());
+            assert!(more, "ended ({:?}) {} bytes short", self.ended, len - self.buffer.len());
         }
         let rest = self.buffer.split_off(len);
         std::mem::replace(&mut self.buffer, rest)
@@ -188,8 +191,8 @@ pub(crate) fn ask(server: &Server, method: &str, target: &str, fields: &str) -> 
     response
 }
 
-/// Sends these bytes on a connection of its own, ends our side, and reads one response to a request
-/// of this method, after which the server must end cleanly.
+/// Sends these bytes on a connection of its own, ends our side, and reads one response to a request of this method.
+/// The server must then end the connection cleanly.
 #[track_caller]
 pub(crate) fn raw(server: &Server, bytes: impl AsRef<[u8]>, method: &str) -> Response {
     let mut client = Client::connect(server);
@@ -200,26 +203,36 @@ pub(crate) fn raw(server: &Server, bytes: impl AsRef<[u8]>, method: &str) -> Res
     response
 }
 
-/// Every byte but the unreserved ones encoded.
-pub(crate) fn encode(name: &[u8]) -> String {
-    let plain = |o: u8| o.is_ascii_alphanumeric() || b"-._~".contains(&o);
-    name.iter().map(|&o| if plain(o) { (o as char).to_string() } else { format!("%{o:02X}") }).collect()
+/// Sends these bytes on a connection of its own, ends our side, and returns all bytes that come back.
+#[track_caller]
+pub(crate) fn converse(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut client = Client::to(address);
+    client.send(bytes);
+    client.half_close();
+    client.rest().0
 }
 
-/// Waits until the tag of this file is strong: it is weak while the file is very young.
+/// Percent-encodes every byte except the unreserved ones (RFC 3986 §2.3).
+pub(crate) fn encode(name: &[u8]) -> String {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    name.iter().map(|&b| if unreserved(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Waits until the ETag of this file is strong: it is weak while the file is so young that it may still change
+/// without a new modification time.
 #[track_caller]
 pub(crate) fn strong_tag(server: &Server, target: &str) -> String {
-    let end = std::time::Instant::now() + crate::support::client::PATIENCE;
+    let end = Instant::now() + PATIENCE;
     loop {
         let tag = ask(server, "HEAD", target, "").assert_status(200).must("etag").to_string();
         if !tag.starts_with("W/") {
             return tag;
         }
-        assert!(std::time::Instant::now() < end, "{target}: the tag stays weak");
+        assert!(Instant::now() < end, "{target}: the tag stays weak");
     }
 }
 
-/// `user:password` as a field line.
+/// An `Authorization` field line for `user:password`.
 pub(crate) fn basic(credentials: &str) -> String {
     format!("Authorization: Basic {}\r\n", STANDARD.encode(credentials))
 }

@@ -5,14 +5,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// A fresh folder, removed when dropped.
+/// A scratch folder of its own for a test, removed when dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
+    /// A folder below the target folder.
     pub(crate) fn new() -> Folder {
+        Folder::below(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    /// A folder that every user can reach.
+    pub(crate) fn in_temp_dir() -> Folder {
+        Folder::below(&fs::canonicalize(std::env::temp_dir()).unwrap())
+    }
+
+    fn below(parent: &Path) -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("barewire-test-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
@@ -55,7 +65,7 @@ impl Folder {
         File::options().write(true).open(self.join(name)).unwrap().set_modified(SystemTime::now() - hour).unwrap();
     }
 
-    /// A file with a hole of this size and `tail` behind it.
+    /// A file with a hole of this size and then `tail`.
     pub(crate) fn sparse(&self, name: &str, hole: u64, tail: &[u8]) {
         use std::os::unix::fs::FileExt;
         let file = File::create(self.join(name)).unwrap();
@@ -81,7 +91,7 @@ pub(crate) fn pattern(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// Every name in a folder, hidden ones too.
+/// Every name in a folder, sorted, hidden names too.
 pub(crate) fn names(path: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();

@@ -19,7 +19,8 @@ use barewire::wire::record::live::LiveConnection;
 use barewire::wire::record::recorder::SocketEvent;
 use barewire::wire::{ExplainOptions, Form, RecordReceiver, RedactOptions, Style, Terminal};
 
-use crate::support::client::{Client, PATIENCE};
+use crate::support::PATIENCE;
+use crate::support::client::Client;
 
 /// What answers.
 type Answers = dyn Fn(&Request<'_>) -> Answer + Send + Sync;

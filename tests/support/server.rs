@@ -1,11 +1,8 @@
-//! The binary under test: started, watched, stopped.
+//! The real program as a server: started, watched and stopped.
 //!
-//! Never: a fixed port, a folder that two tests share, a process that outlives its test.
-//!
-//! The subtle thing: both outputs are read by threads of their own all the time. A server whose pipe
-//! nobody reads would stop in the middle of a test, and the test would blame something else.
+//! Each server has a port that the kernel chose, and is killed when it is dropped. Threads read both outputs all the
+//! time: with a full pipe the server would stop in the middle of a test.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -16,28 +13,42 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::client::PATIENCE;
+use crate::support::PATIENCE;
 use crate::support::folder::Folder;
 
-/// What a pipe has brought so far.
+/// The program under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_barewire");
+
+/// This command with an empty environment except for `PATH` and `TERM`, and nothing on standard input: variables of
+/// the person who runs the tests must not set options.
+pub(crate) fn clean(mut command: Command) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("TERM", "xterm").stdin(Stdio::null());
+    command
+}
+
+/// The bytes that a pipe has brought so far.
 #[derive(Default)]
 pub(crate) struct Capture {
+    /// The bytes, and whether the pipe has ended.
     bytes: Mutex<(Vec<u8>, bool)>,
     changed: Condvar,
 }
 
 impl Capture {
-    fn of(mut pipe: impl Read + Send + 'static) -> Arc<Capture> {
+    /// Starts a thread that reads `pipe` to its end.
+    pub(crate) fn of(mut pipe: impl Read + Send + 'static) -> Arc<Capture> {
         let capture = Arc::new(Capture { bytes: Mutex::new((Vec::new(), false)), changed: Condvar::new() });
-        let theirs = capture.clone();
+        let writer = capture.clone();
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];
             loop {
+                // An error is an end too: reading a terminal whose other side is gone fails with EIO.
                 let read = pipe.read(&mut buffer).unwrap_or(0);
-                let mut bytes = theirs.bytes.lock().unwrap();
+                let mut bytes = writer.bytes.lock().unwrap();
                 bytes.0.extend_from_slice(&buffer[..read]);
                 bytes.1 |= read == 0;
-                theirs.changed.notify_all();
+                writer.changed.notify_all();
                 if read == 0 {
                     return;
                 }
@@ -46,7 +57,7 @@ impl Capture {
         capture
     }
 
-    /// Waits until `find` finds something in the whole text; fails when it cannot come any more.
+    /// Waits until `find` finds something in the whole text. Fails when the pipe ends before.
     #[track_caller]
     pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
@@ -62,7 +73,7 @@ impl Capture {
         }
     }
 
-    /// Waits until the text has a whole line that contains `part`; returns that line.
+    /// Waits until the text has a whole line that contains `part`; returns that line without its end.
     #[track_caller]
     pub(crate) fn line(&self, part: &str) -> String {
         self.wait(part, |text| {
@@ -71,7 +82,12 @@ impl Capture {
         })
     }
 
-    /// Waits for the end of the pipe; returns everything.
+    /// The text so far.
+    pub(crate) fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap().0).into_owned()
+    }
+
+    /// Waits for the end of the pipe; returns all bytes.
     pub(crate) fn all(&self) -> Vec<u8> {
         let mut bytes = self.bytes.lock().unwrap();
         while !bytes.1 {
@@ -81,13 +97,17 @@ impl Capture {
     }
 }
 
+/// How the line begins by which a server says that it listens.
+const LISTENING: &str = "listening on http://";
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Standard output, where it is a pipe that no test has taken.
     pub(crate) out: Option<Arc<Capture>>,
     pub(crate) err: Arc<Capture>,
-    /// Its standard error, if nobody reads it.
+    /// Standard error, if the test does not read it.
     unread: Option<ChildStderr>,
 }
 
@@ -101,55 +121,53 @@ impl Server {
     /// Serves this path, which may be a file.
     #[track_caller]
     pub(crate) fn serve(path: &Path, arguments: &[&str]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
-        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(path), true)
+        Server::of(&mut Server::command(Command::new(BINARY), "127.0.0.1", path, arguments))
     }
 
-    /// The same on every address of this computer.
+    /// Serves `folder` on every address of this computer.
     #[track_caller]
     pub(crate) fn on_all_addresses(folder: &Folder, arguments: &[&str]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
-        Server::run(command.args(["--port", "0", "--bind", "0.0.0.0"]).args(arguments).arg(folder.path()), true)
+        Server::of(&mut Server::command(Command::new(BINARY), "0.0.0.0", folder.path(), arguments))
     }
 
-    /// The same with a limit on open descriptors.
+    /// Serves `folder` with a limit on open descriptors.
     #[track_caller]
     pub(crate) fn with_descriptors(limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
         Server::limited("-n", limit, folder, arguments)
     }
 
-    /// The same with a limit of the shell's `ulimit`; that of a file's size (`-f`) counts 512 bytes.
+    /// Serves `folder` with a limit of the shell's `ulimit`. The limit of a file's size (`-f`) is in units of 512 bytes.
     #[track_caller]
     pub(crate) fn limited(option: &str, limit: u32, folder: &Folder, arguments: &[&str]) -> Server {
-        let mut command = Command::new("sh");
+        let mut shell = Command::new("sh");
         let script = format!(r#"ulimit {option} "$0" && exec "$@""#);
-        command.args(["-c", &script, &limit.to_string(), env!("CARGO_BIN_EXE_barewire")]);
-        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), true)
+        shell.args(["-c", &script, &limit.to_string(), BINARY]);
+        Server::of(&mut Server::command(shell, "127.0.0.1", folder.path(), arguments))
     }
 
-    /// The same with every call of the kernel written to the file `trace`. The tracer is a process beside it,
-    /// so that this one is the server itself.
+    /// Serves `folder` with every system call written to the file `trace`. The tracer is a process beside the server
+    /// (`-D`), so that this process is the server itself.
     #[track_caller]
     pub(crate) fn traced(trace: &Path, folder: &Folder, arguments: &[&str]) -> Server {
-        let mut command = Command::new("strace");
-        command.args(["-D", "-f", "-q", "-yy", "-s", "40", "-o"]).arg(trace).arg(env!("CARGO_BIN_EXE_barewire"));
-        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), true)
+        let mut strace = Command::new("strace");
+        strace.args(["-D", "-f", "-q", "-yy", "-s", "40", "-o"]).arg(trace).arg(BINARY);
+        Server::of(&mut Server::command(strace, "127.0.0.1", folder.path(), arguments))
     }
 
-    /// The same with nobody at the other end of its standard output.
+    /// Serves `folder` with a standard output whose other end is closed.
     #[track_caller]
     pub(crate) fn without_log_reader(folder: &Folder, arguments: &[&str]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
-        Server::run(command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path()), false)
+        let mut command = Server::command(Command::new(BINARY), "127.0.0.1", folder.path(), arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        Server::heard(child)
     }
 
-    /// The same with somebody at the other end of its standard error who stops reading after the first
-    /// line.
+    /// Serves `folder` with a standard error that is open, but read no further than the first line.
     #[track_caller]
     pub(crate) fn without_error_reader(folder: &Folder, arguments: &[&str]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_barewire"));
-        command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments).arg(folder.path());
-        let mut child = Server::spawn(&mut command);
+        let mut command = Server::command(Command::new(BINARY), "127.0.0.1", folder.path(), arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut pipe = child.stderr.take().unwrap();
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
@@ -157,37 +175,51 @@ impl Server {
             pipe.read_exact(&mut byte).unwrap();
             line.extend(byte);
         }
-        let address = Server::address_in(&String::from_utf8(line).unwrap());
+        let address = address_in(&String::from_utf8(line).unwrap());
         let out = child.stdout.take().map(Capture::of);
         Server { child, address, out, err: Arc::default(), unread: Some(pipe) }
     }
 
+    /// `command`, then the options that every server of a test has, then `arguments` and the path.
+    fn command(command: Command, bind: &str, path: &Path, arguments: &[&str]) -> Command {
+        let mut command = clean(command);
+        command.args(["--port", "0", "--bind", bind]).args(arguments).arg(path);
+        command
+    }
+
+    /// Starts a command that becomes a server, and waits until it listens.
     #[track_caller]
-    fn run(command: &mut Command, read_log: bool) -> Server {
-        let mut child = Server::spawn(command);
+    pub(crate) fn of(command: &mut Command) -> Server {
+        Server::heard(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until this process, whose standard error is a pipe, says that it listens.
+    #[track_caller]
+    pub(crate) fn heard(mut child: Child) -> Server {
         let err = Capture::of(child.stderr.take().unwrap());
-        let out = child.stdout.take().filter(|_| read_log).map(Capture::of);
-        let address = Server::address_in(&err.line("listening on http://"));
+        let out = child.stdout.take().map(Capture::of);
+        let address = address_in(&err.line(LISTENING));
         Server { child, address, out, err, unread: None }
-    }
-
-    fn address_in(line: &str) -> SocketAddr {
-        line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap()
-    }
-
-    fn spawn(command: &mut Command) -> Child {
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("BAREWIRE_") || name == *OsStr::new("RUST_LOG") {
-                command.env_remove(name);
-            }
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap()
     }
 
     /// The access log.
     pub(crate) fn log(&self) -> &Capture {
         self.out.as_ref().expect("this server was started without a reader of its log")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The lines of standard error before the one by which it says that it listens.
+    pub(crate) fn before(&self) -> Vec<String> {
+        let text = self.err.so_far();
+        text.split_inclusive('\n').take_while(|line| !line.starts_with(LISTENING)).map(str::to_string).collect()
+    }
+
+    /// The line by which it says that it listens, with its end.
+    pub(crate) fn line(&self) -> String {
+        self.err.line(LISTENING) + "\n"
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -196,6 +228,22 @@ impl Server {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Sends the signal and waits for the end: the exit code, and what standard error had after [`Server::line`].
+    #[track_caller]
+    pub(crate) fn stop(mut self, signal: Signal) -> (i32, String) {
+        self.signal(signal);
+        self.end()
+    }
+
+    /// Waits for the end: the exit code (-1: by a signal), and what standard error had after [`Server::line`].
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> (i32, String) {
+        let code = self.exit().code().unwrap_or(-1);
+        let text = String::from_utf8(self.err.all()).unwrap();
+        let after = self.before().concat().len() + self.line().len();
+        (code, text[after..].to_string())
     }
 
     /// Waits for the process to end by itself.
@@ -207,16 +255,27 @@ impl Server {
                 return status;
             }
             assert!(Instant::now() < end, "the server does not end");
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 
     #[track_caller]
     pub(crate) fn assert_alive(&mut self) {
-        assert!(self.child.try_wait().unwrap().is_none(), "the server is gone");
+        assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
     }
 
-    /// How many descriptors it holds.
+    /// A file of its folder in `/proc`.
+    pub(crate) fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid())).unwrap()
+    }
+
+    /// The names behind its open descriptors.
+    pub(crate) fn open_files(&self) -> Vec<String> {
+        let links = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten();
+        links.filter_map(|fd| Some(fs::read_link(fd.path()).ok()?.to_string_lossy().into_owned())).collect()
+    }
+
+    /// The number of its open descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
@@ -231,14 +290,14 @@ impl Server {
 
     /// Its resident memory in bytes.
     pub(crate) fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let status = self.proc("status");
         let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Processor time used so far, in the kernel's ticks of 10 ms.
     pub(crate) fn ticks(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let stat = self.proc("stat");
         let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
@@ -249,7 +308,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() && self.unread.is_none() {
-            eprintln!("--- the server said:\n{}", String::from_utf8_lossy(&self.err.all()));
+            eprintln!("--- the standard error of the server:\n{}", self.err.so_far());
         }
     }
+}
+
+/// The address in a line such as `listening on http://127.0.0.1:8080/ serving .`
+#[track_caller]
+fn address_in(line: &str) -> SocketAddr {
+    line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap()
 }

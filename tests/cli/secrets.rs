@@ -5,11 +5,17 @@
 //! The subtle thing: what is hidden must still be told. Each output has to show the names beside the secrets;
 //! else an empty one would pass.
 
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::*;
+use crate::program::{barewire, run, site_folder};
+use crate::support::{PATIENCE, until};
 
 /// In places where the program must know that they are secrets.
 const CANARIES: [&str; 14] = [
@@ -153,7 +159,7 @@ fn converse(port: u16, bytes: &str) -> Vec<u8> {
 
 #[test]
 fn no_output_of_the_program_shows_a_secret() {
-    let folder = Folder::new();
+    let folder = site_folder();
     let always = ["-p", "0", "-v", "--write", "-H", "Set-Cookie: sid=set-canary-Zq4; Path=/", "site"];
     let mut saved = Vec::new();
     for form in [None, Some("line"), Some("head"), Some("full"), Some("json")] {
@@ -162,7 +168,7 @@ fn no_output_of_the_program_shows_a_secret() {
             let mut arguments = vec!["--log", log, "--wire-hide", "X-Mine"];
             arguments.extend(wire.as_deref());
             arguments.extend(always);
-            let (out, err) = (folder.0.join("out"), folder.0.join("err"));
+            let (out, err) = (folder.join("out"), folder.join("err"));
             let mut command = barewire(&folder, &arguments);
             command.env("RUST_LOG", "trace").stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
             let mut child = command.spawn().unwrap();
@@ -201,12 +207,12 @@ fn no_output_of_the_program_shows_a_secret() {
     let repeats = |(_, answered): &&(String, Vec<u8>)| String::from_utf8_lossy(answered).contains("-canary-");
     assert!(saved.iter().filter(repeats).count() >= 6, "answers repeat secrets, so that there is something to hide");
     for (asked, answered) in &saved {
-        fs::write(folder.0.join("asked"), asked.replace(PAUSE, "")).unwrap();
-        fs::write(folder.0.join("answered"), answered).unwrap();
+        fs::write(folder.join("asked"), asked.replace(PAUSE, "")).unwrap();
+        fs::write(folder.join("answered"), answered).unwrap();
         for form in [&[][..], &["--json"], &["--html"], &["--ascii"], &["--color=always"]] {
             let arguments =
                 [&["explain", "--in", "asked", "--out", "answered", "--wire-hide", "X-Mine"], form].concat();
-            let (_, out, err) = ended(&mut barewire(&folder, &arguments));
+            let (_, out, err) = run(&mut barewire(&folder, &arguments));
             assert_hidden(&format!("{arguments:?} {asked}"), &(with_decoded(&out) + &err));
             assert!(out.contains("**"), "{arguments:?}: {out}");
         }

@@ -1,13 +1,21 @@
 //! What the view of the wire looks like where it is shown: on terminals of every kind, in a pipe, to a reader
 //! that does not read.
 
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::*;
+use crate::program::{barewire, get, run, site_folder, wire_of};
+use crate::support::server::Server;
+use crate::support::until;
 
 /// What somebody has read so far.
 struct Reader {
@@ -57,9 +65,8 @@ fn shown(mut command: Command, columns: u16, ask: Option<&dyn Fn(u16)>) -> Strin
     drop(command);
     let reader = Reader::of(ours);
     if let Some(ask) = ask {
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let server = Server::heard(child, stderr);
-        ask(server.port);
+        let server = Server::heard(child);
+        ask(server.port());
         assert_eq!(server.stop(Signal::INT).0, 0);
     } else {
         assert!(child.wait().unwrap().success());
@@ -81,10 +88,10 @@ fn without_digits(text: &str) -> String {
 
 #[test]
 fn nothing_that_sets_colors_is_written_where_it_is_not_wanted() {
-    let folder = Folder::new();
+    let folder = site_folder();
     let agent = "x".repeat(90);
     let request = format!("GET /none HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n");
-    fs::write(folder.0.join("saved"), &request).unwrap();
+    fs::write(folder.join("saved"), &request).unwrap();
     let ask = |port: u16| {
         let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
         socket.write_all(request.as_bytes()).unwrap();
@@ -117,35 +124,34 @@ fn nothing_that_sets_colors_is_written_where_it_is_not_wanted() {
         let words = |text: &str| -> BTreeSet<String> { text.split_whitespace().map(without_digits).collect() };
         assert_eq!(words(&wide), words(&without_color(&colored)), "narrow or wide, it says the same");
     }
-    let piped = ended(&mut barewire(&folder, &saved)).1;
+    let piped = run(&mut barewire(&folder, &saved)).1;
     assert!(!piped.contains('\x1b') && piped.contains("GET /none"), "{piped}");
-    let piped = wire_of(&folder, &live, |server| ask(server.port));
+    let piped = wire_of(&folder, &live, |server| ask(server.port()));
     assert!(!piped.contains('\x1b') && piped.contains("GET /none"), "{piped}");
-    let forced = ended(&mut barewire(&folder, &[&saved[..], &["--color=always"]].concat())).1;
+    let forced = run(&mut barewire(&folder, &[&saved[..], &["--color=always"]].concat())).1;
     assert!(forced.contains("\x1b["), "{forced}");
 }
 
 #[test]
 fn a_reader_that_stops_loses_events_is_told_how_many_and_stops_nobody() {
     const EACH: usize = 1024 * 1024;
-    let folder = Folder::new();
-    fs::write(folder.0.join("site/large.txt"), vec![b'x'; EACH]).unwrap();
+    let folder = site_folder();
+    fs::write(folder.join("site/large.txt"), vec![b'x'; EACH]).unwrap();
     let mut child = barewire(&folder, &["--wire=full", "--no-sendfile", "-p", "0", "site"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let out = child.stdout.take().unwrap();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
-    let server = Server::heard(child, stderr);
+    let server = Server::heard(child);
     // Far more than a pipe and the tapes hold; each of them is answered.
     for _ in 0..100 {
-        assert!(server.ask("/large.txt").len() > EACH);
+        assert!(get(server.port(), "/large.txt").len() > EACH);
     }
     let reader = Reader::of(out);
     // Now somebody reads: what comes from here on is shown again, as soon as there is room for it.
     until("it is shown again", || {
-        server.ask("/again");
+        get(server.port(), "/again");
         reader.so_far().contains("GET /again HTTP/1.1")
     });
     assert_eq!(server.stop(Signal::INT).0, 0);

@@ -1,9 +1,16 @@
 //! `barewire explain` and `barewire send`: what live bytes and saved ones have in common, what stays hidden,
 //! and what a terminal gets.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::Command;
+
 use serde_json::Value;
 
-use crate::*;
+use crate::program::{assert_error, barewire, in_folder, run, site_folder, wire_of};
+use crate::support::PATIENCE;
+use crate::support::server::Server;
 
 /// What both sides of one connection said.
 #[derive(Default)]
@@ -79,8 +86,8 @@ fn forget_calls(words: &mut Value) {
 
 #[test]
 fn saved_bytes_are_explained_as_the_same_bytes_were_live() {
-    let folder = Folder::new();
-    fs::write(folder.0.join("site/long.txt"), "0123456789".repeat(500)).unwrap();
+    let folder = site_folder();
+    fs::write(folder.join("site/long.txt"), "0123456789".repeat(500)).unwrap();
     let one = |line: &str, fields: &str| format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     let conversations: Vec<Vec<String>> = vec![
         vec![one("GET /a.txt", ""), one("HEAD /a.txt", ""), one("GET /none", "Accept: text/html\r\n")],
@@ -96,12 +103,12 @@ fn saved_bytes_are_explained_as_the_same_bytes_were_live() {
     for (number, pieces) in conversations.iter().enumerate() {
         let mut recorded = Recorded::default();
         let live = wire_of(&folder, &["--wire=json", "--write", "-p", "0", "site"], |server| {
-            recorded = converse(server.port, &pieces.iter().map(String::as_bytes).collect::<Vec<_>>());
+            recorded = converse(server.port(), &pieces.iter().map(String::as_bytes).collect::<Vec<_>>());
         });
-        fs::write(folder.0.join("asked"), &recorded.asked).unwrap();
-        fs::write(folder.0.join("answered"), &recorded.answered).unwrap();
+        fs::write(folder.join("asked"), &recorded.asked).unwrap();
+        fs::write(folder.join("answered"), &recorded.answered).unwrap();
         let explain = ["explain", "--in", "asked", "--out", "answered", "--json"];
-        let (exit, saved, complaint) = ended(&mut barewire(&folder, &explain));
+        let (exit, saved, complaint) = run(&mut barewire(&folder, &explain));
         let (mut live, mut saved) = (messages(&live), messages(&saved));
         // Live they are told as they are complete, from a file by exchange.
         live.sort_by(|a, b| a.0.cmp(&b.0));
@@ -119,12 +126,12 @@ fn saved_bytes_are_explained_as_the_same_bytes_were_live() {
 
 #[test]
 fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
-    let folder = Folder::new();
-    let server = Server::start(&mut barewire(&folder, &["-p", "0", "site"]));
-    let Recorded { answered, .. } = converse(server.port, &[b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"]);
+    let folder = site_folder();
+    let server = Server::of(&mut barewire(&folder, &["-p", "0", "site"]));
+    let Recorded { answered, .. } = converse(server.port(), &[b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"]);
     let explain = |bytes: &[u8]| {
-        fs::write(folder.0.join("answer"), bytes).unwrap();
-        ended(&mut barewire(&folder, &["explain", "--response", "answer"]))
+        fs::write(folder.join("answer"), bytes).unwrap();
+        run(&mut barewire(&folder, &["explain", "--response", "answer"]))
     };
     assert_eq!(explain(&answered).0, 0);
     for len in [1, 9, 40, answered.len() - 7, answered.len() - 1] {
@@ -135,27 +142,27 @@ fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
 
 #[test]
 fn what_curl_wrote_down_is_what_the_server_saw() {
-    let folder = Folder::new();
+    let folder = site_folder();
     let curl = |port: u16| {
         let url = format!("http://localhost:{port}/a.txt");
         let mut command =
-            quiet(Command::new("curl"), &folder, &["-sS", "-4", "--trace", "trace", "-o", "/dev/null", &url]);
-        assert_eq!(ended(&mut command).0, 0);
+            in_folder(Command::new("curl"), &folder, &["-sS", "-4", "--trace", "trace", "-o", "/dev/null", &url]);
+        assert_eq!(run(&mut command).0, 0);
     };
-    let live = wire_of(&folder, &["--wire=json", "-p", "0", "site"], |server| curl(server.port));
-    let (exit, saved, complaint) = ended(&mut barewire(&folder, &["explain", "--curl-trace", "trace", "--json"]));
+    let live = wire_of(&folder, &["--wire=json", "-p", "0", "site"], |server| curl(server.port()));
+    let (exit, saved, complaint) = run(&mut barewire(&folder, &["explain", "--curl-trace", "trace", "--json"]));
     assert_eq!((exit, complaint.as_str()), (0, ""));
     assert_eq!(messages(&live), messages(&saved));
 }
 
 #[test]
 fn what_explain_hides_can_be_more_and_can_be_nothing() {
-    let folder = Folder::new();
+    let folder = site_folder();
     let request =
         "GET /?token=abcdefgh HTTP/1.1\r\nHost: a\r\nX-Mine: ijklmnop\r\nAuthorization: Bearer qrstuvwx\r\n\r\n";
-    fs::write(folder.0.join("ask"), request).unwrap();
+    fs::write(folder.join("ask"), request).unwrap();
     for form in [&[][..], &["--json"], &["--html"]] {
-        let explain = |more: &[&str]| ended(&mut barewire(&folder, &[&["explain", "ask"], form, more].concat())).1;
+        let explain = |more: &[&str]| run(&mut barewire(&folder, &[&["explain", "ask"], form, more].concat())).1;
         let seen = |text: &str| ["abcdefgh", "ijklmnop", "qrstuvwx"].map(|secret| text.contains(secret));
         assert_eq!(seen(&explain(&[])), [false, true, false], "{form:?}");
         assert_eq!(seen(&explain(&["--wire-hide", "x-mine"])), [false; 3], "{form:?}");
@@ -163,29 +170,70 @@ fn what_explain_hides_can_be_more_and_can_be_nothing() {
     }
     let what = "barewire: --wire-hide takes the name of a field, such as X-Session, not \"a b\".\n\
         For example:  barewire explain --wire-hide X-Session saved.bin\n";
-    check(&mut barewire(&folder, &["explain", "--wire-hide", "a b", "ask"]), 2, what);
+    assert_error(&mut barewire(&folder, &["explain", "--wire-hide", "a b", "ask"]), 2, what);
 }
 
 #[test]
 fn an_option_of_a_tool_that_is_misspelt_is_named_rightly() {
-    let folder = Folder::new();
+    let folder = site_folder();
     for (arguments, what, advice) in [
         (&["explain", "--jsn", "x"][..], "explain has no option --jsn.", "Did you mean --json ?"),
         (&["explain", "--fix-newline"], "explain has no option --fix-newline.", "Did you mean --fix-newlines ?"),
         (&["send", "a:1", "--gapp", "1"], "send has no option --gapp.", "Did you mean --gap ?"),
         (&["send", "a:1", "--zzz"], "send has no option --zzz.", "See all options:  barewire send --help"),
     ] {
-        check(&mut barewire(&folder, arguments), 2, &format!("barewire: {what}\n{advice}\n"));
+        assert_error(&mut barewire(&folder, arguments), 2, &format!("barewire: {what}\n{advice}\n"));
     }
 }
 
 #[test]
 fn a_shell_completes_the_options_of_the_tools() {
-    let folder = Folder::new();
-    let (_, script, _) = ended(&mut barewire(&folder, &["--completions", "bash"]));
-    fs::write(folder.0.join("script"), script).unwrap();
+    let folder = site_folder();
+    let (_, script, _) = run(&mut barewire(&folder, &["--completions", "bash"]));
+    fs::write(folder.join("script"), script).unwrap();
     let ask = "source ./script; COMP_WORDS=(barewire explain --wire-); COMP_CWORD=2; \
                _barewire barewire --wire- explain; echo ${COMPREPLY[@]}";
-    let mut command = quiet(Command::new("bash"), &folder, &["-c", ask]);
-    assert_eq!(ended(&mut command), (0, "--wire-hide --wire-secrets\n".to_string(), String::new()));
+    let mut command = in_folder(Command::new("bash"), &folder, &["-c", ask]);
+    assert_eq!(run(&mut command), (0, "--wire-hide --wire-secrets\n".to_string(), String::new()));
+}
+
+#[test]
+fn explain_says_what_is_wrong_by_exit_code_and_offset() {
+    let folder = site_folder();
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    write("good", "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    write("edited", "GET /a HTTP/1.1\nHost: a\n\n");
+    write("answer", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+    write("head", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    let explain = |arguments: &[&str]| run(&mut barewire(&folder, &[&["explain"], arguments].concat()));
+
+    let (exit, text, complaint) = explain(&["good"]);
+    assert_eq!((exit, complaint.as_str()), (0, ""));
+    assert!(text.contains("▶ 1 request  28 bytes\n   GET /a HTTP/1.1\\r\\n"), "{text}");
+
+    let (exit, _, complaint) = explain(&["edited"]);
+    let expected = "edited:15: a line ends with LF alone; every line of a head ends with CR LF (RFC 9112 §2.2)\n\
+        If an editor left it so:  barewire explain --fix-newlines\n";
+    assert_eq!((exit, complaint.as_str()), (1, expected));
+    let (exit, _, complaint) = explain(&["--fix-newlines", "edited"]);
+    assert_eq!((exit, complaint.as_str()), (0, "barewire: edited: 3 line ends were LF alone and are read as CR LF.\n"));
+
+    let (exit, text, complaint) = explain(&["answer"]);
+    assert_eq!(exit, 1);
+    assert!(complaint.starts_with("answer:41: ") && text.contains("◀ 1 response  41 bytes"), "{complaint}{text}");
+    assert_eq!(explain(&["--for", "HEAD", "head"]).0, 0);
+    assert_eq!(explain(&["head"]).0, 1);
+    let (exit, text, _) = explain(&["--in", "good", "--out", "answer", "--json"]);
+    assert_eq!((exit, text.lines().count()), (1, 2));
+    let (exit, page, _) = explain(&["--html", "good"]);
+    assert!(exit == 0 && page.starts_with("<!doctype html>") && page.contains(">Host</span>"), "{page}");
+
+    assert_eq!(explain(&["no-such-file"]).0, 4);
+    assert_eq!(explain(&["--curl-trace", "good"]).0, 4);
+    assert_eq!(explain(&["--for", "get", "good"]).0, 2);
+    assert_eq!(explain(&["--request", "--response", "good"]).0, 2);
+    assert_eq!(explain(&["--no-such-option"]).0, 2);
+    assert_eq!(run(&mut barewire(&folder, &["send"])).0, 2);
+    assert_eq!(run(&mut barewire(&folder, &["send", "localhost:1", "good", "--cut", "x"])).0, 2);
+    assert_eq!(run(&mut barewire(&folder, &["send", "localhost:1", "none"])).0, 4);
 }

@@ -1,0 +1,53 @@
+//! TODO
+
+use std::fs;
+
+use crate::program::{barewire, get, shell, site_folder};
+use crate::support::server::Server;
+
+#[test]
+fn open_files_are_raised_to_what_is_allowed() {
+    let folder = site_folder();
+    let server = Server::of(&mut shell(&folder, "ulimit -S -n 256; exec \"$0\" \"$@\"", &["-p", "0", "site"]));
+    let limits = server.proc("limits");
+    let row: Vec<&str> = limits.lines().find(|l| l.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    let (soft, hard): (u64, u64) = (row[3].parse().unwrap(), row[4].parse().unwrap_or(u64::MAX));
+    assert_eq!(soft, hard.min(1 << 20));
+
+    let server = Server::of(&mut shell(&folder, "ulimit -n 1024; exec \"$0\" \"$@\"", &["-p", "0", "site"]));
+    let warning = "barewire: limit is 1024 open files: about 720 connections. Raise it:  ulimit -n 65536\n";
+    assert_eq!(server.before(), [warning]);
+
+    let arguments = ["-p", "0", "--max-connections", "5000", "site"];
+    let server = Server::of(&mut shell(&folder, "ulimit -n 4096; exec \"$0\" \"$@\"", &arguments));
+    let warning = "barewire: 5000 connections need more than the 4096 open files allowed. Raise it:  ulimit -n 6730\n";
+    assert_eq!(server.before(), [warning]);
+}
+
+#[test]
+fn links_lead_out_only_where_that_was_asked_for_even_behind_the_fence() {
+    let folder = site_folder();
+    fs::write(folder.join("outside.txt"), "outside\n").unwrap();
+    std::os::unix::fs::symlink("../outside.txt", folder.join("site/out")).unwrap();
+    std::os::unix::fs::symlink("a.txt", folder.join("site/in")).unwrap();
+    for (which, out, inside) in [("any", "200", "200"), ("inside", "404", "200"), ("deny", "404", "404")] {
+        let server = Server::of(&mut barewire(&folder, &["-p", "0", "--symlinks", which, "site"]));
+        let status = |target| get(server.port(), target).split(' ').nth(1).unwrap().to_string();
+        assert_eq!((status("/out").as_str(), status("/in").as_str()), (out, inside), "{which}");
+    }
+}
+
+#[test]
+fn the_process_is_fenced_in_where_the_kernel_can() {
+    let folder = site_folder();
+    let server = Server::of(&mut barewire(&folder, &["-v", "-p", "0", "site"]));
+    let said = server.before().concat();
+    if said.contains("the fence is up") {
+        assert!(server.proc("status").contains("NoNewPrivs:\t1\n"));
+        // Every thread is behind it, also those of the workers: one was asked by the listing.
+        assert!(get(server.port(), "/").starts_with("HTTP/1.1 200 "));
+    } else {
+        let lsm = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
+        assert!(!lsm.contains("landlock"), "{said}");
+    }
+}

@@ -1,0 +1,77 @@
+//! TODO
+
+use std::fs::{self};
+
+use crate::program::{assert_error, barewire, get, site_folder, without_rights};
+use crate::support::server::Server;
+
+#[test]
+fn a_missing_folder_is_named_with_the_nearest_one() {
+    let folder = site_folder();
+    let near = "barewire: there is no folder ./sitee.\nDid you mean ./site ?\n";
+    assert_error(&mut barewire(&folder, &["sitee"]), 4, near);
+    assert_error(&mut barewire(&folder, &["./sitee"]), 4, near);
+    let far = "barewire: there is no folder ./elsewhere/x.\nServe the folder you are in:  barewire .\n";
+    assert_error(&mut barewire(&folder, &["elsewhere/x"]), 4, far);
+    let other = "barewire: /dev/null is neither a folder nor a file.\nServe the folder you are in:  barewire .\n";
+    assert_error(&mut barewire(&folder, &["/dev/null"]), 4, other);
+    let hostile = "barewire: there is no folder ./\\u{1b}[2J.\nServe the folder you are in:  barewire .\n";
+    assert_error(&mut barewire(&folder, &["\x1b[2J"]), 4, hostile);
+}
+
+#[test]
+fn what_may_not_be_read_is_said_before_anybody_connects() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = site_folder();
+    let private = folder.join("private");
+    fs::create_dir(&private).unwrap();
+    fs::write(folder.join("secret.txt"), "x").unwrap();
+    for (name, path) in [("./private", &private), ("./secret.txt", &folder.join("secret.txt"))] {
+        fs::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
+        let advice = "Serve another folder, or change its rights:  ls -ld";
+        let complaint = format!("barewire: may not read {name} (permission denied).\n{advice} {name}\n");
+        assert_error(&mut without_rights(&folder, &[name]), 4, &complaint);
+    }
+    fs::set_permissions(&private, PermissionsExt::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn what_may_not_be_written_is_said_at_the_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = site_folder();
+    fs::set_permissions(folder.join("site"), PermissionsExt::from_mode(0o555)).unwrap();
+    let advice = "Change its rights, or serve another folder:  ls -ld ./site";
+    for option in ["--upload", "--overwrite", "--delete", "--write"] {
+        let complaint = format!("barewire: {option} was given, but ./site is not writable.\n{advice}\n");
+        assert_error(&mut without_rights(&folder, &[option, "site"]), 4, &complaint);
+    }
+    fs::set_permissions(folder.join("site"), PermissionsExt::from_mode(0o755)).unwrap();
+    let complaint = "barewire: --upload was given, but ./site/a.txt is one file: nothing can be added to it.\n\
+                     Serve its folder, or let others replace it:  barewire --overwrite ./site/a.txt\n";
+    assert_error(&mut barewire(&folder, &["--upload", "site/a.txt"]), 4, complaint);
+}
+
+#[test]
+fn the_usual_folder_is_public_and_else_this_one() {
+    let folder = site_folder();
+    let server = Server::of(&mut barewire(&folder, &["-p", "0"]));
+    assert_eq!(
+        server.line(),
+        format!("listening on http://127.0.0.1:{}/ serving {}\n", server.port(), folder.path().display())
+    );
+    fs::create_dir(folder.join("public")).unwrap();
+    let server = Server::of(&mut barewire(&folder, &["-p", "0"]));
+    assert_eq!(server.line(), format!("listening on http://127.0.0.1:{}/ serving ./public\n", server.port()));
+}
+
+#[test]
+fn a_file_is_served_alone() {
+    let folder = site_folder();
+    fs::write(folder.join("site/b.txt"), "no\n").unwrap();
+    let server = Server::of(&mut barewire(&folder, &["-p", "0", "site/a.txt"]));
+    assert!(server.line().ends_with(" serving ./site/a.txt\n"), "{}", server.line());
+    let redirect = get(server.port(), "/");
+    assert!(redirect.starts_with("HTTP/1.1 307 ") && redirect.contains("\r\nLocation: /a.txt\r\n"), "{redirect}");
+    assert!(get(server.port(), "/a.txt").ends_with("\r\n\r\nhello\n"));
+    assert!(get(server.port(), "/b.txt").starts_with("HTTP/1.1 404 "));
+}

@@ -1,0 +1,111 @@
+//! TODO
+
+use crate::program::{assert_error, barewire, site_folder};
+
+#[test]
+fn wrong_usage_says_what_is_wrong_and_what_to_type() {
+    let folder = site_folder();
+    let port = "For example:  barewire -p 9000";
+    for (arguments, what, advice) in [
+        (&["--port", "abc"][..], "--port takes a number from 0 to 65535, not \"abc\".", port),
+        (&["-p", "65536"], "--port takes a number from 0 to 65535, not \"65536\".", port),
+        (&["-p", "-1"], "--port takes a number from 0 to 65535, not \"-1\".", port),
+        (&["-p", "+80"], "--port takes a number from 0 to 65535, not \"+80\".", port),
+        (&["-p"], "--port needs a value.", port),
+        (&["--prot", "80"], "there is no option --prot.", "Did you mean --port ?"),
+        (&["--indx=a"], "there is no option --indx.", "Did you mean --index ?"),
+        (&["--zzz"], "there is no option --zzz.", "See all options:  barewire -h"),
+        (&["-x"], "there is no option -x.", "See all options:  barewire -h"),
+        (
+            &["site", "b"],
+            "one folder or file is enough, \"b\" is one too many.",
+            "Serve it with a second server:  barewire b",
+        ),
+        (
+            &["--symlinks", "maybe"],
+            "--symlinks takes inside, deny or any, not \"maybe\".",
+            "For example:  barewire --symlinks deny",
+        ),
+        (
+            &["-b", "localhost"],
+            "--bind takes an address such as 127.0.0.1, 0.0.0.0 or ::1, not \"localhost\".",
+            "For example:  barewire -b 192.168.1.20",
+        ),
+        (
+            &["-b", "127.0.0.1:80"],
+            "--bind takes an address without port, not \"127.0.0.1:80\". The port is --port's.",
+            "For example:  barewire -b 192.168.1.20",
+        ),
+        (
+            &["-H", "Content-Length: 5"],
+            "--header may not set Content-Length: the server writes it, from what it really does with the connection.",
+            "For example:  barewire -H 'X-Robots-Tag: noindex'",
+        ),
+        (
+            &["-H", "X: a\nY: b"],
+            "--header takes a field such as 'X-Robots-Tag: noindex', not \"X: a\\nY: b\".",
+            "For example:  barewire -H 'X-Robots-Tag: noindex'",
+        ),
+        (
+            &["--head-timeout", "10"],
+            "--head-timeout takes a time such as 10s, 500ms or 2m, more than 0 and up to 24h, not \"10\".",
+            "For example:  barewire --head-timeout 60s",
+        ),
+        (
+            &["--max-head", "64K"],
+            "--max-head takes a size from 1K to 63K, such as 16K, not \"64K\".",
+            "For example:  barewire --max-head 32K",
+        ),
+        (
+            &["--max-body", "0"],
+            "--max-body takes a size from 1 to 1024T, such as 16K, not \"0\".",
+            "For example:  barewire --upload --max-body 500M",
+        ),
+        (
+            &["--cache", "1h"],
+            "--cache takes revalidate, off or a number of seconds, not \"1h\".",
+            "For example:  barewire --cache 3600",
+        ),
+        (
+            &["--lan", "-b", "::1"],
+            "--lan opens every address, --bind only some: they exclude each other.",
+            "Leave out one of them:  barewire --lan",
+        ),
+    ] {
+        assert_error(&mut barewire(&folder, arguments), 2, &format!("barewire: {what}\n{advice}\n"));
+    }
+    assert_error(&mut barewire(&folder, &["--lan=yes"]), 2, "barewire: --lan takes no value, not even \"yes\".\n");
+}
+
+#[test]
+fn options_of_the_view_mean_nothing_without_it() {
+    let folder = site_folder();
+    for (arguments, complaint) in [
+        (
+            &["--wire-port", "9001"][..],
+            "--wire-port belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
+        ),
+        (
+            &["--wire", "--wire-memory", "1M"],
+            "--wire-memory belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
+        ),
+        (
+            &["--study", "--wire-port", "x"],
+            "--wire-port takes a number from 0 to 65535, not \"x\".\nFor example:  barewire --study --wire-port 9001",
+        ),
+        (
+            &["--study", "--wire-memory", "1K"],
+            "--wire-memory takes a size from 1M to 1G, such as 1M, not \"1K\".\nFor example:  barewire --study --wire-memory 64M",
+        ),
+        (
+            &["-p", "9000", "--study", "--wire-port", "9000"],
+            "--wire-port is the port of the server itself.\nGive it another one:  barewire -p 9000 --study --wire-port 0",
+        ),
+        (
+            &["--study", "--lan", "--wire-secrets"],
+            "--wire-secrets would show the secrets of others: not where others can connect.\nLeave it out:  barewire --lan --wire",
+        ),
+    ] {
+        assert_error(&mut barewire(&folder, arguments), 2, &format!("barewire: {complaint}\n"));
+    }
+}

@@ -1,0 +1,61 @@
+//! TODO
+
+use std::fs::{self};
+
+use crate::program::{assert_error, barewire, get, run, site_folder};
+use crate::support::server::Server;
+
+#[test]
+fn a_wrong_variable_is_blamed_by_its_own_name() {
+    let folder = site_folder();
+    for (name, value, complaint) in [
+        (
+            "BAREWIRE_PORT",
+            "x",
+            "BAREWIRE_PORT takes a number from 0 to 65535, not \"x\".\nFor example:  barewire -p 9000\n",
+        ),
+        (
+            "BAREWIRE_LOG",
+            "loud",
+            "BAREWIRE_LOG takes short, common, combined, json or off, not \"loud\".\nFor example:  barewire --log json >access.log\n",
+        ),
+        ("BAREWIRE_LAN", "perhaps", "BAREWIRE_LAN takes true or false, not \"perhaps\".\n"),
+    ] {
+        assert_error(barewire(&folder, &[]).env(name, value), 2, &format!("barewire: {complaint}"));
+    }
+    let typed = "barewire: --log takes short, common, combined, json or off, not \"x\".\n";
+    let (exit, _, said) = run(barewire(&folder, &["--log", "x"]).env("BAREWIRE_LOG", "json"));
+    assert_eq!((exit, said.starts_with(typed)), (2, true), "{said}");
+}
+
+#[test]
+fn variables_set_what_is_not_typed() {
+    let folder = site_folder();
+    let mut command = barewire(&folder, &["-p", "0", "site"]);
+    command.env("BAREWIRE_PORT", "1").env("BAREWIRE_HEADER", "X-One: 1\nX-Two: a, b").env("BAREWIRE_NO_LISTING", "");
+    let server = Server::of(&mut command);
+    let answer = get(server.port(), "/a.txt");
+    assert!(answer.contains("\r\nX-One: 1\r\n") && answer.contains("\r\nX-Two: a, b\r\n"), "{answer}");
+    assert!(get(server.port(), "/").starts_with("HTTP/1.1 200 "), "an empty variable counts as none");
+
+    // What Kubernetes sets beside a Service of this name is nobody's wish.
+    let mut command = barewire(&folder, &["site"]);
+    let server = Server::of(command.env("BAREWIRE_PORT", "tcp://10.0.0.1:80"));
+    assert!((8080..=8099).contains(&server.port()), "{}", server.line());
+}
+
+#[test]
+fn options_reach_the_answers() {
+    let folder = site_folder();
+    fs::write(folder.join("site/start.html"), "start\n").unwrap();
+    let arguments = ["-p", "0", "--index", "start.html", "--cache", "60", "-H", "X-A: b", "--cors", "--spa=start.html"];
+    let server = Server::of(&mut barewire(&folder, &[&arguments[..], &["site"]].concat()));
+    let answer = get(server.port(), "/");
+    for field in ["\r\nCache-Control: max-age=60\r\n", "\r\nX-A: b\r\n", "\r\nAccess-Control-Allow-Origin: *\r\n"] {
+        assert!(answer.contains(field), "{answer}");
+    }
+    assert!(answer.ends_with("\r\n\r\nstart\n"), "{answer}");
+    let server = Server::of(&mut barewire(&folder, &["-p", "0", "--no-listing", "--max-head", "1K", "site"]));
+    assert!(get(server.port(), "/").starts_with("HTTP/1.1 404 "));
+    assert!(get(server.port(), &format!("/{}", "a".repeat(2000))).starts_with("HTTP/1.1 414 "));
+}
