@@ -25,7 +25,6 @@ pub mod root;
 pub mod settings;
 pub mod site;
 pub mod validator;
-pub(crate) mod wishes;
 pub mod write;
 
 pub use cache::CAPACITY as CACHE_CAPACITY;

@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::files::coding::Coding;
-    use crate::files::root::{Kind, Meta};
+    use crate::files::root::{FileKind, Meta};
     use crate::files::testing::request;
 
     /// Sun, 06 Nov 1994 08:49:37 GMT.
@@ -118,8 +118,15 @@ mod tests {
 
     fn validators(young: bool) -> Validators {
         let moment = (SECOND, 5);
-        let meta =
-            Meta { device: 0, inode: 1, size: 2, modified: moment, changed: moment, kind: Kind::File, mode: 0o100_644 };
+        let meta = Meta {
+            device: 0,
+            inode: 1,
+            size: 2,
+            modified: moment,
+            changed: moment,
+            kind: FileKind::File,
+            mode: 0o100_644,
+        };
         Validators::of(
             &meta,
             Coding::Identity,

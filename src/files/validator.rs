@@ -253,7 +253,7 @@ pub(crate) fn mix(sum: u64, word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::root::Kind;
+    use crate::files::root::FileKind;
 
     const META: Meta = Meta {
         device: 1,
@@ -261,7 +261,7 @@ mod tests {
         size: 3,
         modified: (1_000_000, 500_000_000),
         changed: (1_000_000, 500_000_000),
-        kind: Kind::File,
+        kind: FileKind::File,
         mode: 0o100_644,
     };
 

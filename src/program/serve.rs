@@ -115,7 +115,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
 /// Puts up the fence; what the visitor of the start screen should know of it and of the door.
 fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study>) -> Vec<String> {
     let mut remarks = Vec::new();
-    match site.root().door() {
+    match site.root().open_method() {
         OpenMethod::Walk => remarks.push(site.door().into()),
         OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.door()),
     }

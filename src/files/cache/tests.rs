@@ -1,4 +1,4 @@
-//! Tries to catch the shelf lying.
+//! Tries to find a response of the cache that the normal path would not give.
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
@@ -12,39 +12,39 @@ fn site(folder: &Folder) -> Site {
 }
 
 #[test]
-fn what_lies_ready_is_what_the_slow_way_says() {
+fn a_cached_response_is_the_one_of_the_normal_path() {
     let folder = Folder::new();
     for name in ["a.html", "index.html", "sub/index.html", "b.bin", "c%20d.txt"] {
         folder.write(name, name.repeat(7));
     }
-    let (mut shelved, now) = (site(&folder), later());
-    let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let (mut cached, now) = (site(&folder), later());
+    let mut uncached = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
     let tag = |bytes: &str| bytes.lines().find_map(|l| l.strip_prefix("ETag: ").map(str::to_string)).unwrap();
     for path in ["/a.html", "/", "/sub/", "/b.bin", "/c%2520d.txt"] {
-        let slow = fetch_at(&mut bare, &get(path), now);
-        let known = tag(&slow.bytes);
+        let normal = fetch_at(&mut uncached, &get(path), now);
+        let known = tag(&normal.bytes);
         for field in
             ["X: y", "Accept-Encoding: gzip, br", "If-None-Match: \"other\"", &format!("If-None-Match: {known}")]
         {
             let heads = [with(path, field), with(path, field).replace("GET", "HEAD")];
             for head in heads {
-                let slow = fetch_at(&mut bare, &head, now);
-                // The first time teaches a body, the second a 304; then both lie ready.
-                let _ = (fetch_at(&mut shelved, &get(path), now), fetch_at(&mut shelved, &head, now));
-                let ready = fetch_at(&mut shelved, &head, now);
-                assert!(!slow.ready && ready.ready, "{head}");
-                assert_eq!(ready.bytes, slow.bytes, "{head}");
+                let normal = fetch_at(&mut uncached, &head, now);
+                // The first time stores the content, the second a 304; then both are kept.
+                let _ = (fetch_at(&mut cached, &get(path), now), fetch_at(&mut cached, &head, now));
+                let ready = fetch_at(&mut cached, &head, now);
+                assert!(!normal.ready && ready.ready, "{head}");
+                assert_eq!(ready.bytes, normal.bytes, "{head}");
             }
         }
     }
 }
 
-/// Whether the shelf has an answer to this.
+/// Whether the cache has an answer to this.
 fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
     let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = crate::service::RequestContext { peer: local, local, now, arrival: arrival() };
-    site.shelf.as_mut().unwrap().answer(&request, &root, &visit).is_some()
+    let context = crate::service::RequestContext { peer: local, local, now, arrival: arrival() };
+    site.shelf.as_mut().unwrap().lookup(&request, &root, &context).is_some()
 }
 
 /// The lines of a head in some order, and what follows it.
@@ -56,14 +56,14 @@ fn sorted(bytes: &str) -> (Vec<&str>, &str) {
 }
 
 #[test]
-fn a_part_of_a_file_that_stands_open_is_what_the_slow_way_says() {
+fn a_range_of_an_open_file_is_the_one_of_the_normal_path() {
     let folder = Folder::new();
     let long: String = (0..4000).map(|n| format!("{n:07}\n")).collect();
     folder.write("long.txt", &long);
     folder.write("small.txt", "small");
     let now = later();
-    let mut bare = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
-    let tag = fetch_at(&mut bare, &get("/long.txt"), now).bytes;
+    let mut uncached = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let tag = fetch_at(&mut uncached, &get("/long.txt"), now).bytes;
     let tag = tag.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
     for (field, ready) in [
         ("Range: bytes=0-0", true),
@@ -82,27 +82,27 @@ fn a_part_of_a_file_that_stands_open_is_what_the_slow_way_says() {
         ("Range: bytes=5-6\r\nIf-Match: \"x\"", false),
     ] {
         for head in [with("/long.txt", field), with("/long.txt", field).replace("GET", "HEAD")] {
-            // It is learnt from a part, if nobody has asked for the whole.
+            // The entry is made from a range; no request has asked for the whole.
             let mut site = site(&folder);
             let _ = fetch_at(&mut site, &with("/long.txt", "Range: bytes=7-8"), now);
             let _ = fetch_at(&mut site, &head, now);
-            // HEAD knows no parts.
+            // HEAD ignores Range.
             assert_eq!(
                 knows(&mut site, &head, now),
                 ready || head.starts_with("HEAD") && !field.contains("Match"),
                 "{head}"
             );
-            let (got, slow) = (fetch_at(&mut site, &head, now), fetch_at(&mut bare, &head, now));
-            match slow.bytes.contains("boundary=") {
-                true => assert_eq!(got.bytes.len(), slow.bytes.len(), "{head}"),
-                false => assert!(sorted(&got.bytes) == sorted(&slow.bytes), "{head}"),
+            let (got, normal) = (fetch_at(&mut site, &head, now), fetch_at(&mut uncached, &head, now));
+            match normal.bytes.contains("boundary=") {
+                true => assert_eq!(got.bytes.len(), normal.bytes.len(), "{head}"),
+                false => assert!(sorted(&got.bytes) == sorted(&normal.bytes), "{head}"),
             }
         }
     }
 }
 
 #[test]
-fn a_part_is_never_of_the_version_before_ten_thousand_times() {
+fn a_range_is_never_of_the_version_before_ten_thousand_times() {
     let folder = Folder::new();
     let path = folder.write("film.bin", vec![b'0'; 20_000]);
     let mut site = site(&folder);
@@ -111,7 +111,7 @@ fn a_part_is_never_of_the_version_before_ten_thousand_times() {
     for round in 0..10_000u32 {
         let text = format!("{round:05}");
         match round % 3 {
-            // In place: only times tell.
+            // In place: only the times change.
             0 => std::fs::File::options()
                 .write(true)
                 .open(&path)
@@ -133,7 +133,7 @@ fn a_part_is_never_of_the_version_before_ten_thousand_times() {
         let got = fetch(&mut site, &head);
         assert!(got.bytes.ends_with(&format!("\r\n\r\n{text}")), "round {round}");
     }
-    assert!(hits > 100, "the shelf was never used: {hits}");
+    assert!(hits > 100, "the cache was never used: {hits}");
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
     for round in 0..10_000u32 {
         let text = format!("{round:05}");
         match round % 4 {
-            // In place, with the same length: only times tell.
+            // In place, with the same length: only the times change.
             0 | 1 => std::fs::write(&path, &text).unwrap(),
-            // Beside it, then renamed over it, as editors do.
+            // To another file, then renamed over it, as editors do.
             2 => {
                 let fresh = folder.write("page.tmp", &text);
                 std::fs::rename(fresh, &path).unwrap();
@@ -159,7 +159,7 @@ fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
             }
         }
         if round % 50 == 0 {
-            // An old file is kept: then the next edit has something to be hidden by.
+            // An old file is kept, so that the cache could hide the next edit.
             age(&path, 3600);
             let aged = later();
             let _ = fetch_at(&mut site, &get("/page.html"), aged);
@@ -168,7 +168,7 @@ fn an_edit_is_seen_at_the_very_next_request_ten_thousand_times() {
         let got = fetch(&mut site, &get("/page.html"));
         assert!(got.bytes.ends_with(&format!("\r\n\r\n{text}")), "round {round}: {}", got.bytes);
     }
-    assert!(hits > 100, "the shelf was never used: {hits}");
+    assert!(hits > 100, "the cache was never used: {hits}");
 }
 
 #[test]
@@ -178,13 +178,13 @@ fn a_prepared_coding_that_appears_is_seen_at_once() {
     age(&path, 3600);
     let (mut site, now) = (site(&folder), later());
     let head = with("/page.html", "Accept-Encoding: br");
-    // The first time a worker finds out that there is none, the second time it is known, then kept.
+    // The first time a worker finds out that there is none, the second time that is kept.
     let _ = (fetch_at(&mut site, &head, now), fetch_at(&mut site, &head, now));
     assert!(fetch_at(&mut site, &head, now).ready);
     folder.write("page.html.br", "compressed");
     let got = fetch_at(&mut site, &head, now);
     assert!(got.bytes.contains("Content-Encoding: br\r\n") && got.bytes.ends_with("compressed"), "{}", got.bytes);
-    // Who takes no codings still gets the original, and from the shelf.
+    // A client that accepts no codings still gets the original, from the cache.
     let _ = fetch_at(&mut site, &get("/page.html"), now);
     assert!(fetch_at(&mut site, &get("/page.html"), now).bytes.ends_with("\r\n\r\nplain"));
     std::fs::remove_file(folder.join("page.html.br")).unwrap();
@@ -192,7 +192,7 @@ fn a_prepared_coding_that_appears_is_seen_at_once() {
 }
 
 #[test]
-fn a_prepared_coding_behind_a_link_is_not_overlooked() {
+fn a_prepared_coding_that_is_a_link_is_not_overlooked() {
     let folder = Folder::new();
     folder.write("page.html", "plain");
     folder.write("elsewhere/page.gz", "packed");
@@ -219,7 +219,7 @@ fn a_folder_that_moves_out_and_leaves_a_link_is_not_served_from_memory() {
 }
 
 #[test]
-fn young_files_links_and_special_wishes_go_the_slow_way() {
+fn young_files_links_and_rare_fields_take_the_normal_path() {
     let folder = Folder::new();
     folder.write("young.html", "young");
     age(&folder.write("old.html", "old"), 3600);
@@ -251,12 +251,12 @@ fn rights_that_are_taken_away_are_seen_at_once() {
     let _ = fetch_at(&mut site, &get("/secret.html"), now);
     assert!(fetch_at(&mut site, &get("/secret.html"), now).ready);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
-    // The door is asked again; whether it opens depends on who runs the test.
+    // The file is opened again. Whether that works depends on the user who runs the test.
     assert!(!fetch_at(&mut site, &get("/secret.html"), SystemTime::now()).ready);
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_the_unused_goes_first() {
+fn the_cache_is_bounded_and_unused_files_leave_first() {
     let folder = Folder::new();
     for n in 0..40 {
         age(&folder.write(format!("{n}.html"), "x".repeat(1000)), 3600);
@@ -268,14 +268,14 @@ fn what_is_kept_is_bounded_and_the_unused_goes_first() {
         let _ = fetch_at(&mut site, &get(&format!("/{n}.html")), now);
         assert!(n == 0 || fetch_at(&mut site, &get("/0.html"), now).ready, "in use, and gone after {n}");
     }
-    let shelf = site.shelf.as_ref().unwrap();
-    assert!(shelf.weight <= 10 * one && shelf.slots.len() < 40 && shelf.slots.len() > 5);
-    assert_eq!(shelf.weight, shelf.slots.iter().map(Item::weight).sum::<usize>());
-    assert_eq!(shelf.index.len(), shelf.slots.len());
+    let cache = site.shelf.as_ref().unwrap();
+    assert!(cache.bytes <= 10 * one && cache.entries.len() < 40 && cache.entries.len() > 5);
+    assert_eq!(cache.bytes, cache.entries.iter().map(CachedFile::bytes).sum::<usize>());
+    assert_eq!(cache.index.len(), cache.entries.len());
 }
 
 #[test]
-fn what_lies_there_does_not_expire() {
+fn a_kept_file_does_not_expire() {
     let folder = Folder::new();
     folder.write("small.html", "small");
     folder.write("large.bin", vec![b'x'; 20_000]);
@@ -288,24 +288,24 @@ fn what_lies_there_does_not_expire() {
                 assert!(fetch_at(&mut site, &get(path), now).ready, "{path} after {days} days");
             }
         }
-        // A clock that is set back is no reason either.
+        // Nor when the clock is set back.
         now = later();
         assert!(fetch_at(&mut site, &get("/small.html"), now).ready);
     }
 }
 
 #[test]
-fn one_look_holds_for_what_came_with_it_and_for_nothing_later() {
+fn one_check_holds_for_the_requests_that_came_with_it_and_for_no_later_one() {
     let folder = Folder::new();
     let path = folder.write("a.txt", "old");
     let (mut site, now) = (site(&folder), later());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
     let request = crate::files::testing::request(get("/a.txt").as_bytes());
     let mut ask = |arrival| {
-        let visit = RequestContext { peer: local, local, now, arrival };
-        matches!(crate::service::Service::answer(&mut site, &request, &visit), Answer::Ready(_))
+        let context = RequestContext { peer: local, local, now, arrival };
+        matches!(crate::service::Service::answer(&mut site, &request, &context), Answer::Ready(_))
     };
-    assert!(!ask(1), "the slow way");
+    assert!(!ask(1), "the normal path");
     assert!(ask(2));
     std::fs::remove_file(path).unwrap();
     assert!(ask(2), "it came together with one that was answered when the file was there");

@@ -29,7 +29,7 @@ use crate::files::disk_error;
 use crate::files::precondition;
 use crate::files::precondition::Verdict;
 use crate::files::resource::is_hidden;
-use crate::files::root::{Directory, Entry, Kind};
+use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
 use crate::files::write::rights::Rights;
 use crate::http::{Request, Status};
@@ -207,7 +207,7 @@ fn validators(Wanted { form, order }: Wanted, path: &[u8], rights: Rights, entri
 /// times as long.
 fn fingerprint(entry: &Entry) -> u64 {
     let (seconds, nanoseconds) = entry.modified;
-    let kind = u64::from(entry.kind == Kind::Directory);
+    let kind = u64::from(entry.kind == FileKind::Directory);
     [kind, entry.size, seconds as u64, u64::from(nanoseconds)].into_iter().fold(hash(&entry.name), mix)
 }
 
@@ -292,10 +292,10 @@ fn crumbs(path: &[u8]) -> Vec<(String, String)> {
 
 fn summary(entries: &[&Entry]) -> String {
     let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-    let folders = entries.iter().filter(|entry| entry.kind == Kind::Directory).count();
+    let folders = entries.iter().filter(|entry| entry.kind == FileKind::Directory).count();
     let files = entries.len() - folders;
     let bytes =
-        entries.iter().filter(|entry| entry.kind == Kind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
+        entries.iter().filter(|entry| entry.kind == FileKind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
     match (folders, files) {
         (0, 0) => "This folder is empty.".to_string(),
         (_, 0) => many(folders, "folder") + ".",

@@ -12,7 +12,7 @@
 
 use std::cmp::Ordering;
 
-use crate::files::listing::{Entry, Kind};
+use crate::files::listing::{Entry, FileKind};
 
 /// What the list is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,12 +69,12 @@ pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
         rows.sort_unstable_by(name);
     } else {
         rows.sort_unstable_by(|a, b| {
-            let folders = (b.entry.kind == Kind::Directory).cmp(&(a.entry.kind == Kind::Directory));
+            let folders = (b.entry.kind == FileKind::Directory).cmp(&(a.entry.kind == FileKind::Directory));
             let directed = |ordering: Ordering| if order.descending { ordering.reverse() } else { ordering };
             folders.then_with(|| match order.by {
                 By::Name => directed(name(a, b)),
                 // The size of a folder means nothing to a reader.
-                By::Size if a.entry.kind == Kind::Directory => name(a, b),
+                By::Size if a.entry.kind == FileKind::Directory => name(a, b),
                 By::Size => directed(a.entry.size.cmp(&b.entry.size)).then_with(|| name(a, b)),
                 By::Time => directed(a.entry.modified.cmp(&b.entry.modified)).then_with(|| name(a, b)),
             })
@@ -95,9 +95,9 @@ struct Row<'a> {
 }
 
 /// Folders before files, then by the key.
-fn prefix(kind: Kind, key: &[u8]) -> u128 {
+fn prefix(kind: FileKind, key: &[u8]) -> u128 {
     let mut first = [0; size_of::<u128>()];
-    first[0] = u8::from(kind == Kind::File);
+    first[0] = u8::from(kind == FileKind::File);
     let len = key.len().min(first.len() - 1);
     first[1..=len].copy_from_slice(&key[..len]);
     u128::from_be_bytes(first)
@@ -152,11 +152,11 @@ mod tests {
     use super::*;
 
     fn file(name: &[u8], size: u64, second: i64) -> Entry {
-        Entry { name: name.to_vec(), kind: Kind::File, size, modified: (second, 0) }
+        Entry { name: name.to_vec(), kind: FileKind::File, size, modified: (second, 0) }
     }
 
     fn folder(name: &[u8], second: i64) -> Entry {
-        Entry { name: name.to_vec(), kind: Kind::Directory, size: 4096, modified: (second, 0) }
+        Entry { name: name.to_vec(), kind: FileKind::Directory, size: 4096, modified: (second, 0) }
     }
 
     fn names(entries: &[Entry], query: &str) -> Vec<String> {

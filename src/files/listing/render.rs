@@ -15,7 +15,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::files::listing::{Entry, Kind};
+use crate::files::listing::{Entry, FileKind};
 use crate::http::grammar::push_decimal;
 use crate::service::text::{push_bytes, push_html_name, push_segment, push_size, push_terminal_name};
 
@@ -41,7 +41,7 @@ impl fmt::Display for Rows<'_> {
 
 /// Appends one row. Bytes and not characters, since nearly all of it is ASCII.
 fn push_row(out: &mut Vec<u8>, entry: &Entry) {
-    let directory = entry.kind == Kind::Directory;
+    let directory = entry.kind == FileKind::Directory;
     match if directory { "d" } else { icon(&entry.name) } {
         "" => out.extend_from_slice(b"<tr><td><a href=\"./"),
         icon => {
@@ -105,7 +105,7 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     let width = entries.iter().map(|entry| digits(entry.size)).max().unwrap_or(1);
     let mut out = Vec::with_capacity(entries.len() * (width + ROW_BYTES / 2));
     for entry in entries {
-        let directory = entry.kind == Kind::Directory;
+        let directory = entry.kind == FileKind::Directory;
         let used = if directory { 1 } else { digits(entry.size) };
         out.resize(out.len() + width - used, b' ');
         if directory {
@@ -140,7 +140,7 @@ struct Item<'a> {
 /// The folder for a program. `href` leads to the entry, also where `name` cannot say its bytes.
 pub(crate) fn json(path: &[u8], entries: &[&Entry]) -> String {
     let items = entries.iter().map(|entry| {
-        let directory = entry.kind == Kind::Directory;
+        let directory = entry.kind == FileKind::Directory;
         let mut href = b"./".to_vec();
         push_segment(&mut href, &entry.name);
         href.extend_from_slice(if directory { b"/" } else { b"" });
@@ -188,7 +188,7 @@ mod tests {
     use crate::service::text::acts;
 
     fn file(name: &[u8]) -> Entry {
-        Entry { name: name.to_vec(), kind: Kind::File, size: 2100, modified: (1_785_578_402, 0) }
+        Entry { name: name.to_vec(), kind: FileKind::File, size: 2100, modified: (1_785_578_402, 0) }
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
             let row = Rows(&[&file(name)]).to_string();
             let expected = format!("<td><a href=\"{href}\" title=\"2,100 bytes\">{shown}</a><td>2.1 kB<td>");
             assert!(row.contains(&expected), "{row}");
-            let folder = Entry { kind: Kind::Directory, ..file(name) };
+            let folder = Entry { kind: FileKind::Directory, ..file(name) };
             let row = Rows(&[&folder]).to_string();
             assert!(row.contains(&format!("<td><a href=\"{href}/\">{shown}/</a><td><td>")), "{row}");
             let line = String::from_utf8(text(&[&folder])).unwrap();
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_columns_and_can_tell_every_name() {
         let entries = [
-            &Entry { kind: Kind::Directory, ..file(b"sub dir") },
+            &Entry { kind: FileKind::Directory, ..file(b"sub dir") },
             &Entry { size: 0, ..file(b"a\nb\\") },
             &Entry { size: 1_234_567, ..file(b"\xffx") },
         ];

@@ -37,15 +37,15 @@ fn value<'a>(response: &'a Response, name: &str) -> &'a str {
     std::str::from_utf8(response.fields().get(name).unwrap_or_default()).unwrap()
 }
 
-fn entry(name: &[u8], kind: Kind, size: u64) -> Entry {
+fn entry(name: &[u8], kind: FileKind, size: u64) -> Entry {
     Entry { name: name.to_vec(), kind, size, modified: (1_785_578_402, 5) }
 }
 
 fn some() -> Vec<Entry> {
     vec![
-        entry(b"beach.jpg", Kind::File, 4_812_345),
-        entry(b"raw", Kind::Directory, 4096),
-        entry(b"<img onerror=alert(1)>.txt", Kind::File, 12),
+        entry(b"beach.jpg", FileKind::File, 4_812_345),
+        entry(b"raw", FileKind::Directory, 4096),
+        entry(b"<img onerror=alert(1)>.txt", FileKind::File, 12),
     ]
 }
 
@@ -189,7 +189,7 @@ fn a_repeat_is_304_and_every_change_is_not() {
     assert_eq!(changed(&|e| e[0].size += 1), Status::OK);
     assert_eq!(changed(&|e| e[0].modified.1 += 1), Status::OK);
     assert_eq!(changed(&|e| e[0].name.push(b'x')), Status::OK);
-    assert_eq!(changed(&|e| e[1].kind = Kind::File), Status::OK);
+    assert_eq!(changed(&|e| e[1].kind = FileKind::File), Status::OK);
     assert_eq!(changed(&|e| drop(e.pop())), Status::OK);
     assert_eq!(changed(&|_| {}), Status::NOT_MODIFIED);
     for (target, fields) in
@@ -223,7 +223,7 @@ fn the_way_up_is_relative_and_a_path_of_slashes_leads_nowhere_else() {
 
 #[test]
 fn the_summary_counts_and_an_empty_folder_says_so() {
-    let (file, folder) = (entry(b"a", Kind::File, 1_400_000_000), entry(b"b", Kind::Directory, 4096));
+    let (file, folder) = (entry(b"a", FileKind::File, 1_400_000_000), entry(b"b", FileKind::Directory, 4096));
     for (entries, expected) in [
         (vec![], "This folder is empty."),
         (vec![&file], "1 file, 1.4 GB."),
@@ -257,7 +257,7 @@ fn many(count: usize) -> Vec<Entry> {
     (0..count)
         .map(|n| Entry {
             modified: (1_700_000_000 + n as i64, 1),
-            ..entry(name(n).as_bytes(), Kind::File, n as u64 * 977)
+            ..entry(name(n).as_bytes(), FileKind::File, n as u64 * 977)
         })
         .collect()
 }
@@ -301,19 +301,19 @@ fn pages_to_look_at() {
         ..entry(name.as_bytes(), kind, size)
     };
     let mut entries = vec![
-        at("april", Kind::Directory, 0, 111),
-        at("july at the sea", Kind::Directory, 0, 1),
-        at("raw", Kind::Directory, 0, 40),
-        at("beach.jpg", Kind::File, 4_812_345, 2),
-        at("caption list.txt", Kind::File, 2_103, 3),
-        at("dawn.jpg", Kind::File, 5_200_001, 4),
-        at("harbour.mp4", Kind::File, 1_100_000_000, 5),
-        at("originals.zip", Kind::File, 268_000_000, 6),
-        at("README.md", Kind::File, 640, 7),
-        at("Öl auf Holz № 3.png", Kind::File, 1_900_000, 8),
-        at("waves.flac", Kind::File, 31_000_000, 9),
-        at("route.json", Kind::File, 18_212, 10),
-        at("licence", Kind::File, 0, 12),
+        at("april", FileKind::Directory, 0, 111),
+        at("july at the sea", FileKind::Directory, 0, 1),
+        at("raw", FileKind::Directory, 0, 40),
+        at("beach.jpg", FileKind::File, 4_812_345, 2),
+        at("caption list.txt", FileKind::File, 2_103, 3),
+        at("dawn.jpg", FileKind::File, 5_200_001, 4),
+        at("harbour.mp4", FileKind::File, 1_100_000_000, 5),
+        at("originals.zip", FileKind::File, 268_000_000, 6),
+        at("README.md", FileKind::File, 640, 7),
+        at("Öl auf Holz № 3.png", FileKind::File, 1_900_000, 8),
+        at("waves.flac", FileKind::File, 31_000_000, 9),
+        at("route.json", FileKind::File, 18_212, 10),
+        at("licence", FileKind::File, 0, 12),
     ];
     write("photos/2026/index.html", content(&ask("/photos/2026/", BROWSER, &entries)));
     write("photos/2026/by-size.html", content(&ask("/photos/2026/?sort=size", BROWSER, &entries)));
@@ -329,9 +329,9 @@ fn pages_to_look_at() {
         "exe\u{202e}gpj.txt",
         "a-very-long-name-without-any-space-that-goes-on-and-on-and-on-and-on-until-nobody-wants-to-read-it-any-more-but-still.tar.gz",
     ] {
-        entries.push(at(name, Kind::File, 1234, 3));
+        entries.push(at(name, FileKind::File, 1234, 3));
     }
-    entries.push(entry(b"\xff\xfe.txt", Kind::File, 5));
+    entries.push(entry(b"\xff\xfe.txt", FileKind::File, 5));
     write("hostile/index.html", content(&ask("/hostile/", BROWSER, &entries)));
     write("empty/index.html", content(&ask("/empty/", BROWSER, &[])));
     write("many/index.html", content(&ask("/many/", BROWSER, &many(10_000))));

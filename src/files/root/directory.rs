@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use crate::files::root::{Kind, Meta, Moment, Root};
+use crate::files::root::{FileKind, Meta, Moment, Root};
 
 /// Every temporary file of an upload has a name that begins with this. Such names are neither listed nor served.
 pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
@@ -34,7 +34,7 @@ pub struct Entry {
     /// Its name.
     pub name: Vec<u8>,
     /// File or folder; for a link, the kind of its target.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Size of a file in bytes.
     pub size: u64,
     /// When its content was last changed.

@@ -1,19 +1,12 @@
-//! The only door to the disk: a folder held open, and everything beneath it.
+//! The only access to the disk: a folder that is held open, and everything beneath it.
 //!
-//! A path is resolved by the kernel from the descriptor of the root, with `RESOLVE_BENEATH`
-//! (`door.rs`): it walks and checks in one step, so nothing can be swapped between check and use.
-//! Servers that compare path strings or resolve first and open later lost that race.
+//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH` ([`OpenMethod`]). It walks
+//! and checks in one step, so nothing can be swapped between check and use. Servers that compare path strings, or
+//! resolve a path first and open it later, have lost that race.
 //!
-//! Never: a check by name, a path given to the kernel outside this folder of the source, anything
-//! that is neither a regular file nor a folder (a FIFO would block a reader, `/dev/zero` would
-//! stream for ever).
-//!
-//! The subtle things:
-//! - What is answered is measured on the very descriptor that is sent (`fstat` after open). A length
-//!   from one file and bytes of another never meet.
-//! - `CACHED` covers the lookup only. Where `fstat` itself can wait for a network there is no inline
-//!   door; and a lookup that would cross into another mount is left to the workers, since that mount
-//!   may be such a one.
+//! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would never end. What
+//! is said about a file is measured by `fstat` on the very descriptor that is sent, so the length of one file and the
+//! bytes of another never meet.
 
 mod directory;
 mod open_method;
@@ -28,50 +21,51 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{self, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 
 pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
 pub use open_method::{OpenMethod, Symlinks};
 pub(crate) use temp_file::{Publish, TempFile};
-pub(crate) use writable::{Folder, Made, Occupant};
+pub(crate) use writable::{NameUse, NewFolders, WritableFolder};
 
 /// A regular file or a folder: nothing else is ever served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A folder.
     Directory,
 }
 
-/// A moment as the file system keeps it: seconds since 1970 (before it: negative) and nanoseconds.
+/// A moment as the file system keeps it: seconds since 1970 (negative before it) and nanoseconds.
 pub type Moment = (i64, u32);
 
-/// What the kernel says about an open file or folder.
+/// Metadata of an open file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// The file system.
+    /// The device number of the file system.
     pub device: u64,
-    /// The file in it.
+    /// The number of the file in it.
     pub inode: u64,
     /// Bytes.
     pub size: u64,
-    /// When the content changed last, as far as nobody set this by hand.
+    /// When the content was last changed. Programs can set this to any value.
     pub modified: Moment,
-    /// When content, name or rights changed last: nobody can set this by hand.
+    /// When content, name or permissions last changed. Programs cannot set this.
     pub changed: Moment,
     /// File or folder.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Type and permission bits.
     pub mode: u32,
 }
 
 impl Meta {
-    /// `None` for what is neither a regular file nor a folder.
+    /// `None` if it is neither a regular file nor a folder.
     fn of(stat: &Stat) -> Option<Meta> {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
             _ => return None,
         };
         Some(Meta {
@@ -86,7 +80,7 @@ impl Meta {
     }
 }
 
-/// What a path turned out to be.
+/// The result of opening a path.
 #[derive(Debug)]
 pub enum Opened {
     /// A regular file, open for reading.
@@ -100,47 +94,45 @@ pub enum Opened {
 /// A served folder. Clones are the same folder.
 #[derive(Clone, Debug)]
 pub struct Root {
-    inner: Arc<Inner>,
+    inner: Arc<RootState>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct RootState {
     descriptor: OwnedFd,
-    door: OpenMethod,
+    open_method: OpenMethod,
     symlinks: Symlinks,
-    writers: writable::Writers,
-    /// Whether its file system counts the names of a folder, so that 0 means that it was removed.
-    is_counted: bool,
-}
-
-impl Inner {
-    fn new(descriptor: OwnedFd, door: OpenMethod, symlinks: Symlinks) -> Inner {
-        let is_counted = fs::fstat(&descriptor).is_ok_and(|stat| stat.st_nlink > 0);
-        Inner { descriptor, door, symlinks, writers: writable::Writers::default(), is_counted }
-    }
+    locks: writable::WriteLocks,
+    /// Whether its file system counts the links of a folder, so that 0 means that it was removed.
+    counts_links: bool,
 }
 
 impl Root {
-    /// Opens the folder `path`, which may itself lie behind links: whoever starts the server named it.
+    /// Opens the folder `path`. Links on the way are followed: the operator named this path.
     ///
     /// # Errors
-    /// What the kernel says about `path`.
+    /// The error of the kernel.
     pub fn at(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
-        let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let door = OpenMethod::probe(&descriptor);
-        Ok(Root { inner: Arc::new(Inner::new(descriptor, door, symlinks)) })
+        Root::with(path, symlinks, OpenMethod::probe)
     }
 
-    /// Opens `path` for serving: a folder, or the folder around one file together with its name there.
+    fn with(path: &Path, symlinks: Symlinks, method: impl FnOnce(&OwnedFd) -> OpenMethod) -> io::Result<Root> {
+        let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let (open_method, locks) = (method(&descriptor), writable::WriteLocks::default());
+        let counts_links = fs::fstat(&descriptor).is_ok_and(|stat| stat.st_nlink > 0);
+        Ok(Root { inner: Arc::new(RootState { descriptor, open_method, symlinks, locks, counts_links }) })
+    }
+
+    /// Opens `path` for serving: a folder, or the folder of a single file together with the name of that file.
     ///
     /// # Errors
-    /// What the kernel says about `path`; [`io::ErrorKind::InvalidInput`] if it is neither.
+    /// The error of the kernel; [`io::ErrorKind::InvalidInput`] if it is neither.
     pub fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, Option<Vec<u8>>)> {
         let kind = std::fs::metadata(path)?.file_type();
         if kind.is_dir() {
             return Ok((Root::at(path, symlinks)?, None));
         }
-        // The one file may lie behind links that lead anywhere: they are followed once, here.
+        // The single file may be a link to anywhere. It is resolved once, here.
         let real = std::fs::canonicalize(path)?;
         match (kind.is_file(), real.parent(), real.file_name()) {
             (true, Some(parent), Some(name)) => Ok((Root::at(parent, symlinks)?, Some(name.as_bytes().to_vec()))),
@@ -148,116 +140,107 @@ impl Root {
         }
     }
 
-    /// The same folder behind the portable door, whatever this kernel has.
+    /// The folder opened by [`OpenMethod::Walk`], whatever this kernel has.
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
-        let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Root { inner: Arc::new(Inner::new(descriptor, OpenMethod::Walk, symlinks)) })
+        Root::with(path, symlinks, |_| OpenMethod::Walk)
     }
 
-    /// Which door holds this root.
-    pub fn door(&self) -> OpenMethod {
-        self.inner.door
+    /// How paths beneath this root are opened.
+    pub fn open_method(&self) -> OpenMethod {
+        self.inner.open_method
     }
 
-    /// Whether the folder itself was removed. Nothing is found in it any more, and nothing can be put into
-    /// it; a folder that is made under its name afterwards is another one.
+    /// Whether the folder itself was removed. Then nothing is found in it and nothing can be stored. A new folder of
+    /// the same name is another folder.
     pub fn is_gone(&self) -> bool {
-        self.inner.is_counted && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
+        self.inner.counts_links && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// Opens what lies at `path` for reading. A `path` is that of a URL, decoded: it begins with `/`,
-    /// which is the root; `/` at its end asks for a folder.
+    /// Opens `path` for reading. It is the path of a URL, decoded: it begins with `/`, which is the root; a `/` at its
+    /// end asks for a folder.
     ///
     /// # Errors
-    /// What the kernel says; `ENOENT` for anything that is neither a regular file nor a folder, and
-    /// for a path with a segment `.` or `..`.
+    /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder, and for a path with
+    /// a segment `.` or `..`.
     pub fn open(&self, path: &[u8], may_block: bool) -> io::Result<Opened> {
+        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let descriptor = match self.descriptor(path, flags, may_block) {
-            Ok(Some(descriptor)) => descriptor,
-            Ok(None) => return Ok(Opened::WouldBlock),
-            Err(rustix::io::Errno::ACCESS) => {
-                // A folder that may be entered but not listed still has an index and a slash to add.
+        let opened = match self.descriptor(path, flags, may_block) {
+            Err(Errno::ACCESS) => {
+                // A folder that may be entered but not listed can still have an index, or need a redirect to its slash.
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                match self.descriptor(path, flags, may_block) {
-                    Ok(Some(descriptor)) => descriptor,
-                    Ok(None) => return Ok(Opened::WouldBlock),
-                    Err(_) => return Err(rustix::io::Errno::ACCESS.into()),
-                }
+                self.descriptor(path, flags, may_block).map_err(|_| Errno::ACCESS)
             }
-            Err(error) => return Err(error.into()),
+            opened => opened,
         };
-        let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(rustix::io::Errno::NOENT)?;
+        let Some(descriptor) = opened? else { return Ok(Opened::WouldBlock) };
+        // Measured after opening, on the descriptor that will be sent.
+        let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
         Ok(match meta.kind {
-            Kind::File => Opened::File(File::from(descriptor), meta),
-            Kind::Directory => Opened::Directory(Directory::new(self.clone(), path, descriptor, meta)),
+            FileKind::File => Opened::File(File::from(descriptor), meta),
+            FileKind::Directory => Opened::Directory(Directory::new(self.clone(), path, descriptor, meta)),
         })
     }
 
-    /// What lies at `path` now, by one call and not through the door: good for "the same inode,
-    /// unchanged" and for nothing else. A link at its end is not followed and is nothing.
-    pub(crate) fn look(&self, path: &[u8]) -> Option<Meta> {
-        let stat = fs::statat(&self.inner.descriptor, relative(path)?, fs::AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Meta::of(&stat)
+    /// Metadata of `path`. Not protected against links on the way, so the only conclusion allowed is "the same inode,
+    /// unchanged". A link at its end is not followed and is nothing.
+    pub(crate) fn stat(&self, path: &[u8]) -> Option<Meta> {
+        Meta::of(&fs::statat(&self.inner.descriptor, relative(path)?, AtFlags::SYMLINK_NOFOLLOW).ok()?)
     }
 
-    /// The same for a path that has been looked at before.
-    pub(crate) fn look_again(&self, path: &Known) -> Option<Meta> {
-        let stat = fs::statat(&self.inner.descriptor, &*path.0, fs::AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Meta::of(&stat)
+    /// As [`Root::stat`], for a path that was checked before: nothing is copied.
+    pub(crate) fn stat_again(&self, path: &CheckedPath) -> Option<Meta> {
+        Meta::of(&fs::statat(&self.inner.descriptor, &*path.0, AtFlags::SYMLINK_NOFOLLOW).ok()?)
     }
 
-    /// Whether there is no link on the way to this folder.
-    pub(crate) fn is_straight(&self, folder: &[u8]) -> bool {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Some(path) = relative(folder) else { return false };
-        let opened = self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, Symlinks::Deny, false);
-        matches!(opened, Ok(Some(_)))
+    /// Whether this folder can be reached without following a link.
+    pub(crate) fn is_reached_without_links(&self, folder: &[u8]) -> bool {
+        self.open_without_links(folder, OFlags::PATH | OFlags::DIRECTORY).is_some()
+    }
+
+    /// Whether `path` leads to this very file without any link on the way.
+    pub(crate) fn is_without_links(&self, path: &[u8], meta: &Meta) -> bool {
+        let opened = self.open_without_links(path, OFlags::PATH);
+        opened.is_some_and(|opened| fs::fstat(&opened).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta)))
+    }
+
+    fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
+        let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
+        self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()?
     }
 
     /// Whether nothing has this name, not even a link.
     pub(crate) fn is_free(&self, path: &[u8]) -> bool {
         let Some(path) = relative(path) else { return true };
-        let stat = fs::statat(&self.inner.descriptor, path, fs::AtFlags::SYMLINK_NOFOLLOW);
-        matches!(stat, Err(rustix::io::Errno::NOENT | rustix::io::Errno::NAMETOOLONG))
+        let stat = fs::statat(&self.inner.descriptor, path, AtFlags::SYMLINK_NOFOLLOW);
+        matches!(stat, Err(Errno::NOENT | Errno::NAMETOOLONG))
     }
 
-    /// Whether `path` leads to this very file without any link on the way.
-    pub(crate) fn is_plain(&self, path: &[u8], meta: &Meta) -> bool {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let Some(path) = relative(path) else { return false };
-        let opened = self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, Symlinks::Deny, false);
-        let Ok(Some(descriptor)) = opened else { return false };
-        fs::fstat(&descriptor).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta))
-    }
-
-    /// What lies at `path`, without opening it for reading: for links in a listing, which are shown
-    /// only if they lead to something this root would serve.
-    fn measure(&self, path: &[u8]) -> rustix::io::Result<Meta> {
+    /// Metadata of `path` without opening it for reading. For links in a listing, which are shown only if they lead to
+    /// something this root would serve.
+    fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
         let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
-        let stat = fs::fstat(descriptor.ok_or(rustix::io::Errno::AGAIN)?)?;
-        Meta::of(&stat).ok_or(rustix::io::Errno::NOENT)
+        Meta::of(&fs::fstat(descriptor.ok_or(Errno::AGAIN)?)?).ok_or(Errno::NOENT)
     }
 
     /// `None`: it would block.
-    fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> rustix::io::Result<Option<OwnedFd>> {
-        let path = relative(path).ok_or(rustix::io::Errno::NOENT)?;
-        self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
+    fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> Result<Option<OwnedFd>, Errno> {
+        let path = relative(path).ok_or(Errno::NOENT)?;
+        self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
     }
 }
 
-/// A path as the kernel takes it from the root: nothing is checked or copied any more when it is looked at
-/// again.
+/// A path from the root in the form that the kernel takes: checked and copied once, used many times.
 #[derive(Debug)]
-pub(crate) struct Known(Box<CStr>);
+pub(crate) struct CheckedPath(Box<CStr>);
 
-impl Known {
-    /// `None` for a path that is written in another way than it need be.
-    pub(crate) fn new(path: &[u8]) -> Option<Known> {
-        let seen = relative(path)?;
-        let is_plain = path == b"/" || path.strip_prefix(b"/") == Some(seen);
-        CString::new(seen).ok().filter(|_| is_plain).map(|path| Known(path.into()))
+impl CheckedPath {
+    /// `None` for a path that is not in its shortest form.
+    pub(crate) fn new(path: &[u8]) -> Option<CheckedPath> {
+        let relative = relative(path)?;
+        let is_shortest = path == b"/" || path.strip_prefix(b"/") == Some(relative);
+        CString::new(relative).ok().filter(|_| is_shortest).map(|path| CheckedPath(path.into()))
     }
 
     /// The path without its leading slash.
@@ -265,21 +248,21 @@ impl Known {
         self.0.to_bytes()
     }
 
-    /// The folder in it, as a path of its own.
+    /// The path of the folder that contains it, with a slash at its end.
     pub(crate) fn folder(&self) -> &[u8] {
         let bytes = self.bytes();
-        &bytes[..bytes.iter().rposition(|&o| o == b'/').map_or(0, |at| at + 1)]
+        &bytes[..bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)]
     }
 }
 
-/// The path seen from the root. Its leading slashes go, since under `--symlinks any` an absolute path
-/// would leave the root; `.` and `..` are refused although no request has them, since
-/// `RESOLVE_BENEATH` allows `a/../b` and `any` allows more.
+/// The path relative to the root; `None` if a segment is `.` or `..`.
 fn relative(path: &[u8]) -> Option<&[u8]> {
-    let slashes = path.iter().take_while(|&&o| o == b'/').count();
+    // Under `--symlinks any` the kernel does not confine the path, and an absolute one would leave the root.
+    let slashes = path.iter().take_while(|&&b| b == b'/').count();
     let path = &path[slashes..];
-    let dots = |segment: &[u8]| matches!(segment, b"." | b"..");
-    if path.split(|&o| o == b'/').any(dots) {
+    // No request has dot segments, and RESOLVE_BENEATH stops those that climb out. But it allows `a/../b`, and under
+    // `--symlinks any` it is off.
+    if path.split(|&b| b == b'/').any(|segment| matches!(segment, b"." | b"..")) {
         return None;
     }
     Some(if path.is_empty() { b"." } else { path })

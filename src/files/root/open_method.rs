@@ -1,38 +1,41 @@
-//! How a path beneath a descriptor is opened: by one `openat2`, or by a walk where there is none.
+//! How a path beneath a descriptor is opened: by one `openat2`, or by a walk from folder to folder where that is
+//! missing.
 //!
-//! Never: a path from the root of the machine, except what `--symlinks any` asks for in links.
-//!
-//! The subtle thing: both doors refuse the same climbs but not the same links. `openat2` follows a
-//! relative link that stays beneath the root; the walk cannot know where a link leads without losing
-//! the race against whoever swaps it, so it follows none.
+//! Both refuse the same climbs, but not the same links. `openat2` follows a relative link that stays beneath the root.
+//! The walk follows none: it could not know where a link leads without losing the race against a program that swaps
+//! the link.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, Result};
 
-/// What symbolic links may do.
+/// Which symbolic links are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Symlinks {
-    /// Relative links that stay beneath the root are followed; all others are not there.
+    /// Relative links that stay beneath the root. All others count as missing.
     #[default]
     Inside,
-    /// No link is followed.
+    /// None.
     Deny,
-    /// Links may lead anywhere.
+    /// All, wherever they lead.
     Any,
 }
 
-/// Which door a root has.
+/// How a root opens paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMethod {
-    /// `openat2`, and what the kernel has in memory is opened on the loop.
+    /// `openat2`. What the kernel has in memory is opened on the loop.
     Cached,
     /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a network.
     Worker,
     /// A walk with `O_NOFOLLOW`, always on a worker: `openat2` is missing or forbidden.
     Walk,
 }
+
+/// How often a lookup that lost a race against a rename is tried before the client is told to come back. Each try
+/// starts afresh, so only an attacker makes eight of them fail in a row.
+const TRIES: usize = 8;
 
 impl OpenMethod {
     /// One sentence for the banner.
@@ -47,25 +50,18 @@ impl OpenMethod {
             }
         }
     }
-}
 
-/// How often a lookup that lost a race against a rename is begun again before the client is told to
-/// come back: each try starts afresh, so losing eight in a row takes somebody who works at it.
-const TRIES: usize = 8;
-
-#[cfg(target_os = "linux")]
-impl OpenMethod {
-    /// Tries which door this kernel has for this root.
+    /// Finds out which method this kernel has for this root.
     pub(crate) fn probe(root: &OwnedFd) -> OpenMethod {
-        use fs::ResolveFlags as Resolve;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let beneath = Resolve::BENEATH | Resolve::NO_MAGICLINKS;
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         // ENOSYS before Linux 5.6, EPERM under the seccomp filter of an older container runtime.
         if fs::openat2(root, c".", flags, Mode::empty(), beneath).is_err() {
             return OpenMethod::Walk;
         }
         // EINVAL before Linux 5.12.
-        let cached = fs::openat2(root, c".", flags, Mode::empty(), beneath | Resolve::CACHED);
+        let cached = fs::openat2(root, c".", flags, Mode::empty(), beneath | ResolveFlags::CACHED);
+        // CACHED covers the lookup only. Where fstat may wait for a network, no loop may call it.
         if cached.is_err() || fs::fstatfs(root).map_or(true, |stat| may_wait(stat.f_type as u32)) {
             return OpenMethod::Worker;
         }
@@ -81,20 +77,21 @@ impl OpenMethod {
         symlinks: Symlinks,
         may_block: bool,
     ) -> Result<Option<OwnedFd>> {
-        use fs::ResolveFlags as Resolve;
         if !may_block && self != OpenMethod::Cached {
             return Ok(None);
         }
         if self == OpenMethod::Walk {
-            return by_steps(root, path, flags, symlinks).map(Some);
+            return walk(root, path, flags, symlinks).map(Some);
         }
+        // Magic links are those in /proc/PID/fd: they lead to any file, past every check.
         let resolve = match symlinks {
-            Symlinks::Inside => Resolve::BENEATH | Resolve::NO_MAGICLINKS,
-            Symlinks::Deny => Resolve::BENEATH | Resolve::NO_SYMLINKS,
-            Symlinks::Any => Resolve::NO_MAGICLINKS,
+            Symlinks::Inside => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+            Symlinks::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            Symlinks::Any => ResolveFlags::NO_MAGICLINKS,
         };
         if !may_block {
-            let resolve = resolve | Resolve::CACHED | Resolve::NO_XDEV;
+            // NO_XDEV: another mount may be a network file system, on which fstat would wait.
+            let resolve = resolve | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
             return match fs::openat2(root, path, flags, Mode::empty(), resolve) {
                 // EXDEV: out of the root, or onto another mount. A worker finds out which.
                 Err(Errno::AGAIN | Errno::XDEV | Errno::INTR) => Ok(None),
@@ -104,6 +101,7 @@ impl OpenMethod {
         let mut opened = Err(Errno::AGAIN);
         for _ in 0..TRIES {
             opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
+            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed beneath the root.
             if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
                 break;
             }
@@ -112,44 +110,21 @@ impl OpenMethod {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-impl OpenMethod {
-    /// Only Linux has `openat2`.
-    pub(crate) fn probe(_: &OwnedFd) -> OpenMethod {
-        OpenMethod::Walk
-    }
-
-    /// Opens `path`, which is relative; `None` if that would block and must not.
-    pub(crate) fn open(
-        self,
-        root: BorrowedFd<'_>,
-        path: &[u8],
-        flags: OFlags,
-        symlinks: Symlinks,
-        may_block: bool,
-    ) -> Result<Option<OwnedFd>> {
-        if may_block { by_steps(root, path, flags, symlinks).map(Some) } else { Ok(None) }
-    }
-}
-
-/// The portable door: each folder on the way is opened from the one before it, and no link is followed.
-fn by_steps(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) -> Result<OwnedFd> {
+/// Opens each folder on the way from the one before it, without following links.
+fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) -> Result<OwnedFd> {
     if symlinks == Symlinks::Any {
         return fs::openat(root, path, flags, Mode::empty());
     }
-    let folder = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    #[cfg(target_os = "linux")]
-    let folder = folder | OFlags::PATH;
-    let wants_folder = path.ends_with(b"/");
-    let mut segments = path.split(|&o| o == b'/').filter(|s| !s.is_empty()).peekable();
+    let on_the_way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut segments = path.split(|&b| b == b'/').filter(|segment| !segment.is_empty()).peekable();
     let mut at: Option<OwnedFd> = None;
     while let Some(segment) = segments.next() {
         let from = at.as_ref().map_or(root, AsFd::as_fd);
         if segments.peek().is_some() {
-            at = Some(fs::openat(from, segment, folder, Mode::empty())?);
+            at = Some(fs::openat(from, segment, on_the_way, Mode::empty())?);
             continue;
         }
-        let last = if wants_folder { flags | OFlags::DIRECTORY } else { flags };
+        let last = if path.ends_with(b"/") { flags | OFlags::DIRECTORY } else { flags };
         let opened = fs::openat(from, segment, last | OFlags::NOFOLLOW, Mode::empty())?;
         // With O_PATH the kernel opens the link itself instead of refusing it.
         let is_link = fs::FileType::from_raw_mode(fs::fstat(&opened)?.st_mode) == fs::FileType::Symlink;
@@ -158,9 +133,8 @@ fn by_steps(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks
     fs::openat(root, c".", flags, Mode::empty())
 }
 
-/// File systems whose `fstat` or lookup may wait for another machine or another program, by the
-/// numbers of `statfs(2)`.
-#[cfg(target_os = "linux")]
+/// File systems whose `fstat` or lookup may wait for another machine or another program, by the numbers of
+/// `statfs(2)`.
 fn may_wait(magic: u32) -> bool {
     matches!(
         magic,
@@ -179,6 +153,6 @@ fn may_wait(magic: u32) -> bool {
             | 0x1983_0326 // BeeGFS
             | 0x786f_4256 // VirtualBox shared folders
             | 0xbacb_acbc // VMware shared folders
-            | 0x0187 // autofs: looking makes it mount
+            | 0x0187 // autofs: a lookup makes it mount
     )
 }

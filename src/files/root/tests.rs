@@ -1,4 +1,4 @@
-//! The door with a real disk behind it.
+//! A root on a real disk, opened in both ways.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use crate::files::root::*;
 use crate::files::testing::Folder;
 
-/// Both doors onto the same folder: the kernel's (where there is one) and the portable one.
-fn doors(folder: &Path, symlinks: Symlinks) -> [Root; 2] {
+/// The same folder, opened by the kernel's method (if it has one) and by the walk.
+fn roots(folder: &Path, symlinks: Symlinks) -> [Root; 2] {
     [Root::at(folder, symlinks).unwrap(), Root::walking(folder, symlinks).unwrap()]
 }
 
@@ -26,7 +26,7 @@ fn read(root: &Root, path: &[u8]) -> Result<Vec<u8>, Errno> {
             Ok(content)
         }
         Ok(Opened::Directory(_)) => Ok(b"folder".to_vec()),
-        Ok(Opened::WouldBlock) => panic!("a worker was told to come again"),
+        Ok(Opened::WouldBlock) => panic!("a worker may block"),
         Err(error) => Err(Errno::from_io_error(&error).unwrap()),
     }
 }
@@ -34,7 +34,7 @@ fn read(root: &Root, path: &[u8]) -> Result<Vec<u8>, Errno> {
 fn names(root: &Root, path: &[u8]) -> Vec<String> {
     let Ok(Opened::Directory(directory)) = root.open(path, true) else { panic!("no folder") };
     let show = |entry: &Entry| {
-        let slash = if entry.kind == Kind::Directory { "/" } else { "" };
+        let slash = if entry.kind == FileKind::Directory { "/" } else { "" };
         format!("{}{slash}", String::from_utf8_lossy(&entry.name))
     };
     let mut names: Vec<_> = directory.entries().unwrap().iter().map(show).collect();
@@ -61,7 +61,7 @@ fn nothing_outside_the_root_by_any_spelling_or_link() {
     outside.symlink("gone", "site/dangling");
     outside.symlink("/proc/self/root", "site/magic");
     let site = outside.join("site");
-    for root in doors(&site, Symlinks::Inside) {
+    for root in roots(&site, Symlinks::Inside) {
         for path in [
             "/../secret.txt",
             "/..",
@@ -84,7 +84,7 @@ fn nothing_outside_the_root_by_any_spelling_or_link() {
             "/none",
             "/up/site/a.txt",
         ] {
-            assert!(read(&root, path.as_bytes()).is_err(), "{path} {:?}", root.door());
+            assert!(read(&root, path.as_bytes()).is_err(), "{path} {:?}", root.open_method());
         }
         let whole = secret.as_os_str().as_bytes();
         assert!(read(&root, whole).is_err() && read(&root, &[b"/", whole].concat()).is_err());
@@ -94,7 +94,7 @@ fn nothing_outside_the_root_by_any_spelling_or_link() {
             assert_eq!(read(&root, folder).unwrap(), b"folder", "{folder:?}");
         }
         // Relative links that stay inside work, if the kernel can hold them there.
-        let follows = root.door() != OpenMethod::Walk;
+        let follows = root.open_method() != OpenMethod::Walk;
         for (path, content) in [("/in", "a"), ("/sub/in", "a"), ("/folder/b.txt", "b")] {
             assert_eq!(read(&root, path.as_bytes()).ok(), follows.then(|| content.into()), "{path}");
         }
@@ -104,15 +104,15 @@ fn nothing_outside_the_root_by_any_spelling_or_link() {
         assert_eq!(names(&root, b"/"), listed, "a listing shows what a GET would open");
         assert_eq!(names(&root, b"/sub"), if follows { vec!["b.txt", "in"] } else { vec!["b.txt"] });
     }
-    for root in doors(&site, Symlinks::Deny) {
+    for root in roots(&site, Symlinks::Deny) {
         for path in ["/in", "/folder/b.txt", "/sub/in", "/out", "/magic"] {
             assert!(read(&root, path.as_bytes()).is_err(), "{path}");
         }
         assert_eq!(names(&root, b"/"), ["a.txt", "sub/"]);
     }
-    for root in doors(&site, Symlinks::Any) {
+    for root in roots(&site, Symlinks::Any) {
         for path in ["/out", "/up/secret.txt", "/sub/far", "/absolute"] {
-            assert_eq!(read(&root, path.as_bytes()).unwrap(), b"secret", "{path} {:?}", root.door());
+            assert_eq!(read(&root, path.as_bytes()).unwrap(), b"secret", "{path} {:?}", root.open_method());
         }
         assert!(read(&root, whole_path(&secret).as_slice()).is_err(), "links may lead out, paths may not");
         assert!(read(&root, b"/../secret.txt").is_err());
@@ -133,7 +133,7 @@ fn no_fifo_socket_or_device_is_opened_or_listed() {
     folder.symlink("/dev/zero", "zero");
     folder.symlink("/dev/null", "null");
     for symlinks in [Symlinks::Inside, Symlinks::Deny, Symlinks::Any] {
-        for root in doors(folder.path(), symlinks) {
+        for root in roots(folder.path(), symlinks) {
             for path in ["/fifo", "/fifo-link", "/socket", "/zero", "/null"] {
                 let error = root.open(path.as_bytes(), true).map(|_| ()).unwrap_err();
                 assert_eq!(crate::files::disk_error::status_of(&error).code(), 404, "{path} {symlinks:?}: {error}");
@@ -164,7 +164,7 @@ fn any_name_can_be_opened_and_listed() {
         folder.write(OsStr::from_bytes(name), name);
     }
     folder.write(".barewire-half", "half");
-    for root in doors(folder.path(), Symlinks::Inside) {
+    for root in roots(folder.path(), Symlinks::Inside) {
         for name in hostile {
             assert_eq!(read(&root, &[b"/", name].concat()).unwrap(), name);
         }
@@ -173,7 +173,7 @@ fn any_name_can_be_opened_and_listed() {
         let mut expected: Vec<_> = hostile.iter().map(|n| n.to_vec()).collect();
         listed.sort();
         expected.sort();
-        assert_eq!(listed, expected, "and nothing half-made");
+        assert_eq!(listed, expected, "and no temporary file");
     }
     let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
     assert!(read(&root, &[b"/", &[b'x'; 300][..]].concat()).is_err());
@@ -192,9 +192,9 @@ fn an_entry_says_what_a_get_would_send() {
     assert_eq!((meta.size, meta.modified), (5, (modified.as_secs() as i64, modified.subsec_nanos())));
     let Ok(Opened::Directory(directory)) = root.open(b"/", true) else { panic!("no folder") };
     let entries = directory.entries().unwrap();
-    assert_eq!(entries.len(), if root.door() == OpenMethod::Walk { 1 } else { 2 });
+    assert_eq!(entries.len(), if root.open_method() == OpenMethod::Walk { 1 } else { 2 });
     for entry in entries {
-        assert_eq!((entry.kind, entry.size, entry.modified), (Kind::File, 5, meta.modified));
+        assert_eq!((entry.kind, entry.size, entry.modified), (FileKind::File, 5, meta.modified));
     }
 }
 
@@ -204,7 +204,7 @@ fn what_is_in_memory_is_opened_without_blocking_and_says_the_same() {
     folder.write("a.txt", "a");
     folder.symlink("../x", "out");
     let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
-    if root.door() != OpenMethod::Cached {
+    if root.open_method() != OpenMethod::Cached {
         assert!(matches!(root.open(b"/a.txt", false), Ok(Opened::WouldBlock)));
         return;
     }
@@ -224,20 +224,20 @@ fn what_is_in_memory_is_opened_without_blocking_and_says_the_same() {
 }
 
 #[test]
-fn a_folder_swapped_for_a_link_while_it_is_walked_gives_nothing_away() {
+fn a_folder_swapped_for_a_link_while_it_is_walked_reveals_nothing() {
     const ROUNDS: usize = 5_000;
     let folder = Folder::new();
-    folder.write("outside/door/name.txt", "secret");
+    folder.write("outside/sub/name.txt", "secret");
     folder.write("outside/name.txt", "secret");
-    folder.write("site/door/name.txt", "public");
+    folder.write("site/sub/name.txt", "public");
     folder.write("site/file.txt", "public");
-    folder.symlink("../outside/door", "site/other-door");
+    folder.symlink("../outside/sub", "site/other-sub");
     folder.symlink("../outside/name.txt", "site/other-file.txt");
     let stop = AtomicBool::new(false);
     let swaps = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let pairs = [("site/door", "site/other-door"), ("site/file.txt", "site/other-file.txt")];
+            let pairs = [("site/sub", "site/other-sub"), ("site/file.txt", "site/other-file.txt")];
             while !stop.load(Ordering::Relaxed) {
                 for (a, b) in pairs {
                     renameat_with(CWD, folder.join(a), CWD, folder.join(b), RenameFlags::EXCHANGE).unwrap();
@@ -246,18 +246,18 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_gives_nothing_away() {
             }
         });
         let (mut opened, mut refused) = (0, 0);
-        let doors = doors(&folder.join("site"), Symlinks::Inside);
+        let roots = roots(&folder.join("site"), Symlinks::Inside);
         let _stop = StopAtEnd(&stop);
         // At least so many, and until both sides of the swap were seen.
         while opened + refused < ROUNDS || opened == 0 || refused == 0 || swaps.load(Ordering::Relaxed) < 100 {
-            for root in &doors {
-                for path in [&b"/door/name.txt"[..], b"/file.txt"] {
+            for root in &roots {
+                for path in [&b"/sub/name.txt"[..], b"/file.txt"] {
                     for may_block in [true, false] {
                         match root.open(path, may_block) {
                             Ok(Opened::File(mut file, _)) => {
                                 let mut content = String::new();
                                 file.read_to_string(&mut content).unwrap();
-                                assert_eq!(content, "public", "{:?}", root.door());
+                                assert_eq!(content, "public", "{:?}", root.open_method());
                                 opened += 1;
                             }
                             Ok(Opened::Directory(_)) => panic!("neither is a folder"),
@@ -271,7 +271,7 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_gives_nothing_away() {
     });
 }
 
-/// Ends the other thread also when an assertion fails; a scope would wait for it for ever.
+/// Ends the other thread even when an assertion fails. Otherwise the scope would wait for it for ever.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
@@ -281,7 +281,7 @@ impl Drop for StopAtEnd<'_> {
 }
 
 #[test]
-fn the_root_is_a_folder_or_one_file_and_may_lie_behind_links() {
+fn the_root_is_a_folder_or_one_file_and_may_be_reached_through_links() {
     let folder = Folder::new();
     folder.write("site/a.txt", "a");
     folder.symlink("site", "to-folder");
@@ -303,7 +303,7 @@ fn a_hundred_thousand_names_are_listed() {
     folder.write("one", "");
     for number in 1..MANY {
         std::fs::hard_link(folder.join("one"), folder.join(format!("{number}")))
-            // File systems bound the links of a file; a new file then.
+            // File systems limit the links of a file. Then a new file is made.
             .or_else(|_| std::fs::write(folder.join(format!("{number}")), ""))
             .unwrap();
     }

@@ -1,17 +1,8 @@
-//! A folder held open for writing, and what can be done with the names in it.
+//! A folder that is held open for writing, and the operations on the names in it.
 //!
-//! Whatever is written goes into a descriptor that the door ([`crate::files::root::open_method`]) opened. A folder that is
-//! swapped for a link while an upload runs leads that upload nowhere: the link is refused by the
-//! kernel, and the descriptor stays with the folder it was.
-//!
-//! Never: a name with a slash in it, a file outside the root, not even with `--symlinks any`, which is
-//! a promise about reading.
-//!
-//! The subtle things:
-//! - `fsync` of a folder needs a descriptor that can be read; `O_PATH` is not enough. So a folder that
-//!   may be entered and not read takes no uploads.
-//! - Rubbish of a killed server is told from a running upload by its lock, not by its age: whoever
-//!   writes holds `flock` on the file, and the kernel lets go of it when the process dies.
+//! Every write goes into a descriptor that [`OpenMethod`](crate::files::root::OpenMethod) opened. If a folder is swapped
+//! for a link while an upload runs, the kernel refuses the link, and the descriptor still leads to the old folder.
+//! Nothing is ever written outside the root, not even with `--symlinks any`, which is about reading.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -24,100 +15,99 @@ use rustix::io::Errno;
 
 use crate::files::root::{Meta, Root, Symlinks, TEMPORARY_PREFIX, relative};
 
-/// Folders that one upload may make on its way. A folder dropped into a browser is seldom ten deep;
-/// a path of 8 KiB could ask for four thousand.
-const DEEPEST: usize = 32;
-/// Locks for names that are being published: names share them by hash, and a lock is held for a few
-/// system calls only.
+/// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path of 8 KiB could ask
+/// for four thousand.
+const MAX_NEW_FOLDERS: usize = 32;
+/// Locks for the names that are being published. Names share them by hash, and hold one for a few system calls.
 const LOCKS: usize = 32;
-/// Folders of which it is remembered that no rubbish is left in them; beyond that it is looked for again.
-const SWEPT: usize = 4096;
-/// Free space that uploads leave: a hundredth of the disk, and at most this. A full disk stops more
-/// than this server.
-const RESERVE: u64 = 64 * 1024 * 1024;
+/// Folders that are remembered as swept. When there are more, they are swept again.
+const MAX_SWEPT: usize = 4096;
+/// Uploads leave a hundredth of the disk free, and at most this many bytes: a full disk stops more than this server.
+const FREE_SPACE: u64 = 64 * 1024 * 1024;
 
-/// What all writers of one root share.
+/// State that all writers of one root share.
 #[derive(Debug, Default)]
-pub(crate) struct Writers {
+pub(crate) struct WriteLocks {
     locks: [Mutex<()>; LOCKS],
-    /// Keyed at random, so that nobody can choose names that wait for each other.
+    /// With random keys, so that a client cannot choose names that wait for each other.
     hasher: RandomState,
+    /// Device and inode of the folders that were swept.
     swept: Mutex<HashSet<(u64, u64)>>,
 }
 
 /// An open folder.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct WritableFolder {
     descriptor: OwnedFd,
     /// Device and inode.
     identity: (u64, u64),
 }
 
-/// Who has a name.
+/// The use of a name in a folder.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Occupant {
-    /// Nobody.
-    Nobody,
+pub(crate) enum NameUse {
+    /// The name is free.
+    Free,
     /// A regular file.
     File(Meta),
     /// A folder.
     Folder,
-    /// A symbolic link, wherever it leads.
+    /// A symbolic link, to anything.
     Link,
-    /// A FIFO, a socket, a device: nothing this server touches.
+    /// A FIFO, a socket or a device, which this server never touches.
     Other,
 }
 
-/// Folders that were made for an upload.
+/// Folders that were created for an upload: the parent and the name of each.
 #[derive(Debug, Default)]
-pub(crate) struct Made(Vec<(Arc<Folder>, Vec<u8>)>);
+pub(crate) struct NewFolders(Vec<(Arc<WritableFolder>, Vec<u8>)>);
 
 impl Root {
-    /// Opens the folder at `path` for writing in it.
+    /// Opens the folder at `path` for writing.
     ///
     /// # Errors
-    /// What the kernel says; `ENOTDIR` if a file lies there or on the way.
-    pub(crate) fn folder(&self, path: &[u8]) -> rustix::io::Result<Arc<Folder>> {
+    /// The error of the kernel; `ENOTDIR` if the path leads to a file or through one.
+    pub(crate) fn writable_folder(&self, path: &[u8]) -> Result<Arc<WritableFolder>, Errno> {
         let path = relative(path).ok_or(Errno::NOENT)?;
         let symlinks = match self.inner.symlinks {
+            // Links that lead outside are followed for reading only.
             Symlinks::Any => Symlinks::Inside,
             other => other,
         };
+        // RDONLY and not PATH, because fsync needs it. A folder without read permission takes no uploads.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = self.inner.door.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
-        Folder::of(opened.ok_or(Errno::AGAIN)?)
+        let opened = self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
+        WritableFolder::new(opened.ok_or(Errno::AGAIN)?)
     }
 
-    /// The last folder on the way to `path` (collapsed, without a slash at its end) that exists, and the
-    /// names that are missing behind it.
+    /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and the names that are
+    /// missing after it.
     ///
     /// # Errors
-    /// As [`Root::folder`]; `ENOENT` when more than [`DEEPEST`] folders are missing.
-    pub(crate) fn nearest<'a>(&self, path: &'a [u8]) -> rustix::io::Result<(Arc<Folder>, Vec<&'a [u8]>)> {
+    /// As [`Root::writable_folder`]; `ENOENT` if more than [`MAX_NEW_FOLDERS`] are missing.
+    pub(crate) fn nearest<'a>(&self, path: &'a [u8]) -> Result<(Arc<WritableFolder>, Vec<&'a [u8]>), Errno> {
         let (mut rest, mut missing) = (path, Vec::new());
         loop {
-            let folder = match self.folder(rest) {
-                Err(Errno::NOENT) if !rest.is_empty() && missing.len() < DEEPEST => {
-                    let slash = rest.iter().rposition(|&o| o == b'/').unwrap_or(0);
+            match self.writable_folder(rest) {
+                Err(Errno::NOENT) if !rest.is_empty() && missing.len() < MAX_NEW_FOLDERS => {
+                    let slash = rest.iter().rposition(|&b| b == b'/').unwrap_or(0);
                     missing.insert(0, &rest[slash + 1..]);
                     rest = &rest[..slash];
-                    continue;
                 }
-                folder => folder?,
-            };
-            return Ok((folder, missing));
+                folder => return Ok((folder?, missing)),
+            }
         }
     }
 
-    /// The folder at `path`, made with all that is missing on the way.
+    /// Opens the folder at `path` and creates all folders that are missing on the way.
     ///
     /// # Errors
-    /// As [`Root::nearest`], and what `mkdir` says; then nothing that was made is left.
-    pub(crate) fn make(&self, path: &[u8]) -> rustix::io::Result<(Arc<Folder>, Made)> {
+    /// As [`Root::nearest`], and the error of `mkdir`. Then no new folder is left.
+    pub(crate) fn make_folders(&self, path: &[u8]) -> Result<(Arc<WritableFolder>, NewFolders), Errno> {
         let (mut at, missing) = self.nearest(path)?;
-        let mut made = Made::default();
+        let mut made = NewFolders::default();
         for name in missing {
-            match at.enter_new(name, &mut made) {
+            match at.make_folder(name, &mut made) {
                 Ok(next) => at = next,
                 Err(error) => {
                     made.undo();
@@ -128,21 +118,21 @@ impl Root {
         Ok((at, made))
     }
 
-    /// Holds everybody else in this process off `name` in `folder`, for a check and what follows from it.
-    pub(crate) fn lock(&self, folder: &Folder, name: &[u8]) -> MutexGuard<'_, ()> {
-        let writers = &self.inner.writers;
-        let hash = writers.hasher.hash_one((folder.identity, name));
-        let lock = &writers.locks[(hash % LOCKS as u64) as usize];
-        lock.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks `name` in `folder` against other uploads of this process, for a check and the step that depends on it.
+    pub(crate) fn lock(&self, folder: &WritableFolder, name: &[u8]) -> MutexGuard<'_, ()> {
+        let WriteLocks { locks, hasher, .. } = &self.inner.locks;
+        let hash = hasher.hash_one((folder.identity, name));
+        locks[(hash % LOCKS as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes what a killed server left in `folder`, if that has not been looked at since the start.
-    pub(crate) fn sweep(&self, folder: &Folder) {
-        let mut swept = self.inner.writers.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        if swept.len() >= SWEPT {
+    /// Removes the temporary files that a killed server left in `folder`: once per folder after the start.
+    pub(crate) fn sweep(&self, folder: &WritableFolder) {
+        let mut swept = self.inner.locks.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.len() >= MAX_SWEPT {
             swept.clear();
         }
         let is_new = swept.insert(folder.identity);
+        // Sweeping reads the folder; other uploads need not wait for that.
         drop(swept);
         if is_new {
             folder.sweep();
@@ -150,10 +140,10 @@ impl Root {
     }
 }
 
-impl Folder {
-    fn of(descriptor: OwnedFd) -> rustix::io::Result<Arc<Folder>> {
+impl WritableFolder {
+    fn new(descriptor: OwnedFd) -> Result<Arc<WritableFolder>, Errno> {
         let stat = fs::fstat(&descriptor)?;
-        Ok(Arc::new(Folder { descriptor, identity: (stat.st_dev, stat.st_ino) }))
+        Ok(Arc::new(WritableFolder { descriptor, identity: (stat.st_dev, stat.st_ino) }))
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -161,41 +151,41 @@ impl Folder {
     }
 
     /// Whether both are the same folder of the disk.
-    pub(crate) fn is(&self, other: &Folder) -> bool {
+    pub(crate) fn is_same(&self, other: &WritableFolder) -> bool {
         self.identity == other.identity
     }
 
-    /// Who has this name. A link is not followed.
-    pub(crate) fn look(&self, name: &[u8]) -> rustix::io::Result<Occupant> {
+    /// How this name is used. A link is not followed.
+    pub(crate) fn name_use(&self, name: &[u8]) -> Result<NameUse, Errno> {
         let stat = match fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(Occupant::Nobody),
+            Err(Errno::NOENT) => return Ok(NameUse::Free),
             stat => stat?,
         };
         Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Meta::of(&stat).map_or(Occupant::Other, Occupant::File),
-            FileType::Directory => Occupant::Folder,
-            FileType::Symlink => Occupant::Link,
-            _ => Occupant::Other,
+            FileType::RegularFile => Meta::of(&stat).map_or(NameUse::Other, NameUse::File),
+            FileType::Directory => NameUse::Folder,
+            FileType::Symlink => NameUse::Link,
+            _ => NameUse::Other,
         })
     }
 
     /// Removes a file, or a link itself.
-    pub(crate) fn remove(&self, name: &[u8]) -> rustix::io::Result<()> {
+    pub(crate) fn remove(&self, name: &[u8]) -> Result<(), Errno> {
         fs::unlinkat(&self.descriptor, name, AtFlags::empty())
     }
 
     /// Removes an empty folder.
-    pub(crate) fn remove_folder(&self, name: &[u8]) -> rustix::io::Result<()> {
+    pub(crate) fn remove_folder(&self, name: &[u8]) -> Result<(), Errno> {
         fs::unlinkat(&self.descriptor, name, AtFlags::REMOVEDIR)
     }
 
     /// Waits until the names in it are on the disk.
-    pub(crate) fn sync(&self) -> rustix::io::Result<()> {
+    pub(crate) fn sync(&self) -> Result<(), Errno> {
         rustix::io::retry_on_intr(|| fs::fsync(&self.descriptor))
     }
 
-    /// Whether it has no names in it at all.
-    pub(crate) fn is_empty(&self) -> rustix::io::Result<bool> {
+    /// Whether there are no names in it, hidden ones included.
+    pub(crate) fn is_empty(&self) -> Result<bool, Errno> {
         for entry in Dir::read_from(&self.descriptor)? {
             if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
                 return Ok(false);
@@ -204,29 +194,33 @@ impl Folder {
         Ok(true)
     }
 
-    /// Whether `length` bytes more fit on the disk, with the reserve left free.
-    pub(crate) fn has_room(&self, length: u64) -> rustix::io::Result<bool> {
+    /// Whether `length` more bytes fit on the disk, with [`FREE_SPACE`] left.
+    pub(crate) fn has_room(&self, length: u64) -> Result<bool, Errno> {
         let stat = fs::fstatvfs(&self.descriptor)?;
         // Some file systems in user space do not say.
         if stat.f_blocks == 0 {
             return Ok(true);
         }
         let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-        let reserve = (bytes(stat.f_blocks) / 100).min(RESERVE);
-        Ok(bytes(stat.f_bavail) >= length.saturating_add(reserve))
+        let free = (bytes(stat.f_blocks) / 100).min(FREE_SPACE);
+        Ok(bytes(stat.f_bavail) >= length.saturating_add(free))
     }
 
-    /// The folder `name` in it, made if it is missing. A link is refused: it was not there when the way
-    /// was looked up.
-    fn enter_new(self: &Arc<Folder>, name: &[u8], made: &mut Made) -> rustix::io::Result<Arc<Folder>> {
+    /// Opens the folder `name` in it, and creates it if it is missing.
+    fn make_folder(
+        self: &Arc<WritableFolder>,
+        name: &[u8],
+        made: &mut NewFolders,
+    ) -> Result<Arc<WritableFolder>, Errno> {
         match fs::mkdirat(&self.descriptor, name, Mode::from_raw_mode(0o777)) {
             Ok(()) => made.0.push((Arc::clone(self), name.to_vec())),
-            // Another upload into the same new folder was quicker.
+            // Another upload has created it meanwhile.
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
+        // NOFOLLOW: a link that appeared since the path was looked up may lead outside.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Folder::of(fs::openat(&self.descriptor, name, flags, Mode::empty())?)
+        WritableFolder::new(fs::openat(&self.descriptor, name, flags, Mode::empty())?)
     }
 
     pub(crate) fn sweep(&self) {
@@ -240,23 +234,27 @@ impl Folder {
         }
     }
 
-    /// Whether nobody is writing this file. NFS locks only what is open for writing.
+    /// Whether no process is writing this file.
     fn is_abandoned(&self, name: &[u8]) -> bool {
+        // RDWR, because NFS locks only files that are open for writing.
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         fs::openat(&self.descriptor, name, flags, Mode::empty()).is_ok_and(|file| {
-            let regular = fs::fstat(&file).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::RegularFile);
-            regular && fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            let stat = fs::fstat(&file);
+            let is_file = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+            // The writer holds a lock, and the kernel releases it when the process dies. The age of a file says nothing:
+            // an upload may take hours.
+            is_file && fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
         })
     }
 }
 
-impl Made {
-    /// They have what they were made for: their own names are put on the disk.
+impl NewFolders {
+    /// The upload has succeeded: waits until the names of the new folders are on the disk.
     pub(crate) fn keep(self) -> io::Result<()> {
         self.0.iter().try_for_each(|(folder, _)| Ok(folder.sync()?))
     }
 
-    /// Nothing came of it. One that somebody else has begun to use stays.
+    /// The upload has failed: removes the new folders. A folder that is in use by now is not empty and stays.
     pub(crate) fn undo(self) {
         for (folder, name) in self.0.iter().rev() {
             let _ = folder.remove_folder(name);

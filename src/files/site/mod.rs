@@ -93,7 +93,7 @@ impl Site {
         let rights = Rights { upload, overwrite: settings.overwrite, delete: settings.delete };
         let place = Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single };
         if rights.any()
-            && let Ok(folder) = place.root.folder(b"/")
+            && let Ok(folder) = place.root.writable_folder(b"/")
         {
             place.root.sweep(&folder);
         }
@@ -127,14 +127,14 @@ impl Site {
     fn with(shared: Arc<Shared>) -> Site {
         let place = &shared.place;
         let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
-        let kept = kept && place.root.door() == OpenMethod::Cached;
+        let kept = kept && place.root.open_method() == OpenMethod::Cached;
         let shelf = kept.then(|| FileCache::new(shared.shelf, shared.open_files));
         Site { shared, shelf, stood: 0 }
     }
 
     /// One sentence on how the folder is held, for the banner.
     pub fn door(&self) -> &'static str {
-        self.shared.place.root.door().sentence()
+        self.shared.place.root.open_method().sentence()
     }
 
     /// The root, for whatever else reads or writes in it.
@@ -146,7 +146,7 @@ impl Site {
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         let root = &self.shared.place.root;
-        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.answer(request, root, visit)) {
+        if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.lookup(request, root, visit)) {
             return ready;
         }
         if let Some(answer) = self.shared.write(request, visit) {
@@ -154,7 +154,7 @@ impl Service for Site {
         }
         if let Some(response) = self.shared.answer(request, visit, Speed::InMemory { stood: &mut self.stood }) {
             if let Some(shelf) = &mut self.shelf {
-                shelf.learn(request, &response, root, &self.shared.place.index, visit.now);
+                shelf.store(request, &response, root, &self.shared.place.index, visit.now);
             }
             return Answer::Now(response);
         }

@@ -8,7 +8,7 @@
 use rustix::io::Errno;
 
 use crate::files::resource::Miss;
-use crate::files::root::{Folder, Occupant, Opened};
+use crate::files::root::{NameUse, Opened, WritableFolder};
 use crate::files::write::checks::Call;
 use crate::files::write::rights::Kind;
 use crate::http::Status;
@@ -38,14 +38,14 @@ fn try_remove(call: &Call) -> Result<(), Response> {
     }
     let slash = path.iter().rposition(|&o| o == b'/').unwrap_or(0);
     let (parent, name) = (&path[..slash], &path[slash + 1..]);
-    let folder = root.folder(parent).map_err(failure)?;
+    let folder = root.writable_folder(parent).map_err(failure)?;
     let _lock = root.lock(&folder, name);
-    match folder.look(name).map_err(failure)? {
-        Occupant::File(meta) => {
+    match folder.name_use(name).map_err(failure)? {
+        NameUse::File(meta) => {
             call.check_preconditions(Some(&meta))?;
             folder.remove(name).map_err(failure)?;
         }
-        Occupant::Link => {
+        NameUse::Link => {
             match root.open(&path, true) {
                 Ok(Opened::File(_, meta)) => call.check_preconditions(Some(&meta))?,
                 Ok(Opened::Directory(_)) => call.check_folder_preconditions()?,
@@ -54,16 +54,16 @@ fn try_remove(call: &Call) -> Result<(), Response> {
             }
             folder.remove(name).map_err(failure)?;
         }
-        Occupant::Folder => remove_folder(call, &folder, &path, name)?,
-        Occupant::Nobody | Occupant::Other => return Err(failure(Errno::NOENT)),
+        NameUse::Folder => remove_folder(call, &folder, &path, name)?,
+        NameUse::Free | NameUse::Other => return Err(failure(Errno::NOENT)),
     }
     folder.sync().map_err(failure)
 }
 
-fn remove_folder(call: &Call, parent: &Folder, path: &[u8], name: &[u8]) -> Result<(), Response> {
+fn remove_folder(call: &Call, parent: &WritableFolder, path: &[u8], name: &[u8]) -> Result<(), Response> {
     let failure = |error: Errno| call.failure(error);
     let root = &call.writer.place.root;
-    let folder = root.folder(path).map_err(failure)?;
+    let folder = root.writable_folder(path).map_err(failure)?;
     // What a killed server left in it is nobody's content.
     root.sweep(&folder);
     let full = || call.conflict("The folder is not empty; only empty ones are removed.");

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::files::resource::encode;
-use crate::files::root::{Folder, Occupant, Publish, TempFile};
+use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
 use crate::files::write::checks::{Call, Stored, Writer};
 use crate::files::write::file_name;
 use crate::files::write::put::begin_draft;
@@ -48,7 +48,7 @@ impl Held {
     fn one(writer: &Arc<Writer>) -> Option<Held> {
         let most = getrlimit(Resource::Nofile).current.map_or(FILES, |n| usize::try_from(n / 8).unwrap_or(FILES));
         let before = writer.held.fetch_add(1, Ordering::Relaxed);
-        // Made first, so that its drop takes back what was added.
+        // NewFolders first, so that its drop takes back what was added.
         let held = Held(Arc::clone(writer));
         (before < most.max(1)).then_some(held)
     }
@@ -65,7 +65,7 @@ struct Delivery {
     call: Arc<Call>,
     /// The path of the folder, with a slash at its end.
     path: Vec<u8>,
-    home: Arc<Folder>,
+    home: Arc<WritableFolder>,
     files: Vec<Arriving>,
     written: u64,
 }
@@ -89,7 +89,7 @@ pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
     if !path.ends_with(b"/") {
         path.push(b'/');
     }
-    let home = place.root.folder(&path).map_err(|error| call.failure(error))?;
+    let home = place.root.writable_folder(&path).map_err(|error| call.failure(error))?;
     let mut delivery = Delivery { call: Arc::clone(call), path, home, files: Vec::new(), written: 0 };
     let name = if form.is_none() { Some(delivery.name_of_content()?) } else { None };
     call.check_folder_preconditions()?;
@@ -157,7 +157,7 @@ impl Delivery {
         let failure = |error: Errno| call.failure(error);
         self.files.iter().try_for_each(|file| file.draft.sync()).map_err(failure)?;
         // Where the path leads by now, which is where the answer says the files are.
-        let folder = call.writer.place.root.folder(&self.path).map_err(failure)?;
+        let folder = call.writer.place.root.writable_folder(&self.path).map_err(failure)?;
         let mut stored = Vec::new();
         for at in 0..self.files.len() {
             match self.publish_one(at, &folder) {
@@ -172,7 +172,7 @@ impl Delivery {
         Ok(stored)
     }
 
-    fn publish_one(&mut self, at: usize, folder: &Arc<Folder>) -> Result<Stored, Response> {
+    fn publish_one(&mut self, at: usize, folder: &Arc<WritableFolder>) -> Result<Stored, Response> {
         let Arriving { name, draft, .. } = &mut self.files[at];
         for number in 1..=NUMBERS {
             let name = file_name::numbered(name, number);
@@ -190,9 +190,9 @@ impl Delivery {
 }
 
 /// Removes a file that was published a moment ago, unless its name has gone to another one since.
-fn take_back(folder: &Folder, file: &Arriving, stored: &Stored) {
+fn take_back(folder: &WritableFolder, file: &Arriving, stored: &Stored) {
     let name = stored.path.rsplit(|&o| o == b'/').next().unwrap_or_default();
-    if let (Ok(Occupant::File(there)), Ok(ours)) = (folder.look(name), file.draft.meta())
+    if let (Ok(NameUse::File(there)), Ok(ours)) = (folder.name_use(name), file.draft.meta())
         && there.inode == ours.inode
     {
         let _ = folder.remove(name);

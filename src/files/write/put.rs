@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::root::{Folder, Made, Meta, Occupant, Opened, Publish, TempFile};
+use crate::files::root::{Meta, NameUse, NewFolders, Opened, Publish, TempFile, WritableFolder};
 use crate::files::write::checks::{Call, Stored};
 use crate::files::write::rights::Kind;
 use crate::http::Status;
@@ -93,12 +93,12 @@ pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
 ///
 /// # Errors
 /// 507, or what else the disk says.
-pub(crate) fn begin_draft(call: &Call, home: &Arc<Folder>, length: Option<u64>) -> Result<TempFile, Response> {
+pub(crate) fn begin_draft(call: &Call, home: &Arc<WritableFolder>, length: Option<u64>) -> Result<TempFile, Response> {
     let room = home.has_room(length.unwrap_or(0)).map_err(|error| call.failure(error))?;
     if !room {
         return Err(call.failure(Errno::NOSPC));
     }
-    TempFile::begin(home, length).map_err(|error| call.failure(error))
+    TempFile::create_in(home, length).map_err(|error| call.failure(error))
 }
 
 fn taken(call: &Call) -> Response {
@@ -119,7 +119,7 @@ impl Target {
     }
 
     /// The folder the draft is made in (the last one on the way that exists), and who has the name.
-    fn find(&self, call: &Call) -> Result<(Arc<Folder>, Spot), Response> {
+    fn find(&self, call: &Call) -> Result<(Arc<WritableFolder>, Spot), Response> {
         match call.writer.place.root.nearest(self.parent()) {
             Ok((home, missing)) if missing.is_empty() => {
                 let spot = self.look(call, &home)?;
@@ -133,17 +133,17 @@ impl Target {
         }
     }
 
-    fn look(&self, call: &Call, folder: &Folder) -> Result<Spot, Response> {
-        match folder.look(self.name()) {
-            Ok(Occupant::Nobody) => Ok(Spot::Free),
-            Ok(Occupant::File(meta)) => Ok(Spot::Taken(Some(meta))),
-            Ok(Occupant::Folder) => Err(folder_is_there(call)),
-            Ok(Occupant::Link) => match call.writer.place.root.open(&self.path, true) {
+    fn look(&self, call: &Call, folder: &WritableFolder) -> Result<Spot, Response> {
+        match folder.name_use(self.name()) {
+            Ok(NameUse::Free) => Ok(Spot::Free),
+            Ok(NameUse::File(meta)) => Ok(Spot::Taken(Some(meta))),
+            Ok(NameUse::Folder) => Err(folder_is_there(call)),
+            Ok(NameUse::Link) => match call.writer.place.root.open(&self.path, true) {
                 Ok(Opened::File(_, meta)) => Ok(Spot::Taken(Some(meta))),
                 Ok(Opened::Directory(_)) => Err(folder_is_there(call)),
                 Ok(Opened::WouldBlock) | Err(_) => Ok(Spot::Taken(None)),
             },
-            Ok(Occupant::Other) => Err(call.conflict("Something of that name is there that is no file.")),
+            Ok(NameUse::Other) => Err(call.conflict("Something of that name is there that is no file.")),
             Err(error) => Err(call.failure(error)),
         }
     }
@@ -213,11 +213,11 @@ impl Put {
     }
 
     /// The folder the path leads to by now.
-    fn folder(&self) -> Result<(Arc<Folder>, Made), Trouble> {
+    fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), Trouble> {
         let root = &self.call.writer.place.root;
         let folder = match self.call.writer.rights.upload {
-            true => root.make(self.target.parent()),
-            false => root.folder(self.target.parent()).map(|folder| (folder, Made::default())),
+            true => root.make_folders(self.target.parent()),
+            false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
         };
         folder.map_err(|error| match error {
             Errno::NOENT => Trouble::Told(self.call.conflict("The folder is gone.")),
@@ -226,7 +226,7 @@ impl Put {
     }
 
     /// Checks and publishes while nobody else in this process may. `None`: somebody outside was quicker.
-    fn publish_in(&mut self, folder: &Arc<Folder>) -> Result<Option<(Stored, bool)>, Trouble> {
+    fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(Stored, bool)>, Trouble> {
         let call = Arc::clone(&self.call);
         let rights = call.writer.rights;
         let _lock = call.writer.place.root.lock(folder, self.target.name());

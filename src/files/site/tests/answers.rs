@@ -167,7 +167,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     let (now, listing) = answer("/sub/");
     assert_eq!((now, listing.code), (false, 200));
     assert_eq!(answer("/a.txt").1.text(), "a");
-    if plain(&folder).root().door() == crate::files::OpenMethod::Cached {
+    if plain(&folder).root().open_method() == crate::files::OpenMethod::Cached {
         // Unless memory becomes scarce at each of a hundred moments.
         assert!((0..100).any(|_| answer("/a.txt").0), "a hot file went to a worker a hundred times");
     }
