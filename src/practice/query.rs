@@ -44,11 +44,8 @@ impl Query {
     /// All parameters, whatever their names.
     pub(crate) fn any(request: &Request<'_>) -> Result<Query, Problem> {
         let mut pairs: Vec<(String, Option<String>)> = Vec::new();
-        for piece in request.query().unwrap_or_default().split(|&o| o == b'&').filter(|piece| !piece.is_empty()) {
-            let (name, value) = match piece.iter().position(|&o| o == b'=') {
-                Some(at) => (&piece[..at], Some(text(&piece[at + 1..])?)),
-                None => (piece, None),
-            };
+        for (name, value) in request.query_pairs() {
+            let value = value.map(text).transpose()?;
             let name = text(name)?;
             if pairs.iter().any(|(other, _)| *other == name) {
                 return Err(bad("A parameter stands twice; each may stand once."));

@@ -10,7 +10,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use barewire::http::grammar::{decimal, hex_digit, trim};
+use barewire::http::field::split_line;
+use barewire::http::grammar::{decimal, hex_digit};
 use barewire::http::{Fault, Limits};
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::show::html;
@@ -197,10 +198,10 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
         fixed += usize::from(!line.ends_with(b"\r\n"));
         out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");
-        if let Some(colon) = text.iter().position(|&o| o == b':')
-            && text[..colon].eq_ignore_ascii_case(b"content-length")
+        if let Some((name, value)) = split_line(text)
+            && name.eq_ignore_ascii_case(b"content-length")
         {
-            length = decimal(trim(&text[colon + 1..])).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+            length = decimal(value).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         }
         if text.is_empty() {
             let content = length.min(bytes.len() - at);

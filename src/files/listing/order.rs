@@ -13,6 +13,7 @@
 use std::cmp::Ordering;
 
 use crate::files::listing::{Entry, FileKind};
+use crate::http::target::query_pairs;
 
 /// What the list is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,13 +35,13 @@ impl Order {
     /// sizes and times begin with the largest and the newest.
     pub(crate) fn of(query: Option<&[u8]>) -> Order {
         let (mut by, mut direction) = (By::Name, None);
-        for pair in query.unwrap_or_default().split(|&o| o == b'&') {
+        for pair in query_pairs(query.unwrap_or_default()) {
             match pair {
-                b"sort=name" => by = By::Name,
-                b"sort=size" => by = By::Size,
-                b"sort=time" => by = By::Time,
-                b"order=asc" => direction = Some(false),
-                b"order=desc" => direction = Some(true),
+                (b"sort", Some(b"name")) => by = By::Name,
+                (b"sort", Some(b"size")) => by = By::Size,
+                (b"sort", Some(b"time")) => by = By::Time,
+                (b"order", Some(b"asc")) => direction = Some(false),
+                (b"order", Some(b"desc")) => direction = Some(true),
                 _ => {}
             }
         }

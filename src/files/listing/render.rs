@@ -16,6 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::files::listing::{Entry, FileKind};
+use crate::http::date;
 use crate::http::grammar::push_decimal;
 use crate::service::text::{push_bytes, push_html_name, push_segment, push_size, push_terminal_name};
 
@@ -65,7 +66,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
         push_size(out, entry.size);
         out.extend_from_slice(b"<td>");
     }
-    let time = time(entry);
+    let time = date::iso(entry.modified.0);
     let mut cell = *b"<time datetime=2026-08-01T10:00:02Z>2026-08-01 10:00</time>\n";
     cell[15..35].copy_from_slice(&time);
     cell[36..46].copy_from_slice(&time[..10]);
@@ -114,7 +115,7 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
             push_decimal(&mut out, entry.size)
         }
         out.extend_from_slice(b"  ");
-        out.extend_from_slice(&time(entry));
+        out.extend_from_slice(&date::iso(entry.modified.0));
         out.extend_from_slice(b"  ");
         push_terminal_name(&mut out, &entry.name);
         out.extend_from_slice(if directory { b"/\n" } else { b"\n" });
@@ -149,37 +150,12 @@ pub(crate) fn json(path: &[u8], entries: &[&Entry]) -> String {
             href: String::from_utf8(href).unwrap_or_default(),
             kind: if directory { "directory" } else { "file" },
             size: (!directory).then_some(entry.size),
-            modified: String::from_utf8(time(entry).to_vec()).unwrap_or_default(),
+            modified: String::from_utf8(date::iso(entry.modified.0).to_vec()).unwrap_or_default(),
         }
     });
     let folder = Folder { path: String::from_utf8_lossy(path), entries: items.collect() };
     // Strings and numbers always have a JSON form; there is nothing here that could fail.
     serde_json::to_string(&folder).unwrap_or_default() + "\n"
-}
-
-/// When the entry was changed: `2026-08-01T10:00:02Z`. A moment outside the years 1 to 9999 becomes the
-/// nearest end, so that every time has the same width.
-fn time(entry: &Entry) -> [u8; 20] {
-    const FIRST: i64 = -62_135_596_800; // 0001-01-01T00:00:00Z
-    const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
-    const DAY: i64 = 86_400;
-    let moment = entry.modified.0.clamp(FIRST, LAST);
-    // Counted from 0000-03-01, a year ends with its leap day, and 400 years have 146,097 days.
-    let days = moment.div_euclid(DAY) + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let (year, second) = (era * 400 + year + next, moment.rem_euclid(DAY));
-    let mut out = *b"0000-00-00T00:00:00Z";
-    let numbers = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
-    for (at, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(numbers) {
-        out[at] = b'0' + (number / 10) as u8;
-        out[at + 1] = b'0' + (number % 10) as u8;
-    }
-    out
 }
 
 #[cfg(test)]
@@ -243,37 +219,5 @@ mod tests {
                         1234567  2026-08-01T10:00:02Z  \\xffx\n";
         assert_eq!(String::from_utf8_lossy(&text(&entries)), expected);
         assert!(text(&[]).is_empty());
-    }
-
-    #[test]
-    fn every_moment_has_a_date_of_the_same_width() {
-        for (second, expected) in [
-            (0, "1970-01-01T00:00:00"),
-            (-1, "1969-12-31T23:59:59"),
-            (951_782_400, "2000-02-29T00:00:00"),
-            (1_785_578_402, "2026-08-01T10:00:02"),
-            (4_107_542_399, "2100-02-28T23:59:59"),
-            (4_107_542_400, "2100-03-01T00:00:00"),
-            (i64::MAX, "9999-12-31T23:59:59"),
-            (i64::MIN, "0001-01-01T00:00:00"),
-        ] {
-            let out = time(&Entry { modified: (second, 0), ..file(b"x") });
-            assert_eq!(String::from_utf8_lossy(&out), format!("{expected}Z"));
-        }
-    }
-
-    #[test]
-    fn the_picture_follows_the_extension_whatever_its_case() {
-        for (name, expected) in [
-            ("a.JPG", "i"),
-            ("a.tar.gz", "z"),
-            ("README", ""),
-            ("a.unknownlong", ""),
-            ("a.", ""),
-            (".md", "t"),
-            ("x.rs", "c"),
-        ] {
-            assert_eq!(icon(name.as_bytes()), expected, "{name}");
-        }
     }
 }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use percent_encoding::percent_decode;
 
 use crate::files::resource::is_hidden;
-use crate::http::{HttpDate, Request, field};
+use crate::http::{HttpDate, Request, date, field};
 
 /// Bytes of a name, at most, on nearly every file system.
 const LONGEST: usize = 255;
@@ -50,15 +50,10 @@ pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
 
 /// A name for content that came without one: `upload-19941106-084937`, in UTC.
 pub(crate) fn of_moment(now: SystemTime) -> Vec<u8> {
-    const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-    // Sun, 06 Nov 1994 08:49:37 GMT
-    let date = HttpDate::new(now);
-    let date = date.bytes();
-    let month = MONTHS.chunks(3).position(|month| *month == date[8..11]).unwrap_or(0) + 1;
-    let month = format!("{month:02}");
-    let pieces: [&[u8]; 8] =
-        [b"upload-", &date[12..16], month.as_bytes(), &date[5..7], b"-", &date[17..19], &date[20..22], &date[23..25]];
-    pieces.concat()
+    let second = HttpDate::new(now).second();
+    let iso = date::iso(i64::try_from(second).unwrap_or(i64::MAX)); // 1994-11-06T08:49:37Z
+    let pieces = [&iso[0..4], &iso[5..7], &iso[8..10], b"-", &iso[11..13], &iso[14..16], &iso[17..19]];
+    [b"upload-", &pieces.concat()[..]].concat()
 }
 
 /// The same name with a number: `film.mp4`, `film (2).mp4`, … Never longer than a name can be.

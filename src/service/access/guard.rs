@@ -27,7 +27,7 @@
 
 use std::sync::Arc;
 
-use crate::http::{Method, Request, RequestError, Status};
+use crate::http::{Method, Request, RequestError, Status, field};
 use crate::service::access::basic::Auth;
 use crate::service::access::origin;
 use crate::service::access::origin::{Foreign, Hosts, Writes};
@@ -216,10 +216,7 @@ fn marked(answer: Answer, policy: &'static str) -> Answer {
 
 /// Whether a head has a line of the policy, whatever it says (`-H`).
 fn says_policy(head: &[u8]) -> bool {
-    head.split(|&o| o == b'\n').any(|line| {
-        let (name, rest) = line.split_at(line.len().min(RESOURCE_POLICY.len()));
-        name.eq_ignore_ascii_case(RESOURCE_POLICY.as_bytes()) && rest.starts_with(b":")
-    })
+    field::find(head, RESOURCE_POLICY).next().is_some()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use std::hash::BuildHasher;
 use askama::Template;
 use serde::Serialize;
 
-use crate::http::{Request, RequestError, Status, field, grammar};
+use crate::http::{Request, RequestError, Status, field};
 use crate::service::response::{Body, Response};
 
 pub use crate::service::text::{byte_count, count, href, shown, size};
@@ -243,12 +243,8 @@ pub fn refusal(refusal: &RequestError, head: &[u8]) -> Response {
 /// The values of the Accept lines among the complete lines of `head`. The first line is the request
 /// line, and the blank line ends the head: what follows is content and says nothing.
 fn accept_lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let whole = head.iter().rposition(|&o| o == b'\n').map_or(0, |at| at + 1);
-    let lines = head[..whole].split(|&o| o == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    lines.skip(1).take_while(|line| !line.is_empty()).filter_map(|line| {
-        let colon = line.iter().position(|&o| o == b':')?;
-        line[..colon].eq_ignore_ascii_case(b"accept").then(|| grammar::trim(&line[colon + 1..]))
-    })
+    let lines = head.iter().position(|&b| b == b'\n').map_or(&[][..], |at| &head[at + 1..]);
+    field::find(lines, "accept").map(|line| line.value)
 }
 
 /// What a client hears that is turned away at the door, before it has said anything: a line of text, since

@@ -63,8 +63,7 @@ fn not_found(what: &str) -> Response {
 
 /// The value of a parameter of the query, as it stands: only numbers and names are asked for.
 fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a [u8]> {
-    let pairs = call.request().query()?.split(|&o| o == b'&');
-    pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()
+    call.request().query_pairs().find_map(|(other, value)| value.filter(|_| other == name.as_bytes()))
 }
 
 fn reply(value: &Value) -> Response {

@@ -20,7 +20,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 use crate::http::Fault;
-use crate::http::grammar::{is_ows, trim};
+use crate::http::field::split_line;
+use crate::http::grammar::is_ows;
 use crate::wire::explain::builder::{KeepLimits, shorten};
 use crate::wire::explain::deframed::{UnframedContent, is_content};
 use crate::wire::explain::form;
@@ -356,11 +357,9 @@ fn is_form(message: &Message) -> bool {
 /// The value of the first such field.
 fn content_type(message: &Message) -> Option<Vec<u8>> {
     let head = &message.bytes.first[..message.bytes.first.len().min(message.head_end as usize)];
-    head.split(|&o| o == b'\n').find_map(|line| {
-        let colon = line.iter().position(|&o| o == b':')?;
-        let is_it = line[..colon].eq_ignore_ascii_case(b"content-type");
-        is_it.then(|| trim(line[colon + 1..].strip_suffix(b"\r").unwrap_or(&line[colon + 1..])).to_vec())
-    })
+    // Line by line, since the last one may have been cut, and half of a value still tells a form.
+    let mut lines = head.split(|&b| b == b'\n').filter_map(split_line);
+    lines.find(|(name, _)| name.eq_ignore_ascii_case(b"content-type")).map(|(_, value)| value.to_vec())
 }
 
 /// The one place where bytes are painted over.

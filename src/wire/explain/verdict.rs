@@ -7,7 +7,6 @@
 //! The subtle thing: a client forgives much, and that is how learners miss what is wrong. Here two
 //! different lengths, a bare LF or a space before a colon are wrong, whatever curl makes of them.
 
-use crate::http::grammar;
 use crate::http::grammar::{decimal, is_field_byte};
 use crate::http::{Fault, Method, Status, field};
 use crate::wire::explain::message::{ContentFraming, ContentKind};
@@ -77,8 +76,8 @@ pub(crate) fn frame(head: &[u8], status: Status, method: Method) -> Result<Conte
     if status.forbids_content() {
         return framed(1, ContentKind::NoneBy(status.code()));
     }
-    let codings = values(head, b"transfer-encoding");
-    let lengths = values(head, b"content-length");
+    let values = |name| field::find(head, name).map(|line| (line.value_at, line.value)).collect::<Vec<_>>();
+    let (codings, lengths) = (values("transfer-encoding"), values("content-length"));
     if let Some(&(at, last)) = codings.last() {
         if head.starts_with(b"HTTP/1.0") {
             return Err((at, last.len(), NoteId::fault(Fault::CodingInHttp10)));
@@ -104,22 +103,4 @@ pub(crate) fn frame(head: &[u8], status: Status, method: Method) -> Result<Conte
         Some(&(at, other)) => Err((at, other.len(), NoteId::fault(Fault::LengthTwice))),
         None => framed(6, ContentKind::Length(length)),
     }
-}
-
-/// The values of every field line of this name, and where they lie.
-fn values<'a>(head: &'a [u8], name: &[u8]) -> Vec<(usize, &'a [u8])> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    for line in head.split_inclusive(|&o| o == b'\n') {
-        if let Some(colon) = line.iter().position(|&o| o == b':')
-            && line[..colon].eq_ignore_ascii_case(name)
-        {
-            let rest = line[colon + 1..].strip_suffix(b"\r\n").unwrap_or(&line[colon + 1..]);
-            let value = grammar::trim(rest);
-            let before = rest.iter().take_while(|&&o| grammar::is_ows(o)).count().min(rest.len() - value.len());
-            found.push((at + colon + 1 + before, value));
-        }
-        at += line.len();
-    }
-    found
 }

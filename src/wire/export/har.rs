@@ -19,7 +19,8 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
-use crate::http::HttpDate;
+use crate::http::date;
+use crate::http::target::query_pairs;
 use crate::wire::explain::message::{ContentKind, Message, SpanKind, byte_count};
 use crate::wire::record::event::millis;
 use crate::wire::record::event::{EventKind, TimedMessage};
@@ -124,10 +125,7 @@ fn request(message: &Message, main: SocketAddr) -> Value {
         let spaced: Vec<u8> = bytes.iter().map(|&o| if o == b'+' { b' ' } else { o }).collect();
         percent_decode(&spaced).collect()
     };
-    let queries = query.split(|&o| o == b'&').filter(|pair| !pair.is_empty()).map(|both| {
-        let (name, value) = split(both, b'=');
-        pair(&decoded(name), &decoded(value))
-    });
+    let queries = query_pairs(query).map(|(name, value)| pair(&decoded(name), &decoded(value.unwrap_or_default())));
     let cookies = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"cookie"));
     let cookies = cookies.flat_map(|(_, value)| value.split(|&o| o == b';')).map(|both| {
         let (name, value) = split(both.trim_ascii(), b'=');
@@ -248,13 +246,8 @@ fn cookie(value: &[u8]) -> Value {
 
 /// `2026-11-21T12:00:01.250Z` (ISO 8601), of a moment since 1970.
 fn iso(moment: Duration) -> String {
-    const MONTHS: [&[u8]; 12] =
-        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-    let date = HttpDate::from_second(moment.as_secs());
-    let date = date.bytes(); // Sat, 21 Nov 2026 12:00:01 GMT
-    let month = MONTHS.iter().position(|month| *month == &date[8..11]).map_or(1, |at| at + 1);
-    let [day, year, time] = [&date[5..7], &date[12..16], &date[17..25]].map(text);
-    format!("{year}-{month:02}-{day}T{time}.{:03}Z", moment.subsec_millis())
+    let seconds = date::iso(i64::try_from(moment.as_secs()).unwrap_or(i64::MAX));
+    format!("{}.{:03}Z", text(&seconds[..19]), moment.subsec_millis())
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use crate::http::grammar::{decimal, trim};
+use crate::http::field::split_line;
+use crate::http::grammar::decimal;
 use crate::wire::explain::message::{LineKind, Message, Role};
 use crate::wire::explain::notes::part;
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
@@ -117,14 +118,7 @@ impl ConnectionHistory {
 /// The field lines of the head: names and values.
 pub(crate) fn fields(message: &Message) -> Vec<(&[u8], &[u8])> {
     let lines = message.lines.iter().filter(|line| line.kind == LineKind::Field);
-    lines
-        .filter_map(|line| {
-            let bytes = message.bytes.whole(line.start, line.len)?;
-            let colon = bytes.iter().position(|&o| o == b':')?;
-            let value = bytes[colon + 1..].strip_suffix(b"\n").unwrap_or(&bytes[colon + 1..]);
-            Some((&bytes[..colon], trim(value.strip_suffix(b"\r").unwrap_or(value))))
-        })
-        .collect()
+    lines.filter_map(|line| split_line(message.bytes.whole(line.start, line.len)?)).collect()
 }
 
 /// The value of the first field of this name.
