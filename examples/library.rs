@@ -48,7 +48,7 @@ fn main() -> io::Result<()> {
 
     let listener = Listener::bind(address)?;
     println!("listening on {}", listener.address());
-    Server::new(Box::new(router), Settings::default(), vec![listener])?.run()?;
+    Server::new(router, Settings::default(), vec![listener])?.run()?;
     Ok(())
 }
 

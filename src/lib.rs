@@ -65,7 +65,7 @@
 //!     Response::text(Status::OK, format!("hello {}\n", call.text("name").unwrap_or_default()))
 //! });
 //! let listener = Listener::bind(([127, 0, 0, 1], 8080).into())?;
-//! Server::new(Box::new(router), Settings::default(), vec![listener])?.run()?;
+//! Server::new(router, Settings::default(), vec![listener])?.run()?;
 //! # Ok::<(), std::io::Error>(())
 //! ```
 

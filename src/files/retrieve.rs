@@ -24,8 +24,7 @@ use crate::files::range::Selected;
 use crate::files::resource::{Located, Miss, Place};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
-use crate::service::access::cors::varying;
-use crate::service::access::guard::RESOURCE_POLICY;
+use crate::service::app::RESOURCE_POLICY;
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::{Body, Response};
@@ -72,7 +71,7 @@ pub(crate) fn retrieve(
             Ok(send(request, representation, selected, context))
         }
     };
-    response.map(|response| if context.varies_by_accept { varying(response, "Accept") } else { response })
+    response.map(|response| if context.varies_by_accept { response.varying_by("Accept") } else { response })
 }
 
 /// Coding, then validators.
@@ -178,5 +177,5 @@ fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Resp
 }
 
 fn negotiated(response: Response, representation: &Representation) -> Response {
-    if representation.negotiated { varying(response, "Accept-Encoding") } else { response }
+    if representation.negotiated { response.varying_by("Accept-Encoding") } else { response }
 }

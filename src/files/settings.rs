@@ -33,12 +33,6 @@ pub struct Settings {
     pub symlinks: Symlinks,
     /// The file that answers unknown paths, for clients that accept HTML.
     pub spa: Option<String>,
-    /// Fields of every response; each replaces what this site says under its name.
-    pub headers: Vec<(String, String)>,
-    /// What `Cross-Origin-Resource-Policy` says, where it is not said of a file by itself.
-    pub policy: Option<&'static str>,
-    /// Who may read the site from pages of another origin: `*` or one origin.
-    pub cors: Option<String>,
     /// What caches may do.
     pub cache: Cache,
     /// Whether only some may read, so that no cache may keep for all what one of them was sent.
@@ -68,9 +62,6 @@ impl Default for Settings {
             dotfiles: false,
             symlinks: Symlinks::Inside,
             spa: None,
-            headers: Vec::new(),
-            policy: None,
-            cors: None,
             cache: Cache::Revalidate,
             private: false,
             shelf: cache::CAPACITY,

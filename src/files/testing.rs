@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::files::Site;
-use crate::http::{Event, Http1, HttpDate, Length, Limits, Method, Request, Transfer};
+use crate::http::{AddedFields, Event, Http1, HttpDate, Length, Limits, Method, Request, Transfer};
 use crate::service::{Answer, Body, Outcome, RequestContext, Service};
 
 /// The request these bytes are.
@@ -97,11 +97,11 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let (date, mut out) = (HttpDate::from_second(0), Vec::new());
     let response = match answer {
         Answer::Ready(prepared) => {
-            connection.respond_prepared(&prepared, &date, &mut out);
+            connection.respond_prepared(&prepared, &AddedFields::NONE, &date, &mut out);
             return Got { bytes: String::from_utf8(out).unwrap(), ready: true };
         }
         Answer::ReadyFile(head, file) => {
-            connection.respond_prepared(&head, &date, &mut out);
+            connection.respond_prepared(&head, &AddedFields::NONE, &date, &mut out);
             let len = if connection.method() == Method::Head { 0 } else { head.content_len() };
             let mut content = vec![0; len as usize];
             file.read_exact_at(&mut content, 0).unwrap();
@@ -116,7 +116,7 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
         _ => panic!("no content is wanted"),
     };
     let (status, fields, body) = response.into_parts();
-    let transfer = connection.respond(status, &fields, Length::Known(body.len()), &date, &mut out);
+    let transfer = connection.respond(status, &fields, Length::Known(body.len()), &AddedFields::NONE, &date, &mut out);
     match body {
         Body::File { file, from, len } if transfer != Transfer::Nothing => {
             let mut content = vec![0; len as usize];

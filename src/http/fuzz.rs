@@ -11,9 +11,10 @@
 
 use crate::http::EndOfInput;
 use crate::http::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
+use crate::http::fields::{AddedFields, Fields};
 use crate::http::grammar::{is_field_byte, is_ows, is_token};
 use crate::http::limits::Limits;
-use crate::http::response::{Fields, Length};
+use crate::http::response::Length;
 use crate::http::{Event, Framing, Http1, HttpDate, Next, Request, RequestError, Status, date, field, target};
 
 /// Steps after which a conversation must have ended: each uses a byte or asks for more.
@@ -107,7 +108,7 @@ fn converse(bytes: &[u8], cuts: &[usize], early: bool) -> Vec<Seen> {
 /// Answers; whether the conversation goes on.
 fn answer(connection: &mut Http1) -> bool {
     let (mut out, date) = (Vec::new(), HttpDate::from_second(0));
-    connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
+    connection.respond(Status::OK, &Fields::new(), Length::Known(0), &AddedFields::NONE, &date, &mut out);
     assert!(out.starts_with(b"HTTP/1.1 200 OK\r\n") && out.ends_with(b"\r\n\r\n"));
     let closes = out.windows(19).any(|w| w == b"Connection: close\r\n");
     let next = connection.sent();

@@ -23,8 +23,10 @@
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::head::{Head, Scan, Scanned};
 use crate::http::response::Persistence;
+use crate::http::{
+    AddedFields, Expectation, Fault, Fields, Framing, HttpDate, Length, Limits, Method, Prepared, Request,
+};
 use crate::http::{EndOfInput, Event, Next, Phase, Step, Version, framing, response};
-use crate::http::{Expectation, Fault, Fields, Framing, HttpDate, Length, Limits, Method, Prepared, Request};
 use crate::http::{RequestError, Status, Transfer};
 
 /// How far the request has been read.
@@ -332,6 +334,7 @@ impl Http1 {
         status: Status,
         fields: &Fields,
         length: Length,
+        added: &AddedFields,
         date: &HttpDate,
         out: &mut Vec<u8>,
     ) -> Transfer {
@@ -343,17 +346,18 @@ impl Http1 {
         if announced == Transfer::UntilClose {
             self.persistent = false;
         }
-        response::write_head(out, status, fields, date, announced, Persistence::of(self.persistent, self.version));
+        let persistence = Persistence::of(self.persistent, self.version);
+        response::write_head(out, status, fields, added, date, announced, persistence);
         self.writing = Writing::Sending;
         if self.method == Method::Head { Transfer::Nothing } else { announced }
     }
 
     /// Appends a whole response that was prepared before; without its content if the request was HEAD.
     /// The state is then the same as after [`Http1::respond`].
-    pub fn respond_prepared(&mut self, prepared: &Prepared, date: &HttpDate, out: &mut Vec<u8>) {
+    pub fn respond_prepared(&mut self, prepared: &Prepared, added: &AddedFields, date: &HttpDate, out: &mut Vec<u8>) {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle_persistence();
-        prepared.write(out, date, Persistence::of(self.persistent, self.version), self.method != Method::Head);
+        prepared.write(out, added, date, Persistence::of(self.persistent, self.version), self.method != Method::Head);
         self.writing = Writing::Sending;
     }
 
@@ -418,7 +422,8 @@ mod tests {
     fn answer(connection: &mut Http1, status: Status) -> (String, Transfer) {
         let mut out = Vec::new();
         let date = HttpDate::from_second(0);
-        let transfer = connection.respond(status, &Fields::new(), Length::Known(2), &date, &mut out);
+        let transfer =
+            connection.respond(status, &Fields::new(), Length::Known(2), &AddedFields::NONE, &date, &mut out);
         (String::from_utf8(out).unwrap(), transfer)
     }
 
@@ -600,7 +605,7 @@ mod tests {
         assert!(out.is_empty());
         c.receive(b"ab");
         c.receive(b"");
-        let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &date, &mut out);
+        let transfer = c.respond(Status::OK, &Fields::new(), Length::Unknown, &AddedFields::NONE, &date, &mut out);
         assert_eq!((transfer, c.sent()), (Transfer::UntilClose, Next::Linger));
         assert!(String::from_utf8(out).unwrap().contains("Connection: close\r\n"));
     }

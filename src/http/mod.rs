@@ -13,7 +13,7 @@
 //! connection open, so the second request is read from the same input.
 //!
 //! ```
-//! use barewire::http::{Event, Fields, Framing, Http1, HttpDate, Length, Limits, Method, Next, Status, Transfer};
+//! use barewire::http::{AddedFields, Event, Fields, Framing, Http1, HttpDate, Length, Limits, Method, Next, Status, Transfer};
 //!
 //! let received = b"PUT /note.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
 //!     5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n\
@@ -43,7 +43,7 @@
 //! let mut fields = Fields::new();
 //! fields.push("Content-Type", "text/plain").unwrap();
 //! let (mut out, now) = (Vec::new(), HttpDate::from_second(784_111_777));
-//! let transfer = http.respond(Status::CREATED, &fields, Length::Known(7), &now, &mut out);
+//! let transfer = http.respond(Status::CREATED, &fields, Length::Known(7), &AddedFields::NONE, &now, &mut out);
 //! assert_eq!(transfer, Transfer::Exactly(7));
 //! out.extend_from_slice(b"stored\n");
 //! assert_eq!(
@@ -83,6 +83,7 @@ pub mod chunked;
 pub mod date;
 pub mod fault;
 pub mod field;
+pub mod fields;
 pub mod framing;
 #[doc(hidden)]
 pub mod fuzz;
@@ -99,12 +100,13 @@ pub mod target;
 
 pub use date::HttpDate;
 pub use fault::{Fault, RequestError};
+pub use fields::{AddedFields, Fields, InvalidField};
 pub use framing::Framing;
 pub use http1::Http1;
 pub use limits::Limits;
 pub use method::Method;
 pub use request::{Expectation, Request};
-pub use response::{Fields, Length, Prepared, Transfer};
+pub use response::{Length, Prepared, Transfer};
 pub use status::Status;
 
 /// Where some bytes lie in a message: position and length, counted from its first byte.

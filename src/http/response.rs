@@ -2,97 +2,10 @@
 //!
 //! The content itself is not here: [`Transfer`] says how it will be delimited, and the owner of the
 //! socket sends it.
-//!
-//! [`Fields`] is the only way for a field line to get into a response, and it takes no value with CR, LF
-//! or NUL. So a value copied from a request (the target of a redirect, a file name) can never add a line
-//! of its own: response splitting is impossible by construction.
-
 use crate::http::date::DATE_LENGTH;
-use crate::http::grammar::{is_field_byte, is_token, push_decimal, trim};
-use crate::http::{HttpDate, Status, Version, field};
-
-/// The field lines of a response, ready as bytes: `Name: value CR LF`, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
-    bytes: Vec<u8>,
-}
-
-/// A field cannot be sent: its name is no token, or its value has a control byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidField;
-
-impl Fields {
-    /// No field lines.
-    pub const fn new() -> Fields {
-        Fields { bytes: Vec::new() }
-    }
-
-    /// The lines as they are sent, without the blank line.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Adds a line.
-    ///
-    /// # Errors
-    /// [`InvalidField`] when `name` is no token or `value` contains a control byte; nothing is added.
-    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
-        let value = trim(value.as_ref());
-        if !is_token(name.as_bytes()) || !value.iter().all(|&b| is_field_byte(b)) {
-            return Err(InvalidField);
-        }
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
-        }
-        Ok(())
-    }
-
-    /// Replaces all lines of this name by one.
-    ///
-    /// # Errors
-    /// As [`Fields::push`]; the lines of this name are removed then as well.
-    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
-        self.remove(name);
-        self.push(name, value)
-    }
-
-    /// Removes all lines of this name.
-    pub fn remove(&mut self, name: &str) {
-        // Mostly there is none, and nothing is copied.
-        if !self.has(name) {
-            return;
-        }
-        let mut kept = Vec::with_capacity(self.bytes.len());
-        for line in self.bytes.split_inclusive(|&b| b == b'\n').filter(|line| !has_name(line, name)) {
-            kept.extend_from_slice(line);
-        }
-        self.bytes = kept;
-    }
-
-    /// The value of the first line of this name.
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let line = self.bytes.split(|&b| b == b'\n').find(|line| has_name(line, name))?;
-        field::split_line(line).map(|(_, value)| value)
-    }
-
-    /// Whether there is a line of this name.
-    pub fn has(&self, name: &str) -> bool {
-        // From the end: the fields that were added to all responses stand there, and it is mostly those
-        // that are asked for.
-        self.bytes.rsplit(|&b| b == b'\n').any(|line| has_name(line, name))
-    }
-
-    /// Name and value of each line.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        field::raw_lines(&self.bytes).map(|line| (line.name, line.value))
-    }
-}
-
-/// Whether this line has this name. The position of the colon is compared first, since nearly every
-/// line has another name.
-fn has_name(line: &[u8], name: &str) -> bool {
-    line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
-}
+use crate::http::fields::{AddedFields, Fields};
+use crate::http::grammar::push_decimal;
+use crate::http::{HttpDate, Status, Version};
 
 /// How long the content of a response is, as far as the service knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +80,7 @@ pub(crate) fn write_head(
     out: &mut Vec<u8>,
     status: Status,
     fields: &Fields,
+    added: &AddedFields,
     date: &HttpDate,
     announced: Transfer,
     persistence: Persistence,
@@ -186,7 +100,7 @@ pub(crate) fn write_head(
         }
         Transfer::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }
-    out.extend_from_slice(fields.bytes());
+    added.merge(status, fields.bytes(), out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -243,7 +157,15 @@ impl Prepared {
         // The function that writes every other head, so a prepared response cannot differ from a fresh
         // one. The date is a placeholder of the right length.
         let announced = Length::Known(content).announced(status, Version::Http11);
-        write_head(&mut bytes, status, fields, &HttpDate::from_second(0), announced, Persistence::Implied);
+        write_head(
+            &mut bytes,
+            status,
+            fields,
+            &AddedFields::NONE,
+            &HttpDate::from_second(0),
+            announced,
+            Persistence::Implied,
+        );
         let status_line = bytes.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
         let head = bytes.len();
         Prepared { status, bytes: bytes.into_boxed_slice(), date: status_line + DATE_NAME.len(), head, content }
@@ -270,7 +192,14 @@ impl Prepared {
     }
 
     /// Appends the response, with or without the content it holds.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, date: &HttpDate, persistence: Persistence, content: bool) {
+    pub(crate) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        added: &AddedFields,
+        date: &HttpDate,
+        persistence: Persistence,
+        content: bool,
+    ) {
         let after_date = self.date + DATE_LENGTH + b"\r\n".len();
         let end = if content { self.bytes.len() } else { self.head };
         out.extend_from_slice(&self.bytes[..self.date]);
@@ -278,7 +207,9 @@ impl Prepared {
         out.extend_from_slice(b"\r\n");
         // Here the Connection line goes in, where `write_head` would have put it.
         out.extend_from_slice(persistence.line());
-        out.extend_from_slice(&self.bytes[after_date..end]);
+        let blank_line = self.head - b"\r\n".len();
+        added.merge(self.status, &self.bytes[after_date..blank_line], out);
+        out.extend_from_slice(&self.bytes[blank_line..end]);
     }
 }
 
@@ -288,43 +219,12 @@ mod tests {
     use crate::http::{Http1, Limits};
 
     #[test]
-    fn a_value_with_a_line_end_never_becomes_a_line() {
-        let mut fields = Fields::new();
-        for value in ["a\r\nSet-Cookie: x", "a\nb", "a\rb", "a\0b", "\x7f"] {
-            assert_eq!(fields.push("Location", value), Err(InvalidField), "{value:?}");
-        }
-        for name in ["", "a b", "a:", "a\r\n", "ä"] {
-            assert_eq!(fields.push(name, "x"), Err(InvalidField), "{name:?}");
-        }
-        assert!(fields.bytes().is_empty());
-    }
-
-    #[test]
-    fn lines_are_added_replaced_and_found_whatever_their_case() {
-        let mut fields = Fields::new();
-        fields.push("Vary", "Accept").unwrap();
-        fields.push("ETag", "\"a\"").unwrap();
-        fields.push("vary", "Origin").unwrap();
-        assert_eq!(fields.get("VARY"), Some(&b"Accept"[..]));
-        fields.set("Vary", " * ").unwrap();
-        assert_eq!(fields.bytes(), b"ETag: \"a\"\r\nVary: *\r\n");
-        fields.remove("etag");
-        assert_eq!(fields.iter().collect::<Vec<_>>(), [(&b"Vary"[..], &b"*"[..])]);
-        let mut two = Fields::new();
-        two.push("A", "1").unwrap();
-        two.push("Ab", "2").unwrap();
-        two.push("a", "3").unwrap();
-        assert_eq!((two.get("a"), two.get("AB"), two.get("b")), (Some(&b"1"[..]), Some(&b"2"[..]), None));
-        assert!(two.has("A") && two.has("aB") && !two.has("b") && !two.has("") && !two.has("Ab: 2"));
-    }
-
-    #[test]
     fn a_head_is_a_status_line_fields_and_a_blank_line() {
         let mut out = Vec::new();
         let mut fields = Fields::new();
         fields.push("X", "y").unwrap();
         let date = HttpDate::from_second(0);
-        write_head(&mut out, Status::OK, &fields, &date, Transfer::Exactly(5), Persistence::Close);
+        write_head(&mut out, Status::OK, &fields, &AddedFields::NONE, &date, Transfer::Exactly(5), Persistence::Close);
         let text = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\nContent-Length: 5\r\nX: y\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), text);
     }
@@ -348,11 +248,16 @@ mod tests {
                 fresh.receive(request.as_bytes());
                 ready.receive(request.as_bytes());
                 let (mut one, mut other) = (Vec::new(), Vec::new());
-                let transfer = fresh.respond(status, &fields, Length::Known(5), &date, &mut one);
+                let transfer = fresh.respond(status, &fields, Length::Known(5), &AddedFields::NONE, &date, &mut one);
                 if transfer != Transfer::Nothing {
                     one.extend_from_slice(b"hello");
                 }
-                ready.respond_prepared(&Prepared::new(status, &fields, b"hello"), &date, &mut other);
+                ready.respond_prepared(
+                    &Prepared::new(status, &fields, b"hello"),
+                    &AddedFields::NONE,
+                    &date,
+                    &mut other,
+                );
                 assert_eq!(String::from_utf8(one), String::from_utf8(other), "{status} {request}");
                 assert_eq!(fresh.sent(), ready.sent(), "{status} {request}");
             }

@@ -65,7 +65,7 @@ impl EventLoop {
                 if self.paused_until.is_none() {
                     log::warn!("cannot accept: {error}");
                 }
-                self.context.service.relieve();
+                self.context.app.relieve();
                 self.refuse_with_spare(number);
                 self.paused_until = Some(self.context.now + PAUSE);
             }

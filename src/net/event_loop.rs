@@ -39,7 +39,8 @@ use crate::net::overload::Overload;
 use crate::net::send_queue::Spare;
 use crate::net::tap::Tap;
 use crate::net::workers::Workers;
-use crate::service::{Service, error_page};
+use crate::service::app::Additions;
+use crate::service::{App, error_page};
 use crate::wire::Recorder;
 
 /// Size of the buffer into which bytes are received.
@@ -119,7 +120,7 @@ impl EventLoop {
         server: Arc<ServerState>,
         shares: Vec<Share>,
         workers: Workers,
-        service: Box<dyn Service>,
+        app: App,
         access_log: AccessLog,
     ) -> io::Result<(EventLoop, Arc<Waker>)> {
         let poll = Poll::new()?;
@@ -132,13 +133,13 @@ impl EventLoop {
             acceptors.push(Acceptor { socket, address: Arc::new(share.address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
-        let overload = Overload::new(service.add_fields(None, error_page::overload()));
+        let overload = Overload::new(error_page::overload(), app.added_fields(&Additions::default()));
         let context = Context {
             server,
             now,
             wall,
             date: HttpDate::new(wall),
-            service,
+            app,
             jobs: Jobs::new(workers, waker.clone()),
             spare: Spare::default(),
             scratch: vec![0; SCRATCH],

@@ -9,7 +9,7 @@
 use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
-use crate::http::{HttpDate, grammar};
+use crate::http::{AddedFields, HttpDate, grammar};
 use crate::service::{Body, Response};
 
 /// Reads of at most 4 KiB before the close: more than any honest head.
@@ -26,13 +26,13 @@ pub struct Overload {
 
 impl Overload {
     /// The bytes of this response, which must have its content in memory.
-    pub fn new(response: Response) -> Overload {
+    pub fn new(response: Response, added: &AddedFields) -> Overload {
         let (status, fields, body) = response.into_parts();
         let content = if let Body::Bytes(bytes) = &body { &bytes[..] } else { b"" };
         let mut end = b"\r\nConnection: close\r\nContent-Length: ".to_vec();
         grammar::push_decimal(&mut end, content.len() as u64);
         end.extend_from_slice(b"\r\n");
-        end.extend_from_slice(fields.bytes());
+        added.merge(status, fields.bytes(), &mut end);
         end.extend_from_slice(b"\r\n");
         end.extend_from_slice(content);
         Overload { start: format!("HTTP/1.1 {status}\r\nDate: ").into_bytes(), end }
@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn whoever_is_turned_away_gets_a_whole_answer_with_the_fields_of_all_others() {
-        let said = Overload::new(error_page::overload().field("X-Mine", "yes")).bytes(&HttpDate::from_second(0));
+        let mut added = AddedFields::default();
+        added.replace("X-Mine", "yes").unwrap();
+        let said = Overload::new(error_page::overload(), &added).bytes(&HttpDate::from_second(0));
         let said = String::from_utf8(said).unwrap();
         let (head, content) = said.split_once("\r\n\r\n").unwrap();
         let start = "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: close\r\n";

@@ -21,7 +21,7 @@ use crate::net::deadline::Timeouts;
 use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState};
 use crate::net::listener::{Listener, Share};
 use crate::net::workers::Workers;
-use crate::service::Service;
+use crate::service::App;
 use crate::wire::RecordReceiver;
 use crate::wire::record::recorder;
 
@@ -112,7 +112,8 @@ impl Server {
     ///
     /// # Errors
     /// What the kernel says about pollers, sockets and threads.
-    pub fn new(service: Box<dyn Service>, settings: Settings, listeners: Vec<Listener>) -> io::Result<Server> {
+    pub fn new(app: impl Into<App>, settings: Settings, listeners: Vec<Listener>) -> io::Result<Server> {
+        let app = app.into();
         let count = settings.loops.max(1);
         let common = Arc::new(ServerState {
             limits: settings.limits,
@@ -134,8 +135,7 @@ impl Server {
         }
         let (mut loops, mut wakers) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for own in shares {
-            let (one, waker) =
-                EventLoop::new(common.clone(), own, workers.clone(), service.fork(), access_log.clone())?;
+            let (one, waker) = EventLoop::new(common.clone(), own, workers.clone(), app.fork(), access_log.clone())?;
             loops.push(one);
             wakers.push(waker);
         }

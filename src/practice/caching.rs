@@ -40,7 +40,7 @@ fn asked(call: &Call<'_, '_>, subject: Subject) -> u64 {
 fn counted(call: &Call<'_, '_>, subject: Subject, what: &str) -> Response {
     let count = asked(call, subject);
     let text = format!("Request {count} to this address. {what}\nThe same number again: nobody was asked.\n");
-    Response::text(Status::OK, text).field("X-Content-Type-Options", "nosniff")
+    Response::text(Status::OK, text)
 }
 
 /// May be kept for so long.

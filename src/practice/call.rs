@@ -16,7 +16,7 @@ use crate::practice::note::Store;
 use crate::practice::query::{Query, bad, grouped};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Bytes, Credentials, Held, Pause, Place, RequestContext, Response, Service};
+use crate::service::{Answer, Body, Bytes, Credentials, Held, Pause, Place, RequestContext, Response};
 
 /// What all loops share.
 #[derive(Default)]
@@ -36,8 +36,6 @@ pub(crate) struct Call<'a, 'b> {
     pub(crate) request: &'a Request<'b>,
     pub(crate) visit: &'a RequestContext,
     pub(crate) shared: &'a Arc<Shared>,
-    /// What stands behind practice: it knows what every answer of this server carries.
-    pub(crate) inner: &'a dyn Service,
     /// What stands in the place of the `*` of the pattern.
     pub(crate) part: &'a [u8],
 }
@@ -63,7 +61,7 @@ impl Call<'_, '_> {
 
     /// What a server says that has no room.
     pub(crate) fn busy(&self) -> Answer {
-        self.inner.add_fields(None, error_page::overload()).closing().into()
+        error_page::overload().closing().into()
     }
 }
 
@@ -79,7 +77,7 @@ pub(crate) fn text(status: Status, text: impl Into<Bytes>) -> Response {
 
 /// Any response that nobody keeps and nobody takes for something else.
 pub(crate) fn unkept(response: Response) -> Response {
-    response.field("Cache-Control", "no-store").field("X-Content-Type-Options", "nosniff")
+    response.field("Cache-Control", "no-store")
 }
 
 /// Text with this body in the place of ours.

@@ -50,7 +50,7 @@ use std::sync::Arc;
 use call::{Call, Shared};
 
 use crate::http::target::TargetForm;
-use crate::http::{Expectation, Method, Request, RequestError, Status};
+use crate::http::{Expectation, Method, Request, Status};
 use crate::service::error_page::{Problem, problem};
 use crate::service::{Answer, Credentials, RequestContext, Response, Service, router};
 
@@ -157,7 +157,7 @@ pub struct Practice {
 }
 
 impl Practice {
-    /// Puts the practice addresses before `inner`. It belongs inside a [`crate::service::Guard`].
+    /// Puts the practice addresses before `inner`. It belongs inside a [`crate::service::App`].
     pub fn around(inner: Box<dyn Service>) -> Practice {
         let mut credentials = Credentials::new();
         let added = credentials.add(identity::USER);
@@ -171,7 +171,7 @@ impl Practice {
         }
         let found = find(request.path());
         let part = found.as_ref().map_or(&[][..], |found| found.part);
-        let call = Call { request, visit, shared: &self.shared, inner: &*self.inner, part };
+        let call = Call { request, visit, shared: &self.shared, part };
         let Some(found) = found else { return page::unknown(&call).into() };
         if let Some(response) = refused(request, &found) {
             return response.into();
@@ -194,10 +194,7 @@ fn refused(request: &Request<'_>, found: &Found<'_>) -> Option<Response> {
         method if !allowed.contains(&method) => return Some(router::not_allowed(request, &allowed)),
         _ => {}
     }
-    (request.expectation() == Expectation::Unknown).then(|| {
-        let said = Problem::new(Status::EXPECTATION_FAILED);
-        problem(request, &said.with_sentence("The only expectation this server can meet is 100-continue."))
-    })
+    (request.expectation() == Expectation::Unknown).then(|| router::expectation_failed(request))
 }
 
 /// To the list. Not for ever: tomorrow the server may run without practice.
@@ -219,18 +216,9 @@ fn not_allowed(request: &Request<'_>) -> Response {
 impl Service for Practice {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         match request.form() {
-            TargetForm::Asterisk => self.inner.add_fields(Some(request), router::options(&self.methods())).into(),
             TargetForm::Origin | TargetForm::Absolute if is_ours(request.path()) => self.answer_own(request, visit),
             _ => self.inner.answer(request, visit),
         }
-    }
-
-    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
-        self.inner.refuse(refusal, head, visit)
-    }
-
-    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.inner.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {

@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use barewire::http::Method;
-use barewire::service::access::guard;
 use barewire::service::access::origin::Hosts;
+use barewire::service::app;
 use barewire::service::{Auth, Credentials, Scope};
 
 use crate::program::error::{Exit, StartError};
@@ -27,7 +27,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// The guard as it was asked for, and what must be said about it.
 pub(crate) struct Guarded {
-    pub(crate) settings: guard::Settings,
+    pub(crate) settings: app::Settings,
     /// What an answer needs a password for, if anything.
     pub(crate) what_for: Option<AuthFor>,
     pub(crate) warnings: Vec<String>,
@@ -71,7 +71,9 @@ pub(crate) fn decide(
         add_file(&mut credentials, path, folder)?;
     }
     let auth = what_for.map(|what_for| Auth::new(credentials, scope(what_for, files)));
-    Ok(Guarded { settings: guard::Settings { hosts, cors: files.cors.clone(), auth }, what_for, warnings })
+    let (cors, headers) = (files.cors.clone(), files.headers.clone());
+    let settings = app::Settings { hosts, cors, auth, headers, ..app::Settings::default() };
+    Ok(Guarded { settings, what_for, warnings })
 }
 
 /// The methods that need a password: of the unsafe ones those that some right lets through, so that a

@@ -19,8 +19,8 @@ use barewire::files;
 use barewire::files::{OpenMethod, Site};
 use barewire::net;
 use barewire::net::Server;
-use barewire::service::access::guard;
-use barewire::service::{Guard, Router, Service};
+use barewire::practice::Practice;
+use barewire::service::{App, app};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -93,8 +93,8 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     banner.remarks.extend(shut_in(&site, &folder, &options, study.as_ref()));
 
     aside.start().map_err(failed)?;
-    let service = service(site, guarded.settings, study.as_ref());
-    let mut server = Server::new(service, settings, listeners).map_err(failed)?;
+    let app = app(site, guarded.settings, study.as_ref()).map_err(failed)?;
+    let mut server = Server::new(app, settings, listeners).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
     let view = options.view.is_on().then(|| view::start(&mut server, history, &options)).transpose().map_err(failed)?;
     let study = study.map(|study| study.start(options.view.secrets)).transpose().map_err(failed)?;
@@ -131,12 +131,12 @@ fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study
     remarks
 }
 
-/// Who answers: the files, behind the guard; while somebody studies, with the ways to the view.
-fn service(site: Site, guard: guard::Settings, study: Option<&Study>) -> Box<dyn Service> {
-    let files = Box::new(Router::new(Box::new(site)));
+/// The files, with the practice addresses before them while somebody studies, and the rules before both.
+fn app(site: Site, settings: app::Settings, study: Option<&Study>) -> io::Result<App> {
+    let settings = app::Settings { view_port: study.map(Study::port), ..settings };
     match study {
-        None => Box::new(Guard::new(files, guard)),
-        Some(study) => Study::outside(Box::new(Guard::new(study.inside(files), guard))),
+        None => App::new(site, settings),
+        Some(_) => App::new(Practice::around(Box::new(site)), settings),
     }
 }
 
@@ -219,10 +219,6 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
 
 fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
     let files = files.clone();
-    // Answers that lie ready are shared by all and cannot be added to later: they say it themselves. Where an
-    // origin is named no answer lies ready, and each says for itself who may read it.
-    let lies_ready = files.cors.as_deref().is_none_or(|origin| origin == "*");
-    let policy = guarded.settings.policy().filter(|_| lies_ready);
     files::Settings {
         index: files.index,
         listing: files.listing,
@@ -233,9 +229,6 @@ fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u6
             Symlinks::Any => files::Symlinks::Any,
         },
         spa: files.spa,
-        headers: files.headers,
-        policy,
-        cors: files.cors,
         cache: match files.cache {
             Cache::Revalidate => files::Cache::Revalidate,
             Cache::Off => files::Cache::Off,

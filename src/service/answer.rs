@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::http::{Method, Prepared, Request, RequestError};
+use crate::http::{Method, Prepared, Request};
 use crate::service::response::Response;
 use crate::service::script::{Meter, Received, Verbatim};
 
@@ -110,57 +110,6 @@ impl From<Response> for Answer {
     }
 }
 
-impl Answer {
-    /// The same with every response changed, whenever it is made. Bytes that lie ready, or that go as
-    /// they stand, are no responses.
-    pub fn map(self, change: impl Fn(Response) -> Response + Send + 'static) -> Answer {
-        match self {
-            Answer::Now(response) => Answer::Now(change(response)),
-            Answer::Blocking(lane, job) => Answer::Blocking(
-                lane,
-                Box::new(move || match job() {
-                    Outcome::Response(response) => Outcome::Response(change(response)),
-                    again => again,
-                }),
-            ),
-            Answer::Collect { limit, then } => {
-                Answer::Collect { limit, then: Box::new(move |content| change(then(content))) }
-            }
-            Answer::CollectRaw { limit, then } => {
-                Answer::CollectRaw { limit, then: Box::new(move |received| change(then(received))) }
-            }
-            Answer::Receive { limit, open } => Answer::Receive {
-                limit,
-                open: Box::new(move || match open() {
-                    Ok(sink) => Ok(Box::new(Changed { sink, change })),
-                    Err(response) => Err(change(response)),
-                }),
-            },
-            Answer::Ready(_) | Answer::ReadyFile(..) | Answer::Verbatim(_) => self,
-        }
-    }
-}
-
-/// A sink whose responses are changed.
-struct Changed<F> {
-    sink: Box<dyn Sink>,
-    change: F,
-}
-
-impl<F: Fn(Response) -> Response + Send> Sink for Changed<F> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.sink.write(bytes).map_err(&self.change)
-    }
-
-    fn measured(&mut self, meter: &Meter) {
-        self.sink.measured(meter);
-    }
-
-    fn finish(self: Box<Self>) -> Response {
-        (self.change)(self.sink.finish())
-    }
-}
-
 /// Where streamed content goes. Every call happens on a worker, one at a time, in order. A sink that
 /// is dropped before [`Sink::finish`] must leave nothing behind.
 pub trait Sink: Send {
@@ -184,19 +133,6 @@ pub trait Sink: Send {
 pub trait Service: Send {
     /// Answers one request, without blocking.
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer;
-
-    /// Answers bytes that are no request. `head` is what was received of it.
-    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
-        let _ = visit;
-        crate::service::error_page::refusal(refusal, head)
-    }
-
-    /// A response that somebody else has made to a request of this service (the guard, the loop that is
-    /// too busy), with the fields its own responses have. Without `request` nobody knows what was asked.
-    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        let _ = request;
-        response
-    }
 
     /// The methods that work on some target of this service, for `OPTIONS *` and for answers that are
     /// given before a target is looked at; what works on one target, its own answer says.

@@ -9,16 +9,18 @@
 
 pub mod access;
 pub mod answer;
+pub mod app;
 pub mod error_page;
 pub mod response;
 pub mod router;
 pub mod script;
 pub mod text;
+pub(crate) mod view_link;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
-pub use access::guard::Guard;
 pub use answer::{Answer, Job, Lane, Outcome, RequestContext, Service, Sink};
+pub use app::App;
 pub use response::{Body, Bytes, Piece, Response};
 pub use router::{Call, Router};
 pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};

@@ -238,6 +238,22 @@ impl Response {
         self
     }
 
+    /// The same with one more name in `Vary` (RFC 9110 §12.5.5).
+    pub(crate) fn varying_by(self, name: &str) -> Response {
+        match self.fields.get("Vary") {
+            None => self.field("Vary", name),
+            Some(present)
+                if present.split(|&b| b == b',').any(|n| n.trim_ascii().eq_ignore_ascii_case(name.as_bytes())) =>
+            {
+                self
+            }
+            Some(present) => {
+                let both = [present, b", ", name.as_bytes()].concat();
+                self.replace_field("Vary", both)
+            }
+        }
+    }
+
     /// The same with this content.
     pub fn with_body(mut self, body: Body) -> Response {
         self.body = body;

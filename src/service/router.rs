@@ -21,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::http::target::TargetForm;
-use crate::http::{Expectation, Method, Request, RequestError, Status};
+use crate::http::{Expectation, Method, Request, Status};
 use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
@@ -205,11 +205,12 @@ impl Router {
         self.route(Method::Delete, pattern, handler)
     }
 
-    /// The methods that work on this path.
-    fn methods_of(&self, path: &[u8]) -> Vec<Method> {
+    /// The methods that work on the path of this request.
+    fn methods_at(&self, request: &Request<'_>) -> Vec<Method> {
+        let path = request.path();
         let own: Vec<Method> =
             self.routes.iter().filter(|r| r.pattern.places(path).is_some()).map(|r| r.method).collect();
-        if own.is_empty() { self.fallback.methods() } else { completed(own) }
+        if own.is_empty() { self.fallback.methods_of(request) } else { completed(own) }
     }
 
     /// What the routes say, if any of them has this path.
@@ -224,16 +225,14 @@ impl Router {
         let found = by(method).or_else(|| if method == Method::Head { by(Method::Get) } else { None });
         let Some((route, parameters)) = found else {
             self.routes.iter().find_map(|r| r.pattern.places(path))?;
-            let allowed = self.methods_of(path);
+            let allowed = self.methods_at(request);
             return Some(Answer::Now(match method {
                 Method::Options => options(&allowed),
                 _ => not_allowed(request, &allowed),
             }));
         };
         if request.expectation() == Expectation::Unknown {
-            let mut problem = Problem::new(Status::EXPECTATION_FAILED);
-            problem.sentence = "The only expectation this server can meet is 100-continue.".into();
-            return Some(Answer::Now(error_page::problem(request, &problem)));
+            return Some(Answer::Now(expectation_failed(request)));
         }
         let handler = route.handler.clone();
         let (request, visit) = (request.clone().into_owned(), *visit);
@@ -249,35 +248,23 @@ impl Router {
 
 impl Service for Router {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
-        if let Some(response) = impossible(request, || match request.form() {
-            TargetForm::Authority => self.methods(),
-            _ => self.methods_of(request.path()),
-        }) {
-            return Answer::Now(self.add_fields(Some(request), response));
+        match self.answer_by_route(request, visit) {
+            Some(answer) => answer,
+            None => self.fallback.answer(request, visit),
         }
-        if request.form() == TargetForm::Asterisk {
-            return Answer::Now(self.add_fields(Some(request), options(&self.methods())));
-        }
-        if !self.routes.is_empty()
-            && let Some(answer) = self.answer_by_route(request, visit)
-        {
-            return answer;
-        }
-        self.fallback.answer(request, visit)
-    }
-
-    fn refuse(&mut self, refusal: &RequestError, head: &[u8], visit: &RequestContext) -> Response {
-        self.fallback.refuse(refusal, head, visit)
-    }
-
-    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.fallback.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {
         let mut methods = self.fallback.methods();
         methods.extend(self.routes.iter().map(|r| r.method));
         completed(methods)
+    }
+
+    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
+        match request.form() {
+            TargetForm::Authority | TargetForm::Asterisk => self.methods(),
+            _ => self.methods_at(request),
+        }
     }
 
     fn relieve(&mut self) {
@@ -301,6 +288,13 @@ pub fn impossible(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) 
         Method::Trace | Method::Connect => Some(not_allowed(request, &allowed())),
         _ => None,
     }
+}
+
+/// 417 for an expectation other than 100-continue (RFC 9110 §10.1.1).
+pub fn expectation_failed(request: &Request<'_>) -> Response {
+    let problem = Problem::new(Status::EXPECTATION_FAILED)
+        .with_sentence("The only expectation this server can meet is 100-continue.");
+    error_page::problem(request, &problem)
 }
 
 /// 405, with what works instead (RFC 9110 §15.5.6 demands `Allow`).
@@ -334,7 +328,7 @@ mod tests {
 
     use super::*;
     use crate::http::{Event, Http1, Limits};
-    use crate::service::Body;
+    use crate::service::{App, Body};
 
     struct Files;
 
@@ -376,13 +370,13 @@ mod tests {
             .get("/rest/{*a}/b", says("literal"))
     }
 
-    fn ask_as(router: &mut Router, head: &str, content: &[u8]) -> (Response, Option<u64>) {
+    fn ask_as(router: Router, head: &str, content: &[u8]) -> (Response, Option<u64>) {
         let text = format!("{head}\r\nHost: a\r\n\r\n");
         let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(text.as_bytes()).event else { panic!("{head}") };
         let address = ([127, 0, 0, 1], 80).into();
         let visit = RequestContext { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
-        match router.answer(&request, &visit) {
+        match App::from(router).answer(&request, &visit) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {
                 assert_eq!(lane, Lane::Long, "handlers may take their time");
@@ -404,13 +398,13 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, status: u16, content: &str) {
-        let (response, _) = ask_as(&mut router(), &format!("{line} HTTP/1.1"), b"");
+        let (response, _) = ask_as(router(), &format!("{line} HTTP/1.1"), b"");
         assert_eq!((response.status().code(), text(&response).as_str()), (status, content), "{line}");
     }
 
     #[track_caller]
     fn check_allow(line: &str, status: u16, allow: &str) {
-        let (response, _) = ask_as(&mut router(), &format!("{line} HTTP/1.1"), b"");
+        let (response, _) = ask_as(router(), &format!("{line} HTTP/1.1"), b"");
         let got = response.fields().get("allow").map(|v| String::from_utf8_lossy(v).into_owned());
         assert_eq!((response.status().code(), got.as_deref()), (status, Some(allow)), "{line}");
     }
@@ -463,7 +457,7 @@ mod tests {
         check_allow("TRACE /", 405, "GET, HEAD, OPTIONS");
         check_allow("CONNECT a:80", 405, "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
         for line in ["BREW /users/7", "get /users/7", "PROPFIND /"] {
-            let (response, ran) = ask_as(&mut router(), &format!("{line} HTTP/1.1"), b"");
+            let (response, ran) = ask_as(router(), &format!("{line} HTTP/1.1"), b"");
             assert_eq!((response.status(), ran), (Status::NOT_IMPLEMENTED, None), "{line}");
         }
     }
@@ -476,7 +470,7 @@ mod tests {
 
     #[test]
     fn content_is_collected_up_to_the_bound_of_the_route() {
-        let with = |line: &str, fields: &str| ask_as(&mut router(), &format!("{line} HTTP/1.1\r\n{fields}"), b" abc");
+        let with = |line: &str, fields: &str| ask_as(router(), &format!("{line} HTTP/1.1\r\n{fields}"), b" abc");
         let (response, limit) = with("POST /users/7", "Content-Length: 4");
         assert_eq!((text(&response).as_str(), limit), ("change id=7 abc", Some(CONTENT_LIMIT)));
         let (response, limit) = with("PATCH /small", "Transfer-Encoding: chunked");
@@ -495,10 +489,10 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_no_text_is_still_there_as_bytes() {
-        let mut router = Router::new(Box::new(Files)).get("/{x}", |call| {
+        let router = Router::new(Box::new(Files)).get("/{x}", |call| {
             assert_eq!((call.parameter("x"), call.text("x"), call.parameter("y")), (Some(&b"\xff"[..]), None, None));
             Response::new(Status::NO_CONTENT)
         });
-        assert_eq!(ask_as(&mut router, "GET /%FF HTTP/1.1", b"").0.status(), Status::NO_CONTENT);
+        assert_eq!(ask_as(router, "GET /%FF HTTP/1.1", b"").0.status(), Status::NO_CONTENT);
     }
 }

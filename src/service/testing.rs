@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http::{Event, Http1, Limits, Request};
 use crate::service::answer::RequestContext;
+use crate::service::{App, Response};
 
 /// The request these bytes are.
 #[track_caller]
@@ -26,4 +27,15 @@ pub(crate) fn visit(peer: &str, seconds: u64) -> RequestContext {
     let peer: IpAddr = peer.parse().unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
     RequestContext { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }
+}
+
+/// The response as it is sent: finished, and with the added fields among its own.
+pub(crate) fn sent(app: &App, request: &Request<'_>, context: &RequestContext, response: Response) -> Response {
+    let additions = app.additions(request, context);
+    let (status, fields, body) = app.finish(response, &additions).into_parts();
+    let mut lines = Vec::new();
+    app.added_fields(&additions).merge(status, fields.bytes(), &mut lines);
+    let text = String::from_utf8(lines).unwrap();
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    lines.fold(Response::new(status).with_body(body), |response, (name, value)| response.field(name, value))
 }

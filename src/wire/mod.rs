@@ -36,7 +36,6 @@ pub mod explain;
 pub mod export;
 pub mod record;
 pub mod show;
-pub mod signpost;
 
 pub use explain::builder::KeepLimits;
 pub use explain::conversation::{Annotated, Conversation, ExplainOptions, annotate};

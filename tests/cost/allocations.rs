@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use barewire::files;
 use barewire::files::Site;
 use barewire::net::{Listener, Server, Settings, Stopper, Timeouts};
-use barewire::service::access::guard;
 use barewire::service::access::origin::Hosts;
-use barewire::service::{Guard, Router};
+use barewire::service::{App, app};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::client::{Client, request};
@@ -51,17 +50,16 @@ fn least(wanted: usize, mut window: impl FnMut()) -> usize {
 
 /// Runs `test` beside the server of the program, with one loop.
 fn serving(folder: &Folder, writing: bool, test: impl FnOnce(SocketAddr)) {
-    let rules = guard::Settings { hosts: Hosts::new(true, &[], None), ..guard::Settings::default() };
-    let headers = rules.policy().map(|policy| (guard::RESOURCE_POLICY.into(), policy.into())).into_iter().collect();
+    let rules = app::Settings { hosts: Hosts::new(true, &[], None), ..app::Settings::default() };
     let (upload, overwrite, delete) = (writing, writing, writing);
-    let settings = files::Settings { headers, upload, overwrite, delete, ..files::Settings::default() };
+    let settings = files::Settings { upload, overwrite, delete, ..files::Settings::default() };
     let site = Site::open(folder.path(), settings).unwrap();
-    let service = Guard::new(Box::new(Router::new(Box::new(site))), rules);
+    let service = App::new(site, rules).unwrap();
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.address();
     let timeouts = Timeouts { idle: Duration::from_secs(600), ..Timeouts::default() };
     let settings = Settings { loops: 1, workers: 2, timeouts, ..Settings::default() };
-    let server = Server::new(Box::new(service), settings, vec![listener]).unwrap();
+    let server = Server::new(service, settings, vec![listener]).unwrap();
     let stopper = server.stopper();
     std::thread::scope(|scope| {
         scope.spawn(move || server.run().unwrap());

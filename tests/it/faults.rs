@@ -10,7 +10,6 @@ use Provocation::{CloseReason, Sent, Silence};
 use barewire::files::{Settings as Files, Site};
 use barewire::http::{Fault, Limits};
 use barewire::net::{Settings, Timeouts};
-use barewire::service::Router;
 
 use crate::support::client::{Client, request};
 use crate::support::folder::{Folder, names};
@@ -120,7 +119,7 @@ fn impatient(folder: &Folder) -> Library {
     let soon = Duration::from_millis(200);
     let timeouts = Timeouts { head: soon, window: soon, ..Timeouts::default() };
     let settings = Settings { timeouts, loops: 1, ..Settings::default() };
-    Library::serving(settings, Box::new(Router::new(Box::new(site))))
+    Library::serving(settings, site)
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Service for Clerk {
 fn start(scene: impl Fn(&str, &Book) + Send + Sync + 'static) -> (Library, Arc<Book>) {
     let book = Arc::<Book>::default();
     let clerk = Clerk { book: Arc::clone(&book), scene: Arc::new(scene) };
-    (Library::serving(Settings { loops: 1, workers: 4, ..Settings::default() }, Box::new(clerk)), book)
+    (Library::serving(Settings { loops: 1, workers: 4, ..Settings::default() }, clerk), book)
 }
 
 /// A client that is known to the loop.

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use barewire::files::{Settings as Files, Site};
 use barewire::net::Settings;
 use barewire::practice::Practice;
-use barewire::service::access::guard;
-use barewire::service::access::guard::Guard;
+use barewire::service::App;
 
 use crate::support::client::{Client, Ending, request};
 use crate::support::folder::Folder;
@@ -27,8 +26,8 @@ const TEXT: &str =
 
 fn start(folder: &Folder) -> Library {
     let site = Site::open(folder.path(), Files::default()).unwrap();
-    let service = Guard::new(Box::new(Practice::around(Box::new(site))), guard::Settings::default());
-    Library::serving(Settings { loops: 2, workers: 4, ..Settings::default() }, Box::new(service))
+    let app = App::from(Practice::around(Box::new(site)));
+    Library::serving(Settings { loops: 2, workers: 4, ..Settings::default() }, app)
 }
 
 /// With the bytes of Date replaced.

@@ -10,9 +10,8 @@ use barewire::http::{Request, Status};
 use barewire::net;
 use barewire::net::Listener;
 use barewire::net::workers::QUEUE;
-use barewire::service::access::guard;
 use barewire::service::access::origin::Hosts;
-use barewire::service::{Answer, Guard, Lane, Outcome, RequestContext, Response as Made, Service};
+use barewire::service::{Answer, App, Lane, Outcome, RequestContext, Response as Made, Service, app};
 
 use crate::cross_origin::{EVIL, POLICY};
 use crate::passwords::password_file;
@@ -149,10 +148,6 @@ impl Service for Troubled {
         }
     }
 
-    fn add_fields(&self, _: Option<&Request<'_>>, response: Made) -> Made {
-        response.replace_field("X-Mine", "yes")
-    }
-
     fn fork(&self) -> Box<dyn Service> {
         Box::new(self.clone())
     }
@@ -176,10 +171,11 @@ fn what_the_loop_says_in_place_of_a_service_has_the_fields_too() {
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = listener.address();
     let troubled = Troubled::default();
-    let rules = guard::Settings { hosts: Hosts::new(true, &[], None), ..Default::default() };
+    let headers = vec![("X-Mine".into(), "yes".into())];
+    let rules = app::Settings { hosts: Hosts::new(true, &[], None), headers, ..Default::default() };
     let settings = net::Settings { loops: 1, workers: WORKERS, log: net::LogFormat::Off, ..Default::default() };
-    let service = Guard::new(Box::new(troubled.clone()), rules);
-    let server = net::Server::new(Box::new(service), settings, vec![listener]).unwrap();
+    let service = App::new(troubled.clone(), rules).unwrap();
+    let server = net::Server::new(service, settings, vec![listener]).unwrap();
     let stopper = server.stopper();
     let running = thread::spawn(move || server.run().unwrap());
     let check = |answer: &str, status: &str| {

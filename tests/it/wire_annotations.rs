@@ -48,7 +48,14 @@ fn serve(bytes: &[u8]) -> Served {
         };
         if done {
             let date = HttpDate::from_second(0);
-            connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
+            connection.respond(
+                Status::OK,
+                &Fields::new(),
+                Length::Known(0),
+                &barewire::http::AddedFields::NONE,
+                &date,
+                &mut out,
+            );
             if connection.sent() != Next::Request {
                 return served;
             }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use barewire::http::{Limits, Request};
 use barewire::net::server::Stopper;
 use barewire::net::{Listener, Report, Server, Settings};
-use barewire::service::{Answer, RequestContext, Service};
+use barewire::service::{Answer, App, RequestContext, Service};
 use barewire::wire::record::event::WireEvent;
 use barewire::wire::record::live::LiveConnection;
 use barewire::wire::record::recorder::SocketEvent;
@@ -83,12 +83,12 @@ impl Library {
         Box::new(Fixed(Arc::new(answer)))
     }
 
-    pub(crate) fn serving(settings: Settings, service: Box<dyn Service>) -> Library {
+    pub(crate) fn serving(settings: Settings, service: impl Into<App>) -> Library {
         Library::on("127.0.0.1:0", settings, service).unwrap()
     }
 
     /// `None` where there is no such address.
-    pub(crate) fn on(address: &str, settings: Settings, service: Box<dyn Service>) -> Option<Library> {
+    pub(crate) fn on(address: &str, settings: Settings, service: impl Into<App>) -> Option<Library> {
         let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
         let mut server = Server::new(service, settings, vec![listener]).unwrap();

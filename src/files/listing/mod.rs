@@ -128,7 +128,7 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     let text = assets.into_iter().find(|(at, _)| path == at.as_bytes()).map(|(_, text)| text)?;
     let media_type = if path.ends_with(b".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
     let response = Response::content(Status::OK, media_type, text);
-    Some(response.field("Cache-Control", FOR_EVER).field("X-Content-Type-Options", "nosniff"))
+    Some(response.field("Cache-Control", FOR_EVER))
 }
 
 /// The listing of a folder in the form and the order the request asks for, or 304 when the client has
@@ -171,7 +171,7 @@ fn answer(
             .field("Content-Security-Policy", POLICY)
             .field("Referrer-Policy", "same-origin"),
     };
-    base(response).field("X-Content-Type-Options", "nosniff")
+    base(response)
 }
 
 fn write(form: Form, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {

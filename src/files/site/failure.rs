@@ -13,7 +13,6 @@ use crate::files::resource::{Miss, encode};
 use crate::files::site::Shared;
 use crate::files::{disk_error, media_type, retrieve};
 use crate::http::{Request, Status, field};
-use crate::service::access::cors::varying;
 use crate::service::error_page;
 use crate::service::{Body, RequestContext, Response};
 
@@ -74,7 +73,7 @@ impl Shared {
         }
         let mut response = response.unwrap_or_else(|| error_page::problem(request, &problem));
         if self.spa.is_some() {
-            response = varying(response, "Accept");
+            response = response.varying_by("Accept");
         }
         Ok(disk_error::finish(response, note))
     }

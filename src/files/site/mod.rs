@@ -23,14 +23,12 @@ use crate::files::retrieve;
 use crate::files::retrieve::retrieve;
 use crate::files::root::{OpenMethod, Root};
 use crate::files::settings::{Cache, Settings};
+use crate::files::site::failure::accepts_html;
 use crate::files::write::checks::Writer;
 use crate::files::write::rights::{Kind, Rights, allowing};
-use crate::http::target::TargetForm;
-use crate::http::{Expectation, Method, Request, RequestError, Status};
-use crate::service::access::cors::Cors;
-use crate::service::access::guard;
-use crate::service::error_page;
-use crate::service::error_page::{MissingLine, Problem};
+use crate::http::{Expectation, Method, Request, Status};
+use crate::service::error_page::MissingLine;
+use crate::service::router;
 use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
 
 /// A served folder (or one served file). Each loop has one of its own, with a shelf of small files
@@ -57,9 +55,6 @@ struct Shared {
     place: Place,
     listing: bool,
     spa: Option<Vec<u8>>,
-    headers: Vec<(String, String)>,
-    policy: Option<&'static str>,
-    cors: Option<Cors>,
     cache_control: String,
     shelf: usize,
     open_files: usize,
@@ -74,15 +69,8 @@ impl Site {
     /// Opens the root: a folder, or one file that is served alone.
     ///
     /// # Errors
-    /// What the kernel says about `root`; [`io::ErrorKind::InvalidInput`] for a field that no response
-    /// can carry.
+    /// What the kernel says about `root`.
     pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
-        let origin = settings.cors.iter().map(|origin| ("Access-Control-Allow-Origin", origin.as_str()));
-        for (name, value) in settings.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(origin) {
-            if Response::new(Status::OK).field(name, value).status() != Status::OK {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} cannot be sent as a field")));
-            }
-        }
         let (place, single) = Root::of(root, settings.symlinks)?;
         let single = single.map(|name| {
             let url = root.file_name().map_or(&name[..], |n| std::os::unix::ffi::OsStrExt::as_bytes(n));
@@ -103,9 +91,6 @@ impl Site {
             writer: Arc::new(writer),
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
-            headers: settings.headers,
-            policy: settings.policy,
-            cors: settings.cors.as_deref().map(|origin| Cors::new(origin, &rights.methods())),
             cache_control: match settings.cache {
                 Cache::Revalidate => "no-cache".into(),
                 Cache::Off => "no-store".into(),
@@ -118,15 +103,15 @@ impl Site {
             readings: listing::Readings::default(),
             missing: None,
         };
-        if shared.cors.is_none() && shared.spa.is_none() && shared.place.single.is_none() {
-            shared.missing = Some(MissingLine::new(|response| shared.add_fields(None, response)));
+        if shared.spa.is_none() && shared.place.single.is_none() {
+            shared.missing = Some(MissingLine::new());
         }
         Ok(Site::with(Arc::new(shared)))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
         let place = &shared.place;
-        let kept = shared.shelf > 0 && shared.cors.is_none() && place.single.is_none();
+        let kept = shared.shelf > 0 && place.single.is_none();
         let kept = kept && place.root.open_method() == OpenMethod::Cached;
         let shelf = kept.then(|| FileCache::new(shared.shelf, shared.open_files));
         Site { shared, shelf, stood: 0 }
@@ -170,19 +155,11 @@ impl Service for Site {
                 let response = shared.answer(&request, &visit, Speed::Blocking { reading });
                 let busy = || {
                     let busy = disk_error::response(&request, &Errno::AGAIN.into());
-                    shared.add_fields(Some(&request), busy)
+                    busy
                 };
                 Outcome::Response(response.unwrap_or_else(busy))
             }),
         )
-    }
-
-    fn refuse(&mut self, refusal: &RequestError, head: &[u8], _: &RequestContext) -> Response {
-        self.shared.add_fields(None, error_page::refusal(refusal, head))
-    }
-
-    fn add_fields(&self, request: Option<&Request<'_>>, response: Response) -> Response {
-        self.shared.add_fields(request, response)
     }
 
     fn methods(&self) -> Vec<Method> {
@@ -228,29 +205,13 @@ impl Shared {
             },
             Ok(response) => response,
         };
-        Some(self.add_fields(Some(request), response))
+        Some(response)
     }
 
-    /// Steps 3 and 4 of the order: what the method alone decides.
+    /// Our own style sheets and scripts lie on no disk.
     fn without_disk(&self, request: &Request<'_>) -> Option<Response> {
-        match request.method() {
-            Method::Other => {
-                let mut problem = Problem::new(Status::NOT_IMPLEMENTED);
-                problem.sentence = "This server does not know that method.".into();
-                Some(error_page::problem(request, &problem))
-            }
-            Method::Trace | Method::Connect => {
-                let allow = self.writer.rights.allow_anywhere();
-                let problem = Problem::method_not_allowed(request.method_name(), &allow);
-                Some(error_page::problem(request, &problem).field("Allow", allow))
-            }
-            Method::Options => match self.cors.as_ref().and_then(|cors| cors.preflight(request)) {
-                None if request.form() == TargetForm::Asterisk => Some(allowing(&self.writer.rights.allow_anywhere())),
-                answer => answer,
-            },
-            Method::Get | Method::Head => listing::asset(request.path()),
-            _ => None,
-        }
+        let reads = matches!(request.method(), Method::Get | Method::Head);
+        if reads { listing::asset(request.path()) } else { None }
     }
 
     /// Steps 7 to 12.
@@ -296,9 +257,7 @@ impl Shared {
             _ => {}
         }
         if request.expectation() == Expectation::Unknown {
-            let mut problem = Problem::new(Status::EXPECTATION_FAILED);
-            problem.sentence = "This server meets no expectation but 100-continue.".into();
-            return Ok(error_page::problem(request, &problem));
+            return Ok(router::expectation_failed(request));
         }
         match found {
             Found::File(located) => retrieve(request, located, &self.place, &context, may_block),
@@ -363,26 +322,7 @@ impl Shared {
         }
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
-
-    /// The fields every response carries; those of the command line come last and win.
-    fn add_fields(&self, request: Option<&Request<'_>>, mut response: Response) -> Response {
-        response = response.replace_field("X-Content-Type-Options", "nosniff");
-        if response.status().is_error() && response.fields().get("Cache-Control").is_none() {
-            // Some errors may be kept by default (RFC 9110 §15.1), and then outlive their cause.
-            response = response.field("Cache-Control", "no-store");
-        }
-        if let Some(cors) = &self.cors {
-            response = cors.admit(request.and_then(|request| request.field("origin")), response);
-        }
-        response = self.policy.into_iter().fold(response, guard::mark);
-        for (name, _) in &self.headers {
-            response = response.without_field(name);
-        }
-        self.headers.iter().fold(response, |response, (name, value)| response.field(name, value))
-    }
 }
-
-use failure::accepts_html;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::files::write::{delete, post, put};
 use crate::http::{Framing, Method, Request};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Sink};
+use crate::service::{Answer, Lane, Outcome, RequestContext};
 
 impl Shared {
     /// The answer to a write that some right allows somewhere. `None`: the request is none.
@@ -29,10 +29,10 @@ impl Shared {
         if !has_right {
             return None;
         }
-        let (shared, writer) = (Arc::clone(self), Arc::clone(&self.writer));
+        let writer = Arc::clone(&self.writer);
         let call = Arc::new(Call { writer, request: request.clone().into_owned(), visit: *visit });
         if request.method() == Method::Delete {
-            let job = move || Outcome::Response(shared.add_fields(Some(&call.request), delete::remove(&call)));
+            let job = move || Outcome::Response(delete::remove(&call));
             return Some(Answer::Blocking(Lane::Long, Box::new(job)));
         }
         let is_hopeless = match request.framing() {
@@ -42,10 +42,7 @@ impl Shared {
         };
         let open = move || {
             let begin = if call.request.method() == Method::Put { put::begin } else { post::begin };
-            match begin(&call) {
-                Ok(sink) => Ok(Box::new(Dressed { shared, call, sink }) as Box<dyn Sink>),
-                Err(response) => Err(shared.add_fields(Some(&call.request), response)),
-            }
+            begin(&call)
         };
         Some(match is_hopeless {
             true => {
@@ -56,22 +53,5 @@ impl Shared {
             // The sinks count, so that what is too long gets a page like all others.
             false => Answer::Receive { limit: u64::MAX, open: Box::new(open) },
         })
-    }
-}
-
-/// A sink whose answers have the fields of every answer of this site.
-struct Dressed {
-    shared: Arc<Shared>,
-    call: Arc<Call>,
-    sink: Box<dyn Sink>,
-}
-
-impl Sink for Dressed {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.sink.write(bytes).map_err(|response| self.shared.add_fields(Some(&self.call.request), response))
-    }
-
-    fn finish(self: Box<Dressed>) -> Response {
-        self.shared.add_fields(Some(&self.call.request), self.sink.finish())
     }
 }

@@ -14,7 +14,7 @@ use crate::net::low_water::LowWater;
 use crate::net::page_cache::Resident;
 use crate::net::send_queue::Spare;
 use crate::net::tap::Tap;
-use crate::service::Service;
+use crate::service::App;
 
 /// What a loop lends to the connection whose turn it is.
 pub struct Context {
@@ -26,8 +26,8 @@ pub struct Context {
     pub wall: SystemTime,
     /// The same second, ready for the Date field.
     pub date: HttpDate,
-    /// Makes the answers.
-    pub service: Box<dyn Service>,
+    /// Decides how each request is answered.
+    pub app: App,
     /// Takes work that may block.
     pub jobs: Jobs,
     /// Buffers for responses.

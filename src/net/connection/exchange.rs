@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use crate::http::Status;
 use crate::net::access_log::{AccessLog, Entry, Result as Line};
 use crate::net::close_reason::CloseReason;
+use crate::service::app::Additions;
 
 /// What is remembered of the exchange in hand.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Exchange {
     pub(crate) head: u64,
     pub(crate) sent: u64,
     pub(crate) note: Option<String>,
+    /// What is added to the response when it is sent.
+    pub(crate) additions: Additions,
     /// Why the connection will end after this answer, if it will.
     pub(crate) reason: Option<CloseReason>,
 }

@@ -41,11 +41,12 @@ impl Connection {
 
     fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
         let visit = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
+        self.exchange.additions = cx.app.additions(&request, &visit);
         // A service that panics on the loop costs one answer and not the server.
-        let answer = catch_unwind(AssertUnwindSafe(|| cx.service.answer(&request, &visit)));
+        let answer = catch_unwind(AssertUnwindSafe(|| cx.app.answer(&request, &visit)));
         match answer {
             Err(_) => {
-                let response = problem(Status::INTERNAL_SERVER_ERROR, &request, cx).with_note("a service panicked");
+                let response = problem(Status::INTERNAL_SERVER_ERROR, &request).with_note("a service panicked");
                 self.deliver(response, cx);
             }
             Ok(Answer::Now(response)) => self.deliver(response, cx),
@@ -54,13 +55,13 @@ impl Connection {
             Ok(Answer::Blocking(lane, job)) => {
                 self.away = cx.jobs.submit(self.id, lane, move || Finished::Outcome(job()));
                 if !self.away {
-                    self.deliver(problem(BUSY, &request, cx), cx);
+                    self.deliver(problem(BUSY, &request), cx);
                 }
             }
             Ok(Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. })
                 if too_long(framing, limit) =>
             {
-                self.deliver(too_large(limit, &request, cx), cx);
+                self.deliver(too_large(limit, &request), cx);
             }
             Ok(Answer::Verbatim(verbatim)) => {
                 self.intake = Intake::Discarding;
@@ -75,7 +76,7 @@ impl Connection {
             Ok(Answer::Receive { limit, open }) => {
                 self.away = cx.jobs.submit(self.id, Lane::Short, move || Finished::Opened(open()));
                 if !self.away {
-                    return self.deliver(problem(BUSY, &request, cx), cx);
+                    return self.deliver(problem(BUSY, &request), cx);
                 }
                 let mut receiving = Receiving::new(limit, request.into_owned(), cx.now);
                 if !framing.has_content() {
@@ -108,9 +109,9 @@ impl Connection {
     pub(crate) fn took_content(&mut self, fits: bool, cx: &mut Context) {
         if !fits {
             let response = match &self.intake {
-                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request, cx),
-                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request, cx),
-                _ => cx.service.add_fields(None, Response::new(Status::CONTENT_TOO_LARGE)),
+                Intake::Collecting(collecting) => too_large(collecting.limit, &collecting.request),
+                Intake::Receiving(receiving) => too_large(receiving.limit, &receiving.request),
+                _ => Response::new(Status::CONTENT_TOO_LARGE),
             };
             return self.deliver(response, cx);
         }
@@ -122,13 +123,13 @@ impl Connection {
         match std::mem::replace(&mut self.intake, Intake::Nothing) {
             Intake::Nothing | Intake::Discarding => {}
             Intake::Collecting(collecting) if !collecting.fits() => {
-                self.deliver(too_large(collecting.limit, &collecting.request, cx), cx);
+                self.deliver(too_large(collecting.limit, &collecting.request), cx);
             }
             Intake::Collecting(collecting) => {
                 let (job, request) = collecting.finish();
                 self.away = cx.jobs.submit(self.id, Lane::Long, move || Finished::Outcome(job()));
                 if !self.away {
-                    self.deliver(problem(BUSY, &request, cx), cx);
+                    self.deliver(problem(BUSY, &request), cx);
                 }
             }
             Intake::Receiving(mut receiving) => {
@@ -145,7 +146,7 @@ impl Connection {
         let Some(errand) = receiving.errand() else { return };
         self.away = hand_in(&cx.jobs, self.id, errand);
         if !self.away {
-            let response = problem(BUSY, &receiving.request, cx);
+            let response = problem(BUSY, &receiving.request);
             self.deliver(response, cx);
         }
     }
@@ -178,7 +179,7 @@ impl Connection {
             Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
-                cx.service.add_fields(None, response).with_note(note)
+                response.with_note(note)
             }
         };
         // The request may have been refused meanwhile (a deadline, a broken chunk): then it has had
@@ -227,7 +228,8 @@ impl Connection {
         }
         let visit =
             RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival: cx.arrivals.number(false) };
-        let response = cx.service.refuse(&refusal, head, &visit).with_note(match reason {
+        self.exchange.additions = cx.app.additions_to_refusal(head, &visit);
+        let response = cx.app.refuse(&refusal, head).with_note(match reason {
             CloseReason::ClosedInContent(Some(_)) => format!("{}: {}", refusal.fault.name(), reason.sentence()),
             _ => refusal.fault.name().to_string(),
         });
@@ -243,6 +245,7 @@ impl Connection {
             self.connection.forbid_persistence();
         }
         self.note(&response, cx);
+        let response = cx.app.finish(response, &self.exchange.additions);
         if response.is_scripted() {
             return self.perform(response, cx);
         }
@@ -250,7 +253,8 @@ impl Connection {
         let gathered = self.send_queue.gathered();
         let buffer = self.send_queue.buffer(&mut cx.spare);
         let before = buffer.len();
-        let transfer = self.connection.respond(status, &fields, body.length(), &cx.date, buffer);
+        let added = cx.app.added_fields(&self.exchange.additions);
+        let transfer = self.connection.respond(status, &fields, body.length(), added, &cx.date, buffer);
         self.exchange.status = Some(status);
         self.exchange.sent = 0;
         let head = buffer.len() - before;
@@ -287,7 +291,8 @@ impl Connection {
             self.connection.forbid_persistence();
         }
         let buffer = self.send_queue.buffer(&mut cx.spare);
-        self.connection.respond_prepared(prepared, &cx.date, buffer);
+        let added = cx.app.added_fields(&self.exchange.additions);
+        self.connection.respond_prepared(prepared, added, &cx.date, buffer);
         self.exchange.status = Some(prepared.status());
         let content = if self.connection.method() == Method::Head { 0 } else { prepared.content_len() };
         match file.filter(|_| content > 0) {
@@ -364,13 +369,13 @@ fn too_long(framing: Framing, limit: u64) -> bool {
 }
 
 /// The page of an answer that no service has made, with the fields of those it makes.
-fn problem(status: Status, request: &Request<'_>, cx: &Context) -> Response {
-    cx.service.add_fields(Some(request), error_page::problem(request, &Problem::new(status)))
+fn problem(status: Status, request: &Request<'_>) -> Response {
+    error_page::problem(request, &Problem::new(status))
 }
 
 /// The same for more content than `limit`.
-fn too_large(limit: u64, request: &Request<'_>, cx: &Context) -> Response {
-    cx.service.add_fields(Some(request), error_page::problem(request, &Problem::too_large(limit)))
+fn too_large(limit: u64, request: &Request<'_>) -> Response {
+    error_page::problem(request, &Problem::too_large(limit))
 }
 
 fn hand_in(jobs: &Jobs, id: ConnectionId, errand: Errand) -> bool {

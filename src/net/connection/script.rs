@@ -44,7 +44,8 @@ impl Connection {
         let interims: Vec<Vec<u8>> = interims.collect();
         let (status, fields, body) = response.into_parts();
         let mut head = Vec::new();
-        let transfer = self.connection.respond(status, &fields, body.length(), &cx.date, &mut head);
+        let added = cx.app.added_fields(&self.exchange.additions);
+        let transfer = self.connection.respond(status, &fields, body.length(), added, &cx.date, &mut head);
         self.exchange.status = Some(status);
         self.is_delimited(transfer);
         let before = interims.iter().map(Vec::len).sum::<usize>() + head.len();

@@ -18,11 +18,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
-use barewire::practice::Practice;
-use barewire::service::Service;
 use barewire::wire::browser::{Browser, Facts, Streams};
 use barewire::wire::record::history::History;
-use barewire::wire::signpost::{Shortcut, Signpost};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -80,14 +77,9 @@ impl Study {
         self.main.port()
     }
 
-    /// What lies inside the guard: the way to the view, and addresses to practise with.
-    pub(crate) fn inside(&self, service: Box<dyn Service>) -> Box<dyn Service> {
-        Box::new(Shortcut::new(Box::new(Practice::around(service)), self.port))
-    }
-
-    /// What lies around the guard: links on its pages.
-    pub(crate) fn outside(service: Box<dyn Service>) -> Box<dyn Service> {
-        Box::new(Signpost::new(service))
+    /// The port of the view.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Starts it.
@@ -106,7 +98,7 @@ impl Study {
             log: LogFormat::Off,
             ..Settings::default()
         };
-        let server = Server::new(Box::new(browser), settings, vec![listener])?;
+        let server = Server::new(browser.app()?, settings, vec![listener])?;
         let stopper = server.stopper();
         let (alive, ended) = sync_channel::<()>(1);
         std::thread::Builder::new().name("view".into()).spawn(move || {

@@ -3,7 +3,6 @@
 pub mod basic;
 pub mod cors;
 pub mod credentials;
-pub mod guard;
 pub(crate) mod htpasswd;
 pub mod origin;
 pub(crate) mod throttle;

@@ -37,9 +37,9 @@
 
 use std::net::Ipv4Addr;
 
+use crate::http::Request;
 use crate::http::grammar::decimal;
 use crate::http::target::authority;
-use crate::http::{Method, Request};
 
 /// The name every machine has for itself (RFC 6761 §6.3); names below it lead to itself too.
 const LOCALHOST: &[u8] = b"localhost";
@@ -167,14 +167,6 @@ impl Writes {
     /// `cors` is the value of `--cors`.
     pub fn new(cors: Option<String>) -> Writes {
         Writes { cors }
-    }
-
-    /// Whether this is the question, before a request, of a page that `--cors` lets in (Fetch,
-    /// "CORS-preflight request"). Browsers ask it without credentials.
-    pub fn is_preflight(&self, request: &Request<'_>) -> bool {
-        request.method() == Method::Options
-            && request.has("access-control-request-method")
-            && request.field("origin").is_some_and(|origin| self.cors.as_deref() == Some("*") || self.names(origin))
     }
 
     /// Whether `origin` is named, `*` not counting: everybody may read is not everybody may write.

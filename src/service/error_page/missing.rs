@@ -24,10 +24,10 @@ pub(crate) struct MissingLine {
 }
 
 impl MissingLine {
-    /// `dress` adds what all responses of a service have; it must add the same to each.
-    pub(crate) fn new(add_fields: impl FnOnce(Response) -> Response) -> MissingLine {
+    /// Made from the response that is told without it.
+    pub(crate) fn new() -> MissingLine {
         let example = tell(Form::Text, &Problem::not_found(b"/", None), None);
-        let (_, fields, body) = add_fields(example).into_parts();
+        let (_, fields, body) = example.into_parts();
         let line = match body {
             Body::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             _ => String::new(),

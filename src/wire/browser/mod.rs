@@ -23,14 +23,15 @@ mod api;
 mod assets;
 mod stream;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
 use crate::http::target::TargetForm;
-use crate::http::{Request, RequestError, Status};
-use crate::service::{Answer, RequestContext, Response, Router, Service, error_page};
+use crate::http::{Request, Status};
+use crate::service::{Answer, App, RequestContext, Response, Router, Service, app};
 use crate::wire::export::replay::Recipe;
 use crate::wire::record::history::History;
 
@@ -42,9 +43,8 @@ pub const KEY_FIELD: &str = "X-Wire-Key";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 /// What every response says. Nothing of a recording is kept by anybody, or sent on to anybody.
-const FIELDS: [(&str, &str); 4] = [
+const FIELDS: [(&str, &str); 3] = [
     ("Content-Security-Policy", POLICY),
-    ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 ];
@@ -92,6 +92,15 @@ impl Browser {
         Browser { shared, inner: Box::new(router) }
     }
 
+    /// The view as an app: with the fields that each of its responses carries.
+    ///
+    /// # Errors
+    /// None: the fields are constants that a response can carry.
+    pub fn app(self) -> io::Result<App> {
+        let headers = FIELDS.map(|(name, value)| (name.to_string(), value.to_string())).to_vec();
+        App::new(self, app::Settings { headers, no_store: true, ..app::Settings::default() })
+    }
+
     /// The streams that are open.
     pub fn streams(&self) -> Arc<Streams> {
         Arc::clone(&self.shared.streams)
@@ -131,31 +140,17 @@ fn why(status: Status, why: &str) -> Response {
     Response::json(status, serde_json::json!({ "why": why }).to_string() + "\n")
 }
 
-/// The response with the fields that every one has.
-fn dressed(mut response: Response) -> Response {
-    for (name, value) in FIELDS {
-        response = response.replace_field(name, value);
-    }
-    match response.fields().get("cache-control") {
-        Some(_) => response,
-        None => response.field("Cache-Control", "no-store"),
-    }
-}
-
 impl Service for Browser {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
         if let Some(response) = self.stop(request) {
-            return Answer::Now(dressed(response));
+            return Answer::Now(response);
         }
-        self.inner.answer(request, visit).map(dressed)
+        self.inner.answer(request, visit)
     }
 
-    fn refuse(&mut self, refusal: &RequestError, head: &[u8], _: &RequestContext) -> Response {
-        dressed(error_page::refusal(refusal, head))
-    }
-
-    fn add_fields(&self, _: Option<&Request<'_>>, response: Response) -> Response {
-        dressed(response)
+    /// `OPTIONS *` too is refused by name, as every request of another page.
+    fn takes(&self, request: &Request<'_>) -> bool {
+        request.form() == TargetForm::Asterisk
     }
 
     fn fork(&self) -> Box<dyn Service> {

@@ -18,7 +18,7 @@ const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// A view of a history with one connection: `exchanges` are what went in and out.
 struct Fixture {
-    browser: Browser,
+    app: App,
     history: Arc<History>,
     replays: Arc<AtomicUsize>,
 }
@@ -50,7 +50,8 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     };
     let main = ([127, 0, 0, 1], 8080).into();
     let facts = Facts { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false };
-    Fixture { browser: Browser::new(Arc::clone(&history), facts, Box::new(replayer)), history, replays }
+    let browser = Browser::new(Arc::clone(&history), facts, Box::new(replayer));
+    Fixture { app: browser.app().unwrap(), history, replays }
 }
 
 impl Fixture {
@@ -58,7 +59,8 @@ impl Fixture {
         let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(bytes.as_bytes()).event else { panic!("{bytes}") };
         let visit = crate::service::testing::visit("127.0.0.1", 0);
-        match self.browser.answer(&request, &visit) {
+        let request = request.into_owned();
+        let response = match self.app.answer(&request, &visit) {
             Answer::Now(response) => response,
             Answer::Blocking(_, job) => {
                 let Outcome::Response(response) = job() else { panic!("{bytes}") };
@@ -66,7 +68,8 @@ impl Fixture {
             }
             Answer::Collect { then, .. } => then(content.to_vec()),
             _ => panic!("{bytes}"),
-        }
+        };
+        crate::service::testing::sent(&self.app, &request, &visit, response)
     }
 
     /// With everything a page sends.

@@ -238,7 +238,14 @@ impl RequestReplay {
     fn answer(&mut self) {
         let mut out = Vec::new();
         let date = HttpDate::from_second(0);
-        self.connection.respond(Status::OK, &Fields::new(), Length::Known(0), &date, &mut out);
+        self.connection.respond(
+            Status::OK,
+            &Fields::new(),
+            Length::Known(0),
+            &crate::http::AddedFields::NONE,
+            &date,
+            &mut out,
+        );
         self.shut = self.connection.sent() != Next::Request;
     }
 }

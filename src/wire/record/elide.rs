@@ -103,7 +103,14 @@ mod tests {
                 Event::Content(data) => before += data.len() as u64,
                 Event::End | Event::Request(..) => {
                     let (fields, date) = (Fields::new(), HttpDate::from_second(0));
-                    machine.respond(Status::OK, &fields, Length::Known(0), &date, &mut Vec::new());
+                    machine.respond(
+                        Status::OK,
+                        &fields,
+                        Length::Known(0),
+                        &crate::http::AddedFields::NONE,
+                        &date,
+                        &mut Vec::new(),
+                    );
                     machine.sent();
                 }
                 Event::NeedMore | Event::Refused(_) => break,

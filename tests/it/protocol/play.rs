@@ -206,7 +206,14 @@ impl<'a> Server<'a> {
         let status = refusal.or(wanted.and_then(Status::new)).unwrap_or(Status::OK);
         let length = if self.case.is("stream") { Length::Unknown } else { Length::Known(2) };
         let mut out = Vec::new();
-        let transfer = self.connection.respond(status, &Fields::new(), length, &HttpDate::from_second(0), &mut out);
+        let transfer = self.connection.respond(
+            status,
+            &Fields::new(),
+            length,
+            &barewire::http::AddedFields::NONE,
+            &HttpDate::from_second(0),
+            &mut out,
+        );
         assert_eq!(self.connection.phase(), Phase::Sending);
         let next = self.connection.sent();
         self.tell(answered(status, &out, transfer, next));

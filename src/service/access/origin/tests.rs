@@ -295,28 +295,3 @@ fn a_star_lets_everybody_read_and_nobody_write() {
         assert_eq!(written(host, &fields, cors).is_none(), allowed, "{cors:?} {fields:?}");
     }
 }
-
-#[test]
-fn only_a_preflight_of_an_allowed_page_goes_without_credentials() {
-    let page = "http://app.example";
-    let full = "Origin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n";
-    for (cors, line, fields, is_one) in [
-        (Some(page), "OPTIONS /x", full, true),
-        (Some("*"), "OPTIONS /x", full, true),
-        (Some("http://b.example"), "OPTIONS /x", full, false),
-        (None, "OPTIONS /x", full, false),
-        (Some(page), "GET /x", full, false),
-        (Some(page), "PUT /x", full, false),
-        (Some(page), "OPTIONS /x", "Origin: http://app.example\r\n", false),
-        (Some(page), "OPTIONS /x", "Access-Control-Request-Method: PUT\r\n", false),
-        (
-            Some(page),
-            "OPTIONS /x",
-            "Origin: http://app.example\r\nOrigin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n",
-            false,
-        ),
-    ] {
-        let writes = Writes::new(cors.map(str::to_string));
-        assert_eq!(writes.is_preflight(&asked(line, fields)), is_one, "{cors:?} {line} {fields:?}");
-    }
-}

@@ -1,11 +1,11 @@
-//! The guard before a service that takes everything: the order, and the policy on every answer.
+//! The app before a service that takes everything: the order, and the added fields of every kind of response.
 
 use std::sync::Mutex;
 
-use crate::http::{Event, Http1, Limits, Prepared};
-use crate::service::access::guard::*;
+use super::*;
+use crate::http::{Event, Http1, HttpDate, Length, Limits, Prepared};
 use crate::service::testing::{asked, request, visit};
-use crate::service::{Body, Credentials, Lane, Received, Scope, Sink};
+use crate::service::{Body, Credentials, Lane, Outcome, Received, Scope, Sink};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
 struct Files {
@@ -37,11 +37,7 @@ impl Service for Files {
             b"/full" => {
                 Answer::Receive { limit: 9, open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))) }
             }
-            b"/ready" => {
-                let response = ok().field("CROSS-origin-resource-policy", "same-site");
-                Answer::Ready(Arc::new(Prepared::new(Status::OK, response.fields(), b"")))
-            }
-            b"/bare" => Answer::Ready(Arc::new(Prepared::new(Status::OK, ok().fields(), b""))),
+            b"/ready" => Answer::Ready(Arc::new(Prepared::new(Status::OK, ok().fields(), b"ready"))),
             b"/own" => Answer::Now(ok().field("cross-origin-resource-policy", "same-origin")),
             _ => Answer::Now(ok()),
         }
@@ -56,19 +52,20 @@ impl Service for Files {
     }
 }
 
-struct Gate {
-    guard: Guard,
+struct Asked {
+    app: App,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl Gate {
-    fn new(settings: Settings) -> Gate {
+impl Asked {
+    fn new(settings: Settings) -> Asked {
         let asked = Arc::default();
-        Gate { guard: Guard::new(Box::new(Files { asked: Arc::clone(&asked) }), settings), asked }
+        let files = Files { asked: Arc::clone(&asked) };
+        Asked { app: App::new(files, settings).unwrap(), asked }
     }
 
     fn answer(&mut self, request: &Request<'_>) -> Answer {
-        self.guard.answer(request, &visit("192.0.2.1", 0))
+        self.app.answer(request, &visit("192.0.2.1", 0))
     }
 
     /// The response that is made at once, and whether the service inside was asked.
@@ -90,8 +87,27 @@ fn locked(cors: Option<&str>) -> Settings {
     Settings { cors: cors.map(str::to_string), auth: Some(Auth::new(credentials, Scope::All)), ..enforced() }
 }
 
-fn policy(response: &Response) -> Option<&str> {
-    Some(std::str::from_utf8(response.fields().get(RESOURCE_POLICY)?).unwrap())
+/// The head of a response to `request` as a connection writes it, without its Date, a line a field.
+fn head(app: &App, request: &Request<'_>, response: Response) -> Vec<String> {
+    let additions = app.additions(request, &visit("192.0.2.1", 0));
+    let (status, fields, _) = app.finish(response, &additions).into_parts();
+    let mut connection = Http1::new(Limits::default());
+    let _ = connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").event;
+    let mut out = Vec::new();
+    let date = HttpDate::from_second(0);
+    connection.respond(status, &fields, Length::Known(0), app.added_fields(&additions), &date, &mut out);
+    lines(&out)
+}
+
+fn lines(head: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(head.to_vec()).unwrap();
+    text.split("\r\n").filter(|line| !line.is_empty() && !line.starts_with("Date:")).map(str::to_string).collect()
+}
+
+/// The values of a field in such a head.
+fn values<'a>(head: &'a [String], name: &str) -> Vec<&'a str> {
+    let of = |line: &'a String| line.split_once(": ").filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    head.iter().filter_map(of).map(|(_, value)| value).collect()
 }
 
 fn text(response: &Response) -> String {
@@ -109,10 +125,10 @@ const PREFLIGHT: &str = "Origin: http://app.example\r\nAccess-Control-Request-Me
 
 #[test]
 fn of_several_things_wrong_the_first_in_the_order_answers() {
-    let mut gate = Gate::new(locked(Some("http://app.example")));
+    let mut app = Asked::new(locked(Some("http://app.example")));
     let mut ask = |line: &str, host: &str, fields: &str| {
         let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
-        let (response, inside) = gate.now(&request(head.as_bytes()));
+        let (response, inside) = app.now(&request(head.as_bytes()));
         (response.status().code(), inside)
     };
     // A foreign host comes before everything, right credentials included.
@@ -130,7 +146,7 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
         assert_eq!(ask("CONNECT h:80", "localhost", fields), (405, false), "{fields}");
     }
     // A preflight of an allowed page, before credentials; of any other, and any other OPTIONS, after.
-    assert_eq!(ask("OPTIONS /", "localhost", PREFLIGHT), (200, true));
+    assert_eq!(ask("OPTIONS /", "localhost", PREFLIGHT), (204, false));
     assert_eq!(ask("OPTIONS /", "localhost", &PREFLIGHT.replace("app", "evil")), (401, false));
     assert_eq!(ask("OPTIONS /", "localhost", ""), (401, false));
     assert_eq!(ask("OPTIONS *", "localhost", ""), (401, false));
@@ -153,7 +169,7 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
 
 #[test]
 fn a_host_that_was_allowed_opens_the_door_for_no_other() {
-    let mut gate = Gate::new(enforced());
+    let mut app = Asked::new(enforced());
     let (local, evil, empty, none) = (
         request(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         request(b"GET / HTTP/1.1\r\nHost: localhost.evil.test\r\n\r\n"),
@@ -165,22 +181,22 @@ fn a_host_that_was_allowed_opens_the_door_for_no_other() {
         for (request, code) in
             [(&empty, 421), (&none, 200), (&empty, 421), (&local, 200), (&evil, 421), (&absolute, 421)]
         {
-            assert_eq!(gate.now(request).0.status().code(), code, "{}", request.bytes().escape_ascii());
+            assert_eq!(app.now(request).0.status().code(), code, "{}", request.bytes().escape_ascii());
         }
     }
 }
 
 #[test]
-fn a_405_of_the_guard_tells_what_works() {
-    let (response, _) = Gate::new(locked(None)).now(&asked("TRACE /", ""));
+fn a_405_before_the_service_is_asked_tells_what_works() {
+    let (response, _) = Asked::new(locked(None)).now(&asked("TRACE /", ""));
     assert_eq!(response.fields().get("Allow"), Some(&b"GET, HEAD, PUT, OPTIONS"[..]));
 }
 
 #[test]
 fn the_page_of_a_foreign_host_names_the_option_and_never_a_command_of_the_attacker() {
-    let mut gate = Gate::new(enforced());
+    let mut app = Asked::new(enforced());
     let mut page =
-        |host: &str| text(&gate.now(&request(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())).0);
+        |host: &str| text(&app.now(&request(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())).0);
     assert!(page("Box.Example.:8080").contains("--host Box.Example\n"), "{}", page("Box.Example.:8080"));
     for hostile in ["a;reboot", "$(reboot)", "a&b", "a'b", "%0a", "a!b", ""] {
         assert!(!page(hostile).contains("--host"), "{}", page(hostile));
@@ -190,16 +206,16 @@ fn the_page_of_a_foreign_host_names_the_option_and_never_a_command_of_the_attack
 
 #[test]
 fn the_page_of_a_foreign_write_does_not_repeat_who_tried() {
-    let (response, _) = Gate::new(enforced()).now(&asked("PUT /x", CROSS));
+    let (response, _) = Asked::new(enforced()).now(&asked("PUT /x", CROSS));
     assert_eq!(response.status(), Status::FORBIDDEN);
     assert!(text(&response).contains("Nothing was changed") && !text(&response).contains("evil"));
 }
 
 /// The responses of every kind of answer, one after the other.
-fn every_response(gate: &mut Gate) -> Vec<Response> {
+fn every_response(app: &mut Asked) -> Vec<Response> {
     let mut responses = Vec::new();
     for line in ["GET /", "GET /job", "PUT /collect", "PUT /raw", "PUT /receive", "PUT /full", "BREW /"] {
-        match gate.answer(&asked(line, RIGHT)) {
+        match app.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
             Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing lies ready there"),
             Answer::Blocking(_, job) => match job() {
@@ -208,7 +224,7 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
             },
             Answer::Collect { then, .. } => responses.push(then(Vec::new())),
             Answer::CollectRaw { then, .. } => responses.push(then(Received::default())),
-            Answer::Verbatim(_) => panic!("{line}: a guarded answer that nobody can mark"),
+            Answer::Verbatim(_) => panic!("{line}: bytes to which no field can be added"),
             Answer::Receive { open, .. } => match open() {
                 Err(response) => responses.push(response),
                 Ok(mut sink) => {
@@ -219,12 +235,13 @@ fn every_response(gate: &mut Gate) -> Vec<Response> {
             },
         }
     }
-    responses.push(gate.now(&asked("PUT /x", CROSS)).0);
-    responses.push(gate.now(&asked("GET /", WRONG)).0);
-    let Event::Refused(refusal) = Http1::new(Limits::default()).receive(b"GET  / HTTP/1.1\r\n\r\n").event else {
+    responses.push(app.now(&asked("PUT /x", CROSS)).0);
+    responses.push(app.now(&asked("GET /", WRONG)).0);
+    let Event::Refused(error) = Http1::new(Limits::default()).receive(b"GET  / HTTP/1.1\r\n\r\n").event else {
         panic!("not refused")
     };
-    responses.push(gate.guard.refuse(&refusal, b"", &visit("192.0.2.1", 0)));
+    responses.push(app.app.refuse(&error, b""));
+    responses.push(error_page::overload());
     responses
 }
 
@@ -238,60 +255,119 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
         (Settings { cors: Some("*".into()), ..Settings::default() }, Some("cross-origin")),
         (Settings { hosts: Hosts::new(false, &[], None), ..Settings::default() }, None),
     ] {
-        let mut gate = Gate::new(settings);
-        let responses = every_response(&mut gate);
-        assert_eq!(responses.len(), 11);
+        let mut app = Asked::new(settings);
+        let responses = every_response(&mut app);
+        assert_eq!(responses.len(), 12);
         for response in responses {
-            assert_eq!(policy(&response), expected, "{response:?}");
+            let head = head(&app.app, &asked("GET /", ""), response);
+            assert_eq!(values(&head, RESOURCE_POLICY), Vec::from_iter(expected), "{head:?}");
+            assert_eq!(values(&head, "X-Content-Type-Options"), ["nosniff"], "{head:?}");
         }
     }
-    let (own, _) = Gate::new(enforced()).now(&asked("GET /own", ""));
-    assert_eq!(policy(&own), Some("same-origin"), "what the service says stays, and stays alone");
-    assert_eq!(
-        own.fields().iter().filter(|(name, _)| name.eq_ignore_ascii_case(RESOURCE_POLICY.as_bytes())).count(),
-        1
-    );
+    let mut app = Asked::new(enforced());
+    let (own, _) = app.now(&asked("GET /own", ""));
+    let head = head(&app.app, &asked("GET /own", ""), own);
+    assert_eq!(values(&head, RESOURCE_POLICY), ["same-origin"], "what the service says stays, and stays alone");
+}
+
+#[test]
+fn a_field_of_the_command_line_stands_on_every_response_and_replaces_what_was_there() {
+    let headers =
+        vec![("X-One".into(), "1".into()), ("content-type".into(), "x/y".into()), ("X-One".into(), "2".into())];
+    let mut app = Asked::new(Settings { headers, ..locked(None) });
+    for response in every_response(&mut app) {
+        let head = head(&app.app, &asked("GET /", ""), response);
+        assert_eq!(values(&head, "x-one"), ["1", "2"], "{head:?}");
+        assert_eq!(values(&head, "content-type"), ["x/y"], "{head:?}");
+    }
+}
+
+/// A wrapper around a service can change what the service makes anew, but not what lies ready in a cache. So
+/// nothing may be added by wrapping, and both are sent with the same fields.
+#[test]
+fn a_response_from_the_cache_carries_the_same_fields_as_a_fresh_one() {
+    let named = Some("http://app.example".to_string());
+    for cors in [None, Some("*".to_string()), named] {
+        let headers = vec![("X-One".into(), "1".into()), ("content-type".into(), "x/y".into())];
+        let mut app = Asked::new(Settings { cors, headers, ..enforced() });
+        for origin in ["", "Origin: http://app.example\r\n", "Origin: http://evil.example\r\n"] {
+            let request = asked("GET /ready", origin);
+            let Answer::Ready(ready) = app.answer(&request) else { panic!("not ready") };
+            let additions = app.app.additions(&request, &visit("192.0.2.1", 0));
+            let mut connection = Http1::new(Limits::default());
+            let _ = connection.receive(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").event;
+            let mut out = Vec::new();
+            connection.respond_prepared(&ready, app.app.added_fields(&additions), &HttpDate::from_second(0), &mut out);
+            let (fresh, _) = app.now(&asked("GET /", origin));
+            let fresh = head(&app.app, &request, fresh);
+            let without_length = |head: Vec<String>| -> Vec<String> {
+                head.into_iter().filter(|line| !line.starts_with("Content-Length")).collect()
+            };
+            assert_eq!(without_length(lines(&out)), without_length(fresh), "{origin}");
+        }
+    }
+}
+
+#[test]
+fn only_the_origin_that_is_named_may_read_and_a_cache_is_told_that_it_matters() {
+    let mut app = Asked::new(Settings { cors: Some("http://app.example".into()), ..enforced() });
+    for (origin, allowed) in
+        [("", false), ("Origin: http://evil.example\r\n", false), ("Origin: HTTP://app.example\r\n", true)]
+    {
+        let request = asked("GET /", origin);
+        let (response, _) = app.now(&request);
+        let head = head(&app.app, &request, response);
+        let readable = if allowed { vec!["http://app.example"] } else { Vec::new() };
+        assert_eq!(values(&head, "access-control-allow-origin"), readable, "{origin}");
+        assert_eq!(values(&head, "vary"), ["Origin"], "{origin}");
+        assert_eq!(values(&head, RESOURCE_POLICY), [if allowed { "cross-origin" } else { "same-site" }], "{origin}");
+    }
+}
+
+#[test]
+fn an_error_is_kept_by_no_cache_unless_it_says_so_itself() {
+    let mut app = Asked::new(locked(None));
+    let (refused, _) = app.now(&asked("GET /", WRONG));
+    assert_eq!(values(&head(&app.app, &asked("GET /", ""), refused), "cache-control"), ["no-store"]);
+    let own = Response::new(Status::NOT_FOUND).field("Cache-Control", "max-age=9");
+    assert_eq!(values(&head(&app.app, &asked("GET /", ""), own), "cache-control"), ["max-age=9"]);
+}
+
+#[test]
+fn a_field_that_cannot_be_sent_is_refused_at_the_start() {
+    for (name, value) in [("X y", "1"), ("X", "a\r\nB: c"), ("Content-Length", "5"), ("Date", "x")] {
+        let headers = vec![(name.to_string(), value.to_string())];
+        let files = Files { asked: Arc::default() };
+        assert!(App::new(files, Settings { headers, ..Settings::default() }).is_err(), "{name}");
+    }
 }
 
 #[test]
 fn an_upload_whose_password_is_checked_on_a_worker_begins_afterwards() {
     let mut credentials = Credentials::new();
     credentials.add_htpasswd(format!("ann:{}", bcrypt::hash("one", 4).unwrap()).as_bytes()).unwrap();
-    let mut gate = Gate::new(Settings { auth: Some(Auth::new(credentials, Scope::All)), ..enforced() });
-    let Answer::Blocking(Lane::Passwords, job) = gate.answer(&asked("PUT /receive", RIGHT)) else { panic!("no job") };
-    assert!(gate.asked.lock().unwrap().is_empty(), "the service was asked before the password was known");
+    let mut app = Asked::new(Settings { auth: Some(Auth::new(credentials, Scope::All)), ..enforced() });
+    let Answer::Blocking(Lane::Passwords, job) = app.answer(&asked("PUT /receive", RIGHT)) else { panic!("no job") };
+    assert!(app.asked.lock().unwrap().is_empty(), "the service was asked before the password was known");
     let Outcome::Again(again) = job() else { panic!("not asked again") };
     // Another loop may be the one that is asked the second time; here it is.
-    let mut other = gate.guard.fork();
+    let mut other = app.app.fork();
     assert!(matches!(other.answer(&again, &visit("192.0.2.1", 0)), Answer::Receive { .. }));
-    assert_eq!(*gate.asked.lock().unwrap(), ["PUT /receive"]);
-    let Answer::Blocking(Lane::Passwords, job) = gate.answer(&asked("PUT /receive", WRONG)) else { panic!("no job") };
+    assert_eq!(*app.asked.lock().unwrap(), ["PUT /receive"]);
+    let Answer::Blocking(Lane::Passwords, job) = app.answer(&asked("PUT /receive", WRONG)) else { panic!("no job") };
     let Outcome::Response(response) = job() else { panic!("let in") };
-    assert_eq!((response.status().code(), policy(&response)), (401, Some("same-site")));
+    assert_eq!(response.status().code(), 401);
 }
 
 #[test]
 fn an_open_server_refuses_a_foreign_write_all_the_same() {
-    let mut gate = Gate::new(Settings::default());
+    let mut app = Asked::new(Settings::default());
     let head = format!("PUT /x HTTP/1.1\r\nHost: any.example\r\n{CROSS}\r\n");
-    assert_eq!(gate.now(&request(head.as_bytes())).0.status(), Status::FORBIDDEN);
-    assert_eq!(gate.now(&request(b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n")).0.status(), Status::OK);
+    assert_eq!(app.now(&request(head.as_bytes())).0.status(), Status::FORBIDDEN);
+    assert_eq!(app.now(&request(b"GET / HTTP/1.1\r\nHost: any.example\r\n\r\n")).0.status(), Status::OK);
 }
 
 #[test]
-fn an_answer_that_lies_ready_goes_out_as_it_is_and_must_have_been_made_with_the_policy() {
-    let mut gate = Gate::new(enforced());
-    let Answer::Ready(prepared) = gate.answer(&asked("GET /ready", "")) else { panic!("not ready") };
-    assert!(says_policy(prepared.head()));
-    assert!(matches!(Gate::new(Settings::default()).answer(&asked("GET /bare", "")), Answer::Ready(_)));
-    assert!(matches!(Gate::new(locked(None)).answer(&asked("GET /ready", WRONG)), Answer::Now(_)), "served unasked");
-    assert!(!says_policy(b"HTTP/1.1 200 OK\r\nX: Cross-Origin-Resource-Policy: x\r\n\r\n"));
-    assert!(!says_policy(b"HTTP/1.1 200 OK\r\nCross-Origin-Resource-Policy-Report: x\r\n\r\n"));
-}
-
-#[test]
-#[cfg(debug_assertions)]
-#[should_panic(expected = "lies ready without")]
-fn a_shelf_that_was_not_told_the_policy_is_found_out() {
-    Gate::new(enforced()).answer(&asked("GET /bare", ""));
+fn a_response_in_the_cache_is_not_sent_to_a_client_without_credentials() {
+    assert!(matches!(Asked::new(locked(None)).answer(&asked("GET /ready", WRONG)), Answer::Now(_)), "served unasked");
 }

@@ -1,0 +1,82 @@
+//! Ways from the server to the wire view, for a browser on this computer.
+//!
+//! `/.wire` redirects to the view, and an error page has a link to its exchange there. Clients from elsewhere
+//! get neither: the view is not for them, and they need not know that there is one. The key of the view is in
+//! neither.
+//!
+//! The link repeats method and path, percent-encoded as a whole, which is one of the forms in which the
+//! redaction of the view finds a secret again. It never repeats the query, whose values are often secrets.
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
+use crate::http::{Method, Request, Status};
+use crate::service::answer::RequestContext;
+use crate::service::error_page;
+use crate::service::response::Response;
+
+/// The path on the server that redirects to the view.
+pub(crate) const PATH: &str = "/.wire";
+/// The text of the link on an error page.
+const LABEL: &str = "See this exchange on the wire";
+/// Bytes of method and path in a link: the view shows the newest exchange that begins with them.
+const FIND: usize = 60;
+
+/// The address of one exchange in the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ViewLink(Box<str>);
+
+impl ViewLink {
+    /// The link to a request; `None` for a client from elsewhere.
+    pub(crate) fn of_request(request: &Request<'_>, context: &RequestContext) -> Option<ViewLink> {
+        is_from_this_computer(context).then(|| ViewLink::new(request.method_name(), request.target()))
+    }
+
+    /// The link to a request that was refused, from the bytes of its head.
+    pub(crate) fn of_head(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
+        let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let mut words = line.split(|&byte| byte == b' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        is_from_this_computer(context).then(|| ViewLink::new(method, target))
+    }
+
+    fn new(method: &[u8], target: &[u8]) -> ViewLink {
+        let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let words = [method, b" ", path].concat();
+        // The part before the first byte outside ASCII is enough, and is never cut inside a character.
+        let find: Vec<u8> = words.into_iter().take(FIND).take_while(|byte| matches!(byte, b' '..=b'~')).collect();
+        ViewLink(format!("{PATH}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
+    }
+
+    /// The response with the link, if it is one of our error pages.
+    pub(crate) fn add_to(&self, response: Response) -> Response {
+        error_page::with_link(response, LABEL, &self.0)
+    }
+}
+
+/// The redirect from [`PATH`] to the view on `port`.
+pub(crate) fn redirect(port: u16, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
+    let is_asked = matches!(request.method(), Method::Get | Method::Head) && request.path() == PATH.as_bytes();
+    (is_asked && is_from_this_computer(context)).then(|| {
+        Response::new(Status::TEMPORARY_REDIRECT)
+            .field("Location", format!("http://127.0.0.1:{port}/"))
+            .field("Cache-Control", "no-store")
+    })
+}
+
+fn is_from_this_computer(context: &RequestContext) -> bool {
+    context.peer.ip().to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_method_and_path_in_letters_a_page_cannot_misread() {
+        let href = |method: &[u8], target: &[u8]| ViewLink::new(method, target).0;
+        assert_eq!(&*href(b"GET", b"/nope.txt?secret=1"), "/.wire#find=GET%20%2Fnope%2Etxt");
+        assert_eq!(&*href(b"GET", b"/a%20b\"><x"), "/.wire#find=GET%20%2Fa%2520b%22%3E%3Cx");
+        assert!(href(b"GET", &[b'/'; 8000]).len() < 200);
+        assert_eq!(&*href(b"GET", b"/a\xc3\xa9"), "/.wire#find=GET%20%2Fa");
+    }
+}
