@@ -7,7 +7,7 @@
 //! kept ([`Excerpt`]): a body of a gigabyte has true offsets and 2 KiB of memory.
 
 pub use crate::service::error_page::{byte_count, count};
-use crate::wire::explain::notes::{NoteId, part};
+use crate::wire::explain::notes::NoteId;
 
 /// Which side wrote a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -200,7 +200,7 @@ impl ContentFraming {
 
     /// The note of the rule.
     pub fn note(&self) -> NoteId {
-        crate::wire::explain::notes::FRAMING.get(usize::from(self.rule).wrapping_sub(1)).copied().unwrap_or(part::PLAIN)
+        NoteId::framing_rule(self.rule)
     }
 }
 

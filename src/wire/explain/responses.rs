@@ -119,7 +119,8 @@ impl ResponseReader {
     /// The server has ended its side, or the connection is gone.
     pub(crate) fn end(&mut self, found: &mut impl FnMut(Message)) {
         let pending = std::mem::take(&mut self.pending);
-        let cut_off = |draft: &MessageBuilder, flaw| broken(draft.end() - draft.start(), 0, NoteId::flaw(flaw), true);
+        let cut_off =
+            |draft: &MessageBuilder, flaw| broken(draft.end() - draft.start(), 0, NoteId::response_fault(flaw), true);
         match std::mem::replace(&mut self.reading, Reading::Shut) {
             Reading::Head if pending.is_empty() => {}
             Reading::Head => {
@@ -197,7 +198,7 @@ impl ResponseReader {
         for at in self.looked..input.len() {
             // What begins otherwise is no status line and will not become one.
             if BEGIN.get(at).is_some_and(|&o| o != input[at]) {
-                return Err((0, at + 1, NoteId::flaw(ResponseFault::StatusLine)));
+                return Err((0, at + 1, NoteId::response_fault(ResponseFault::StatusLine)));
             }
             match (input[at], at.checked_sub(1).map(|b| input[b])) {
                 (b'\n', Some(b'\r')) if input[..=at].ends_with(b"\r\n\r\n") => return Ok(Some(at + 1)),
@@ -207,7 +208,7 @@ impl ResponseReader {
                 _ => {}
             }
             if at >= self.limits.head {
-                return Err((at, 0, NoteId::flaw(ResponseFault::HeadTooLong)));
+                return Err((at, 0, NoteId::response_fault(ResponseFault::HeadTooLong)));
             }
         }
         self.looked = input.len();

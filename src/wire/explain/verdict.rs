@@ -32,13 +32,13 @@ pub(crate) fn judge(head: &[u8]) -> Result<Status, Blame> {
         }
         at += line.len();
     }
-    status.ok_or((0, 0, NoteId::flaw(ResponseFault::StatusLine)))
+    status.ok_or((0, 0, NoteId::response_fault(ResponseFault::StatusLine)))
 }
 
 /// HTTP-version SP 3DIGIT SP [ reason-phrase ]; the last space may be missing, as RFC 9112 §4 lets a
 /// client forgive.
 fn status_line(line: &[u8]) -> Result<Status, Blame> {
-    let flaw = |flaw, at, len| Err((at, len, NoteId::flaw(flaw)));
+    let flaw = |flaw, at, len| Err((at, len, NoteId::response_fault(flaw)));
     if let [b'H', b'T', b'T', b'P', b'/', b'2' | b'3', b' ', ..] = line {
         return flaw(ResponseFault::MadeUpLine, 0, 6);
     }

@@ -1,0 +1,268 @@
+//! Notes: what each part of a message means, in words for a learner.
+//!
+//! A note has a name for programs, a short text that fits beside a line in a terminal, a long one for a panel, and the
+//! section that defines the part. Spans and lines carry only the number of their note ([`NoteId`]): the texts are
+//! many times longer than the bytes they explain. The texts stand in `notes.txt`. Sentences of faults come from
+//! [`crate::http::Fault`], which has them for error pages as well.
+//!
+//! A number is that of a page plus that of a line on it. A note that is added at the end of a page changes no other
+//! number, so recordings that were saved earlier keep their meaning.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::http::grammar::decimal;
+use crate::http::{Fault, Method};
+
+/// The most characters of [`Note::short`]: one terminal line beside the bytes.
+pub const SHORT: usize = 40;
+/// The most characters of [`Note::long`]: a panel that is read at a glance.
+pub const LONG: usize = 160;
+
+/// What a part of a message means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Its name, for programs: `field/host`.
+    pub name: &'static str,
+    /// At most [`SHORT`] characters.
+    pub short: &'static str,
+    /// At most [`LONG`] characters.
+    pub long: &'static str,
+    /// The section that defines it: `RFC 9110 §7.2`.
+    pub section: &'static str,
+}
+
+/// The number of a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NoteId(pub u16);
+
+/// Most notes of one page, and the first numbers of the pages. Parts of messages are on page 0.
+const PAGE: u16 = 200;
+const METHODS: u16 = PAGE;
+const FIELDS: u16 = 2 * PAGE;
+const STATUSES: u16 = 3 * PAGE;
+const CLOSES: u16 = 4 * PAGE;
+const FAULTS: u16 = 5 * PAGE;
+
+/// All notes by their numbers.
+static NOTES: LazyLock<BTreeMap<u16, Note>> = LazyLock::new(|| {
+    let (mut notes, mut number) = (BTreeMap::new(), 0);
+    for line in include_str!("notes.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(page) = line.strip_prefix("= ") {
+            let first = page.split(' ').next().unwrap_or_default();
+            number = decimal(first.as_bytes()).and_then(|first| u16::try_from(first).ok()).unwrap_or(u16::MAX);
+            continue;
+        }
+        let mut columns = line.split(" | ");
+        let mut column = || columns.next().unwrap_or_default();
+        let mut note = Note { name: column(), short: column(), long: column(), section: column() };
+        // A fault has its sentence and section in one table, so that pages, logs and notes say the same.
+        if let Some(fault) = number.checked_sub(FAULTS).and_then(|index| Fault::ALL.get(usize::from(index))) {
+            (note.long, note.section) = (fault.sentence(), fault.section());
+        }
+        notes.insert(number, note);
+        number = number.saturating_add(1);
+    }
+    notes
+});
+
+/// The first note of a page whose name after the page's own name is accepted.
+fn find(page: u16, is_it: impl Fn(&str) -> bool) -> Option<NoteId> {
+    let bare = |name: &'static str| name.split_once('/').map_or(name, |(_, bare)| bare);
+    NOTES.range(page..page + PAGE).find(|(_, note)| is_it(bare(note.name))).map(|(&number, _)| NoteId(number))
+}
+
+macro_rules! part_numbers {
+    ($($constant:ident)*) => {
+        /// The numbers of the notes of parts, in the order of `notes.txt`.
+        #[allow(missing_docs)]
+        pub mod part {
+            use super::NoteId;
+
+            #[repr(u16)]
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+            enum Number { $($constant),* }
+
+            $(pub const $constant: NoteId = NoteId(Number::$constant as u16);)*
+
+            #[cfg(test)]
+            pub(crate) const ALL: &[(&str, NoteId)] = &[$((stringify!($constant), $constant)),*];
+        }
+    };
+}
+
+part_numbers! {
+    PLAIN REQUEST_LINE STATUS_LINE PATH QUERY QUERY_NAME QUERY_VALUE SCHEME AUTHORITY ASTERISK VERSION STATUS REASON
+    FIELD_NAME COLON OWS SPACE CRLF BLANK EMPTY_LINE SECRET AUTH_SCHEME COOKIE_NAME COOKIE_ATTRIBUTE MEDIA_TYPE
+    PARAMETER WEIGHT ELEMENT SEPARATOR DIRECTIVE RANGE_UNIT RANGE_SPEC DAY MOMENT ZONE WEAK ENTITY_TAG LENGTH CODING
+    CHUNK_SIZE CHUNK_EXT CHUNK_DATA CHUNK_END LAST_CHUNK TRAILER TRAILER_END BODY NOT_KEPT FROM_FILE BAD
+    RULE_1 RULE_2 RULE_3 RULE_4 RULE_5 RULE_6 RULE_7 RULE_8 BORDER LAST_BORDER PART_BLANK PART_DATA
+}
+
+/// The side that closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+}
+
+impl Side {
+    /// One word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Side::Client => "client",
+            Side::Server => "server",
+        }
+    }
+}
+
+impl NoteId {
+    /// The note of a part whose place says all there is to say.
+    pub const NONE: NoteId = part::PLAIN;
+
+    /// The note itself; an empty one for a number that does not exist.
+    pub fn note(self) -> Note {
+        const EMPTY: Note = Note { name: "plain", short: "", long: "", section: "" };
+        NOTES.get(&self.0).or_else(|| NOTES.get(&NoteId::NONE.0)).copied().unwrap_or(EMPTY)
+    }
+
+    /// The note of a field, by its name in any case.
+    pub fn field(name: &[u8]) -> NoteId {
+        find(FIELDS, |known| name.eq_ignore_ascii_case(known.as_bytes())).unwrap_or(NoteId(FIELDS))
+    }
+
+    /// Whether the note is that of a field with a known name.
+    pub fn is_known_field(self) -> bool {
+        (FIELDS + 1..FIELDS + PAGE).contains(&self.0)
+    }
+
+    /// The note of a method.
+    pub fn method(name: &[u8]) -> NoteId {
+        find(METHODS, |known| name == known.as_bytes()).unwrap_or(NoteId(METHODS + Method::ALL.len() as u16))
+    }
+
+    /// The note of a status. A code without one has that of its class, as RFC 9110 §15 has clients treat it.
+    pub fn status(code: u16) -> NoteId {
+        let class = || find(STATUSES, |known| known == format!("{}xx", code / 100));
+        find(STATUSES, |known| known == code.to_string()).or_else(class).unwrap_or(NoteId(STATUSES))
+    }
+
+    /// The note of a rule of RFC 9112 §6.3, by its number from 1 to 8.
+    pub fn framing_rule(rule: u8) -> NoteId {
+        NoteId(part::RULE_1.0 + u16::from(rule.saturating_sub(1)))
+    }
+
+    /// The note of a fault.
+    pub fn fault(fault: Fault) -> NoteId {
+        NoteId(FAULTS + Fault::ALL.iter().position(|&other| other == fault).unwrap_or(0) as u16)
+    }
+
+    /// The note of a fault that only a response can have.
+    pub fn response_fault(fault: ResponseFault) -> NoteId {
+        NoteId(FAULTS + Fault::ALL.len() as u16 + fault as u16)
+    }
+
+    /// The note of the end of a connection, by the name of its reason, and the side that closed.
+    ///
+    /// The side that closed is not always to blame: a server that gives up on a client that stopped reading closes,
+    /// and the client is the reason.
+    pub fn close(reason: &str) -> (NoteId, Side) {
+        let by_client = ["PeerClosed", "NeverSpoke", "Broken", "LeftEarly", "ClosedInHead", "ClosedInContent"];
+        let is_client = by_client.contains(&reason) || reason == "ResetUnread";
+        let note = find(CLOSES, |known| known == reason).unwrap_or(NoteId(CLOSES));
+        (note, if is_client { Side::Client } else { Side::Server })
+    }
+
+    /// Every note, with its number.
+    pub fn all() -> impl Iterator<Item = (NoteId, Note)> {
+        NOTES.iter().map(|(&number, &note)| (NoteId(number), note))
+    }
+}
+
+/// A way in which a response can be wrong and a request cannot, in the order of `notes.txt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum ResponseFault {
+    /// The first line is no status line.
+    StatusLine,
+    /// The code is not three digits, or below 100.
+    StatusCode,
+    /// The head is longer than any client accepts.
+    HeadTooLong,
+    /// The stream ended before the blank line.
+    HeadCutOff,
+    /// The stream ended before the announced content was complete.
+    ContentCutOff,
+    /// The stream ended before the last chunk.
+    ChunksCutOff,
+    /// The line that programs print for a response of HTTP/2 or HTTP/3, which have no status line.
+    MadeUpLine,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Status;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_note_is_too_long_to_be_read_or_lacks_its_section() {
+        let mut names = BTreeSet::new();
+        for (id, note) in NoteId::all() {
+            let columns = note.short.chars().count();
+            assert!(columns <= SHORT, "{}: {columns} columns", note.name);
+            assert!(id == NoteId::NONE || columns > 3, "{}", note.name);
+            let characters = note.long.chars().count();
+            assert!((10..=LONG).contains(&characters), "{}: {characters} characters", note.name);
+            let known = ["RFC ", "W3C ", "Fetch ", "barewire "];
+            assert!(known.iter().any(|k| note.section.starts_with(k)), "{}: {:?}", note.name, note.section);
+            assert!(!note.short.ends_with('.') && !note.long.ends_with('.'), "{}", note.name);
+            assert!(names.insert(note.name), "{} twice", note.name);
+        }
+    }
+
+    #[test]
+    fn the_pages_are_full_and_never_overflow() {
+        let count = |page: u16| NOTES.range(page..page + PAGE).count();
+        assert!(count(FIELDS) > 45 && count(STATUSES) > 30);
+        assert_eq!(count(0), part::ALL.len());
+        assert_eq!(count(METHODS), Method::ALL.len() + 1);
+        assert_eq!(count(FAULTS), Fault::ALL.len() + ResponseFault::MadeUpLine as usize + 1);
+        for page in [0, METHODS, FIELDS, STATUSES, CLOSES, FAULTS] {
+            assert!(count(page) < usize::from(PAGE) && NOTES.contains_key(&page), "{page}");
+        }
+        let lines = include_str!("notes.txt").lines().filter(|line| line.contains(" | ") && !line.starts_with('#'));
+        assert_eq!(lines.count(), NOTES.len(), "no line replaces another");
+    }
+
+    #[test]
+    fn a_lookup_finds_the_note_that_was_meant() {
+        assert_eq!(NoteId::field(b"CONTENT-length").note().name, "field/content-length");
+        assert!(!NoteId::field(b"X-Nobody").is_known_field());
+        assert_eq!(NoteId::method(b"GET").note().name, "method/GET");
+        assert_eq!(NoteId::method(b"get").note().name, "method/other");
+        assert_eq!(NoteId::status(404).note().short, "nothing has that address here");
+        assert_eq!(NoteId::status(499).note().name, "status/4xx");
+        assert_eq!(NoteId::status(999).note().name, "status/other");
+        for status in Status::ALL {
+            let note = NoteId::status(status.code()).note();
+            assert!(note.name.ends_with(&status.code().to_string()), "{status}: {}", note.name);
+            assert_eq!(note.section, status.section());
+        }
+        for &fault in Fault::ALL {
+            let note = NoteId::fault(fault).note();
+            assert_eq!((note.name, note.long), (fault.name(), fault.sentence()));
+        }
+        use ResponseFault::*;
+        for fault in [StatusLine, StatusCode, HeadTooLong, HeadCutOff, ContentCutOff, ChunksCutOff, MadeUpLine] {
+            assert_eq!(NoteId::response_fault(fault).note().name, format!("{fault:?}"));
+        }
+        for (name, id) in part::ALL {
+            assert_eq!(id.note().name.replace(['/', '-'], "_").to_uppercase(), *name);
+        }
+        assert_eq!(NoteId::close("NeverSpoke").1, Side::Client);
+        assert_eq!(NoteId(u16::MAX).note(), NoteId::NONE.note());
+    }
+}
