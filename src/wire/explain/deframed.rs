@@ -7,10 +7,6 @@
 use crate::wire::explain::message::{Message, MessageSpan, SpanKind, carve};
 use crate::wire::explain::notes::part;
 
-pub(crate) fn is_content(span: &MessageSpan) -> bool {
-    matches!(span.kind, SpanKind::Body | SpanKind::ChunkData)
-}
-
 /// Content without its chunks, and where its pieces lie in the message.
 pub(crate) struct UnframedContent {
     pub(crate) bytes: Vec<u8>,
@@ -25,7 +21,7 @@ impl UnframedContent {
         let kept = &message.bytes;
         let behind = kept.first.len() as u64 + kept.gap;
         for span in
-            message.spans.iter().filter(|s| is_content(s) || s.kind == SpanKind::Secret && s.start >= message.head_end)
+            message.spans.iter().filter(|s| s.is_content() || s.kind == SpanKind::Secret && s.start >= message.head_end)
         {
             let (first, _, last) = kept.get(span.start, span.len);
             let (bytes, from) = if at_end { (last, span.start.max(behind)) } else { (first, span.start) };

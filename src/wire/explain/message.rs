@@ -1,15 +1,16 @@
-//! What the annotator says of a message: every byte in one span, every span of one kind.
+//! One explained message: its lines, its spans, how its content is delimited, and the bytes that were kept.
 //!
-//! Never: a byte that is not masked, once a [`Message`] has left this room's readers; a sentence that
-//! repeats bytes (lengths are numbers, reasons are notes).
-//!
-//! The subtle thing: places are those on the wire, whole lengths included, also where bytes were not
-//! kept ([`Excerpt`]): a body of a gigabyte has true offsets and 2 KiB of memory.
+//! Every byte of a message lies in exactly one span, and every span has one kind and one note. All positions count
+//! the bytes on the wire, also where bytes were not kept ([`Excerpt`]): the message of a gigabyte has true offsets
+//! and needs some 2 KiB of memory. Messages reach their readers redacted ([`crate::wire::explain::redact`]). They
+//! contain no text that repeats bytes: lengths are numbers and reasons are notes.
 
-pub use crate::service::error_page::{byte_count, count};
-use crate::wire::explain::notes::NoteId;
+use crate::http::field;
+use crate::http::grammar::decimal;
+pub use crate::service::text::{byte_count, count};
+use crate::wire::explain::notes::{NoteId, part};
 
-/// Which side wrote a message.
+/// The side that sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The client.
@@ -28,9 +29,10 @@ impl Role {
     }
 }
 
+// One table, so that the list, the words for programs and the docs cannot disagree.
 macro_rules! kinds {
     ($($name:ident $word:literal $what:literal,)*) => {
-        /// What a span is.
+        /// What the bytes of a span are.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum SpanKind { $(#[doc = $what] $name,)* }
@@ -49,27 +51,27 @@ macro_rules! kinds {
 
 kinds! {
     Method "method" "The method of a request.",
-    Path "path" "The path of a target, or a target of another form.",
+    Path "path" "The path of a target, or a target in another form.",
     Query "query" "A piece of the query.",
     Version "version" "The version.",
     Status "status" "The status code.",
     Reason "reason" "The reason phrase.",
     Space "space" "A space of a start line.",
     Name "name" "The name of a field.",
-    Colon "colon" "The colon behind it.",
+    Colon "colon" "The colon after it.",
     Ows "ows" "Whitespace that means nothing.",
     Value "value" "A value, or a piece of one.",
     Framing "framing" "A value that decides where the message ends.",
-    Secret "secret" "A value that is hidden.",
+    Secret "secret" "A value that is redacted.",
     Crlf "crlf" "The end of a line.",
     Blank "blank" "The line that ends a head or a trailer section.",
     ChunkSize "chunk-size" "The size of a chunk.",
-    ChunkExt "chunk-ext" "An extension behind it.",
+    ChunkExt "chunk-ext" "An extension after the size.",
     ChunkData "chunk-data" "Data of a chunk.",
-    ChunkEnd "chunk-end" "The line end behind the data.",
-    Trailer "trailer" "The name of a field behind the content.",
+    ChunkEnd "chunk-end" "The line end after the data.",
+    Trailer "trailer" "The name of a trailer field.",
     Body "body" "Content.",
-    Bad "bad" "What breaks the grammar.",
+    Bad "bad" "The bytes that break the grammar.",
 }
 
 /// Some bytes of a message, and what they are.
@@ -77,7 +79,7 @@ kinds! {
 pub struct MessageSpan {
     /// The first byte, counted from the start of the message.
     pub start: u64,
-    /// How many.
+    /// The number of bytes.
     pub len: u64,
     /// What they are.
     pub kind: SpanKind,
@@ -90,6 +92,11 @@ impl MessageSpan {
     pub const fn end(&self) -> u64 {
         self.start + self.len
     }
+
+    /// Whether its bytes are content without its framing.
+    pub(crate) fn is_content(&self) -> bool {
+        matches!(self.kind, SpanKind::Body | SpanKind::ChunkData)
+    }
 }
 
 /// What a line of a message is.
@@ -101,30 +108,30 @@ pub enum LineKind {
     Start,
     /// A field line of the head.
     Field,
-    /// The blank line behind the head.
+    /// The blank line after the head.
     Blank,
-    /// The size line of the chunk with this number, counted from 1, and the size.
+    /// The size line of a chunk: its number, counted from 1, and its size.
     ChunkSize(u64, u64),
     /// The data of a chunk.
     ChunkData,
-    /// The line end behind it.
+    /// The line end after the data.
     ChunkEnd,
     /// The size line of the last chunk.
     LastChunk,
-    /// A field line behind the content.
+    /// A field line of the trailer section.
     Trailer,
-    /// The blank line behind those.
+    /// The blank line after the trailer section.
     TrailerEnd,
     /// Content.
     Body,
 }
 
-/// One line of a message, as a person would number them.
+/// One line of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLine {
     /// The first byte, counted from the start of the message.
     pub start: u64,
-    /// How many, the line end included.
+    /// The number of bytes, with the line end.
     pub len: u64,
     /// What it is.
     pub kind: LineKind,
@@ -132,10 +139,10 @@ pub struct MessageLine {
     pub note: NoteId,
 }
 
-/// How the content of a message is delimited, and by which rule of RFC 9112 §6.3.
+/// How the content of a message is delimited (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentFraming {
-    /// 1 to 8.
+    /// The rule of that section, 1 to 8.
     pub rule: u8,
     /// What the rule found.
     pub content: ContentKind,
@@ -150,23 +157,23 @@ pub enum ContentKind {
     NoneBy(u16),
     /// There is none because the request was HEAD.
     NoneByHead,
-    /// So many bytes were announced.
+    /// This number of bytes was announced.
     Length(u64),
-    /// So many chunks with so many bytes came.
+    /// It came in chunks.
     Chunked {
         /// Chunks, without the last one.
         chunks: u64,
         /// Bytes in them.
         bytes: u64,
     },
-    /// So many bytes came before the end of the connection.
+    /// This number of bytes came before the end of the connection.
     UntilClose(u64),
-    /// What follows is not HTTP.
+    /// The bytes that follow are not HTTP.
     Tunnel,
 }
 
 impl ContentFraming {
-    /// One sentence with its reason; [`ContentFraming::section`] says where it stands.
+    /// One sentence with its reason; [`ContentFraming::section`] is its source.
     pub fn sentence(&self) -> String {
         match (self.content, self.rule) {
             (ContentKind::None, _) => {
@@ -204,34 +211,34 @@ impl ContentFraming {
     }
 }
 
-/// Where and why a message is not one.
+/// Where and why a message is invalid or incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageError {
     /// The first byte to blame, counted from the start of the message.
     pub at: u64,
-    /// How many; 0 when something is missing at `at`.
+    /// The number of bytes; 0 when something is missing at `at`.
     pub len: u64,
-    /// Which rule.
+    /// The rule that is broken.
     pub note: NoteId,
-    /// Not wrong, but not complete either: the stream ended.
+    /// It is not invalid but incomplete: the stream ended.
     pub cut_off: bool,
 }
 
-/// The bytes of a message that were kept, masked.
+/// The bytes of a message that were kept: some at the front, some at the back, and the number of those between.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
-    /// From the first one on.
+    /// The first bytes of the message.
     pub first: Vec<u8>,
-    /// How many behind them were only counted.
+    /// How many bytes after them were only counted.
     pub gap: u64,
-    /// Those up to the last one.
+    /// The last bytes of the message; empty if there is no gap.
     pub last: Vec<u8>,
 }
 
 impl Excerpt {
-    /// How many bytes the message has.
+    /// The number of bytes of the message, kept or not.
     pub fn len(&self) -> u64 {
-        self.first.len() as u64 + self.gap + self.last.len() as u64
+        self.gap_end() + self.last.len() as u64
     }
 
     /// Whether there are none.
@@ -239,29 +246,41 @@ impl Excerpt {
         self.len() == 0
     }
 
-    /// The bytes of `start..start + len`: those kept of them at the front, how many were not, and
-    /// those kept at the back.
+    /// The position of the first byte of `last`.
+    pub(crate) fn gap_end(&self) -> u64 {
+        self.first.len() as u64 + self.gap
+    }
+
+    /// The bytes of `start..start + len`: those kept at the front, how many were not kept, those kept at the back.
     pub fn get(&self, start: u64, len: u64) -> (&[u8], u64, &[u8]) {
         let end = start.saturating_add(len).min(self.len());
         let start = start.min(end);
-        let cut = |bytes: &[u8], from: u64| {
-            let (len, at) = (bytes.len() as u64, |place: u64| place.saturating_sub(from));
-            (at(start).min(len) as usize, at(end).min(len) as usize)
+        // The part of `kept`, whose first byte is at `base` of the message, that lies in the range.
+        let part = |kept: &'_ [u8], base: u64| {
+            let index = |position: u64| position.saturating_sub(base).min(kept.len() as u64) as usize;
+            index(start)..index(end)
         };
-        let (a, b) = cut(&self.first, 0);
-        let behind = self.first.len() as u64 + self.gap;
-        let (c, d) = cut(&self.last, behind);
-        let kept = (b - a + d - c) as u64;
-        (&self.first[a..b], end - start - kept, &self.last[c..d])
+        let first = &self.first[part(&self.first, 0)];
+        let last = &self.last[part(&self.last, self.gap_end())];
+        (first, end - start - (first.len() + last.len()) as u64, last)
     }
 
-    /// Makes the gap, if there is one, begin at `from` and end at `to`.
+    /// The bytes of the range if all of them were kept in one piece.
+    pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
+        match self.get(start, len) {
+            (first, 0, &[]) if first.len() as u64 == len => Some(first),
+            (&[], 0, last) if last.len() as u64 == len => Some(last),
+            _ => None,
+        }
+    }
+
+    /// Makes the gap, if there is one, begin at `from` and end at `to`. It never becomes smaller.
     pub(crate) fn widen(&mut self, from: Option<u64>, to: Option<u64>) {
         if self.gap == 0 {
             return;
         }
-        let (first, behind) = (self.first.len() as u64, self.first.len() as u64 + self.gap);
-        if let Some(more) = to.map(|to| to.saturating_sub(behind).min(self.last.len() as u64)) {
+        let (first, gap_end) = (self.first.len() as u64, self.gap_end());
+        if let Some(more) = to.map(|to| to.saturating_sub(gap_end).min(self.last.len() as u64)) {
             self.last.drain(..more as usize);
             self.gap += more;
         }
@@ -270,29 +289,20 @@ impl Excerpt {
             self.gap += first - from;
         }
     }
-
-    /// The bytes if all of them were kept in one piece.
-    pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
-        match self.get(start, len) {
-            (first, 0, &[]) if first.len() as u64 == len => Some(first),
-            (&[], 0, last) if last.len() as u64 == len => Some(last),
-            _ => None,
-        }
-    }
 }
 
 /// One message, explained.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Who wrote it.
+    /// The side that sent it.
     pub role: Role,
-    /// Which exchange of its connection it belongs to, counted from 1.
+    /// The exchange of its connection it belongs to, counted from 1.
     pub exchange: u64,
-    /// Its first byte in the bytes of its side.
+    /// Its first byte, counted from the first byte of its side of the connection.
     pub start: u64,
-    /// Where the head ends, counted from the start; all of it if it never did.
+    /// The length of the head; that of the message if the head never ended.
     pub head_end: u64,
-    /// How its content is delimited; none if the head is broken.
+    /// How its content is delimited; `None` if the head is invalid.
     pub framing: Option<ContentFraming>,
     /// Its lines.
     pub lines: Vec<MessageLine>,
@@ -300,96 +310,123 @@ pub struct Message {
     pub spans: Vec<MessageSpan>,
     /// What is wrong with it.
     pub error: Option<MessageError>,
-    /// Its bytes, masked.
+    /// Its bytes, redacted.
     pub bytes: Excerpt,
-    /// Its content came from a file by `sendfile` and never passed through the program.
+    /// Its content was sent from a file by `sendfile` and never passed through the program.
     pub from_file: bool,
-    /// Its content is hidden because the exchange has a secret too short to be found in it.
+    /// Its content is hidden because the exchange has a secret too short to be searched for.
     pub hidden: bool,
-    /// Bytes of it were painted over.
+    /// Some of its bytes were redacted.
     pub masked: bool,
 }
 
 impl Message {
-    /// How many bytes it has.
+    /// The number of its bytes.
     pub fn len(&self) -> u64 {
         self.bytes.len()
     }
 
-    /// Whether it has none (it never does).
+    /// Whether it has no bytes; no message is built of none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The byte after the last one, in the bytes of its side.
+    /// The byte after the last one, counted from the first byte of its side.
     pub fn end(&self) -> u64 {
         self.start + self.len()
     }
 
-    /// The bytes of the first span of this kind.
-    pub fn part(&self, kind: SpanKind) -> &[u8] {
-        let span = self.spans.iter().find(|s| s.kind == kind);
-        span.and_then(|s| self.bytes.whole(s.start, s.len)).unwrap_or_default()
+    /// The number of bytes of content that came, with chunk framing.
+    pub fn content_len(&self) -> u64 {
+        self.len().saturating_sub(self.head_end)
     }
 
-    /// The target as it stands in the request line, masked.
+    /// The bytes of the first span of this kind.
+    pub fn part(&self, kind: SpanKind) -> &[u8] {
+        let span = self.spans.iter().find(|span| span.kind == kind);
+        span.and_then(|span| self.bytes.whole(span.start, span.len)).unwrap_or_default()
+    }
+
+    /// The target as it stands in the request line, redacted.
     pub fn target(&self) -> &[u8] {
-        let within = |s: &&MessageSpan| matches!(s.kind, SpanKind::Method | SpanKind::Version);
-        let mut ends = self.spans.iter().filter(within);
-        let Some(method) = ends.next() else { return &[] };
-        let from = method.end() + 1;
-        let line = self.lines.iter().find(|l| l.kind == LineKind::Start);
-        let to = ends.next().map_or_else(|| line.map_or(from, |l| l.start + l.len), |v| v.start.saturating_sub(1));
+        // A target has many spans; it is all that stands between the method and the version.
+        let mut ends = self.spans.iter().filter(|span| matches!(span.kind, SpanKind::Method | SpanKind::Version));
+        let Some(from) = ends.next().map(|method| method.end() + 1) else { return &[] };
+        let line = self.lines.iter().find(|line| line.kind == LineKind::Start);
+        let line_end = || line.map_or(from, |line| line.start + line.len);
+        let to = ends.next().map_or_else(line_end, |version| version.start.saturating_sub(1));
         self.bytes.whole(from, to.saturating_sub(from)).unwrap_or_default()
     }
 
     /// The status code of a response, 0 if it has none.
     pub fn status(&self) -> u16 {
-        crate::http::grammar::decimal(self.part(SpanKind::Status)).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
+        decimal(self.part(SpanKind::Status)).and_then(|code| u16::try_from(code).ok()).unwrap_or(0)
     }
 
-    /// What is wrong with this line.
-    pub(crate) fn broken_in(&self, line: &MessageLine) -> Option<MessageError> {
-        self.error.filter(|b| b.len > 0 && line.start <= b.at && b.at < line.start + line.len)
-    }
-
-    /// Whether the response is an interim one.
+    /// Whether it is an interim response.
     pub fn is_interim(&self) -> bool {
         self.role == Role::Response && (100..200).contains(&self.status())
     }
+
+    /// Whether the content of a request ends early and nothing is wrong with that: the response came before.
+    pub fn is_left_off(&self) -> bool {
+        self.error.is_none()
+            && self.role == Role::Request
+            && match self.framing.map(|framing| framing.content) {
+                Some(ContentKind::Length(length)) => self.content_len() < length,
+                Some(ContentKind::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
+                _ => false,
+            }
+    }
+
+    /// What is wrong with this line.
+    pub(crate) fn error_in(&self, line: &MessageLine) -> Option<MessageError> {
+        self.error.filter(|error| error.len > 0 && line.start <= error.at && error.at < line.start + line.len)
+    }
+
+    /// Names and values of the field lines of the head, in the case and order of the wire.
+    pub(crate) fn fields(&self) -> Vec<(&[u8], &[u8])> {
+        let lines = self.lines.iter().filter(|line| line.kind == LineKind::Field);
+        lines.filter_map(|line| field::split_line(self.bytes.whole(line.start, line.len)?)).collect()
+    }
+
+    /// The content without chunk framing, as far as it was kept, and whether that is all of it.
+    pub(crate) fn content(&self) -> (Vec<u8>, bool) {
+        let (mut content, mut complete) = (Vec::new(), self.error.is_none());
+        let is_content = |line: &&MessageLine| matches!(line.kind, LineKind::Body | LineKind::ChunkData);
+        for line in self.lines.iter().filter(is_content) {
+            let (first, gap, last) = self.bytes.get(line.start, line.len);
+            // A line of this note stands for many chunks, so its bytes are data mixed with framing.
+            complete &= gap == 0 && line.note != part::NOT_KEPT;
+            content.extend_from_slice(first);
+            content.extend_from_slice(last);
+        }
+        (content, complete)
+    }
 }
 
-/// Makes `at..at + len` one span of its own, and shortens or splits those it lies in.
+/// The value of the first of `fields` with this name, in any case.
+pub(crate) fn find_field<'a>(fields: &[(&'a [u8], &'a [u8])], name: &str) -> Option<&'a [u8]> {
+    fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
+}
+
+/// Makes `new` one span of its own, and shortens, splits or removes the spans it overlaps.
 pub(crate) fn carve(spans: &mut Vec<MessageSpan>, new: MessageSpan) {
     if new.len == 0 {
         return;
     }
-    let mut out = Vec::with_capacity(spans.len() + 2);
-    let mut placed = false;
-    for span in spans.iter() {
-        if span.end() <= new.start || span.start >= new.end() {
-            if span.start >= new.end() && !placed {
-                placed = true;
-                out.push(new);
-            }
-            out.push(*span);
-            continue;
-        }
-        if span.start < new.start {
-            out.push(MessageSpan { len: new.start - span.start, ..*span });
-        }
-        if !placed {
-            placed = true;
-            out.push(new);
-        }
-        if span.end() > new.end() {
-            out.push(MessageSpan { start: new.end(), len: span.end() - new.end(), ..*span });
-        }
+    // The spans are sorted and disjoint, so those that overlap follow each other.
+    let from = spans.partition_point(|span| span.end() <= new.start);
+    let to = spans.partition_point(|span| span.start < new.end());
+    let mut replacement = Vec::with_capacity(3);
+    if let Some(first) = spans.get(from).filter(|span| span.start < new.start) {
+        replacement.push(MessageSpan { len: new.start - first.start, ..*first });
     }
-    if !placed {
-        out.push(new);
+    replacement.push(new);
+    if let Some(last) = to.checked_sub(1).and_then(|at| spans.get(at)).filter(|span| span.end() > new.end()) {
+        replacement.push(MessageSpan { start: new.end(), len: last.end() - new.end(), ..*last });
     }
-    *spans = out;
+    spans.splice(from..to.max(from), replacement);
 }
 
 #[cfg(test)]

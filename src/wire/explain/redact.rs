@@ -23,7 +23,7 @@ use crate::http::Fault;
 use crate::http::field::split_line;
 use crate::http::grammar::is_ows;
 use crate::wire::explain::builder::{KeepLimits, shorten};
-use crate::wire::explain::deframed::{UnframedContent, is_content};
+use crate::wire::explain::deframed::UnframedContent;
 use crate::wire::explain::form;
 use crate::wire::explain::message::{Message, MessageSpan, Role, SpanKind, carve};
 use crate::wire::explain::notes::NoteId;
@@ -96,7 +96,7 @@ impl Redactor {
         }
         self.find_values(message, &contents, &mut paint);
         if message.role == Role::Response && (self.all_hidden || self.hidden.contains(&message.exchange)) {
-            let content = message.spans.iter().filter(|s| is_content(s));
+            let content = message.spans.iter().filter(|s| s.is_content());
             let before = paint.len();
             paint.extend(content.map(|s| (s.start, s.end())));
             message.hidden = paint.len() > before;

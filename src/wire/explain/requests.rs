@@ -12,7 +12,7 @@
 use crate::http::Length;
 use crate::http::{EndOfInput, Event, Fields, Framing, Http1, HttpDate, Limits, Method, Next, RequestError, Status};
 use crate::wire::explain::builder::{KeepLimits, MessageBuilder, broken};
-use crate::wire::explain::message::{ContentFraming, ContentKind, LineKind, Message, Role};
+use crate::wire::explain::message::{ContentFraming, ContentKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::explain::value::RedactOptions;
 
@@ -247,24 +247,6 @@ impl RequestReplay {
             &mut out,
         );
         self.shut = self.connection.sent() != Next::Request;
-    }
-}
-
-impl Message {
-    /// Bytes of its content that came, framing and all.
-    pub fn content_len(&self) -> u64 {
-        self.len().saturating_sub(self.head_end)
-    }
-
-    /// Whether its content ends early and nothing is wrong with that: it was answered before.
-    pub fn is_left_off(&self) -> bool {
-        self.error.is_none()
-            && self.role == Role::Request
-            && match self.framing.map(|framed| framed.content) {
-                Some(ContentKind::Length(length)) => self.content_len() < length,
-                Some(ContentKind::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
-                _ => false,
-            }
     }
 }
 

@@ -10,10 +10,9 @@
 use std::net::SocketAddr;
 
 use crate::service::text::is_visible;
-use crate::wire::explain::message::{Message, SpanKind};
+use crate::wire::explain::message::{Message, SpanKind, find_field};
 use crate::wire::export::replay::{cuts, whole};
 use crate::wire::record::event::TimedMessage;
-use crate::wire::record::exchange::{content, field, fields};
 
 /// Content up to here goes without `Expect: 100-continue` in every curl.
 const NO_EXPECT: usize = 1000;
@@ -32,8 +31,8 @@ pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &
     }
     whole(request)?;
     let method = message.part(SpanKind::Method);
-    let fields = fields(message);
-    let (body, _) = content(message);
+    let fields = message.fields();
+    let (body, _) = message.content();
     let mut line = format!("curl {}", if method == b"HEAD" { "-I" } else { "-i" });
     let mut put = |words: &[&str]| words.iter().for_each(|word| line.extend([" ", word]));
     let has_body = !body.is_empty();
@@ -44,7 +43,7 @@ pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &
     if message.part(SpanKind::Version) == b"HTTP/1.0" {
         put(&["--http1.0"]);
     }
-    let (address, named) = address(message, field(&fields, "host"), main);
+    let (address, named) = address(message, find_field(&fields, "host"), main);
     address.iter().for_each(|word| put(&[word]));
     for header in headers(&fields, has_body, body.len(), named) {
         put(&["-H", &quote(&header)]);
@@ -97,14 +96,14 @@ fn headers(fields: &[(&[u8], &[u8])], has_body: bool, length: usize, named: bool
     let mut suppressed = vec!["Host", "User-Agent", "Accept"];
     if has_body {
         suppressed.push("Content-Type");
-        if field(fields, "transfer-encoding").is_some() {
+        if find_field(fields, "transfer-encoding").is_some() {
             suppressed.push("Content-Length");
         }
         if length > NO_EXPECT {
             suppressed.push("Expect");
         }
     }
-    let missing = suppressed.into_iter().filter(|name| field(fields, name).is_none());
+    let missing = suppressed.into_iter().filter(|name| find_field(fields, name).is_none());
     headers.extend(missing.map(|name| format!("{name}:").into_bytes()));
     headers
 }

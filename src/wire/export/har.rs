@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 
 use crate::http::date;
 use crate::http::target::query_pairs;
-use crate::wire::explain::message::{ContentKind, Message, SpanKind, byte_count};
+use crate::wire::explain::message::{ContentKind, Message, SpanKind, byte_count, find_field};
 use crate::wire::record::event::millis;
 use crate::wire::record::event::{EventKind, TimedMessage};
-use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId, content, field, fields};
+use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId};
 use crate::wire::record::history::History;
 
 /// An archive of these exchanges, or of all.
@@ -118,7 +118,7 @@ fn version(message: &Message) -> String {
 }
 
 fn request(message: &Message, main: SocketAddr) -> Value {
-    let fields = fields(message);
+    let fields = message.fields();
     let target = message.target();
     let query = target.iter().position(|&o| o == b'?').map_or(&[][..], |at| &target[at + 1..]);
     let decoded = |bytes: &[u8]| -> Vec<u8> {
@@ -133,7 +133,7 @@ fn request(message: &Message, main: SocketAddr) -> Value {
     });
     let mut object = json!({
         "method": text(message.part(SpanKind::Method)),
-        "url": url(target, field(&fields, "host"), main),
+        "url": url(target, find_field(&fields, "host"), main),
         "httpVersion": version(message),
         "cookies": cookies.collect::<Vec<_>>(),
         "headers": fields.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>(),
@@ -142,8 +142,8 @@ fn request(message: &Message, main: SocketAddr) -> Value {
         "bodySize": message.len() - message.head_end,
     });
     if message.len() > message.head_end {
-        let (bytes, whole) = content(message);
-        let mime = field(&fields, "content-type").map(text).unwrap_or_default();
+        let (bytes, whole) = message.content();
+        let mime = find_field(&fields, "content-type").map(text).unwrap_or_default();
         object["postData"] = json!({"mimeType": mime, "params": [], "text": text(&bytes)});
         if !whole {
             object["postData"]["comment"] = partly(bytes.len(), message).into();
@@ -195,7 +195,7 @@ fn response(message: Option<&Message>) -> Value {
             "comment": "no response is kept",
         });
     };
-    let fields = fields(message);
+    let fields = message.fields();
     let cookies = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     json!({
         "status": message.status(),
@@ -203,15 +203,15 @@ fn response(message: Option<&Message>) -> Value {
         "httpVersion": version(message),
         "cookies": cookies.map(|(_, value)| cookie(value)).collect::<Vec<_>>(),
         "headers": fields.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>(),
-        "content": body(message, field(&fields, "content-type")),
-        "redirectURL": field(&fields, "location").map(text).unwrap_or_default(),
+        "content": body(message, find_field(&fields, "content-type")),
+        "redirectURL": find_field(&fields, "location").map(text).unwrap_or_default(),
         "headersSize": message.head_end,
         "bodySize": message.len() - message.head_end,
     })
 }
 
 fn body(message: &Message, mime: Option<&[u8]>) -> Value {
-    let (bytes, whole) = content(message);
+    let (bytes, whole) = message.content();
     let mut object = json!({"size": length(message), "mimeType": mime.map(text).unwrap_or_default()});
     if !whole {
         object["comment"] = partly(bytes.len(), message).into();

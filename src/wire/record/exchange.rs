@@ -7,10 +7,8 @@
 
 use std::sync::Arc;
 
-use crate::http::field::split_line;
 use crate::http::grammar::decimal;
-use crate::wire::explain::message::{LineKind, Message, Role};
-use crate::wire::explain::notes::part;
+use crate::wire::explain::message::Role;
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use crate::wire::record::history::History;
 
@@ -113,30 +111,6 @@ impl ConnectionHistory {
             }
         }
     }
-}
-
-/// The field lines of the head: names and values.
-pub(crate) fn fields(message: &Message) -> Vec<(&[u8], &[u8])> {
-    let lines = message.lines.iter().filter(|line| line.kind == LineKind::Field);
-    lines.filter_map(|line| split_line(message.bytes.whole(line.start, line.len)?)).collect()
-}
-
-/// The value of the first field of this name.
-pub(crate) fn field<'a>(fields: &[(&'a [u8], &'a [u8])], name: &str) -> Option<&'a [u8]> {
-    fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
-}
-
-/// The content without its chunks, as far as it was kept, and whether that is all of it.
-pub(crate) fn content(message: &Message) -> (Vec<u8>, bool) {
-    let (mut content, mut whole) = (Vec::new(), true);
-    let lines = message.lines.iter().filter(|line| matches!(line.kind, LineKind::Body | LineKind::ChunkData));
-    for line in lines {
-        let (first, gap, last) = message.bytes.get(line.start, line.len);
-        whole &= gap == 0 && line.note != part::NOT_KEPT;
-        content.extend_from_slice(first);
-        content.extend_from_slice(last);
-    }
-    (content, whole && message.error.is_none())
 }
 
 #[cfg(test)]

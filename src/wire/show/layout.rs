@@ -228,7 +228,7 @@ fn note(
 ) -> (String, &'static str, &'static str) {
     let (id, words) = beside(message, line);
     let style = match line.kind {
-        _ if message.broken_in(line).is_some() => style::WRONG,
+        _ if message.error_in(line).is_some() => style::WRONG,
         // Taught once: every message has them, and they always mean the same.
         LineKind::Field | LineKind::ChunkEnd if id == NoteId::NONE || !teach(id) => return Default::default(),
         LineKind::Blank | LineKind::TrailerEnd => style::SAY,

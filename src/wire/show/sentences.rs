@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use crate::http::Status;
 use crate::service::text::{grouped, push_visible};
-use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count};
+use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count, find_field};
 use crate::wire::explain::notes::{NoteId, part};
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent, millis};
-use crate::wire::record::exchange::{field, fields};
 
 /// Characters of a target in a sentence.
 const TARGET: usize = 90;
@@ -36,8 +35,7 @@ pub(crate) fn capital(text: &str) -> String {
 
 /// The client, by its own words. Who says none is a person that types.
 pub(crate) fn who(request: &Message) -> String {
-    let fields = fields(request);
-    let agent = safe(field(&fields, "user-agent").unwrap_or_default());
+    let agent = safe(find_field(&request.fields(), "user-agent").unwrap_or_default());
     let (first, rest) = agent.split_once(' ').unwrap_or((&agent, ""));
     let name = BROWSERS.into_iter().find(|name| rest.contains(name)).unwrap_or(first);
     if name.is_empty() { BY_HAND.into() } else { name.into() }
@@ -233,7 +231,7 @@ pub(crate) fn steps(told: &WireEvent) -> Vec<Step> {
 /// What stands beside a line: the note that has its section, and words where those of the note would not
 /// do.
 pub(crate) fn beside(message: &Message, line: &MessageLine) -> (NoteId, Option<String>) {
-    if let Some(bad) = message.broken_in(line) {
+    if let Some(bad) = message.error_in(line) {
         return (bad.note, None);
     }
     match line.kind {
