@@ -15,7 +15,7 @@ use barewire::http::grammar::{decimal, hex_digit};
 use barewire::http::{Fault, Limits};
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::show::html;
-use barewire::wire::{Conversation, ExplainOptions, Form, Message, NoteId, Role, Terminal};
+use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat};
 
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::options::{Direction, Explain};
@@ -144,11 +144,11 @@ fn print(options: &Explain, messages: Vec<Message>) -> Result<(), StartError> {
         .collect();
     let mut text = String::new();
     if options.html {
-        html::page(&told, &mut text);
+        html::push_page(&told, &mut text);
     } else {
-        let form = if options.json { Form::Json } else { Form::Full };
+        let form = if options.json { ViewFormat::Json } else { ViewFormat::Full };
         let mut terminal = Terminal::new(view::style(form, options.color, options.ascii));
-        told.iter().for_each(|told| terminal.tell(told, &mut text));
+        told.iter().for_each(|told| terminal.push_event(told, &mut text));
     }
     let mut out = io::stdout().lock();
     // A reader that has left (`| head`) has seen what it wanted.

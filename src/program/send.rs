@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
-use barewire::wire::{Conversation, ExplainOptions, Form, Message, Role, Terminal};
+use barewire::wire::{Conversation, ExplainOptions, Message, Role, Terminal, ViewFormat};
 
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::explain::read_bytes;
@@ -93,7 +93,7 @@ fn hear(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<bool
     }
     let asked = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
     messages.clear();
-    let mut terminal = Terminal::new(view::style(Form::Full, options.color, options.ascii));
+    let mut terminal = Terminal::new(view::style(ViewFormat::Full, options.color, options.ascii));
     let (mut buffer, mut heard) = (vec![0; READ], false);
     let begun = Instant::now();
     socket.set_read_timeout(if options.hold { None } else { Some(PATIENCE) })?;
@@ -142,7 +142,7 @@ fn print(terminal: &mut Terminal, messages: &mut Vec<Message>) {
     let mut text = String::new();
     for message in messages.drain(..).filter(|message| message.role == Role::Response) {
         let event = EventKind::Message(Box::new(TimedMessage::without_calls(message)));
-        terminal.tell(&WireEvent::without_connection(event), &mut text);
+        terminal.push_event(&WireEvent::without_connection(event), &mut text);
     }
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

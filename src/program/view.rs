@@ -20,7 +20,7 @@ use barewire::net::Server;
 use barewire::wire::record::collector::Collector;
 use barewire::wire::record::event::{EventKind, WireEvent};
 use barewire::wire::record::history::History;
-use barewire::wire::{ExplainOptions, Form, RedactOptions, Style, Terminal};
+use barewire::wire::{ExplainOptions, RedactOptions, Terminal, ViewFormat, ViewOptions};
 use rustix::termios::tcgetwinsize;
 
 use crate::program::error::warn;
@@ -95,7 +95,7 @@ impl Teller {
         match self {
             Teller::Printing(terminal, text) => {
                 text.clear();
-                events.iter().for_each(|told| terminal.tell(told, text));
+                events.iter().for_each(|told| terminal.push_event(told, text));
                 match write(text) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
@@ -150,9 +150,9 @@ impl Printer {
         let mut text = String::new();
         if self.dropped > 0 {
             let lost = EventKind::Lost { events: self.dropped, open: 0 };
-            self.terminal.tell(&WireEvent::without_connection(lost), &mut text);
+            self.terminal.push_event(&WireEvent::without_connection(lost), &mut text);
         }
-        events.iter().for_each(|told| self.terminal.tell(told, &mut text));
+        events.iter().for_each(|told| self.terminal.push_event(told, &mut text));
         if text.is_empty() {
             return Ok(());
         }
@@ -167,9 +167,9 @@ impl Printer {
 }
 
 /// How to write to standard output.
-pub(crate) fn style(form: Form, color: Color, ascii: bool) -> Style {
+pub(crate) fn style(form: ViewFormat, color: Color, ascii: bool) -> ViewOptions {
     let out = io::stdout();
     let size = if out.is_terminal() { tcgetwinsize(&out).ok() } else { None };
     let columns = size.map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0).unwrap_or(COLUMNS);
-    Style { form, color: color.on(&out), ascii, columns }
+    ViewOptions { format: form, color: color.on(&out), ascii, columns }
 }

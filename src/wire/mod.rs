@@ -25,7 +25,7 @@
 //! | `words`, [`tags`] | messages and connections in plain words |
 //! | `har`, `shell`, [`replay`] | an exchange as an archive, as a command, once more |
 //! | [`practice`] | `/.try/`: every case of HTTP on demand |
-//! | `paint`, [`look`], `flow`, `layout`, `line`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
+//! | `paint`, `style`, `rows`, `layout`, [`terminal`], [`json`], [`html`] | events to text that is safe to show |
 //!
 //! Never, in this room: a socket, a file's path, an effect on what is served.
 //!
@@ -43,7 +43,7 @@ pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
 pub use explain::value::{RedactOptions, redact_address};
 pub use record::recorder::{RecordReceiver, Recorder};
-pub use show::look::{Form, Style};
+pub use show::style::{ViewFormat, ViewOptions};
 pub use show::terminal::Terminal;
 
 #[cfg(test)]

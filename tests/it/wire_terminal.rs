@@ -11,7 +11,7 @@ use barewire::http::Limits;
 use barewire::wire::record::event::WireEvent;
 use barewire::wire::record::live::LiveConnection;
 use barewire::wire::record::recorder::{Record, SocketEvent};
-use barewire::wire::{ExplainOptions, Form, RedactOptions, Style, Terminal};
+use barewire::wire::{ExplainOptions, RedactOptions, Terminal, ViewFormat, ViewOptions};
 
 /// A connection: what happened at which microsecond.
 type Story = Vec<(u64, SocketEvent, Vec<u8>)>;
@@ -152,7 +152,7 @@ fn upload() -> Story {
     ]
 }
 
-fn show(story: Story, style: Style) -> String {
+fn show(story: Story, style: ViewOptions) -> String {
     let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
     let mut live = LiveConnection::new(4, Duration::ZERO, BEGAN, &manner);
     let mut told: Vec<WireEvent> = Vec::new();
@@ -162,11 +162,11 @@ fn show(story: Story, style: Style) -> String {
     }
     let mut terminal = Terminal::new(style);
     let mut text = String::new();
-    told.iter().for_each(|told| terminal.tell(told, &mut text));
+    told.iter().for_each(|told| terminal.push_event(told, &mut text));
     text
 }
 
-const WIDE: Style = Style { form: Form::Head, color: false, ascii: false, columns: usize::MAX };
+const WIDE: ViewOptions = ViewOptions { format: ViewFormat::Head, color: false, ascii: false, columns: usize::MAX };
 
 #[track_caller]
 fn golden(name: &str, text: &str) {
@@ -185,14 +185,14 @@ fn stories_look_as_they_are_drawn() {
     golden("chunked.txt", &show(chunked(), WIDE));
     golden("secrets.txt", &show(secrets(), WIDE));
     golden("broken.txt", &show(broken(), WIDE));
-    golden("bodies-full.txt", &show(bodies(), Style { form: Form::Full, ..WIDE }));
-    golden("form-full.txt", &show(upload(), Style { form: Form::Full, ..WIDE }));
-    golden("split-72-columns.txt", &show(split(), Style { columns: 72, ..WIDE }));
-    golden("split-ascii.txt", &show(split(), Style { ascii: true, ..WIDE }));
-    golden("glued-line.txt", &show(glued(), Style { form: Form::Line, ..WIDE }));
-    golden("split-line.txt", &show(split(), Style { form: Form::Line, ..WIDE }));
-    golden("split.jsonl", &show(split(), Style { form: Form::Json, ..WIDE }));
-    golden("split-color.ansi", &show(split(), Style { color: true, ..WIDE }));
+    golden("bodies-full.txt", &show(bodies(), ViewOptions { format: ViewFormat::Full, ..WIDE }));
+    golden("form-full.txt", &show(upload(), ViewOptions { format: ViewFormat::Full, ..WIDE }));
+    golden("split-72-columns.txt", &show(split(), ViewOptions { columns: 72, ..WIDE }));
+    golden("split-ascii.txt", &show(split(), ViewOptions { ascii: true, ..WIDE }));
+    golden("glued-line.txt", &show(glued(), ViewOptions { format: ViewFormat::Line, ..WIDE }));
+    golden("split-line.txt", &show(split(), ViewOptions { format: ViewFormat::Line, ..WIDE }));
+    golden("split.jsonl", &show(split(), ViewOptions { format: ViewFormat::Json, ..WIDE }));
+    golden("split-color.ansi", &show(split(), ViewOptions { color: true, ..WIDE }));
 }
 
 #[test]
@@ -200,14 +200,14 @@ fn cut_marks_stand_at_exactly_the_bytes_at_which_the_calls_began() {
     let text = show(split(), WIDE);
     assert!(text.contains("GET /hel┊2┊lo.txt HTTP/1.1\\r\\n"), "{text}");
     assert!(text.contains("Hos┊3┊t: localhost\\r┊4┊\\n"), "{text}");
-    let json = show(split(), Style { form: Form::Json, ..WIDE });
+    let json = show(split(), ViewOptions { format: ViewFormat::Json, ..WIDE });
     assert!(json.contains("\"cuts\":[8,28,41]"), "{json}");
 }
 
 #[test]
 fn what_ends_inside_of_a_request_is_not_called_a_whole_one() {
     let cut_off = vec![accepted(), received(600, "GET / HTTP/1.1\r\nHost: a\r\n"), closed(900, "Broken")];
-    let json = show(cut_off, Style { form: Form::Json, ..WIDE });
+    let json = show(cut_off, ViewOptions { format: ViewFormat::Json, ..WIDE });
     assert!(
         json.contains("One recv() brought this much, and no more came.") && json.contains("no more came\""),
         "{json}"
@@ -229,14 +229,14 @@ fn three_requests_in_one_call_are_one_line_and_three_exchanges_in_order() {
 
 #[test]
 fn no_form_of_output_shows_a_secret_or_moves_a_cursor() {
-    for form in [Form::Line, Form::Head, Form::Full, Form::Json] {
+    for format in [ViewFormat::Line, ViewFormat::Head, ViewFormat::Full, ViewFormat::Json] {
         for color in [false, true] {
-            let style = Style { form, color, ..WIDE };
+            let style = ViewOptions { format, color, ..WIDE };
             let text = show(secrets(), style) + &show(broken(), style) + &show(upload(), style);
             for secret in
                 ["abcdefgh", "c3R1ZGVudDp3aXJl", "student:wire", "0123456789ab", "opensesame", "1234 ", "neverkept"]
             {
-                assert!(!text.contains(secret), "{form:?}: {secret}\n{text}");
+                assert!(!text.contains(secret), "{format:?}: {secret}\n{text}");
             }
             let hostile = show(hostile(), style);
             let bare = hostile.replace("\x1b[0m", "");
@@ -258,13 +258,13 @@ fn no_form_of_output_shows_a_secret_or_moves_a_cursor() {
 
 #[test]
 fn ascii_and_narrow_terminals_get_the_same_meaning() {
-    let style = Style { ascii: true, columns: 72, ..WIDE };
+    let style = ViewOptions { ascii: true, columns: 72, ..WIDE };
     for story in [glued(), split(), chunked(), secrets(), broken(), hostile(), bodies()] {
         assert!(show(story, style).is_ascii());
     }
-    let narrow = show(split(), Style { columns: 72, ..WIDE });
+    let narrow = show(split(), ViewOptions { columns: 72, ..WIDE });
     assert!(narrow.contains("\n     # request line: give me this  9112 §3\n"), "{narrow}");
-    assert!(show(glued(), Style { color: true, ..WIDE }).contains("\x1b[1;34mGET\x1b[0m"));
+    assert!(show(glued(), ViewOptions { color: true, ..WIDE }).contains("\x1b[1;34mGET\x1b[0m"));
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn nothing_we_say_crosses_the_edge_of_a_terminal() {
     };
     for (columns, ascii) in [(60, false), (72, false), (72, true), (100, false), (100, true), (111, false), (112, true)]
     {
-        let style = Style { columns, ascii, ..WIDE };
+        let style = ViewOptions { columns, ascii, ..WIDE };
         for story in [long(), glued(), split(), chunked(), secrets(), broken(), hostile(), bodies(), upload()] {
             let text = show(story, style);
             let marks =

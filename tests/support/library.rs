@@ -17,7 +17,7 @@ use barewire::service::{Answer, App, RequestContext, Service};
 use barewire::wire::record::event::WireEvent;
 use barewire::wire::record::live::LiveConnection;
 use barewire::wire::record::recorder::SocketEvent;
-use barewire::wire::{ExplainOptions, Form, RecordReceiver, RedactOptions, Style, Terminal};
+use barewire::wire::{ExplainOptions, RecordReceiver, RedactOptions, Terminal, ViewFormat, ViewOptions};
 
 use crate::support::PATIENCE;
 use crate::support::client::Client;
@@ -52,9 +52,9 @@ pub(crate) struct Story {
 impl Story {
     /// The view of the terminal, `--wire=head`.
     pub(crate) fn view(&self) -> String {
-        let style = Style { form: Form::Head, color: false, ascii: true, columns: 120 };
+        let style = ViewOptions { format: ViewFormat::Head, color: false, ascii: true, columns: 120 };
         let (mut terminal, mut text) = (Terminal::new(style), String::new());
-        self.told.iter().for_each(|told| terminal.tell(told, &mut text));
+        self.told.iter().for_each(|told| terminal.push_event(told, &mut text));
         text
     }
 }

@@ -7,7 +7,7 @@
 
 use std::ops::RangeInclusive;
 
-use barewire::wire::Form;
+use barewire::wire::ViewFormat;
 
 use crate::program::error::{Exit, StartError};
 use crate::program::options::definition::{Views, Wire};
@@ -30,7 +30,7 @@ pub(crate) struct Study {
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// On standard output.
-    pub(crate) terminal: Option<Form>,
+    pub(crate) terminal: Option<ViewFormat>,
     pub(crate) study: Option<Study>,
     pub(crate) hide: Vec<String>,
     pub(crate) secrets: bool,
@@ -64,10 +64,10 @@ impl Reader<'_> {
         let hide = self.each("wire_hide", &typed.wire_hide, value::field_name)?;
         Ok(View {
             terminal: typed.wire.map(|form| match form {
-                Wire::Line => Form::Line,
-                Wire::Head => Form::Head,
-                Wire::Full => Form::Full,
-                Wire::Json => Form::Json,
+                Wire::Line => ViewFormat::Line,
+                Wire::Head => ViewFormat::Head,
+                Wire::Full => ViewFormat::Full,
+                Wire::Json => ViewFormat::Json,
             }),
             study: self.study(typed, port)?,
             hide,

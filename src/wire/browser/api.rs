@@ -23,7 +23,7 @@ use crate::wire::record::event::{EventKind, TimedMessage};
 use crate::wire::record::exchange::{Exchange, ExchangeId};
 use crate::wire::record::history::HistoryReader;
 use crate::wire::show::json::push_value;
-use crate::wire::show::sentences::capital;
+use crate::wire::show::sentences::capitalize;
 
 /// A body that says whether to pause.
 const SMALL: u64 = 1024;
@@ -141,7 +141,7 @@ fn notes(_: &Shared, _: &Call) -> Result<Response, Response> {
     let notes: serde_json::Map<String, Value> = NoteId::all()
         .map(|(id, note)| {
             let value = json!({
-                "name": note.name, "title": title(note.name), "short": note.short, "long": capital(note.long),
+                "name": note.name, "title": title(note.name), "short": note.short, "long": capitalize(note.long),
                 "section": note.section, "link": link(note.section),
             });
             (id.0.to_string(), value)

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::service::Source;
 use crate::wire::record::history::{History, HistoryItem, HistoryNotice, HistoryRead, HistoryReader, StoredEvent};
-use crate::wire::show::json::{push_value, value};
+use crate::wire::show::json::{event_value, push_value};
 
 /// Streams at once: each holds a worker. A person has one window open, perhaps a second one.
 pub(crate) const STREAMS: usize = 8;
@@ -133,7 +133,7 @@ fn item_value(number: u64, item: &HistoryItem) -> Value {
 
 /// An event with its number.
 pub(crate) fn event(number: u64, kept: &StoredEvent) -> Value {
-    let mut value = value(&kept.event);
+    let mut value = event_value(&kept.event);
     if let Some(object) = value.as_object_mut() {
         object.insert("seq".into(), number.into());
         if kept.repeated {

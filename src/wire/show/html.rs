@@ -1,18 +1,16 @@
-//! Messages as one page that needs nothing else: for homework, for a bug report.
+//! Messages as one page of HTML that needs nothing else: for homework, for a bug report.
 //!
-//! Never: a script, a request, a byte that could be markup. What `paint` made safe is escaped once
-//! more for HTML.
-//!
-//! The subtle thing: the page says what the terminal says, by the same rows, so that the two cannot
-//! tell different stories.
+//! The page has no script and sends no request. It shows the same rows as the terminal, so that the two
+//! cannot disagree. All text was made safe for a terminal before, and is escaped once more for HTML here.
 
 use crate::service::text::push_html;
 use crate::wire::explain::message::{Message, Role, byte_count};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{EventKind, WireEvent};
-use crate::wire::show::layout::Row;
+use crate::wire::show::rows::message_rows;
 use crate::wire::show::sentences::story;
 
+/// A class `s131` has the colours of the ANSI sequence `1;31`.
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}\
@@ -29,43 +27,44 @@ p{margin:.25rem 0;color:#8a5a00}.story{color:inherit}p.wrong,.s131{color:#b3261e
 p,.s133,.s33{color:#e8a55a}p.wrong,.s131{color:#ff8a80}.s134{color:#8ab4ff}.s32{color:#7fd491}.s35{color:#c9a0e8}\
 .s36{color:#7cd0d8}.s1733{background:#e8a55a;color:#131313}}";
 
-/// Appends the page.
-pub fn page(told: &[WireEvent], out: &mut String) {
+/// Appends the page. Events that are not messages are left out.
+pub fn push_page(events: &[WireEvent], out: &mut String) {
     out.push_str("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.push_str("<title>HTTP, byte by byte</title>\n<style>");
     out.push_str(STYLE);
     out.push_str("</style>\n<h1>HTTP, byte by byte</h1>\n");
-    for told in told {
-        let EventKind::Message(spoken) = &told.kind else { continue };
-        let message = &spoken.message;
+    for event in events {
+        let EventKind::Message(timed) = &event.kind else { continue };
+        let message = &timed.message;
         let arrow = if message.role == Role::Request { "▶" } else { "◀" };
         let name = format!("{arrow} {} {}", message.role.name(), message.exchange);
         out.push_str(&format!("<h2>{name} <small>{}</small></h2>\n", byte_count(message.len())));
         out.push_str("<p class=\"story\">");
-        push_html(out, &story(spoken));
+        push_html(out, &story(timed));
         out.push_str("</p>\n<table>\n");
-        for row in Row::all(spoken, true, false, &mut |_: NoteId| true) {
+        // A page is read in any order, so every note is there every time.
+        for row in message_rows(timed, true, false, &mut |_: NoteId| true) {
             out.push_str("<tr><td>");
-            for piece in row.pieces() {
-                let class: String = piece.style.chars().filter(char::is_ascii_digit).collect();
+            for part in &row.bytes {
+                let class: String = part.style.chars().filter(char::is_ascii_digit).collect();
                 out.push_str(&format!("<span class=\"s{class}\">"));
-                push_html(out, &piece.text);
+                push_html(out, &part.text);
                 out.push_str("</span>");
             }
             out.push_str("<td class=\"note\">");
-            push_html(out, row.note());
+            push_html(out, &row.note);
             out.push_str("<td>");
-            push_html(out, row.section());
+            push_html(out, row.section);
             out.push('\n');
         }
         out.push_str("</table>\n");
-        sentences(message, out);
+        push_sentences(message, out);
     }
     out.push_str("</html>\n");
 }
 
-fn sentences(message: &Message, out: &mut String) {
+fn push_sentences(message: &Message, out: &mut String) {
     if let Some(framed) = message.framing {
         out.push_str("<p>= ");
         push_html(out, &format!("{} ({})", framed.sentence(), framed.section()));

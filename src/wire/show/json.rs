@@ -1,13 +1,11 @@
-//! Events as JSON, one object a line: for `jq`, for graders, for the browser.
+//! Events as JSON, one object a line: for `jq`, for programs that grade exercises, for the browser.
 //!
-//! Spans travel as `[start, len, kind, note]`, kinds and notes as numbers of [`SpanKind::ALL`] and of the
-//! dictionary; lines as `[start, len, kind, note, words]`. What a person would say is there too: `story`,
-//! `seam`, `blocks`, `steps`, `about`, `foot`, `tags`.
+//! Spans are `[start, len, kind, note]`, where kind and note are indexes into [`SpanKind::ALL`] and into the
+//! notes; lines are `[start, len, kind, note, words]`. The sentences of [`sentences`] are there too: `story`,
+//! `seam`, `blocks`, `steps`, `about`, `foot`, and `tags`.
 //!
-//! Never: a character that is not ASCII. JSON read in a terminal is a terminal too.
-//!
-//! The subtle thing: bytes are not text. What was kept of a message is Base64; the title and the head
-//! are there once more as text for people, with every unsafe byte as `\xNN`.
+//! The kept bytes of a message are Base64 under the name `octets`. Title and head are there once more as
+//! text, with every unsafe byte as `\xNN`. All output is ASCII, because JSON is read in terminals as well.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,8 +18,8 @@ use crate::wire::show::sentences;
 use crate::wire::show::sentences::safe;
 
 /// Appends an event and a line end.
-pub fn push(out: &mut String, told: &WireEvent) {
-    push_value(out, &value(told));
+pub fn push_event(out: &mut String, event: &WireEvent) {
+    push_value(out, &event_value(event));
     out.push('\n');
 }
 
@@ -31,18 +29,18 @@ pub(crate) fn push_value(out: &mut String, value: &Value) {
         if matches!(c, ' '..='~') {
             out.push(c);
         } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
+            // JSON escapes are units of UTF-16: a character beyond U+FFFF is a pair of them (RFC 8259 §7).
+            for unit in c.encode_utf16(&mut [0; 2]) {
                 out.push_str(&format!("\\u{unit:04x}"));
             }
         }
     }
 }
 
-/// An event as JSON.
-pub fn value(told: &WireEvent) -> Value {
-    let mut value = bare(told);
-    let (tags, steps) = (told.tags.words(), sentences::steps(told));
+/// An event as a JSON object.
+pub(crate) fn event_value(event: &WireEvent) -> Value {
+    let mut value = kind_value(event);
+    let (tags, steps) = (event.tags.words(), sentences::timeline(event));
     if !tags.is_empty() {
         value["tags"] = json!(tags);
     }
@@ -52,10 +50,10 @@ pub fn value(told: &WireEvent) -> Value {
     value
 }
 
-fn bare(told: &WireEvent) -> Value {
-    let at = millis(told.at);
-    let connection = told.connection;
-    match &told.kind {
+fn kind_value(event: &WireEvent) -> Value {
+    let at = millis(event.at);
+    let connection = event.connection;
+    match &event.kind {
         EventKind::Accepted { peer, clock, moment } => {
             let time = millis(*moment);
             json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
@@ -70,7 +68,7 @@ fn bare(told: &WireEvent) -> Value {
             }
             object
         }
-        EventKind::Message(spoken) => message(connection, at, spoken),
+        EventKind::Message(timed) => message_value(connection, at, timed),
         EventKind::Closed { note, side, reason, unread, missing } => {
             let id = note.0;
             let note = note.note();
@@ -87,96 +85,88 @@ fn bare(told: &WireEvent) -> Value {
     }
 }
 
-fn message(connection: u64, at: f64, spoken: &TimedMessage) -> Value {
-    let message = &spoken.message;
+fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
+    let message = &timed.message;
     let kept = &message.bytes;
+    // Of a long head only the start may have been kept.
     let head = kept.first.len().min(usize::try_from(message.head_end).unwrap_or(usize::MAX));
     let mut object = json!({
         "event": message.role.name(),
         "connection": connection,
         "exchange": format!("{connection}.{}", message.exchange),
         "at": at,
-        "clock": spoken.clock,
+        "clock": timed.clock,
         "start": message.start,
         "bytes": message.len(),
         "head": message.head_end,
         "text": safe(&kept.first[..head]),
-        "cuts": spoken.boundaries.iter().map(|c| c.at).collect::<Vec<_>>(),
-        "calls": spoken.call_count,
-        "began": spoken.began().map(millis),
-        "head_at": spoken.head_at().map(millis),
-        "ended": spoken.ended().map(millis),
-        "framing": message.framing.map(|f| {
-            json!({"rule": f.rule, "sentence": f.sentence(), "section": f.section()})
+        "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
+        "calls": timed.call_count,
+        "began": timed.began().map(millis),
+        "head_at": timed.head_at().map(millis),
+        "ended": timed.ended().map(millis),
+        "framing": message.framing.map(|framing| {
+            json!({"rule": framing.rule, "sentence": framing.sentence(), "section": framing.section()})
         }),
-        "broken": message.error.map(|b| {
-            let note = b.note.note();
+        "broken": message.error.map(|error| {
+            let note = error.note.note();
             json!({
-                "byte": b.at, "len": b.len, "name": note.name, "sentence": note.long, "section": note.section,
-                "cut_off": b.cut_off,
+                "byte": error.at, "len": error.len, "name": note.name, "sentence": note.long, "section": note.section,
+                "cut_off": error.cut_off,
             })
         }),
-        "spans": spans(message),
-        "lines": lines(message),
-        "story": sentences::story(spoken),
-        "about": sentences::about(spoken),
+        "spans": message.spans.iter().map(|s| [s.start, s.len, s.kind as u64, s.note.0.into()]).collect::<Vec<_>>(),
+        "lines": message.lines.iter().map(|line| line_value(message, line)).collect::<Vec<_>>(),
+        "story": sentences::story(timed),
+        "about": sentences::summary(timed),
         "blocks": sentences::blocks(message),
-        "foot": sentences::foot(message),
+        "foot": sentences::end_of_message(message),
         "octets": {"first": STANDARD.encode(&kept.first), "gap": kept.gap, "last": STANDARD.encode(&kept.last)},
         "from_file": message.from_file,
         "hidden": message.hidden,
         "masked": message.masked,
     });
-    if let Some(object) = object.as_object_mut() {
-        object.extend(of_its_role(spoken).into_iter().map(|(name, value)| (name.to_string(), value)));
+    match message.role {
+        Role::Request => add_request_members(&mut object, timed),
+        Role::Response => add_response_members(&mut object, timed),
     }
     object
 }
 
-/// What only requests have, or only responses.
-fn of_its_role(spoken: &TimedMessage) -> Vec<(&'static str, Value)> {
-    let (message, moved) = (&spoken.message, spoken.calls.iter());
-    match message.role {
-        Role::Request => {
-            let recvs: Vec<Value> = moved.map(|m| json!([m.at, m.len, millis(m.when), m.number])).collect();
-            vec![
-                ("method", json!(safe(message.part(SpanKind::Method)))),
-                ("target", json!(safe(message.target()))),
-                ("recvs", json!(recvs)),
-                ("who", json!(sentences::who(message))),
-                ("seam", json!(sentences::seam(spoken))),
-            ]
-        }
-        Role::Response => {
-            let how = |from_file| if from_file { "sendfile" } else { "write" };
-            let sends: Vec<Value> =
-                moved.map(|m| json!([m.at, m.len, millis(m.when), m.number, how(m.from_file)])).collect();
-            vec![
-                ("status", json!(message.status())),
-                ("reason", json!(safe(message.part(SpanKind::Reason)))),
-                // 101 is the last answer of HTTP on its connection.
-                ("interim", json!(message.is_interim() && message.status() != Status::SWITCHING_PROTOCOLS.code())),
-                ("took", json!(spoken.took.map(millis))),
-                ("sends", json!(sends)),
-            ]
-        }
+fn add_request_members(object: &mut Value, timed: &TimedMessage) {
+    let message = &timed.message;
+    let calls = timed.calls.iter().map(|call| json!([call.at, call.len, millis(call.when), call.number]));
+    object["method"] = json!(safe(message.part(SpanKind::Method)));
+    object["target"] = json!(safe(message.target()));
+    object["recvs"] = calls.collect();
+    object["who"] = json!(sentences::client_name(message));
+    object["seam"] = json!(sentences::received_in(timed));
+}
+
+fn add_response_members(object: &mut Value, timed: &TimedMessage) {
+    let message = &timed.message;
+    let name = |call: &Call| if call.from_file { "sendfile" } else { "write" };
+    let calls = timed.calls.iter().map(|call| json!([call.at, call.len, millis(call.when), call.number, name(call)]));
+    // 101 is the last response of HTTP on its connection, so nothing may wait for a final one.
+    let is_interim = message.is_interim() && message.status() != Status::SWITCHING_PROTOCOLS.code();
+    object["status"] = json!(message.status());
+    object["reason"] = json!(safe(message.part(SpanKind::Reason)));
+    object["interim"] = json!(is_interim);
+    object["took"] = json!(timed.took.map(millis));
+    object["sends"] = calls.collect();
+}
+
+/// `[start, len, kind, note]`, and words if they are better than those of the note.
+fn line_value(message: &Message, line: &MessageLine) -> Value {
+    let (note, words) = sentences::note_beside(message, line);
+    let MessageLine { start, len, kind, .. } = line;
+    match words {
+        Some(words) => json!([start, len, kind_name(kind), note.0, words]),
+        None => json!([start, len, kind_name(kind), note.0]),
     }
 }
 
-/// `[start, len, kind, note]`, and words where those of the note would not do.
-fn lines(message: &Message) -> Vec<Value> {
-    let line = |line| {
-        let (note, words) = sentences::beside(message, line);
-        let MessageLine { start, len, kind, .. } = line;
-        match words {
-            Some(words) => json!([start, len, word(kind), note.0, words]),
-            None => json!([start, len, word(kind), note.0]),
-        }
-    };
-    message.lines.iter().map(line).collect()
-}
-
-const fn word(kind: &LineKind) -> &'static str {
+const fn kind_name(kind: &LineKind) -> &'static str {
     match kind {
         LineKind::Empty => "empty",
         LineKind::Start => "start",
@@ -190,8 +180,4 @@ const fn word(kind: &LineKind) -> &'static str {
         LineKind::TrailerEnd => "trailer-end",
         LineKind::Body => "body",
     }
-}
-
-fn spans(message: &Message) -> Vec<[u64; 4]> {
-    message.spans.iter().map(|s| [s.start, s.len, s.kind as u64, u64::from(s.note.0)]).collect()
 }

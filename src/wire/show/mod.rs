@@ -1,11 +1,14 @@
-//! Annotated messages as text that is safe to show: terminal, JSON, HTML.
+//! Explained messages as text that is safe to show: in a terminal, as JSON, as a page of HTML.
+//!
+//! [`sentences`] makes every sentence about a message, so that all outputs say the same. [`rows`] puts the
+//! bytes of a message beside their notes; the terminal and the HTML page show these rows. Bytes of the
+//! network become text only through [`crate::service::text::push_visible`], so that no output can carry
+//! a control sequence, a bidirectional override or a hidden character of a client.
 
-pub(crate) mod flow;
 pub mod html;
 pub mod json;
 pub(crate) mod layout;
-pub(crate) mod line;
-pub mod look;
+pub(crate) mod rows;
 pub(crate) mod sentences;
-pub(crate) mod style;
+pub mod style;
 pub mod terminal;

@@ -1,11 +1,8 @@
-//! Messages in plain words: who asks, what happened, what the calls show, what stands beside a line.
+//! Messages in plain words: who sends them, what they ask for, what the system calls show, where they end.
 //!
-//! The terminal, the browser and JSON say the same, since they say what is made here.
-//!
-//! Never: a byte of the network that was not made safe; a word about what is not known yet.
-//!
-//! The subtle thing: each message tells its own part. Those of an exchange, one behind the other, are its
-//! story, and nobody has to wait for the last one to tell the first.
+//! Terminal, JSON and browser take their sentences from here, so that all of them say the same. Every byte of
+//! the network in a sentence went through [`safe`]. Each message has its own sentences, which say nothing
+//! about later ones: a reader of a live view sees them at once.
 
 use std::time::Duration;
 
@@ -14,34 +11,37 @@ use crate::service::text::{grouped, push_visible};
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count, find_field};
 use crate::wire::explain::notes::{NoteId, part};
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent, millis};
+use crate::wire::show::style::dots;
 
-/// Characters of a target in a sentence.
+/// Bytes of a target that are shown in a sentence.
 const TARGET: usize = 90;
-/// Browsers name each other in their User-Agent: the first of these is the one it is.
+/// Names in the User-Agent of browsers, the most particular first: Edge names Chrome too, and Chrome Safari.
 const BROWSERS: [&str; 4] = ["Firefox", "Edg", "Chrome", "Safari"];
+/// The name of a client that sends no User-Agent.
 const BY_HAND: &str = "by hand";
 
-/// Bytes as text for people: ASCII, and `\xNN` for what is not.
+/// Bytes as ASCII text, with `\xNN` for all others.
 pub(crate) fn safe(bytes: &[u8]) -> String {
     let mut text = String::new();
     push_visible(&mut text, bytes, true);
     text
 }
 
-pub(crate) fn capital(text: &str) -> String {
+/// Text with a capital letter at its start.
+pub(crate) fn capitalize(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The client, by its own words. Who says none is a person that types.
-pub(crate) fn who(request: &Message) -> String {
+/// The client, by its User-Agent. Without one it is probably a person who types.
+pub(crate) fn client_name(request: &Message) -> String {
     let agent = safe(find_field(&request.fields(), "user-agent").unwrap_or_default());
     let (first, rest) = agent.split_once(' ').unwrap_or((&agent, ""));
     let name = BROWSERS.into_iter().find(|name| rest.contains(name)).unwrap_or(first);
     if name.is_empty() { BY_HAND.into() } else { name.into() }
 }
 
-fn does(method: &[u8]) -> String {
+fn verb(method: &[u8]) -> String {
     match method {
         b"GET" => "asks for".into(),
         b"HEAD" => "asks only for the head of".into(),
@@ -52,191 +52,199 @@ fn does(method: &[u8]) -> String {
     }
 }
 
-/// The part of an exchange's story that this message tells; empty if it tells none.
-pub(crate) fn story(spoken: &TimedMessage) -> String {
-    let message = &spoken.message;
+/// One or two sentences about the message; empty for an interim response that says nothing to a reader. In
+/// their order, those of an exchange tell all that happened.
+pub(crate) fn story(timed: &TimedMessage) -> String {
+    let message = &timed.message;
     match message.role {
-        Role::Request => asked(message),
+        Role::Request => request_story(message),
         Role::Response if message.status() == Status::CONTINUE.code() => {
             "The server first says 100: go on, send the body.".into()
         }
         Role::Response if message.is_interim() => String::new(),
         Role::Response => {
-            let early = if spoken.early { "The answer was given before the whole request was there. " } else { "" };
+            let early = if timed.early { "The answer was given before the whole request was there. " } else { "" };
             let (status, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
-            let broken = message.error.map(|broken| broken.note.note().long.to_string());
-            let end = broken.or_else(|| message.framing.map(|framed| framed.sentence()));
-            let end = end.map_or_else(String::new, |sentence| format!(" {}.", capital(&sentence)));
+            let error = message.error.map(|error| error.note.note().long.to_string());
+            let end = error.or_else(|| message.framing.map(|framing| framing.sentence()));
+            let end = end.map_or_else(String::new, |sentence| format!(" {}.", capitalize(&sentence)));
+            // A reason phrase may be empty (RFC 9112 §4).
             format!("{early}The server answers {}.{end}", format!("{status} {reason}").trim_end())
         }
     }
 }
 
-fn asked(message: &Message) -> String {
+fn request_story(message: &Message) -> String {
     match message.error {
-        Some(broken) if broken.cut_off => "The request is cut off.".into(),
+        Some(error) if error.cut_off => "The request is cut off.".into(),
         Some(_) => "The marked bytes break the grammar of HTTP. Nobody can say where this request ends, so the \
                     answer is the last one."
             .into(),
         None => {
-            let who = who(message).replace(BY_HAND, "Someone typing by hand");
-            let mut target: String = safe(message.target());
+            let client = client_name(message).replace(BY_HAND, "Someone typing by hand");
+            let mut target = safe(message.target());
+            // Safe text is ASCII, so it can be cut anywhere.
             if target.len() > TARGET {
                 target.truncate(TARGET);
-                target.push('…');
+                target.push_str(dots(false));
             }
-            let before = message.exchange.saturating_sub(1);
-            let used = if before == 0 {
-                String::new()
-            } else {
-                format!(", on a connection already used {}", count(before, "time"))
+            let used = match message.exchange.saturating_sub(1) {
+                0 => String::new(),
+                before => format!(", on a connection already used {}", count(before, "time")),
             };
-            format!("{who} {} {target}{used}.", does(message.part(SpanKind::Method)))
+            format!("{client} {} {target}{used}.", verb(message.part(SpanKind::Method)))
         }
     }
 }
 
-/// What the calls show that brought a request: what is bold, and the rest.
-pub(crate) fn seam(spoken: &TimedMessage) -> Option<(String, String)> {
-    let (message, moved) = (&spoken.message, &spoken.calls);
-    let first = moved.first().filter(|_| message.role == Role::Request)?;
+/// A lesson about TCP from the calls that brought a request: the words in bold, and the rest. `None` for a
+/// response, and if no call is known.
+pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
+    let (message, calls) = (&timed.message, &timed.calls);
+    let first = calls.first().filter(|_| message.role == Role::Request)?;
     let segments = first.segments.filter(|&segments| segments > 1);
-    let say = |bold: String, rest: &str| Some((bold, rest.to_string()));
-    if message.error.is_some_and(|broken| !broken.cut_off) {
+    let lesson = |bold: String, rest: &str| Some((bold, rest.to_string()));
+    if message.error.is_some_and(|error| !error.cut_off) {
         let rest = "The server stops at the byte that breaks the rule. What lies behind it could mean anything, so it \
                     is not looked at.";
-        return say(String::new(), rest);
+        return lesson(String::new(), rest);
     }
-    if let Some(call) = moved.iter().find(|call| call.requests > 1) {
-        let bold = match moved.len() {
-            1 => format!("{} arrived glued together in one recv().", count(call.requests, "request")),
-            _ => format!("recv() #{} brought pieces of {}.", call.number, count(call.requests, "request")),
+    // Several requests in one call teach more than anything below, so this comes first.
+    if let Some(call) = calls.iter().find(|call| call.requests > 1) {
+        let requests = count(call.requests, "request");
+        let bold = match calls.len() {
+            1 => format!("{requests} arrived glued together in one recv()."),
+            _ => format!("recv() #{} brought pieces of {requests}.", call.number),
         };
         let rest = "TCP is a stream of bytes and knows no messages. The blank line after each head is the border that \
                     HTTP draws.";
         let segments = segments.map(|n| format!(" {n} TCP segments were waiting, one recv() took them all."));
         return Some((bold, rest.to_string() + &segments.unwrap_or_default()));
     }
-    let bold = format!("One request, {}.", count(spoken.call_count, "recv() call"));
-    match moved.get(1) {
-        Some(second) if second.at < message.start + message.head_end => say(
+    let bold = format!("One request, {}.", count(timed.call_count, "recv() call"));
+    match calls.get(1) {
+        Some(second) if second.at < message.start + message.head_end => lesson(
             bold,
             "The cuts fall anywhere, even inside a word. A server must keep reading until it has seen the blank line.",
         ),
-        Some(_) => say(
+        Some(_) => lesson(
             bold,
             "Only the head says how many bytes of body are still to come. A server must keep reading until it has \
              them all.",
         ),
-        None if message.error.is_some() => say(
+        None if message.error.is_some() => lesson(
             String::new(),
             "One recv() brought this much, and no more came. TCP does not know that something is missing: only HTTP \
              can tell.",
         ),
-        None => say(
+        None => lesson(
             segments.map(|n| format!("{n} TCP segments, one recv().")).unwrap_or_default(),
             "Here one recv() happened to hold exactly one request. Do not count on it.",
         ),
     }
 }
 
-/// What the whole message shows: what is bold, the reason, the section, and its note. Where it ends, or
-/// where it breaks.
-pub(crate) fn foot(message: &Message) -> Option<(String, String, String, u16)> {
-    if let Some(broken) = message.error {
-        let note = broken.note.note();
-        let bold = format!("Broken at byte {}: {}", broken.at, note.long);
-        return Some((bold, String::new(), note.section.into(), broken.note.0));
+/// Where the message ends, or where it breaks: the words in bold, the reason, the section, and the number of
+/// the note. `None` if it ended in its head without an error.
+pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, String, u16)> {
+    if let Some(error) = message.error {
+        let note = error.note.note();
+        let bold = format!("Broken at byte {}: {}", error.at, note.long);
+        return Some((bold, String::new(), note.section.into(), error.note.0));
     }
-    let framed = message.framing?;
-    let sentence = capital(&framed.sentence());
+    let framing = message.framing?;
+    let sentence = capitalize(&framing.sentence());
     let (bold, because) = sentence.split_at(sentence.find(", because").unwrap_or(sentence.len()));
-    Some((bold.into(), because.into(), framed.section(), framed.note().0))
+    Some((bold.into(), because.into(), framing.section(), framing.note().0))
 }
 
-/// A block of the bytes of a side: from, to, what it is, and its words.
-pub(crate) type Block = (u64, u64, &'static str, String);
+/// A block in the picture of the bytes of one side: its start and its end on that side, what it is, and its
+/// label.
+pub(crate) type ByteBlock = (u64, u64, &'static str, String);
 
-/// The message as blocks: head and body of a request, the whole of a response.
-pub(crate) fn blocks(message: &Message) -> Vec<Block> {
+/// The message as blocks: head and body of a request, or the whole of a response.
+pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
     let (start, end) = (message.start, message.end());
-    match message.role {
-        Role::Response => vec![(start, end, "answer", format!("{} · {} B", message.status(), grouped(message.len())))],
-        Role::Request => {
-            let head = (start + message.head_end).min(end);
-            let words = format!("#{} head {}", message.exchange, head - start);
-            let body = (end > head).then(|| (head, end, "body", format!("body {} B", grouped(end - head))));
-            [(start, head, "head", words)].into_iter().chain(body).collect()
-        }
+    if message.role == Role::Response {
+        let label = format!("{} · {} B", message.status(), grouped(message.len()));
+        return vec![(start, end, "answer", label)];
     }
+    let head = (start + message.head_end).min(end);
+    let mut blocks = vec![(start, head, "head", format!("#{} head {}", message.exchange, head - start))];
+    if end > head {
+        blocks.push((head, end, "body", format!("body {} B", grouped(end - head))));
+    }
+    blocks
 }
 
-/// What kind of message it is, how long, and how it was carried.
-pub(crate) fn about(spoken: &TimedMessage) -> (&'static str, String) {
-    let message = &spoken.message;
+/// The kind of the message; its length, and the number of calls that carried it.
+pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
+    let message = &timed.message;
     let (name, call) = match message.role {
         Role::Request => ("Request", "recv() call"),
         Role::Response if message.is_interim() => ("Interim answer", "write() call"),
         Role::Response => ("Response", "write() call"),
     };
-    let calls = if spoken.call_count > 1 { format!(", in {}", count(spoken.call_count, call)) } else { String::new() };
+    let calls = if timed.call_count > 1 { format!(", in {}", count(timed.call_count, call)) } else { String::new() };
     let head = message.head_end.min(message.len());
     (name, format!("{} of head, {} after it{calls}", byte_count(head), byte_count(message.len() - head)))
 }
 
-/// A moment of an exchange: milliseconds since the connection was accepted, what it was, and what was
-/// going on until then.
-pub(crate) type Step = (f64, String, &'static str);
+/// A moment of a connection: milliseconds since it was accepted, what happened, and what was going on until
+/// then.
+pub(crate) type TimelineStep = (f64, String, &'static str);
 
-/// The moments that an event tells of.
-pub(crate) fn steps(told: &WireEvent) -> Vec<Step> {
-    let moment = |time: Option<Duration>, what: &str, before| time.map(|time| (millis(time), what.to_string(), before));
-    let steps = match &told.kind {
-        EventKind::Message(spoken) => {
-            let message = &spoken.message;
-            let (began, ended) = (spoken.began(), spoken.ended());
+/// The moments in an event, in their order.
+pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
+    let step = |time: Option<Duration>, what: &str, before| time.map(|time| (millis(time), what.to_string(), before));
+    let steps = match &event.kind {
+        EventKind::Message(timed) => {
+            let message = &timed.message;
+            let (began, ended) = (timed.began(), timed.ended());
             match message.role {
                 Role::Request => {
-                    let has_head = message.framing.is_some();
-                    let goes_on = message.error.is_some() || message.len() > message.head_end;
+                    // A head without framing is incomplete or wrong, so it was never complete.
+                    let head_at = timed.head_at().filter(|_| message.framing.is_some());
+                    let has_end = message.error.is_some() || message.len() > message.head_end;
                     let end = match message.error {
-                        Some(broken) if broken.cut_off => "no more came",
+                        Some(error) if error.cut_off => "no more came",
                         Some(_) => "here it breaks",
                         None => "body complete",
                     };
                     [
-                        moment(began, "first byte", "quiet"),
-                        moment(spoken.head_at().filter(|_| has_head), "head complete", "client sends"),
-                        moment(ended.filter(|_| goes_on), end, "client sends"),
+                        step(began, "first byte", "quiet"),
+                        step(head_at, "head complete", "client sends"),
+                        step(ended.filter(|_| has_end), end, "client sends"),
                     ]
                 }
                 Role::Response if message.is_interim() => {
-                    [moment(began, &format!("{} sent", message.status()), "server works"), None, None]
+                    [step(began, &format!("{} sent", message.status()), "server works"), None, None]
                 }
                 Role::Response => {
-                    [moment(began, "answer starts", "server works"), moment(ended, "answer sent", "sending"), None]
+                    [step(began, "answer starts", "server works"), step(ended, "answer sent", "sending"), None]
                 }
             }
         }
         EventKind::Closed { note, side, .. } => {
             let what = format!("closed by the {}: {}", side.name(), note.note().short);
-            [moment(Some(told.at), &what, "quiet"), None, None]
+            [step(Some(event.at), &what, "quiet"), None, None]
         }
-        EventKind::Accepted { peer, .. } => [moment(Some(told.at), &format!("accepted from {peer}"), ""), None, None],
+        EventKind::Accepted { peer, .. } => [step(Some(event.at), &format!("accepted from {peer}"), ""), None, None],
         EventKind::Received(_) | EventKind::Lost { .. } => [None, None, None],
     };
     steps.into_iter().flatten().collect()
 }
 
-/// What stands beside a line: the note that has its section, and words where those of the note would not
-/// do.
-pub(crate) fn beside(message: &Message, line: &MessageLine) -> (NoteId, Option<String>) {
-    if let Some(bad) = message.error_in(line) {
-        return (bad.note, None);
+/// The note beside a line, which also gives the section, and words to show in place of those of the note.
+pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Option<String>) {
+    // An error is more important than the usual meaning of the line.
+    if let Some(error) = message.error_in(line) {
+        return (error.note, None);
     }
     match line.kind {
         LineKind::Start => {
             let about = if message.role == Role::Request { part::REQUEST_LINE } else { part::STATUS_LINE };
+            // The note of the line is that of the method or of the status code, if it is a known one.
             let what = if line.note == part::STATUS_LINE { "" } else { line.note.note().short };
             (about, Some(format!("{}: {what}", about.note().short)))
         }

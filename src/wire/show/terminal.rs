@@ -1,4 +1,4 @@
-//! Events to text: the wire, as a person reads it.
+//! Events as text for a terminal.
 //!
 //! ```text
 //! ── c4 ── 127.0.0.1:50084 ── accepted 00:23:48.713 ─────────────
@@ -7,228 +7,306 @@
 //!    GET /hel┊2┊lo.txt HTTP/1.1\r\n    request line: give me this      9112 §3
 //! ```
 //!
-//! Never: a byte line that is wrapped, a meaning by colour alone, a byte of the network that was not
-//! made safe (`paint`).
+//! and in the format [`ViewFormat::Line`], one line for each exchange:
 //!
-//! The subtle thing: a field is explained the first time it appears in a session and then only shown.
-//! Without that rule the view is unreadable after three requests.
+//! ```text
+//! c4.1 00:23:48 GET /hello.txt 200  44>198 B  0.4 ms  4 recv  cut
+//! ```
+//!
+//! A field is explained the first time it appears in a session, then only shown: otherwise the view is
+//! unreadable after three requests. No meaning depends on colour alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::wire::explain::message::{Message, Role, byte_count, count};
 use crate::wire::explain::notes::{NoteId, Side};
 use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent};
-use crate::wire::show::flow::Flow;
-use crate::wire::show::layout::{Layout, Row};
-use crate::wire::show::line;
-use crate::wire::show::look::{Form, Style, millis};
-use crate::wire::show::style::{push_styled, style};
+use crate::wire::show::json;
+use crate::wire::show::layout::{Layout, WIDEST, WrappedLine};
+use crate::wire::show::rows::message_rows;
+use crate::wire::show::style::{ViewFormat, ViewOptions, ansi, columns, cut_mark, dots, format_duration, title};
 
-/// The view.
+/// Columns before the continuation of a line that begins with a time.
+const AFTER_TIME: usize = 14;
+/// Columns before the continuation of other lines.
+const AFTER_SIGN: usize = 5;
+/// Connections whose headers are remembered. Their ends may be lost, so beyond this the oldest is dropped.
+const HEADERS: usize = 4096;
+/// Requests that may wait for their responses in the format of one line; beyond this the oldest is dropped.
+const PENDING: usize = 4096;
+
+/// The view in a terminal. It remembers what has been explained already.
 #[derive(Debug)]
 pub struct Terminal {
-    style: Style,
-    taught: BTreeSet<NoteId>,
-    /// Whose header was printed last.
-    speaker: Option<u64>,
-    /// Names of connections for their headers.
-    headers: std::collections::BTreeMap<u64, String>,
-    exchanges: line::Exchanges,
+    options: ViewOptions,
+    explained: BTreeSet<NoteId>,
+    /// The connection whose header was printed last.
+    current: Option<u64>,
+    /// Connection number to client and time, for the header of each connection.
+    headers: BTreeMap<u64, String>,
+    pending: PendingRequests,
 }
 
-/// Where a line that begins with a time goes on below: behind the time.
-const TIMED: usize = 14;
-/// Headers that are remembered: of connections that were not seen to end, the oldest goes.
-const HEADERS: usize = 4096;
-
 impl Terminal {
-    /// A view that has taught nothing yet.
-    pub fn new(style: Style) -> Terminal {
-        Terminal {
-            style,
-            taught: BTreeSet::new(),
-            speaker: None,
-            headers: std::collections::BTreeMap::new(),
-            exchanges: line::Exchanges::default(),
-        }
+    /// A view that has explained nothing yet.
+    pub fn new(options: ViewOptions) -> Terminal {
+        let (explained, headers, pending) = (BTreeSet::new(), BTreeMap::new(), PendingRequests::default());
+        Terminal { options, explained, current: None, headers, pending }
     }
 
     /// Appends an event as text.
-    pub fn tell(&mut self, told: &WireEvent, out: &mut String) {
-        match self.style.form {
-            Form::Json => crate::wire::show::json::push(out, told),
-            Form::Line => self.exchanges.tell(told, self.style.ascii, out),
-            Form::Head | Form::Full => self.show(told, out),
+    pub fn push_event(&mut self, event: &WireEvent, out: &mut String) {
+        match self.options.format {
+            ViewFormat::Json => json::push_event(out, event),
+            ViewFormat::Line => self.pending.push_event(event, self.options.ascii, out),
+            ViewFormat::Head | ViewFormat::Full => self.push_in_detail(event, out),
         }
     }
 
-    fn show(&mut self, told: &WireEvent, out: &mut String) {
-        let connection = told.connection;
-        match &told.kind {
+    fn push_in_detail(&mut self, event: &WireEvent, out: &mut String) {
+        let connection = event.connection;
+        match &event.kind {
             EventKind::Accepted { peer, clock, .. } => {
                 self.headers.insert(connection, format!("{peer} -- accepted {clock}"));
                 if self.headers.len() > HEADERS {
                     self.headers.pop_first();
                 }
-                self.header(connection, out);
+                self.push_header(connection, out);
             }
-            EventKind::Received(Call { number, len, requests, segments, .. }) => {
-                self.turn_to(connection, out);
-                self.at(told.at, 11, out);
-                self.put(out, style::BOLD, "recv()");
-                let mut flow = Flow::new(self.style, TIMED, out);
-                flow.whole(style::PLAIN, &format!(" #{number}  {}", byte_count(*len)));
-                if let Some(segments) = segments {
-                    let one = if *segments > 1 { ", one recv()" } else { "" };
-                    let segments = count(u64::from(*segments), "TCP segment");
-                    flow.whole(style::PLAIN, &format!("  ({segments}{one})"));
-                }
-                if *requests > 1 {
-                    flow.whole(style::MARK, &format!("  {requests} requests glued together in one recv()"));
-                }
-                out.push('\n');
+            EventKind::Received(call) => {
+                self.switch_to(connection, out);
+                self.push_received(event.at, call, out);
             }
-            EventKind::Message(spoken) => {
-                self.turn_to(connection, out);
-                self.message(connection, spoken, out);
+            EventKind::Message(timed) => {
+                self.switch_to(connection, out);
+                self.push_message(connection, timed, out);
             }
             EventKind::Closed { note, side, unread, missing, .. } => {
-                self.closed(told, *note, *side, *missing, out);
+                self.push_closed(event, *note, *side, *missing, out);
                 if *unread > 0 {
                     out.push_str(&format!("   {} behind the last request: not read\n", byte_count(*unread)));
                 }
                 out.push('\n');
             }
             EventKind::Lost { events, open } => {
-                self.speaker = None;
-                let dots = if self.style.ascii { "..." } else { "…" };
-                Flow::new(self.style, 5, out).words(style::MARK, &format!("{dots} {}", line::lost(*events, *open)));
+                // The reader cannot know which connection the next lines belong to: print its header again.
+                self.current = None;
+                let text = format!("{} {}", dots(self.options.ascii), lost_sentence(*events, *open));
+                WrappedLine::new(self.options, AFTER_SIGN, out).push_words(ansi::MARK, &text);
                 out.push('\n');
             }
         }
     }
 
-    fn closed(&mut self, told: &WireEvent, note: NoteId, side: Side, missing: u64, out: &mut String) {
-        self.turn_to(told.connection, out);
+    fn push_received(&self, at: Duration, call: &Call, out: &mut String) {
+        let Call { number, len, requests, segments, .. } = *call;
+        self.push_time(at, 11, out);
+        self.push_styled(out, ansi::BOLD, "recv()");
+        let mut line = WrappedLine::new(self.options, AFTER_TIME, out);
+        line.push_unit(ansi::PLAIN, &format!(" #{number}  {}", byte_count(len)));
+        if let Some(segments) = segments {
+            let one = if segments > 1 { ", one recv()" } else { "" };
+            let segments = count(u64::from(segments), "TCP segment");
+            line.push_unit(ansi::PLAIN, &format!("  ({segments}{one})"));
+        }
+        if requests > 1 {
+            line.push_unit(ansi::MARK, &format!("  {requests} requests glued together in one recv()"));
+        }
         out.push('\n');
-        self.at(told.at, 9, out);
-        self.put(out, style::BOLD, "closed");
+    }
+
+    fn push_closed(&mut self, event: &WireEvent, note: NoteId, side: Side, missing: u64, out: &mut String) {
+        self.switch_to(event.connection, out);
+        out.push('\n');
+        self.push_time(event.at, 9, out);
+        self.push_styled(out, ansi::BOLD, "closed");
         let note = note.note();
         let mut text = format!(" by the {}: {}", side.name(), note.short);
         if missing > 0 {
             text.push_str(&format!(", {} missing", byte_count(missing)));
         }
-        let mut flow = Flow::new(self.style, TIMED, out);
-        flow.words(style::PLAIN, &text);
-        flow.whole(style::DIM, &format!("  {}", self.section(note.section, false)));
+        let mut line = WrappedLine::new(self.options, AFTER_TIME, out);
+        line.push_words(ansi::PLAIN, &text);
+        line.push_unit(ansi::DIM, &format!("  {}", self.options.short_section(note.section)));
         out.push('\n');
-        self.headers.remove(&told.connection);
-        self.speaker = None;
+        self.headers.remove(&event.connection);
+        self.current = None;
     }
 
-    fn at(&self, at: Duration, width: usize, out: &mut String) {
-        let time = format!("+{}", millis(at));
+    /// Appends a time since the connection was accepted, right-aligned in `width` columns.
+    fn push_time(&self, at: Duration, width: usize, out: &mut String) {
+        let time = format!("+{}", format_duration(at));
         out.push_str("   ");
-        self.put(out, style::DIM, &format!("{time:>width$}"));
+        self.push_styled(out, ansi::DIM, &format!("{time:>width$}"));
         out.push_str("  ");
     }
 
-    /// The header again, when somebody else has spoken meanwhile.
-    fn turn_to(&mut self, connection: u64, out: &mut String) {
-        if connection > 0 && self.speaker != Some(connection) {
-            self.header(connection, out);
+    /// Prints the header again if another connection was shown meanwhile. Files (connection 0) have none.
+    fn switch_to(&mut self, connection: u64, out: &mut String) {
+        if connection > 0 && self.current != Some(connection) {
+            self.push_header(connection, out);
         }
     }
 
-    fn header(&mut self, connection: u64, out: &mut String) {
-        self.speaker = Some(connection);
-        let who = self.headers.get(&connection).cloned().unwrap_or_default();
-        let dash = if self.style.ascii { "-" } else { "─" };
+    fn push_header(&mut self, connection: u64, out: &mut String) {
+        self.current = Some(connection);
+        let client = self.headers.get(&connection).cloned().unwrap_or_default();
+        let dash = if self.options.ascii { "-" } else { "─" };
         let two = dash.repeat(2);
-        let text = format!("{two} c{connection} {two} {} ", who.replace("--", &two));
-        let rest = self.style.columns.min(Layout::WIDEST).saturating_sub(text.chars().count() + 1);
-        self.put(out, style::MARK, &(text + &dash.repeat(rest)));
+        let text = format!("{two} c{connection} {two} {} ", client.replace("--", &two));
+        let rest = self.options.columns.min(WIDEST).saturating_sub(columns(&text) + 1);
+        self.push_styled(out, ansi::MARK, &(text + &dash.repeat(rest)));
         out.push('\n');
     }
 
-    /// A message in one piece.
-    fn message(&mut self, connection: u64, spoken: &TimedMessage, out: &mut String) {
-        let message = &spoken.message;
+    fn push_message(&mut self, connection: u64, timed: &TimedMessage, out: &mut String) {
+        let ascii = self.options.ascii;
+        let message = &timed.message;
         let is_request = message.role == Role::Request;
         if is_request {
             out.push('\n');
         }
-        let (arrow, color) = match (message.role, self.style.ascii) {
-            (Role::Request, false) => ("▶", style::ASKS),
-            (Role::Request, true) => (">", style::ASKS),
-            (Role::Response, false) => ("◀", style::ANSWERS),
-            (Role::Response, true) => ("<", style::ANSWERS),
+        let (arrow, color) = match (message.role, ascii) {
+            (Role::Request, false) => ("▶", ansi::REQUEST),
+            (Role::Request, true) => (">", ansi::REQUEST),
+            (Role::Response, false) => ("◀", ansi::RESPONSE),
+            (Role::Response, true) => ("<", ansi::RESPONSE),
         };
-        self.put(out, color, &format!("{arrow} "));
-        let name =
-            if connection > 0 { format!("c{connection}.{}", message.exchange) } else { message.exchange.to_string() };
-        self.put(out, style::BOLD, &format!("{name} {}", message.role.name()));
-        let mut flow = Flow::new(self.style, 5, out);
-        flow.whole(style::DIM, &format!("  {}", byte_count(message.len())));
-        if is_request && !spoken.boundaries.is_empty() {
-            let mark = if self.style.ascii { "|" } else { "┊" };
-            let pieces = spoken.boundaries.len() + 1;
-            flow.whole(style::MARK, &format!("  in {pieces} pieces, cut at the {mark} marks"));
+        self.push_styled(out, color, &format!("{arrow} "));
+        let prefix = if connection > 0 { format!("c{connection}.") } else { String::new() };
+        self.push_styled(out, ansi::BOLD, &format!("{prefix}{} {}", message.exchange, message.role.name()));
+        let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
+        line.push_unit(ansi::DIM, &format!("  {}", byte_count(message.len())));
+        if is_request && !timed.boundaries.is_empty() {
+            let pieces = timed.boundaries.len() + 1;
+            line.push_unit(ansi::MARK, &format!("  in {pieces} pieces, cut at the {} marks", cut_mark(ascii)));
         }
-        if let Some(took) = spoken.took {
-            flow.whole(style::DIM, &format!("  {} after the last byte of the request", millis(took)));
+        if let Some(took) = timed.took {
+            let took = format_duration(took);
+            line.push_unit(ansi::DIM, &format!("  {took} after the last byte of the request"));
         }
         out.push('\n');
 
-        let full = self.style.form == Form::Full;
-        let rows = Row::all(spoken, full, self.style.ascii, &mut |note| full || self.taught.insert(note));
-        Layout::of(self.style, &rows).push(&rows, out);
-        self.sentences(message, out);
+        let full = self.options.format == ViewFormat::Full;
+        let rows = message_rows(timed, full, ascii, &mut |note| full || self.explained.insert(note));
+        Layout::new(self.options, &rows).push(&rows, out);
+        self.push_sentences(message, out);
     }
 
-    /// What is said of the whole: its framing, what is hidden, what is wrong.
-    fn sentences(&self, message: &Message, out: &mut String) {
-        let line = |out: &mut String, color: &str, sign: &str, text: &str, section: &str| {
-            self.sentence(color, &format!("{sign} {text}"), section, out);
+    /// The sentences about the whole message: how it ends, what is missing or hidden, what is wrong.
+    fn push_sentences(&self, message: &Message, out: &mut String) {
+        const TOOL: &str = "barewire study view";
+        let mut push = |text: &str, section: &str| {
+            self.push_sentence(ansi::SENTENCE, &format!("= {text}"), section, out);
         };
         if let Some(framed) = message.framing {
-            line(out, style::SAY, "=", &framed.sentence(), &framed.section());
+            push(&framed.sentence(), &framed.section());
         }
         if message.is_left_off() {
             let came = byte_count(message.content_len());
             let text = format!("{came} of it came: it was answered before, and nobody waits for the rest");
-            line(out, style::SAY, "=", &text, "RFC 9112 §9.5");
+            push(&text, "RFC 9112 §9.5");
         }
         if message.from_file {
-            let text = "sent by the kernel with sendfile(): its ends were read again from the file";
-            line(out, style::SAY, "=", text, "barewire study view");
+            push("sent by the kernel with sendfile(): its ends were read again from the file", TOOL);
         }
         if message.hidden {
-            let text = "body hidden: the exchange has a secret too short to be looked for in it";
-            line(out, style::SAY, "=", text, "barewire study view");
+            push("body hidden: the exchange has a secret too short to be looked for in it", TOOL);
         }
         if let Some(broken) = message.error {
             let note = broken.note.note();
-            line(out, style::WRONG, "!", &format!("byte {}: {}", broken.at, note.long), note.section);
+            self.push_sentence(ansi::ERROR, &format!("! byte {}: {}", broken.at, note.long), note.section, out);
         }
     }
 
-    /// A sentence and its section.
-    fn sentence(&self, color: &str, text: &str, section: &str, out: &mut String) {
+    fn push_sentence(&self, style: &str, text: &str, section: &str, out: &mut String) {
         out.push_str("   ");
-        let mut flow = Flow::new(self.style, 5, out);
-        flow.words(color, text);
-        flow.whole(style::DIM, &format!("  {}", self.section(section, true)));
+        let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
+        line.push_words(style, text);
+        line.push_unit(ansi::DIM, &format!("  {}", self.options.section(section)));
         out.push('\n');
     }
 
-    fn section(&self, section: &str, whole: bool) -> String {
-        let section = if whole { section } else { section.strip_prefix("RFC ").unwrap_or(section) };
-        if self.style.ascii { section.replace('§', "sec. ") } else { section.into() }
+    fn push_styled(&self, out: &mut String, style: &str, text: &str) {
+        self.options.push_styled(out, style, text);
+    }
+}
+
+/// Requests without a response yet, by connection and exchange. An exchange is printed when its response is
+/// complete, or when its connection ends without one.
+#[derive(Debug, Default)]
+struct PendingRequests {
+    by_exchange: BTreeMap<(u64, u64), RequestTitle>,
+}
+
+/// The first half of the line of an exchange.
+#[derive(Debug)]
+struct RequestTitle {
+    title: String,
+    bytes: u64,
+    calls: u64,
+    is_cut: bool,
+}
+
+impl PendingRequests {
+    fn push_event(&mut self, event: &WireEvent, ascii: bool, out: &mut String) {
+        match &event.kind {
+            EventKind::Message(timed) => self.push_message(event.connection, timed, ascii, out),
+            EventKind::Closed { reason, .. } => {
+                let of_connection = (event.connection, 0)..(event.connection + 1, 0);
+                let left: Vec<_> = self.by_exchange.range(of_connection).map(|(key, _)| *key).collect();
+                for key in left {
+                    if let Some(RequestTitle { title, bytes, .. }) = self.by_exchange.remove(&key) {
+                        out.push_str(&format!("c{}.{} {title} -  {bytes}>0 B  {reason}\n", key.0, key.1));
+                    }
+                }
+            }
+            EventKind::Lost { events, open } => out.push_str(&format!("... {}\n", lost_sentence(*events, *open))),
+            EventKind::Accepted { .. } | EventKind::Received(_) => {}
+        }
     }
 
-    fn put(&self, out: &mut String, style: &str, text: &str) {
-        push_styled(out, style, text, self.style.color);
+    fn push_message(&mut self, connection: u64, timed: &TimedMessage, ascii: bool, out: &mut String) {
+        let message = &timed.message;
+        let key = (connection, message.exchange);
+        let title = title(message, ascii);
+        if message.role == Role::Request {
+            let is_cut = !timed.boundaries.is_empty();
+            let request = RequestTitle { title, bytes: message.len(), calls: timed.call_count, is_cut };
+            self.by_exchange.insert(key, request);
+            if self.by_exchange.len() > PENDING {
+                self.by_exchange.pop_first();
+            }
+            return;
+        }
+        if message.is_interim() {
+            return;
+        }
+        // The request is unknown if it was dropped above, or if recording began between the two.
+        let unknown = || RequestTitle { title: "-".into(), bytes: 0, calls: 0, is_cut: false };
+        let request = self.by_exchange.remove(&key).unwrap_or_else(unknown);
+        let clock = timed.clock.get(..8).unwrap_or_default();
+        let took = timed.took.map(|took| format!("  {}", format_duration(took))).unwrap_or_default();
+        let cut = if request.is_cut { "  cut" } else { "" };
+        let broken = if message.error.is_some() { "  broken" } else { "" };
+        out.push_str(&format!(
+            "c{connection}.{} {clock} {} {title}  {}>{} B{took}  {} recv{cut}{broken}\n",
+            message.exchange,
+            request.title,
+            request.bytes,
+            message.len(),
+            request.calls,
+        ));
+    }
+}
+
+/// How much was lost, and the consequence for connections that were open.
+fn lost_sentence(events: u64, open: usize) -> String {
+    let events = count(events, "event");
+    match open {
+        0 => format!("{events} not shown"),
+        1 => format!("{events} not shown: too much came at once, 1 open connection is told no further"),
+        open => format!("{events} not shown: too much came at once, {open} open connections are told no further"),
     }
 }

@@ -1,0 +1,232 @@
+//! The rows of one message: bytes with their styles, a note beside them, the section it comes from.
+//!
+//! A row of the head is a line of the message. Content is shown line by line if it is text, else as a dump
+//! of 16 bytes a row. The places where system calls began are marked: inside the bytes of a request
+//! (`┊2┊`), and as rows of their own in responses and dumps.
+
+use crate::service::text::push_visible;
+use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count};
+use crate::wire::explain::notes::NoteId;
+use crate::wire::record::event::{CallBoundary, TimedMessage};
+use crate::wire::show::sentences::note_beside;
+use crate::wire::show::style::{StyledText, ansi, columns, cut_mark, dots, span_style};
+
+/// Bytes of a chunk that are shown when content is not shown in full.
+const CHUNK_START: u64 = 48;
+/// Bytes in one row of a dump.
+const DUMP_BYTES: usize = 16;
+
+/// One row. Rows without a note have an empty `note` and `section`.
+#[derive(Debug, Default)]
+pub(crate) struct MessageRow {
+    pub(crate) bytes: Vec<StyledText>,
+    pub(crate) note: String,
+    pub(crate) note_style: &'static str,
+    /// `RFC 9112 §3`
+    pub(crate) section: &'static str,
+}
+
+impl MessageRow {
+    /// A row of our own words, without a note.
+    fn remark(style: &'static str, text: String) -> MessageRow {
+        MessageRow { bytes: vec![StyledText::new(style, text)], ..MessageRow::default() }
+    }
+
+    /// Columns that its bytes take.
+    pub(crate) fn columns(&self) -> usize {
+        self.bytes.iter().map(|part| columns(&part.text)).sum()
+    }
+}
+
+/// The rows of a message, with its content if `full`. `teach` is asked for each note that all messages
+/// share, and returns whether it is shown.
+pub(crate) fn message_rows(
+    timed: &TimedMessage,
+    full: bool,
+    ascii: bool,
+    teach: &mut impl FnMut(NoteId) -> bool,
+) -> Vec<MessageRow> {
+    let message = &timed.message;
+    let builder = RowBuilder { timed, message, ascii };
+    let mut rows = Vec::new();
+    for line in &message.lines {
+        let is_content = matches!(line.kind, LineKind::Body | LineKind::ChunkData);
+        // A body without chunks has no structure to show; the sentence below the rows gives its length.
+        if line.kind == LineKind::Body && !full {
+            continue;
+        }
+        if message.role == Role::Response {
+            rows.extend(builder.write_starts(line.start));
+        }
+        if is_content && full {
+            builder.push_content(line, &mut rows);
+            continue;
+        }
+        let shown = if is_content { line.len.min(CHUNK_START) } else { line.len };
+        let mut bytes = builder.styled(line.start, line.start + shown);
+        if shown < line.len {
+            bytes.push(StyledText::new(ansi::DIM, format!(" {}", dots(ascii))));
+        }
+        let (note, note_style, section) = line_note(message, line, teach);
+        rows.push(MessageRow { bytes, note, note_style, section });
+    }
+    rows
+}
+
+/// The note of a line, its style, and its section.
+fn line_note(
+    message: &Message,
+    line: &MessageLine,
+    teach: &mut impl FnMut(NoteId) -> bool,
+) -> (String, &'static str, &'static str) {
+    let (id, words) = note_beside(message, line);
+    let style = match line.kind {
+        _ if message.error_in(line).is_some() => ansi::ERROR,
+        // Nearly every message has these lines, and they always mean the same: the view shows their notes
+        // only the first time, or it would be unreadable after three requests.
+        LineKind::Field | LineKind::ChunkEnd if id == NoteId::NONE || !teach(id) => return Default::default(),
+        LineKind::Blank | LineKind::TrailerEnd => ansi::SENTENCE,
+        _ => ansi::DIM,
+    };
+    let section = if id == NoteId::NONE { "" } else { id.note().section };
+    (words.unwrap_or_else(|| id.note().short.into()), style, section)
+}
+
+/// Makes the parts of rows. Positions are counted from the start of the message.
+struct RowBuilder<'a> {
+    timed: &'a TimedMessage,
+    message: &'a Message,
+    ascii: bool,
+}
+
+impl RowBuilder<'_> {
+    /// The bytes `from..to` in the styles of their spans, with the marks of calls that begin inside.
+    fn styled(&self, from: u64, to: u64) -> Vec<StyledText> {
+        let mut parts = Vec::new();
+        let spans = &self.message.spans;
+        let first = spans.partition_point(|span| span.end() <= from);
+        for span in spans[first..].iter().take_while(|span| span.start < to) {
+            let (start, end) = (span.start.max(from), span.end().min(to));
+            // A call that begins with the row needs no mark in a response, since a row of its own says so.
+            let has_mark = |cut: &&CallBoundary| {
+                cut.at >= start && cut.at < end && (cut.at > from || self.message.role == Role::Request)
+            };
+            let mut at = start;
+            for cut in self.timed.boundaries.iter().filter(has_mark) {
+                self.push_bytes(at, cut.at, span.kind, &mut parts);
+                let mark = cut_mark(self.ascii);
+                parts.push(StyledText::new(ansi::MARK, format!("{mark}{}{mark}", cut.call)));
+                at = cut.at;
+            }
+            self.push_bytes(at, end, span.kind, &mut parts);
+        }
+        parts
+    }
+
+    fn push_bytes(&self, from: u64, to: u64, kind: SpanKind, parts: &mut Vec<StyledText>) {
+        if from >= to {
+            return;
+        }
+        let (first, gap, last) = self.message.bytes.get(from, to - from);
+        let mut text = String::new();
+        push_visible(&mut text, first, self.ascii);
+        if gap > 0 {
+            let dots = dots(self.ascii);
+            text.push_str(&format!(" {dots} {} not kept {dots} ", byte_count(gap)));
+        }
+        push_visible(&mut text, last, self.ascii);
+        parts.push(StyledText { style: span_style(kind), text, is_bad: kind == SpanKind::Bad });
+    }
+
+    /// Appends all of a body or of a chunk: text by its lines, anything else as a dump.
+    fn push_content(&self, line: &MessageLine, rows: &mut Vec<MessageRow>) {
+        let (first, gap, last) = self.message.bytes.get(line.start, line.len);
+        let is_text = is_text(first, gap > 0);
+        let end = line.start + line.len;
+        for (bytes, from) in [(first, line.start), (last, end - last.len() as u64)] {
+            if from > line.start && gap > 0 {
+                let text = format!("{} {} not kept", dots(self.ascii), byte_count(gap));
+                rows.push(MessageRow::remark(ansi::DIM, text));
+            }
+            if is_text { self.push_text(bytes, from, rows) } else { self.push_dump(bytes, from, rows) }
+        }
+    }
+
+    fn push_text(&self, text: &[u8], mut at: u64, rows: &mut Vec<MessageRow>) {
+        for line in text.split_inclusive(|&b| b == b'\n') {
+            let end = at + line.len() as u64;
+            let (note, section) = content_note(self.message, at);
+            rows.push(MessageRow { bytes: self.styled(at, end), note: note.into(), note_style: ansi::DIM, section });
+            at = end;
+        }
+    }
+
+    fn push_dump(&self, bytes: &[u8], mut at: u64, rows: &mut Vec<MessageRow>) {
+        for row in bytes.chunks(DUMP_BYTES) {
+            let end = at + row.len() as u64;
+            // A mark inside would break the columns, so it becomes a row before this one.
+            rows.extend((at..end).find_map(|at| self.call_starts(at)));
+            // A dump counts from the start of the body: that is where a reader's own file begins.
+            rows.push(MessageRow::remark(ansi::SENTENCE, dump(at - self.message.head_end, row)));
+            at = end;
+        }
+    }
+
+    /// The row before a line of a response with which a call of the server began.
+    fn write_starts(&self, at: u64) -> Option<MessageRow> {
+        let cut = self.timed.boundaries.iter().find(|cut| cut.at == at)?;
+        let text = format!("{} write() #{} starts here", self.call_sign(), cut.call);
+        Some(MessageRow::remark(ansi::SENTENCE, text))
+    }
+
+    /// The row before a row of a dump in which a call began.
+    fn call_starts(&self, at: u64) -> Option<MessageRow> {
+        let cut = self.timed.boundaries.iter().find(|cut| cut.at == at && cut.at > 0)?;
+        let call = if self.message.role == Role::Request { "recv()" } else { "write()" };
+        let text = format!("{} {call} #{} starts at byte {at}", self.call_sign(), cut.call);
+        Some(MessageRow::remark(ansi::MARK, text))
+    }
+
+    fn call_sign(&self) -> &'static str {
+        if self.ascii { ".." } else { "┄┄" }
+    }
+}
+
+/// Whether content can be shown as text. If only its start was kept (`is_cut`), it may end inside a character.
+fn is_text(bytes: &[u8], is_cut: bool) -> bool {
+    let is_utf8 = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none() && is_cut, |_| true);
+    is_utf8 && bytes.iter().all(|&b| b >= b' ' || matches!(b, b'\t' | b'\r' | b'\n'))
+}
+
+/// The short note and the section of a row of content, if the row has a meaning beyond its bytes: a
+/// boundary of a form, or the head of one of its parts.
+fn content_note(message: &Message, at: u64) -> (&'static str, &'static str) {
+    let mut spans = message.spans.iter().filter(|span| span.end() > at);
+    let note = match (spans.next(), spans.next()) {
+        // After the boundary comes more framing in the same row: only the last boundary has that.
+        (Some(span), Some(next)) if span.kind == SpanKind::Framing && next.kind == SpanKind::Framing => {
+            next.note.note()
+        }
+        (Some(span), _) if matches!(span.kind, SpanKind::Framing | SpanKind::Name | SpanKind::Blank) => {
+            span.note.note()
+        }
+        _ => return ("", ""),
+    };
+    (note.short, note.section)
+}
+
+/// `00000010  48 65 6c 6c 6f …  |Hello|`
+fn dump(at: u64, bytes: &[u8]) -> String {
+    let mut text = format!("{at:08x} ");
+    for n in 0..DUMP_BYTES {
+        if n == 8 {
+            text.push(' ');
+        }
+        // A short last row is filled up, so that its characters stand below those of the others.
+        text.push_str(&bytes.get(n).map_or("   ".into(), |byte| format!(" {byte:02x}")));
+    }
+    text.push_str("  |");
+    text.extend(bytes.iter().map(|&b| if matches!(b, b' '..=b'~') { char::from(b) } else { '.' }));
+    text.push('|');
+    text
+}
