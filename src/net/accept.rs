@@ -15,7 +15,7 @@ use std::time::Duration;
 use mio::Interest;
 use mio::net::TcpStream;
 
-use crate::net::admission::Denied;
+use crate::net::admission::AdmissionError;
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
 use crate::net::event_loop::EventLoop;
@@ -86,9 +86,9 @@ impl EventLoop {
 
     /// Begins with an accepted connection, if the limits allow one more.
     fn open(&mut self, socket: TcpStream, peer: SocketAddr, local: Arc<SocketAddr>) {
-        if let Err(denied) = self.context.server.admission.enter(peer) {
+        if let Err(error) = self.context.server.admission.enter(peer) {
             // A client over its own share gets nothing more. Over the common limit an idle connection makes room.
-            let room = denied == Denied::Full && self.close_idle();
+            let room = error == AdmissionError::Full && self.close_idle();
             if !(room && self.context.server.admission.enter(peer).is_ok()) {
                 return self.refuse(&socket, peer, &local);
             }
@@ -113,7 +113,7 @@ impl EventLoop {
     fn refuse(&mut self, socket: &TcpStream, peer: SocketAddr, local: &SocketAddr) {
         log::debug!("{peer}: {}", CloseReason::Shed.explain());
         let context = &mut self.context;
-        let sent = self.overload.refuse(socket, &context.date);
+        let sent = self.overload.send(socket, &context.date);
         let number = context.tap.accepted(context.now, peer, *local);
         context.tap.sent(number, Sent::Bytes(&sent));
         context.tap.closed(number, context.now, CloseReason::Shed);

@@ -213,7 +213,7 @@ impl Deadlines {
     }
 
     /// How many entries there are, those that do not count included.
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.heap.len()
     }
 
@@ -386,7 +386,7 @@ mod tests {
             }
         }
         assert!(seen.len() == 100 && seen.is_sorted());
-        assert_eq!((deadlines.next(), deadlines.len()), (Some(at(10_000_000)), 1));
+        assert_eq!((deadlines.next(), deadlines.entries()), (Some(at(10_000_000)), 1));
         deadlines.retain(|id, moment| id != far || moment != at(10_000_000));
         assert_eq!((deadlines.next(), deadlines.take_due(at(20_000_000))), (None, None));
     }

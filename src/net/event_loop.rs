@@ -26,19 +26,16 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::http::{HttpDate, Limits};
 use crate::net::access_log::AccessLog;
-use crate::net::admission::Admission;
+use crate::net::admission::{Admission, OverloadResponse};
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
 use crate::net::connection::context::{Arrivals, Context, Tally};
 use crate::net::connections::{ConnectionId, Connections};
 use crate::net::deadline::{Deadlines, Timeouts};
-use crate::net::jobs::Jobs;
-use crate::net::listener::Share;
-use crate::net::low_water::LowWater;
-use crate::net::overload::Overload;
-use crate::net::send_queue::Spare;
+use crate::net::listener::{LoopListener, UnsentQuery};
+use crate::net::send_queue::SpareBuffers;
 use crate::net::tap::Tap;
-use crate::net::workers::Workers;
+use crate::net::workers::{Jobs, Workers};
 use crate::service::app::Additions;
 use crate::service::{App, error_page};
 use crate::wire::Recorder;
@@ -100,7 +97,7 @@ pub struct EventLoop {
     pub(crate) connections: Connections<Connection>,
     deadlines: Deadlines,
     /// The response to a connection over the limit.
-    pub(crate) overload: Overload,
+    pub(crate) overload: OverloadResponse,
     /// Connections to which a turn is promised.
     again: Vec<ConnectionId>,
     /// The list of the turn before, emptied: two lists take turns, so that none is allocated anew.
@@ -118,22 +115,22 @@ impl EventLoop {
     /// When the poller cannot be created or refuses a listener.
     pub fn new(
         server: Arc<ServerState>,
-        shares: Vec<Share>,
+        listeners: Vec<LoopListener>,
         workers: Workers,
         app: App,
         access_log: AccessLog,
     ) -> io::Result<(EventLoop, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let mut acceptors = Vec::with_capacity(shares.len());
-        for (number, share) in shares.into_iter().enumerate() {
-            let spare = share.socket.try_clone().ok();
-            let mut socket = TcpListener::from_std(share.socket);
+        let mut acceptors = Vec::with_capacity(listeners.len());
+        for (number, listener) in listeners.into_iter().enumerate() {
+            let spare = listener.socket.try_clone().ok();
+            let mut socket = TcpListener::from_std(listener.socket);
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
-            acceptors.push(Acceptor { socket, address: Arc::new(share.address), spare, waiting: true });
+            acceptors.push(Acceptor { socket, address: Arc::new(listener.address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
-        let overload = Overload::new(error_page::overload(), app.added_fields(&Additions::default()));
+        let overload = OverloadResponse::new(error_page::overload(), app.added_fields(&Additions::default()));
         let context = Context {
             server,
             now,
@@ -141,12 +138,12 @@ impl EventLoop {
             date: HttpDate::new(wall),
             app,
             jobs: Jobs::new(workers, waker.clone()),
-            spare: Spare::default(),
+            spare_buffers: SpareBuffers::default(),
             scratch: vec![0; SCRATCH],
             access_log,
             draining: false,
             tally: Tally::default(),
-            low_water: LowWater::open(),
+            unsent: UnsentQuery::open(),
             arrivals: Arrivals::default(),
             tap: Tap::default(),
         };
@@ -246,8 +243,8 @@ impl EventLoop {
     }
 
     /// Records from now on what the sockets of this loop carry.
-    pub fn record(&mut self, tape: Recorder) {
-        self.context.tap.record(tape);
+    pub fn record(&mut self, recorder: Recorder) {
+        self.context.tap.record(recorder);
     }
 
     /// How long the poller may wait.
@@ -305,11 +302,11 @@ impl EventLoop {
         while let Some(done) = self.context.jobs.next() {
             if self.connections.get(done.id).is_none() {
                 // The connection was closed meanwhile. Closing an unnamed file may take long: a worker does it.
-                self.context.jobs.discard(done.finished);
+                self.context.jobs.discard(done.result);
                 continue;
             }
             self.serve(done.id, |connection, context| {
-                connection.finished(done.finished, context);
+                connection.job_finished(done.result, context);
                 connection.turn(context)
             });
         }
@@ -337,7 +334,7 @@ impl EventLoop {
         {
             connection.armed = Some(at);
             self.deadlines.enter(id, at);
-            if self.deadlines.len() > 2 * self.connections.len() + STALE_DEADLINES {
+            if self.deadlines.entries() > 2 * self.connections.len() + STALE_DEADLINES {
                 let connections = &mut self.connections;
                 self.deadlines.retain(|id, at| connections.get(id).is_some_and(|c| c.armed == Some(at)));
             }

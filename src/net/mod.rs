@@ -22,19 +22,11 @@ pub mod connection;
 pub mod connections;
 pub mod deadline;
 pub mod event_loop;
-pub mod jobs;
 pub mod listener;
-pub mod low_water;
-pub mod overload;
 pub mod page_cache;
-#[cfg(all(feature = "wire", target_os = "linux"))]
-mod segments;
-mod send_part;
 pub mod send_queue;
 pub mod server;
-pub mod signal;
 pub mod tap;
-#[cfg(target_os = "linux")]
 mod tcp_info;
 pub mod workers;
 

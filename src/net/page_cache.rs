@@ -1,64 +1,50 @@
-//! Files that are not in memory: how a loop finds out, and what a worker does about it.
+//! Whether bytes of a file are in memory, and how a worker brings them there.
 //!
-//! Never, on a loop: a read that waits for a disk. `preadv2` with RWF_NOWAIT takes what the page cache
-//! has and says EAGAIN for the rest.
-//!
-//! The subtle thing: `sendfile` has no such flag. So the first and the last byte of a slice are asked
-//! for first; if one is missing a worker reads the slice through once, which is what the disk would have
-//! had to do anyway, and then it is sent from memory. A file system that does not know the flag is read
-//! on the loop, as every server does it.
+//! A loop must not wait for a disk. `preadv2` with RWF_NOWAIT reads what the page cache has and returns EAGAIN for the
+//! rest. `sendfile` has no such flag. So before a slice is sent its first and last byte are read; if one is missing, a
+//! worker reads the slice through once, and then it is sent from memory. A file system that does not know the flag is
+//! read on the loop, as every server does it.
 
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::sync::Arc;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
-/// What the kernel reads ahead by itself around one page: a piece this short is in memory as a whole if
-/// its last byte is.
+/// The kernel reads this much around one page by itself: a slice this short is in memory as a whole if its last byte is.
 const READ_AHEAD: u64 = 128 * 1024;
 /// Bytes a worker reads in one call.
 const STEP: usize = 256 * 1024;
 
-/// What a read that must not wait came to.
+/// How a read that must not wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Now {
-    /// This many bytes; 0 is the end of the file.
+pub enum CachedRead {
+    /// This many bytes were read; 0 is the end of the file.
     Read(usize),
-    /// They are on the disk.
+    /// The bytes are on the disk.
     Cold,
 }
 
-/// Reads what is in memory.
+/// Reads bytes that are in memory.
 ///
 /// # Errors
 /// What the kernel says.
-#[cfg(target_os = "linux")]
-pub fn read(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<Now> {
-    use rustix::io::{ReadWriteFlags, preadv2};
-    let result = preadv2(file, &mut [IoSliceMut::new(room)], from, ReadWriteFlags::NOWAIT);
-    match result {
-        Ok(count) => Ok(Now::Read(count)),
-        Err(Errno::AGAIN) => Ok(Now::Cold),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => rustix::io::pread(file, room, from).map(Now::Read),
+pub fn read(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<CachedRead> {
+    match preadv2(file, &mut [IoSliceMut::new(room)], from, ReadWriteFlags::NOWAIT) {
+        Ok(count) => Ok(CachedRead::Read(count)),
+        Err(Errno::AGAIN) => Ok(CachedRead::Cold),
+        // The file system does not know the flag; or a signal came, and this read settles it.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => pread(file, room, from).map(CachedRead::Read),
         Err(errno) => Err(errno),
     }
 }
 
-/// Reads: only Linux can tell what is in memory.
-///
-/// # Errors
-/// What the kernel says.
-#[cfg(not(target_os = "linux"))]
-pub fn read(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<Now> {
-    rustix::io::pread(file, room, from).map(Now::Read)
-}
-
-/// The bytes of a file that were last found in memory, in this turn of the loop: a file for which many ask
-/// at once is looked at once. Where the kernel has dropped them since, or another file has taken the place of
-/// that one in memory, a turn is slow for once; nothing worse.
+/// The range of a file that was last found in memory in this turn of the loop, so that a file which many connections
+/// want at once is looked at once. If the kernel has dropped the range since, or another `File` has the same address,
+/// one turn is slow; nothing worse.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Resident {
+    /// The address of the `File`.
     file: usize,
     from: u64,
     end: u64,
@@ -66,7 +52,6 @@ pub struct Resident {
 
 impl Resident {
     /// Whether sending `len` bytes from `from` on would wait for the disk, as far as can be known.
-    #[cfg(target_os = "linux")]
     pub fn is_cold(&mut self, file: &Arc<File>, from: u64, len: u64) -> bool {
         let (address, end) = (Arc::as_ptr(file) as usize, from + len);
         if self.file == address && self.from <= from && end <= self.end {
@@ -80,19 +65,20 @@ impl Resident {
     }
 }
 
-/// Whether sending `len` bytes from `from` on would wait for the disk, as far as its ends tell.
+/// Whether sending `len` bytes from `from` on would wait for the disk, as far as its two ends tell.
 fn is_cold(file: &File, from: u64, len: u64) -> bool {
-    let is_missing = |at| matches!(read(file, &mut [0], at), Ok(Now::Cold));
+    let is_missing = |at| matches!(read(file, &mut [0], at), Ok(CachedRead::Cold));
     is_missing(from + len.saturating_sub(1)) || (len > READ_AHEAD && is_missing(from))
 }
 
-/// Brings bytes into memory. Blocks. An error is left to whoever sends them.
-pub fn warm(file: &File, from: u64, len: u64) {
+/// Reads bytes into the page cache. This blocks, so only a worker may call it. An error is not reported: sending the
+/// bytes meets it again.
+pub fn read_ahead(file: &File, from: u64, len: u64) {
     let mut room = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);
     while at < end {
         let step = room.len().min(usize::try_from(end - at).unwrap_or(STEP));
-        match rustix::io::pread(file, &mut room[..step], at) {
+        match pread(file, &mut room[..step], at) {
             Ok(count) if count > 0 => at += count as u64,
             Err(Errno::INTR) => {}
             _ => return,
@@ -108,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_dropped_from_memory_is_cold_until_a_worker_has_read_it() {
+    fn bytes_dropped_from_memory_are_cold_until_a_worker_has_read_them() {
         let path = std::env::current_exe().unwrap().with_file_name(format!("cold-{}", std::process::id()));
         let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
         file.write_all(&vec![7; 1 << 20]).unwrap();
@@ -120,7 +106,7 @@ mod tests {
             eprintln!("skipped: this file system keeps everything in memory");
             return;
         }
-        warm(&file, 0, 1 << 20);
+        read_ahead(&file, 0, 1 << 20);
         assert!(!is_cold(&file, 0, 1 << 20));
         let (file, mut resident) = (Arc::new(file), Resident::default());
         assert!(!resident.is_cold(&file, 0, 1 << 20));
@@ -128,9 +114,9 @@ mod tests {
         assert!(!resident.is_cold(&file, 4096, 1 << 19), "not asked twice in one turn");
         assert!(resident.is_cold(&file, 4096, 1 << 20), "more than was asked for");
         assert!(Resident::default().is_cold(&file, 0, 1 << 20), "another turn asks again");
-        warm(&file, 0, 1 << 20);
+        read_ahead(&file, 0, 1 << 20);
         let mut room = [0; 16];
-        assert_eq!(read(&file, &mut room, 0), Ok(Now::Read(16)));
-        assert_eq!(read(&file, &mut room, 1 << 20), Ok(Now::Read(0)));
+        assert_eq!(read(&file, &mut room, 0), Ok(CachedRead::Read(16)));
+        assert_eq!(read(&file, &mut room, 1 << 20), Ok(CachedRead::Read(0)));
     }
 }

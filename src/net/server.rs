@@ -1,9 +1,10 @@
 //! The server: listeners, loops and workers put together, and how they stop.
 //!
-//! Never: an option or a default of the command line, a signal.
+//! Each loop has an [`App`] of its own ([`App::fork`]) and listening sockets of its own. So serving a request shares
+//! nothing between loops, except the count of connections and the queue of the workers.
 //!
-//! The subtle thing: each loop owns its service ([`Service::fork`]) and its own listening sockets, so
-//! nothing on the way of a request is shared but the count of seats and the queue of the workers.
+//! A stop has two steps. First the server drains: it accepts no more, and responses that have begun may end within the
+//! grace period. Then, or when it is asked a second time, it closes what is left.
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use mio::Waker;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::Signals;
 
 use crate::http::Limits;
 use crate::net::access_log;
@@ -19,33 +22,36 @@ use crate::net::access_log::{LogFormat, Written};
 use crate::net::admission::Admission;
 use crate::net::deadline::Timeouts;
 use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState};
-use crate::net::listener::{Listener, Share};
+use crate::net::listener::{Listener, LoopListener};
 use crate::net::workers::Workers;
 use crate::service::App;
 use crate::wire::RecordReceiver;
 use crate::wire::record::recorder;
 
-/// Everything the command line decides about the sockets.
+/// What a shell adds to the number of the signal that ended a program: 130 for INT, 143 for TERM.
+const KILLED: i32 = 128;
+
+/// Settings of the network side.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Bounds of a message.
+    /// Limits of a message.
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Event loops.
+    /// Number of event loops.
     pub loops: usize,
-    /// Threads for blocking work.
+    /// Number of threads for work that may block.
     pub workers: usize,
     /// Most connections at once.
     pub max_connections: usize,
     /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
     pub max_per_client: usize,
-    /// Files go by `sendfile`, past the program. Without it they are read and sent in pieces of 64 KiB, as
+    /// Files are sent by `sendfile`, past the program. Otherwise they are read and sent in pieces of 64 KiB, as
     /// every tutorial does it, and each piece can be seen.
     pub sendfile: bool,
-    /// The access log.
+    /// The format of the access log.
     pub log: LogFormat,
-    /// It goes to standard error: standard output is for the wire view.
+    /// The log goes to standard error, since standard output is needed for something else.
     pub log_to_stderr: bool,
 }
 
@@ -66,32 +72,32 @@ impl Default for Settings {
     }
 }
 
-/// What was done, for the last line.
+/// What the server has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {
     /// Requests answered.
     pub requests: u64,
     /// Bytes sent.
     pub bytes: u64,
-    /// Connections cut off when the grace ended.
+    /// Connections cut off when the grace period ended.
     pub cut_off: u64,
 }
 
-/// Stops a running server from elsewhere (clone it freely).
+/// Stops a running server from another thread; clones stop the same server.
 #[derive(Clone)]
 pub struct Stopper {
-    common: Arc<ServerState>,
+    state: Arc<ServerState>,
     wakers: Vec<Arc<Waker>>,
 }
 
 impl Stopper {
-    /// Begins to drain: no new connections, running answers go on for the grace. The second time it
+    /// Begins to drain: no new connections, and responses that have begun go on for the grace period. The second call
     /// stops at once.
     pub fn stop(&self) {
-        let next = if self.common.run_state.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
-        self.common.run_state.store(next, Ordering::Release);
+        let next = if self.state.run_state.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
+        self.state.run_state.store(next, Ordering::Release);
         for waker in &self.wakers {
-            // A waker fails only when its loop is gone, which is what is wanted.
+            // A waker fails only when its loop has ended.
             let _ = waker.wake();
         }
     }
@@ -99,7 +105,7 @@ impl Stopper {
 
 /// The server, bound and ready to run.
 pub struct Server {
-    common: Arc<ServerState>,
+    state: Arc<ServerState>,
     loops: Vec<EventLoop>,
     wakers: Vec<Arc<Waker>>,
     workers: Workers,
@@ -111,11 +117,11 @@ impl Server {
     /// A server on these listeners.
     ///
     /// # Errors
-    /// What the kernel says about pollers, sockets and threads.
+    /// When a poller, a socket or a thread cannot be made.
     pub fn new(app: impl Into<App>, settings: Settings, listeners: Vec<Listener>) -> io::Result<Server> {
         let app = app.into();
         let count = settings.loops.max(1);
-        let common = Arc::new(ServerState {
+        let state = Arc::new(ServerState {
             limits: settings.limits,
             timeouts: settings.timeouts,
             sendfile: settings.sendfile,
@@ -127,7 +133,7 @@ impl Server {
         });
         let (workers, worker_threads) = Workers::start(settings.workers)?;
         let (access_log, written) = access_log::start(settings.log, settings.log_to_stderr)?;
-        let mut shares: Vec<Vec<Share>> = (0..count).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<LoopListener>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
             for (own, share) in shares.iter_mut().zip(listener.share(count)?) {
                 own.push(share);
@@ -135,34 +141,33 @@ impl Server {
         }
         let (mut loops, mut wakers) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for own in shares {
-            let (one, waker) = EventLoop::new(common.clone(), own, workers.clone(), app.fork(), access_log.clone())?;
+            let (one, waker) = EventLoop::new(state.clone(), own, workers.clone(), app.fork(), access_log.clone())?;
             loops.push(one);
             wakers.push(waker);
         }
-        Ok(Server { common, loops, wakers, workers, worker_threads, written })
+        Ok(Server { state, loops, wakers, workers, worker_threads, written })
     }
 
     /// A handle that stops it.
     pub fn stopper(&self) -> Stopper {
-        Stopper { common: self.common.clone(), wakers: self.wakers.clone() }
+        Stopper { state: self.state.clone(), wakers: self.wakers.clone() }
     }
 
-    /// Records what the sockets carry: one reel for each loop. Must be asked for before
-    /// [`Server::run`]; without it nothing is kept.
+    /// Records what the sockets carry, into one receiver for each loop.
     pub fn record(&mut self) -> Vec<RecordReceiver> {
         let (start, connections) = (Instant::now(), Arc::default());
-        let tapes = self.loops.iter_mut().map(|one| {
-            let (tape, reel) = recorder::recorder(start, Arc::clone(&connections));
-            one.record(tape);
-            reel
+        let receivers = self.loops.iter_mut().map(|one| {
+            let (recorder, receiver) = recorder::recorder(start, Arc::clone(&connections));
+            one.record(recorder);
+            receiver
         });
-        tapes.collect()
+        receivers.collect()
     }
 
     /// Serves until stopped; the first loop runs on the calling thread.
     ///
     /// # Errors
-    /// When a loop cannot go on.
+    /// When a poller fails.
     pub fn run(mut self) -> io::Result<Report> {
         let stopper = self.stopper();
         let mut threads = Vec::with_capacity(self.loops.len());
@@ -171,7 +176,7 @@ impl Server {
             threads.push(std::thread::Builder::new().name(name).spawn(move || {
                 let result = one.run();
                 if result.is_err() {
-                    // One loop that fails takes the others with it: half a server is a liar.
+                    // If one loop fails, stop the others: a partly dead server would look healthy.
                     stopper.stop();
                 }
                 result
@@ -186,9 +191,8 @@ impl Server {
             result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
         }
         self.workers.close();
-        // A worker that asks a source may be kept by it for ever, and nobody is served by it any more.
-        let kept = self.workers.is_kept();
-        if self.common.cut_off.load(Ordering::Relaxed) == 0 && !kept {
+        // Jobs of connections that were cut off, and those of a source, may never end: do not wait for them.
+        if self.state.cut_off.load(Ordering::Relaxed) == 0 && !self.workers.has_source_jobs() {
             self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         if let Some(written) = self.written {
@@ -196,7 +200,34 @@ impl Server {
         }
         result?;
         let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let common = &self.common;
-        Ok(Report { requests: read(&common.requests), bytes: read(&common.bytes), cut_off: read(&common.cut_off) })
+        let state = &self.state;
+        Ok(Report { requests: read(&state.requests), bytes: read(&state.bytes), cut_off: read(&state.cut_off) })
     }
+}
+
+/// Handles signals from now on: INT and TERM stop the server, a second one of them ends the process at once with the
+/// exit code a shell expects, HUP is ignored. A thread waits for them, so nothing runs in a signal handler.
+///
+/// # Errors
+/// When the handlers or the thread cannot be installed.
+pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
+    // An upload past RLIMIT_FSIZE raises XFSZ, which would end the server; ignored, the write fails and becomes a 507.
+    // PIPE is ignored by the standard library.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGINT | SIGTERM if stopping => std::process::exit(KILLED + signal),
+                SIGINT | SIGTERM => {
+                    stopping = true;
+                    // A service manager that is told waits for the grace period before it kills.
+                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                    stopper.stop();
+                }
+                _ => {}
+            }
+        }
+    })?;
+    Ok(())
 }

@@ -1,192 +1,115 @@
-//! The tap: where bytes pass into a record, if somebody watches.
+//! Records what the sockets carry, if someone watches.
 //!
-//! Never: a parse, a text. What is recorded is what the system call returned, with its moment.
+//! The tap stores what each system call returned, with its moment, and parses nothing: explaining is the work of
+//! [`crate::wire`], on the recorded bytes.
 //!
-//! The subtle thing: nobody watches in nearly every case, and that must cost nothing that could be measured:
-//! one branch on an `Option` at each call. Without the Cargo feature `wire` not even that is there
-//! (`tests/bench/tap.py` measures the difference).
+//! Mostly no one watches, and then each call costs one branch on an `Option`. Without the Cargo feature `wire` even
+//! that branch is compiled away (`tests/bench/tap.py` measures the difference).
 
-#[cfg(feature = "wire")]
-pub use recording::Tap;
-#[cfg(not(feature = "wire"))]
-pub use silent::Tap;
+use std::net::SocketAddr;
+use std::time::Instant;
 
-#[cfg(feature = "wire")]
-mod recording {
-    use std::net::SocketAddr;
-    use std::time::Instant;
+use mio::net::TcpStream;
 
-    use mio::net::TcpStream;
+use crate::http::Http1;
+use crate::net::close_reason::CloseReason;
+use crate::net::send_queue::Sent;
+use crate::net::tcp_info::SegmentCounter;
+use crate::wire::Recorder;
+use crate::wire::record::elide;
+use crate::wire::record::elide::Gap;
+use crate::wire::record::recorder::SocketEvent;
 
-    use crate::http::Http1;
-    use crate::net::close_reason::CloseReason;
-    use crate::net::connection::body::Intake;
-    #[cfg(target_os = "linux")]
-    use crate::net::segments::Segments;
-    use crate::net::send_part::Sent;
-    use crate::wire::Recorder;
-    use crate::wire::record::elide;
-    use crate::wire::record::elide::Gap;
-    use crate::wire::record::recorder::SocketEvent;
+/// Records the connections of one loop, or none.
+#[derive(Debug, Default)]
+pub struct Tap(Option<Box<Watch>>);
 
-    /// What one loop records.
-    #[derive(Debug, Default)]
-    pub struct Tap(Option<Box<Record>>);
-
-    #[derive(Debug)]
-    struct Record {
-        tape: Recorder,
-        #[cfg(target_os = "linux")]
-        segments: Option<Segments>,
-    }
-
-    impl Tap {
-        /// Records from now on.
-        pub fn record(&mut self, tape: Recorder) {
-            self.0 = Some(Box::new(Record {
-                tape,
-                #[cfg(target_os = "linux")]
-                segments: Segments::new(),
-            }));
-        }
-
-        /// Whether somebody watches.
-        #[inline]
-        pub fn is_on(&self) -> bool {
-            self.0.is_some()
-        }
-
-        /// A connection begins; its number in every view, 0 if there is none.
-        #[inline]
-        pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
-            let Some(record) = &mut self.0 else { return 0 };
-            let number = record.tape.next_connection();
-            record.tape.record(number, now, SocketEvent::Accepted { peer, local }, &[]);
-            number
-        }
-
-        /// A `recv` has returned these bytes; `machine` has read everything before them.
-        #[cold]
-        pub fn received(
-            &mut self,
-            number: u64,
-            socket: &TcpStream,
-            peer: SocketAddr,
-            bytes: &[u8],
-            machine: Option<&Http1>,
-            intake: &Intake,
-        ) {
-            if let Some(record) = &mut self.0 {
-                let gaps = machine.map(|machine| elide::gaps(machine, intake.content(), bytes));
-                record.received(number, socket, peer, bytes, gaps.unwrap_or_default());
-            }
-        }
-
-        /// A `send` or a `sendfile` has taken these bytes.
-        #[cold]
-        pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
-            if let Some(record) = &mut self.0 {
-                record.sent(number, sent);
-            }
-        }
-
-        /// A connection has ended.
-        #[inline]
-        pub fn closed(&mut self, number: u64, now: Instant, ended: CloseReason) {
-            if let Some(record) = &mut self.0 {
-                #[cfg(target_os = "linux")]
-                if let Some(segments) = &mut record.segments {
-                    segments.forget(number);
-                }
-                let closed = SocketEvent::Closed { reason: ended.name(), sentence: ended.explain() };
-                record.tape.record(number, now, closed, &[]);
-            }
-        }
-
-        /// Gives away what this turn has recorded.
-        #[inline]
-        pub fn hand_over(&mut self) {
-            if let Some(record) = &mut self.0 {
-                record.tape.hand_over();
-            }
-        }
-    }
-
-    impl Record {
-        /// A turn of the loop may move many bytes: a recorded moment is read at its call.
-        fn received(&mut self, number: u64, socket: &TcpStream, peer: SocketAddr, bytes: &[u8], gaps: Vec<Gap>) {
-            let now = Instant::now();
-            #[cfg(target_os = "linux")]
-            if let Some(segments) = &mut self.segments
-                && !bytes.is_empty()
-                && let Some(count) = segments.of(number, socket, peer, bytes.len())
-            {
-                self.tape.record(number, now, SocketEvent::Segments(count), &[]);
-            }
-            #[cfg(not(target_os = "linux"))]
-            let _ = (socket, peer);
-            self.tape.record_received(number, now, bytes, gaps);
-        }
-
-        fn sent(&mut self, number: u64, sent: Sent<'_>) {
-            let now = Instant::now();
-            match sent {
-                Sent::Bytes(bytes) => self.tape.record(number, now, SocketEvent::Sent(bytes.len()), bytes),
-                Sent::File { file, from, len } => {
-                    self.tape.record(number, now, SocketEvent::SentFile { file: file.clone(), from, len }, &[]);
-                }
-            }
-        }
-    }
+#[derive(Debug)]
+struct Watch {
+    recorder: Recorder,
+    segments: Option<SegmentCounter>,
 }
 
-#[cfg(not(feature = "wire"))]
-mod silent {
-    use std::net::SocketAddr;
-    use std::time::Instant;
+impl Tap {
+    /// Records from now on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.0 = Some(Box::new(Watch { recorder, segments: SegmentCounter::new() }));
+    }
 
-    use mio::net::TcpStream;
+    /// The condition is a constant without the feature, so the compiler drops all that depends on it.
+    #[inline]
+    fn watch(&mut self) -> Option<&mut Watch> {
+        if cfg!(feature = "wire") { self.0.as_deref_mut() } else { None }
+    }
 
-    use crate::http::Http1;
-    use crate::net::close_reason::CloseReason;
-    use crate::net::connection::body::Intake;
-    use crate::net::send_part::Sent;
-    use crate::wire::Recorder;
+    /// Whether anything is recorded.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        cfg!(feature = "wire") && self.0.is_some()
+    }
 
-    /// Records nothing.
-    #[derive(Debug, Default)]
-    pub struct Tap(());
+    /// A connection begins. Returns its number in every view; 0 if nothing is recorded.
+    #[inline]
+    pub fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
+        let Some(watch) = self.watch() else { return 0 };
+        let number = watch.recorder.next_connection();
+        watch.recorder.record(number, now, SocketEvent::Accepted { peer, local }, &[]);
+        number
+    }
 
-    impl Tap {
-        /// Takes a tape on which nothing will be.
-        pub fn record(&mut self, _: Recorder) {}
-
-        /// Nobody watches.
-        #[inline]
-        pub fn is_on(&self) -> bool {
-            false
+    /// A `recv` has returned these bytes. If the parser has read everything before them it is given, with the number
+    /// of bytes of content it has passed: then the middle of long content need not be stored.
+    #[cold]
+    pub fn received(
+        &mut self,
+        number: u64,
+        socket: &TcpStream,
+        peer: SocketAddr,
+        bytes: &[u8],
+        parser: Option<(&Http1, u64)>,
+    ) {
+        let Some(watch) = self.watch() else { return };
+        let gaps: Vec<Gap> = parser.map(|(http, content)| elide::gaps(http, content, bytes)).unwrap_or_default();
+        // A turn of the loop may last long, so the clock is read for each call and not once per turn.
+        let now = Instant::now();
+        if let Some(segments) = &mut watch.segments
+            && !bytes.is_empty()
+            && let Some(count) = segments.count(number, socket, peer, bytes.len())
+        {
+            watch.recorder.record(number, now, SocketEvent::Segments(count), &[]);
         }
+        watch.recorder.record_received(number, now, bytes, gaps);
+    }
 
-        /// A connection begins; it has no number.
-        #[inline]
-        pub fn accepted(&mut self, _: Instant, _: SocketAddr, _: SocketAddr) -> u64 {
-            0
+    /// A `send` or a `sendfile` has taken these bytes.
+    #[cold]
+    pub fn sent(&mut self, number: u64, sent: Sent<'_>) {
+        let Some(watch) = self.watch() else { return };
+        let now = Instant::now();
+        match sent {
+            Sent::Bytes(bytes) => watch.recorder.record(number, now, SocketEvent::Sent(bytes.len()), bytes),
+            Sent::File { file, from, len } => {
+                watch.recorder.record(number, now, SocketEvent::SentFile { file: file.clone(), from, len }, &[]);
+            }
         }
+    }
 
-        /// Nothing.
-        #[inline]
-        pub fn received(&mut self, _: u64, _: &TcpStream, _: SocketAddr, _: &[u8], _: Option<&Http1>, _: &Intake) {}
+    /// A connection has ended.
+    #[inline]
+    pub fn closed(&mut self, number: u64, now: Instant, reason: CloseReason) {
+        let Some(watch) = self.watch() else { return };
+        if let Some(segments) = &mut watch.segments {
+            segments.forget(number);
+        }
+        let closed = SocketEvent::Closed { reason: reason.name(), sentence: reason.explain() };
+        watch.recorder.record(number, now, closed, &[]);
+    }
 
-        /// Nothing.
-        #[inline]
-        pub fn sent(&mut self, _: u64, _: Sent<'_>) {}
-
-        /// Nothing.
-        #[inline]
-        pub fn closed(&mut self, _: u64, _: Instant, _: CloseReason) {}
-
-        /// Nothing.
-        #[inline]
-        pub fn hand_over(&mut self) {}
+    /// Hands over what this turn has recorded.
+    #[inline]
+    pub fn hand_over(&mut self) {
+        if let Some(watch) = self.watch() {
+            watch.recorder.hand_over();
+        }
     }
 }

@@ -1,14 +1,15 @@
-//! Questions to the kernel about one connection: sock_diag(7).
+//! Facts about a connection that only the kernel knows, asked over netlink (sock_diag(7)).
 //!
-//! `TCP_INFO` and `SIOCOUTQ` have no safe call. But the kernel answers questions about sockets over netlink: 72
-//! bytes with the two addresses and the socket's cookie go out, an `inet_diag_msg` comes back, at once and
-//! without any privilege; behind it stands what else was asked for.
+//! `TCP_INFO` and `SIOCOUTQ` cannot be called without `unsafe`. But the kernel answers questions about sockets over
+//! netlink, at once and without privilege: 72 bytes with both addresses and the socket's cookie go out, an
+//! `inet_diag_msg` comes back, followed by the attributes that were asked for. Where netlink is forbidden (a sandbox),
+//! nothing is known, and callers must do without.
 //!
-//! Never: a wait. Where there is no netlink (a sandbox, another system), there is no [`Diag`].
-//!
-//! The subtle thing: an answer may come late, to a question that nobody waits for any more, so each has its
-//! number.
+//! Two things are asked: how many bytes wait for a slow reader ([`SocketDiag::queued`]), and, while someone watches,
+//! how many TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
@@ -18,58 +19,62 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with, sockopt,
 };
 
-/// `nlmsghdr` and `inet_diag_req_v2`.
+/// Size of a question: `nlmsghdr` and `inet_diag_req_v2`.
 const QUESTION: usize = 16 + 56;
-/// `nlmsghdr` and `inet_diag_msg`; attributes follow.
-const ANSWER: usize = 16 + 72;
-/// `SOCK_DIAG_BY_FAMILY`: question and answer.
+/// Size of a reply without attributes: `nlmsghdr` and `inet_diag_msg`.
+const REPLY: usize = 16 + 72;
+/// The type `SOCK_DIAG_BY_FAMILY` of question and reply.
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 const TCP: u8 = 6;
-/// `INET_DIAG_INFO`: the attribute, and the bit that asks for it.
+/// `INET_DIAG_INFO`: the attribute with `tcp_info`, and the number of the bit that asks for it.
 const INFO: u16 = 2;
-/// Places in the answer: the bytes that the peer has not acknowledged yet, and the state.
-const QUEUED: usize = 76;
-#[cfg(feature = "wire")]
+/// Where in the reply the connection's state stands, and the number of bytes not acknowledged yet.
 const STATE: usize = 17;
-/// Room for an answer: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
+const QUEUED: usize = 76;
+/// Room for a reply: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
 const ROOM: usize = 1024;
 
-/// A socket that takes questions.
+/// Where in `tcp_info` two counters stand.
+const BYTES_RECEIVED: usize = 128;
+const DATA_SEGMENTS_IN: usize = 152;
+/// The states after a FIN of the peer: CLOSE_WAIT, LAST_ACK, CLOSING. The kernel counts the FIN as one byte.
+const HALF_CLOSED: [u8; 3] = [8, 9, 11];
+
+/// A netlink socket for questions.
 #[derive(Debug)]
-pub(crate) struct Diag {
+pub(crate) struct SocketDiag {
     netlink: OwnedFd,
+    /// The number of the last question.
     number: u32,
 }
 
-/// What the kernel says of a connection.
-pub(crate) struct Known<'a> {
-    answer: &'a [u8],
-}
+/// The kernel's reply about one connection.
+pub(crate) struct Reply<'a>(&'a [u8]);
 
-impl Diag {
+impl SocketDiag {
     /// `None` where nothing can be asked.
-    pub(crate) fn new() -> Option<Diag> {
+    pub(crate) fn new() -> Option<SocketDiag> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let netlink = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG)).ok()?;
         connect(&netlink, &SocketAddrNetlink::new(0, 0)).ok()?;
-        Some(Diag { netlink, number: 0 })
+        Some(SocketDiag { netlink, number: 0 })
     }
 
-    /// Bytes of a connection that its peer has not acknowledged, sent or not.
+    /// Bytes that the peer has not acknowledged, sent or not.
     pub(crate) fn queued(&mut self, socket: &TcpStream, peer: SocketAddr) -> Option<u32> {
-        self.ask(socket, socket.local_addr().ok()?, peer, false, |known| number(known.answer, QUEUED))
+        self.ask(socket, socket.local_addr().ok()?, peer, false, |reply| word(reply.0, QUEUED))
     }
 
-    /// Asks about one connection; `with_info`: for its `tcp_info` too.
-    pub(crate) fn ask<T>(
+    /// Asks about one connection; `with_info`: its `tcp_info` too.
+    fn ask<T>(
         &mut self,
         socket: &TcpStream,
         local: SocketAddr,
         peer: SocketAddr,
         with_info: bool,
-        read: impl FnOnce(Known<'_>) -> Option<T>,
+        read: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Option<T> {
         self.number = self.number.wrapping_add(1);
         let cookie = sockopt::socket_cookie(socket).ok()?;
@@ -78,41 +83,44 @@ impl Diag {
         send(&self.netlink, &question, SendFlags::DONTWAIT).ok()?;
         let mut room = [0; ROOM];
         while let Ok((count, _)) = recv(&self.netlink, &mut room[..], RecvFlags::DONTWAIT) {
-            let answer = &room[..count.min(ROOM)];
-            if number(answer, 8) == Some(self.number) {
-                return Known::of(answer).and_then(read);
+            let reply = &room[..count.min(ROOM)];
+            // The reply to an earlier question may still lie here: its number is another one, and it is skipped.
+            if word(reply, 8) == Some(self.number) {
+                return Reply::of(reply).and_then(read);
             }
         }
         None
     }
 }
 
-impl<'a> Known<'a> {
-    /// `None` of an answer that tells nothing: of an error, mostly.
-    fn of(answer: &'a [u8]) -> Option<Known<'a>> {
-        let is_answer = answer.len() >= ANSWER && u16::from_ne_bytes([answer[4], answer[5]]) == BY_FAMILY;
-        is_answer.then_some(Known { answer })
+impl<'a> Reply<'a> {
+    /// `None` for a message that is no reply, which mostly is an error.
+    fn of(message: &'a [u8]) -> Option<Reply<'a>> {
+        let is_reply = message.len() >= REPLY && u16::from_ne_bytes([message[4], message[5]]) == BY_FAMILY;
+        is_reply.then_some(Reply(message))
     }
 
-    /// The state of the connection, as the kernel counts them.
-    #[cfg(feature = "wire")]
-    pub(crate) fn state(&self) -> u8 {
-        self.answer[STATE]
-    }
-
-    /// Its `tcp_info`.
-    #[cfg(any(test, feature = "wire"))]
-    pub(crate) fn info(&self) -> Option<&'a [u8]> {
-        let mut attributes = &self.answer[ANSWER..];
+    /// The attribute `tcp_info`.
+    fn info(&self) -> Option<&'a [u8]> {
+        let mut attributes = &self.0[REPLY..];
         while let [low, high, kind_low, kind_high, ..] = *attributes {
             let len = usize::from(u16::from_ne_bytes([low, high]));
             let value = attributes.get(4..len)?;
             if u16::from_ne_bytes([kind_low, kind_high]) == INFO {
                 return Some(value);
             }
+            // Attributes are padded to four bytes.
             attributes = attributes.get(len.next_multiple_of(4)..)?;
         }
         None
+    }
+
+    /// The number of segments with data, and the number of bytes in them. `None` of a kernel too old to count.
+    fn received(&self) -> Option<(u32, u64)> {
+        let info = self.info()?;
+        let bytes = u64::from_ne_bytes(info.get(BYTES_RECEIVED..BYTES_RECEIVED + 8)?.try_into().ok()?);
+        let fin = HALF_CLOSED.contains(&self.0[STATE]);
+        Some((word(info, DATA_SEGMENTS_IN)?, bytes.checked_sub(u64::from(fin))?))
     }
 }
 
@@ -123,13 +131,15 @@ fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attri
     };
     let mut question = [0; QUESTION];
     let mut put = |at: usize, bytes: &[u8]| question[at..at + bytes.len()].copy_from_slice(bytes);
+    // nlmsghdr
     put(0, &(QUESTION as u32).to_ne_bytes());
     put(4, &BY_FAMILY.to_ne_bytes());
     put(6, &REQUEST.to_ne_bytes());
     put(8, &number.to_ne_bytes());
+    // inet_diag_req_v2: family, protocol, wanted attributes, a mask for any state
     put(16, &[family.as_raw() as u8, TCP, attributes, 0]);
-    // Any state.
     put(20, &u32::MAX.to_ne_bytes());
+    // inet_diag_sockid: ports and addresses in network order, interface, cookie
     put(24, &local.port().to_be_bytes());
     put(26, &peer.port().to_be_bytes());
     for (at, address) in [(28, local.ip()), (44, peer.ip())] {
@@ -139,26 +149,76 @@ fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attri
         }
     }
     put(60, &scope.to_ne_bytes());
-    // Two words, the lower one first.
+    // The cookie is two words, the lower one first.
     put(64, &(cookie as u32).to_ne_bytes());
     put(68, &((cookie >> 32) as u32).to_ne_bytes());
     question
 }
 
-/// A word of an answer.
-pub(crate) fn number(bytes: &[u8], at: usize) -> Option<u32> {
+/// The number of four bytes at a place of a message.
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
+/// Tells how many TCP segments brought the bytes of each `recv`.
+#[derive(Debug)]
+pub(crate) struct SegmentCounter {
+    diag: SocketDiag,
+    /// What is known of each connection, by its number in the record.
+    connections: BTreeMap<u64, Counted>,
+}
+
+/// What is remembered of a connection.
+#[derive(Debug)]
+struct Counted {
+    local: SocketAddr,
+    /// Bytes received by this program.
+    bytes: u64,
+    /// Segments at the last `recv`, if the kernel had counted just these bytes then.
+    segments: Option<u32>,
+}
+
+impl SegmentCounter {
+    /// `None` where nothing can be asked.
+    pub(crate) fn new() -> Option<SegmentCounter> {
+        Some(SegmentCounter { diag: SocketDiag::new()?, connections: BTreeMap::new() })
+    }
+
+    /// How many segments brought the `bytes` that a `recv` has just returned; `None` where it is not certain.
+    pub(crate) fn count(&mut self, connection: u64, socket: &TcpStream, peer: SocketAddr, bytes: usize) -> Option<u32> {
+        let counted = match self.connections.entry(connection) {
+            Entry::Occupied(counted) => counted.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(Counted { local: socket.local_addr().ok()?, bytes: 0, segments: Some(0) })
+            }
+        };
+        counted.bytes += bytes as u64;
+        let before = counted.segments.take();
+        let (segments, total) = self.diag.ask(socket, counted.local, peer, true, |reply| reply.received())?;
+        // More may have come between the recv and the question, or the recv has left something. Only when the kernel
+        // counts exactly the bytes received here, now and the last time, is the difference the right number.
+        if total != counted.bytes {
+            return None;
+        }
+        counted.segments = Some(segments);
+        before.and_then(|before| segments.checked_sub(before)).filter(|count| *count > 0)
+    }
+
+    /// The connection has ended.
+    pub(crate) fn forget(&mut self, connection: u64) {
+        self.connections.remove(&connection);
+    }
+}
+
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::io::Read;
+mod tests {
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream as Plain};
 
     use super::*;
 
     /// A connection over `address`, and the server's end of it.
-    pub(in crate::net) fn pair(address: &str) -> Option<(Plain, TcpStream, SocketAddr)> {
+    fn pair(address: &str) -> Option<(Plain, TcpStream, SocketAddr)> {
         let listener = TcpListener::bind(address).ok()?;
         let client = Plain::connect(listener.local_addr().unwrap()).unwrap();
         client.set_nodelay(true).unwrap();
@@ -166,25 +226,20 @@ pub(crate) mod tests {
         Some((client, TcpStream::from_std(server), peer))
     }
 
-    /// An answer whose only attribute is `tcp_info`: `len` as it says, `shown` bytes of it there.
-    pub(in crate::net) fn answer(len: u16, shown: usize) -> Vec<u8> {
-        let mut answer = vec![0; ANSWER];
-        answer[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
-        answer.extend_from_slice(&[len.to_ne_bytes(), INFO.to_ne_bytes()].concat());
-        answer.resize(ANSWER + 4 + shown, 7);
-        answer
-    }
-
-    /// What is known from an answer.
-    pub(in crate::net) fn known(answer: &[u8]) -> Option<Known<'_>> {
-        Known::of(answer)
+    /// A reply whose only attribute is `tcp_info`: `len` as it says, `shown` bytes of it there.
+    fn reply(len: u16, shown: usize) -> Vec<u8> {
+        let mut reply = vec![0; REPLY];
+        reply[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+        reply.extend_from_slice(&[len.to_ne_bytes(), INFO.to_ne_bytes()].concat());
+        reply.resize(REPLY + 4 + shown, 7);
+        reply
     }
 
     #[test]
-    fn what_a_reader_leaves_is_queued_and_what_it_takes_is_not() {
+    fn bytes_a_reader_leaves_are_queued_and_those_it_takes_are_not() {
         const SENT: usize = 1 << 20;
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            let (Some((mut client, server, peer)), Some(mut diag)) = (pair(address), Diag::new()) else {
+            let (Some((mut client, server, peer)), Some(mut diag)) = (pair(address), SocketDiag::new()) else {
                 eprintln!("skipped: nothing can be asked of {address} here");
                 continue;
             };
@@ -199,22 +254,73 @@ pub(crate) mod tests {
             client.read_exact(&mut vec![0; sent - before as usize + 1]).unwrap();
             let (end, took) = (std::time::Instant::now() + std::time::Duration::from_secs(30), before - 1);
             while diag.queued(&server, peer).unwrap() > took {
-                assert!(std::time::Instant::now() < end, "what was taken stays in the queue");
+                assert!(std::time::Instant::now() < end, "bytes that were taken stay in the queue");
                 std::thread::yield_now();
             }
         }
     }
 
     #[test]
-    fn what_is_no_answer_says_nothing() {
-        assert!(Known::of(&[]).is_none());
-        let mut error = answer(4, 0);
+    fn a_message_that_is_no_reply_says_nothing() {
+        assert!(Reply::of(&[]).is_none());
+        let mut error = reply(4, 0);
         error[4..6].copy_from_slice(&2u16.to_ne_bytes());
-        assert!(Known::of(&error).is_none());
+        assert!(Reply::of(&error).is_none());
         for (len, shown, is_known) in
             [(4 + 160u16, 160, true), (4 + 155, 155, true), (400, 160, false), (3, 160, false)]
         {
-            assert_eq!(Known::of(&answer(len, shown)).unwrap().info().is_some(), is_known, "{len} {shown}");
+            assert_eq!(Reply::of(&reply(len, shown)).unwrap().info().is_some(), is_known, "{len} {shown}");
+        }
+    }
+
+    /// Until everything has come.
+    fn read(server: &mut TcpStream, len: usize) -> usize {
+        let mut room = vec![0; len];
+        while rustix::net::recv(&*server, &mut room[..], RecvFlags::PEEK).unwrap().0 < len {}
+        server.read(&mut room).unwrap()
+    }
+
+    #[test]
+    fn segments_are_counted_for_both_families_and_a_fin_is_none() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Some((mut client, mut server, peer)) = pair(address) else {
+                eprintln!("skipped: no {address} here");
+                continue;
+            };
+            let Some(mut segments) = SegmentCounter::new() else {
+                eprintln!("skipped: nothing can be asked here");
+                return;
+            };
+            for byte in [b"a", b"b", b"c"] {
+                client.write_all(byte).unwrap();
+            }
+            let count = read(&mut server, 3);
+            assert_eq!(segments.count(1, &server, peer, count), Some(3), "{address}");
+            client.write_all(b"alone").unwrap();
+            let count = read(&mut server, 5);
+            assert_eq!(segments.count(1, &server, peer, count), Some(1), "{address}");
+            // What a recv leaves behind makes its number uncertain, and that of the next one too.
+            client.write_all(b"torn apart").unwrap();
+            for len in [4, 6] {
+                let mut room = [0; 10];
+                while rustix::net::recv(&server, &mut room[..], RecvFlags::PEEK).unwrap().0 < len {}
+                let count = server.read(&mut room[..len]).unwrap();
+                let _ = segments.count(1, &server, peer, count);
+            }
+            client.write_all(b"end").unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let count = read(&mut server, 3);
+            assert_eq!(segments.count(1, &server, peer, count), Some(1), "{address}");
+            segments.forget(1);
+            assert!(segments.connections.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_old_kernel_counts_nothing() {
+        for (shown, counts) in [(160u16, true), (155, false)] {
+            let reply = reply(4 + shown, shown.into());
+            assert_eq!(Reply::of(&reply).and_then(|reply| reply.received()).is_some(), counts, "{shown}");
         }
     }
 }

@@ -1,31 +1,40 @@
-//! Threads for work that may block: a bounded queue, lanes, and a net under every handler.
+//! Threads for work that may block, and the way of each loop to them and back.
 //!
-//! Never: a socket. A result goes back to the loop that asked, with the seat it is for.
+//! ```text
+//! loop: Jobs::submit ──► queue of a lane (bounded) ──► worker thread runs the job
+//!   ▲                                                        │
+//!   └── Jobs::next ◄── channel of the loop, waker ◄──────────┘
+//! ```
 //!
-//! The subtle things:
-//! - Three lanes. Long work (fsync, listings, handlers) never takes the last worker and passwords never more
-//!   than a quarter, so neither four slow disks nor a flood of wrong passwords stops a cold file.
-//! - A full queue hands the job back ([`Workers::submit`]): to refuse at once is honest, to queue
-//!   without bound is to lie about it later.
-//! - A panic is caught here and becomes a 500; the thread goes on.
+//! There are three lanes ([`Lane`]). Long jobs (fsync, listings, handlers) never take the last worker, and password
+//! hashes never take more than a quarter of them, so neither slow disks nor a flood of wrong passwords delays the
+//! short job that reads a file into memory.
+//!
+//! A full queue hands the job back, and the client gets 503 at once: to queue without a bound would only delay the same
+//! failure. A job that panics costs one response (500); its thread goes on.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use crate::service::Lane;
+use mio::Waker;
 
-/// Jobs that may wait in a lane: each has its own bound, so that a flood in one cannot fill the others.
-/// At a millisecond each that is a quarter of a second for one worker; more would only be a longer wait
-/// for the same 503.
+use crate::net::connections::ConnectionId;
+use crate::service::{Lane, Outcome, Response, Sink, Source};
+
+/// Jobs that may wait in one lane. Each lane has its own bound, so that a flood in one does not fill the others. At a
+/// millisecond each this is a quarter of a second for one worker; more would only be a longer wait for the same 503.
 pub const QUEUE: usize = 256;
 
 /// A job with everything it needs, the way back included.
 pub type Work = Box<dyn FnOnce() + Send>;
 
+/// The jobs that wait, and how many of each limited lane are running.
 #[derive(Default)]
-struct State {
+struct Queues {
     short: VecDeque<Work>,
     long: VecDeque<Work>,
     passwords: VecDeque<Work>,
@@ -34,7 +43,7 @@ struct State {
     closed: bool,
 }
 
-impl State {
+impl Queues {
     fn queue(&mut self, lane: Lane) -> &mut VecDeque<Work> {
         match lane {
             Lane::Short => &mut self.short,
@@ -43,8 +52,8 @@ impl State {
         }
     }
 
-    fn waiting(&self) -> usize {
-        self.short.len() + self.long.len() + self.passwords.len()
+    fn is_empty(&self) -> bool {
+        self.short.is_empty() && self.long.is_empty() && self.passwords.is_empty()
     }
 
     /// The next job that may run now.
@@ -52,6 +61,7 @@ impl State {
         if let Some(work) = self.short.pop_front() {
             return Some((Lane::Short, work));
         }
+        // One worker always stays free for short jobs.
         let free_for_short = workers - (self.busy_long + self.busy_passwords).min(workers);
         if free_for_short <= 1 && workers > 1 {
             return None;
@@ -76,90 +86,213 @@ impl State {
     }
 }
 
-struct Shared {
-    state: Mutex<State>,
+/// What the worker threads have in common.
+struct Pool {
+    queues: Mutex<Queues>,
     ready: Condvar,
     workers: usize,
-    kept: Arc<()>,
+    /// Cloned for each job of a [`Source`], which may keep its worker for any time.
+    source_jobs: Arc<()>,
 }
 
-impl Shared {
-    /// A worker that panicked outside a job would poison the lock; the state is whole all the same,
-    /// since jobs run outside of it.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Pool {
+    /// Jobs run outside the lock, so a panic never leaves the queues half changed.
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {
-        let mut state = self.lock();
+        let mut queues = self.lock();
         loop {
-            if let Some((lane, work)) = state.next(self.workers) {
-                drop(state);
-                // The job reports its own panic to its client; this net keeps the thread.
+            if let Some((lane, work)) = queues.next(self.workers) {
+                drop(queues);
+                // The job itself reports a panic to its connection; here it is caught to keep the thread.
                 let _ = catch_unwind(AssertUnwindSafe(work));
-                state = self.lock();
-                state.done(lane);
-                if lane != Lane::Short && state.waiting() > 0 {
+                queues = self.lock();
+                queues.done(lane);
+                // Jobs may have waited for the place in the lane, not for a worker: nobody else wakes one for them.
+                if lane != Lane::Short && !queues.is_empty() {
                     self.ready.notify_one();
                 }
-            } else if state.closed {
+            } else if queues.closed {
                 return;
             } else {
-                state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+                queues = self.ready.wait(queues).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
 }
 
-/// The workers, as the loops see them.
+/// A handle on the worker threads.
 #[derive(Clone)]
 pub struct Workers {
-    shared: Arc<Shared>,
+    pool: Arc<Pool>,
 }
 
 impl Workers {
     /// Starts `count` threads (at least 2, so that the long lane can leave one).
-    pub fn start(count: usize) -> std::io::Result<(Workers, Vec<JoinHandle<()>>)> {
-        let workers = count.max(2);
-        let shared = Arc::new(Shared { state: Mutex::default(), ready: Condvar::new(), workers, kept: Arc::default() });
-        let mut threads = Vec::with_capacity(workers);
-        for number in 0..workers {
-            let shared = shared.clone();
-            let name = format!("worker {number}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || shared.run())?);
-        }
-        Ok((Workers { shared }, threads))
-    }
-
-    /// Queues a job, or hands it back when the queue is full.
     ///
     /// # Errors
-    /// The job itself.
+    /// When a thread cannot be started.
+    pub fn start(count: usize) -> std::io::Result<(Workers, Vec<JoinHandle<()>>)> {
+        let workers = count.max(2);
+        let (queues, source_jobs) = (Mutex::default(), Arc::default());
+        let pool = Arc::new(Pool { queues, ready: Condvar::new(), workers, source_jobs });
+        let mut threads = Vec::with_capacity(workers);
+        for number in 0..workers {
+            let pool = pool.clone();
+            let name = format!("worker {number}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || pool.run())?);
+        }
+        Ok((Workers { pool }, threads))
+    }
+
+    /// Queues a job.
+    ///
+    /// # Errors
+    /// The job itself when the queue of its lane is full.
     pub fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
-        let mut state = self.shared.lock();
-        if state.closed || state.queue(lane).len() >= QUEUE {
+        let mut queues = self.pool.lock();
+        if queues.closed || queues.queue(lane).len() >= QUEUE {
             return Err(work);
         }
-        state.queue(lane).push_back(work);
-        drop(state);
-        self.shared.ready.notify_one();
+        queues.queue(lane).push_back(work);
+        drop(queues);
+        self.pool.ready.notify_one();
         Ok(())
     }
 
-    /// To be held by work that may keep its worker for as long as it likes.
-    pub(crate) fn keep(&self) -> Arc<()> {
-        self.shared.kept.clone()
+    /// Whether a job of a source is running or waiting, which may never end.
+    pub(crate) fn has_source_jobs(&self) -> bool {
+        Arc::strong_count(&self.pool.source_jobs) > 1
     }
 
-    /// Whether a worker is kept by such work, or will be.
-    pub(crate) fn is_kept(&self) -> bool {
-        Arc::strong_count(&self.shared.kept) > 1
-    }
-
-    /// Lets the workers go when the queue is empty.
+    /// Lets the threads end when the queues are empty.
     pub fn close(&self) {
-        self.shared.lock().closed = true;
-        self.shared.ready.notify_all();
+        self.pool.lock().closed = true;
+        self.pool.ready.notify_all();
+    }
+}
+
+/// The result of a job.
+pub enum JobResult {
+    /// Of a job of the service.
+    Outcome(Outcome),
+    /// A sink was opened, or a response says why not.
+    Opened(Result<Box<dyn Sink>, Response>),
+    /// A block was written. The sink comes back, and the block to be filled again.
+    Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
+    /// Bytes of a file have been read into the page cache.
+    Warmed,
+    /// A source was asked for its next bytes.
+    Source(SourceResult),
+    /// The job panicked: 500.
+    Panicked,
+}
+
+/// What a source returned.
+pub enum SourceResult {
+    /// These bytes.
+    More(Box<dyn Source>, Vec<u8>),
+    /// The end of the content.
+    End(Box<dyn Source>),
+    /// Nothing: it panicked.
+    Panicked,
+}
+
+impl SourceResult {
+    fn ask(mut source: Box<dyn Source>) -> SourceResult {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let next = source.next();
+            (source, next)
+        }));
+        match result {
+            Ok((source, Some(bytes))) => SourceResult::More(source, bytes),
+            Ok((source, None)) => SourceResult::End(source),
+            Err(_) => SourceResult::Panicked,
+        }
+    }
+}
+
+/// A finished job.
+pub struct FinishedJob {
+    /// The connection that asked; it may be closed by now.
+    pub id: ConnectionId,
+    /// What came of it.
+    pub result: JobResult,
+}
+
+/// One loop's way to the workers and back.
+pub struct Jobs {
+    workers: Workers,
+    waker: Arc<Waker>,
+    /// The loop has been woken and has not looked yet: further results need no second wake-up.
+    woken: Arc<AtomicBool>,
+    sender: Sender<FinishedJob>,
+    results: Receiver<FinishedJob>,
+}
+
+impl Jobs {
+    /// Results wake the loop of this `waker`.
+    pub fn new(workers: Workers, waker: Arc<Waker>) -> Jobs {
+        let (sender, results) = channel();
+        Jobs { workers, waker, woken: Arc::default(), sender, results }
+    }
+
+    /// Hands in work for a connection; `false` when the queue is full, and then the work is dropped.
+    pub fn submit(&self, id: ConnectionId, lane: Lane, work: impl FnOnce() -> JobResult + Send + 'static) -> bool {
+        self.hand_in(lane, self.wrap(id, work)).is_ok()
+    }
+
+    /// Work that asks a source for more, for [`Jobs::hand_in`]. The source is not asked when `wanted` is gone by then,
+    /// since the response it belongs to has ended.
+    pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
+        let running = self.workers.pool.source_jobs.clone();
+        self.wrap(id, move || {
+            let wanted = wanted.strong_count() > 0;
+            let result = if wanted { SourceResult::ask(source) } else { SourceResult::End(source) };
+            drop(running);
+            JobResult::Source(result)
+        })
+    }
+
+    /// Hands in work that contains its way back.
+    ///
+    /// # Errors
+    /// The work itself when the queue is full.
+    pub(crate) fn hand_in(&self, lane: Lane, work: Work) -> Result<(), Work> {
+        self.workers.submit(lane, work)
+    }
+
+    /// Work that sends its result to this loop.
+    fn wrap(&self, id: ConnectionId, work: impl FnOnce() -> JobResult + Send + 'static) -> Work {
+        let (sender, waker, woken) = (self.sender.clone(), self.waker.clone(), self.woken.clone());
+        Box::new(move || {
+            let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(JobResult::Panicked);
+            // Sending fails only when the loop has ended.
+            let _ = sender.send(FinishedJob { id, result });
+            // One system call for many results: only the first one after the loop has looked wakes it.
+            if !woken.swap(true, Ordering::AcqRel) {
+                let _ = waker.wake();
+            }
+        })
+    }
+
+    /// Lets a worker drop something whose drop may block (closing a large unnamed file frees its blocks).
+    pub fn discard(&self, value: impl Send + 'static) {
+        // If the queue is full it is dropped here, which is slow but right.
+        let _ = self.workers.submit(Lane::Short, Box::new(move || drop(value)));
+    }
+
+    /// The next result.
+    pub fn next(&self) -> Option<FinishedJob> {
+        self.results.try_recv().ok()
+    }
+
+    /// Results from now on wake the loop again. Must be called before the results are taken: one that comes in between
+    /// then costs a wake-up too many, and is not forgotten.
+    pub fn rearm(&self) {
+        self.woken.store(false, Ordering::Release);
     }
 }
 

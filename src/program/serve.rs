@@ -98,7 +98,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
     let view = options.view.is_on().then(|| view::start(&mut server, history, &options)).transpose().map_err(failed)?;
     let study = study.map(|study| study.start(options.view.secrets)).transpose().map_err(failed)?;
-    net::signal::watch(server.stopper()).map_err(failed)?;
+    net::server::stop_on_signals(server.stopper()).map_err(failed)?;
     let began = Instant::now();
     announce(&options, banner, guarded.warnings);
     let _ = sd_notify::notify(&[NotifyState::Ready]);

@@ -49,7 +49,6 @@ impl std::fmt::Debug for Intake {
 
 impl Intake {
     /// Bytes of content that have come, where there may be more than a few.
-    #[cfg(feature = "wire")]
     pub(crate) fn content(&self) -> u64 {
         if let Intake::Receiving(receiving) = self { receiving.received } else { 0 }
     }

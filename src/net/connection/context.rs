@@ -9,11 +9,11 @@ use crate::http::HttpDate;
 use crate::net::access_log::AccessLog;
 use crate::net::close_reason::CloseReason;
 use crate::net::event_loop::ServerState;
-use crate::net::jobs::Jobs;
-use crate::net::low_water::LowWater;
+use crate::net::listener::UnsentQuery;
 use crate::net::page_cache::Resident;
-use crate::net::send_queue::Spare;
+use crate::net::send_queue::SpareBuffers;
 use crate::net::tap::Tap;
+use crate::net::workers::Jobs;
 use crate::service::App;
 
 /// What a loop lends to the connection whose turn it is.
@@ -31,7 +31,7 @@ pub struct Context {
     /// Takes work that may block.
     pub jobs: Jobs,
     /// Buffers for responses.
-    pub spare: Spare,
+    pub spare_buffers: SpareBuffers,
     /// Where bytes are received.
     pub scratch: Vec<u8>,
     /// The access log.
@@ -41,7 +41,7 @@ pub struct Context {
     /// What has been done, for the last line.
     pub tally: Tally,
     /// Asks how much waits for a reader.
-    pub low_water: LowWater,
+    pub unsent: UnsentQuery,
     /// Numbers what arrives.
     pub arrivals: Arrivals,
     /// Records bytes, if someone watches.

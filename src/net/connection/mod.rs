@@ -36,8 +36,8 @@ use crate::net::connection::exchange::Exchange;
 use crate::net::connection::play::Play;
 use crate::net::connections::ConnectionId;
 use crate::net::deadline::Deadline;
-use crate::net::low_water::FAST;
-use crate::net::send_queue::{Flushed, How, SendQueue};
+use crate::net::listener::{FAST, UnsentLimit};
+use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
 
 /// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
 /// others.
@@ -76,8 +76,7 @@ pub struct Connection {
     /// It has had a turn before its event was met.
     ahead: bool,
     writable: bool,
-    /// More than usual may wait in the kernel.
-    pub(crate) is_high: bool,
+    pub(crate) unsent_limit: UnsentLimit,
     /// An event said that the peer has ended its side: a short read is not the end then.
     pub(crate) closing: bool,
     pub(crate) end_of_input: bool,
@@ -124,7 +123,7 @@ impl Connection {
             prompt: false,
             ahead: false,
             writable: true,
-            is_high: false,
+            unsent_limit: UnsentLimit::Low,
             closing: false,
             end_of_input: false,
             lingering: false,
@@ -273,8 +272,8 @@ impl Connection {
         let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut cx.tally);
         let (tap, resident, number) = (&mut cx.tap, &mut cx.arrivals.resident, self.number);
         let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
-        let how = How { fin_follows, sendfile: cx.server.sendfile, resident };
-        let flushed = self.send_queue.flush(&self.socket, &mut cx.spare, how, &mut |sent| {
+        let how = SendOptions { fin_follows, sendfile: cx.server.sendfile, resident };
+        let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, how, &mut |sent| {
             deadline.progress(sent.bytes());
             exchange.progress(sent.bytes());
             tally.bytes += sent.bytes();
@@ -287,8 +286,10 @@ impl Connection {
             Ok(Flushed::Blocked) => {
                 self.writable = false;
                 // Full, though it takes fast.
-                if !self.is_high && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.timeouts) {
-                    self.is_high = cx.low_water.raise(&self.socket, self.peer);
+                if self.unsent_limit == UnsentLimit::Low
+                    && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.timeouts)
+                {
+                    self.unsent_limit = cx.unsent.raise(&self.socket, self.peer);
                 }
             }
             Ok(Flushed::Again) => self.again = true,
@@ -350,7 +351,7 @@ impl Connection {
         if self.pause_ends().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
-        let queued = || cx.low_water.look(&self.socket, self.peer, &mut self.is_high);
+        let queued = || cx.unsent.after_silence(&self.socket, self.peer, &mut self.unsent_limit);
         if !self.deadline.is_over(cx.now, &cx.server.timeouts, queued) {
             return Ok(());
         }
@@ -388,7 +389,7 @@ impl Connection {
     /// The connection is gone: what was begun is written to the log.
     pub fn leave(&mut self, ended: CloseReason, cx: &mut Context) {
         self.exchange.break_off(self.peer, ended, cx.wall, &mut cx.access_log);
-        self.send_queue.clear(&mut cx.spare);
+        self.send_queue.clear(&mut cx.spare_buffers);
         self.leave_play(cx);
         if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
             cx.jobs.discard(receiving);

@@ -94,8 +94,8 @@ impl Connection {
     #[cold]
     fn tell_tap(&self, result: rustix::io::Result<usize>, bytes: &[u8], all_read: bool, cx: &mut Context) {
         if let Ok(count) = result {
-            let machine = all_read.then_some(&self.connection);
-            cx.tap.received(self.number, &self.socket, self.peer, &bytes[..count], machine, &self.intake);
+            let parser = all_read.then(|| (&self.connection, self.intake.content()));
+            cx.tap.received(self.number, &self.socket, self.peer, &bytes[..count], parser);
         }
     }
 

@@ -17,8 +17,8 @@ use crate::net::connection::Connection;
 use crate::net::connection::body::{Collecting, Errand, Intake, Receiving, Then};
 use crate::net::connection::context::{Context, Last};
 use crate::net::connections::ConnectionId;
-use crate::net::jobs::{Finished, Jobs};
 use crate::net::page_cache;
+use crate::net::workers::{JobResult, Jobs};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::{Answer, Lane, Outcome, RequestContext, Response};
@@ -53,7 +53,7 @@ impl Connection {
             Ok(Answer::Ready(prepared)) => self.deliver_prepared(&prepared, None, cx),
             Ok(Answer::ReadyFile(head, file)) => self.deliver_prepared(&head, Some(file), cx),
             Ok(Answer::Blocking(lane, job)) => {
-                self.away = cx.jobs.submit(self.id, lane, move || Finished::Outcome(job()));
+                self.away = cx.jobs.submit(self.id, lane, move || JobResult::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request), cx);
                 }
@@ -74,7 +74,7 @@ impl Connection {
                 self.collect(Collecting::new(limit, Then::Received(then), request.into_owned()), framing, cx);
             }
             Ok(Answer::Receive { limit, open }) => {
-                self.away = cx.jobs.submit(self.id, Lane::Short, move || Finished::Opened(open()));
+                self.away = cx.jobs.submit(self.id, Lane::Short, move || JobResult::Opened(open()));
                 if !self.away {
                     return self.deliver(problem(BUSY, &request), cx);
                 }
@@ -89,7 +89,7 @@ impl Connection {
 
     fn collect(&mut self, collecting: Collecting, framing: Framing, cx: &mut Context) {
         self.intake = Intake::Collecting(Box::new(collecting));
-        self.connection.write_continue(self.send_queue.buffer(&mut cx.spare));
+        self.connection.write_continue(self.send_queue.buffer(&mut cx.spare_buffers));
         if !framing.has_content() {
             self.end_content(cx);
         }
@@ -127,7 +127,7 @@ impl Connection {
             }
             Intake::Collecting(collecting) => {
                 let (job, request) = collecting.finish();
-                self.away = cx.jobs.submit(self.id, Lane::Long, move || Finished::Outcome(job()));
+                self.away = cx.jobs.submit(self.id, Lane::Long, move || JobResult::Outcome(job()));
                 if !self.away {
                     self.deliver(problem(BUSY, &request), cx);
                 }
@@ -152,12 +152,12 @@ impl Connection {
     }
 
     /// A worker has finished what it was given.
-    pub(crate) fn finished(&mut self, finished: Finished, cx: &mut Context) {
-        if let Finished::Warmed = finished {
+    pub(crate) fn job_finished(&mut self, finished: JobResult, cx: &mut Context) {
+        if let JobResult::Warmed = finished {
             self.warming = false;
             return;
         }
-        if let Finished::Asked(asked) = finished {
+        if let JobResult::Source(asked) = finished {
             return self.answered(asked, cx);
         }
         self.away = false;
@@ -165,18 +165,18 @@ impl Connection {
         // A request behind a PUT sees what the PUT has written, though both came in one `recv`.
         cx.arrivals.next();
         let response = match finished {
-            Finished::Outcome(Outcome::Response(response)) => response,
-            Finished::Outcome(Outcome::Again(request)) => {
+            JobResult::Outcome(Outcome::Response(response)) => response,
+            JobResult::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
                 return self.ask(*request, framing, cx.arrivals.number(false), cx);
             }
-            Finished::Opened(Ok(sink)) => {
-                self.connection.write_continue(self.send_queue.buffer(&mut cx.spare));
+            JobResult::Opened(Ok(sink)) => {
+                self.connection.write_continue(self.send_queue.buffer(&mut cx.spare_buffers));
                 return self.sink_is_back(sink, Vec::new(), cx);
             }
-            Finished::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
-            Finished::Opened(Err(response)) | Finished::Wrote(Err(response), _) => response,
-            Finished::Warmed | Finished::Asked(_) | Finished::Panicked => {
+            JobResult::Wrote(Ok(sink), block) => return self.sink_is_back(sink, block, cx),
+            JobResult::Opened(Err(response)) | JobResult::Wrote(Err(response), _) => response,
+            JobResult::Warmed | JobResult::Source(_) | JobResult::Panicked => {
                 let note = "a handler panicked";
                 let response = Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n");
                 response.with_note(note)
@@ -251,7 +251,7 @@ impl Connection {
         }
         let (status, fields, body) = response.into_parts();
         let gathered = self.send_queue.gathered();
-        let buffer = self.send_queue.buffer(&mut cx.spare);
+        let buffer = self.send_queue.buffer(&mut cx.spare_buffers);
         let before = buffer.len();
         let added = cx.app.added_fields(&self.exchange.additions);
         let transfer = self.connection.respond(status, &fields, body.length(), added, &cx.date, buffer);
@@ -290,7 +290,7 @@ impl Connection {
         if cx.draining {
             self.connection.forbid_persistence();
         }
-        let buffer = self.send_queue.buffer(&mut cx.spare);
+        let buffer = self.send_queue.buffer(&mut cx.spare_buffers);
         let added = cx.app.added_fields(&self.exchange.additions);
         self.connection.respond_prepared(prepared, added, &cx.date, buffer);
         self.exchange.status = Some(prepared.status());
@@ -309,8 +309,8 @@ impl Connection {
     pub(crate) fn warm(&mut self, cx: &mut Context) {
         let Some((file, from, len)) = self.send_queue.next_slice() else { return };
         self.warming = cx.jobs.submit(self.id, Lane::Short, move || {
-            page_cache::warm(&file, from, len);
-            Finished::Warmed
+            page_cache::read_ahead(&file, from, len);
+            JobResult::Warmed
         });
         if !self.warming {
             // Every worker is busy and the queue is full: better a slow turn than an answer cut off.
@@ -382,11 +382,11 @@ fn hand_in(jobs: &Jobs, id: ConnectionId, errand: Errand) -> bool {
     match errand {
         Errand::Write(mut sink, block) => jobs.submit(id, Lane::Long, move || {
             let result = sink.write(&block);
-            Finished::Wrote(result.map(|()| sink), block)
+            JobResult::Wrote(result.map(|()| sink), block)
         }),
         Errand::Finish(mut sink, block, meter) => jobs.submit(id, Lane::Long, move || {
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
-            Finished::Outcome(Outcome::Response(match written {
+            JobResult::Outcome(Outcome::Response(match written {
                 Ok(()) => {
                     sink.measured(&meter);
                     sink.finish()

@@ -24,7 +24,7 @@ use crate::net::connection::Connection;
 use crate::net::connection::context::{Context, Last};
 use crate::net::connection::play::{Play, State, Stream};
 use crate::net::connection::stages::{Bit, Stage, Stages};
-use crate::net::jobs::Asked;
+use crate::net::workers::SourceResult;
 use crate::service::script::{End, Script, Verbatim};
 use crate::service::{Body, Lane, Response};
 
@@ -160,9 +160,9 @@ impl Connection {
             match bit {
                 Bit::Frame(bytes) => {
                     self.exchange.head += bytes.len() as u64;
-                    self.send_queue.push_bytes(bytes, &mut cx.spare);
+                    self.send_queue.push_bytes(bytes, &mut cx.spare_buffers);
                 }
-                Bit::Bytes(bytes) => self.send_queue.push_bytes(bytes, &mut cx.spare),
+                Bit::Bytes(bytes) => self.send_queue.push_bytes(bytes, &mut cx.spare_buffers),
                 Bit::Range { file, from, len } => self.send_queue.push_range(file, from, len),
             }
         }
@@ -182,7 +182,7 @@ impl Connection {
         }
         let work = match std::mem::replace(&mut stream.state, State::Away) {
             State::Away => return Some(stream),
-            State::Here(source) => cx.jobs.asking(self.id, source, Arc::downgrade(&stream.wanted)),
+            State::Here(source) => cx.jobs.ask_source(self.id, source, Arc::downgrade(&stream.wanted)),
             State::Refused(work) => work,
         };
         if let Err(work) = cx.jobs.hand_in(Lane::Long, work) {
@@ -193,22 +193,22 @@ impl Connection {
     }
 
     /// A source has been asked.
-    pub(crate) fn answered(&mut self, asked: Asked, cx: &mut Context) {
+    pub(crate) fn answered(&mut self, asked: SourceResult, cx: &mut Context) {
         let Some(play) = &mut self.play else { return cx.jobs.discard(asked) };
         let Some(stream) = &mut play.stream else { return cx.jobs.discard(asked) };
         match asked {
-            Asked::More(source, bytes) => {
+            SourceResult::More(source, bytes) => {
                 stream.state = State::Here(source);
                 let chunked = stream.chunked;
                 play.stages.add_chunk(bytes, "", chunked);
             }
-            Asked::End(source) => {
+            SourceResult::End(source) => {
                 cx.jobs.discard(source);
                 let chunked = stream.chunked;
                 play.stream = None;
                 play.end_content(chunked);
             }
-            Asked::Panicked => {
+            SourceResult::Panicked => {
                 log::error!("{}: a source panicked", self.peer);
                 // Without a last chunk the client knows that something is missing; without chunks only a
                 // reset can tell it.

@@ -1,0 +1,314 @@
+//! Bytes on their way to the socket: heads and small content gathered in one buffer, then parts of large content.
+//!
+//! Bytes and ranges of files go in, in order, and leave in order; nothing here knows HTTP.
+//!
+//! A response, or several pipelined ones, leaves in one `send`. If a file follows, the head is sent with MSG_MORE, so
+//! that it shares a segment with the first bytes of `sendfile`: two plain sends would meet Nagle's algorithm and
+//! delayed acknowledgements, and stall for 40 ms. A long file is sent under TCP_CORK: without it each slice ends in a
+//! small segment, which cost a tenth of the processor time of a fast download.
+//!
+//! A file may become shorter while it is sent. Then the length in the head is wrong, and the connection must be closed
+//! ([`Flushed::Short`]): with padding the client would take a damaged file for a whole one.
+
+mod part;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send, sockopt};
+
+use crate::net::page_cache;
+use crate::net::page_cache::{CachedRead, Resident};
+use crate::net::send_queue::part::{FileRange, PIECES_PER_TURN, PartSent, SendPart};
+use crate::service::{Body, Bytes, Piece};
+
+/// Content up to this length is copied after its head and leaves in the same `send`. Measured: here the copy and
+/// `sendfile` break even.
+pub const SMALL: u64 = 16 * 1024;
+/// The size of a page of the page cache.
+const PAGE: u64 = 4096;
+/// Pipelined responses are gathered until the buffer has grown to this.
+pub const GATHER: usize = 64 * 1024;
+/// Slices of a file sent for one connection in one turn of the loop, so that a fast reader does not hold up the others.
+const SLICES_PER_TURN: usize = 2;
+/// Buffers kept for the next connections.
+const SPARE_BUFFERS: usize = 64;
+
+/// Buffers that are not in use. The loop lends them, so that an idle connection owns none.
+#[derive(Debug, Default)]
+pub struct SpareBuffers(Vec<Vec<u8>>);
+
+impl SpareBuffers {
+    fn lend(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_else(|| Vec::with_capacity(4096))
+    }
+
+    fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if self.0.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * GATHER {
+            buffer.clear();
+            self.0.push(buffer);
+        }
+    }
+}
+
+/// How bytes are sent.
+#[derive(Debug)]
+pub struct SendOptions<'a> {
+    /// Our side is shut down right after. So the last bytes may wait for the FIN and share its segment: one packet of
+    /// three on a connection with a single request.
+    pub fin_follows: bool,
+    /// Files go by `sendfile`; otherwise they are read and sent.
+    pub sendfile: bool,
+    /// What is known to be in the page cache.
+    pub resident: &'a mut Resident,
+}
+
+/// What the kernel took.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// Bytes of a file, which never passed through the program.
+    File {
+        /// The file.
+        file: &'a Arc<File>,
+        /// The first byte.
+        from: u64,
+        /// How many.
+        len: u64,
+    },
+}
+
+impl Sent<'_> {
+    /// How many bytes.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Sent::Bytes(bytes) => bytes.len() as u64,
+            Sent::File { len, .. } => *len,
+        }
+    }
+}
+
+/// How a flush ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Everything has been sent.
+    All,
+    /// The socket is full.
+    Blocked,
+    /// There is room, but other connections wait for their turn.
+    Again,
+    /// A file ended before its promised length.
+    Short,
+    /// The next bytes are not in the page cache: a worker should read them ([`SendQueue::next_slice`]).
+    Cold,
+}
+
+/// What is still to be sent on one connection.
+#[derive(Debug, Default)]
+pub struct SendQueue {
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that are sent.
+    from: usize,
+    parts: VecDeque<SendPart>,
+    /// The kernel was told to send whole segments only.
+    corked: bool,
+}
+
+impl SendQueue {
+    /// Whether nothing is left to send.
+    pub fn is_empty(&self) -> bool {
+        self.from == self.buffer.len() && self.parts.is_empty()
+    }
+
+    /// Whether large content waits. Nothing may be written to the buffer then: it would leave before that content.
+    pub fn has_parts(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
+    /// Whether it should be sent before the next request is parsed.
+    pub fn is_heavy(&self) -> bool {
+        self.has_parts() || self.gathered() >= GATHER
+    }
+
+    /// Unsent bytes in the buffer.
+    pub fn gathered(&self) -> usize {
+        self.buffer.len() - self.from
+    }
+
+    /// The buffer for heads and small content.
+    pub fn buffer(&mut self, spare: &mut SpareBuffers) -> &mut Vec<u8> {
+        debug_assert!(self.parts.is_empty(), "a response may not overtake content");
+        if self.buffer.capacity() == 0 {
+            self.buffer = spare.lend();
+        }
+        &mut self.buffer
+    }
+
+    /// Adds the content of a response whose head is in the buffer. `Ok(false)`: a small file was shorter than its head
+    /// says, and what there is of it is in the buffer.
+    ///
+    /// # Errors
+    /// When a small file cannot be read.
+    pub fn push(&mut self, body: Body) -> io::Result<bool> {
+        match body {
+            // A script adds its content step by step.
+            Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
+            Body::Bytes(bytes) | Body::UntilClose(bytes) => {
+                if bytes.len() as u64 <= SMALL {
+                    self.buffer.extend_from_slice(&bytes);
+                } else {
+                    self.parts.push_back(SendPart::Bytes { bytes, from: 0 });
+                }
+            }
+            Body::File { file, from, len } => {
+                // sendfile moves sixteen pages at a time, and a range of 64 KiB that begins within a page lies on
+                // seventeen. With its first bytes in the buffer, up to the end of their page, it goes in one call.
+                let first = if len <= SMALL { len } else { from.next_multiple_of(PAGE) - from };
+                match read_small(&mut self.buffer, &file, from, first)? {
+                    SmallRead::Whole if first == len => {}
+                    SmallRead::Whole => self.push_range(file, from + first, len - first),
+                    SmallRead::Short => return Ok(false),
+                    SmallRead::Cold => self.push_range(file, from, len),
+                }
+            }
+            Body::Pieces { file, pieces } => {
+                self.parts.extend(pieces.into_iter().map(|piece| match piece {
+                    Piece::Bytes(bytes) => SendPart::Bytes { bytes: Bytes::Owned(bytes), from: 0 },
+                    Piece::Range { from, len } => SendPart::File(FileRange::new(file.clone(), from, len)),
+                }));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Adds bytes of a file.
+    pub fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
+        self.parts.push_back(SendPart::File(FileRange::new(file, from, len)));
+    }
+
+    /// Adds bytes; they leave in one `send` with those before them, unless a file lies between.
+    pub fn push_bytes(&mut self, bytes: Vec<u8>, spare: &mut SpareBuffers) {
+        if self.parts.is_empty() {
+            self.buffer(spare).extend_from_slice(&bytes);
+        } else {
+            self.parts.push_back(SendPart::Bytes { bytes: Bytes::Owned(bytes), from: 0 });
+        }
+    }
+
+    /// Sends what the socket takes; `sent` is told of every byte that the kernel took.
+    ///
+    /// # Errors
+    /// What the kernel says; the connection is of no use any more.
+    pub fn flush(
+        &mut self,
+        socket: impl AsFd,
+        spare: &mut SpareBuffers,
+        options: SendOptions<'_>,
+        sent: &mut dyn FnMut(Sent<'_>),
+    ) -> io::Result<Flushed> {
+        while self.from < self.buffer.len() {
+            let bytes = &self.buffer[self.from..];
+            let flags = send_flags(options.fin_follows || !self.parts.is_empty());
+            let Some(count) = unless_full(|| send(&socket, bytes, flags))? else { return Ok(Flushed::Blocked) };
+            sent(Sent::Bytes(&bytes[..count]));
+            self.from += count;
+        }
+        self.from = 0;
+        spare.give_back(std::mem::take(&mut self.buffer));
+        if !self.corked && self.parts.front().is_some_and(SendPart::is_long) {
+            // A kernel that refuses sends small segments, which is slower and right.
+            self.corked = sockopt::set_tcp_cork(&socket, true).is_ok();
+        }
+        let most = if options.sendfile { SLICES_PER_TURN } else { PIECES_PER_TURN };
+        let mut slices = 0;
+        loop {
+            let more = self.parts.len() > 1;
+            let Some(part) = self.parts.front_mut() else { break };
+            if part.is_sent() {
+                self.parts.pop_front();
+                continue;
+            }
+            if slices == most {
+                return Ok(Flushed::Again);
+            }
+            slices += 1;
+            match part.send(&socket, more, options.sendfile, options.resident, sent)? {
+                PartSent::Some => {}
+                PartSent::Full => return Ok(Flushed::Blocked),
+                PartSent::Short => return Ok(Flushed::Short),
+                PartSent::Cold => return Ok(Flushed::Cold),
+            }
+        }
+        if std::mem::take(&mut self.corked) {
+            // The last segment, which is not full, leaves now.
+            let _ = sockopt::set_tcp_cork(&socket, false);
+        }
+        Ok(Flushed::All)
+    }
+
+    /// The range of a file that a worker should read into the page cache.
+    pub fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
+        self.parts.front()?.next_slice()
+    }
+
+    /// Drops everything: the connection is closed.
+    pub fn clear(&mut self, spare: &mut SpareBuffers) {
+        self.parts.clear();
+        self.from = 0;
+        spare.give_back(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// How reading a small file ended.
+enum SmallRead {
+    Whole,
+    Short,
+    Cold,
+}
+
+/// Appends `len` bytes of a file to the buffer, if they are in the page cache. Of a shorter file the buffer gets what
+/// there is.
+fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<SmallRead> {
+    let start = buffer.len();
+    buffer.resize(start + len as usize, 0);
+    let mut at = start;
+    while at < buffer.len() {
+        match page_cache::read(file, &mut buffer[at..], from + (at - start) as u64) {
+            Ok(CachedRead::Read(0)) => {
+                buffer.truncate(at);
+                return Ok(SmallRead::Short);
+            }
+            Ok(CachedRead::Read(count)) => at += count,
+            Ok(CachedRead::Cold) => {
+                // All of it comes as a part of its own, after a worker has read it.
+                buffer.truncate(start);
+                return Ok(SmallRead::Cold);
+            }
+            Err(errno) => {
+                buffer.truncate(at);
+                return Err(errno.into());
+            }
+        }
+    }
+    Ok(SmallRead::Whole)
+}
+
+/// `more`: further bytes follow at once, so a segment that is not full may wait for them.
+fn send_flags(more: bool) -> SendFlags {
+    if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL }
+}
+
+/// The bytes sent; `None` when the socket is full, which is no error. An interrupted call is repeated, since the event
+/// that reported room does not come again.
+fn unless_full(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
+    match rustix::io::retry_on_intr(call) {
+        Ok(count) => Ok(Some(count)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
