@@ -1,21 +1,16 @@
-//! Which coding of a file the client would rather have (RFC 9110 §8.4.1, §12.5.3).
+//! Negotiation of the content coding of a file (RFC 9110 §8.4.1, §12.5.3).
 //!
 //! ```text
 //! Accept-Encoding = #( codings [ weight ] )
 //! codings         = content-coding / "identity" / "*"
 //! ```
 //!
-//! Never: compression. Codings are prepared beside the original by whoever built the site, so the same
-//! bytes go out every time and their validators are honest.
-//!
-//! The subtle thing: without the field a client accepts anything (§12.5.3), and gets the original all
-//! the same, since what sends no Accept-Encoding is a program that would save what it gets as it is.
-//! And when nothing we have is acceptable, not even `identity;q=0`, the original is sent: §12.4.1 lets a
-//! server treat such a response as not negotiated, and 406 would help nobody.
+//! Nothing is compressed here. Compressed files are prepared beside the original by the author of the site, so a
+//! repeated request gets the same bytes and the validators hold.
 
 use crate::http::field;
 
-/// A coding of content.
+/// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
     /// The original.
@@ -29,8 +24,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// The codings a file may have prepared beside it, the smallest result first: at equal weight the
-    /// first one wins.
+    /// The codings that may be prepared beside a file, best compression first. At equal weight the first one is chosen.
     pub const PREPARED: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
     /// The name in Content-Encoding.
@@ -43,7 +37,7 @@ impl Coding {
         }
     }
 
-    /// What the name of the prepared file ends with.
+    /// The end of the name of the prepared file.
     pub fn suffix(self) -> &'static str {
         match self {
             Coding::Identity => "",
@@ -60,11 +54,14 @@ impl Coding {
     }
 }
 
-/// The prepared codings this client would rather have than the original, best first.
+/// The prepared codings that this client prefers to the original, best first. `values` are those of all Accept-Encoding
+/// lines.
 ///
-/// `values` are those of all Accept-Encoding lines.
+/// Without the field any coding would be allowed (§12.5.3), but the original is sent: such a client is usually a program
+/// that saves the bytes as they are. If no available coding is acceptable, not even `identity;q=0`, the original is
+/// sent as well: §12.4.1 allows that, and a 406 would not help the client.
 pub fn preferred<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Coding> {
-    // The weight of each prepared coding, of identity, of `*`.
+    // The weights of the three prepared codings, of identity and of `*`.
     let mut weights = [None; 5];
     for (name, weight) in values.flat_map(field::weighted) {
         let at = match Coding::PREPARED.iter().position(|coding| coding.is_named(name)) {
@@ -76,7 +73,7 @@ pub fn preferred<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<It
         weights[at].get_or_insert(weight);
     }
     let [.., identity, others] = weights;
-    // identity is acceptable without being named, but whatever is named is liked better.
+    // An unnamed identity is acceptable, but every named coding is preferred to it.
     let least = identity.or(others).unwrap_or(0);
     let mut ranked = [0, 1, 2].map(|at| (weights[at].or(others).unwrap_or(0), Coding::PREPARED[at]));
     ranked.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));

@@ -1,10 +1,7 @@
-//! The gate: what the disk says, turned into what the client is told.
+//! Errors of the disk as responses.
 //!
-//! Never: the words of the kernel in a page. They name paths and mounts; they go to the log, with a
-//! short id that the page shows too.
-//!
-//! The subtle thing: running out of descriptors is 503 and never 404. A server that calls an existing
-//! file missing because it is busy gets the file removed from caches, indexes and mirrors.
+//! A page never shows the words of the kernel: they name paths and mounts. They go to the log, with a short id that the
+//! page shows too.
 
 use std::io;
 
@@ -15,17 +12,18 @@ use crate::service::Response;
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 
-/// The status of an error of the disk while reading.
+/// The status for an error of the disk.
 pub fn status_of(error: &io::Error) -> Status {
     let Some(errno) = Errno::from_io_error(error) else {
         return if error.kind() == io::ErrorKind::NotFound { Status::NOT_FOUND } else { Status::INTERNAL_SERVER_ERROR };
     };
     match errno {
-        // EXDEV is a way out of the root, ENXIO a socket, ENODEV a device without driver; EINVAL and
-        // EILSEQ are names this file system cannot have.
+        // EXDEV leads out of the root, ENXIO is a socket, ENODEV a device without driver. EINVAL and EILSEQ are names
+        // that this file system cannot have.
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::XDEV => Status::NOT_FOUND,
         Errno::NXIO | Errno::NODEV | Errno::INVAL | Errno::ILSEQ => Status::NOT_FOUND,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => Status::FORBIDDEN,
+        // Never 404: caches, indexes and mirrors would remove a file because this server was busy.
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => Status::SERVICE_UNAVAILABLE,
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Status::INSUFFICIENT_STORAGE,
         Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY => Status::CONFLICT,
@@ -33,7 +31,7 @@ pub fn status_of(error: &io::Error) -> Status {
     }
 }
 
-/// The words for the status of an error, and the line for the log if somebody must look after it.
+/// The page for an error of the disk, and a note for the log if the operator should know of it.
 pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
     let status = status_of(error);
     let mut problem = Problem::new(status);
@@ -57,14 +55,14 @@ pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
     (problem, None)
 }
 
-/// The page of an error of the disk.
+/// The response for an error of the disk.
 pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
     let (problem, note) = explain(error);
-    finish(error_page::problem(request, &problem), note)
+    add_note(error_page::problem(request, &problem), note)
 }
 
-/// The page when the served folder itself is gone. 503, although nothing is found: 404 would tell caches
-/// and indexes to forget files that may only be on their way back.
+/// The response when the served folder itself was removed. 503 and not 404, which would tell caches and indexes to
+/// forget files that may soon be back.
 pub(crate) fn gone(request: &Request<'_>) -> Response {
     let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
         .with_sentence("The folder that this server serves is gone.")
@@ -72,8 +70,7 @@ pub(crate) fn gone(request: &Request<'_>) -> Response {
     error_page::problem(request, &problem).with_note("the served folder was removed")
 }
 
-/// What an error's page carries besides its words.
-pub(crate) fn finish(response: Response, note: Option<String>) -> Response {
+pub(crate) fn add_note(response: Response, note: Option<String>) -> Response {
     match note {
         Some(note) => response.with_note(note),
         None => response,

@@ -1,24 +1,29 @@
-//! The media type of a file, by its name (RFC 9110 §8.3).
+//! The media type of a file, by its name (RFC 9110 §8.3): the table of `mime_guess`, with corrections for the web.
 //!
-//! The table of `mime_guess`, corrected where it serves the web badly.
-//!
-//! Never: the content. Guessing from content is how an uploaded picture becomes a page; every response
-//! says `nosniff` so that browsers do not guess either.
-//!
-//! The subtle thing: text without a charset is read in whatever the reader's locale suggests, so ours
-//! says UTF-8. XML does not: there the document itself says it, and a parameter would overrule the
-//! document (RFC 7303 §3).
+//! The content is never inspected. Guessing from content is how an uploaded picture becomes a page; every response says
+//! `nosniff`, so that browsers do not guess either.
 
 use std::borrow::Cow;
 
-/// What is said of a file about which nothing is known.
+/// The media type of files of an unknown kind.
 pub const UNKNOWN: &str = "application/octet-stream";
 const PLAIN: &str = "text/plain; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The media type of a file of this name, with its charset where it has one.
+/// Names without extension that are text.
+const TEXT_NAMES: &str = "README LICENSE LICENCE COPYING COPYRIGHT NOTICE AUTHORS MAINTAINERS CONTRIBUTORS CODEOWNERS \
+                          CHANGELOG CHANGES CONTRIBUTING INSTALL NEWS TODO VERSION Makefile Dockerfile Containerfile \
+                          Justfile Procfile SHA256SUMS MD5SUMS";
+/// Extensions of text that should be read, not run by the program that the desktop has for it.
+const TEXT_EXTENSIONS: &str = "sh bash zsh fish java sql pl php rs lua go rb kt swift cs hpp scss sass vue svelte lock \
+                               env diff patch tex rst adoc nfo pem";
+/// Subtypes of `application/` that are compressed already.
+const COMPRESSED: &str = "gzip zip zstd pdf java-archive epub+zip x-7z-compressed x-bzip2 x-xz x-rar-compressed \
+                          x-compressed x-rpm vnd.android.package-archive x-shockwave-flash";
+
+/// The media type of a file of this name, with its charset if it has one.
 pub fn of(name: &[u8]) -> Cow<'static, str> {
-    let Some(dot) = name.iter().rposition(|&o| o == b'.').filter(|&dot| dot > 0) else {
+    let Some(dot) = name.iter().rposition(|&b| b == b'.').filter(|&dot| dot > 0) else {
         return Cow::Borrowed(without_extension(name));
     };
     let Ok(extension) = std::str::from_utf8(&name[dot + 1..]) else { return Cow::Borrowed(UNKNOWN) };
@@ -27,6 +32,8 @@ pub fn of(name: &[u8]) -> Cow<'static, str> {
     }
     match mime_guess::from_ext(extension).first_raw() {
         None => Cow::Borrowed(UNKNOWN),
+        // Without a charset, text is read in the encoding of the reader's locale. XML names its encoding itself, and a
+        // parameter would override that (RFC 7303 §3).
         Some(text) if text.starts_with("text/") && !text.contains("xml") => {
             Cow::Owned(format!("{text}; charset=utf-8"))
         }
@@ -34,7 +41,7 @@ pub fn of(name: &[u8]) -> Cow<'static, str> {
     }
 }
 
-/// The extensions every site has, without an allocation, and those `mime_guess` knows otherwise.
+/// The extensions that most sites have (this way they need no allocation), and those that `mime_guess` has wrong.
 fn corrected(extension: &str) -> Option<&'static str> {
     const LONGEST: usize = 11; // webmanifest
     let mut lower = [0; LONGEST];
@@ -45,9 +52,9 @@ fn corrected(extension: &str) -> Option<&'static str> {
         b"html" | b"htm" => "text/html; charset=utf-8",
         b"css" => "text/css; charset=utf-8",
         b"txt" | b"text" | b"log" => PLAIN,
-        // A module script with another type is refused by browsers (HTML, 8.1.4.2).
+        // Browsers refuse a module script with another type (HTML, 8.1.4.2).
         b"js" | b"mjs" | b"cjs" => SCRIPT,
-        // TypeScript far more often than an MPEG stream; no browser runs it, every browser shows text.
+        // TypeScript far more often than an MPEG stream. No browser runs it, every browser shows text.
         b"ts" | b"mts" | b"cts" | b"tsx" | b"jsx" => PLAIN,
         b"md" | b"markdown" => "text/markdown; charset=utf-8",
         b"csv" => "text/csv; charset=utf-8",
@@ -60,7 +67,7 @@ fn corrected(extension: &str) -> Option<&'static str> {
         b"xml" | b"xsl" | b"xslt" => "application/xml",
         b"wasm" => "application/wasm",
         b"svg" => "image/svg+xml",
-        // Compressed, and without Content-Encoding no browser would know.
+        // Compressed: without Content-Encoding no browser could show it as an image.
         b"svgz" | b"tgz" => "application/gzip",
         b"br" => UNKNOWN,
         b"zst" => "application/zstd",
@@ -77,51 +84,21 @@ fn corrected(extension: &str) -> Option<&'static str> {
         b"rpm" => "application/x-rpm",
         b"obj" => "model/obj",
         b"stl" => "model/stl",
-        // To be read, not to be run by whatever the desktop has for it.
-        b"sh" | b"bash" | b"zsh" | b"fish" | b"java" | b"sql" | b"pl" | b"php" | b"rs" | b"lua" | b"go" | b"rb"
-        | b"kt" | b"swift" | b"cs" | b"hpp" | b"scss" | b"sass" | b"vue" | b"svelte" | b"lock" | b"env" | b"diff"
-        | b"patch" | b"tex" | b"rst" | b"adoc" | b"nfo" | b"pem" => PLAIN,
+        lower if TEXT_EXTENSIONS.split(' ').any(|text| text.as_bytes() == lower) => PLAIN,
         _ => return None,
     })
 }
 
-/// Names that everybody knows to be text.
 fn without_extension(name: &[u8]) -> &'static str {
-    const TEXTS: [&str; 24] = [
-        "README",
-        "LICENSE",
-        "LICENCE",
-        "COPYING",
-        "COPYRIGHT",
-        "NOTICE",
-        "AUTHORS",
-        "MAINTAINERS",
-        "CONTRIBUTORS",
-        "CODEOWNERS",
-        "CHANGELOG",
-        "CHANGES",
-        "CONTRIBUTING",
-        "INSTALL",
-        "NEWS",
-        "TODO",
-        "VERSION",
-        "Makefile",
-        "Dockerfile",
-        "Containerfile",
-        "Justfile",
-        "Procfile",
-        "SHA256SUMS",
-        "MD5SUMS",
-    ];
     match name {
         b"apple-app-site-association" => "application/json",
-        _ if TEXTS.iter().any(|text| text.as_bytes().eq_ignore_ascii_case(name)) => PLAIN,
+        _ if TEXT_NAMES.split(' ').any(|text| text.as_bytes().eq_ignore_ascii_case(name)) => PLAIN,
         _ => UNKNOWN,
     }
 }
 
-/// Whether a coding could make a file of this type smaller. For pictures, films and archives, which
-/// are compressed already, nobody prepares one, and looking for it would cost three opens a request.
+/// Whether compression could make a file of this type smaller. Pictures, films and archives are compressed already:
+/// they have no prepared codings, and looking for one would cost three opens per request.
 pub fn is_compressible(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default();
     match essence.split_once('/') {
@@ -129,23 +106,7 @@ pub fn is_compressible(media_type: &str) -> bool {
         Some(("audio" | "video", _)) => false,
         Some(("font", kind)) => !kind.starts_with("woff"),
         Some(("application", kind)) => {
-            !matches!(
-                kind,
-                "gzip"
-                    | "zip"
-                    | "zstd"
-                    | "pdf"
-                    | "java-archive"
-                    | "epub+zip"
-                    | "x-7z-compressed"
-                    | "x-bzip2"
-                    | "x-xz"
-                    | "x-rar-compressed"
-                    | "x-compressed"
-                    | "x-rpm"
-                    | "vnd.android.package-archive"
-                    | "x-shockwave-flash"
-            ) && !kind.starts_with("vnd.openxmlformats")
+            !kind.starts_with("vnd.openxmlformats") && !COMPRESSED.split(' ').any(|compressed| compressed == kind)
         }
         _ => true,
     }
@@ -203,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_compressed_is_looked_for_again() {
+    fn no_coding_is_looked_for_beside_a_compressed_file() {
         for (name, expected) in [
             ("a.html", true),
             ("a.js", true),

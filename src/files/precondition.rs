@@ -1,6 +1,6 @@
-//! Preconditions: may this request go on, given what the client knows (RFC 9110 §13)?
+//! Preconditions: whether a request may proceed, given the version that the client knows (RFC 9110 §13).
 //!
-//! One pure function in the order of §13.2.2, for reads and writes alike:
+//! One pure function, in the order of §13.2.2, for reads and writes alike:
 //!
 //! | step | field | true | false |
 //! |---|---|---|---|
@@ -10,17 +10,15 @@
 //! | 4 | If-Modified-Since, GET and HEAD without If-None-Match | 5 | 304 |
 //! | 5 | If-Range, GET with Range | the range | everything |
 //!
-//! Never: called when the answer would be neither 2xx nor 412 without it (§13.2.1): a redirect or a
-//! 404 stays what it is.
+//! Call it only when the response without it would be 2xx or 412 (§13.2.1): a redirect or a 404 stays what it is.
 //!
-//! The subtle thing: each check has three outcomes. A date that is no date, or stands twice, is as if
-//! the field were not there, which is neither true nor false, and step 4 depends on step 3 being
-//! absent and not on its being true.
+//! Each check has three results. A date that is invalid or given twice counts as absent, which is neither true nor
+//! false: step 4 depends on If-None-Match being absent, not on its being true.
 
-use crate::files::validator::{Tag, Validators};
+use crate::files::validator::{ClientTag, Validators};
 use crate::http::{Method, Request, date};
 
-/// Whether a request may go on.
+/// Whether a request may proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may.
@@ -28,42 +26,44 @@ pub enum Verdict {
         /// Whether a Range field counts.
         range_allowed: bool,
     },
-    /// 304: the client has it.
+    /// 304: the client has the current version.
     NotModified,
     /// 412.
     Failed,
 }
 
-/// Evaluates the preconditions against the current representation, or against there being none.
+/// Evaluates the preconditions against the current representation; `None` if there is none.
 pub fn evaluate(request: &Request<'_>, current: Option<&Validators>) -> Verdict {
-    let reads = matches!(request.method(), Method::Get | Method::Head);
-    let lines_up = if_match(request, current).or_else(|| if_unmodified_since(request, current));
-    if lines_up == Some(false) {
+    let is_read = matches!(request.method(), Method::Get | Method::Head);
+    // Steps 1 and 2: the client wants to change or continue exactly the version it knows.
+    let is_known_version = if_match(request, current).or_else(|| if_unmodified_since(request, current));
+    if is_known_version == Some(false) {
         return Verdict::Failed;
     }
-    let differs =
-        if_none_match(request, current).or_else(|| if reads { if_modified_since(request, current) } else { None });
-    match differs {
-        Some(false) if reads => Verdict::NotModified,
+    // Steps 3 and 4: the client wants something other than the version it knows.
+    let is_new_version =
+        if_none_match(request, current).or_else(|| if is_read { if_modified_since(request, current) } else { None });
+    match is_new_version {
+        Some(false) if is_read => Verdict::NotModified,
         Some(false) => Verdict::Failed,
         _ => Verdict::Proceed { range_allowed: request.method() == Method::Get && if_range(request, current) },
     }
 }
 
-/// Whether all lines of this name together say `*` and nothing else.
+/// Whether all lines of this name together contain `*` and nothing else.
 fn is_any(request: &Request<'_>, name: &str) -> bool {
     let mut elements = request.list(name);
     elements.next() == Some(b"*") && elements.next().is_none()
 }
 
-/// §13.1.1. A field that lists nothing usable is false: whoever sends it fears to overwrite something.
+/// §13.1.1. A field without a usable tag is false: its sender wants to avoid overwriting something.
 fn if_match(request: &Request<'_>, current: Option<&Validators>) -> Option<bool> {
     if !request.has("if-match") {
         return None;
     }
     Some(current.is_some_and(|current| {
         is_any(request, "if-match")
-            || request.fields("if-match").flat_map(Tag::list).any(|tag| current.tag.matches_strongly(&tag))
+            || request.fields("if-match").flat_map(ClientTag::list).any(|tag| current.tag.matches_strongly(&tag))
     }))
 }
 
@@ -73,14 +73,14 @@ fn if_unmodified_since(request: &Request<'_>, current: Option<&Validators>) -> O
     current.filter(|current| current.have_date()).map(|current| current.unchanged_since(date))
 }
 
-/// §13.1.2. A field that lists nothing usable is true: the client has nothing we could confirm.
+/// §13.1.2. A field without a usable tag is true: the client has no version that we could confirm.
 fn if_none_match(request: &Request<'_>, current: Option<&Validators>) -> Option<bool> {
     if !request.has("if-none-match") {
         return None;
     }
     Some(current.is_none_or(|current| {
         !is_any(request, "if-none-match")
-            && !request.fields("if-none-match").flat_map(Tag::list).any(|tag| current.tag.matches_weakly(&tag))
+            && !request.fields("if-none-match").flat_map(ClientTag::list).any(|tag| current.tag.matches_weakly(&tag))
     }))
 }
 
@@ -90,13 +90,14 @@ fn if_modified_since(request: &Request<'_>, current: Option<&Validators>) -> Opt
     current.filter(|current| current.have_date()).map(|current| !current.unchanged_since(date))
 }
 
-/// §13.1.5: absent, or exactly this version; a weak tag, a date that is only later, or nonsense are not.
+/// §13.1.5: whether the field is absent or names exactly this version. A weak tag, a later date or an invalid value does
+/// not: joining ranges of two versions would destroy the client's copy.
 fn if_range(request: &Request<'_>, current: Option<&Validators>) -> bool {
     if !request.has("if-range") {
         return true;
     }
     let (Some(value), Some(current)) = (request.field("if-range"), current) else { return false };
-    match Tag::parse(value) {
+    match ClientTag::parse(value) {
         Some(tag) => current.tag.matches_strongly(&tag),
         None => date::parse(value).is_some_and(|date| current.is_dated(date)),
     }
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_is_none_is_as_if_it_were_not_there() {
+    fn an_invalid_date_counts_as_absent() {
         let current = validators(false);
         for date in ["yesterday", "", "0", "1994-11-06T08:49:37Z"] {
             check_for("GET", Some(&current), &format!("If-Modified-Since: {date}"), GO);
@@ -198,7 +199,7 @@ mod tests {
     fn the_order_is_that_of_the_standard() {
         let current = validators(false);
         let read = |fields: &str, expected| check_for("GET", Some(&current), fields, expected);
-        // A tag silences the date of its pair, whatever it says.
+        // A tag overrides the date of its pair, true or false.
         read(&format!("If-Match: $|If-Unmodified-Since: {EARLIER}"), GO);
         read(&format!("If-None-Match: \"x\"|If-Modified-Since: {EXACT}"), GO);
         read(&format!("If-None-Match: nonsense|If-Modified-Since: {EXACT}"), GO);

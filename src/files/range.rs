@@ -1,4 +1,4 @@
-//! Range: which bytes of a representation are meant, and how several are sent (RFC 9110 §14).
+//! The Range field: which bytes of a representation are asked for, and how several ranges are sent (RFC 9110 §14).
 //!
 //! ```text
 //! Range        = "bytes" "=" 1#( int-range / suffix-range )
@@ -6,13 +6,7 @@
 //! suffix-range = "-" suffix-length
 //! ```
 //!
-//! Never: content. Parts are heads and positions; the bytes stay in the file.
-//!
-//! The subtle things:
-//! - `bytes=0-,0-,0-…` once turned small requests into gigabytes. Ranges that overlap or touch become
-//!   one, so no byte is sent twice, and more than [`MOST_PARTS`] after that is the whole file.
-//! - A boundary must not occur in the content. It is not searched for: 128 bits that no content
-//!   could know are enough.
+//! Pure functions on positions: the content stays in the file.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -20,84 +14,87 @@ use crate::http::grammar::{decimal, push_decimal};
 use crate::http::{field, grammar};
 use crate::service::Piece;
 
-/// The most parts of one response: players ask for two or three, PDF viewers for a dozen.
-pub const MOST_PARTS: usize = 16;
+/// The most ranges in one response. Video players ask for two or three, PDF viewers for a dozen.
+pub const MAX_RANGES: usize = 16;
 
-/// Bytes from `from` on.
+/// Consecutive bytes of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The first byte.
+pub struct ByteRange {
+    /// Position of the first byte.
     pub from: u64,
-    /// How many, never 0.
+    /// Number of bytes, never 0.
     pub len: u64,
 }
 
-/// What a Range field selects.
+/// The ranges that a Range field selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selected {
-    /// Everything: there is no usable field, or following it would cost more than it saves.
+    /// Everything: the field is unusable, or following it would cost more than it saves.
     Whole,
     /// One range.
-    One(Part),
-    /// Several, in the order they were asked for.
-    Many(Vec<Part>),
-    /// Nothing the representation has: 416.
+    One(ByteRange),
+    /// Several, in the order in which they were asked for.
+    Many(Vec<ByteRange>),
+    /// Only bytes that the representation does not have: 416.
     Unsatisfiable,
 }
 
-/// Applies a Range field to a representation of `length` bytes. A field that breaks the grammar, or
-/// has another unit, is ignored (§14.2).
+/// Applies a Range field to a representation of `length` bytes. A field that breaks the grammar or has another unit is
+/// ignored (§14.2).
 pub fn select(value: &[u8], length: u64) -> Selected {
-    let Some(equals) = value.iter().position(|&o| o == b'=') else { return Selected::Whole };
+    let Some(equals) = value.iter().position(|&b| b == b'=') else { return Selected::Whole };
     let (unit, set) = (&value[..equals], &value[equals + 1..]);
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return Selected::Whole;
     }
-    // One range, as nearly everybody sends it: there is nothing to be split and merged.
+    // Nearly every client sends one range. Then there is nothing to split and to merge.
     if !set.contains(&b',')
-        && let Spec::Part(part) = part(grammar::trim(set), length)
+        && let Spec::Range(range) = parse(grammar::trim(set), length)
     {
-        return Selected::One(part);
+        return Selected::One(range);
     }
-    let mut parts = Vec::new();
-    let mut named = false;
+    let mut ranges = Vec::new();
+    let mut has_specs = false;
     for spec in field::elements(set) {
-        named = true;
-        match part(spec, length) {
+        has_specs = true;
+        match parse(spec, length) {
             Spec::Invalid => return Selected::Whole,
-            // The last 5 bytes of nothing are all of it, and Content-Range has no words for that.
+            // The last 5 bytes of an empty file are all of it, but Content-Range cannot express an empty range.
             Spec::Empty => return Selected::Whole,
             Spec::Unsatisfiable => {}
-            Spec::Part(part) => parts.push(part),
+            Spec::Range(range) => ranges.push(range),
         }
     }
-    if !named {
+    if !has_specs {
         return Selected::Whole;
     }
-    merge(&mut parts);
-    match parts[..] {
+    // `bytes=0-,0-,0-…` once turned small requests into gigabytes. After merging, no byte is sent twice.
+    merge(&mut ranges);
+    match ranges[..] {
         [] => Selected::Unsatisfiable,
-        [part] => Selected::One(part),
-        _ if parts.len() > MOST_PARTS => Selected::Whole,
-        _ => Selected::Many(parts),
+        [range] => Selected::One(range),
+        _ if ranges.len() > MAX_RANGES => Selected::Whole,
+        _ => Selected::Many(ranges),
     }
 }
 
+/// One element of the list.
 enum Spec {
     Invalid,
     Unsatisfiable,
     Empty,
-    Part(Part),
+    Range(ByteRange),
 }
 
-fn part(spec: &[u8], length: u64) -> Spec {
-    let Some(dash) = spec.iter().position(|&o| o == b'-') else { return Spec::Invalid };
+fn parse(spec: &[u8], length: u64) -> Spec {
+    let Some(dash) = spec.iter().position(|&b| b == b'-') else { return Spec::Invalid };
     match (&spec[..dash], &spec[dash + 1..]) {
         (b"", suffix) => match position(suffix) {
             None => Spec::Invalid,
             Some(0) => Spec::Unsatisfiable,
             Some(_) if length == 0 => Spec::Empty,
-            Some(suffix) => Spec::Part(Part { from: length.saturating_sub(suffix), len: suffix.min(length) }),
+            // A suffix longer than the file selects all of it (§14.1.2).
+            Some(suffix) => Spec::Range(ByteRange { from: length.saturating_sub(suffix), len: suffix.min(length) }),
         },
         (first, last) => {
             let last = if last.is_empty() { Some(u64::MAX) } else { position(last) };
@@ -105,7 +102,9 @@ fn part(spec: &[u8], length: u64) -> Spec {
                 (Some(first), Some(last)) if last < first => Spec::Invalid,
                 (Some(first), Some(_)) if first >= length => Spec::Unsatisfiable,
                 (Some(first), Some(last)) => {
-                    Spec::Part(Part { from: first, len: (length - first).min((last - first).saturating_add(1)) })
+                    // `last - first + 1` overflows for `0-18446744073709551615`.
+                    let len = (length - first).min((last - first).saturating_add(1));
+                    Spec::Range(ByteRange { from: first, len })
                 }
                 _ => Spec::Invalid,
             }
@@ -113,68 +112,70 @@ fn part(spec: &[u8], length: u64) -> Spec {
     }
 }
 
-/// 1*DIGIT. More digits than a number may have are still grammar, and mean "beyond every file".
+/// 1*DIGIT. A number that is too large for u64 still fits the grammar, and means "after the end of every file".
 fn position(digits: &[u8]) -> Option<u64> {
     let digits_only = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let zeros = digits.iter().take_while(|&&o| o == b'0').count().min(digits.len().saturating_sub(1));
+    let zeros = digits.iter().take_while(|&&b| b == b'0').count().min(digits.len().saturating_sub(1));
     digits_only.then(|| decimal(&digits[zeros..]).unwrap_or(u64::MAX))
 }
 
-/// Makes one of those that overlap or touch, keeping the place of the earliest (§15.3.7.2).
-fn merge(parts: &mut Vec<Part>) {
-    let mut sorted: Vec<(usize, Part)> = parts.drain(..).enumerate().collect();
-    sorted.sort_by_key(|(_, part)| part.from);
-    let mut merged: Vec<(usize, Part)> = Vec::new();
-    for (place, part) in sorted {
+/// Joins ranges that overlap or touch. The joined range takes the place of the earliest in the request (§15.3.7.2).
+fn merge(ranges: &mut Vec<ByteRange>) {
+    let mut sorted: Vec<(usize, ByteRange)> = ranges.drain(..).enumerate().collect();
+    sorted.sort_by_key(|(_, range)| range.from);
+    let mut merged: Vec<(usize, ByteRange)> = Vec::new();
+    for (place, range) in sorted {
         match merged.last_mut() {
-            Some((first, before)) if part.from <= before.from + before.len => {
-                let end = (before.from + before.len).max(part.from + part.len);
+            Some((first, before)) if range.from <= before.from + before.len => {
+                let end = (before.from + before.len).max(range.from + range.len);
                 before.len = end - before.from;
                 *first = place.min(*first);
             }
-            _ => merged.push((place, part)),
+            _ => merged.push((place, range)),
         }
     }
     merged.sort_by_key(|(place, _)| *place);
-    parts.extend(merged.into_iter().map(|(_, part)| part));
+    ranges.extend(merged.into_iter().map(|(_, range)| range));
 }
 
-/// The Content-Range of a part (§14.4).
-pub fn content_range(part: Part, length: u64) -> Vec<u8> {
+/// The Content-Range of a range (§14.4).
+pub fn content_range(range: ByteRange, length: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     out.extend_from_slice(b"bytes ");
-    push_decimal(&mut out, part.from);
+    push_decimal(&mut out, range.from);
     out.push(b'-');
-    push_decimal(&mut out, part.from + part.len - 1);
+    push_decimal(&mut out, range.from + range.len - 1);
     out.push(b'/');
     push_decimal(&mut out, length);
     out
 }
 
-/// The Content-Range of a 416: how long the representation is (§15.5.17).
+/// The Content-Range of a 416, which tells the length of the representation (§15.5.17).
 pub fn unsatisfied_range(length: u64) -> Vec<u8> {
     let mut out = b"bytes */".to_vec();
     push_decimal(&mut out, length);
     out
 }
 
-/// A boundary that no content knows.
+/// A boundary for multipart/byteranges. It must not occur in the content. The content is not searched: no content can
+/// know these 128 random bits.
 pub fn boundary() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("barewire-{:016x}{:016x}", half(), half())
 }
 
-/// The content of multipart/byteranges (§14.6): a head before each part, a line after the last.
-pub fn multipart(parts: &[Part], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
+/// The content of multipart/byteranges (§14.6): a head before each range, a line after the last one.
+pub fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
     debug_assert!(grammar::is_token(boundary.as_bytes()), "a boundary that would need quotes");
-    let mut pieces = Vec::with_capacity(parts.len() * 2 + 1);
+    let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
+    // The line end before a boundary belongs to the boundary (RFC 2046 §5.1.1).
     let mut lead = "--";
-    for part in parts {
+    for range in ranges {
         let mut head = format!("{lead}{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: ").into_bytes();
-        head.extend_from_slice(&content_range(*part, length));
+        head.extend_from_slice(&content_range(*range, length));
         head.extend_from_slice(b"\r\n\r\n");
         pieces.push(Piece::Bytes(head));
-        pieces.push(Piece::Range { from: part.from, len: part.len });
+        pieces.push(Piece::Range { from: range.from, len: range.len });
         lead = "\r\n--";
     }
     pieces.push(Piece::Bytes(format!("\r\n--{boundary}--\r\n").into_bytes()));
@@ -186,11 +187,11 @@ mod tests {
     use super::*;
 
     fn one(from: u64, len: u64) -> Selected {
-        Selected::One(Part { from, len })
+        Selected::One(ByteRange { from, len })
     }
 
     fn many(parts: &[(u64, u64)]) -> Selected {
-        Selected::Many(parts.iter().map(|&(from, len)| Part { from, len }).collect())
+        Selected::Many(parts.iter().map(|&(from, len)| ByteRange { from, len }).collect())
     }
 
     #[track_caller]
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_ignored_and_what_is_beyond_the_file_is_416() {
+    fn an_invalid_range_is_ignored_and_one_after_the_end_of_the_file_is_416() {
         for broken in [
             "",
             "bytes",
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn parts_have_heads_and_an_end() {
-        let parts = [Part { from: 0, len: 2 }, Part { from: 8, len: 2 }];
+        let parts = [ByteRange { from: 0, len: 2 }, ByteRange { from: 8, len: 2 }];
         let pieces = multipart(&parts, 10, "text/plain", "b");
         let content = b"0123456789";
         let mut out = Vec::new();

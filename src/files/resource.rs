@@ -1,12 +1,4 @@
-//! From a path to a resource: a file, a folder, or a redirect to where it is.
-//!
-//! Never: a response to a file's content (that is [`crate::files::retrieve`]), a path that is not under
-//! [`crate::files::root`].
-//!
-//! The subtle thing: a Location is never copied from the request. It is built anew from the decoded
-//! names with one slash before each and every byte encoded that could mean something, so that
-//! neither `//host`, which browsers take for another server, nor `/\host`, which they take for the same
-//! thing, can come out.
+//! From a decoded path to a resource: a file, a folder, or a redirect to its real address.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -16,151 +8,151 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rustix::io::Errno;
 
 use crate::files::coding::Coding;
+use crate::files::disk_error;
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
+use crate::http::Status;
 
-/// Why there is no resource to speak of.
+/// Why a file or folder could not be opened.
 #[derive(Debug)]
-pub(crate) enum Miss {
-    /// Nothing is known yet: a worker must look.
+pub(crate) enum FileError {
+    /// It is not in memory: a worker must try.
     WouldBlock,
-    /// The disk says no.
+    /// The error of the kernel.
     Disk(io::Error),
 }
 
-impl From<io::Error> for Miss {
-    fn from(error: io::Error) -> Miss {
-        Miss::Disk(error)
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> FileError {
+        FileError::Disk(error)
     }
 }
 
-impl Miss {
-    /// There is nothing here, or nothing that is served.
-    pub(crate) fn not_found() -> Miss {
-        Miss::Disk(Errno::NOENT.into())
+impl FileError {
+    /// Nothing is there, or nothing that is served.
+    pub(crate) fn not_found() -> FileError {
+        FileError::Disk(Errno::NOENT.into())
     }
 
-    /// Whether there is nothing here.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Miss::Disk(error) if crate::files::disk_error::status_of(error) == crate::http::Status::NOT_FOUND)
+        matches!(self, FileError::Disk(error) if disk_error::status_of(error) == Status::NOT_FOUND)
     }
 }
 
-/// A file that is to be sent.
+/// A file to be sent.
 #[derive(Debug)]
-pub(crate) struct Located<'a> {
+pub(crate) struct FoundFile<'a> {
     /// Open for reading.
     pub file: File,
     /// Measured after it was opened.
     pub meta: Meta,
-    /// Its path from the root; its last name decides the media type.
+    /// Its path from the root. The last name decides the media type.
     pub path: Cow<'a, [u8]>,
 }
 
-/// What a path leads to.
+/// The resource at a path.
 #[derive(Debug)]
-pub(crate) enum Found<'a> {
-    /// A file.
-    File(Located<'a>),
-    /// A folder without an index.
+pub(crate) enum Resource<'a> {
+    File(FoundFile<'a>),
+    /// A folder without an index file.
     Directory(Directory),
-    /// It is elsewhere on this site; for ever, or for now.
+    /// It has another address on this site.
     Redirect {
         /// An absolute path, encoded.
         location: String,
-        /// 308 or 307.
+        /// 308 instead of 307.
         permanent: bool,
     },
 }
 
-/// One file that is served alone.
+/// A single file that is served instead of a folder.
 #[derive(Clone, Debug)]
-pub(crate) struct Single {
+pub(crate) struct SingleFile {
     /// Its path in URLs.
     pub url: Vec<u8>,
     /// Its path from the root.
     pub path: Vec<u8>,
 }
 
-/// A root and the rules of names in it.
+/// Finds resources: the root, and the rules about names in it.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Resolver {
     pub root: Root,
+    /// Names of index files.
     pub index: Vec<String>,
+    /// Whether names that begin with a dot are served.
     pub dotfiles: bool,
-    pub single: Option<Single>,
+    pub single: Option<SingleFile>,
 }
 
-impl Place {
-    /// Finds what lies at a decoded path.
-    pub(crate) fn find<'a>(&self, path: &'a [u8], may_block: bool) -> Result<Found<'a>, Miss> {
+impl Resolver {
+    /// Finds the resource at a decoded path.
+    pub(crate) fn find<'a>(&self, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, FileError> {
         if let Some(single) = &self.single {
             return self.find_single(single, path, may_block);
         }
-        if self.hides(path) {
-            return Err(Miss::not_found());
+        if self.is_hidden(path) {
+            return Err(FileError::not_found());
         }
         if path.ends_with(b"/") {
-            // The index first: it is what nearly everybody wants, and found at once.
+            // The index before the folder: nearly every request for a folder wants it, so one open is enough.
             for name in &self.index {
                 let path = [path, name.as_bytes()].concat();
                 match self.open_file(&path, may_block) {
-                    Ok((file, meta)) => return Ok(Found::File(Located { file, meta, path: Cow::Owned(path) })),
-                    Err(miss) if miss.is_not_found() => {}
-                    Err(miss) => return Err(miss),
+                    Ok((file, meta)) => return Ok(Resource::File(FoundFile { file, meta, path: Cow::Owned(path) })),
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
         match self.root.open(path, may_block)? {
-            Opened::File(file, meta) => Ok(Found::File(Located { file, meta, path: Cow::Borrowed(path) })),
-            Opened::Directory(directory) if path.ends_with(b"/") => Ok(Found::Directory(directory)),
-            Opened::Directory(_) => Ok(Found::Redirect { location: encode(path) + "/", permanent: true }),
-            Opened::WouldBlock => Err(Miss::WouldBlock),
+            Opened::File(file, meta) => Ok(Resource::File(FoundFile { file, meta, path: Cow::Borrowed(path) })),
+            Opened::Directory(directory) if path.ends_with(b"/") => Ok(Resource::Directory(directory)),
+            // Without the slash at the end, relative links in the page would lead to the parent folder.
+            Opened::Directory(_) => Ok(Resource::Redirect { location: encode(path) + "/", permanent: true }),
+            Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
 
-    fn find_single<'a>(&self, single: &Single, path: &'a [u8], may_block: bool) -> Result<Found<'a>, Miss> {
-        if path.iter().all(|&o| o == b'/') {
-            return Ok(Found::Redirect { location: encode(&single.url), permanent: false });
+    fn find_single<'a>(&self, single: &SingleFile, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, FileError> {
+        if path.iter().all(|&b| b == b'/') {
+            return Ok(Resource::Redirect { location: encode(&single.url), permanent: false });
         }
         if path != single.url {
-            return Err(Miss::not_found());
+            return Err(FileError::not_found());
         }
         let (file, meta) = self.open_file(&single.path, may_block)?;
-        Ok(Found::File(Located { file, meta, path: Cow::Borrowed(path) }))
+        Ok(Resource::File(FoundFile { file, meta, path: Cow::Borrowed(path) }))
     }
 
-    /// Opens a regular file; a folder of that name counts as nothing.
-    pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(File, Meta), Miss> {
+    /// Opens a regular file. A folder of that name counts as missing.
+    pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(File, Meta), FileError> {
         match self.root.open(path, may_block)? {
             Opened::File(file, meta) => Ok((file, meta)),
-            Opened::Directory(_) => Err(Miss::not_found()),
-            Opened::WouldBlock => Err(Miss::WouldBlock),
+            Opened::Directory(_) => Err(FileError::not_found()),
+            Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
 
-    /// The first of these codings that is prepared beside the file and not older than it: one that is
-    /// older was made from another version.
-    ///
-    /// Looking costs one failing open for each coding the client takes. A memory of what is not there
-    /// would need the folder's own times to be fresh (one statx), and those have ticks too; it belongs
-    /// beside the memory of the files themselves, if measurements ask for it.
+    /// The first of these codings that is prepared beside the file. Costs one failing open for each coding that is
+    /// missing.
     pub(crate) fn prepared(
         &self,
-        located: &Located<'_>,
+        original: &FoundFile<'_>,
         codings: impl Iterator<Item = Coding>,
         may_block: bool,
-    ) -> Result<Option<(Coding, File, Meta)>, Miss> {
+    ) -> Result<Option<(Coding, File, Meta)>, FileError> {
         let mut name = Vec::new();
         for coding in codings {
             name.clear();
-            name.extend_from_slice(&located.path);
+            name.extend_from_slice(&original.path);
             name.extend_from_slice(coding.suffix().as_bytes());
             match self.root.open(&name, may_block) {
-                Ok(Opened::File(file, meta)) if meta.modified >= located.meta.modified => {
+                // One that is older than the original was made from another version.
+                Ok(Opened::File(file, meta)) if meta.modified >= original.meta.modified => {
                     return Ok(Some((coding, file, meta)));
                 }
-                Ok(Opened::WouldBlock) => return Err(Miss::WouldBlock),
-                // Whatever is wrong with it, the original is at hand.
+                Ok(Opened::WouldBlock) => return Err(FileError::WouldBlock),
+                // Whatever is wrong with the prepared file, the original can be sent.
                 Ok(Opened::File(..) | Opened::Directory(_)) | Err(_) => {}
             }
         }
@@ -168,27 +160,26 @@ impl Place {
     }
 
     /// Whether a segment of this path is a name that is not served.
-    pub(crate) fn hides(&self, path: &[u8]) -> bool {
-        let mut segments = path.split(|&o| o == b'/').filter(|s| !s.is_empty());
+    pub(crate) fn is_hidden(&self, path: &[u8]) -> bool {
+        let mut segments = path.split(|&b| b == b'/').filter(|s| !s.is_empty());
         let first = segments.next().is_some_and(|name| is_hidden(name, true, self.dotfiles));
         first || segments.any(|name| is_hidden(name, false, self.dotfiles))
     }
 
-    /// The nearest folder above a path that leads nowhere, encoded.
-    pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<String, Miss> {
-        /// Above this many levels the way home is the start: each level is an open, and a path of
-        /// 8 KiB has thousands.
-        const LEVELS: usize = 8;
+    /// The nearest existing folder above a path, encoded. For the link on a 404 page.
+    pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<String, FileError> {
+        /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link leads to the root.
+        const MAX_LEVELS: usize = 8;
         let mut rest = path.strip_suffix(b"/").unwrap_or(path);
-        for _ in 0..LEVELS {
-            let Some(slash) = rest.iter().rposition(|&o| o == b'/').filter(|&slash| slash > 0) else { break };
+        for _ in 0..MAX_LEVELS {
+            let Some(slash) = rest.iter().rposition(|&b| b == b'/').filter(|&slash| slash > 0) else { break };
             rest = &rest[..slash];
-            if self.hides(rest) {
+            if self.is_hidden(rest) {
                 continue;
             }
             match self.root.open(rest, may_block) {
                 Ok(Opened::Directory(_)) => return Ok(encode(rest) + "/"),
-                Ok(Opened::WouldBlock) => return Err(Miss::WouldBlock),
+                Ok(Opened::WouldBlock) => return Err(FileError::WouldBlock),
                 _ => {}
             }
         }
@@ -196,16 +187,16 @@ impl Place {
     }
 }
 
-/// Whether a name is not served: it begins with a dot, and neither the options nor RFC 8615 (for
-/// `/.well-known/`, at the `top` only) make it public. Half-made uploads are never.
-pub(crate) fn is_hidden(name: &[u8], top: bool, dotfiles: bool) -> bool {
-    name.starts_with(TEMPORARY_PREFIX) || name.starts_with(b".") && !dotfiles && !(top && name == b".well-known")
+/// Whether a name is not served: a temporary file of an upload, or a name that begins with a dot, unless the options
+/// allow those. `/.well-known/` is public at the top of a site (RFC 8615).
+pub(crate) fn is_hidden(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
+    name.starts_with(TEMPORARY_PREFIX) || name.starts_with(b".") && !dotfiles && !(at_top && name == b".well-known")
 }
 
-/// A decoded path with one slash before each name.
+/// A decoded path with exactly one slash before each name.
 pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
-    for name in path.split(|&o| o == b'/').filter(|name| !name.is_empty()) {
+    for name in path.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
         out.push(b'/');
         out.extend_from_slice(name);
     }
@@ -215,7 +206,10 @@ pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A decoded path as it may stand in a URL: collapsed, and everything encoded but RFC 3986's unreserved.
+/// A decoded path in the form for a URL: collapsed, and everything encoded that is not unreserved (RFC 3986 §2.3).
+///
+/// A Location is always made by this function and never copied from the request. So neither `//host`, which leads to
+/// another server, nor `/\host`, which browsers treat the same way, can come out.
 pub(crate) fn encode(path: &[u8]) -> String {
     const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
     percent_encode(&collapse(path), ENCODED).to_string()

@@ -1,15 +1,10 @@
 //! GET and HEAD of a file (RFC 9110 §9.3.1, §9.3.2): from an open file to a response.
 //!
-//! In this order, each step a pure rule of its own file: coding (which representation), validators (which
-//! version of it), preconditions (is it wanted at all), range (how much of it).
-//!
-//! Never: a difference between HEAD and GET. One function makes both; a Range field, which only GET
-//! knows (§14.2), is the one thing that may set them apart.
-//!
-//! The subtle thing: Vary belongs to the resource and not to the answer. Where a prepared coding
-//! *could* be chosen, every answer says so, the 304 and the one to a client that accepts nothing too;
-//! else a cache would hand the plain file to all, or the gzip to those who cannot read it.
+//! Four steps in this order, each by pure rules in a file of its own: coding (which representation), validators (which
+//! version of it), preconditions (whether it is wanted), range (how much of it). GET and HEAD take the same way; only
+//! the Range field has no meaning for HEAD (§14.2).
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,7 +16,7 @@ use crate::files::precondition;
 use crate::files::precondition::Verdict;
 use crate::files::range;
 use crate::files::range::Selected;
-use crate::files::resource::{Located, Miss, Place};
+use crate::files::resource::{FileError, FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::app::RESOURCE_POLICY;
@@ -29,102 +24,113 @@ use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::{Body, Response};
 
-/// What is the same for every file of a site.
+/// What the responses for all files of a site have in common.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Context<'a> {
-    /// What Cache-Control says.
+pub(crate) struct FileContext<'a> {
     pub cache_control: &'a str,
-    /// The moment of asking, before the file was opened.
+    /// The time of the request, before the file was opened.
     pub now: SystemTime,
-    /// Whether another Accept would have got another answer.
+    /// Whether another Accept field would have led to another response.
     pub varies_by_accept: bool,
-    /// Whether anybody else may have written the files.
+    /// Whether clients may write files. Then pages are sandboxed.
     pub sandbox: bool,
 }
 
-/// One form of a file.
+/// One representation of a file.
 struct Representation {
     file: File,
     length: u64,
     coding: Coding,
-    media_type: std::borrow::Cow<'static, str>,
+    media_type: Cow<'static, str>,
     validators: Validators,
-    /// Whether it may have prepared codings.
-    negotiated: bool,
+    /// Whether the file may have prepared codings. Then every response says so in Vary, also a 304 and one to a client
+    /// that accepts no coding. Otherwise a cache would give one representation to all clients.
+    is_negotiated: bool,
 }
 
-/// Answers a GET or HEAD with a file.
+/// The response to a GET or HEAD of a file.
 pub(crate) fn retrieve(
     request: &Request<'_>,
-    located: Located<'_>,
-    place: &Place,
-    context: &Context<'_>,
+    found: FoundFile<'_>,
+    resolver: &Resolver,
+    context: &FileContext<'_>,
     may_block: bool,
-) -> Result<Response, Miss> {
-    let representation = choose(request, located, place, context, may_block)?;
+) -> Result<Response, FileError> {
+    let representation = choose(request, found, resolver, context, may_block)?;
     let response = match precondition::evaluate(request, Some(&representation.validators)) {
-        Verdict::Failed => Ok(failed(request, &representation)),
-        Verdict::NotModified => Ok(describe(Response::new(Status::NOT_MODIFIED), &representation, context)),
+        Verdict::Failed => failed(request, &representation),
+        Verdict::NotModified => describe(Response::new(Status::NOT_MODIFIED), &representation, context),
         Verdict::Proceed { range_allowed } => {
             let asked = if range_allowed { request.field("range") } else { None };
             let selected = asked.map_or(Selected::Whole, |value| range::select(value, representation.length));
-            Ok(send(request, representation, selected, context))
+            send(request, representation, selected, context)
         }
     };
-    response.map(|response| if context.varies_by_accept { response.varying_by("Accept") } else { response })
+    Ok(if context.varies_by_accept { response.varying_by("Accept") } else { response })
 }
 
-/// Coding, then validators.
+/// Steps 1 and 2: coding and validators.
 fn choose(
     request: &Request<'_>,
-    located: Located<'_>,
-    place: &Place,
-    context: &Context<'_>,
+    found: FoundFile<'_>,
+    resolver: &Resolver,
+    context: &FileContext<'_>,
     may_block: bool,
-) -> Result<Representation, Miss> {
-    let name = located.path.rsplit(|&o| o == b'/').next().unwrap_or_default();
+) -> Result<Representation, FileError> {
+    let name = found.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let media_type = media_type::of(name);
-    // A file that is served alone is served alone: what lies beside it is nobody's business.
-    let negotiated = place.single.is_none() && media_type::is_compressible(&media_type);
-    let prepared = if negotiated {
-        place.prepared(&located, coding::preferred(request.fields("accept-encoding")), may_block)?
+    // The files beside a single file are not part of the site.
+    let is_negotiated = resolver.single.is_none() && media_type::is_compressible(&media_type);
+    let prepared = if is_negotiated {
+        resolver.prepared(&found, coding::preferred(request.fields("accept-encoding")), may_block)?
     } else {
         None
     };
-    let (coding, file, meta) = prepared.unwrap_or((Coding::Identity, located.file, located.meta));
+    let (coding, file, meta) = prepared.unwrap_or((Coding::Identity, found.file, found.meta));
     let validators = Validators::of(&meta, coding, context.now);
-    Ok(Representation { file, length: meta.size, coding, media_type, validators, negotiated })
+    Ok(Representation { file, length: meta.size, coding, media_type, validators, is_negotiated })
 }
 
-/// What 200, 206 and 304 have in common (§15.4.5: all that a 200 would have said to caches).
-fn describe(response: Response, representation: &Representation, context: &Context<'_>) -> Response {
+/// Adds the fields that 200, 206 and 304 have in common. A 304 has every field that a cache would take from a 200
+/// (§15.4.5).
+fn describe(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
     let response =
         response.field("ETag", representation.validators.tag.bytes()).field("Cache-Control", context.cache_control);
-    let response = sandboxed(response, &representation.media_type, context.sandbox);
-    let response = usable(response, &representation.media_type, context.sandbox);
-    if representation.negotiated { response.field("Vary", "Accept-Encoding") } else { response }
+    let response = add_sandbox(response, &representation.media_type, context.sandbox);
+    if representation.is_negotiated { response.field("Vary", "Accept-Encoding") } else { response }
 }
 
-/// The response, fenced in by the browser if somebody else may have written the file and it can run
-/// scripts: they run, but as nobody. Never `allow-same-origin`, which would give them back this site and
-/// all that may be written in it. Not for PDF, which some browsers do not show in a sandbox.
-pub(crate) fn sandboxed(response: Response, media_type: &str, sandbox: bool) -> Response {
+/// Adds the fields that confine a file which another person may have uploaded.
+///
+/// A file that can run scripts is shown in a sandbox with an origin of its own. Never `allow-same-origin`, which would
+/// give the scripts access to this site and to everything that may be written in it. PDF gets no sandbox: some browsers
+/// do not show it in one.
+///
+/// To a page in the sandbox, its own style sheets, images and scripts come from another site. So these may be used from
+/// anywhere. Data and pages may not.
+pub(crate) fn add_sandbox(response: Response, media_type: &str, sandbox: bool) -> Response {
     const POLICY: &str = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
     let essence = media_type.split(';').next().unwrap_or_default().trim_end();
-    let runs = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
-    if sandbox && runs { response.field("Content-Security-Policy", POLICY) } else { response }
-}
-
-/// A page in the sandbox is nobody, and so of another site than its own style sheet: what pages are made
-/// of may be used by any of them, or they would stand there naked. Data and pages stay as they are.
-fn usable(response: Response, media_type: &str, sandbox: bool) -> Response {
-    let essence = media_type.split(';').next().unwrap_or_default().trim_end();
+    let runs_scripts = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
     let (class, kind) = essence.split_once('/').unwrap_or_default();
-    let is_part = matches!(class, "image" | "font" | "audio" | "video") || matches!(kind, "css" | "javascript");
-    if sandbox && is_part { response.field(RESOURCE_POLICY, "cross-origin") } else { response }
+    let is_subresource = matches!(class, "image" | "font" | "audio" | "video") || matches!(kind, "css" | "javascript");
+    let mut response = response;
+    if sandbox && runs_scripts {
+        response = response.field("Content-Security-Policy", POLICY);
+    }
+    if sandbox && is_subresource {
+        response = response.field(RESOURCE_POLICY, "cross-origin");
+    }
+    response
 }
 
-fn send(request: &Request<'_>, representation: Representation, selected: Selected, context: &Context<'_>) -> Response {
+/// Step 4: 200, 206 or 416.
+fn send(
+    request: &Request<'_>,
+    representation: Representation,
+    selected: Selected,
+    context: &FileContext<'_>,
+) -> Response {
     let length = representation.length;
     let status = match selected {
         Selected::Whole => Status::OK,
@@ -142,18 +148,18 @@ fn send(request: &Request<'_>, representation: Representation, selected: Selecte
     let Representation { file, media_type, .. } = representation;
     let file = Arc::new(file);
     match selected {
-        // §15.3.7.2: the parts have Content-Range, the whole has none.
-        Selected::Many(parts) => {
+        // §15.3.7.2: each range has a Content-Range, the response has none.
+        Selected::Many(ranges) => {
             let boundary = range::boundary();
-            let pieces = range::multipart(&parts, length, &media_type, &boundary);
+            let pieces = range::multipart(&ranges, length, &media_type, &boundary);
             response
                 .field("Content-Type", format!("multipart/byteranges; boundary={boundary}"))
                 .with_body(Body::Pieces { file, pieces })
         }
-        Selected::One(part) => response
+        Selected::One(range) => response
             .field("Content-Type", media_type.as_bytes())
-            .field("Content-Range", range::content_range(part, length))
-            .with_body(Body::File { file, from: part.from, len: part.len }),
+            .field("Content-Range", range::content_range(range, length))
+            .with_body(Body::File { file, from: range.from, len: range.len }),
         Selected::Whole | Selected::Unsatisfiable => {
             response.field("Content-Type", media_type.as_bytes()).with_body(Body::File { file, from: 0, len: length })
         }
@@ -165,7 +171,7 @@ fn failed(request: &Request<'_>, representation: &Representation) -> Response {
     problem.sentence = "This file is not the version the request was meant for.".into();
     problem.advice = Some("Fetch it again without conditions to see what it is now.".into());
     problem.section = Some("RFC 9110 §13.2.2");
-    negotiated(error_page::problem(request, &problem), representation)
+    add_vary(error_page::problem(request, &problem), representation)
 }
 
 fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Response {
@@ -173,9 +179,9 @@ fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Resp
     let response = error_page::problem(request, &Problem::range(length))
         .field("Content-Range", range::unsatisfied_range(length))
         .field("Accept-Ranges", "bytes");
-    negotiated(response, representation)
+    add_vary(response, representation)
 }
 
-fn negotiated(response: Response, representation: &Representation) -> Response {
-    if representation.negotiated { response.varying_by("Accept-Encoding") } else { response }
+fn add_vary(response: Response, representation: &Representation) -> Response {
+    if representation.is_negotiated { response.varying_by("Accept-Encoding") } else { response }
 }

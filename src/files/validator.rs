@@ -5,31 +5,28 @@
 //! etagc      = %x21 / %x23-7E / obs-text            ; no DQUOTE and no escape
 //! ```
 //!
-//! Never: the content. The tag is a fixed hash of what the kernel keeps about the file, so it is the
-//! same after a restart and in a second process, and shows no inode number.
-//!
-//! The subtle things, all for one promise (a changed file is never called unchanged):
-//! - Clocks tick. A file written twice within one tick has one mtime, so as long as the last change is
-//!   younger than two ticks the tag is weak: it serves If-None-Match, where being a tick late is
-//!   allowed, and no range or edit relies on it. The opaque part is the same either way.
-//! - Dates have seconds. `Last-Modified` is never in the second that still runs: so no date that ever
-//!   left this server can stand for two versions (§8.8.2.2).
-//! - A date says less than a tag. `mv old.html index.html` brings an *older* mtime with new content; the
-//!   rename shows in ctime, so a date other than the exact one counts only if it is later than both.
+//! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in another process, and
+//! shows no inode number. Three rules keep one promise, that a changed file is never called unchanged:
+//! - Clocks have ticks. A file that is written twice within one tick keeps its mtime. So while the last change is younger
+//!   than two ticks, the tag is weak: If-None-Match may use it, ranges and writes may not.
+//! - Dates have seconds. `Last-Modified` is never in the current second, so no date that was sent can stand for two
+//!   versions (§8.8.2.2).
+//! - A date says less than a tag. `mv old.html index.html` gives new content with an *older* mtime, but the rename changes
+//!   ctime. So a date other than the exact one counts only if it is later than both.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::files::coding::Coding;
 use crate::files::root::{Meta, Moment};
 
-/// Two ticks of the coarsest common kernel clock (100 a second), by which file times are kept.
+/// Two ticks of the slowest common kernel clock (100 per second): file times have this resolution.
 const TWO_TICKS: Duration = Duration::from_millis(20);
 /// The same for file systems that keep whole or even seconds (ext3, HFS+, FAT).
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 /// `W/`, two quotes, 16 digits of the hash, `-zstd`.
 const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 
-/// An entity-tag of ours.
+/// An entity-tag of this server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EntityTag {
     bytes: [u8; TAG_CAPACITY],
@@ -58,7 +55,7 @@ impl EntityTag {
         self.len += bytes.len();
     }
 
-    /// As in a field.
+    /// The tag as it is written in a field.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[if self.weak { 0 } else { 2 }..self.len]
     }
@@ -72,13 +69,13 @@ impl EntityTag {
         &self.bytes[3..self.len - 1]
     }
 
-    /// Strong comparison (§8.8.3.2): the same, and neither is weak. For If-Match and If-Range.
-    pub fn matches_strongly(&self, other: &Tag<'_>) -> bool {
+    /// Strong comparison (§8.8.3.2), for If-Match and If-Range: equal, and neither is weak.
+    pub fn matches_strongly(&self, other: &ClientTag<'_>) -> bool {
         !self.weak && !other.weak && self.opaque() == other.opaque
     }
 
-    /// Weak comparison (§8.8.3.2): the same, weak or not. For If-None-Match.
-    pub fn matches_weakly(&self, other: &Tag<'_>) -> bool {
+    /// Weak comparison (§8.8.3.2), for If-None-Match: equal, weak or not.
+    pub fn matches_weakly(&self, other: &ClientTag<'_>) -> bool {
         self.opaque() == other.opaque
     }
 }
@@ -91,46 +88,46 @@ impl std::fmt::Debug for EntityTag {
 
 /// An entity-tag in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag<'a> {
-    /// Whether it says `W/`.
+pub struct ClientTag<'a> {
+    /// Whether it begins with `W/`.
     pub weak: bool,
-    /// What stands between the quotes.
+    /// The bytes between the quotes.
     pub opaque: &'a [u8],
 }
 
-impl<'a> Tag<'a> {
-    /// The tag `value` begins with, and what follows it.
-    fn first(value: &'a [u8]) -> Option<(Tag<'a>, &'a [u8])> {
+impl<'a> ClientTag<'a> {
+    /// The tag at the beginning of `value`, and the bytes after it.
+    fn first(value: &'a [u8]) -> Option<(ClientTag<'a>, &'a [u8])> {
         let (weak, rest) = match value {
             [b'W', b'/', rest @ ..] => (true, rest),
             rest => (false, rest),
         };
         let [b'"', rest @ ..] = rest else { return None };
-        let end = rest.iter().position(|&o| o == b'"')?;
+        let end = rest.iter().position(|&b| b == b'"')?;
         let (opaque, rest) = (&rest[..end], &rest[end + 1..]);
-        let etagc = |o: &u8| matches!(o, b'!' | b'#'..=b'~' | 0x80..=0xff);
-        opaque.iter().all(etagc).then_some((Tag { weak, opaque }, rest))
+        let etagc = |b: &u8| matches!(b, b'!' | b'#'..=b'~' | 0x80..=0xff);
+        opaque.iter().all(etagc).then_some((ClientTag { weak, opaque }, rest))
     }
 
     /// `value` as one tag and nothing else.
-    pub fn parse(value: &'a [u8]) -> Option<Tag<'a>> {
-        Tag::first(value).filter(|(_, rest)| rest.is_empty()).map(|(tag, _)| tag)
+    pub fn parse(value: &'a [u8]) -> Option<ClientTag<'a>> {
+        ClientTag::first(value).filter(|(_, rest)| rest.is_empty()).map(|(tag, _)| tag)
     }
 
-    /// The tags of a list. What is no tag is skipped up to the next comma.
+    /// The tags of a list. An element that is not a tag is skipped up to the next comma.
     ///
-    /// Not [`crate::http::field::elements`]: in a quoted-string a backslash escapes, in a tag it does not.
-    pub fn list(value: &'a [u8]) -> impl Iterator<Item = Tag<'a>> {
+    /// [`crate::http::field::elements`] would be wrong here: a backslash is an escape in a quoted-string, but not in a tag.
+    pub fn list(value: &'a [u8]) -> impl Iterator<Item = ClientTag<'a>> {
         let mut rest = value;
         std::iter::from_fn(move || {
             while let Some(&byte) = rest.first() {
                 if matches!(byte, b' ' | b'\t' | b',') {
                     rest = &rest[1..];
-                } else if let Some((tag, after)) = Tag::first(rest) {
+                } else if let Some((tag, after)) = ClientTag::first(rest) {
                     rest = after;
                     return Some(tag);
                 } else {
-                    rest = &rest[rest.iter().position(|&o| o == b',').unwrap_or(rest.len())..];
+                    rest = &rest[rest.iter().position(|&b| b == b',').unwrap_or(rest.len())..];
                 }
             }
             None
@@ -138,7 +135,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// What tells one version of a representation from another.
+/// The tag and the date of one version of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validators {
     /// The entity-tag.
@@ -146,7 +143,7 @@ pub struct Validators {
     dates: Option<Dates>,
 }
 
-/// Seconds since 1970.
+/// All in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Dates {
     modified: u64,
@@ -155,8 +152,9 @@ struct Dates {
 }
 
 impl Validators {
-    /// Those of a file, measured at `now` or later.
+    /// Validators of a file whose metadata was read at `now` or later.
     pub fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
+        // No device number: it may change at a restart. No permissions: they do not belong to the content.
         let sum = [
             meta.inode,
             meta.size,
@@ -169,6 +167,7 @@ impl Validators {
         .fold(SEED, mix);
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let whole_seconds = meta.modified.1 == 0 && meta.changed.1 == 0;
+        // A write before this moment could leave the same times.
         let settled = nanoseconds(meta.modified.max(meta.changed))
             + (if whole_seconds { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
         let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
@@ -178,40 +177,39 @@ impl Validators {
         }
     }
 
-    /// Those of content made for this response: a hash of all its bytes, no date.
+    /// Validators of content that was made for this response: a hash of all its bytes, and no date.
     pub fn of_content(content: &[u8]) -> Validators {
         Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
 
-    /// The same with a strong tag: for a file that was just published, and for a condition on a write.
+    /// The same with a strong tag: for a file that was just published and for conditions on a write. Every write makes a
+    /// new file with another inode, so two versions never share a tag.
     pub(crate) fn settled(mut self) -> Validators {
         self.tag.weak = false;
         self
     }
 
-    /// What `Last-Modified` says: never the second that still runs, never later (§8.8.2.1).
+    /// The value of `Last-Modified` in seconds since 1970: always before the current second (§8.8.2.1).
     pub fn last_modified(&self) -> Option<u64> {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
     }
 
-    /// Whether what is said of it no longer depends on the moment of asking: the second of its date is
-    /// over.
+    /// Whether the second of its date is over. Then `Last-Modified` no longer depends on the time of the request.
     pub fn is_settled(&self) -> bool {
         self.dates.is_none_or(|dates| dates.is_over())
     }
 
-    /// Whether there is a date at all; if not, conditions on dates are ignored (§13.1.3, §13.1.4).
+    /// Whether there is a date. Without one, conditions on dates are ignored (§13.1.3, §13.1.4).
     pub fn have_date(&self) -> bool {
         self.dates.is_some()
     }
 
-    /// Whether the content is surely what it was at `date`.
+    /// Whether the content has surely not changed since `date`.
     pub fn unchanged_since(&self, date: u64) -> bool {
         self.is_dated(date) || self.dates.is_some_and(|d| d.is_over() && date > d.modified.max(d.changed))
     }
 
-    /// Whether `date` is exactly the date of this version, and no other version can have had it
-    /// (§8.8.2.2, strong).
+    /// Whether `date` is exactly the date of this version, and no other version can have it (strong, §8.8.2.2).
     pub fn is_dated(&self, date: u64) -> bool {
         self.dates.is_some_and(|dates| dates.is_over() && date == dates.modified)
     }
@@ -227,22 +225,22 @@ fn nanoseconds((seconds, nanoseconds): Moment) -> i128 {
     i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
 }
 
-/// Any odd number would do; it is part of every tag, so it never changes.
+/// Any odd number works. It must never change, because every tag depends on it.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The hash of all these bytes.
+/// A hash of all these bytes, the same in every process.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     hash_from(SEED, bytes)
 }
 
-/// The same with another beginning: nobody who does not know it can choose bytes that collide.
+/// The same with a seed. A client that does not know the seed cannot choose bytes that collide.
 pub(crate) fn hash_from(seed: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks();
     let sum = words.iter().fold(mix(seed, bytes.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
     mix(sum, rest.iter().fold(0, |word, &o| word << 8 | u64::from(o)))
 }
 
-/// Takes one word into the hash: the finaliser of splitmix64, after which every bit depends on every bit.
+/// Adds one word to the hash, by the finaliser of splitmix64: every bit of the result depends on every bit before.
 pub(crate) fn mix(sum: u64, word: u64) -> u64 {
     let mut z = (sum ^ word).wrapping_add(SEED);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -353,12 +351,12 @@ mod tests {
         let weak = EntityTag { weak: true, ..strong };
         let (same, other) = (strong.opaque(), &b"2"[..]);
         for (ours, theirs, strongly, weakly) in [
-            (weak, Tag { weak: true, opaque: same }, false, true),
-            (weak, Tag { weak: true, opaque: other }, false, false),
-            (weak, Tag { weak: false, opaque: same }, false, true),
-            (strong, Tag { weak: true, opaque: same }, false, true),
-            (strong, Tag { weak: false, opaque: same }, true, true),
-            (strong, Tag { weak: false, opaque: other }, false, false),
+            (weak, ClientTag { weak: true, opaque: same }, false, true),
+            (weak, ClientTag { weak: true, opaque: other }, false, false),
+            (weak, ClientTag { weak: false, opaque: same }, false, true),
+            (strong, ClientTag { weak: true, opaque: same }, false, true),
+            (strong, ClientTag { weak: false, opaque: same }, true, true),
+            (strong, ClientTag { weak: false, opaque: other }, false, false),
         ] {
             assert_eq!(
                 (ours.matches_strongly(&theirs), ours.matches_weakly(&theirs)),
@@ -369,24 +367,25 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_read_whatever_stands_between_them() {
+    fn tags_are_found_whatever_separates_them() {
         let list = |value: &'static str| {
-            let show = |t: Tag<'_>| format!("{}{}", if t.weak { "W/" } else { "" }, String::from_utf8_lossy(t.opaque));
-            Tag::list(value.as_bytes()).map(show).collect::<Vec<_>>()
+            let show =
+                |t: ClientTag<'_>| format!("{}{}", if t.weak { "W/" } else { "" }, String::from_utf8_lossy(t.opaque));
+            ClientTag::list(value.as_bytes()).map(show).collect::<Vec<_>>()
         };
         assert_eq!(list(r#""a", W/"b",,	"c,d" , "e\", "f""#), ["a", "W/b", "c,d", "e\\", "f"]);
         assert_eq!(list(r#"a, "b", w/"c", W/ "d", "e"#), ["b"]);
         assert_eq!(list(r#""""#), [""]);
         assert_eq!(list(r#""a b", "c""#), ["c"]);
         assert!(list("*").is_empty() && list("").is_empty() && list("\"").is_empty());
-        assert_eq!(Tag::parse(b"W/\"a\""), Some(Tag { weak: true, opaque: b"a" }));
+        assert_eq!(ClientTag::parse(b"W/\"a\""), Some(ClientTag { weak: true, opaque: b"a" }));
         for bad in [&b"\"a\" "[..], b"a", b"\"a\", \"b\"", b"", b"W/a", b"\"a"] {
-            assert_eq!(Tag::parse(bad), None, "{bad:?}");
+            assert_eq!(ClientTag::parse(bad), None, "{bad:?}");
         }
     }
 
     #[test]
-    fn content_of_our_own_is_told_apart_byte_by_byte() {
+    fn made_content_differs_in_its_tag_when_one_byte_differs() {
         let tag = |content: &[u8]| Validators::of_content(content).tag;
         assert_eq!(tag(b"abcdefgh12345678x"), tag(b"abcdefgh12345678x"));
         for other in [&b""[..], b"abcdefgh12345678", b"abcdefgh12345678y", b"12345678abcdefghx", b"abcdefgh12345678x\0"]

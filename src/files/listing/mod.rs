@@ -56,7 +56,7 @@ pub(crate) struct Context<'a> {
 
 /// The listing of a folder, for GET and HEAD. Blocks.
 pub(crate) fn respond(request: &Request<'_>, directory: Directory, reading: Reading, context: Context<'_>) -> Response {
-    let at_root = request.path().iter().all(|&o| o == b'/');
+    let at_root = request.path().iter().all(|&b| b == b'/');
     let read = |directory: &Directory| {
         let mut entries = directory.entries()?;
         entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
@@ -276,7 +276,7 @@ fn render(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> aska
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let inner = path.strip_prefix(b"/").unwrap_or(path);
     let inner = inner.strip_suffix(b"/").unwrap_or(inner);
-    inner.split(|&o| o == b'/').skip(usize::from(inner.is_empty()))
+    inner.split(|&b| b == b'/').skip(usize::from(inner.is_empty()))
 }
 
 fn up(path: &[u8]) -> String {

@@ -121,8 +121,8 @@ fn push_key(keys: &mut Vec<u8>, name: &[u8]) {
 fn push_ascii(keys: &mut Vec<u8>, mut text: &[u8]) {
     while let Some(&byte) = text.first() {
         if byte.is_ascii_digit() {
-            let run = text.iter().position(|o| !o.is_ascii_digit()).unwrap_or(text.len());
-            let zeros = text[..run].iter().position(|&o| o != b'0').unwrap_or(run);
+            let run = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+            let zeros = text[..run].iter().position(|&b| b != b'0').unwrap_or(run);
             let digits = &text[zeros..run];
             // A name has at most 255 bytes on every file system in use, so its length fits.
             keys.extend_from_slice(&[b'0', u8::try_from(digits.len()).unwrap_or(u8::MAX)]);
@@ -138,7 +138,7 @@ fn push_ascii(keys: &mut Vec<u8>, mut text: &[u8]) {
 fn push_unicode(keys: &mut Vec<u8>, text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
-        let ascii = rest.bytes().position(|o| !o.is_ascii()).unwrap_or(rest.len());
+        let ascii = rest.bytes().position(|b| !b.is_ascii()).unwrap_or(rest.len());
         push_ascii(keys, &rest.as_bytes()[..ascii]);
         rest = &rest[ascii..];
         let Some(char) = rest.chars().next() else { return };

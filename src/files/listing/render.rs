@@ -77,7 +77,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
 /// The class of a file's row, which chooses its picture; empty for a file of no known kind.
 fn icon(name: &[u8]) -> &'static str {
     const LONGEST: usize = 5;
-    let Some(dot) = name.iter().rposition(|&o| o == b'.') else { return "" };
+    let Some(dot) = name.iter().rposition(|&b| b == b'.') else { return "" };
     let extension = &name[dot + 1..];
     let mut room = [0; LONGEST];
     let Some(lower) = room.get_mut(..extension.len()) else { return "" };

@@ -9,7 +9,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::files::resource::{Miss, encode};
+use crate::files::resource::{FileError, encode};
 use crate::files::site::Shared;
 use crate::files::{disk_error, media_type, retrieve};
 use crate::http::{Request, Status, field};
@@ -31,7 +31,7 @@ impl Shared {
             return None;
         }
         if stood.as_ref().is_none_or(|stood| **stood != visit.arrival) {
-            if self.place.root.is_gone() {
+            if self.resolver.root.is_gone() {
                 return None;
             }
             if let Some(stood) = stood {
@@ -42,10 +42,15 @@ impl Shared {
     }
 
     /// An error of the disk for the client: the site's own page if it has one, else ours.
-    pub(crate) fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, Miss> {
+    pub(crate) fn failure(
+        &self,
+        request: &Request<'_>,
+        error: &io::Error,
+        may_block: bool,
+    ) -> Result<Response, FileError> {
         let (mut problem, note) = disk_error::explain(error);
         // The fence around the process forbids what it cannot find a way to.
-        if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.place.root.is_gone() {
+        if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
             return Ok(disk_error::gone(request));
         }
         let mut response = None;
@@ -53,10 +58,10 @@ impl Shared {
             response = self.own_page(problem.status, may_block)?;
         }
         if response.is_none() && problem.status == Status::NOT_FOUND {
-            let (label, href) = match &self.place.single {
+            let (label, href) = match &self.resolver.single {
                 Some(single) => ("Open the file".to_string(), encode(&single.url)),
                 None if accepts_html(request) => {
-                    let href = self.place.nearest_folder(request.path(), may_block)?;
+                    let href = self.resolver.nearest_folder(request.path(), may_block)?;
                     let folder: Vec<u8> = percent_encoding::percent_decode_str(&href).collect();
                     let label =
                         if href == "/" { "Home".into() } else { format!("Go to {}", error_page::shown(&folder)) };
@@ -65,7 +70,7 @@ impl Shared {
                 None => ("Home".into(), "/".into()),
             };
             problem.sentence = error_page::missing(request.path());
-            let away = href != "/" && self.place.single.is_none();
+            let away = href != "/" && self.resolver.single.is_none();
             problem.links.push((label, href));
             if away {
                 problem.links.push(("Home".into(), "/".into()));
@@ -75,29 +80,29 @@ impl Shared {
         if self.spa.is_some() {
             response = response.varying_by("Accept");
         }
-        Ok(disk_error::finish(response, note))
+        Ok(disk_error::add_note(response, note))
     }
 
     /// `404.html` and its kin, as the site's author wrote them.
-    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Miss> {
+    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, FileError> {
         let path: &[u8] = match status {
-            _ if self.place.single.is_some() => return Ok(None),
+            _ if self.resolver.single.is_some() => return Ok(None),
             Status::NOT_FOUND => b"/404.html",
             Status::FORBIDDEN => b"/403.html",
             Status::INTERNAL_SERVER_ERROR => b"/500.html",
             _ => return Ok(None),
         };
-        match self.place.open_file(path, may_block) {
+        match self.resolver.open_file(path, may_block) {
             Ok((file, meta)) => {
                 let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 let media_type = media_type::of(path);
                 let response = Response::new(status).field("Content-Type", media_type.as_bytes());
                 // This page too may have been uploaded.
-                let response = retrieve::sandboxed(response, &media_type, self.writer.rights.fill());
+                let response = retrieve::add_sandbox(response, &media_type, self.writer.rights.fill());
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))
             }
-            Err(Miss::WouldBlock) => Err(Miss::WouldBlock),
-            Err(Miss::Disk(_)) => Ok(None),
+            Err(FileError::WouldBlock) => Err(FileError::WouldBlock),
+            Err(FileError::Disk(_)) => Ok(None),
         }
     }
 }

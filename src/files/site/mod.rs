@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use crate::files::cache::FileCache;
 use crate::files::disk_error;
 use crate::files::listing;
-use crate::files::resource::{Found, Located, Miss, Place, Single};
+use crate::files::resource::{FileError, FoundFile, Resolver, Resource, SingleFile};
 use crate::files::retrieve;
 use crate::files::retrieve::retrieve;
 use crate::files::root::{OpenMethod, Root};
@@ -52,7 +52,7 @@ enum Speed<'a> {
 
 /// What all loops and workers read.
 struct Shared {
-    place: Place,
+    resolver: Resolver,
     listing: bool,
     spa: Option<Vec<u8>>,
     cache_control: String,
@@ -71,23 +71,23 @@ impl Site {
     /// # Errors
     /// What the kernel says about `root`.
     pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
-        let (place, single) = Root::of(root, settings.symlinks)?;
+        let (resolver, single) = Root::of(root, settings.symlinks)?;
         let single = single.map(|name| {
             let url = root.file_name().map_or(&name[..], |n| std::os::unix::ffi::OsStrExt::as_bytes(n));
-            Single { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
+            SingleFile { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
         // To one file that is served alone there is nothing to add.
         let upload = settings.upload && single.is_none();
         let rights = Rights { upload, overwrite: settings.overwrite, delete: settings.delete };
-        let place = Place { root: place, index: settings.index, dotfiles: settings.dotfiles, single };
+        let resolver = Resolver { root: resolver, index: settings.index, dotfiles: settings.dotfiles, single };
         if rights.any()
-            && let Ok(folder) = place.root.writable_folder(b"/")
+            && let Ok(folder) = resolver.root.writable_folder(b"/")
         {
-            place.root.sweep(&folder);
+            resolver.root.sweep(&folder);
         }
-        let writer = Writer { place: place.clone(), rights, max_body: settings.max_body, held: 0.into() };
+        let writer = Writer { resolver: resolver.clone(), rights, max_body: settings.max_body, held: 0.into() };
         let mut shared = Shared {
-            place,
+            resolver,
             writer: Arc::new(writer),
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
@@ -103,34 +103,34 @@ impl Site {
             readings: listing::Readings::default(),
             missing: None,
         };
-        if shared.spa.is_none() && shared.place.single.is_none() {
+        if shared.spa.is_none() && shared.resolver.single.is_none() {
             shared.missing = Some(MissingLine::new());
         }
         Ok(Site::with(Arc::new(shared)))
     }
 
     fn with(shared: Arc<Shared>) -> Site {
-        let place = &shared.place;
-        let kept = shared.shelf > 0 && place.single.is_none();
-        let kept = kept && place.root.open_method() == OpenMethod::Cached;
+        let resolver = &shared.resolver;
+        let kept = shared.shelf > 0 && resolver.single.is_none();
+        let kept = kept && resolver.root.open_method() == OpenMethod::Cached;
         let shelf = kept.then(|| FileCache::new(shared.shelf, shared.open_files));
         Site { shared, shelf, stood: 0 }
     }
 
     /// One sentence on how the folder is held, for the banner.
     pub fn door(&self) -> &'static str {
-        self.shared.place.root.open_method().sentence()
+        self.shared.resolver.root.open_method().sentence()
     }
 
     /// The root, for whatever else reads or writes in it.
     pub fn root(&self) -> &Root {
-        &self.shared.place.root
+        &self.shared.resolver.root
     }
 }
 
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
-        let root = &self.shared.place.root;
+        let root = &self.shared.resolver.root;
         if let Some(ready) = self.shelf.as_mut().and_then(|shelf| shelf.lookup(request, root, visit)) {
             return ready;
         }
@@ -139,7 +139,7 @@ impl Service for Site {
         }
         if let Some(response) = self.shared.answer(request, visit, Speed::InMemory { stood: &mut self.stood }) {
             if let Some(shelf) = &mut self.shelf {
-                shelf.store(request, &response, root, &self.shared.place.index, visit.now);
+                shelf.store(request, &response, root, &self.shared.resolver.index, visit.now);
             }
             return Answer::Now(response);
         }
@@ -189,19 +189,19 @@ impl Shared {
             Some(response) => Ok(response),
             None => self.with_disk(request, visit, may_block, reading),
         };
-        if let Err(miss) = &response
-            && miss.is_not_found()
+        if let Err(error) = &response
+            && error.is_not_found()
             && let Some(line) = self.missing_line(request, visit, stood)
         {
             return Some(line);
         }
         let response = match response {
-            Err(Miss::WouldBlock) => return None,
-            Err(Miss::Disk(error)) => match self.failure(request, &error, may_block) {
+            Err(FileError::WouldBlock) => return None,
+            Err(FileError::Disk(error)) => match self.failure(request, &error, may_block) {
                 Ok(response) => response,
-                Err(Miss::WouldBlock) => return None,
+                Err(FileError::WouldBlock) => return None,
                 // Even the page of the error could not be had: the plain one always can.
-                Err(Miss::Disk(_)) => disk_error::response(request, &error),
+                Err(FileError::Disk(_)) => disk_error::response(request, &error),
             },
             Ok(response) => response,
         };
@@ -221,34 +221,34 @@ impl Shared {
         visit: &RequestContext,
         may_block: bool,
         reading: Option<listing::Reading>,
-    ) -> Result<Response, Miss> {
+    ) -> Result<Response, FileError> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
         let rights = self.writer.rights;
         let asks_what_works = request.method() == Method::Options;
-        let mut context = retrieve::Context {
+        let mut context = retrieve::FileContext {
             cache_control: &self.cache_control,
             now: visit.now,
             varies_by_accept: false,
             sandbox: rights.fill(),
         };
         let found = match self.find(request, may_block) {
-            Err(miss) if miss.is_not_found() => match self.application(request, may_block)? {
+            Err(error) if error.is_not_found() => match self.application(request, may_block)? {
                 Some(page) => {
                     context.varies_by_accept = true;
-                    Found::File(page)
+                    Resource::File(page)
                 }
                 // To PUT, a name that is free is no obstacle; that nobody may write here is.
-                None if request.method() == Method::Put && !self.place.hides(request.path()) => {
+                None if request.method() == Method::Put && !self.resolver.is_hidden(request.path()) => {
                     return Ok(rights.not_allowed(request, Kind::Free, visit.peer));
                 }
                 None if asks_what_works && self.takes_new(request.path()) => {
                     return Ok(allowing(&rights.allow(Kind::Free)));
                 }
-                None => return Err(miss),
+                None => return Err(error),
             },
             found => found?,
         };
-        if let Found::Redirect { location, permanent } = found {
+        if let Resource::Redirect { location, permanent } = found {
             return Ok(self.redirect(request, location, permanent));
         }
         match request.method() {
@@ -260,55 +260,55 @@ impl Shared {
             return Ok(router::expectation_failed(request));
         }
         match found {
-            Found::File(located) => retrieve(request, located, &self.place, &context, may_block),
+            Resource::File(located) => retrieve(request, located, &self.resolver, &context, may_block),
             // Reading a folder can take long, cached or not.
-            Found::Directory(_) if !may_block => Err(Miss::WouldBlock),
-            Found::Directory(directory) => {
-                let (dotfiles, cache_control) = (self.place.dotfiles, &*self.cache_control);
+            Resource::Directory(_) if !may_block => Err(FileError::WouldBlock),
+            Resource::Directory(directory) => {
+                let (dotfiles, cache_control) = (self.resolver.dotfiles, &*self.cache_control);
                 let context = listing::Context { dotfiles, rights, cache_control, pages: &self.pages };
                 let reading = reading.unwrap_or_else(|| self.readings.join(request.path()));
                 Ok(listing::respond(request, directory, reading, context))
             }
-            Found::Redirect { .. } => Err(Miss::not_found()),
+            Resource::Redirect { .. } => Err(FileError::not_found()),
         }
     }
 
     /// What lies at the path, as far as it is to be seen.
-    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Found<'a>, Miss> {
+    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Resource<'a>, FileError> {
         let reads = matches!(request.method(), Method::Get | Method::Head);
         let is_write_asked_for = request.method() == Method::Options && self.writer.rights.any();
         // The start of an application is its page, whatever that is called.
         let is_start = self.spa.is_some() && request.path() == b"/";
-        match self.place.find(request.path(), may_block)? {
+        match self.resolver.find(request.path(), may_block)? {
             // A removed folder that is held open still looks like an empty one.
-            Found::Directory(_) if self.place.root.is_gone() => Err(Miss::not_found()),
-            Found::Directory(_) if is_start && reads => Err(Miss::not_found()),
+            Resource::Directory(_) if self.resolver.root.is_gone() => Err(FileError::not_found()),
+            Resource::Directory(_) if is_start && reads => Err(FileError::not_found()),
             // A folder that is not shown may still take uploads.
-            Found::Directory(_) if !(self.listing || is_start || is_write_asked_for) => Err(Miss::not_found()),
+            Resource::Directory(_) if !(self.listing || is_start || is_write_asked_for) => Err(FileError::not_found()),
             found => Ok(found),
         }
     }
 
     /// The kind of what was found at `path`.
     fn kind_of(&self, path: &[u8]) -> Kind {
-        if self.place.single.is_some() { Kind::File } else { Kind::of_path(path) }
+        if self.resolver.single.is_some() { Kind::File } else { Kind::of_path(path) }
     }
 
     /// Whether a file could be made under this name, which is free.
     fn takes_new(&self, path: &[u8]) -> bool {
-        self.writer.rights.upload && Kind::of_path(path) == Kind::File && !self.place.hides(path)
+        self.writer.rights.upload && Kind::of_path(path) == Kind::File && !self.resolver.is_hidden(path)
     }
 
     /// The page of a single-page application, which answers unknown paths of people who look at
     /// pages; a script that asks for a missing file gets its 404.
-    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<Located<'static>>, Miss> {
+    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<FoundFile<'static>>, FileError> {
         let reads = matches!(request.method(), Method::Get | Method::Head) && accepts_html(request);
-        let is_page = reads && self.place.single.is_none() && !self.place.hides(request.path());
+        let is_page = reads && self.resolver.single.is_none() && !self.resolver.is_hidden(request.path());
         let Some(path) = self.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
-        match self.place.open_file(path, may_block) {
-            Ok((file, meta)) => Ok(Some(Located { file, meta, path: path.clone().into() })),
-            Err(miss) if miss.is_not_found() => Ok(None),
-            Err(miss) => Err(miss),
+        match self.resolver.open_file(path, may_block) {
+            Ok((file, meta)) => Ok(Some(FoundFile { file, meta, path: path.clone().into() })),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

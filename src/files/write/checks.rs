@@ -22,7 +22,7 @@ use crate::files::coding::Coding;
 use crate::files::disk_error;
 use crate::files::precondition;
 use crate::files::precondition::Verdict;
-use crate::files::resource::{Place, collapse, encode};
+use crate::files::resource::{Resolver, collapse, encode};
 use crate::files::root::Meta;
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::rights::{Kind, Rights};
@@ -34,7 +34,7 @@ use crate::service::{RequestContext, Response};
 /// Where may be written, and what.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub place: Place,
+    pub resolver: Resolver,
     pub rights: Rights,
     /// The most bytes of content.
     pub max_body: u64,
@@ -82,11 +82,11 @@ impl Call {
     /// # Errors
     /// 404 for a name that is not served.
     pub(crate) fn path(&self) -> Result<Vec<u8>, Response> {
-        let (place, path) = (&self.writer.place, self.request.path());
-        match &place.single {
+        let (resolver, path) = (&self.writer.resolver, self.request.path());
+        match &resolver.single {
             Some(single) if path == single.url => return Ok(single.path.clone()),
             Some(_) => {}
-            None if !place.hides(path) => return Ok(collapse(path)),
+            None if !resolver.is_hidden(path) => return Ok(collapse(path)),
             None => {}
         }
         Err(disk_error::response(&self.request, &Errno::NOENT.into()))
@@ -110,7 +110,7 @@ impl Call {
         let error = error.into();
         let creates = self.request.method() == Method::Put;
         match Errno::from_io_error(&error) {
-            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.writer.place.root.is_gone() => {
+            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.writer.resolver.root.is_gone() => {
                 disk_error::gone(&self.request)
             }
             Some(Errno::NOTDIR) if creates => self.conflict("A file lies where this path needs a folder."),
@@ -230,7 +230,7 @@ impl Call {
 
 impl Told {
     fn of(stored: &Stored) -> Told {
-        let name = stored.path.rsplit(|&o| o == b'/').next().unwrap_or_default();
+        let name = stored.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
         Told {
             name: String::from_utf8_lossy(name).into_owned(),
             href: encode(&stored.path),

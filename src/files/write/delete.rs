@@ -7,7 +7,7 @@
 
 use rustix::io::Errno;
 
-use crate::files::resource::Miss;
+use crate::files::resource::FileError;
 use crate::files::root::{NameUse, Opened, WritableFolder};
 use crate::files::write::checks::Call;
 use crate::files::write::rights::Kind;
@@ -25,18 +25,18 @@ pub(crate) fn remove(call: &Call) -> Response {
 fn try_remove(call: &Call) -> Result<(), Response> {
     let failure = |error: Errno| call.failure(error);
     let mut path = call.path()?;
-    let root = &call.writer.place.root;
-    match Kind::look(&call.writer.place, &path) {
+    let root = &call.writer.resolver.root;
+    match Kind::look(&call.writer.resolver, &path) {
         Ok(Kind::Root) => return Err(call.not_allowed(Kind::Root)),
         Ok(_) => {}
-        Err(Miss::Disk(error)) => return Err(call.failure(error)),
-        Err(Miss::WouldBlock) => return Err(call.failure(Errno::AGAIN)),
+        Err(FileError::Disk(error)) => return Err(call.failure(error)),
+        Err(FileError::WouldBlock) => return Err(call.failure(Errno::AGAIN)),
     }
     call.check_expectation()?;
     if path.ends_with(b"/") {
         path.pop();
     }
-    let slash = path.iter().rposition(|&o| o == b'/').unwrap_or(0);
+    let slash = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
     let (parent, name) = (&path[..slash], &path[slash + 1..]);
     let folder = root.writable_folder(parent).map_err(failure)?;
     let _lock = root.lock(&folder, name);
@@ -62,7 +62,7 @@ fn try_remove(call: &Call) -> Result<(), Response> {
 
 fn remove_folder(call: &Call, parent: &WritableFolder, path: &[u8], name: &[u8]) -> Result<(), Response> {
     let failure = |error: Errno| call.failure(error);
-    let root = &call.writer.place.root;
+    let root = &call.writer.resolver.root;
     let folder = root.writable_folder(path).map_err(failure)?;
     // What a killed server left in it is nobody's content.
     root.sweep(&folder);

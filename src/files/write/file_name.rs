@@ -22,12 +22,12 @@ const EXTENSION: usize = 32;
 
 /// The last component. A browser on Windows once sent the whole path.
 pub(crate) fn last_component(name: &[u8]) -> &[u8] {
-    name.rsplit(|&o| o == b'/' || o == b'\\').next().unwrap_or_default()
+    name.rsplit(|&b| b == b'/' || b == b'\\').next().unwrap_or_default()
 }
 
 /// Whether a file may have this name in a folder; `top`: in the root.
 pub(crate) fn is_fit(name: &[u8], top: bool, dotfiles: bool) -> bool {
-    !matches!(name, b"" | b"." | b"..") && name.iter().all(|&o| o != b'/' && o != 0) && !is_hidden(name, top, dotfiles)
+    !matches!(name, b"" | b"." | b"..") && name.iter().all(|&b| b != b'/' && b != 0) && !is_hidden(name, top, dotfiles)
 }
 
 /// What a request's Content-Disposition suggests (RFC 6266 §4.3): `filename*` before `filename`.
@@ -39,7 +39,7 @@ pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
     };
     let extended = find(b"filename*").and_then(|value| {
         // ext-value = charset "'" [ language ] "'" value-chars (RFC 8187 §3.2)
-        let mut pieces = value.splitn(3, |&o| o == b'\'');
+        let mut pieces = value.splitn(3, |&b| b == b'\'');
         let (charset, _, bytes) = (pieces.next()?, pieces.next()?, pieces.next()?);
         charset.eq_ignore_ascii_case(b"utf-8").then(|| percent_decode(bytes).collect::<Vec<u8>>())
     });
@@ -66,7 +66,7 @@ pub(crate) fn numbered(name: &[u8], number: u32) -> Vec<u8> {
 
 /// Stem and extension. `a.tar.gz` keeps both of its ends together; `.profile` is all stem.
 fn split(name: &[u8]) -> (&[u8], &[u8]) {
-    let dot = |name: &[u8]| name.iter().rposition(|&o| o == b'.').filter(|&at| at > 0 && name.len() - at <= EXTENSION);
+    let dot = |name: &[u8]| name.iter().rposition(|&b| b == b'.').filter(|&at| at > 0 && name.len() - at <= EXTENSION);
     let Some(at) = dot(name) else { return (name, b"") };
     let at = if name[..at].ends_with(b".tar") && at > 4 { at - 4 } else { at };
     name.split_at(at)

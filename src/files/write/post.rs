@@ -76,12 +76,12 @@ struct Delivery {
 /// Why not.
 pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
     let mut path = call.path()?;
-    let place = &call.writer.place;
-    match Kind::look(place, &path) {
+    let resolver = &call.writer.resolver;
+    match Kind::look(resolver, &path) {
         Ok(Kind::Folder | Kind::Root) => {}
         Ok(kind) => return Err(call.not_allowed(kind)),
-        Err(crate::files::resource::Miss::Disk(error)) => return Err(call.failure(error)),
-        Err(crate::files::resource::Miss::WouldBlock) => return Err(call.failure(Errno::AGAIN)),
+        Err(crate::files::resource::FileError::Disk(error)) => return Err(call.failure(error)),
+        Err(crate::files::resource::FileError::WouldBlock) => return Err(call.failure(Errno::AGAIN)),
     }
     let length = call.check_content()?;
     let form = call.request.field("content-type").and_then(Multipart::of).transpose();
@@ -89,11 +89,11 @@ pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
     if !path.ends_with(b"/") {
         path.push(b'/');
     }
-    let home = place.root.writable_folder(&path).map_err(|error| call.failure(error))?;
+    let home = resolver.root.writable_folder(&path).map_err(|error| call.failure(error))?;
     let mut delivery = Delivery { call: Arc::clone(call), path, home, files: Vec::new(), written: 0 };
     let name = if form.is_none() { Some(delivery.name_of_content()?) } else { None };
     call.check_folder_preconditions()?;
-    place.root.sweep(&delivery.home);
+    resolver.root.sweep(&delivery.home);
     match (form, name) {
         (Some(reader), _) => {
             // Its files are shorter than the form; how long each one is, nobody says.
@@ -119,7 +119,7 @@ impl Delivery {
     }
 
     fn fit(&self, name: &[u8]) -> Result<Vec<u8>, Response> {
-        match file_name::is_fit(name, self.path == b"/", self.call.writer.place.dotfiles) {
+        match file_name::is_fit(name, self.path == b"/", self.call.writer.resolver.dotfiles) {
             true => Ok(name.to_vec()),
             false => {
                 let sentence = format!("A file may not be called {} here.", error_page::shown(name));
@@ -157,7 +157,7 @@ impl Delivery {
         let failure = |error: Errno| call.failure(error);
         self.files.iter().try_for_each(|file| file.draft.sync()).map_err(failure)?;
         // Where the path leads by now, which is where the answer says the files are.
-        let folder = call.writer.place.root.writable_folder(&self.path).map_err(failure)?;
+        let folder = call.writer.resolver.root.writable_folder(&self.path).map_err(failure)?;
         let mut stored = Vec::new();
         for at in 0..self.files.len() {
             match self.publish_one(at, &folder) {
@@ -191,7 +191,7 @@ impl Delivery {
 
 /// Removes a file that was published a moment ago, unless its name has gone to another one since.
 fn take_back(folder: &WritableFolder, file: &Arriving, stored: &Stored) {
-    let name = stored.path.rsplit(|&o| o == b'/').next().unwrap_or_default();
+    let name = stored.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     if let (Ok(NameUse::File(there)), Ok(ours)) = (folder.name_use(name), file.draft.meta())
         && there.inode == ours.inode
     {

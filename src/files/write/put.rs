@@ -60,8 +60,8 @@ struct Put {
 pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
     let path = call.path()?;
     let rights = call.writer.rights;
-    let root = &call.writer.place.root;
-    let Some(parent) = path.iter().rposition(|&o| o == b'/').filter(|slash| slash + 1 < path.len()) else {
+    let root = &call.writer.resolver.root;
+    let Some(parent) = path.iter().rposition(|&b| b == b'/').filter(|slash| slash + 1 < path.len()) else {
         call.check_content()?;
         return Err(folder_is_there(call));
     };
@@ -120,13 +120,13 @@ impl Target {
 
     /// The folder the draft is made in (the last one on the way that exists), and who has the name.
     fn find(&self, call: &Call) -> Result<(Arc<WritableFolder>, Spot), Response> {
-        match call.writer.place.root.nearest(self.parent()) {
+        match call.writer.resolver.root.nearest(self.parent()) {
             Ok((home, missing)) if missing.is_empty() => {
                 let spot = self.look(call, &home)?;
                 Ok((home, spot))
             }
             Ok((home, _)) => Ok((home, Spot::Free)),
-            Err(Errno::NOENT) if !call.writer.place.root.is_gone() => {
+            Err(Errno::NOENT) if !call.writer.resolver.root.is_gone() => {
                 Err(call.conflict("Too many folders on this path are missing."))
             }
             Err(error) => Err(call.failure(error)),
@@ -138,7 +138,7 @@ impl Target {
             Ok(NameUse::Free) => Ok(Spot::Free),
             Ok(NameUse::File(meta)) => Ok(Spot::Taken(Some(meta))),
             Ok(NameUse::Folder) => Err(folder_is_there(call)),
-            Ok(NameUse::Link) => match call.writer.place.root.open(&self.path, true) {
+            Ok(NameUse::Link) => match call.writer.resolver.root.open(&self.path, true) {
                 Ok(Opened::File(_, meta)) => Ok(Spot::Taken(Some(meta))),
                 Ok(Opened::Directory(_)) => Err(folder_is_there(call)),
                 Ok(Opened::WouldBlock) | Err(_) => Ok(Spot::Taken(None)),
@@ -214,7 +214,7 @@ impl Put {
 
     /// The folder the path leads to by now.
     fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), Trouble> {
-        let root = &self.call.writer.place.root;
+        let root = &self.call.writer.resolver.root;
         let folder = match self.call.writer.rights.upload {
             true => root.make_folders(self.target.parent()),
             false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
@@ -229,7 +229,7 @@ impl Put {
     fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(Stored, bool)>, Trouble> {
         let call = Arc::clone(&self.call);
         let rights = call.writer.rights;
-        let _lock = call.writer.place.root.lock(folder, self.target.name());
+        let _lock = call.writer.resolver.root.lock(folder, self.target.name());
         let spot = self.target.look(&call, folder)?;
         let (how, current) = match spot {
             Spot::Free => (Publish::Create, None),

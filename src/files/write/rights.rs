@@ -16,7 +16,7 @@
 
 use std::net::SocketAddr;
 
-use crate::files::resource::{Miss, Place};
+use crate::files::resource::{FileError, Resolver};
 use crate::files::root::Opened;
 use crate::http::{Method, Request, Status};
 use crate::service::Response;
@@ -48,19 +48,19 @@ impl Kind {
     /// The kind of what a path leads to, if it leads to a file or a folder.
     pub(crate) fn of_path(path: &[u8]) -> Kind {
         match path {
-            _ if path.iter().all(|&o| o == b'/') => Kind::Root,
+            _ if path.iter().all(|&b| b == b'/') => Kind::Root,
             _ if path.ends_with(b"/") => Kind::Folder,
             _ => Kind::File,
         }
     }
 
     /// The kind of what lies at `path`. Blocks.
-    pub(crate) fn look(place: &Place, path: &[u8]) -> Result<Kind, Miss> {
-        match place.root.open(path, true)? {
+    pub(crate) fn look(resolver: &Resolver, path: &[u8]) -> Result<Kind, FileError> {
+        match resolver.root.open(path, true)? {
             _ if Kind::of_path(path) == Kind::Root => Ok(Kind::Root),
             Opened::File(..) => Ok(Kind::File),
             Opened::Directory(_) => Ok(Kind::Folder),
-            Opened::WouldBlock => Err(Miss::WouldBlock),
+            Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
 }

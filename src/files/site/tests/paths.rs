@@ -198,7 +198,7 @@ fn the_way_out_of_a_404_is_the_nearest_folder_that_may_be_seen() {
     let folder = Folder::new();
     folder.write("a/b/x", "x");
     folder.write(".git/objects/x", "x");
-    let place = plain(&folder).shared.place.clone();
+    let resolver = plain(&folder).shared.resolver.clone();
     for (path, nearest) in [
         ("/a/b/none", "/a/b/"),
         ("/a/b/none/", "/a/b/"),
@@ -208,8 +208,8 @@ fn the_way_out_of_a_404_is_the_nearest_folder_that_may_be_seen() {
         ("/.git/objects/none", "/"),
         ("/a/b/x/none", "/a/b/"),
     ] {
-        assert_eq!(place.nearest_folder(path.as_bytes(), true).unwrap(), nearest, "{path}");
+        assert_eq!(resolver.nearest_folder(path.as_bytes(), true).unwrap(), nearest, "{path}");
     }
     let deep = "/a".to_string() + &"/x".repeat(4000);
-    assert_eq!(place.nearest_folder(deep.as_bytes(), true).unwrap(), "/", "not thousands of opens");
+    assert_eq!(resolver.nearest_folder(deep.as_bytes(), true).unwrap(), "/", "not thousands of opens");
 }
