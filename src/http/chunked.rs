@@ -1,4 +1,4 @@
-//! Chunked content: taken apart without copying, and put together (RFC 9112 §7.1).
+//! Chunked content: decoded without copying, and encoded (RFC 9112 §7.1).
 //!
 //! ```text
 //! chunked-body = *chunk last-chunk trailer-section CRLF
@@ -7,22 +7,22 @@
 //! chunk-ext    = *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )
 //! ```
 //!
-//! Never: a buffer. Data is handed on as slices of the input; a line that is not complete yet is left
-//! in the input, which is why lines are bounded.
+//! The decoder has no buffer. Data comes out as slices of the input; a line that is not complete stays
+//! in the caller's input, which is why lines are bounded.
 //!
-//! The subtle thing: a lenient reader of chunk lines is a smuggling gap even when every other check
-//! is strict (CVE-2025-55315 and its row were a bare LF or a bare CR inside a chunk extension). So a
-//! line ends with CR LF and nothing else, and an extension is parsed though nobody wants it.
+//! A lenient reader of chunk lines allows request smuggling even if everything else is strict
+//! (CVE-2025-55315 and similar bugs: a bare LF or CR inside a chunk extension). So a line ends with CR LF
+//! only, and an extension is checked though its meaning is ignored. Trailer fields are checked and
+//! dropped, as RFC 9110 §6.5.1 allows.
 
 use crate::http::fault::{Fault, RequestError};
-use crate::http::field;
 use crate::http::grammar;
 use crate::http::grammar::{is_field_byte, is_ows, is_tchar};
-use crate::http::limits::Limits;
+use crate::http::{Limits, field};
 
-/// Where in the chunked grammar the reader stands.
+/// Where in the grammar the decoder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// Before a chunk-size line.
     Size,
     /// Inside chunk-data, with this many bytes to come.
@@ -35,73 +35,77 @@ enum State {
     End,
 }
 
-/// What one step of the reader found.
+/// What one step of the decoder found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Chunk<'b> {
-    /// The input ends inside a line.
+    /// The input ends inside a line: pass it again, with more after it.
     NeedMore,
     /// Bytes of content.
     Data(&'b [u8]),
-    /// A line of framing was read: ask again.
+    /// A line of framing was read: call again.
     Line,
     /// The content is complete.
     End,
-    /// The framing is broken; the position counts from the start of this input.
+    /// The framing is invalid; the position counts from the start of this input.
     Refused(RequestError),
 }
 
-/// The reader.
+/// The decoder of one message.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
-    state: State,
+    state: ChunkState,
+    /// Bytes of chunk extensions so far.
     extensions: usize,
+    /// Bytes of the trailer section so far.
     trailer: usize,
     trailer_lines: usize,
-    /// Bytes of the line that is not complete yet, which were looked at: a line is not searched from
-    /// its start again for every byte a slow sender adds.
+    /// Bytes of the incomplete line that were searched for its end, so that a slow sender does not make
+    /// us search it from its start for each byte.
     seen: usize,
 }
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder { state: State::Size, extensions: 0, trailer: 0, trailer_lines: 0, seen: 0 }
+        Decoder { state: ChunkState::Size, extensions: 0, trailer: 0, trailer_lines: 0, seen: 0 }
     }
 }
 
 impl Decoder {
-    /// Reads on in `input`; returns how many bytes of it are used up, and what they were.
+    /// Reads on in `input`. Returns how many bytes of it are used up, and what they were.
     pub fn step<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
         match self.state {
-            State::Size => self.size_line(input, limits),
-            State::Data(left) => {
+            ChunkState::Size => self.size_line(input, limits),
+            ChunkState::Data(left) => {
                 let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 if take == 0 {
                     return (0, Chunk::NeedMore);
                 }
                 let left = left - take as u64;
-                self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
+                self.state = if left == 0 { ChunkState::DataEnd } else { ChunkState::Data(left) };
                 (take, Chunk::Data(&input[..take]))
             }
-            State::DataEnd => match input {
+            // Checked, not skipped: a wrong size would else make the decoder read data as framing.
+            ChunkState::DataEnd => match input {
                 [b'\r', b'\n', ..] => {
-                    self.state = State::Size;
+                    self.state = ChunkState::Size;
                     (2, Chunk::Line)
                 }
                 [] | [b'\r'] => (0, Chunk::NeedMore),
                 [b'\r', ..] => refuse(Fault::ChunkEnd, 1, 1),
                 _ => refuse(Fault::ChunkEnd, 0, 1),
             },
-            State::Trailer => self.trailer_line(input, limits),
-            State::End => (0, Chunk::End),
+            ChunkState::Trailer => self.trailer_line(input, limits),
+            ChunkState::End => (0, Chunk::End),
         }
     }
 
     fn size_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
-        let digits = input.iter().take(grammar::HEXADECIMAL_DIGITS + 1).take_while(|o| o.is_ascii_hexdigit()).count();
+        let digits = input.iter().take(grammar::HEXADECIMAL_DIGITS + 1).take_while(|b| b.is_ascii_hexdigit()).count();
         if digits > grammar::HEXADECIMAL_DIGITS {
             return refuse(Fault::ChunkTooLarge, 0, digits);
         }
-        // A wrong first byte is refused at once: a client that forgot the size would else wait for us.
+        // A wrong byte is refused at once, not when the line is complete: a client that forgot the size
+        // may send no line end, and would wait for us while we wait for it.
         match (digits, input.get(digits)) {
             (_, None) => return (0, Chunk::NeedMore),
             (0, Some(_)) => return refuse(Fault::ChunkSize, 0, 1),
@@ -112,17 +116,18 @@ impl Decoder {
         let end = match self.line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Chunk::NeedMore),
-            Err(refusal) => return (0, Chunk::Refused(refusal)),
+            Err(error) => return (0, Chunk::Refused(error)),
         };
         let Some(size) = grammar::hexadecimal(&input[..digits]) else { return refuse(Fault::ChunkSize, 0, digits) };
         if let Some((at, len)) = extension_fault(&input[digits..end]) {
             return refuse(Fault::ChunkExtension, digits + at, len);
         }
+        // Each line is bounded already. All together, many tiny chunks would still carry any amount.
         self.extensions += end - digits;
         if self.extensions > limits.chunk_extensions {
             return refuse(Fault::ChunkLineTooLong, digits, end - digits);
         }
-        self.state = if size == 0 { State::Trailer } else { State::Data(size) };
+        self.state = if size == 0 { ChunkState::Trailer } else { ChunkState::Data(size) };
         (end + 2, Chunk::Line)
     }
 
@@ -131,12 +136,13 @@ impl Decoder {
         let end = match self.line_end(input, 0, bound, Fault::TrailerTooLarge) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Chunk::NeedMore),
-            Err(refusal) => return (0, Chunk::Refused(refusal)),
+            Err(error) => return (0, Chunk::Refused(error)),
         };
         if end == 0 {
-            self.state = State::End;
+            self.state = ChunkState::End;
             return (2, Chunk::End);
         }
+        // The same rules as for the fields of a head, so that both end at the same byte for everyone.
         if let Some((fault, at, len)) = field::diagnose(&input[..end]) {
             return refuse(fault, at, len);
         }
@@ -148,8 +154,11 @@ impl Decoder {
         (end + 2, Chunk::Line)
     }
 
-    /// Where the line that begins with `input` ends, without its CR LF; `from` bytes cannot be its
-    /// end. `Ok(None)` when the end has not arrived. A line longer than `bound` is `too_long`.
+    /// The length of the line that begins with `input`, without its CR LF; its end is not among the
+    /// first `from` bytes. `Ok(None)` if the end has not arrived.
+    ///
+    /// # Errors
+    /// `too_long` for a line of more than `bound` bytes, else a bare CR or LF.
     fn line_end(
         &mut self,
         input: &[u8],
@@ -164,6 +173,7 @@ impl Decoder {
                     self.seen = 0;
                     return Ok(Some(at));
                 }
+                // Whether this CR is bare depends on a byte that has not arrived.
                 (b'\r', None) if at <= bound => return Ok(None),
                 _ if at >= bound => return Err(RequestError::new(too_long, at, 0)),
                 (b'\r', _) => return Err(RequestError::new(Fault::BareCr, at, 1)),
@@ -179,19 +189,19 @@ fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
     (0, Chunk::Refused(RequestError::new(fault, at, len)))
 }
 
-/// The first byte of `rest` (what follows the size, up to the CR) that no chunk-ext can have there,
-/// and how many are to blame: none if the line ends too early.
+/// The first byte in `rest` (from the size up to the CR) that no chunk-ext may have there, and how many
+/// bytes are to blame: none if the line ends too early. `None` if the extensions are valid.
 fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
     let blame = |at: usize| Some((at, 1.min(rest.len() - at)));
     let skip_space = |at: &mut usize| {
-        while rest.get(*at).is_some_and(|&o| is_ows(o)) {
+        while rest.get(*at).is_some_and(|&b| is_ows(b)) {
             *at += 1;
         }
     };
     let skip_token = |at: &mut usize| {
         let start = *at;
-        while rest.get(*at).is_some_and(|&o| is_tchar(o)) {
+        while rest.get(*at).is_some_and(|&b| is_tchar(b)) {
             *at += 1;
         }
         *at > start
@@ -201,7 +211,7 @@ fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
         skip_space(&mut at);
         match rest.get(at) {
             Some(b';') => {}
-            // Spaces after the size without an extension: `5 \r\n` is not in the grammar.
+            // Spaces after the size without an extension: the grammar has no `5 \r\n`.
             None => return Some((space, at - space)),
             Some(_) => return blame(at),
         }
@@ -212,6 +222,7 @@ fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
         }
         let name_end = at;
         skip_space(&mut at);
+        // No value: the spaces belong to the next extension, or are a fault at the end of the line.
         if rest.get(at) != Some(&b'=') {
             at = name_end;
             continue;
@@ -226,7 +237,7 @@ fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// Moves past a quoted-string; `false` with `at` on the fault when it is none.
+/// Moves `at` past a quoted-string; if it is invalid, returns `false` with `at` on the wrong byte.
 fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
     *at += 1;
     while let Some(&byte) = rest.get(*at) {
@@ -235,31 +246,28 @@ fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
                 *at += 1;
                 return true;
             }
-            b'\\' if rest.get(*at + 1).is_some_and(|&o| is_field_byte(o)) => *at += 2,
-            o if is_field_byte(o) && o != b'\\' => *at += 1,
+            // quoted-pair: the byte after the backslash is taken as it is, even if it is a quote.
+            b'\\' if rest.get(*at + 1).is_some_and(|&b| is_field_byte(b)) => *at += 2,
+            b if is_field_byte(b) && b != b'\\' => *at += 1,
             _ => return false,
         }
     }
     false
 }
 
-/// Appends one chunk. An empty one is left out: a size of 0 would end the content.
+/// Appends one chunk. Empty data is left out: a size of 0 would end the content.
 pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }
-    encode_size(data.len() as u64, out);
+    encode_size(data.len() as u64, "", out);
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the size line of a chunk of `size` bytes.
-pub fn encode_size(size: u64, out: &mut Vec<u8>) {
-    encode_size_with(size, "", out);
-}
-
-/// The same with an extension behind the size, unless it is empty. One that could end the line is left out.
-pub fn encode_size_with(size: u64, extension: &str, out: &mut Vec<u8>) {
+/// Appends the size line of a chunk of `size` bytes, with an extension after the size unless it is empty.
+/// An extension that contains a control byte is left out, since it could end the line.
+pub fn encode_size(size: u64, extension: &str, out: &mut Vec<u8>) {
     grammar::push_hexadecimal(out, size);
     if !extension.is_empty() && extension.bytes().all(is_field_byte) {
         out.push(b';');
@@ -268,7 +276,7 @@ pub fn encode_size_with(size: u64, extension: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What ends chunked content: the last chunk and an empty trailer section.
+/// The end of chunked content: the last chunk and an empty trailer section.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! multipart/form-data read as a stream (RFC 7578, RFC 2046 §5.1).
+//! multipart/form-data, read as a stream (RFC 7578, RFC 2046 §5.1).
 //!
 //! ```text
 //! body      = [ preamble CRLF ] "--" boundary *LWSP CRLF part *( CRLF "--" boundary *LWSP CRLF part )
@@ -7,38 +7,33 @@
 //! boundary  = 0*69bchars bcharsnospace
 //! ```
 //!
-//! Never: a buffer, a disk. The caller shows the bytes from the first one that was not used, with more
-//! behind them, as for [`crate::http::Connection`]; what is content of a part comes out as slices of
-//! what went in.
+//! It works like [`crate::http::Http1`]: no buffer, no disk. The caller passes the bytes from the first
+//! one that was not used, and the content of a part comes out as slices of them.
 //!
-//! The subtle things:
-//! - A delimiter may be cut anywhere. Bytes at the end that could begin one are not used, so the verdict
-//!   does not depend on how the content came; a test tries every split.
-//! - The first delimiter needs no CRLF before it when nothing precedes it, so reading begins as if one
-//!   had been seen.
-//! - The search jumps by the length of the delimiter (Horspool), which is some forty bytes: most of a
-//!   film is never looked at.
+//! A delimiter is CR LF, two dashes and the boundary, and it may be cut anywhere. Bytes at the end of the
+//! input that could begin one are therefore not used, so the result does not depend on how the content
+//! was cut; a test tries every split. The search jumps by the length of the delimiter, some forty bytes
+//! (Boyer–Moore–Horspool), so most bytes of a large file are never looked at.
 
 use crate::http::field;
-use crate::http::grammar::trim;
 
-/// Bytes of a boundary, at most (RFC 2046 §5.1.1).
+/// The most bytes of a boundary (RFC 2046 §5.1.1).
 const BOUNDARY: usize = 70;
-/// Bytes of the field lines of one part. A name takes 255; the rest is what browsers write.
+/// The most bytes of the field lines of one part. A file name has at most 255; browsers add little.
 const HEAD: usize = 8 * 1024;
-/// Blanks between a boundary and its line end, which RFC 2046 allows and nobody sends.
+/// The most blanks between a boundary and its line end. RFC 2046 allows them, and no client sends any.
 const PADDING: usize = 64;
 
-/// Why this is no form.
+/// Why content is not a valid form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
-    /// The Content-Type names no usable boundary.
+pub(crate) enum FormError {
+    /// The Content-Type has no valid boundary.
     Boundary,
     /// Something else than a line end follows a boundary.
     Delimiter,
     /// The field lines of a part are too long.
     LongHead,
-    /// A part without a Content-Disposition of form-data, or with lines that are none.
+    /// A part has no Content-Disposition of form-data, or has an invalid field line.
     Head,
     /// A part is encoded once more (RFC 7578 §4.7 tells senders not to).
     Encoded,
@@ -46,50 +41,61 @@ pub(crate) enum Broken {
     Short,
 }
 
-impl Broken {
-    /// One sentence for the page.
+impl FormError {
+    /// One sentence for the error page.
     pub(crate) fn sentence(self) -> &'static str {
         match self {
-            Broken::Boundary => "The Content-Type of the form names no usable boundary.",
-            Broken::Delimiter => "A boundary of the form is not followed by the end of its line.",
-            Broken::LongHead => "The field lines of a part of the form are too long.",
-            Broken::Head => "A part of the form does not say that it is form-data.",
-            Broken::Encoded => "A part of the form is encoded; send its octets as they are.",
-            Broken::Short => "The form ended before its last boundary.",
+            FormError::Boundary => "The Content-Type of the form names no usable boundary.",
+            FormError::Delimiter => "A boundary of the form is not followed by the end of its line.",
+            FormError::LongHead => "The field lines of a part of the form are too long.",
+            FormError::Head => "A part of the form does not say that it is form-data.",
+            FormError::Encoded => "A part of the form is encoded; send its octets as they are.",
+            FormError::Short => "The form ended before its last boundary.",
         }
     }
 }
 
-/// What the input turned out to be.
+/// What one step of the reader found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event<'b> {
-    /// Nothing yet: show the unused bytes again, with more behind them.
+pub(crate) enum FormEvent<'b> {
+    /// Nothing to report. If no byte was used either, pass the unused bytes again, with more after them.
     NeedMore,
-    /// A part begins. It is a file if it has a file name: the bytes between the quotes, as sent.
+    /// A part begins. It is a file if it has a file name (as the sender meant it, not checked).
     Part(Option<Vec<u8>>),
     /// Content of the part.
     Data(&'b [u8]),
     /// The part is complete.
     PartEnd,
-    /// The form is complete; what follows is nobody's.
+    /// The form is complete; everything after it is ignored.
     End,
 }
 
-/// Where the reader is.
+/// Where in the grammar the reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
-    /// At the very beginning, where a delimiter needs no line end before it.
+enum FormState {
+    /// At the first byte, where a delimiter needs no line end before it.
     Start,
     /// Before the first delimiter.
     Preamble,
-    /// Behind a delimiter, inside its line.
+    /// After a boundary, in the rest of its line.
     Line,
     /// In the field lines of a part.
     Head,
     /// In the content of a part.
     Content,
-    /// Behind the last delimiter.
+    /// After the last delimiter.
     Epilogue,
+}
+
+/// The boundary parameter of a Content-Type, not checked; empty if it has none. `None` if the media type
+/// is not multipart/form-data.
+pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
+    let (media_type, mut parameters) = field::parameters(content_type);
+    if !media_type.eq_ignore_ascii_case(b"multipart/form-data") {
+        return None;
+    }
+    let boundary = parameters.find(|(name, _)| name.eq_ignore_ascii_case(b"boundary"));
+    Some(boundary.map(|(_, value)| field::unquote(value)).unwrap_or_default())
 }
 
 /// The reader of one form.
@@ -97,114 +103,115 @@ enum At {
 pub(crate) struct Multipart {
     /// CR LF, two dashes, the boundary.
     delimiter: Vec<u8>,
-    /// How far the search may jump when this byte stands where the delimiter would end.
+    /// For each byte: how far the search may jump if it stands where the delimiter would end.
     jumps: Box<[u8; 256]>,
-    at: At,
+    state: FormState,
 }
 
 impl Multipart {
-    /// The reader for this Content-Type. `None`: it is no multipart/form-data.
-    pub(crate) fn of(content_type: &[u8]) -> Option<Result<Multipart, Broken>> {
-        let (media_type, mut parameters) = field::parameters(content_type);
-        if !media_type.eq_ignore_ascii_case(b"multipart/form-data") {
-            return None;
-        }
-        let boundary = parameters.find(|(name, _)| name.eq_ignore_ascii_case(b"boundary"));
-        let boundary = boundary.map(|(_, value)| field::unquote(value)).unwrap_or_default();
-        Some(if is_boundary(&boundary) { Ok(Multipart::with(&boundary)) } else { Err(Broken::Boundary) })
+    /// The reader for content of this Content-Type. `None` if the type is not multipart/form-data.
+    pub(crate) fn of(content_type: &[u8]) -> Option<Result<Multipart, FormError>> {
+        let boundary = boundary(content_type)?;
+        Some(if is_boundary(&boundary) { Ok(Multipart::with(&boundary)) } else { Err(FormError::Boundary) })
     }
 
     fn with(boundary: &[u8]) -> Multipart {
         let delimiter = [b"\r\n--", boundary].concat();
         let length = delimiter.len() as u8; // at most 74
+        // A byte that is not in the delimiter allows a jump over its whole length; another one, a jump
+        // that puts its last occurrence there. The last byte of the delimiter does not count.
         let mut jumps = Box::new([length; 256]);
         for (at, &byte) in delimiter[..delimiter.len() - 1].iter().enumerate() {
             jumps[usize::from(byte)] = length - 1 - at as u8;
         }
-        Multipart { delimiter, jumps, at: At::Start }
+        Multipart { delimiter, jumps, state: FormState::Start }
     }
 
     /// Whether the last boundary has been read.
     pub(crate) fn is_complete(&self) -> bool {
-        self.at == At::Epilogue
+        self.state == FormState::Epilogue
     }
 
-    /// Reads on; says how many bytes are used up. None and nothing new: it is stuck without more.
+    /// Reads on. Returns how many bytes are used up, and what they were.
     ///
     /// # Errors
-    /// Why this is no form.
-    pub(crate) fn step<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Event<'b>), Broken> {
-        match self.at {
-            At::Start => self.start(input),
-            At::Preamble => Ok(match self.find(input) {
+    /// Why the content is not a valid form.
+    pub(crate) fn step<'b>(&mut self, input: &'b [u8]) -> Result<(usize, FormEvent<'b>), FormError> {
+        match self.state {
+            FormState::Start => self.start(input),
+            FormState::Preamble => Ok(match self.find(input) {
                 Ok(at) => {
-                    self.at = At::Line;
-                    (at + self.delimiter.len(), Event::NeedMore)
+                    self.state = FormState::Line;
+                    (at + self.delimiter.len(), FormEvent::NeedMore)
                 }
-                Err(safe) => (safe, Event::NeedMore),
+                Err(safe) => (safe, FormEvent::NeedMore),
             }),
-            At::Line => self.line(input),
-            At::Head => self.head(input),
-            At::Content => Ok(match self.find(input) {
+            FormState::Line => self.line(input),
+            FormState::Head => self.head(input),
+            FormState::Content => Ok(match self.find(input) {
                 Ok(0) => {
-                    self.at = At::Line;
-                    (self.delimiter.len(), Event::PartEnd)
+                    self.state = FormState::Line;
+                    (self.delimiter.len(), FormEvent::PartEnd)
                 }
-                Ok(at) | Err(at) if at > 0 => (at, Event::Data(&input[..at])),
-                _ => (0, Event::NeedMore),
+                // The CR LF before a boundary belongs to it (RFC 2046 §5.1.1), so content ends before it.
+                Ok(at) | Err(at) if at > 0 => (at, FormEvent::Data(&input[..at])),
+                _ => (0, FormEvent::NeedMore),
             }),
-            At::Epilogue => Ok((input.len(), Event::End)),
+            FormState::Epilogue => Ok((input.len(), FormEvent::End)),
         }
     }
 
-    fn start<'b>(&mut self, input: &'b [u8]) -> Result<(usize, Event<'b>), Broken> {
+    fn start<'b>(&mut self, input: &'b [u8]) -> Result<(usize, FormEvent<'b>), FormError> {
         let first = &self.delimiter[2..];
         if input.len() < first.len() && first.starts_with(input) {
-            return Ok((0, Event::NeedMore));
+            return Ok((0, FormEvent::NeedMore));
         }
         if input.starts_with(first) {
-            self.at = At::Line;
-            return Ok((first.len(), Event::NeedMore));
+            self.state = FormState::Line;
+            return Ok((first.len(), FormEvent::NeedMore));
         }
-        self.at = At::Preamble;
+        self.state = FormState::Preamble;
         self.step(input)
     }
 
-    /// What follows a boundary: two dashes, or blanks and the end of the line.
-    fn line<'b>(&mut self, input: &[u8]) -> Result<(usize, Event<'b>), Broken> {
-        let blanks = input.iter().take(PADDING + 1).take_while(|o| matches!(o, b' ' | b'\t')).count();
+    /// The rest of the line of a boundary: two dashes, or blanks and the line end.
+    fn line<'b>(&mut self, input: &[u8]) -> Result<(usize, FormEvent<'b>), FormError> {
+        let blanks = input.iter().take(PADDING + 1).take_while(|b| matches!(b, b' ' | b'\t')).count();
         if blanks > PADDING {
-            return Err(Broken::Delimiter);
+            return Err(FormError::Delimiter);
         }
         match (&input[blanks..], blanks) {
             ([b'-', b'-', ..], 0) => {
-                self.at = At::Epilogue;
-                Ok((2, Event::End))
+                self.state = FormState::Epilogue;
+                Ok((2, FormEvent::End))
             }
             ([b'\r', b'\n', ..], _) => {
-                self.at = At::Head;
-                Ok((blanks + 2, Event::NeedMore))
+                self.state = FormState::Head;
+                Ok((blanks + 2, FormEvent::NeedMore))
             }
-            ([] | [b'\r'], _) | ([b'-'], 0) => Ok((0, Event::NeedMore)),
-            _ => Err(Broken::Delimiter),
+            ([] | [b'\r'], _) | ([b'-'], 0) => Ok((0, FormEvent::NeedMore)),
+            // A sender must choose a boundary that is not in its content, not even as a prefix. One that
+            // did not cannot be understood safely.
+            _ => Err(FormError::Delimiter),
         }
     }
 
-    fn head<'b>(&mut self, input: &[u8]) -> Result<(usize, Event<'b>), Broken> {
+    fn head<'b>(&mut self, input: &[u8]) -> Result<(usize, FormEvent<'b>), FormError> {
+        // Without field lines the blank line comes at once, and is not preceded by a CR LF of its own.
         let lines = match input.starts_with(b"\r\n") {
             true => 0,
             false => match input.windows(4).take(HEAD).position(|w| w == b"\r\n\r\n") {
                 Some(at) => at + 2,
-                None if input.len() > HEAD => return Err(Broken::LongHead),
-                None => return Ok((0, Event::NeedMore)),
+                None if input.len() > HEAD => return Err(FormError::LongHead),
+                None => return Ok((0, FormEvent::NeedMore)),
             },
         };
         let name = file_name(&input[..lines])?;
-        self.at = At::Content;
-        Ok((lines + 2, Event::Part(name)))
+        self.state = FormState::Content;
+        Ok((lines + 2, FormEvent::Part(name)))
     }
 
-    /// Where the delimiter begins; else how many bytes surely do not belong to one.
+    /// Where the delimiter begins; `Err` with the number of bytes that surely do not belong to one.
     fn find(&self, input: &[u8]) -> Result<usize, usize> {
         let length = self.delimiter.len();
         let mut end = length;
@@ -214,44 +221,43 @@ impl Multipart {
             }
             end += usize::from(self.jumps[usize::from(input[end - 1])]);
         }
+        // The delimiter may begin in the last bytes and end in the next piece: those are kept back.
         let tail = input.len().saturating_sub(length - 1);
         let cut = (tail..input.len()).find(|&at| self.delimiter.starts_with(&input[at..]));
         Err(cut.unwrap_or(input.len()))
     }
 }
 
-/// RFC 2046 §5.1.1; it may hold a space, but not at its end.
+/// RFC 2046 §5.1.1: a boundary may contain a space, but not at its end.
 fn is_boundary(bytes: &[u8]) -> bool {
-    let bchar = |o: &u8| o.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(o);
+    let bchar = |b: &u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b);
     (1..=BOUNDARY).contains(&bytes.len()) && bytes.iter().all(bchar) && !bytes.ends_with(b" ")
 }
 
 /// The file name of a part, from its field lines.
-fn file_name(lines: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
-    let mut name = Err(Broken::Head);
-    for line in lines.split(|&o| o == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
-        if line.is_empty() {
-            continue;
-        }
-        let colon = line.iter().position(|&o| o == b':').ok_or(Broken::Head)?;
-        let (field, value) = (&line[..colon], trim(&line[colon + 1..]));
+fn file_name(lines: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
+    // RFC 7578 §4.2: every part has a Content-Disposition.
+    let mut name = Err(FormError::Head);
+    for line in lines.split(|&b| b == b'\n').filter(|line| !matches!(*line, b"" | b"\r")) {
+        let (field, value) = field::split_line(line).ok_or(FormError::Head)?;
         if field.eq_ignore_ascii_case(b"content-disposition") {
-            name = disposition(value);
+            name = disposition_file_name(value);
         } else if field.eq_ignore_ascii_case(b"content-transfer-encoding") {
-            let plain = [&b"binary"[..], b"8bit", b"7bit"].iter().any(|p| value.eq_ignore_ascii_case(p));
-            if !plain {
-                return Err(Broken::Encoded);
+            // Stored as it is, a base64 part would be a file that no one can open.
+            let is_plain = [&b"binary"[..], b"8bit", b"7bit"].iter().any(|plain| value.eq_ignore_ascii_case(plain));
+            if !is_plain {
+                return Err(FormError::Encoded);
             }
         }
     }
     name
 }
 
-/// RFC 7578 §4.2. `filename*` is left alone: that section forbids it here.
-fn disposition(value: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+/// The file name in a Content-Disposition. `filename*` is ignored: RFC 7578 §4.2 forbids it in a form.
+fn disposition_file_name(value: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
     let (kind, mut parameters) = field::parameters(value);
     if !kind.eq_ignore_ascii_case(b"form-data") {
-        return Err(Broken::Head);
+        return Err(FormError::Head);
     }
     let name = parameters.find(|(name, _)| name.eq_ignore_ascii_case(b"filename"));
     Ok(name.map(|(_, value)| unescape(value)))
@@ -259,22 +265,24 @@ fn disposition(value: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
 
 /// A file name as the sender meant it.
 ///
-/// Browsers write `"`, CR and LF as `%22`, `%0D` and `%0A` and nothing else (WHATWG HTML, "multipart/
-/// form-data encoding algorithm"), curl does too or puts a backslash before a quote. Only those are
-/// undone: a `%41` is a name with a percent sign, and `C:\film.mp4` has separators and no escapes.
+/// Browsers write `"`, CR and LF as `%22`, `%0D` and `%0A` and change nothing else (WHATWG HTML,
+/// "multipart/form-data encoding algorithm"). curl does the same, or puts a backslash before a quote.
+/// Only those are undone: `%41` is a name with a percent sign, and the backslashes in `C:\film.mp4` are
+/// separators.
 fn unescape(value: &[u8]) -> Vec<u8> {
     let mut rest = match value {
         [b'"', inner @ .., b'"'] => inner,
         token => token,
     };
     let mut name = Vec::with_capacity(rest.len());
-    while let Some((&first, behind)) = rest.split_first() {
+    while let Some(&first) = rest.first() {
         let (byte, used) = match rest {
             [b'%', b'2', b'2', ..] => (b'"', 3),
+            // Back to control bytes: the rules for file names then refuse the name.
             [b'%', b'0', b'D' | b'd', ..] => (b'\r', 3),
             [b'%', b'0', b'A' | b'a', ..] => (b'\n', 3),
             [b'\\', quoted @ (b'"' | b'\\'), ..] => (*quoted, 2),
-            _ => (first, rest.len() - behind.len()),
+            _ => (first, 1),
         };
         name.push(byte);
         rest = &rest[used..];
@@ -287,30 +295,30 @@ mod tests {
     use super::*;
 
     /// File name and content.
-    type Part = (Option<String>, Vec<u8>);
+    type FilePart = (Option<String>, Vec<u8>);
 
     /// A whole form, fed in pieces as a caller would.
-    fn read(pieces: &[&[u8]]) -> Result<Vec<Part>, Broken> {
+    fn read(pieces: &[&[u8]]) -> Result<Vec<FilePart>, FormError> {
         let mut form = Multipart::of(b"multipart/form-data; boundary=XyZ").unwrap().unwrap();
         let (mut parts, mut open, mut waiting) = (Vec::new(), false, Vec::new());
         for piece in pieces {
             waiting.extend_from_slice(piece);
             loop {
                 let (used, event) = form.step(&waiting)?;
-                let stuck = used == 0 && event == Event::NeedMore;
-                let end = event == Event::End;
+                let stuck = used == 0 && event == FormEvent::NeedMore;
+                let end = event == FormEvent::End;
                 match event {
-                    Event::NeedMore | Event::End => {}
-                    Event::Part(name) => {
+                    FormEvent::NeedMore | FormEvent::End => {}
+                    FormEvent::Part(name) => {
                         assert!(!open);
                         open = true;
                         parts.push((name.map(|n| String::from_utf8_lossy(&n).into_owned()), Vec::new()));
                     }
-                    Event::Data(data) => {
+                    FormEvent::Data(data) => {
                         assert!(open && !data.is_empty());
                         parts.last_mut().unwrap().1.extend_from_slice(data);
                     }
-                    Event::PartEnd => {
+                    FormEvent::PartEnd => {
                         assert!(open);
                         open = false;
                     }
@@ -321,10 +329,10 @@ mod tests {
                 }
             }
         }
-        if form.is_complete() { Ok(parts) } else { Err(Broken::Short) }
+        if form.is_complete() { Ok(parts) } else { Err(FormError::Short) }
     }
 
-    fn part(name: &str, content: &[u8]) -> Part {
+    fn part(name: &str, content: &[u8]) -> FilePart {
         (Some(name.to_string()), content.to_vec())
     }
 
@@ -355,7 +363,7 @@ mod tests {
     fn a_form_that_breaks_off_is_never_complete() {
         let end = FORM.windows(7).position(|w| w == b"--XyZ--").unwrap() + 7;
         for cut in 0..end {
-            assert_eq!(read(&[&FORM[..cut]]), Err(Broken::Short), "{cut}");
+            assert_eq!(read(&[&FORM[..cut]]), Err(FormError::Short), "{cut}");
         }
         assert!(read(&[&FORM[..end]]).is_ok());
     }
@@ -363,17 +371,17 @@ mod tests {
     #[test]
     fn what_is_no_form_is_refused() {
         let after = |text: &str| read(&[text.as_bytes()]);
-        assert_eq!(after("--XyZ-\r\n"), Err(Broken::Delimiter));
-        assert_eq!(after("--XyZjunk\r\n\r\n"), Err(Broken::Delimiter));
-        assert_eq!(after("--XyZ\n\n"), Err(Broken::Delimiter));
-        assert_eq!(after(&format!("--XyZ{}\r\n", " ".repeat(65))), Err(Broken::Delimiter));
-        assert_eq!(after("--XyZ\r\n\r\nno head\r\n--XyZ--"), Err(Broken::Head));
-        assert_eq!(after("--XyZ\r\nContent-Disposition: attachment; filename=a\r\n\r\n"), Err(Broken::Head));
-        assert_eq!(after("--XyZ\r\nnonsense\r\n\r\n"), Err(Broken::Head));
-        assert_eq!(after(&format!("--XyZ\r\nX: {}", "a".repeat(HEAD))), Err(Broken::LongHead));
+        assert_eq!(after("--XyZ-\r\n"), Err(FormError::Delimiter));
+        assert_eq!(after("--XyZjunk\r\n\r\n"), Err(FormError::Delimiter));
+        assert_eq!(after("--XyZ\n\n"), Err(FormError::Delimiter));
+        assert_eq!(after(&format!("--XyZ{}\r\n", " ".repeat(65))), Err(FormError::Delimiter));
+        assert_eq!(after("--XyZ\r\n\r\nno head\r\n--XyZ--"), Err(FormError::Head));
+        assert_eq!(after("--XyZ\r\nContent-Disposition: attachment; filename=a\r\n\r\n"), Err(FormError::Head));
+        assert_eq!(after("--XyZ\r\nnonsense\r\n\r\n"), Err(FormError::Head));
+        assert_eq!(after(&format!("--XyZ\r\nX: {}", "a".repeat(HEAD))), Err(FormError::LongHead));
         let encoded =
             "--XyZ\r\nContent-Disposition: form-data; filename=a\r\nContent-Transfer-Encoding: base64\r\n\r\n";
-        assert_eq!(after(encoded), Err(Broken::Encoded));
+        assert_eq!(after(encoded), Err(FormError::Encoded));
         // A preamble is read past; only a whole line counts as delimiter.
         let form = "hello --XyZ\r\n--XyZ\r\nContent-Disposition: form-data; filename=a\r\n\r\nx\r\n--XyZ--";
         assert_eq!(after(form), Ok(vec![part("a", b"x")]));
@@ -414,7 +422,12 @@ mod tests {
             (b"form-data; name=\"filename=no\"", None),
             (b"form-data; filename*=UTF-8''a", None),
         ] {
-            assert_eq!(disposition(value), Ok(expected.map(<[u8]>::to_vec)), "{}", String::from_utf8_lossy(value));
+            assert_eq!(
+                disposition_file_name(value),
+                Ok(expected.map(<[u8]>::to_vec)),
+                "{}",
+                String::from_utf8_lossy(value)
+            );
         }
     }
 }

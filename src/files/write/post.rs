@@ -21,7 +21,7 @@ use crate::files::write::file_name;
 use crate::files::write::put::begin_draft;
 use crate::files::write::rights::Kind;
 use crate::http::Status;
-use crate::http::multipart::{Broken, Event, Multipart};
+use crate::http::multipart::{FormError, FormEvent, Multipart};
 use crate::service::error_page;
 use crate::service::error_page::Form as Shape;
 use crate::service::{Response, Sink};
@@ -85,7 +85,7 @@ pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
     }
     let length = call.check_content()?;
     let form = call.request.field("content-type").and_then(Multipart::of).transpose();
-    let form = form.map_err(|broken| call.problem(Status::BAD_REQUEST, broken.sentence()))?;
+    let form = form.map_err(|error| call.problem(Status::BAD_REQUEST, error.sentence()))?;
     if !path.ends_with(b"/") {
         path.push(b'/');
     }
@@ -233,16 +233,16 @@ impl Form {
     fn consume(&mut self, input: &[u8]) -> Result<usize, Response> {
         let mut used = 0;
         loop {
-            let broken = |broken: Broken| self.delivery.call.problem(Status::BAD_REQUEST, broken.sentence());
+            let broken = |error: FormError| self.delivery.call.problem(Status::BAD_REQUEST, error.sentence());
             let (step, event) = self.reader.step(&input[used..]).map_err(broken)?;
             used += step;
             match event {
-                Event::NeedMore if step == 0 => return Ok(used),
-                Event::NeedMore | Event::PartEnd => {}
-                Event::Part(name) => self.begin_part(name.as_deref())?,
-                Event::Data(bytes) if self.is_file => self.delivery.write(bytes)?,
-                Event::Data(_) => {}
-                Event::End => return Ok(input.len()),
+                FormEvent::NeedMore if step == 0 => return Ok(used),
+                FormEvent::NeedMore | FormEvent::PartEnd => {}
+                FormEvent::Part(name) => self.begin_part(name.as_deref())?,
+                FormEvent::Data(bytes) if self.is_file => self.delivery.write(bytes)?,
+                FormEvent::Data(_) => {}
+                FormEvent::End => return Ok(input.len()),
             }
         }
     }
@@ -262,7 +262,7 @@ impl Form {
     fn complete(&mut self) -> Result<Response, Response> {
         let call = Arc::clone(&self.delivery.call);
         if !self.reader.is_complete() {
-            return Err(call.problem(Status::BAD_REQUEST, Broken::Short.sentence()));
+            return Err(call.problem(Status::BAD_REQUEST, FormError::Short.sentence()));
         }
         if self.delivery.files.is_empty() {
             return Err(call.problem(Status::BAD_REQUEST, "There is no file in the form."));

@@ -136,7 +136,7 @@ impl Stages {
     pub(crate) fn add_chunk(&mut self, data: Vec<u8>, extension: &str, chunked: bool) {
         if chunked && !data.is_empty() {
             let mut line = Vec::with_capacity(20 + extension.len());
-            chunked::encode_size_with(data.len() as u64, extension, &mut line);
+            chunked::encode_size(data.len() as u64, extension, &mut line);
             self.add(Bit::Frame(line));
             self.add(Bit::Bytes(data));
             self.add(Bit::Frame(b"\r\n".to_vec()));

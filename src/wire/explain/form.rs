@@ -6,8 +6,8 @@
 //! The subtle thing: the CR LF before a border belongs to the border and not to the data, so that data may end
 //! with a line end of its own, or with none. It is what everybody who writes such a reader gets wrong first.
 
-use crate::http::field;
 use crate::http::grammar::is_ows;
+use crate::http::{field, multipart};
 use crate::wire::explain::lexer::Annotations;
 use crate::wire::explain::message::{MessageSpan, SpanKind};
 use crate::wire::explain::notes::part;
@@ -16,10 +16,7 @@ use crate::wire::explain::value::RedactOptions;
 
 /// The boundary in a Content-Type, if that is one of a form.
 pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
-    let (media_type, mut parameters) = field::parameters(content_type);
-    let is_form = media_type.eq_ignore_ascii_case(b"multipart/form-data");
-    let (_, value) = parameters.find(|(name, _)| is_form && name.eq_ignore_ascii_case(b"boundary"))?;
-    Some(field::unquote(value)).filter(|boundary| !boundary.is_empty())
+    multipart::boundary(content_type).filter(|boundary| !boundary.is_empty())
 }
 
 /// A border in these bytes, from `at` on: where it begins, and where its line goes on behind it. At the very
