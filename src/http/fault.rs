@@ -1,20 +1,19 @@
-//! Every way a request can break the protocol: status, section, sentence.
+//! All ways in which a request can break the protocol, as one table: name, status, section, sentence.
 //!
-//! One table feeds the response, the access log, the wire view, the documentation and the names of
-//! the tests. A fault is data: it owns no text of the client's, so nothing hostile can be reflected.
+//! [`Fault`] is the kind; [`RequestError`] is the error that carries it, with its position. The table is
+//! used for the error page, the access log (the name), the wire view, the documentation of the variants
+//! and the corpus of tests, which has a case for each. A fault contains no text from the client, so
+//! nothing hostile can be reflected. A valid request that is refused for another reason (404, 405) is no
+//! fault: it gets its response from a service.
 //!
-//! Never: a fault of the server, or a request that is well formed and merely unwanted (404, 405 and
-//! their kin are answers of a service).
-//!
-//! The subtle thing: every fault ends the connection. After bytes that break the grammar nobody
-//! knows where the next message begins, and guessing is what request smuggling lives on
-//! (RFC 9112 §11.2).
+//! Every fault ends the connection. After bytes that break the grammar it is unknown where the next
+//! message begins, and a guess would allow request smuggling (RFC 9112 §11.2).
 
 use crate::http::status::Status;
 
 macro_rules! faults {
     ($($name:ident $status:ident $section:literal $sentence:literal,)*) => {
-        /// One way a request can be wrong.
+        /// One way in which a request can break the protocol.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Fault {
             $(#[doc = concat!($sentence, ". (", $section, ")")] $name,)*
@@ -24,22 +23,22 @@ macro_rules! faults {
             /// The whole table, in its order.
             pub const ALL: &'static [Fault] = &[$(Fault::$name),*];
 
-            /// The status that answers it.
+            /// The status of the response.
             pub const fn status(self) -> Status {
                 match self { $(Fault::$name => Status::$status,)* }
             }
 
-            /// The section whose rule was broken.
+            /// The section whose rule is broken.
             pub const fn section(self) -> &'static str {
                 match self { $(Fault::$name => $section,)* }
             }
 
-            /// One sentence for a person, without full stop.
+            /// One sentence for people, without a full stop.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Fault::$name => $sentence,)* }
             }
 
-            /// The name of the variant, as in the log.
+            /// The name of the variant, as it stands in the access log.
             pub const fn name(self) -> &'static str {
                 match self { $(Fault::$name => stringify!($name),)* }
             }
@@ -95,32 +94,32 @@ faults! {
     ChunkLineTooLong BAD_REQUEST "RFC 9112 §7.1.1" "a chunk-size line, or all chunk extensions together, are longer than this server takes",
     ChunkEnd BAD_REQUEST "RFC 9112 §7.1" "the data of a chunk is not followed by CR LF: its size and its data disagree",
     TrailerTooLarge FIELDS_TOO_LARGE "RFC 6585 §5" "the trailer section is longer than this server takes",
-    // What never came.
+    // The end or the deadline came first.
     TruncatedHead BAD_REQUEST "RFC 9112 §8" "the connection ended before the blank line that ends a head",
     TruncatedContent BAD_REQUEST "RFC 9112 §8" "the connection ended before the content was complete",
     SlowHead REQUEST_TIMEOUT "RFC 9110 §15.5.9" "the head did not arrive within the time this server waits",
     SlowContent REQUEST_TIMEOUT "RFC 9110 §15.5.9" "the content arrived more slowly than this server waits for",
 }
 
-/// A fault, and where it was found.
+/// The error of a request that breaks the protocol: the fault, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestError {
-    /// What was wrong.
+    /// The kind.
     pub fault: Fault,
-    /// The first byte that broke the rule, counted from the first byte after the message before; an
-    /// empty line before the request line counts, so that a person can count along.
+    /// The position of the first byte that breaks the rule, counted from the end of the message before.
+    /// A skipped empty line counts too, so that people can count along in what they sent.
     pub at: u64,
-    /// How many bytes are to blame; 0 when the fault is that something is missing at `at`.
+    /// How many bytes are to blame; 0 if something is missing at `at`.
     pub len: u64,
 }
 
 impl RequestError {
-    /// A fault with its place.
+    /// A fault with its position.
     pub const fn new(fault: Fault, at: usize, len: usize) -> RequestError {
         RequestError { fault, at: at as u64, len: len as u64 }
     }
 
-    /// The same refusal, counted from `bytes` earlier.
+    /// The same error, with its position counted from `bytes` bytes earlier.
     pub(crate) const fn shifted(self, bytes: u64) -> RequestError {
         RequestError { at: self.at + bytes, ..self }
     }
@@ -131,6 +130,8 @@ impl std::fmt::Display for RequestError {
         write!(f, "byte {}: {} ({})", self.at, self.fault.sentence(), self.fault.section())
     }
 }
+
+impl std::error::Error for RequestError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,20 +1,18 @@
-//! The alphabets of the grammar, and the only number parsers of the protocol.
+//! Sets of bytes from the grammar, and the only parsers of numbers in the protocol.
 //!
-//! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of
-//! bytes. They live here once, as functions of one byte, so that no other file spells a set again.
+//! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of bytes.
+//! Each set is written here once, as a function of one byte.
 //!
-//! Never: a `str`, a locale, an allocation.
-//!
-//! The subtle thing: `u64::from_str("+5")` and `from_str_radix("+5", 16)` succeed in the standard
-//! library. A sign is no DIGIT (RFC 5234), and two parsers that disagree about `Content-Length: +5`
-//! are a smuggling gap, so [`decimal`] and [`hexadecimal`] are written here and used everywhere.
+//! `u64::from_str("+5")` and `from_str_radix("+5", 16)` succeed in the standard library, but a sign is no
+//! DIGIT (RFC 5234). Two servers that disagree about `Content-Length: +5` allow request smuggling, so
+//! [`decimal`] and [`hexadecimal`] are written here and used everywhere; a test of the sources enforces it.
 
-/// The most digits a decimal number of the protocol may have: 18 always fit into a `u64`.
+/// The most digits of a decimal number: 18 digits always fit into a `u64`.
 pub const DECIMAL_DIGITS: usize = 18;
-/// The most digits a chunk size may have: 15 hexadecimal digits always fit into a `u64`.
+/// The most digits of a chunk size: 15 hexadecimal digits always fit into a `u64`.
 pub const HEXADECIMAL_DIGITS: usize = 15;
 
-/// tchar (RFC 9110 §5.6.2): what a method, a field name and a parameter name are made of.
+/// tchar (RFC 9110 §5.6.2): a byte of a method, a field name or a parameter name.
 pub const fn is_tchar(byte: u8) -> bool {
     matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
@@ -23,35 +21,35 @@ pub const fn is_tchar(byte: u8) -> bool {
 
 /// Whether `bytes` is a token: one tchar or more.
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&o| is_tchar(o))
+    !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))
 }
 
-/// What may stand inside a field value (RFC 9110 §5.5): VCHAR, SP, HTAB, obs-text.
+/// A byte that a field value may contain (RFC 9110 §5.5): VCHAR, SP, HTAB, obs-text.
 pub const fn is_field_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)
 }
 
-/// OWS (RFC 9110 §5.6.3).
+/// OWS (RFC 9110 §5.6.3): space or tab.
 pub const fn is_ows(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// What may stand in a request target as it is: VCHAR without `#`.
+/// A byte that a request target may contain as it is: VCHAR without `#`.
 ///
-/// Narrower than this would break browsers, which send `|`, `{` or `"` as typed; wider would let a
-/// fragment or raw UTF-8 through, where two recipients may see two different resources.
+/// A narrower set would break browsers, which send `|`, `{` or `"` as typed. A wider one would let a
+/// fragment or raw UTF-8 through, in which two recipients may see two different resources.
 pub const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
-/// unreserved and sub-delims of RFC 3986 §2: what a registered name is made of, besides `%XX`.
+/// unreserved and sub-delims of RFC 3986 §2: a byte of a registered name, besides `%XX`.
 pub const fn is_name_byte(byte: u8) -> bool {
     matches!(byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
         | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
-/// The bytes without OWS at either end.
+/// The bytes without OWS at either end. Unlike `trim_ascii`, it leaves CR and LF, which are no OWS.
 pub fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes
         && is_ows(*first)
@@ -68,11 +66,12 @@ pub fn trim(mut bytes: &[u8]) -> &[u8] {
 
 /// 1*DIGIT, at most [`DECIMAL_DIGITS`] of them; no sign, no space, no list.
 pub fn decimal(bytes: &[u8]) -> Option<u64> {
+    // The bound on the length also makes an overflow impossible.
     if bytes.is_empty() || bytes.len() > DECIMAL_DIGITS {
         return None;
     }
-    bytes.iter().try_fold(0u64, |sum, &o| match o {
-        b'0'..=b'9' => Some(sum * 10 + u64::from(o - b'0')),
+    bytes.iter().try_fold(0u64, |sum, &b| match b {
+        b'0'..=b'9' => Some(sum * 10 + u64::from(b - b'0')),
         _ => None,
     })
 }
@@ -82,7 +81,7 @@ pub fn hexadecimal(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || bytes.len() > HEXADECIMAL_DIGITS {
         return None;
     }
-    bytes.iter().try_fold(0u64, |sum, &o| Some(sum << 4 | u64::from(hex_digit(o)?)))
+    bytes.iter().try_fold(0u64, |sum, &b| Some(sum << 4 | u64::from(hex_digit(b)?)))
 }
 
 /// The value of one HEXDIG, either case.
@@ -95,7 +94,7 @@ pub const fn hex_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// Appends a number in decimal digits, without going through `fmt`.
+/// Appends a number in decimal digits.
 pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
     push_digits::<10>(out, number);
 }
@@ -105,7 +104,9 @@ pub fn push_hexadecimal(out: &mut Vec<u8>, number: u64) {
     push_digits::<16>(out, number);
 }
 
+/// Without `fmt`, since every response head and log line has several numbers.
 fn push_digits<const BASE: u64>(out: &mut Vec<u8>, mut number: u64) {
+    // The last digit comes first, so the array is filled from its end.
     let mut digits = [0u8; 20]; // u64::MAX in decimal
     let mut at = digits.len();
     loop {

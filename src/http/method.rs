@@ -1,16 +1,14 @@
-//! Request methods (RFC 9110 §9): what each one promises.
+//! Request methods and their properties (RFC 9110 §9).
 //!
-//! Never: which methods a resource allows (the router and the file service say that).
-//!
-//! The subtle thing: method names are case-sensitive (RFC 9110 §9.1). `get` is a method nobody
-//! implements, answered 501, and not a sloppy spelling of `GET`.
+//! Names are case-sensitive (§9.1): `get` is not `GET` but an unknown method, answered with 501. Which
+//! methods a resource allows is decided by the router and the file service.
 
 /// A request method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// Transfer a current representation (§9.3.1).
+    /// Send the current representation (§9.3.1).
     Get,
-    /// The head of what GET would answer (§9.3.2).
+    /// Send the head that GET would get (§9.3.2).
     Head,
     /// Process the content as the resource sees fit (§9.3.3).
     Post,
@@ -18,20 +16,20 @@ pub enum Method {
     Put,
     /// Remove the association of target and functionality (§9.3.5).
     Delete,
-    /// Make a tunnel (§9.3.6): an origin server never does.
+    /// Open a tunnel (§9.3.6): for proxies only.
     Connect,
-    /// Say which methods are possible (§9.3.7).
+    /// Say which methods are allowed (§9.3.7).
     Options,
     /// Send the request back (§9.3.8).
     Trace,
-    /// Apply a partial change (RFC 5789): known so that a library user can route it.
+    /// Apply a partial change (RFC 5789): known here so that users of the library can route it.
     Patch,
-    /// A valid token that names no method known here: 501.
+    /// Any other token: 501.
     Other,
 }
 
 impl Method {
-    /// Every method with a name of its own, in the order of RFC 9110 §9.3.
+    /// All methods with a name, in the order of RFC 9110 §9.3.
     pub const ALL: [Method; 9] = [
         Method::Get,
         Method::Head,
@@ -76,12 +74,12 @@ impl Method {
         }
     }
 
-    /// Safe (§9.2.1): asks for no change of state.
+    /// Safe (§9.2.1): the client asks for no change of state.
     pub fn is_safe(self) -> bool {
         matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
     }
 
-    /// Idempotent (§9.2.2): sending it twice means no more than sending it once.
+    /// Idempotent (§9.2.2): sent twice, it has the same intended effect as sent once.
     pub fn is_idempotent(self) -> bool {
         self.is_safe() || matches!(self, Method::Put | Method::Delete)
     }

@@ -1,10 +1,7 @@
 //! Status codes, their classes and reason phrases (RFC 9110 §15, RFC 6585).
 //!
-//! Never: when to use which. That is decided where the case is known: [`crate::http::fault`] for a
-//! request that breaks the grammar, the services for everything else.
-//!
-//! The subtle thing: the reason phrase means nothing to a program (§15.1), but people read it, so a
-//! code without a name gets the name of its class and never an empty phrase.
+//! When to use which code is decided elsewhere: in [`crate::http::fault`] for a request that breaks the
+//! grammar, in the services for everything else.
 
 /// A status code, 100 to 999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,10 +12,11 @@ macro_rules! statuses {
         impl Status {
             $(#[doc = concat!($reason, " (", $section, ").")] pub const $name: Status = Status($code);)*
 
-            /// Every code with a name of its own.
+            /// All codes with a name.
             pub const ALL: &'static [Status] = &[$(Status($code)),*];
 
-            /// The reason phrase.
+            /// The reason phrase. A program ignores it (§15.1), but people read it: a code without a name
+            /// gets the name of its class, never an empty phrase.
             pub fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $reason,)*
@@ -95,7 +93,7 @@ statuses! {
 }
 
 impl Status {
-    /// The code as a status, if it has three digits (RFC 9110 §15).
+    /// The status of this code; `None` unless it has three digits (RFC 9110 §15).
     pub const fn new(code: u16) -> Option<Status> {
         if matches!(code, 100..=999) { Some(Status(code)) } else { None }
     }
@@ -115,7 +113,7 @@ impl Status {
         self.0 >= 400
     }
 
-    /// A response of this status never has content, whatever its fields say (RFC 9112 §6.3 rule 1).
+    /// Whether a response with this status has no content, whatever its fields say (RFC 9112 §6.3, rule 1).
     pub const fn forbids_content(self) -> bool {
         self.is_interim() || matches!(self.0, 204 | 304)
     }
