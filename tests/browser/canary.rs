@@ -82,7 +82,7 @@ fn shown(browser: &mut Browser, connections: usize) -> String {
 
 #[test]
 fn no_secret_stands_anywhere_in_the_page_of_the_view() {
-    in_browser("wire-canary", |browser, scratch| {
+    in_browser(|browser, scratch| {
         fs::write(scratch.site().join("hello.txt"), "hello\n").unwrap();
         let given = format!("Set-Cookie: sid={GIVEN}; Path=/");
         let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--study", "--wire-port", "0", "-H", &given]);

@@ -1,24 +1,30 @@
-//! Chromium, driven by DevTools messages over two pipes (`--remote-debugging-pipe`).
+//! Chromium, driven by DevTools messages over two pipes (`--remote-debugging-pipe`): no port, no driver process, no
+//! crate. A dozen stable messages are all that is needed: navigate, evaluate, click, and the events of a page.
 //!
-//! Never: a port, a driver process, a crate. A dozen stable messages of the protocol are all that is
-//! needed: navigate, evaluate, click, screenshot, and the events that say what a page did.
-//!
-//! The subtle thing: the browser is ended before its profile is removed, and both happen also when a
-//! test fails; a Chromium that does not want to go is killed after [`FAREWELL`].
+//! Starting Chromium takes longer than most tests, so a browser whose test has succeeded is used again. Each test gets
+//! a browser context of its own: nothing of one test (cache, cookies, storage) is seen by the next. A browser whose
+//! test has failed is ended. The others end with this process, when their pipes are closed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use serde_json::{Value, json};
 
-/// How long a page or an answer of the browser may take: a cold start on a busy machine is slow.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// How long Chromium may take to leave when asked.
+use crate::support::PATIENCE;
+
+/// How long Chromium may take to end when asked. After that it is killed.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// The size of the window.
+const WINDOW: (u32, u32) = (1000, 700);
+
+/// Browsers that no test uses at the moment.
+static IDLE: Mutex<Vec<Browser>> = Mutex::new(Vec::new());
 
 /// The browser, with one page.
 pub(crate) struct Browser {
@@ -26,27 +32,69 @@ pub(crate) struct Browser {
     requests: Option<ChildStdin>,
     messages: Receiver<Value>,
     last_id: u64,
+    /// The page; null: messages are for the browser itself.
     session: Value,
+    /// The browser context of the page.
+    pub(crate) context: Value,
     profile: PathBuf,
-    /// Everything the page has done since it was opened.
+    /// Every event since a page was opened last.
     pub(crate) events: Vec<Value>,
 }
 
-/// Where Chromium lies, or a sentence why the browser tests cannot run.
-pub(crate) fn chromium() -> Result<PathBuf, String> {
+/// The path of Chromium, if it is installed.
+pub(crate) fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .flat_map(|folder| ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name)))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| "no chromium on this machine: the browser tests are skipped".to_string())
+}
+
+/// A folder for the profile of a new browser. Folders of processes that have ended are removed.
+fn profile() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const PREFIX: &str = "browser-profile-";
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|number| !Path::new("/proc").join(number).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let profile = folder.join(format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&profile).unwrap();
+    profile
 }
 
 impl Browser {
-    /// Starts it with a fresh profile below `scratch`.
-    pub(crate) fn start(chromium: &Path, scratch: &Path) -> Browser {
-        let profile = scratch.join("profile");
-        let _ = std::fs::remove_dir_all(&profile);
-        std::fs::create_dir_all(&profile).unwrap();
+    /// A browser with an empty page, in a browser context of its own.
+    pub(crate) fn get(chromium: &Path) -> Browser {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut browser = idle.unwrap_or_else(|| Browser::start(chromium));
+        browser.context = browser.call("Target.createBrowserContext", json!({}))["browserContextId"].take();
+        let page = json!({
+            "url": "about:blank", "browserContextId": browser.context, "width": WINDOW.0, "height": WINDOW.1
+        });
+        let target = browser.call("Target.createTarget", page);
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        browser.session = browser.call("Target.attachToTarget", attach)["sessionId"].take();
+        for domain in ["Page", "Runtime", "Log", "DOM", "Network"] {
+            browser.call(&format!("{domain}.enable"), json!({}));
+        }
+        browser
+    }
+
+    /// Gives the browser back for the next test, without anything of this one.
+    pub(crate) fn give_back(mut self) {
+        self.session = Value::Null;
+        let context = self.context.take();
+        self.call("Target.disposeBrowserContext", json!({"browserContextId": context}));
+        self.events.clear();
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+    }
+
+    fn start(chromium: &Path) -> Browser {
+        let profile = profile();
         // Chromium reads requests on descriptor 3 and writes on 4; the shell puts our pipes there.
         // --no-sandbox: it refuses to run as root without, as in a container.
         let mut child = Command::new("sh")
@@ -55,7 +103,8 @@ impl Browser {
             .args(["--remote-debugging-pipe", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
             .args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
             .args(["--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"])
-            .args(["--window-size=1000,700", "about:blank"])
+            .arg(format!("--window-size={},{}", WINDOW.0, WINDOW.1))
+            .arg("about:blank")
             .arg(format!("--user-data-dir={}", profile.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -69,19 +118,18 @@ impl Browser {
             messages.into_iter().try_for_each(|m: Value| tell.send(m))
         });
         let requests = child.stdin.take();
-        let (session, events) = (Value::Null, Vec::new());
-        let mut browser = Browser { child, requests, messages, last_id: 0, session, profile, events };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
-        browser.session = browser.call("Target.attachToTarget", attach)["sessionId"].take();
-        for domain in ["Page", "Runtime", "Log", "DOM", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
-        }
-        browser
+        let (session, context, events) = (Value::Null, Value::Null, Vec::new());
+        Browser { child, requests, messages, last_id: 0, session, context, profile, events }
     }
 
+    /// The next message. Late events of a page of another test are left out.
     fn message(&mut self) -> Value {
-        self.messages.recv_timeout(PATIENCE).expect("Chromium is silent")
+        loop {
+            let message = self.messages.recv_timeout(PATIENCE).expect("Chromium is silent");
+            if message["sessionId"].is_null() || message["sessionId"] == self.session || self.session.is_null() {
+                return message;
+            }
+        }
     }
 
     /// Sends one message and waits for its answer; events that come meanwhile are kept.
@@ -148,7 +196,7 @@ impl Browser {
         let (end, truth) = (Instant::now() + PATIENCE, format!("!!({script})"));
         while self.ask("Runtime.evaluate", evaluation(&truth))["result"]["result"]["value"] != true {
             assert!(Instant::now() < end, "never true: {script}");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -272,8 +320,11 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({"features": scheme}));
     }
 
-    /// Saves a picture of the whole page.
+    /// Saves a picture of the whole page, if the variable `BAREWIRE_PICTURES` is set: it is for people to look at.
     pub(crate) fn screenshot(&mut self, file: &Path) {
+        if std::env::var_os("BAREWIRE_PICTURES").is_none() {
+            return;
+        }
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         let size = self.eval("[innerWidth, document.documentElement.scrollHeight]");
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});

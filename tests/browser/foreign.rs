@@ -61,7 +61,7 @@ window.done = (async () => {
 
 #[test]
 fn a_page_in_the_served_folder_reads_nothing_of_the_view_and_makes_it_do_nothing() {
-    in_browser("wire-foreign", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         fs::write(folder.join("hello.txt"), "hello\n").unwrap();
         // Once on the address of the view, whose port is another, and once under a name for it.

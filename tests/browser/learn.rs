@@ -49,7 +49,7 @@ fn settled(browser: &mut Browser) {
 
 #[test]
 fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_ask_nobody_else() {
-    in_browser("learn", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve(&public());
         for lab in 0..=12 {
             let path = if lab == 0 { "learn/".to_string() } else { format!("learn/{lab:02}/") };
@@ -77,7 +77,7 @@ fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_ask_nobody_else() {
 
 #[test]
 fn the_landing_page_has_contrast_and_says_how_to_study() {
-    in_browser("landing-plain", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve(&public());
         browser.open(&site.url);
         settled(browser);
@@ -94,7 +94,7 @@ fn the_landing_page_has_contrast_and_says_how_to_study() {
 
 #[test]
 fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
-    in_browser("landing-sandbox", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let copy = |from: &str| {
             let to = scratch.site().join(from);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -119,7 +119,7 @@ fn where_uploads_are_allowed_the_pages_say_that_they_may_ask_nothing() {
 
 #[test]
 fn without_scripts_every_command_is_still_there() {
-    in_browser("learn-plain", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve(&public());
         browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
         for path in ["", "learn/02/"] {
@@ -137,7 +137,7 @@ fn without_scripts_every_command_is_still_there() {
 
 #[test]
 fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wire() {
-    in_browser("landing-study", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
         browser.open(&site.url);
         settled(browser);
@@ -167,7 +167,7 @@ fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wi
 
 #[test]
 fn a_lab_leads_to_the_newest_exchange_of_its_command() {
-    in_browser("learn-wire", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
         // Who has opened the view once has its key.
         browser.open(&site.view);

@@ -6,6 +6,9 @@
 //!
 //! Never: a page of elsewhere, the network.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod canary;
 mod driver;
 mod foreign;
@@ -24,17 +27,15 @@ use serde_json::json;
 
 use driver::{Browser, chromium};
 use site::{Scratch, Site};
+use support::skip;
 
-/// Runs a test in a browser of its own, or says why not.
-fn in_browser(name: &str, test: impl FnOnce(&mut Browser, &Scratch)) {
-    let chromium = match chromium() {
-        Ok(chromium) => chromium,
-        Err(sentence) if std::env::var_os("BAREWIRE_REQUIRE_CHROMIUM").is_some() => panic!("{sentence}, but required"),
-        Err(sentence) => return eprintln!("{sentence}"),
-    };
-    let scratch = Scratch::new(name);
-    let mut browser = Browser::start(&chromium, scratch.path());
+/// Runs a test in a browser, or says why it cannot.
+fn in_browser(test: impl FnOnce(&mut Browser, &Scratch)) {
+    let Some(chromium) = chromium() else { return skip("there is no chromium here", "BAREWIRE_REQUIRE_CHROMIUM") };
+    let scratch = Scratch::new();
+    let mut browser = Browser::get(&chromium);
     test(&mut browser, &scratch);
+    browser.give_back();
 }
 
 fn screens() -> PathBuf {
@@ -72,7 +73,7 @@ fn pictures_of(browser: &mut Browser, name: &str, high: u32, phone: u32) {
 
 #[test]
 fn the_landing_page_loads_whole_and_asks_nobody_else() {
-    in_browser("landing", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve(&public());
         browser.open(&site.url);
         browser.wait("document.readyState == 'complete' && document.documentElement.dataset.study");
@@ -130,7 +131,7 @@ fn hostile_names() -> Vec<Vec<u8>> {
 
 #[test]
 fn a_listing_of_hostile_names_links_and_opens_every_one_and_runs_none() {
-    in_browser("hostile", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let names = hostile_names();
         for (i, name) in names.iter().enumerate() {
             fs::write(scratch.site().join(OsStr::from_bytes(name)), format!("file {i}")).unwrap();
@@ -166,7 +167,7 @@ fn a_listing_of_hostile_names_links_and_opens_every_one_and_runs_none() {
 
 #[test]
 fn sorting_works_by_links_and_filtering_by_typing() {
-    in_browser("sorting", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = scratch.site();
         fs::create_dir(site.join("folder")).unwrap();
         for (name, size) in [("bravo.txt", 30_000), ("alpha.txt", 20), ("item 10.txt", 4_000), ("item 9.txt", 500_000)]
@@ -230,7 +231,7 @@ const FILM: &str = "new Promise(done => {
 
 #[test]
 fn a_film_is_sought_by_ranges() {
-    in_browser("film", |browser, scratch| {
+    in_browser(|browser, scratch| {
         fs::write(
             scratch.site().join("index.html"),
             "<!doctype html><title>film</title><link rel=icon href=data:,><body>",
@@ -240,7 +241,7 @@ fn a_film_is_sought_by_ranges() {
         browser.open(&site.url);
         let film = browser.eval(FILM);
         let film = base64::engine::general_purpose::STANDARD.decode(film.as_str().unwrap()).unwrap();
-        assert!(film.len() > 20_000, "a film of {} octets", film.len());
+        assert!(film.len() > 20_000, "a film of {} bytes", film.len());
         // WebM from a recorder has no index, so a player learns its length by seeking to the end.
         fs::write(scratch.site().join("film.webm"), &film).unwrap();
         site.forget();
@@ -271,7 +272,7 @@ fn a_film_is_sought_by_ranges() {
 
 #[test]
 fn back_forward_and_reload_ask_whether_it_changed() {
-    in_browser("history", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         let page = |next: &str| {
             format!(
@@ -312,7 +313,7 @@ fn back_forward_and_reload_ask_whether_it_changed() {
 
 #[test]
 fn error_pages_are_for_people_and_reflect_nothing() {
-    in_browser("errors", |browser, scratch| {
+    in_browser(|browser, scratch| {
         fs::create_dir(scratch.site().join("there")).unwrap();
         let site = Site::serve(&scratch.site());
         browser.open(&format!("{}there/not%3Cscript%3Edocument.title='owned'%3C/script%3E", site.url));

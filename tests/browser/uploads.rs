@@ -7,12 +7,14 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
 use crate::site::{Scratch, Site};
+use crate::support::folder::names;
+use crate::support::{notice, until};
 use crate::{NOTHING, in_browser, pictures, pictures_of, screens};
 
 const MIB: u64 = 1 << 20;
@@ -47,23 +49,6 @@ fn same(a: &Path, b: &Path) -> bool {
         if b.read_exact(&mut right[0][..n]).is_err() || left[0][..n] != right[0][..n] {
             return false;
         }
-    }
-}
-
-/// The names in a folder, dot names included, in order.
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
-#[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !done() {
-        assert!(Instant::now() < end, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -108,7 +93,7 @@ fn complaints(browser: &mut Browser) -> Vec<String> {
 
 #[test]
 fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
-    in_browser("drop", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         fs::create_dir(folder.join("sub")).unwrap();
         for name in ["alpha.txt", "item 9.txt", "zulu.txt"] {
@@ -164,7 +149,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
 
 #[test]
 fn a_dropped_folder_arrives_with_its_folders_and_a_page_in_it_rewrites_nothing() {
-    in_browser("drop-folder", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
         browser.open(&format!("{}?sort=size", site.url));
@@ -201,7 +186,7 @@ fn a_dropped_folder_arrives_with_its_folders_and_a_page_in_it_rewrites_nothing()
 
 #[test]
 fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
-    in_browser("big", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
         let big = sparse(scratch, "big.bin", 256 * MIB);
@@ -214,7 +199,7 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
             line[0].as_str().unwrap().contains(" of 268 MB · ") && line[0].as_str().unwrap().ends_with(" left"),
             "{line}"
         );
-        assert!(site.has_draft(), "an upload on its way has a file without a name");
+        assert!(site.has_unnamed_file(), "an upload on its way has a file without a name");
         assert_eq!(names(&folder), NOTHING);
         // Leaving asks first.
         browser.click(".crumb");
@@ -223,7 +208,7 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
             assert_eq!(browser.event("Page.javascriptDialogOpening")["type"], "beforeunload");
             browser.call("Page.handleJavaScriptDialog", json!({"accept": true}));
         });
-        until("the draft is given up", || !site.has_draft());
+        until("the unfinished file is gone", || !site.has_unnamed_file());
         assert_eq!((names(&folder), browser.eval(TABLE)), (NOTHING, json!([])));
 
         browser.slow(0);
@@ -250,7 +235,7 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
 #[test]
 #[ignore = "a measurement"]
 fn a_gibibyte() {
-    in_browser("gibibyte", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
         let big = sparse(scratch, "big.bin", 1024 * MIB);
         browser.open(&site.url);
@@ -273,7 +258,7 @@ fn a_gibibyte() {
 
 #[test]
 fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
-    in_browser("queue", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
         browser.open(&site.url);
@@ -315,7 +300,7 @@ fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
                 "d: Not sent."
             ])
         );
-        until("the drafts are given up", || !site.has_draft());
+        until("the unfinished files are gone", || !site.has_unnamed_file());
         assert_eq!(names(&folder).len(), 9);
         browser.slow(0);
         press(browser, "Try again");
@@ -327,7 +312,7 @@ fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
 
 #[test]
 fn a_taken_name_is_replaced_or_kept_only_when_somebody_says_so() {
-    in_browser("taken", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         for name in ["film.mp4", "film (2).mp4", "notes.tar.gz", "styles.css", "styles.css.gz"] {
             fs::write(folder.join(name), format!("old {name}")).unwrap();
@@ -398,7 +383,7 @@ fn a_taken_name_is_replaced_or_kept_only_when_somebody_says_so() {
 
 #[test]
 fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() {
-    in_browser("rights", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         fs::write(folder.join("film.mp4"), "old").unwrap();
         let site = Site::serve_at("127.0.0.1", &folder, &["--upload", "--max-body", "1M"]);
@@ -446,7 +431,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
 
 #[test]
 fn deleting_asks_first_and_takes_empty_folders_only() {
-    in_browser("delete", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         for name in ["empty", "full"] {
             fs::create_dir(folder.join(name)).unwrap();
@@ -506,7 +491,7 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
 
 #[test]
 fn everything_works_by_keyboard_alone() {
-    in_browser("keyboard", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site();
         for name in ["a.txt", "b.txt", "c.txt"] {
             fs::write(folder.join(name), name).unwrap();
@@ -591,7 +576,7 @@ fn send_form(browser: &mut Browser, scratch: &Scratch, address: &str) {
 
 #[test]
 fn the_form_works_without_scripts() {
-    in_browser("form", |browser, scratch| send_form(browser, scratch, "127.0.0.1"));
+    in_browser(|browser, scratch| send_form(browser, scratch, "127.0.0.1"));
 }
 
 #[test]
@@ -600,9 +585,9 @@ fn the_form_works_at_an_address_that_no_browser_trusts() {
     let Some(address) =
         all.iter().map(if_addrs::Interface::ip).find(|ip| matches!(ip, IpAddr::V4(ip) if !ip.is_loopback()))
     else {
-        return eprintln!("no address but loopback on this machine: the form is not tried over one");
+        return notice("there is no address but loopback here");
     };
-    in_browser("form-lan", |browser, scratch| {
+    in_browser(|browser, scratch| {
         send_form(browser, scratch, &address.to_string());
         // And with scripts: there no Sec-Fetch-Site is sent, and Origin decides.
         let site = Site::serve_at(&address.to_string(), &scratch.site(), &["--write"]);
@@ -617,7 +602,7 @@ fn the_form_works_at_an_address_that_no_browser_trusts() {
 
 #[test]
 fn the_upload_page_fits_a_phone() {
-    in_browser("upload-look", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let folder = scratch.site().join("photos/2026");
         fs::create_dir_all(&folder).unwrap();
         for name in ["april", "july at the sea", "raw"] {

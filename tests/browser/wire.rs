@@ -9,12 +9,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::driver::{Browser, PATIENCE};
+use crate::driver::Browser;
 use crate::site::{Scratch, Site};
+use crate::support::until;
 use crate::{NOTHING, in_browser, public, screens};
 
 /// All files of the page together. It is read by students: what does not fit is not explained.
@@ -118,7 +119,7 @@ fn the_page_stays_small_and_has_nothing_that_the_policy_forbids() {
     let files = ["wire.html", "wire.css", "wire.js", "wire-book.js", "wire-draw.js"]
         .map(|name| fs::read_to_string(folder.join(name)).unwrap());
     let size: usize = files.iter().map(String::len).sum();
-    assert!(size <= BUDGET, "{size} octets");
+    assert!(size <= BUDGET, "{size} bytes");
     for forbidden in
         ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "style=", "onclick=\"", "cookie ="]
     {
@@ -128,7 +129,7 @@ fn the_page_stays_small_and_has_nothing_that_the_policy_forbids() {
 
 #[test]
 fn a_request_appears_in_a_window_that_is_open_and_nothing_of_elsewhere_is_loaded() {
-    in_browser("wire-live", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         open(browser, &site);
         let main = site.url.trim_end_matches('/');
@@ -160,7 +161,7 @@ fn a_request_appears_in_a_window_that_is_open_and_nothing_of_elsewhere_is_loaded
 
 #[test]
 fn without_its_key_the_page_says_where_to_find_it_and_shows_nothing() {
-    in_browser("wire-key", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
         let bare = site.view.split('#').next().unwrap().to_string();
@@ -182,7 +183,7 @@ fn without_its_key_the_page_says_where_to_find_it_and_shows_nothing() {
 
 #[test]
 fn cuts_stand_at_the_bytes_where_recv_returned() {
-    in_browser("wire-cuts", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         let request = b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
         talk(&site, &[&request[..8], &request[8..28], &request[28..41], &request[41..]]);
@@ -210,7 +211,7 @@ fn cuts_stand_at_the_bytes_where_recv_returned() {
 
 #[test]
 fn a_value_is_explained_with_its_bytes_and_an_byte_leads_back_to_its_part() {
-    in_browser("wire-hover", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
         open(browser, &site);
@@ -249,7 +250,7 @@ fn a_value_is_explained_with_its_bytes_and_an_byte_leads_back_to_its_part() {
 
 #[test]
 fn nothing_needs_a_mouse_and_the_address_names_the_byte() {
-    in_browser("wire-keys", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
         get(&site, "/nope");
@@ -301,7 +302,7 @@ fn nothing_needs_a_mouse_and_the_address_names_the_byte() {
 
 #[test]
 fn five_hundred_connections_stay_a_short_list() {
-    in_browser("wire-many", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         open(browser, &site);
         for n in 0..500 {
@@ -348,7 +349,7 @@ const PALE: &str = "(() => {
 
 #[test]
 fn a_phone_is_not_moved_sideways_fingers_hit_and_every_word_can_be_read() {
-    in_browser("wire-phone", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
         talk(&site, &[b"GET /hello.txt HTTP/1.1\nHost: localhost\n\n"]);
@@ -404,7 +405,7 @@ const TOLD: &str = "[...connections.values()].map(c => ({
 
 #[test]
 fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
-    in_browser("wire-landing", |browser, _| {
+    in_browser(|browser, _| {
         let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
         browser.open(&site.url);
         browser.wait("document.readyState == 'complete'");
@@ -426,8 +427,8 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
         for connection in told {
             assert_eq!(connection["card"], true, "{connection}");
             assert_eq!(connection["exchanges"], connection["rows"], "{connection}");
-            assert_eq!(connection["received"], connection["read"], "octets that no message has: {connection}");
-            assert_eq!(connection["sent"], connection["told"], "octets that no answer has: {connection}");
+            assert_eq!(connection["received"], connection["read"], "bytes that no message has: {connection}");
+            assert_eq!(connection["sent"], connection["told"], "bytes that no answer has: {connection}");
         }
         assert_eq!(browser.complaints(), NOTHING);
     });
@@ -435,7 +436,7 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
 
 #[test]
 fn what_a_client_sends_is_text_whatever_it_looks_like() {
-    in_browser("wire-hostile", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         let script = "<script>document.title='owned'</script><img/src=x/onerror=document.title='owned'>";
         talk(
@@ -479,7 +480,7 @@ fn what_a_client_sends_is_text_whatever_it_looks_like() {
 
 #[test]
 fn a_broken_request_opens_at_its_first_bad_byte() {
-    in_browser("wire-broken", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         talk(&site, &[b"GET /hello.txt HTTP/1.1\nHost: localhost\n\n"]);
         open(browser, &site);
@@ -495,12 +496,15 @@ fn a_broken_request_opens_at_its_first_bad_byte() {
 
 #[test]
 fn buttons_copy_save_send_again_pause_and_clear() {
-    in_browser("wire-buttons", |browser, scratch| {
+    in_browser(|browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
         open(browser, &site);
         let origin = browser.eval("location.origin");
-        let grant = json!({"origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
+        let grant = json!({
+            "origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],
+            "browserContextId": browser.context
+        });
         browser.call("Browser.grantPermissions", grant);
         browser.wait("document.querySelector('.acts button')");
         ended(browser);
@@ -520,11 +524,7 @@ fn buttons_copy_save_send_again_pause_and_clear() {
         browser.call("Page.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder}));
         for (name, file) in [("Raw request", "c1.1.request"), ("Raw response", "c1.1.response"), ("HAR", "c1.1.har")] {
             press(browser, name);
-            let end = Instant::now() + PATIENCE;
-            while !folder.join(file).exists() {
-                assert!(Instant::now() < end, "{file} is not saved");
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            until(&format!("{file} is saved"), || folder.join(file).exists());
         }
         assert!(fs::read_to_string(folder.join("c1.1.request")).unwrap().starts_with("GET /hello.txt HTTP/1.1\r\n"));
         press(browser, "Replay");

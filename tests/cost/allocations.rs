@@ -17,7 +17,8 @@ use barewire::service::{App, app};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::client::{Client, request};
-use crate::{BROWSER, Folder, alone};
+use crate::support::folder::Folder;
+use crate::{BROWSER, alone, folder};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -88,7 +89,7 @@ fn the_counter_counts() {
 #[test]
 fn a_request_on_a_connection_that_stays_allocates_nothing() {
     let _alone = alone();
-    let folder = Folder::new("allocations");
+    let folder = folder();
     let mut failures = String::new();
     for writing in [false, true] {
         serving(&folder, writing, |address| {

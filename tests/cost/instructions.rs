@@ -9,9 +9,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::calls::Traced;
 use crate::client::{Client, request};
-use crate::{BROWSER, Folder, alone, has};
+use crate::support::folder::Folder;
+use crate::support::{has_program, notice};
+use crate::traced::Traced;
+use crate::{BROWSER, alone, folder};
 
 /// Requests of the two runs.
 const RUNS: [usize; 2] = [200, 1200];
@@ -37,7 +39,7 @@ fn instructions(program: &std::path::Path, folder: &Folder, options: &[&str], fi
     let into = format!("--callgrind-out-file={}", out.display());
     let tool = ["valgrind", "--tool=callgrind", "--quiet", "--trace-children=yes", &into];
     let server = Traced::start(program, &tool, folder, options);
-    let mut client = Client::connect(server.address);
+    let mut client = Client::connect(server.server.address);
     let exchange = client.settle(&request("GET", "/small.html", fields));
     (0..times).for_each(|_| client.ask(&exchange, 1));
     drop(client);
@@ -51,13 +53,13 @@ fn instructions(program: &std::path::Path, folder: &Folder, options: &[&str], fi
 #[test]
 fn a_request_needs_no_more_instructions_than_the_table_says() {
     let _alone = alone();
-    if !has("valgrind", "BAREWIRE_REQUIRE_VALGRIND") {
+    if !has_program("valgrind", "BAREWIRE_REQUIRE_VALGRIND") {
         return;
     }
     let Some(program) = release() else {
-        return eprintln!("no optimised program: set BAREWIRE_RELEASE, or run with --release");
+        return notice("no optimised program: set BAREWIRE_RELEASE, or run with --release");
     };
-    let folder = Folder::new("instructions");
+    let folder = folder();
     let mut failures = String::new();
     for (name, options, fields, bound) in BOUNDS {
         let [short, long] = RUNS.map(|times| instructions(&program, &folder, options, fields, times));

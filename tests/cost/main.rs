@@ -10,16 +10,18 @@
 //! The subtle thing: one test at a time ([`alone`]). What one allocates, another would count.
 
 mod allocations;
-mod calls;
 mod client;
 mod instructions;
 mod main_path;
+mod syscalls;
+mod traced;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+
+use support::folder::Folder;
 
 /// The fields of Chromium 140, but for Host.
 const BROWSER: &str = "Connection: keep-alive\r\nCache-Control: max-age=0\r\n\
@@ -40,44 +42,16 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A served folder with one file of each kind, removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cost-{name}-{}", std::process::id()));
-        let folder = Folder(path);
-        fs::create_dir_all(folder.path()).unwrap();
-        folder.write("small.html", SMALL);
-        folder.write("medium.jpg", MEDIUM);
-        folder
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// An old file: of a young one the server may not be sure yet.
-    fn write(&self, name: &str, size: usize) {
-        let path = self.0.join(name);
-        fs::write(&path, vec![b'x'; size]).unwrap();
-        let old = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
-    }
+/// A served folder with a small and a medium file.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    add_old(&folder, "small.html", SMALL);
+    add_old(&folder, "medium.jpg", MEDIUM);
+    folder
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Whether `tool` is here; if not, that is said, and is a failure where `required` is set.
-fn has(tool: &str, required: &str) -> bool {
-    let found = Command::new(tool).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status().is_ok();
-    assert!(found || std::env::var_os(required).is_none(), "{tool} is not here, but {required} is set");
-    if !found {
-        eprintln!("{tool} is not here: nothing is counted");
-    }
-    found
+/// Adds an old file. The server does not rely on the times of a young one, so it does more for it.
+fn add_old(folder: &Folder, name: &str, size: usize) {
+    folder.write(name, vec![b'x'; size]);
+    folder.age(name);
 }

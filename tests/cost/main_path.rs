@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::calls::Traced;
 use crate::client::{Client, request};
-use crate::{Folder, alone, has};
+use crate::support::folder::Folder;
+use crate::support::has_program;
+use crate::traced::Traced;
+use crate::{add_old, alone, folder};
 
 /// The header fields that curl sends besides Host.
 const CURL: &str = "User-Agent: curl/8.14.1\r\nAccept: */*\r\n";
@@ -82,14 +84,14 @@ fn ranges(lines: &BTreeSet<u32>) -> String {
 #[ignore = "a measurement to read: cargo test --test cost main_path -- --ignored --nocapture"]
 fn main_path_of_the_first_get() {
     let _alone = alone();
-    if !has("valgrind", "BAREWIRE_REQUIRE_VALGRIND") {
+    if !has_program("valgrind", "BAREWIRE_REQUIRE_VALGRIND") {
         return;
     }
-    let folder = Folder::new("main-path");
-    folder.write("hello.txt", 21);
+    let folder = folder();
+    add_old(&folder, "hello.txt", 21);
     let start = executed(&folder, |_| ());
     let run = executed(&folder, |server| {
-        let mut client = Client::connect(server.address);
+        let mut client = Client::connect(server.server.address);
         let (_, head) = client.learn(&request("GET", "/hello.txt", CURL));
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         client.close_and_end();

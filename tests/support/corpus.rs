@@ -78,7 +78,7 @@ pub(crate) fn cases(text: &str) -> Result<Vec<Case>, String> {
                 Some("events") => {
                     let wrong = |what| format!("line {}: {what}", block.start);
                     let (title, line) = title.take().ok_or_else(|| wrong("events without a heading of their own"))?;
-                    let (manner, bytes) = sent.take().ok_or_else(|| wrong("events without octets"))?;
+                    let (manner, bytes) = sent.take().ok_or_else(|| wrong("events without bytes"))?;
                     if story == 0 {
                         return Err(wrong("a case without a word of why"));
                     }
@@ -171,46 +171,14 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
                 '\n' => text.push_str("\\n"),
                 '\t' => text.push_str("\\t"),
                 '\\' => text.push_str("\\\\"),
-                c if c.is_control() => c.to_string().bytes().for_each(|o| text.push_str(&format!("\\x{o:02x}"))),
+                c if c.is_control() => c.to_string().bytes().for_each(|b| text.push_str(&format!("\\x{b:02x}"))),
                 c => text.push(c),
             }
         }
-        chunk.invalid().iter().for_each(|o| text.push_str(&format!("\\x{o:02x}")));
+        chunk.invalid().iter().for_each(|b| text.push_str(&format!("\\x{b:02x}")));
     }
     if cut.len() < bytes.len() {
-        text.push_str(&format!("… ({} octets)", bytes.len()));
+        text.push_str(&format!("… ({} bytes)", bytes.len()));
     }
     text
-}
-
-#[test]
-fn the_notation_means_what_its_page_says() {
-    assert_eq!(bytes(r"a\r\n\t\x00\xff\\é").unwrap(), b"a\r\n\t\0\xff\\\xc3\xa9");
-    assert_eq!(bytes(r"<\{3 ab\r}>\{0 x}").unwrap(), b"<ab\rab\rab\r>");
-    for wrong in [r"\", r"\q", r"\x1", r"\xzz", r"\{3}", r"\{3 a", r"\{x a}"] {
-        assert!(bytes(wrong).is_err(), "{wrong}");
-    }
-    assert_eq!(shown(b"a\r\n\xff\xc3\xa9\x01\\"), "a\\r\\n\\xffé\\x01\\\\");
-}
-
-#[test]
-fn a_case_is_found_and_its_events_are_replaced_alone() {
-    let text =
-        "# Story\n\nProse.\n\n## Danger\n\nWhy.\n\n```http early\nGET\n\\r\\n\n```\n\n```events\nold\n```\n\nEnd.\n";
-    let mut found = cases(text).unwrap();
-    let case = found.remove(0);
-    assert_eq!(
-        (case.title.as_str(), case.line, case.bytes.as_slice(), case.events.as_str()),
-        ("Danger", 5, &b"GET\r\n"[..], "old\n")
-    );
-    assert!(case.is("early") && !case.is("last") && found.is_empty());
-    assert_eq!(with_events(text, &[(case, "new\nlines\n".to_string())]), text.replace("old", "new\nlines"));
-    for wrong in [
-        "## A\n\nWhy.\n\n```http\nx\n```\n",
-        "## A\n```http\nx\n```\n```events\n```\n",
-        "```events\n```\n",
-        "```http\nx\n",
-    ] {
-        assert!(cases(wrong).is_err(), "{wrong}");
-    }
 }

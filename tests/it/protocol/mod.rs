@@ -12,7 +12,7 @@ use std::fs;
 use barewire::http::{Fault, fuzz};
 use play::{Played, play};
 
-use crate::support::corpus::{Case, all_cases, cases, files, with_events};
+use crate::support::corpus::{Case, all_cases, bytes, cases, files, shown, with_events};
 use crate::support::mutants::{Dice, mutant};
 
 /// The fewest cases the corpus may have.
@@ -131,5 +131,37 @@ fn broken_relatives_of_every_story_hold_every_promise() {
             fuzz::chunks(&bytes);
         });
         assert!(held.is_ok(), "these octets broke a promise: {shown}");
+    }
+}
+
+#[test]
+fn the_notation_means_what_its_page_says() {
+    assert_eq!(bytes(r"a\r\n\t\x00\xff\\é").unwrap(), b"a\r\n\t\0\xff\\\xc3\xa9");
+    assert_eq!(bytes(r"<\{3 ab\r}>\{0 x}").unwrap(), b"<ab\rab\rab\r>");
+    for wrong in [r"\", r"\q", r"\x1", r"\xzz", r"\{3}", r"\{3 a", r"\{x a}"] {
+        assert!(bytes(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(shown(b"a\r\n\xff\xc3\xa9\x01\\"), "a\\r\\n\\xffé\\x01\\\\");
+}
+
+#[test]
+fn a_case_is_found_and_its_events_are_replaced_alone() {
+    let text =
+        "# Story\n\nProse.\n\n## Danger\n\nWhy.\n\n```http early\nGET\n\\r\\n\n```\n\n```events\nold\n```\n\nEnd.\n";
+    let mut found = cases(text).unwrap();
+    let case = found.remove(0);
+    assert_eq!(
+        (case.title.as_str(), case.line, case.bytes.as_slice(), case.events.as_str()),
+        ("Danger", 5, &b"GET\r\n"[..], "old\n")
+    );
+    assert!(case.is("early") && !case.is("last") && found.is_empty());
+    assert_eq!(with_events(text, &[(case, "new\nlines\n".to_string())]), text.replace("old", "new\nlines"));
+    for wrong in [
+        "## A\n\nWhy.\n\n```http\nx\n```\n",
+        "## A\n```http\nx\n```\n```events\n```\n",
+        "```events\n```\n",
+        "```http\nx\n",
+    ] {
+        assert!(cases(wrong).is_err(), "{wrong}");
     }
 }

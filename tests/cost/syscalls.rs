@@ -7,16 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::client::{Client, PATIENCE, request};
-use crate::{BROWSER, Folder, alone, has};
+use crate::client::{Client, request};
+use crate::support::has_program;
+use crate::traced::Traced;
+use crate::{BROWSER, alone, folder};
 
 /// How often each thing is asked.
 const TIMES: usize = 40;
@@ -50,62 +46,6 @@ const BOUNDS: [Bound; 6] = [
     // The name may lead anywhere, so the door is tried; then the page for errors of the site.
     bound("missing", "/none.html", "", &["recvfrom", "openat2", "fstat", "sendto"]),
 ];
-
-/// A traced server.
-pub(crate) struct Traced {
-    tracer: Child,
-    pid: Pid,
-    pub(crate) address: SocketAddr,
-}
-
-impl Traced {
-    /// Starts the program under a tool: `tool` and its arguments, then those of the program.
-    pub(crate) fn start(program: &Path, tool: &[&str], folder: &Folder, arguments: &[&str]) -> Traced {
-        let mut command = Command::new(tool[0]);
-        // The shell says who the program is before it becomes it: the tool must not be told to end.
-        command.args(&tool[1..]).args(["sh", "-c", r#"echo "pid $$" >&2; exec "$0" "$@""#]).arg(program);
-        command.args(["--port", "0", "--bind", "127.0.0.1", "--loops", "1", "--workers", "2"]).args(arguments);
-        command.arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BAREWIRE_")) {
-            command.env_remove(name);
-        }
-        let mut tracer = command.spawn().unwrap();
-        let (mut pid, mut address, mut said) = (None, None, String::new());
-        let mut lines = BufReader::new(tracer.stderr.take().unwrap()).lines();
-        while address.is_none() {
-            let Some(Ok(line)) = lines.next() else { panic!("the server does not start: {said}") };
-            pid = pid.or_else(|| Pid::from_raw(line.strip_prefix("pid ")?.parse().ok()?));
-            address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
-            said += &line;
-        }
-        // What it says at the end must not meet a closed pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Traced { tracer, pid: pid.unwrap(), address: address.unwrap() }
-    }
-
-    pub(crate) fn stop(mut self) {
-        kill_process(self.pid, Signal::TERM).unwrap();
-        assert!(self.tracer.wait().unwrap().success());
-    }
-
-    /// Keeps the program from running until [`Traced::go_on`].
-    fn halt(&self) {
-        kill_process(self.pid, Signal::STOP).unwrap();
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_pid())).unwrap();
-            if matches!(stat.as_bytes()[stat.rfind(')').unwrap() + 2], b'T' | b't') {
-                return;
-            }
-            assert!(Instant::now() < end, "it does not stop");
-            std::thread::yield_now();
-        }
-    }
-
-    fn go_on(&self) {
-        kill_process(self.pid, Signal::CONT).unwrap();
-    }
-}
 
 /// The names of the calls in the turns between the two marks of `name`, each turn sorted.
 fn turns(trace: &str, name: &str) -> Vec<Vec<String>> {
@@ -153,14 +93,14 @@ fn surplus(turn: &[String], bound: &[&str]) -> Vec<String> {
 #[test]
 fn a_request_makes_no_call_that_is_not_in_the_table() {
     let _alone = alone();
-    if !has("strace", "BAREWIRE_REQUIRE_STRACE") {
+    if !has_program("strace", "BAREWIRE_REQUIRE_STRACE") {
         return;
     }
-    let folder = Folder::new("calls");
+    let folder = folder();
     let file = folder.path().with_extension("trace");
     let tool = ["strace", "-f", "-qq", "-s", "48", "-e", "signal=none", "-o", file.to_str().unwrap()];
     let server = Traced::start(Path::new(env!("CARGO_BIN_EXE_barewire")), &tool, &folder, &["--log", "off"]);
-    let mut client = Client::connect(server.address);
+    let mut client = Client::connect(server.server.address);
     client.settle(&request("GET", "/small.html", ""));
     let (_, head) = client.learn(&request("GET", "/small.html", ""));
     let tag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
@@ -225,10 +165,10 @@ fn pipelined(client: &mut Client) {
 /// who is faster whether the first recv finds one. Returns how many there were.
 fn connect_each(server: &Traced, client: &mut Client) -> usize {
     let closing = request("GET", "/small.html", "Connection: close\r\n");
-    let (exchange, _) = Client::connect(server.address).learn(&closing);
+    let (exchange, _) = Client::connect(server.server.address).learn(&closing);
     mark(client, "connect");
     server.halt();
-    let mut clients: Vec<Client> = (0..DEEP).map(|_| Client::connect(server.address)).collect();
+    let mut clients: Vec<Client> = (0..DEEP).map(|_| Client::connect(server.server.address)).collect();
     clients.iter_mut().for_each(|client| client.send(&closing));
     server.go_on();
     for mut client in clients {
