@@ -188,7 +188,7 @@ fn refused(request: &Request<'_>, found: &Found<'_>) -> Option<Response> {
     let takes_any = std::ptr::eq(found.methods, ANY);
     let allowed = with_options(found.methods);
     match request.method() {
-        Method::Other if !takes_any => return router::impossible(request, || allowed),
+        Method::Other if !takes_any => return router::refuse_method(request, || allowed),
         Method::Other => {}
         Method::Options if !takes_any => return Some(router::options(&allowed)),
         method if !allowed.contains(&method) => return Some(router::not_allowed(request, &allowed)),
@@ -204,7 +204,7 @@ fn bare(request: &Request<'_>) -> Response {
             call::text(Status::TEMPORARY_REDIRECT, "307 All practice is at /.try/\n").field("Location", "/.try/")
         }
         Method::Options => router::options(&with_options(READ)),
-        Method::Other => router::impossible(request, || with_options(READ)).unwrap_or_else(|| not_allowed(request)),
+        Method::Other => router::refuse_method(request, || with_options(READ)).unwrap_or_else(|| not_allowed(request)),
         _ => not_allowed(request),
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 1. the request is malformed | [`crate::http`] | 400, 414, 431, 501, 505: [`App::refuse`] |
 //! | 2. the host is not one of ours | [`Hosts`] | 421 |
-//! | 3. the method works nowhere | [`router::impossible`] | 501, 405 |
+//! | 3. the method works nowhere | [`router::refuse_method`] | 501, 405 |
 //! | 4. a preflight of an origin that `--cors` allows | [`Cors`] | 204 |
 //! | 5. a write that a foreign page asked for | [`Writes`] | 403 |
 //! | 6. credentials are missing or wrong | [`Auth`] | 401, 429 |
@@ -115,7 +115,7 @@ impl App {
         // 3. Decided here and not by the service, because it comes before credentials. A service that has a
         // use for such a method at this very address says so itself.
         if !service.takes(request)
-            && let Some(response) = router::impossible(request, || service.methods_of(request))
+            && let Some(response) = router::refuse_method(request, || service.methods_of(request))
         {
             return response.into();
         }

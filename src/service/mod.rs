@@ -22,7 +22,7 @@ pub use access::credentials::Credentials;
 pub use answer::{Answer, Job, Lane, Outcome, RequestContext, Service, Sink};
 pub use app::App;
 pub use response::{Body, Bytes, Piece, Response};
-pub use router::{Call, Router};
+pub use router::{Call, Parameters, Router};
 pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};
 
 #[cfg(test)]

@@ -1,43 +1,56 @@
-//! Routes: method and pattern to handler; everything else to one fallback service.
+//! Routes: a method and a pattern lead to a handler, and all other requests go to one fallback service.
 //!
 //! RFC 9110 §9.1 (unknown methods), §9.3.2 (HEAD), §9.3.7 (OPTIONS), §15.5.6 (405 and `Allow`).
 //!
 //! ```text
-//! /users/{id}      one segment, never empty; the call has it as parameter "id"
-//! /files/{*rest}   all that follows, perhaps nothing, slashes included
-//! /users/me        itself; wins over /users/{id}, whichever was added first
+//! /users/{id}      one segment, never empty; the handler finds it as parameter "id"
+//! /files/{*rest}   everything that follows, slashes included; may be empty
+//! /users/me        only this path; preferred to /users/{id}, in whatever order they were added
 //! ```
 //!
-//! A segment that is not exactly one of the two braced forms stands for itself.
+//! A segment that has not exactly one of the two forms with braces is taken literally.
 //!
-//! Never: a handler on the loop. Handlers are other people's code, so they run on workers, where they
-//! may take their time; a panic there costs one answer and not the server.
-//!
-//! The subtle thing: a path is matched decoded. Since `%2F` in a path is refused before it gets here,
-//! splitting at `/` means the same before and after decoding, and a parameter cannot smuggle a slash
-//! into a single segment.
+//! A pattern is compared with the decoded path. The parser refuses `%2F` in a path, so splitting at `/` gives
+//! the same segments before and after decoding, and the parameter of one segment cannot contain a slash.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::http::target::TargetForm;
 use crate::http::{Expectation, Method, Request, Status};
 use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::response::Response;
 
-/// Bytes of content a handler is given at most, unless its route says otherwise. They are kept in
-/// memory for each request at once, and a form or a JSON document is rarely a tenth of it.
+/// Bytes of content that a handler is given at most, unless its route says otherwise. The content of every
+/// request is kept in memory, and a form or a JSON document rarely has a tenth of it.
 pub const CONTENT_LIMIT: u64 = 1024 * 1024;
 
-/// One request on its way to a handler.
+/// Where in the decoded path each parameter of a pattern stands.
+type Ranges = Vec<(Arc<str>, Range<usize>)>;
+
+/// The parts of a path that a pattern has as `{name}` or `{*name}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a> {
+    path: &'a [u8],
+    ranges: &'a [(Arc<str>, Range<usize>)],
+}
+
+impl<'a> Parameters<'a> {
+    /// The part of this name, decoded. It is bytes, since a path need not be UTF-8.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        let (_, range) = self.ranges.iter().find(|(other, _)| **other == *name)?;
+        self.path.get(range.clone())
+    }
+}
+
+/// A request for a handler that runs on a worker.
 #[derive(Debug)]
 pub struct Call {
     request: Request<'static>,
     content: Vec<u8>,
-    parameters: Vec<(Arc<str>, Range<usize>)>,
-    visit: RequestContext,
+    ranges: Ranges,
+    context: RequestContext,
 }
 
 impl Call {
@@ -51,10 +64,9 @@ impl Call {
         &self.content
     }
 
-    /// What stood in the place of `{name}` or `{*name}`, decoded: bytes, since a path need not be UTF-8.
+    /// The part of the path that the pattern has as `{name}` or `{*name}` ([`Parameters::get`]).
     pub fn parameter(&self, name: &str) -> Option<&[u8]> {
-        let (_, place) = self.parameters.iter().find(|(other, _)| **other == *name)?;
-        self.request.path().get(place.clone())
+        Parameters { path: self.request.path(), ranges: &self.ranges }.get(name)
     }
 
     /// The same as text; `None` also when it is not UTF-8.
@@ -62,16 +74,14 @@ impl Call {
         std::str::from_utf8(self.parameter(name)?).ok()
     }
 
-    /// Who asks, and when.
-    pub fn visit(&self) -> &RequestContext {
-        &self.visit
+    /// Addresses and time of the request.
+    pub fn context(&self) -> &RequestContext {
+        &self.context
     }
 }
 
-type Handler = dyn Fn(&Call) -> Response + Send + Sync;
-
-/// A segment of a pattern; the order is the order of preference.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A segment of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(Box<[u8]>),
     One(Arc<str>),
@@ -80,16 +90,15 @@ enum Segment {
 
 impl Segment {
     fn parse(text: &str, is_last: bool) -> Segment {
-        match text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) {
-            Some(name) => match name.strip_prefix('*') {
-                Some(name) if is_last => Segment::Rest(name.into()),
-                Some(_) => Segment::Literal(text.as_bytes().into()),
-                None => Segment::One(name.into()),
-            },
-            None => Segment::Literal(text.as_bytes().into()),
+        let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        match name.map(|name| (name, name.strip_prefix('*'))) {
+            Some((_, Some(rest))) if is_last => Segment::Rest(rest.into()),
+            Some((name, None)) => Segment::One(name.into()),
+            Some((_, Some(_))) | None => Segment::Literal(text.as_bytes().into()),
         }
     }
 
+    /// The smaller, the more specific.
     fn rank(&self) -> u8 {
         match self {
             Segment::Literal(_) => 0,
@@ -99,69 +108,82 @@ impl Segment {
     }
 }
 
-/// `/a/{b}/{*c}`, taken apart.
-#[derive(Clone, Debug)]
-struct Pattern {
-    segments: Vec<Segment>,
-}
+/// The segments of `/a/{b}/{*c}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern(Vec<Segment>);
 
 impl Pattern {
     fn parse(text: &str) -> Pattern {
         let text = text.strip_prefix('/').unwrap_or(text);
         let last = text.split('/').count() - 1;
-        Pattern { segments: text.split('/').enumerate().map(|(n, s)| Segment::parse(s, n == last)).collect() }
+        Pattern(text.split('/').enumerate().map(|(n, segment)| Segment::parse(segment, n == last)).collect())
     }
 
-    /// How particular it is: the smaller, the sooner it is asked.
     fn rank(&self) -> Vec<u8> {
-        self.segments.iter().map(Segment::rank).collect()
+        self.0.iter().map(Segment::rank).collect()
     }
 
-    /// The places of the parameters in `path`, if it matches.
-    fn places(&self, path: &[u8]) -> Option<Vec<(Arc<str>, Range<usize>)>> {
-        let mut found = Vec::new();
-        let mut at = path.starts_with(b"/").then_some(1);
-        for segment in &self.segments {
-            let start = at?;
-            let end = path[start..].iter().position(|&o| o == b'/').map_or(path.len(), |n| start + n);
+    /// Where the parameters stand in `path`, if it matches.
+    fn matches(&self, path: &[u8]) -> Option<Ranges> {
+        let mut ranges = Vec::new();
+        // Where the next segment begins; `None` when the path has no more of them.
+        let mut next = path.starts_with(b"/").then_some(1);
+        for segment in &self.0 {
+            let start = next?;
+            let end = path[start..].iter().position(|&b| b == b'/').map_or(path.len(), |n| start + n);
             match segment {
                 Segment::Literal(text) if **text == path[start..end] => {}
-                Segment::One(name) if start < end => found.push((name.clone(), start..end)),
+                Segment::One(name) if start < end => ranges.push((Arc::clone(name), start..end)),
                 Segment::Rest(name) => {
-                    found.push((name.clone(), start..path.len()));
-                    return Some(found);
+                    ranges.push((Arc::clone(name), start..path.len()));
+                    return Some(ranges);
                 }
                 Segment::Literal(_) | Segment::One(_) => return None,
             }
-            at = (end < path.len()).then_some(end + 1);
+            next = (end < path.len()).then_some(end + 1);
         }
-        at.is_none().then_some(found)
+        next.is_none().then_some(ranges)
     }
 }
 
 #[derive(Clone)]
-struct Route {
-    method: Method,
-    pattern: Pattern,
-    limit: u64,
-    handler: Arc<Handler>,
+enum Handler {
+    /// Runs on a worker, with at most `limit` bytes of content.
+    Response { limit: u64, run: Arc<dyn Fn(&Call) -> Response + Send + Sync> },
+    /// Runs on the event loop, before any content is read.
+    Answer(Arc<dyn Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync>),
 }
 
-/// Chooses who answers.
+#[derive(Clone)]
+struct Route {
+    methods: Vec<Method>,
+    pattern: Pattern,
+    handler: Handler,
+}
+
+impl Route {
+    fn decides_alone(&self) -> bool {
+        matches!(self.handler, Handler::Answer(_))
+    }
+}
+
+/// A service that chooses a handler for each request.
 pub struct Router {
-    /// The most particular patterns first.
+    /// The most specific patterns first.
     routes: Arc<Vec<Route>>,
     fallback: Box<dyn Service>,
 }
 
 impl Router {
-    /// A router whose every request goes to `fallback` until routes are added.
+    /// A router without routes: every request goes to `fallback`.
     pub fn new(fallback: Box<dyn Service>) -> Router {
         Router { routes: Arc::default(), fallback }
     }
 
-    /// Adds a handler. A GET route answers HEAD too, and every route answers OPTIONS, unless they have
-    /// routes of their own.
+    /// Adds a handler. It runs on a worker, so it may take its time, and a panic in it costs one response.
+    ///
+    /// A GET route answers HEAD too, and every path with a route answers OPTIONS, unless they have routes of
+    /// their own. The methods of all routes that match a path work there.
     pub fn route(
         self,
         method: Method,
@@ -171,17 +193,36 @@ impl Router {
         self.route_limited(method, pattern, CONTENT_LIMIT, handler)
     }
 
-    /// The same with another bound for the content.
+    /// The same with another limit for the content, in bytes.
     pub fn route_limited(
-        mut self,
+        self,
         method: Method,
         pattern: &str,
         limit: u64,
         handler: impl Fn(&Call) -> Response + Send + Sync + 'static,
     ) -> Router {
+        self.add(&[method], pattern, Handler::Response { limit, run: Arc::new(handler) })
+    }
+
+    /// Adds a handler that runs on the event loop and must not block; it may return any kind of [`Answer`].
+    ///
+    /// On the paths of `pattern` only `methods` and OPTIONS work, unless a more specific pattern matches: routes
+    /// of less specific patterns are not asked. [`Method::Trace`] and [`Method::Other`] (every method without a
+    /// name of its own) may be among `methods`; everywhere else they are refused.
+    pub fn route_answer(
+        self,
+        methods: &[Method],
+        pattern: &str,
+        handler: impl Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync + 'static,
+    ) -> Router {
+        self.add(methods, pattern, Handler::Answer(Arc::new(handler)))
+    }
+
+    fn add(mut self, methods: &[Method], pattern: &str, handler: Handler) -> Router {
         let pattern = Pattern::parse(pattern);
+        // After the routes of the same rank, so that the one that was added first is preferred.
         let at = self.routes.partition_point(|other| other.pattern.rank() <= pattern.rank());
-        Arc::make_mut(&mut self.routes).insert(at, Route { method, pattern, limit, handler: Arc::new(handler) });
+        Arc::make_mut(&mut self.routes).insert(at, Route { methods: methods.to_vec(), pattern, handler });
         self
     }
 
@@ -205,65 +246,91 @@ impl Router {
         self.route(Method::Delete, pattern, handler)
     }
 
-    /// The methods that work on the path of this request.
-    fn methods_at(&self, request: &Request<'_>) -> Vec<Method> {
-        let path = request.path();
-        let own: Vec<Method> =
-            self.routes.iter().filter(|r| r.pattern.places(path).is_some()).map(|r| r.method).collect();
-        if own.is_empty() { self.fallback.methods_of(request) } else { completed(own) }
+    /// The routes that decide about this path, the most specific first.
+    fn routes_at(&self, path: &[u8]) -> Vec<(&Route, Ranges)> {
+        let all = self.routes.iter();
+        let mut found: Vec<_> = all.filter_map(|route| Some((route, route.pattern.matches(path)?))).collect();
+        match found.first() {
+            Some(&(first, _)) if first.decides_alone() => {
+                found.retain(|(route, _)| route.decides_alone() && route.pattern == first.pattern);
+            }
+            _ => found.retain(|(route, _)| !route.decides_alone()),
+        }
+        found
     }
 
-    /// What the routes say, if any of them has this path.
-    fn answer_by_route(&self, request: &Request<'_>, visit: &RequestContext) -> Option<Answer> {
-        let path = request.path();
-        let method = request.method();
-        // The first one is the most particular one.
-        let by = |method| {
-            let mut routes = self.routes.iter().filter(move |r| r.method == method);
-            routes.find_map(|r| Some((r, r.pattern.places(path)?)))
-        };
-        let found = by(method).or_else(|| if method == Method::Head { by(Method::Get) } else { None });
-        let Some((route, parameters)) = found else {
-            self.routes.iter().find_map(|r| r.pattern.places(path))?;
-            let allowed = self.methods_at(request);
-            return Some(Answer::Now(match method {
-                Method::Options => options(&allowed),
-                _ => not_allowed(request, &allowed),
-            }));
-        };
-        if request.expectation() == Expectation::Unknown {
-            return Some(Answer::Now(expectation_failed(request)));
+    /// The answer of a handler, or what the routes say about the method; `None` if no route has this path.
+    fn answer_by_route(&self, request: &Request<'_>, context: &RequestContext) -> Option<Answer> {
+        let mut routes = self.routes_at(request.path());
+        if routes.is_empty() {
+            return None;
         }
-        let handler = route.handler.clone();
-        let (request, visit) = (request.clone().into_owned(), *visit);
-        let has_content = request.framing().has_content();
-        let run = move |content| handler(&Call { request, content, parameters, visit });
-        Some(if has_content {
-            Answer::Collect { limit: route.limit, then: Box::new(run) }
-        } else {
-            Answer::Blocking(Lane::Long, Box::new(move || Outcome::Response(run(Vec::new()))))
+        let method = request.method();
+        let with = |method| routes.iter().position(|(route, _)| route.methods.contains(&method));
+        let found = with(method).or_else(|| with(Method::Get).filter(|_| method == Method::Head));
+        let Some(found) = found else {
+            let allowed = methods_of_routes(&routes);
+            let response = match method {
+                Method::Options => options(&allowed),
+                Method::Other => not_implemented(request),
+                _ => not_allowed(request, &allowed),
+            };
+            return Some(response.into());
+        };
+        // Before any content is read: the client waits for the decision (RFC 9110 §10.1.1).
+        if request.expectation() == Expectation::Unknown {
+            return Some(expectation_failed(request).into());
+        }
+        let (route, ranges) = routes.swap_remove(found);
+        Some(match &route.handler {
+            Handler::Answer(run) => run(request, context, &Parameters { path: request.path(), ranges: &ranges }),
+            Handler::Response { limit, run } => {
+                let has_content = request.framing().has_content();
+                let (run, request, context) = (Arc::clone(run), request.clone().into_owned(), *context);
+                let job = move |content| run(&Call { request, content, ranges, context });
+                match has_content {
+                    true => Answer::Collect { limit: *limit, then: Box::new(job) },
+                    false => Answer::Blocking(Lane::Long, Box::new(move || Outcome::Response(job(Vec::new())))),
+                }
+            }
         })
     }
 }
 
 impl Service for Router {
-    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
-        match self.answer_by_route(request, visit) {
+    fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
+        match self.answer_by_route(request, context) {
             Some(answer) => answer,
-            None => self.fallback.answer(request, visit),
+            None => self.fallback.answer(request, context),
         }
     }
 
     fn methods(&self) -> Vec<Method> {
         let mut methods = self.fallback.methods();
-        methods.extend(self.routes.iter().map(|r| r.method));
+        methods.extend(self.routes.iter().flat_map(|route| &route.methods));
         completed(methods)
     }
 
     fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
-        match request.form() {
-            TargetForm::Authority | TargetForm::Asterisk => self.methods(),
-            _ => self.methods_at(request),
+        // `*` and the target of CONNECT have no path, so what works anywhere is all that can be said.
+        if request.path().is_empty() {
+            return self.methods();
+        }
+        match &*self.routes_at(request.path()) {
+            [] => self.fallback.methods_of(request),
+            routes => methods_of_routes(routes),
+        }
+    }
+
+    fn takes(&self, request: &Request<'_>) -> bool {
+        let method = request.method();
+        // Only these two need an exception; no other method is refused before a service is asked.
+        if !matches!(method, Method::Trace | Method::Other) {
+            return self.fallback.takes(request);
+        }
+        match &*self.routes_at(request.path()) {
+            [] => self.fallback.takes(request),
+            routes => routes.iter().any(|(route, _)| route.methods.contains(&method)),
         }
     }
 
@@ -272,22 +339,25 @@ impl Service for Router {
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Router { routes: self.routes.clone(), fallback: self.fallback.fork() })
+        Box::new(Router { routes: Arc::clone(&self.routes), fallback: self.fallback.fork() })
     }
 }
 
-/// The answer to methods that work nowhere, whatever the target: 501 for one nobody knows, 405 for
-/// TRACE (it would show a script the credentials it may not read) and CONNECT (this is no proxy).
-pub fn impossible(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) -> Option<Response> {
+/// The response to a method that works nowhere, whatever the target: 501 for an unknown one, and 405 for TRACE
+/// (it would show a script the credentials that it may not read) and CONNECT (this is no proxy).
+pub fn refuse_method(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) -> Option<Response> {
     match request.method() {
-        Method::Other => {
-            let mut problem = Problem::new(Status::NOT_IMPLEMENTED);
-            problem.sentence = "This server knows no method of that name. Names of methods are case-sensitive.".into();
-            Some(error_page::problem(request, &problem))
-        }
+        Method::Other => Some(not_implemented(request)),
         Method::Trace | Method::Connect => Some(not_allowed(request, &allowed())),
         _ => None,
     }
+}
+
+/// 501 for a method without a name here (RFC 9110 §9.1).
+fn not_implemented(request: &Request<'_>) -> Response {
+    let problem = Problem::new(Status::NOT_IMPLEMENTED)
+        .with_sentence("This server knows no method of that name. Names of methods are case-sensitive.");
+    error_page::problem(request, &problem)
 }
 
 /// 417 for an expectation other than 100-continue (RFC 9110 §10.1.1).
@@ -297,19 +367,23 @@ pub fn expectation_failed(request: &Request<'_>) -> Response {
     error_page::problem(request, &problem)
 }
 
-/// 405, with what works instead (RFC 9110 §15.5.6 demands `Allow`).
+/// 405 with the methods that do work (RFC 9110 §15.5.6 demands `Allow`).
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     let allow = names(allowed);
     let problem = Problem::method_not_allowed(request.method_name(), &allow);
     error_page::problem(request, &problem).field("Allow", allow)
 }
 
-/// The answer to OPTIONS.
+/// The response to OPTIONS.
 pub fn options(allowed: &[Method]) -> Response {
     Response::new(Status::NO_CONTENT).field("Allow", names(allowed))
 }
 
-/// With what follows from them: HEAD from GET, and OPTIONS from anything. In the order of RFC 9110.
+fn methods_of_routes(routes: &[(&Route, Ranges)]) -> Vec<Method> {
+    completed(routes.iter().flat_map(|(route, _)| route.methods.iter().copied()).collect())
+}
+
+/// Adds what follows from `methods`: HEAD from GET, and OPTIONS always. Sorted as in RFC 9110, each once.
 fn completed(mut methods: Vec<Method>) -> Vec<Method> {
     if methods.contains(&Method::Get) {
         methods.push(Method::Head);
@@ -318,7 +392,8 @@ fn completed(mut methods: Vec<Method>) -> Vec<Method> {
     Method::ALL.into_iter().filter(|method| methods.contains(method)).collect()
 }
 
-fn names(methods: &[Method]) -> String {
+/// The value of `Allow`.
+pub(crate) fn names(methods: &[Method]) -> String {
     methods.iter().map(|method| method.name()).collect::<Vec<_>>().join(", ")
 }
 
@@ -345,7 +420,7 @@ mod tests {
     fn says(word: &'static str) -> impl Fn(&Call) -> Response + Send + Sync + 'static {
         move |call| {
             let parameters: Vec<String> = call
-                .parameters
+                .ranges
                 .iter()
                 .map(|(name, _)| format!(" {name}={}", String::from_utf8_lossy(call.parameter(name).unwrap())))
                 .collect();
@@ -375,8 +450,8 @@ mod tests {
         let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(text.as_bytes()).event else { panic!("{head}") };
         let address = ([127, 0, 0, 1], 80).into();
-        let visit = RequestContext { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
-        match App::from(router).answer(&request, &visit) {
+        let context = RequestContext { peer: address, local: address, now: SystemTime::UNIX_EPOCH, arrival: 1 };
+        match App::from(router).answer(&request, &context) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {
                 assert_eq!(lane, Lane::Long, "handlers may take their time");
@@ -479,6 +554,63 @@ mod tests {
         assert_eq!((text(&response).as_str(), limit), ("change id=7", Some(0)));
         let (response, limit) = with("POST /users/7", "Content-Length: 4\r\nExpect: a-miracle");
         assert_eq!((response.status(), limit), (Status::EXPECTATION_FAILED, None));
+    }
+
+    /// Answers at once with the method and the part of the path.
+    fn echo(request: &Request<'_>, _: &RequestContext, parameters: &Parameters<'_>) -> Answer {
+        let part = parameters.get("part").unwrap_or_default();
+        Answer::Now(Response::text(Status::OK, [request.method_name(), b" ", part].concat()))
+    }
+
+    fn answering() -> Router {
+        let any: Vec<Method> = Method::ALL.into_iter().filter(|m| *m != Method::Trace).chain([Method::Other]).collect();
+        router()
+            .get("/try/{*rest}", says("rest"))
+            .route_answer(&any, "/try/any/{part}", echo)
+            .route_answer(&[Method::Trace], "/try/trace", echo)
+            .route_answer(&[Method::Post], "/try/post", echo)
+            .route_answer(&[Method::Delete], "/try/post", echo)
+            .route_answer(&[Method::Get], "/users/{part}/", echo)
+            .put("/try/any/put", says("put"))
+    }
+
+    #[test]
+    fn a_route_that_answers_on_the_loop_has_exactly_its_methods() {
+        for (line, status, content) in [
+            ("GET /try/any/x", 200, "GET x"),
+            ("BREW /try/any/x", 200, "BREW x"),
+            ("OPTIONS /try/any/x", 200, "OPTIONS x"),
+            ("TRACE /try/trace", 200, "TRACE "),
+            ("POST /try/post", 200, "POST "),
+            ("DELETE /try/post", 200, "DELETE "),
+            ("HEAD /users/7/", 200, "HEAD 7"),
+            ("GET /try/elsewhere", 200, "rest rest=elsewhere"),
+            ("PUT /try/any/put", 200, "put"),
+        ] {
+            let (response, limit) = ask_as(answering(), &format!("{line} HTTP/1.1"), b"");
+            assert_eq!((response.status().code(), text(&response).as_str()), (status, content), "{line}");
+            assert_eq!(limit.is_none(), !content.starts_with("rest") && content != "put", "{line}");
+        }
+        for (line, status, allow) in [
+            ("TRACE /try/any/x", 405, "GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, PATCH"),
+            ("GET /try/trace", 405, "OPTIONS, TRACE"),
+            ("OPTIONS /try/trace", 204, "OPTIONS, TRACE"),
+            ("GET /try/post", 405, "POST, DELETE, OPTIONS"),
+            ("TRACE /try/post", 405, "POST, DELETE, OPTIONS"),
+            ("POST /users/7/", 405, "GET, HEAD, OPTIONS"),
+            ("DELETE /try/any/put", 405, "GET, HEAD, PUT, OPTIONS"),
+            ("TRACE /try/elsewhere", 405, "GET, HEAD, OPTIONS"),
+        ] {
+            let (response, _) = ask_as(answering(), &format!("{line} HTTP/1.1"), b"");
+            let got = String::from_utf8_lossy(response.fields().get("allow").unwrap_or_default());
+            assert_eq!((response.status().code(), &*got), (status, allow), "{line}");
+        }
+        for line in ["BREW /try/trace", "BREW /try/post", "BREW /try/any/put", "BREW /try/any/x/y", "BREW /"] {
+            let (response, _) = ask_as(answering(), &format!("{line} HTTP/1.1"), b"");
+            assert_eq!(response.status(), Status::NOT_IMPLEMENTED, "{line}");
+        }
+        let (response, _) = ask_as(answering(), "POST /try/post HTTP/1.1\r\nExpect: a-miracle", b"");
+        assert_eq!(response.status(), Status::EXPECTATION_FAILED);
     }
 
     #[test]
