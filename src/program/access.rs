@@ -1,10 +1,7 @@
-//! Who may speak: from the command line, the password file and the sockets to the settings of the guard.
+//! Users, passwords and host names: from the options, the password file and the sockets to the rules of the server.
 //!
-//! Never: a password that is printed, or a password file inside the folder that is served. Whoever could
-//! download it could guess at home, without anybody slowing him down.
-//!
-//! The subtle thing: whether names are looked at follows from the sockets and not from the options. A
-//! server that a service manager opened to the network is open, whatever was typed.
+//! Whether the Host field is checked depends on the sockets, not on the options: a server whose sockets a service
+//! manager opened to the network is open, whatever was typed.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,110 +10,118 @@ use std::path::Path;
 
 use barewire::http::Method;
 use barewire::service::access::origin::Hosts;
-use barewire::service::app;
 use barewire::service::{Auth, Credentials, Scope};
 
 use crate::program::error::{Exit, StartError};
 use crate::program::folder;
-use crate::program::folder::Folder;
-use crate::program::options::{Access, AuthFor, Files};
+use crate::program::folder::ServedPath;
+use crate::program::options::{AuthFor, Options, WriteOptions};
 
-/// The largest password file: some twelve thousand users. Whoever has more of them needs something else,
-/// and whoever named a film by mistake should not wait for it.
+/// The largest password file: some twelve thousand users. A film named by mistake is refused before it is read.
 const LARGEST: u64 = 1 << 20;
 
-/// The guard as it was asked for, and what must be said about it.
-pub(crate) struct Guarded {
-    pub(crate) settings: app::Settings,
-    /// What an answer needs a password for, if anything.
-    pub(crate) what_for: Option<AuthFor>,
+/// Who may use the server, and what must be said about it.
+pub(crate) struct AccessRules {
+    pub(crate) hosts: Hosts,
+    pub(crate) auth: Option<Auth>,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads the password file, and decides.
+/// Reads the password file and makes the rules. `addresses` are those of the sockets.
 pub(crate) fn decide(
-    access: &mut Access,
-    files: &Files,
-    folder: &Folder,
+    options: &mut Options,
+    served: &ServedPath,
     addresses: &[SocketAddr],
-    studies: bool,
-) -> Result<Guarded, StartError> {
+) -> Result<AccessRules, StartError> {
     let is_local = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
-    let what_for = access.is_guarded().then_some(access.what_for);
-    let writes = files.writing().is_some();
-    let enforced = is_local || writes || studies || what_for.is_some() || !access.hosts.is_empty();
+    let auth_for = options.access.guarded;
+    let names = options.access.host.concat();
+    // A web page can reach this server under a name of its own (DNS rebinding). That is only harmless when
+    // the page could read the same files without it.
+    let is_private = is_local || options.write.option().is_some() || options.study.study || auth_for.is_some();
     let machine = rustix::system::uname();
-    let hosts = Hosts::new(enforced, &access.hosts, machine.nodename().to_str().ok());
+    let hosts = Hosts::new(is_private || !names.is_empty(), &names, machine.nodename().to_str().ok());
 
-    let mut warnings = Vec::new();
-    if access.is_typed && !access.credentials.is_empty() {
-        warnings.push(
-            "The password is visible in the list of processes (ps). BAREWIRE_AUTH or --auth-file hide it.".into(),
-        );
+    let warnings = warnings(options, &names, is_local);
+    let mut credentials = std::mem::take(&mut options.access.credentials);
+    if let Some(path) = &options.access.auth_file {
+        add_file(&mut credentials, path, served)?;
     }
-    if what_for.is_some() && !is_local {
-        warnings.push(
-            "Passwords travel unencrypted: put a TLS proxy in front, or use them only on a network you trust.".into(),
-        );
-    }
-    if access.hosts.iter().any(|name| name == "*") {
-        warnings.push("Any name is answered: a web page may reach this server under a name of its own.".into());
-    }
-    if writes && !is_local && what_for.is_none() {
-        warnings.push("Everybody on your network may change files here. A password: --auth NAME:PASSWORD".into());
-    }
-
-    let mut credentials = std::mem::take(&mut access.credentials);
-    if let Some(path) = &access.file {
-        add_file(&mut credentials, path, folder)?;
-    }
-    let auth = what_for.map(|what_for| Auth::new(credentials, scope(what_for, files)));
-    let (cors, headers) = (files.cors.clone(), files.headers.clone());
-    let settings = app::Settings { hosts, cors, auth, headers, ..app::Settings::default() };
-    Ok(Guarded { settings, what_for, warnings })
+    let auth = auth_for.map(|auth_for| Auth::new(credentials, scope(auth_for, &options.write)));
+    Ok(AccessRules { hosts, auth, warnings })
 }
 
-/// The methods that need a password: of the unsafe ones those that some right lets through, so that a
-/// write nobody may do is refused as such and nobody is asked in vain.
-fn scope(what_for: AuthFor, files: &Files) -> Scope {
-    if what_for == AuthFor::All {
+/// Sentences about everything that is weaker than it looks.
+fn warnings(options: &Options, names: &[String], is_local: bool) -> Vec<String> {
+    let auth_for = options.access.guarded;
+    let writes = options.write.option().is_some();
+    let cases = [
+        (
+            options.access.is_visible && !options.access.credentials.is_empty(),
+            "The password is visible in the list of processes (ps). BAREWIRE_AUTH or --auth-file hide it.",
+        ),
+        (
+            auth_for.is_some() && !is_local,
+            "Passwords travel unencrypted: put a TLS proxy in front, or use them only on a network you trust.",
+        ),
+        (
+            names.iter().any(|name| name == "*"),
+            "Any name is answered: a web page may reach this server under a name of its own.",
+        ),
+        (
+            writes && !is_local && auth_for.is_none(),
+            "Everybody on your network may change files here. A password: --auth NAME:PASSWORD",
+        ),
+    ];
+    cases.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_string()).collect()
+}
+
+/// The methods that need a password.
+fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
+    if auth_for == AuthFor::All {
         return Scope::All;
     }
-    let rights =
-        [(files.upload, Method::Post), (files.upload || files.overwrite, Method::Put), (files.delete, Method::Delete)];
+    // Only methods that a right allows: for the others the client is told 405, and not asked for a password that
+    // would not help.
+    let rights = [
+        (write.adds(), Method::Post),
+        (write.adds() || write.replaces(), Method::Put),
+        (write.removes(), Method::Delete),
+    ];
     Scope::Methods(rights.into_iter().filter_map(|(right, method)| right.then_some(method)).collect())
 }
 
-/// Adds the users of the password file, whose every fault ends the start: to go on without some of them,
-/// or without any, would be a server that is not the one asked for.
-fn add_file(credentials: &mut Credentials, path: &Path, folder: &Folder) -> Result<(), StartError> {
-    let shown = folder::shown(path);
-    let complaint = |what: String| StartError::new(Exit::Usage, what);
+/// Adds the users of the password file. A single line that cannot be used ends the start: the server would not be
+/// the one that was asked for.
+fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> Result<(), StartError> {
+    let name = folder::shown(path);
+    let failed = |what: String| StartError::new(Exit::Usage, what);
     let bytes = read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => complaint(format!("there is no password file {shown}."))
-            .advising(format!("Make it with:  htpasswd -B -c {shown} ann")),
+        io::ErrorKind::NotFound => failed(format!("there is no password file {name}."))
+            .advising(format!("Make it with:  htpasswd -B -c {name} ann")),
         io::ErrorKind::PermissionDenied => {
-            complaint(format!("may not read the password file {shown} (permission denied)."))
-                .advising(format!("Change its rights:  ls -l {shown}"))
+            failed(format!("may not read the password file {name} (permission denied)."))
+                .advising(format!("Change its rights:  ls -l {name}"))
         }
-        _ => complaint(format!("cannot read the password file {shown}: {error}.")),
+        _ => failed(format!("cannot read the password file {name}: {error}.")),
     })?;
-    if is_served(path, folder) {
-        return Err(complaint(format!("the password file {shown} lies in the folder that is served."))
+    // With the file in hand, passwords can be guessed at home, at any speed.
+    if is_served(path, served) {
+        return Err(failed(format!("the password file {name} lies in the folder that is served."))
             .advising("Put it elsewhere, where nobody can download it."));
     }
     let before = credentials.len();
     credentials
         .add_htpasswd(&bytes)
-        .map_err(|unfit| complaint(format!("the password file {shown} cannot be used: {unfit}.")))?;
+        .map_err(|error| failed(format!("the password file {name} cannot be used: {error}.")))?;
     if credentials.len() == before {
-        return Err(complaint(format!("the password file {shown} has no users: nobody could sign in."))
-            .advising(format!("Add one:  htpasswd -B {shown} ann")));
+        return Err(failed(format!("the password file {name} has no users: nobody could sign in."))
+            .advising(format!("Add one:  htpasswd -B {name} ann")));
     }
     Ok(())
 }
 
-/// The file, unless it is far too large.
+/// The bytes of the file, unless it is too large.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
@@ -126,13 +131,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether a path in the served folder leads to the file, or is where a link to it stands. What has no
-/// path at all (a pipe that a shell has made) cannot be asked for.
-fn is_served(path: &Path, folder: &Folder) -> bool {
-    let Ok(root) = fs::canonicalize(&folder.path) else { return false };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let stands = fs::canonicalize(parent).ok().zip(path.file_name()).map(|(parent, name)| parent.join(name));
-    [fs::canonicalize(path).ok(), stands].into_iter().flatten().any(|place| match folder.is_file {
+/// Whether a client can ask for the file: it lies in the served folder, or a link to it does. A file without a path
+/// (a pipe made by a shell) cannot be asked for.
+fn is_served(path: &Path, served: &ServedPath) -> bool {
+    let Ok(root) = fs::canonicalize(&served.path) else { return false };
+    let link = fs::canonicalize(folder::parent(path)).ok().zip(path.file_name()).map(|(at, name)| at.join(name));
+    [fs::canonicalize(path).ok(), link].into_iter().flatten().any(|place| match served.is_file {
         true => place == root,
         false => place.starts_with(&root),
     })
@@ -143,8 +147,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_file_in_the_folder_is_found_on_every_way_there() {
-        let at = |path: &str, is_file| Folder { path: path.into(), is_file };
+    fn a_password_file_in_the_served_folder_is_found_by_every_path() {
+        let at = |path: &str, is_file| ServedPath { path: path.into(), is_file };
         for (path, folder, is_file, expected) in [
             ("src/main.rs", "src", false, true),
             ("src/net/mod.rs", "src", false, true),

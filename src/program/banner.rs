@@ -1,4 +1,4 @@
-//! What is said at the start and at the end.
+//! The texts at the start and at the end, on standard error (standard output carries the access log).
 //!
 //! ```text
 //!   barewire 0.1   serving ./public  (read only)
@@ -10,66 +10,70 @@
 //!   Stop: Ctrl-C
 //! ```
 //!
-//! On a terminal that is at most [`LINES`] lines; elsewhere exactly one, which scripts wait for:
-//! `listening on http://127.0.0.1:8080/ serving ./public`. All of it on standard error, since standard
-//! output carries the access log.
-//!
-//! Never: a claim that is not so. Who can connect is told from the sockets and not from the options.
-//!
-//! The subtle thing: a URL stands alone between spaces, so that terminals make it a link.
+//! A terminal gets this start screen, at most [`LINES`] lines. Everything else gets the one line that scripts wait
+//! for: `listening on http://127.0.0.1:8080/ serving ./public`. Who can connect is told from the sockets and
+//! not from the options, since a service manager may have passed other sockets. A URL has spaces around it, so that
+//! terminals make it a link.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use barewire::net::Report;
-use barewire::service::error_page::count;
+use barewire::service::text::{count, size};
 
-use crate::program::options::AuthFor;
+use crate::program::options::{AuthFor, WriteOptions};
 
-/// A start screen longer than this scrolls what matters out of sight.
+/// A start screen longer than this scrolls its most important lines out of sight.
 const LINES: usize = 12;
-/// URLs are followed by their meaning in one column.
+/// The column width of URLs.
 const URL_WIDTH: usize = 32;
 
 /// [`Banner::changes`] when nothing can be changed.
-pub(crate) const READ_ONLY: &str = "read only";
+const READ_ONLY: &str = "read only";
 
-/// What the start screen is made of.
+/// The content of the start screen.
 #[derive(Debug)]
 pub(crate) struct Banner {
-    /// What is served, ready to print.
+    /// The name of the folder or file, safe to print.
     pub(crate) title: String,
-    /// Where the server listens.
+    /// The addresses of the sockets.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// Addresses of this computer on the network, with their interfaces.
+    /// The addresses of this computer on the network, with their interfaces.
     pub(crate) network: Vec<(IpAddr, String)>,
-    /// What others may do with the files.
+    /// Which changes others may make, from [`changes`].
     pub(crate) changes: String,
-    /// What a password is asked for, if there is one.
+    /// What a password is needed for, if for anything.
     pub(crate) password: Option<AuthFor>,
-    /// Why the port is not the usual one.
+    /// The default port was taken.
     pub(crate) moved: bool,
-    /// The address of the view in a browser, with its key, while somebody studies.
+    /// The URL of the wire view in a browser, with its key (`--study`).
     pub(crate) view: Option<String>,
-    /// It shows secrets as they are.
+    /// The wire view shows secrets.
     pub(crate) secrets: bool,
-    /// The lessons are there.
+    /// The folder contains the labs.
     pub(crate) labs: bool,
-    /// What else must be known.
+    /// Warnings.
     pub(crate) remarks: Vec<String>,
-    /// Whether to use bold type.
+    /// Whether to use bold type and colors.
     pub(crate) color: bool,
 }
 
-/// Who can reach the server.
+/// The computers that can connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    Computer,
+    ThisComputer,
     Network,
 }
 
+/// The changes that others may make to the files.
+pub(crate) fn changes(options: &WriteOptions) -> String {
+    let rights = [(options.adds(), "added"), (options.replaces(), "replaced"), (options.removes(), "removed")];
+    let words: Vec<&str> = rights.into_iter().filter_map(|(given, word)| given.then_some(word)).collect();
+    if words.is_empty() { READ_ONLY.into() } else { format!("files may be {}", words.join(", ")) }
+}
+
 impl Banner {
-    /// The one line for scripts, and one more with the view.
+    /// The line for scripts, and with `--study` one more with the URL of the wire view.
     pub(crate) fn line(&self) -> String {
         let view = self.view.as_ref().map(|url| format!("wire view {url}\n")).unwrap_or_default();
         format!("listening on {} serving {}\n{view}", self.url(), self.title)
@@ -79,8 +83,8 @@ impl Banner {
         self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default()
     }
 
-    /// The lines of those who study: the view, addresses to practise with, lessons.
-    fn study(&self) -> Vec<String> {
+    /// The lines of `--study`: the wire view, the practice endpoints, the labs.
+    fn study_lines(&self) -> Vec<String> {
         let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         let url = self.url();
         let mut lines = Vec::new();
@@ -95,66 +99,69 @@ impl Banner {
         lines
     }
 
-    /// What must be known, and what is good to know.
-    fn below(&self) -> Vec<String> {
+    /// The lines below the URLs: warnings first, then hints.
+    fn notes(&self) -> Vec<String> {
         let (yellow, off) = if self.color { ("\x1b[33m", "\x1b[0m") } else { ("", "") };
-        let mut below = Vec::new();
+        let mut notes = Vec::new();
         if self.moved {
-            below.push(format!("Port 8080 was taken, so this is {}.", self.port()));
+            notes.push(format!("Port 8080 was taken, so this is {}.", self.port()));
         }
-        below.push(match self.reach() {
-            Reach::Computer => "Only this computer can connect.      barewire --lan      share on your network".into(),
-            Reach::Network => format!(
-                "{yellow}!{off} {}",
-                match self.password {
-                    None if self.view.is_some() && self.changes != READ_ONLY => {
-                        "Anyone on your network can change files and use the practice endpoints."
-                    }
-                    None if self.view.is_some() => {
-                        "Anyone on your network can read these files and use the practice endpoints."
-                    }
-                    None => "Anyone on your network can read these files.",
-                    Some(AuthFor::All) => "Anyone on your network who knows a password can use these files.",
-                    Some(AuthFor::Write) => "Anyone on your network can read these files; changes need a password.",
-                }
-            ),
+        notes.push(match self.reach() {
+            Reach::ThisComputer => {
+                "Only this computer can connect.      barewire --lan      share on your network".into()
+            }
+            Reach::Network => format!("{yellow}!{off} {}", self.network_warning()),
         });
-        below.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
-        // What is good to know gives way to what must be known.
-        if self.view.is_none() && below.len() + self.urls().len() + 6 <= LINES {
-            below.push("See every byte:                      barewire --study".into());
+        notes.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
+        // The hint is only shown when it takes no line from a warning or a URL.
+        if self.view.is_none() && notes.len() + self.urls().len() + 6 <= LINES {
+            notes.push("See every byte:                      barewire --study".into());
         }
-        below.push("Stop: Ctrl-C".into());
-        below
+        notes.push("Stop: Ctrl-C".into());
+        notes
+    }
+
+    /// What everybody on the network can do.
+    fn network_warning(&self) -> &'static str {
+        match (self.password, self.view.is_some(), self.changes == READ_ONLY) {
+            (None, true, false) => "Anyone on your network can change files and use the practice endpoints.",
+            (None, true, true) => "Anyone on your network can read these files and use the practice endpoints.",
+            (None, false, _) => "Anyone on your network can read these files.",
+            (Some(AuthFor::All), ..) => "Anyone on your network who knows a password can use these files.",
+            (Some(AuthFor::Write), ..) => "Anyone on your network can read these files; changes need a password.",
+        }
     }
 
     /// The start screen.
     pub(crate) fn screen(&self) -> String {
         let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
-        let (study, below) = (self.study(), self.below());
+        let (study, notes) = (self.study_lines(), self.notes());
         let mut screen =
             format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  ({})\n\n", self.title, self.changes);
-        // Besides these and the URLs: the first line, and blank ones before and after the URLs and at the end.
+        // Four lines are taken: the first one, and blank ones before and after the URLs and at the end. The
+        // URLs get the rest, since a URL can be looked up elsewhere and a warning cannot.
         let more = study.len() + usize::from(!study.is_empty());
-        let room = LINES.saturating_sub(below.len() + more + 4).max(1);
+        let free = LINES.saturating_sub(notes.len() + more + 4).max(1);
         let urls = self.urls();
-        let shown = if urls.len() > room { room.saturating_sub(1).max(1) } else { urls.len() };
+        let shown = if urls.len() > free { free.saturating_sub(1).max(1) } else { urls.len() };
         for (url, meaning) in &urls[..shown] {
+            // The padding is computed here, since `{:32}` would count the escape sequences of bold type.
             let space = URL_WIDTH.saturating_sub(url.len());
             screen += &format!("  {bold}{url}{off}{:space$}{meaning}\n", "");
         }
-        if shown < urls.len() && room > 1 {
+        if shown < urls.len() && free > 1 {
             screen += &format!("  and {} more addresses\n", urls.len() - shown);
         }
         screen += "\n";
         for line in &study {
             screen += &format!("  {line}\n");
         }
-        if !study.is_empty() && screen.lines().count() + below.len() < LINES {
+        // Blank lines are the first to go on a full screen.
+        if !study.is_empty() && screen.lines().count() + notes.len() < LINES {
             screen += "\n";
         }
-        for line in below {
+        for line in notes {
             screen += &format!("  {line}\n");
         }
         if screen.lines().count() < LINES {
@@ -168,12 +175,12 @@ impl Banner {
     }
 
     fn reach(&self) -> Reach {
-        if self.addresses.iter().all(|address| address.ip().is_loopback()) { Reach::Computer } else { Reach::Network }
+        let is_local = self.addresses.iter().all(|address| address.ip().is_loopback());
+        if is_local { Reach::ThisComputer } else { Reach::Network }
     }
 
     /// Each URL and who can use it.
     fn urls(&self) -> Vec<(String, String)> {
-        let alone = self.reach() == Reach::Computer;
         let mut urls: Vec<(String, String)> = Vec::new();
         let mut add = |ip: IpAddr, port, meaning: String| {
             let url = format!("http://{}/", SocketAddr::new(ip, port));
@@ -181,22 +188,19 @@ impl Banner {
                 urls.push((url, meaning));
             }
         };
-        // One URL for this computer is enough: the other loopback address leads to the same place.
+        // One URL for this computer is enough: 127.0.0.1 and ::1 reach the same server.
         let own = self.addresses.iter().filter(|a| a.ip().is_loopback() || a.ip().is_unspecified());
         if let Some(own) = own.min_by_key(|a| a.is_ipv6()) {
-            let ip = match own.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-                IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-                ip => ip,
-            };
-            add(ip, own.port(), if alone { "open this".into() } else { "this computer".into() });
+            let meaning = if self.reach() == Reach::ThisComputer { "open this" } else { "this computer" };
+            add(reachable(own.ip()), own.port(), meaning.into());
         }
         for address in self.addresses.iter().filter(|address| !address.ip().is_loopback()) {
             let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
-            let is_it = |ip: &IpAddr| same_family(ip) && (address.ip().is_unspecified() || *ip == address.ip());
-            for (ip, interface) in self.network.iter().filter(|(ip, _)| is_it(ip)) {
+            let is_bound = |ip: &IpAddr| same_family(ip) && (address.ip().is_unspecified() || *ip == address.ip());
+            for (ip, interface) in self.network.iter().filter(|(ip, _)| is_bound(ip)) {
                 add(*ip, address.port(), format!("your network ({interface})"));
             }
+            // An address without interface: the socket was passed by a service manager, or it came up later.
             if !address.ip().is_unspecified() {
                 add(address.ip(), address.port(), "your network".into());
             }
@@ -205,10 +209,19 @@ impl Banner {
     }
 }
 
+/// The address at which this computer reaches a socket bound to `ip`: for a wildcard, loopback.
+pub(crate) fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(four) if four.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(six) if six.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
 /// The last line: `stopped: 1,204 requests, 38 MB, 2 h 10 min`.
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
     let requests = count(report.requests, "request");
-    let mut line = format!("stopped: {requests}, {}, {}", bytes(report.bytes), time(ran.as_secs()));
+    let mut line = format!("stopped: {requests}, {}, {}", size(report.bytes), time(ran.as_secs()));
     if report.cut_off > 0 {
         let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
@@ -216,21 +229,7 @@ pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> Strin
     line + "\n"
 }
 
-/// In steps of a thousand, as file managers and carriers count; a digit behind the point while there
-/// is but one before it.
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let (mut tenths, mut unit) = (u128::from(count) * 10, 0);
-    while tenths >= 9_995 && unit + 1 < UNITS.len() {
-        (tenths, unit) = ((tenths + 500) / 1000, unit + 1);
-    }
-    match tenths {
-        10..100 if unit > 0 && tenths % 10 > 0 => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
-        _ => format!("{} {}", (tenths + 5) / 10, UNITS[unit]),
-    }
-}
-
-/// The two greatest units.
+/// A time in its two largest units: `2 h 10 min`.
 fn time(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let Some(first) = units.iter().position(|(length, _)| seconds >= *length) else { return "0 s".into() };
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_study_see_where_and_who_else_can_practise() {
+    fn with_study_the_screen_shows_the_view_and_who_else_can_practise() {
         let mut banner = banner(&["0.0.0.0:8080"], &[("192.168.1.20", "wlan0")]);
         banner.changes = "files may be added".into();
         banner.view = Some("http://127.0.0.1:8081/#k=6Q2M".into());
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn who_needs_a_password_is_said() {
+    fn the_screen_tells_what_needs_a_password() {
         let mut banner = banner(&["0.0.0.0:8080"], &[]);
         for (password, line) in [
             (None, "  ! Anyone on your network can read these files."),
@@ -385,22 +384,5 @@ mod tests {
             "stopped: 1,234,567 requests, 1.5 kB, 1 d 1 h; 3 connections cut off after 10 s\n"
         );
         assert_eq!(say(0, 999, 1, 3_605), "stopped: 0 requests, 999 B, 1 h; 1 connection cut off after 10 s\n");
-    }
-
-    #[test]
-    fn sizes_round_to_what_one_can_say() {
-        for (count, text) in [
-            (1, "1 B"),
-            (999, "999 B"),
-            (1_000, "1 kB"),
-            (9_949, "9.9 kB"),
-            (9_960, "10 kB"),
-            (38_400, "38 kB"),
-            (999_400, "999 kB"),
-            (999_600, "1 MB"),
-            (u64::MAX, "18 EB"),
-        ] {
-            assert_eq!(bytes(count), text, "{count}");
-        }
     }
 }

@@ -1,35 +1,58 @@
-//! Every way to fail before serving: what happened and why, what to type, and the exit code.
+//! Errors that end the program before it serves: what happened, what to type instead, and the exit code.
 //!
 //! ```text
 //! barewire: port 8080 on 127.0.0.1 is already in use (by python3, pid 4711).
 //! Use another one:  barewire -p 8081
 //! ```
 //!
-//! Never: a back-trace, an error number without its meaning.
-//!
-//! The subtle thing: nothing here may fail when standard error is gone. `eprintln!` panics then, which
-//! would turn a clear exit code into 101.
+//! Every module of the program uses this one, and it uses none of them. Nothing here may fail when standard
+//! error is closed: `eprintln!` would panic then and turn a clear exit code into 101.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::program::options::Color;
+/// When colors are used (`--color`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    Auto,
+    /// Even into a file.
+    Always,
+    /// Not even on a terminal.
+    Never,
+}
 
-/// Exit codes; 130 and 143 (a second signal) are given where signals are received.
+impl Color {
+    /// Whether to color what is written to `stream`.
+    pub(crate) fn on(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let has = |name: &str, test: fn(&OsStr) -> bool| std::env::var_os(name).is_some_and(|v| test(&v));
+                // NO_COLOR counts when it is set and not empty (no-color.org).
+                stream.is_terminal() && !has("NO_COLOR", |v| !v.is_empty()) && !has("TERM", |v| v == "dumb")
+            }
+        }
+    }
+}
+
+/// Exit codes. 130 and 143 (ended by a second signal) are set where signals are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Failed while running.
     Failed = 1,
-    /// What was typed cannot be understood.
+    /// The command line is wrong.
     Usage = 2,
     /// Cannot listen.
     Listen = 3,
-    /// Cannot serve this folder.
+    /// Cannot read the folder or file.
     Folder = 4,
 }
 
-/// Why there is no server.
+/// Why the program ends without having done its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StartError {
     exit: Exit,
@@ -39,25 +62,26 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    /// What happened, and why.
+    /// `what` is a full sentence: what happened, and why.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> StartError {
         StartError { exit, what: what.into(), advice: None, color: Color::Auto.on(&io::stderr()) }
     }
 
-    /// The same with what to type.
+    /// Adds a second line: what to type instead.
     pub(crate) fn advising(mut self, advice: impl Into<String>) -> StartError {
         self.advice = Some(advice.into());
         self
     }
 
-    /// The same as `--color` wants it.
+    /// Applies `--color`, once it is known.
     pub(crate) fn colored(mut self, color: Color) -> StartError {
         self.color = color.on(&io::stderr());
         self
     }
 
-    /// Says it on standard error.
-    pub(crate) fn say(&self) -> ExitCode {
+    /// Prints the error on standard error and returns the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        // Ignore write errors: with standard error closed, the exit code still tells.
         let _ = io::stderr().write_all(self.to_string().as_bytes());
         ExitCode::from(self.exit as u8)
     }
@@ -74,7 +98,7 @@ impl fmt::Display for StartError {
     }
 }
 
-/// One line of warning on standard error.
+/// Prints one line of warning on standard error.
 pub(crate) fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "barewire: {line}");
 }

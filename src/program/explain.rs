@@ -1,37 +1,42 @@
-//! `barewire explain`: saved bytes, explained like live ones.
+//! `barewire explain`: saved bytes, explained like those of a running server.
 //!
-//! Never: the network; a secret, unless it is asked for (they are hidden here as well).
-//!
-//! The subtle thing: a text editor turns CR LF into LF. `--fix-newlines` undoes that in heads and says
-//! so, but leaves content of a known length alone: there an LF may be what was sent.
+//! Secrets are hidden here as well, unless `--wire-secrets` is given. A text editor turns CR LF into LF;
+//! `--fix-newlines` undoes that in heads and says so, but not in content, where an LF may be what was sent.
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use barewire::http::field::split_line;
 use barewire::http::grammar::{decimal, hex_digit};
-use barewire::http::{Fault, Limits};
+use barewire::http::{Fault, Limits, Method};
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::show::html;
 use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat};
 
 use crate::program::error::{Exit, StartError, warn};
-use crate::program::options::{Direction, Explain};
-use crate::program::view;
+use crate::program::options::Explain;
+use crate::program::wire_view;
 
-/// One side of a conversation.
+/// What one side of a connection sent.
 struct Side {
+    /// The name of the file, for errors.
     name: String,
     bytes: Vec<u8>,
 }
 
-/// Explains what was asked for.
+/// What the client sent and what the server sent; one of them may be missing.
+struct Sides {
+    client: Option<Side>,
+    server: Option<Side>,
+}
+
+/// Explains the bytes. The exit code says whether they are well formed.
 pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
-    let (mut asked, mut answered) = sides(&options.from)?;
+    let mut sides = read_sides(&options)?;
     if options.fix_newlines {
-        for side in [&mut asked, &mut answered].into_iter().flatten() {
+        for side in [&mut sides.client, &mut sides.server].into_iter().flatten() {
             let (bytes, fixed) = fix_newlines(&side.bytes);
             side.bytes = bytes;
             if fixed > 0 {
@@ -39,16 +44,18 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
             }
         }
     }
-    let manner = ExplainOptions { redact: options.hide.clone(), ..ExplainOptions::whole(Limits::default()) };
-    let mut conversation = Conversation::new(&manner);
-    // Once for what turns out to be secret, then to be shown.
-    tell(&mut conversation, &options, &asked, &answered);
-    let (mut messages, said) = tell(&mut conversation.restart(&manner), &options, &asked, &answered);
-    let wrong = complaints(&messages, &asked, &answered);
-    let edited = messages.iter().any(|m| m.error.is_some_and(|b| b.note == NoteId::fault(Fault::BareLf)));
+    let explain = ExplainOptions { redact: options.redact(), ..ExplainOptions::whole(Limits::default()) };
+    let mut conversation = Conversation::new(&explain);
+    let method = options.method.unwrap_or(Method::Get);
+    // Two passes: the first one learns the secrets, and a secret may also stand before the place that
+    // shows it to be one.
+    read_messages(&mut conversation, method, &sides);
+    let (mut messages, unread) = read_messages(&mut conversation.restart(&explain), method, &sides);
+    let wrong = list_errors(&messages, &sides);
+    let edited = messages.iter().any(|m| m.error.is_some_and(|e| e.note == NoteId::fault(Fault::BareLf)));
     messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
-    print(&options, messages)?;
-    said.iter().for_each(|line| warn(line));
+    print(&options, messages);
+    unread.iter().for_each(|line| warn(line));
     let mut out = io::stderr().lock();
     for line in &wrong {
         let _ = writeln!(out, "{line}");
@@ -59,135 +66,125 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
 
-/// The messages of both sides, and what nobody reads of them.
-fn tell(
-    conversation: &mut Conversation,
-    options: &Explain,
-    asked: &Option<Side>,
-    answered: &Option<Side>,
-) -> (Vec<Message>, Vec<String>) {
-    let (mut messages, mut said) = (Vec::new(), Vec::new());
-    if let Some(side) = asked {
+/// The messages of both sides, and a line for each side with bytes after its last message.
+fn read_messages(conversation: &mut Conversation, method: Method, sides: &Sides) -> (Vec<Message>, Vec<String>) {
+    /// No response is shorter than its status line without a reason.
+    const SHORTEST: usize = 16;
+    let (mut messages, mut unread) = (Vec::new(), Vec::new());
+    if let Some(side) = &sides.client {
         conversation.received(&side.bytes, &mut messages);
         conversation.client_ended(&mut messages);
-        said.extend(unread(side, &messages));
+        unread.extend(unread_bytes(side, &messages));
     }
-    if let Some(side) = answered {
-        if asked.is_none() {
-            // Nobody knows how many answers there are; each has at least this many bytes.
-            const SHORTEST: usize = 16;
-            (0..=side.bytes.len() / SHORTEST).for_each(|_| conversation.assume(options.method));
+    if let Some(side) = &sides.server {
+        // A response is read according to its request. Without the requests, assume as many as there can
+        // be responses in the file.
+        if sides.client.is_none() {
+            (0..=side.bytes.len() / SHORTEST).for_each(|_| conversation.assume(method));
         }
         let first = messages.len();
         conversation.sent(&side.bytes, &mut messages);
         conversation.server_ended(&mut messages);
-        said.extend(unread(side, &messages[first..]));
+        unread.extend(unread_bytes(side, &messages[first..]));
     }
-    (messages, said)
+    (messages, unread)
 }
 
-/// What to explain: what the client said, and what the server said.
-fn sides(from: &Direction) -> Result<(Option<Side>, Option<Side>), StartError> {
-    Ok(match from {
-        Direction::Requests(file) => (Some(read(file.as_deref())?), None),
-        Direction::Responses(file) => (None, Some(read(file.as_deref())?)),
-        Direction::Guess(file) => {
-            let side = read(file.as_deref())?;
-            if side.bytes.starts_with(b"HTTP/") { (None, Some(side)) } else { (Some(side), None) }
-        }
-        Direction::Both(input, output) => {
-            let side = |file: &Option<PathBuf>| file.as_deref().map(|file| read(Some(file))).transpose();
-            (side(input)?, side(output)?)
-        }
-        Direction::CurlTrace(file) => {
-            let Side { name, bytes } = read(Some(file))?;
-            let (asked, answered) = curl_trace(&bytes);
-            if asked.is_empty() && answered.is_empty() {
-                let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
-                return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
-            }
-            let side = |bytes: Vec<u8>, way: &str| {
-                (!bytes.is_empty()).then(|| Side { name: format!("{name} ({way})"), bytes })
-            };
-            (side(asked, "sent"), side(answered, "received"))
-        }
+/// Reads the files that were named.
+fn read_sides(options: &Explain) -> Result<Sides, StartError> {
+    if let Some(file) = &options.curl_trace {
+        return read_curl_trace(file);
+    }
+    let side = |file: &Option<_>| file.as_deref().map(|file| read_side(Some(file))).transpose();
+    if options.input.is_some() || options.output.is_some() {
+        return Ok(Sides { client: side(&options.input)?, server: side(&options.output)? });
+    }
+    let side = read_side(options.file.as_deref())?;
+    let is_response = options.response || !options.request && side.bytes.starts_with(b"HTTP/");
+    Ok(match is_response {
+        true => Sides { client: None, server: Some(side) },
+        false => Sides { client: Some(side), server: None },
     })
 }
 
-fn read(file: Option<&Path>) -> Result<Side, StartError> {
-    let is_input = file.is_none_or(|file| file == Path::new("-"));
-    let name =
-        if is_input { "standard input".into() } else { file.map(|f| f.display().to_string()).unwrap_or_default() };
-    read_bytes(file)
-        .map(|bytes| Side { name: if is_input { "-".into() } else { name.clone() }, bytes })
-        .map_err(|error| StartError::new(Exit::Folder, format!("cannot read {name}: {error}.")))
+fn read_curl_trace(file: &Path) -> Result<Sides, StartError> {
+    let Side { name, bytes } = read_side(Some(file))?;
+    let (sent, received) = curl_trace(&bytes);
+    if sent.is_empty() && received.is_empty() {
+        let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
+        return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
+    }
+    let side = |bytes: Vec<u8>, direction: &str| {
+        (!bytes.is_empty()).then(|| Side { name: format!("{name} ({direction})"), bytes })
+    };
+    Ok(Sides { client: side(sent, "sent"), server: side(received, "received") })
+}
+
+fn read_side(file: Option<&Path>) -> Result<Side, StartError> {
+    let name = file.filter(|file| *file != Path::new("-")).map_or("-".into(), |file| file.display().to_string());
+    Ok(Side { name, bytes: read_bytes(file)? })
 }
 
 /// The bytes of a file, or of standard input.
-pub(crate) fn read_bytes(file: Option<&Path>) -> io::Result<Vec<u8>> {
-    match file {
-        Some(file) if file != Path::new("-") => fs::read(file),
+pub(crate) fn read_bytes(file: Option<&Path>) -> Result<Vec<u8>, StartError> {
+    let (name, bytes) = match file {
+        Some(file) if file != Path::new("-") => (file.display().to_string(), fs::read(file)),
         _ => {
             let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes)?;
-            Ok(bytes)
+            ("standard input".into(), io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
         }
-    }
+    };
+    bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {name}: {error}.")))
 }
 
-fn print(options: &Explain, messages: Vec<Message>) -> Result<(), StartError> {
-    let told: Vec<WireEvent> = messages
-        .into_iter()
-        .map(|message| {
-            WireEvent::without_connection(EventKind::Message(Box::new(TimedMessage::without_calls(message))))
-        })
-        .collect();
+fn print(options: &Explain, messages: Vec<Message>) {
+    let event = |message| EventKind::Message(Box::new(TimedMessage::without_calls(message)));
+    let events: Vec<WireEvent> =
+        messages.into_iter().map(|message| WireEvent::without_connection(event(message))).collect();
     let mut text = String::new();
     if options.html {
-        html::push_page(&told, &mut text);
+        html::push_page(&events, &mut text);
     } else {
         let form = if options.json { ViewFormat::Json } else { ViewFormat::Full };
-        let mut terminal = Terminal::new(view::style(form, options.color, options.ascii));
-        told.iter().for_each(|told| terminal.push_event(told, &mut text));
+        let mut terminal = Terminal::new(wire_view::style(form, options.color, options.ascii));
+        events.iter().for_each(|event| terminal.push_event(event, &mut text));
     }
-    let mut out = io::stdout().lock();
-    // A reader that has left (`| head`) has seen what it wanted.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    Ok(())
+    // A closed standard output (`| head`) is no failure.
+    let _ = wire_view::write(text.as_bytes());
 }
 
-/// `FILE:offset: reason`, for everything that is broken.
-fn complaints(messages: &[Message], asked: &Option<Side>, answered: &Option<Side>) -> Vec<String> {
+/// A line `FILE:offset: reason` for everything that is broken.
+fn list_errors(messages: &[Message], sides: &Sides) -> Vec<String> {
     let mut lines = Vec::new();
-    for (role, side) in [(Role::Request, asked), (Role::Response, answered)] {
+    for (role, side) in [(Role::Request, &sides.client), (Role::Response, &sides.server)] {
         let Some(side) = side else { continue };
         let mut own = messages.iter().filter(|message| message.role == role).peekable();
         if own.peek().is_none() {
             lines.push(format!("{}:0: there is no {} in it", side.name, role.name()));
         }
         lines.extend(own.filter_map(|message| {
-            let broken = message.error?;
-            let note = broken.note.note();
-            Some(format!("{}:{}: {} ({})", side.name, message.start + broken.at, note.long, note.section))
+            let error = message.error?;
+            let note = error.note.note();
+            Some(format!("{}:{}: {} ({})", side.name, message.start + error.at, note.long, note.section))
         }));
     }
     lines
 }
 
-/// What nobody reads is said, but is not wrong.
-fn unread(side: &Side, messages: &[Message]) -> Option<String> {
+/// A line about bytes after the last message. They are no error: they may belong to another protocol.
+fn unread_bytes(side: &Side, messages: &[Message]) -> Option<String> {
+    // After a broken message nothing is read; that is reported as its error.
     let last = messages.last().filter(|message| message.error.is_none())?;
-    let left = (side.bytes.len() as u64).saturating_sub(last.end());
-    let from = last.end();
+    let (from, left) = (last.end(), (side.bytes.len() as u64).saturating_sub(last.end()));
     (left > 0).then(|| format!("{}:{from}: {left} bytes behind the last message belong to none.", side.name))
 }
 
-/// LF alone as CR LF, in heads and chunk lines; how many.
+/// Turns LF alone into CR LF in heads and chunk lines, and counts how often.
 fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
     let (mut out, mut fixed, mut at) = (Vec::with_capacity(bytes.len()), 0, 0);
     let mut length = 0;
     while at < bytes.len() {
-        let end = bytes[at..].iter().position(|&o| o == b'\n').map_or(bytes.len(), |n| at + n + 1);
+        let end = bytes[at..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| at + n + 1);
         let line = &bytes[at..end];
         at = end;
         let text = line.strip_suffix(b"\n").map(|l| l.strip_suffix(b"\r").unwrap_or(l));
@@ -203,6 +200,7 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
         {
             length = decimal(value).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         }
+        // The blank line ends the head: copy the content as it is.
         if text.is_empty() {
             let content = length.min(bytes.len() - at);
             out.extend_from_slice(&bytes[at..at + content]);
@@ -215,23 +213,27 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
 
 /// The bytes in a file that `curl --trace` wrote: sent, received.
 fn curl_trace(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    /// Bytes of one line: `0000: 47 45 … ` and then the same as text.
+    /// The bytes in one line: `0000: 47 45 … `, and then the same as text.
     const ROW: usize = 16;
-    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    let (mut sent, mut received) = (Vec::new(), Vec::new());
     let mut side: Option<&mut Vec<u8>> = None;
-    for line in text.split(|&o| o == b'\n') {
+    for line in text.split(|&b| b == b'\n') {
         let line = String::from_utf8_lossy(line);
-        let Some((place, bytes)) = line.split_once(": ") else {
-            let about = |what: &str| line.contains(what);
-            side = match () {
-                () if about("=> Send header") || about("=> Send data") => Some(&mut asked),
-                () if about("<= Recv header") || about("<= Recv data") => Some(&mut answered),
-                () => None,
+        let Some((offset, bytes)) = line.split_once(": ") else {
+            // A title. It may have a time before it; TLS has titles of its own ("SSL data"), which are skipped.
+            let is_about = |what: &str| line.contains(what);
+            side = if is_about("=> Send header") || is_about("=> Send data") {
+                Some(&mut sent)
+            } else if is_about("<= Recv header") || is_about("<= Recv data") {
+                Some(&mut received)
+            } else {
+                None
             };
             continue;
         };
-        let is_row = place.len() >= 4 && place.bytes().all(|o| hex_digit(o).is_some());
+        let is_row = offset.len() >= 4 && offset.bytes().all(|b| hex_digit(b).is_some());
         if let (true, Some(side)) = (is_row, &mut side) {
+            // The text column may look like hex digits, so not more than one row is read.
             let hex = bytes.as_bytes().chunks(3).take(ROW).map_while(|pair| match pair {
                 [high, low, b' '] | [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
                 _ => None,
@@ -241,7 +243,7 @@ fn curl_trace(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
             side = None;
         }
     }
-    (asked, answered)
+    (sent, received)
 }
 
 #[cfg(test)]
@@ -249,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_ends_are_mended_in_heads_and_left_alone_in_content() {
+    fn line_ends_are_fixed_in_heads_and_left_alone_in_content() {
         let (fixed, count) = fix_newlines(b"PUT / HTTP/1.1\nContent-Length: 3\r\n\na\nbGET / HTTP/1.1\n\n");
         assert_eq!(fixed, b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nbGET / HTTP/1.1\r\n\r\n");
         assert_eq!(count, 4);
@@ -268,7 +270,7 @@ mod tests {
             0000: 62 63                                           bc\n\
             => Send SSL data, 1 bytes (0x1)\n\
             0000: 00                                              .\n";
-        let (asked, answered) = curl_trace(text.as_bytes());
-        assert_eq!((asked, answered), (b"GET / HTTP/1.1\r\n\r\n".to_vec(), b"a\r\nbc".to_vec()));
+        let (sent, received) = curl_trace(text.as_bytes());
+        assert_eq!((sent, received), (b"GET / HTTP/1.1\r\n\r\n".to_vec(), b"a\r\nbc".to_vec()));
     }
 }

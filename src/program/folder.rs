@@ -1,10 +1,8 @@
-//! What is served: the folder or file that was named, or the one that is there.
+//! The folder or file to serve: chosen and checked before any client can connect, and named for people.
 //!
-//! Never: the doors inside. Whether a path of a request may be read is the file room's business; here
-//! it is only made sure, before anybody connects, that there is something to read at all.
-//!
-//! The subtle thing: the name of a folder may hold anything, also bytes that move the cursor or
-//! change colours. What is printed went through [`printable`].
+//! Only the path itself is checked here. Whether a path of a request may be read is decided in `files`. The
+//! name of a folder may hold any byte, also ones that move the cursor or change colors, so every name that is
+//! printed goes through [`printable`].
 
 use std::fs::{self, File};
 use std::io;
@@ -16,103 +14,103 @@ use rustix::fs::{Access, AtFlags, CWD};
 use crate::program::error::{Exit, StartError};
 
 /// The folder that is served when none was named and it exists.
-const USUAL: &str = "./public";
+const DEFAULT: &str = "./public";
 
-/// What is served.
+/// The path that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Folder {
-    /// Where it is.
+pub(crate) struct ServedPath {
     pub(crate) path: PathBuf,
-    /// A file, served alone.
+    /// A single file, and nothing beside it.
     pub(crate) is_file: bool,
 }
 
-/// Chooses it, and makes sure that it can be read. `listed`: folders will be listed.
-pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<Folder, StartError> {
-    let path = match named {
-        Some(path) => path,
-        None if Path::new(USUAL).is_dir() => Path::new(USUAL),
-        None => Path::new("."),
-    };
-    let shown = shown(path);
-    let complain = |error: io::Error| complaint(path, &shown, &error);
-    let metadata = fs::metadata(path).map_err(complain)?;
-    if metadata.is_dir() {
-        // Opening needs the right to read, which only lists need; a step inside needs that to search.
-        if listed {
-            File::open(path).map_err(complain)?;
-        }
-        fs::metadata(path.join(".")).map_err(complain)?;
-    } else if metadata.is_file() {
-        File::open(path).map_err(complain)?;
-    } else {
-        return Err(StartError::new(Exit::Folder, format!("{shown} is neither a folder nor a file."))
-            .advising("Serve the folder you are in:  barewire ."));
+impl ServedPath {
+    /// The folder that is served, or the folder of the file that is served.
+    pub(crate) fn folder(&self) -> &Path {
+        if self.is_file { parent(&self.path) } else { &self.path }
     }
-    Ok(Folder { path: path.to_path_buf(), is_file: metadata.is_file() })
 }
 
-/// Makes sure that what `option` lets others change can be changed.
-pub(crate) fn check_writable(folder: &Folder, option: &str, adds_only: bool) -> Result<(), StartError> {
-    let shown = shown(&folder.path);
-    if folder.is_file && adds_only {
+/// The folder of a path; `.` for a bare name.
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Chooses the path and makes sure that it can be read. `listed`: folders will be listed.
+pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, StartError> {
+    let path = match named {
+        Some(path) => path,
+        None if Path::new(DEFAULT).is_dir() => Path::new(DEFAULT),
+        None => Path::new("."),
+    };
+    let failed = |error: io::Error| unreadable(path, &error);
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if metadata.is_dir() {
+        // Listing needs the right to read the folder, opening a file in it only the right to search.
+        if listed {
+            File::open(path).map_err(failed)?;
+        }
+        fs::metadata(path.join(".")).map_err(failed)?;
+    } else if metadata.is_file() {
+        File::open(path).map_err(failed)?;
+    } else {
+        return Err(StartError::new(Exit::Folder, format!("{} is neither a folder nor a file.", shown(path)))
+            .advising("Serve the folder you are in:  barewire ."));
+    }
+    Ok(ServedPath { path: path.to_path_buf(), is_file: metadata.is_file() })
+}
+
+/// Makes sure that the files can be changed as `option` promises. `adds_only`: only new files are allowed.
+pub(crate) fn check_writable(served: &ServedPath, option: &str, adds_only: bool) -> Result<(), StartError> {
+    let name = shown(&served.path);
+    if served.is_file && adds_only {
         return Err(StartError::new(
             Exit::Folder,
-            format!("{option} was given, but {shown} is one file: nothing can be added to it."),
+            format!("{option} was given, but {name} is one file: nothing can be added to it."),
         )
-        .advising("Serve its folder, or let others replace it:  barewire --overwrite ".to_string() + &shown));
+        .advising("Serve its folder, or let others replace it:  barewire --overwrite ".to_string() + &name));
     }
-    let place = match folder.path.parent() {
-        Some(parent) if folder.is_file && !parent.as_os_str().is_empty() => parent,
-        _ if folder.is_file => Path::new("."),
-        _ => &folder.path,
-    };
-    // The rights of the effective user count, as they do for the server.
-    let access = Access::WRITE_OK | Access::EXEC_OK;
-    rustix::fs::accessat(CWD, place, access, AtFlags::EACCESS).map_err(|_| {
-        let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &self::shown(place);
-        StartError::new(Exit::Folder, format!("{option} was given, but {shown} is not writable.")).advising(advice)
+    // A file is replaced by renaming, so its folder must be writable. EACCESS asks for the effective user,
+    // whose rights also count when the server writes.
+    rustix::fs::accessat(CWD, served.folder(), Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(|_| {
+        let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &shown(served.folder());
+        StartError::new(Exit::Folder, format!("{option} was given, but {name} is not writable.")).advising(advice)
     })
 }
 
-/// Whether the lessons lie in it.
-pub(crate) fn has_labs(folder: &Folder) -> bool {
-    !folder.is_file && folder.path.join("learn").join("index.html").is_file()
+/// Whether the folder contains the labs.
+pub(crate) fn has_labs(served: &ServedPath) -> bool {
+    !served.is_file && served.path.join("learn").join("index.html").is_file()
 }
 
-fn complaint(path: &Path, shown: &str, error: &io::Error) -> StartError {
-    let complaint = |what: String| StartError::new(Exit::Folder, what);
+fn unreadable(path: &Path, error: &io::Error) -> StartError {
+    let name = shown(path);
+    let failed = |what: String| StartError::new(Exit::Folder, what);
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            let complaint = complaint(format!("there is no folder {shown}."));
-            match nearest(path) {
-                Some(near) => complaint.advising(format!("Did you mean {} ?", self::shown(&near))),
-                None => complaint.advising("Serve the folder you are in:  barewire ."),
-            }
-        }
-        io::ErrorKind::PermissionDenied => complaint(format!("may not read {shown} (permission denied)."))
-            .advising("Serve another folder, or change its rights:  ls -ld ".to_string() + shown),
-        _ => complaint(format!("cannot open {shown}: {error}.")),
+        io::ErrorKind::NotFound => failed(format!("there is no folder {name}.")).advising(match nearest(path) {
+            Some(near) => format!("Did you mean {} ?", shown(&near)),
+            None => "Serve the folder you are in:  barewire .".into(),
+        }),
+        io::ErrorKind::PermissionDenied => failed(format!("may not read {name} (permission denied)."))
+            .advising(format!("Serve another folder, or change its rights:  ls -ld {name}")),
+        _ => failed(format!("cannot open {name}: {error}.")),
     }
 }
 
-/// The name beside it that is most like it, if one is like it at all.
+/// The most similar name in the same folder, if any is similar enough to be a typing error.
 fn nearest(path: &Path) -> Option<PathBuf> {
-    /// Less alike than this is another word: "sitee" and "site" are 0.96, "sitee" and "src" 0.51.
+    /// "sitee" and "site" are 0.96 alike; "sitee" and "src", two different words, 0.51.
     const ALIKE: f64 = 0.8;
-    let name = path.file_name()?.to_str()?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let likeness = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let names = fs::read_dir(parent).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let (near, _) = names
-        .map(|other| (likeness(&other), other))
+    let name = path.file_name()?.to_str()?.to_lowercase();
+    let names = fs::read_dir(parent(path)).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let (_, near) = names
+        .map(|other| (strsim::jaro_winkler(&name, &other.to_lowercase()), other))
         .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(alike, other)| (other, alike))?;
-    Some(parent.join(near))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(parent(path).join(near))
 }
 
-/// As one would type it: `./site` for `site`.
+/// The path as people type it: `./site` for `site`.
 fn dotted(path: &Path) -> String {
     let text = path.to_string_lossy();
     match path.components().next() {
@@ -121,7 +119,7 @@ fn dotted(path: &Path) -> String {
     }
 }
 
-/// How it is called at the start: `./site` below the current folder, else the full path.
+/// The name on the start screen: `./site` below the current folder, else the full path.
 pub(crate) fn title(path: &Path) -> String {
     let here = std::env::current_dir().and_then(fs::canonicalize);
     let Ok(full) = fs::canonicalize(path) else { return shown(path) };
@@ -131,7 +129,7 @@ pub(crate) fn title(path: &Path) -> String {
     }
 }
 
-/// A path as one would type it, ready to print.
+/// The path as people type it, safe to print.
 pub(crate) fn shown(path: &Path) -> String {
     printable(&dotted(path))
 }
@@ -156,7 +154,7 @@ mod tests {
     fn only_a_name_that_is_alike_is_suggested() {
         assert_eq!(nearest(Path::new("srcc")), Some(Path::new("./src").to_path_buf()));
         assert_eq!(nearest(Path::new("SRC")), Some(Path::new("./src").to_path_buf()));
-        assert_eq!(nearest(Path::new("src/optoins")), Some(Path::new("src/options").to_path_buf()));
+        assert_eq!(nearest(Path::new("src/program/optoins")), Some(Path::new("src/program/options").to_path_buf()));
         assert_eq!(nearest(Path::new("zzzzqqqq")), None);
         assert_eq!(nearest(Path::new("/nowhere/at/all")), None);
     }

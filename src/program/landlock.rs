@@ -1,21 +1,13 @@
-//! A fence around the whole process: what the kernel keeps it from touching, whatever goes wrong inside.
+//! Landlock: what the kernel keeps this process from touching, even if the server itself has a hole.
 //!
-//! Landlock, where the kernel has it: files may be read beneath the served folder only, written there if
-//! uploads or deletion are on and nowhere else, nothing may be executed, and no connection may be opened
-//! (with `--study` to the port of this server, so that a request can be sent once more). "No new
-//! privileges" comes with it.
+//! Where the kernel has it, files may be read below the served folder only, and written there if uploads,
+//! replacing or deletion are on; nothing may be executed; no connection may be opened, except with `--study`
+//! to the server's own port, so that a recorded request can be sent again. Landlock also sets "no new
+//! privileges". The safety of a request does not rest on this: it is the second line after [`files::Root`].
 //!
-//! The containment of each request does not rest on this; it is the second wall behind the first.
+//! A kernel without Landlock is no reason not to start.
 //!
-//! Never: a reason not to start. A kernel without Landlock serves the same files just as well.
-//!
-//! The subtle things:
-//! - It binds the calling thread and its children, so it must stand before the first thread starts.
-//! - /proc is outside: limits, cores and the owner of a port must have been asked before.
-//! - A rule holds for a file and not for its name. A single served file that an editor replaces would
-//!   be locked out, so the fence around a file is its folder.
-//! - A file that is uploaded into a new folder is linked there from the one it was written in, which is
-//!   a right of its own (`Refer`, Linux 5.19). It leads no farther than the folder all rights are for.
+//! [`files::Root`]: barewire::files::Root
 
 use std::error::Error;
 use std::path::Path;
@@ -25,38 +17,40 @@ use landlock::{
     RulesetAttr, RulesetCreatedAttr, RulesetStatus,
 };
 
-use crate::program::folder::Folder;
+use crate::program::folder::ServedPath;
 
-/// The newest set of rights this was written for; an older kernel takes what it knows.
+/// The newest set of rights this was written for. An older kernel enforces those it knows.
 const RIGHTS: ABI = ABI::V6;
 
-/// Puts up the fence; `calls` is a port to which connections may be opened. `Err` says why there is none.
-pub(crate) fn put_up(
-    folder: &Folder,
-    links_lead_anywhere: bool,
-    writes: bool,
-    calls: Option<u16>,
-) -> Result<(), String> {
-    let root = match (folder.is_file, folder.path.parent()) {
-        (true, Some(parent)) if parent.as_os_str().is_empty() => Path::new("."),
-        (true, Some(parent)) => parent,
-        _ => &folder.path,
-    };
-    match enforce(root, links_lead_anywhere, writes, calls) {
+/// What the process may still do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed {
+    /// Read files everywhere: with `--symlinks any` a link may point anywhere.
+    pub(crate) reads_anywhere: bool,
+    /// Write below the served folder.
+    pub(crate) writes: bool,
+    /// Open TCP connections to this port.
+    pub(crate) connects_to: Option<u16>,
+}
+
+/// Restricts the process. Call it before the first thread starts (it binds the calling thread and the
+/// threads that thread starts), and after /proc was read for the last time (it is outside of the folder).
+///
+/// # Errors
+/// A phrase that says why there is no restriction.
+pub(crate) fn restrict(served: &ServedPath, allowed: Allowed) -> Result<(), String> {
+    match enforce(served.folder(), allowed) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn enforce(
-    root: &Path,
-    links_lead_anywhere: bool,
-    writes: bool,
-    calls: Option<u16>,
-) -> Result<RulesetStatus, Box<dyn Error>> {
+fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
-    // What drafts, publishing and removing need; no devices, sockets, pipes or links.
+    // The rights that temporary files, publishing and removing need: no devices, sockets, pipes or links.
+    // An upload into a new folder is linked there from the folder of its temporary file, which needs
+    // `Refer` (Linux 5.19); both lie below the root.
     let write = AccessFs::WriteFile
         | AccessFs::Truncate
         | AccessFs::MakeReg
@@ -64,26 +58,24 @@ fn enforce(
         | AccessFs::RemoveFile
         | AccessFs::RemoveDir
         | AccessFs::Refer;
-    // With `--symlinks any` a link may lead wherever it likes, so reading cannot be fenced in.
-    let forbidden = AccessFs::from_all(RIGHTS) & if links_lead_anywhere { !read } else { BitFlags::all() };
-    let ruleset = Ruleset::default()
+    let handled = AccessFs::from_all(RIGHTS) & if allowed.reads_anywhere { !read } else { BitFlags::all() };
+    let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(forbidden)?
+        .handle_access(handled)?
         .handle_access(AccessNet::ConnectTcp)?
         .create()?;
-    let mut inside = if links_lead_anywhere { BitFlags::EMPTY } else { read };
-    if writes {
-        inside |= write;
+    let mut below_root = if allowed.reads_anywhere { BitFlags::EMPTY } else { read };
+    if allowed.writes {
+        below_root |= write;
     }
-    // Without this rule nothing at all could be read, so a root that cannot be opened ends the attempt.
-    let ruleset = match inside.is_empty() {
-        true => ruleset,
-        false => ruleset.add_rule(PathBeneath::new(PathFd::new(root)?, inside))?,
-    };
-    let ruleset = match calls {
-        None => ruleset,
-        Some(port) => ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?,
-    };
+    // Landlock refuses a rule without rights. If the root cannot be opened, give up: without this rule the
+    // server could read nothing at all.
+    if !below_root.is_empty() {
+        ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(root)?, below_root))?;
+    }
+    if let Some(port) = allowed.connects_to {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
     Ok(ruleset.restrict_self()?.ruleset)
 }
 
@@ -94,32 +86,37 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::path::PathBuf;
 
-    /// On a thread of its own, which alone is bound by the fence.
-    fn behind_a_fence<T: Send + 'static>(
-        folder: &'static str,
+    /// Runs `look` on a thread of its own, which alone is restricted.
+    fn restricted<T: Send + 'static>(
+        path: &'static str,
         is_file: bool,
-        any: bool,
+        reads_anywhere: bool,
         writes: bool,
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let folder = Folder { path: PathBuf::from(folder), is_file };
-        let look = move || put_up(&folder, any, writes, None).ok().map(|()| look());
-        std::thread::spawn(look).join().unwrap()
+        let served = ServedPath { path: PathBuf::from(path), is_file };
+        let allowed = Allowed { reads_anywhere, writes, connects_to: None };
+        std::thread::spawn(move || restrict(&served, allowed).ok().map(|()| look())).join().unwrap()
     }
 
     /// Whether this kernel has Landlock at all.
     fn is_possible() -> bool {
         let known = fs::read_to_string("/sys/kernel/security/lsm").is_ok_and(|text| text.contains("landlock"));
-        known || behind_a_fence("src", false, false, false, || ()).is_some()
+        known || restricted("src", false, false, false, || ()).is_some()
     }
 
     #[test]
     fn nothing_outside_can_be_read_and_nothing_written() {
         let look = || {
             let readable = ["src/main.rs", "src/http/mod.rs", "Cargo.toml", "/etc/passwd"].map(|p| fs::read(p).is_ok());
-            (readable, fs::read_dir("src").is_ok(), fs::read_dir(".").is_ok(), fs::write("src/fence.tmp", "x").is_ok())
+            (
+                readable,
+                fs::read_dir("src").is_ok(),
+                fs::read_dir(".").is_ok(),
+                fs::write("src/landlock.tmp", "x").is_ok(),
+            )
         };
-        let seen = behind_a_fence("src", false, false, false, look);
+        let seen = restricted("src", false, false, false, look);
         assert!(seen.is_some() || !is_possible());
         if let Some(seen) = seen {
             assert_eq!(seen, ([true, true, false, false], true, false, false));
@@ -127,42 +124,42 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_fenced_in_with_its_folder() {
+    fn a_single_file_is_served_with_access_to_its_folder_because_an_editor_may_replace_it() {
         let look = || ["src/main.rs", "src/lib.rs", "Cargo.toml"].map(|path| fs::read(path).is_ok());
-        if let Some(seen) = behind_a_fence("src/main.rs", true, false, false, look) {
+        if let Some(seen) = restricted("src/main.rs", true, false, false, look) {
             assert_eq!(seen, [true, true, false]);
         }
-        if let Some(seen) = behind_a_fence("Cargo.toml", true, false, false, look) {
+        if let Some(seen) = restricted("Cargo.toml", true, false, false, look) {
             assert_eq!(seen, [true, true, true]);
         }
     }
 
     #[test]
     fn links_that_may_lead_anywhere_leave_reading_open_and_writing_closed() {
-        let look = || (fs::read("/etc/passwd").is_ok(), fs::write("src/fence.tmp", "x").is_ok());
-        if let Some(seen) = behind_a_fence("src", false, true, false, look) {
+        let look = || (fs::read("/etc/passwd").is_ok(), fs::write("src/landlock.tmp", "x").is_ok());
+        if let Some(seen) = restricted("src", false, true, false, look) {
             assert_eq!(seen, (true, false));
         }
     }
 
     #[test]
     fn with_writing_on_files_are_made_moved_and_removed_inside_alone() {
-        let folder = std::env::temp_dir().join(format!("barewire-fence-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("barewire-landlock-{}", std::process::id()));
         let inside: &'static str = Box::leak(folder.join("in").to_string_lossy().into_owned().into_boxed_str());
         fs::create_dir_all(inside).unwrap();
         for any in [false, true] {
             let look = move || {
                 let at = |name: &str| Path::new(inside).join(name);
-                let made = fs::create_dir(at("new")).is_ok() && fs::write(at("draft"), "x").is_ok();
-                let linked = fs::hard_link(at("draft"), at("new/file")).is_ok();
-                let moved = fs::rename(at("draft"), at("new/file")).is_ok();
-                let _ = fs::remove_file(at("draft"));
+                let made = fs::create_dir(at("new")).is_ok() && fs::write(at("temp"), "x").is_ok();
+                let linked = fs::hard_link(at("temp"), at("new/file")).is_ok();
+                let moved = fs::rename(at("temp"), at("new/file")).is_ok();
+                let _ = fs::remove_file(at("temp"));
                 let removed = fs::remove_file(at("new/file")).is_ok() && fs::remove_dir(at("new")).is_ok();
                 let out = at("../out");
                 let led_out = fs::write(&out, "x").is_ok() || fs::create_dir(&out).is_ok();
                 (made, linked && moved, removed, led_out, std::os::unix::fs::symlink("a", at("link")).is_ok())
             };
-            if let Some((made, moved, removed, led_out, linked)) = behind_a_fence(inside, false, any, true, look) {
+            if let Some((made, moved, removed, led_out, linked)) = restricted(inside, false, any, true, look) {
                 assert!(made && removed && !led_out && !linked);
                 // Kernels before 5.19 refuse it.
                 assert!(moved || !is_possible() || !Path::new("/proc/sys/kernel").exists());
@@ -172,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn listening_goes_on_and_calling_out_does_not() {
+    fn listening_still_works_and_connecting_out_does_not() {
         let there = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = there.local_addr().unwrap();
         let look =
             move || (TcpListener::bind("127.0.0.1:0").is_ok(), TcpStream::connect(address).map_err(|e| e.kind()));
-        if let Some((listens, connects)) = behind_a_fence("src", false, false, false, look) {
+        if let Some((listens, connects)) = restricted("src", false, false, false, look) {
             assert!(listens);
             // Kernels before 6.7 cannot refuse it.
             assert!(connects.is_ok() || matches!(connects, Err(std::io::ErrorKind::PermissionDenied)), "{connects:?}");

@@ -1,3 +1,5 @@
+//! The modules of the program; the table in `main.rs` says what each contains.
+
 pub(crate) mod access;
 pub(crate) mod banner;
 pub(crate) mod error;
@@ -6,8 +8,9 @@ pub(crate) mod folder;
 pub(crate) mod landlock;
 pub(crate) mod listen;
 pub(crate) mod options;
+pub(crate) mod port_owner;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod stderr_log;
 pub(crate) mod study;
-pub(crate) mod view;
+pub(crate) mod wire_view;

@@ -1,13 +1,10 @@
-//! `barewire send`: raw bytes to a server, cut where one likes, and its answer.
+//! `barewire send`: raw bytes to a server, cut into pieces, and its response. A netcat that is the same everywhere.
 //!
-//! A netcat that is the same everywhere.
-//!
-//! Never: a byte that was not asked for, but the CR before a bare LF (and `--raw` leaves that out too).
-//!
-//! The subtle thing: TCP may join what was sent apart. Without Nagle's algorithm (`TCP_NODELAY`) and
-//! with a gap between the pieces, a piece is a segment, and the server's `recv` returns it alone.
+//! Nothing is added to the bytes, except the CR before an LF alone (and `--raw` leaves that out). TCP may join what
+//! was sent apart: without Nagle's algorithm (`TCP_NODELAY`) and with a gap between the pieces, a piece
+//! is a segment of its own, and one `recv` of the server returns it alone.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -19,36 +16,33 @@ use barewire::wire::{Conversation, ExplainOptions, Message, Role, Terminal, View
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::explain::read_bytes;
 use crate::program::options::Send;
-use crate::program::view;
+use crate::program::wire_view;
 
-/// How long a connection may take to be made.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long an answer may take; with `--hold` it may take for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the server may be silent. With `--hold`, for ever.
+const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes of one read.
 const READ: usize = 64 * 1024;
 
-/// Sends what was asked for.
+/// Sends the bytes and prints the responses.
 pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
     let failed = |error: io::Error| StartError::new(Exit::Failed, format!("the connection broke: {error}."));
-    // With --hold the connection is there before a byte is: so one can see a client that never speaks.
+    // With --hold, connect before the bytes are read: this shows what the server does with a silent client.
     let early = if options.hold { Some(connect(&options.to)?) } else { None };
-    let bytes = read_bytes(options.file.as_deref()).map_err(|error| {
-        let name = options.file.as_deref().map_or("standard input".into(), |file| file.display().to_string());
-        StartError::new(Exit::Folder, format!("cannot read {name}: {error}."))
-    })?;
+    let bytes = read_bytes(options.file.as_deref())?;
     let bytes = if options.raw { bytes } else { with_cr_lf(&bytes) };
     let mut socket = match early {
         Some(socket) => socket,
         None => connect(&options.to)?,
     };
-    let sent = write(&mut socket, &bytes, &options);
-    let heard = hear(&mut socket, &bytes, &options).map_err(failed)?;
-    // A server that has answered and closed may refuse the rest; its answer says why.
-    if let (Err(error), false) = (sent, heard) {
-        return Err(failed(error));
+    let sent = write_pieces(&mut socket, &bytes, &options);
+    let has_response = Receiver::new(&bytes, &options, &mut socket).run(&mut socket).map_err(failed)?;
+    // A server that has responded and closed may refuse the rest. Its response says why.
+    match sent {
+        Err(error) if !has_response => Err(failed(error)),
+        _ => Ok(ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn connect(to: &str) -> Result<TcpStream, StartError> {
@@ -67,88 +61,111 @@ fn connect(to: &str) -> Result<TcpStream, StartError> {
     Err(StartError::new(Exit::Failed, format!("cannot connect to {to}: {last}.")))
 }
 
-/// Sends in pieces.
-fn write(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<()> {
+fn write_pieces(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<()> {
+    let mut cuts: Vec<usize> = options.cut.iter().copied().filter(|&cut| cut < bytes.len()).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
     let mut from = 0;
-    for cut in options.cuts.iter().copied().filter(|&cut| cut < bytes.len()).chain([bytes.len()]) {
+    for cut in cuts.into_iter().chain([bytes.len()]) {
         if from > 0 {
-            std::thread::sleep(options.gap);
+            std::thread::sleep(options.gap());
         }
-        socket.write_all(&bytes[from..cut])?;
+        io::Write::write_all(socket, &bytes[from..cut])?;
         from = cut;
     }
     Ok(())
 }
 
-/// Prints what comes until everything is answered, or the server closes. Whether anything came.
-fn hear(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<bool> {
-    let manner = ExplainOptions::whole(Limits::default());
-    let mut conversation = Conversation::new(&manner);
-    let mut messages = Vec::new();
-    conversation.received(bytes, &mut messages);
-    if conversation.is_inside(Role::Request) && !options.hold {
-        // A request that will never be complete is only answered when the server knows that.
-        let _ = socket.shutdown(Shutdown::Write);
-        conversation.client_ended(&mut messages);
+/// Prints what the server sends.
+struct Receiver<'a> {
+    options: &'a Send,
+    conversation: Conversation,
+    messages: Vec<Message>,
+    /// Complete and broken requests among the bytes that were sent.
+    requests: u64,
+    terminal: Terminal,
+}
+
+impl Receiver<'_> {
+    fn new<'a>(bytes: &[u8], options: &'a Send, socket: &mut TcpStream) -> Receiver<'a> {
+        let mut conversation = Conversation::new(&ExplainOptions::whole(Limits::default()));
+        let mut messages = Vec::new();
+        conversation.received(bytes, &mut messages);
+        if conversation.is_inside(Role::Request) && !options.hold {
+            // The server waits for the rest of an incomplete request. Tell it that there is no more.
+            let _ = socket.shutdown(Shutdown::Write);
+            conversation.client_ended(&mut messages);
+        }
+        let requests = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
+        messages.clear();
+        let terminal = Terminal::new(wire_view::style(ViewFormat::Full, options.color, options.ascii));
+        Receiver { options, conversation, messages, requests, terminal }
     }
-    let asked = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
-    messages.clear();
-    let mut terminal = Terminal::new(view::style(ViewFormat::Full, options.color, options.ascii));
-    let (mut buffer, mut heard) = (vec![0; READ], false);
-    let begun = Instant::now();
-    socket.set_read_timeout(if options.hold { None } else { Some(PATIENCE) })?;
-    while options.hold || conversation.answering() <= asked {
-        match socket.read(&mut buffer) {
-            Ok(0) => {
-                conversation.server_ended(&mut messages);
-                print(&mut terminal, &mut messages);
-                return Ok(heard);
-            }
-            Ok(count) => {
-                heard = true;
-                if options.plain {
-                    let mut out = io::stdout().lock();
-                    let _ = out.write_all(&buffer[..count]).and_then(|()| out.flush());
+
+    /// Reads until every request has its response, or the server closes. Returns whether anything came.
+    fn run(mut self, socket: &mut TcpStream) -> io::Result<bool> {
+        let (mut buffer, mut has_response) = (vec![0; READ], false);
+        let begun = Instant::now();
+        socket.set_read_timeout(if self.options.hold { None } else { Some(SILENCE) })?;
+        while self.options.hold || self.conversation.answering() <= self.requests {
+            match socket.read(&mut buffer) {
+                Ok(0) => {
+                    self.end();
+                    return Ok(has_response);
                 }
-                conversation.sent(&buffer[..count], &mut messages);
-                if !options.plain {
-                    print(&mut terminal, &mut messages);
+                Ok(count) => {
+                    has_response = true;
+                    self.take(&buffer[..count]);
+                    // After a response that closes, or that is broken, nothing more can be read as one.
+                    let is_shut = self.conversation.is_shut(Role::Response);
+                    if is_shut && !self.options.hold && !self.options.plain {
+                        return Ok(has_response);
+                    }
                 }
-                messages.clear();
-                if conversation.is_shut(Role::Response) && !options.hold && !options.plain {
-                    return Ok(heard);
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    self.end();
+                    warn(&format!("no more answer came within {} s.", begun.elapsed().as_secs()));
+                    return Ok(has_response);
                 }
+                Err(error) if has_response => {
+                    self.end();
+                    warn(&format!("the connection broke: {error}."));
+                    return Ok(has_response);
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                conversation.server_ended(&mut messages);
-                print(&mut terminal, &mut messages);
-                warn(&format!("no more answer came within {} s.", begun.elapsed().as_secs()));
-                return Ok(heard);
-            }
-            Err(error) if heard => {
-                conversation.server_ended(&mut messages);
-                print(&mut terminal, &mut messages);
-                warn(&format!("the connection broke: {error}."));
-                return Ok(heard);
-            }
-            Err(error) => return Err(error),
+        }
+        Ok(has_response)
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.conversation.sent(bytes, &mut self.messages);
+        if self.options.plain {
+            let _ = wire_view::write(bytes);
+            self.messages.clear();
+        } else {
+            self.print();
         }
     }
-    Ok(heard)
-}
 
-fn print(terminal: &mut Terminal, messages: &mut Vec<Message>) {
-    let mut text = String::new();
-    for message in messages.drain(..).filter(|message| message.role == Role::Response) {
-        let event = EventKind::Message(Box::new(TimedMessage::without_calls(message)));
-        terminal.push_event(&WireEvent::without_connection(event), &mut text);
+    /// The server sends no more: shows a response that is not complete.
+    fn end(&mut self) {
+        self.conversation.server_ended(&mut self.messages);
+        self.print();
     }
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+
+    fn print(&mut self) {
+        let mut text = String::new();
+        for message in self.messages.drain(..).filter(|message| message.role == Role::Response) {
+            let event = EventKind::Message(Box::new(TimedMessage::without_calls(message)));
+            self.terminal.push_event(&WireEvent::without_connection(event), &mut text);
+        }
+        let _ = wire_view::write(text.as_bytes());
+    }
 }
 
-/// Every LF without its CR gets one.
+/// Adds the missing CR before every LF alone.
 fn with_cr_lf(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for (at, &byte) in bytes.iter().enumerate() {

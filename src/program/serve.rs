@@ -1,13 +1,9 @@
-//! From a configuration to a running server: the order in which things happen.
+//! `barewire`: from the options to a running server and its end, in one order.
 //!
-//! 1. The folder, the limits of the machine and the sockets: whatever can fail does so before anything
-//!    is announced, each with its own complaint.
-//! 2. The fence, before the first thread.
-//! 3. The server, the signals, and only then the announcement: a script that has read the line may
-//!    connect, or stop the server, at once.
-//!
-//! The subtle thing: a terminal gets the start screen, anything else one line. Both go to standard
-//! error, and a failure to write them is nobody's failure: whoever closed it does not want to know.
+//! 1. The folder, the limits of the machine, the sockets: everything that can fail, each with its own error.
+//! 2. Landlock, before the first thread.
+//! 3. The server and the signals, and only then the announcement: a script that has read it may connect, or
+//!    stop the server, at once.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -16,113 +12,115 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use barewire::files;
-use barewire::files::{OpenMethod, Site};
+use barewire::files::{OpenMethod, Site, Symlinks};
 use barewire::net;
 use barewire::net::Server;
 use barewire::practice::Practice;
-use barewire::service::{App, app};
+use barewire::service::access::origin::Hosts;
+use barewire::service::{App, Auth, app};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
-use crate::program::access;
-use crate::program::access::Guarded;
-use crate::program::banner;
+use crate::program::access::AccessRules;
 use crate::program::banner::Banner;
 use crate::program::error::{Exit, StartError, warn};
-use crate::program::folder::Folder;
-use crate::program::listen;
-use crate::program::listen::{Listening, interfaces};
-use crate::program::options::{AuthFor, Cache, Capacity, Files, Options, Symlinks};
+use crate::program::folder::ServedPath;
+use crate::program::landlock::Allowed;
+use crate::program::listen::Listening;
+use crate::program::options::{AuthFor, FileOptions, Options};
 use crate::program::stderr_log::StderrLog;
-use crate::program::study::{Running, Study};
-use crate::program::view;
-use crate::program::view::View;
-use crate::program::{folder, landlock};
+use crate::program::study::{RunningStudy, StudyServer};
+use crate::program::wire_view::WireView;
+use crate::program::{access, banner, folder, landlock, listen, wire_view};
 
 /// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
 const RESERVED_DESCRIPTORS: u64 = 64;
-/// No more descriptors than this are asked for. Some containers allow a thousand million, and the
-/// number of connections follows from the limit.
+/// The most descriptors asked for. Some containers allow a thousand million, and the number of connections is
+/// computed from the limit.
 const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Fewer than this deserve a warning: a page of one visitor may open six connections.
 const FEW_DESCRIPTORS: u64 = 4096;
-/// Files that all loops together keep open to be quick, at most, and which part of the descriptors
-/// they may take: connections come first.
+/// The files that all loops together keep open, and the share of the descriptors they may take at most:
+/// connections come first.
 const OPEN_FILES: usize = 256;
 const OPEN_FILES_SHARE: usize = 32;
-/// Workers at least: enough that one slow disk access does not stop the others.
+/// The least number of workers by default, so that one slow disk access does not stop the others.
 const LEAST_WORKERS: usize = 4;
 
-/// Serves until stopped.
+/// Serves until a signal stops the server.
 pub(crate) fn run(options: Options) -> Result<(), StartError> {
-    let color = options.color;
-    serve(options).map_err(|complaint| complaint.colored(color))
+    let color = options.output.color;
+    serve(options).map_err(|error| error.colored(color))
 }
 
 fn serve(mut options: Options) -> Result<(), StartError> {
-    let aside = start_logging(&options);
-    let folder = folder::choose(options.path.as_deref(), options.files.listing)?;
-    if let Some(option) = options.files.writing() {
-        let adds_only = !options.files.overwrite && !options.files.delete;
-        folder::check_writable(&folder, option, adds_only)?;
+    let log = start_logging(&options);
+    let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
+    if let Some(option) = options.write.option() {
+        let adds_only = !options.write.replaces() && !options.write.removes();
+        folder::check_writable(&served, option, adds_only)?;
     }
-    let title = folder::title(&folder.path);
+    let title = folder::title(&served.path);
     let descriptors = raise_descriptors();
     let settings = net_settings(&options, descriptors);
-    let Listening { listeners, moved } = listen::open(&options.bind, options.port)?;
+    let Listening { listeners, moved } = listen::open(&options.listen)?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
-    let study = options.view.study.as_ref().map(|study| Study::open(study, &addresses)).transpose()?;
-    let guarded = access::decide(&mut options.access, &options.files, &folder, &addresses, study.is_some())?;
-    let site = Site::open(&folder.path, file_settings(&options.files, &guarded, settings.loops, descriptors))
+    let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
+    let AccessRules { hosts, auth, warnings } = access::decide(&mut options, &served, &addresses)?;
+    let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
-
     let mut banner = Banner {
         title,
         addresses,
-        network: interfaces::of_the_network(true, true),
+        network: listen::network_addresses(),
         moved,
-        changes: options.files.changes(),
-        password: guarded.what_for,
-        view: study.as_ref().map(Study::url),
-        secrets: options.view.secrets,
-        labs: study.is_some() && folder::has_labs(&folder),
+        changes: banner::changes(&options.write),
+        password: options.access.guarded,
+        view: study.as_ref().map(StudyServer::url),
+        secrets: options.study.wire_secrets,
+        labs: study.is_some() && folder::has_labs(&served),
         remarks: Vec::new(),
-        color: options.color.on(&io::stderr()),
+        color: options.output.color.on(&io::stderr()),
     };
-    banner.remarks.extend(shut_in(&site, &folder, &options, study.as_ref()));
+    // Everything above has read /proc and opened files anywhere; everything below starts threads.
+    banner.remarks.extend(restrict(&site, &served, &options, study.as_ref()));
 
-    aside.start().map_err(failed)?;
-    let app = app(site, guarded.settings, study.as_ref()).map_err(failed)?;
+    log.start().map_err(failed)?;
+    let app = app(site, hosts, auth, &options.files, study.as_ref()).map_err(failed)?;
     let mut server = Server::new(app, settings, listeners).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
-    let view = options.view.is_on().then(|| view::start(&mut server, history, &options)).transpose().map_err(failed)?;
-    let study = study.map(|study| study.start(options.view.secrets)).transpose().map_err(failed)?;
+    let is_on = options.study.is_on();
+    let view = is_on.then(|| wire_view::start(&mut server, history, &options)).transpose().map_err(failed)?;
+    let study = study.map(|study| study.start(options.study.wire_secrets)).transpose().map_err(failed)?;
     net::server::stop_on_signals(server.stopper()).map_err(failed)?;
     let began = Instant::now();
-    announce(&options, banner, guarded.warnings);
+    announce(&options, banner, warnings);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
-    view.into_iter().for_each(View::finish);
-    study.into_iter().for_each(Running::finish);
-    // On a terminal the cursor stands behind "^C".
+    view.into_iter().for_each(WireView::finish);
+    study.into_iter().for_each(RunningStudy::finish);
+    // On a terminal the cursor stands after "^C".
     let line = if io::stderr().is_terminal() { "\n" } else { "" };
-    let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.timeouts.grace));
-    aside.last_word(if options.quiet { "" } else { &farewell });
+    let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.limits.grace));
+    log.finish(if options.output.quiet { "" } else { &farewell });
     Ok(())
 }
 
-/// Puts up the fence; what the visitor of the start screen should know of it and of the door.
-fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study>) -> Vec<String> {
+/// Restricts the process with Landlock. Returns remarks for the start screen about what this machine lacks.
+fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> Vec<String> {
     let mut remarks = Vec::new();
     match site.root().open_method() {
         OpenMethod::Walk => remarks.push(site.door().into()),
         OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.door()),
     }
-    let writes = options.files.writing().is_some();
-    let calls = study.map(Study::calls);
-    match landlock::put_up(folder, options.files.symlinks == Symlinks::Any, writes, calls) {
-        Ok(()) if options.files.symlinks == Symlinks::Any => {
+    let allowed = Allowed {
+        reads_anywhere: options.files.symlinks == Symlinks::Any,
+        writes: options.write.option().is_some(),
+        connects_to: study.map(StudyServer::replay_port),
+    };
+    match landlock::restrict(served, allowed) {
+        Ok(()) if allowed.reads_anywhere => {
             log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
         }
         Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
@@ -131,51 +129,63 @@ fn shut_in(site: &Site, folder: &Folder, options: &Options, study: Option<&Study
     remarks
 }
 
-/// The files, with the practice addresses before them while somebody studies, and the rules before both.
-fn app(site: Site, settings: app::Settings, study: Option<&Study>) -> io::Result<App> {
-    let settings = app::Settings { view_port: study.map(Study::port), ..settings };
+/// The files, with `--study` the practice endpoints before them, and the rules of access before both.
+fn app(
+    site: Site,
+    hosts: Hosts,
+    auth: Option<Auth>,
+    files: &FileOptions,
+    study: Option<&StudyServer>,
+) -> io::Result<App> {
+    let settings = app::Settings {
+        hosts,
+        auth,
+        cors: files.cors.clone(),
+        headers: files.header.concat(),
+        view_port: study.map(StudyServer::port),
+        ..app::Settings::default()
+    };
     match study {
         None => App::new(site, settings),
         Some(_) => App::new(Practice::around(Box::new(site)), settings),
     }
 }
 
-/// Warnings and errors to standard error; `--verbose` says more, `RUST_LOG` says what exactly.
+/// Starts the logger: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
 fn start_logging(options: &Options) -> StderrLog {
-    let aside = StderrLog::default();
-    let level = if options.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
-    let style =
-        if options.color.on(&io::stderr()) { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
+    let log = StderrLog::default();
+    let level = if options.output.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
+    let has_color = options.output.color.on(&io::stderr());
+    let style = if has_color { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level).parse_default_env().write_style(style);
-    builder.target(env_logger::Target::Pipe(Box::new(aside.clone())));
-    // A second logger in one process would be the only failure, and this is the first.
+    builder.target(env_logger::Target::Pipe(Box::new(log.clone())));
+    // The only possible error is a second logger in this process, and this is the first.
     let _ = builder.try_init();
-    aside
+    log
 }
 
 fn failed(error: io::Error) -> StartError {
     StartError::new(Exit::Failed, format!("the server failed: {error}."))
 }
 
-/// What is dangerous stands on the start screen, or in lines of its own where there is none.
+/// Says that the server listens. Warnings stand on the start screen, or in lines of their own where there is none.
 fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>) {
-    let has_screen = io::stderr().is_terminal() && !options.quiet;
+    let has_screen = io::stderr().is_terminal() && !options.output.quiet;
     if has_screen {
         banner.remarks.extend(warnings);
     } else {
+        // `--quiet` does not hide them.
         warnings.iter().for_each(|warning| warn(warning));
     }
-    say(options, &if has_screen { banner.screen() } else { banner.line() });
-}
-
-fn say(options: &Options, text: &str) {
-    if !options.quiet {
+    if !options.output.quiet {
+        let text = if has_screen { banner.screen() } else { banner.line() };
+        // Ignore write errors: with standard error closed, the server can still serve.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
-/// Raises the soft limit of open files to the hard one, and answers what it is now.
+/// Raises the soft limit of open files to the hard one and returns the limit that now holds.
 fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
@@ -189,15 +199,15 @@ fn raise_descriptors() -> u64 {
     now
 }
 
-/// Three quarters, the rest being for files in work.
+/// Three quarters of the descriptors; the rest is for files being sent.
 fn most_connections(descriptors: u64) -> usize {
     (descriptors.saturating_sub(RESERVED_DESCRIPTORS) * 3 / 4).max(1) as usize
 }
 
 fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     let cores = available_parallelism().map_or(1, usize::from);
-    let Capacity { loops, workers, connections, per_client } = options.capacity;
-    let max_connections = connections.unwrap_or_else(|| most_connections(descriptors));
+    let limits = &options.limits;
+    let max_connections = limits.max_connections.unwrap_or_else(|| most_connections(descriptors));
     if max_connections as u64 > descriptors.saturating_sub(RESERVED_DESCRIPTORS) {
         warn(&format!(
             "{max_connections} connections need more than the {descriptors} open files allowed. Raise it:  ulimit -n {}",
@@ -205,40 +215,36 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         ));
     }
     net::Settings {
-        limits: options.limits,
-        timeouts: options.timeouts,
-        loops: loops.unwrap_or(cores),
-        workers: workers.unwrap_or(cores.max(LEAST_WORKERS)),
+        limits: limits.limits(),
+        timeouts: limits.timeouts(),
+        loops: limits.loops.unwrap_or(cores),
+        workers: limits.workers.unwrap_or(cores.max(LEAST_WORKERS)),
         max_connections,
-        max_per_client: per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
-        log: options.log,
-        sendfile: options.sendfile,
-        log_to_stderr: options.view.terminal.is_some(),
+        max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
+        log: options.log_format(),
+        sendfile: !options.study.no_sendfile,
+        // Standard output is for the wire view then.
+        log_to_stderr: options.study.wire.is_some(),
     }
 }
 
-fn file_settings(files: &Files, guarded: &Guarded, loops: usize, descriptors: u64) -> files::Settings {
-    let files = files.clone();
+fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Settings {
+    let default = files::Settings::default();
+    let (files, write) = (&options.files, &options.write);
+    let index = files.index.concat();
     files::Settings {
-        index: files.index,
-        listing: files.listing,
+        index: if index.is_empty() { default.index } else { index },
+        listing: !files.no_listing,
         dotfiles: files.dotfiles,
-        symlinks: match files.symlinks {
-            Symlinks::Inside => files::Symlinks::Inside,
-            Symlinks::Deny => files::Symlinks::Deny,
-            Symlinks::Any => files::Symlinks::Any,
-        },
-        spa: files.spa,
-        cache: match files.cache {
-            Cache::Revalidate => files::Cache::Revalidate,
-            Cache::Off => files::Cache::Off,
-            Cache::Seconds(seconds) => files::Cache::Seconds(seconds),
-        },
-        private: guarded.what_for == Some(AuthFor::All),
-        upload: files.upload,
-        overwrite: files.overwrite,
-        delete: files.delete,
-        max_body: files.max_body,
+        symlinks: files.symlinks,
+        spa: files.spa.clone(),
+        cache: files.cache,
+        private: options.access.guarded == Some(AuthFor::All),
+        upload: write.adds(),
+        overwrite: write.replaces(),
+        delete: write.removes(),
+        max_body: write.max_body,
+        // All loops together use what the library gives one.
         shelf: files::CACHE_CAPACITY / loops.max(1),
         open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
     }

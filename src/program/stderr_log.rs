@@ -1,108 +1,109 @@
-//! What is said on standard error while serving, by a thread of its own.
+//! The log on standard error while the server runs, written by a thread of its own.
 //!
-//! Never: a wait for whoever speaks. A client decides how often a loop warns of it, and a pipe that
-//! nobody reads (`barewire 2>&1 | less`) is full after 64 KiB: a loop that wrote there itself would
-//! stand still, and all its clients with it. Lines that find no room are dropped and counted.
-//!
-//! The subtle thing: at the end the lines that still wait should be seen, but a reader that has stopped
-//! reading must not keep the server from stopping. So the last word waits a second and no longer.
+//! A pipe that nobody reads (`barewire 2>&1 | less`) is full after 64 KiB, and a write to it blocks. Clients
+//! decide how often a loop logs, so an event loop that wrote to standard error itself could be stopped from
+//! outside, and all its connections with it. Lines that do not fit into the queue are dropped and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Lines that may wait: more than anybody reads at once.
+/// Lines that may wait. Enough for a burst; more would only delay the count of dropped lines.
 const LINES: usize = 256;
-/// How long the last lines may take.
+/// How long the end of the program waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-struct State {
-    started: bool,
+struct Queue {
+    /// The writing thread exists.
+    is_started: bool,
     lines: VecDeque<Vec<u8>>,
     dropped: u64,
-    /// The thread has taken a line and is not back yet.
-    writing: bool,
+    /// The thread has taken a line and has not finished writing it.
+    is_writing: bool,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedQueue {
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
-/// The way to standard error. Clones are the same way.
+/// A handle to the log. Clones write to the same log.
 #[derive(Clone, Default)]
-pub(crate) struct StderrLog(Arc<Shared>);
+pub(crate) struct StderrLog(Arc<SharedQueue>);
 
 impl StderrLog {
-    /// Starts the thread; it lives as long as the process. Until then lines are written at once: nobody
-    /// is served yet, and the fence wants to stand before the first thread.
+    /// Starts the thread, which lives as long as the process. Until then lines are written directly: no
+    /// client is served yet, and Landlock must be set up before the first thread.
     ///
     /// # Errors
     /// When no thread can be started.
     pub(crate) fn start(&self) -> io::Result<()> {
-        let its = self.clone();
-        self.lock().started = true;
-        std::thread::Builder::new().name("aside".into()).spawn(move || its.write_all(io::stderr()))?;
+        let log = self.clone();
+        self.lock().is_started = true;
+        std::thread::Builder::new().name("stderr".into()).spawn(move || log.write_lines(io::stderr()))?;
         Ok(())
     }
 
-    /// Says this behind all that waits, and lets it be heard if anybody listens.
-    pub(crate) fn last_word(&self, text: &str) {
-        let mut state = self.lock();
-        state.lines.push_back(text.as_bytes().to_vec());
+    /// Queues the last line and waits until everything is written, but not longer than [`LAST_LINES`]: a
+    /// reader that has stopped reading must not keep the server from ending.
+    pub(crate) fn finish(&self, last: &str) {
+        let mut queue = self.lock();
+        queue.lines.push_back(last.as_bytes().to_vec());
         self.0.changed.notify_all();
-        let heard = self.0.changed.wait_timeout_while(state, LAST_LINES, |s| s.writing || !s.lines.is_empty());
-        drop(heard);
+        // The result only says whether time ran out; the program ends in both cases.
+        drop(self.0.changed.wait_timeout_while(queue, LAST_LINES, |q| q.is_writing || !q.lines.is_empty()));
     }
 
-    fn say(&self, line: &[u8]) {
-        let mut state = self.lock();
-        if !state.started {
+    fn push(&self, line: &[u8]) {
+        let mut queue = self.lock();
+        if !queue.is_started {
             let _ = io::stderr().write_all(line);
             return;
         }
-        if state.lines.len() >= LINES {
-            state.dropped += 1;
+        // Drop the new line, not an old one: the first lines of a burst tell the cause.
+        if queue.lines.len() >= LINES {
+            queue.dropped += 1;
             return;
         }
-        state.lines.push_back(line.to_vec());
-        drop(state);
+        queue.lines.push_back(line.to_vec());
+        drop(queue);
         self.0.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_all(&self, mut out: impl Write) {
-        let mut state = self.lock();
+    fn write_lines(&self, mut out: impl Write) {
+        let mut queue = self.lock();
         loop {
-            let Some(mut line) = state.lines.pop_front() else {
-                state.writing = false;
+            let Some(mut line) = queue.lines.pop_front() else {
+                queue.is_writing = false;
+                // Wake `finish`, which waits for exactly this.
                 self.0.changed.notify_all();
-                state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                queue = self.0.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            state.writing = true;
-            let dropped = std::mem::take(&mut state.dropped);
-            drop(state);
+            queue.is_writing = true;
+            let dropped = std::mem::take(&mut queue.dropped);
+            // Write without the lock: the write may block, and `push` must never wait for it.
+            drop(queue);
             if dropped > 0 {
                 line.extend_from_slice(format!("barewire: {dropped} more lines found no reader\n").as_bytes());
             }
-            // Whoever closed it does not want to know.
             let _ = out.write_all(&line);
-            state = self.lock();
+            queue = self.lock();
         }
     }
 }
 
-/// For the logger, which writes each line at once.
+/// For the logger, which passes each line in one call.
 impl Write for StderrLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.say(bytes);
+        self.push(bytes);
         Ok(bytes.len())
     }
 
@@ -116,14 +117,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_speaks_waits_for_nobody_and_hears_what_was_lost() {
-        let mut aside = StderrLog::default();
-        aside.lock().started = true;
+    fn a_loop_that_logs_never_waits_and_dropped_lines_are_counted() {
+        let mut log = StderrLog::default();
+        log.lock().is_started = true;
         for number in 0..LINES + 5 {
-            writeln!(aside, "line {number}").unwrap();
+            writeln!(log, "line {number}").unwrap();
         }
-        let state = aside.lock();
-        // `writeln` may hand over a line in pieces; none of them waits.
-        assert!(state.lines.len() == LINES && state.dropped > 0);
+        let queue = log.lock();
+        // `writeln` may pass a line in pieces; none of them waits.
+        assert!(queue.lines.len() == LINES && queue.dropped > 0);
     }
 }

@@ -1,7 +1,8 @@
-//! `-h`, `--help`, the manual page and the completions.
+//! `-h`, the manual page, the completions, and the table of options in the README.
 //!
-//! The subtle thing: `-h` is written by hand, because twenty lines one can read at a glance are not
-//! what a generator makes. A test holds it to the definition: every option stands in it.
+//! `-h` is written by hand, to fit on one screen; a test compares it with the definition. The table in the README is
+//! made from the definition; a test compares the two, and writes the table with
+//! `UPDATE_README=1 cargo test --bin barewire readme`.
 
 use std::io::{self, Write};
 
@@ -9,7 +10,7 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// What `-h` prints: at most 24 lines of 80 columns, so that nothing scrolls away.
+/// The text of `-h`: at most 24 lines of 80 columns, so that nothing scrolls away.
 pub(crate) const SHORT: &str = "\
 barewire [OPTIONS] [PATH]        serve a folder, or one file, over HTTP/1.1
 barewire explain|send --help     explain saved bytes; send bytes, see the answer
@@ -37,7 +38,7 @@ connect, unless --lan or --bind opens it. Nothing can be changed, unless -u or
 -w allows it. Each option also as BAREWIRE_NAME. More: barewire --help
 ";
 
-/// The manual page: the server's, and within it a section for each tool.
+/// The manual page: the server, and a section for each tool.
 pub(crate) fn manual(command: Command, tools: impl IntoIterator<Item = Command>) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let man = Man::new(command);
@@ -52,7 +53,7 @@ pub(crate) fn manual(command: Command, tools: impl IntoIterator<Item = Command>)
         man.render_synopsis_section(&mut section)?;
         man.render_description_section(&mut section)?;
         man.render_options_section(&mut section)?;
-        // Its sections are parts of this one.
+        // The sections of a tool become subsections of its own one.
         page.extend_from_slice(String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ").as_bytes());
     }
     man.render_extra_section(&mut page)?;
@@ -60,8 +61,8 @@ pub(crate) fn manual(command: Command, tools: impl IntoIterator<Item = Command>)
     Ok(page)
 }
 
-/// The completions of a shell. Here the tools are subcommands, although they are read before the parser
-/// sees a word: what a shell completes is the same.
+/// The completions of a shell. The tools are subcommands here, although their first word is read before clap
+/// sees it: a shell completes both in the same way.
 pub(crate) fn completions(command: Command, tools: impl IntoIterator<Item = Command>, shell: Shell) -> Vec<u8> {
     let mut command = command.subcommands(tools).disable_help_subcommand(true);
     let mut script = Vec::new();
@@ -72,26 +73,73 @@ pub(crate) fn completions(command: Command, tools: impl IntoIterator<Item = Comm
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::options::command;
+    use crate::program::options::definition::command;
+    use clap::Arg;
+    use std::fs;
 
-    #[test]
-    fn the_short_help_names_every_option_and_fits_a_terminal() {
-        assert!(SHORT.lines().count() <= 24);
-        assert!(SHORT.lines().all(|line| line.chars().count() <= 80), "{SHORT}");
-        let words: Vec<&str> = SHORT.split([' ', ',', '[', '\n']).collect();
+    /// Every option, as `--help` lists them.
+    fn options(command: &Command) -> impl Iterator<Item = &Arg> {
+        command.get_arguments().filter(|arg| arg.get_long().is_some())
+    }
+
+    fn built() -> Command {
         let mut command = command();
         command.build();
-        for option in command.get_opts() {
-            let long = format!("--{}", option.get_long().unwrap());
-            assert!(words.contains(&long.as_str()), "{long}");
-            let short = option.get_short().map(|c| format!("-{c}"));
-            assert!(short.is_none_or(|short| words.contains(&short.as_str())), "{long}");
+        command
+    }
+
+    /// `--spa[=FILE]`, `--log FORMAT`, `--lan`.
+    fn with_value(arg: &Arg) -> String {
+        let long = format!("--{}", arg.get_long().unwrap());
+        let value = arg.get_value_names().filter(|_| arg.get_action().takes_values()).map(|names| names[0].as_str());
+        match value {
+            Some(value) if arg.is_require_equals_set() => format!("{long}[={value}]"),
+            Some(value) => format!("{long} {value}"),
+            None => long,
+        }
+    }
+
+    fn values(arg: &Arg) -> Vec<String> {
+        arg.get_possible_values().iter().map(|value| value.get_name().to_string()).collect()
+    }
+
+    /// The one line of help, and the default that stands in it.
+    fn help_and_default(arg: &Arg) -> (String, Option<String>) {
+        let help = arg.get_help().unwrap().to_string();
+        match help.split_once(" [default: ") {
+            Some((help, default)) => (help.into(), Some(default.trim_end_matches(']').into())),
+            None => (help, arg.get_default_values().first().map(|value| value.to_str().unwrap().to_string())),
         }
     }
 
     #[test]
-    fn every_option_has_a_variable_and_an_example() {
-        for option in command().get_opts() {
+    fn the_short_help_names_every_option_with_its_value_and_default_and_fits_a_terminal() {
+        assert!(SHORT.lines().count() <= 24);
+        assert!(SHORT.lines().all(|line| line.chars().count() <= 80), "{SHORT}");
+        let words: Vec<&str> = SHORT.split([' ', ',', '[', '\n']).collect();
+        for option in options(&built()) {
+            let long = format!("--{}", option.get_long().unwrap());
+            assert!(words.contains(&long.as_str()), "{long}");
+            let short = option.get_short().map(|c| format!("-{c}"));
+            assert!(short.is_none_or(|short| words.contains(&short.as_str())), "{long}");
+            // A value is called by its name, or its words are listed.
+            let named = with_value(option);
+            let name = option.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
+            let listed = named.replace(&name, &values(option).join("|"));
+            let cache = named.replace("HOW", "revalidate|off|SECONDS");
+            assert!([&named, &listed, &cache].iter().any(|form| SHORT.contains(form.as_str())), "{named} or {listed}");
+            // A number that is the default stands after the option.
+            let (_, default) = help_and_default(option);
+            if let Some(default) = default.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())) {
+                let default = default.split(',').next().unwrap();
+                assert!(SHORT.contains(&format!("{named} [{default}]")), "{named} [{default}]");
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_has_a_variable_an_example_and_a_group() {
+        for option in options(&command()) {
             let long = option.get_long().unwrap();
             let is_action = ["completions", "man", "help", "version"].contains(&long);
             let expected = format!("BAREWIRE_{}", long.to_uppercase().replace('-', "_"));
@@ -101,5 +149,56 @@ mod tests {
             assert!(text.contains("Example: barewire "), "{long}: {text}");
             assert!(option.get_help_heading().is_some(), "{long}");
         }
+    }
+
+    /// One row of the table in the README.
+    fn row(arg: &Arg) -> String {
+        let short = arg.get_short().map(|c| format!("-{c}, ")).unwrap_or_default();
+        let (mut help, mut default) = help_and_default(arg);
+        let may_lack_value = arg.is_require_equals_set();
+        if may_lack_value {
+            // The default is that of the value, and the option itself is off.
+            help += &format!(" (without a value: {})", default.take().unwrap());
+        }
+        let words = values(arg);
+        if !words.is_empty() {
+            help += &format!(": `{}`", words.join("`, `"));
+        }
+        // Clap calls the default of a switch "false"; those without a variable print something and exit.
+        let default = match (may_lack_value, arg.get_action().takes_values()) {
+            (true, _) => "off".into(),
+            (false, true) => default.unwrap_or_default(),
+            (false, false) => if arg.get_env().is_some() { "off" } else { "" }.into(),
+        };
+        format!("| `{short}{}` | {default} | {help} |\n", with_value(arg)).replace("|  |", "| |")
+    }
+
+    fn table() -> String {
+        let mut table = "| option | default | meaning |\n|---|---|---|\n".to_string();
+        let (command, mut group) = (built(), None);
+        for option in options(&command) {
+            // `--help` and `--version` are made by clap and have no group.
+            if let Some(heading) = option.get_help_heading().filter(|heading| Some(*heading) != group) {
+                table += &format!("| **{heading}** | | |\n");
+                group = Some(heading);
+            }
+            table += &row(option);
+        }
+        table
+    }
+
+    #[test]
+    fn the_readme_lists_every_option_as_it_is_defined() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = fs::read_to_string(path).unwrap();
+        let start = readme.find("| option | default | meaning |\n").expect("README has a table of options");
+        let end = start + readme[start..].find("\n\n").expect("the table ends") + 1;
+        let expected = table();
+        if std::env::var_os("UPDATE_README").is_some() {
+            fs::write(path, format!("{}{expected}{}", &readme[..start], &readme[end..])).unwrap();
+            return;
+        }
+        let advice = "write it anew with: UPDATE_README=1 cargo test --bin barewire readme";
+        assert_eq!(readme[start..end], expected, "{advice}");
     }
 }

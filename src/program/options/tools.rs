@@ -1,30 +1,21 @@
 //! The command lines of `barewire explain` and `barewire send`.
 //!
-//! Never: the disk, the network; that is for the tools themselves.
-//!
-//! The subtle thing: they are read before the server's own command line, by their first word. A folder
-//! of that name is still served as `./explain`.
+//! They are chosen by the first word, before the server's own command line is read. A folder of that name is still
+//! served as `./explain`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process;
 use std::time::Duration;
 
 use barewire::http::Method;
 use barewire::wire::RedactOptions;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, Parser};
 
-use crate::program::error::{Exit, StartError};
-use crate::program::options::definition::Color;
-use crate::program::options::value;
-use crate::program::options::value::Unfit;
-
-/// Gaps between pieces: more than a minute is longer than any server waits.
-const GAP: std::ops::RangeInclusive<u64> = 0..=60_000;
-
-const HIDE: &str = "barewire explain --wire-hide X-Session saved.bin";
-const CUT: &str = "barewire send localhost:8080 --cut 8,28 ask.bin";
+use crate::program::error::{Color, StartError};
+use crate::program::options::definition::COLORS;
+use crate::program::options::value::{ValueError, count, field_name, number, one, word};
+use crate::program::options::{exit_after, usage};
 
 /// Explain saved request or response bytes
 ///
@@ -35,49 +26,49 @@ const CUT: &str = "barewire send localhost:8080 --cut 8,28 ask.bin";
 /// read a file.
 #[derive(Debug, Parser)]
 #[command(name = "explain", bin_name = "barewire explain", max_term_width = 80)]
-struct ExplainTyped {
+pub(crate) struct Explain {
     /// The bytes; - is standard input [default: -]
     #[arg(value_name = "FILE|-")]
-    file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// Read them as requests
     #[arg(long, conflicts_with = "response")]
-    request: bool,
+    pub(crate) request: bool,
     /// Read them as responses
     #[arg(long)]
-    response: bool,
+    pub(crate) response: bool,
     /// The method of the requests that responses answer [default: GET]
-    #[arg(long = "for", value_name = "METHOD")]
-    method: Option<String>,
+    #[arg(long = "for", value_name = "METHOD", value_parser = one(method))]
+    pub(crate) method: Option<Method>,
     /// What the client sent, to be read together with --out
     #[arg(long = "in", value_name = "FILE", conflicts_with_all = ["file", "request", "response"])]
-    input: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
     /// What the server sent
     #[arg(long = "out", value_name = "FILE", conflicts_with_all = ["file", "request", "response"])]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// A file that curl --trace wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "input", "output", "request", "response"])]
-    curl_trace: Option<PathBuf>,
+    pub(crate) curl_trace: Option<PathBuf>,
     /// Read a line end that is LF alone as CR LF, as a text editor may have left it
     #[arg(long)]
-    fix_newlines: bool,
+    pub(crate) fix_newlines: bool,
     /// A field whose value is hidden too; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = one(field_name))]
     wire_hide: Vec<String>,
     /// Hide no secrets
     #[arg(long)]
     wire_secrets: bool,
     /// One JSON object for each message
     #[arg(long, conflicts_with = "html")]
-    json: bool,
+    pub(crate) json: bool,
     /// One page that needs nothing else
     #[arg(long)]
-    html: bool,
+    pub(crate) html: bool,
     /// Draw with ASCII only
     #[arg(long)]
-    ascii: bool,
+    pub(crate) ascii: bool,
     /// When to use colors
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    color: Color,
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = word(&COLORS))]
+    pub(crate) color: Color,
 }
 
 /// Send raw bytes, cut where you like, and see the answer
@@ -85,159 +76,71 @@ struct ExplainTyped {
 /// A line end that is LF alone is sent as CR LF, unless --raw. The answer is explained.
 #[derive(Debug, Parser)]
 #[command(name = "send", bin_name = "barewire send", max_term_width = 80)]
-struct SendTyped {
+pub(crate) struct Send {
     /// Where to
     #[arg(value_name = "HOST:PORT")]
-    to: String,
+    pub(crate) to: String,
     /// The bytes; - is standard input [default: -]
     #[arg(value_name = "FILE|-")]
-    file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// Send in pieces, cut before these bytes
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
-    cut: Vec<String>,
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count(1..=u64::from(u32::MAX)))]
+    pub(crate) cut: Vec<usize>,
     /// Milliseconds between the pieces [default: 100]
-    #[arg(long, value_name = "MS")]
-    gap: Option<String>,
+    #[arg(long, value_name = "MS", value_parser = one(gap))]
+    gap: Option<Duration>,
     /// Stay connected until the server closes, or Ctrl-C
     #[arg(long)]
-    hold: bool,
+    pub(crate) hold: bool,
     /// Send every byte as it is
     #[arg(long)]
-    raw: bool,
+    pub(crate) raw: bool,
     /// Print the answer as it is
     #[arg(long)]
-    plain: bool,
+    pub(crate) plain: bool,
     /// Draw with ASCII only
     #[arg(long)]
-    ascii: bool,
+    pub(crate) ascii: bool,
     /// When to use colors
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    color: Color,
-}
-
-/// Where bytes come from.
-#[derive(Debug)]
-pub(crate) enum Direction {
-    /// One file, whose first bytes tell what it is.
-    Guess(Option<PathBuf>),
-    /// One file of requests.
-    Requests(Option<PathBuf>),
-    /// One file of responses.
-    Responses(Option<PathBuf>),
-    /// Both sides of a conversation.
-    Both(Option<PathBuf>, Option<PathBuf>),
-    /// Both sides, as curl wrote them down.
-    CurlTrace(PathBuf),
-}
-
-/// What to explain, and how.
-#[derive(Debug)]
-pub(crate) struct Explain {
-    pub(crate) from: Direction,
-    pub(crate) method: Method,
-    pub(crate) fix_newlines: bool,
-    pub(crate) hide: RedactOptions,
-    pub(crate) json: bool,
-    pub(crate) html: bool,
-    pub(crate) ascii: bool,
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = word(&COLORS))]
     pub(crate) color: Color,
 }
 
-/// What to send, and how.
-#[derive(Debug)]
-pub(crate) struct Send {
-    pub(crate) to: String,
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) cuts: Vec<usize>,
-    pub(crate) gap: Duration,
-    pub(crate) hold: bool,
-    pub(crate) raw: bool,
-    pub(crate) plain: bool,
-    pub(crate) ascii: bool,
-    pub(crate) color: Color,
-}
-
-/// Reads the command line of `explain`.
-pub(crate) fn explain(words: &[OsString]) -> Result<Explain, StartError> {
-    let typed: ExplainTyped = parse("explain", words)?;
-    let method = match typed.method.as_deref().map(|name| Method::of(name.as_bytes())) {
-        None => Method::Get,
-        Some(Method::Other) => {
-            return Err(StartError::new(Exit::Usage, "--for takes the name of a method, as in a request line.")
-                .advising("For example:  barewire explain --for HEAD answer.bin"));
-        }
-        Some(method) => method,
-    };
-    let from = match (typed.curl_trace, typed.input, typed.output) {
-        (Some(trace), ..) => Direction::CurlTrace(trace),
-        (None, None, None) if typed.request => Direction::Requests(typed.file),
-        (None, None, None) if typed.response => Direction::Responses(typed.file),
-        (None, None, None) => Direction::Guess(typed.file),
-        (None, input, output) => Direction::Both(input, output),
-    };
-    let names = typed.wire_hide.iter().map(|text| judge("--wire-hide", value::field_name(text), text, HIDE));
-    let names = names.collect::<Result<Vec<_>, _>>()?;
-    let hide = if typed.wire_secrets { RedactOptions::off() } else { RedactOptions::with_fields(&names) };
-    let ExplainTyped { fix_newlines, json, html, ascii, color, .. } = typed;
-    Ok(Explain { from, method, fix_newlines, hide, json, html, ascii, color })
-}
-
-/// Reads the command line of `send`.
-pub(crate) fn send(words: &[OsString]) -> Result<Send, StartError> {
-    let typed: SendTyped = parse("send", words)?;
-    let number = |option, text: &str, range| judge(option, value::number(text, range), text, CUT);
-    let mut cuts = Vec::new();
-    for text in &typed.cut {
-        cuts.push(number("--cut", text, 1..=u64::from(u32::MAX))? as usize);
+impl Explain {
+    /// What is hidden.
+    pub(crate) fn redact(&self) -> RedactOptions {
+        if self.wire_secrets { RedactOptions::off() } else { RedactOptions::with_fields(&self.wire_hide) }
     }
-    cuts.sort_unstable();
-    cuts.dedup();
-    let gap = typed.gap.as_deref().map_or(Ok(100), |text| number("--gap", text, GAP))?;
-    let SendTyped { to, file, hold, raw, plain, ascii, color, .. } = typed;
-    Ok(Send { to, file, cuts, gap: Duration::from_millis(gap), hold, raw, plain, ascii, color })
 }
 
-/// What an option was given, or the complaint that it takes something else.
-fn judge<T>(option: &str, value: Result<T, Unfit>, text: &str, example: &str) -> Result<T, StartError> {
-    value.map_err(|unfit| {
-        let what = match unfit {
-            Unfit::Takes(what) => format!("{option} takes {what}, not {text:?}."),
-            Unfit::Because(why) => format!("{option} {why}"),
-        };
-        StartError::new(Exit::Usage, what).advising(format!("For example:  {example}"))
+impl Send {
+    /// The pause between two pieces.
+    pub(crate) fn gap(&self) -> Duration {
+        self.gap.unwrap_or(Duration::from_millis(100))
+    }
+}
+
+fn method(text: &str) -> Result<Method, ValueError> {
+    match Method::of(text.as_bytes()) {
+        Method::Other => Err(ValueError::Takes("the name of a method, as in a request line".into())),
+        method => Ok(method),
+    }
+}
+
+/// Up to a minute; no server waits longer for the rest of a request.
+fn gap(text: &str) -> Result<Duration, ValueError> {
+    number(text, 0..=60_000).map(Duration::from_millis)
+}
+
+/// Reads the command line of a tool; prints its help, if that was asked for, and exits.
+pub(crate) fn read<T: Parser>(words: &[OsString]) -> Result<T, StartError> {
+    T::try_parse_from(words).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit_after(error.print()),
+        _ => usage::explain(&error, &T::command()),
     })
 }
 
-/// Their definitions, for the manual and the completions.
+/// The definitions, for the manual and the completions.
 pub(crate) fn commands() -> [Command; 2] {
-    [ExplainTyped::command(), SendTyped::command()]
-}
-
-fn parse<T: Parser + CommandFactory>(name: &str, words: &[OsString]) -> Result<T, StartError> {
-    T::try_parse_from(words).map_err(|error| {
-        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            let _ = error.print();
-            process::exit(0);
-        }
-        let text = |kind| match error.get(kind) {
-            Some(ContextValue::String(text)) => text.clone(),
-            Some(ContextValue::Strings(texts)) => texts.join(" "),
-            _ => String::new(),
-        };
-        let option = text(ContextKind::InvalidArg);
-        let near = text(ContextKind::SuggestedArg);
-        let what = match error.kind() {
-            ErrorKind::UnknownArgument if option.starts_with('-') => format!("{name} has no option {option}."),
-            ErrorKind::UnknownArgument => format!("{name} takes one file, {option:?} is one too many."),
-            ErrorKind::ArgumentConflict => format!("{option} and {} exclude each other.", text(ContextKind::PriorArg)),
-            ErrorKind::MissingRequiredArgument => format!("{name} needs {option}."),
-            ErrorKind::InvalidValue => format!("{option} does not take {:?}.", text(ContextKind::InvalidValue)),
-            _ => format!("the command line of {name} cannot be understood."),
-        };
-        let advice = match near.as_str() {
-            "" => format!("See all options:  barewire {name} --help"),
-            near => format!("Did you mean {near} ?"),
-        };
-        StartError::new(Exit::Usage, what).advising(advice)
-    })
+    [Explain::command(), Send::command()]
 }

@@ -1,9 +1,8 @@
-//! Who holds a port: "python3, pid 4711", as far as /proc may be read.
+//! The process that holds a port: "python3, pid 4711", for the error about a port in use.
 //!
-//! `/proc/net/tcp` says which socket listens where, and a process has that socket among its
-//! descriptors. Linux only; elsewhere, and where other users' processes are closed, nobody is named.
-//!
-//! Never: a failure. This is the courtesy of a complaint that is made anyway.
+//! /proc/net/tcp says which socket (by its inode) listens where, and a process has that socket among its
+//! descriptors. Every failure means "unknown": other users' processes cannot be read, and the error is
+//! reported without the owner.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +13,7 @@ use barewire::service::text::printable;
 const LISTEN: &str = "0A";
 
 /// The process that keeps `address` from being used.
-pub(crate) fn of(address: SocketAddr) -> Option<String> {
+pub(crate) fn port_owner(address: SocketAddr) -> Option<String> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
     let sockets: Vec<String> = tables
         .iter()
@@ -23,23 +22,26 @@ pub(crate) fn of(address: SocketAddr) -> Option<String> {
         .filter(|(other, _)| is_in_the_way(*other, address))
         .map(|(_, inode)| format!("socket:[{inode}]"))
         .collect();
+    // The search reads all of /proc: skip it when there is nothing to find.
     if sockets.is_empty() {
         return None;
     }
     fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
         let name = process.file_name();
-        let pid = name.to_str().filter(|name| name.bytes().all(|o| o.is_ascii_digit()))?;
+        let pid = name.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))?;
         let mut descriptors = fs::read_dir(process.path().join("fd")).ok()?.flatten();
         descriptors.find(|descriptor| {
             fs::read_link(descriptor.path()).is_ok_and(|link| sockets.iter().any(|s| link.as_os_str() == s.as_str()))
         })?;
         let command = fs::read_to_string(process.path().join("comm")).ok()?;
+        // A process chooses its own name, so it may hold escape sequences.
         Some(format!("{}, pid {pid}", printable(command.trim_end())))
     })
 }
 
-/// Address and inode of a line of the table, if it is a listening socket.
+/// The address and the inode in a line of the table, if it is a listening socket.
 fn listener(line: &str) -> Option<(SocketAddr, &str)> {
+    // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
     let mut columns = line.split_ascii_whitespace();
     let local = columns.nth(1)?;
     let state = columns.nth(1)?;
@@ -58,16 +60,17 @@ fn listener(line: &str) -> Option<(SocketAddr, &str)> {
     (state == LISTEN).then(|| (SocketAddr::new(address, port), inode))
 }
 
-/// Eight hex digits: an address of four bytes as one number of this machine's byte order.
+/// Four bytes of an address. The kernel prints them as one number in the byte order of this machine.
 fn word(text: &str) -> Option<[u8; 4]> {
     u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
 }
 
-/// Whether a socket listening on `other` takes the place of `wanted`.
+/// Whether a socket that listens on `other` keeps `wanted` from being bound.
 fn is_in_the_way(other: SocketAddr, wanted: SocketAddr) -> bool {
-    let dual = matches!(other.ip(), IpAddr::V6(six) if six.is_unspecified());
+    // A socket on [::] may also take IPv4; the table does not say whether it does.
+    let may_take_both = matches!(other.ip(), IpAddr::V6(six) if six.is_unspecified());
     other.port() == wanted.port()
-        && (dual
+        && (may_take_both
             || other.is_ipv4() == wanted.is_ipv4()
                 && (other.ip() == wanted.ip() || other.ip().is_unspecified() || wanted.ip().is_unspecified()))
 }
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn this_process_is_found_by_its_socket() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let owner = of(socket.local_addr().unwrap());
+        let owner = port_owner(socket.local_addr().unwrap());
         if fs::metadata("/proc/net/tcp").is_ok() {
             let pid = format!("pid {}", std::process::id());
             assert!(owner.as_ref().is_some_and(|owner| owner.ends_with(&pid)), "{owner:?}");

@@ -1,0 +1,250 @@
+//! `--study`: the wire view in a browser, on a second [`Server`] beside the one that is watched.
+//!
+//! It has one loop and its own listener on this computer, writes no log, is never recorded itself, and ends after the
+//! first server. A random key, made at each start and printed once, is needed to read it; the key stands in the
+//! fragment of the URL, which browsers send to no server. [`replayer`] sends recorded requests again.
+
+use std::fmt::Display;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use barewire::http::Limits;
+use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
+use barewire::wire::browser::{Browser, Facts, Replayer, Streams};
+use barewire::wire::export::replay::Recipe;
+use barewire::wire::record::history::History;
+use barewire::wire::{Conversation, ExplainOptions, Role};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::program::banner::reachable;
+use crate::program::error::{Exit, StartError};
+use crate::program::listen;
+use crate::program::options::StudyOptions;
+
+/// Threads: one for each of eight streams, and four for everything else that pages ask for.
+const WORKERS: usize = 12;
+/// Connections: eight windows with a stream each, and those that a browser opens besides.
+const CONNECTIONS: usize = 32;
+/// Bytes of history without `--wire-memory`: some thousand exchanges.
+const HISTORY: u64 = 16 << 20;
+/// How long open windows may take to read the last events.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+/// How long the responses still running may take after that.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long the end of this server is waited for.
+const END: Duration = Duration::from_secs(2);
+/// Bytes of the key: 128 bits cannot be guessed.
+const KEY: usize = 16;
+/// Bytes of the name of a run, which only has to differ from that of the run before.
+const RUN: usize = 6;
+
+/// Requests that are sent again at the same time: each has a thread.
+const REPLAYS: usize = 4;
+/// How long connecting to the server may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long the page waits for the number of the connection.
+const NUMBER: Duration = Duration::from_secs(1);
+/// How long the server may be silent.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a response may take as a whole.
+const RESPONSE: Duration = Duration::from_secs(120);
+/// Bytes of one read.
+const READ: usize = 16 * 1024;
+
+/// The server of the view, before it runs.
+pub(crate) struct StudyServer {
+    listener: Listener,
+    port: u16,
+    /// The server that is watched, as it is reached from here.
+    main: SocketAddr,
+    pub(crate) history: Arc<History>,
+    key: String,
+}
+
+impl StudyServer {
+    /// Opens the socket. `addresses` are those of the server that is watched.
+    pub(crate) fn open(options: &StudyOptions, addresses: &[SocketAddr]) -> Result<StudyServer, StartError> {
+        let main = nearest(addresses);
+        let listener = listen::open_view(options.wire_port, main.port())?;
+        let port = listener.address().port();
+        let key = random::<KEY>()
+            .map_err(|error| StartError::new(Exit::Failed, format!("the system gives no random numbers: {error}.")))?;
+        let history = Arc::new(History::new(options.wire_memory.unwrap_or(HISTORY) as usize));
+        Ok(StudyServer { listener, port, main, history, key })
+    }
+
+    /// The URL with the key.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/#k={}", self.port, self.key)
+    }
+
+    /// The port of the server that is watched: the only one to which [`replayer`] connects.
+    pub(crate) fn replay_port(&self) -> u16 {
+        self.main.port()
+    }
+
+    /// The port of the view.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts the server. `secrets`: they are shown.
+    pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
+        let StudyServer { listener, port, main, history, key } = self;
+        let facts = Facts { key, run: random::<RUN>()?, port, main, secrets };
+        let browser = Browser::new(Arc::clone(&history), facts, replayer(main, Arc::clone(&history)));
+        let streams = browser.streams();
+        let settings = Settings {
+            loops: 1,
+            workers: WORKERS,
+            max_connections: CONNECTIONS,
+            max_per_client: CONNECTIONS,
+            timeouts: Timeouts { grace: GRACE, ..Timeouts::default() },
+            log: LogFormat::Off,
+            ..Settings::default()
+        };
+        let server = Server::new(browser.app()?, settings, vec![listener])?;
+        let stopper = server.stopper();
+        let (alive, ended) = sync_channel::<()>(1);
+        std::thread::Builder::new().name("view".into()).spawn(move || {
+            if let Err(error) = server.run() {
+                log::error!("the view in the browser has failed: {error}");
+            }
+            // Closing the channel tells `finish` that the server has ended.
+            drop(alive);
+        })?;
+        Ok(RunningStudy { history, streams, stopper, ended })
+    }
+}
+
+/// The server of the view, while it runs.
+pub(crate) struct RunningStudy {
+    history: Arc<History>,
+    streams: Arc<Streams>,
+    stopper: Stopper,
+    ended: Receiver<()>,
+}
+
+impl RunningStudy {
+    /// Ends the view, after the server that is watched has ended and all its events are in the history.
+    pub(crate) fn finish(self) {
+        // An open window holds a stream that does not end by itself. Ending the history first ends the streams
+        // when they have sent everything; a window that does not read is not waited for.
+        self.history.end();
+        self.streams.wait(LAST_EVENTS);
+        self.stopper.stop();
+        let _ = self.ended.recv_timeout(END);
+    }
+}
+
+/// `N` random bytes as text for a URL.
+fn random<const N: usize>() -> io::Result<String> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// How a server that listens on these addresses is reached from this computer: over loopback, if possible.
+fn nearest(addresses: &[SocketAddr]) -> SocketAddr {
+    let is_local = |address: &&SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
+    let own = addresses.iter().filter(is_local).min_by_key(|address| address.is_ipv6()).or(addresses.first());
+    let address = own.copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    SocketAddr::new(reachable(address.ip()), address.port())
+}
+
+/// The function that sends a recorded request to `main` again and returns the number of the new connection, if it is
+/// known in time. The response is read and thrown away: the view shows it like every other one.
+fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
+    let running = Arc::new(AtomicUsize::new(0));
+    Box::new(move |recipe| {
+        let slot = ReplaySlot::take(&running).ok_or("other requests are still on their way: wait for their answers")?;
+        let failed = |what: &str, error: &dyn Display| format!("{what}: {error}");
+        let socket = TcpStream::connect_timeout(&main, CONNECT)
+            .map_err(|error| failed("the server takes no connection", &error))?;
+        // The history knows a connection by the port it comes from, so its number is known before the first byte.
+        let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|e| failed("no socket", &e))?;
+        let send = move || {
+            // Ignore errors: the view shows how far the request came.
+            let _ = replay(socket, &recipe);
+            drop(slot);
+        };
+        std::thread::Builder::new().name("replay".into()).spawn(send).map_err(|error| failed("no thread", &error))?;
+        Ok(history.connection_of(own, NUMBER))
+    })
+}
+
+/// One of [`REPLAYS`], free again when it is dropped.
+struct ReplaySlot(Arc<AtomicUsize>);
+
+impl ReplaySlot {
+    fn take(running: &Arc<AtomicUsize>) -> Option<ReplaySlot> {
+        // Made before the check, so that dropping it takes the count back when there are too many.
+        let slot = ReplaySlot(Arc::clone(running));
+        (running.fetch_add(1, Ordering::Relaxed) < REPLAYS).then_some(slot)
+    }
+}
+
+impl Drop for ReplaySlot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends the pieces of a request and reads until its response is complete.
+fn replay(mut socket: TcpStream, recipe: &Recipe) -> io::Result<()> {
+    let mut conversation = Conversation::new(&ExplainOptions::live(Limits::default(), Default::default()));
+    let mut messages = Vec::new();
+    for (gap, bytes) in &recipe.pieces {
+        std::thread::sleep(*gap);
+        conversation.received(bytes, &mut messages);
+        // A server that refuses the request closes early. Its response is read below.
+        if socket.write_all(bytes).is_err() {
+            break;
+        }
+    }
+    if recipe.ends {
+        socket.shutdown(Shutdown::Write)?;
+    }
+    socket.set_read_timeout(Some(SILENCE))?;
+    let (mut buffer, began) = (vec![0; READ], Instant::now());
+    while conversation.answering() <= 1 && !conversation.is_shut(Role::Response) && began.elapsed() < RESPONSE {
+        match socket.read(&mut buffer)? {
+            0 => break,
+            count => conversation.sent(&buffer[..count], &mut messages),
+        }
+        messages.clear();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_128_bits_and_is_never_the_same() {
+        let keys: std::collections::BTreeSet<String> = (0..100).map(|_| random::<KEY>().unwrap()).collect();
+        assert_eq!(keys.len(), 100);
+        assert!(keys.iter().all(|key| key.len() == 22 && URL_SAFE_NO_PAD.decode(key).unwrap().len() == KEY));
+    }
+
+    #[test]
+    fn the_server_is_reached_over_loopback_if_it_can() {
+        for (addresses, expected) in [
+            (&["127.0.0.1:80", "[::1]:80"][..], "127.0.0.1:80"),
+            (&["[::1]:80", "127.0.0.1:80"], "127.0.0.1:80"),
+            (&["0.0.0.0:80", "[::]:80"], "127.0.0.1:80"),
+            (&["[::]:80"], "[::1]:80"),
+            (&["192.0.2.1:80"], "192.0.2.1:80"),
+            (&["192.0.2.1:80", "127.0.0.5:80"], "127.0.0.5:80"),
+        ] {
+            let addresses: Vec<SocketAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+            assert_eq!(nearest(&addresses), expected.parse().unwrap());
+        }
+    }
+}
