@@ -25,19 +25,21 @@ pub(crate) fn explain(error: &Error, command: &Command) -> StartError {
             true => wrong(text(ContextKind::Custom).into()).advising(example),
             false => wrong(text(ContextKind::Custom).into()),
         },
-        ErrorKind::UnknownArgument if !name.starts_with('-') || name == "-" => wrong(format!(
-            "one folder or file is enough, {argument:?} is one too many."
-        ))
-        .advising(match is_tool(command) {
-            true => see_all(command),
-            false => format!("Serve it with a second server:  barewire {argument}"),
+        ErrorKind::UnknownArgument if !name.starts_with('-') || name == "-" => match tool(command) {
+            Some(tool) => {
+                wrong(format!("{tool} takes one file, {argument:?} is one too many.")).advising(see_all(command))
+            }
+            None => wrong(format!("one folder or file is enough, {argument:?} is one too many."))
+                .advising(format!("Serve it with a second server:  barewire {argument}")),
+        },
+        ErrorKind::UnknownArgument => wrong(match tool(command) {
+            Some(tool) => format!("{tool} has no option {name}."),
+            None => format!("there is no option {name}."),
+        })
+        .advising(match text(ContextKind::SuggestedArg) {
+            "" => see_all(command),
+            near => format!("Did you mean {near} ?"),
         }),
-        ErrorKind::UnknownArgument => {
-            wrong(format!("there is no option {name}.")).advising(match text(ContextKind::SuggestedArg) {
-                "" => see_all(command),
-                near => format!("Did you mean {near} ?"),
-            })
-        }
         ErrorKind::InvalidValue if value.is_empty() => wrong(format!("{name} needs a value.")).advising(example),
         // `--completions` alone has a value parser of clap.
         ErrorKind::InvalidValue => {
@@ -65,7 +67,7 @@ pub(crate) fn example(command: &Command, option: &str) -> String {
     // The help of the tools is a list without examples.
     let of_tool = match option {
         "--for" => Some("barewire explain --for HEAD answer.bin"),
-        "--wire-hide" if is_tool(command) => Some("barewire explain --wire-hide X-Session saved.bin"),
+        "--wire-hide" if tool(command).is_some() => Some("barewire explain --wire-hide X-Session saved.bin"),
         "--cut" | "--gap" => Some("barewire send localhost:8080 --cut 8,28 ask.bin"),
         _ => None,
     };
@@ -79,13 +81,14 @@ fn find<'a>(command: &'a Command, option: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| arg.get_long() == Some(long))
 }
 
-fn is_tool(command: &Command) -> bool {
-    command.get_name() != "barewire"
+/// `explain` or `send`; `None` for the server.
+fn tool(command: &Command) -> Option<&str> {
+    Some(command.get_name()).filter(|name| *name != "barewire")
 }
 
 fn see_all(command: &Command) -> String {
-    match is_tool(command) {
-        true => format!("See all options:  barewire {} --help", command.get_name()),
-        false => "See all options:  barewire -h".into(),
+    match tool(command) {
+        Some(tool) => format!("See all options:  barewire {tool} --help"),
+        None => "See all options:  barewire -h".into(),
     }
 }
