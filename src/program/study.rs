@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
-use barewire::wire::browser::{Browser, Facts, Replayer, Streams};
-use barewire::wire::export::replay::Recipe;
+use barewire::wire::browser::{OpenStreams, Replayer, ViewService, ViewSettings};
+use barewire::wire::export::ReplayPlan;
 use barewire::wire::record::history::History;
 use barewire::wire::{Conversation, ExplainOptions, Role};
 use base64::Engine;
@@ -96,9 +96,9 @@ impl StudyServer {
     /// Starts the server. `secrets`: they are shown.
     pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
         let StudyServer { listener, port, main, history, key } = self;
-        let facts = Facts { key, run: random::<RUN>()?, port, main, secrets };
-        let browser = Browser::new(Arc::clone(&history), facts, replayer(main, Arc::clone(&history)));
-        let streams = browser.streams();
+        let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets };
+        let service = ViewService::new(Arc::clone(&history), view, replayer(main, Arc::clone(&history)));
+        let streams = service.streams();
         let settings = Settings {
             loops: 1,
             workers: WORKERS,
@@ -108,7 +108,7 @@ impl StudyServer {
             log: LogFormat::Off,
             ..Settings::default()
         };
-        let server = Server::new(browser.app()?, settings, vec![listener])?;
+        let server = Server::new(service.app()?, settings, vec![listener])?;
         let stopper = server.stopper();
         let (alive, ended) = sync_channel::<()>(1);
         std::thread::Builder::new().name("view".into()).spawn(move || {
@@ -125,7 +125,7 @@ impl StudyServer {
 /// The server of the view, while it runs.
 pub(crate) struct RunningStudy {
     history: Arc<History>,
-    streams: Arc<Streams>,
+    streams: Arc<OpenStreams>,
     stopper: Stopper,
     ended: Receiver<()>,
 }
@@ -161,7 +161,7 @@ fn nearest(addresses: &[SocketAddr]) -> SocketAddr {
 /// known in time. The response is read and thrown away: the view shows it like every other one.
 fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
     let running = Arc::new(AtomicUsize::new(0));
-    Box::new(move |recipe| {
+    Box::new(move |plan| {
         let slot = ReplaySlot::take(&running).ok_or("other requests are still on their way: wait for their answers")?;
         let failed = |what: &str, error: &dyn Display| format!("{what}: {error}");
         let socket = TcpStream::connect_timeout(&main, CONNECT)
@@ -170,7 +170,7 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
         let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|e| failed("no socket", &e))?;
         let send = move || {
             // Ignore errors: the view shows how far the request came.
-            let _ = replay(socket, &recipe);
+            let _ = replay(socket, &plan);
             drop(slot);
         };
         std::thread::Builder::new().name("replay".into()).spawn(send).map_err(|error| failed("no thread", &error))?;
@@ -196,10 +196,10 @@ impl Drop for ReplaySlot {
 }
 
 /// Sends the pieces of a request and reads until its response is complete.
-fn replay(mut socket: TcpStream, recipe: &Recipe) -> io::Result<()> {
+fn replay(mut socket: TcpStream, plan: &ReplayPlan) -> io::Result<()> {
     let mut conversation = Conversation::new(&ExplainOptions::live(Limits::default(), Default::default()));
     let mut messages = Vec::new();
-    for (gap, bytes) in &recipe.pieces {
+    for (gap, bytes) in &plan.pieces {
         std::thread::sleep(*gap);
         conversation.received(bytes, &mut messages);
         // A server that refuses the request closes early. Its response is read below.
@@ -207,7 +207,7 @@ fn replay(mut socket: TcpStream, recipe: &Recipe) -> io::Result<()> {
             break;
         }
     }
-    if recipe.ends {
+    if plan.ends {
         socket.shutdown(Shutdown::Write)?;
     }
     socket.set_read_timeout(Some(SILENCE))?;

@@ -1,126 +1,136 @@
-//! The rows of the API: what the page asks for, and what it may do.
+//! The routes of the wire view: the files of its page, and the API that the page calls.
 //!
-//! Never: a decision who may ask. That was made before.
-//!
-//! The subtle thing: whatever leaves as a file (raw bytes, an archive) says so, so that a browser never
-//! shows bytes of the network as a page of this origin.
+//! The checks of [`super`] come before all routes, so a handler does not ask who may call it. Raw bytes and
+//! archives leave as attachments: a browser must never show bytes of the network as a page of this origin.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::http::grammar::decimal;
+use crate::http::target::query_pairs;
 use crate::http::{Method, Status};
 use crate::service::{Body, Call, Response, Router};
-use crate::wire::browser::stream;
-use crate::wire::browser::stream::{Seat, Stream};
-use crate::wire::browser::{Shared, why};
+use crate::wire::browser::stream::{EventStream, STREAMS, StreamPermit, stored_value};
+use crate::wire::browser::{ViewContext, error};
 use crate::wire::explain::message::{Excerpt, Role, SpanKind};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::export::{command, har, replay};
+use crate::wire::export::{ReplayPlan, command, har};
 use crate::wire::record::event::{EventKind, TimedMessage};
 use crate::wire::record::exchange::{Exchange, ExchangeId};
 use crate::wire::record::history::HistoryReader;
 use crate::wire::show::json::push_value;
 use crate::wire::show::sentences::capitalize;
 
-/// A body that says whether to pause.
-const SMALL: u64 = 1024;
-/// Names in a query, at most: the rest would not fit a target anyway.
+/// The files of the page: path, media type, content. They are part of the program and hold no key.
+const FILES: [(&str, &str, &str); 5] = [
+    ("/", "text/html; charset=utf-8", include_str!("../../pages/wire.html")),
+    ("/wire.css", "text/css; charset=utf-8", include_str!("../../pages/wire.css")),
+    ("/wire.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire.js")),
+    ("/wire-book.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire-book.js")),
+    ("/wire-draw.js", "text/javascript; charset=utf-8", include_str!("../../pages/wire-draw.js")),
+];
+/// Bytes of content at most: only `/api/pause` takes any, one word.
+const CONTENT: u64 = 1024;
+/// Exchanges named in one query at most.
 const NAMES: usize = 4096;
 
-type Handler = fn(&Shared, &Call) -> Result<Response, Response>;
+/// A response, or the response that says why there is none.
+type Outcome = Result<Response, Response>;
+type Handler = fn(&ViewContext, &Call) -> Outcome;
 
-/// Adds the rows.
-pub(crate) fn routes(router: Router, shared: &Arc<Shared>) -> Router {
-    let rows: [(Method, &str, Handler); 13] = [
-        (Method::Get, "/api/events", events),
-        (Method::Get, "/api/notes", notes),
-        (Method::Get, "/api/conn/{n}", connection),
-        (Method::Get, "/api/conn/{n}/in", |shared, call| side(shared, call, Role::Request)),
-        (Method::Get, "/api/conn/{n}/out", |shared, call| side(shared, call, Role::Response)),
-        (Method::Get, "/api/ex/{name}/request", |shared, call| raw(shared, call, Role::Request)),
-        (Method::Get, "/api/ex/{name}/response", |shared, call| raw(shared, call, Role::Response)),
-        (Method::Get, "/api/ex/{name}/curl", |shared, call| command(shared, call, command::curl)),
-        (Method::Get, "/api/ex/{name}/send", |shared, call| command(shared, call, command::send)),
-        (Method::Get, "/api/har", archive),
-        (Method::Post, "/api/replay/{name}", again),
-        (Method::Post, "/api/pause", pause),
-        (Method::Post, "/api/clear", clear),
-    ];
-    rows.into_iter().fold(router, |router, (method, pattern, handler)| {
-        let shared = Arc::clone(shared);
-        router.route_limited(method, pattern, SMALL, move |call| {
-            handler(&shared, call).unwrap_or_else(|response| response)
-        })
-    })
+const ROUTES: [(Method, &str, Handler); 13] = [
+    (Method::Get, "/api/events", events),
+    (Method::Get, "/api/notes", notes),
+    (Method::Get, "/api/conn/{n}", connection),
+    (Method::Get, "/api/conn/{n}/in", |context, call| connection_bytes(context, call, Role::Request)),
+    (Method::Get, "/api/conn/{n}/out", |context, call| connection_bytes(context, call, Role::Response)),
+    (Method::Get, "/api/ex/{name}/request", |context, call| exchange_bytes(context, call, Role::Request)),
+    (Method::Get, "/api/ex/{name}/response", |context, call| exchange_bytes(context, call, Role::Response)),
+    (Method::Get, "/api/ex/{name}/curl", |context, call| command_line(context, call, command::curl)),
+    (Method::Get, "/api/ex/{name}/send", |context, call| command_line(context, call, command::send)),
+    (Method::Get, "/api/har", archive),
+    (Method::Post, "/api/replay/{name}", replay),
+    (Method::Post, "/api/pause", pause),
+    (Method::Post, "/api/clear", clear),
+];
+
+/// Adds all routes.
+pub(crate) fn add_routes(mut router: Router, context: &Arc<ViewContext>) -> Router {
+    for (path, media_type, text) in FILES {
+        router = router.get(path, move |_| Response::content(Status::OK, media_type, text));
+    }
+    for (method, pattern, handler) in ROUTES {
+        let context = Arc::clone(context);
+        router = router.route_limited(method, pattern, CONTENT, move |call| {
+            handler(&context, call).unwrap_or_else(|response| response)
+        });
+    }
+    router
 }
 
 fn not_found(what: &str) -> Response {
-    why(Status::NOT_FOUND, &format!("no {what} of that number is kept"))
+    error(Status::NOT_FOUND, &format!("no {what} of that number is kept"))
 }
 
-/// The value of a parameter of the query, as it stands: only numbers and names are asked for.
+/// The first parameter of this name in the query, not decoded: all of them are numbers and names.
 fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a [u8]> {
-    call.request().query_pairs().find_map(|(other, value)| value.filter(|_| other == name.as_bytes()))
+    query_pairs(call.request().query()?).find_map(|(other, value)| value.filter(|_| other == name.as_bytes()))
 }
 
-fn reply(value: &Value) -> Response {
+fn json_response(value: &Value) -> Response {
     let mut text = String::new();
     push_value(&mut text, value);
     text.push('\n');
     Response::json(Status::OK, text)
 }
 
-fn attached(response: Response, name: &str) -> Response {
+fn attachment(response: Response, name: &str) -> Response {
     response.field("Content-Disposition", format!("attachment; filename=\"{name}\""))
 }
 
-fn events(shared: &Shared, call: &Call) -> Result<Response, Response> {
-    let Some(seat) = Seat::take(&shared.streams) else {
-        let what = format!("{} views are open already: close one of them", stream::STREAMS);
-        return Err(why(Status::SERVICE_UNAVAILABLE, &what).field("Retry-After", "15"));
+/// `?since=N&run=R`: all events after number N of that run, and then those to come.
+fn events(context: &ViewContext, call: &Call) -> Outcome {
+    let Some(permit) = StreamPermit::take(&context.streams) else {
+        let why = format!("{STREAMS} views are open already: close one of them");
+        return Err(error(Status::SERVICE_UNAVAILABLE, &why).field("Retry-After", "15"));
     };
-    let history = &shared.history;
+    let ViewContext { history, settings, .. } = context;
     let since = parameter(call, "since").and_then(decimal).unwrap_or(0);
-    let same_run = parameter(call, "run").is_none_or(|run| run == shared.facts.run.as_bytes());
-    let goes_on = since > 0 && same_run && history.reaches(since);
-    let extent = history.extent();
-    let facts = &shared.facts;
+    // Numbers of another run mean other events, and events that were dropped cannot be sent.
+    let same_run = parameter(call, "run").is_none_or(|run| run == settings.run.as_bytes());
+    let continues = since > 0 && same_run && history.reaches(since);
+    let status = history.extent();
     let mut hello = json!({
-        "event": "hello",
-        "version": env!("CARGO_PKG_VERSION"),
-        "run": facts.run,
-        "main": facts.main.to_string(),
-        "port": facts.main.port(),
-        "paused": extent.paused,
-        "kept": {"first_seq": extent.first, "last_seq": extent.last, "connections": extent.connections},
-        "secrets": facts.secrets,
-        "start": start(facts.main),
-        "safe": if facts.secrets { "Secrets are shown" } else { SAFE },
-        "memory": history.bound(),
+        "event": "hello", "version": env!("CARGO_PKG_VERSION"), "run": settings.run,
+        "main": settings.main.to_string(), "port": settings.main.port(),
+        "paused": status.paused, "memory": history.bound(),
+        "kept": {"first_seq": status.first, "last_seq": status.last, "connections": status.connections},
+        "secrets": settings.secrets, "safe": if settings.secrets { "Secrets are shown" } else { SAFE },
+        "start": first_steps(settings.main),
     });
-    if since > 0 && !goes_on {
+    if since > 0 && !continues {
         hello["reset"] = true.into();
     }
-    let reader = if goes_on { HistoryReader::after(since) } else { history.reader() };
-    let stream = Stream::new(Arc::clone(history), reader, hello, seat);
-    let body = Body::Stream(Box::new(stream));
-    Ok(Response::new(Status::OK).field("Content-Type", "application/x-ndjson").with_body(body))
+    let reader = if continues { HistoryReader::after(since) } else { history.reader() };
+    let stream = EventStream::new(Arc::clone(history), reader, hello, permit);
+    let response = Response::new(Status::OK).field("Content-Type", "application/x-ndjson");
+    Ok(response.with_body(Body::Stream(Box::new(stream))))
 }
 
-/// Who can look, and what cannot be seen.
+/// Who can look, and what is hidden.
 const SAFE: &str = "Only this computer can open this page · secrets are hidden";
-/// What to do without a key: words, and what to type.
-pub(crate) const KEYLESS: [[&str; 2]; 1] = [[
+/// Advice for a page without the key: words, and a command to type.
+pub(crate) const WITHOUT_KEY: [[&str; 2]; 1] = [[
     "barewire prints the address of the wire view, with a key behind the #, each time it starts. A new start has a new \
      key. Open the address behind “Wire view” in what this prints:",
     "barewire --study",
 ]];
 
-/// What to do when nothing has happened yet: words, and what to type or to open.
-fn start(main: SocketAddr) -> [(&'static str, String); 3] {
+/// Advice while nothing has happened yet: words, and a command to type or an address to open.
+fn first_steps(main: SocketAddr) -> [(&'static str, String); 3] {
+    // 0.0.0.0 is an address to listen at, not one to connect to.
     let host = match main.ip().is_unspecified() {
         true => format!("127.0.0.1:{}", main.port()),
         false => main.to_string(),
@@ -136,105 +146,96 @@ fn start(main: SocketAddr) -> [(&'static str, String); 3] {
     ]
 }
 
-fn notes(_: &Shared, _: &Call) -> Result<Response, Response> {
+/// All notes by their numbers, and the names of the kinds of spans.
+fn notes(_: &ViewContext, _: &Call) -> Outcome {
     let kinds: Vec<&str> = SpanKind::ALL.iter().map(|kind| kind.word()).collect();
-    let notes: serde_json::Map<String, Value> = NoteId::all()
-        .map(|(id, note)| {
-            let value = json!({
-                "name": note.name, "title": title(note.name), "short": note.short, "long": capitalize(note.long),
-                "section": note.section, "link": link(note.section),
-            });
-            (id.0.to_string(), value)
-        })
-        .collect();
-    // The same as long as the program is: a browser may keep them over a reload or two.
-    Ok(reply(&json!({"kinds": kinds, "notes": notes})).field("Cache-Control", "private, max-age=600"))
+    let note_values = NoteId::all().map(|(id, note)| {
+        let value = json!({
+            "name": note.name, "title": note_title(note.name), "short": note.short, "long": capitalize(note.long),
+            "section": note.section, "link": section_link(note.section),
+        });
+        (id.0.to_string(), value)
+    });
+    let response = json_response(&json!({"kinds": kinds, "notes": note_values.collect::<Map<_, _>>()}));
+    // They are part of the program: a browser may keep them over a reload or two.
+    Ok(response.field("Cache-Control", "private, max-age=600"))
 }
 
-/// What a part with this note is called.
-fn title(name: &str) -> String {
+/// What to call a part of a message with the note of this name.
+fn note_title(name: &str) -> String {
     match name.split('/').next().unwrap_or(name) {
         "field" => "field name".into(),
         "trailer" => "trailer field".into(),
         "status" => "status code".into(),
+        // Errors are named after the variants of `http::Fault`.
         part if part.starts_with(char::is_uppercase) => "here it breaks".into(),
         part => part.replace('-', " "),
     }
 }
 
-/// Where a section can be read.
-fn link(section: &str) -> Option<String> {
-    let (_, behind) = section.split_once("RFC ")?;
-    let (number, rest) = behind.split_once(' ').unwrap_or((behind, ""));
-    match rest.strip_prefix('§').and_then(|rest| rest.split(' ').next()) {
-        Some(part) => Some(format!("https://www.rfc-editor.org/rfc/rfc{number}.html#section-{part}")),
-        None => Some(format!("https://www.rfc-editor.org/rfc/rfc{number}.html")),
-    }
+/// The address of `RFC 9112 §6.3 rule 4` at the RFC Editor.
+fn section_link(section: &str) -> Option<String> {
+    let (_, after) = section.split_once("RFC ")?;
+    let (number, rest) = after.split_once(' ').unwrap_or((after, ""));
+    let part = rest.strip_prefix('§').and_then(|rest| rest.split(' ').next());
+    let anchor = part.map_or_else(String::new, |part| format!("#section-{part}"));
+    Some(format!("https://www.rfc-editor.org/rfc/rfc{number}.html{anchor}"))
 }
 
-fn number(call: &Call) -> Result<u64, Response> {
+fn connection_number(call: &Call) -> Result<u64, Response> {
     call.parameter("n").and_then(decimal).ok_or_else(|| not_found("connection"))
 }
 
-fn connection(shared: &Shared, call: &Call) -> Result<Response, Response> {
-    let events = shared.history.connection(number(call)?);
+/// All events of a connection, as an array.
+fn connection(context: &ViewContext, call: &Call) -> Outcome {
+    let events = context.history.connection(connection_number(call)?);
     if events.is_empty() {
         return Err(not_found("connection"));
     }
-    Ok(reply(&events.iter().map(|(number, kept)| stream::event(*number, kept)).collect()))
+    Ok(json_response(&events.iter().map(|(number, stored)| stored_value(*number, stored)).collect()))
 }
 
-/// Bytes that were kept, one behind the other, and the first place where some are missing.
-#[derive(Default)]
-struct Bytes {
-    bytes: Vec<u8>,
-    gap: Option<(usize, u64)>,
-}
-
-impl Bytes {
-    fn add(&mut self, excerpt: &Excerpt) {
-        self.bytes.extend_from_slice(&excerpt.first);
+/// A download of the kept bytes of these messages, in order. `X-Wire-Gap: AT+LEN` names the first place
+/// where bytes are missing, since the file itself cannot show it.
+fn bytes_response<'a>(excerpts: impl Iterator<Item = &'a Excerpt>, file_name: &str) -> Response {
+    let (mut bytes, mut first_gap) = (Vec::new(), None);
+    for excerpt in excerpts {
+        bytes.extend_from_slice(&excerpt.first);
         if excerpt.gap > 0 {
-            self.gap.get_or_insert((self.bytes.len(), excerpt.gap));
+            first_gap.get_or_insert((bytes.len(), excerpt.gap));
         }
-        self.bytes.extend_from_slice(&excerpt.last);
+        bytes.extend_from_slice(&excerpt.last);
     }
-
-    fn response(self, name: &str) -> Response {
-        let mut response = Response::content(Status::OK, "application/octet-stream", self.bytes);
-        if let Some((at, len)) = self.gap {
-            response = response.field("X-Wire-Gap", format!("{at}+{len}"));
-        }
-        attached(response, name)
+    let mut response = Response::content(Status::OK, "application/octet-stream", bytes);
+    if let Some((at, len)) = first_gap {
+        response = response.field("X-Wire-Gap", format!("{at}+{len}"));
     }
+    attachment(response, file_name)
 }
 
-fn side(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
-    let number = number(call)?;
-    let events = shared.history.connection(number);
+/// One side of a connection.
+fn connection_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
+    let number = connection_number(call)?;
+    let events = context.history.connection(number);
     if events.is_empty() {
         return Err(not_found("connection"));
     }
-    let mut bytes = Bytes::default();
-    for (_, kept) in &events {
-        if let EventKind::Message(spoken) = &kept.event.kind
-            && spoken.message.role == role
-        {
-            bytes.add(&spoken.message.bytes);
-        }
-    }
-    let direction = if role == Role::Request { "in" } else { "out" };
-    Ok(bytes.response(&format!("c{number}-{direction}.bin")))
+    let excerpts = events.iter().filter_map(|(_, stored)| match &stored.event.kind {
+        EventKind::Message(timed) if timed.message.role == role => Some(&timed.message.bytes),
+        _ => None,
+    });
+    let side = if role == Role::Request { "in" } else { "out" };
+    Ok(bytes_response(excerpts, &format!("c{number}-{side}.bin")))
 }
 
-fn exchange(shared: &Shared, call: &Call) -> Result<Exchange, Response> {
-    let name = call.parameter("name").and_then(ExchangeId::parse);
-    name.and_then(|name| Exchange::find(&shared.history, name)).ok_or_else(|| not_found("exchange"))
+fn find_exchange(context: &ViewContext, call: &Call) -> Result<Exchange, Response> {
+    let id = call.parameter("name").and_then(ExchangeId::parse);
+    id.and_then(|id| Exchange::find(&context.history, id)).ok_or_else(|| not_found("exchange"))
 }
 
-fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
-    let exchange = exchange(shared, call)?;
-    let mut bytes = Bytes::default();
+/// The request of an exchange, or all its responses.
+fn exchange_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
+    let exchange = find_exchange(context, call)?;
     let messages: Vec<&TimedMessage> = match role {
         Role::Request => exchange.request().into_iter().collect(),
         Role::Response => exchange.answers().collect(),
@@ -242,55 +243,55 @@ fn raw(shared: &Shared, call: &Call, role: Role) -> Result<Response, Response> {
     if messages.is_empty() {
         return Err(not_found(role.name()));
     }
-    messages.iter().for_each(|spoken| bytes.add(&spoken.message.bytes));
     let ExchangeId { connection, exchange } = exchange.name;
-    Ok(bytes.response(&format!("c{connection}.{exchange}-{}.bin", role.name())))
+    let file_name = format!("c{connection}.{exchange}-{}.bin", role.name());
+    Ok(bytes_response(messages.iter().map(|timed| &timed.message.bytes), &file_name))
 }
 
-fn command(
-    shared: &Shared,
+/// The request of an exchange as a line for a shell.
+fn command_line(
+    context: &ViewContext,
     call: &Call,
     make: fn(&TimedMessage, SocketAddr) -> Result<String, &'static str>,
-) -> Result<Response, Response> {
-    let exchange = exchange(shared, call)?;
+) -> Outcome {
+    let exchange = find_exchange(context, call)?;
     let request = exchange.request().ok_or_else(|| not_found("request"))?;
-    let line = make(request, shared.facts.main).map_err(|reason| why(Status::CONFLICT, reason))?;
+    let line = make(request, context.settings.main).map_err(|why| error(Status::CONFLICT, why))?;
     Ok(Response::text(Status::OK, line + "\n"))
 }
 
-fn archive(shared: &Shared, call: &Call) -> Result<Response, Response> {
-    let names: Option<Vec<ExchangeId>> = match parameter(call, "ids").filter(|ids| !ids.is_empty()) {
+/// `?ids=1.1,1.2`: these exchanges as a HAR archive; without names, all.
+fn archive(context: &ViewContext, call: &Call) -> Outcome {
+    let parse = |names: &[u8]| names.split(|&b| b == b',').take(NAMES).map(ExchangeId::parse).collect();
+    let ids: Option<Vec<ExchangeId>> = match parameter(call, "ids").filter(|names| !names.is_empty()) {
         None => None,
-        Some(ids) => {
-            let names: Option<Vec<ExchangeId>> = ids.split(|&o| o == b',').take(NAMES).map(ExchangeId::parse).collect();
-            Some(names.ok_or_else(|| not_found("exchange"))?)
-        }
+        Some(names) => Some(Option::ok_or_else(parse(names), || not_found("exchange"))?),
     };
-    let archive = har::archive(&shared.history, names.as_deref(), shared.facts.main);
-    Ok(attached(reply(&archive), "barewire.har"))
+    let archive = har::archive(&context.history, ids.as_deref(), context.settings.main);
+    Ok(attachment(json_response(&archive), "barewire.har"))
 }
 
-fn again(shared: &Shared, call: &Call) -> Result<Response, Response> {
-    let exchange = exchange(shared, call)?;
+/// Sends a request again. The response has the number of the new connection, so that the page can show it.
+fn replay(context: &ViewContext, call: &Call) -> Outcome {
+    let exchange = find_exchange(context, call)?;
     let request = exchange.request().ok_or_else(|| not_found("request"))?;
-    let conflict = |reason: &str| why(Status::CONFLICT, reason);
-    let recipe = replay::Recipe::of(request).map_err(conflict)?;
-    let connection = (shared.replayer)(recipe).map_err(|reason| conflict(&reason))?;
-    Ok(reply(&json!({ "connection": connection })))
+    let conflict = |why: &str| error(Status::CONFLICT, why);
+    let plan = ReplayPlan::new(request).map_err(conflict)?;
+    let connection = (context.replayer)(plan).map_err(|why| conflict(&why))?;
+    Ok(json_response(&json!({ "connection": connection })))
 }
 
-fn pause(shared: &Shared, call: &Call) -> Result<Response, Response> {
-    let body: Option<Value> = serde_json::from_slice(call.content()).ok();
-    match body.as_ref().and_then(|body| body.get("paused")).and_then(Value::as_bool) {
-        Some(paused) => {
-            shared.history.pause(paused);
-            Ok(Response::new(Status::NO_CONTENT))
-        }
-        None => Err(why(Status::BAD_REQUEST, "the body is {\"paused\":true} or {\"paused\":false}")),
-    }
+/// Stops or continues the recording.
+fn pause(context: &ViewContext, call: &Call) -> Outcome {
+    let body: Value = serde_json::from_slice(call.content()).unwrap_or_default();
+    let Some(paused) = body["paused"].as_bool() else {
+        return Err(error(Status::BAD_REQUEST, "the body is {\"paused\":true} or {\"paused\":false}"));
+    };
+    context.history.pause(paused);
+    Ok(Response::new(Status::NO_CONTENT))
 }
 
-fn clear(shared: &Shared, _: &Call) -> Result<Response, Response> {
-    shared.history.clear();
+fn clear(context: &ViewContext, _: &Call) -> Outcome {
+    context.history.clear();
     Ok(Response::new(Status::NO_CONTENT))
 }

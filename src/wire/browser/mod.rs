@@ -1,98 +1,96 @@
 //! The wire view in a browser: a service of its own, on a listener of its own.
 //!
-//! Another port is another origin, so no page of the served folder can read what is recorded here. What
-//! a request must have, in the order in which it is looked at:
+//! Another port is another origin, so no page of the served folder can read what is recorded here. A request
+//! must pass these checks, in this order:
 //!
-//! | | what | else |
+//! | | required | otherwise |
 //! |---|---|---|
-//! | 1 | a Host that is exactly this listener's | 403: a name that was bent to 127.0.0.1 (DNS rebinding) |
+//! | 1 | a Host that names exactly this listener | 403: stops DNS rebinding |
 //! | 2 | under `/api/`: no `Sec-Fetch-Site` that names another page | 403 |
-//! | 3 | under `/api/`: the key in `X-Wire-Key` | 401 |
+//! | 3 | under `/api/`: the key in the field `X-Wire-Key` | 401 |
 //!
-//! The key is in the fragment of the address that was printed: a fragment is sent to nobody. A field of
-//! its own cannot be sent by a form, and by a page of another origin only after a preflight, which nobody
-//! here answers. There are no cookies: they ignore ports, and would show up in the very requests that are
-//! studied.
+//! The key is in the fragment of the printed address, which a browser never sends. A form cannot send the
+//! field, and a page of another origin can only after a preflight, which is refused here. There are no cookies:
+//! cookies ignore ports, and would appear in the very requests that are studied.
 //!
-//! Never: a byte that was not masked, a text put into a page (the page makes its own text of JSON), a
-//! log.
-//!
-//! The subtle thing: names are compared whole. A prefix `localhost` is also that of `localhost.evil.test`.
+//! Responses hold redacted bytes only, as JSON or as a download: the page builds its text from JSON, so no
+//! byte of the network becomes markup.
 
 mod api;
-mod assets;
 mod stream;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::http::target::TargetForm;
 use crate::http::{Request, Status};
 use crate::service::{Answer, App, RequestContext, Response, Router, Service, app};
-use crate::wire::export::replay::Recipe;
+use crate::wire::export::ReplayPlan;
 use crate::wire::record::history::History;
 
-pub use stream::Streams;
+pub use stream::OpenStreams;
 
 /// The field that carries the key.
 pub const KEY_FIELD: &str = "X-Wire-Key";
-/// What a page of this listener may do: fetch from here, with a script and a style sheet from here.
+/// A page of this listener may fetch from it, and use its scripts and style sheet. Nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-/// What every response says. Nothing of a recording is kept by anybody, or sent on to anybody.
+/// Fields of every response: no other page may embed a recording, and no link tells its address.
 const FIELDS: [(&str, &str); 3] = [
     ("Content-Security-Policy", POLICY),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 ];
 
-/// Sends a request again: the number of its connection if it is known, or why not.
-pub type Replayer = dyn Fn(Recipe) -> Result<Option<u64>, String> + Send + Sync;
+/// Sends a request again. Returns the number of its connection, if it is known in time, or the reason why it
+/// was not sent.
+pub type Replayer = dyn Fn(ReplayPlan) -> Result<Option<u64>, String> + Send + Sync;
 
-/// What the view knows of the server it belongs to.
+/// The facts about this run that the view shows or checks.
 #[derive(Clone)]
-pub struct Facts {
-    /// Who has it may look.
+pub struct ViewSettings {
+    /// The secret that the API demands.
     pub key: String,
-    /// A name for this run of the server.
+    /// An identifier of this run of the server: a page that knows another one starts anew.
     pub run: String,
     /// The port of the view.
     pub port: u16,
-    /// The server that is watched.
+    /// The address of the server that is watched.
     pub main: SocketAddr,
-    /// Secrets are shown as they are.
+    /// Whether secrets are shown as they are.
     pub secrets: bool,
 }
 
-struct Shared {
-    facts: Facts,
-    hosts: Vec<String>,
+/// What all handlers share.
+struct ViewContext {
+    settings: ViewSettings,
+    /// The names of this listener, as they may stand in Host.
+    hosts: [String; 3],
     history: Arc<History>,
     replayer: Box<Replayer>,
-    /// Streams that are open.
-    streams: Arc<Streams>,
+    streams: Arc<OpenStreams>,
 }
 
-/// The service.
-pub struct Browser {
-    shared: Arc<Shared>,
-    inner: Box<dyn Service>,
+/// The service of the wire view.
+pub struct ViewService {
+    context: Arc<ViewContext>,
+    routes: Box<dyn Service>,
 }
 
-impl Browser {
+impl ViewService {
     /// A view of this history.
-    pub fn new(history: Arc<History>, facts: Facts, replayer: Box<Replayer>) -> Browser {
-        let port = facts.port;
-        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")).to_vec();
-        let shared = Arc::new(Shared { facts, hosts, history, replayer, streams: Arc::default() });
-        let router = api::routes(assets::routes(Router::new(Box::new(Nothing))), &shared);
-        Browser { shared, inner: Box::new(router) }
+    pub fn new(history: Arc<History>, settings: ViewSettings, replayer: Box<Replayer>) -> ViewService {
+        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{}", settings.port));
+        let context = Arc::new(ViewContext { settings, hosts, history, replayer, streams: Arc::default() });
+        let routes = api::add_routes(Router::new(Box::new(NotFound)), &context);
+        ViewService { context, routes: Box::new(routes) }
     }
 
-    /// The view as an app: with the fields that each of its responses carries.
+    /// The view as an app, with the fields that each of its responses carries.
     ///
     /// # Errors
     /// None: the fields are constants that a response can carry.
@@ -101,73 +99,73 @@ impl Browser {
         App::new(self, app::Settings { headers, no_store: true, ..app::Settings::default() })
     }
 
-    /// The streams that are open.
-    pub fn streams(&self) -> Arc<Streams> {
-        Arc::clone(&self.shared.streams)
+    /// The streams of events that are open.
+    pub fn streams(&self) -> Arc<OpenStreams> {
+        Arc::clone(&self.context.streams)
     }
 
-    /// Why the request is not answered, if it is not.
-    fn stop(&self, request: &Request<'_>) -> Option<Response> {
-        let shared = &self.shared;
-        let is_host = |authority: &[u8]| shared.hosts.iter().any(|h| h.as_bytes().eq_ignore_ascii_case(authority));
+    /// The response to a request that fails one of the checks of this module.
+    fn refuse(&self, request: &Request<'_>) -> Option<Response> {
+        // Names are compared as a whole: `localhost` is also the start of `localhost.evil.test`.
+        let hosts = &self.context.hosts;
+        let is_host = |authority: &[u8]| hosts.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(authority));
+        // A target in absolute form would override Host (RFC 9112 §3.2.2), so it is not accepted at all.
         if request.form() != TargetForm::Origin || !request.authority().is_some_and(is_host) {
-            return Some(why(Status::FORBIDDEN, "this address is not one of the wire view's"));
+            return Some(error(Status::FORBIDDEN, "this address is not one of the wire view's"));
         }
+        // The page and its files hold no secret, and a browser cannot send the key before it has them.
         if !request.path().starts_with(b"/api/") {
             return None;
         }
-        let mut sites = request.fields("sec-fetch-site");
-        if sites.any(|site| site != b"same-origin" && site != b"none") {
-            return Some(why(Status::FORBIDDEN, "another page asked"));
+        if request.fields("sec-fetch-site").any(|site| site != b"same-origin" && site != b"none") {
+            return Some(error(Status::FORBIDDEN, "another page asked"));
         }
         let key = request.field(KEY_FIELD).unwrap_or_default();
-        // Compared byte by byte to the end, so that the time says nothing about where it differs.
-        let is_right = bool::from(key.ct_eq(shared.facts.key.as_bytes()));
-        (!is_right).then(|| {
-            let why = "the key is missing, or that of another run";
-            let body = serde_json::json!({"why": why, "start": api::KEYLESS}).to_string() + "\n";
-            Response::json(Status::UNAUTHORIZED, body).field(
-                // RFC 9110 §15.5.2 demands a challenge; this one makes no browser ask for a password.
-                "WWW-Authenticate",
-                format!("{KEY_FIELD} realm=\"wire view\""),
-            )
-        })
-    }
-}
-
-/// An error: its reason as JSON.
-fn why(status: Status, why: &str) -> Response {
-    Response::json(status, serde_json::json!({ "why": why }).to_string() + "\n")
-}
-
-impl Service for Browser {
-    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
-        if let Some(response) = self.stop(request) {
-            return Answer::Now(response);
+        // In constant time: otherwise the time would tell how many bytes at the start of a guess are right.
+        if bool::from(key.ct_eq(self.context.settings.key.as_bytes())) {
+            return None;
         }
-        self.inner.answer(request, visit)
+        let why = "the key is missing, or that of another run";
+        let body = json!({"why": why, "start": api::WITHOUT_KEY}).to_string() + "\n";
+        // RFC 9110 §15.5.2 demands a challenge. No browser knows this scheme, so none asks for a password.
+        let challenge = format!("{KEY_FIELD} realm=\"wire view\"");
+        Some(Response::json(Status::UNAUTHORIZED, body).field("WWW-Authenticate", challenge))
+    }
+}
+
+/// An error response: the reason as JSON.
+fn error(status: Status, why: &str) -> Response {
+    Response::json(status, json!({ "why": why }).to_string() + "\n")
+}
+
+impl Service for ViewService {
+    fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
+        match self.refuse(request) {
+            Some(response) => Answer::Now(response),
+            None => self.routes.answer(request, context),
+        }
     }
 
-    /// `OPTIONS *` too is refused by name, as every request of another page.
+    /// `OPTIONS *` too: the check of its Host comes first.
     fn takes(&self, request: &Request<'_>) -> bool {
         request.form() == TargetForm::Asterisk
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Browser { shared: Arc::clone(&self.shared), inner: self.inner.fork() })
+        Box::new(ViewService { context: Arc::clone(&self.context), routes: self.routes.fork() })
     }
 }
 
-/// What is behind the routes.
-struct Nothing;
+/// The service for addresses without a route.
+struct NotFound;
 
-impl Service for Nothing {
+impl Service for NotFound {
     fn answer(&mut self, _: &Request<'_>, _: &RequestContext) -> Answer {
-        Answer::Now(why(Status::NOT_FOUND, "there is nothing at this address"))
+        Answer::Now(error(Status::NOT_FOUND, "there is nothing at this address"))
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Nothing)
+        Box::new(NotFound)
     }
 }
 

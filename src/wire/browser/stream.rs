@@ -1,10 +1,8 @@
-//! Events as they happen: one JSON object a line, for as long as somebody listens.
+//! The events of the history as they happen: one JSON object a line, for as long as the page is open.
 //!
-//! Never: a queue for a reader. Each one takes out of the history what it has not seen, at its own
-//! speed; what went out of the history before it came is told as forgotten.
-//!
-//! The subtle thing: a worker waits here, at most [`TURN`] at a time. Between two turns the server looks
-//! whether the browser is still there, so that a page that was loaded again soon gives its seat back.
+//! A stream has no queue of its own. It reads from the history at its own speed; events that the history
+//! dropped before that are reported as forgotten. Each stream occupies a worker, which waits at most
+//! [`TURN`] at a time: between two turns the server notices a page that has gone, and the stream ends.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,111 +14,115 @@ use crate::service::Source;
 use crate::wire::record::history::{History, HistoryItem, HistoryNotice, HistoryRead, HistoryReader, StoredEvent};
 use crate::wire::show::json::{event_value, push_value};
 
-/// Streams at once: each holds a worker. A person has one window open, perhaps a second one.
+/// Streams at once: each occupies a worker. A person has one page open, perhaps a second one.
 pub(crate) const STREAMS: usize = 8;
-/// Silence after which a line is sent all the same.
+/// The longest silence: after it a line without news shows the page that the server still runs.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a worker waits without looking up.
+/// How long a worker waits for events at a time.
 const TURN: Duration = Duration::from_secs(1);
-/// Bytes after which a piece is sent.
+/// Bytes after which a piece is sent, although more events wait.
 const PIECE: usize = 64 * 1024;
 
-/// The streams that are open.
+/// The number of open streams.
 #[derive(Debug, Default)]
-pub struct Streams {
+pub struct OpenStreams {
     count: Mutex<usize>,
-    left: Condvar,
+    closed: Condvar,
 }
 
-impl Streams {
+impl OpenStreams {
     fn lock(&self) -> MutexGuard<'_, usize> {
+        // A number cannot be left half changed by a thread that panicked.
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all have ended, but not longer than this.
-    pub fn wait(&self, patience: Duration) {
-        drop(self.left.wait_timeout_while(self.lock(), patience, |count| *count > 0));
+    /// Waits until all streams have ended, but not longer than this.
+    pub fn wait(&self, longest: Duration) {
+        drop(self.closed.wait_timeout_while(self.lock(), longest, |count| *count > 0));
     }
 }
 
-/// A place among the streams; it is free again when this is dropped.
-pub(crate) struct Seat(Arc<Streams>);
+/// The right to one of the [`STREAMS`], given back when this is dropped.
+pub(crate) struct StreamPermit(Arc<OpenStreams>);
 
-impl Seat {
-    /// A place, if there is one.
-    pub(crate) fn take(streams: &Arc<Streams>) -> Option<Seat> {
+impl StreamPermit {
+    /// A permit, unless all are taken.
+    pub(crate) fn take(streams: &Arc<OpenStreams>) -> Option<StreamPermit> {
         let mut count = streams.lock();
         if *count >= STREAMS {
             return None;
         }
         *count += 1;
-        Some(Seat(Arc::clone(streams)))
+        Some(StreamPermit(Arc::clone(streams)))
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         *self.0.lock() -= 1;
-        self.0.left.notify_all();
+        self.0.closed.notify_all();
     }
 }
 
-/// The stream of one reader.
-pub(crate) struct Stream {
+/// The stream of one page.
+pub(crate) struct EventStream {
     history: Arc<History>,
     reader: HistoryReader,
+    /// The first line, until it is sent.
     hello: Option<Value>,
     waiting: VecDeque<(u64, HistoryItem)>,
-    /// When the last line was made.
-    spoke: Instant,
-    _seat: Seat,
+    last_line: Instant,
+    _permit: StreamPermit,
 }
 
-impl Stream {
-    /// A stream that begins with `hello`.
-    pub(crate) fn new(history: Arc<History>, reader: HistoryReader, hello: Value, seat: Seat) -> Stream {
-        Stream { history, reader, hello: Some(hello), waiting: VecDeque::new(), spoke: Instant::now(), _seat: seat }
+impl EventStream {
+    /// A stream whose first line is `hello`.
+    pub(crate) fn new(history: Arc<History>, reader: HistoryReader, hello: Value, permit: StreamPermit) -> EventStream {
+        let (waiting, last_line) = (VecDeque::new(), Instant::now());
+        EventStream { history, reader, hello: Some(hello), waiting, last_line, _permit: permit }
     }
 }
 
-impl Source for Stream {
+impl Source for EventStream {
     fn next(&mut self) -> Option<Vec<u8>> {
         let mut text = String::new();
+        // Alone in the first piece, so that the page need not wait for an event to draw itself.
         if let Some(hello) = self.hello.take() {
-            line(&hello, &mut text);
+            push_line(&hello, &mut text);
             return Some(text.into_bytes());
         }
         if self.waiting.is_empty() {
             match self.history.wait(&mut self.reader, TURN) {
                 HistoryRead::Items(items) => self.waiting = items.into(),
-                HistoryRead::TimedOut if self.spoke.elapsed() >= HEARTBEAT => {
-                    line(&json!({"event": "heartbeat"}), &mut text)
+                HistoryRead::TimedOut if self.last_line.elapsed() >= HEARTBEAT => {
+                    push_line(&json!({"event": "heartbeat"}), &mut text);
                 }
+                // An empty piece: it sends nothing, but lets the server look at the connection.
                 HistoryRead::TimedOut => {}
-                // The reader asks again, and is told to begin afresh.
+                // The page asks again, and the new stream tells it to start anew.
                 HistoryRead::Missed | HistoryRead::Ended => return None,
             }
         }
         while text.len() < PIECE
             && let Some((number, item)) = self.waiting.pop_front()
         {
-            line(&item_value(number, &item), &mut text);
+            push_line(&item_value(number, &item), &mut text);
         }
         if !text.is_empty() {
-            self.spoke = Instant::now();
+            self.last_line = Instant::now();
         }
         Some(text.into_bytes())
     }
 }
 
-fn line(value: &Value, text: &mut String) {
+fn push_line(value: &Value, text: &mut String) {
     push_value(text, value);
     text.push('\n');
 }
 
 fn item_value(number: u64, item: &HistoryItem) -> Value {
     match item {
-        HistoryItem::Event(kept) => event(number, kept),
+        HistoryItem::Event(stored) => stored_value(number, stored),
         HistoryItem::Notice(HistoryNotice::Forgotten(connection)) => {
             json!({"event": "forgotten", "connection": connection, "seq": number})
         }
@@ -131,14 +133,12 @@ fn item_value(number: u64, item: &HistoryItem) -> Value {
     }
 }
 
-/// An event with its number.
-pub(crate) fn event(number: u64, kept: &StoredEvent) -> Value {
-    let mut value = event_value(&kept.event);
-    if let Some(object) = value.as_object_mut() {
-        object.insert("seq".into(), number.into());
-        if kept.repeated {
-            object.insert("again".into(), true.into());
-        }
+/// An event with its number in the history, from which a page can continue.
+pub(crate) fn stored_value(number: u64, stored: &StoredEvent) -> Value {
+    let mut value = event_value(&stored.event);
+    value["seq"] = number.into();
+    if stored.repeated {
+        value["again"] = true.into();
     }
     value
 }

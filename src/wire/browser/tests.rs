@@ -49,8 +49,8 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
         Ok(Some(7))
     };
     let main = ([127, 0, 0, 1], 8080).into();
-    let facts = Facts { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false };
-    let browser = Browser::new(Arc::clone(&history), facts, Box::new(replayer));
+    let settings = ViewSettings { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false };
+    let browser = ViewService::new(Arc::clone(&history), settings, Box::new(replayer));
     Fixture { app: browser.app().unwrap(), history, replays }
 }
 

@@ -1,26 +1,25 @@
-//! A request as something to type: for curl, and for `barewire send`.
+//! A request as a line for a shell: for curl, and for `barewire send`.
 //!
-//! Never: a character that a shell would obey. What is not plain text goes through `printf`, which every
-//! shell has, in octal.
+//! Clients choose the bytes of a request, so no byte may have a meaning to the shell. Plain text is quoted;
+//! all else goes through `printf`, which every shell has, with escapes in octal.
 //!
-//! The subtle thing: curl adds fields of its own (`User-Agent`, `Accept`, `Content-Type`), reads a file
-//! where data begins with `@`, and sees patterns in brackets. A request that is to be the same needs all of that
-//! switched off, and nothing that is not needed.
+//! curl adds fields of its own (`User-Agent`, `Accept`, `Content-Type`), reads a file if data begins with
+//! `@`, and expands brackets in addresses. The line switches off what would change the request, and no more.
 
 use std::net::SocketAddr;
 
 use crate::service::text::is_visible;
 use crate::wire::explain::message::{Message, SpanKind, find_field};
-use crate::wire::export::replay::{cuts, whole};
+use crate::wire::export::{all_bytes, piece_starts};
 use crate::wire::record::event::TimedMessage;
 
-/// Content up to here goes without `Expect: 100-continue` in every curl.
+/// No version of curl sends `Expect: 100-continue` for content of up to this many bytes.
 const NO_EXPECT: usize = 1000;
 
 /// The line for curl.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason why there is none.
 pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
     let message = &request.message;
     if message.error.is_some() {
@@ -29,101 +28,96 @@ pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &
     if message.is_left_off() {
         return Err("its body never came whole: take the line for barewire send");
     }
-    whole(request)?;
+    all_bytes(request)?;
     let method = message.part(SpanKind::Method);
     let fields = message.fields();
     let (body, _) = message.content();
-    let mut line = format!("curl {}", if method == b"HEAD" { "-I" } else { "-i" });
-    let mut put = |words: &[&str]| words.iter().for_each(|word| line.extend([" ", word]));
-    let has_body = !body.is_empty();
-    match (method, has_body) {
-        (b"GET", false) | (b"HEAD", false) | (b"POST", true) => {}
-        _ => put(&["-X", &quote(method)]),
+    // With `-X HEAD` curl would wait for the body that Content-Length announces.
+    let mut words = vec!["curl".to_string(), if method == b"HEAD" { "-I" } else { "-i" }.into()];
+    // These methods curl chooses by itself.
+    if !matches!((method, body.is_empty()), (b"GET" | b"HEAD", true) | (b"POST", false)) {
+        words.extend(["-X".into(), quote(method)]);
     }
     if message.part(SpanKind::Version) == b"HTTP/1.0" {
-        put(&["--http1.0"]);
+        words.push("--http1.0".into());
     }
-    let (address, named) = address(message, find_field(&fields, "host"), main);
-    address.iter().for_each(|word| put(&[word]));
-    for header in headers(&fields, has_body, body.len(), named) {
-        put(&["-H", &quote(&header)]);
+    let (address, sends_host) = address(message, find_field(&fields, "host"), main);
+    words.extend(address);
+    for header in headers(&fields, body.len(), sends_host) {
+        words.extend(["-H".into(), quote(&header)]);
     }
-    if !has_body {
+    let line = words.join(" ");
+    if body.is_empty() {
         return Ok(line);
     }
+    // Data that begins with `@` would be the name of a file.
     match is_text(&body) && body[0] != b'@' {
         true => Ok(format!("{line} --data-binary {}", quote(&body))),
         false => Ok(format!("printf {} | {line} --data-binary @-", printf(&body))),
     }
 }
 
-/// The address, with what keeps curl from changing it; whether it names the host of the request.
+/// The words for the address, and whether curl will send the Host of the request because of them.
 fn address(message: &Message, host: Option<&[u8]>, main: SocketAddr) -> (Vec<String>, bool) {
     let target = message.target();
     let local = format!("localhost:{}", main.port());
     let base = main.to_string();
-    let named = host.is_some_and(|host| host == local.as_bytes() || host == base.as_bytes());
-    let host = if named && host == Some(local.as_bytes()) { local } else { base };
-    let plain = target.first() == Some(&b'/') && target.iter().all(|o| o.is_ascii_graphic() && *o != b'#');
-    if !plain {
-        return (vec!["--request-target".into(), quote(target), format!("http://{host}/")], named);
+    let is_local = host == Some(local.as_bytes());
+    let sends_host = is_local || host == Some(base.as_bytes());
+    let authority = if is_local { local } else { base };
+    let is_path = target.first() == Some(&b'/') && target.iter().all(|b| b.is_ascii_graphic() && *b != b'#');
+    if !is_path {
+        return (vec!["--request-target".into(), quote(target), format!("http://{authority}/")], sends_host);
     }
-    // The dot segments that curl takes out of a path are refused, so there are none to keep.
-    let mut words = Vec::new();
-    if target.iter().any(|o| b"[]{}".contains(o)) {
-        words.push("-g".into());
-    }
-    let mut url = format!("http://{host}").into_bytes();
-    url.extend_from_slice(target);
-    words.push(quote(&url));
-    (words, named)
+    // curl also removes dot segments from a path. The server refuses those, so there are none to keep.
+    let url = [format!("http://{authority}").as_bytes(), target].concat();
+    let expands = target.iter().any(|b| b"[]{}".contains(b));
+    (expands.then(|| "-g".into()).into_iter().chain([quote(&url)]).collect(), sends_host)
 }
 
-/// The fields that curl must be told: those of the request, and those it would add and must not.
-fn headers(fields: &[(&[u8], &[u8])], has_body: bool, length: usize, named: bool) -> Vec<Vec<u8>> {
+/// The header lines that curl must be told: those of the request, and those it would add and must not.
+fn headers(fields: &[(&[u8], &[u8])], body: usize, sends_host: bool) -> Vec<Vec<u8>> {
     let mut headers = Vec::new();
     for (name, value) in fields {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        let same_length = is("content-length") && has_body && *value == length.to_string().as_bytes();
-        if (is("host") && named) || same_length || (is("accept") && *value == b"*/*") {
+        let same_length = is("content-length") && body > 0 && *value == body.to_string().as_bytes();
+        // These it sends by itself, exactly so.
+        if (is("host") && sends_host) || same_length || (is("accept") && *value == b"*/*") {
             continue;
         }
-        headers.push(match value.is_empty() {
-            true => [name, &b";"[..]].concat(),
-            false => [name, &b": "[..], value].concat(),
-        });
+        // `Name:` tells curl to leave the field out; with a semicolon it sends the field without a value.
+        headers.push(if value.is_empty() { [name, &b";"[..]].concat() } else { [name, &b": "[..], value].concat() });
     }
-    let mut suppressed = vec!["Host", "User-Agent", "Accept"];
-    if has_body {
-        suppressed.push("Content-Type");
-        if find_field(fields, "transfer-encoding").is_some() {
-            suppressed.push("Content-Length");
-        }
-        if length > NO_EXPECT {
-            suppressed.push("Expect");
-        }
-    }
-    let missing = suppressed.into_iter().filter(|name| find_field(fields, name).is_none());
-    headers.extend(missing.map(|name| format!("{name}:").into_bytes()));
+    let is_sent = |name: &str| find_field(fields, name).is_some();
+    let suppressed = [
+        ("Host", true),
+        ("User-Agent", true),
+        ("Accept", true),
+        ("Content-Type", body > 0),
+        ("Content-Length", body > 0 && is_sent("transfer-encoding")),
+        ("Expect", body > NO_EXPECT),
+    ];
+    let unwanted = suppressed.into_iter().filter(|&(name, is_added)| is_added && !is_sent(name));
+    headers.extend(unwanted.map(|(name, _)| format!("{name}:").into_bytes()));
     headers
 }
 
-/// The line for `barewire send`.
+/// The line for `barewire send`, which can send broken requests too, and sends them in pieces.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason why there is none.
 pub(crate) fn send(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
-    let bytes = whole(request)?;
-    let mut line = format!("printf {} | barewire send {main} --raw", printf(bytes));
-    let cuts = cuts(request);
-    if let Some(gap) = cuts.iter().skip(1).map(|(_, gap)| gap.as_millis()).max() {
-        let places: Vec<String> = cuts.iter().skip(1).map(|(at, _)| at.to_string()).collect();
-        line += &format!(" --cut {} --gap {gap}", places.join(","));
+    let mut line = format!("printf {} | barewire send {main} --raw", printf(all_bytes(request)?));
+    let starts = piece_starts(request);
+    // The command knows one gap for all pieces: the longest one is enough for each.
+    if let Some(gap) = starts.iter().skip(1).map(|(_, gap)| gap.as_millis()).max() {
+        let cuts: Vec<String> = starts.iter().skip(1).map(|(at, _)| at.to_string()).collect();
+        line += &format!(" --cut {} --gap {gap}", cuts.join(","));
     }
     Ok(line)
 }
 
-/// Whether bytes can stand in a line as they are.
+/// Whether bytes are one line of visible text.
 fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain))
 }
@@ -132,18 +126,22 @@ fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_ascii() && is_visible(c))
 }
 
-/// One word of a shell.
+/// One word of a shell that stands for these bytes.
 fn quote(bytes: &[u8]) -> String {
-    let bare = |o: &u8| o.is_ascii_alphanumeric() || b"_./:=@%+,-".contains(o);
+    let needs_no_quotes = |b: &u8| b.is_ascii_alphanumeric() || b"_./:=@%+,-".contains(b);
     match std::str::from_utf8(bytes) {
-        Ok(text) if !bytes.is_empty() && bytes.iter().all(bare) => text.into(),
+        Ok(text) if !bytes.is_empty() && bytes.iter().all(needs_no_quotes) => text.into(),
+        // Inside single quotes only a single quote has a meaning: `'\''` ends, escapes, begins again.
         Ok(text) if is_text(bytes) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => format!("\"$(printf {})\"", printf(bytes)),
     }
 }
 
-/// The format of `printf` that prints these bytes.
+/// The quoted format with which `printf` prints these bytes.
 fn printf(bytes: &[u8]) -> String {
+    let push_octal = |out: &mut String, bytes: &[u8]| {
+        bytes.iter().for_each(|byte| out.push_str(&format!("\\{byte:03o}")));
+    };
     let mut out = String::from("'");
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -154,20 +152,17 @@ fn printf(bytes: &[u8]) -> String {
                 '\\' => out.push_str("\\\\"),
                 '%' => out.push_str("%%"),
                 '\'' => out.push_str(r"'\''"),
-                // The first one would be the beginning of an option.
-                '-' if out.len() == 1 => octal(&mut out, b"-"),
+                // At the start of the format it would begin an option.
+                '-' if out.len() == 1 => push_octal(&mut out, b"-"),
                 c if is_plain(c) => out.push(c),
-                c => octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                // Octal, because `\x` is not known to every printf (POSIX has only octal).
+                c => push_octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        octal(&mut out, chunk.invalid());
+        push_octal(&mut out, chunk.invalid());
     }
     out.push('\'');
     out
-}
-
-fn octal(out: &mut String, bytes: &[u8]) {
-    bytes.iter().for_each(|byte| out.push_str(&format!("\\{byte:03o}")));
 }
 
 #[cfg(test)]
