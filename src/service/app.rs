@@ -49,6 +49,9 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// Fields of every response, in order. Each replaces what a response says under its name.
     pub headers: Vec<(String, String)>,
+    /// Whether a page of a foreign origin may ask for a change here. Only for a service that has a check of its
+    /// own: without one, every page that a user visits can change something in the name of that user.
+    pub allow_foreign_writes: bool,
     /// Whether `Cache-Control: no-store` is the default of all responses. It always is that of errors, since a
     /// cache may keep some of them (RFC 9110 §15.1) after their cause is gone.
     pub no_store: bool,
@@ -76,7 +79,8 @@ pub struct App {
 /// What all loops share.
 struct Rules {
     hosts: Hosts,
-    writes: Writes,
+    /// `None`: foreign pages may write.
+    writes: Option<Writes>,
     cors: Option<Cors>,
     auth: Option<Auth>,
     view_port: Option<u16>,
@@ -124,7 +128,7 @@ impl App {
             return response.into();
         }
         // 5. Before credentials, because a browser would send those of its user along.
-        if let Some(foreign) = rules.writes.refuse(request) {
+        if let Some(foreign) = rules.writes.as_ref().and_then(|writes| writes.refuse(request)) {
             return forbidden(request, foreign).into();
         }
         // 6. A job that runs bcrypt comes back with the request, and it is asked here again from the start.
@@ -210,11 +214,12 @@ impl Rules {
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
         let Settings { hosts, auth, view_port, .. } = settings;
-        Ok(Rules { hosts, writes: Writes::new(settings.cors), cors, auth, view_port, fields, readable_fields })
+        let writes = (!settings.allow_foreign_writes).then(|| Writes::new(settings.cors));
+        Ok(Rules { hosts, writes, cors, auth, view_port, fields, readable_fields })
     }
 
     fn none() -> Rules {
-        let (hosts, writes) = (Hosts::default(), Writes::default());
+        let (hosts, writes) = (Hosts::default(), Some(Writes::default()));
         let (fields, readable_fields) = (AddedFields::NONE, AddedFields::NONE);
         Rules { hosts, writes, cors: None, auth: None, view_port: None, fields, readable_fields }
     }

@@ -21,8 +21,9 @@ use crate::support::folder::Folder;
 use crate::support::library::Library;
 
 /// The lines that every text of practice has behind its length.
-const TEXT: &str =
-    "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n";
+/// The line that is added to every response, after its own.
+const ADDED: &str = "X-Content-Type-Options: nosniff\r\n";
 
 fn start(folder: &Folder) -> Library {
     let site = Site::open(folder.path(), Files::default()).unwrap();
@@ -59,7 +60,9 @@ fn last(method: &str, path: &str, fields: &str) -> Vec<u8> {
 
 /// A head of 200 with the lines of a text, and what follows.
 fn ok(length: usize, more: &str, content: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\nContent-Length: {length}\r\n{TEXT}{more}\r\n{content}")
+    format!(
+        "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\nContent-Length: {length}\r\n{TEXT}{more}{ADDED}\r\n{content}"
+    )
 }
 
 #[test]
@@ -76,18 +79,18 @@ fn every_row_is_exact_to_the_byte() {
         ("GET", "length/5", "", ok(5, "", "abcde")),
         ("HEAD", "length/5", "", ok(5, "", "")),
         ("GET", "length/0", "", ok(0, "", "")),
-        ("GET", "close?n=30", "", format!("{closed}{TEXT}\r\n{}", &letters[..30])),
+        ("GET", "close?n=30", "", format!("{closed}{TEXT}{ADDED}\r\n{}", &letters[..30])),
         (
             "GET",
             "chunked?gap=0",
             "",
-            format!("{closed}Transfer-Encoding: chunked\r\n{TEXT}\r\n5\r\nabcde\r\n1a\r\n{}\r\n0\r\n\r\n", &letters[5..31]),
+            format!("{closed}Transfer-Encoding: chunked\r\n{TEXT}{ADDED}\r\n5\r\nabcde\r\n1a\r\n{}\r\n0\r\n\r\n", &letters[5..31]),
         ),
         (
             "GET",
             "chunked?sizes=3,2&gap=0&ext=a=b&trailer=X-Sum:5",
             "",
-            format!("{closed}Transfer-Encoding: chunked\r\n{TEXT}Trailer: X-Sum\r\n\r\n3;a=b\r\nabc\r\n2;a=b\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"),
+            format!("{closed}Transfer-Encoding: chunked\r\n{TEXT}Trailer: X-Sum\r\n{ADDED}\r\n3;a=b\r\nabc\r\n2;a=b\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"),
         ),
         ("GET", "drip?n=3&gap=0", "", ok(3, "", "abc")),
         ("GET", "split?gap=0", "", ok(91, "", pieces)),
@@ -98,7 +101,7 @@ fn every_row_is_exact_to_the_byte() {
             "OPTIONS",
             "method",
             "",
-            "HTTP/1.1 204 No Content\r\nDate: D\r\nConnection: close\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n".into(),
+            format!("HTTP/1.1 204 No Content\r\nDate: D\r\nConnection: close\r\nAllow: GET, HEAD, OPTIONS\r\n{ADDED}\r\n"),
         ),
         (
             "GET",
@@ -155,7 +158,7 @@ fn every_row_is_exact_to_the_byte() {
             "Range: bytes=500-509\r\n",
             format!(
                 "HTTP/1.1 206 Partial Content\r\nDate: D\r\nConnection: close\r\nContent-Length: 10\r\n{TEXT}\
-                 Accept-Ranges: bytes\r\nETag: \"numbers\"\r\nContent-Range: bytes 500-509/1000\r\n\r\n500......\n"
+                 Accept-Ranges: bytes\r\nETag: \"numbers\"\r\nContent-Range: bytes 500-509/1000\r\n{ADDED}\r\n500......\n"
             ),
         ),
         (
@@ -196,8 +199,8 @@ fn every_row_is_exact_to_the_byte() {
 fn a_request_comes_back_exactly_as_it_came() {
     let server = start(&Folder::new());
     let head = "POST /.try/echo?x=<y>&z HTTP/1.1\r\nHost: localhost\r\nX-CaSe:  two \t\r\nx-case: three\r\nConnection: close\r\n";
-    let message = "Content-Type: message/http\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-                   Content-Security-Policy: default-src 'none'; sandbox\r\n\r\n";
+    let message = "Content-Type: message/http\r\nCache-Control: no-store\r\n\
+                   Content-Security-Policy: default-src 'none'; sandbox\r\nX-Content-Type-Options: nosniff\r\n\r\n";
     let chunks = "5;a=\"b\"\r\nhello\r\n001\r\n!\r\n0\r\nX-Trailer: t\r\n\r\n";
     for (framing, sent, content) in [
         ("\r\n", "", ""),
@@ -275,7 +278,7 @@ fn a_wait_is_never_shorter_than_it_says() {
 fn what_is_cut_off_or_broken_ends_as_it_says() {
     let mut server = start(&Folder::new());
     let said = "This answer is wrong on purpose.\n";
-    let head = |lines: &str| format!("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n{lines}{TEXT}\r\n");
+    let head = |lines: &str| format!("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n{lines}{TEXT}{ADDED}\r\n");
     let chunked = head("Transfer-Encoding: chunked\r\n");
     let cut = head("Content-Length: 100\r\n") + "abcdefghijklmnopqrst";
     let right = head("Content-Length: 33\r\n") + said;
