@@ -113,13 +113,13 @@ fn every_row_is_exact_to_the_byte() {
             "GET",
             "status/204",
             "",
-            "HTTP/1.1 204 No Content\r\nDate: D\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n".into(),
+            format!("HTTP/1.1 204 No Content\r\nDate: D\r\nConnection: close\r\nCache-Control: no-store\r\n{ADDED}\r\n"),
         ),
         (
             "GET",
             "status/304",
             "",
-            "HTTP/1.1 304 Not Modified\r\nDate: D\r\nConnection: close\r\nCache-Control: no-store\r\nETag: \"practice\"\r\n\r\n".into(),
+            format!("HTTP/1.1 304 Not Modified\r\nDate: D\r\nConnection: close\r\nCache-Control: no-store\r\nETag: \"practice\"\r\n{ADDED}\r\n"),
         ),
         (
             "GET",
