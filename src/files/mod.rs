@@ -29,7 +29,7 @@ pub mod write;
 
 pub use cache::CAPACITY as CACHE_CAPACITY;
 pub use root::{OpenMethod, Symlinks};
-pub use settings::{Cache, MAX_BODY, Settings};
+pub use settings::{CacheControl, MAX_BODY, Settings};
 pub use site::Site;
 
 #[cfg(test)]

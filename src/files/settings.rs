@@ -1,57 +1,54 @@
-//! What the command line, or the user of the library, decides about the files.
+//! Settings of a [`Site`](crate::files::Site). They are taken as they are: the command line checks its values.
 //!
-//! Never: a value that is judged here. Whoever reads the command line has done that.
-//!
-//! The subtle thing: nothing can be changed over the network unless one of three switches says so, and
-//! none of them implies another.
+//! Clients can change nothing unless one of the three switches at the end is set, and none of these implies another.
 
 use crate::files::cache;
 use crate::files::root::Symlinks;
 
-/// What Cache-Control says of files, folders and redirects.
+/// The value of Cache-Control for files, folders and redirects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cache {
-    /// `no-cache`: keep it, and ask before every use.
+pub enum CacheControl {
+    /// `no-cache`: a cache may keep the response, but must ask before each use.
     #[default]
     Revalidate,
     /// `no-store`.
     Off,
-    /// `max-age`: use it unasked for this many seconds.
+    /// `max-age`: a cache may use the response for this many seconds without asking.
     Seconds(u64),
 }
 
-/// What the command line decides about the files.
+/// Settings of a site.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Names tried, in order, for a path that ends in a slash.
+    /// Names of index files, tried in this order for a path that ends in a slash.
     pub index: Vec<String>,
-    /// Whether a folder without index is listed.
+    /// Whether a folder without index file is listed.
     pub listing: bool,
-    /// Whether names that begin with a dot are served (`/.well-known/` always is).
+    /// Whether names that begin with a dot are served. `/.well-known/` always is.
     pub dotfiles: bool,
-    /// What symbolic links may do.
+    /// Which symbolic links are followed.
     pub symlinks: Symlinks,
-    /// The file that answers unknown paths, for clients that accept HTML.
+    /// The page of a single-page application: it answers unknown paths, for clients that accept HTML.
     pub spa: Option<String>,
-    /// What caches may do.
-    pub cache: Cache,
-    /// Whether only some may read, so that no cache may keep for all what one of them was sent.
+    /// The value of Cache-Control.
+    pub cache_control: CacheControl,
+    /// Whether responses depend on credentials. Then shared caches may not keep them.
     pub private: bool,
-    /// Bytes of small files that each loop keeps ready; 0 for none.
-    pub shelf: usize,
+    /// Bytes of memory for small files in the cache of each loop; 0 for no cache.
+    pub cache_bytes: usize,
     /// Larger files that each loop keeps open.
     pub open_files: usize,
-    /// Whether new files may be made.
+    /// The most bytes of content of one upload.
+    pub max_body: u64,
+    /// Whether files and folders may be created.
     pub upload: bool,
     /// Whether files may be replaced.
     pub overwrite: bool,
     /// Whether files and empty folders may be removed.
     pub delete: bool,
-    /// Bytes of content of one upload, at most.
-    pub max_body: u64,
 }
 
-/// [`Settings::max_body`] unless somebody says otherwise: a long film, and not a disk.
+/// Default of [`Settings::max_body`]: enough for a long film, too little to fill a disk.
 pub const MAX_BODY: u64 = 16 << 30;
 
 impl Default for Settings {
@@ -62,14 +59,14 @@ impl Default for Settings {
             dotfiles: false,
             symlinks: Symlinks::Inside,
             spa: None,
-            cache: Cache::Revalidate,
+            cache_control: CacheControl::Revalidate,
             private: false,
-            shelf: cache::CAPACITY,
+            cache_bytes: cache::CAPACITY,
             open_files: cache::OPEN_FILES,
+            max_body: MAX_BODY,
             upload: false,
             overwrite: false,
             delete: false,
-            max_body: MAX_BODY,
         }
     }
 }

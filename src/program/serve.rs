@@ -111,8 +111,8 @@ fn serve(mut options: Options) -> Result<(), StartError> {
 fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> Vec<String> {
     let mut remarks = Vec::new();
     match site.root().open_method() {
-        OpenMethod::Walk => remarks.push(site.door().into()),
-        OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.door()),
+        OpenMethod::Walk => remarks.push(site.root().open_method().sentence().into()),
+        OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.root().open_method().sentence()),
     }
     let allowed = Allowed {
         reads_anywhere: options.files.symlinks == Symlinks::Any,
@@ -238,14 +238,14 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         dotfiles: files.dotfiles,
         symlinks: files.symlinks,
         spa: files.spa.clone(),
-        cache: files.cache,
+        cache_control: files.cache,
         private: options.access.guarded == Some(AuthFor::All),
         upload: write.adds(),
         overwrite: write.replaces(),
         delete: write.removes(),
         max_body: write.max_body,
         // All loops together use what the library gives one.
-        shelf: files::CACHE_CAPACITY / loops.max(1),
+        cache_bytes: files::CACHE_CAPACITY / loops.max(1),
         open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
     }
 }

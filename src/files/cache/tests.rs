@@ -18,7 +18,7 @@ fn a_cached_response_is_the_one_of_the_normal_path() {
         folder.write(name, name.repeat(7));
     }
     let (mut cached, now) = (site(&folder), later());
-    let mut uncached = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let mut uncached = Site::open(folder.path(), Settings { cache_bytes: 0, ..Settings::default() }).unwrap();
     let tag = |bytes: &str| bytes.lines().find_map(|l| l.strip_prefix("ETag: ").map(str::to_string)).unwrap();
     for path in ["/a.html", "/", "/sub/", "/b.bin", "/c%2520d.txt"] {
         let normal = fetch_at(&mut uncached, &get(path), now);
@@ -44,7 +44,7 @@ fn knows(site: &mut Site, head: &str, now: SystemTime) -> bool {
     let (request, root) = (crate::files::testing::request(head.as_bytes()), site.root().clone());
     let local = std::net::SocketAddr::from(([127, 0, 0, 1], 80));
     let context = crate::service::RequestContext { peer: local, local, now, arrival: arrival() };
-    site.shelf.as_mut().unwrap().lookup(&request, &root, &context).is_some()
+    site.cache.as_mut().unwrap().lookup(&request, &root, &context).is_some()
 }
 
 /// The lines of a head in some order, and what follows it.
@@ -62,7 +62,7 @@ fn a_range_of_an_open_file_is_the_one_of_the_normal_path() {
     folder.write("long.txt", &long);
     folder.write("small.txt", "small");
     let now = later();
-    let mut uncached = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let mut uncached = Site::open(folder.path(), Settings { cache_bytes: 0, ..Settings::default() }).unwrap();
     let tag = fetch_at(&mut uncached, &get("/long.txt"), now).bytes;
     let tag = tag.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
     for (field, ready) in [
@@ -263,12 +263,12 @@ fn the_cache_is_bounded_and_unused_files_leave_first() {
     }
     let now = later();
     let one = 4 * 1024;
-    let mut site = Site::open(folder.path(), Settings { shelf: 10 * one, ..Settings::default() }).unwrap();
+    let mut site = Site::open(folder.path(), Settings { cache_bytes: 10 * one, ..Settings::default() }).unwrap();
     for n in 0..40 {
         let _ = fetch_at(&mut site, &get(&format!("/{n}.html")), now);
         assert!(n == 0 || fetch_at(&mut site, &get("/0.html"), now).ready, "in use, and gone after {n}");
     }
-    let cache = site.shelf.as_ref().unwrap();
+    let cache = site.cache.as_ref().unwrap();
     assert!(cache.bytes <= 10 * one && cache.entries.len() < 40 && cache.entries.len() > 5);
     assert_eq!(cache.bytes, cache.entries.iter().map(CachedFile::bytes).sum::<usize>());
     assert_eq!(cache.index.len(), cache.entries.len());

@@ -43,7 +43,7 @@ use order::{By, Order, sorted};
 
 /// What a listing is made for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Context<'a> {
+pub(crate) struct ListingContext<'a> {
     /// Whether names that begin with a dot are shown.
     pub dotfiles: bool,
     /// What may be changed here.
@@ -55,7 +55,12 @@ pub(crate) struct Context<'a> {
 }
 
 /// The listing of a folder, for GET and HEAD. Blocks.
-pub(crate) fn respond(request: &Request<'_>, directory: Directory, reading: Reading, context: Context<'_>) -> Response {
+pub(crate) fn respond(
+    request: &Request<'_>,
+    directory: Directory,
+    reading: Reading,
+    context: ListingContext<'_>,
+) -> Response {
     let at_root = request.path().iter().all(|&b| b == b'/');
     let read = |directory: &Directory| {
         let mut entries = directory.entries()?;
@@ -139,7 +144,7 @@ fn answer(
     entries: &[Entry],
     Wanted { form, order }: Wanted,
     validators: Validators,
-    context: Context<'_>,
+    context: ListingContext<'_>,
 ) -> Response {
     let path = request.path();
     let base = |response: Response| {

@@ -19,7 +19,7 @@ fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Re
             let pages = Pages::default();
             let wanted = Wanted::by(&request);
             let validators = validators(wanted, request.path(), rights, entries);
-            let context = Context { dotfiles: false, rights, cache_control: "no-cache", pages: &pages };
+            let context = ListingContext { dotfiles: false, rights, cache_control: "no-cache", pages: &pages };
             answer(&request, entries, wanted, validators, context)
         }
         step => panic!("{step:?}"),
@@ -110,9 +110,9 @@ fn a_page_offers_what_may_be_done_and_nothing_else() {
             assert_eq!(page.contains(&format!("data-may=\"{}\"", names(rights))), rights.any(), "{rights:?}");
             assert_eq!(page.contains("class=\"del\""), rights.delete);
             let form = page.find("<form").map(|at| &page[at..at + page[at..].find('>').unwrap()]);
-            assert_eq!(form.is_some(), rights.fill());
+            assert_eq!(form.is_some(), rights.can_write());
             // Without scripts the form must work, so it is not shown where it could not.
-            assert_eq!(form.is_some_and(|form| form.ends_with("hidden")), rights.fill() && !rights.upload);
+            assert_eq!(form.is_some_and(|form| form.ends_with("hidden")), rights.can_write() && !rights.upload);
             assert_eq!(page.contains("<code>curl -T film.mp4 </code>"), rights.upload);
             assert_eq!(page.contains("add none"), rights.overwrite && !rights.upload);
             assert_eq!(page.contains("delete"), rights.delete, "{rights:?}");

@@ -1,78 +1,74 @@
-//! DELETE: a file, a link itself, or an empty folder (RFC 9110 §9.3.5).
+//! DELETE of a file, of a link itself, or of an empty folder (RFC 9110 §9.3.5).
 //!
-//! Never: the root, a folder with anything in it, what a link points at.
-//!
-//! The subtle thing: what is not served is not removed either. A folder that looks empty in the listing
-//! and holds a dot file is full.
+//! Never removed are the root, the target of a link, and a folder with anything in it. A hidden file counts: a folder
+//! that looks empty in the listing may not be.
 
 use rustix::io::Errno;
 
-use crate::files::resource::FileError;
 use crate::files::root::{NameUse, Opened, WritableFolder};
-use crate::files::write::checks::Call;
-use crate::files::write::rights::Kind;
+use crate::files::write::request::WriteRequest;
+use crate::files::write::rights::TargetKind;
 use crate::http::Status;
 use crate::service::Response;
 
-/// Removes what the request is about. Blocks.
-pub(crate) fn remove(call: &Call) -> Response {
-    match try_remove(call) {
+/// Removes the target of the request. Blocks.
+pub(crate) fn delete(write: &WriteRequest) -> Response {
+    match try_delete(write) {
         Ok(()) => Response::new(Status::NO_CONTENT),
         Err(response) => response,
     }
 }
 
-fn try_remove(call: &Call) -> Result<(), Response> {
-    let failure = |error: Errno| call.failure(error);
-    let mut path = call.path()?;
-    let root = &call.writer.resolver.root;
-    match Kind::look(&call.writer.resolver, &path) {
-        Ok(Kind::Root) => return Err(call.not_allowed(Kind::Root)),
-        Ok(_) => {}
-        Err(FileError::Disk(error)) => return Err(call.failure(error)),
-        Err(FileError::WouldBlock) => return Err(call.failure(Errno::AGAIN)),
+fn try_delete(write: &WriteRequest) -> Result<(), Response> {
+    let failure = |error: Errno| write.failure(error);
+    let mut path = write.path()?;
+    let root = &write.writer.resolver.root;
+    if write.target_kind(&path)? == TargetKind::Root {
+        return Err(write.not_allowed(TargetKind::Root));
     }
-    call.check_expectation()?;
+    write.check_expectation()?;
     if path.ends_with(b"/") {
         path.pop();
     }
     let slash = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
     let (parent, name) = (&path[..slash], &path[slash + 1..]);
     let folder = root.writable_folder(parent).map_err(failure)?;
+    // Between the precondition and the removal no other upload may replace the file.
     let _lock = root.lock(&folder, name);
     match folder.name_use(name).map_err(failure)? {
         NameUse::File(meta) => {
-            call.check_preconditions(Some(&meta))?;
+            write.check_preconditions(Some(&meta))?;
             folder.remove(name).map_err(failure)?;
         }
         NameUse::Link => {
+            // A client only ever saw the target of the link, so its conditions are about that.
             match root.open(&path, true) {
-                Ok(Opened::File(_, meta)) => call.check_preconditions(Some(&meta))?,
-                Ok(Opened::Directory(_)) => call.check_folder_preconditions()?,
+                Ok(Opened::File(_, meta)) => write.check_preconditions(Some(&meta))?,
+                Ok(Opened::Directory(_)) => write.check_folder_preconditions()?,
                 Ok(Opened::WouldBlock) => return Err(failure(Errno::AGAIN)),
-                Err(error) => return Err(call.failure(error)),
+                Err(error) => return Err(write.failure(error)),
             }
             folder.remove(name).map_err(failure)?;
         }
-        NameUse::Folder => remove_folder(call, &folder, &path, name)?,
+        NameUse::Folder => delete_folder(write, &folder, &path, name)?,
         NameUse::Free | NameUse::Other => return Err(failure(Errno::NOENT)),
     }
     folder.sync().map_err(failure)
 }
 
-fn remove_folder(call: &Call, parent: &WritableFolder, path: &[u8], name: &[u8]) -> Result<(), Response> {
-    let failure = |error: Errno| call.failure(error);
-    let root = &call.writer.resolver.root;
+fn delete_folder(write: &WriteRequest, parent: &WritableFolder, path: &[u8], name: &[u8]) -> Result<(), Response> {
+    let failure = |error: Errno| write.failure(error);
+    let root = &write.writer.resolver.root;
     let folder = root.writable_folder(path).map_err(failure)?;
-    // What a killed server left in it is nobody's content.
+    // Temporary files of a killed server must not keep a folder from being removed.
     root.sweep(&folder);
-    let full = || call.conflict("The folder is not empty; only empty ones are removed.");
+    let not_empty = || write.conflict("The folder is not empty; only empty ones are removed.");
     if !folder.is_empty().map_err(failure)? {
-        return Err(full());
+        return Err(not_empty());
     }
-    call.check_folder_preconditions()?;
+    write.check_folder_preconditions()?;
     match parent.remove_folder(name) {
-        Err(Errno::NOTEMPTY | Errno::EXIST) => Err(full()),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => Err(not_empty()),
         done => done.map_err(failure),
     }
 }

@@ -1,36 +1,36 @@
-//! Names of files that a client suggests: what is left of them, and what becomes of one that is taken.
+//! Names of uploaded files: which part of a suggested name counts, and the next name if one is in use.
 //!
-//! RFC 7578 §4.2 and RFC 6266 §4.3 both tell a recipient to use the last component only: a name from
-//! elsewhere chooses no folder here. A name in a URL is another thing; it *is* the path.
-//!
-//! Never: the disk. Whether a name is free, the kernel says.
-//!
-//! The subtle thing: a name is bytes. What is not UTF-8, has quotes or a line end in it, is a name like
-//! any other; only what no folder can hold, and what is not served, is refused.
+//! Only the last component of a suggested name is used (RFC 7578 §4.2, RFC 6266 §4.3): a client does not choose a folder
+//! this way. The path of a URL is different; it *is* the path. A name is bytes: one that is not UTF-8, or has quotes or
+//! line ends in it, is a name like any other. Whether a name is free is decided by the kernel when it is published.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use percent_encoding::percent_decode;
 
 use crate::files::resource::is_hidden;
-use crate::http::{HttpDate, Request, date, field};
+use crate::http::{Request, date, field};
 
-/// Bytes of a name, at most, on nearly every file system.
-const LONGEST: usize = 255;
-/// Bytes of an extension that are kept when a name is shortened; more is no extension.
-const EXTENSION: usize = 32;
+/// Bytes of the longest name on nearly every file system.
+const MAX_NAME: usize = 255;
+/// Bytes of the longest extension that is kept when a name is shortened. A longer end is not an extension.
+const MAX_EXTENSION: usize = 32;
 
-/// The last component. A browser on Windows once sent the whole path.
+/// The last component. Some browsers on Windows sent the whole path.
 pub(crate) fn last_component(name: &[u8]) -> &[u8] {
     name.rsplit(|&b| b == b'/' || b == b'\\').next().unwrap_or_default()
 }
 
-/// Whether a file may have this name in a folder; `top`: in the root.
-pub(crate) fn is_fit(name: &[u8], top: bool, dotfiles: bool) -> bool {
-    !matches!(name, b"" | b"." | b"..") && name.iter().all(|&b| b != b'/' && b != 0) && !is_hidden(name, top, dotfiles)
+/// Whether a file may have this name in a folder; `at_top`: in the root.
+pub(crate) fn is_usable(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
+    // A name that is never served must not be written either.
+    !matches!(name, b"" | b"." | b"..")
+        && !name.contains(&b'/')
+        && !name.contains(&0)
+        && !is_hidden(name, at_top, dotfiles)
 }
 
-/// What a request's Content-Disposition suggests (RFC 6266 §4.3): `filename*` before `filename`.
+/// The name that Content-Disposition suggests (RFC 6266 §4.3): `filename*` is preferred to `filename`.
 pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
     let value = request.field("content-disposition")?;
     let find = |wanted: &[u8]| {
@@ -48,26 +48,28 @@ pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
     (!last.is_empty()).then(|| last.to_vec())
 }
 
-/// A name for content that came without one: `upload-19941106-084937`, in UTC.
+/// A name for content without one: `upload-19941106-084937`, in UTC.
 pub(crate) fn of_moment(now: SystemTime) -> Vec<u8> {
-    let second = HttpDate::new(now).second();
-    let iso = date::iso(i64::try_from(second).unwrap_or(i64::MAX)); // 1994-11-06T08:49:37Z
-    let pieces = [&iso[0..4], &iso[5..7], &iso[8..10], b"-", &iso[11..13], &iso[14..16], &iso[17..19]];
-    [b"upload-", &pieces.concat()[..]].concat()
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    // 1994-11-06T08:49:37Z
+    let iso = date::iso(second);
+    let pieces: [&[u8]; 8] =
+        [b"upload-", &iso[..4], &iso[5..7], &iso[8..10], b"-", &iso[11..13], &iso[14..16], &iso[17..19]];
+    pieces.concat()
 }
 
-/// The same name with a number: `film.mp4`, `film (2).mp4`, … Never longer than a name can be.
+/// The name with a number, from 2 on: `film.mp4`, `film (2).mp4`, … Never longer than a name can be.
 pub(crate) fn numbered(name: &[u8], number: u32) -> Vec<u8> {
     let (stem, extension) = split(name);
     let mark = if number > 1 { format!(" ({number})") } else { String::new() };
-    let room = LONGEST - mark.len() - extension.len();
+    let room = MAX_NAME - mark.len() - extension.len();
     [shortened(stem, room), mark.as_bytes(), extension].concat()
 }
 
-/// Stem and extension. `a.tar.gz` keeps both of its ends together; `.profile` is all stem.
+/// Stem and extension. `.tar.gz` is one extension; `.profile` has none.
 fn split(name: &[u8]) -> (&[u8], &[u8]) {
-    let dot = |name: &[u8]| name.iter().rposition(|&b| b == b'.').filter(|&at| at > 0 && name.len() - at <= EXTENSION);
-    let Some(at) = dot(name) else { return (name, b"") };
+    let dot = name.iter().rposition(|&b| b == b'.').filter(|&at| at > 0 && name.len() - at <= MAX_EXTENSION);
+    let Some(at) = dot else { return (name, b"") };
     let at = if name[..at].ends_with(b".tar") && at > 4 { at - 4 } else { at };
     name.split_at(at)
 }
@@ -77,15 +79,15 @@ fn shortened(stem: &[u8], room: usize) -> &[u8] {
     if stem.len() <= room {
         return stem;
     }
-    let continues = |at: usize| stem[at] & 0b1100_0000 == 0b1000_0000;
-    // Of what is not UTF-8 nothing more can be known; a character has four bytes at most.
-    let end = (room.saturating_sub(3)..=room).rev().find(|&at| !continues(at)).unwrap_or(room);
+    let is_continuation = |at: usize| stem[at] & 0b1100_0000 == 0b1000_0000;
+    // A character has four bytes at most. If no boundary is among the last four, the name is not UTF-8.
+    let end = (room.saturating_sub(3)..=room).rev().find(|&at| !is_continuation(at)).unwrap_or(room);
     &stem[..end]
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use super::*;
     use crate::files::testing::request;
@@ -109,13 +111,13 @@ mod tests {
     #[test]
     fn what_is_never_served_is_never_written() {
         for name in [&b""[..], b".", b"..", b"a/b", b"a\0b", b".env", b".barewire-x", b".git"] {
-            assert!(!is_fit(name, true, false), "{}", String::from_utf8_lossy(name));
+            assert!(!is_usable(name, true, false), "{}", String::from_utf8_lossy(name));
         }
         for name in [&b"a"[..], b"a\\b", b"\xff", b"a\r\nb", b"\"", b"...a"[3..].as_ref(), b".well-known"] {
-            assert!(is_fit(name, true, false), "{}", String::from_utf8_lossy(name));
+            assert!(is_usable(name, true, false), "{}", String::from_utf8_lossy(name));
         }
-        assert!(is_fit(b".env", true, true) && !is_fit(b".barewire-x", true, true));
-        assert!(!is_fit(b".well-known", false, false));
+        assert!(is_usable(b".env", true, true) && !is_usable(b".barewire-x", true, true));
+        assert!(!is_usable(b".well-known", false, false));
     }
 
     #[test]
@@ -139,11 +141,11 @@ mod tests {
         let long = "é".repeat(200) + ".jpeg";
         for number in [1, 2, 1000] {
             let name = String::from_utf8(numbered(long.as_bytes(), number)).unwrap();
-            assert!(name.len() <= LONGEST && name.len() >= LONGEST - 1, "{}", name.len());
+            assert!(name.len() <= MAX_NAME && name.len() >= MAX_NAME - 1, "{}", name.len());
             assert!(name.ends_with(".jpeg"));
         }
-        assert_eq!(numbered(&[0x80; 300], 1).len(), LONGEST);
-        assert_eq!(numbered(&[b'.'; 300], 1).len(), LONGEST);
+        assert_eq!(numbered(&[0x80; 300], 1).len(), MAX_NAME);
+        assert_eq!(numbered(&[b'.'; 300], 1).len(), MAX_NAME);
     }
 
     #[test]

@@ -1,12 +1,8 @@
-//! POST to a folder: new files, one by its content or many by a form (RFC 9110 §9.3.3, RFC 7578).
+//! POST to a folder: one new file from the content, or many from a form (RFC 9110 §9.3.3, RFC 7578).
 //!
-//! A form is all or nothing. A browser shows one answer for all of its files, so nothing of a form is
-//! visible until its last boundary has come: its files are drafts until then.
-//!
-//! Never: a file replaced. A name that is taken gets a number, `film (2).mp4`.
-//!
-//! The subtle thing: each draft of a form is an open file, and open files are what connections are made
-//! of. All forms together may hold an eighth of those the process may have, one form at most [`FILES`].
+//! A form is stored completely or not at all: a browser shows one response for all of its files. So its files are
+//! temporary until the last boundary was read. An existing file is never replaced; if a name is in use, the new file gets
+//! a number: `film (2).mp4`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,154 +12,152 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::files::resource::encode;
 use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
-use crate::files::write::checks::{Call, Stored, Writer};
 use crate::files::write::file_name;
-use crate::files::write::put::begin_draft;
-use crate::files::write::rights::Kind;
+use crate::files::write::put::create_temp;
+use crate::files::write::request::{StoredFile, WriteContext, WriteRequest};
+use crate::files::write::rights::TargetKind;
 use crate::http::Status;
 use crate::http::multipart::{FormError, FormEvent, Multipart};
-use crate::service::error_page;
-use crate::service::error_page::Form as Shape;
+use crate::service::error_page::{self, Form};
 use crate::service::{Response, Sink};
 
-/// Files of one form. Whoever has more drops the folder onto the page, which sends each by itself.
-const FILES: usize = 512;
-/// Names that are tried for a file whose own is taken.
-const NUMBERS: u32 = 1000;
-/// Bytes shown to the reader behind those it could not use: more than the longest head of a part, so
-/// that it always gets on.
-const MORE: usize = 16 * 1024;
+/// Files in one form. For more, the page of a folder sends each dropped file in a request of its own.
+const MAX_FILES: usize = 512;
+/// Numbers that are tried for a file whose name is in use.
+const MAX_NUMBER: u32 = 1000;
+/// Bytes that are given to the reader after the bytes it could not use: more than the longest head of a part, so it
+/// always makes progress.
+const LOOKAHEAD: usize = 16 * 1024;
 
-/// A file of a form, and its share of the files that may be open.
-struct Arriving {
+/// A received file that is not published yet.
+struct UploadedFile {
     name: Vec<u8>,
-    draft: TempFile,
-    _held: Held,
+    temp: TempFile,
+    _permit: OpenFilePermit,
 }
 
-struct Held(Arc<Writer>);
+/// The right to one more open file. Connections need descriptors too, so all forms together may hold an eighth of those
+/// that the process may have.
+struct OpenFilePermit(Arc<WriteContext>);
 
-impl Held {
-    /// One more open file, if there may be.
-    fn one(writer: &Arc<Writer>) -> Option<Held> {
-        let most = getrlimit(Resource::Nofile).current.map_or(FILES, |n| usize::try_from(n / 8).unwrap_or(FILES));
-        let before = writer.held.fetch_add(1, Ordering::Relaxed);
-        // NewFolders first, so that its drop takes back what was added.
-        let held = Held(Arc::clone(writer));
-        (before < most.max(1)).then_some(held)
+impl OpenFilePermit {
+    fn acquire(writer: &Arc<WriteContext>) -> Option<OpenFilePermit> {
+        let limit = getrlimit(Resource::Nofile).current.and_then(|n| usize::try_from(n / 8).ok()).unwrap_or(MAX_FILES);
+        let before = writer.open_form_files.fetch_add(1, Ordering::Relaxed);
+        // Created in any case: if the limit is reached, dropping it subtracts what was just added.
+        let permit = OpenFilePermit(Arc::clone(writer));
+        (before < limit.max(1)).then_some(permit)
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenFilePermit {
     fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::Relaxed);
+        self.0.open_form_files.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Files on their way into one folder.
-struct Delivery {
-    call: Arc<Call>,
+/// Files that are being received for one folder.
+struct Upload {
+    write: Arc<WriteRequest>,
     /// The path of the folder, with a slash at its end.
     path: Vec<u8>,
-    home: Arc<WritableFolder>,
-    files: Vec<Arriving>,
+    folder: Arc<WritableFolder>,
+    files: Vec<UploadedFile>,
     written: u64,
 }
 
-/// Checks everything that can be known before the content.
+/// Makes all checks that are possible before the content.
 ///
 /// # Errors
-/// Why not.
-pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
-    let mut path = call.path()?;
-    let resolver = &call.writer.resolver;
-    match Kind::look(resolver, &path) {
-        Ok(Kind::Folder | Kind::Root) => {}
-        Ok(kind) => return Err(call.not_allowed(kind)),
-        Err(crate::files::resource::FileError::Disk(error)) => return Err(call.failure(error)),
-        Err(crate::files::resource::FileError::WouldBlock) => return Err(call.failure(Errno::AGAIN)),
+/// The response that refuses the request.
+pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response> {
+    let mut path = write.path()?;
+    let root = &write.writer.resolver.root;
+    match write.target_kind(&path)? {
+        TargetKind::Folder | TargetKind::Root => {}
+        kind => return Err(write.not_allowed(kind)),
     }
-    let length = call.check_content()?;
-    let form = call.request.field("content-type").and_then(Multipart::of).transpose();
-    let form = form.map_err(|error| call.problem(Status::BAD_REQUEST, error.sentence()))?;
+    let length = write.check_content()?;
+    let form = write.request.field("content-type").and_then(Multipart::of).transpose();
+    let form = form.map_err(|error| write.problem(Status::BAD_REQUEST, error.sentence()))?;
     if !path.ends_with(b"/") {
         path.push(b'/');
     }
-    let home = resolver.root.writable_folder(&path).map_err(|error| call.failure(error))?;
-    let mut delivery = Delivery { call: Arc::clone(call), path, home, files: Vec::new(), written: 0 };
-    let name = if form.is_none() { Some(delivery.name_of_content()?) } else { None };
-    call.check_folder_preconditions()?;
-    resolver.root.sweep(&delivery.home);
-    match (form, name) {
-        (Some(reader), _) => {
-            // Its files are shorter than the form; how long each one is, nobody says.
-            let room = delivery.home.has_room(length.unwrap_or(0)).map_err(|error| call.failure(error))?;
-            if !room {
-                return Err(call.failure(Errno::NOSPC));
-            }
-            Ok(Box::new(Form { delivery, reader, left: Vec::new(), is_file: false }))
-        }
-        (None, name) => {
-            delivery.begin(name.unwrap_or_default(), length)?;
-            Ok(Box::new(Content { delivery }))
-        }
+    let folder = root.writable_folder(&path).map_err(|error| write.failure(error))?;
+    let mut upload = Upload { write: Arc::clone(write), path, folder, files: Vec::new(), written: 0 };
+    // A bad name is refused before the preconditions, like every fault of the head.
+    let name = if form.is_none() { upload.name_of_content()? } else { Vec::new() };
+    write.check_folder_preconditions()?;
+    root.sweep(&upload.folder);
+    let Some(reader) = form else {
+        upload.create(name, length)?;
+        return Ok(Box::new(ContentSink { upload }));
+    };
+    // The length of each file is unknown, but together they are shorter than the form.
+    match upload.folder.has_room(length.unwrap_or(0)) {
+        Ok(true) => Ok(Box::new(FormSink { upload, reader, unread: Vec::new(), is_file: false })),
+        Ok(false) => Err(write.failure(Errno::NOSPC)),
+        Err(error) => Err(write.failure(error)),
     }
 }
 
-impl Delivery {
+impl Upload {
     fn name_of_content(&self) -> Result<Vec<u8>, Response> {
-        match file_name::suggested(&self.call.request) {
-            Some(name) => self.fit(&name),
-            None => Ok(file_name::of_moment(self.call.visit.now)),
+        match file_name::suggested(&self.write.request) {
+            Some(name) => self.check_name(&name),
+            None => Ok(file_name::of_moment(self.write.now)),
         }
     }
 
-    fn fit(&self, name: &[u8]) -> Result<Vec<u8>, Response> {
-        match file_name::is_fit(name, self.path == b"/", self.call.writer.resolver.dotfiles) {
+    fn check_name(&self, name: &[u8]) -> Result<Vec<u8>, Response> {
+        match file_name::is_usable(name, self.path == b"/", self.write.writer.resolver.dotfiles) {
             true => Ok(name.to_vec()),
             false => {
                 let sentence = format!("A file may not be called {} here.", error_page::shown(name));
-                Err(self.call.conflict(&sentence))
+                Err(self.write.conflict(&sentence))
             }
         }
     }
 
-    fn begin(&mut self, name: Vec<u8>, length: Option<u64>) -> Result<(), Response> {
-        if self.files.len() >= FILES {
-            let sentence = format!("A form may bring {FILES} files at most.");
-            return Err(self.call.problem(Status::CONTENT_TOO_LARGE, &sentence));
+    /// Creates the temporary file for the next file.
+    fn create(&mut self, name: Vec<u8>, length: Option<u64>) -> Result<(), Response> {
+        if self.files.len() >= MAX_FILES {
+            let sentence = format!("A form may bring {MAX_FILES} files at most.");
+            return Err(self.write.problem(Status::CONTENT_TOO_LARGE, &sentence));
         }
-        let held = Held::one(&self.call.writer).ok_or_else(|| self.call.failure(Errno::MFILE))?;
-        let draft = begin_draft(&self.call, &self.home, length)?;
-        self.files.push(Arriving { name, draft, _held: held });
+        let permit = OpenFilePermit::acquire(&self.write.writer).ok_or_else(|| self.write.failure(Errno::MFILE))?;
+        let temp = create_temp(&self.write, &self.folder, length)?;
+        self.files.push(UploadedFile { name, temp, _permit: permit });
         Ok(())
     }
 
+    /// Counts bytes of the content, those between the files of a form included.
     fn count(&mut self, bytes: &[u8]) -> Result<(), Response> {
         self.written += bytes.len() as u64;
-        if self.written > self.call.writer.max_body { Err(self.call.too_large()) } else { Ok(()) }
+        if self.written > self.write.writer.max_body { Err(self.write.too_large()) } else { Ok(()) }
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), Response> {
+    /// Appends bytes to the last file.
+    fn append(&self, bytes: &[u8]) -> Result<(), Response> {
         match self.files.last() {
-            Some(file) => file.draft.write(bytes).map_err(|error| self.call.failure(error)),
+            Some(file) => file.temp.write(bytes).map_err(|error| self.write.failure(error)),
             None => Ok(()),
         }
     }
 
-    /// Publishes all of them, or none.
-    fn publish(&mut self) -> Result<Vec<Stored>, Response> {
-        let call = Arc::clone(&self.call);
-        let failure = |error: Errno| call.failure(error);
-        self.files.iter().try_for_each(|file| file.draft.sync()).map_err(failure)?;
-        // Where the path leads by now, which is where the answer says the files are.
-        let folder = call.writer.resolver.root.writable_folder(&self.path).map_err(failure)?;
+    /// Publishes all files, or none.
+    fn publish(&mut self) -> Result<Vec<StoredFile>, Response> {
+        let write = Arc::clone(&self.write);
+        let failure = |error: Errno| write.failure(error);
+        self.files.iter().try_for_each(|file| file.temp.sync()).map_err(failure)?;
+        // The path is resolved again: the response says that the files are where it leads now.
+        let folder = write.writer.resolver.root.writable_folder(&self.path).map_err(failure)?;
         let mut stored = Vec::new();
         for at in 0..self.files.len() {
             match self.publish_one(at, &folder) {
-                Ok(one) => stored.push(one),
+                Ok(file) => stored.push(file),
                 Err(response) => {
-                    self.files[..at].iter().zip(&stored).for_each(|(file, one)| take_back(&folder, file, one));
+                    self.files.iter().zip(&stored).for_each(|(file, stored)| take_back(&folder, file, stored));
                     return Err(response);
                 }
             }
@@ -172,138 +166,139 @@ impl Delivery {
         Ok(stored)
     }
 
-    fn publish_one(&mut self, at: usize, folder: &Arc<WritableFolder>) -> Result<Stored, Response> {
-        let Arriving { name, draft, .. } = &mut self.files[at];
-        for number in 1..=NUMBERS {
+    fn publish_one(&mut self, at: usize, folder: &Arc<WritableFolder>) -> Result<StoredFile, Response> {
+        let UploadedFile { name, temp, .. } = &mut self.files[at];
+        for number in 1..=MAX_NUMBER {
             let name = file_name::numbered(name, number);
-            match draft.publish(folder, &name, Publish::Create) {
+            // The kernel decides whether the name is free, so two uploads never get the same one.
+            match temp.publish(folder, &name, Publish::Create) {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}
-                Err(error) => return Err(self.call.failure(error)),
+                Err(error) => return Err(self.write.failure(error)),
                 Ok(()) => {
-                    let meta = draft.meta().map_err(|error| self.call.failure(error))?;
-                    return Ok(Stored::new([&self.path[..], &name].concat(), &meta));
+                    let meta = temp.meta().map_err(|error| self.write.failure(error))?;
+                    return Ok(StoredFile::new([&self.path[..], &name].concat(), &meta));
                 }
             }
         }
-        Err(self.call.conflict("There are too many files of that name already."))
+        Err(self.write.conflict("There are too many files of that name already."))
     }
 }
 
-/// Removes a file that was published a moment ago, unless its name has gone to another one since.
-fn take_back(folder: &WritableFolder, file: &Arriving, stored: &Stored) {
-    let name = stored.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    if let (Ok(NameUse::File(there)), Ok(ours)) = (folder.name_use(name), file.draft.meta())
+/// Removes a file that was just published, unless another file has taken its name since.
+fn take_back(folder: &WritableFolder, file: &UploadedFile, stored: &StoredFile) {
+    if let (Ok(NameUse::File(there)), Ok(ours)) = (folder.name_use(stored.name()), file.temp.meta())
         && there.inode == ours.inode
     {
-        let _ = folder.remove(name);
+        let _ = folder.remove(stored.name());
     }
 }
 
 /// Content that is one file.
-struct Content {
-    delivery: Delivery,
+struct ContentSink {
+    upload: Upload,
 }
 
-impl Sink for Content {
+impl Sink for ContentSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.delivery.count(bytes)?;
-        self.delivery.write(bytes)
+        self.upload.count(bytes)?;
+        self.upload.append(bytes)
     }
 
-    fn finish(mut self: Box<Content>) -> Response {
-        match self.delivery.publish() {
-            Ok(stored) => self.delivery.call.created(&stored),
+    fn finish(mut self: Box<ContentSink>) -> Response {
+        match self.upload.publish() {
+            Ok(stored) => self.upload.write.created(&stored),
             Err(response) => response,
         }
     }
 }
 
 /// Content that is a form.
-struct Form {
-    delivery: Delivery,
+struct FormSink {
+    upload: Upload,
     reader: Multipart,
-    /// Bytes the reader could not use yet.
-    left: Vec<u8>,
-    /// Whether the part that is being read is a file.
+    /// Bytes that the reader could not use yet.
+    unread: Vec<u8>,
+    /// Whether the current part is a file.
     is_file: bool,
 }
 
-impl Form {
-    /// Hands bytes to the reader; answers how many it used.
+impl FormSink {
+    /// Gives bytes to the reader. Returns how many it used.
     fn consume(&mut self, input: &[u8]) -> Result<usize, Response> {
         let mut used = 0;
         loop {
-            let broken = |error: FormError| self.delivery.call.problem(Status::BAD_REQUEST, error.sentence());
+            let broken = |error: FormError| self.upload.write.problem(Status::BAD_REQUEST, error.sentence());
             let (step, event) = self.reader.step(&input[used..]).map_err(broken)?;
             used += step;
             match event {
                 FormEvent::NeedMore if step == 0 => return Ok(used),
                 FormEvent::NeedMore | FormEvent::PartEnd => {}
                 FormEvent::Part(name) => self.begin_part(name.as_deref())?,
-                FormEvent::Data(bytes) if self.is_file => self.delivery.write(bytes)?,
+                FormEvent::Data(bytes) if self.is_file => self.upload.append(bytes)?,
                 FormEvent::Data(_) => {}
+                // Bytes after the last boundary are ignored (RFC 2046 §5.1.1).
                 FormEvent::End => return Ok(input.len()),
             }
         }
     }
 
-    /// A part without file name is a field of the form, and one with an empty name is what a browser
-    /// sends when no file was chosen: neither is a file.
     fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), Response> {
         let name = file_name::last_component(name.unwrap_or_default());
+        // Without a file name it is a text field of the form. With an empty one, no file was chosen in the browser.
         self.is_file = !name.is_empty();
         if self.is_file {
-            let name = self.delivery.fit(name)?;
-            self.delivery.begin(name, None)?;
+            let name = self.upload.check_name(name)?;
+            self.upload.create(name, None)?;
         }
         Ok(())
     }
 
     fn complete(&mut self) -> Result<Response, Response> {
-        let call = Arc::clone(&self.delivery.call);
+        let write = Arc::clone(&self.upload.write);
         if !self.reader.is_complete() {
-            return Err(call.problem(Status::BAD_REQUEST, FormError::Short.sentence()));
+            return Err(write.problem(Status::BAD_REQUEST, FormError::Short.sentence()));
         }
-        if self.delivery.files.is_empty() {
-            return Err(call.problem(Status::BAD_REQUEST, "There is no file in the form."));
+        if self.upload.files.is_empty() {
+            return Err(write.problem(Status::BAD_REQUEST, "There is no file in the form."));
         }
-        let stored = self.delivery.publish()?;
-        let created = call.created(&stored);
-        if Shape::named(call.request.fields("accept")) == Some(Shape::Json) {
+        let stored = self.upload.publish()?;
+        let created = write.created(&stored);
+        if Form::named(write.request.fields("accept")) == Some(Form::Json) {
             return Ok(created);
         }
-        // After a form the browser shows the folder, and reloading that sends nothing again.
-        let shown = created.with_status(Status::SEE_OTHER).without_field("ETag");
-        Ok(shown.replace_field("Location", encode(&self.delivery.path)))
+        // A redirect to the folder: reloading that page does not send the form again.
+        let redirect = created.with_status(Status::SEE_OTHER).without_field("ETag");
+        Ok(redirect.replace_field("Location", encode(&self.upload.path)))
     }
 }
 
-impl Sink for Form {
+impl Sink for FormSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.delivery.count(bytes)?;
+        self.upload.count(bytes)?;
         let mut rest = bytes;
-        while !self.left.is_empty() {
-            let mut input = std::mem::take(&mut self.left);
-            let kept = input.len();
-            let more = rest.len().min(MORE);
+        // First the unread bytes, with some new ones after them, until the reader needs only new ones.
+        while !self.unread.is_empty() {
+            let mut input = std::mem::take(&mut self.unread);
+            let unread = input.len();
+            let more = rest.len().min(LOOKAHEAD);
             input.extend_from_slice(&rest[..more]);
             let used = self.consume(&input)?;
-            if used >= kept {
-                rest = &rest[used - kept..];
+            if used >= unread {
+                rest = &rest[used - unread..];
                 break;
             }
-            self.left = input.split_off(used);
+            self.unread = input.split_off(used);
             rest = &rest[more..];
             if rest.is_empty() {
                 return Ok(());
             }
         }
         let used = self.consume(rest)?;
-        self.left = rest[used..].to_vec();
+        self.unread = rest[used..].to_vec();
         Ok(())
     }
 
-    fn finish(mut self: Box<Form>) -> Response {
+    fn finish(mut self: Box<FormSink>) -> Response {
         self.complete().unwrap_or_else(|response| response)
     }
 }

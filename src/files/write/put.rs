@@ -1,261 +1,266 @@
-//! PUT: one file, old whole or new whole (RFC 9110 §9.3.4).
+//! PUT of one file (RFC 9110 §9.3.4).
 //!
 //! ```text
-//! begin     the target, rights, length, conditions, room; a draft           before 100 (Continue)
-//! write     bytes into the draft
-//! finish    fsync; lock the name; conditions again; publish; fsync the folder
+//! begin     check target, rights, length, conditions and space; create a temporary file   before 100 (Continue)
+//! write     append bytes to the temporary file
+//! finish    fsync; lock the name; check conditions again; publish; fsync the folder
 //! ```
 //!
-//! Never: anything under the final name before all of it is there and on the disk. Folders that are
-//! missing on the way are made at the end too, so an upload that breaks off leaves none.
-//!
-//! The subtle things:
-//! - The path is walked again at the end. If a folder on it has been moved meanwhile, the file goes where
-//!   the path leads *now*, since that is what 201 says; and if it leads out of the root, nowhere.
-//! - A link at the final name is replaced itself. What it points at is somebody else's.
+//! Nothing appears under the final name before all of the content is on the disk. Missing folders are created at the end
+//! too, so an aborted upload leaves none. The path is resolved again at the end: if a folder on it was moved meanwhile,
+//! the file goes where the path leads then, because that is what 201 says; if the path leads out of the root, the upload
+//! fails.
 
+use std::io;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use crate::files::root::{Meta, NameUse, NewFolders, Opened, Publish, TempFile, WritableFolder};
-use crate::files::write::checks::{Call, Stored};
-use crate::files::write::rights::Kind;
+use crate::files::write::request::{StoredFile, WriteRequest};
+use crate::files::write::rights::TargetKind;
 use crate::http::Status;
 use crate::service::{Response, Sink};
 
-/// How often publishing is begun again when somebody outside this process took the name, or the folder
-/// away, in the middle of it.
+/// How often publishing is tried when another process took the name, or removed the folder, at the same moment.
 const TRIES: usize = 8;
 
-/// Who has the name an upload is for.
+/// The use of the name that an upload is for.
 #[derive(Clone, Copy, Debug)]
-enum Spot {
+enum TargetState {
     Free,
-    /// A file, or a link; with what is served there, if anything is.
+    /// A file or a link; with the metadata of the file that is served there, if there is one.
     Taken(Option<Meta>),
 }
 
-/// Where an upload goes.
+/// The path of an upload.
 #[derive(Debug)]
-struct Target {
+struct UploadPath {
     path: Vec<u8>,
-    /// The path without the name and the slash before it.
-    parent: usize,
+    /// Length of the path of its folder: up to the last slash.
+    parent_len: usize,
 }
 
-/// A PUT whose content is arriving.
-struct Put {
-    call: Arc<Call>,
-    target: Target,
-    draft: TempFile,
+/// A PUT whose content is being received.
+struct PutSink {
+    write: Arc<WriteRequest>,
+    target: UploadPath,
+    temp: TempFile,
     declared: Option<u64>,
     written: u64,
 }
 
-/// Checks everything that can be known before the content, and begins a draft.
+/// Makes all checks that are possible before the content, and creates the temporary file.
 ///
 /// # Errors
-/// Why not.
-pub(crate) fn begin(call: &Arc<Call>) -> Result<Box<dyn Sink>, Response> {
-    let path = call.path()?;
-    let rights = call.writer.rights;
-    let root = &call.writer.resolver.root;
-    let Some(parent) = path.iter().rposition(|&b| b == b'/').filter(|slash| slash + 1 < path.len()) else {
-        call.check_content()?;
-        return Err(folder_is_there(call));
+/// The response that refuses the request.
+pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response> {
+    let path = write.path()?;
+    let rights = write.writer.rights;
+    let Some(parent_len) = path.iter().rposition(|&b| b == b'/').filter(|slash| slash + 1 < path.len()) else {
+        write.check_content()?;
+        return Err(is_folder(write));
     };
-    let target = Target { path, parent };
-    let found = target.find(call);
-    // What is wrong with the target comes before what is wrong with the content, a taken name after it.
-    let found = match found {
-        Ok((_, Spot::Free)) if !rights.upload => return Err(call.not_allowed(Kind::Free)),
+    let target = UploadPath { path, parent_len };
+    // An unusable target is refused before bad content; a taken name (409) only after it.
+    let found = match target.find(write) {
+        Ok((_, TargetState::Free)) if !rights.upload => return Err(write.not_allowed(TargetKind::Free)),
         Err(response) if response.status() != Status::CONFLICT => return Err(response),
         found => found,
     };
-    let declared = call.check_content()?;
-    let (home, spot) = found?;
-    let current = match &spot {
-        Spot::Taken(_) if !rights.overwrite => return Err(taken(call)),
-        Spot::Taken(meta) => meta.as_ref(),
-        Spot::Free => None,
+    let declared = write.check_content()?;
+    let (folder, state) = found?;
+    let current = match &state {
+        TargetState::Taken(_) if !rights.overwrite => return Err(is_taken(write)),
+        TargetState::Taken(meta) => meta.as_ref(),
+        TargetState::Free => None,
     };
-    call.check_preconditions(current)?;
-    root.sweep(&home);
-    let draft = begin_draft(call, &home, declared)?;
+    write.check_preconditions(current)?;
+    write.writer.resolver.root.sweep(&folder);
+    let temp = create_temp(write, &folder, declared)?;
     if let Some(meta) = current {
-        draft.take_mode(meta.mode).map_err(|error| call.failure(error))?;
+        temp.take_mode(meta.mode).map_err(|error| write.failure(error))?;
     }
-    Ok(Box::new(Put { call: Arc::clone(call), target, draft, declared, written: 0 }))
+    Ok(Box::new(PutSink { write: Arc::clone(write), target, temp, declared, written: 0 }))
 }
 
-/// A draft in `home`, if there is room for it.
+/// A temporary file in `folder`, if there is space for `length` bytes.
 ///
 /// # Errors
-/// 507, or what else the disk says.
-pub(crate) fn begin_draft(call: &Call, home: &Arc<WritableFolder>, length: Option<u64>) -> Result<TempFile, Response> {
-    let room = home.has_room(length.unwrap_or(0)).map_err(|error| call.failure(error))?;
-    if !room {
-        return Err(call.failure(Errno::NOSPC));
+/// 507, or another error of the disk.
+pub(crate) fn create_temp(
+    write: &WriteRequest,
+    folder: &Arc<WritableFolder>,
+    length: Option<u64>,
+) -> Result<TempFile, Response> {
+    match folder.has_room(length.unwrap_or(0)) {
+        Ok(true) => TempFile::create_in(folder, length).map_err(|error| write.failure(error)),
+        Ok(false) => Err(write.failure(Errno::NOSPC)),
+        Err(error) => Err(write.failure(error)),
     }
-    TempFile::create_in(home, length).map_err(|error| call.failure(error))
 }
 
-fn taken(call: &Call) -> Response {
-    call.conflict("There is a file of that name already, and this server replaces none.")
+fn is_taken(write: &WriteRequest) -> Response {
+    write.conflict("There is a file of that name already, and this server replaces none.")
 }
 
-fn folder_is_there(call: &Call) -> Response {
-    call.conflict("This is the address of a folder; a file needs a name behind it.")
+fn is_folder(write: &WriteRequest) -> Response {
+    write.conflict("This is the address of a folder; a file needs a name behind it.")
 }
 
-impl Target {
+impl UploadPath {
     fn parent(&self) -> &[u8] {
-        &self.path[..self.parent]
+        &self.path[..self.parent_len]
     }
 
     fn name(&self) -> &[u8] {
-        &self.path[self.parent + 1..]
+        &self.path[self.parent_len + 1..]
     }
 
-    /// The folder the draft is made in (the last one on the way that exists), and who has the name.
-    fn find(&self, call: &Call) -> Result<(Arc<WritableFolder>, Spot), Response> {
-        match call.writer.resolver.root.nearest(self.parent()) {
-            Ok((home, missing)) if missing.is_empty() => {
-                let spot = self.look(call, &home)?;
-                Ok((home, spot))
+    /// The folder for the temporary file (the last existing one on the way), and the use of the name.
+    fn find(&self, write: &WriteRequest) -> Result<(Arc<WritableFolder>, TargetState), Response> {
+        let root = &write.writer.resolver.root;
+        match root.nearest(self.parent()) {
+            Ok((folder, missing)) if missing.is_empty() => {
+                let state = self.state(write, &folder)?;
+                Ok((folder, state))
             }
-            Ok((home, _)) => Ok((home, Spot::Free)),
-            Err(Errno::NOENT) if !call.writer.resolver.root.is_gone() => {
-                Err(call.conflict("Too many folders on this path are missing."))
-            }
-            Err(error) => Err(call.failure(error)),
+            Ok((folder, _)) => Ok((folder, TargetState::Free)),
+            Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("Too many folders on this path are missing.")),
+            Err(error) => Err(write.failure(error)),
         }
     }
 
-    fn look(&self, call: &Call, folder: &WritableFolder) -> Result<Spot, Response> {
-        match folder.name_use(self.name()) {
-            Ok(NameUse::Free) => Ok(Spot::Free),
-            Ok(NameUse::File(meta)) => Ok(Spot::Taken(Some(meta))),
-            Ok(NameUse::Folder) => Err(folder_is_there(call)),
-            Ok(NameUse::Link) => match call.writer.resolver.root.open(&self.path, true) {
-                Ok(Opened::File(_, meta)) => Ok(Spot::Taken(Some(meta))),
-                Ok(Opened::Directory(_)) => Err(folder_is_there(call)),
-                Ok(Opened::WouldBlock) | Err(_) => Ok(Spot::Taken(None)),
+    fn state(&self, write: &WriteRequest, folder: &WritableFolder) -> Result<TargetState, Response> {
+        match folder.name_use(self.name()).map_err(|error| write.failure(error))? {
+            NameUse::Free => Ok(TargetState::Free),
+            NameUse::File(meta) => Ok(TargetState::Taken(Some(meta))),
+            NameUse::Folder => Err(is_folder(write)),
+            // The link itself will be replaced, but conditions are about the file that a GET shows.
+            NameUse::Link => match write.writer.resolver.root.open(&self.path, true) {
+                Ok(Opened::File(_, meta)) => Ok(TargetState::Taken(Some(meta))),
+                Ok(Opened::Directory(_)) => Err(is_folder(write)),
+                Ok(Opened::WouldBlock) | Err(_) => Ok(TargetState::Taken(None)),
             },
-            Ok(NameUse::Other) => Err(call.conflict("Something of that name is there that is no file.")),
-            Err(error) => Err(call.failure(error)),
+            NameUse::Other => Err(write.conflict("Something of that name is there that is no file.")),
         }
     }
 }
 
-impl Sink for Put {
+impl Sink for PutSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
         self.written += bytes.len() as u64;
-        if self.written > self.call.writer.max_body {
-            return Err(self.call.too_large());
+        if self.written > self.write.writer.max_body {
+            return Err(self.write.too_large());
         }
-        self.draft.write(bytes).map_err(|error| self.call.failure(error))
+        self.temp.write(bytes).map_err(|error| self.write.failure(error))
     }
 
-    fn finish(mut self: Box<Put>) -> Response {
-        let call = Arc::clone(&self.call);
+    fn finish(mut self: Box<PutSink>) -> Response {
+        let write = Arc::clone(&self.write);
         self.publish().unwrap_or_else(|error| match error {
-            Trouble::Told(response) => response,
-            Trouble::Disk(error) => call.failure(error),
+            PublishError::Refused(response) => response,
+            PublishError::Disk(error) => write.failure(error),
         })
     }
 }
 
 /// Why a file was not published.
-enum Trouble {
-    Told(Response),
-    Disk(std::io::Error),
+enum PublishError {
+    Refused(Response),
+    Disk(io::Error),
 }
 
-impl From<Response> for Trouble {
-    fn from(response: Response) -> Trouble {
-        Trouble::Told(response)
+impl From<Response> for PublishError {
+    fn from(response: Response) -> PublishError {
+        PublishError::Refused(response)
     }
 }
 
-impl From<Errno> for Trouble {
-    fn from(error: Errno) -> Trouble {
-        Trouble::Disk(error.into())
+impl From<io::Error> for PublishError {
+    fn from(error: io::Error) -> PublishError {
+        PublishError::Disk(error)
     }
 }
 
-impl Put {
-    fn publish(&mut self) -> Result<Response, Trouble> {
+impl From<Errno> for PublishError {
+    fn from(error: Errno) -> PublishError {
+        PublishError::Disk(error.into())
+    }
+}
+
+impl PutSink {
+    fn publish(&mut self) -> Result<Response, PublishError> {
         if self.declared.is_some_and(|declared| declared != self.written) {
-            return Err(self.call.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
+            return Err(self.write.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
         }
-        self.draft.sync()?;
+        // Before the name appears: after a power failure it must not lead to an empty file.
+        self.temp.sync()?;
         for _ in 0..TRIES {
-            let (folder, made) = self.folder()?;
+            let (folder, new_folders) = self.folder()?;
             match self.publish_in(&folder) {
                 Ok(Some((stored, is_new))) => {
-                    made.keep().map_err(Trouble::Disk)?;
+                    new_folders.keep()?;
                     folder.sync()?;
                     return Ok(match is_new {
-                        true => self.call.created(&[stored]),
+                        true => self.write.created(&[stored]),
                         false => Response::new(Status::NO_CONTENT).field("ETag", stored.tag.bytes()),
                     });
                 }
-                Ok(None) => made.undo(),
-                Err(trouble) => {
-                    made.undo();
-                    return Err(trouble);
+                Ok(None) => new_folders.undo(),
+                Err(error) => {
+                    new_folders.undo();
+                    return Err(error);
                 }
             }
         }
         Err(Errno::AGAIN.into())
     }
 
-    /// The folder the path leads to by now.
-    fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), Trouble> {
-        let root = &self.call.writer.resolver.root;
-        let folder = match self.call.writer.rights.upload {
+    /// The folder that the path leads to now.
+    fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), PublishError> {
+        let root = &self.write.writer.resolver.root;
+        let folder = match self.write.writer.rights.upload {
             true => root.make_folders(self.target.parent()),
             false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
         };
         folder.map_err(|error| match error {
-            Errno::NOENT => Trouble::Told(self.call.conflict("The folder is gone.")),
+            Errno::NOENT => self.write.conflict("The folder is gone.").into(),
             error => error.into(),
         })
     }
 
-    /// Checks and publishes while nobody else in this process may. `None`: somebody outside was quicker.
-    fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(Stored, bool)>, Trouble> {
-        let call = Arc::clone(&self.call);
-        let rights = call.writer.rights;
-        let _lock = call.writer.resolver.root.lock(folder, self.target.name());
-        let spot = self.target.look(&call, folder)?;
-        let (how, current) = match spot {
-            Spot::Free => (Publish::Create, None),
-            Spot::Taken(current) => (Publish::Replace, current),
+    /// Checks and publishes while the name is locked against other uploads of this process. Returns the file and whether
+    /// it is new. `None`: another process was faster, so try again.
+    fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(StoredFile, bool)>, PublishError> {
+        let write = Arc::clone(&self.write);
+        let rights = write.writer.rights;
+        let _lock = write.writer.resolver.root.lock(folder, self.target.name());
+        let (how, current) = match self.target.state(&write, folder)? {
+            TargetState::Free => (Publish::Create, None),
+            TargetState::Taken(current) => (Publish::Replace, current),
         };
-        call.check_preconditions(current.as_ref())?;
+        write.check_preconditions(current.as_ref())?;
         match how {
-            Publish::Create if !rights.upload => return Err(call.conflict("The file to be replaced is gone.").into()),
-            Publish::Replace if !rights.overwrite => return Err(taken(&call).into()),
+            Publish::Create if !rights.upload => return Err(write.conflict("The file to be replaced is gone.").into()),
+            Publish::Replace if !rights.overwrite => return Err(is_taken(&write).into()),
             _ => {}
         }
-        // Somebody may have changed them while the content came.
+        // The permissions may have changed while the content was received.
         if let Some(meta) = current
-            && self.draft.take_mode(meta.mode)?
+            && self.temp.take_mode(meta.mode)?
         {
-            self.draft.sync()?;
+            self.temp.sync()?;
         }
-        match self.draft.publish(folder, self.target.name(), how) {
+        match self.temp.publish(folder, self.target.name(), how) {
             Ok(()) => {
-                let stored = Stored::new(self.target.path.clone(), &self.draft.meta()?);
+                let stored = StoredFile::new(self.target.path.clone(), &self.temp.meta()?);
                 Ok(Some((stored, current.is_none())))
             }
             Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::EXIST | Errno::NOENT) => Ok(None),
-                Some(Errno::ISDIR) => Err(folder_is_there(&call).into()),
-                _ => Err(Trouble::Disk(error)),
+                Some(Errno::ISDIR) => Err(is_folder(&write).into()),
+                _ => Err(error.into()),
             },
         }
     }

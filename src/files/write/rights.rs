@@ -1,4 +1,4 @@
-//! Rights: which methods work on which resource, and what is said where they do not.
+//! Which methods work on which target, and the response where they do not.
 //!
 //! RFC 9110 §9.3.7 (OPTIONS), §10.2.1 (`Allow`), §15.5.6 (405).
 //!
@@ -9,57 +9,53 @@
 //! | overwrite | PUT | | | |
 //! | delete | DELETE | DELETE | | |
 //!
-//! Never: who may use them. That is decided before anybody gets here.
-//!
-//! The subtle thing: which option would turn a method on is told to people at this computer alone.
-//! To all others a server has no options.
+//! Rights hold for every client: who may use them is decided by [`crate::service::app`] before.
 
 use std::net::SocketAddr;
 
 use crate::files::resource::{FileError, Resolver};
 use crate::files::root::Opened;
-use crate::http::{Method, Request, Status};
-use crate::service::Response;
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::http::{Method, Request};
+use crate::service::error_page::{self, Problem};
+use crate::service::{Response, router};
 
-/// What may be changed.
+/// What clients may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// New files and folders may be made.
+    /// Create files and folders.
     pub upload: bool,
-    /// Files may be replaced.
+    /// Replace files.
     pub overwrite: bool,
-    /// Files and empty folders may be removed.
+    /// Remove files and empty folders.
     pub delete: bool,
 }
 
-/// What lies at a path.
+/// The kind of target that a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TargetKind {
     File,
     Folder,
     Root,
-    /// A name that is free.
+    /// Nothing has this name.
     Free,
 }
 
-impl Kind {
-    /// The kind of what a path leads to, if it leads to a file or a folder.
-    pub(crate) fn of_path(path: &[u8]) -> Kind {
+impl TargetKind {
+    /// The kind of an existing file or folder, by the form of its path.
+    pub(crate) fn of_path(path: &[u8]) -> TargetKind {
         match path {
-            _ if path.iter().all(|&b| b == b'/') => Kind::Root,
-            _ if path.ends_with(b"/") => Kind::Folder,
-            _ => Kind::File,
+            _ if path.iter().all(|&b| b == b'/') => TargetKind::Root,
+            _ if path.ends_with(b"/") => TargetKind::Folder,
+            _ => TargetKind::File,
         }
     }
 
-    /// The kind of what lies at `path`. Blocks.
-    pub(crate) fn look(resolver: &Resolver, path: &[u8]) -> Result<Kind, FileError> {
+    /// The kind of the target at `path`. Blocks.
+    pub(crate) fn find(resolver: &Resolver, path: &[u8]) -> Result<TargetKind, FileError> {
         match resolver.root.open(path, true)? {
-            _ if Kind::of_path(path) == Kind::Root => Ok(Kind::Root),
-            Opened::File(..) => Ok(Kind::File),
-            Opened::Directory(_) => Ok(Kind::Folder),
+            _ if TargetKind::of_path(path) == TargetKind::Root => Ok(TargetKind::Root),
+            Opened::File(..) => Ok(TargetKind::File),
+            Opened::Directory(_) => Ok(TargetKind::Folder),
             Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
@@ -71,68 +67,56 @@ impl Rights {
         self.upload || self.overwrite || self.delete
     }
 
-    /// Whether clients can decide what a file contains.
-    pub fn fill(self) -> bool {
+    /// Whether clients decide what files contain.
+    pub fn can_write(self) -> bool {
         self.upload || self.overwrite
     }
 
-    /// Whether `method` works on `kind`.
-    fn allows(self, method: Method, kind: Kind) -> bool {
+    /// The option of the command line that makes `method` work on `kind`, and whether it is set.
+    fn right(self, method: Method, kind: TargetKind) -> Option<(&'static str, bool)> {
+        use TargetKind::{File, Folder, Free, Root};
         match (method, kind) {
-            (Method::Get | Method::Head | Method::Options, _) => true,
-            (Method::Put, Kind::Free) | (Method::Post, Kind::Folder | Kind::Root) => self.upload,
-            (Method::Put, Kind::File) => self.overwrite,
-            (Method::Delete, Kind::File | Kind::Folder) => self.delete,
-            _ => false,
-        }
-    }
-
-    /// The methods that work on anything here.
-    pub(crate) fn methods(self) -> Vec<Method> {
-        let kinds = [Kind::File, Kind::Folder, Kind::Root, Kind::Free];
-        Method::ALL.into_iter().filter(|method| kinds.iter().any(|kind| self.allows(*method, *kind))).collect()
-    }
-
-    /// The value of `Allow` for `kind`.
-    pub(crate) fn allow(self, kind: Kind) -> String {
-        names(Method::ALL.into_iter().filter(|method| self.allows(*method, kind)))
-    }
-
-    /// The option that would let `method` work on `kind`.
-    fn option(method: Method, kind: Kind) -> Option<&'static str> {
-        match (method, kind) {
-            (Method::Put, Kind::Free) | (Method::Post, Kind::Folder | Kind::Root) => Some("--upload"),
-            (Method::Put, Kind::File) => Some("--overwrite"),
-            (Method::Delete, Kind::File | Kind::Folder) => Some("--delete"),
+            (Method::Put, Free) | (Method::Post, Folder | Root) => Some(("--upload", self.upload)),
+            (Method::Put, File) => Some(("--overwrite", self.overwrite)),
+            (Method::Delete, File | Folder) => Some(("--delete", self.delete)),
             _ => None,
         }
     }
 
-    /// 405 for a request that has no right on `kind`.
-    pub(crate) fn not_allowed(self, request: &Request<'_>, kind: Kind, peer: SocketAddr) -> Response {
-        let allow = self.allow(kind);
-        let mut problem = match self.any() {
-            true => Problem::method_not_allowed(request.method_name(), &allow),
-            false => Problem::new(Status::METHOD_NOT_ALLOWED).with_sentence("Files can only be read here."),
-        };
-        // A proxy in front is at this computer too; whoever runs one reads the page of its own test.
-        let option = Rights::option(request.method(), kind).filter(|_| peer.ip().to_canonical().is_loopback());
-        problem.advice = match option {
-            Some(option) => Some(format!("To allow it, start the server with {option}.")),
-            None if self.any() => None,
-            None => Some(format!("What works: {allow}.")),
-        };
+    fn allows(self, method: Method, kind: TargetKind) -> bool {
+        let reads = matches!(method, Method::Get | Method::Head | Method::Options);
+        reads || self.right(method, kind).is_some_and(|(_, is_set)| is_set)
+    }
+
+    /// The methods that work on a target of this kind.
+    pub(crate) fn methods_on(self, kind: TargetKind) -> Vec<Method> {
+        Method::ALL.into_iter().filter(|method| self.allows(*method, kind)).collect()
+    }
+
+    /// The methods that work on some target.
+    pub(crate) fn methods(self) -> Vec<Method> {
+        let kinds = [TargetKind::File, TargetKind::Folder, TargetKind::Root, TargetKind::Free];
+        Method::ALL.into_iter().filter(|method| kinds.iter().any(|kind| self.allows(*method, *kind))).collect()
+    }
+
+    /// 204 for OPTIONS.
+    pub(crate) fn options(self, kind: TargetKind) -> Response {
+        router::options(&self.methods_on(kind))
+    }
+
+    /// 405 for a request that does not work on `kind`.
+    pub(crate) fn not_allowed(self, request: &Request<'_>, kind: TargetKind, peer: SocketAddr) -> Response {
+        let allow = router::names(&self.methods_on(kind));
+        let mut problem = Problem::method_not_allowed(request.method_name(), &allow);
+        // Only people at this computer learn the options of the server. A proxy in front of it is at this computer too,
+        // but then its operator sees this page in a test of their own.
+        if let Some((option, _)) = self.right(request.method(), kind)
+            && peer.ip().to_canonical().is_loopback()
+        {
+            problem = problem.with_advice(format!("To allow it, start the server with {option}."));
+        }
         error_page::problem(request, &problem).field("Allow", allow)
     }
-}
-
-fn names(methods: impl Iterator<Item = Method>) -> String {
-    methods.map(Method::name).collect::<Vec<_>>().join(", ")
-}
-
-/// The answer to OPTIONS.
-pub(crate) fn allowing(allow: &str) -> Response {
-    Response::new(Status::NO_CONTENT).field("Allow", allow)
 }
 
 #[cfg(test)]
@@ -163,19 +147,23 @@ mod tests {
                 "GET, HEAD, PUT, OPTIONS",
             ),
         ] {
-            for (kind, expected) in [(Kind::File, file), (Kind::Folder, folder), (Kind::Root, root), (Kind::Free, free)]
-            {
-                assert_eq!(rights.allow(kind), expected, "{rights:?} {kind:?}");
+            for (kind, expected) in [
+                (TargetKind::File, file),
+                (TargetKind::Folder, folder),
+                (TargetKind::Root, root),
+                (TargetKind::Free, free),
+            ] {
+                assert_eq!(router::names(&rights.methods_on(kind)), expected, "{rights:?} {kind:?}");
             }
         }
-        assert_eq!(names(rights(true, true, true).methods().into_iter()), "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+        assert_eq!(router::names(&rights(true, true, true).methods()), "GET, HEAD, POST, PUT, DELETE, OPTIONS");
     }
 
     #[test]
     fn only_this_computer_learns_which_option_would_allow_it() {
         let request = request(b"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n");
         let said = |peer: &str| {
-            let response = Rights::default().not_allowed(&request, Kind::File, peer.parse().unwrap());
+            let response = Rights::default().not_allowed(&request, TargetKind::File, peer.parse().unwrap());
             let crate::service::Body::Bytes(bytes) = response.body() else { panic!("no page") };
             String::from_utf8(bytes.to_vec()).unwrap()
         };

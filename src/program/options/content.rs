@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use barewire::files::{Cache, Symlinks};
+use barewire::files::{CacheControl, Symlinks};
 use barewire::service::Credentials;
 use clap::{Args, ValueHint};
 
@@ -103,7 +103,7 @@ pub(crate) struct FileOptions {
     ///
     /// Example: barewire --cache 3600
     #[arg(long, value_name = "HOW", default_value = "revalidate", value_parser = one(value::cache))]
-    pub(crate) cache: Cache,
+    pub(crate) cache: CacheControl,
 }
 
 /// Which changes others may make to the files.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use barewire::files::Cache;
+use barewire::files::CacheControl;
 use barewire::http::grammar::decimal;
 use barewire::http::target::authority;
 use barewire::http::{Fields, grammar};
@@ -356,14 +356,14 @@ pub(crate) fn host(text: &str) -> Result<String, ValueError> {
 }
 
 /// `revalidate`, `off` or seconds.
-pub(crate) fn cache(text: &str) -> Result<Cache, ValueError> {
+pub(crate) fn cache(text: &str) -> Result<CacheControl, ValueError> {
     /// The largest number that every recipient can hold (RFC 9111 §1.2.2).
     const MOST: u64 = (1 << 31) - 1;
     match text {
-        "revalidate" => Ok(Cache::Revalidate),
-        "off" => Ok(Cache::Off),
+        "revalidate" => Ok(CacheControl::Revalidate),
+        "off" => Ok(CacheControl::Off),
         _ => match number(text, 0..=MOST) {
-            Ok(seconds) => Ok(Cache::Seconds(seconds)),
+            Ok(seconds) => Ok(CacheControl::Seconds(seconds)),
             Err(_) => takes("revalidate, off or a number of seconds"),
         },
     }
@@ -478,9 +478,9 @@ mod tests {
 
     #[test]
     fn caching_is_asked_for_in_one_of_three_ways() {
-        assert_eq!(cache("revalidate"), Ok(Cache::Revalidate));
-        assert_eq!(cache("off"), Ok(Cache::Off));
-        assert_eq!(cache("3600"), Ok(Cache::Seconds(3600)));
+        assert_eq!(cache("revalidate"), Ok(CacheControl::Revalidate));
+        assert_eq!(cache("off"), Ok(CacheControl::Off));
+        assert_eq!(cache("3600"), Ok(CacheControl::Seconds(3600)));
         assert!(["", "on", "-1", "1h", "2147483648"].iter().all(|text| cache(text).is_err()));
     }
 }

@@ -52,11 +52,11 @@ fn the_sites_own_error_pages_win_and_keep_the_status() {
     assert!(!ask(&bare, "POST /404.html", &[HTML]).text().contains("own"), "no page of its own for 405");
     let request = request(format!("GET /x HTTP/1.1\r\nHost: a\r\n{HTML}\r\n\r\n").as_bytes());
     for (errno, code) in [(Errno::ACCESS, 403), (Errno::IO, 500)] {
-        let response = bare.shared.failure(&request, &errno.into(), true).unwrap();
+        let response = bare.state.failure(&request, &errno.into(), true).unwrap();
         assert_eq!(response.note().is_some(), code == 500, "the log knows what the page does not say");
         assert_eq!(Seen::of(response).text(), format!("own {code}"));
     }
-    let busy = bare.shared.failure(&request, &Errno::MFILE.into(), true).unwrap();
+    let busy = bare.state.failure(&request, &Errno::MFILE.into(), true).unwrap();
     assert_eq!((busy.status().code(), busy.fields().get("retry-after")), (503, Some(&b"5"[..])));
 }
 
@@ -65,10 +65,12 @@ fn caches_are_told_what_the_option_says() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
-    for (cache, value) in
-        [(Cache::Revalidate, "no-cache"), (Cache::Off, "no-store"), (Cache::Seconds(60), "max-age=60")]
-    {
-        let site = site(&folder, |s| s.cache = cache);
+    for (cache, value) in [
+        (CacheControl::Revalidate, "no-cache"),
+        (CacheControl::Off, "no-store"),
+        (CacheControl::Seconds(60), "max-age=60"),
+    ] {
+        let site = site(&folder, |s| s.cache_control = cache);
         for path in ["/a.txt", "/sub", "/sub/"] {
             assert_eq!(get(&site, path).field("cache-control"), Some(value), "{path}");
         }
@@ -81,7 +83,7 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
-    let mut site = Site::open(folder.path(), Settings { shelf: 0, ..Settings::default() }).unwrap();
+    let mut site = Site::open(folder.path(), Settings { cache_bytes: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let visit = RequestContext { peer: address, local: address, now: later(), arrival: arrival() };
     let mut answer = |path: &str| {
@@ -102,5 +104,5 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
         // Unless memory becomes scarce at each of a hundred moments.
         assert!((0..100).any(|_| answer("/a.txt").0), "a hot file went to a worker a hundred times");
     }
-    assert!(!plain(&folder).door().is_empty());
+    assert!(!plain(&folder).root().open_method().sentence().is_empty());
 }

@@ -85,12 +85,8 @@ fn plain(folder: &Folder) -> Site {
 fn ask_at(site: &Site, now: SystemTime, line: &str, fields: &[&str]) -> Seen {
     let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
     let request = request(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
-    let slow = Seen::of(
-        site.shared
-            .answer(&request, &visit(now), Speed::Blocking { reading: None })
-            .expect("a worker always has an answer"),
-    );
-    if let Some(fast) = site.shared.answer(&request, &visit(now), Speed::InMemory { stood: &mut 0 }) {
+    let slow = Seen::of(site.state.respond(&request, &visit(now), true, None).expect("a worker always has an answer"));
+    if let Some(fast) = site.state.respond(&request, &visit(now), false, None) {
         let fast = Seen::of(fast);
         if !slow.fields.contains("boundary=") {
             assert_eq!(fast, slow);

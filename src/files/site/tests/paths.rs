@@ -198,7 +198,7 @@ fn the_way_out_of_a_404_is_the_nearest_folder_that_may_be_seen() {
     let folder = Folder::new();
     folder.write("a/b/x", "x");
     folder.write(".git/objects/x", "x");
-    let resolver = plain(&folder).shared.resolver.clone();
+    let resolver = plain(&folder).state.resolver.clone();
     for (path, nearest) in [
         ("/a/b/none", "/a/b/"),
         ("/a/b/none/", "/a/b/"),

@@ -1,0 +1,248 @@
+//! One write request, with the checks and responses that PUT, POST and DELETE share.
+//!
+//! RFC 9110 §9.3.3–9.3.5 (POST, PUT, DELETE), §13.2.1 (when preconditions count), §15.5 (the refusals). The order of the
+//! checks: an unusable target, a missing right, expectation, length, range and coding, a taken name, preconditions,
+//! space on the disk.
+//!
+//! Preconditions are evaluated twice: before the content is read, to refuse early, and again just before the file is
+//! published, while its name is locked, so that no other upload is lost.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::SystemTime;
+
+use rustix::io::Errno;
+use serde::Serialize;
+
+use crate::files::coding::Coding;
+use crate::files::disk_error;
+use crate::files::precondition;
+use crate::files::precondition::Verdict;
+use crate::files::resource::{FileError, Resolver, collapse, encode};
+use crate::files::root::Meta;
+use crate::files::validator::{EntityTag, Validators};
+use crate::files::write::rights::{Rights, TargetKind};
+use crate::http::{Expectation, Framing, Method, Request, Status};
+use crate::service::error_page::{self, Form, Problem};
+use crate::service::{Response, router};
+
+/// Where clients may write, and what.
+#[derive(Debug)]
+pub(crate) struct WriteContext {
+    pub resolver: Resolver,
+    pub rights: Rights,
+    /// The most bytes of content.
+    pub max_body: u64,
+    /// Temporary files that all forms together hold open at the moment.
+    pub open_form_files: AtomicUsize,
+}
+
+/// One write.
+#[derive(Debug)]
+pub(crate) struct WriteRequest {
+    pub writer: Arc<WriteContext>,
+    pub request: Request<'static>,
+    pub peer: SocketAddr,
+    pub now: SystemTime,
+}
+
+/// A file that was stored.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredFile {
+    /// Its path from the root.
+    pub path: Vec<u8>,
+    pub size: u64,
+    pub tag: EntityTag,
+}
+
+/// A stored file in a JSON response.
+#[derive(Serialize)]
+struct StoredJson {
+    name: String,
+    href: String,
+    size: u64,
+    etag: String,
+}
+
+impl StoredFile {
+    pub(crate) fn new(path: Vec<u8>, meta: &Meta) -> StoredFile {
+        let validators = Validators::of(meta, Coding::Identity, SystemTime::now());
+        StoredFile { path, size: meta.size, tag: validators.settled().tag }
+    }
+
+    pub(crate) fn name(&self) -> &[u8] {
+        self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
+    }
+
+    fn json(&self) -> StoredJson {
+        StoredJson {
+            name: String::from_utf8_lossy(self.name()).into_owned(),
+            href: encode(&self.path),
+            size: self.size,
+            etag: String::from_utf8_lossy(self.tag.bytes()).into_owned(),
+        }
+    }
+}
+
+impl WriteRequest {
+    /// The path from the root that the request is about, with one slash before each name and perhaps one at the end.
+    ///
+    /// # Errors
+    /// 404 for a name that is not served.
+    pub(crate) fn path(&self) -> Result<Vec<u8>, Response> {
+        let (resolver, path) = (&self.writer.resolver, self.request.path());
+        match &resolver.single {
+            Some(single) if path == single.url => Ok(single.path.clone()),
+            None if !resolver.is_hidden(path) => Ok(collapse(path)),
+            _ => Err(disk_error::response(&self.request, &Errno::NOENT.into())),
+        }
+    }
+
+    /// The kind of the target at `path`.
+    ///
+    /// # Errors
+    /// The response for an error of the disk.
+    pub(crate) fn target_kind(&self, path: &[u8]) -> Result<TargetKind, Response> {
+        TargetKind::find(&self.writer.resolver, path).map_err(|error| match error {
+            FileError::Disk(error) => self.failure(error),
+            FileError::WouldBlock => self.failure(Errno::AGAIN),
+        })
+    }
+
+    /// An error page with one sentence.
+    pub(crate) fn problem(&self, status: Status, sentence: &str) -> Response {
+        error_page::problem(&self.request, &Problem::new(status).with_sentence(sentence))
+    }
+
+    pub(crate) fn conflict(&self, sentence: &str) -> Response {
+        self.problem(Status::CONFLICT, sentence)
+    }
+
+    pub(crate) fn not_allowed(&self, kind: TargetKind) -> Response {
+        self.writer.rights.not_allowed(&self.request, kind, self.peer)
+    }
+
+    pub(crate) fn too_large(&self) -> Response {
+        error_page::problem(&self.request, &Problem::too_large(self.writer.max_body))
+    }
+
+    /// The response for an error of the disk during a write.
+    pub(crate) fn failure(&self, error: impl Into<io::Error>) -> Response {
+        let error = error.into();
+        let is_put = self.request.method() == Method::Put;
+        match Errno::from_io_error(&error) {
+            // Under Landlock a removed root answers EACCES.
+            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.writer.resolver.root.is_gone() => {
+                disk_error::gone(&self.request)
+            }
+            Some(Errno::NOTDIR) if is_put => self.conflict("A file lies where this path needs a folder."),
+            Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) if is_put => {
+                self.conflict("The disk of this server cannot hold a file of that name.")
+            }
+            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
+                let problem = Problem::new(Status::FORBIDDEN)
+                    .with_sentence("This server may not change what lies at this address.")
+                    .with_advice("Its permissions on the server's disk decide that.");
+                error_page::problem(&self.request, &problem)
+            }
+            // A limit of the machine. The operator wants to know which one.
+            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
+                disk_error::response(&self.request, &error).with_note(error.to_string())
+            }
+            _ => disk_error::response(&self.request, &error),
+        }
+    }
+
+    /// Checks what the head says about the content. Returns the length of the content, if it is known.
+    ///
+    /// # Errors
+    /// 417, 411, 413, 400 or 415.
+    pub(crate) fn check_content(&self) -> Result<Option<u64>, Response> {
+        self.check_expectation()?;
+        let length = match self.request.framing() {
+            Framing::None => {
+                return Err(self.problem(Status::LENGTH_REQUIRED, "The request says no length of its content."));
+            }
+            Framing::Length(length) => Some(length),
+            Framing::Chunked => None,
+        };
+        if length.is_some_and(|length| length > self.writer.max_body) {
+            return Err(self.too_large());
+        }
+        if self.request.method() == Method::Put && self.request.has("content-range") {
+            // Storing a range as if it were the whole would destroy the file.
+            let mut problem = Problem::new(Status::BAD_REQUEST)
+                .with_sentence("A file can only be stored as a whole here, and the request brings a range of one.");
+            problem.section = Some("RFC 9110 §14.5");
+            return Err(error_page::problem(&self.request, &problem));
+        }
+        if self.request.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            // The stored file would later be sent without the field that names its coding.
+            let sentence = "Content is stored as it is sent, so it cannot be compressed for the way.";
+            let response = self.problem(Status::UNSUPPORTED_MEDIA_TYPE, sentence);
+            return Err(response.field("Accept-Encoding", "identity"));
+        }
+        Ok(length)
+    }
+
+    /// # Errors
+    /// 417.
+    pub(crate) fn check_expectation(&self) -> Result<(), Response> {
+        match self.request.expectation() {
+            Expectation::Unknown => Err(router::expectation_failed(&self.request)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the preconditions against the file that is there now.
+    ///
+    /// # Errors
+    /// 412.
+    pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), Response> {
+        // Settled: a file that was just uploaded has a tag that the client may rely on, however young the file is.
+        let validators = current.map(|meta| Validators::of(meta, Coding::Identity, SystemTime::now()).settled());
+        self.check_validators(validators.as_ref())
+    }
+
+    /// The same for a folder, which exists and has neither tag nor date.
+    ///
+    /// # Errors
+    /// 412.
+    pub(crate) fn check_folder_preconditions(&self) -> Result<(), Response> {
+        self.check_validators(Some(&Validators::of_content(b"")))
+    }
+
+    fn check_validators(&self, current: Option<&Validators>) -> Result<(), Response> {
+        if let Verdict::Proceed { .. } = precondition::evaluate(&self.request, current) {
+            return Ok(());
+        }
+        let mut problem = Problem::new(Status::PRECONDITION_FAILED);
+        problem.sentence = match current {
+            Some(_) => "What lies at this address is not what the request was meant for.".into(),
+            None => "There is nothing at this address, and the request is meant for something.".into(),
+        };
+        problem.section = Some("RFC 9110 §13.2.2");
+        Err(error_page::problem(&self.request, &problem))
+    }
+
+    /// 201 for files that were stored: one line for each, or a list in JSON.
+    pub(crate) fn created(&self, stored: &[StoredFile]) -> Response {
+        let response = match Form::named(self.request.fields("accept")) {
+            Some(Form::Json) => {
+                let files: Vec<StoredJson> = stored.iter().map(StoredFile::json).collect();
+                Response::json(Status::CREATED, serde_json::to_string(&files).unwrap_or_default() + "\n")
+            }
+            _ => {
+                let line =
+                    |file: &StoredFile| format!("Created {} ({}).\n", encode(&file.path), error_page::size(file.size));
+                Response::text(Status::CREATED, stored.iter().map(line).collect::<String>())
+            }
+        };
+        match stored {
+            [file] => response.field("Location", encode(&file.path)).field("ETag", file.tag.bytes()),
+            _ => response,
+        }
+    }
+}
