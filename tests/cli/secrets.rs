@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::program::{barewire, run, site_folder};
-use crate::support::{PATIENCE, until};
+use crate::support::{PATIENCE, rounds, until};
 
 /// In places where the program must know that they are secrets.
 const CANARIES: [&str; 14] = [
@@ -162,8 +162,11 @@ fn no_output_of_the_program_shows_a_secret() {
     let folder = site_folder();
     let always = ["-p", "0", "-v", "--write", "-H", "Set-Cookie: sid=set-canary-Zq4; Path=/", "site"];
     let mut saved = Vec::new();
-    for form in [None, Some("line"), Some("head"), Some("full"), Some("json")] {
-        for log in ["short", "common", "combined", "json"] {
+    for (number, form) in [None, Some("line"), Some("head"), Some("full"), Some("json")].into_iter().enumerate() {
+        // Each form with one log by default, with each log where all rounds are asked for.
+        let logs = ["short", "common", "combined", "json"];
+        let first = number % logs.len();
+        for log in logs.iter().cycle().skip(first).take(rounds(1, logs.len())) {
             let wire = form.map(|form| format!("--wire={form}"));
             let mut arguments = vec!["--log", log, "--wire-hide", "X-Mine"];
             arguments.extend(wire.as_deref());

@@ -3,6 +3,7 @@
 use crate::support::client::{Client, get};
 use crate::support::folder::Folder;
 use crate::support::mutants::{Dice, mutant};
+use crate::support::rounds;
 use crate::support::server::Server;
 
 const SEEDS: [&str; 8] = [
@@ -23,7 +24,7 @@ fn mutants_of_good_requests_crash_nothing_and_blame_nobody_else() {
     let mut server = Server::start(&folder, &["--log", "off"]);
     let seeds: Vec<Vec<u8>> = SEEDS.iter().map(|seed| seed.as_bytes().to_vec()).collect();
     let mut dice = Dice(0x5eed_cafe_f00d_1234);
-    for i in 0..4_000 {
+    for i in 0..rounds(500, 4_000) {
         let bytes = mutant(&mut dice, &seeds);
         let mut client = Client::connect(&server);
         client.send(&bytes);

@@ -219,26 +219,27 @@ fn provoke(case: &Case) {
 
 #[track_caller]
 fn assert_told(library: &mut Library, number: usize, name: &str, side: &str, says: &str) {
-    let story = library.story(number);
-    let (reason, sentence) = story.end.as_ref().unwrap();
-    assert_eq!(*reason, name, "{}", story.view());
+    let log = library.log_of(number);
+    let (reason, sentence) = log.end.as_ref().unwrap();
+    assert_eq!(*reason, name, "{}", log.view());
     let ended = CloseReason::ALL.into_iter().find(|ended| ended.name() == name).unwrap();
     assert_eq!(sentence, ended.explain());
-    let closed = story.told.iter().filter_map(|told| match &told.kind {
+    let closed = log.events.iter().filter_map(|told| match &told.kind {
         EventKind::Closed { side, note, .. } => Some((side.name(), note.note().short)),
         _ => None,
     });
     let closed: Vec<_> = closed.collect();
     assert_eq!((closed.len(), closed[0].0), (1, side), "{name}");
-    let view = story.view();
+    let view = log.view();
     assert!(view.contains(&format!("closed by the {side}: {}", closed[0].1)) && view.contains(says), "{name}\n{view}");
 }
 
-/// The longest clocks, at once: a reader and a sender who do nothing, and somebody without a seat.
+/// At once: a reader and a sender that do nothing, and a third client where two are allowed.
 #[test]
-fn a_minimum_rate_that_is_not_kept_and_a_seat_that_is_not_there_are_told() {
+fn a_rate_that_is_not_kept_and_a_connection_too_many_are_told() {
     let silence = Arc::default();
-    let settings = Settings { loops: 1, workers: 4, max_connections: 2, ..Settings::default() };
+    let timeouts = Timeouts { window: Duration::from_secs(1), ..Timeouts::default() };
+    let settings = Settings { loops: 1, workers: 4, max_connections: 2, timeouts, ..Settings::default() };
     let mut library = Library::with(settings, move |request| answer(request, &silence));
     let head = request("POST", "/collect", "Content-Length: 100\r\n");
     let sender = sent(&library, [head, b"hello".to_vec()].concat());

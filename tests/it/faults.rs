@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use Provocation::{CloseReason, Sent, Silence};
-use barewire::files::{Settings as Files, Site};
+use Provocation::{Ended, Sent, Silence};
 use barewire::http::{Fault, Limits};
-use barewire::net::{Settings, Timeouts};
+use barewire::net::Timeouts;
 
 use crate::support::client::{Client, request};
 use crate::support::folder::{Folder, names};
@@ -22,7 +21,7 @@ enum Provocation {
     /// These bytes.
     Sent(String),
     /// These bytes and the end of our side.
-    CloseReason(String),
+    Ended(String),
     /// These bytes and silence.
     Silence(String),
 }
@@ -92,8 +91,8 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::ChunkLineTooLong => chunked(&format!("1;{}▸aaaa\r\n", "a".repeat(limits.chunk_line - 2))),
         Fault::ChunkEnd => chunked("1\r\nx▸y\r\n"),
         Fault::TrailerTooLarge => chunked(&format!("0\r\nA: {}▸bbbb\r\n\r\n", "b".repeat(limits.trailer - 3))),
-        Fault::TruncatedHead => CloseReason("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
-        Fault::TruncatedContent => CloseReason(upload("Content-Length: 9", "abc▸")),
+        Fault::TruncatedHead => Ended("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
+        Fault::TruncatedContent => Ended(upload("Content-Length: 9", "abc▸")),
         Fault::SlowHead => Silence("GET / HTTP/1.1\r\nHost: loc▸".to_string()),
         Fault::SlowContent => Silence(upload("Content-Length: 9", "abc▸")),
     }
@@ -113,28 +112,20 @@ fn assert_names_the_rule(answer: &Response, fault: Fault, at: usize) {
     assert!(answer.lists("connection", "close"), "{fault:?}: {answer:?}");
 }
 
-/// The same as a library, whose patience is short.
-fn impatient(folder: &Folder) -> Library {
-    let site = Site::open(folder.path(), Files { upload: true, ..Files::default() }).unwrap();
-    let soon = Duration::from_millis(200);
-    let timeouts = Timeouts { head: soon, window: soon, ..Timeouts::default() };
-    let settings = Settings { timeouts, loops: 1, ..Settings::default() };
-    Library::serving(settings, site)
-}
-
 #[test]
 fn every_fault_names_its_rule_and_its_byte_and_ends_cleanly() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &["--write"]);
-    let impatient = impatient(&folder);
+    let soon = Duration::from_millis(200);
+    let impatient = Library::files(&folder, Timeouts { head: soon, window: soon, ..Timeouts::default() });
     for &fault in Fault::ALL {
         let provocation = provoke(fault);
         let address = if matches!(provocation, Silence(_)) { impatient.address } else { server.address };
         let mut client = Client::to(address);
-        let (Sent(text) | CloseReason(text) | Silence(text)) = &provocation;
+        let (Sent(text) | Ended(text) | Silence(text)) = &provocation;
         let (bytes, at) = unmark(text);
         client.send(bytes);
-        if matches!(provocation, CloseReason(_)) {
+        if matches!(provocation, Ended(_)) {
             client.half_close();
         }
         assert_names_the_rule(&client.response("GET"), fault, at.expect("a mark"));

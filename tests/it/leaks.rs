@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::support::PATIENCE;
 use crate::support::client::{Client, get, request};
 use crate::support::folder::Folder;
+use crate::support::rounds;
 use crate::support::server::Server;
 
 /// What memory may grow by: allocators keep some, and caches of a bounded size fill.
@@ -14,12 +15,12 @@ const SLACK: u64 = 8 << 20;
 
 fn round(server: &Server, folder: &Folder) {
     let mut client = Client::connect(server);
-    for i in 0..2_000 {
+    for i in 0..rounds(400, 2_000) {
         let target = ["/a.txt", "/big.bin", "/dir/", "/missing", "/dir"][i % 5];
         client.ask(if i % 3 == 0 { "HEAD" } else { "GET" }, target, "Accept: text/html\r\n");
     }
     client.end();
-    for i in 0..300 {
+    for i in 0..rounds(100, 300) {
         let mut client = Client::connect(server);
         match i % 4 {
             0 => client.send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),

@@ -3,6 +3,7 @@
 use crate::support::client::{Client, ask, get, request};
 use crate::support::folder::Folder;
 use crate::support::response::Response;
+use crate::support::rounds;
 use crate::support::server::Server;
 
 #[test]
@@ -61,14 +62,14 @@ fn sort_links_work_without_scripts() {
 }
 
 #[test]
-fn a_folder_of_a_hundred_thousand_stalls_nobody() {
-    const ENTRIES: usize = 100_000;
+fn a_folder_of_many_entries_delays_no_other_client() {
+    let entries = rounds(10_000, 100_000);
     let folder = Folder::with(&[("small.txt", "small")]);
     std::fs::create_dir(folder.join("many")).unwrap();
-    for i in 0..ENTRIES {
+    for i in 0..entries {
         std::fs::File::create(folder.join(format!("many/{i:06}"))).unwrap();
     }
-    // One loop: whoever waits, waits behind the listing.
+    // With one loop, every client would wait for a listing that is made on it.
     let server = Server::start(&folder, &["--loops", "1", "--log", "off"]);
     let mut lister = Client::connect(&server);
     let mut other = Client::connect(&server);
@@ -82,7 +83,7 @@ fn a_folder_of_a_hundred_thousand_stalls_nobody() {
     }
     lister.socket.set_nonblocking(false).unwrap();
     let page = lister.response("GET");
-    assert!(page.assert_status(200).text().contains("099999"));
+    assert!(page.assert_status(200).text().contains(&format!("{:06}", entries - 1)));
     assert!(meanwhile >= 5, "only {meanwhile} small answers while the listing was made");
     lister.end();
     other.end();
@@ -106,12 +107,12 @@ fn slow_readers_of_a_long_listing_share_one_page() {
     const READERS: usize = 30;
     let folder = Folder::with(&[("a.txt", "fine")]);
     let long = "n".repeat(100);
-    for number in 0..10_000 {
+    for number in 0..rounds(3_000, 10_000) {
         folder.write(format!("many/{number}-{long}"), "");
     }
     let server = Server::start(&folder, &["--log", "off"]);
     let page = get(&server, "/many/", "Accept: text/html\r\n").assert_status(200).body.len() as u64;
-    assert!(page > 2 << 20, "{page}");
+    assert!(page > 512 << 10, "{page}");
     let before = server.resident();
     let mut readers: Vec<_> = (0..READERS).map(|_| Client::narrow(&server)).collect();
     for reader in &mut readers {

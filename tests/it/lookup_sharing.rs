@@ -21,6 +21,7 @@ use barewire::service::{Answer, Lane, Outcome, RequestContext, Response, Service
 use crate::support::client::{Client, request};
 use crate::support::folder::pattern;
 use crate::support::library::Library;
+use crate::support::rounds;
 
 /// What has happened, and when.
 #[derive(Default)]
@@ -213,13 +214,13 @@ fn an_empty_line_before_a_request_is_not_its_beginning() {
 #[test]
 fn no_client_in_a_crowd_is_answered_by_an_older_look() {
     const CROWD: usize = 6;
-    const ROUNDS: usize = 300;
+    let rounds = rounds(60, 300);
     let (library, book) = start(|_, _| {});
     thread::scope(|scope| {
         for number in 0..CROWD {
             let (mut client, book) = (known(&library), Arc::clone(&book));
             scope.spawn(move || {
-                let dice = pattern(number as u64, 3 * ROUNDS);
+                let dice = pattern(number as u64, 3 * rounds);
                 for dice in dice.chunks_exact(3) {
                     let count = [1, 1, 2, 15, 16, 17, 40, 200][usize::from(dice[0] % 8)];
                     let mut bytes = if dice[0] & 0x40 == 0 { Vec::new() } else { b"\r\n".to_vec() };

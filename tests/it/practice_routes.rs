@@ -234,7 +234,7 @@ fn a_request_comes_back_exactly_as_it_came() {
 /// What each `send` took, with the date replaced; the first one has the head.
 #[track_caller]
 fn sends(server: &mut Library, number: usize) -> Vec<String> {
-    let sent = server.story(number).sent.clone();
+    let sent = server.log_of(number).sent.clone();
     sent.iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect()
 }
 
@@ -299,7 +299,7 @@ fn what_is_cut_off_or_broken_ends_as_it_says() {
         // Without `Connection: close` in the request: such an answer ends its connection of itself.
         let got = exchange(&server, request("GET", &format!("/.try/{path}"), ""));
         assert_eq!(got, (expected, ending), "{path}");
-        let (reason, _) = server.story(number).end.clone().unwrap();
+        let (reason, _) = server.log_of(number).end.clone().unwrap();
         assert_eq!(reason, if ending == Ending::Fin { "Scripted" } else { "ScriptedReset" }, "{path}");
     }
 }

@@ -168,7 +168,7 @@ fn a_file_over_4_gib_is_served_at_its_end() {
 #[test]
 fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
     let folder = Folder::new();
-    let content = folder.pattern("f.bin", 64 << 20);
+    let content = folder.pattern("f.bin", 24 << 20);
     folder.write("small.txt", "still here");
     let server = Server::start(&folder, &[]);
     let mut client = Client::narrow(&server);
@@ -179,7 +179,7 @@ fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
     let head = Response::read_head(&mut client);
     assert_eq!(head.must("content-length"), content.len().to_string());
     let mut got = client.take(100_000);
-    let kept = 32 << 20;
+    let kept = 12 << 20;
     OpenOptions::new().write(true).open(folder.join("f.bin")).unwrap().set_len(kept).unwrap();
     got.extend(client.rest().0);
     assert!(got.len() < content.len(), "the promised length cannot be reached");
@@ -190,7 +190,7 @@ fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
 #[test]
 fn a_file_that_grows_while_sent_ends_where_it_was_promised() {
     let folder = Folder::new();
-    let content = folder.pattern("f.bin", 32 << 20);
+    let content = folder.pattern("f.bin", 16 << 20);
     let server = Server::start(&folder, &[]);
     let mut client = Client::narrow(&server);
     client.send(request("GET", "/f.bin", ""));

@@ -91,7 +91,7 @@ fn every_kind_of_content_is_cut_where_a_pause_stands() {
         assert_eq!(answer.1, Ending::Fin);
         assert!(String::from_utf8(answer.0).unwrap().contains(line), "{line}");
         drop(client);
-        assert_eq!(content(&library.story(1).sent), expected, "{line}");
+        assert_eq!(content(&library.log_of(1).sent), expected, "{line}");
     }
 }
 
@@ -115,7 +115,7 @@ fn a_pause_may_stand_in_the_head_and_in_front_of_it_and_an_empty_one_cuts_too() 
     assert!(began.elapsed() >= 4 * GAP, "the second waits for the first");
     client.assert_ended();
     drop(client);
-    let sent = &library.story(1).sent;
+    let sent = &library.log_of(1).sent;
     assert_eq!(sent.len(), 6, "{sent:?}");
     for answer in sent.chunks(3) {
         assert_eq!((&answer[0][..], &answer[2][..]), (&b"HTTP/1.1"[..], &b"body"[..]));
@@ -145,14 +145,14 @@ fn chunks_have_their_borders_their_extension_and_their_trailers() {
     assert_eq!(client.take(expected.concat().len()), expected.concat().as_bytes());
     assert!(began.elapsed() >= 2 * GAP);
     client.end();
-    assert_eq!(content(&library.story(1).sent), expected);
+    assert_eq!(content(&library.log_of(1).sent), expected);
     let mut old = library.connect();
     old.send("GET / HTTP/1.0\r\n\r\n");
     let head = String::from_utf8(old.take_until(b"\r\n\r\n")).unwrap();
     assert!(!head.contains("Transfer-Encoding"), "{head}");
     assert_eq!(old.rest(), (format!("hello{x}").into_bytes(), Ending::Fin));
     drop(old);
-    assert_eq!(content(&library.story(2).sent), ["hello".to_string(), x]);
+    assert_eq!(content(&library.log_of(2).sent), ["hello".to_string(), x]);
     let mut head = library.connect();
     head.send(request("HEAD", "/", ""));
     let bytes = head.take_until(b"\r\n\r\n");
@@ -180,7 +180,7 @@ fn content_without_a_length_ends_with_the_connection_and_says_so() {
     assert!(head.contains("Connection: close\r\n") && !head.contains("Content-Length"), "{head}");
     client.assert_ended();
     drop(client);
-    library.story(3);
+    library.log_of(3);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn interim_responses_go_before_each_on_its_own_and_none_to_http_1_0() {
     assert_eq!(String::from_utf8(client.take(interims.len())).unwrap(), interims);
     assert_eq!(client.response("GET").text(), "at last");
     client.end();
-    let sent = &library.story(1).sent;
+    let sent = &library.log_of(1).sent;
     assert_eq!(sent[..2].concat(), interims.as_bytes());
     assert_eq!((sent.len(), &sent[3][..]), (4, &b"at last"[..]), "{sent:?}");
     let mut old = library.connect();
@@ -235,9 +235,9 @@ fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
     assert_eq!(client.rest(), (BROKEN.as_bytes().to_vec(), Ending::Fin));
     let _ = sending.join().unwrap();
     drop(client);
-    let story = library.story(1);
-    assert_eq!(story.sent, [&BROKEN[..5], &BROKEN[5..6], &BROKEN[6..]].map(|part| part.as_bytes().to_vec()));
-    assert_eq!(story.end.as_ref().unwrap().0, "Scripted");
+    let log = library.log_of(1);
+    assert_eq!(log.sent, [&BROKEN[..5], &BROKEN[5..6], &BROKEN[6..]].map(|part| part.as_bytes().to_vec()));
+    assert_eq!(log.end.as_ref().unwrap().0, "Scripted");
 }
 
 #[test]
@@ -250,8 +250,8 @@ fn an_end_by_reset_comes_behind_the_last_byte_and_the_pause_before_it() {
     assert_eq!(client.take(CUT.len()), CUT.as_bytes());
     assert_eq!(client.rest(), (Vec::new(), Ending::Reset));
     assert!(began.elapsed() >= GAP);
-    let story = library.story(1);
-    assert_eq!((story.sent.len(), story.end.as_ref().unwrap().0), (1, "ScriptedReset"));
+    let log = library.log_of(1);
+    assert_eq!((log.sent.len(), log.end.as_ref().unwrap().0), (1, "ScriptedReset"));
 }
 
 #[test]
@@ -436,8 +436,8 @@ fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
     let (rest, ending) = client.rest();
     assert!(rest == bytes && ending == Ending::Fin);
     drop(client);
-    let story = library.story(1);
-    assert_eq!(story.end.as_ref().unwrap().0, "FileShrank");
-    assert!(story.sent.iter().all(|send| send.len() <= 64 * 1024));
-    assert!(story.sent.concat().ends_with(&expected), "the tape has the octets themselves");
+    let log = library.log_of(1);
+    assert_eq!(log.end.as_ref().unwrap().0, "FileShrank");
+    assert!(log.sent.iter().all(|send| send.len() <= 64 * 1024));
+    assert!(log.sent.concat().ends_with(&expected), "the tape has the octets themselves");
 }

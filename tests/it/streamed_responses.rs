@@ -113,9 +113,9 @@ fn each_answer_of_a_source_is_one_chunk_and_one_send_and_nothing_is_asked_ahead(
     mouth.is_dropped_by_a_worker();
     assert_eq!(client.response("GET").text(), "other", "what was pipelined behind it");
     client.assert_ended();
-    let story = library.story(1);
-    let sizes: Vec<usize> = story.sent.iter().map(Vec::len).collect();
-    assert_eq!(&sizes[1..4], [10, 23, 5], "{story:?}");
+    let log = library.log_of(1);
+    let sizes: Vec<usize> = log.sent.iter().map(Vec::len).collect();
+    assert_eq!(&sizes[1..4], [10, 23, 5], "{log:?}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_client_of_http_1_0_gets_the_bare_bytes_until_the_close() {
     mouth.end();
     assert_eq!(client.rest(), (b"hello".to_vec(), Ending::Fin));
     drop(client);
-    assert_eq!(library.story(1).sent[1..], [b"hel".to_vec(), b"lo".to_vec()]);
+    assert_eq!(library.log_of(1).sent[1..], [b"hel".to_vec(), b"lo".to_vec()]);
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
             rustix::net::sockopt::set_socket_linger(&client.socket, Some(Duration::ZERO)).unwrap();
         }
         drop(client);
-        let story = library.story(1);
-        assert_eq!(story.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
+        let log = library.log_of(1);
+        assert_eq!(log.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
         // It is still being asked; what it says now goes nowhere.
         mouth.say("too late");
         mouth.is_dropped_by_a_worker();
@@ -221,7 +221,7 @@ fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
     drop(client);
     // The source is still with its worker, and the server ends all the same.
     assert_eq!(library.ended().cut_off, 0);
-    assert_eq!(library.story(1).end.as_ref().unwrap().0, "Draining");
+    assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Draining");
     mouth.say("too late");
     mouth.is_dropped_by_a_worker();
 }
@@ -237,7 +237,7 @@ fn a_source_that_panics_is_no_end_in_order() {
         assert_eq!(client.take(expected.len()), expected.as_bytes());
         mouth.say("panic");
         assert_eq!(client.rest(), (Vec::new(), ending));
-        assert_eq!(library.story(1).end.as_ref().unwrap().0, "Failed");
+        assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Failed");
         library.connect().get("/other", "").assert_status(200);
     }
 }

@@ -48,8 +48,8 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
             client.write_all(piece).unwrap();
         }
         open.send(()).unwrap();
-        let story = library.story(2);
-        let received = story.told.iter().filter_map(|told| match told.kind {
+        let log = library.log_of(2);
+        let received = log.events.iter().filter_map(|told| match told.kind {
             EventKind::Received(moved) => Some((moved.len, moved.segments)),
             _ => None,
         });
@@ -59,10 +59,10 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
             return;
         }
         assert_eq!(received, [(bytes.len() as u64, Some(3))]);
-        assert!(story.view().contains("(3 TCP segments, one recv())"), "{}", story.view());
+        assert!(log.view().contains("(3 TCP segments, one recv())"), "{}", log.view());
         holder.response("GET");
         drop(holder);
-        let view = library.story(1).view();
+        let view = library.log_of(1).view();
         assert!(view.contains("recv() #1  39 bytes  (1 TCP segment)\n"), "{view}");
     }
 }

@@ -9,6 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::support::client::{Client, request, strong_tag};
 use crate::support::folder::{Folder, names, pattern};
 use crate::support::response::Response;
+use crate::support::rounds;
 use crate::support::server::Server;
 use crate::support::uploads::put;
 
@@ -41,7 +42,7 @@ fn thirty_two_writers_to_one_name_have_one_whole_winner() {
 }
 
 #[test]
-fn six_hundred_uploads_while_a_folder_becomes_a_link_stay_inside() {
+fn uploads_while_a_folder_becomes_a_link_stay_inside() {
     let outside = Folder::with(&[("deep/x", "x")]);
     let folder = Folder::with(&[("sub/deep/x", "x")]);
     std::os::unix::fs::symlink(outside.path(), folder.join("link")).unwrap();
@@ -60,7 +61,7 @@ fn six_hundred_uploads_while_a_folder_becomes_a_link_stay_inside() {
             .map(|writer| {
                 let (server, stored) = (&server, &stored);
                 scope.spawn(move || {
-                    for n in 0..100 {
+                    for n in 0..rounds(25, 100) {
                         let target = ["/sub", "/sub/deep", "/sub/new"][n % 3].to_string() + &format!("/{writer}-{n}");
                         let status = put(server, &target, "", b"content").status;
                         assert!(matches!(status, 201 | 403 | 404 | 409 | 503), "{target}: {status}");
@@ -75,7 +76,7 @@ fn six_hundred_uploads_while_a_folder_becomes_a_link_stay_inside() {
     });
     assert_eq!(names(outside.path()), ["deep"]);
     assert_eq!(names(&outside.join("deep")), ["x"]);
-    assert!(swaps.load(Ordering::Relaxed) > 100 && stored.load(Ordering::Relaxed) > 0);
+    assert!(swaps.load(Ordering::Relaxed) > 20 && stored.load(Ordering::Relaxed) > 0);
     let inside = count(folder.path());
     assert_eq!(inside, stored.load(Ordering::Relaxed) + 1, "every 201 is a file, and every file is a 201");
 }

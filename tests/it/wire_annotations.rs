@@ -11,6 +11,7 @@ use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, RedactOption
 
 use crate::support::corpus::all_cases;
 use crate::support::mutants::{Dice, mutant};
+use crate::support::rounds;
 
 /// What the serving machine makes of bytes: each head with the places of its fields, then perhaps why
 /// it refused.
@@ -186,14 +187,13 @@ fn every_story_of_the_corpus_holds_every_promise() {
 
 #[test]
 fn broken_relatives_of_requests_and_responses_hold_every_promise() {
-    const MUTANTS: usize = 20_000;
     const LONGEST_SEED: usize = 400;
     let mut seeds: Vec<Vec<u8>> = corpus().into_iter().filter(|o| o.len() <= LONGEST_SEED).collect();
     for response in RESPONSES {
         seeds.extend(vec![response.as_bytes().to_vec(); 10]);
     }
     let mut dice = Dice(0x7769_7265);
-    for _ in 0..MUTANTS {
+    for _ in 0..rounds(500, 20_000) {
         let bytes = mutant(&mut dice, &seeds);
         let shown = bytes.escape_ascii().to_string();
         assert!(std::panic::catch_unwind(|| promises(&bytes)).is_ok(), "these octets broke a promise: {shown}");

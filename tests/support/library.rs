@@ -1,18 +1,17 @@
-//! The server as a library, in this process, with a service of the test and a tape of every socket.
+//! The server as a library: it runs in this process, with a service of the test, and records every socket.
 //!
-//! Never: a border that is judged by when it arrived. What one `send` took stands on the tape.
-//!
-//! The subtle thing: a test that fails must not leave a server behind that waits for something; so
-//! it is stopped at once when it is dropped.
+//! Tests do not judge where a `send` ended by when its bytes arrived: the record says what each `send` took. A server is
+//! stopped at once when it is dropped, so a test that fails leaves nothing behind.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use barewire::files::{self, Site};
 use barewire::http::{Limits, Request};
 use barewire::net::server::Stopper;
-use barewire::net::{Listener, Report, Server, Settings};
+use barewire::net::{Listener, Report, Server, Settings, Timeouts};
 use barewire::service::{Answer, App, RequestContext, Service};
 use barewire::wire::record::event::WireEvent;
 use barewire::wire::record::live::LiveConnection;
@@ -21,8 +20,9 @@ use barewire::wire::{ExplainOptions, RecordReceiver, RedactOptions, Terminal, Vi
 
 use crate::support::PATIENCE;
 use crate::support::client::Client;
+use crate::support::folder::Folder;
 
-/// What answers.
+/// Answers a request.
 type Answers = dyn Fn(&Request<'_>) -> Answer + Send + Sync;
 
 #[derive(Clone)]
@@ -38,23 +38,27 @@ impl Service for Fixed {
     }
 }
 
-/// What one socket did, in order: `<` and how many bytes came, `>` and the bytes that left, at last the
-/// name of the end.
+/// What one socket did, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Story {
+pub(crate) struct ConnectionLog {
+    /// The bytes that each `send` took; a text where they came from a file.
     pub(crate) sent: Vec<Vec<u8>>,
+    /// The number of bytes that each `recv` brought.
     pub(crate) received: Vec<usize>,
+    /// The name of the close reason, and its sentence.
     pub(crate) end: Option<(&'static str, String)>,
-    /// What the view told of it.
-    pub(crate) told: Vec<WireEvent>,
+    /// How long it was open, once it has ended.
+    pub(crate) lasted: Duration,
+    /// The events of the wire view.
+    pub(crate) events: Vec<WireEvent>,
 }
 
-impl Story {
+impl ConnectionLog {
     /// The view of the terminal, `--wire=head`.
     pub(crate) fn view(&self) -> String {
         let style = ViewOptions { format: ViewFormat::Head, color: false, ascii: true, columns: 120 };
         let (mut terminal, mut text) = (Terminal::new(style), String::new());
-        self.told.iter().for_each(|told| terminal.push_event(told, &mut text));
+        self.events.iter().for_each(|event| terminal.push_event(event, &mut text));
         text
     }
 }
@@ -64,9 +68,11 @@ pub(crate) struct Library {
     pub(crate) address: SocketAddr,
     pub(crate) stopper: Stopper,
     thread: Option<JoinHandle<Report>>,
-    reels: Vec<RecordReceiver>,
-    stories: Vec<Story>,
-    lives: Vec<Option<LiveConnection>>,
+    records: Vec<RecordReceiver>,
+    /// By the number of the connection.
+    logs: Vec<ConnectionLog>,
+    live: Vec<Option<LiveConnection>>,
+    began: Vec<Duration>,
 }
 
 impl Library {
@@ -87,14 +93,28 @@ impl Library {
         Library::on("127.0.0.1:0", settings, service).unwrap()
     }
 
-    /// `None` where there is no such address.
+    /// Serves the files of `folder`, with uploads, under these timeouts.
+    pub(crate) fn files(folder: &Folder, timeouts: Timeouts) -> Library {
+        let site = Site::open(folder.path(), files::Settings { upload: true, ..files::Settings::default() }).unwrap();
+        Library::serving(Settings { timeouts, loops: 1, ..Settings::default() }, site)
+    }
+
+    /// Serves at this address; `None` where there is no such address.
     pub(crate) fn on(address: &str, settings: Settings, service: impl Into<App>) -> Option<Library> {
         let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
         let mut server = Server::new(service, settings, vec![listener]).unwrap();
-        let (stopper, reels) = (server.stopper(), server.record());
+        let (stopper, records) = (server.stopper(), server.record());
         let thread = std::thread::spawn(move || server.run().unwrap());
-        Some(Library { address, stopper, thread: Some(thread), reels, stories: Vec::new(), lives: Vec::new() })
+        Some(Library {
+            address,
+            stopper,
+            thread: Some(thread),
+            records,
+            logs: Vec::new(),
+            live: Vec::new(),
+            began: Vec::new(),
+        })
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -103,47 +123,53 @@ impl Library {
 
     /// Waits until the connection with this number (1, 2, 3 …) has ended; returns what it did.
     #[track_caller]
-    pub(crate) fn story(&mut self, number: usize) -> &Story {
-        self.watch(number, "does not end", |story| story.end.is_some())
+    pub(crate) fn log_of(&mut self, number: usize) -> &ConnectionLog {
+        self.wait(number, "does not end", |log| log.end.is_some())
     }
 
     /// Waits until so many bytes have come on a connection.
     #[track_caller]
     pub(crate) fn has_received(&mut self, number: usize, bytes: usize) {
-        self.watch(number, "did not receive it", |story| story.received.iter().sum::<usize>() >= bytes);
+        self.wait(number, "did not receive it", |log| log.received.iter().sum::<usize>() >= bytes);
     }
 
     #[track_caller]
-    fn watch(&mut self, number: usize, what: &str, is_it: impl Fn(&Story) -> bool) -> &Story {
+    fn wait(&mut self, number: usize, what: &str, is_so: impl Fn(&ConnectionLog) -> bool) -> &ConnectionLog {
         let end = Instant::now() + PATIENCE;
-        while !self.stories.get(number).is_some_and(&is_it) {
-            assert!(Instant::now() < end, "connection {number} {what}: {:?}", self.stories.get(number));
-            for reel in &self.reels {
-                let Ok(batch) = reel.receive(Duration::from_millis(10)) else { continue };
-                assert_eq!(batch.dropped, 0, "the tape has a hole");
-                for (record, bytes) in batch.iter() {
-                    let at = record.connection as usize;
-                    if self.stories.len() <= at {
-                        self.stories.resize_with(at + 1, Story::default);
-                        self.lives.resize_with(at + 1, || None);
+        while !self.logs.get(number).is_some_and(&is_so) {
+            assert!(Instant::now() < end, "connection {number} {what}: {:?}", self.logs.get(number));
+            self.read_records();
+        }
+        &self.logs[number]
+    }
+
+    fn read_records(&mut self) {
+        for receiver in &self.records {
+            let Ok(batch) = receiver.receive(Duration::from_millis(10)) else { continue };
+            assert_eq!(batch.dropped, 0, "the record has a hole");
+            for (record, bytes) in batch.iter() {
+                let at = record.connection as usize;
+                if self.logs.len() <= at {
+                    self.logs.resize_with(at + 1, ConnectionLog::default);
+                    self.live.resize_with(at + 1, || None);
+                    self.began.resize(at + 1, record.at);
+                }
+                let log = &mut self.logs[at];
+                let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+                let fresh = || LiveConnection::new(record.connection, record.at, Duration::ZERO, &options);
+                self.live[at].get_or_insert_with(fresh).record(record, bytes, &mut log.events);
+                match &record.event {
+                    SocketEvent::Received(len) | SocketEvent::ReceivedInPart { len, .. } => log.received.push(*len),
+                    SocketEvent::Sent(_) => log.sent.push(bytes.to_vec()),
+                    SocketEvent::SentFile { len, .. } => log.sent.push(format!("[{len} of a file]").into_bytes()),
+                    SocketEvent::Closed { reason, sentence } => {
+                        log.end = Some((reason, sentence.to_string()));
+                        log.lasted = record.at - self.began[at];
                     }
-                    let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
-                    let fresh = || LiveConnection::new(record.connection, record.at, Duration::ZERO, &manner);
-                    self.lives[at].get_or_insert_with(fresh).record(record, bytes, &mut self.stories[at].told);
-                    let story = &mut self.stories[at];
-                    match &record.event {
-                        SocketEvent::Received(len) | SocketEvent::ReceivedInPart { len, .. } => {
-                            story.received.push(*len)
-                        }
-                        SocketEvent::Sent(_) => story.sent.push(bytes.to_vec()),
-                        SocketEvent::SentFile { len, .. } => story.sent.push(format!("[{len} of a file]").into_bytes()),
-                        SocketEvent::Closed { reason, sentence } => story.end = Some((reason, sentence.to_string())),
-                        _ => {}
-                    }
+                    _ => {}
                 }
             }
         }
-        &self.stories[number]
     }
 
     /// Waits for the end of a server that was told to stop.
@@ -153,7 +179,7 @@ impl Library {
         let thread = self.thread.take().unwrap();
         while !thread.is_finished() {
             assert!(Instant::now() < end, "the server does not end");
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
         thread.join().unwrap()
     }

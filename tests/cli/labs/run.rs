@@ -88,7 +88,7 @@ impl Lab {
             text = text.replace(&named, &format!("127.0.0.1:0{port}"));
         }
         // Pieces stay apart also on a machine that is very busy.
-        let text = text.replace("--gap 200", "--gap 1000");
+        let text = text.replace("--gap 200", "--gap 500");
         text.replace("127.0.0.1:0", "127.0.0.1:").replace("8080", &self.port.to_string())
     }
 

@@ -14,6 +14,7 @@ use play::{Played, play};
 
 use crate::support::corpus::{Case, all_cases, bytes, cases, files, shown, with_events};
 use crate::support::mutants::{Dice, mutant};
+use crate::support::rounds;
 
 /// The fewest cases the corpus may have.
 const CASES: usize = 150;
@@ -112,12 +113,11 @@ fn every_fault_has_a_case_and_every_case_a_name_of_its_own() {
 
 #[test]
 fn broken_relatives_of_every_story_hold_every_promise() {
-    const MUTANTS: usize = 20_000;
     const LONGEST_SEED: usize = 400;
     let seeds: Vec<Vec<u8>> =
         all_cases().into_iter().map(|(_, case)| case.bytes).filter(|o| o.len() <= LONGEST_SEED).collect();
     let mut dice = Dice(0x6261_7265_7769_7265);
-    for _ in 0..MUTANTS {
+    for _ in 0..rounds(1_000, 20_000) {
         let bytes = mutant(&mut dice, &seeds);
         let shown = bytes.escape_ascii().to_string();
         let held = std::panic::catch_unwind(|| {
