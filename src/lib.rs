@@ -1,60 +1,77 @@
-//! barewire: a small HTTP/1.1 file server from raw sockets, and the only one that lets a person *see*
-//! HTTP. This page is the map of its source.
+//! barewire: a small HTTP/1.1 file server from raw sockets that shows every byte of an exchange. This page is
+//! the map of its source.
 //!
-//! # Five rooms, one ladder
+//! # Layers
 //!
 //! ```text
-//! http ──► service ──► files ──► net ──► main
-//!                 └──► wire ───┘
+//! http ──► service ──► files ──┐
+//!             │               ├──► net ──► program ──► main
+//!             ├──► wire ──────┘              ▲
+//!             └──► practice ─────────────────┘
 //! ```
 //!
-//! A room imports only rooms to its left; `files` and `wire` never see each other. A test
-//! (`tests/it/imports.rs`) enforces the ladder, so the arrows cannot rot.
+//! A layer imports only layers to its left. A test (`tests/it/imports.rs`) enforces this, and that no files
+//! inside a layer import each other in a circle.
 //!
-//! | room | what it is | what it never does |
+//! | layer | task | not its task |
 //! |---|---|---|
 //! | [`http`] | the protocol: bytes in, events out; a status and fields in, bytes out | sockets, files, threads, the clock |
-//! | [`service`] | who answers: the seam, the router, the pages for people | a disk, a socket |
-//! | [`files`] | from a path to a representation, through one door to the disk | a path given to the kernel outside `files::root` |
-//! | [`wire`] | the study view: a tape of what the sockets carried, explained | a parser of its own for requests: it replays the tape through [`http`] |
-//! | [`net`] | one edge-triggered loop per core; workers for what may block | a rule of HTTP |
+//! | [`service`] | the order in which a request is decided, routes, error pages, access rules | the disk, a socket |
+//! | [`files`] | from a path to a response: files, listings, uploads | a path that reaches the kernel outside [`files::root`] |
+//! | [`wire`] | what the sockets carried: recorded, explained, shown, exported | a parser of its own for requests: it replays the bytes through [`http`] |
+//! | [`practice`] | the addresses under `/.try/`, one for each case of HTTP | |
+//! | [`net`] | sockets: one event loop for each core, workers for what may block | a rule of HTTP |
+//! | `program` | the command line, and the order in which the server starts | |
 //!
-//! # One GET, from accept to the last byte
+//! # The main path: one GET from accept to the last byte
 //!
-//! `net::entrance` accepts and gives a seat · [`net::client`] has its turn: `net::reading` calls `recv`
-//! into the loop's scratch · [`http::http1`] finds the request in it ([`http::head`],
-//! [`http::target`], [`http::framing`]) and borrows it · `net::answering` asks the
-//! [`service::Service`]: [`service::router`], then [`files::site`] · `files::shelf` has the answer
-//! ready, or [`files::root`] opens the file, [`files::validator`], [`files::precondition`],
-//! [`files::range`] and [`files::media_type`] decide, and `files::retrieve` makes the response ·
-//! [`http::response`] writes the head · [`net::outbox`] sends it, the content in the same call if it
-//! is small, else by `sendfile` · [`net::journal`] writes the line of the log.
+//! Read these files in this order. Together they are what a first GET executes most:
 //!
-//! # Reading order
+//! 1. `net::event_loop`: waits for events, gives each connection its turn, collects finished jobs.
+//! 2. [`net::connection`]: one connection, its states and one turn. It calls
+//! 3. `net::connection::read`: `recv` into the buffer of the loop, and the bytes to
+//! 4. [`http::http1`]: the protocol state of one connection, which finds a request with
+//! 5. [`http::head`]: request line, field lines and their rules.
+//! 6. `net::connection::respond`: asks how the request will be answered, and delivers each response.
+//! 7. [`service::app`]: the order in which a request is decided, on one screen; fields of every response.
+//! 8. [`files::site`]: the path becomes a file, a folder or an error; from the cache where that is possible.
+//! 9. [`files::root`]: the only code that opens a path, beneath the served folder.
+//! 10. `files::retrieve`: preconditions, ranges and header fields of a file, in the order of RFC 9110.
+//! 11. [`http::response`]: the head of the response as bytes.
+//! 12. `net::send_queue`: `send`, and `sendfile` for large content.
 //!
-//! *The afternoon*: the ladder of [`http`] from top to bottom, then [`service::answer`],
-//! [`net::event_loop`], [`net::client`], [`net::outbox`], [`files::site`], [`files::root`].
-//! *The evening*: [`files::precondition`], [`files::range`], [`files::coding`], `files::shelf`,
-//! [`net::deadline`], [`net::workers`], [`net::admission`], [`wire::tape`].
+//! # Where to find what
 //!
-//! # Invariants
+//! | question | file |
+//! |---|---|
+//! | In which order is a request decided? | [`service::app`], `App::answer` |
+//! | Where is a malformed byte refused, and with which status? | the rule in [`http::head`] or [`http::chunked`], the table in [`http::fault`] |
+//! | What does the client read then? | [`service::error_page`] |
+//! | What happens when a client stops reading? | [`net::deadline`] |
+//! | How do I add a header field to every response? | [`service::app`], `Rules::added_fields` |
+//! | How does an upload become a file? | `files::write::put`, `files::root::temp_file` |
+//! | Why was a connection closed? | [`net::close_reason`] |
+//! | What keeps a secret out of the wire view? | `wire::explain::redact` |
 //!
-//! Most are absences, and each has a test.
+//! # What always holds
 //!
-//! 1. [`http`] names no socket, file, clock, thread or log. *(rooms test)*
-//! 2. Nothing on a loop blocks: the only blocking calls are in jobs. *(files::root opens with
-//!    `RESOLVE_CACHED` on the loop)*
-//! 3. No path reaches the disk but through [`files::root`]. *(rooms test)*
-//! 4. A late answer cannot reach another client: seats carry generations. *([`net::seat`])*
+//! 1. [`http`] names no socket, file, clock, thread or log. *(test of imports)*
+//! 2. No call on an event loop waits for a disk: work that may block is a job for a worker.
+//! 3. No path reaches the kernel but through [`files::root`]. *(test of imports)*
+//! 4. A late result cannot reach another client: keys of connections carry a generation.
 //! 5. Each byte of input is looked at a bounded number of times. *(the corpus, byte by byte)*
-//! 6. Every queue, buffer and wait has a number with a name and a reason.
-//! 7. For every request begun there is one line in the log, for every connection one named end.
-//! 8. Numbers of the protocol are read only in [`http::byte`]. *(rooms test)*
-//! 9. What lies ready is what the slow way would say now. *(10,000 edits in `files::shelf`)*
+//! 6. Every limit is a constant with a name and a reason.
+//! 7. Each request has one line in the access log, and each connection one reason for its end.
+//! 8. Numbers of the protocol are parsed only in [`http::grammar`]. *(test of imports)*
+//! 9. A response from the cache says the same as a fresh one.
 //!
 //! # As a library
 //!
-//! ```no_run
+//! A folder with a route before it, on a free port, and one request:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//!
 //! use barewire::files::{Settings as Files, Site};
 //! use barewire::http::Status;
 //! use barewire::net::{Listener, Server, Settings};
@@ -64,14 +81,27 @@
 //! let router = Router::new(Box::new(site)).get("/hello/{name}", |call| {
 //!     Response::text(Status::OK, format!("hello {}\n", call.text("name").unwrap_or_default()))
 //! });
-//! let listener = Listener::bind(([127, 0, 0, 1], 8080).into())?;
-//! Server::new(router, Settings::default(), vec![listener])?.run()?;
+//! let listener = Listener::bind(([127, 0, 0, 1], 0).into())?;
+//! let address = listener.address();
+//! let server = Server::new(router, Settings::default(), vec![listener])?;
+//! let stopper = server.stopper();
+//! let running = std::thread::spawn(move || server.run());
+//!
+//! let mut client = std::net::TcpStream::connect(address)?;
+//! client.write_all(b"GET /hello/ann HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+//! let mut response = String::new();
+//! client.read_to_string(&mut response)?;
+//! assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("\r\n\r\nhello ann\n"));
+//!
+//! stopper.stop();
+//! assert_eq!(running.join().expect("no panic")?.requests, 1);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-#[cfg(not(unix))]
+#[cfg(not(target_os = "linux"))]
 compile_error!(
-    "barewire needs a Unix: containment by the kernel and rename-over are what it is made of (use WSL2 on Windows)"
+    "barewire is a program for Linux: it is built on openat2, sendfile, Landlock and epoll. On Windows use WSL2, on \
+     macOS a Linux container."
 );
 
 pub mod files;
