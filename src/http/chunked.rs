@@ -76,6 +76,7 @@ impl Decoder {
         match self.state {
             ChunkState::Size => self.size_line(input, limits),
             ChunkState::Data(left) => {
+                // As much as is there: a chunk may be larger than any buffer.
                 let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 if take == 0 {
                     return (0, Chunk::NeedMore);
@@ -101,6 +102,7 @@ impl Decoder {
 
     fn size_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
         let digits = input.iter().take(grammar::HEXADECIMAL_DIGITS + 1).take_while(|b| b.is_ascii_hexdigit()).count();
+        // More digits could overflow, and an overflow would make the size small.
         if digits > grammar::HEXADECIMAL_DIGITS {
             return refuse(Fault::ChunkTooLarge, 0, digits);
         }
@@ -113,6 +115,8 @@ impl Decoder {
             (_, Some(b'\r' | b';' | b' ' | b'\t')) => {}
             (_, Some(_)) => return refuse(Fault::ChunkSize, digits, 1),
         }
+        // The extensions are searched for the end of the line before they are parsed, since they may
+        // still be incomplete.
         let end = match self.line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Chunk::NeedMore),
@@ -132,12 +136,14 @@ impl Decoder {
     }
 
     fn trailer_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+        // The bound is for the whole section: each line has what the lines before it have left.
         let bound = limits.trailer.saturating_sub(self.trailer);
         let end = match self.line_end(input, 0, bound, Fault::TrailerTooLarge) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Chunk::NeedMore),
             Err(error) => return (0, Chunk::Refused(error)),
         };
+        // The blank line ends the section, and with it the message.
         if end == 0 {
             self.state = ChunkState::End;
             return (2, Chunk::End);
@@ -175,6 +181,7 @@ impl Decoder {
                 }
                 // Whether this CR is bare depends on a byte that has not arrived.
                 (b'\r', None) if at <= bound => return Ok(None),
+                // Before the bare CR and LF, so that a long line has the same fault wherever it is cut.
                 _ if at >= bound => return Err(RequestError::new(too_long, at, 0)),
                 (b'\r', _) => return Err(RequestError::new(Fault::BareCr, at, 1)),
                 (b'\n', _) => return Err(RequestError::new(Fault::BareLf, at, 1)),
@@ -193,6 +200,7 @@ fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
 /// bytes are to blame: none if the line ends too early. `None` if the extensions are valid.
 fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
+    // At the end of the line there is no byte to blame, only a position.
     let blame = |at: usize| Some((at, 1.min(rest.len() - at)));
     let skip_space = |at: &mut usize| {
         while rest.get(*at).is_some_and(|&b| is_ows(b)) {
@@ -206,6 +214,7 @@ fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
         }
         *at > start
     };
+    // Each turn reads one extension: `;`, a name, and perhaps `=` and a value.
     while at < rest.len() {
         let space = at;
         skip_space(&mut at);
@@ -227,6 +236,7 @@ fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
             at = name_end;
             continue;
         }
+        // RFC 9112 §7.1.1 lets bad whitespace stand on both sides of the `=`; a recipient must accept it.
         at += 1;
         skip_space(&mut at);
         let good = if rest.get(at) == Some(&b'"') { skip_quoted(rest, &mut at) } else { skip_token(&mut at) };
@@ -248,6 +258,7 @@ fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
             }
             // quoted-pair: the byte after the backslash is taken as it is, even if it is a quote.
             b'\\' if rest.get(*at + 1).is_some_and(|&b| is_field_byte(b)) => *at += 2,
+            // A backslash that reaches here stands before a control byte or at the end of the line.
             b if is_field_byte(b) && b != b'\\' => *at += 1,
             _ => return false,
         }
@@ -256,6 +267,15 @@ fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
 }
 
 /// Appends one chunk. Empty data is left out: a size of 0 would end the content.
+///
+/// ```
+/// use barewire::http::chunked;
+///
+/// let mut out = Vec::new();
+/// chunked::encode(b"hello, world", &mut out);
+/// out.extend_from_slice(chunked::LAST_CHUNK);
+/// assert_eq!(out, b"c\r\nhello, world\r\n0\r\n\r\n");
+/// ```
 pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
@@ -283,7 +303,7 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 mod tests {
     use super::*;
 
-    /// Feeds `input` in two pieces cut at `cut`; returns the content, or the fault and its place.
+    /// Feeds `input` in two pieces cut at `cut`; returns the content, or the fault and its position.
     fn run(input: &[u8], cut: usize) -> Result<(Vec<u8>, usize), (Fault, u64)> {
         let (mut decoder, limits) = (Decoder::default(), Limits::default());
         let (mut content, mut from) = (Vec::new(), 0);

@@ -66,6 +66,10 @@ pub fn parse(bytes: &[u8]) -> Option<u64> {
 
 /// A time in the form of ISO 8601, in UTC: `2026-08-01T10:00:02Z`. `second` counts from 1970 and may be
 /// negative. A moment outside the years 1 to 9999 becomes the nearest end, so the length never changes.
+///
+/// ```
+/// assert_eq!(&barewire::http::date::iso(784_111_777), b"1994-11-06T08:49:37Z");
+/// ```
 pub fn iso(second: i64) -> [u8; 20] {
     const FIRST_SECOND: i64 = -62_135_596_800; // 0001-01-01T00:00:00Z
     const DAY: i64 = 86_400;
@@ -82,6 +86,7 @@ pub fn iso(second: i64) -> [u8; 20] {
     let day = of_year - (153 * month + 2) / 5 + 1;
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let (year, second) = (era * 400 + year + next, moment.rem_euclid(DAY));
+    // Without `fmt`, since a listing writes one of these for each entry.
     let mut out = *b"0000-00-00T00:00:00Z";
     let numbers = [year / 100, year % 100, month, day, second / 3600, second / 60 % 60, second % 60];
     for (at, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(numbers) {

@@ -37,6 +37,7 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     if name.is_empty() {
         return Some((Fault::FieldName, 0, 1));
     }
+    // The space before a colon is told apart from other wrong bytes, since it has a rule of its own.
     let bare = trim(name);
     if let Some(at) = bare.iter().position(|&b| !is_tchar(b)) {
         return Some((if bare[at] == b'\r' { Fault::BareCr } else { Fault::FieldName }, at, 1));
@@ -45,6 +46,7 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
         // One recipient would read `Content-Length : 5`, another would skip it (RFC 9112 §5.1).
         return Some((Fault::SpaceBeforeColon, bare.len(), name.len() - bare.len()));
     }
+    // The value may be empty, and OWS around it needs no check: spaces and tabs are field bytes.
     let at = line[colon + 1..].iter().position(|&b| !is_field_byte(b))? + colon + 1;
     Some((control_fault(line[at]), at, 1))
 }
@@ -59,6 +61,7 @@ pub(crate) fn first_error(lines: &[u8]) -> RequestError {
     let (mut at, mut count) = (0, 0);
     while let Some(len) = lines[at..].iter().position(|&b| b == b'\n') {
         let line = &lines[at..at + len.saturating_sub(1)];
+        // The blank line: what follows is not part of the head.
         if line.is_empty() {
             break;
         }
@@ -96,11 +99,18 @@ pub fn raw_lines(head: &[u8]) -> impl Iterator<Item = RawLine<'_>> {
     let complete = lines.take_while(|line| line.ends_with(b"\n") && !matches!(line, [b'\n'] | [b'\r', b'\n']));
     complete.filter_map(|line| {
         let (name, value) = split_line(line)?;
+        // The value is a part of `head`, so the difference of the addresses is its position.
         Some(RawLine { name, value, value_at: value.as_ptr() as usize - head.as_ptr() as usize })
     })
 }
 
 /// The lines of `head` with this name, in any case; as lenient as [`raw_lines`].
+///
+/// ```
+/// let head = b"HTTP/1.1 200 OK\r\nServer: x\r\nAge: 5\r\n\r\n";
+/// let age = barewire::http::field::find(head, "age").next().unwrap();
+/// assert_eq!((age.value, age.value_at), (&b"5"[..], 33));
+/// ```
 pub fn find<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = RawLine<'a>> {
     raw_lines(head).filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()))
 }
@@ -139,6 +149,11 @@ pub(crate) fn split_unquoted(value: &[u8], separator: u8) -> impl Iterator<Item 
 }
 
 /// The elements of one list value: trimmed, empty ones left out (RFC 9110 §5.6.1.2).
+///
+/// ```
+/// let tags: Vec<_> = barewire::http::field::elements(br#""a,b", , W/"c""#).collect();
+/// assert_eq!(tags, [&br#""a,b""#[..], br#"W/"c""#]);
+/// ```
 pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     split_unquoted(value, b',').map(trim).filter(|element| !element.is_empty())
 }
@@ -146,6 +161,7 @@ pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// An element split at its semicolons: what stands before the first one, then name and value of each
 /// parameter. A quoted value keeps its quotes ([`unquote`] removes them); a name alone has an empty one.
 pub fn parameters(element: &[u8]) -> (&[u8], impl Iterator<Item = (&[u8], &[u8])>) {
+    // Empty pieces are allowed: `text/html;` and `a;;b=c` (RFC 9110 §5.6.6).
     let mut pieces = split_unquoted(element, b';');
     let first = trim(pieces.next().unwrap_or_default());
     let rest = pieces.map(trim).filter(|p| !p.is_empty()).map(|p| match p.iter().position(|&b| b == b'=') {
@@ -171,10 +187,16 @@ pub fn unquote(value: &[u8]) -> Vec<u8> {
 ///
 /// A weight that breaks the grammar counts as 1, as if it were missing. Ignoring the whole field would
 /// send a client that writes `q=.5` a representation it cannot use.
+///
+/// ```
+/// let list: Vec<_> = barewire::http::field::weighted(b"gzip;q=0.5, br").collect();
+/// assert_eq!(list, [(&b"gzip"[..], 500), (b"br", 1000)]);
+/// ```
 pub fn weighted(value: &[u8]) -> impl Iterator<Item = (&[u8], u16)> {
     elements(value).map(|element| {
         let (name, mut parameters) = parameters(element);
         let weight = parameters.find(|(name, _)| name.eq_ignore_ascii_case(b"q"));
+        // Parameters before `q` belong to the media range, those after it mean nothing any more.
         (name, weight.and_then(|(_, value)| thousandths(value)).unwrap_or(1000))
     })
 }

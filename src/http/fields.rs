@@ -13,6 +13,14 @@ use crate::http::grammar::{is_field_byte, is_token, trim};
 use crate::http::status::Status;
 
 /// The field lines of a response, ready as bytes: `Name: value CR LF`, in order.
+///
+/// ```
+/// let mut fields = barewire::http::Fields::new();
+/// assert!(fields.push("Location", "/a\r\nSet-Cookie: b=c").is_err());
+/// fields.push("Location", "/a").unwrap();
+/// assert_eq!(fields.bytes(), b"Location: /a\r\n");
+/// assert_eq!(fields.get("location"), Some(&b"/a"[..]));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     bytes: Vec<u8>,
@@ -20,7 +28,7 @@ pub struct Fields {
 
 /// A field cannot be sent: its name is no token, or its value has a control byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidField;
+pub struct FieldError;
 
 impl Fields {
     /// No field lines.
@@ -36,11 +44,12 @@ impl Fields {
     /// Adds a line.
     ///
     /// # Errors
-    /// [`InvalidField`] when `name` is no token or `value` contains a control byte; nothing is added.
-    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    /// [`FieldError`] when `name` is no token or `value` contains a control byte; nothing is added.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = trim(value.as_ref());
+        // The check against response splitting. It refuses instead of repairing: a cut value would be wrong.
         if !is_token(name.as_bytes()) || !value.iter().all(|&b| is_field_byte(b)) {
-            return Err(InvalidField);
+            return Err(FieldError);
         }
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
             self.bytes.extend_from_slice(part);
@@ -52,7 +61,7 @@ impl Fields {
     ///
     /// # Errors
     /// As [`Fields::push`]; the lines of this name are removed then as well.
-    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         self.remove(name);
         self.push(name, value)
     }
@@ -116,6 +125,9 @@ struct Added {
 }
 
 /// An ordered set of fields, each with the rule by which it is merged into a response head.
+///
+/// It is filled once, when the server starts, and merged into each head. The rules have one purpose: what
+/// a response says itself is more specific than a default, and what the user said is more than both.
 #[derive(Clone, Debug, Default)]
 pub struct AddedFields {
     fields: Vec<Added>,
@@ -132,8 +144,9 @@ impl AddedFields {
     /// Adds a field that replaces every field of this name.
     ///
     /// # Errors
-    /// [`InvalidField`] when `name` is no token or `value` contains a control byte; nothing is added.
-    pub fn replace(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    /// [`FieldError`] when `name` is no token or `value` contains a control byte; nothing is added.
+    pub fn replace(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        // A default of this name would else replace nothing, and be sent next to this one.
         self.fields.retain(|added| !added.name.eq_ignore_ascii_case(name) || added.rule == Rule::Replace);
         self.push(name, value.as_ref(), Rule::Replace)
     }
@@ -142,7 +155,7 @@ impl AddedFields {
     ///
     /// # Errors
     /// As [`AddedFields::replace`].
-    pub fn unless_set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    pub fn unless_set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         self.push(name, value.as_ref(), Rule::UnlessSet)
     }
 
@@ -150,7 +163,7 @@ impl AddedFields {
     ///
     /// # Errors
     /// As [`AddedFields::replace`].
-    pub fn unless_set_in_error(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    pub fn unless_set_in_error(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         self.push(name, value.as_ref(), Rule::UnlessSetInError)
     }
 
@@ -158,14 +171,15 @@ impl AddedFields {
     ///
     /// # Errors
     /// As [`AddedFields::replace`].
-    pub fn member(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+    pub fn member(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         self.push(name, value.as_ref(), Rule::Member)
     }
 
-    fn push(&mut self, name: &str, value: &[u8], rule: Rule) -> Result<(), InvalidField> {
+    fn push(&mut self, name: &str, value: &[u8], rule: Rule) -> Result<(), FieldError> {
         // One check for all field lines of a response: it is what makes response splitting impossible.
         Fields::new().push(name, value)?;
         self.fields.push(Added { name: name.into(), value: value.trim_ascii().into(), rule });
+        // Built once here, so that a response whose names are all different costs two copies.
         self.lines.clear();
         self.error_lines.clear();
         for added in &self.fields {
@@ -187,16 +201,20 @@ impl AddedFields {
             out.extend_from_slice(if status.is_error() { &self.error_lines } else { &self.lines });
             return;
         }
+        // First the own lines, each as its rule says.
         for line in lines(own) {
             match meets(line) {
+                // Dropped here, since the added field comes with the others below.
                 Some(Added { rule: Rule::Replace, .. }) => {}
                 Some(Added { rule: Rule::Member, value, name }) if !has_member(&line[name.len() + 1..], value) => {
                     out.extend_from_slice(line.strip_suffix(b"\r\n").unwrap_or(line));
                     out.extend_from_slice(&[b", ", &value[..], b"\r\n"].concat());
                 }
+                // Set by the response itself, or a list that has the member already.
                 Some(_) | None => out.extend_from_slice(line),
             }
         }
+        // Then the added ones that found no field of their name, and all that replace.
         for added in self.fields.iter().filter(applies) {
             if added.rule == Rule::Replace || !lines(own).any(|line| has_name(line, &added.name)) {
                 push_line(out, added.name.as_bytes(), &added.value);
@@ -228,10 +246,10 @@ mod tests {
     fn a_value_with_a_line_end_never_becomes_a_line() {
         let mut fields = Fields::new();
         for value in ["a\r\nSet-Cookie: x", "a\nb", "a\rb", "a\0b", "\x7f"] {
-            assert_eq!(fields.push("Location", value), Err(InvalidField), "{value:?}");
+            assert_eq!(fields.push("Location", value), Err(FieldError), "{value:?}");
         }
         for name in ["", "a b", "a:", "a\r\n", "ä"] {
-            assert_eq!(fields.push(name, "x"), Err(InvalidField), "{name:?}");
+            assert_eq!(fields.push(name, "x"), Err(FieldError), "{name:?}");
         }
         assert!(fields.bytes().is_empty());
     }

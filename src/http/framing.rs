@@ -44,6 +44,7 @@ pub fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
     let mut codings = head.spans(bytes, "transfer-encoding");
     let mut lengths = head.spans(bytes, "content-length");
     let Some(coding) = codings.next() else {
+        // A request without either field has no content; only a response may last until the close.
         let Some(length) = lengths.next() else { return Ok(Framing::None) };
         if let Some(second) = lengths.next() {
             return Err(second.error(Fault::LengthTwice));
@@ -57,6 +58,7 @@ pub fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
     if let Some(length) = lengths.next() {
         return Err(length.error(Fault::LengthAndCoding));
     }
+    // HTTP/1.0 has no chunks: an old proxy before us may have passed the field on without reading it.
     if head.line.version == Version::Http10 {
         return Err(coding.error(Fault::CodingInHttp10));
     }

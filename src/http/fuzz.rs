@@ -1,13 +1,11 @@
-//! What must hold for any bytes whatever: one function per way in, which panics if it does not.
+//! Properties that hold for any input: one function for each way in, which panics if one does not hold.
 //!
-//! They are called by the mutation test (`tests/it/protocol`) on a few thousand broken relatives of the
-//! corpus, and by the fuzz targets (`tests/fuzz`). RFC 9112 in general, §11.2 in particular.
+//! They are called by the mutation test (`tests/it/protocol`) on some thousand broken variants of the
+//! corpus, and by the fuzz targets (`tests/fuzz`); the server never calls them.
 //!
-//! Never: a call from the server.
-//!
-//! The subtle thing: most bugs of a parser are differences, not crashes. So [`receive`] compares what
-//! is understood of the same bytes cut in different places; a request that depends on how TCP cut it
-//! is one that two servers understand differently.
+//! Most bugs of a parser are differences, not crashes. So [`receive`] compares the results of the same
+//! bytes cut in different positions: a request that depends on how TCP has cut it is one that two servers
+//! understand differently (RFC 9112 §11.2).
 
 use crate::http::EndOfInput;
 use crate::http::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
@@ -17,10 +15,10 @@ use crate::http::limits::Limits;
 use crate::http::response::Length;
 use crate::http::{Event, Framing, Http1, HttpDate, Next, Request, RequestError, Status, date, field, target};
 
-/// Steps after which a conversation must have ended: each uses a byte or asks for more.
+/// Steps per byte after which a conversation must have ended: each step uses a byte or asks for more.
 const STEPS_PER_BYTE: usize = 4;
 
-/// Something understood, comparable.
+/// Something that was understood, for comparison.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Request(Vec<u8>, Framing, bool),
@@ -30,11 +28,11 @@ enum Seen {
     Rest(EndOfInput, usize),
 }
 
-/// Any bytes on a connection: no panic, no byte used twice, every position inside, and the same
-/// story whole, one byte at a time, and cut somewhere.
+/// Any bytes on a connection: no panic, no byte used twice, every position inside the input, and the same
+/// events whole, byte by byte, and cut somewhere.
 pub fn receive(bytes: &[u8]) {
-    // How the server behaves is chosen by the bytes too, so that a fuzzer can choose it.
-    let sum = bytes.iter().fold(bytes.len(), |sum, &o| sum.wrapping_mul(31).wrapping_add(usize::from(o)));
+    // The bytes also choose how the server behaves, so that a fuzzer can reach both ways.
+    let sum = bytes.iter().fold(bytes.len(), |sum, &b| sum.wrapping_mul(31).wrapping_add(usize::from(b)));
     let early = sum.is_multiple_of(3);
     let whole = converse(bytes, &[], early);
     let bytewise: Vec<usize> = (1..bytes.len()).collect();
@@ -60,7 +58,7 @@ fn converse(bytes: &[u8], cuts: &[usize], early: bool) -> Vec<Seen> {
             used += step.used;
             match step.event {
                 Event::NeedMore => break,
-                _ if !wanted => panic!("an event that nobody wanted"),
+                _ if !wanted => panic!("an event that was not wanted"),
                 Event::Content(data) => {
                     assert!(!data.is_empty() && bytes[..used].ends_with(data));
                     match seen.last_mut() {
@@ -84,12 +82,12 @@ fn converse(bytes: &[u8], cuts: &[usize], early: bool) -> Vec<Seen> {
                         continue;
                     }
                 }
-                Event::Refused(refusal) => {
-                    assert!(base as u64 + refusal.at + refusal.len <= end as u64, "the blame lies in what came");
-                    seen.push(Seen::Refused(refusal));
+                Event::Refused(error) => {
+                    assert!(base as u64 + error.at + error.len <= end as u64, "the blamed bytes have arrived");
+                    seen.push(Seen::Refused(error));
                 }
             }
-            if !answer(&mut connection) {
+            if !respond(&mut connection) {
                 let step = connection.receive(bytes);
                 assert!(matches!(step.event, Event::NeedMore) && !seen.is_empty(), "nothing is read after the end");
                 return seen;
@@ -105,18 +103,18 @@ fn converse(bytes: &[u8], cuts: &[usize], early: bool) -> Vec<Seen> {
     seen
 }
 
-/// Answers; whether the conversation goes on.
-fn answer(connection: &mut Http1) -> bool {
+/// Responds; returns whether the conversation goes on.
+fn respond(connection: &mut Http1) -> bool {
     let (mut out, date) = (Vec::new(), HttpDate::from_second(0));
     connection.respond(Status::OK, &Fields::new(), Length::Known(0), &AddedFields::NONE, &date, &mut out);
     assert!(out.starts_with(b"HTTP/1.1 200 OK\r\n") && out.ends_with(b"\r\n\r\n"));
     let closes = out.windows(19).any(|w| w == b"Connection: close\r\n");
     let next = connection.sent();
-    assert_eq!(closes, matches!(next, Next::Close | Next::Linger), "what was said is what is done");
+    assert_eq!(closes, matches!(next, Next::Close | Next::Linger), "the Connection field agrees with what is done");
     !closes
 }
 
-/// A request that was understood keeps what the rest of the server relies on.
+/// A request that was understood has the properties on which the rest of the server relies.
 fn check_request(request: &Request<'_>) {
     let (head, bytes) = (request.head(), request.bytes());
     assert!(bytes.ends_with(b"\r\n\r\n") && head.len == bytes.len());
@@ -127,10 +125,10 @@ fn check_request(request: &Request<'_>) {
         assert_eq!(line.name.start(), at, "lines follow each other without a gap");
         assert!(line.value.start() > line.name.end() && line.value.end() <= bytes.len() - 4);
         let (name, value) = (line.name.of(bytes), line.value.of(bytes));
-        assert!(is_token(name) && value.iter().all(|&o| is_field_byte(o)));
-        assert!(!value.first().is_some_and(|&o| is_ows(o)) && !value.last().is_some_and(|&o| is_ows(o)));
+        assert!(is_token(name) && value.iter().all(|&b| is_field_byte(b)));
+        assert!(!value.first().is_some_and(|&b| is_ows(b)) && !value.last().is_some_and(|&b| is_ows(b)));
         let rest = &bytes[line.value.end()..];
-        at = line.value.end() + rest.iter().take_while(|&&o| is_ows(o)).count() + 2;
+        at = line.value.end() + rest.iter().take_while(|&&b| is_ows(b)).count() + 2;
         assert_eq!(&bytes[at - 2..at], b"\r\n");
     }
     assert_eq!(at + 2, bytes.len());
@@ -139,13 +137,14 @@ fn check_request(request: &Request<'_>) {
 }
 
 fn check_path(raw: &[u8], path: &[u8]) {
-    let slashes = |bytes: &[u8]| bytes.iter().filter(|&&o| o == b'/').count();
-    assert_eq!(slashes(raw), slashes(path), "decoding makes no segment");
+    let slashes = |bytes: &[u8]| bytes.iter().filter(|&&b| b == b'/').count();
+    assert_eq!(slashes(raw), slashes(path), "decoding adds no segment");
     assert!(!path.contains(&0) && path.len() <= raw.len());
-    assert!(path.split(|&o| o == b'/').all(|segment| !matches!(segment, b"." | b"..")), "nothing climbs");
+    assert!(path.split(|&b| b == b'/').all(|segment| !matches!(segment, b"." | b"..")), "no segment leads upwards");
 }
 
-/// Any bytes as chunked content: the same whole and bytewise, and what is encoded is decoded.
+/// Any bytes as chunked content: the same result whole and byte by byte; and after encoding, decoding
+/// returns them.
 pub fn chunks(bytes: &[u8]) {
     let bytewise: Vec<usize> = (1..bytes.len()).collect();
     assert_eq!(unchunk(bytes, &bytewise), unchunk(bytes, &[]));
@@ -155,7 +154,7 @@ pub fn chunks(bytes: &[u8]) {
     assert_eq!(unchunk(&encoded, &[]), (bytes.to_vec(), Ok(Some(encoded.len()))));
 }
 
-/// The content, and where it ended or which rule was broken where.
+/// The content, and where it ended or which error it has.
 fn unchunk(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, Result<Option<usize>, RequestError>) {
     let (mut decoder, limits) = (Decoder::default(), Limits::default());
     let (mut content, mut used) = (Vec::new(), 0);
@@ -169,9 +168,9 @@ fn unchunk(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, Result<Option<usize>, Requ
                 Chunk::Line => {}
                 Chunk::Data(data) => content.extend_from_slice(data),
                 Chunk::End => return (content, Ok(Some(used))),
-                Chunk::Refused(refusal) => {
-                    assert!(used as u64 + refusal.at + refusal.len <= end as u64, "the blame lies in what was read");
-                    return (content, Err(refusal.shifted(used as u64)));
+                Chunk::Refused(error) => {
+                    assert!(used as u64 + error.at + error.len <= end as u64, "the blamed bytes were read");
+                    return (content, Err(error.shifted(used as u64)));
                 }
             }
         }
@@ -189,8 +188,8 @@ pub fn targets(bytes: &[u8]) {
     }
     if let Some((host, port)) = target::authority(bytes) {
         let whole = port.map_or(host.to_vec(), |port| [host, b":", port].concat());
-        assert_eq!(whole, bytes, "host and port are all there is");
-        assert!(!host.iter().any(|o| matches!(o, b'/' | b'@' | b' ' | b'\\')));
+        assert_eq!(whole, bytes, "host and port are everything");
+        assert!(!host.iter().any(|b| matches!(b, b'/' | b'@' | b' ' | b'\\')));
     }
 }
 
@@ -213,10 +212,10 @@ pub fn lists(bytes: &[u8]) {
     }
     let mut fields = Fields::new();
     let added = usize::from(fields.push("Name", bytes).is_ok());
-    assert_eq!(fields.bytes().iter().filter(|&&o| matches!(o, b'\r' | b'\n')).count(), 2 * added);
+    assert_eq!(fields.bytes().iter().filter(|&&b| matches!(b, b'\r' | b'\n')).count(), 2 * added);
 }
 
-/// Any bytes as a date: what is understood is written and understood as the same second.
+/// Any bytes as a date: a date that was read is written and read again as the same second.
 pub fn dates(bytes: &[u8]) {
     if let Some(second) = date::parse(bytes) {
         let written = HttpDate::from_second(second);
@@ -233,7 +232,7 @@ mod tests {
         const ALPHABET: &[u8] = b"aG /:\r\n\t;=\"\\,%20\0\xff";
         let mut inputs: Vec<Vec<u8>> = vec![Vec::new()];
         for _ in 0..3 {
-            inputs = inputs.iter().flat_map(|i| ALPHABET.iter().map(move |&o| [&i[..], &[o]].concat())).collect();
+            inputs = inputs.iter().flat_map(|i| ALPHABET.iter().map(move |&b| [&i[..], &[b]].concat())).collect();
             for input in &inputs {
                 chunks(input);
                 targets(input);

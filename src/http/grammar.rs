@@ -78,6 +78,7 @@ pub fn decimal(bytes: &[u8]) -> Option<u64> {
 
 /// 1*HEXDIG, at most [`HEXADECIMAL_DIGITS`] of them.
 pub fn hexadecimal(bytes: &[u8]) -> Option<u64> {
+    // Leading zeros count too: RFC 9112 §7.1 allows any number of them, and real senders have none.
     if bytes.is_empty() || bytes.len() > HEXADECIMAL_DIGITS {
         return None;
     }

@@ -92,9 +92,11 @@ impl Scan {
             return Ok(None);
         }
         let message = input.get(self.skipped..).unwrap_or_default();
+        // A caller that passes fewer bytes than before has made a mistake; it must not cause a panic.
         if message.len() < self.at {
             return Ok(None);
         }
+        // Bytes after the bound are not searched, so a head that is a byte too long is always refused.
         let bound = message.len().min(limits.head);
         let mut line = None;
         while let Some(found) = memchr(b'\n', &message[self.at..bound]) {
@@ -103,6 +105,8 @@ impl Scan {
             if end == self.line || message[end - 1] != b'\r' {
                 return Err(RequestError::new(Fault::BareLf, end, 1));
             }
+            // The request line is read as soon as it is there: most junk is refused by it, and a client
+            // need not send more before it learns so.
             if !self.checked {
                 self.checked = true;
                 line = Some(RequestLine::parse(message, end - 1, limits)?);
@@ -135,6 +139,7 @@ impl Scan {
                 [] | [b'\r'] => return Ok(false),
                 // By its first byte, since a handshake need not contain a line end.
                 [TLS_HANDSHAKE, ..] => return refuse(Fault::TlsHandshake, 0, 1),
+                // Some old clients send a CR LF too much after the content of a POST.
                 [b'\r', b'\n', ..] if self.skipped == 0 => self.skipped = 2,
                 [b'\r', b'\n', ..] => return refuse(Fault::EmptyLines, 0, 2),
                 [b'\r', ..] => return refuse(Fault::BareCr, 0, 1),
@@ -158,6 +163,7 @@ fn overlong_line(line: &[u8], limits: &Limits) -> RequestError {
     if len <= limits.target && len < target.len() {
         return too_large(limits);
     }
+    // Blamed are the bytes over the bound, or none if the target is not that long yet.
     let at = len.min(limits.target);
     RequestError::new(Fault::TargetTooLong, first + 1 + at, len - at)
 }
@@ -186,7 +192,7 @@ impl RequestLine {
     }
 
     /// Reads `method SP target SP version` from the first `end` bytes of the message. Of several faults
-    /// it reports the one that stands first.
+    /// it reports the one that stands first; only a wrong version comes before a wrong target.
     fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, RequestError> {
         let line = &message[..end];
         let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
@@ -194,9 +200,11 @@ impl RequestLine {
             return refuse(Fault::BareCr, at, 1);
         }
         let first = line.iter().position(|&b| !is_tchar(b)).unwrap_or(end);
+        // The method ends at the first byte that no token may have.
         if first < end && line[first] != b' ' {
             return refuse(Fault::MethodName, first, 1);
         }
+        // A line that begins with a space, or has none: there is no method to name.
         if first == 0 || first == end {
             return refuse(Fault::RequestLine, first, 0);
         }
@@ -216,6 +224,7 @@ impl RequestLine {
                 None => refuse(Fault::NoVersion, end, 0),
             };
         }
+        // The version first, since another one may have another syntax of targets.
         let method = Method::of(&line[..first]);
         let version_span = Span::new(at + len + 1, end - at - len - 1);
         let version = Version::parse(message, version_span)?;
@@ -236,6 +245,7 @@ pub struct FieldLine {
 impl FieldLine {
     /// The position of a line that httparse found in `bytes`: its slices point into them.
     fn of(header: &httparse::Header<'_>, bytes: &[u8]) -> FieldLine {
+        // httparse borrows from `bytes`, so the difference of the addresses is the position.
         let base = bytes.as_ptr() as usize;
         let value = trim(header.value);
         FieldLine {
@@ -302,6 +312,7 @@ impl Head {
     /// Where the values of all field lines of this name lie.
     pub fn spans<'a, 'n>(&'a self, bytes: &'a [u8], name: &'n str) -> impl Iterator<Item = Span> + use<'a, 'n> {
         let wanted = name.as_bytes();
+        // The bits of two names may be equal, so a set bit only means that the lines must be compared.
         let lines = if self.names & name_bit(wanted) == 0 { &[] } else { self.lines() };
         lines
             .iter()
@@ -310,6 +321,7 @@ impl Head {
     }
 
     fn read_fields(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
+        // On the stack, so that a request costs no allocation.
         let mut headers = [httparse::EMPTY_HEADER; INLINE_LINES];
         match httparse::parse_headers(&bytes[self.line.len..], &mut headers) {
             Ok(httparse::Status::Complete((_, found))) => {
@@ -332,6 +344,7 @@ impl Head {
         match httparse::parse_headers(&bytes[self.line.len..], &mut headers) {
             Ok(httparse::Status::Complete((_, found))) => {
                 self.heap = found.iter().map(|header| FieldLine::of(header, bytes)).collect();
+                // With so many lines most bits would be set, and the filter would help no more.
                 self.names = u64::MAX;
                 Ok(())
             }
@@ -362,6 +375,7 @@ impl Head {
     /// `None` for HTTP/1.0 without Host.
     pub fn authority<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match (self.line.target.form, self.line.target.authority) {
+            // Host may say something else then, and must be ignored.
             (TargetForm::Absolute, Some(span)) => Some(span.of(bytes)),
             _ => self.values(bytes, "host").next(),
         }

@@ -22,12 +22,9 @@
 
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::head::{Head, Scan, Scanned};
-use crate::http::response::Persistence;
-use crate::http::{
-    AddedFields, Expectation, Fault, Fields, Framing, HttpDate, Length, Limits, Method, Prepared, Request,
-};
-use crate::http::{EndOfInput, Event, Next, Phase, Step, Version, framing, response};
-use crate::http::{RequestError, Status, Transfer};
+use crate::http::response::{Length, Persistence, Prepared, Transfer};
+use crate::http::{AddedFields, Expectation, Fault, Fields, Framing, HttpDate, Limits, Method, Request, RequestError};
+use crate::http::{EndOfInput, Event, Next, Phase, Status, Step, Version, framing, response};
 
 /// How far the request has been read.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +104,7 @@ impl Http1 {
     /// What the connection is waiting for.
     pub fn phase(&self) -> Phase {
         match (&self.writing, &self.reading) {
+            // While the client is slow to receive, it does not matter what it still has to send.
             (Writing::Sending, _) => Phase::Sending,
             (Writing::Done, _) if !self.persistent => Phase::Lingering,
             // Before Owed: while content is due, the deadline of the client counts, not that of the server.
@@ -138,25 +136,21 @@ impl Http1 {
         if let Reading::Length(left) = self.reading { Some(left) } else { None }
     }
 
-    /// Whether the last response of this connection has begun.
-    fn is_last(&self) -> bool {
-        !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done)
-    }
-
     /// Reads on. `input` begins with the first byte that was not used before.
     ///
     /// Call it until it returns [`Event::NeedMore`], and after the last byte of content too: content is
     /// complete only with [`Event::End`].
     pub fn receive<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
+        let is_last = !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done);
         let step = match self.reading {
             Reading::Head(scan) => return self.receive_head(scan, input),
             // No other response can be sent after the last one, so its request is read no further: the
             // bytes are thrown away, and a fault in them is not looked for.
-            Reading::Length(_) | Reading::Chunked(_) if self.is_last() => {
-                Step { used: input.len(), event: Event::NeedMore }
-            }
+            Reading::Length(_) | Reading::Chunked(_) if is_last => Step { used: input.len(), event: Event::NeedMore },
+            // The end is an event of its own, so that the caller handles it in one place for both framings.
             Reading::Length(0) => self.end_content(),
             Reading::Length(left) => {
+                // Bytes after the content stay in the input: they are the next request.
                 let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 self.reading = Reading::Length(left - take as u64);
                 let event = if take == 0 { Event::NeedMore } else { Event::Content(&input[..take]) };
@@ -177,21 +171,16 @@ impl Http1 {
     fn receive_head<'b>(&mut self, mut scan: Scan, input: &'b [u8]) -> Step<'b> {
         let scanned = scan.advance(input, &self.limits);
         self.reading = Reading::Head(scan);
+        // Set before anything can be refused or time out: the response to a HEAD never has content.
+        self.method = scan.method(input);
         let (skipped, len, line) = match scanned {
             Scanned::Complete { skipped, head, line } => (skipped, head, line),
-            Scanned::NeedMore => {
-                // Kept because the head may time out, and a HEAD gets no content then either.
-                self.method = scan.method(input);
-                return Step { used: 0, event: Event::NeedMore };
-            }
-            Scanned::Refused(error) => {
-                self.method = scan.method(input);
-                return self.refuse(error);
-            }
+            // Nothing is used up: fields are positions in one slice, which must hold the whole head.
+            Scanned::NeedMore => return Step { used: 0, event: Event::NeedMore },
+            Scanned::Refused(error) => return self.refuse(error),
         };
         let bytes = &input[skipped..skipped + len];
-        // Set before the fields are read: if they are refused, the response to a HEAD has no content.
-        self.method = line.method;
+        // Also before the fields are read: how their refusal is sent depends on the version.
         self.version = line.version;
         let framed = Head::parse(bytes, line).and_then(|head| Ok((framing::of(&head, bytes)?, head)));
         let (framing, head) = match framed {
@@ -213,7 +202,7 @@ impl Http1 {
             Version::Http10 => !request.lists("connection", b"keep-alive") || request.lists("connection", b"close"),
         };
         self.persistent &= !self.close_asked;
-        // An unknown expectation counts too: the client may wait for whatever it asked for.
+        // An unknown expectation counts too: the client may wait for a response to it.
         self.awaits_continue = framing.has_content() && request.expectation() != Expectation::None;
         self.reading = match framing {
             Framing::None | Framing::Length(0) => Reading::Done,
@@ -253,8 +242,9 @@ impl Http1 {
     fn refuse<'b>(&mut self, error: RequestError) -> Step<'b> {
         self.reading = Reading::Shut;
         self.persistent = false;
-        // From here on it is this server that closes, whatever the client has asked for.
+        // From here on it is this server that closes, even if the client has asked for it as well.
         self.close_asked = false;
+        // If a response has begun already, it is too late for another one.
         if self.writing == Writing::Quiet {
             self.writing = Writing::Owed;
         }
@@ -269,15 +259,16 @@ impl Http1 {
     pub fn end_of_input(&mut self) -> EndOfInput {
         self.persistent = false;
         let fault = match self.reading {
+            // Content may be missing, but its response was sent already.
             _ if self.writing == Writing::Done => return EndOfInput::Clean,
             Reading::Head(scan) if scan.has_begun() => Fault::TruncatedHead,
-            // Length(0) is complete, though nobody has asked for its End yet.
+            // Length(0) is complete, though its End was not read yet.
             Reading::Length(1..) | Reading::Chunked(_) if self.writing == Writing::Owed => Fault::TruncatedContent,
             Reading::Head(_) => {
                 self.reading = Reading::Shut;
                 return EndOfInput::Clean;
             }
-            _ => return EndOfInput::AnswerOwed,
+            _ => return EndOfInput::ResponseOwed,
         };
         EndOfInput::Refused(self.give_up(fault))
     }
@@ -296,6 +287,7 @@ impl Http1 {
     fn give_up(&mut self, fault: Fault) -> RequestError {
         let at = match self.reading {
             Reading::Head(scan) => scan.seen() as u64,
+            // A started chunk line is not used up, but it came.
             _ => self.position + self.pending,
         };
         let error = RequestError { fault, at, len: 0 };
@@ -390,6 +382,7 @@ impl Http1 {
                 self.next_message();
                 Next::Request
             }
+            // The next request begins after the content that is still to come.
             (true, _) => Next::Discard,
             // The client sends nothing more, so no unread bytes can reset the connection.
             (false, Reading::Done) if self.close_asked => Next::Close,
@@ -398,6 +391,7 @@ impl Http1 {
     }
 
     fn next_message(&mut self) {
+        // All fields but these two belong to one message.
         *self = Http1 { persistent: self.persistent, ..Http1::new(self.limits) };
     }
 }
@@ -418,8 +412,8 @@ mod tests {
         step.used
     }
 
-    /// Answers with `status` and two bytes of content; returns the head and how they are sent.
-    fn answer(connection: &mut Http1, status: Status) -> (String, Transfer) {
+    /// Responds with `status` and two bytes of content; returns the head and how they are sent.
+    fn respond(connection: &mut Http1, status: Status) -> (String, Transfer) {
         let mut out = Vec::new();
         let date = HttpDate::from_second(0);
         let transfer =
@@ -428,33 +422,33 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_came_too_slowly_is_answered_with_the_place_it_reached() {
+    fn a_head_that_came_too_slowly_is_refused_at_the_byte_it_reached() {
         let mut c = connection();
         assert_eq!((c.time_out(), c.phase()), (None, Phase::Idle));
         let used = c.receive(b"\r\nHEAD / HTTP/1.1\r\nHos").used;
         assert_eq!((used, c.phase()), (0, Phase::Head));
         assert_eq!(c.time_out(), Some(RequestError { fault: Fault::SlowHead, at: 22, len: 0 }));
         assert_eq!(c.phase(), Phase::Owed);
-        assert_eq!(answer(&mut c, Status::REQUEST_TIMEOUT).1, Transfer::Nothing, "HEAD has no content");
+        assert_eq!(respond(&mut c, Status::REQUEST_TIMEOUT).1, Transfer::Nothing, "HEAD has no content");
         assert_eq!(c.sent(), Next::Linger);
         assert_eq!((c.time_out(), c.phase()), (None, Phase::Lingering));
     }
 
     #[test]
-    fn content_that_came_too_slowly_is_answered_once() {
+    fn content_that_came_too_slowly_is_refused_once() {
         let mut c = connection();
         let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab";
         let used = request(&mut c, input);
         assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
         assert_eq!(c.time_out(), Some(RequestError { fault: Fault::SlowContent, at: input.len() as u64, len: 0 }));
-        answer(&mut c, Status::REQUEST_TIMEOUT);
-        assert_eq!(c.time_out(), None, "the answer is under way");
+        respond(&mut c, Status::REQUEST_TIMEOUT);
+        assert_eq!(c.time_out(), None, "the response is being sent");
         assert_eq!(c.sent(), Next::Linger);
         assert_eq!(c.receive(b"cde").used, 0);
     }
 
     #[test]
-    fn a_refused_head_request_is_answered_without_content() {
+    fn the_response_to_a_refused_head_request_has_no_content() {
         for input in [
             &b"HEAD /# HTTP/1.1\r\nHost: a\r\n\r\n"[..],
             b"HEAD / HTTP/1.1\nHost: a\r\n\r\n",
@@ -465,12 +459,12 @@ mod tests {
             let mut c = connection();
             assert!(matches!(c.receive(input).event, Event::Refused(_)));
             assert_eq!(c.method(), Method::Head);
-            assert_eq!(answer(&mut c, Status::BAD_REQUEST).1, Transfer::Nothing);
+            assert_eq!(respond(&mut c, Status::BAD_REQUEST).1, Transfer::Nothing);
         }
     }
 
     #[test]
-    fn a_place_counts_the_empty_line_before_the_request_line() {
+    fn a_position_counts_the_empty_line_before_the_request_line() {
         let mut c = connection();
         let Event::Refused(error) = c.receive(b"\r\nGET /# HTTP/1.1\r\n").event else { panic!() };
         assert_eq!((error.fault, error.at), (Fault::TargetByte, 7));
@@ -487,7 +481,7 @@ mod tests {
         let used = request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
         assert!(used > 0);
         c.forbid_persistence();
-        assert!(answer(&mut c, Status::CONFLICT).0.contains("Connection: close\r\n"));
+        assert!(respond(&mut c, Status::CONFLICT).0.contains("Connection: close\r\n"));
         assert_eq!(c.sent(), Next::Linger);
         let mut rest = &b"12345GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..];
         for _ in 0..4 {
@@ -502,7 +496,7 @@ mod tests {
     fn a_drain_during_discard_ends_with_the_content() {
         let mut c = connection();
         request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
-        answer(&mut c, Status::CONFLICT);
+        respond(&mut c, Status::CONFLICT);
         assert_eq!((c.sent(), c.phase()), (Next::Discard, Phase::Content));
         c.forbid_persistence();
         for _ in 0..3 {
@@ -512,10 +506,10 @@ mod tests {
     }
 
     #[test]
-    fn broken_chunks_after_an_early_answer_are_not_answered_again() {
+    fn broken_chunks_after_an_early_response_get_no_second_one() {
         let mut c = connection();
         request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        answer(&mut c, Status::CONFLICT);
+        respond(&mut c, Status::CONFLICT);
         let step = c.receive(b"zzz");
         assert!(matches!(step.event, Event::NeedMore), "{:?}", step.event);
         assert_eq!(c.sent(), Next::Linger);
@@ -523,47 +517,47 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_may_wait_for_a_go_ahead_costs_its_connection_when_refused() {
+    fn a_client_that_may_wait_for_100_loses_its_connection_when_refused() {
         // Told 417, it may send its next request instead of the content: reading that as content
         // would hide a request from us.
         for expect in ["100-continue", "100-continue, more", "more"] {
             let mut c = connection();
             let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nExpect: {expect}\r\nContent-Length: 5\r\n\r\n");
             request(&mut c, head.as_bytes());
-            assert!(answer(&mut c, Status::EXPECTATION_FAILED).0.contains("Connection: close\r\n"), "{expect}");
+            assert!(respond(&mut c, Status::EXPECTATION_FAILED).0.contains("Connection: close\r\n"), "{expect}");
             assert_eq!(c.sent(), Next::Linger);
         }
     }
 
     #[test]
-    fn the_end_of_input_owes_nothing_once_the_answer_is_out() {
+    fn after_the_response_the_end_of_input_is_clean() {
         let mut c = connection();
         request(&mut c, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        assert_eq!(c.clone().end_of_input(), EndOfInput::AnswerOwed);
-        answer(&mut c, Status::OK);
-        assert_eq!(c.clone().end_of_input(), EndOfInput::AnswerOwed, "it is still leaving");
+        assert_eq!(c.clone().end_of_input(), EndOfInput::ResponseOwed);
+        respond(&mut c, Status::OK);
+        assert_eq!(c.clone().end_of_input(), EndOfInput::ResponseOwed, "it is still being sent");
         assert_eq!(c.sent(), Next::Close);
         assert_eq!(c.end_of_input(), EndOfInput::Clean);
 
         let mut c = connection();
         request(&mut c, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
-        answer(&mut c, Status::CONFLICT);
+        respond(&mut c, Status::CONFLICT);
         assert_eq!(c.sent(), Next::Discard);
         assert_eq!(c.end_of_input(), EndOfInput::Clean);
     }
 
     #[test]
-    fn content_whose_last_byte_came_is_complete_though_nobody_asked_again() {
+    fn content_whose_last_byte_came_is_complete_before_its_end_was_read() {
         let mut c = connection();
         let input = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab";
         let used = request(&mut c, input);
         assert!(matches!(c.receive(&input[used..]).event, Event::Content(b"ab")));
-        assert_eq!(c.end_of_input(), EndOfInput::AnswerOwed);
+        assert_eq!(c.end_of_input(), EndOfInput::ResponseOwed);
         assert!(matches!(c.receive(b"").event, Event::End));
     }
 
     #[test]
-    fn bytes_that_are_not_shown_again_do_no_harm() {
+    fn bytes_that_are_not_passed_again_do_no_harm() {
         for first in [&b"GET / HT"[..], b"\r\n", b"\r\nGE"] {
             let mut c = connection();
             c.receive(first);

@@ -78,11 +78,6 @@ impl Method {
     pub fn is_safe(self) -> bool {
         matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
     }
-
-    /// Idempotent (§9.2.2): sent twice, it has the same intended effect as sent once.
-    pub fn is_idempotent(self) -> bool {
-        self.is_safe() || matches!(self, Method::Put | Method::Delete)
-    }
 }
 
 #[cfg(test)]
@@ -95,11 +90,5 @@ mod tests {
             assert_eq!(Method::of(method.name().as_bytes()), method);
             assert_eq!(Method::of(method.name().to_lowercase().as_bytes()), Method::Other);
         }
-    }
-
-    #[test]
-    fn every_safe_method_is_idempotent() {
-        assert!(Method::ALL.iter().all(|m| m.is_idempotent() || !m.is_safe()));
-        assert!(!Method::Post.is_idempotent() && !Method::Patch.is_idempotent());
     }
 }

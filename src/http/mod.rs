@@ -100,7 +100,7 @@ pub mod target;
 
 pub use date::HttpDate;
 pub use fault::{Fault, RequestError};
-pub use fields::{AddedFields, Fields, InvalidField};
+pub use fields::{AddedFields, FieldError, Fields};
 pub use framing::Framing;
 pub use http1::Http1;
 pub use limits::Limits;
@@ -249,7 +249,7 @@ pub enum EndOfInput {
     /// The end came inside a request, which can never be complete.
     Refused(RequestError),
     /// The request is complete and the client waits for the response, which is still sent.
-    AnswerOwed,
+    ResponseOwed,
 }
 
 /// What a connection is waiting for. Each phase has its own deadline in `net`.

@@ -112,6 +112,7 @@ impl Multipart {
     /// The reader for content of this Content-Type. `None` if the type is not multipart/form-data.
     pub(crate) fn of(content_type: &[u8]) -> Option<Result<Multipart, FormError>> {
         let boundary = boundary(content_type)?;
+        // Checked, since its length bounds what is kept back between two pieces.
         Some(if is_boundary(&boundary) { Ok(Multipart::with(&boundary)) } else { Err(FormError::Boundary) })
     }
 
@@ -144,6 +145,7 @@ impl Multipart {
                     self.state = FormState::Line;
                     (at + self.delimiter.len(), FormEvent::NeedMore)
                 }
+                // The preamble is for mail programs that cannot read multipart; it is not content.
                 Err(safe) => (safe, FormEvent::NeedMore),
             }),
             FormState::Line => self.line(input),
@@ -163,6 +165,7 @@ impl Multipart {
 
     fn start<'b>(&mut self, input: &'b [u8]) -> Result<(usize, FormEvent<'b>), FormError> {
         let first = &self.delimiter[2..];
+        // Nothing precedes the first delimiter, so it needs no line end before it.
         if input.len() < first.len() && first.starts_with(input) {
             return Ok((0, FormEvent::NeedMore));
         }
@@ -176,6 +179,7 @@ impl Multipart {
 
     /// The rest of the line of a boundary: two dashes, or blanks and the line end.
     fn line<'b>(&mut self, input: &[u8]) -> Result<(usize, FormEvent<'b>), FormError> {
+        // Bounded, since an incomplete line stays in the caller's buffer.
         let blanks = input.iter().take(PADDING + 1).take_while(|b| matches!(b, b' ' | b'\t')).count();
         if blanks > PADDING {
             return Err(FormError::Delimiter);
@@ -214,6 +218,7 @@ impl Multipart {
     /// Where the delimiter begins; `Err` with the number of bytes that surely do not belong to one.
     fn find(&self, input: &[u8]) -> Result<usize, usize> {
         let length = self.delimiter.len();
+        // Compared is the window that ends at `end`; its last byte says how far the next one may be.
         let mut end = length;
         while end <= input.len() {
             if input[end - length..end] == self.delimiter[..] {
@@ -259,6 +264,7 @@ fn disposition_file_name(value: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
     if !kind.eq_ignore_ascii_case(b"form-data") {
         return Err(FormError::Head);
     }
+    // An empty name counts as one here; `files` knows that browsers send it if no file was chosen.
     let name = parameters.find(|(name, _)| name.eq_ignore_ascii_case(b"filename"));
     Ok(name.map(|(_, value)| unescape(value)))
 }
@@ -281,6 +287,7 @@ fn unescape(value: &[u8]) -> Vec<u8> {
             // Back to control bytes: the rules for file names then refuse the name.
             [b'%', b'0', b'D' | b'd', ..] => (b'\r', 3),
             [b'%', b'0', b'A' | b'a', ..] => (b'\n', 3),
+            // A backslash before anything else is a separator of Windows, not an escape.
             [b'\\', quoted @ (b'"' | b'\\'), ..] => (*quoted, 2),
             _ => (first, 1),
         };

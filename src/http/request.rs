@@ -78,6 +78,7 @@ impl<'b> Request<'b> {
     pub fn path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
             Some(decoded) => decoded,
+            // Nothing was encoded, so both are the same bytes.
             None => self.raw_path(),
         }
     }
@@ -142,12 +143,13 @@ impl<'b> Request<'b> {
 
     /// What the client expects.
     pub fn expectation(&self) -> Expectation {
+        // RFC 9110 §10.1.1: a server must ignore 100-continue in HTTP/1.0.
         if self.version() == Version::Http10 {
             return Expectation::None;
         }
         let mut expectation = Expectation::None;
         for element in self.list("expect") {
-            // One unknown expectation cannot be met, whatever stands next to it.
+            // One expectation that cannot be met is enough for 417.
             if !element.eq_ignore_ascii_case(b"100-continue") {
                 return Expectation::Unknown;
             }

@@ -2,6 +2,7 @@
 //!
 //! The content itself is not here: [`Transfer`] says how it will be delimited, and the owner of the
 //! socket sends it.
+
 use crate::http::date::DATE_LENGTH;
 use crate::http::fields::{AddedFields, Fields};
 use crate::http::grammar::push_decimal;
@@ -26,6 +27,8 @@ impl Length {
             // Such a response has no content, and a length would be wrong or forbidden (RFC 9110 §8.6).
             _ if status.forbids_content() => Transfer::Nothing,
             (Length::Known(length), _) => Transfer::Exactly(length),
+            // Chunks are better than the close of the connection: they tell a complete response from one
+            // that broke off.
             (Length::Unknown, Version::Http11) => Transfer::Chunked,
             (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => Transfer::UntilClose,
         }
@@ -75,7 +78,10 @@ impl Persistence {
     }
 }
 
-/// Appends a final response head.
+/// Appends a final response head: status line, Date, Connection, framing, fields, blank line.
+///
+/// `fields` are those of the response itself; `added` are merged into them here and in
+/// [`Prepared::write`], and nowhere else, so every response carries them.
 pub(crate) fn write_head(
     out: &mut Vec<u8>,
     status: Status,
@@ -92,6 +98,7 @@ pub(crate) fn write_head(
         out.extend_from_slice(part);
     }
     match announced {
+        // The second one is announced by `Connection: close`.
         Transfer::Nothing | Transfer::UntilClose => {}
         Transfer::Exactly(length) => {
             out.extend_from_slice(b"Content-Length: ");
@@ -111,6 +118,7 @@ const DATE_NAME: &[u8] = b"Date: ";
 /// announces its length.
 pub(crate) fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
     write_status_line(out, status);
+    // No Date: an interim response need not have one (RFC 9110 §6.6.1).
     out.extend_from_slice(fields.bytes());
     out.extend_from_slice(b"\r\n");
 }
@@ -144,6 +152,7 @@ pub struct Prepared {
 impl Prepared {
     /// A response with this content. With a status that forbids content it has none, and says no length.
     pub fn new(status: Status, fields: &Fields, content: &[u8]) -> Prepared {
+        // A client would take such bytes for the start of the next response.
         let content = if status.forbids_content() { &[] } else { content };
         let mut prepared = Prepared::without_content(status, fields, content.len() as u64);
         let mut bytes = std::mem::take(&mut prepared.bytes).into_vec();
@@ -207,6 +216,7 @@ impl Prepared {
         out.extend_from_slice(b"\r\n");
         // Here the Connection line goes in, where `write_head` would have put it.
         out.extend_from_slice(persistence.line());
+        // Added fields come last, so they go in before the blank line.
         let blank_line = self.head - b"\r\n".len();
         added.merge(self.status, &self.bytes[after_date..blank_line], out);
         out.extend_from_slice(&self.bytes[blank_line..end]);

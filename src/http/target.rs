@@ -61,6 +61,7 @@ impl Target {
         let bytes = span.of(message);
         let start = span.start();
         let error = |(fault, at, len): Misplaced| RequestError::new(fault, start + at, len);
+        // Before the form, which would else be blamed for a byte that no form may have.
         if let Some(at) = bytes.iter().position(|&b| !is_target_byte(b)) {
             return Err(error((Fault::TargetByte, at, 1)));
         }
@@ -83,6 +84,7 @@ impl Target {
             let span = absolute(bytes).map_err(error)?;
             (TargetForm::Absolute, Some(Span::new(start + span.start(), span.len())), span.end())
         };
+        // A `#` cannot follow: a fragment is never sent, and was refused above.
         let rest = &bytes[path_at..];
         let path_len = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
         let path = Span::new(start + path_at, path_len);
@@ -109,6 +111,7 @@ fn absolute(bytes: &[u8]) -> Result<Span, Misplaced> {
     let colon = bytes.windows(3).position(|w| w == b"://").ok_or((Fault::TargetForm, 0, bytes.len()))?;
     let scheme = &bytes[..colon];
     let alphabet = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    // In `host/path://x` the part before `://` is no scheme, and the target has none of the forms.
     if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(alphabet) {
         return Err((Fault::TargetForm, 0, bytes.len()));
     }
@@ -132,6 +135,7 @@ fn absolute(bytes: &[u8]) -> Result<Span, Misplaced> {
 /// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, since an empty Host
 /// field is valid for a target without authority (RFC 9110 §7.2).
 pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    // Only an IP literal begins with a bracket.
     let is_literal = bytes.first() == Some(&b'[');
     let host_len = if is_literal {
         // The colons of an IPv6 address separate no port.
@@ -142,6 +146,7 @@ pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
         bytes.iter().position(|&b| b == b':').unwrap_or(bytes.len())
     };
     let (host, rest) = bytes.split_at(host_len);
+    // An IPv4 address is a registered name, too.
     if !is_literal && !is_registered_name(host) {
         return None;
     }
@@ -171,11 +176,19 @@ fn is_registered_name(mut host: &[u8]) -> bool {
 
 /// The path without its percent-encoding; borrowed if nothing was encoded, which is the common case.
 ///
+/// ```
+/// use barewire::http::{Fault, target};
+///
+/// assert_eq!(target::decode(b"/a%20b").unwrap(), &b"/a b"[..]);
+/// assert_eq!(target::decode(b"/a/%2e%2e/b"), Err((Fault::DotSegment, 3, 6)));
+/// ```
+///
 /// # Errors
 /// The fault, its position in `path`, and how many bytes are to blame.
 pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     let mut decoded = Cow::Borrowed(path);
     let encoded = memchr(b'%', path).is_some();
+    // Without a percent sign and a segment that begins with a dot, there is nothing to do.
     if !encoded && !path.starts_with(b".") && !path.windows(2).any(|two| two == b"/.") {
         return Ok(decoded);
     }
@@ -183,6 +196,7 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
         let mut out = Vec::with_capacity(path.len());
         let mut at = 0;
         while let Some(&byte) = path.get(at) {
+            // `+` stays a plus: only forms write it for a space.
             if byte != b'%' {
                 out.push(byte);
                 at += 1;
@@ -201,6 +215,7 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
         }
         decoded = Cow::Owned(out);
     }
+    // Also after decoding: `%2e%2e` climbs like `..`.
     match dot_segment(path) {
         Some((at, len)) => Err((Fault::DotSegment, at, len)),
         None => Ok(decoded),
@@ -221,6 +236,7 @@ fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
             };
             dots += 1;
         }
+        // Nothing but one or two dots.
         if rest.is_empty() && matches!(dots, 1 | 2) {
             return Some((at, segment.len()));
         }
@@ -231,6 +247,11 @@ fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
 
 /// The pairs of a query, `name=value` between `&`, as they were sent: nothing is decoded. A name without
 /// `=` has no value; empty pieces are left out. RFC 3986 §3.4 leaves this form to applications.
+///
+/// ```
+/// let pairs: Vec<_> = barewire::http::target::query_pairs(b"sort=size&all").collect();
+/// assert_eq!(pairs, [(&b"sort"[..], Some(&b"size"[..])), (b"all", None)]);
+/// ```
 pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     let pieces = query.split(|&b| b == b'&').filter(|piece| !piece.is_empty());
     pieces.map(|piece| match piece.iter().position(|&b| b == b'=') {

@@ -25,7 +25,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::http::target::TargetForm;
-use crate::http::{AddedFields, InvalidField, Method, Request, RequestError, Status};
+use crate::http::{AddedFields, FieldError, Method, Request, RequestError, Status};
 use crate::service::access::basic::Auth;
 use crate::service::access::cors::Cors;
 use crate::service::access::origin::{self, Foreign, Hosts, Writes};
@@ -196,7 +196,7 @@ impl App {
 impl From<Box<dyn Service>> for App {
     /// The service with no rules before it: every host, no credentials, no CORS.
     fn from(service: Box<dyn Service>) -> App {
-        let rules = Rules::new(Settings::default(), &service.methods()).unwrap_or_else(|InvalidField| Rules::none());
+        let rules = Rules::new(Settings::default(), &service.methods()).unwrap_or_else(|FieldError| Rules::none());
         App { rules: Arc::new(rules), last_host: None, service }
     }
 }
@@ -209,7 +209,7 @@ impl<S: Service + 'static> From<S> for App {
 
 impl Rules {
     /// `methods` work on some target of the service.
-    fn new(settings: Settings, methods: &[Method]) -> Result<Rules, InvalidField> {
+    fn new(settings: Settings, methods: &[Method]) -> Result<Rules, FieldError> {
         let cors = settings.cors.as_deref().map(|origin| Cors::new(origin, methods));
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
@@ -225,7 +225,7 @@ impl Rules {
     }
 
     /// The fields of every response. Later fields win over earlier ones of the same name.
-    fn added_fields(settings: &Settings, cors: Option<&Cors>, is_readable: bool) -> Result<AddedFields, InvalidField> {
+    fn added_fields(settings: &Settings, cors: Option<&Cors>, is_readable: bool) -> Result<AddedFields, FieldError> {
         let mut fields = AddedFields::default();
         // Content types are always right here, so a browser has no reason to guess another (Fetch §3.6).
         fields.replace("X-Content-Type-Options", "nosniff")?;
@@ -244,7 +244,7 @@ impl Rules {
         // The words of whoever starts the server come last, because they win.
         for (name, value) in &settings.headers {
             if is_connection_field(name) {
-                return Err(InvalidField);
+                return Err(FieldError);
             }
             fields.replace(name, value)?;
         }

@@ -197,7 +197,7 @@ impl Connection {
         match self.connection.end_of_input() {
             EndOfInput::Clean if self.spoke => Err(CloseReason::PeerClosed),
             EndOfInput::Clean => Err(CloseReason::NeverSpoke),
-            EndOfInput::AnswerOwed => Err(CloseReason::PeerClosed),
+            EndOfInput::ResponseOwed => Err(CloseReason::PeerClosed),
             EndOfInput::Refused(refusal) => {
                 let input = std::mem::take(&mut self.input);
                 let in_head = refusal.fault == Fault::TruncatedHead;

@@ -6,7 +6,7 @@
 //! The subtle thing: an answer that depends on who asks says so (`Vary: Origin`), also to those who
 //! are not let in; else a cache would hand one origin's answer to another.
 
-use crate::http::{AddedFields, InvalidField, Method, Request, Status};
+use crate::http::{AddedFields, FieldError, Method, Request, Status};
 use crate::service::Response;
 
 /// How long a browser may remember a preflight, in seconds: short, since whoever restarts the server
@@ -61,7 +61,7 @@ impl Cors {
     /// Adds the fields that let a page read every response, or keep it from doing so. A response that depends
     /// on who asks says so (`Vary: Origin`) in both cases; else a cache would give the response for one origin
     /// to another.
-    pub(crate) fn add_to(&self, fields: &mut AddedFields, is_readable: bool) -> Result<(), InvalidField> {
+    pub(crate) fn add_to(&self, fields: &mut AddedFields, is_readable: bool) -> Result<(), FieldError> {
         if is_readable {
             fields.replace("Access-Control-Allow-Origin", self.origin.as_deref().unwrap_or("*"))?;
             // So that a player can read Content-Range, and a script the ETag.

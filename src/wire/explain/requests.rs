@@ -149,7 +149,7 @@ impl RequestReplay {
             }
             match self.connection.end_of_input() {
                 EndOfInput::Refused(refusal) => self.refused(refusal, true, &pending, found),
-                EndOfInput::Clean | EndOfInput::AnswerOwed => {}
+                EndOfInput::Clean | EndOfInput::ResponseOwed => {}
             }
             self.shut = true;
         }

@@ -242,7 +242,7 @@ impl<'a> Server<'a> {
         }
         match self.connection.end_of_input() {
             EndOfInput::Clean => self.played.tail.push_str("end-of-input clean\n"),
-            EndOfInput::AnswerOwed => self.played.tail.push_str("end-of-input answer owed\n"),
+            EndOfInput::ResponseOwed => self.played.tail.push_str("end-of-input answer owed\n"),
             EndOfInput::Refused(refusal) => {
                 let told = self.played.events.len();
                 self.refused(refusal);
