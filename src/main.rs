@@ -9,7 +9,7 @@
 //! | `listen`, `port_owner` | the listening sockets; who holds a port that is taken |
 //! | `access` | users, passwords and host names |
 //! | `landlock` | what the kernel keeps the process from touching |
-//! | `banner`, `stderr_log` | the texts at the start and at the end; the log in between |
+//! | `banner`, `stderr_log`, `stream_writer` | the texts at the start and at the end; the log in between, which never blocks |
 //! | `wire_view`, `study` | what the sockets carry, in a terminal and in a browser |
 //! | `explain`, `send` | the other two commands |
 

@@ -12,5 +12,6 @@ pub(crate) mod port_owner;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod stderr_log;
+pub(crate) mod stream_writer;
 pub(crate) mod study;
 pub(crate) mod wire_view;

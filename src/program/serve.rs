@@ -90,8 +90,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let app = app(site, hosts, auth, &options.files, study.as_ref()).map_err(failed)?;
     let mut server = Server::new(app, settings, listeners).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
-    let is_on = options.study.is_on();
-    let view = is_on.then(|| wire_view::start(&mut server, history, &options)).transpose().map_err(failed)?;
+    let view = wire_view::start(&mut server, history, &options).map_err(failed)?;
     let study = study.map(|study| study.start(options.study.wire_secrets)).transpose().map_err(failed)?;
     net::server::stop_on_signals(server.stopper()).map_err(failed)?;
     let began = Instant::now();

@@ -7,8 +7,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use barewire::net::Server;
@@ -20,6 +19,7 @@ use rustix::termios::tcgetwinsize;
 
 use crate::program::error::{Color, warn};
 use crate::program::options::Options;
+use crate::program::stream_writer::{StreamWriter, WriterError};
 
 /// How long the end of the program waits for the last events to be printed.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
@@ -32,8 +32,8 @@ const WAITING: usize = 8 * 1024 * 1024;
 pub(crate) struct WireView {
     /// Closed when all events were passed on.
     passed: Receiver<()>,
-    /// Closed when all text was printed.
-    printed: Option<Receiver<()>>,
+    /// Standard output, where a browser looks as well.
+    writer: Option<StreamWriter>,
 }
 
 impl WireView {
@@ -42,44 +42,49 @@ impl WireView {
     pub(crate) fn finish(self) {
         // Nothing is ever sent: an error is the end of the thread, or the end of the time.
         let _ = self.passed.recv_timeout(LAST_EVENTS);
-        if let Some(printed) = self.printed {
-            let _ = printed.recv_timeout(LAST_EVENTS);
+        if let Some(writer) = self.writer {
+            writer.finish(LAST_EVENTS);
         }
     }
 }
 
-/// Starts the view of a server that does not run yet. `history` is what the browser reads.
+/// Starts the view of a server that does not run yet, if anybody looks. `history` is what the browser reads.
 ///
 /// # Errors
 /// When no thread can be started.
-pub(crate) fn start(server: &mut Server, history: Option<Arc<History>>, options: &Options) -> io::Result<WireView> {
+pub(crate) fn start(
+    server: &mut Server,
+    history: Option<Arc<History>>,
+    options: &Options,
+) -> io::Result<Option<WireView>> {
     let (study, color) = (&options.study, options.output.color);
-    let redact = match study.wire_secrets {
-        true => RedactOptions::off(),
-        false => RedactOptions::with_fields(&study.wire_hide.concat()),
-    };
-    if study.wire_secrets {
-        let (on, off) = if color.on(&io::stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        warn(&format!("{on}passwords, cookies and tokens are shown as they are (--wire-secrets).{off}"));
-    }
-    let explain = ExplainOptions::live(options.limits.limits(), redact);
-    let collector = Collector::new(server.record(), SystemTime::now(), explain);
     let terminal = study.wire.map(|form| Terminal::new(style(form, color, study.ascii)));
-    let (alive, passed) = sync_channel::<()>(1);
-    let (mut output, printed) = match (terminal, history) {
+    let (mut output, writer) = match (terminal, history) {
         (Some(terminal), None) => (Output::Terminal(terminal, String::new()), None),
         (Some(terminal), Some(history)) => {
-            let (printer, printed) = Printer::start(terminal)?;
-            (Output::History(history, Some(printer)), Some(printed))
+            let writer = StreamWriter::start("terminal", WAITING, io::stdout())?;
+            (Output::History(history, Some(Printer { terminal, writer: writer.clone(), dropped: 0 })), Some(writer))
         }
         (None, Some(history)) => (Output::History(history, None), None),
-        (None, None) => return Ok(WireView { passed, printed: None }),
+        // Record nothing: recording costs every connection.
+        (None, None) => return Ok(None),
     };
+    let redact = if study.wire_secrets {
+        let (on, off) = if color.on(&io::stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        warn(&format!("{on}passwords, cookies and tokens are shown as they are (--wire-secrets).{off}"));
+        RedactOptions::off()
+    } else {
+        RedactOptions::with_fields(&study.wire_hide.concat())
+    };
+    let explain = ExplainOptions::live(options.limits.limits(), redact);
+    let collector = Collector::new(server.record(), SystemTime::now(), explain);
+    let (alive, passed) = sync_channel::<()>(1);
     std::thread::Builder::new().name("wire".into()).spawn(move || {
         collector.run(|events| output.pass(events));
-        drop((output, alive));
+        // Closing the channel tells `finish` that all events were passed on.
+        drop(alive);
     })?;
-    Ok(WireView { passed, printed })
+    Ok(Some(WireView { passed, writer }))
 }
 
 /// Where events go.
@@ -103,6 +108,7 @@ impl Output {
                 }
             }
             Output::History(history, printer) => {
+                // The browser first: what becomes of standard output must not matter to it.
                 history.push(events);
                 if printer.as_mut().is_some_and(|printer| printer.pass(events).is_err()) {
                     *printer = None;
@@ -119,37 +125,16 @@ pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
-/// Standard output was closed.
-struct ClosedError;
-
 /// Standard output with a thread of its own.
 struct Printer {
     terminal: Terminal,
-    texts: Sender<String>,
-    /// Bytes of text that are not written yet.
-    waiting: Arc<AtomicUsize>,
+    writer: StreamWriter,
     /// Events dropped since the last text.
     dropped: u64,
 }
 
 impl Printer {
-    fn start(terminal: Terminal) -> io::Result<(Printer, Receiver<()>)> {
-        let (sender, texts) = channel::<String>();
-        let waiting = Arc::<AtomicUsize>::default();
-        let written = Arc::clone(&waiting);
-        let (alive, printed) = sync_channel::<()>(1);
-        std::thread::Builder::new().name("terminal".into()).spawn(move || {
-            // A failed write ends the loop. `pass` notices at its next text that the channel is closed.
-            let _ = texts.iter().try_for_each(|text| {
-                written.fetch_sub(text.len(), Ordering::Relaxed);
-                write(text.as_bytes())
-            });
-            drop((texts, alive));
-        })?;
-        Ok((Printer { terminal, texts: sender, waiting, dropped: 0 }, printed))
-    }
-
-    fn pass(&mut self, events: &[WireEvent]) -> Result<(), ClosedError> {
+    fn pass(&mut self, events: &[WireEvent]) -> Result<(), WriterError> {
         let mut text = String::new();
         // The gap must show in the text, or the events around it would seem to follow each other.
         if self.dropped > 0 {
@@ -160,13 +145,13 @@ impl Printer {
         if text.is_empty() {
             return Ok(());
         }
-        if self.waiting.fetch_add(text.len(), Ordering::Relaxed) + text.len() > WAITING {
-            self.waiting.fetch_sub(text.len(), Ordering::Relaxed);
-            self.dropped += events.len() as u64;
-            return Ok(());
+        let cost = text.len();
+        match self.writer.offer(text.into_bytes(), cost) {
+            Ok(()) => self.dropped = 0,
+            Err(WriterError::Full) => self.dropped += events.len() as u64,
+            Err(WriterError::Closed) => return Err(WriterError::Closed),
         }
-        self.dropped = 0;
-        self.texts.send(text).map_err(|_| ClosedError)
+        Ok(())
     }
 }
 

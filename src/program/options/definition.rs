@@ -362,13 +362,6 @@ impl LimitOptions {
     }
 }
 
-impl StudyOptions {
-    /// Whether what the sockets carry is recorded.
-    pub(crate) fn is_on(&self) -> bool {
-        self.wire.is_some() || self.study
-    }
-}
-
 /// The definition as clap takes it: every option gets its variable, `BAREWIRE_PORT` for `--port`.
 pub(crate) fn command() -> Command {
     /// These print something and exit.
