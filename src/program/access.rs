@@ -1,7 +1,14 @@
 //! Users, passwords and host names: from the options, the password file and the sockets to the rules of the server.
 //!
-//! Whether the Host field is checked depends on the sockets, not on the options: a server whose sockets a service
-//! manager opened to the network is open, whatever was typed.
+//! | the server | names it answers for |
+//! |---|---|
+//! | only this computer can connect | addresses, `localhost`, the machine's own name, and every `--host` |
+//! | writing, a password or `--study` is on | the same |
+//! | `--host` is given | the same |
+//! | else: read-only and open to the network | every name |
+//!
+//! Who can connect depends on the sockets, not on the options: a server whose sockets a service manager opened to
+//! the network is open, whatever was typed.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -22,8 +29,11 @@ const LARGEST: u64 = 1 << 20;
 
 /// Who may use the server, and what must be said about it.
 pub(crate) struct AccessRules {
+    /// The names the server answers for.
     pub(crate) hosts: Hosts,
+    /// The users and what they need a password for; `None` without users.
     pub(crate) auth: Option<Auth>,
+    /// Sentences for the start.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -55,6 +65,7 @@ pub(crate) fn decide(
 fn warnings(options: &Options, names: &[String], is_local: bool) -> Vec<String> {
     let auth_for = options.access.guarded;
     let writes = options.write.option().is_some();
+    // In the order in which they are printed.
     let cases = [
         (
             options.access.is_visible && !options.access.credentials.is_empty(),
@@ -96,6 +107,7 @@ fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
 fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> Result<(), StartError> {
     let name = folder::shown(path);
     let failed = |what: String| StartError::new(Exit::Usage, what);
+    // Exit code 2 and not 4: the option names the wrong file.
     let bytes = read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => failed(format!("there is no password file {name}."))
             .advising(format!("Make it with:  htpasswd -B -c {name} ann")),
@@ -110,6 +122,7 @@ fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> 
         return Err(failed(format!("the password file {name} lies in the folder that is served."))
             .advising("Put it elsewhere, where nobody can download it."));
     }
+    // Users of `--auth` may be there already, so the length alone does not tell.
     let before = credentials.len();
     credentials
         .add_htpasswd(&bytes)
@@ -124,6 +137,7 @@ fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> 
 /// The bytes of the file, unless it is too large.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large from one that just fits.
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > LARGEST {
         true => Err(io::Error::other("it is larger than 1 MiB")),
@@ -135,6 +149,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// (a pipe made by a shell) cannot be asked for.
 fn is_served(path: &Path, served: &ServedPath) -> bool {
     let Ok(root) = fs::canonicalize(&served.path) else { return false };
+    // The file itself, and the place of the name: the name may be a link in the folder that leads out of it.
     let link = fs::canonicalize(folder::parent(path)).ok().zip(path.file_name()).map(|(at, name)| at.join(name));
     [fs::canonicalize(path).ok(), link].into_iter().flatten().any(|place| match served.is_file {
         true => place == root,

@@ -79,6 +79,7 @@ impl Banner {
         format!("listening on {} serving {}\n{view}", self.url(), self.title)
     }
 
+    /// The URL for this computer, or the first one there is.
     fn url(&self) -> String {
         self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default()
     }
@@ -88,6 +89,7 @@ impl Banner {
         let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         let url = self.url();
         let mut lines = Vec::new();
+        // The key stands in the URL of the view, so nothing may follow it without a space.
         if let Some(view) = &self.view {
             let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
             lines.push(format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"));
@@ -103,6 +105,7 @@ impl Banner {
     fn notes(&self) -> Vec<String> {
         let (yellow, off) = if self.color { ("\x1b[33m", "\x1b[0m") } else { ("", "") };
         let mut notes = Vec::new();
+        // First, since a bookmark or another program may still use the old port.
         if self.moved {
             notes.push(format!("Port 8080 was taken, so this is {}.", self.port()));
         }
@@ -123,6 +126,7 @@ impl Banner {
 
     /// What everybody on the network can do.
     fn network_warning(&self) -> &'static str {
+        // Without a password, the most that anybody can do; with one, who needs it.
         match (self.password, self.view.is_some(), self.changes == READ_ONLY) {
             (None, true, false) => "Anyone on your network can change files and use the practice endpoints.",
             (None, true, true) => "Anyone on your network can read these files and use the practice endpoints.",
@@ -170,10 +174,12 @@ impl Banner {
         screen
     }
 
+    /// The port, which is the same at all addresses.
     fn port(&self) -> u16 {
         self.addresses.first().map_or(0, SocketAddr::port)
     }
 
+    /// Who can connect, as the sockets say.
     fn reach(&self) -> Reach {
         let is_local = self.addresses.iter().all(|address| address.ip().is_loopback());
         if is_local { Reach::ThisComputer } else { Reach::Network }
@@ -182,6 +188,7 @@ impl Banner {
     /// Each URL and who can use it.
     fn urls(&self) -> Vec<(String, String)> {
         let mut urls: Vec<(String, String)> = Vec::new();
+        // Two sockets may lead to the same URL: 127.0.0.1 and 0.0.0.0.
         let mut add = |ip: IpAddr, port, meaning: String| {
             let url = format!("http://{}/", SocketAddr::new(ip, port));
             if urls.iter().all(|(other, _)| *other != url) {
@@ -194,6 +201,7 @@ impl Banner {
             let meaning = if self.reach() == Reach::ThisComputer { "open this" } else { "this computer" };
             add(reachable(own.ip()), own.port(), meaning.into());
         }
+        // A wildcard stands for all addresses of its family that other computers can reach.
         for address in self.addresses.iter().filter(|address| !address.ip().is_loopback()) {
             let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
             let is_bound = |ip: &IpAddr| same_family(ip) && (address.ip().is_unspecified() || *ip == address.ip());
@@ -222,6 +230,7 @@ pub(crate) fn reachable(ip: IpAddr) -> IpAddr {
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
     let requests = count(report.requests, "request");
     let mut line = format!("stopped: {requests}, {}, {}", size(report.bytes), time(ran.as_secs()));
+    // Connections cut off mean lost downloads, so they are told even if there was only one.
     if report.cut_off > 0 {
         let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
@@ -235,6 +244,7 @@ fn time(seconds: u64) -> String {
     let Some(first) = units.iter().position(|(length, _)| seconds >= *length) else { return "0 s".into() };
     let mut rest = seconds;
     let parts = units[first..].iter().take(2).filter_map(|(length, name)| {
+        // A unit of which there are none is left out: "1 h" and not "1 h 0 min".
         let count = rest / length;
         rest %= length;
         (count > 0).then(|| format!("{count} {name}"))

@@ -90,6 +90,7 @@ impl StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (on, off) = if self.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        // Only the name is colored: a sentence in red is hard to read.
         writeln!(f, "{on}barewire:{off} {}", self.what)?;
         match &self.advice {
             Some(advice) => writeln!(f, "{advice}"),

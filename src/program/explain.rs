@@ -23,6 +23,7 @@ use crate::program::wire_view;
 struct Side {
     /// The name of the file, for errors.
     name: String,
+    /// All of its bytes.
     bytes: Vec<u8>,
 }
 
@@ -32,7 +33,10 @@ struct Sides {
     server: Option<Side>,
 }
 
-/// Explains the bytes. The exit code says whether they are well formed.
+/// Explains the bytes.
+///
+/// Exit code 0: every message is well formed. 1: a message is broken or cut off, and standard error has a line
+/// `FILE:offset: reason` for each. 4: a file cannot be read.
 pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     let mut sides = read_sides(&options)?;
     if options.fix_newlines {
@@ -53,9 +57,11 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     let (mut messages, unread) = read_messages(&mut conversation.restart(&explain), method, &sides);
     let wrong = list_errors(&messages, &sides);
     let edited = messages.iter().any(|m| m.error.is_some_and(|e| e.note == NoteId::fault(Fault::BareLf)));
+    // By exchange and not by side: a request, its responses, the next request.
     messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
     print(&options, messages);
     unread.iter().for_each(|line| warn(line));
+    // Warnings and errors after the messages, where they are still on the screen.
     let mut out = io::stderr().lock();
     for line in &wrong {
         let _ = writeln!(out, "{line}");
@@ -95,11 +101,13 @@ fn read_sides(options: &Explain) -> Result<Sides, StartError> {
     if let Some(file) = &options.curl_trace {
         return read_curl_trace(file);
     }
+    // Clap has refused `--in` and `--out` together with a file or a direction.
     let side = |file: &Option<_>| file.as_deref().map(|file| read_side(Some(file))).transpose();
     if options.input.is_some() || options.output.is_some() {
         return Ok(Sides { client: side(&options.input)?, server: side(&options.output)? });
     }
     let side = read_side(options.file.as_deref())?;
+    // No method begins with "HTTP/", so the first bytes tell the direction.
     let is_response = options.response || !options.request && side.bytes.starts_with(b"HTTP/");
     Ok(match is_response {
         true => Sides { client: None, server: Some(side) },
@@ -107,6 +115,7 @@ fn read_sides(options: &Explain) -> Result<Sides, StartError> {
     })
 }
 
+/// Both sides, from a file that curl wrote.
 fn read_curl_trace(file: &Path) -> Result<Sides, StartError> {
     let Side { name, bytes } = read_side(Some(file))?;
     let (sent, received) = curl_trace(&bytes);
@@ -114,12 +123,14 @@ fn read_curl_trace(file: &Path) -> Result<Sides, StartError> {
         let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
         return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
     }
+    // A side without bytes is left out, so that it is not reported as an empty file.
     let side = |bytes: Vec<u8>, direction: &str| {
         (!bytes.is_empty()).then(|| Side { name: format!("{name} ({direction})"), bytes })
     };
     Ok(Sides { client: side(sent, "sent"), server: side(received, "received") })
 }
 
+/// One side; without a file, or for `-`, from standard input.
 fn read_side(file: Option<&Path>) -> Result<Side, StartError> {
     let name = file.filter(|file| *file != Path::new("-")).map_or("-".into(), |file| file.display().to_string());
     Ok(Side { name, bytes: read_bytes(file)? })
@@ -137,6 +148,7 @@ pub(crate) fn read_bytes(file: Option<&Path>) -> Result<Vec<u8>, StartError> {
     bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {name}: {error}.")))
 }
 
+/// Prints the messages in the form that was asked for.
 fn print(options: &Explain, messages: Vec<Message>) {
     let event = |message| EventKind::Message(Box::new(TimedMessage::without_calls(message)));
     let events: Vec<WireEvent> =
@@ -159,11 +171,13 @@ fn list_errors(messages: &[Message], sides: &Sides) -> Vec<String> {
     for (role, side) in [(Role::Request, &sides.client), (Role::Response, &sides.server)] {
         let Some(side) = side else { continue };
         let mut own = messages.iter().filter(|message| message.role == role).peekable();
+        // A file without any message would otherwise count as well formed.
         if own.peek().is_none() {
             lines.push(format!("{}:0: there is no {} in it", side.name, role.name()));
         }
         lines.extend(own.filter_map(|message| {
             let error = message.error?;
+            // The offset counts from the start of the file, where an editor can go to.
             let note = error.note.note();
             Some(format!("{}:{}: {} ({})", side.name, message.start + error.at, note.long, note.section))
         }));
@@ -187,6 +201,7 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
         let end = bytes[at..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| at + n + 1);
         let line = &bytes[at..end];
         at = end;
+        // The last line may have no end at all; then it is not a line yet, and nothing is added.
         let text = line.strip_suffix(b"\n").map(|l| l.strip_suffix(b"\r").unwrap_or(l));
         let Some(text) = text else {
             out.extend_from_slice(line);
@@ -195,6 +210,7 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
         fixed += usize::from(!line.ends_with(b"\r\n"));
         out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");
+        // Only a known length is skipped. Chunks are read like heads here, since their lines have the same ends.
         if let Some((name, value)) = split_line(text)
             && name.eq_ignore_ascii_case(b"content-length")
         {
@@ -219,6 +235,7 @@ fn curl_trace(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut side: Option<&mut Vec<u8>> = None;
     for line in text.split(|&b| b == b'\n') {
         let line = String::from_utf8_lossy(line);
+        // A row of bytes is `0000: 47 45 …`; every other line is a title or a remark of curl.
         let Some((offset, bytes)) = line.split_once(": ") else {
             // A title. It may have a time before it; TLS has titles of its own ("SSL data"), which are skipped.
             let is_about = |what: &str| line.contains(what);

@@ -38,6 +38,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
 
 /// Chooses the path and makes sure that it can be read. `listed`: folders will be listed.
 pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, StartError> {
+    // A folder `public` is what site generators make. Serving it instead of the current folder hides sources.
     let path = match named {
         Some(path) => path,
         None if Path::new(DEFAULT).is_dir() => Path::new(DEFAULT),
@@ -83,9 +84,11 @@ pub(crate) fn has_labs(served: &ServedPath) -> bool {
     !served.is_file && served.path.join("learn").join("index.html").is_file()
 }
 
+/// The error about a path that cannot be served.
 fn unreadable(path: &Path, error: &io::Error) -> StartError {
     let name = shown(path);
     let failed = |what: String| StartError::new(Exit::Folder, what);
+    // Other errors are rare, so the words of the system must do.
     match error.kind() {
         io::ErrorKind::NotFound => failed(format!("there is no folder {name}.")).advising(match nearest(path) {
             Some(near) => format!("Did you mean {} ?", shown(&near)),
@@ -102,6 +105,7 @@ fn nearest(path: &Path) -> Option<PathBuf> {
     /// "sitee" and "site" are 0.96 alike; "sitee" and "src", two different words, 0.51.
     const ALIKE: f64 = 0.8;
     let name = path.file_name()?.to_str()?.to_lowercase();
+    // Names that are not UTF-8 are skipped: they could not be typed after "Did you mean".
     let names = fs::read_dir(parent(path)).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let (_, near) = names
         .map(|other| (strsim::jaro_winkler(&name, &other.to_lowercase()), other))
@@ -112,6 +116,7 @@ fn nearest(path: &Path) -> Option<PathBuf> {
 
 /// The path as people type it: `./site` for `site`.
 fn dotted(path: &Path) -> String {
+    // "./" makes clear that it is a path, and it works for names like "explain" as well.
     let text = path.to_string_lossy();
     match path.components().next() {
         Some(Component::Normal(_)) => format!("./{text}"),
@@ -121,6 +126,7 @@ fn dotted(path: &Path) -> String {
 
 /// The name on the start screen: `./site` below the current folder, else the full path.
 pub(crate) fn title(path: &Path) -> String {
+    // Both in full, since a link may stand anywhere on the way.
     let here = std::env::current_dir().and_then(fs::canonicalize);
     let Ok(full) = fs::canonicalize(path) else { return shown(path) };
     match here.ok().and_then(|here| full.strip_prefix(here).ok().map(Path::to_path_buf)) {

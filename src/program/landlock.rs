@@ -46,6 +46,7 @@ pub(crate) fn restrict(served: &ServedPath, allowed: Allowed) -> Result<(), Stri
     }
 }
 
+/// Builds the rules and applies them; what the kernel made of them.
 fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     // The rights that temporary files, publishing and removing need: no devices, sockets, pipes or links.

@@ -21,8 +21,9 @@ use crate::program::error::{Exit, StartError};
 use crate::program::options::ListenOptions;
 use crate::program::port_owner::port_owner;
 
-/// The default port, and the last one tried when it is taken: nobody runs more than twenty servers.
+/// The default port.
 const DEFAULT_PORT: u16 = 8080;
+/// The last port tried when it is taken: twenty servers of one person are enough.
 const LAST_PORT: u16 = 8099;
 /// How many ports after a taken one are tried, to suggest one that is free.
 const SUGGESTIONS: u16 = 100;
@@ -53,6 +54,7 @@ pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
 /// Opens the socket of the wire view in a browser. It accepts connections from this computer only, even when
 /// the server itself is open to the network. The default is the port after `main`, or the next free one.
 pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, StartError> {
+    // IPv4 alone: the URL of the view names 127.0.0.1.
     let open = |port| Listener::bind((Ipv4Addr::LOCALHOST, port).into());
     let failed = |port, error| ListenError { address: (Ipv4Addr::LOCALHOST, port).into(), error }.explain(None);
     let next = || (1..=SUGGESTIONS).filter_map(|n| main.checked_add(n));
@@ -72,6 +74,7 @@ fn inherited() -> Result<Vec<Listener>, StartError> {
         StartError::new(Exit::Listen, format!("a socket passed by the service manager cannot be used ({why})."))
             .advising("It must be a listening TCP socket, as ListenStream=8080 in a socket unit makes it.")
     };
+    // One that cannot be used ends the start: the service manager believes that it is served.
     let count = passed.len();
     let sockets = (0..count).filter_map(|n| passed.take_tcp_listener(n).transpose());
     sockets.map(|socket| socket.and_then(Listener::inherited).map_err(unusable)).collect()
@@ -82,6 +85,7 @@ fn inherited() -> Result<Vec<Listener>, StartError> {
 /// Without link-local IPv6 addresses: they need the interface beside them, which browsers do not accept in a URL.
 fn local_addresses() -> Vec<(IpAddr, String)> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    // They would be offered as URLs that do not work.
     let is_usable = |address: &IpAddr| !matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
     let mut all: Vec<(IpAddr, String)> =
         interfaces.into_iter().map(|i| (i.ip(), i.name)).filter(|(address, _)| is_usable(address)).collect();
@@ -111,8 +115,10 @@ struct ListenError {
 }
 
 impl Plan {
+    /// The addresses that the options mean.
     fn new(options: &ListenOptions) -> Plan {
         let both = |four, six| vec![IpAddr::V4(four), IpAddr::V6(six)];
+        // `--lan` and `--bind` exclude each other; the options have made sure of that.
         let named = options.bind.concat();
         let (addresses, may_lack_ipv6) = match (options.lan, named.is_empty()) {
             (true, _) => (both(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED), true),
@@ -146,6 +152,7 @@ impl Plan {
                 Err(_) => {}
             }
         }
+        // All twenty are taken. Suggesting one of them makes no sense.
         let names: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
         let what = format!("ports {DEFAULT_PORT} to {LAST_PORT} on {} are all in use.", names.join(" and "));
         Err(StartError::new(Exit::Listen, what).advising("Let the system choose one:  barewire -p 0"))
@@ -176,12 +183,14 @@ impl Plan {
         opener: &mut impl FnMut(SocketAddr) -> io::Result<L>,
         address_of: impl Fn(&L) -> SocketAddr,
     ) -> Result<Vec<L>, ListenError> {
+        // The system chooses for the first address, and the others must be free at the same port.
         let Some((first, rest)) = self.addresses.split_first() else { return Ok(Vec::new()) };
         let first = SocketAddr::new(*first, 0);
         let rest = Plan { addresses: rest.to_vec(), may_lack_ipv6: false };
         let mut last = ListenError { address: first, error: io::ErrorKind::AddrInUse.into() };
         for _ in 0..ANY_PORT_TRIES {
             let listener = opener(first).map_err(|error| ListenError { address: first, error })?;
+            // On an error the listener is dropped, and the next round asks for another port.
             match rest.open_at(address_of(&listener).port(), opener) {
                 Ok(mut others) => {
                     others.insert(0, listener);
@@ -195,6 +204,7 @@ impl Plan {
         Err(last)
     }
 
+    /// Whether the address is IPv6, was not named, and does not exist here.
     fn may_leave_out(&self, address: SocketAddr, error: &io::Error) -> bool {
         self.may_lack_ipv6 && address.is_ipv6() && is_missing(error)
     }
@@ -210,6 +220,7 @@ impl Plan {
 fn without_covered(given: &[IpAddr]) -> Vec<IpAddr> {
     let mut kept: Vec<IpAddr> = Vec::new();
     for &address in given {
+        // A socket on 0.0.0.0 also gets the connections to 127.0.0.1.
         let covered = given.iter().any(|o| o.is_unspecified() && o.is_ipv4() == address.is_ipv4() && *o != address);
         if !covered && !kept.contains(&address) {
             kept.push(address);
@@ -226,6 +237,7 @@ fn is_missing(error: &io::Error) -> bool {
 impl ListenError {
     /// The error for people; `free` is a port that can be used instead.
     fn explain(&self, free: Option<u16>) -> StartError {
+        // What happened, in the words of people who do not know errno, and a command that works.
         let (address, port) = (self.address.ip(), self.address.port());
         let failed = |what: String| StartError::new(Exit::Listen, what);
         match self.error.kind() {

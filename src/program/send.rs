@@ -1,5 +1,9 @@
 //! `barewire send`: raw bytes to a server, cut into pieces, and its response. A netcat that is the same everywhere.
 //!
+//! ```text
+//! barewire send localhost:8080 --cut 8,28 request.txt     three pieces, each a segment of its own
+//! ```
+//!
 //! Nothing is added to the bytes, except the CR before an LF alone (and `--raw` leaves that out). TCP may join what
 //! was sent apart: without Nagle's algorithm (`TCP_NODELAY`) and with a gap between the pieces, a piece
 //! is a segment of its own, and one `recv` of the server returns it alone.
@@ -26,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 const READ: usize = 64 * 1024;
 
 /// Sends the bytes and prints the responses.
+///
+/// Exit code 0: the server responded, or closed after it had taken everything. 1: no connection, or it broke before
+/// a response. 2: the address is wrong. 4: the file cannot be read.
 pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
     let failed = |error: io::Error| StartError::new(Exit::Failed, format!("the connection broke: {error}."));
     // With --hold, connect before the bytes are read: this shows what the server does with a silent client.
@@ -36,6 +43,7 @@ pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
         Some(socket) => socket,
         None => connect(&options.to)?,
     };
+    // An error is kept for later: a server that refuses the request often closes before it has read all of it.
     let sent = write_pieces(&mut socket, &bytes, &options);
     let has_response = Receiver::new(&bytes, &options, &mut socket).run(&mut socket).map_err(failed)?;
     // A server that has responded and closed may refuse the rest. Its response says why.
@@ -45,12 +53,15 @@ pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
     }
 }
 
+/// Connects to `HOST:PORT`, without Nagle's algorithm.
 fn connect(to: &str) -> Result<TcpStream, StartError> {
+    // People paste the URL of the server here.
     let to = to.strip_prefix("http://").unwrap_or(to).trim_end_matches('/');
     let addresses = to.to_socket_addrs().map_err(|error| {
         StartError::new(Exit::Usage, format!("{to:?} is no HOST:PORT that can be reached: {error}."))
             .advising("For example:  barewire send localhost:8080 ask.bin")
     })?;
+    // A name may have several addresses, and the server may listen on one of them only.
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT).and_then(|s| s.set_nodelay(true).map(|()| s)) {
@@ -61,8 +72,10 @@ fn connect(to: &str) -> Result<TcpStream, StartError> {
     Err(StartError::new(Exit::Failed, format!("cannot connect to {to}: {last}.")))
 }
 
+/// Sends the bytes, cut where `--cut` says, with pauses between the pieces.
 fn write_pieces(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Result<()> {
     let mut cuts: Vec<usize> = options.cut.iter().copied().filter(|&cut| cut < bytes.len()).collect();
+    // Cuts may be given in any order; one at the end would make an empty piece.
     cuts.sort_unstable();
     cuts.dedup();
     let mut from = 0;
@@ -87,9 +100,11 @@ struct Receiver<'a> {
 }
 
 impl Receiver<'_> {
+    /// Reads what was sent as requests, to know which responses to expect.
     fn new<'a>(bytes: &[u8], options: &'a Send, socket: &mut TcpStream) -> Receiver<'a> {
         let mut conversation = Conversation::new(&ExplainOptions::whole(Limits::default()));
         let mut messages = Vec::new();
+        // The requests must be known first: the response to HEAD has no content, whatever its fields say.
         conversation.received(bytes, &mut messages);
         if conversation.is_inside(Role::Request) && !options.hold {
             // The server waits for the rest of an incomplete request. Tell it that there is no more.
@@ -104,6 +119,7 @@ impl Receiver<'_> {
 
     /// Reads until every request has its response, or the server closes. Returns whether anything came.
     fn run(mut self, socket: &mut TcpStream) -> io::Result<bool> {
+        // With --hold the loop only ends when the server closes.
         let (mut buffer, mut has_response) = (vec![0; READ], false);
         let begun = Instant::now();
         socket.set_read_timeout(if self.options.hold { None } else { Some(SILENCE) })?;
@@ -139,8 +155,10 @@ impl Receiver<'_> {
         Ok(has_response)
     }
 
+    /// Bytes of the server.
     fn take(&mut self, bytes: &[u8]) {
         self.conversation.sent(bytes, &mut self.messages);
+        // The bytes are read as a response in both cases, to know when the last one is complete.
         if self.options.plain {
             let _ = wire_view::write(bytes);
             self.messages.clear();
@@ -155,6 +173,7 @@ impl Receiver<'_> {
         self.print();
     }
 
+    /// Prints the responses that are complete.
     fn print(&mut self) {
         let mut text = String::new();
         for message in self.messages.drain(..).filter(|message| message.role == Role::Response) {

@@ -1,9 +1,15 @@
 //! `barewire`: from the options to a running server and its end, in one order.
 //!
-//! 1. The folder, the limits of the machine, the sockets: everything that can fail, each with its own error.
-//! 2. Landlock, before the first thread.
-//! 3. The server and the signals, and only then the announcement: a script that has read it may connect, or
-//!    stop the server, at once.
+//! | step | why at this place |
+//! |---|---|
+//! | 1. the folder, the limits of the machine, the sockets, the password file | everything that can fail does so before anything is announced, each with its own error |
+//! | 2. Landlock | binds only threads that start later, and closes /proc and everything outside of the folder |
+//! | 3. the log's thread, the server, the wire views, the signals | the threads |
+//! | 4. the announcement, and READY to a service manager | a script that has read it may connect, or stop the server, at once |
+//! | 5. the event loops, until a signal stops them | |
+//! | 6. the wire views end, the last line is printed | everything that was recorded should be seen |
+//!
+//! Options that depend on the machine get their values here: numbers of loops, workers and connections.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -41,31 +47,38 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Fewer than this deserve a warning: a page of one visitor may open six connections.
 const FEW_DESCRIPTORS: u64 = 4096;
-/// The files that all loops together keep open, and the share of the descriptors they may take at most:
-/// connections come first.
+/// The files that all loops together keep open, because opening a file costs more than sending a small one.
 const OPEN_FILES: usize = 256;
+/// The part of the descriptors they may take at most, one in so many: connections come first.
 const OPEN_FILES_SHARE: usize = 32;
 /// The least number of workers by default, so that one slow disk access does not stop the others.
 const LEAST_WORKERS: usize = 4;
 
 /// Serves until a signal stops the server.
+///
+/// # Errors
+/// Everything that ends the program before it serves (exit codes 2 to 4), or a failure while it runs (1).
 pub(crate) fn run(options: Options) -> Result<(), StartError> {
     let color = options.output.color;
     serve(options).map_err(|error| error.colored(color))
 }
 
+/// All steps in their order.
 fn serve(mut options: Options) -> Result<(), StartError> {
     let log = start_logging(&options);
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
+    // Better an error now than a failed upload later.
     if let Some(option) = options.write.option() {
         let adds_only = !options.write.replaces() && !options.write.removes();
         folder::check_writable(&served, option, adds_only)?;
     }
     let title = folder::title(&served.path);
+    // Warnings about the limits come before the line that scripts wait for.
     let descriptors = raise_descriptors();
     let settings = net_settings(&options, descriptors);
     let Listening { listeners, moved } = listen::open(&options.listen)?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
+    // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
     let AccessRules { hosts, auth, warnings } = access::decide(&mut options, &served, &addresses)?;
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
@@ -86,6 +99,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
     banner.remarks.extend(restrict(&site, &served, &options, study.as_ref()));
 
+    // From here on the log has its own thread, so that no event loop waits for standard error.
     log.start().map_err(failed)?;
     let app = app(site, hosts, auth, &options.files, study.as_ref()).map_err(failed)?;
     let mut server = Server::new(app, settings, listeners).map_err(failed)?;
@@ -93,10 +107,12 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let view = wire_view::start(&mut server, history, &options).map_err(failed)?;
     let study = study.map(|study| study.start(options.study.wire_secrets)).transpose().map_err(failed)?;
     net::server::stop_on_signals(server.stopper()).map_err(failed)?;
+    // Signals are handled now, so a script that stops the server right after the line gets exit code 0.
     let began = Instant::now();
     announce(&options, banner, warnings);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
+    // The wire thread first: it must have passed on the last events before the streams of the browser end.
     view.into_iter().for_each(WireView::finish);
     study.into_iter().for_each(RunningStudy::finish);
     // On a terminal the cursor stands after "^C".
@@ -109,6 +125,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
 /// Restricts the process with Landlock. Returns remarks for the start screen about what this machine lacks.
 fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> Vec<String> {
     let mut remarks = Vec::new();
+    // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
     match site.root().open_method() {
         OpenMethod::Walk => remarks.push(site.root().open_method().sentence().into()),
         OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.root().open_method().sentence()),
@@ -118,6 +135,7 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
         writes: options.write.option().is_some(),
         connects_to: study.map(StudyServer::replay_port),
     };
+    // A failure is a remark and no error: the server is safe without Landlock.
     match landlock::restrict(served, allowed) {
         Ok(()) if allowed.reads_anywhere => {
             log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
@@ -136,6 +154,7 @@ fn app(
     files: &FileOptions,
     study: Option<&StudyServer>,
 ) -> io::Result<App> {
+    // The rules stand outside, so that they also hold for the practice endpoints.
     let settings = app::Settings {
         hosts,
         auth,
@@ -156,6 +175,7 @@ fn start_logging(options: &Options) -> StderrLog {
     let level = if options.output.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
     let has_color = options.output.color.on(&io::stderr());
     let style = if has_color { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
+    // `parse_default_env` comes after the level, so that RUST_LOG wins.
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level).parse_default_env().write_style(style);
     builder.target(env_logger::Target::Pipe(Box::new(log.clone())));
@@ -164,6 +184,7 @@ fn start_logging(options: &Options) -> StderrLog {
     log
 }
 
+/// An error of the server itself, for which there is no advice.
 fn failed(error: io::Error) -> StartError {
     StartError::new(Exit::Failed, format!("the server failed: {error}."))
 }
@@ -189,6 +210,7 @@ fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
     let soft = limit.current.unwrap_or(MOST_DESCRIPTORS);
+    // Raising may fail in a container that forbids it; then the old limit counts.
     let raised = soft < hard && setrlimit(Resource::Nofile, Rlimit { current: Some(hard), ..limit }).is_ok();
     let now = if raised { hard } else { soft.min(MOST_DESCRIPTORS) };
     if now < FEW_DESCRIPTORS {
@@ -203,10 +225,12 @@ fn most_connections(descriptors: u64) -> usize {
     (descriptors.saturating_sub(RESERVED_DESCRIPTORS) * 3 / 4).max(1) as usize
 }
 
+/// How the event loops work: limits of messages, time, connections and threads.
 fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     let cores = available_parallelism().map_or(1, usize::from);
     let limits = &options.limits;
     let max_connections = limits.max_connections.unwrap_or_else(|| most_connections(descriptors));
+    // Only a given number can be too large.
     if max_connections as u64 > descriptors.saturating_sub(RESERVED_DESCRIPTORS) {
         warn(&format!(
             "{max_connections} connections need more than the {descriptors} open files allowed. Raise it:  ulimit -n {}",
@@ -219,6 +243,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         loops: limits.loops.unwrap_or(cores),
         workers: limits.workers.unwrap_or(cores.max(LEAST_WORKERS)),
         max_connections,
+        // A quarter: four greedy clients are needed to take all connections.
         max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
         log: options.log_format(),
         sendfile: !options.study.no_sendfile,
@@ -227,6 +252,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
 }
 
+/// How the files are served, and how much each loop may keep of them.
 fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Settings {
     let default = files::Settings::default();
     let (files, write) = (&options.files, &options.write);
@@ -238,6 +264,7 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         symlinks: files.symlinks,
         spa: files.spa.clone(),
         cache_control: files.cache,
+        // A cache that many share must not keep what only some may read.
         private: options.access.guarded == Some(AuthFor::All),
         upload: write.adds(),
         overwrite: write.replaces(),

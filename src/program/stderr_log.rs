@@ -46,6 +46,7 @@ impl StderrLog {
         }
     }
 
+    /// Queues a line. It never waits.
     fn push(&self, line: &[u8], cost: usize) {
         let Some(writer) = self.0.writer.get() else {
             // Ignore write errors: with standard error closed there is nothing to tell.

@@ -33,6 +33,7 @@ struct SharedWaiting {
 }
 
 impl SharedWaiting {
+    /// A panic elsewhere leaves the numbers as they are, so a poisoned lock is used on.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,14 @@
 //! `--study`: the wire view in a browser, on a second [`Server`] beside the one that is watched.
 //!
-//! It has one loop and its own listener on this computer, writes no log, is never recorded itself, and ends after the
-//! first server. A random key, made at each start and printed once, is needed to read it; the key stands in the
-//! fragment of the URL, which browsers send to no server. [`replayer`] sends recorded requests again.
+//! ```text
+//! server of the files ─► recorded events ─► History ─► server of the view ─► browser
+//!          ▲                                                  │
+//!          └──────────── replayer: a request again ◄──────────┘
+//! ```
+//!
+//! The second server has one loop and its own listener on this computer, writes no log, is never recorded itself, and
+//! ends after the first one. A random key, made at each start and printed once, is needed to read it; the key stands
+//! in the fragment of the URL, which browsers send to no server.
 
 use std::fmt::Display;
 use std::io::{self, Read, Write};
@@ -69,6 +75,7 @@ pub(crate) struct StudyServer {
 impl StudyServer {
     /// Opens the socket. `addresses` are those of the server that is watched.
     pub(crate) fn open(options: &StudyOptions, addresses: &[SocketAddr]) -> Result<StudyServer, StartError> {
+        // The default port is the next one after that of the server.
         let main = nearest(addresses);
         let listener = listen::open_view(options.wire_port, main.port())?;
         let port = listener.address().port();
@@ -99,6 +106,7 @@ impl StudyServer {
         let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets };
         let service = ViewService::new(Arc::clone(&history), view, replayer(main, Arc::clone(&history)));
         let streams = service.streams();
+        // One loop is enough for a few windows, and it leaves the cores to the server that is watched.
         let settings = Settings {
             loops: 1,
             workers: WORKERS,
@@ -151,6 +159,7 @@ fn random<const N: usize>() -> io::Result<String> {
 
 /// How a server that listens on these addresses is reached from this computer: over loopback, if possible.
 fn nearest(addresses: &[SocketAddr]) -> SocketAddr {
+    // A wildcard is reached over loopback too. IPv4 first, since every program knows it.
     let is_local = |address: &&SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
     let own = addresses.iter().filter(is_local).min_by_key(|address| address.is_ipv6()).or(addresses.first());
     let address = own.copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -163,6 +172,7 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
     let running = Arc::new(AtomicUsize::new(0));
     Box::new(move |plan| {
         let slot = ReplaySlot::take(&running).ok_or("other requests are still on their way: wait for their answers")?;
+        // These texts are shown in the page.
         let failed = |what: &str, error: &dyn Display| format!("{what}: {error}");
         let socket = TcpStream::connect_timeout(&main, CONNECT)
             .map_err(|error| failed("the server takes no connection", &error))?;
@@ -182,6 +192,7 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
 struct ReplaySlot(Arc<AtomicUsize>);
 
 impl ReplaySlot {
+    /// `None` when all are taken.
     fn take(running: &Arc<AtomicUsize>) -> Option<ReplaySlot> {
         // Made before the check, so that dropping it takes the count back when there are too many.
         let slot = ReplaySlot(Arc::clone(running));
@@ -207,11 +218,13 @@ fn replay(mut socket: TcpStream, plan: &ReplayPlan) -> io::Result<()> {
             break;
         }
     }
+    // The recorded client had ended its side, which can change what the server does.
     if plan.ends {
         socket.shutdown(Shutdown::Write)?;
     }
     socket.set_read_timeout(Some(SILENCE))?;
     let (mut buffer, began) = (vec![0; READ], Instant::now());
+    // A server may send slowly for ever, so the whole response has a limit besides each read.
     while conversation.answering() <= 1 && !conversation.is_shut(Role::Response) && began.elapsed() < RESPONSE {
         match socket.read(&mut buffer)? {
             0 => break,

@@ -1,5 +1,10 @@
-//! The wire view: one thread reads what the connections recorded and passes it to standard output and to the
-//! history that a browser reads.
+//! The wire view: one thread reads what the connections recorded and passes it on.
+//!
+//! ```text
+//!                                  ┌─► standard output                     --wire
+//! connections ─► thread "wire" ────┼─► History ─► browser                  --study
+//!                                  └─► thread "terminal" ─► stdout         both
+//! ```
 //!
 //! The server never waits for it. If standard output is not read, the thread blocks, and the recorders drop events
 //! and count them; if standard output is closed, that view ends and the server goes on.
@@ -97,11 +102,13 @@ enum Output {
 }
 
 impl Output {
+    /// Passes events on; `Break` when nothing takes them any more.
     fn pass(&mut self, events: &[WireEvent]) -> ControlFlow<()> {
         match self {
             Output::Terminal(terminal, text) => {
                 text.clear();
                 events.iter().for_each(|event| terminal.push_event(event, text));
+                // A closed standard output ends the view, and with it the recording.
                 match write(text.as_bytes()) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
@@ -134,6 +141,7 @@ struct Printer {
 }
 
 impl Printer {
+    /// Queues the text of events. It never waits; only a closed standard output is an error.
     fn pass(&mut self, events: &[WireEvent]) -> Result<(), WriterError> {
         let mut text = String::new();
         // The gap must show in the text, or the events around it would seem to follow each other.
@@ -146,6 +154,7 @@ impl Printer {
             return Ok(());
         }
         let cost = text.len();
+        // A full queue drops these events; a closed one ends this output for good.
         match self.writer.offer(text.into_bytes(), cost) {
             Ok(()) => self.dropped = 0,
             Err(WriterError::Full) => self.dropped += events.len() as u64,

@@ -22,9 +22,11 @@ pub(crate) enum AuthFor {
     Write,
 }
 
+/// The values of `--auth-for`.
 const AUTH_FOR: [(&str, &str, AuthFor); 2] =
     [("all", "Everything", AuthFor::All), ("write", "Changes alone", AuthFor::Write)];
 
+/// The values of `--symlinks`.
 const SYMLINKS: [(&str, &str, Symlinks); 3] = [
     ("inside", "Relative ones that stay under the folder", Symlinks::Inside),
     ("deny", "None", Symlinks::Deny),

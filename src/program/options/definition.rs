@@ -37,6 +37,7 @@ const RATE: RangeInclusive<u64> = 0..=1 << 30;
 /// The history of the wire view: less than a page of exchanges is useless, more is never read.
 const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 30;
 
+/// The values of `--wire`.
 const FORMS: [(&str, &str, ViewFormat); 4] = [
     ("line", "One line for each exchange", ViewFormat::Line),
     ("head", "What recv() returned, and heads", ViewFormat::Head),
@@ -44,6 +45,7 @@ const FORMS: [(&str, &str, ViewFormat); 4] = [
     ("json", "One JSON object for each event", ViewFormat::Json),
 ];
 
+/// The values of `--log`.
 const LOG_FORMATS: [(&str, &str, LogFormat); 5] = [
     ("short", "One line for people", LogFormat::Short),
     ("common", "As Apache writes it", LogFormat::Common),
@@ -52,6 +54,7 @@ const LOG_FORMATS: [(&str, &str, LogFormat); 5] = [
     ("off", "None", LogFormat::Off),
 ];
 
+/// The values of `--color`.
 pub(crate) const COLORS: [(&str, &str, Color); 3] =
     [("auto", "On a terminal", Color::Auto), ("always", "Always", Color::Always), ("never", "Never", Color::Never)];
 
@@ -345,6 +348,7 @@ impl Options {
 impl LimitOptions {
     /// The limits of a message.
     pub(crate) fn limits(&self) -> Limits {
+        // The option is at most `HEAD_CEILING`, which fits.
         let (head, default) = (self.max_head as usize, Limits::default());
         // A target must fit into the head, or it would be refused with the wrong status.
         Limits { head, target: default.target.min(head), ..default }

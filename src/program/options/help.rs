@@ -42,6 +42,7 @@ connect, unless --lan or --bind opens it. Nothing can be changed, unless -u or
 pub(crate) fn manual(command: Command, tools: impl IntoIterator<Item = Command>) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let man = Man::new(command);
+    // Section by section: those of the tools stand before the exit codes and the version.
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;

@@ -1,8 +1,16 @@
 //! The command line and the environment, as one checked [`Options`].
 //!
-//! `definition` and `content` say which options there are, `value` reads their values, and this file checks the
-//! combinations. After that only the machine can refuse the configuration: whether a folder exists and a
-//! port is free is found out by `serve`.
+//! | file | contents |
+//! |---|---|
+//! | `definition`, `content` | which options there are, as structs for clap |
+//! | `value` | how each value is read; its errors |
+//! | this file | what only makes sense together |
+//! | `usage` | errors in our words, with an example |
+//! | `help` | `-h`, the manual, completions, the table of the README |
+//! | `tools` | the command lines of `explain` and `send` |
+//!
+//! After that only the machine can refuse the configuration: whether a folder exists and a port is free is found out
+//! by `serve`. An option on the command line wins over its environment variable, and that over the default.
 
 mod content;
 mod definition;
@@ -44,6 +52,7 @@ pub(crate) fn read() -> Result<Options, StartError> {
         _ => usage::explain(&error, &command()),
     })?;
     let mut options = Options::from_arg_matches(&matches).map_err(|error| usage::explain(&error, &command()))?;
+    // These come before all checks: `--man` works whatever else is set in the environment.
     if let Some(shell) = options.output.completions {
         exit_after(print(&help::completions(command(), tools::commands(), shell)));
     }
@@ -55,6 +64,7 @@ pub(crate) fn read() -> Result<Options, StartError> {
     Ok(options)
 }
 
+/// Prints on standard output.
 fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush())
@@ -76,6 +86,7 @@ impl Origins<'_> {
         self.check_access(options)
     }
 
+    /// `--lan` and `--bind`.
     fn check_listen(&self, listen: &mut ListenOptions) -> Result<(), StartError> {
         if !listen.lan || listen.bind.concat().is_empty() {
             return Ok(());
@@ -92,6 +103,7 @@ impl Origins<'_> {
         Ok(())
     }
 
+    /// `--study`, `--wire` and their kin; the head timeout, which `--study` makes longer.
     fn check_study(&self, options: &mut Options) -> Result<(), StartError> {
         let study = &options.study;
         for (option, is_given) in [("--wire", study.wire.is_some()), ("--study", study.study)] {
@@ -100,23 +112,27 @@ impl Origins<'_> {
                 return Err(wrong(what, "Build it with the view:  cargo install barewire"));
             }
         }
+        // The secrets in the view are those of everybody who connects.
         let is_local = !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.is_loopback());
         if study.wire_secrets && !is_local {
             let what = "--wire-secrets would show the secrets of others: not where others can connect.";
             return Err(wrong(what, "Leave it out:  barewire --lan --wire"));
         }
         if study.study {
+            // Port 0 is never the same port twice.
             if let (Some(port @ 1..), Some(main)) = (study.wire_port, options.listen.port)
                 && port == main
             {
                 let what = format!("{} is the port of the server itself.", self.name("wire_port"));
                 return Err(wrong(what, format!("Give it another one:  barewire -p {main} --study --wire-port 0")));
             }
+            // A default that depends on another option: clap has filled in its own one.
             if self.0.value_source("head_timeout") == Some(ValueSource::DefaultValue) {
                 options.limits.head_timeout = STUDY_HEAD_TIMEOUT;
             }
             return Ok(());
         }
+        // An option without effect is a mistake, so it is refused.
         for (id, is_given) in [("wire_port", study.wire_port.is_some()), ("wire_memory", study.wire_memory.is_some())] {
             if is_given {
                 let what = format!("{} belongs to the view in a browser, which is off.", self.name(id));
@@ -126,13 +142,16 @@ impl Origins<'_> {
         Ok(())
     }
 
+    /// Passwords, and what they are needed for.
     fn check_access(&self, options: &mut Options) -> Result<(), StartError> {
         let access = &mut options.access;
+        // Taken out of the options, so that no password in clear outlives this function.
         access.is_visible = self.is_typed("auth");
         access.credentials = self.credentials(&std::mem::take(&mut access.auth))?;
         let has_users = access.auth_file.is_some() || !access.credentials.is_empty();
         access.guarded = has_users.then(|| access.auth_for.unwrap_or(AuthFor::All));
         let guarded = access.guarded;
+        // The user believes that there is a password. Do not start without one.
         if access.auth_for.is_some() && guarded.is_none() {
             let what = format!("{} says what a password is asked for, but there is none.", self.name("auth_for"));
             return Err(wrong(what, "Name one:  barewire --auth ann:secret"));
@@ -184,11 +203,13 @@ impl Origins<'_> {
         }
     }
 
+    /// Whether the option stands on the command line.
     fn is_typed(&self, id: &str) -> bool {
         self.0.value_source(id) == Some(ValueSource::CommandLine)
     }
 }
 
+/// An error of the command line: what is wrong, and what to type.
 fn wrong(what: impl Into<String>, advice: impl Into<String>) -> StartError {
     StartError::new(Exit::Usage, what).advising(advice)
 }

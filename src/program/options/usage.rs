@@ -1,4 +1,7 @@
 //! The errors of clap in our words: `--lan takes no value.`
+//!
+//! Every error is one sentence about what is wrong, and mostly a second line: a near name, the example in the help of
+//! the option, or where to read on.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command};
@@ -13,7 +16,8 @@ pub(crate) fn explain(error: &Error, command: &Command) -> StartError {
         Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str).unwrap_or_default(),
         _ => "",
     };
-    // Clap names an option with its value: "--port <N>", "--cors[=<ORIGIN>]".
+    // The context of an error depends on its kind; what is missing counts as empty. Clap names an option with its
+    // value: "--port <N>", "--cors[=<ORIGIN>]".
     let argument = text(ContextKind::InvalidArg);
     let name = argument.split([' ', '[', '=']).next().unwrap_or_default();
     let value = text(ContextKind::InvalidValue);
@@ -25,6 +29,7 @@ pub(crate) fn explain(error: &Error, command: &Command) -> StartError {
             true => wrong(text(ContextKind::Custom).into()).advising(example),
             false => wrong(text(ContextKind::Custom).into()),
         },
+        // A path too many; "-" alone is one as well.
         ErrorKind::UnknownArgument if !name.starts_with('-') || name == "-" => match tool(command) {
             Some(tool) => {
                 wrong(format!("{tool} takes one file, {argument:?} is one too many.")).advising(see_all(command))
@@ -40,8 +45,9 @@ pub(crate) fn explain(error: &Error, command: &Command) -> StartError {
             "" => see_all(command),
             near => format!("Did you mean {near} ?"),
         }),
+        // Clap reports a missing value as an empty one.
         ErrorKind::InvalidValue if value.is_empty() => wrong(format!("{name} needs a value.")).advising(example),
-        // `--completions` alone has a value parser of clap.
+        // Only `--completions` has a value parser of clap.
         ErrorKind::InvalidValue => {
             let words = match error.get(ContextKind::ValidValue) {
                 Some(ContextValue::Strings(words)) => either(words.iter().map(String::as_str)),
@@ -50,7 +56,9 @@ pub(crate) fn explain(error: &Error, command: &Command) -> StartError {
             wrong(format!("{name} takes {words}, not {value:?}.")).advising(example)
         }
         ErrorKind::TooManyValues => wrong(format!("{name} takes no value, not even {value:?}.")),
+        // `--spa app.html` would serve app.html, so a value must stand after "=".
         ErrorKind::NoEquals => wrong(format!("{name} takes its value behind \"=\".")).advising(example),
+        // The value is not shown: a terminal cannot print it.
         ErrorKind::InvalidUtf8 => wrong("an option or its value is not UTF-8 text.".into()),
         ErrorKind::ArgumentConflict => {
             wrong(format!("{name} and {} exclude each other.", text(ContextKind::PriorArg))).advising(see_all(command))
@@ -76,6 +84,7 @@ pub(crate) fn example(command: &Command, option: &str) -> String {
     own.or(of_tool).map_or(see_all(command), |example| format!("For example:  {example}"))
 }
 
+/// The option with this long name, which begins with "--".
 fn find<'a>(command: &'a Command, option: &str) -> Option<&'a Arg> {
     let long = option.strip_prefix("--")?;
     command.get_arguments().find(|arg| arg.get_long() == Some(long))
@@ -86,6 +95,7 @@ fn tool(command: &Command) -> Option<&str> {
     Some(command.get_name()).filter(|name| *name != "barewire")
 }
 
+/// The advice where there is no better one.
 fn see_all(command: &Command) -> String {
     match tool(command) {
         Some(tool) => format!("See all options:  barewire {tool} --help"),

@@ -1,12 +1,21 @@
 //! Value parsers for clap: each turns the text of an option into the final type, or says what the option takes.
 //!
-//! The sentences have the same form everywhere: `--port takes a number from 0 to 65535, not "abc".` They name the
-//! environment variable when the value came from there. Nothing is guessed: `10` is no time, `1.5G` no size and `+5`
-//! no number, because a value in a start script must mean one thing.
+//! | value | written as | refused |
+//! |---|---|---|
+//! | number | `8080` | `+5`, `0x10`, `1e3` |
+//! | time | `500ms`, `10s`, `2m`, `1h` | `10`, `1.5s` |
+//! | size | `512`, `16K`, `2M`, `16G`, `1T`, in steps of 1024 | `1.5G`, `16KB` |
+//! | switch in a variable | `true`, `yes`, `on`, `1`, and their opposites | `2` |
+//! | word of a list | as `--help` lists it | every other one |
+//!
+//! Nothing is guessed, because a value in a start script must mean one thing. The sentences have the same form
+//! everywhere: `--port takes a number from 0 to 65535, not "abc".` They name the environment variable when the value
+//! came from there.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use barewire::files::CacheControl;
@@ -44,32 +53,49 @@ impl ValueError {
     }
 }
 
+/// The error of most parsers.
 fn takes<T>(what: impl Into<String>) -> Result<T, ValueError> {
     Err(ValueError::Takes(what.into()))
 }
 
+/// A function that reads a value.
+type Read<T> = Arc<dyn Fn(&str) -> Result<T, ValueError> + Send + Sync>;
+
 /// A value parser of clap, made of a function.
 #[derive(Clone)]
-pub(crate) struct OneValue<F>(F);
+struct OneValue<T> {
+    read: Read<T>,
+    /// The words it takes and their help, where only a list of words is taken.
+    words: Vec<(&'static str, &'static str)>,
+}
 
 /// A value parser of clap for an option that may be repeated; see [`Lines`].
 #[derive(Clone)]
-pub(crate) struct LineValues<F>(F);
+struct LineValues<T>(Read<T>);
 
-/// A value parser of clap for the words of a list: word, help, value.
-#[derive(Clone)]
-pub(crate) struct Words<T: 'static>(&'static [(&'static str, &'static str, T)]);
-
-pub(crate) fn one<T, F: Fn(&str) -> Result<T, ValueError>>(read: F) -> OneValue<F> {
-    OneValue(read)
+/// One value.
+pub(crate) fn one<T: Clone + Send + Sync + 'static>(
+    read: impl Fn(&str) -> Result<T, ValueError> + Send + Sync + 'static,
+) -> impl TypedValueParser<Value = T> {
+    OneValue { read: Arc::new(read), words: Vec::new() }
 }
 
-pub(crate) fn lines<T, F: Fn(&str) -> Result<T, ValueError>>(read: F) -> LineValues<F> {
-    LineValues(read)
+/// The values of an option that may be repeated.
+pub(crate) fn lines<T: Clone + Send + Sync + 'static>(
+    read: impl Fn(&str) -> Result<T, ValueError> + Send + Sync + 'static,
+) -> impl TypedValueParser<Value = Lines<T>> {
+    LineValues(Arc::new(read))
 }
 
-pub(crate) fn word<T>(list: &'static [(&'static str, &'static str, T)]) -> Words<T> {
-    Words(list)
+/// A word of a list, whose items are word, help and value.
+pub(crate) fn word<T: Copy + Send + Sync + 'static>(
+    list: &'static [(&'static str, &'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let read = move |text: &str| match list.iter().find(|(word, ..)| *word == text) {
+        Some((.., value)) => Ok(*value),
+        None => takes(either(list.iter().map(|(word, ..)| *word))),
+    };
+    OneValue { read: Arc::new(read), words: list.iter().map(|(word, help, _)| (*word, *help)).collect() }
 }
 
 /// A number within bounds.
@@ -82,11 +108,7 @@ pub(crate) fn bytes(range: RangeInclusive<u64>) -> impl TypedValueParser<Value =
     one(move |text: &str| size(text, range.clone()))
 }
 
-impl<T, F> TypedValueParser for OneValue<F>
-where
-    T: Clone + Send + Sync,
-    F: Fn(&str) -> Result<T, ValueError> + Clone + Send + Sync + 'static,
-{
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for OneValue<T> {
     type Value = T;
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
@@ -94,15 +116,17 @@ where
     }
 
     fn parse_ref_(&self, _: &Command, arg: Option<&Arg>, value: &OsStr, from: ValueSource) -> Result<T, clap::Error> {
-        read(&self.0, arg, text_of(value)?, from)
+        read(&self.read, arg, text_of(value)?, from)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        // The help, the manual and the completions list them.
+        let words = self.words.iter().map(|(word, help)| PossibleValue::new(*word).help(*help));
+        (!self.words.is_empty()).then(|| Box::new(words) as Box<dyn Iterator<Item = PossibleValue>>)
     }
 }
 
-impl<T, F> TypedValueParser for LineValues<F>
-where
-    T: Clone + Send + Sync,
-    F: Fn(&str) -> Result<T, ValueError> + Clone + Send + Sync + 'static,
-{
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for LineValues<T> {
     type Value = Lines<T>;
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Lines<T>, clap::Error> {
@@ -127,39 +151,15 @@ where
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> TypedValueParser for Words<T> {
-    type Value = T;
-
-    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
-        self.parse_ref_(command, arg, value, ValueSource::CommandLine)
-    }
-
-    fn parse_ref_(&self, _: &Command, arg: Option<&Arg>, value: &OsStr, from: ValueSource) -> Result<T, clap::Error> {
-        let find = |text: &str| match self.0.iter().find(|(word, ..)| *word == text) {
-            Some((.., value)) => Ok(value.clone()),
-            None => takes(either(self.0.iter().map(|(word, ..)| *word))),
-        };
-        read(&find, arg, text_of(value)?, from)
-    }
-
-    /// For the help, the manual and the completions.
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(self.0.iter().map(|(word, help, _)| PossibleValue::new(*word).help(*help))))
-    }
-}
-
+/// Values are text; only paths may hold other bytes, and they have no parser here.
 fn text_of(value: &OsStr) -> Result<&str, clap::Error> {
     value.to_str().ok_or_else(|| clap::Error::new(ErrorKind::InvalidUtf8))
 }
 
 /// Applies `parse`; an error of clap carries the whole sentence and the option.
-fn read<T>(
-    parse: &impl Fn(&str) -> Result<T, ValueError>,
-    arg: Option<&Arg>,
-    text: &str,
-    from: ValueSource,
-) -> Result<T, clap::Error> {
+fn read<T>(parse: &Read<T>, arg: Option<&Arg>, text: &str, from: ValueSource) -> Result<T, clap::Error> {
     parse(text).map_err(|error| {
+        // Clap's own message is never shown: `usage` prints the sentence and finds the example by the option.
         let option = arg.and_then(Arg::get_long).map_or("it".into(), |long| format!("--{long}"));
         let variable = arg.and_then(Arg::get_env).filter(|_| from == ValueSource::EnvVariable);
         let name = variable.map_or(option.clone(), |name| name.to_string_lossy().into_owned());
@@ -179,8 +179,9 @@ pub(crate) fn either<'a>(words: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Digits only, within bounds.
+/// A whole number within bounds.
 pub(crate) fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, ValueError> {
+    // `str::parse` would take "+5" as well.
     match decimal(text.as_bytes()) {
         Some(number) if range.contains(&number) => Ok(number),
         _ => takes(format!("a number from {} to {}", range.start(), range.end())),
@@ -194,6 +195,7 @@ pub(crate) fn port(text: &str) -> Result<u16, ValueError> {
 
 /// A switch that stands in a variable; an empty variable does not get here.
 pub(crate) fn switch(text: &str) -> Result<bool, ValueError> {
+    // A switch on the command line has no value; clap passes "true" for it.
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
         "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
@@ -203,13 +205,14 @@ pub(crate) fn switch(text: &str) -> Result<bool, ValueError> {
 
 /// The name of a field.
 pub(crate) fn field_name(text: &str) -> Result<String, ValueError> {
+    // A name that is none would match no field and hide nothing, without a word.
     match grammar::is_token(text.as_bytes()) {
         true => Ok(text.to_string()),
         false => takes("the name of a field, such as X-Session"),
     }
 }
 
-/// `500ms`, `10s`, `2m`, `1h`: more than 0, up to a day. A longer timeout protects nothing.
+/// `500ms`, `10s`, `2m`, `1h`: more than 0.
 pub(crate) fn time(text: &str) -> Result<Duration, ValueError> {
     match duration(text) {
         Some(time) if !time.is_zero() => Ok(time),
@@ -222,9 +225,11 @@ pub(crate) fn time_or_zero(text: &str) -> Result<Duration, ValueError> {
     duration(text).map_or_else(|| takes("a time such as 10s, 500ms or 2m, up to 24h"), Ok)
 }
 
+/// A time up to a day: a longer timeout protects nothing.
 fn duration(text: &str) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     let (amount, unit) = amount_and_unit(text)?;
+    // A number without unit could mean seconds or milliseconds, so it is refused.
     let unit = match unit {
         "ms" => 1,
         "s" => 1000,
@@ -244,7 +249,7 @@ fn amount_and_unit(text: &str) -> Option<(u64, &str)> {
 
 /// `512`, `16K`, `2M`, `16G`, `1T`: bytes, in steps of 1024.
 pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, ValueError> {
-    /// The example in an error, where the option takes it.
+    /// The example in an error.
     const EXAMPLE: u64 = 16 << 10;
     let bytes = amount_and_unit(text).and_then(|(amount, unit)| {
         let shift = match unit {
@@ -255,11 +260,13 @@ pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, ValueE
             "T" | "t" => 40,
             _ => return None,
         };
+        // Checked: 99999999999T would otherwise wrap around to a small size.
         amount.checked_mul(1 << shift)
     });
     match bytes {
         Some(size) if range.contains(&size) => Ok(size),
         _ => {
+            // The example must be one that is taken.
             let (least, most) = (in_units(*range.start()), in_units(*range.end()));
             let example = if range.contains(&EXAMPLE) { in_units(EXAMPLE) } else { least.clone() };
             takes(format!("a size from {least} to {most}, such as {example}"))
@@ -278,6 +285,7 @@ fn in_units(size: u64) -> String {
 
 /// An address; an IPv6 one may stand in brackets.
 pub(crate) fn address(text: &str) -> Result<IpAddr, ValueError> {
+    // Brackets are right in a URL, so people type them here as well.
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     match bare.parse() {
         Ok(address) => Ok(address),
@@ -308,6 +316,7 @@ pub(crate) fn field(text: &str) -> Result<(String, String), ValueError> {
 
 /// The name of a file directly in a folder.
 pub(crate) fn file_name(text: &str) -> Result<String, ValueError> {
+    // It is joined to the path of a folder, which it must not leave.
     match text {
         "" | "." | ".." => takes("the name of a file"),
         _ if text.contains(['/', '\0']) => takes("the name of a file, without folder"),
@@ -317,6 +326,7 @@ pub(crate) fn file_name(text: &str) -> Result<String, ValueError> {
 
 /// The path of a file below the root, without empty segments and without `..`. A leading slash means the root.
 pub(crate) fn file_below(text: &str) -> Result<String, ValueError> {
+    // The path is opened below the root, where `..` is refused; refuse it here too, at the start and with a reason.
     let path = text.strip_prefix('/').unwrap_or(text);
     if path.contains('\0') || path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         return takes("a file inside the folder, such as index.html");
@@ -330,14 +340,15 @@ pub(crate) fn origin(text: &str) -> Result<String, ValueError> {
     if text == "*" {
         return Ok(text.to_string());
     }
-    // The origin is compared byte by byte later, so it gets the form that browsers send: in lower case, without
-    // the slash of a copied URL, without the default port.
+    // The origin is compared byte by byte later, so it gets the form that browsers send: in lower case and without
+    // the slash of a copied URL.
     let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
     let Some((scheme, rest)) = text.split_once("://") else { return takes(TAKES) };
     let Some((host, port)) = authority(rest.as_bytes()) else { return takes(TAKES) };
     if !grammar::is_token(scheme.as_bytes()) || host.is_empty() || !text.is_ascii() {
         return takes(TAKES);
     }
+    // Browsers leave out the default port of a scheme.
     let default = match scheme {
         "http" => Some(80),
         "https" => Some(443),
