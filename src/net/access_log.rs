@@ -46,7 +46,7 @@ const VALUE: usize = 1024;
 
 /// What the log says of a request, kept from its arrival to the end of its answer.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct LogEntry {
     began: SystemTime,
     /// The request line, Referer and User-Agent, one behind the other: one allocation for all of them.
     bytes: Vec<u8>,
@@ -56,7 +56,7 @@ pub struct Entry {
     agent: Option<usize>,
 }
 
-impl Entry {
+impl LogEntry {
     fn fill(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
@@ -71,7 +71,7 @@ impl Entry {
         let line = keep(line, target);
         let referer = referer.map(|value| keep(value, |value| 0..value.len()));
         let agent = agent.map(|value| keep(value, |_| 0..0));
-        *self = Entry { began, bytes, line, referer, agent };
+        *self = LogEntry { began, bytes, line, referer, agent };
     }
 
     fn line(&self) -> &[u8] {
@@ -87,9 +87,9 @@ impl Entry {
     }
 }
 
-impl Default for Entry {
-    fn default() -> Entry {
-        Entry { began: UNIX_EPOCH, bytes: Vec::new(), line: 0, referer: None, agent: None }
+impl Default for LogEntry {
+    fn default() -> LogEntry {
+        LogEntry { began: UNIX_EPOCH, bytes: Vec::new(), line: 0, referer: None, agent: None }
     }
 }
 
@@ -102,7 +102,7 @@ fn target(line: &[u8]) -> Range<usize> {
 
 /// How an exchange came out.
 #[derive(Clone, Copy, Debug)]
-pub struct Result<'a> {
+pub struct LoggedResponse<'a> {
     /// The client.
     pub peer: SocketAddr,
     /// The status.
@@ -126,7 +126,7 @@ pub struct AccessLog {
     stamp: HttpDate,
     /// Entries that are written, with room for the next ones.
     #[expect(clippy::vec_box, reason = "the boxes themselves are lent")]
-    spare: Vec<Box<Entry>>,
+    spare: Vec<Box<LogEntry>>,
 }
 
 impl AccessLog {
@@ -145,7 +145,7 @@ impl AccessLog {
     }
 
     /// The entry of a request.
-    pub fn entry(&mut self, request: &Request<'_>, began: SystemTime) -> Box<Entry> {
+    pub fn entry(&mut self, request: &Request<'_>, began: SystemTime) -> Box<LogEntry> {
         let end = request.bytes().iter().position(|&o| o == b'\r').unwrap_or(0);
         let cut = |value| <[u8]>::get(value, ..VALUE).unwrap_or(value);
         let agent = request.field("user-agent").map(cut);
@@ -153,26 +153,32 @@ impl AccessLog {
     }
 
     /// The entry of bytes that are no request.
-    pub fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Box<Entry> {
+    pub fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Box<LogEntry> {
         let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
         self.filled(&head[..end], None, None, began)
     }
 
-    fn filled(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) -> Box<Entry> {
+    fn filled(
+        &mut self,
+        line: &[u8],
+        referer: Option<&[u8]>,
+        agent: Option<&[u8]>,
+        began: SystemTime,
+    ) -> Box<LogEntry> {
         let mut entry = self.spare.pop().unwrap_or_default();
         entry.fill(line, referer, agent, began);
         entry
     }
 
     /// Writes one line; the entry is used again for another.
-    pub fn write(&mut self, entry: Box<Entry>, result: &Result<'_>) {
+    pub fn write(&mut self, entry: Box<LogEntry>, result: &LoggedResponse<'_>) {
         self.put(&entry, result);
         if self.spare.len() < SPARE {
             self.spare.push(entry);
         }
     }
 
-    fn put(&mut self, entry: &Entry, result: &Result<'_>) {
+    fn put(&mut self, entry: &LogEntry, result: &LoggedResponse<'_>) {
         let out = &mut self.batch;
         match self.format {
             LogFormat::Off => return,
@@ -282,7 +288,7 @@ fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
 }
 
 /// `12:00:01 GET /a.txt 200 21 B 0.4 ms`
-fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
+fn short(out: &mut Vec<u8>, entry: &LogEntry, result: &LoggedResponse<'_>) {
     let date = HttpDate::new(result.ended);
     out.extend_from_slice(&date.bytes()[17..25]);
     out.push(b' ');
@@ -300,7 +306,7 @@ fn short(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
 }
 
 /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
-fn common(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>, stamp: &mut HttpDate) {
+fn common(out: &mut Vec<u8>, entry: &LogEntry, result: &LoggedResponse<'_>, stamp: &mut HttpDate) {
     push_address(out, result.peer);
     out.extend_from_slice(b" - - [");
     let second = entry.began.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -336,7 +342,7 @@ struct Line<'a> {
     note: Option<&'a str>,
 }
 
-fn json(out: &mut Vec<u8>, entry: &Entry, result: &Result<'_>) {
+fn json(out: &mut Vec<u8>, entry: &LogEntry, result: &LoggedResponse<'_>) {
     let safe = |bytes: &[u8]| {
         let mut text = Vec::new();
         for &byte in bytes {
@@ -371,7 +377,7 @@ mod tests {
         let entry = access_log.filled(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        access_log.write(entry, &Result { peer, status: Status::OK, bytes: 21, ended, note: Some("Why") });
+        access_log.write(entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended, note: Some("Why") });
         String::from_utf8(access_log.batch).unwrap()
     }
 

@@ -67,7 +67,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// An error of the socket: the connection is of no use any more, whatever the kernel calls it. But
     /// `sendfile` also says what is wrong with the file, and that is not the client's doing.
-    pub(crate) fn broken(error: &std::io::Error) -> CloseReason {
+    pub(crate) fn of_socket_error(error: &std::io::Error) -> CloseReason {
         if let Some(Errno::IO | Errno::STALE) = Errno::from_io_error(error) {
             log::error!("a file cannot be read: {error}");
             return CloseReason::Failed;
@@ -203,7 +203,7 @@ mod tests {
         for (errno, ended) in
             [(Errno::IO, CloseReason::Failed), (Errno::STALE, CloseReason::Failed), (Errno::PIPE, CloseReason::Broken)]
         {
-            assert_eq!(CloseReason::broken(&errno.into()), ended, "{errno:?}");
+            assert_eq!(CloseReason::of_socket_error(&errno.into()), ended, "{errno:?}");
         }
     }
 

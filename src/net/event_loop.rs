@@ -29,10 +29,12 @@ use crate::net::access_log::AccessLog;
 use crate::net::admission::{Admission, OverloadResponse};
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
-use crate::net::connection::context::{Arrivals, Context, Tally};
+use crate::net::connection::arrival::Arrivals;
+use crate::net::connection::context::{Context, Counters};
 use crate::net::connections::{ConnectionId, Connections};
 use crate::net::deadline::{Deadlines, Timeouts};
 use crate::net::listener::{LoopListener, UnsentQuery};
+use crate::net::page_cache::Resident;
 use crate::net::send_queue::SpareBuffers;
 use crate::net::tap::Tap;
 use crate::net::workers::{Jobs, Workers};
@@ -142,9 +144,10 @@ impl EventLoop {
             scratch: vec![0; SCRATCH],
             access_log,
             draining: false,
-            tally: Tally::default(),
+            counters: Counters::default(),
             unsent: UnsentQuery::open(),
             arrivals: Arrivals::default(),
+            resident: Resident::default(),
             tap: Tap::default(),
         };
         let event_loop = EventLoop {
@@ -177,6 +180,7 @@ impl EventLoop {
             }
             self.read_clocks();
             self.context.arrivals.begin_turn();
+            self.context.resident = Resident::default();
             self.give_promised_turns();
             for event in &events {
                 self.handle_event(event);
@@ -222,7 +226,7 @@ impl EventLoop {
         for id in self.connections.ids() {
             // One last recv: a request that is already here gets its response, with `Connection: close`.
             self.serve(id, |connection, context| {
-                connection.look();
+                connection.assume_readable();
                 connection.turn(context)
             });
         }
@@ -237,9 +241,9 @@ impl EventLoop {
         }
         self.context.access_log.hand_over();
         self.context.tap.hand_over();
-        let (server, tally) = (&self.context.server, self.context.tally);
-        server.requests.fetch_add(tally.requests, Ordering::Relaxed);
-        server.bytes.fetch_add(tally.bytes, Ordering::Relaxed);
+        let (server, counters) = (&self.context.server, self.context.counters);
+        server.requests.fetch_add(counters.requests, Ordering::Relaxed);
+        server.bytes.fetch_add(counters.bytes, Ordering::Relaxed);
     }
 
     /// Records from now on what the sockets of this loop carry.
@@ -273,9 +277,9 @@ impl EventLoop {
         if let Some(id) = self.connections.find(event.token()) {
             let (readable, writable) = (event.is_readable(), event.is_writable());
             // After an error recv returns it, so an error counts as readable and as the end of the input.
-            let closing = event.is_read_closed() || event.is_error();
+            let closed = event.is_read_closed() || event.is_error();
             self.serve(id, |connection, context| {
-                connection.wake(readable || closing, writable || event.is_error(), closing);
+                connection.note_event(readable || closed, writable || event.is_error(), closed);
                 connection.turn(context)
             });
         } else if event.token() != WAKER
@@ -290,7 +294,7 @@ impl EventLoop {
         let mut promised = std::mem::replace(&mut self.again, std::mem::take(&mut self.promised));
         for id in promised.drain(..) {
             self.serve(id, |connection, context| {
-                connection.promised();
+                connection.begin_queued_turn();
                 connection.turn(context)
             });
         }
@@ -324,7 +328,7 @@ impl EventLoop {
     /// Notes when the connection must have its next turn, if no event comes before.
     pub(crate) fn after_turn(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
-        if connection.wants_turn() {
+        if connection.needs_queueing() {
             self.again.push(id);
         }
         // A deadline that moves away, as it does on every request, is not entered anew: the entry there is comes
@@ -362,7 +366,7 @@ impl EventLoop {
                     return Ok(());
                 }
                 connection.armed = None;
-                connection.expire(context)
+                connection.time_is_up(context)
             });
         }
     }

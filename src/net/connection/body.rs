@@ -1,83 +1,83 @@
-//! The content side of a client: what happens with bytes of content as they arrive.
+//! The content of a request: dropped, collected in memory, or streamed to a sink on a worker.
 //!
-//! Never: the socket, the response. It says whether it can take more, and what has to be handed to a
-//! worker next.
-//!
-//! The subtle thing is the ping-pong of blocks. A sink works on a worker, one block at a time; while a
-//! block is away a second one fills, and when that is full too the socket is not read any more: the
-//! kernel's window closes and TCP itself is the flow control. A waiting upload therefore costs a seat
-//! and two blocks, never a thread.
+//! A [`Sink`] takes one block at a time. While a worker writes one block, a second one is filled. When both are full
+//! the socket is not read any more: the kernel's window closes, so TCP itself is the flow control. An upload to a slow
+//! disk therefore costs one connection and two blocks, and no thread.
 
 use std::time::Instant;
 
 use crate::http::{Framing, Request};
-use crate::net::connection::receive_stats::ReceiveStats;
+use crate::net::connection::Connection;
+use crate::net::connection::context::Context;
+use crate::net::connection::respond::{BUSY, problem, too_large};
+use crate::net::connection::state::Work;
+use crate::net::connections::ConnectionId;
+use crate::net::workers::{JobResult, Jobs};
 use crate::service::answer::{ContentJob, ReceivedJob};
-use crate::service::{Job, Meter, Outcome, Received, Sink};
+use crate::service::{Job, Lane, Meter, Outcome, Received, Response, Sink};
 
-/// Bytes of a block. Measured on an upload of 256 MiB: with 256 KiB the server needs a fifth more CPU.
+/// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
 pub const BLOCK: usize = 1024 * 1024;
-/// From here on a block is handed over if its sink has nothing to do: a slow client fills no more of it,
-/// and what is never filled is never memory.
+/// A block is written when it has this many bytes and the sink is free. So a slow client never fills a whole block, and
+/// the rest of it is never touched memory.
 const READY: usize = 512 * 1024;
-/// Room a collected content starts with.
+/// First size of the buffer for collected content.
 const COLLECT_START: usize = 4 * 1024;
 
-/// What happens with content. Boxed where it is large: an idle client has none, and there may be
-/// ten thousand of them.
-pub enum Intake {
-    /// None is expected, or it is not read yet.
-    Nothing,
+/// What happens to the content of the request. Boxed where it is large, because an idle connection has none.
+pub enum RequestBody {
+    /// There is none, or it is not read yet.
+    None,
     /// It is read and dropped.
-    Discarding,
-    /// It is kept for one job.
-    Collecting(Box<Collecting>),
+    Discarded,
+    /// It is kept in memory for one job.
+    Collected(Box<CollectedBody>),
     /// It goes to a sink, block by block.
-    Receiving(Box<Receiving>),
+    Streamed(Box<Upload>),
 }
 
-impl std::fmt::Debug for Intake {
+impl std::fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Intake::Nothing => "Nothing",
-            Intake::Discarding => "Discarding",
-            Intake::Collecting(_) => "Collecting",
-            Intake::Receiving(_) => "Receiving",
+            RequestBody::None => "None",
+            RequestBody::Discarded => "Discarded",
+            RequestBody::Collected(_) => "Collected",
+            RequestBody::Streamed(_) => "Streamed",
         })
     }
 }
 
-impl Intake {
-    /// Bytes of content that have come, where there may be more than a few.
-    pub(crate) fn content(&self) -> u64 {
-        if let Intake::Receiving(receiving) = self { receiving.received } else { 0 }
+impl RequestBody {
+    /// Bytes of content that were streamed so far.
+    pub(super) fn streamed_bytes(&self) -> u64 {
+        if let RequestBody::Streamed(upload) = self { upload.received } else { 0 }
     }
 }
 
-/// Content that is kept.
-pub struct Collecting {
-    pub(crate) limit: u64,
-    pub(crate) bytes: Vec<u8>,
-    /// The same as it came, if that is wanted.
+/// Content that is kept in memory.
+pub struct CollectedBody {
+    limit: u64,
+    bytes: Vec<u8>,
+    /// The same with its framing, if the job wants that.
     framed: Vec<u8>,
-    then: Then,
-    pub(crate) request: Box<Request<'static>>,
+    job: BodyJob,
+    request: Box<Request<'static>>,
 }
 
-/// What is done with collected content.
-pub(crate) enum Then {
+/// The job that gets collected content.
+pub(super) enum BodyJob {
     Content(ContentJob),
     Received(ReceivedJob),
 }
 
-impl Collecting {
-    pub(crate) fn new(limit: u64, then: Then, request: Request<'static>) -> Collecting {
+impl CollectedBody {
+    pub(super) fn new(limit: u64, job: BodyJob, request: Request<'static>) -> CollectedBody {
         let bytes = Vec::with_capacity(COLLECT_START);
-        Collecting { limit, bytes, framed: Vec::new(), then, request: Box::new(request) }
+        CollectedBody { limit, bytes, framed: Vec::new(), job, request: Box::new(request) }
     }
 
-    /// Takes bytes; `false` when there are too many.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> bool {
+    /// Takes content; `false` when there is too much.
+    fn take(&mut self, bytes: &[u8]) -> bool {
         if (self.bytes.len() + bytes.len()) as u64 > self.limit || !self.fits() {
             return false;
         }
@@ -85,26 +85,26 @@ impl Collecting {
         true
     }
 
-    /// Takes bytes of content as it is framed.
-    pub(crate) fn take_framed(&mut self, bytes: &[u8]) {
-        if let Then::Received(_) = self.then {
+    /// Takes content with its framing.
+    pub(super) fn take_framed(&mut self, bytes: &[u8]) {
+        if let BodyJob::Received(_) = self.job {
             self.framed.extend_from_slice(bytes);
         }
     }
 
-    /// Whether the content as it came is within the limit.
-    pub(crate) fn fits(&self) -> bool {
+    /// Whether the content with its framing is within the limit: a chunk-size line may be longer than its chunk.
+    fn fits(&self) -> bool {
         self.framed.len() as u64 <= self.limit
     }
 
-    /// What a worker has to do with it, and the request.
-    pub(crate) fn finish(self) -> (Job, Box<Request<'static>>) {
-        let Collecting { bytes, framed, then, request, .. } = self;
-        let job: Job = match then {
-            Then::Content(then) => Box::new(move || Outcome::Response(then(bytes))),
-            Then::Received(then) => {
+    /// The job for a worker, and the request.
+    fn finish(self) -> (Job, Box<Request<'static>>) {
+        let CollectedBody { bytes, framed, job, request, .. } = self;
+        let job: Job = match job {
+            BodyJob::Content(job) => Box::new(move || Outcome::Response(job(bytes))),
+            BodyJob::Received(job) => {
                 let head = request.bytes().to_vec();
-                Box::new(move || Outcome::Response(then(Received { head, framed, content: bytes })))
+                Box::new(move || Outcome::Response(job(Received { head, framed, content: bytes })))
             }
         };
         (job, request)
@@ -112,49 +112,61 @@ impl Collecting {
 }
 
 /// Content on its way to a sink.
-pub struct Receiving {
-    pub(crate) limit: u64,
+pub struct Upload {
+    limit: u64,
     received: u64,
-    /// The sink, unless it is with a worker.
+    /// `None` while a worker has it.
     sink: Option<Box<dyn Sink>>,
+    /// The block that is being filled.
     block: Vec<u8>,
+    /// An empty block, unless a worker has it.
     spare: Vec<u8>,
-    opened: bool,
-    complete: bool,
-    pub(crate) receive_stats: ReceiveStats,
-    pub(crate) request: Box<Request<'static>>,
+    progress: Progress,
+    pub(super) stats: ReceiveStats,
+    request: Box<Request<'static>>,
 }
 
-/// What a worker has to do next.
-pub enum Errand {
+/// How far an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// A worker opens the sink; no content is read before.
+    Opening,
+    /// Content is read.
+    Receiving,
+    /// All content is here.
+    Complete,
+}
+
+/// What a worker has to do next for an upload.
+pub enum SinkJob {
     /// Write this block.
     Write(Box<dyn Sink>, Vec<u8>),
-    /// Write the last block, if it is not empty, tell how everything came, and finish.
+    /// Write the last block, if it is not empty, and finish.
     Finish(Box<dyn Sink>, Vec<u8>, Meter),
 }
 
-impl Receiving {
-    pub(crate) fn new(limit: u64, request: Request<'static>, now: Instant) -> Receiving {
-        Receiving {
+impl Upload {
+    pub(super) fn new(limit: u64, request: Request<'static>, now: Instant) -> Upload {
+        let progress = if request.framing().has_content() { Progress::Opening } else { Progress::Complete };
+        Upload {
             limit,
             received: 0,
             sink: None,
             block: Vec::new(),
             spare: Vec::new(),
-            opened: false,
-            complete: false,
-            receive_stats: ReceiveStats::new(now),
+            progress,
+            stats: ReceiveStats::new(now),
             request: Box::new(request),
         }
     }
 
-    /// Whether bytes of content can be taken: the sink is open and the block has room.
-    pub(crate) fn has_room(&self) -> bool {
-        self.opened && !self.complete && self.block.len() < BLOCK
+    /// Whether content can be taken: the sink is open and the block is not full.
+    pub(super) fn has_room(&self) -> bool {
+        self.progress == Progress::Receiving && self.block.len() < BLOCK
     }
 
-    /// Takes bytes; `false` when there are too many.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> bool {
+    /// Takes content; `false` when there is too much.
+    fn take(&mut self, bytes: &[u8]) -> bool {
         self.received += bytes.len() as u64;
         if self.received > self.limit {
             return false;
@@ -162,16 +174,15 @@ impl Receiving {
         if self.block.capacity() == 0 {
             self.block.reserve_exact(BLOCK);
         }
-        // The last bytes of a block may stand over it a little: never twice the room for that.
+        // The last bytes of a block may exceed it a little: reserve just these, instead of doubling it.
         self.block.reserve_exact(bytes.len());
         self.block.extend_from_slice(bytes);
         true
     }
 
-    /// The block itself, so that bytes are received right where they are written from, which saves a
-    /// copy. `None` while it is full, and when less content is due than it has room for: what follows the
-    /// content must not get into it.
-    pub(crate) fn lend(&mut self) -> Option<Vec<u8>> {
+    /// The block itself, to receive into it without a copy. `None` if it is full, or if less content is due than it
+    /// has room for: the next request must not get into it.
+    pub(super) fn lend_block(&mut self) -> Option<Vec<u8>> {
         let Framing::Length(length) = self.request.framing() else { return None };
         if !self.has_room() {
             return None;
@@ -184,44 +195,209 @@ impl Receiving {
     }
 
     /// The block is back with `count` bytes more; `false` when there are too many.
-    pub(crate) fn give_back(&mut self, block: Vec<u8>, count: usize) -> bool {
+    pub(super) fn return_block(&mut self, block: Vec<u8>, count: usize) -> bool {
         self.block = block;
         self.received += count as u64;
         self.received <= self.limit
     }
 
     /// The content is complete.
-    pub(crate) fn complete(&mut self) {
-        self.complete = true;
+    fn complete(&mut self) {
+        self.progress = Progress::Complete;
     }
 
-    /// The sink is (back) here, with an emptied block.
-    pub(crate) fn returned(&mut self, sink: Box<dyn Sink>, mut block: Vec<u8>) {
+    /// The sink is here, for the first time or back from a worker, with a block to be filled again.
+    fn sink_returned(&mut self, sink: Box<dyn Sink>, mut block: Vec<u8>) {
         block.clear();
-        self.opened = true;
+        if self.progress == Progress::Opening {
+            self.progress = Progress::Receiving;
+        }
         self.sink = Some(sink);
         self.spare = block;
     }
 
     /// What a worker should do now, if the sink is here and there is enough to do.
-    pub(crate) fn errand(&mut self) -> Option<Errand> {
-        if !self.complete && self.block.len() < READY {
+    fn next_job(&mut self) -> Option<SinkJob> {
+        if self.progress != Progress::Complete && self.block.len() < READY {
             return None;
         }
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
-        Some(match self.complete {
-            true => Errand::Finish(sink, block, self.receive_stats.meter()),
-            false => Errand::Write(sink, block),
+        Some(match self.progress {
+            Progress::Complete => SinkJob::Finish(sink, block, self.stats.meter()),
+            Progress::Opening | Progress::Receiving => SinkJob::Write(sink, block),
         })
+    }
+}
+
+impl Connection {
+    /// Begins to collect content.
+    pub(super) fn collect(&mut self, collected: CollectedBody, framing: Framing, cx: &mut Context) {
+        self.body = RequestBody::Collected(Box::new(collected));
+        self.http.write_continue(self.send_queue.buffer(&mut cx.spare_buffers));
+        if !framing.has_content() {
+            self.end_content(cx);
+        }
+    }
+
+    /// Content has come.
+    pub(super) fn take_content(&mut self, bytes: &[u8], cx: &mut Context) {
+        let fits = match &mut self.body {
+            RequestBody::None | RequestBody::Discarded => true,
+            RequestBody::Collected(collected) => collected.take(bytes),
+            RequestBody::Streamed(upload) => upload.take(bytes),
+        };
+        self.after_content(fits, cx);
+    }
+
+    /// Content is where it belongs, unless there was too much.
+    pub(super) fn after_content(&mut self, fits: bool, cx: &mut Context) {
+        if fits {
+            return self.run_sink_job(cx);
+        }
+        let response = match &self.body {
+            RequestBody::Collected(collected) => too_large(collected.limit, &collected.request),
+            RequestBody::Streamed(upload) => too_large(upload.limit, &upload.request),
+            RequestBody::None | RequestBody::Discarded => Response::new(crate::http::Status::CONTENT_TOO_LARGE),
+        };
+        self.deliver(response, cx);
+    }
+
+    /// The content is complete.
+    pub(super) fn end_content(&mut self, cx: &mut Context) {
+        match std::mem::replace(&mut self.body, RequestBody::None) {
+            RequestBody::None | RequestBody::Discarded => {}
+            RequestBody::Collected(collected) if !collected.fits() => {
+                self.deliver(too_large(collected.limit, &collected.request), cx);
+            }
+            RequestBody::Collected(collected) => {
+                let (job, request) = collected.finish();
+                self.work = Work::away_if(cx.jobs.submit(self.id, Lane::Long, move || JobResult::Outcome(job())));
+                if self.work == Work::None {
+                    self.deliver(problem(BUSY, &request), cx);
+                }
+            }
+            RequestBody::Streamed(mut upload) => {
+                upload.complete();
+                self.body = RequestBody::Streamed(upload);
+                self.run_sink_job(cx);
+            }
+        }
+    }
+
+    /// The sink is open, or has written a block.
+    pub(super) fn sink_returned(&mut self, sink: Box<dyn Sink>, block: Vec<u8>, cx: &mut Context) {
+        match &mut self.body {
+            RequestBody::Streamed(upload) => {
+                upload.sink_returned(sink, block);
+                self.run_sink_job(cx);
+            }
+            // The upload was refused while a worker had the sink. Dropping it removes the temporary file.
+            _ => cx.jobs.discard(sink),
+        }
+    }
+
+    /// Hands the sink and its next block to a worker, if the sink is here and there is enough to do.
+    fn run_sink_job(&mut self, cx: &mut Context) {
+        let RequestBody::Streamed(upload) = &mut self.body else { return };
+        let Some(job) = upload.next_job() else { return };
+        self.work = Work::away_if(submit(&cx.jobs, self.id, job));
+        if self.work == Work::None {
+            let response = problem(BUSY, &upload.request);
+            self.deliver(response, cx);
+        }
+    }
+}
+
+fn submit(jobs: &Jobs, id: ConnectionId, job: SinkJob) -> bool {
+    match job {
+        SinkJob::Write(mut sink, block) => jobs.submit(id, Lane::Long, move || {
+            let result = sink.write(&block);
+            JobResult::Wrote(result.map(|()| sink), block)
+        }),
+        SinkJob::Finish(mut sink, block, meter) => jobs.submit(id, Lane::Long, move || {
+            let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
+            JobResult::Outcome(Outcome::Response(match written {
+                Ok(()) => {
+                    sink.measured(&meter);
+                    sink.finish()
+                }
+                Err(response) => response,
+            }))
+        }),
+    }
+}
+
+/// Measures how the content of an upload came: what each `recv` brought of it.
+///
+/// One `recv` may bring the end of the head and the first content, another the last content and the next request. Only
+/// the bytes between count, with their framing: of the first `recv` those after the head, of the last one those before
+/// the end.
+#[derive(Debug)]
+pub(super) struct ReceiveStats {
+    meter: Meter,
+    /// Bytes of the last `recv`, which are not in the meter yet.
+    last: u64,
+    /// When the head was complete.
+    head: Instant,
+    first: Option<Instant>,
+    until: Instant,
+}
+
+impl ReceiveStats {
+    /// The head was complete at `now`.
+    fn new(now: Instant) -> ReceiveStats {
+        ReceiveStats { meter: Meter::default(), last: 0, head: now, first: None, until: now }
+    }
+
+    /// A `recv` has brought bytes.
+    pub(super) fn received(&mut self, bytes: usize, now: Instant) {
+        if bytes == 0 {
+            return;
+        }
+        self.count_last();
+        self.last = bytes as u64;
+        self.first.get_or_insert(now);
+        self.until = now;
+    }
+
+    /// These bytes came together with the head, if no `recv` has brought any since.
+    pub(super) fn after_head(&mut self, bytes: usize) {
+        if self.first.is_none() {
+            self.received(bytes, self.head);
+        }
+    }
+
+    /// The content has ended, and these bytes came after it.
+    pub(super) fn end(&mut self, left_over: usize) {
+        self.last = self.last.saturating_sub(left_over as u64);
+        self.count_last();
+        if let Some(first) = self.first {
+            self.meter.time = self.until.saturating_duration_since(first);
+        }
+    }
+
+    fn count_last(&mut self) {
+        let last = std::mem::take(&mut self.last);
+        if last == 0 {
+            return;
+        }
+        self.meter.smallest = if self.meter.calls == 0 { last } else { self.meter.smallest.min(last) };
+        self.meter.largest = self.meter.largest.max(last);
+        self.meter.calls += 1;
+    }
+
+    fn meter(&self) -> Meter {
+        self.meter
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::http::{Event, Http1, Limits, Status};
-    use crate::service::Response;
 
     struct Counter(usize);
 
@@ -236,53 +412,76 @@ mod tests {
         }
     }
 
-    fn receiving(limit: u64) -> Receiving {
-        let mut connection = Http1::new(Limits::default());
+    fn new_upload(limit: u64) -> Upload {
+        let mut http = Http1::new(Limits::default());
         let bytes = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
-        let Event::Request(request, _) = connection.receive(bytes).event else { panic!("no request") };
-        Receiving::new(limit, request.into_owned(), Instant::now())
+        let Event::Request(request, _) = http.receive(bytes).event else { panic!("no request") };
+        Upload::new(limit, request.into_owned(), Instant::now())
     }
 
     #[test]
     fn two_blocks_and_no_more_wait_for_a_slow_sink() {
-        let mut intake = receiving(u64::MAX);
-        assert!(!intake.has_room(), "content is not read before its sink is open");
-        intake.returned(Box::new(Counter(0)), Vec::new());
-        assert!(intake.take(&vec![0; BLOCK]));
-        let Some(Errand::Write(sink, first)) = intake.errand() else { panic!("a full block goes out") };
-        assert!(intake.has_room() && intake.take(&vec![0; BLOCK]));
-        assert!(!intake.has_room() && intake.errand().is_none(), "the second block waits for the first");
-        intake.returned(sink, first);
-        assert!(matches!(intake.errand(), Some(Errand::Write(_, block)) if block.len() == BLOCK));
+        let mut upload = new_upload(u64::MAX);
+        assert!(!upload.has_room(), "content is not read before its sink is open");
+        upload.sink_returned(Box::new(Counter(0)), Vec::new());
+        assert!(upload.take(&vec![0; BLOCK]));
+        let Some(SinkJob::Write(sink, first)) = upload.next_job() else { panic!("a full block goes out") };
+        assert!(upload.has_room() && upload.take(&vec![0; BLOCK]));
+        assert!(!upload.has_room() && upload.next_job().is_none(), "the second block waits for the first");
+        upload.sink_returned(sink, first);
+        assert!(matches!(upload.next_job(), Some(SinkJob::Write(_, block)) if block.len() == BLOCK));
     }
 
     #[test]
     fn bytes_are_received_into_the_block_only_as_long_as_nothing_else_can_get_in() {
         let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", BLOCK + 5);
-        let mut connection = Http1::new(Limits::default());
-        let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request") };
-        let mut intake = Receiving::new(u64::MAX, request.into_owned(), Instant::now());
-        assert!(intake.lend().is_none(), "content is not read before its sink is open");
-        intake.returned(Box::new(Counter(0)), Vec::new());
-        let mut block = intake.lend().unwrap();
+        let mut http = Http1::new(Limits::default());
+        let Event::Request(request, _) = http.receive(head.as_bytes()).event else { panic!("no request") };
+        let mut upload = Upload::new(u64::MAX, request.into_owned(), Instant::now());
+        assert!(upload.lend_block().is_none(), "content is not read before its sink is open");
+        upload.sink_returned(Box::new(Counter(0)), Vec::new());
+        let mut block = upload.lend_block().unwrap();
         assert_eq!((block.len(), block.capacity()), (0, BLOCK));
         block.resize(BLOCK, 0);
-        assert!(intake.give_back(block, BLOCK));
-        assert!(intake.lend().is_none(), "it is full");
-        assert!(intake.errand().is_some());
-        assert!(intake.lend().is_none(), "the five that are left come the other way");
-        assert!(receiving(5).lend().is_none());
+        assert!(upload.return_block(block, BLOCK));
+        assert!(upload.lend_block().is_none(), "it is full");
+        assert!(upload.next_job().is_some());
+        assert!(upload.lend_block().is_none(), "the five that are left come the other way");
+        assert!(new_upload(5).lend_block().is_none());
     }
 
     #[test]
     fn the_end_is_handed_over_even_without_bytes_and_only_once() {
-        let mut intake = receiving(5);
-        intake.returned(Box::new(Counter(0)), Vec::new());
-        assert!(intake.take(b"hello"));
-        assert!(intake.errand().is_none());
-        intake.complete();
-        assert!(matches!(intake.errand(), Some(Errand::Finish(_, block, _)) if block == b"hello"));
-        assert!(intake.errand().is_none());
-        assert!(!intake.take(b"!"), "more than the limit");
+        let mut upload = new_upload(5);
+        upload.sink_returned(Box::new(Counter(0)), Vec::new());
+        assert!(upload.take(b"hello"));
+        assert!(upload.next_job().is_none());
+        upload.complete();
+        assert!(matches!(upload.next_job(), Some(SinkJob::Finish(_, block, _)) if block == b"hello"));
+        assert!(upload.next_job().is_none());
+        assert!(!upload.take(b"!"), "more than the limit");
+    }
+
+    #[test]
+    fn only_bytes_between_the_head_and_the_end_of_the_content_count() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut stats = ReceiveStats::new(start);
+        stats.after_head(10);
+        stats.after_head(3);
+        stats.received(500, at(5));
+        stats.received(70, at(9));
+        stats.end(68);
+        let time = Duration::from_millis(9);
+        assert_eq!(stats.meter(), Meter { calls: 3, smallest: 2, largest: 500, time });
+        let mut fresh = ReceiveStats::new(start);
+        fresh.received(7, at(3));
+        fresh.after_head(7);
+        fresh.end(0);
+        assert_eq!(fresh.meter(), Meter { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
+        let mut none = ReceiveStats::new(start);
+        none.after_head(0);
+        none.end(0);
+        assert_eq!(none.meter(), Meter::default());
     }
 }

@@ -1,13 +1,13 @@
-//! What a loop lends to the connection whose turn it is.
+//! Everything a loop lends to the connection whose turn it is.
 //!
-//! Everything here belongs to one loop and is used by one connection at a time, so nothing of it needs a lock.
+//! It belongs to one loop and is used by one connection at a time, so nothing of it needs a lock.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::http::HttpDate;
 use crate::net::access_log::AccessLog;
-use crate::net::close_reason::CloseReason;
+use crate::net::connection::arrival::Arrivals;
 use crate::net::event_loop::ServerState;
 use crate::net::listener::UnsentQuery;
 use crate::net::page_cache::Resident;
@@ -38,12 +38,14 @@ pub struct Context {
     pub access_log: AccessLog,
     /// The server is stopping.
     pub draining: bool,
-    /// What has been done, for the last line.
-    pub tally: Tally,
-    /// Asks how much waits for a reader.
+    /// What has been done.
+    pub counters: Counters,
+    /// Asks how much waits unsent for a reader.
     pub unsent: UnsentQuery,
-    /// Numbers what arrives.
+    /// Numbers the requests.
     pub arrivals: Arrivals,
+    /// What was found in the page cache in this turn of the loop.
+    pub resident: Resident,
     /// Records bytes, if someone watches.
     pub tap: Tap,
 }
@@ -55,56 +57,11 @@ impl Context {
     }
 }
 
-/// Numbers for [`crate::service::Visit::arrival`]: what one look at a file may answer for.
-///
-/// The poller said of many clients at once that bytes are there. The first request in the `recv`
-/// after such an event had begun before any of them was answered, so they all share the number of the
-/// turn; what else a `recv` brings may have been sent a moment ago, and has that of the `recv`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Arrivals {
-    turn: u64,
-    last: u64,
-    /// What was found in memory in this turn.
-    pub(crate) resident: Resident,
-}
-
-impl Arrivals {
-    /// The poller has returned.
-    pub fn begin_turn(&mut self) {
-        self.next();
-        self.turn = self.last;
-        self.resident = Resident::default();
-    }
-
-    /// Bytes have come, or the result of some work: what was looked up before may be old.
-    pub fn next(&mut self) {
-        self.last += 1;
-    }
-
-    /// The number of a request; `prompt`: its first byte was there when the turn began.
-    pub fn number(&self, prompt: bool) -> u64 {
-        if prompt { self.turn } else { self.last }
-    }
-}
-
 /// What a loop has done.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
+pub struct Counters {
     /// Requests answered.
     pub requests: u64,
     /// Bytes sent.
     pub bytes: u64,
-}
-
-/// How a connection will end, once everything has left.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Last {
-    /// In order: the client says nothing more.
-    Close(CloseReason),
-    /// At once: what was promised cannot be kept.
-    Cut(CloseReason),
-    /// In stages: our side first, then whatever still comes, then all of it.
-    Stages(CloseReason),
-    /// At once, and so that nobody can take it for an end in order.
-    Reset(CloseReason),
 }

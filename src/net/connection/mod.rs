@@ -1,99 +1,100 @@
-//! One client: the place where all rooms meet. Socket, machine, service, outbox, deadline.
+//! One connection: its socket, its parser, its responses and its deadline, as one state machine.
 //!
-//! One turn ([`Client::turn`]), as often as something may have changed:
-//! 1. send what waits; if the socket is full, stop;
-//! 2. end, if this was the last answer;
-//! 3. hand bytes to the machine: those left over, else those of one `recv`;
-//! 4. go on until there is nothing to read, nothing to send, or others are waiting.
+//! The loop gives it a [turn](Connection::turn) whenever something may have changed. A turn repeats these steps until
+//! there is nothing to do, or other connections must come first:
 //!
-//! Never: a wait. Whoever cannot go on remembers why (`readable`, `writable`, `away`) and returns.
+//! 1. send what waits; if the socket is full, stop
+//! 2. go on with a response that has a script (`script.rs`)
+//! 3. close, if that was the last response
+//! 4. parse bytes (`read.rs`): those left over, else those of one `recv`; answer the requests in them (`respond.rs`)
+//!    or pass on their content (`body.rs`)
 //!
-//! The subtle thing: readiness is edge-triggered, so an edge that is not used up is lost. `readable`
-//! stays true until a `recv` came back short, and a short one is the end only if the event did not
-//! say that the peer has closed: data and FIN that arrive together are one edge (then read on to 0).
+//! | state | becomes | when |
+//! |---|---|---|
+//! | [`Input`] `Drained` | `Readable` | an event reports bytes |
+//! | `Drained`, `Readable` | `PeerClosed` | an event reports the client's FIN, or an error |
+//! | `Readable` | `Drained` | a `recv` brings less than there is room for, or nothing |
+//! | `Readable`, `PeerClosed` | `Ended` | a `recv` brings the end |
+//! | [`Output`] `Open` | `Full` | a `send` finds no room |
+//! | `Full` | `Open` | an event reports room |
+//! | `Open` | `Shut` | the last response is sent, and bytes of the client may still come |
+//! | [`Work`] `None` | `Away` | a job is handed in that makes the response, or writes a block of an upload |
+//! | `None` | `Warming` | the next bytes of a file are on the disk |
+//! | `Away`, `Warming` | `None` | the result is back |
+//! | [`NextTurn`] `OnEvent` | `Soon` | a turn ends at a limit, with more to do |
+//! | `Soon` | `Queued` | the loop has put the connection into its list |
+//! | `Queued` | `OnEvent` | that turn begins |
+//! | [`Ending`] none | any | the response being sent is known to be the last one |
+//!
+//! Nothing here waits: each of these states is the note why the connection cannot go on.
 
+pub mod arrival;
 pub mod body;
 pub mod context;
-pub mod exchange;
-pub(crate) mod play;
-pub(crate) mod read;
-pub(crate) mod receive_stats;
-pub(crate) mod respond;
-pub(crate) mod script;
-pub(crate) mod stages;
+mod read;
+mod respond;
+mod script;
+mod state;
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
 use crate::http::{Http1, Phase};
 use crate::net::close_reason::CloseReason;
-use crate::net::connection::body::Intake;
-use crate::net::connection::context::{Context, Last};
-use crate::net::connection::exchange::Exchange;
-use crate::net::connection::play::Play;
+use crate::net::connection::arrival::FirstByte;
+use crate::net::connection::body::RequestBody;
+use crate::net::connection::context::Context;
+use crate::net::connection::respond::Exchange;
+use crate::net::connection::script::RunningScript;
+use crate::net::connection::state::{Ending, Input, NextBytes, NextTurn, Output, Work};
 use crate::net::connections::ConnectionId;
 use crate::net::deadline::Deadline;
 use crate::net::listener::{FAST, UnsentLimit};
 use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
 
-/// Requests answered for one client in one turn, so that one with a long pipeline cannot hold up the
-/// others.
-pub(crate) const REQUESTS_PER_TURN: usize = 16;
-/// Reads of one client in one turn: at 64 KiB each, a fast upload has 1 MiB before others come.
+/// Requests answered in one turn, so that a long pipeline does not hold up other connections.
+const REQUESTS_PER_TURN: u64 = 16;
+/// Reads in one turn: at 64 KiB each, a fast upload brings 1 MiB before others come.
 const READS_PER_TURN: usize = 16;
 
-/// One client.
+/// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    pub(crate) socket: TcpStream,
-    pub(crate) id: ConnectionId,
-    /// The number of the connection in every view of it; 0 when nothing is recorded.
-    pub(crate) number: u64,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: Arc<SocketAddr>,
-    pub(crate) connection: Http1,
-    pub(crate) send_queue: SendQueue,
-    pub(crate) intake: Intake,
-    pub(crate) exchange: Exchange,
-    /// What is still to come of an answer with a script.
-    pub(crate) play: Option<Box<Play>>,
-    pub(crate) last: Option<Last>,
-    /// A worker has a job of this client.
-    pub(crate) away: bool,
-    /// A worker brings the next bytes of a file into memory.
-    pub(crate) warming: bool,
-    /// Bytes that were received and not used yet.
-    pub(crate) input: Vec<u8>,
-    /// The machine wants more bytes than `input` has.
-    pub(crate) hungry: bool,
-    pub(crate) readable: bool,
-    /// The next `recv` begins with a byte that was there when the turn of the loop began; never from one turn
-    /// of the client to the next, since a change of its own may lie between them.
-    pub(crate) prompt: bool,
-    /// It has had a turn before its event was met.
-    ahead: bool,
-    writable: bool,
-    pub(crate) unsent_limit: UnsentLimit,
-    /// An event said that the peer has ended its side: a short read is not the end then.
-    pub(crate) closing: bool,
-    pub(crate) end_of_input: bool,
-    /// Our side is closed; what still comes is read and dropped.
-    lingering: bool,
-    /// There is more to do, but others wait for their turn.
-    pub(crate) again: bool,
-    /// It has been promised that turn.
-    queued: bool,
-    pub(crate) spoke: bool,
-    pub(crate) deadline: Deadline,
-    /// The moment for which the wheel has this client; it asks not later than that.
-    pub(crate) armed: Option<Instant>,
+    socket: TcpStream,
+    id: ConnectionId,
+    /// Its number in every view of the record; 0 when nothing is recorded.
+    number: u64,
+    peer: SocketAddr,
+    local: Arc<SocketAddr>,
+    /// The parser, and the rules of HTTP/1.1 about what may be sent next.
+    http: Http1,
+    send_queue: SendQueue,
+    body: RequestBody,
+    exchange: Exchange,
+    /// What is still to come of a response with a script.
+    script: Option<Box<RunningScript>>,
+    input: Input,
+    output: Output,
+    work: Work,
+    next_turn: NextTurn,
+    ending: Option<Ending>,
+    next_bytes: NextBytes,
+    /// Bytes that were received and not parsed yet. An idle connection has no buffer.
+    unread: Vec<u8>,
+    /// Bytes received in all.
+    received: u64,
+    first_byte: FirstByte,
+    unsent_limit: UnsentLimit,
+    deadline: Deadline,
+    /// The earliest moment for which the loop has an entry: see [`crate::net::deadline::Deadlines`].
+    pub(super) armed: Option<Instant>,
 }
 
 impl Connection {
-    /// A client that has just been accepted.
+    /// A connection that has just been accepted.
     pub fn new(
         socket: TcpStream,
         id: ConnectionId,
@@ -108,28 +109,22 @@ impl Connection {
             number,
             peer,
             local,
-            connection: Http1::new(cx.server.limits),
+            http: Http1::new(cx.server.limits),
             send_queue: SendQueue::default(),
-            intake: Intake::Nothing,
+            body: RequestBody::None,
             exchange: Exchange::default(),
-            play: None,
-            last: None,
-            away: false,
-            warming: false,
-            input: Vec::new(),
-            hungry: true,
-            // The request is there in nearly every case; if not, the first recv says so.
-            readable: true,
-            prompt: false,
-            ahead: false,
-            writable: true,
+            script: None,
+            // The request is here in nearly every case; if it is not, the first recv says so.
+            input: Input::Readable,
+            output: Output::Open,
+            work: Work::None,
+            next_turn: NextTurn::OnEvent,
+            ending: None,
+            next_bytes: NextBytes::Socket,
+            unread: Vec::new(),
+            received: 0,
+            first_byte: FirstByte::Unknown,
             unsent_limit: UnsentLimit::Low,
-            closing: false,
-            end_of_input: false,
-            lingering: false,
-            again: false,
-            queued: false,
-            spoke: false,
             deadline: Deadline::new(cx.now, &cx.server.timeouts, cx.is_scarce()),
             armed: None,
         }
@@ -145,37 +140,46 @@ impl Connection {
         &mut self.socket
     }
 
-    /// An event has come.
-    pub fn wake(&mut self, readable: bool, writable: bool, closing: bool) {
-        // All that came before has been taken: what is there now begins something. Who was ahead may have
-        // taken the bytes of this event too, and what is there instead has come since.
-        let ahead = std::mem::take(&mut self.ahead);
-        self.prompt = !ahead && readable && !self.readable && self.input.is_empty();
-        self.readable |= readable;
-        self.writable |= writable;
-        self.closing |= closing;
+    /// Notes what an event has reported.
+    pub fn note_event(&mut self, readable: bool, writable: bool, closed: bool) {
+        let new = readable && !self.input.is_readable() && self.unread.is_empty();
+        self.first_byte = self.first_byte.after_event(new);
+        self.input = self.input.after_event(readable, closed);
+        if writable {
+            self.output = self.output.after_writable();
+        }
     }
 
-    /// No event has come, but something may have.
-    pub fn look(&mut self) {
-        self.readable = true;
+    /// Bytes may be here though no event has come.
+    pub fn assume_readable(&mut self) {
+        self.input = self.input.after_event(true, false);
     }
 
-    /// Whether another turn must be promised to it, though no event will come. An event in between
-    /// adds no second one, else the busiest would have more turns than the others.
-    pub fn wants_turn(&mut self) -> bool {
-        self.again && !std::mem::replace(&mut self.queued, true)
+    /// Whether the loop must put it into the list of those that get another turn.
+    pub fn needs_queueing(&mut self) -> bool {
+        let soon = self.next_turn == NextTurn::Soon;
+        if soon {
+            self.next_turn = NextTurn::Queued;
+        }
+        soon
     }
 
-    /// The turn it was promised.
-    pub fn promised(&mut self) {
-        self.queued = false;
-        self.ahead = self.readable;
+    /// The turn that was promised begins.
+    pub fn begin_queued_turn(&mut self) {
+        self.next_turn = NextTurn::OnEvent;
+        self.first_byte = if self.input.is_readable() { FirstByte::Overtaken } else { FirstByte::Unknown };
+    }
+
+    /// Asks for another turn after the other connections.
+    fn go_on_soon(&mut self) {
+        if self.next_turn == NextTurn::OnEvent {
+            self.next_turn = NextTurn::Soon;
+        }
     }
 
     /// When it must have a turn though no event comes: at the end of a pause in a script, else at its deadline.
     pub fn wake_at(&self) -> Option<Instant> {
-        // During a pause the response is owed, and that has no deadline.
+        // During a pause the response is owed, and that phase has no deadline.
         self.pause_ends().or(self.deadline.at())
     }
 
@@ -184,22 +188,23 @@ impl Connection {
         if self.phase() == Phase::Idle { self.deadline.at() } else { None }
     }
 
-    /// What is being waited for.
-    pub fn phase(&self) -> Phase {
-        if self.lingering {
+    /// What the connection is waiting for.
+    fn phase(&self) -> Phase {
+        if self.output == Output::Shut {
             return Phase::Lingering;
         }
         if !self.send_queue.is_empty() {
-            return if self.warming { Phase::Owed } else { Phase::Sending };
+            return if self.work == Work::Warming { Phase::Owed } else { Phase::Sending };
         }
-        if self.play.is_some() {
+        if self.script.is_some() {
             return Phase::Owed;
         }
-        match &self.intake {
-            Intake::Receiving(receiving) if !receiving.has_room() => Phase::Owed,
-            Intake::Receiving(_) => Phase::Content,
-            _ if self.away => Phase::Owed,
-            _ => self.connection.phase(),
+        match &self.body {
+            // While both blocks of an upload are full the client cannot send: it is this server that is slow.
+            RequestBody::Streamed(upload) if !upload.has_room() => Phase::Owed,
+            RequestBody::Streamed(_) => Phase::Content,
+            _ if self.work == Work::Away => Phase::Owed,
+            _ => self.http.phase(),
         }
     }
 
@@ -208,13 +213,10 @@ impl Connection {
     /// # Errors
     /// Why the connection has ended.
     pub fn turn(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        self.again = false;
-        if self.play.is_some() {
-            self.tend(cx)?;
-        }
         self.drive(cx)?;
-        self.prompt = false;
-        if cx.draining && self.phase() == Phase::Idle && !self.again {
+        // A byte that comes after this turn may have been sent after it.
+        self.first_byte.take();
+        if cx.draining && self.phase() == Phase::Idle && self.next_turn == NextTurn::OnEvent {
             return Err(CloseReason::Draining);
         }
         self.deadline.enter(self.phase(), cx.now, &cx.server.timeouts, cx.is_scarce());
@@ -222,61 +224,62 @@ impl Connection {
     }
 
     fn drive(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        let (requests, mut reads) = (cx.tally.requests, 0);
+        let (requests, mut reads) = (cx.counters.requests, 0);
         loop {
             self.flush(cx)?;
+            if self.script.is_some() && self.send_queue.is_empty() {
+                self.advance_script(cx)?;
+            }
+            // A client that does not take its responses gets no further ones: TCP is the flow control.
             if !self.send_queue.is_empty() {
                 return Ok(());
             }
-            if self.last.is_some() {
-                return self.end(cx);
+            if let Some(ending) = self.ending {
+                return self.end(ending, cx);
             }
-            if !self.takes_input() {
+            if !self.wants_bytes() {
                 return Ok(());
             }
-            if cx.tally.requests - requests >= REQUESTS_PER_TURN as u64 || reads >= READS_PER_TURN {
-                self.again = true;
+            if cx.counters.requests - requests >= REQUESTS_PER_TURN || reads >= READS_PER_TURN {
+                self.go_on_soon();
                 return Ok(());
             }
-            if !self.hungry {
-                let input = std::mem::take(&mut self.input);
-                let used = self.consume(&input, false, cx);
-                self.keep(input, used);
-            } else if self.end_of_input {
-                if self.play.is_some() {
-                    return Ok(());
+            match self.input {
+                _ if self.next_bytes == NextBytes::Unread => self.parse_unread(cx),
+                // A client that shuts down its side waits for the response, of which the script has more.
+                Input::Ended if self.script.is_some() => return Ok(()),
+                Input::Ended => self.input_ended(cx)?,
+                Input::Readable | Input::PeerClosed => {
+                    reads += 1;
+                    self.read(cx)?;
                 }
-                self.meet_end(cx)?;
-            } else if self.readable {
-                reads += 1;
-                self.read(cx)?;
-            } else {
-                return Ok(());
+                Input::Drained => return Ok(()),
             }
         }
     }
 
-    /// Whether bytes could be used now: not while an answer is owed or a block is with a worker.
-    pub(crate) fn takes_input(&self) -> bool {
-        self.connection.wants_input()
-            && match &self.intake {
-                Intake::Receiving(receiving) => receiving.has_room(),
-                _ => !self.away,
+    /// Whether bytes can be used now: not while a response is owed, or while both blocks of an upload are full.
+    fn wants_bytes(&self) -> bool {
+        self.http.wants_input()
+            && match &self.body {
+                RequestBody::Streamed(upload) => upload.has_room(),
+                _ => self.work != Work::Away,
             }
     }
 
+    /// Sends what waits.
     fn flush(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        if self.send_queue.is_empty() || !self.writable || self.warming {
+        if self.send_queue.is_empty() || self.output != Output::Open || self.work == Work::Warming {
             return Ok(());
         }
-        let (deadline, exchange, tally) = (&mut self.deadline, &mut self.exchange, &mut cx.tally);
-        let (tap, resident, number) = (&mut cx.tap, &mut cx.arrivals.resident, self.number);
-        let fin_follows = matches!(self.last, Some(Last::Stages(_) | Last::Close(_)));
-        let how = SendOptions { fin_follows, sendfile: cx.server.sendfile, resident };
-        let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, how, &mut |sent| {
+        let (deadline, exchange, counters) = (&mut self.deadline, &mut self.exchange, &mut cx.counters);
+        let (tap, number) = (&mut cx.tap, self.number);
+        let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
+        let options = SendOptions { fin_follows, sendfile: cx.server.sendfile, resident: &mut cx.resident };
+        let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, options, &mut |sent| {
             deadline.progress(sent.bytes());
-            exchange.progress(sent.bytes());
-            tally.bytes += sent.bytes();
+            exchange.sent += sent.bytes();
+            counters.bytes += sent.bytes();
             if tap.is_on() {
                 tap.sent(number, sent);
             }
@@ -284,70 +287,63 @@ impl Connection {
         match flushed {
             Ok(Flushed::All) => self.all_sent(cx),
             Ok(Flushed::Blocked) => {
-                self.writable = false;
-                // Full, though it takes fast.
+                self.output = Output::Full;
+                // The socket is full although this reader takes fast: more may wait in the kernel.
                 if self.unsent_limit == UnsentLimit::Low
                     && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.timeouts)
                 {
                     self.unsent_limit = cx.unsent.raise(&self.socket, self.peer);
                 }
             }
-            Ok(Flushed::Again) => self.again = true,
+            Ok(Flushed::Again) => self.go_on_soon(),
             Ok(Flushed::Cold) => self.warm(cx),
             Ok(Flushed::Short) => return Err(CloseReason::FileShrank),
-            Err(error) => return Err(self.lost(&error)),
+            Err(error) => return Err(self.socket_failed(&error)),
         }
         Ok(())
     }
 
-    /// Ends the connection after the last answer has left.
-    fn end(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        let reason = match self.last {
-            // Unread bytes would turn a plain close into a reset and destroy the answer.
-            Some(Last::Close(reason)) if self.input.is_empty() && !self.lingering => {
-                // Lets the last bytes go, together with the FIN. A close alone would do the same, but
-                // one that becomes a reset (bytes came that nobody asked for) would take them along.
+    /// Ends the connection; the last response has been sent.
+    fn end(&mut self, ending: Ending, cx: &mut Context) -> Result<(), CloseReason> {
+        let reason = match ending {
+            Ending::Close(reason) if self.unread.is_empty() && self.output != Output::Shut => {
+                // Sends the last bytes, which waited for it, together with the FIN. A close alone would do the same,
+                // but if unread bytes have come it is a reset, which destroys the response.
                 let _ = self.socket.shutdown(Shutdown::Write);
                 return Err(reason);
             }
-            Some(Last::Close(reason) | Last::Stages(reason)) => reason,
-            Some(Last::Cut(reason)) => return Err(reason),
-            Some(Last::Reset(reason)) => {
-                self.reset();
+            Ending::Close(reason) | Ending::Linger(reason) => reason,
+            Ending::Cut(reason) => return Err(reason),
+            Ending::Reset(reason) => {
+                // Where this fails the end is an ordinary one, which is all that can be done.
+                let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
                 return Err(reason);
             }
-            None => return Ok(()),
         };
-        if !self.lingering {
-            self.lingering = true;
-            self.input = Vec::new();
+        if self.output != Output::Shut {
+            self.output = Output::Shut;
+            self.unread = Vec::new();
             if self.socket.shutdown(Shutdown::Write).is_err() {
                 return Err(reason);
             }
         }
+        // RFC 9112 §9.6: read until the client closes, or its unread bytes would turn our close into a reset.
         for _ in 0..READS_PER_TURN {
-            if self.end_of_input {
-                return Err(reason);
-            }
-            if !self.readable {
-                return Ok(());
-            }
-            let mut scratch = std::mem::take(&mut cx.scratch);
-            let result = self.receive(&mut scratch, false, cx);
-            cx.scratch = scratch;
-            if result.is_err() {
-                return Err(reason);
+            match self.input {
+                Input::Ended => return Err(reason),
+                Input::Drained => return Ok(()),
+                Input::Readable | Input::PeerClosed => self.discard(cx).map_err(|_| reason)?,
             }
         }
-        self.again = true;
+        self.go_on_soon();
         Ok(())
     }
 
-    /// The wheel asks: is its time up?
+    /// A moment of [`Connection::wake_at`] has come: the end of a pause, or a deadline.
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn expire(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub fn time_is_up(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         if self.pause_ends().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
@@ -356,45 +352,49 @@ impl Connection {
             return Ok(());
         }
         let phase = self.deadline.phase();
-        match self.connection.time_out() {
-            Some(refusal) if matches!(phase, Phase::Head | Phase::Content) => {
-                let input = std::mem::take(&mut self.input);
-                self.refuse(refusal, &input, cx);
+        match self.http.time_out() {
+            // A request that came too slowly gets 408.
+            Some(error) if matches!(phase, Phase::Head | Phase::Content) => {
+                let unread = std::mem::take(&mut self.unread);
+                self.refuse(error, &unread, cx);
                 self.turn(cx)
             }
-            _ => match self.last {
-                // What the client still sends finds nobody, and is answered with a reset.
-                Some(Last::Stages(CloseReason::ContentUnread)) if self.lingering => Err(CloseReason::StillSending),
-                Some(Last::Stages(reason)) if self.lingering => Err(reason),
+            _ => match self.ending {
+                // The client sends on and is not read any more, so the close is a reset.
+                Some(Ending::Linger(CloseReason::ContentUnread)) if self.output == Output::Shut => {
+                    Err(CloseReason::StillSending)
+                }
+                Some(Ending::Linger(reason)) if self.output == Output::Shut => Err(reason),
                 _ => Err(CloseReason::TimedOut(phase)),
             },
         }
     }
 
-    /// The socket has failed. Whoever resets after an answer has not read it to its end: else there would
-    /// have been a FIN.
-    pub(crate) fn lost(&self, error: &std::io::Error) -> CloseReason {
+    /// The reason when the socket has failed. A client that resets after a response has not read all of it: otherwise
+    /// it would have sent a FIN.
+    fn socket_failed(&self, error: &std::io::Error) -> CloseReason {
         let answered = match self.phase() {
             Phase::Sending | Phase::Lingering => true,
-            Phase::Idle => self.spoke,
-            Phase::Owed => self.play.is_some() && self.exchange.sent > 0,
+            Phase::Idle => self.received > 0,
+            Phase::Owed => self.script.is_some() && self.exchange.sent > 0,
             Phase::Head | Phase::Content => false,
         };
-        match CloseReason::broken(error) {
+        match CloseReason::of_socket_error(error) {
             CloseReason::Broken if answered => CloseReason::ResetUnread,
-            ended => ended,
+            reason => reason,
         }
     }
 
-    /// The connection is gone: what was begun is written to the log.
-    pub fn leave(&mut self, ended: CloseReason, cx: &mut Context) {
-        self.exchange.break_off(self.peer, ended, cx.wall, &mut cx.access_log);
+    /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
+    pub fn leave(&mut self, reason: CloseReason, cx: &mut Context) {
+        self.exchange.abort(self.peer, reason, cx.wall, &mut cx.access_log);
         self.send_queue.clear(&mut cx.spare_buffers);
-        self.leave_play(cx);
-        if let Intake::Receiving(receiving) = std::mem::replace(&mut self.intake, Intake::Nothing) {
-            cx.jobs.discard(receiving);
+        self.drop_script(cx);
+        if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
+            // Dropping a sink removes its file, which may block.
+            cx.jobs.discard(upload);
         }
-        cx.tap.closed(self.number, cx.now, ended);
-        log::debug!("{}: {}", self.peer, ended.sentence());
+        cx.tap.closed(self.number, cx.now, reason);
+        log::debug!("{}: {}", self.peer, reason.sentence());
     }
 }

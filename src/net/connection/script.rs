@@ -1,251 +1,286 @@
-//! Answers with a script: silences, content that is made while it is sent, bytes as they stand.
+//! Responses with a script: pauses, content that is made while it is sent, bytes exactly as given.
 //!
-//! | what stands still | what sets it going again |
+//! | it waits for | it goes on at |
 //! |---|---|
-//! | bytes wait for room in the socket | an event, as for any answer |
-//! | a silence | [`Client::silence`]: the loop wakes by itself at that moment |
-//! | a source makes the next bytes on a worker | its result, or the client's leaving |
+//! | room in the socket | an event, as any response |
+//! | the end of a pause | its deadline: [`Connection::wake_at`] |
+//! | the next bytes of a source, which a worker asks | the result of that job |
 //!
-//! Never: a thread that sleeps. Never the answer to one client before the end of the one before it:
-//! what was pipelined behind a scripted answer waits like behind any other.
+//! A pause is a deadline and never a sleeping thread, so a thousand slow responses cost a thousand connections and
+//! nothing else. The main path has one hook: [`Connection::advance_script`], when the send queue is empty.
 //!
-//! The subtle thing: while a source is asked nothing is sent, so a client that has left would never be
-//! found out by a failing send. So its FIN ends a stream at once. Only who had ended their side before the
-//! stream began (`nc -N`) have said by it that they wait for the answer, and get it.
+//! While a source is asked nothing is sent, so a failing `send` would never tell that the client has left. Therefore a
+//! FIN of the client ends a stream at once, unless it came before the stream began: then the client (`nc -N`) is known
+//! to wait for the response.
+
+mod steps;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
 
-use crate::http::Transfer;
+use crate::http::{Transfer, chunked};
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
-use crate::net::connection::context::{Context, Last};
-use crate::net::connection::play::{Play, State, Stream};
-use crate::net::connection::stages::{Bit, Stage, Stages};
-use crate::net::workers::SourceResult;
-use crate::service::script::{End, Script, Verbatim};
-use crate::service::{Body, Lane, Response};
+use crate::net::connection::context::Context;
+use crate::net::connection::script::steps::{Fragment, Step, Steps};
+use crate::net::connection::state::Ending;
+use crate::net::workers::{SourceResult, Work as WorkerJob};
+use crate::service::script::{End, Held, Script, Verbatim};
+use crate::service::{Body, Lane, Response, Source};
 
-/// How long a stream waits when the workers' queue is full.
-const BUSY: Duration = Duration::from_millis(20);
+/// How long a stream waits before it asks again when the workers' queue is full.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// What is still to come of a response with a script. Boxed, since an ordinary connection has none.
+pub(super) struct RunningScript {
+    steps: Steps,
+    /// The step whose pause has begun, and when the pause ends.
+    pausing: Option<(Step, Instant)>,
+    stream: Option<Stream>,
+    /// How the connection ends after bytes sent as given.
+    end: Option<End>,
+    /// Dropped with the response: a service counts its slow responses by it.
+    _held: Held,
+}
+
+/// Content that is made while it is sent.
+struct Stream {
+    source: SourceState,
+    chunked: bool,
+    /// The client had shut down its side before the stream began.
+    half_closed: bool,
+    /// A worker holds a weak reference to it, and does not ask the source when the stream is gone.
+    wanted: Arc<()>,
+}
+
+/// Where a source is.
+enum SourceState {
+    /// Here, and its bytes are sent.
+    Here(Box<dyn Source>),
+    /// In a job that the workers' queue had no room for.
+    Refused(WorkerJob),
+    /// With a worker.
+    Away,
+}
+
+impl std::fmt::Debug for RunningScript {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningScript").field("steps", &self.steps).field("streams", &self.stream.is_some()).finish()
+    }
+}
+
+impl RunningScript {
+    fn new(steps: Steps, held: Held) -> RunningScript {
+        RunningScript { steps, pausing: None, stream: None, end: None, _held: held }
+    }
+
+    /// Begins the pause before a step.
+    fn pause(&mut self, step: Step, now: Instant) {
+        let until = now + step.after;
+        self.pausing = Some((step, until));
+    }
+
+    /// The next step whose pause is over; `Err` while one is in progress.
+    fn next_step(&mut self, now: Instant) -> Result<Option<Step>, ()> {
+        match self.pausing.take() {
+            Some((step, until)) if now < until => {
+                self.pausing = Some((step, until));
+                return Err(());
+            }
+            Some((step, _)) => return Ok(Some(step)),
+            None => {}
+        }
+        match self.steps.next() {
+            Some(step) if !step.after.is_zero() => {
+                self.pause(step, now);
+                Err(())
+            }
+            step => Ok(step),
+        }
+    }
+
+    /// The content of a stream is complete.
+    fn end_stream(&mut self, chunked: bool) {
+        self.stream = None;
+        if chunked {
+            self.steps.add(Fragment::Frame(chunked::LAST_CHUNK.to_vec()));
+        }
+    }
+}
 
 impl Connection {
-    /// Begins an answer with a script.
-    pub(crate) fn perform(&mut self, mut response: Response, cx: &mut Context) {
-        let script = response.take_script().unwrap_or_default();
-        let Script { pauses, interim, held } = *script;
-        let interims = interim.iter().map(|(status, fields)| {
+    /// Begins a response with a script.
+    pub(super) fn begin_script(&mut self, mut response: Response, cx: &mut Context) {
+        let Script { pauses, interim, held } = *response.take_script().unwrap_or_default();
+        let mut interims = Vec::with_capacity(interim.len());
+        for (status, fields) in &interim {
             let mut bytes = Vec::new();
-            self.connection.write_interim(*status, fields, &mut bytes);
-            bytes
-        });
-        let interims: Vec<Vec<u8>> = interims.collect();
+            self.http.write_interim(*status, fields, &mut bytes);
+            interims.push(bytes);
+        }
         let (status, fields, body) = response.into_parts();
         let mut head = Vec::new();
         let added = cx.app.added_fields(&self.exchange.additions);
-        let transfer = self.connection.respond(status, &fields, body.length(), added, &cx.date, &mut head);
-        self.exchange.status = Some(status);
-        self.is_delimited(transfer);
-        let before = interims.iter().map(Vec::len).sum::<usize>() + head.len();
-        let mut stages = Stages::new(&pauses, before as u64);
+        let transfer = self.http.respond(status, &fields, body.length(), added, &cx.date, &mut head);
+        self.begin_response(status, transfer);
+        let before_content = interims.iter().map(Vec::len).sum::<usize>() + head.len();
+        let mut steps = Steps::new(&pauses, before_content as u64);
         for bytes in interims {
-            stages.add(Bit::Frame(bytes));
-            stages.pause(Duration::ZERO);
+            steps.add(Fragment::Frame(bytes));
+            // An empty pause: each interim response is a send of its own.
+            steps.pause(Duration::ZERO);
         }
-        stages.add(Bit::Frame(head));
+        steps.add(Fragment::Frame(head));
         let chunked = transfer == Transfer::Chunked;
-        let stream = match body {
-            Body::Stream(source) if transfer == Transfer::Nothing => {
-                cx.jobs.discard(source);
-                None
+        let mut script = RunningScript::new(steps, held);
+        match body {
+            // A response to HEAD has no content: the source is never asked.
+            Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(source),
+            Body::Stream(source) => {
+                let (source, half_closed) = (SourceState::Here(source), self.is_half_closed());
+                script.stream = Some(Stream { source, chunked, half_closed, wanted: Arc::default() });
             }
-            Body::Stream(source) => Some(Stream::new(source, chunked, self.has_ended_its_side())),
-            body => {
-                if transfer != Transfer::Nothing {
-                    stages.add_body(body, chunked);
-                }
-                None
-            }
-        };
-        self.begin_play(Play::new(stages, stream, None, held), cx);
-    }
-
-    /// Begins an answer that is bytes as they stand.
-    pub(crate) fn perform_verbatim(&mut self, verbatim: Verbatim, cx: &mut Context) {
-        let Verbatim { status, bytes, pauses, end, held } = verbatim;
-        self.connection.respond_verbatim();
-        self.exchange.status = Some(status);
-        let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
-        let mut stages = Stages::new(&pauses, head as u64);
-        let mut bytes = bytes;
-        let content = bytes.split_off(head);
-        stages.add(Bit::Frame(bytes));
-        stages.add(Bit::Bytes(content));
-        stages.pause_at_end();
-        self.begin_play(Play::new(stages, None, Some(end), held), cx);
-    }
-
-    fn begin_play(&mut self, play: Play, cx: &mut Context) {
-        self.exchange.sent = 0;
-        // What is still gathered from the answers before it leaves first.
-        self.exchange.head = self.send_queue.gathered() as u64;
-        self.play = Some(Box::new(play));
-        if self.send_queue.is_empty() {
-            self.play_on(cx);
+            body if transfer != Transfer::Nothing => script.steps.add_body(body, chunked),
+            _ => {}
         }
+        self.script = Some(Box::new(script));
     }
 
-    /// Whether its FIN is here already, before anything was answered.
-    fn has_ended_its_side(&self) -> bool {
-        self.end_of_input
-            || self.closing
+    /// Begins a response of bytes exactly as given.
+    pub(super) fn begin_verbatim(&mut self, verbatim: Verbatim) {
+        let Verbatim { status, mut bytes, pauses, end, held } = verbatim;
+        self.http.respond_verbatim();
+        self.begin_response(status, Transfer::Nothing);
+        let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+        let content = bytes.split_off(head);
+        let mut script = RunningScript::new(Steps::new(&pauses, head as u64), held);
+        script.steps.add(Fragment::Frame(bytes));
+        script.steps.add(Fragment::Content(content));
+        script.steps.pause_at_end();
+        script.end = Some(end);
+        self.script = Some(Box::new(script));
+    }
+
+    /// Whether the client's FIN is here already, before anything was answered.
+    fn is_half_closed(&self) -> bool {
+        self.input.is_closed_by_peer()
             || matches!(recv(&self.socket, &mut [0][..], RecvFlags::PEEK).map(|(count, _)| count), Ok(0))
     }
 
-    /// A turn has come while an answer was played.
+    /// Everything so far is sent: puts the next step into the send queue, if it is time.
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub(crate) fn tend(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        if !self.send_queue.is_empty() {
-            return Ok(());
-        }
-        if self.closing {
+    pub(super) fn advance_script(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+        if self.input.is_closed_by_peer() {
             if let Ok(Some(error)) = self.socket.take_error() {
-                return Err(self.lost(&error));
+                return Err(self.socket_failed(&error));
             }
-            let streams = self.play.as_ref().and_then(|play| play.stream.as_ref());
-            if streams.is_some_and(|stream| !stream.half_closed) {
+            let stream = self.script.as_ref().and_then(|script| script.stream.as_ref());
+            if stream.is_some_and(|stream| !stream.half_closed) {
                 return Err(CloseReason::LeftEarly);
             }
         }
-        self.play_on(cx);
+        let Some(mut script) = self.script.take() else { return Ok(()) };
+        match script.next_step(cx.now) {
+            Err(()) => {}
+            Ok(Some(step)) => self.put_out(step, cx),
+            Ok(None) => match script.stream.take() {
+                Some(stream) => self.ask_source(stream, &mut script, cx),
+                None => {
+                    self.end_script(script.end, cx);
+                    return Ok(());
+                }
+            },
+        }
+        self.script = Some(script);
         Ok(())
     }
 
-    /// Everything so far has left: puts into the outbox what comes next, if it is time.
-    pub(crate) fn play_on(&mut self, cx: &mut Context) {
-        let Some(mut play) = self.play.take() else { return };
-        let stage = match play.next.take() {
-            Some((stage, until)) if cx.now < until => {
-                play.next = Some((stage, until));
-                self.play = Some(play);
-                return;
-            }
-            Some((stage, _)) => Some(stage),
-            None => match play.stages.next() {
-                Some(stage) if !stage.after.is_zero() => {
-                    play.rest(stage, cx.now);
-                    self.play = Some(play);
-                    return;
-                }
-                stage => stage,
-            },
-        };
-        if let Some(stage) = stage {
-            self.put_out(stage, cx);
-        } else if let Some(stream) = play.stream.take() {
-            play.stream = self.ask_source(stream, &mut play, cx);
-        } else {
-            return self.end_play(play.end, cx);
-        }
-        self.play = Some(play);
-    }
-
-    /// The bytes of a stage go into the outbox. They leave in the next turn: others wait too.
-    fn put_out(&mut self, stage: Stage, cx: &mut Context) {
-        for bit in stage.bits {
-            match bit {
-                Bit::Frame(bytes) => {
+    /// The bytes of a step go into the send queue. They are sent in the next turn, since other connections wait too.
+    fn put_out(&mut self, step: Step, cx: &mut Context) {
+        for fragment in step.fragments {
+            match fragment {
+                Fragment::Frame(bytes) => {
                     self.exchange.head += bytes.len() as u64;
                     self.send_queue.push_bytes(bytes, &mut cx.spare_buffers);
                 }
-                Bit::Bytes(bytes) => self.send_queue.push_bytes(bytes, &mut cx.spare_buffers),
-                Bit::Range { file, from, len } => self.send_queue.push_range(file, from, len),
+                Fragment::Content(bytes) => self.send_queue.push_bytes(bytes, &mut cx.spare_buffers),
+                Fragment::File { file, from, len } => self.send_queue.push_range(file, from, len),
             }
         }
-        self.again = true;
+        self.go_on_soon();
     }
 
-    /// The outbox is empty: the source is asked for more, unless the server is stopping.
-    fn ask_source(&mut self, mut stream: Stream, play: &mut Play, cx: &mut Context) -> Option<Stream> {
+    /// Lets a worker ask the source for its next bytes.
+    fn ask_source(&mut self, mut stream: Stream, script: &mut RunningScript, cx: &mut Context) {
         if cx.draining {
-            // Here is a border between chunks: to end in order is possible, and true of a stream, which
-            // could have ended anywhere. What a worker still makes is dropped when it comes.
-            self.connection.forbid_persistence();
-            play.end_content(stream.chunked);
-            self.again = true;
-            cx.jobs.discard(stream);
-            return None;
+            // Between two chunks a stream can be ended properly, and it might have ended anywhere. Bytes that a
+            // worker still makes are dropped when they come.
+            self.http.forbid_persistence();
+            script.end_stream(stream.chunked);
+            self.go_on_soon();
+            return cx.jobs.discard(stream);
         }
-        let work = match std::mem::replace(&mut stream.state, State::Away) {
-            State::Away => return Some(stream),
-            State::Here(source) => cx.jobs.ask_source(self.id, source, Arc::downgrade(&stream.wanted)),
-            State::Refused(work) => work,
+        let job = match std::mem::replace(&mut stream.source, SourceState::Away) {
+            SourceState::Away => None,
+            SourceState::Here(source) => Some(cx.jobs.ask_source(self.id, source, Arc::downgrade(&stream.wanted))),
+            SourceState::Refused(job) => Some(job),
         };
-        if let Err(work) = cx.jobs.hand_in(Lane::Long, work) {
-            stream.state = State::Refused(work);
-            play.rest(Stage { after: BUSY, bits: Vec::new() }, cx.now);
+        if let Some(Err(job)) = job.map(|job| cx.jobs.hand_in(Lane::Long, job)) {
+            // The response has begun, so 503 is not possible any more: try again a little later.
+            stream.source = SourceState::Refused(job);
+            script.pause(Step { after: RETRY, fragments: Vec::new() }, cx.now);
         }
-        Some(stream)
+        script.stream = Some(stream);
     }
 
-    /// A source has been asked.
-    pub(crate) fn answered(&mut self, asked: SourceResult, cx: &mut Context) {
-        let Some(play) = &mut self.play else { return cx.jobs.discard(asked) };
-        let Some(stream) = &mut play.stream else { return cx.jobs.discard(asked) };
-        match asked {
+    /// A worker has asked the source.
+    pub(super) fn source_returned(&mut self, result: SourceResult, cx: &mut Context) {
+        let Some(script) = &mut self.script else { return cx.jobs.discard(result) };
+        let Some(stream) = &mut script.stream else { return cx.jobs.discard(result) };
+        let chunked = stream.chunked;
+        match result {
             SourceResult::More(source, bytes) => {
-                stream.state = State::Here(source);
-                let chunked = stream.chunked;
-                play.stages.add_chunk(bytes, "", chunked);
+                stream.source = SourceState::Here(source);
+                script.steps.add_chunk(bytes, "", chunked);
             }
             SourceResult::End(source) => {
                 cx.jobs.discard(source);
-                let chunked = stream.chunked;
-                play.stream = None;
-                play.end_content(chunked);
+                script.end_stream(chunked);
             }
             SourceResult::Panicked => {
                 log::error!("{}: a source panicked", self.peer);
-                // Without a last chunk the client knows that something is missing; without chunks only a
-                // reset can tell it.
-                let chunked = stream.chunked;
-                self.play = None;
-                self.last =
-                    Some(if chunked { Last::Cut(CloseReason::Failed) } else { Last::Reset(CloseReason::Failed) });
+                // Without the last chunk the client knows that something is missing. Content that ends with the
+                // connection needs a reset for that.
+                self.script = None;
+                let reason = CloseReason::Failed;
+                self.ending = Some(if chunked { Ending::Cut(reason) } else { Ending::Reset(reason) });
             }
         }
     }
 
-    /// The last byte has left.
-    fn end_play(&mut self, end: Option<End>, cx: &mut Context) {
-        self.last = match end {
-            None => self.last,
-            Some(End::Fin) => Some(Last::Stages(CloseReason::Scripted)),
-            Some(End::Reset) => Some(Last::Reset(CloseReason::ScriptedReset)),
-        };
-        let content = self.exchange.sent.saturating_sub(self.exchange.head);
-        self.finish(content, cx);
+    /// The last step is sent.
+    fn end_script(&mut self, end: Option<End>, cx: &mut Context) {
+        match end {
+            None => {}
+            Some(End::Fin) => self.ending = Some(Ending::Linger(CloseReason::Scripted)),
+            Some(End::Reset) => self.ending = Some(Ending::Reset(CloseReason::ScriptedReset)),
+        }
+        self.finish(self.exchange.content_sent(), cx);
     }
 
     /// When the pause ends that is in progress.
-    pub(crate) fn pause_ends(&self) -> Option<Instant> {
-        self.play.as_ref()?.next.as_ref().map(|(_, until)| *until)
+    pub(super) fn pause_ends(&self) -> Option<Instant> {
+        self.script.as_ref()?.pausing.as_ref().map(|(_, until)| *until)
     }
 
-    /// The connection is gone: a source is put away where that may take its time.
-    pub(crate) fn leave_play(&mut self, cx: &Context) {
-        if let Some(stream) = self.play.take().and_then(|play| play.stream) {
+    /// The connection is closed: a worker drops the source, which may take its time.
+    pub(super) fn drop_script(&mut self, cx: &Context) {
+        if let Some(stream) = self.script.take().and_then(|script| script.stream) {
             cx.jobs.discard(stream);
         }
-    }
-
-    /// Ends it so that the client cannot take it for an end in order.
-    pub(crate) fn reset(&mut self) {
-        // On failure the end is an ordinary one, which is all that can be done.
-        let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
 }
