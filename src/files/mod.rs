@@ -1,16 +1,14 @@
-//! From path to representation: files and folders as resources (RFC 9110 §8, §12–14; RFC 9111 for
-//! an origin).
+//! Files and folders as resources (RFC 9110 §8, §12–14; RFC 9111 for an origin server).
 //!
-//! A request's path goes through one door to the disk ([`root`]), becomes a file, a folder or a
-//! redirect (`resource`), and a file becomes a response by pure rules that know no disk:
-//! [`coding`], [`validator`], [`precondition`], [`range`], [`media_type`]. `retrieve` applies them in
-//! the order RFC 9110 demands; [`site`] is the service.
+//! [`site`] is the service. It asks the cache first. Otherwise the path is opened beneath the served folder ([`root`]) and
+//! becomes a file, a folder or a redirect (`resource`). `retrieve` makes the response for a file by pure rules that know
+//! no disk: [`coding`], [`validator`], [`precondition`], [`range`], [`media_type`]. `listing` shows folders, [`write`]
+//! changes them.
 //!
-//! Never, in this room: a socket, a thread, a path given to the kernel anywhere but under [`root`].
+//! Functions that may touch the disk take `may_block`. On a loop it is false: if something is not in the kernel's memory,
+//! they return "would block", and the request runs again on a worker, from the start. So both take the same code path.
 //!
-//! The subtle thing: every function that may touch the disk takes `may_block`. On the loop it is
-//! false, and whatever is not in the kernel's memory ends in "would block": the same function runs
-//! again on a worker, from the start. So there is one code path, tried at two speeds.
+//! Only [`root`] gives paths to the kernel, and nothing here knows sockets or starts threads.
 
 pub(crate) mod cache;
 pub mod coding;

@@ -1,20 +1,15 @@
-//! A folder without an index as a page, as lines for a terminal, or as JSON.
+//! The listing of a folder without an index file: an HTML page, lines for a terminal, or JSON.
 //!
-//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts; its script
-//! only filters, tells times in the reader's zone and remembers light or dark. Where something may be
-//! changed there is a second script, which sends what is dropped (PUT, one request a file) and deletes;
-//! without it a plain form adds files (POST).
+//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts. One script filters, shows
+//! times in the reader's zone and remembers light or dark. Where clients may write, a second one uploads dropped files
+//! (PUT, one request for each) and deletes; without it a plain form adds files (POST).
 //!
-//! Never: anything foreign, and no script or style inside the page. Both have addresses of their own
-//! ([`asset`]), named after their content, so that browsers keep them for ever and the policy needs no
-//! exception. The first segment of those addresses is a dot name, so a folder hides nothing that it
-//! would otherwise show.
+//! No script and no style is inside the page: they have addresses of their own ([`asset`]) with a hash of their content,
+//! so browsers keep them for ever, and the Content-Security-Policy needs no exception.
 //!
-//! The subtle thing: the page is a function of the path, the entries, the order, the rights and this
-//! program, so the entity-tag is made of those and not of the page: a true repeat is answered 304 before anything
-//! is sorted or written. The modification time of the folder would not do, because it stays the same
-//! when a file inside grows. The tags of the entries are added up, so the order in which the disk
-//! names them does not matter.
+//! The entity-tag is made from everything that the page depends on: path, entries, order, rights and this program. So an
+//! unchanged listing is answered with 304 before anything is sorted or rendered. The modification time of the folder
+//! would not be enough: it stays the same when a file in the folder grows.
 
 mod in_flight;
 mod order;
@@ -41,16 +36,15 @@ use in_flight::FoundPage;
 pub(crate) use in_flight::{Pages, Reading, Readings};
 use order::{By, Order, sorted};
 
-/// What a listing is made for.
+/// Settings of a listing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListingContext<'a> {
     /// Whether names that begin with a dot are shown.
     pub dotfiles: bool,
-    /// What may be changed here.
+    /// What clients may change.
     pub rights: Rights,
-    /// What Cache-Control says.
     pub cache_control: &'a str,
-    /// Pages on their way to others.
+    /// Pages that are being sent to other clients.
     pub pages: &'a Pages,
 }
 
@@ -71,59 +65,57 @@ pub(crate) fn respond(
         Ok(entries) => entries,
         Err(error) => return disk_error::response(request, &error.into()),
     };
-    let wanted = Wanted::by(request);
-    let validators = validators(wanted, request.path(), context.rights, &entries);
-    answer(request, &entries, wanted, validators, context)
+    respond_with(request, &entries, context)
 }
 
-/// Which of the pages of a folder a request wants.
+/// The form and order of a listing that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+struct Variant {
     form: Form,
     order: Order,
 }
 
-impl Wanted {
-    /// What this request wants.
-    pub(crate) fn by(request: &Request<'_>) -> Wanted {
-        Wanted { form: form(request), order: Order::of(request.query()) }
+impl Variant {
+    fn of(request: &Request<'_>) -> Variant {
+        Variant { form: form(request), order: Order::of(request.query()) }
     }
 }
 
 const TEMPLATE: &str = include_str!("../../pages/listing.html");
 const CSS: &str = include_str!("../../pages/listing.css");
 const JS: &str = include_str!("../../pages/listing.js");
-/// What the page needs besides where something may be changed.
+/// The additions where clients may write.
 const WRITE_CSS: &str = include_str!("../../pages/upload.css");
-static WRITE_JS: LazyLock<String> = LazyLock::new(|| lean(include_str!("../../pages/upload.js")));
+static WRITE_JS: LazyLock<String> = LazyLock::new(|| without_comments(include_str!("../../pages/upload.js")));
 
-/// Where the style sheets and the scripts of the page are, without the slash before.
+/// Addresses of the style sheets and scripts, without the slash at the beginning. The first segment begins with a dot, so
+/// they hide no file that would be served.
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.css", digest(&CSS)));
 static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&JS)));
 static WRITE_CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.css", digest(&WRITE_CSS)));
 static WRITE_JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.js", digest(&*WRITE_JS)));
-/// What every page owes to this program.
+/// The part of the entity-tag that depends on this program.
 static PROGRAM: LazyLock<u64> =
     LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, JS, WRITE_CSS, &*WRITE_JS)));
 
-/// How long a browser may keep what will never change: a year.
+/// For content that never changes under its address: a year, the longest time in use.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// Everything comes from this server; `data:` is for the small pictures in the style sheet.
+/// Everything comes from this server. `data:` is for the icons in the style sheet.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Bytes of a page without its rows: the shell, its crumbs and its columns.
-const SHELL_BYTES: usize = 4096;
+/// Bytes of a page without its rows, for the size of a buffer.
+const PAGE_BYTES: usize = 4096;
 
-/// A script without its indentation and its lines of comment. None of its strings has a line end inside.
-fn lean(script: &str) -> String {
+/// A script without indentation and comment lines. None of its strings contains a line end.
+fn without_comments(script: &str) -> String {
     let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/**");
     let lines = script.lines().map(str::trim_start).filter(is_code);
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// A style sheet or a script of a listing, if `path` is the address of one. Asked before the disk.
+/// The style sheet or script with the address `path`.
 pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     let path = path.strip_prefix(b"/")?;
     if !path.starts_with(b".barewire/") {
@@ -136,25 +128,19 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     Some(response.field("Cache-Control", FOR_EVER))
 }
 
-/// The listing of a folder in the form and the order the request asks for, or 304 when the client has
-/// exactly that. References in a page are resolved against the path of the request, which ends with a
-/// slash; its empty segments are steps too.
-fn answer(
-    request: &Request<'_>,
-    entries: &[Entry],
-    Wanted { form, order }: Wanted,
-    validators: Validators,
-    context: ListingContext<'_>,
-) -> Response {
+/// The listing of these entries in the form and order that the request asks for, or 304.
+fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContext<'_>) -> Response {
     let path = request.path();
-    let base = |response: Response| {
+    let variant @ Variant { form, order } = Variant::of(request);
+    let validators = validators(variant, path, context.rights, entries);
+    let add_common = |response: Response| {
         let response = response.field("ETag", validators.tag.bytes());
         response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
     };
     match precondition::evaluate(request, Some(&validators)) {
-        Verdict::NotModified => return base(Response::new(Status::NOT_MODIFIED)),
+        Verdict::NotModified => return add_common(Response::new(Status::NOT_MODIFIED)),
         Verdict::Failed => return error_page::problem(request, &Problem::new(Status::PRECONDITION_FAILED)),
-        // A page made for this request has no ranges: they would cost as much as the whole.
+        // No ranges: each one would cost as much as the whole page.
         Verdict::Proceed { .. } => {}
     }
     let page = match context.pages.find(validators.tag, path) {
@@ -164,7 +150,7 @@ fn answer(
             problem.sentence = "Too many long listings are being sent just now.".into();
             return error_page::problem(request, &problem);
         }
-        FoundPage::MayBeMade => match write(form, path, context.rights, &sorted(entries, order), order) {
+        FoundPage::MayBeMade => match render(form, path, context.rights, &sorted(entries, order), order) {
             Ok(page) => context.pages.add(validators.tag, path, page),
             Err(error) => return error_page::failure(request, &format!("a listing could not be written: {error}")),
         },
@@ -176,19 +162,19 @@ fn answer(
             .field("Content-Security-Policy", POLICY)
             .field("Referrer-Policy", "same-origin"),
     };
-    base(response)
+    add_common(response)
 }
 
-fn write(form: Form, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
+fn render(form: Form, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
     match form {
         Form::Text => Ok(render::text(entries)),
         Form::Json => Ok(render::json(path, entries).into_bytes()),
-        Form::Html => render(path, rights, entries, order).map(String::into_bytes),
+        Form::Html => page(path, rights, entries, order).map(String::into_bytes),
     }
 }
 
-/// A page, unless the client names another form, or is curl and names none. Programs that walk a site
-/// (`wget -r`) send `*/*` too and follow the links of the page.
+/// The form that the client accepts. Without a preference, curl gets text. All other clients get the page: programs like
+/// `wget -r` accept anything too, and follow its links.
 fn form(request: &Request<'_>) -> Form {
     let curl = || {
         let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
@@ -201,23 +187,23 @@ fn form(request: &Request<'_>) -> Form {
     }
 }
 
-fn validators(Wanted { form, order }: Wanted, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
+fn validators(Variant { form, order }: Variant, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
+    // A sum, because the disk may name the entries in any order.
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(fingerprint(entry)));
     let Rights { upload, overwrite, delete } = rights;
     let whole = digest(&(*PROGRAM, form, order, path, (upload, overwrite, delete), entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 
-/// One entry as a number, by the hash of all tags: there may be 100,000, and the hasher below takes five
-/// times as long.
+/// The hash of one entry. With 100,000 of them, the hasher of the standard library would take five times as long.
 fn fingerprint(entry: &Entry) -> u64 {
     let (seconds, nanoseconds) = entry.modified;
     let kind = u64::from(entry.kind == FileKind::Directory);
     [kind, entry.size, seconds as u64, u64::from(nanoseconds)].into_iter().fold(hash(&entry.name), mix)
 }
 
-/// The hasher of the standard library with its fixed keys: the same bytes after every restart of the
-/// same build, so that what a browser has stays known.
+/// A hash by the standard library, with fixed keys: the same after each restart of the same build, so the copies of
+/// browsers stay valid.
 fn digest(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
@@ -232,29 +218,30 @@ struct Column {
 
 #[derive(Template)]
 #[template(path = "listing.html", config = "src/pages/askama.toml")]
-struct Page<'a> {
+struct ListingPage<'a> {
     title: String,
-    /// The way to the root: references are relative, so that the page also works behind a proxy that
-    /// adds a prefix, and no folder called `//host` can lead elsewhere.
+    /// The relative path to the root. All references are relative, so the page works after a proxy that adds a prefix, and
+    /// no folder called `//host` can lead to another server.
     up: String,
     css: &'a str,
     js: &'a str,
     write_css: &'a str,
     write_js: &'a str,
     rights: Rights,
-    /// The rights by name, for the script.
+    /// The names of the rights, for the script.
     may: String,
+    /// Name and reference of each folder on the way.
     crumbs: Vec<(String, String)>,
     summary: String,
-    /// Whether there is nothing to show in the table, the way up included.
+    /// Whether the table would be empty: no entries, and no parent folder.
     bare: bool,
     columns: [Column; 3],
     rows: render::Rows<'a>,
 }
 
-fn render(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
+fn page(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
     let crumbs = crumbs(path);
-    let page = Page {
+    let page = ListingPage {
         title: error_page::shown(path),
         up: if crumbs.is_empty() { "./".to_string() } else { up(path) },
         css: &CSS_PATH,
@@ -262,22 +249,22 @@ fn render(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> aska
         write_css: &WRITE_CSS_PATH,
         write_js: &WRITE_JS_PATH,
         rights,
-        may: names(rights),
+        may: right_names(rights),
         bare: crumbs.is_empty() && entries.is_empty(),
         crumbs,
         summary: summary(entries) + permission(rights),
         columns: [By::Name, By::Size, By::Time].map(|by| column(by, order)),
         rows: render::Rows(entries),
     };
-    // A name stands in a row twice.
+    // Each row has the name twice.
     let rows: usize = entries.iter().map(|entry| render::ROW_BYTES + 2 * entry.name.len()).sum();
-    let mut out = String::with_capacity(SHELL_BYTES + rows);
+    let mut out = String::with_capacity(PAGE_BYTES + rows);
     page.render_into(&mut out)?;
     Ok(out)
 }
 
-/// The segments of a path that ends with a slash. Empty ones count as steps, since they do for a client
-/// that resolves `../` (RFC 3986 §5.2.4).
+/// The segments of a path that ends with a slash. Empty ones count, because they count for a client that resolves `../`
+/// (RFC 3986 §5.2.4).
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let inner = path.strip_prefix(b"/").unwrap_or(path);
     let inner = inner.strip_suffix(b"/").unwrap_or(inner);
@@ -288,7 +275,6 @@ fn up(path: &[u8]) -> String {
     "../".repeat(segments(path).count())
 }
 
-/// Name and reference of each folder on the way.
 fn crumbs(path: &[u8]) -> Vec<(String, String)> {
     let steps = segments(path).count();
     let named = segments(path).enumerate().filter(|(_, name)| !name.is_empty());
@@ -309,7 +295,7 @@ fn summary(entries: &[&Entry]) -> String {
     }
 }
 
-/// What the reader may do, after the summary.
+/// What the reader may do: the sentence after the summary.
 fn permission(rights: Rights) -> &'static str {
     match (rights.upload, rights.overwrite, rights.delete) {
         (false, false, false) => "",
@@ -323,18 +309,19 @@ fn permission(rights: Rights) -> &'static str {
     }
 }
 
-fn names(rights: Rights) -> String {
+fn right_names(rights: Rights) -> String {
     let all = [(rights.upload, "upload"), (rights.overwrite, "overwrite"), (rights.delete, "delete")];
     all.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
 }
 
-/// A column title that leads to the list in its order, or in the other direction if it is already so.
+/// A column title with a link to the listing in this order, or in the other direction if it has this order already.
 fn column(by: By, order: Order) -> Column {
     let (title, name) = match by {
         By::Name => ("Name", "name"),
         By::Size => ("Size", "size"),
         By::Time => ("Changed", "time"),
     };
+    // Sizes and times begin with the largest and the newest.
     let descending = if by == order.by { !order.descending } else { by != By::Name };
     Column {
         title,

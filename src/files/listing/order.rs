@@ -1,21 +1,17 @@
-//! In which order a folder is listed: folders first, then by name, size or time.
+//! The order of a listing: folders first, then by name, size or time. The query `?sort=size&order=desc` is not standard.
 //!
-//! Names are in the order people count in: `file2` before `file10`, upper and lower case together.
-//! RFC 9110 and its kin say nothing about this; the query `?sort=size&order=desc` is ours.
+//! Names are ordered as people count: `file2` before `file10`, upper and lower case together. No locale is used: the order
+//! must be the same for every client and after every restart, because the entity-tag promises the same bytes.
 //!
-//! Never: a locale. The order must be the same for every client and after every restart, since the
-//! entity-tag promises the same bytes.
-//!
-//! The subtle thing: names are not compared with each other but turned into keys whose bytes compare
-//! in the wanted order. A run of digits becomes its length and its digits, so 10 follows 9; a sort of
-//! 100,000 names then costs comparisons of memory and no second look at a name.
+//! Each name is turned into a key once, and keys are compared byte by byte. In a key, a run of digits becomes its length
+//! and its digits, so 10 follows 9.
 
 use std::cmp::Ordering;
 
 use crate::files::listing::{Entry, FileKind};
 use crate::http::target::query_pairs;
 
-/// What the list is ordered by.
+/// The column that a listing is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum By {
     Name,
@@ -23,7 +19,7 @@ pub(crate) enum By {
     Time,
 }
 
-/// The order of a list.
+/// The order of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
     pub(crate) by: By,
@@ -31,8 +27,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The order a query asks for; by name when it asks for nothing that is known. Without a direction,
-    /// sizes and times begin with the largest and the newest.
+    /// The order that a query asks for; unknown parts are ignored. The default is by name. Sizes and times begin with the
+    /// largest and the newest, unless the query says otherwise.
     pub(crate) fn of(query: Option<&[u8]>) -> Order {
         let (mut by, mut direction) = (By::Name, None);
         for pair in query_pairs(query.unwrap_or_default()) {
@@ -49,24 +45,23 @@ impl Order {
     }
 }
 
-/// The entries in this order. Entries that are equal in it stand in the order of their names.
+/// The entries in this order. Entries of the same size or time are ordered by name.
 pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
+    // All keys lie in one buffer: no allocation per entry.
     let mut keys = Vec::with_capacity(entries.iter().map(|entry| entry.name.len() + KEY_EXTRA).sum());
-    let mut rows: Vec<Row<'_>> = entries
-        .iter()
-        .map(|entry| {
-            let start = keys.len();
-            push_key(&mut keys, &entry.name);
-            Row { entry, prefix: prefix(entry.kind, &keys[start..]), start, end: keys.len() }
-        })
-        .collect();
-    // Names that differ in case alone have equal keys: their bytes decide, so the order is total.
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let start = keys.len();
+        push_key(&mut keys, &entry.name);
+        rows.push(Row { entry, prefix: prefix(entry.kind, &keys[start..]), start, end: keys.len() });
+    }
+    // Names that differ only in case have equal keys. Their bytes decide, so the order is total.
     let rest = |a: &Row<'_>, b: &Row<'_>| {
         keys[a.start..a.end].cmp(&keys[b.start..b.end]).then_with(|| a.entry.name.cmp(&b.entry.name))
     };
     let name = |a: &Row<'_>, b: &Row<'_>| a.prefix.cmp(&b.prefix).then_with(|| rest(a, b));
     if order == (Order { by: By::Name, descending: false }) {
-        // What nearly everybody asks for, by one comparison for two rows.
+        // The default needs only one comparison of numbers for most pairs.
         rows.sort_unstable_by(name);
     } else {
         rows.sort_unstable_by(|a, b| {
@@ -74,7 +69,7 @@ pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
             let directed = |ordering: Ordering| if order.descending { ordering.reverse() } else { ordering };
             folders.then_with(|| match order.by {
                 By::Name => directed(name(a, b)),
-                // The size of a folder means nothing to a reader.
+                // The size of a folder says nothing about its content.
                 By::Size if a.entry.kind == FileKind::Directory => name(a, b),
                 By::Size => directed(a.entry.size.cmp(&b.entry.size)).then_with(|| name(a, b)),
                 By::Time => directed(a.entry.modified.cmp(&b.entry.modified)).then_with(|| name(a, b)),
@@ -84,13 +79,14 @@ pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
     rows.into_iter().map(|row| row.entry).collect()
 }
 
-/// Bytes a key may have more than its name, as a guess for the first allocation.
+/// How many bytes a key is longer than its name: a guess for the first allocation.
 const KEY_EXTRA: usize = 4;
 
 struct Row<'a> {
     entry: &'a Entry,
-    /// The kind and the first bytes of the key: most comparisons end here, without a second memory access.
+    /// The kind and the first bytes of the key. Most comparisons end here, without access to other memory.
     prefix: u128,
+    /// The place of the whole key in the buffer.
     start: usize,
     end: usize,
 }
@@ -104,17 +100,25 @@ fn prefix(kind: FileKind, key: &[u8]) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// Appends the key of a name: letters in lower case, each run of digits as `0`, its length without
-/// leading zeros, its digits. What is not UTF-8 stands for itself.
+/// Appends the key of a name: letters in lower case; each run of digits as `0`, its length without leading zeros, and its
+/// digits. Bytes that are not UTF-8 stay as they are.
 fn push_key(keys: &mut Vec<u8>, name: &[u8]) {
     for chunk in name.utf8_chunks() {
-        let text = chunk.valid();
-        if text.is_ascii() {
-            push_ascii(keys, text.as_bytes())
-        } else {
-            push_unicode(keys, text)
-        }
+        push_text(keys, chunk.valid());
         keys.extend_from_slice(chunk.invalid());
+    }
+}
+
+fn push_text(keys: &mut Vec<u8>, mut text: &str) {
+    while !text.is_empty() {
+        let ascii = text.bytes().position(|b| !b.is_ascii()).unwrap_or(text.len());
+        push_ascii(keys, &text.as_bytes()[..ascii]);
+        text = &text[ascii..];
+        let Some(char) = text.chars().next() else { return };
+        let mut buffer = [0; 4];
+        // One letter may become several in lower case, as İ does.
+        char.to_lowercase().for_each(|lower| keys.extend_from_slice(lower.encode_utf8(&mut buffer).as_bytes()));
+        text = &text[char.len_utf8()..];
     }
 }
 
@@ -132,19 +136,6 @@ fn push_ascii(keys: &mut Vec<u8>, mut text: &[u8]) {
             keys.push(byte.to_ascii_lowercase());
             text = &text[1..];
         }
-    }
-}
-
-fn push_unicode(keys: &mut Vec<u8>, text: &str) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let ascii = rest.bytes().position(|b| !b.is_ascii()).unwrap_or(rest.len());
-        push_ascii(keys, &rest.as_bytes()[..ascii]);
-        rest = &rest[ascii..];
-        let Some(char) = rest.chars().next() else { return };
-        let mut room = [0; 4];
-        char.to_lowercase().for_each(|lower| keys.extend_from_slice(lower.encode_utf8(&mut room).as_bytes()));
-        rest = &rest[char.len_utf8()..];
     }
 }
 
@@ -166,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_in_the_order_people_count_in() {
+    fn names_are_in_the_order_in_which_people_count() {
         let expected: [&[u8]; 17] = [
             b"!",
             b"007",
@@ -196,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_total_whatever_the_disk_says_first() {
+    fn the_order_does_not_depend_on_the_order_of_the_disk() {
         let mut entries = vec![file(b"A", 1, 1), file(b"a", 1, 1), file(b"01", 1, 1), file(b"1", 1, 1)];
         for query in ["", "sort=size", "sort=time", "order=desc"] {
             let before = names(&entries, query);

@@ -1,14 +1,11 @@
-//! The entries of a folder as rows of a page, as lines for a terminal, as JSON.
+//! The entries of a folder as rows of a page, as lines for a terminal, and as JSON.
 //!
-//! RFC 3339 times, in UTC; RFC 3986 §4.2 references. A reference always begins with `./`, so that no
-//! name can be read as a scheme (`javascript:x`) or a host, and is percent-encoded from the bytes of
-//! the name, so that every name leads to its own file, readable or not.
+//! A reference begins with `./`, so no name can be read as a scheme (`javascript:x`) or a host (RFC 3986 §4.2). It is
+//! percent-encoded from the bytes of the name, so every name leads to its own file, even one that cannot be displayed.
+//! Times are UTC (RFC 3339).
 //!
-//! Never: a raw `<`, `>`, `&`, quote or control byte of a name in a page, a raw control byte on a
-//! terminal.
-//!
-//! The subtle thing: rows are written by hand and not by the template, because a folder may have
-//! 100,000 of them: one pass, optional end tags left out (HTML §13.1.2.4), about 130 bytes a row.
+//! Rows are written by hand and not by the template, because a folder may have 100,000 of them: no allocation and no
+//! formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row has about 130 bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,7 +17,7 @@ use crate::http::date;
 use crate::http::grammar::push_decimal;
 use crate::service::text::{push_bytes, push_html_name, push_segment, push_size, push_terminal_name};
 
-/// Rows of a page that are written between two calls of the formatter.
+/// Rows that are written between two calls of the formatter.
 const BATCH: usize = 64;
 /// Bytes of a row without the name, for the size of a buffer.
 pub(crate) const ROW_BYTES: usize = 128;
@@ -40,22 +37,21 @@ impl fmt::Display for Rows<'_> {
     }
 }
 
-/// Appends one row. Bytes and not characters, since nearly all of it is ASCII.
 fn push_row(out: &mut Vec<u8>, entry: &Entry) {
-    let directory = entry.kind == FileKind::Directory;
-    match if directory { "d" } else { icon(&entry.name) } {
-        "" => out.extend_from_slice(b"<tr><td><a href=\"./"),
-        icon => {
-            [b"<tr class=", icon.as_bytes(), b"><td><a href=\"./"].iter().for_each(|part| out.extend_from_slice(part))
-        }
+    let is_folder = entry.kind == FileKind::Directory;
+    // No class for files of an unknown kind, which are many.
+    match if is_folder { "d" } else { icon(&entry.name) } {
+        "" => out.extend_from_slice(b"<tr>"),
+        icon => [b"<tr class=", icon.as_bytes(), b">"].iter().for_each(|part| out.extend_from_slice(part)),
     }
+    out.extend_from_slice(b"<td><a href=\"./");
     push_segment(out, &entry.name);
-    if directory {
+    if is_folder {
         out.extend_from_slice(b"/\">");
         push_html_name(out, &entry.name);
         out.extend_from_slice(b"/</a><td><td>");
     } else {
-        // Below a thousand the size itself is exact.
+        // The size that is shown is rounded from a thousand bytes on.
         if entry.size >= 1000 {
             out.extend_from_slice(b"\" title=\"");
             push_bytes(out, entry.size);
@@ -67,6 +63,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(b"<td>");
     }
     let time = date::iso(entry.modified.0);
+    // The length of a time is fixed, so the cell is one copy with three parts replaced.
     let mut cell = *b"<time datetime=2026-08-01T10:00:02Z>2026-08-01 10:00</time>\n";
     cell[15..35].copy_from_slice(&time);
     cell[36..46].copy_from_slice(&time[..10]);
@@ -74,13 +71,13 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     out.extend_from_slice(&cell);
 }
 
-/// The class of a file's row, which chooses its picture; empty for a file of no known kind.
+/// The class of a file's row, which selects its icon; empty for an unknown kind.
 fn icon(name: &[u8]) -> &'static str {
     const LONGEST: usize = 5;
     let Some(dot) = name.iter().rposition(|&b| b == b'.') else { return "" };
     let extension = &name[dot + 1..];
-    let mut room = [0; LONGEST];
-    let Some(lower) = room.get_mut(..extension.len()) else { return "" };
+    let mut buffer = [0; LONGEST];
+    let Some(lower) = buffer.get_mut(..extension.len()) else { return "" };
     lower.copy_from_slice(extension);
     lower.make_ascii_lowercase();
     match &*lower {
@@ -99,17 +96,16 @@ fn icon(name: &[u8]) -> &'static str {
     }
 }
 
-/// Lines for a terminal: size, time, name, in columns. The name comes last, since it may have spaces;
-/// what a terminal would obey is spelled out, as are bytes that are not UTF-8.
+/// Lines for a terminal with size, time and name in columns. Control characters and bytes that are not UTF-8 are escaped.
 pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     let digits = |size: u64| size.checked_ilog10().map_or(1, |log| log as usize + 1);
     let width = entries.iter().map(|entry| digits(entry.size)).max().unwrap_or(1);
     let mut out = Vec::with_capacity(entries.len() * (width + ROW_BYTES / 2));
     for entry in entries {
-        let directory = entry.kind == FileKind::Directory;
-        let used = if directory { 1 } else { digits(entry.size) };
+        let is_folder = entry.kind == FileKind::Directory;
+        let used = if is_folder { 1 } else { digits(entry.size) };
         out.resize(out.len() + width - used, b' ');
-        if directory {
+        if is_folder {
             out.push(b'-')
         } else {
             push_decimal(&mut out, entry.size)
@@ -117,44 +113,47 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
         out.extend_from_slice(b"  ");
         out.extend_from_slice(&date::iso(entry.modified.0));
         out.extend_from_slice(b"  ");
+        // Last, because a name may contain spaces.
         push_terminal_name(&mut out, &entry.name);
-        out.extend_from_slice(if directory { b"/\n" } else { b"\n" });
+        out.extend_from_slice(if is_folder { b"/\n" } else { b"\n" });
     }
     out
 }
 
 #[derive(Serialize)]
-struct Folder<'a> {
+struct FolderJson<'a> {
     path: Cow<'a, str>,
-    entries: Vec<Item<'a>>,
+    entries: Vec<EntryJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Item<'a> {
+struct EntryJson<'a> {
+    /// Bytes that are not UTF-8 are replaced.
     name: Cow<'a, str>,
+    /// Leads to the entry even if `name` does not.
     href: String,
     kind: &'static str,
     size: Option<u64>,
     modified: String,
 }
 
-/// The folder for a program. `href` leads to the entry, also where `name` cannot say its bytes.
+/// The folder as JSON.
 pub(crate) fn json(path: &[u8], entries: &[&Entry]) -> String {
-    let items = entries.iter().map(|entry| {
-        let directory = entry.kind == FileKind::Directory;
+    let entries = entries.iter().map(|entry| {
+        let is_folder = entry.kind == FileKind::Directory;
         let mut href = b"./".to_vec();
         push_segment(&mut href, &entry.name);
-        href.extend_from_slice(if directory { b"/" } else { b"" });
-        Item {
+        href.extend_from_slice(if is_folder { b"/" } else { b"" });
+        EntryJson {
             name: String::from_utf8_lossy(&entry.name),
             href: String::from_utf8(href).unwrap_or_default(),
-            kind: if directory { "directory" } else { "file" },
-            size: (!directory).then_some(entry.size),
+            kind: if is_folder { "directory" } else { "file" },
+            size: (!is_folder).then_some(entry.size),
             modified: String::from_utf8(date::iso(entry.modified.0).to_vec()).unwrap_or_default(),
         }
     });
-    let folder = Folder { path: String::from_utf8_lossy(path), entries: items.collect() };
-    // Strings and numbers always have a JSON form; there is nothing here that could fail.
+    let folder = FolderJson { path: String::from_utf8_lossy(path), entries: entries.collect() };
+    // Strings and numbers always have a JSON form, so this cannot fail.
     serde_json::to_string(&folder).unwrap_or_default() + "\n"
 }
 

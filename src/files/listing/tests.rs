@@ -17,10 +17,8 @@ fn ask_with(rights: Rights, target: &str, fields: &str, entries: &[Entry]) -> Re
     match connection.receive(head.as_bytes()) {
         Step { event: Event::Request(request, _), .. } => {
             let pages = Pages::default();
-            let wanted = Wanted::by(&request);
-            let validators = validators(wanted, request.path(), rights, entries);
             let context = ListingContext { dotfiles: false, rights, cache_control: "no-cache", pages: &pages };
-            answer(&request, entries, wanted, validators, context)
+            respond_with(&request, entries, context)
         }
         step => panic!("{step:?}"),
     }
@@ -101,17 +99,17 @@ fn rights() -> impl Iterator<Item = Rights> {
 }
 
 #[test]
-fn a_page_offers_what_may_be_done_and_nothing_else() {
+fn a_page_offers_exactly_what_the_rights_allow() {
     for rights in rights() {
         for entries in [&some()[..], &[]] {
             let response = ask_with(rights, "/p/", BROWSER, entries);
             let page = content(&response);
             assert_eq!(page.contains(&*WRITE_JS_PATH), rights.any(), "{rights:?}");
-            assert_eq!(page.contains(&format!("data-may=\"{}\"", names(rights))), rights.any(), "{rights:?}");
+            assert_eq!(page.contains(&format!("data-may=\"{}\"", right_names(rights))), rights.any(), "{rights:?}");
             assert_eq!(page.contains("class=\"del\""), rights.delete);
             let form = page.find("<form").map(|at| &page[at..at + page[at..].find('>').unwrap()]);
             assert_eq!(form.is_some(), rights.can_write());
-            // Without scripts the form must work, so it is not shown where it could not.
+            // Without scripts the form must work, so it is hidden where it could not.
             assert_eq!(form.is_some_and(|form| form.ends_with("hidden")), rights.can_write() && !rights.upload);
             assert_eq!(page.contains("<code>curl -T film.mp4 </code>"), rights.upload);
             assert_eq!(page.contains("add none"), rights.overwrite && !rights.upload);
@@ -122,7 +120,7 @@ fn a_page_offers_what_may_be_done_and_nothing_else() {
             }
         }
     }
-    assert_eq!(names(Rights { upload: true, overwrite: true, delete: true }), "upload overwrite delete");
+    assert_eq!(right_names(Rights { upload: true, overwrite: true, delete: true }), "upload overwrite delete");
 }
 
 #[test]
@@ -136,8 +134,8 @@ fn the_page_of_other_rights_is_another_page() {
 
 #[test]
 fn a_script_is_sent_without_its_comments() {
-    assert_eq!(lean("  // why\nlet a = '// b'\n\n/** what */\n    go()"), "let a = '// b'\ngo()\n");
-    // What is taken out must be a comment: no string goes over a line end.
+    assert_eq!(without_comments("  // why\nlet a = '// b'\n\n/** what */\n    go()"), "let a = '// b'\ngo()\n");
+    // Only comments may be removed, so no string may contain a line end.
     let source = include_str!("../../pages/upload.js");
     assert!(source.lines().all(|line| line.matches('`').count() % 2 == 0));
 }
@@ -272,14 +270,14 @@ fn listing_costs() {
             let tag = value(&ask("/p/", fields, &entries), "etag").to_string();
             for (what, fields) in [("whole", fields.to_string()), ("304", format!("{fields}If-None-Match: {tag}\r\n"))]
             {
-                // The least of many turns is what it costs; the rest is what else the machine did.
+                // The fastest of many rounds is the cost. Slower ones include other work of the machine.
                 let turn = |_| {
                     let start = std::time::Instant::now();
                     let bytes = ask("/p/", &fields, &entries).body().len();
                     (start.elapsed(), bytes)
                 };
                 let (least, bytes) = (0..(500_000 / count)).map(turn).min().unwrap();
-                println!("{count:>7} {what:>5} {least:>9.1?} {bytes:>9} octets  {fields:?}");
+                println!("{count:>7} {what:>5} {least:>9.1?} {bytes:>9} bytes  {fields:?}");
             }
         }
     }
