@@ -37,8 +37,8 @@ pub mod export;
 pub mod record;
 pub mod show;
 
-pub use explain::builder::KeepLimits;
-pub use explain::conversation::{Annotated, Conversation, ExplainOptions, annotate};
+pub use explain::builder::{ExplainOptions, KeepLimits};
+pub use explain::conversation::{Annotated, Conversation, annotate};
 pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
 pub use explain::value::{RedactOptions, redact_address};

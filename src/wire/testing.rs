@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::http::Limits;
-use crate::wire::explain::conversation::ExplainOptions;
+use crate::wire::explain::builder::ExplainOptions;
 use crate::wire::explain::value::RedactOptions;
 use crate::wire::record::history::History;
 use crate::wire::record::live::LiveConnection;

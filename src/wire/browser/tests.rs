@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::http::{Event, Http1, Limits};
 use crate::service::{Body, Outcome};
 use crate::wire::browser::*;
-use crate::wire::explain::conversation::ExplainOptions;
+use crate::wire::explain::builder::ExplainOptions;
 use crate::wire::explain::value::RedactOptions;
 use crate::wire::record::live::LiveConnection;
 use crate::wire::record::recorder::{Record, SocketEvent};

@@ -1,38 +1,64 @@
-//! A message while it comes: its spans so far, and those of its bytes that will be kept.
+//! A message under construction: its spans so far, and those of its bytes that will be kept.
 //!
-//! Never: more memory than two windows, however long the message; a masked byte (it becomes a
-//! [`Message`] first, and `mask` sees that before anybody else).
+//! The memory is bounded however long the message is: the head, a window of bytes at the start of the content and one
+//! at its end. The windows are wider than what is kept in the end, by the longest possible secret. Otherwise half of a
+//! secret that lies across the edge of a window would not be recognised and would be shown.
 //!
-//! The subtle thing: the windows are wider than what is kept in the end, by the longest secret there
-//! can be. A secret that lies across the border of what is kept would else leave its beginning behind.
+//! The message is not redacted here. It leaves [`crate::wire::explain`] only through `redact`.
+
+use std::sync::Arc;
 
 use crate::http::Limits;
-use crate::wire::explain::lexer::{Annotations, Chunks};
+use crate::wire::explain::excerpt::Excerpt;
+use crate::wire::explain::lexer::ChunkState;
 use crate::wire::explain::message::{
-    ContentFraming, Excerpt, Message, MessageError, MessageSpan, Role, SpanKind, carve,
+    ContentFraming, ContentKind, LineKind, Message, MessageError, MessageSpan, Role, SpanKind, carve,
 };
-use crate::wire::explain::notes::NoteId;
-use crate::wire::explain::value::RedactOptions;
+use crate::wire::explain::notes::part;
+use crate::wire::explain::value::{Annotations, RedactOptions};
 
-/// Content kept from its start: a page of text.
+/// Bytes of content kept at its start: a page of text.
 pub(crate) const FIRST: usize = 2048;
-/// Content kept from its end.
+/// Bytes of content kept at its end.
 pub(crate) const LAST: usize = 256;
-/// Spans of one message beyond which chunks are summed up: a million chunks of one byte are a million
-/// lines nobody reads.
+/// Most spans of one message that describe single chunks. The chunks after them are summed up in one span: a million
+/// chunks of one byte would take a thousand times the memory of their data.
 const SPANS: usize = 4096;
 
-/// How much of a message is kept.
+/// How bytes are explained.
+#[derive(Clone, Debug)]
+pub struct ExplainOptions {
+    /// The limits of the server that read the requests.
+    pub limits: Limits,
+    /// What is redacted.
+    pub redact: RedactOptions,
+    /// How much is kept.
+    pub keep: KeepLimits,
+}
+
+impl ExplainOptions {
+    /// For a saved file: everything is kept.
+    pub fn whole(limits: Limits) -> ExplainOptions {
+        ExplainOptions { limits, redact: RedactOptions::default(), keep: KeepLimits::all() }
+    }
+
+    /// For a live connection: heads are kept, and both ends of content.
+    pub fn live(limits: Limits, redact: RedactOptions) -> ExplainOptions {
+        ExplainOptions { limits, redact, keep: KeepLimits::ends(&limits) }
+    }
+}
+
+/// How much of the content of a message is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct KeepLimits {
     pub(crate) first: usize,
     pub(crate) last: usize,
-    /// The longest secret: a head has no longer value.
-    pub(crate) margin: usize,
+    /// Added to both while the message is built: the longest secret. No value of a head is longer.
+    margin: usize,
 }
 
 impl KeepLimits {
-    /// The whole head, the first and the last bytes of the content.
+    /// The first and the last bytes.
     pub fn ends(limits: &Limits) -> KeepLimits {
         KeepLimits { first: FIRST, last: LAST, margin: limits.head }
     }
@@ -44,69 +70,66 @@ impl KeepLimits {
 }
 
 /// The message.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct MessageBuilder {
-    role: Role,
-    exchange: u64,
-    start: u64,
-    keep: KeepLimits,
-    pub(crate) sheet: Annotations,
-    pub(crate) chunks: Chunks,
-    head_end: u64,
-    bytes: Excerpt,
-    content: usize,
-    pub(crate) from_file: bool,
+    options: Arc<ExplainOptions>,
+    message: Message,
+    annotations: Annotations,
+    chunks: ChunkState,
+    /// Bytes of content and chunk framing that were kept at the front.
+    kept: usize,
 }
 
 impl MessageBuilder {
-    /// A message whose head is there, or the part of it before its fault.
+    /// A message with this head, or with the bytes of it up to its fault. `start` is the position of its first byte
+    /// on its side of the connection; `framing` is `None` if the head is invalid.
     pub(crate) fn new(
-        role: Role,
-        exchange: u64,
-        start: u64,
-        keep: KeepLimits,
+        options: &Arc<ExplainOptions>,
+        (role, exchange, start): (Role, u64, u64),
         head: &[u8],
-        hide: &RedactOptions,
+        framing: Option<ContentFraming>,
     ) -> MessageBuilder {
-        let mut sheet = Annotations::default();
-        sheet.head(head, role, hide);
-        MessageBuilder {
+        let mut annotations = Annotations::default();
+        annotations.head(head, role, &options.redact);
+        let message = Message {
             role,
             exchange,
             start,
-            keep,
-            sheet,
-            chunks: Chunks::default(),
             head_end: head.len() as u64,
+            framing,
+            lines: Vec::new(),
+            spans: Vec::new(),
+            error: None,
             bytes: Excerpt { first: head.to_vec(), ..Excerpt::default() },
-            content: 0,
             from_file: false,
-        }
+            hidden: false,
+            masked: false,
+        };
+        MessageBuilder { options: Arc::clone(options), message, annotations, chunks: ChunkState::default(), kept: 0 }
     }
 
-    pub(crate) fn start(&self) -> u64 {
-        self.start
+    /// The number of its bytes so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.message.len()
     }
 
-    pub(crate) fn head_len(&self) -> u64 {
-        self.head_end
-    }
-
-    /// The byte after the last one, in the bytes of its side.
-    pub(crate) fn end(&self) -> u64 {
-        self.start + self.bytes.len()
-    }
-
-    /// Bytes of content, without chunks.
+    /// Adds bytes of content, or of the data of a chunk.
     pub(crate) fn content(&mut self, bytes: &[u8]) {
-        self.sheet.content(bytes.len() as u64);
+        self.count_content(bytes.len() as u64);
         self.keep(bytes);
     }
 
-    /// Bytes of content that nobody has seen but their first and last ones.
-    pub(crate) fn unseen(&mut self, len: u64, first: &[u8], last: &[u8]) {
-        self.sheet.content(len);
-        self.from_file = true;
+    /// Adds `len` bytes of content that were not recorded.
+    pub(crate) fn content_gap(&mut self, len: u64) {
+        self.count_content(len);
+        self.skip(len);
+    }
+
+    /// Adds `len` bytes of content that the kernel sent from a file, with the first and last of them.
+    pub(crate) fn content_of_file(&mut self, len: u64, first: &[u8], last: &[u8]) {
+        self.message.from_file = true;
+        self.count_content(len);
+        // A short piece of a file is smaller than the two windows together, which then overlap.
         let fits = usize::try_from(len).unwrap_or(usize::MAX);
         let first = &first[..first.len().min(fits)];
         let last = &last[last.len().saturating_sub(fits - first.len())..];
@@ -115,110 +138,99 @@ impl MessageBuilder {
         self.keep(last);
     }
 
-    /// Bytes of content of which only the number is known.
-    pub(crate) fn content_gap(&mut self, len: u64) {
-        self.sheet.content(len);
-        self.skip(len);
-    }
-
-    /// The same of the data of a chunk.
-    pub(crate) fn chunk_gap(&mut self, len: u64) {
-        self.count_chunk_data(len);
-        self.skip(len);
-    }
-
-    fn skip(&mut self, gap: u64) {
-        if gap > 0 {
-            // What lies before a gap and is not at the front cannot be kept in one piece.
-            self.bytes.gap += gap + self.bytes.last.len() as u64;
-            self.bytes.last.clear();
+    /// Adds framing lines of chunked content; nothing if the content is not chunked.
+    pub(crate) fn framing_lines(&mut self, bytes: &[u8]) {
+        if !self.is_chunked() || bytes.is_empty() {
+            return;
         }
-    }
-
-    /// Framing lines of chunked content.
-    pub(crate) fn chunk_lines(&mut self, bytes: &[u8], hide: &RedactOptions) {
-        if self.is_crowded() && !is_last(bytes) {
-            let (mut sheet, mut chunks) = (Annotations::default(), self.chunks);
-            sheet.chunk_lines(bytes, &mut chunks, hide);
-            self.chunks = chunks;
-            self.sheet.summed(bytes.len() as u64);
+        let redact = &self.options.redact;
+        if self.is_crowded() && !is_last_chunk(bytes) {
+            // The state of the chunks moves on as ever, and the lines it makes are thrown away.
+            Annotations::default().chunk_lines(bytes, &mut self.chunks, redact);
+            self.sum_up(bytes.len() as u64);
         } else {
-            self.sheet.chunk_lines(bytes, &mut self.chunks, hide);
+            self.annotations.chunk_lines(bytes, &mut self.chunks, redact);
         }
         self.keep(bytes);
     }
 
-    /// Data of a chunk.
-    pub(crate) fn chunk_data(&mut self, bytes: &[u8]) {
-        self.count_chunk_data(bytes.len() as u64);
-        self.keep(bytes);
+    /// The message, not redacted yet.
+    pub(crate) fn finish(mut self, error: Option<MessageError>) -> Message {
+        let mut message = self.message;
+        if let Some(MessageError { at, len, note, .. }) = error {
+            carve(&mut self.annotations.spans, MessageSpan { start: at, len, kind: SpanKind::Bad, note });
+        }
+        if message.bytes.gap == 0 {
+            message.bytes.first.append(&mut message.bytes.last);
+        }
+        let content_len = message.content_len();
+        match message.framing.as_mut().map(|framing| &mut framing.content) {
+            Some(ContentKind::Chunked { chunks, bytes }) => (*chunks, *bytes) = (self.chunks.count, self.chunks.bytes),
+            Some(ContentKind::UntilClose(bytes)) => *bytes = content_len,
+            _ => {}
+        }
+        Message { error, lines: self.annotations.lines, spans: self.annotations.spans, ..message }
     }
 
-    fn count_chunk_data(&mut self, len: u64) {
-        if self.is_crowded() {
-            self.chunks.bytes += len;
-            self.sheet.summed(len);
-        } else {
-            self.sheet.chunk_data(len, &mut self.chunks);
-        }
+    fn is_chunked(&self) -> bool {
+        matches!(self.message.framing, Some(ContentFraming { content: ContentKind::Chunked { .. }, .. }))
     }
 
     fn is_crowded(&self) -> bool {
-        self.sheet.spans.len() > SPANS
+        self.annotations.spans.len() > SPANS
+    }
+
+    fn count_content(&mut self, len: u64) {
+        if !self.is_chunked() {
+            return self.annotations.extend(len, SpanKind::Body, LineKind::Body, part::BODY);
+        }
+        self.chunks.bytes += len;
+        if self.is_crowded() {
+            self.sum_up(len);
+        } else {
+            self.annotations.extend(len, SpanKind::ChunkData, LineKind::ChunkData, part::CHUNK_DATA);
+        }
+    }
+
+    fn sum_up(&mut self, len: u64) {
+        self.annotations.extend(len, SpanKind::Body, LineKind::Body, part::NOT_KEPT);
+    }
+
+    /// Leaves out `len` bytes.
+    fn skip(&mut self, len: u64) {
+        if len > 0 {
+            // The window at the end must be one piece, so what it held before the gap is left out as well.
+            self.message.bytes.gap += len + self.message.bytes.last.len() as u64;
+            self.message.bytes.last.clear();
+        }
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let window = self.keep.first.saturating_add(self.keep.margin);
-        let kept = &mut self.bytes;
-        let room = if kept.gap == 0 && kept.last.is_empty() { window.saturating_sub(self.content) } else { 0 };
+        let (limits, kept) = (self.options.keep, &mut self.message.bytes);
+        let window = limits.first.saturating_add(limits.margin);
+        let room = if kept.gap == 0 && kept.last.is_empty() { window.saturating_sub(self.kept) } else { 0 };
         let (first, last) = bytes.split_at(room.min(bytes.len()));
         kept.first.extend_from_slice(first);
-        self.content += first.len();
+        self.kept += first.len();
         kept.last.extend_from_slice(last);
-        let window = self.keep.last.saturating_add(self.keep.margin);
+        // The window at the end moves on only when it is twice too long, so that each byte is moved at most once.
+        let window = limits.last.saturating_add(limits.margin);
         if kept.last.len() > 2 * window {
             let surplus = kept.last.len() - window;
             kept.last.drain(..surplus);
             kept.gap += surplus as u64;
         }
     }
-
-    /// The message, not masked yet.
-    pub(crate) fn finish(mut self, framing: Option<ContentFraming>, broken: Option<MessageError>) -> Message {
-        if let Some(broken) = broken
-            && broken.len > 0
-        {
-            let bad = MessageSpan { start: broken.at, len: broken.len, kind: SpanKind::Bad, note: broken.note };
-            carve(&mut self.sheet.spans, bad);
-        }
-        if self.bytes.gap == 0 {
-            let last = std::mem::take(&mut self.bytes.last);
-            self.bytes.first.extend(last);
-        }
-        Message {
-            role: self.role,
-            exchange: self.exchange,
-            start: self.start,
-            head_end: self.head_end,
-            framing,
-            lines: self.sheet.lines,
-            spans: self.sheet.spans,
-            error: broken,
-            bytes: self.bytes,
-            from_file: self.from_file,
-            hidden: false,
-            masked: false,
-        }
-    }
 }
 
-/// Whether framing lines end the content: they are told apart also where chunks are summed up.
-fn is_last(bytes: &[u8]) -> bool {
+/// Whether framing lines end the content: these have lines of their own also where chunks are summed up.
+fn is_last_chunk(bytes: &[u8]) -> bool {
     let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    line.first() == Some(&b'0') && line.iter().take_while(|o| o.is_ascii_hexdigit()).all(|&o| o == b'0')
+    line.first() == Some(&b'0') && line.iter().take_while(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
 }
 
-/// Takes from a message what will not be kept; only the masked one is shortened.
+/// Removes the bytes that will not be kept. Only a redacted message may be shortened: the margins that are removed
+/// here are what secrets at the edges were recognised by.
 pub(crate) fn shorten(message: &mut Message, keep: KeepLimits) {
     let bytes = &mut message.bytes;
     let front = usize::try_from(message.head_end).unwrap_or(usize::MAX).saturating_add(keep.first);
@@ -226,20 +238,13 @@ pub(crate) fn shorten(message: &mut Message, keep: KeepLimits) {
         if bytes.first.len() <= front.saturating_add(keep.last) {
             return;
         }
-        bytes.last = bytes.first[bytes.first.len() - keep.last..].to_vec();
+        bytes.last = bytes.first.split_off(bytes.first.len() - keep.last);
     } else {
         let surplus = bytes.last.len().saturating_sub(keep.last);
         bytes.last.drain(..surplus);
         bytes.gap += surplus as u64;
     }
-    let total_first = bytes.first.len();
+    bytes.gap += bytes.first.len().saturating_sub(front) as u64;
     bytes.first.truncate(front);
-    let tail = if bytes.gap == 0 { bytes.last.len() } else { 0 };
-    bytes.gap += (total_first - bytes.first.len() - tail) as u64;
     bytes.first.shrink_to_fit();
-}
-
-/// A fault at a place of a message.
-pub(crate) fn broken(at: u64, len: u64, note: NoteId, cut_off: bool) -> Option<MessageError> {
-    Some(MessageError { at, len, note, cut_off })
 }

@@ -1,146 +1,114 @@
-//! Both directions of one connection to messages, masked: what every view of the wire is made of.
+//! Both directions of one connection as redacted messages: the entry to [`crate::wire::explain`].
 //!
-//! Bytes go in as they came; messages come out when they are complete, each with its spans
-//! ([`crate::wire::explain::message`]). Requests are told by replay, responses by their own reader; the two meet here,
-//! since the end of a response depends on the method of its request (RFC 9112 §6.3).
+//! The caller adds bytes as they came, of either side and in any pieces. Messages are appended to `out` when they are
+//! complete. Requests are found by a replay of the parser that served them (`requests`), responses by a reader of
+//! their own (`responses`). The two meet here, since the end of a response depends on the method of its request
+//! (RFC 9112 §6.3).
 //!
-//! Never: a byte that was not masked. `Conversation::finish` is the one caller of the one function
-//! that masks, and the only way out.
-//!
-//! The subtle thing: the same code explains a live connection, a saved file and a test, so that they
-//! cannot differ.
+//! Live connections, saved files and tests all use this type, so their explanations are the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::http::{Limits, Method};
-use crate::wire::explain::builder::KeepLimits;
+use crate::http::Method;
+use crate::wire::explain::builder::ExplainOptions;
 use crate::wire::explain::message::{Message, Role};
 use crate::wire::explain::redact::Redactor;
 use crate::wire::explain::requests::{RequestEvent, RequestReplay};
 use crate::wire::explain::responses::ResponseReader;
-use crate::wire::explain::value::RedactOptions;
-
-/// How bytes are explained.
-#[derive(Clone, Debug)]
-pub struct ExplainOptions {
-    /// The bounds of the server that read the requests.
-    pub limits: Limits,
-    /// What is hidden.
-    pub redact: RedactOptions,
-    /// How much is kept.
-    pub keep: KeepLimits,
-}
-
-impl ExplainOptions {
-    /// Of a saved file: everything is kept.
-    pub fn whole(limits: Limits) -> ExplainOptions {
-        ExplainOptions { limits, redact: RedactOptions::default(), keep: KeepLimits::all() }
-    }
-
-    /// Of a live connection: heads, and the ends of content.
-    pub fn live(limits: Limits, redact: RedactOptions) -> ExplainOptions {
-        ExplainOptions { limits, redact, keep: KeepLimits::ends(&limits) }
-    }
-}
 
 /// One connection.
 #[derive(Debug)]
 pub struct Conversation {
+    options: Arc<ExplainOptions>,
     requests: RequestReplay,
     responses: ResponseReader,
-    mask: Redactor,
+    redactor: Redactor,
+    /// The methods of the requests whose responses are not complete, by exchange.
     methods: BTreeMap<u64, Method>,
-    asked: u64,
-    keep: KeepLimits,
+    /// Requests so far.
+    count: u64,
 }
 
 impl Conversation {
-    /// Nothing has been said yet.
-    pub fn new(manner: &ExplainOptions) -> Conversation {
-        let ExplainOptions { limits, redact, keep } = manner;
+    /// A connection without bytes so far.
+    pub fn new(options: &ExplainOptions) -> Conversation {
+        let options = Arc::new(options.clone());
         Conversation {
-            requests: RequestReplay::new(*limits, redact.clone(), *keep),
-            responses: ResponseReader::new(*limits, redact.clone(), *keep),
-            mask: Redactor::new(redact.clone(), *keep),
+            requests: RequestReplay::new(&options),
+            responses: ResponseReader::new(&options),
+            redactor: Redactor::new(&options),
             methods: BTreeMap::new(),
-            asked: 0,
-            keep: *keep,
+            count: 0,
+            options,
         }
     }
 
-    /// The same conversation from its start, knowing all that turned out to be secret in it: what a server
-    /// made a secret late may stand in what the client had said before.
+    /// The same connection for a second pass over its bytes, with the secrets of the first one known: a value that
+    /// the server made a secret late may stand in what the client sent before.
     #[must_use]
-    pub fn restart(self, manner: &ExplainOptions) -> Conversation {
-        Conversation { mask: self.mask.again(), ..Conversation::new(manner) }
+    pub fn restart(self, options: &ExplainOptions) -> Conversation {
+        Conversation { redactor: self.redactor.restart(), ..Conversation::new(options) }
     }
 
-    /// The method of the next request, for responses whose requests were not seen.
+    /// Sets the method of the next request, for responses whose requests were not seen.
     pub fn assume(&mut self, method: Method) {
-        self.asked += 1;
-        self.methods.insert(self.asked, method);
+        self.count += 1;
+        self.methods.insert(self.count, method);
     }
 
-    /// The client's bytes.
+    /// Adds bytes of the client.
     pub fn received(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
-        let mut found = Vec::new();
-        self.requests.push(bytes, &mut |asked| found.push(asked));
-        self.asked(found, out);
+        self.read_requests(|requests, events| requests.push(bytes, events), out);
     }
 
-    /// So many bytes of content came from the client, and nobody knows them.
+    /// Adds `len` bytes of the client's content that were not recorded.
     pub fn received_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
-        let mut found = Vec::new();
-        self.requests.skip(len, &mut |asked| found.push(asked));
-        self.asked(found, out);
+        self.read_requests(|requests, events| requests.skip(len, events), out);
     }
 
-    /// The server's bytes.
+    /// Adds bytes of the server.
     pub fn sent(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
-        let mut found = Vec::new();
-        let methods = &self.methods;
-        let method = |exchange: u64| methods.get(&exchange).copied().unwrap_or(Method::Get);
-        self.responses.push(bytes, &method, &mut |message| found.push(message));
-        found.into_iter().for_each(|message| self.finish(message, out));
+        let first = out.len();
+        self.responses.push(bytes, &self.methods, out);
+        self.redact(&mut out[first..]);
         self.methods = self.methods.split_off(&self.responses.exchange());
     }
 
-    /// How many bytes of a file that is sent past the program are of use, at its start and at its end.
+    /// Adds `len` bytes that the server sent from a file without seeing them, with the first and last of them:
+    /// at most as many as [`Conversation::window`] says.
+    pub fn sent_unseen(&mut self, len: u64, (first, last): (&[u8], &[u8]), out: &mut Vec<Message>) {
+        let from = out.len();
+        self.responses.push_file(len, first, last, out);
+        self.redact(&mut out[from..]);
+    }
+
+    /// How many bytes at the start and at the end of a file are of use to [`Conversation::sent_unseen`].
     pub fn window(&self) -> (usize, usize) {
-        let longest = self.mask.longest();
-        (self.keep.first.saturating_add(longest), self.keep.last.saturating_add(longest))
+        // A secret at the edge of what is shown must be seen whole, or half of it would be shown.
+        let (keep, longest) = (self.options.keep, self.redactor.longest());
+        (keep.first.saturating_add(longest), keep.last.saturating_add(longest))
     }
 
-    /// Bytes that went out past the program, with the first and last of them.
-    pub fn sent_unseen(&mut self, len: u64, first: &[u8], last: &[u8], out: &mut Vec<Message>) {
-        let mut found = Vec::new();
-        self.responses.unseen(len, first, last, &mut |message| found.push(message));
-        found.into_iter().for_each(|message| self.finish(message, out));
-    }
-
-    /// The client has ended its side: what is not complete never will be.
+    /// The client has ended its side: a request that is not complete will never be.
     pub fn client_ended(&mut self, out: &mut Vec<Message>) {
-        let mut found = Vec::new();
         let answered = self.responses.exchange() - 1;
-        self.requests.end(answered, &mut |asked| found.push(asked));
-        self.asked(found, out);
+        self.read_requests(|requests, events| requests.end(answered, events), out);
     }
 
-    /// The server has waited long enough: what is not complete never will be.
+    /// The server has stopped waiting: a request that is not complete will never be.
     pub fn client_too_slow(&mut self, out: &mut Vec<Message>) {
-        let mut found = Vec::new();
-        self.requests.time_out(&mut |asked| found.push(asked));
-        self.asked(found, out);
+        self.read_requests(|requests, events| requests.time_out(events), out);
     }
 
     /// The server has ended its side.
     pub fn server_ended(&mut self, out: &mut Vec<Message>) {
-        let mut found = Vec::new();
-        self.responses.end(&mut |message| found.push(message));
-        found.into_iter().for_each(|message| self.finish(message, out));
+        let first = out.len();
+        self.responses.end(out);
+        self.redact(&mut out[first..]);
     }
 
-    /// The exchange whose answer comes next.
+    /// The exchange whose response comes next, counted from 1.
     pub fn answering(&self) -> u64 {
         self.responses.exchange()
     }
@@ -153,26 +121,30 @@ impl Conversation {
         }
     }
 
-    /// Whether bytes of this side are read at all any more.
+    /// Whether further bytes of this side are no longer read.
     pub fn is_shut(&self, role: Role) -> bool {
         match role {
-            Role::Request => self.requests.is_shut(),
-            Role::Response => self.responses.is_shut(),
+            Role::Request => self.requests.is_ended(),
+            Role::Response => self.responses.is_ended(),
         }
     }
 
-    fn asked(&mut self, found: Vec<RequestEvent>, out: &mut Vec<Message>) {
-        for asked in found {
-            match asked {
+    fn read_requests(&mut self, read: impl FnOnce(&mut RequestReplay, &mut Vec<RequestEvent>), out: &mut Vec<Message>) {
+        let (mut events, first) = (Vec::new(), out.len());
+        read(&mut self.requests, &mut events);
+        for event in events {
+            match event {
                 RequestEvent::Head(method) => self.assume(method),
-                RequestEvent::Message(message) => self.finish(message, out),
+                RequestEvent::Message(message) => out.push(message),
             }
         }
+        self.redact(&mut out[first..]);
     }
 
-    fn finish(&mut self, mut message: Message, out: &mut Vec<Message>) {
-        self.mask.paint(&mut message);
-        out.push(message);
+    /// Every message passes through here once, before the caller can read it. A method that appends to `out` calls
+    /// this for what it has appended.
+    fn redact(&mut self, new: &mut [Message]) {
+        new.iter_mut().for_each(|message| self.redactor.redact(message));
     }
 }
 
@@ -181,13 +153,13 @@ impl Conversation {
 pub struct Annotated {
     /// The messages in them.
     pub messages: Vec<Message>,
-    /// Bytes behind the last message that nobody reads.
+    /// Bytes after the last message, which are not read.
     pub unread: u64,
 }
 
-/// Explains the bytes of one side; `methods` are those of the requests that responses answer.
-pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], manner: &ExplainOptions) -> Annotated {
-    let mut conversation = Conversation::new(manner);
+/// Explains all bytes of one side; `methods` are those of the requests that the responses belong to.
+pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], options: &ExplainOptions) -> Annotated {
+    let mut conversation = Conversation::new(options);
     methods.iter().for_each(|&method| conversation.assume(method));
     let mut messages = Vec::new();
     match role {
@@ -207,14 +179,16 @@ pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], manner: &ExplainOp
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Limits;
     use crate::wire::explain::message::{ContentKind, SpanKind};
+    use crate::wire::explain::value::RedactOptions;
 
-    fn manner() -> ExplainOptions {
+    fn options() -> ExplainOptions {
         ExplainOptions::whole(Limits::default())
     }
 
     fn response(text: &str, method: Method) -> Annotated {
-        annotate(text.as_bytes(), Role::Response, &[method; 9], &manner())
+        annotate(text.as_bytes(), Role::Response, &[method; 9], &options())
     }
 
     #[track_caller]
@@ -316,7 +290,7 @@ mod tests {
     #[test]
     fn requests_are_told_in_a_row_until_one_is_the_last() {
         let text = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhiGET";
-        let found = annotate(text.as_bytes(), Role::Request, &[], &manner());
+        let found = annotate(text.as_bytes(), Role::Request, &[], &options());
         let told: Vec<_> = found.messages.iter().map(|m| (m.part(SpanKind::Method), m.target(), m.len())).collect();
         assert_eq!(told, [(&b"GET"[..], &b"/a"[..], 28), (b"PUT", b"/b", 68)]);
         assert_eq!(found.messages[1].framing.unwrap().content, ContentKind::Length(2));
@@ -325,13 +299,13 @@ mod tests {
 
     #[test]
     fn a_file_that_went_past_the_program_has_true_places() {
-        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
-        let mut conversation = Conversation::new(&manner);
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut conversation = Conversation::new(&options);
         let mut out = Vec::new();
         conversation.received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut out);
         conversation.sent(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", &mut out);
-        conversation.sent_unseen(60_000, &[b'a'; 2048], &[b'b'; 256], &mut out);
-        conversation.sent_unseen(40_000, &[b'c'; 2048], &[b'd'; 256], &mut out);
+        conversation.sent_unseen(60_000, (&[b'a'; 2048], &[b'b'; 256]), &mut out);
+        conversation.sent_unseen(40_000, (&[b'c'; 2048], &[b'd'; 256]), &mut out);
         let message = &out[1];
         assert_eq!((message.len(), message.bytes.first.len(), message.from_file), (100_043, 43 + 2048, true));
         assert_eq!(message.bytes.last, [b'd'; 256]);
@@ -340,8 +314,8 @@ mod tests {
 
     #[test]
     fn a_long_body_is_counted_and_its_ends_are_kept() {
-        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
-        let mut conversation = Conversation::new(&manner);
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut conversation = Conversation::new(&options);
         let mut out = Vec::new();
         conversation.received(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", &mut out);
         for n in 0..20_000u32 {

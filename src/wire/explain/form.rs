@@ -1,88 +1,81 @@
-//! The parts of a form in multipart/form-data: borders, heads, data (RFC 7578; RFC 2046 §5.1.1).
+//! The content of a form in multipart/form-data as spans: boundaries, part heads, data (RFC 7578; RFC 2046 §5.1.1).
 //!
-//! Never: a verdict on the form. Whether it is one was decided by whoever served it; here every byte gets a
-//! span, whatever it is.
-//!
-//! The subtle thing: the CR LF before a border belongs to the border and not to the data, so that data may end
-//! with a line end of its own, or with none. It is what everybody who writes such a reader gets wrong first.
+//! Unlike [`crate::http::multipart`], which reads a valid form as a stream, this accepts any bytes and any part of a
+//! form: every byte gets a span. The CR LF before a boundary belongs to the boundary and not to the data, so data may
+//! end with a line end of its own, or with none.
 
 use crate::http::grammar::is_ows;
 use crate::http::{field, multipart};
-use crate::wire::explain::lexer::Annotations;
 use crate::wire::explain::message::{MessageSpan, SpanKind};
 use crate::wire::explain::notes::part;
-use crate::wire::explain::value;
-use crate::wire::explain::value::RedactOptions;
+use crate::wire::explain::value::{Annotations, RedactOptions};
 
 /// The boundary in a Content-Type, if that is one of a form.
 pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     multipart::boundary(content_type).filter(|boundary| !boundary.is_empty())
 }
 
-/// A border in these bytes, from `at` on: where it begins, and where its line goes on behind it. At the very
-/// beginning it needs no line end before it.
-pub(crate) fn border(bytes: &[u8], boundary: &[u8], at: usize) -> Option<(usize, usize)> {
-    let dashes = [b"--", boundary].concat();
-    // A longer boundary may begin like this one; behind ours its line ends, or the form.
+/// The first boundary line at or after `at`: where it begins, and where it ends after the boundary itself.
+pub(crate) fn find_boundary(bytes: &[u8], boundary: &[u8], at: usize) -> Option<(usize, usize)> {
+    let line = [b"\r\n--", boundary].concat();
+    // A longer boundary may begin with this one. After ours the line ends, or the form does.
     let ends = |rest: &[u8]| {
-        let rest = &rest[rest.iter().take_while(|&&o| is_ows(o)).count()..];
+        let rest = &rest[rest.iter().take_while(|&&b| is_ows(b)).count()..];
         rest.is_empty() || rest.starts_with(b"--") || rest.starts_with(b"\r\n") || rest == b"\r" || rest == b"-"
     };
-    if at == 0 && bytes.starts_with(&dashes) && ends(&bytes[dashes.len()..]) {
-        return Some((0, dashes.len()));
+    // At the very beginning of the content there is no line end before it.
+    if at == 0 && bytes.starts_with(&line[2..]) && ends(&bytes[line.len() - 2..]) {
+        return Some((0, line.len() - 2));
     }
-    let line = [b"\r\n", &dashes[..]].concat();
     let places = bytes.get(at..)?.windows(line.len()).enumerate().filter(|(_, window)| *window == line);
     places.map(|(n, _)| (at + n, at + n + line.len())).find(|&(_, end)| ends(&bytes[end..]))
 }
 
-/// The spans of the content of a form, as far as it was kept. What is the data of a part with a secret name is
-/// secret.
-pub(crate) fn parts(bytes: &[u8], boundary: &[u8], hide: &RedactOptions) -> Vec<MessageSpan> {
-    let mut sheet = Annotations::default();
-    // What stands before the first border is read by nobody.
+/// The spans of the content of a form, as far as it was kept. The data of a part with a secret name is secret.
+pub(crate) fn parts(bytes: &[u8], boundary: &[u8], redact: &RedactOptions) -> Vec<MessageSpan> {
+    let mut out = Annotations::default();
+    // Bytes before the first boundary are not part of the form and mean nothing.
     let (mut at, mut data, mut note) = (0, SpanKind::Body, part::BODY);
-    while let Some((from, end)) = border(bytes, boundary, at) {
-        sheet.pen().put(from - at, data, note);
-        sheet.pen().put(end - from, SpanKind::Framing, part::BORDER);
+    while let Some((from, end)) = find_boundary(bytes, boundary, at) {
+        out.put(from - at, data, note);
+        out.put(end - from, SpanKind::Framing, part::BORDER);
         if bytes[end..].starts_with(b"--") {
-            sheet.pen().put(2, SpanKind::Framing, part::LAST_BORDER);
+            out.put(2, SpanKind::Framing, part::LAST_BORDER);
             (at, data, note) = (end + 2, SpanKind::Body, part::BODY);
             break;
         }
-        let (name, behind) = head(&bytes[end..], hide, &mut sheet);
-        at = end + behind;
-        (data, note) = match name.is_some_and(|name| value::is_secret(&name) && !hide.is_off()) {
+        let (name, head) = part_head(&bytes[end..], redact, &mut out);
+        at = end + head;
+        (data, note) = match name.is_some_and(|name| redact.is_secret_name(&name)) {
             true => (SpanKind::Secret, part::SECRET),
             false => (SpanKind::Body, part::PART_DATA),
         };
     }
-    sheet.pen().put(bytes.len() - at, data, note);
-    sheet.spans
+    out.put(bytes.len() - at, data, note);
+    out.spans
 }
 
-/// The rest of the line of a border and the fields behind it: the name of the part, and how many bytes.
-fn head(bytes: &[u8], hide: &RedactOptions, sheet: &mut Annotations) -> (Option<Vec<u8>>, usize) {
+/// The rest of a boundary line and the fields after it. Returns the name of the part and the number of bytes.
+fn part_head(bytes: &[u8], redact: &RedactOptions, out: &mut Annotations) -> (Option<Vec<u8>>, usize) {
     let (mut at, mut name) = (0, None);
-    for line in bytes.split_inclusive(|&o| o == b'\n') {
-        let text = line.strip_suffix(b"\r\n");
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
         let is_first = at == 0;
         at += line.len();
-        match text {
-            // The line is not complete: nobody knows what it is.
-            None => sheet.pen().put(line.len(), SpanKind::Value, part::PLAIN),
+        match line.strip_suffix(b"\r\n") {
+            // The line was cut off, and may have become anything.
+            None => out.put(line.len(), SpanKind::Value, part::PLAIN),
             Some(padding) if is_first => {
-                sheet.pen().put(padding.len(), SpanKind::Ows, part::OWS);
-                sheet.pen().put(2, SpanKind::Crlf, part::CRLF);
+                out.put(padding.len(), SpanKind::Ows, part::OWS);
+                out.put(2, SpanKind::Crlf, part::CRLF);
             }
             Some([]) => {
-                sheet.pen().put(2, SpanKind::Blank, part::PART_BLANK);
+                out.put(2, SpanKind::Blank, part::PART_BLANK);
                 break;
             }
             Some(text) => {
-                sheet.field_line(text, hide, SpanKind::Name);
-                sheet.pen().put(2, SpanKind::Crlf, part::CRLF);
-                let (field, value) = text.split_at(text.iter().position(|&o| o == b':').unwrap_or(text.len()));
+                out.field_line(text, redact, SpanKind::Name);
+                out.put(2, SpanKind::Crlf, part::CRLF);
+                let (field, value) = text.split_at(text.iter().position(|&b| b == b':').unwrap_or(text.len()));
                 if field.eq_ignore_ascii_case(b"content-disposition") {
                     let (_, mut parameters) = field::parameters(value);
                     let named = parameters.find(|(key, _)| key.eq_ignore_ascii_case(b"name"));

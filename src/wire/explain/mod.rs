@@ -1,8 +1,8 @@
 //! Bytes to annotated messages: the same parser that served a request says what each byte means.
 
-pub(crate) mod builder;
+pub mod builder;
 pub mod conversation;
-pub(crate) mod deframed;
+pub mod excerpt;
 pub(crate) mod form;
 pub(crate) mod lexer;
 pub mod message;
@@ -10,5 +10,5 @@ pub mod notes;
 pub(crate) mod redact;
 pub(crate) mod requests;
 pub(crate) mod responses;
+pub(crate) mod secrets;
 pub(crate) mod value;
-pub(crate) mod verdict;

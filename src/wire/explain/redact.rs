@@ -1,379 +1,308 @@
-//! Secrets: painted over before anything is kept, by field and by value.
+//! Redaction: secrets are overwritten with `*` before anything of a message is kept, shown or saved.
 //!
-//! By field: the spans that `value` calls secret, and secret names in urlencoded content. By value:
-//! whatever was a secret once is one wherever it appears later on its connection, in either direction,
-//! in heads, in content and across the chunks of content; as it is, decoded, escaped, in hexadecimal and
-//! in Base64 at each of its three alignments. Paint is `*` byte for byte, so places and lengths stay
-//! true; that the length shows is known and accepted.
+//! [`Redactor::redact`] is the only way out of [`crate::wire::explain`]: every message passes through it once, when it
+//! is complete. It finds secrets in two ways:
+//! - by place: spans that `value` calls secret, secret names in forms, and lines that are invalid and still contain
+//!   a secret;
+//! - by value: a value that was secret once is redacted wherever it appears later on its connection, in both
+//!   directions, in heads and in content, also across chunk boundaries ([`SecretValues`]).
 //!
-//! Never: a secret in memory once its message is finished. Values are remembered as a length and a
-//! keyed hash.
-//!
-//! The subtle thing: a secret of fewer than [`SHORTEST`] bytes would be found everywhere by chance, so
-//! it is not looked for. Instead, the content of the answer to it is hidden as a whole.
+//! A secret of fewer than [`SHORTEST`] bytes cannot be searched for. Instead the whole content of the response to it is
+//! hidden. Each byte is replaced by one `*`, so that positions and lengths stay true; the length of a secret
+//! is shown, which is accepted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{BuildHasher, RandomState};
-
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::http::Fault;
-use crate::http::field::split_line;
 use crate::http::grammar::is_ows;
-use crate::wire::explain::builder::{KeepLimits, shorten};
-use crate::wire::explain::deframed::UnframedContent;
+use crate::wire::explain::builder::{ExplainOptions, shorten};
 use crate::wire::explain::form;
-use crate::wire::explain::message::{Message, MessageSpan, Role, SpanKind, carve};
-use crate::wire::explain::notes::NoteId;
+use crate::wire::explain::message::{Message, MessageSpan, Role, SpanKind, carve, find_field};
+use crate::wire::explain::notes::{NoteId, part};
+use crate::wire::explain::secrets::{SHORTEST, SecretValues};
 use crate::wire::explain::value;
-use crate::wire::explain::value::{RedactOptions, SpanWriter};
+use crate::wire::explain::value::Annotations;
 
-/// Shorter values are not looked for.
-const SHORTEST: usize = 6;
-/// Different values remembered for one connection. One that has more is no browser, and the content
-/// of everything behind is hidden.
-const VALUES: usize = 4096;
-/// Exchanges with a short secret whose answers are still to come.
+/// Most exchanges with a short secret whose responses are awaited. With more of them every response is hidden.
 const WAITING: usize = 1024;
-/// The hash counts modulo the Mersenne prime 2^61 − 1.
-const PRIME: u64 = (1 << 61) - 1;
 
-/// What is secret on one connection.
+/// The secrets of one connection.
 #[derive(Debug)]
 pub(crate) struct Redactor {
-    hide: RedactOptions,
-    keep: KeepLimits,
-    base: u64,
-    values: BTreeMap<usize, HashSet<u64>>,
-    count: usize,
-    /// Exchanges whose answer may repeat a secret that cannot be looked for.
+    options: Arc<ExplainOptions>,
+    values: SecretValues,
+    /// Exchanges whose response may repeat a secret that cannot be searched for.
     hidden: BTreeSet<u64>,
     all_hidden: bool,
 }
 
 impl Redactor {
-    pub(crate) fn new(hide: RedactOptions, keep: KeepLimits) -> Redactor {
-        let base = RandomState::new().hash_one(0) % (PRIME - 512) + 256;
-        Redactor { hide, keep, base, values: BTreeMap::new(), count: 0, hidden: BTreeSet::new(), all_hidden: false }
+    pub(crate) fn new(options: &Arc<ExplainOptions>) -> Redactor {
+        let (options, values) = (Arc::clone(options), SecretValues::new());
+        Redactor { options, values, hidden: BTreeSet::new(), all_hidden: false }
     }
 
-    /// Nothing has been painted yet, and the values are known.
-    pub(crate) fn again(self) -> Redactor {
+    /// The same for a second pass over the same bytes: the values are known, and no response is awaited.
+    pub(crate) fn restart(self) -> Redactor {
         Redactor { hidden: BTreeSet::new(), ..self }
     }
 
-    /// The longest value that is looked for.
+    /// The length of the longest value that is searched for.
     pub(crate) fn longest(&self) -> usize {
-        self.values.last_key_value().map_or(0, |(&len, _)| len)
+        self.values.longest()
     }
 
-    /// Paints over the secrets of a message, and shortens it to what is kept: the only way to a
-    /// message that may be shown.
-    pub(crate) fn paint(&mut self, message: &mut Message) {
-        if self.hide.is_off() {
-            return shorten(message, self.keep);
+    /// Redacts a message, and shortens it to what is kept.
+    pub(crate) fn redact(&mut self, message: &mut Message) {
+        if self.options.redact.is_off() {
+            return shorten(message, self.options.keep);
         }
-        // Before spans of parts of the content make it hard to tell what is content.
-        let contents = [UnframedContent::of(message, false), UnframedContent::of(message, true)];
-        let guessed = self.find_in_form(message, &contents).max(self.find_in_parts(message, &contents));
-        let behind = message.bytes.first.len() as u64 + message.bytes.gap;
-        let mut paint: Vec<(u64, u64)> = Vec::new();
-        // What broke the grammar can be a secret itself.
+        // Read first: when the spans of form fields are carved out below, it is no longer clear what is content.
+        let contents = [UnframedContent::front(message), UnframedContent::back(message)];
+        let nameless = self.find_in_form(message, &contents);
+        let mut places = Vec::new();
+        self.find_in_errors(message, &mut places);
+        // An address with a user name is refused. The bad bytes are the name and the password.
         let userinfo = NoteId::fault(Fault::TargetUserinfo);
-        let is_secret = |s: &&MessageSpan| s.kind == SpanKind::Secret || s.kind == SpanKind::Bad && s.note == userinfo;
-        self.find_in_host(message, &mut paint);
-        self.find_without_colon(message, &mut paint);
+        let is_secret =
+            |span: &&MessageSpan| span.kind == SpanKind::Secret || span.kind == SpanKind::Bad && span.note == userinfo;
         for span in message.spans.iter().filter(is_secret) {
-            paint.push((span.start, span.end()));
+            places.push((span.start, span.end()));
             match message.bytes.whole(span.start, span.len) {
-                // Nobody knows what it is: no value to look for.
-                _ if (behind..guessed).contains(&span.start) => {}
-                Some(bytes) => self.learn(bytes.strip_suffix(b"@").unwrap_or(bytes), message.exchange),
-                None => self.hide_answer(message.exchange),
+                // Content whose name was not kept is hidden in case it is secret. To search for it as well would
+                // hide ordinary text in later messages.
+                _ if (message.bytes.gap_end()..nameless).contains(&span.start) => {}
+                Some(value) => self.learn(value.strip_suffix(b"@").unwrap_or(value), message.exchange),
+                // A secret that was not kept whole cannot be searched for.
+                None => self.hide_response(message.exchange),
             }
         }
-        self.find_values(message, &contents, &mut paint);
-        if message.role == Role::Response && (self.all_hidden || self.hidden.contains(&message.exchange)) {
-            let content = message.spans.iter().filter(|s| s.is_content());
-            let before = paint.len();
-            paint.extend(content.map(|s| (s.start, s.end())));
-            message.hidden = paint.len() > before;
-            if !message.is_interim() {
-                self.hidden = self.hidden.split_off(&(message.exchange + 1));
-            }
-        }
-        message.masked = !paint.is_empty();
-        cover(message, &paint);
-        self.fray(message, &contents);
-        shorten(message, self.keep);
+        // After learning: the value of one field may stand in another field of the same message.
+        self.find_values(message, &contents, &mut places);
+        self.hide_content(message, &mut places);
+        message.masked = !places.is_empty();
+        overwrite(message, &places);
+        self.widen_gap(message, &contents);
+        // Last: what is cut off here was needed to recognise secrets at the edges.
+        shorten(message, self.options.keep);
     }
 
-    /// A Host field with a user name is refused; the name and the password are in it all the same.
-    fn find_in_host(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
-        let notes = [Fault::HostInvalid, Fault::HostTwice].map(NoteId::fault);
-        for span in message.spans.iter().filter(|s| s.kind == SpanKind::Bad && notes.contains(&s.note)) {
-            let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
-            if let Some(at) = bytes.iter().rposition(|&o| o == b'@') {
-                paint.push((span.start, span.start + at as u64 + 1));
-                self.learn(&bytes[..at], message.exchange);
-            }
-        }
-    }
-
-    /// A line without colon is refused as a whole; what stands behind the name of a secret field is
-    /// what somebody wanted to send as its value.
-    fn find_without_colon(&mut self, message: &Message, paint: &mut Vec<(u64, u64)>) {
-        let note = NoteId::fault(Fault::NoColon);
-        for span in message.spans.iter().filter(|s| s.kind == SpanKind::Bad && s.note == note) {
-            let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
-            let name = bytes.iter().position(|&o| is_ows(o)).unwrap_or(bytes.len());
-            let (name, value) = bytes.split_at(name);
-            if value.is_empty() || !self.hide.is_field(name) {
-                continue;
-            }
-            paint.push((span.start + name.len() as u64, span.end()));
-            let words = value.split(|&o| is_ows(o) || o == b';').filter(|word| !word.is_empty());
-            // The scheme is none; of a cookie the name is none.
-            let schemes =
-                usize::from(name.to_ascii_lowercase().ends_with(b"authorization") && words.clone().count() > 1);
-            for word in words.skip(schemes) {
-                let from = word.iter().position(|&o| o == b'=').filter(|&at| at + 1 < word.len());
-                self.learn(&word[from.map_or(0, |at| at + 1)..], message.exchange);
-            }
-        }
-    }
-
-    /// Content at a gap may be one end of a secret whose other end was not kept, and is not kept either.
-    fn fray(&self, message: &mut Message, [content, tail]: &[UnframedContent; 2]) {
-        let (most, known) = (self.longest().saturating_sub(1), content.bytes.len());
-        let from = content.places(known.saturating_sub(most), known).first().map(|place| place.0);
-        let to = tail.places(0, most).last().map(|place| place.1);
-        message.bytes.widen(from, to);
-    }
-
-    /// Secret names in urlencoded content are spans too. Returns where those end that are taken for secret because
-    /// their names were not kept.
-    fn find_in_form(&mut self, message: &mut Message, [content, tail]: &[UnframedContent; 2]) -> u64 {
-        let mut guessed = 0;
-        if !is_form(message) {
-            return guessed;
-        }
-        let mut found = Vec::new();
-        value::pairs(&content.bytes, &self.hide, SpanKind::Body, &mut SpanWriter { spans: &mut found, at: 0 });
-        let secrets: Vec<MessageSpan> = found.into_iter().filter(|s| s.kind == SpanKind::Secret).collect();
-        for secret in &secrets {
-            let (from, to) = (secret.start as usize, secret.end() as usize);
-            let value: Vec<u8> = content.bytes[from..to].to_vec();
-            self.learn(&value, message.exchange);
-            for (start, end) in content.places(from, to) {
-                carve(&mut message.spans, MessageSpan { start, len: end - start, ..*secret });
-            }
-        }
-        if message.bytes.gap > 0 {
-            // Names and values in the part that was not kept are unknown, and may come back.
-            self.hide_answer(message.exchange);
-            let unnamed = tail.bytes.iter().position(|&o| o == b'&').unwrap_or(tail.bytes.len());
-            guessed = tail.take_for_secret(unnamed, message);
-        }
-        guessed
-    }
-
-    /// The parts of a form get spans, and the data of those with secret names are secrets. Returns the same.
-    fn find_in_parts(&mut self, message: &mut Message, [content, tail]: &[UnframedContent; 2]) -> u64 {
-        let mut guessed = 0;
-        // An answer with such content is no form; it may be an echo, and is hidden as a whole if it must be.
-        let boundary = content_type(message).filter(|_| message.role == Role::Request);
-        let Some(boundary) = boundary.as_deref().and_then(form::boundary) else { return guessed };
-        self.carve_parts(message, content, 0, &boundary);
-        if message.bytes.gap > 0 {
-            // Which part the rest begins in stands in what was not kept, and so do parts that may come back.
-            self.hide_answer(message.exchange);
-            let unnamed = form::border(&tail.bytes, &boundary, 0).map_or(tail.bytes.len(), |(from, _)| from);
-            guessed = tail.take_for_secret(unnamed, message);
-            self.carve_parts(message, tail, unnamed, &boundary);
-        }
-        guessed
-    }
-
-    fn carve_parts(&mut self, message: &mut Message, content: &UnframedContent, at: usize, boundary: &[u8]) {
-        for span in form::parts(&content.bytes[at..], boundary, &self.hide) {
-            let (from, to) = (at + span.start as usize, at + span.end() as usize);
-            if span.kind == SpanKind::Secret {
-                self.learn(&content.bytes[from..to], message.exchange);
-            }
-            // Data is content like all other: what the chunks make of it stays.
-            if span.kind != SpanKind::Body {
-                for (start, end) in content.places(from, to) {
-                    carve(&mut message.spans, MessageSpan { start, len: end - start, ..span });
-                }
-            }
-        }
-    }
-
-    /// Every place at which a remembered value stands.
-    fn find_values(&self, message: &Message, contents: &[UnframedContent; 2], paint: &mut Vec<(u64, u64)>) {
-        let bytes = &message.bytes;
-        for (start, end) in self.search(&bytes.first) {
-            paint.push((start as u64, end as u64));
-        }
-        let behind = bytes.first.len() as u64 + bytes.gap;
-        for (start, end) in self.search(&bytes.last) {
-            paint.push((behind + start as u64, behind + end as u64));
-        }
-        for content in contents {
-            // In one piece it has been searched above.
-            if content.pieces.len() > 1 {
-                for (start, end) in self.search(&content.bytes) {
-                    paint.extend(content.places(start, end));
-                }
-            }
-        }
-    }
-
-    /// Remembers a value in every form in which it may come back.
+    /// Remembers a secret of this exchange.
     fn learn(&mut self, value: &[u8], exchange: u64) {
         if (1..SHORTEST).contains(&value.len()) {
-            self.hide_answer(exchange);
+            self.hide_response(exchange);
         }
-        let mut plain = vec![value.to_vec(), percent_decode(value).collect()];
-        plain.push(value.iter().map(|&o| if o == b'+' { b' ' } else { o }).collect());
-        let spaced = plain[2].clone();
-        plain.push(percent_decode(&spaced).collect());
-        plain.push(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or_default().to_vec());
-        let bare = value.iter().rposition(|&o| o != b'=').map_or(&[][..], |at| &value[..=at]);
-        for decoded in [STANDARD_NO_PAD.decode(bare), URL_SAFE_NO_PAD.decode(bare)].into_iter().flatten() {
-            // name:password
-            if let Some(colon) = decoded.iter().position(|&o| o == b':') {
-                plain.push(decoded[colon + 1..].to_vec());
-            }
-            plain.push(decoded);
-        }
-        plain.sort();
-        plain.dedup();
-        for plain in plain.iter().filter(|p| p.len() >= SHORTEST) {
-            for form in forms(plain) {
-                self.remember(&form);
-            }
-        }
+        self.values.learn(value);
+        // A client can fill the memory of values; then everything is hidden, not the rest shown.
+        self.all_hidden |= self.values.is_full;
     }
 
-    fn remember(&mut self, form: &[u8]) {
-        if form.len() < SHORTEST {
-            return;
-        }
-        if self.count >= VALUES {
-            self.all_hidden = true;
-            return;
-        }
-        let hash = self.hash(form);
-        if self.values.entry(form.len()).or_default().insert(hash) {
-            self.count += 1;
-        }
-    }
-
-    fn hide_answer(&mut self, exchange: u64) {
+    fn hide_response(&mut self, exchange: u64) {
         self.hidden.insert(exchange);
         self.all_hidden |= self.hidden.len() > WAITING;
     }
 
-    fn step(&self, hash: u64, byte: u8) -> u64 {
-        add(times(hash, self.base), u64::from(byte) + 1)
-    }
-
-    fn hash(&self, bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0, |hash, &o| self.step(hash, o))
-    }
-
-    /// Where remembered values stand: one pass for each length, with a hash that rolls.
-    fn search(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        for (&len, hashes) in &self.values {
-            if len > bytes.len() {
-                break;
-            }
-            let top = (1..len).fold(1, |top, _| times(top, self.base));
-            let mut hash = self.hash(&bytes[..len - 1]);
-            for end in len..=bytes.len() {
-                hash = self.step(hash, bytes[end - 1]);
-                if hashes.contains(&hash) {
-                    found.push((end - len, end));
-                }
-                let gone = times(top, u64::from(bytes[end - len]) + 1);
-                hash = add(hash, PRIME - gone);
+    /// Secrets in bytes that were refused. A refused line has no spans by place, and is shown in full otherwise.
+    fn find_in_errors(&mut self, message: &Message, places: &mut Vec<(u64, u64)>) {
+        for span in message.spans.iter().filter(|span| span.kind == SpanKind::Bad) {
+            let bytes = message.bytes.whole(span.start, span.len).unwrap_or_default();
+            let is = |fault| span.note == NoteId::fault(fault);
+            if (is(Fault::HostInvalid) || is(Fault::HostTwice))
+                && let Some(at) = bytes.iter().rposition(|&b| b == b'@')
+            {
+                // A Host field with a user name; the host itself may be shown.
+                places.push((span.start, span.start + at as u64 + 1));
+                self.learn(&bytes[..at], message.exchange);
+            } else if is(Fault::NoColon) {
+                self.find_without_colon(message.exchange, span, bytes, places);
             }
         }
-        found
     }
-}
 
-fn times(a: u64, b: u64) -> u64 {
-    (u128::from(a) * u128::from(b) % u128::from(PRIME)) as u64
-}
-
-fn add(a: u64, b: u64) -> u64 {
-    (a + b) % PRIME
-}
-
-/// A value as it may be written: itself, escaped, in hexadecimal, in Base64.
-fn forms(plain: &[u8]) -> Vec<Vec<u8>> {
-    let hex = |digits: &[u8; 16]| -> Vec<u8> {
-        plain.iter().flat_map(|o| [digits[usize::from(o >> 4)], digits[usize::from(o & 15)]]).collect()
-    };
-    let mut forms = vec![
-        plain.to_vec(),
-        hex(b"0123456789abcdef"),
-        hex(b"0123456789ABCDEF"),
-        percent_encode(plain, NON_ALPHANUMERIC).to_string().into_bytes(),
-    ];
-    if let Ok(text) = std::str::from_utf8(plain) {
-        let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let numbered = |t: &str| t.replace('"', "&#34;").replace('\'', "&#39;").into_bytes();
-        forms.push(numbered(&html));
-        forms.push(html.replace('"', "&quot;").replace('\'', "&#x27;").into_bytes());
-        forms.push(text.replace('\\', "\\\\").replace('"', "\\\"").into_bytes());
-    }
-    for shift in 0..3usize {
-        let mut bytes = vec![0; shift];
-        bytes.extend_from_slice(plain);
-        for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
-            // Characters that also carry bits of what stands around it are not its own.
-            let from = [0, 2, 3][shift];
-            let to = text.len() - usize::from(!bytes.len().is_multiple_of(3));
-            forms.push(text.as_bytes()[from.min(to)..to].to_vec());
+    /// A line without colon: after the name of a secret field stands what the client meant as its value.
+    fn find_without_colon(&mut self, exchange: u64, span: &MessageSpan, line: &[u8], places: &mut Vec<(u64, u64)>) {
+        let (name, value) = line.split_at(line.iter().position(|&b| is_ows(b)).unwrap_or(line.len()));
+        if value.is_empty() || !self.options.redact.is_secret_field(name) {
+            return;
+        }
+        places.push((span.start + name.len() as u64, span.end()));
+        let words = value.split(|&b| is_ows(b) || b == b';').filter(|word| !word.is_empty());
+        // `Authorization Bearer abc`: the first of several words is the scheme, which is no secret.
+        let has_scheme = name.to_ascii_lowercase().ends_with(b"authorization") && words.clone().count() > 1;
+        for word in words.skip(usize::from(has_scheme)) {
+            // `Cookie a=abc`: the name of a cookie is no secret.
+            let equals = word.iter().position(|&b| b == b'=').filter(|&at| at + 1 < word.len());
+            self.learn(&word[equals.map_or(0, |at| at + 1)..], exchange);
         }
     }
-    forms.sort();
-    forms.dedup();
-    forms
+
+    /// Carves out the spans of a form, urlencoded or in parts. Returns where those bytes at the back end that are
+    /// taken for secret because their names were not kept; 0 if there are none.
+    fn find_in_form(&mut self, message: &mut Message, [front, back]: &[UnframedContent; 2]) -> u64 {
+        let Some(form) = Form::of(message) else { return 0 };
+        self.carve_form(message, &form, front, 0);
+        if message.bytes.gap == 0 {
+            return 0;
+        }
+        // Names and values in the part that was not kept are unknown, and the response may repeat them.
+        self.hide_response(message.exchange);
+        // The back begins inside a value whose name is lost. It ends at the first separator.
+        let nameless = form.first_separator(&back.bytes).unwrap_or(back.bytes.len());
+        let mut end = 0;
+        for (start, to) in back.places(0, nameless) {
+            carve(
+                &mut message.spans,
+                MessageSpan { start, len: to - start, kind: SpanKind::Secret, note: part::SECRET },
+            );
+            end = to;
+        }
+        self.carve_form(message, &form, back, nameless);
+        end
+    }
+
+    fn carve_form(&mut self, message: &mut Message, form: &Form, content: &UnframedContent, at: usize) {
+        let mut found = Annotations::default();
+        match form {
+            Form::Urlencoded => {
+                value::pairs(&content.bytes[at..], &self.options.redact, SpanKind::Body, &mut found);
+            }
+            Form::Multipart(boundary) => {
+                found.spans = form::parts(&content.bytes[at..], boundary, &self.options.redact);
+            }
+        }
+        // Ordinary data is content like any other: its spans are those of the framing.
+        for span in found.spans.into_iter().filter(|span| span.kind != SpanKind::Body) {
+            let (from, to) = (at + span.start as usize, at + span.end() as usize);
+            if span.kind == SpanKind::Secret {
+                // Learned here in one piece: in the message it may lie in several chunks.
+                self.learn(&content.bytes[from..to], message.exchange);
+            }
+            for (start, end) in content.places(from, to) {
+                carve(&mut message.spans, MessageSpan { start, len: end - start, ..span });
+            }
+        }
+    }
+
+    /// The places of all remembered values.
+    fn find_values(&self, message: &Message, contents: &[UnframedContent; 2], places: &mut Vec<(u64, u64)>) {
+        for (bytes, base) in [(&message.bytes.first, 0), (&message.bytes.last, message.bytes.gap_end())] {
+            let found = self.values.find(bytes).into_iter();
+            places.extend(found.map(|(start, end)| (base + start as u64, base + end as u64)));
+        }
+        // A value may lie across chunks. Content in one piece was searched above.
+        for content in contents.iter().filter(|content| content.pieces.len() > 1) {
+            for (start, end) in self.values.find(&content.bytes) {
+                places.extend(content.places(start, end));
+            }
+        }
+    }
+
+    /// Hides the content of a response that may repeat a secret which cannot be searched for.
+    fn hide_content(&mut self, message: &mut Message, places: &mut Vec<(u64, u64)>) {
+        if message.role == Role::Request || !(self.all_hidden || self.hidden.contains(&message.exchange)) {
+            return;
+        }
+        let before = places.len();
+        places.extend(message.spans.iter().filter(|span| span.is_content()).map(|span| (span.start, span.end())));
+        message.hidden = places.len() > before;
+        // Interim responses come first; the secret still waits for the final one.
+        if !message.is_interim() {
+            self.hidden = self.hidden.split_off(&(message.exchange + 1));
+        }
+    }
+
+    /// Leaves out the bytes next to a gap as well, as many as the longest value has: they may be half of a secret,
+    /// whose other half was not kept, so that the search could not find it.
+    fn widen_gap(&self, message: &mut Message, [front, back]: &[UnframedContent; 2]) {
+        let (most, known) = (self.longest().saturating_sub(1), front.bytes.len());
+        let from = front.places(known.saturating_sub(most), known).first().map(|place| place.0);
+        let to = back.places(0, most).last().map(|place| place.1);
+        message.bytes.widen(from, to);
+    }
 }
 
-fn is_form(message: &Message) -> bool {
-    let form = b"application/x-www-form-urlencoded";
-    content_type(message).is_some_and(|value| value.to_ascii_lowercase().starts_with(form))
+/// The encoding of a form.
+enum Form {
+    Urlencoded,
+    /// With this boundary.
+    Multipart(Vec<u8>),
 }
 
-/// The value of the first such field.
-fn content_type(message: &Message) -> Option<Vec<u8>> {
-    let head = &message.bytes.first[..message.bytes.first.len().min(message.head_end as usize)];
-    // Line by line, since the last one may have been cut, and half of a value still tells a form.
-    let mut lines = head.split(|&b| b == b'\n').filter_map(split_line);
-    lines.find(|(name, _)| name.eq_ignore_ascii_case(b"content-type")).map(|(_, value)| value.to_vec())
+impl Form {
+    fn of(message: &Message) -> Option<Form> {
+        let fields = message.fields();
+        let content_type = find_field(&fields, "content-type")?;
+        if content_type.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded") {
+            return Some(Form::Urlencoded);
+        }
+        // A response in parts is no form. It may repeat one; then the search or `hide_content` covers it.
+        form::boundary(content_type).filter(|_| message.role == Role::Request).map(Form::Multipart)
+    }
+
+    /// Where the first value in `bytes` ends, whose beginning is unknown.
+    fn first_separator(&self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Form::Urlencoded => bytes.iter().position(|&b| b == b'&'),
+            Form::Multipart(boundary) => form::find_boundary(bytes, boundary, 0).map(|(from, _)| from),
+        }
+    }
 }
 
-/// The one place where bytes are painted over.
-fn cover(message: &mut Message, places: &[(u64, u64)]) {
+/// Content without chunk framing, in which a secret is one piece, and the places of its bytes in the message.
+struct UnframedContent {
+    bytes: Vec<u8>,
+    /// For each piece its position in `bytes` and in the message.
+    pieces: Vec<(usize, u64)>,
+}
+
+impl UnframedContent {
+    /// The content that was kept at the front.
+    fn front(message: &Message) -> UnframedContent {
+        UnframedContent::of(message, |span| (message.bytes.get(span.start, span.len).0, span.start))
+    }
+
+    /// The content that was kept at the back.
+    fn back(message: &Message) -> UnframedContent {
+        let gap_end = message.bytes.gap_end();
+        UnframedContent::of(message, |span| (message.bytes.get(span.start, span.len).2, span.start.max(gap_end)))
+    }
+
+    fn of<'a>(message: &'a Message, kept: impl Fn(&MessageSpan) -> (&'a [u8], u64)) -> UnframedContent {
+        let mut content = UnframedContent { bytes: Vec::new(), pieces: Vec::new() };
+        // Secret spans after the head are trailers, or content that was carved out before.
+        let is_secret = |span: &MessageSpan| span.kind == SpanKind::Secret && span.start >= message.head_end;
+        for span in message.spans.iter().filter(|span| span.is_content() || is_secret(span)) {
+            let (bytes, place) = kept(span);
+            if !bytes.is_empty() {
+                content.pieces.push((content.bytes.len(), place));
+                content.bytes.extend_from_slice(bytes);
+            }
+        }
+        content
+    }
+
+    /// Where the bytes `from..to` lie in the message: the first byte and the one after the last of each piece.
+    fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
+        let ends = self.pieces.iter().skip(1).map(|piece| piece.0).chain([self.bytes.len()]);
+        let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
+        let place = |(&(start, place), end): (&(usize, u64), usize)| {
+            let (from, to) = (from.max(start), to.min(end));
+            (place + (from - start) as u64, place + (to - start) as u64)
+        };
+        pieces.map(place).collect()
+    }
+}
+
+/// Replaces the bytes at these places by `*`. Bytes change nowhere else.
+fn overwrite(message: &mut Message, places: &[(u64, u64)]) {
     let bytes = &mut message.bytes;
-    let behind = bytes.first.len() as u64 + bytes.gap;
-    let fill = |from: u64, to: u64, kept: &mut [u8], base: u64| {
-        let at = |place: u64| place.saturating_sub(base).min(kept.len() as u64) as usize;
-        let (from, to) = (at(from), at(to));
-        kept[from..to].fill(b'*');
-    };
-    for &(from, to) in places {
-        fill(from, to, &mut bytes.first, 0);
-        fill(from, to, &mut bytes.last, behind);
+    let gap_end = bytes.gap_end();
+    for (kept, base) in [(&mut bytes.first, 0), (&mut bytes.last, gap_end)] {
+        // A place may lie across the gap, or in it.
+        let index = |position: u64| position.saturating_sub(base).min(kept.len() as u64) as usize;
+        let ranges: Vec<_> = places.iter().map(|&(from, to)| index(from)..index(to)).collect();
+        ranges.into_iter().for_each(|range| kept[range].fill(b'*'));
     }
 }
 
@@ -381,7 +310,10 @@ fn cover(message: &mut Message, places: &[(u64, u64)]) {
 mod tests {
     use super::*;
     use crate::http::Limits;
-    use crate::wire::explain::conversation::{Conversation, ExplainOptions};
+    use crate::wire::explain::conversation::Conversation;
+    use crate::wire::explain::value::RedactOptions;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
 
     /// A number that looks like chance and is the same every day.
     struct Dice(u64);
@@ -407,8 +339,8 @@ mod tests {
         vec![
             kept.first.clone(),
             kept.last.clone(),
-            UnframedContent::of(message, false).bytes,
-            UnframedContent::of(message, true).bytes,
+            UnframedContent::front(message).bytes,
+            UnframedContent::back(message).bytes,
         ]
     }
 
@@ -461,12 +393,12 @@ mod tests {
             answer.extend_from_slice(format!("Content-Length: {}\r\n\r\n{echo}", echo.len()).as_bytes());
         }
         let limits = Limits::default();
-        let manner = if keep_all {
+        let options = if keep_all {
             ExplainOptions::whole(limits)
         } else {
             ExplainOptions::live(limits, RedactOptions::default())
         };
-        let mut conversation = Conversation::new(&manner);
+        let mut conversation = Conversation::new(&options);
         let mut messages = Vec::new();
         for (bytes, received) in [(request.as_bytes(), true), (&answer, false)] {
             let mut rest = bytes;
@@ -572,6 +504,22 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_the_last_bytes_of_a_long_form_is_hidden() {
+        let body = format!("a={}&password=opensesame&pin=abc&b=1", "x".repeat(200_000));
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut conversation = Conversation::new(&ExplainOptions::live(Limits::default(), RedactOptions::default()));
+        let mut messages = Vec::new();
+        conversation.received(request.as_bytes(), &mut messages);
+        conversation.sent(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nopensesame", &mut messages);
+        nowhere(&messages, "opensesame");
+        assert!(messages[0].bytes.last.ends_with(b"&password=**********&pin=abc&b=1"), "names stay");
+        assert!(messages[1].hidden);
+    }
+
+    #[test]
     fn a_part_with_a_secret_name_is_hidden_wherever_the_form_is_cut_and_kept() {
         for (filler, chunked, keep_all) in
             [(0, false, true), (5000, false, false), (5000, true, false), (1990, true, false), (100, true, true)]
@@ -591,12 +539,12 @@ mod tests {
                 request.extend_from_slice(format!("Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes());
             }
             let limits = Limits::default();
-            let manner = if keep_all {
+            let options = if keep_all {
                 ExplainOptions::whole(limits)
             } else {
                 ExplainOptions::live(limits, RedactOptions::default())
             };
-            let mut conversation = Conversation::new(&manner);
+            let mut conversation = Conversation::new(&options);
             let mut messages = Vec::new();
             conversation.received(&request, &mut messages);
             let answer = "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nabcdefgh opensesame";

@@ -1,305 +1,349 @@
-//! The server's bytes to responses.
+//! The server's bytes as responses (RFC 9112 §4, §6.3, §7).
 //!
-//! RFC 9112 §4 (status line), §6.3 (all eight rules: a response needs the method of its request), §7
-//! (chunks). It reads strictly, as a client should: whatever a careful client would refuse is broken.
+//! It reads strictly, as a careful client should: two different lengths, a bare LF or a space before a colon make a
+//! response invalid, although most clients accept them. Field lines and chunks are checked by the functions that check
+//! those of requests: [`field::diagnose`] and [`Decoder`].
 //!
-//! Never: the alphabets, the field lines or the chunks by rules of its own; those are
-//! [`crate::http::grammar`], [`crate::http::field::diagnose`] and [`Decoder`], which requests are read with too.
-//!
-//! The subtle thing: a response without length ends where the connection does (rule 8), so it is
-//! complete only in [`ResponseReader::end`], and nobody can tell whether it was cut off.
+//! The length of a response depends on the method of its request, so the caller provides the methods. A response
+//! without a length ends where the connection does (rule 8): it is complete only in [`ResponseReader::end`], and
+//! a cut cannot be told from its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::http::chunked::{Chunk, Decoder};
-use crate::http::{Fault, Limits, Method};
-use crate::wire::explain::builder::{KeepLimits, MessageBuilder, broken};
-use crate::wire::explain::message::{ContentFraming, ContentKind, Message, Role};
+use crate::http::grammar::{decimal, is_field_byte};
+use crate::http::{Fault, Limits, Method, Status, field};
+use crate::wire::explain::builder::{ExplainOptions, MessageBuilder};
+use crate::wire::explain::message::{ContentFraming, ContentKind, Message, MessageError, Role};
 use crate::wire::explain::notes::{NoteId, ResponseFault};
-use crate::wire::explain::value::RedactOptions;
-use crate::wire::explain::verdict::{Blame, frame, judge};
 
-/// Where the reader stands.
+/// What is read next.
 #[derive(Debug)]
-enum Reading {
+enum ResponseState {
     Head,
-    Length(MessageBuilder, ContentFraming, u64),
-    Chunked(MessageBuilder, ContentFraming, Decoder),
-    UntilClose(MessageBuilder, ContentFraming),
-    /// Broken, or no HTTP any more.
-    Shut,
+    /// Content, with this number of bytes to come.
+    Length(u64),
+    Chunked(Decoder),
+    UntilClose,
+    /// Nothing: a response was invalid, or the bytes are not HTTP any more.
+    Ended,
 }
 
 /// The reader of one connection.
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
+    options: Arc<ExplainOptions>,
     limits: Limits,
-    hide: RedactOptions,
-    keep: KeepLimits,
-    reading: Reading,
+    state: ResponseState,
+    /// The response whose content is being read.
+    builder: Option<MessageBuilder>,
     pending: Vec<u8>,
-    /// Where the search for the end of a head goes on.
-    looked: usize,
+    /// Bytes of `pending` in which the end of a head was searched for, so that none is searched twice.
+    searched: usize,
+    /// The position of the next byte on the server's side.
     at: u64,
-    /// The exchange whose answer comes next, counted from 1.
     exchange: u64,
 }
 
 impl ResponseReader {
-    pub(crate) fn new(limits: Limits, hide: RedactOptions, keep: KeepLimits) -> ResponseReader {
+    pub(crate) fn new(options: &Arc<ExplainOptions>) -> ResponseReader {
         ResponseReader {
-            limits: Limits { head: Limits::HEAD_CEILING, ..limits },
-            hide,
-            keep,
-            reading: Reading::Head,
+            options: Arc::clone(options),
+            // The limits of the server are for requests. A response may use all that any reader accepts.
+            limits: Limits { head: Limits::HEAD_CEILING, ..options.limits },
+            state: ResponseState::Head,
+            builder: None,
             pending: Vec::new(),
-            looked: 0,
+            searched: 0,
             at: 0,
             exchange: 1,
         }
     }
 
-    /// The exchange whose answer is being read.
+    /// The exchange whose response is being read, counted from 1.
     pub(crate) fn exchange(&self) -> u64 {
         self.exchange
     }
 
-    /// Whether a response has begun that is not complete.
+    /// Whether a response has begun and is not complete.
     pub(crate) fn is_inside(&self) -> bool {
-        match self.reading {
-            Reading::Head => !self.pending.is_empty(),
-            Reading::Shut => false,
+        match self.state {
+            ResponseState::Head => !self.pending.is_empty(),
+            ResponseState::Ended => false,
             _ => true,
         }
     }
 
-    /// Whether what comes now is read at all.
-    pub(crate) fn is_shut(&self) -> bool {
-        matches!(self.reading, Reading::Shut)
+    /// Whether bytes that come now are no longer read.
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.state, ResponseState::Ended)
     }
 
-    /// Reads on; `method` tells the method of an exchange.
-    pub(crate) fn push(&mut self, bytes: &[u8], method: &impl Fn(u64) -> Method, found: &mut impl FnMut(Message)) {
+    /// Reads on; `methods` are those of the requests, by exchange. A request that was not seen is taken for a GET.
+    pub(crate) fn push(&mut self, bytes: &[u8], methods: &BTreeMap<u64, Method>, out: &mut Vec<Message>) {
         let mut input = std::mem::take(&mut self.pending);
         input.extend_from_slice(bytes);
         let mut used = 0;
-        loop {
-            let before = used;
-            let again = self.step(&input[used..], &mut used, method, found);
-            self.at += (used - before) as u64;
-            if !again {
-                break;
-            }
+        while used < input.len()
+            && let Some(taken) = self.step(&input[used..], methods, out)
+        {
+            used += taken;
+            self.at += taken as u64;
         }
-        if self.is_shut() {
-            self.at += (input.len() - used) as u64;
-        } else {
+        if !self.is_ended() {
             input.drain(..used);
             self.pending = input;
         }
     }
 
-    /// Bytes that went out without passing through the program: only content of known length does.
-    pub(crate) fn unseen(&mut self, len: u64, first: &[u8], last: &[u8], found: &mut impl FnMut(Message)) {
+    /// `len` bytes were sent from a file without passing through the program, with the first and last of them. The
+    /// server does so only with content.
+    pub(crate) fn push_file(&mut self, len: u64, first: &[u8], last: &[u8], out: &mut Vec<Message>) {
         self.at += len;
-        match std::mem::replace(&mut self.reading, Reading::Shut) {
-            Reading::Length(mut draft, framed, left) => {
-                draft.unseen(len.min(left), first, last);
-                self.reading = Reading::Length(draft, framed, left.saturating_sub(len));
-                if left <= len {
-                    self.complete(found);
+        let Some(builder) = &mut self.builder else { return };
+        match &mut self.state {
+            ResponseState::Length(left) => {
+                builder.content_of_file(len.min(*left), first, last);
+                *left = left.saturating_sub(len);
+                if *left == 0 {
+                    self.complete(out);
                 }
             }
-            Reading::UntilClose(mut draft, framed) => {
-                draft.unseen(len, first, last);
-                self.reading = Reading::UntilClose(draft, framed);
-            }
-            other => self.reading = other,
+            ResponseState::UntilClose => builder.content_of_file(len, first, last),
+            _ => {}
         }
     }
 
-    /// The server has ended its side, or the connection is gone.
-    pub(crate) fn end(&mut self, found: &mut impl FnMut(Message)) {
+    /// The server has ended its side, or the connection was lost.
+    pub(crate) fn end(&mut self, out: &mut Vec<Message>) {
         let pending = std::mem::take(&mut self.pending);
-        let cut_off =
-            |draft: &MessageBuilder, flaw| broken(draft.end() - draft.start(), 0, NoteId::response_fault(flaw), true);
-        match std::mem::replace(&mut self.reading, Reading::Shut) {
-            Reading::Head if pending.is_empty() => {}
-            Reading::Head => {
-                let draft = self.draft(&pending);
-                let broken = cut_off(&draft, ResponseFault::HeadCutOff);
-                found(draft.finish(None, broken));
+        let fault = match std::mem::replace(&mut self.state, ResponseState::Ended) {
+            ResponseState::Head if !pending.is_empty() => {
+                self.builder = Some(self.begin(&pending, None));
+                Some(ResponseFault::HeadCutOff)
             }
-            Reading::Length(draft, framed, _) => {
-                let broken = cut_off(&draft, ResponseFault::ContentCutOff);
-                found(draft.finish(Some(framed), broken));
-            }
-            Reading::Chunked(mut draft, framed, _) => {
-                draft.chunk_lines(&pending, &self.hide);
-                let broken = cut_off(&draft, ResponseFault::ChunksCutOff);
-                let framed = counted(framed, &draft);
-                found(draft.finish(Some(framed), broken));
-            }
-            Reading::UntilClose(draft, framed) => {
-                let bytes = draft.end() - draft.start() - draft.head_len();
-                found(draft.finish(Some(ContentFraming { content: ContentKind::UntilClose(bytes), ..framed }), None));
-            }
-            Reading::Shut => {}
+            ResponseState::Length(_) => Some(ResponseFault::ContentCutOff),
+            ResponseState::Chunked(_) => Some(ResponseFault::ChunksCutOff),
+            _ => None,
+        };
+        if let Some(mut builder) = self.builder.take() {
+            builder.framing_lines(&pending);
+            let note = fault.map(NoteId::response_fault);
+            let error = note.map(|note| MessageError { at: builder.len(), len: 0, note, cut_off: true });
+            out.push(builder.finish(error));
         }
     }
 
-    fn draft(&self, head: &[u8]) -> MessageBuilder {
-        MessageBuilder::new(Role::Response, self.exchange, self.at, self.keep, head, &self.hide)
+    fn begin(&self, head: &[u8], framing: Option<ContentFraming>) -> MessageBuilder {
+        MessageBuilder::new(&self.options, (Role::Response, self.exchange, self.at), head, framing)
     }
 
-    /// One step; whether another one may find something.
-    fn step(
-        &mut self,
-        input: &[u8],
-        used: &mut usize,
-        method: &impl Fn(u64) -> Method,
-        found: &mut impl FnMut(Message),
-    ) -> bool {
-        match &mut self.reading {
-            Reading::Head => match self.head_end(input) {
-                Ok(None) => false,
-                Ok(Some(end)) => {
-                    *used += end;
-                    self.looked = 0;
-                    self.head(&input[..end], method, found)
+    /// Reads some of `input`, which is not empty. Returns the bytes taken, `None` if more are needed or the end was
+    /// reached.
+    fn step(&mut self, input: &[u8], methods: &BTreeMap<u64, Method>, out: &mut Vec<Message>) -> Option<usize> {
+        let Some(builder) = &mut self.builder else {
+            return match self.head_end(input).transpose()?.and_then(|end| self.head(&input[..end], methods, out)) {
+                Ok(taken) => Some(taken),
+                Err(error) => {
+                    // The response is shown up to the last byte to blame, and nothing after it is read.
+                    let head = &input[..(error.at + error.len) as usize];
+                    out.push(self.begin(head, None).finish(Some(error)));
+                    self.state = ResponseState::Ended;
+                    None
                 }
-                Err(blame) => {
-                    *used += blame.0 + blame.1;
-                    self.broken_head(&input[..blame.0 + blame.1], blame, found)
+            };
+        };
+        match &mut self.state {
+            ResponseState::Length(left) => {
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                builder.content(&input[..taken]);
+                *left -= taken as u64;
+                if *left == 0 {
+                    self.complete(out);
                 }
-            },
-            Reading::Length(draft, _, left) => {
-                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                draft.content(&input[..take]);
-                *left -= take as u64;
-                *used += take;
-                let done = *left == 0;
-                if done {
-                    self.complete(found);
-                }
-                done
+                Some(taken)
             }
-            Reading::Chunked(..) => self.chunk(input, used, found),
-            Reading::UntilClose(draft, _) => {
-                draft.content(input);
-                *used += input.len();
-                false
+            ResponseState::Chunked(decoder) => {
+                let (taken, chunk) = decoder.step(input, &self.limits);
+                match chunk {
+                    Chunk::NeedMore => return None,
+                    Chunk::Data(data) => builder.content(data),
+                    Chunk::Line => builder.framing_lines(&input[..taken]),
+                    Chunk::End => {
+                        builder.framing_lines(&input[..taken]);
+                        self.complete(out);
+                    }
+                    Chunk::Refused(fault) => {
+                        let (at, note) = (builder.len() + fault.at, NoteId::fault(fault.fault));
+                        let end = usize::try_from(fault.at + fault.len).unwrap_or(usize::MAX).min(input.len());
+                        builder.framing_lines(&input[..end]);
+                        let error = MessageError { at, len: fault.len, note, cut_off: false };
+                        out.extend(self.builder.take().map(|builder| builder.finish(Some(error))));
+                        self.state = ResponseState::Ended;
+                        return None;
+                    }
+                }
+                Some(taken)
             }
-            Reading::Shut => false,
+            ResponseState::UntilClose => {
+                builder.content(input);
+                Some(input.len())
+            }
+            ResponseState::Head | ResponseState::Ended => None,
         }
     }
 
-    /// Where the head ends; a line end that is none is found before that.
-    fn head_end(&mut self, input: &[u8]) -> Result<Option<usize>, Blame> {
+    /// The length of the head, `None` if it is not complete; a line end that is invalid is found before its end.
+    fn head_end(&mut self, input: &[u8]) -> Result<Option<usize>, MessageError> {
         const BEGIN: &[u8] = b"HTTP/";
-        for at in self.looked..input.len() {
-            // What begins otherwise is no status line and will not become one.
-            if BEGIN.get(at).is_some_and(|&o| o != input[at]) {
-                return Err((0, at + 1, NoteId::response_fault(ResponseFault::StatusLine)));
+        if self.is_ended() {
+            return Ok(None);
+        }
+        for at in self.searched..input.len() {
+            // Refused at the first wrong byte: bytes that are not HTTP may never contain a blank line.
+            if BEGIN.get(at).is_some_and(|&b| b != input[at]) {
+                return Err(invalid(0, at + 1, NoteId::response_fault(ResponseFault::StatusLine)));
             }
-            match (input[at], at.checked_sub(1).map(|b| input[b])) {
-                (b'\n', Some(b'\r')) if input[..=at].ends_with(b"\r\n\r\n") => return Ok(Some(at + 1)),
+            match (input[at], at.checked_sub(1).map(|before| input[before])) {
+                (b'\n', Some(b'\r')) if input[..=at].ends_with(b"\r\n\r\n") => {
+                    self.searched = 0;
+                    return Ok(Some(at + 1));
+                }
                 (b'\n', Some(b'\r')) => {}
-                (b'\n', _) => return Err((at, 1, NoteId::fault(Fault::BareLf))),
-                (_, Some(b'\r')) => return Err((at - 1, 1, NoteId::fault(Fault::BareCr))),
+                (b'\n', _) => return Err(invalid(at, 1, NoteId::fault(Fault::BareLf))),
+                (_, Some(b'\r')) => return Err(invalid(at - 1, 1, NoteId::fault(Fault::BareCr))),
                 _ => {}
             }
             if at >= self.limits.head {
-                return Err((at, 0, NoteId::response_fault(ResponseFault::HeadTooLong)));
+                return Err(invalid(at, 0, NoteId::response_fault(ResponseFault::HeadTooLong)));
             }
         }
-        self.looked = input.len();
+        self.searched = input.len();
         Ok(None)
     }
 
-    /// A whole head: judged, framed. Whether to go on.
-    fn head(&mut self, head: &[u8], method: &impl Fn(u64) -> Method, found: &mut impl FnMut(Message)) -> bool {
-        let judged = judge(head).and_then(|status| Ok((status, frame(head, status, method(self.exchange))?)));
-        let (status, framed) = match judged {
-            Ok(both) => both,
-            Err(blame) => return self.broken_head(&head[..blame.0 + blame.1], blame, found),
-        };
-        let draft = self.draft(head);
-        match framed.content {
-            ContentKind::Tunnel => {
-                found(draft.finish(Some(framed), None));
-                self.reading = Reading::Shut;
-                return false;
-            }
-            ContentKind::Length(length @ 1..) => self.reading = Reading::Length(draft, framed, length),
-            ContentKind::Chunked { .. } => self.reading = Reading::Chunked(draft, framed, Decoder::default()),
-            ContentKind::UntilClose(_) => self.reading = Reading::UntilClose(draft, framed),
-            _ => {
-                found(draft.finish(Some(framed), None));
-                // After an interim response the final one is still to come.
-                self.exchange += u64::from(!status.is_interim());
-            }
-        }
-        true
-    }
-
-    fn broken_head(&mut self, head: &[u8], blame: Blame, found: &mut impl FnMut(Message)) -> bool {
-        let broken = broken(blame.0 as u64, blame.1 as u64, blame.2, false);
-        found(self.draft(head).finish(None, broken));
-        self.reading = Reading::Shut;
-        false
-    }
-
-    fn chunk(&mut self, input: &[u8], used: &mut usize, found: &mut impl FnMut(Message)) -> bool {
-        let Reading::Chunked(draft, framed, decoder) = &mut self.reading else { return false };
-        let (step, chunk) = decoder.step(input, &self.limits);
-        *used += step;
-        let lines = |draft: &mut MessageBuilder, bytes: &[u8], hide: &RedactOptions| {
-            if !bytes.is_empty() {
-                draft.chunk_lines(bytes, hide);
+    /// Reads a complete head. Returns its length.
+    fn head(
+        &mut self,
+        head: &[u8],
+        methods: &BTreeMap<u64, Method>,
+        out: &mut Vec<Message>,
+    ) -> Result<usize, MessageError> {
+        let status = check_head(head)?;
+        let method = methods.get(&self.exchange).copied().unwrap_or(Method::Get);
+        let framing = content_framing(head, status, method)?;
+        let builder = self.begin(head, Some(framing));
+        self.state = match framing.content {
+            ContentKind::Length(length @ 1..) => ResponseState::Length(length),
+            ContentKind::Chunked { .. } => ResponseState::Chunked(Decoder::default()),
+            ContentKind::UntilClose(_) => ResponseState::UntilClose,
+            content => {
+                out.push(builder.finish(None));
+                // After an interim response the final one of the same exchange follows.
+                self.exchange += u64::from(!status.is_interim() && content != ContentKind::Tunnel);
+                self.state = if content == ContentKind::Tunnel { ResponseState::Ended } else { ResponseState::Head };
+                return Ok(head.len());
             }
         };
-        match chunk {
-            Chunk::NeedMore => false,
-            Chunk::Data(data) => {
-                draft.chunk_data(data);
-                true
-            }
-            Chunk::Line => {
-                lines(draft, &input[..step], &self.hide);
-                true
-            }
-            Chunk::End => {
-                lines(draft, &input[..step], &self.hide);
-                self.complete(found);
-                true
-            }
-            Chunk::Refused(refusal) => {
-                let end = usize::try_from(refusal.at + refusal.len).unwrap_or(usize::MAX).min(input.len());
-                let at = draft.end() - draft.start() + refusal.at;
-                lines(draft, &input[..end], &self.hide);
-                *used += end;
-                let broken = broken(at, refusal.len, NoteId::fault(refusal.fault), false);
-                let framed = counted(*framed, draft);
-                if let Reading::Chunked(draft, ..) = std::mem::replace(&mut self.reading, Reading::Shut) {
-                    found(draft.finish(Some(framed), broken));
-                }
-                false
-            }
-        }
+        self.builder = Some(builder);
+        Ok(head.len())
     }
 
-    fn complete(&mut self, found: &mut impl FnMut(Message)) {
-        match std::mem::replace(&mut self.reading, Reading::Head) {
-            Reading::Length(draft, framed, _) => found(draft.finish(Some(framed), None)),
-            Reading::Chunked(draft, framed, _) => {
-                let framed = counted(framed, &draft);
-                found(draft.finish(Some(framed), None));
-            }
-            other => self.reading = other,
-        }
+    fn complete(&mut self, out: &mut Vec<Message>) {
+        out.extend(self.builder.take().map(|builder| builder.finish(None)));
+        self.state = ResponseState::Head;
         self.exchange += 1;
     }
 }
 
-fn counted(framed: ContentFraming, draft: &MessageBuilder) -> ContentFraming {
-    ContentFraming { content: ContentKind::Chunked { chunks: draft.chunks.count, bytes: draft.chunks.bytes }, ..framed }
+fn invalid(at: usize, len: usize, note: NoteId) -> MessageError {
+    MessageError { at: at as u64, len: len as u64, note, cut_off: false }
+}
+
+/// Checks the status line and the field lines of a complete head. Returns the status.
+fn check_head(head: &[u8]) -> Result<Status, MessageError> {
+    let (mut at, mut status) = (0, None);
+    for line in head.split_inclusive(|&b| b == b'\n') {
+        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if status.is_none() {
+            status = Some(check_status_line(text)?);
+        } else if text.is_empty() {
+            break;
+        } else if let Some((fault, offset, len)) = field::diagnose(text) {
+            return Err(invalid(at + offset, len, NoteId::fault(fault)));
+        }
+        at += line.len();
+    }
+    status.ok_or(invalid(0, 0, NoteId::response_fault(ResponseFault::StatusLine)))
+}
+
+/// HTTP-version SP 3DIGIT SP [ reason-phrase ]; the last space may be missing (RFC 9112 §4).
+fn check_status_line(line: &[u8]) -> Result<Status, MessageError> {
+    let fault = |fault, at, len| Err(invalid(at, len, NoteId::response_fault(fault)));
+    // Programs print such a line for HTTP/2 and HTTP/3, and users paste it into files that are explained.
+    if let [b'H', b'T', b'T', b'P', b'/', b'2' | b'3', b' ', ..] = line {
+        return fault(ResponseFault::MadeUpLine, 0, 6);
+    }
+    let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', rest @ ..] = line else {
+        return fault(ResponseFault::StatusLine, 0, line.len());
+    };
+    if !major.is_ascii_digit() || !minor.is_ascii_digit() {
+        return Err(invalid(0, 8, NoteId::fault(Fault::VersionSyntax)));
+    }
+    if *major != b'1' {
+        return Err(invalid(0, 8, NoteId::fault(Fault::VersionUnsupported)));
+    }
+    let end = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
+    let code = decimal(&rest[..end]).filter(|_| end == 3).and_then(|n| u16::try_from(n).ok()).and_then(Status::new);
+    let Some(status) = code else { return fault(ResponseFault::StatusCode, 9, end) };
+    match rest[end..].iter().position(|&b| !is_field_byte(b)) {
+        Some(bad) => Err(invalid(9 + end + bad, 1, NoteId::fault(Fault::FieldValue))),
+        None => Ok(status),
+    }
+}
+
+/// How the content of a response is delimited: RFC 9112 §6.3, whose rules stand here in their order.
+fn content_framing(head: &[u8], status: Status, method: Method) -> Result<ContentFraming, MessageError> {
+    let by_rule = |rule, content| Ok(ContentFraming { rule, content });
+    if method == Method::Head && !status.is_interim() {
+        return by_rule(1, ContentKind::NoneByHead);
+    }
+    if method == Method::Connect && (200..300).contains(&status.code()) {
+        return by_rule(2, ContentKind::Tunnel);
+    }
+    // Before the rule for every 1xx: after 101 the bytes are not HTTP (RFC 9110 §7.8).
+    if status.code() == 101 {
+        return by_rule(1, ContentKind::Tunnel);
+    }
+    if status.forbids_content() {
+        return by_rule(1, ContentKind::NoneBy(status.code()));
+    }
+    let values = |name| field::find(head, name).map(|line| (line.value_at, line.value)).collect::<Vec<_>>();
+    let (codings, lengths) = (values("transfer-encoding"), values("content-length"));
+    let fault = |(at, value): (usize, &[u8]), fault| Err(invalid(at, value.len(), NoteId::fault(fault)));
+    if let Some(&last) = codings.last() {
+        if head.starts_with(b"HTTP/1.0") {
+            return fault(last, Fault::CodingInHttp10);
+        }
+        let names: Vec<&[u8]> =
+            codings.iter().flat_map(|(_, v)| field::elements(v)).map(|e| field::parameters(e).0).collect();
+        let is_chunked = |name: &&[u8]| name.eq_ignore_ascii_case(b"chunked");
+        // Readers that look at the first coding and readers that look at the last would find different ends.
+        if names.iter().rev().skip(1).any(is_chunked) {
+            return fault(last, Fault::CodingNotFinal);
+        }
+        return match names.last().is_some_and(is_chunked) {
+            true => by_rule(if lengths.is_empty() { 4 } else { 3 }, ContentKind::Chunked { chunks: 0, bytes: 0 }),
+            // A coding without chunks has no end but that of the connection.
+            false => by_rule(4, ContentKind::UntilClose(0)),
+        };
+    }
+    let Some(&first) = lengths.first() else { return by_rule(8, ContentKind::UntilClose(0)) };
+    let Some(length) = decimal(first.1) else { return fault(first, Fault::LengthInvalid) };
+    // Equal lengths may be read as one (RFC 9110 §8.6).
+    match lengths.iter().find(|(_, other)| *other != first.1) {
+        Some(&other) => fault(other, Fault::LengthTwice),
+        None => by_rule(6, ContentKind::Length(length)),
+    }
 }

@@ -1,115 +1,164 @@
-//! Field values, one level deeper: list elements and their parameters, dates, tags, ranges, cookies.
+//! Spans of field values and addresses: list elements, parameters, dates, ranges, cookies, query pairs.
 //!
-//! RFC 9110 §5.6 (lists, parameters, dates), §8.8.3, §14.1; RFC 6265 §4 for cookies; RFC 3986 for
-//! targets and other addresses.
+//! RFC 9110 §5.6 (lists, parameters, dates), §8.8.3 (entity-tags), §14.1 (ranges); RFC 6265 §4 (cookies); RFC 3986
+//! (addresses). Every byte of a value gets a span, valid or not: what the value means to the server was decided in
+//! [`crate::http`].
 //!
-//! Never: a verdict. Whatever a value is, each byte of it gets a span; what it means to the server was
-//! decided in [`crate::http`].
-//!
-//! The subtle thing: here, and nowhere else, is decided which bytes are secrets ([`SpanKind::Secret`]);
-//! `mask` only paints over what this file says.
+//! This file alone decides which bytes are secret because of their place ([`SpanKind::Secret`]).
+//! [`crate::wire::explain::redact`] overwrites them, and finds the same bytes in other places.
 
 use percent_encoding::percent_decode;
 
-use crate::http::grammar::is_ows;
-use crate::wire::explain::message::{MessageSpan, SpanKind};
+use crate::http::grammar::{is_ows, trim};
+use crate::wire::explain::message::{LineKind, MessageLine, MessageSpan, SpanKind};
 use crate::wire::explain::notes::{NoteId, part};
 
-/// Query and form values of these names are hidden (`pass%77ord` is one of them too).
+/// Values in queries and forms with these names are redacted. Names are decoded first: `pass%77ord` is one of them.
 const SECRET_NAMES: [&[u8]; 10] =
     [b"password", b"passwd", b"pwd", b"token", b"secret", b"key", b"api_key", b"sig", b"code", b"access_token"];
+/// Fields whose values are redacted, as a whole or in part.
+const SECRET_FIELDS: [&[u8]; 6] =
+    [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"];
 
-/// Field names whose values are hidden besides the usual ones.
+/// What is redacted besides the usual secrets, or that nothing is. The default is the usual secrets.
 #[derive(Clone, Debug, Default)]
 pub struct RedactOptions {
-    names: Vec<Vec<u8>>,
-    /// Nothing is hidden: somebody asked to see the secrets.
-    nothing: bool,
+    fields: Vec<Vec<u8>>,
+    off: bool,
 }
 
 impl RedactOptions {
-    /// Hides these too.
+    /// Also redacts the whole values of fields with these names.
     pub fn with_fields(names: &[String]) -> RedactOptions {
-        RedactOptions { names: names.iter().map(|n| n.as_bytes().to_vec()).collect(), nothing: false }
+        RedactOptions { fields: names.iter().map(|name| name.as_bytes().to_vec()).collect(), off: false }
     }
 
-    /// Hides nothing.
+    /// Redacts nothing: the user asked to see the secrets.
     pub fn off() -> RedactOptions {
-        RedactOptions { names: Vec::new(), nothing: true }
+        RedactOptions { fields: Vec::new(), off: true }
     }
 
     pub(crate) fn is_off(&self) -> bool {
-        self.nothing
+        self.off
     }
 
-    /// Whether the value of this field is hidden, or a part of it.
-    pub(crate) fn is_field(&self, name: &[u8]) -> bool {
-        const ALWAYS: [&[u8]; 6] =
-            [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"];
-        self.has(name) || ALWAYS.iter().any(|n| n.eq_ignore_ascii_case(name))
+    /// Whether the value of this field contains a secret.
+    pub(crate) fn is_secret_field(&self, name: &[u8]) -> bool {
+        self.is_named(name) || SECRET_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name))
     }
 
-    fn has(&self, name: &[u8]) -> bool {
-        self.names.iter().any(|n| n.eq_ignore_ascii_case(name))
+    /// Whether a value with this name, in a query or a form, is secret.
+    pub(crate) fn is_secret_name(&self, name: &[u8]) -> bool {
+        let name: Vec<u8> = percent_decode(name).collect();
+        !self.off && SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    }
+
+    fn is_named(&self, name: &[u8]) -> bool {
+        self.fields.iter().any(|field| field.eq_ignore_ascii_case(name))
+    }
+
+    /// The kind of a span that is secret unless redaction is off.
+    fn secret_or(&self, kind: SpanKind) -> SpanKind {
+        if self.off { kind } else { SpanKind::Secret }
     }
 }
 
-/// Puts spans behind each other.
-pub(crate) struct SpanWriter<'a> {
-    pub(crate) spans: &'a mut Vec<MessageSpan>,
-    pub(crate) at: u64,
+/// The spans and lines of a message, written from its first byte to its last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Annotations {
+    pub(crate) spans: Vec<MessageSpan>,
+    pub(crate) lines: Vec<MessageLine>,
 }
 
-impl SpanWriter<'_> {
+impl Annotations {
+    /// The position of the next byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.spans.last().map_or(0, MessageSpan::end)
+    }
+
+    /// Appends a span of `len` bytes; none if that is 0.
     pub(crate) fn put(&mut self, len: usize, kind: SpanKind, note: NoteId) {
         if len > 0 {
-            self.spans.push(MessageSpan { start: self.at, len: len as u64, kind, note });
-            self.at += len as u64;
+            self.spans.push(MessageSpan { start: self.end(), len: len as u64, kind, note });
         }
+    }
+
+    /// Appends a line, whose `len` bytes have their spans already.
+    pub(crate) fn line(&mut self, len: usize, kind: LineKind, note: NoteId) {
+        self.lines.push(MessageLine { start: self.end() - len as u64, len: len as u64, kind, note });
+    }
+
+    /// Appends `len` bytes to the last span and line if they are of the same kind; else they are a new span and line.
+    pub(crate) fn extend(&mut self, len: u64, kind: SpanKind, line: LineKind, note: NoteId) {
+        let start = self.end();
+        match (self.spans.last_mut(), self.lines.last_mut()) {
+            (Some(span), Some(last)) if (span.kind, span.note, last.kind) == (kind, note, line) => {
+                span.len += len;
+                last.len += len;
+            }
+            _ if len > 0 => {
+                self.spans.push(MessageSpan { start, len, kind, note });
+                self.lines.push(MessageLine { start, len, kind: line, note });
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends the whitespace around `bytes` as such; `write` appends what is between.
+    pub(crate) fn put_trimmed(&mut self, bytes: &[u8], write: impl FnOnce(&[u8], &mut Annotations)) {
+        let core = trim(bytes);
+        let before = bytes.iter().take_while(|&&b| is_ows(b)).count();
+        self.put(before, SpanKind::Ows, part::OWS);
+        write(core, self);
+        self.put(bytes.len() - before - core.len(), SpanKind::Ows, part::OWS);
     }
 }
 
-/// The spans of the value of a field; whitespace around it is not part of it.
-pub(crate) fn value(name: &[u8], value: &[u8], hide: &RedactOptions, pen: &mut SpanWriter<'_>) {
-    let lower = name.to_ascii_lowercase();
-    if hide.has(name) && !hide.nothing {
-        return pen.put(value.len(), SpanKind::Secret, part::SECRET);
+/// Appends the spans of the value of a field, which has no whitespace around it.
+pub(crate) fn value(name: &[u8], value: &[u8], redact: &RedactOptions, out: &mut Annotations) {
+    // Fields that the user named come first: also a field that would be taken apart below is hidden as a whole.
+    if redact.is_named(name) && !redact.off {
+        return out.put(value.len(), SpanKind::Secret, part::SECRET);
     }
-    let secret = if hide.nothing { SpanKind::Value } else { SpanKind::Secret };
-    match lower.as_slice() {
+    let secret = redact.secret_or(SpanKind::Value);
+    match name.to_ascii_lowercase().as_slice() {
         b"authorization" | b"proxy-authorization" => {
-            let scheme = value.iter().position(|&o| is_ows(o)).unwrap_or(0);
-            let space = value[scheme..].iter().take_while(|&&o| is_ows(o)).count();
-            pen.put(scheme, SpanKind::Value, part::AUTH_SCHEME);
-            pen.put(space, SpanKind::Ows, part::OWS);
-            pen.put(value.len() - scheme - space, secret, part::SECRET);
+            // A value without a space has no scheme. All of it may be a token, so all of it is secret.
+            let scheme = value.iter().position(|&b| is_ows(b)).unwrap_or(0);
+            let space = value[scheme..].iter().take_while(|&&b| is_ows(b)).count();
+            out.put(scheme, SpanKind::Value, part::AUTH_SCHEME);
+            out.put(space, SpanKind::Ows, part::OWS);
+            out.put(value.len() - scheme - space, secret, part::SECRET);
         }
-        b"x-api-key" | b"x-auth-token" => pen.put(value.len(), secret, part::SECRET),
-        b"cookie" => cookies(value, secret, false, pen),
-        b"set-cookie" => cookies(value, secret, true, pen),
-        b"content-length" => pen.put(value.len(), SpanKind::Framing, part::LENGTH),
-        b"transfer-encoding" => pen.put(value.len(), SpanKind::Framing, part::CODING),
-        b"content-type" => list(value, part::MEDIA_TYPE, pen),
-        b"cache-control" => list(value, part::DIRECTIVE, pen),
-        b"accept" | b"accept-encoding" | b"accept-language" | b"accept-charset" | b"te" => {
-            list(value, part::ELEMENT, pen);
+        b"x-api-key" | b"x-auth-token" => out.put(value.len(), secret, part::SECRET),
+        b"cookie" => cookies(value, secret, false, out),
+        b"set-cookie" => cookies(value, secret, true, out),
+        b"content-length" => out.put(value.len(), SpanKind::Framing, part::LENGTH),
+        b"transfer-encoding" => out.put(value.len(), SpanKind::Framing, part::CODING),
+        b"content-type" => list(value, part::MEDIA_TYPE, out),
+        b"cache-control" => list(value, part::DIRECTIVE, out),
+        b"accept" | b"accept-encoding" | b"accept-language" | b"accept-charset" | b"te" | b"connection" | b"vary"
+        | b"allow" | b"trailer" | b"expect" => list(value, part::ELEMENT, out),
+        b"range" => {
+            let unit = value.iter().position(|&b| b == b'=').map_or(0, |at| at + 1);
+            out.put(unit, SpanKind::Value, part::RANGE_UNIT);
+            list(&value[unit..], part::RANGE_SPEC, out);
         }
-        b"connection" | b"vary" | b"allow" | b"trailer" | b"expect" => list(value, part::ELEMENT, pen),
-        b"range" => range(value, pen),
-        b"etag" | b"if-none-match" | b"if-match" => list(value, part::ENTITY_TAG, pen),
-        b"date" | b"last-modified" | b"expires" | b"if-modified-since" | b"if-unmodified-since" => date(value, pen),
-        b"referer" | b"location" | b"content-location" => address(value, hide, pen),
-        _ => pen.put(value.len(), SpanKind::Value, NoteId::NONE),
+        b"etag" | b"if-none-match" | b"if-match" => list(value, part::ENTITY_TAG, out),
+        b"date" | b"last-modified" | b"expires" | b"if-modified-since" | b"if-unmodified-since" => date(value, out),
+        b"referer" | b"location" | b"content-location" => address(value, redact, out),
+        _ => out.put(value.len(), SpanKind::Value, NoteId::NONE),
     }
 }
 
-/// Elements between commas, parameters behind semicolons; both may be quoted.
-fn list(value: &[u8], element: NoteId, pen: &mut SpanWriter<'_>) {
-    let (mut at, mut note) = (0, element);
-    while at < value.len() {
+/// Elements between commas, and after each its parameters after semicolons.
+fn list(value: &[u8], element: NoteId, out: &mut Annotations) {
+    let (mut rest, mut note) = (value, element);
+    while !rest.is_empty() {
         let (mut quoted, mut escaped) = (false, false);
-        let ends = |o: u8| {
-            match o {
+        // A comma or semicolon inside a quoted-string separates nothing (RFC 9110 §5.6.4).
+        let separates = |&b: &u8| {
+            match b {
                 _ if escaped => escaped = false,
                 b'\\' if quoted => escaped = true,
                 b'"' => quoted = !quoted,
@@ -118,140 +167,118 @@ fn list(value: &[u8], element: NoteId, pen: &mut SpanWriter<'_>) {
             }
             false
         };
-        let len = value[at..].iter().copied().position(ends).unwrap_or(value.len() - at);
-        let piece = &value[at..at + len];
-        let before = piece.iter().take_while(|&&o| is_ows(o)).count();
-        let after = piece[before..].iter().rev().take_while(|&&o| is_ows(o)).count();
-        let core = &piece[before..len - after];
-        pen.put(before, SpanKind::Ows, part::OWS);
-        match core {
+        let (piece, after) = rest.split_at(rest.iter().position(separates).unwrap_or(rest.len()));
+        out.put_trimmed(piece, |core, out| match core {
             [b'W', b'/', tag @ ..] if note == part::ENTITY_TAG => {
-                pen.put(2, SpanKind::Value, part::WEAK);
-                pen.put(tag.len(), SpanKind::Value, note);
+                out.put(2, SpanKind::Value, part::WEAK);
+                out.put(tag.len(), SpanKind::Value, note);
             }
-            [b'q' | b'Q', b'=', ..] if note == part::PARAMETER => pen.put(core.len(), SpanKind::Value, part::WEIGHT),
-            _ => pen.put(core.len(), SpanKind::Value, note),
-        }
-        pen.put(after, SpanKind::Ows, part::OWS);
-        at += len;
-        if let Some(&separator) = value.get(at) {
-            pen.put(1, SpanKind::Value, part::SEPARATOR);
-            note = if separator == b',' { element } else { part::PARAMETER };
-            at += 1;
+            [b'q' | b'Q', b'=', ..] if note == part::PARAMETER => out.put(core.len(), SpanKind::Value, part::WEIGHT),
+            _ => out.put(core.len(), SpanKind::Value, note),
+        });
+        rest = after;
+        if let [separator, after @ ..] = rest {
+            out.put(1, SpanKind::Value, part::SEPARATOR);
+            note = if *separator == b',' { element } else { part::PARAMETER };
+            rest = after;
         }
     }
 }
 
-/// `name=value` between semicolons; of Set-Cookie only the first is a cookie.
-fn cookies(value: &[u8], secret: SpanKind, set: bool, pen: &mut SpanWriter<'_>) {
-    for (n, piece) in value.split_inclusive(|&o| o == b';').enumerate() {
-        let (piece, end) = match piece {
-            [piece @ .., b';'] => (piece, 1),
-            _ => (piece, 0),
-        };
-        let before = piece.iter().take_while(|&&o| is_ows(o)).count();
-        pen.put(before, SpanKind::Ows, part::OWS);
+/// `name=value` between semicolons. In Set-Cookie only the first is a cookie; attributes follow.
+fn cookies(value: &[u8], secret: SpanKind, is_set: bool, out: &mut Annotations) {
+    for (n, piece) in value.split_inclusive(|&b| b == b';').enumerate() {
+        let (piece, end) = split_last(piece, b";");
+        let before = piece.iter().take_while(|&&b| is_ows(b)).count();
+        out.put(before, SpanKind::Ows, part::OWS);
         let piece = &piece[before..];
-        if set && n > 0 {
-            pen.put(piece.len(), SpanKind::Value, part::COOKIE_ATTRIBUTE);
+        if is_set && n > 0 {
+            out.put(piece.len(), SpanKind::Value, part::COOKIE_ATTRIBUTE);
         } else {
-            // Without "=" it is a value without a name, as browsers see it.
-            let name = piece.iter().position(|&o| o == b'=').map_or(0, |at| at + 1);
-            pen.put(name, SpanKind::Value, part::COOKIE_NAME);
-            pen.put(piece.len() - name, secret, part::SECRET);
+            // Browsers read a cookie without "=" as a value without a name, so all of it is secret.
+            let name = piece.iter().position(|&b| b == b'=').map_or(0, |at| at + 1);
+            out.put(name, SpanKind::Value, part::COOKIE_NAME);
+            out.put(piece.len() - name, secret, part::SECRET);
         }
-        pen.put(end, SpanKind::Value, part::SEPARATOR);
+        out.put(end, SpanKind::Value, part::SEPARATOR);
     }
 }
 
-fn range(value: &[u8], pen: &mut SpanWriter<'_>) {
-    let unit = value.iter().position(|&o| o == b'=').map_or(0, |at| at + 1);
-    pen.put(unit, SpanKind::Value, part::RANGE_UNIT);
-    list(&value[unit..], part::RANGE_SPEC, pen);
-}
-
-/// `Sat, 21 Nov 2026 00:23:48 GMT`; anything else is one piece.
-fn date(value: &[u8], pen: &mut SpanWriter<'_>) {
-    match value.iter().position(|&o| o == b',') {
+/// `Sat, 21 Nov 2026 00:23:48 GMT`; a value in another form is one span.
+fn date(value: &[u8], out: &mut Annotations) {
+    match value.iter().position(|&b| b == b',') {
         Some(comma) if value.ends_with(b" GMT") && comma + 6 < value.len() => {
-            pen.put(comma + 1, SpanKind::Value, part::DAY);
-            pen.put(1, SpanKind::Ows, part::OWS);
-            pen.put(value.len() - comma - 6, SpanKind::Value, part::MOMENT);
-            pen.put(1, SpanKind::Ows, part::OWS);
-            pen.put(3, SpanKind::Value, part::ZONE);
+            out.put(comma + 1, SpanKind::Value, part::DAY);
+            out.put(1, SpanKind::Ows, part::OWS);
+            out.put(value.len() - comma - 6, SpanKind::Value, part::MOMENT);
+            out.put(1, SpanKind::Ows, part::OWS);
+            out.put(3, SpanKind::Value, part::ZONE);
         }
-        _ => pen.put(value.len(), SpanKind::Value, NoteId::NONE),
+        _ => out.put(value.len(), SpanKind::Value, NoteId::NONE),
     }
 }
 
-/// A target or another address: scheme, authority, path, query.
-pub(crate) fn address(bytes: &[u8], hide: &RedactOptions, pen: &mut SpanWriter<'_>) {
+/// Appends the spans of a target or another address: scheme, authority, path, query.
+pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotations) {
     let mut rest = bytes;
-    if let Some(colon) = bytes.windows(3).position(|w| w == b"://")
+    if let Some(colon) = bytes.windows(3).position(|window| window == b"://")
         && bytes[..colon].iter().all(u8::is_ascii_alphanumeric)
     {
-        pen.put(colon + 3, SpanKind::Path, part::SCHEME);
+        out.put(colon + 3, SpanKind::Path, part::SCHEME);
         rest = &bytes[colon + 3..];
-        let end = rest.iter().position(|o| matches!(o, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-        let authority = &rest[..end];
-        if let Some(sign) = authority.iter().rposition(|&o| o == b'@') {
-            let kind = if hide.nothing { SpanKind::Path } else { SpanKind::Secret };
-            pen.put(sign, kind, part::SECRET);
-            pen.put(end - sign, SpanKind::Path, part::AUTHORITY);
-        } else {
-            pen.put(end, SpanKind::Path, part::AUTHORITY);
-        }
+        let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+        // The last "@" ends the userinfo: a password may contain "@" itself. No "@" is no userinfo.
+        let userinfo = rest[..end].iter().rposition(|&b| b == b'@').unwrap_or(0);
+        out.put(userinfo, redact.secret_or(SpanKind::Path), part::SECRET);
+        out.put(end - userinfo, SpanKind::Path, part::AUTHORITY);
         rest = &rest[end..];
     }
-    let path = rest.iter().position(|&o| o == b'?').unwrap_or(rest.len());
-    pen.put(path, SpanKind::Path, if &rest[..path] == b"*" { part::ASTERISK } else { part::PATH });
+    let path = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
+    out.put(path, SpanKind::Path, if &rest[..path] == b"*" { part::ASTERISK } else { part::PATH });
     if path < rest.len() {
-        pen.put(1, SpanKind::Query, part::QUERY);
-        pairs(&rest[path + 1..], hide, SpanKind::Query, pen);
+        out.put(1, SpanKind::Query, part::QUERY);
+        pairs(&rest[path + 1..], redact, SpanKind::Query, out);
     }
 }
 
-/// Paints over the secrets of an address, byte for byte: for the access log, which is read by more people
-/// than the view is and kept for longer.
+/// Overwrites the secrets of an address with `*`, byte for byte. For the access log, which is read by more people
+/// than the view is, and kept for longer.
 pub fn redact_address(bytes: &mut [u8]) {
-    // Most have none, and are looked at once.
-    if !bytes.iter().any(|o| matches!(o, b'=' | b'@')) {
+    // Every secret of an address follows "=" or stands before "@". Most addresses have neither.
+    if !bytes.iter().any(|b| matches!(b, b'=' | b'@')) {
         return;
     }
-    let mut spans = Vec::new();
-    address(bytes, &RedactOptions::default(), &mut SpanWriter { spans: &mut spans, at: 0 });
-    for secret in spans.iter().filter(|span| span.kind == SpanKind::Secret) {
+    let mut found = Annotations::default();
+    address(bytes, &RedactOptions::default(), &mut found);
+    for secret in found.spans.iter().filter(|span| span.kind == SpanKind::Secret) {
         bytes[secret.start as usize..secret.end() as usize].fill(b'*');
     }
 }
 
-/// `name=value` pairs of a query or of an urlencoded form.
-pub(crate) fn pairs(bytes: &[u8], hide: &RedactOptions, kind: SpanKind, pen: &mut SpanWriter<'_>) {
-    for pair in bytes.split_inclusive(|o| matches!(o, b'&' | b';' | b'#')) {
-        let (pair, end) = match pair {
-            [pair @ .., b'&' | b';' | b'#'] => (pair, 1),
-            _ => (pair, 0),
-        };
-        let (name, equals) = match pair.iter().position(|&o| o == b'=') {
-            Some(at) => (at, 1),
-            None => (pair.len(), 0),
-        };
-        pen.put(name, kind, part::QUERY_NAME);
-        pen.put(equals, kind, part::SEPARATOR);
+/// Appends the spans of `name=value` pairs, those of a query or of an urlencoded form.
+pub(crate) fn pairs(bytes: &[u8], redact: &RedactOptions, kind: SpanKind, out: &mut Annotations) {
+    // Some servers separate pairs by ";" as well, and "#" ends the query. A new name may follow each of them.
+    for pair in bytes.split_inclusive(|b| matches!(b, b'&' | b';' | b'#')) {
+        let (pair, end) = split_last(pair, b"&;#");
+        let name = pair.iter().position(|&b| b == b'=').unwrap_or(pair.len());
+        let equals = usize::from(name < pair.len());
+        out.put(name, kind, part::QUERY_NAME);
+        out.put(equals, kind, part::SEPARATOR);
         let value = pair.len() - name - equals;
-        if is_secret(&pair[..name]) && !hide.nothing {
-            pen.put(value, SpanKind::Secret, part::SECRET);
-        } else {
-            pen.put(value, kind, part::QUERY_VALUE);
+        match redact.is_secret_name(&pair[..name]) {
+            true => out.put(value, SpanKind::Secret, part::SECRET),
+            false => out.put(value, kind, part::QUERY_VALUE),
         }
-        pen.put(end, kind, part::SEPARATOR);
+        out.put(end, kind, part::SEPARATOR);
     }
 }
 
-/// Whether what has this name is hidden.
-pub(crate) fn is_secret(name: &[u8]) -> bool {
-    let name: Vec<u8> = percent_decode(name).collect();
-    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+/// `bytes` without its last byte if that is one of `separators`, and how many were removed.
+fn split_last<'a>(bytes: &'a [u8], separators: &[u8]) -> (&'a [u8], usize) {
+    match bytes {
+        [rest @ .., last] if separators.contains(last) => (rest, 1),
+        _ => (bytes, 0),
+    }
 }
 
 #[cfg(test)]
@@ -261,13 +288,9 @@ mod tests {
     /// The pieces of a value as text with the names of their notes.
     #[track_caller]
     fn check(name: &str, text: &str, expected: &[(&str, &str)]) {
-        let mut spans = Vec::new();
-        value(
-            name.as_bytes(),
-            text.as_bytes(),
-            &RedactOptions::with_fields(&["X-Mine".into()]),
-            &mut SpanWriter { spans: &mut spans, at: 0 },
-        );
+        let mut out = Annotations::default();
+        value(name.as_bytes(), text.as_bytes(), &RedactOptions::with_fields(&["X-Mine".into()]), &mut out);
+        let spans = out.spans;
         let piece = |s: &MessageSpan| &text[s.start as usize..s.end() as usize];
         let got: Vec<_> = spans.iter().map(|s| (piece(s), s.note.note().name)).collect();
         assert_eq!(got, expected, "{name}: {text}");

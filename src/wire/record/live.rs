@@ -13,7 +13,8 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use crate::http::Status;
-use crate::wire::explain::conversation::{Conversation, ExplainOptions};
+use crate::wire::explain::builder::ExplainOptions;
+use crate::wire::explain::conversation::Conversation;
 use crate::wire::explain::message::{ContentKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::elide::Gap;
@@ -166,7 +167,7 @@ impl LiveConnection {
                 let left = *len - first.len() as u64;
                 let tail = left.min(last as u64);
                 let last = read(file, from + len - tail, tail);
-                self.conversation.sent_unseen(*len, &first, &last, &mut messages);
+                self.conversation.sent_unseen(*len, (&first, &last), &mut messages);
             }
             SocketEvent::Closed { reason, .. } => {
                 self.conversation.client_ended(&mut messages);

@@ -1,7 +1,7 @@
 //! The bounds of the history, and what its readers are told.
 
 use crate::http::Limits;
-use crate::wire::explain::conversation::ExplainOptions;
+use crate::wire::explain::builder::ExplainOptions;
 use crate::wire::explain::value::RedactOptions;
 use crate::wire::record::history::*;
 use crate::wire::record::live::LiveConnection;

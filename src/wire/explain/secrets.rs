@@ -1,0 +1,142 @@
+//! The secret values of one connection: remembered as keyed hashes, and found again in any bytes.
+//!
+//! A value is remembered in every form in which the server or the client may repeat it: as it is, percent-decoded,
+//! escaped, in hexadecimal, and in Base64 at each of its three alignments. The values themselves are not kept. The
+//! recorder holds bytes of many clients for a long time; a dump of its memory must not contain their passwords.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
+
+/// Shorter values are not searched for: they would be found everywhere by chance.
+pub(crate) const SHORTEST: usize = 6;
+/// Most forms of values remembered for one connection. A browser needs a small part of this; a client that sends more
+/// wants to fill the memory or to slow down the search.
+const VALUES: usize = 4096;
+/// Hashes are computed modulo this Mersenne prime, 2^61 − 1.
+const PRIME: u64 = (1 << 61) - 1;
+
+/// The secret values.
+#[derive(Debug)]
+pub(crate) struct SecretValues {
+    /// The base of the hashes: random, so that a client cannot choose values whose hashes collide.
+    base: u64,
+    /// The hashes of the values of each length.
+    hashes: BTreeMap<usize, HashSet<u64>>,
+    count: usize,
+    /// There were more values than are remembered.
+    pub(crate) is_full: bool,
+}
+
+impl SecretValues {
+    pub(crate) fn new() -> SecretValues {
+        let base = RandomState::new().hash_one(0) % (PRIME - 512) + 256;
+        SecretValues { base, hashes: BTreeMap::new(), count: 0, is_full: false }
+    }
+
+    /// The length of the longest value.
+    pub(crate) fn longest(&self) -> usize {
+        self.hashes.last_key_value().map_or(0, |(&len, _)| len)
+    }
+
+    /// Remembers a value in all its forms; not those that are too short.
+    pub(crate) fn learn(&mut self, value: &[u8]) {
+        for plain in decoded(value).iter().filter(|plain| plain.len() >= SHORTEST) {
+            for form in encoded(plain).iter().filter(|form| form.len() >= SHORTEST) {
+                if self.count >= VALUES {
+                    self.is_full = true;
+                    return;
+                }
+                let hash = self.hash(form);
+                self.count += usize::from(self.hashes.entry(form.len()).or_default().insert(hash));
+            }
+        }
+    }
+
+    /// Where remembered values stand in `bytes`: the first byte and the one after the last.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (&len, hashes) in self.hashes.range(..=bytes.len()) {
+            // A rolling hash: one pass for all values of a length, however many there are.
+            let top = (1..len).fold(1, |top, _| times(top, self.base));
+            let mut hash = self.hash(&bytes[..len - 1]);
+            for end in len..=bytes.len() {
+                hash = self.step(hash, bytes[end - 1]);
+                if hashes.contains(&hash) {
+                    found.push((end - len, end));
+                }
+                let gone = times(top, u64::from(bytes[end - len]) + 1);
+                hash = add(hash, PRIME - gone);
+            }
+        }
+        found
+    }
+
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0, |hash, &byte| self.step(hash, byte))
+    }
+
+    fn step(&self, hash: u64, byte: u8) -> u64 {
+        // One is added to the byte, so that leading zero bytes change the hash.
+        add(times(hash, self.base), u64::from(byte) + 1)
+    }
+}
+
+fn times(a: u64, b: u64) -> u64 {
+    (u128::from(a) * u128::from(b) % u128::from(PRIME)) as u64
+}
+
+fn add(a: u64, b: u64) -> u64 {
+    (a + b) % PRIME
+}
+
+/// A value as it was sent, and as the server may read it: decoded, without quotes, as the password of Base64.
+fn decoded(value: &[u8]) -> Vec<Vec<u8>> {
+    let spaced: Vec<u8> = value.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+    let mut plain = vec![value.to_vec(), percent_decode(value).collect(), percent_decode(&spaced).collect(), spaced];
+    plain.extend(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).map(<[u8]>::to_vec));
+    let unpadded = value.iter().rposition(|&b| b != b'=').map_or(&[][..], |at| &value[..=at]);
+    for decoded in [STANDARD_NO_PAD.decode(unpadded), URL_SAFE_NO_PAD.decode(unpadded)].into_iter().flatten() {
+        // Basic credentials are name:password, and the password alone is secret as well (RFC 7617 §2).
+        plain.extend(decoded.iter().position(|&b| b == b':').map(|colon| decoded[colon + 1..].to_vec()));
+        plain.push(decoded);
+    }
+    plain.sort();
+    plain.dedup();
+    plain
+}
+
+/// A value as it may be written: itself, escaped for addresses, HTML and JSON, in hexadecimal, in Base64.
+fn encoded(plain: &[u8]) -> Vec<Vec<u8>> {
+    let hex = |digits: &[u8; 16]| -> Vec<u8> {
+        plain.iter().flat_map(|b| [digits[usize::from(b >> 4)], digits[usize::from(b & 15)]]).collect()
+    };
+    let mut forms = vec![
+        plain.to_vec(),
+        hex(b"0123456789abcdef"),
+        hex(b"0123456789ABCDEF"),
+        percent_encode(plain, NON_ALPHANUMERIC).to_string().into_bytes(),
+    ];
+    if let Ok(text) = std::str::from_utf8(plain) {
+        // Template engines write quotes in two ways.
+        let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        forms.push(html.replace('"', "&#34;").replace('\'', "&#39;").into_bytes());
+        forms.push(html.replace('"', "&quot;").replace('\'', "&#x27;").into_bytes());
+        forms.push(text.replace('\\', "\\\\").replace('"', "\\\"").into_bytes());
+    }
+    for shift in 0..3 {
+        let bytes = [&[0; 2][..shift], plain].concat();
+        for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+            // The first and last characters also carry bits of the bytes around the value, so they may differ.
+            let from = [0, 2, 3][shift];
+            let to = text.len() - usize::from(!bytes.len().is_multiple_of(3));
+            forms.push(text.as_bytes()[from.min(to)..to].to_vec());
+        }
+    }
+    forms.sort();
+    forms.dedup();
+    forms
+}
