@@ -155,7 +155,7 @@ fn print(options: &Explain, messages: Vec<Message>) {
         messages.into_iter().map(|message| WireEvent::without_connection(event(message))).collect();
     let mut text = String::new();
     if options.html {
-        html::push_page(&events, &mut text);
+        text = html::page(&events);
     } else {
         let form = if options.json { ViewFormat::Json } else { ViewFormat::Full };
         let mut terminal = Terminal::new(wire_view::style(form, options.color, options.ascii));

@@ -79,7 +79,7 @@ pub(crate) const fn acts(char: char) -> bool {
 }
 
 /// What a character must become inside an element or a quoted attribute of HTML, if it may not stand there.
-pub(crate) const fn html_entity(char: char) -> Option<&'static str> {
+const fn html_entity(char: char) -> Option<&'static str> {
     Some(match char {
         '<' => "&lt;",
         '>' => "&gt;",
@@ -90,18 +90,8 @@ pub(crate) const fn html_entity(char: char) -> Option<&'static str> {
     })
 }
 
-/// Appends text inside an element or a quoted attribute of HTML.
-pub(crate) fn push_html(out: &mut String, text: &str) {
-    for char in text.chars() {
-        match html_entity(char) {
-            Some(entity) => out.push_str(entity),
-            None => out.push(char),
-        }
-    }
-}
-
-/// Appends a name as HTML, as [`push_html`] would what [`shown`] makes of it, in one pass: a listing may
-/// have 100,000 names.
+/// Appends a name inside an element or a quoted attribute of HTML: [`shown`], and escaped. In one pass, since
+/// a listing may have 100,000 names.
 pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
     // Nearly every name is plain ASCII and is copied in one piece.
     if name.iter().all(|&b| matches!(b, b' '..=b'~') && html_entity(char::from(b)).is_none()) {
