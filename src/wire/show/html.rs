@@ -10,6 +10,7 @@ use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use crate::wire::show::rows::{MessageRow, message_rows};
 use crate::wire::show::sentences::story;
 
+/// The values of the template `src/pages/messages.html`.
 #[derive(Template)]
 #[template(path = "messages.html", config = "src/pages/askama.toml")]
 struct MessagesPage {

@@ -1,11 +1,28 @@
 //! Events as JSON, one object a line: for `jq`, for programs that grade exercises, for the browser.
 //!
-//! Spans are `[start, len, kind, note]`, where kind and note are indexes into [`SpanKind::ALL`] and into the
-//! notes; lines are `[start, len, kind, note, words]`. The sentences of [`sentences`] are there too: `story`,
-//! `seam`, `blocks`, `steps`, `about`, `foot`, and `tags`.
+//! | `event` | members, besides `connection` and `at` (milliseconds since it was accepted) |
+//! |---|---|
+//! | `accepted` | `peer`; `clock`: the time of day, UTC; `time`: milliseconds since 1970 |
+//! | `recv` | `call`: its number; `start`, `bytes`: what it brought; `requests` in it; `segments` of TCP, if known |
+//! | `request`, `response` | see below |
+//! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
+//! | `dropped` | `dropped`: events that are lost; `open`: connections of which no more is told |
 //!
-//! The kept bytes of a message are Base64 under the name `octets`. Title and head are there once more as
-//! text, with every unsafe byte as `\xNN`. All output is ASCII, because JSON is read in terminals as well.
+//! | member of a message | meaning |
+//! |---|---|
+//! | `exchange` | `N.M`: its connection, and its exchange there |
+//! | `start`, `bytes`, `head` | first byte on its side; length; length of the head |
+//! | `octets` | the kept bytes in Base64: `first`, then `gap` bytes that are missing, then `last` |
+//! | `text` | the head once more, readable, with every unsafe byte as `\xNN` |
+//! | `spans` | `[start, len, kind, note]`: kind and note are indexes into [`SpanKind::ALL`] and the notes |
+//! | `lines` | `[start, len, kind, note, words]`: without words, those of the note are meant |
+//! | `framing`, `broken` | the rule that ends the content; the byte that is wrong, and why |
+//! | `cuts`, `calls`, `recvs`, `sends` | where calls began inside, their number, and `[start, len, time, number]` of each |
+//! | `began`, `head_at`, `ended`, `took` | milliseconds |
+//! | `story`, `about`, `seam`, `blocks`, `foot`, `who` | sentences and labels of [`sentences`] |
+//! | `from_file`, `hidden`, `masked` | sent by `sendfile`; the body is left out; a secret is painted over |
+//!
+//! All output is ASCII, because JSON is read in terminals as well. Members keep their names: programs use them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +57,7 @@ pub(crate) fn push_value(out: &mut String, value: &Value) {
 /// An event as a JSON object.
 pub(crate) fn event_value(event: &WireEvent) -> Value {
     let mut value = kind_value(event);
+    // Members that nearly all events lack are left out, not empty: a stream has a line for each event.
     let (tags, steps) = (event.tags.words(), sentences::timeline(event));
     if !tags.is_empty() {
         value["tags"] = json!(tags);
@@ -91,19 +109,12 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
     // Of a long head only the start may have been kept.
     let head = kept.first.len().min(usize::try_from(message.head_end).unwrap_or(usize::MAX));
     let mut object = json!({
-        "event": message.role.name(),
-        "connection": connection,
+        "event": message.role.name(), "connection": connection, "at": at, "clock": timed.clock,
         "exchange": format!("{connection}.{}", message.exchange),
-        "at": at,
-        "clock": timed.clock,
-        "start": message.start,
-        "bytes": message.len(),
-        "head": message.head_end,
+        "start": message.start, "bytes": message.len(), "head": message.head_end,
         "text": safe(&kept.first[..head]),
-        "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
-        "calls": timed.call_count,
-        "began": timed.began().map(millis),
-        "head_at": timed.head_at().map(millis),
+        "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(), "calls": timed.call_count,
+        "began": timed.began().map(millis), "head_at": timed.head_at().map(millis),
         "ended": timed.ended().map(millis),
         "framing": message.framing.map(|framing| {
             json!({"rule": framing.rule, "sentence": framing.sentence(), "section": framing.section()})
@@ -117,14 +128,10 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
         }),
         "spans": message.spans.iter().map(|s| [s.start, s.len, s.kind as u64, s.note.0.into()]).collect::<Vec<_>>(),
         "lines": message.lines.iter().map(|line| line_value(message, line)).collect::<Vec<_>>(),
-        "story": sentences::story(timed),
-        "about": sentences::summary(timed),
-        "blocks": sentences::blocks(message),
-        "foot": sentences::end_of_message(message),
+        "story": sentences::story(timed), "about": sentences::summary(timed),
+        "blocks": sentences::blocks(message), "foot": sentences::end_of_message(message),
         "octets": {"first": STANDARD.encode(&kept.first), "gap": kept.gap, "last": STANDARD.encode(&kept.last)},
-        "from_file": message.from_file,
-        "hidden": message.hidden,
-        "masked": message.masked,
+        "from_file": message.from_file, "hidden": message.hidden, "masked": message.masked,
     });
     match message.role {
         Role::Request => add_request_members(&mut object, timed),
@@ -135,6 +142,7 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
 
 fn add_request_members(object: &mut Value, timed: &TimedMessage) {
     let message = &timed.message;
+    // Arrays and not objects: a large upload has hundreds of calls, and a page keeps them all.
     let calls = timed.calls.iter().map(|call| json!([call.at, call.len, millis(call.when), call.number]));
     object["method"] = json!(safe(message.part(SpanKind::Method)));
     object["target"] = json!(safe(message.target()));
@@ -160,6 +168,7 @@ fn add_response_members(object: &mut Value, timed: &TimedMessage) {
 fn line_value(message: &Message, line: &MessageLine) -> Value {
     let (note, words) = sentences::note_beside(message, line);
     let MessageLine { start, len, kind, .. } = line;
+    // Numbers of notes instead of their texts: the page fetches those once.
     match words {
         Some(words) => json!([start, len, kind_name(kind), note.0, words]),
         None => json!([start, len, kind_name(kind), note.0]),

@@ -1,8 +1,19 @@
-//! Rows in columns: bytes at the left, notes in the middle, sections at the right; and lines of our own
-//! words that wrap at the edge of the terminal.
+//! Rows in columns, and lines of our own words that wrap at the edge of the terminal.
+//!
+//! ```text
+//!    Host: localhost\r\n            which site is wanted; exactly one      9110 §7.2
+//!    Accept: text/html,applica…     ├ notes begin here                     ├ sections begin here
+//! ├ bytes begin here, after INDENT
+//! ```
 //!
 //! A row of bytes is never wrapped by us, or a reader could not tell which line breaks are part of the
-//! message. A note that does not fit beside its bytes goes to lines of its own below them.
+//! message. A note that does not fit beside its bytes goes below them:
+//!
+//! ```text
+//!    Host: localhost\r\n
+//!      # which site is wanted;
+//!        exactly one  9110 §7.2
+//! ```
 
 use crate::wire::show::rows::MessageRow;
 use crate::wire::show::style::{StyledText, ViewOptions, ansi, columns};
@@ -35,6 +46,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout that fits these rows.
     pub(crate) fn new(options: ViewOptions, rows: &[MessageRow]) -> Layout {
+        // All sections begin at the same column, so the widest one decides how far left that is.
         let widest_section = rows.iter().map(|row| columns(&options.short_section(row.section))).max().unwrap_or(0);
         let at_edge = options.columns.saturating_sub(widest_section.max(SECTION_AT_EDGE));
         let sections = (WIDEST - SECTION).min(at_edge);
@@ -57,6 +69,7 @@ impl Layout {
             if !row.note.is_empty() || !section.is_empty() {
                 self.push_note(row, &section, out);
             }
+            // A copied line should not end in spaces that are not part of the message.
             trim_end(out);
             out.push('\n');
             self.push_pointer(row, out);
@@ -70,6 +83,7 @@ impl Layout {
         let gap = self.sections.saturating_sub(note_end).max(2);
         let crosses_edge = note_end + gap + columns(section) > self.options.columns;
         if self.options.columns < NARROW || used + 3 > self.notes || crosses_edge {
+            // Farther right than bytes begin, and after a sign, so that it cannot be taken for bytes.
             out.push_str("\n     ");
             let mut line = WrappedLine::new(self.options, 7, out);
             line.push_words(ansi::DIM, &format!("# {}", row.note));
@@ -110,6 +124,7 @@ pub(crate) struct WrappedLine<'a> {
 impl<'a> WrappedLine<'a> {
     /// Continues the last line of `out`.
     pub(crate) fn new(options: ViewOptions, indent: usize, out: &'a mut String) -> WrappedLine<'a> {
+        // The caller began the line, perhaps in colour, so its width is measured and not counted.
         let line_start = out.rfind('\n').map_or(0, |at| at + 1);
         let used = columns(&without_styles(&out[line_start..]));
         WrappedLine { out, options, used, indent }
@@ -132,6 +147,7 @@ impl<'a> WrappedLine<'a> {
         // All words of a line go out together, since each piece has its own pair of sequences.
         let (mut line, mut width) = (String::new(), 0);
         for word in text.split_inclusive(' ') {
+            // The space after the last word may cross the edge, since it is trimmed.
             let visible = columns(word.trim_end());
             let has_text = self.used + width > self.indent;
             if visible > 0 && has_text && self.used + width + visible > self.options.columns {

@@ -1,8 +1,14 @@
 //! The rows of one message: bytes with their styles, a note beside them, the section it comes from.
 //!
 //! A row of the head is a line of the message. Content is shown line by line if it is text, else as a dump
-//! of 16 bytes a row. The places where system calls began are marked: inside the bytes of a request
-//! (`┊2┊`), and as rows of their own in responses and dumps.
+//! of 16 bytes a row. The places where system calls began are marked: inside the bytes of a request, and as
+//! rows of their own in responses and dumps:
+//!
+//! ```text
+//! GET /hel┊2┊lo.txt HTTP/1.1\r\n
+//! ┄┄ write() #3 starts here
+//! 00000010  48 65 6c 6c 6f                                    |Hello|
+//! ```
 
 use crate::service::text::push_visible;
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count};
@@ -19,6 +25,7 @@ const DUMP_BYTES: usize = 16;
 /// One row. Rows without a note have an empty `note` and `section`.
 #[derive(Debug, Default)]
 pub(crate) struct MessageRow {
+    /// The bytes as visible text, or our own words, span by span.
     pub(crate) bytes: Vec<StyledText>,
     pub(crate) note: String,
     pub(crate) note_style: &'static str,
@@ -38,58 +45,57 @@ impl MessageRow {
     }
 }
 
-/// The rows of a message, with its content if `full`. `teach` is asked for each note that all messages
-/// share, and returns whether it is shown.
-pub(crate) fn message_rows(
-    timed: &TimedMessage,
-    full: bool,
-    ascii: bool,
-    teach: &mut impl FnMut(NoteId) -> bool,
-) -> Vec<MessageRow> {
+/// Decides whether a note is shown, for notes that nearly every message has.
+pub(crate) type ShowNote<'a> = &'a mut dyn FnMut(NoteId) -> bool;
+
+/// The rows of a message; with all of its content, if `full`.
+pub(crate) fn message_rows(timed: &TimedMessage, full: bool, ascii: bool, show_note: ShowNote<'_>) -> Vec<MessageRow> {
     let message = &timed.message;
     let builder = RowBuilder { timed, message, ascii };
     let mut rows = Vec::new();
     for line in &message.lines {
         let is_content = matches!(line.kind, LineKind::Body | LineKind::ChunkData);
-        // A body without chunks has no structure to show; the sentence below the rows gives its length.
+        // A body without chunks has no structure to show, and the sentence below the rows gives its length.
         if line.kind == LineKind::Body && !full {
             continue;
         }
+        // A server writes whole lines, so its calls begin with a line. A client may cut anywhere: its calls
+        // are marked inside the bytes.
         if message.role == Role::Response {
-            rows.extend(builder.write_starts(line.start));
+            let call = builder.call_starts(line.start);
+            rows.extend(call.map(|call| MessageRow::remark(ansi::SENTENCE, call + " here")));
         }
         if is_content && full {
             builder.push_content(line, &mut rows);
             continue;
         }
+        // Of a chunk the start is shown all the same: without it, chunk sizes would stand one below the other.
         let shown = if is_content { line.len.min(CHUNK_START) } else { line.len };
         let mut bytes = builder.styled(line.start, line.start + shown);
         if shown < line.len {
             bytes.push(StyledText::new(ansi::DIM, format!(" {}", dots(ascii))));
         }
-        let (note, note_style, section) = line_note(message, line, teach);
-        rows.push(MessageRow { bytes, note, note_style, section });
+        rows.push(with_note(bytes, message, line, show_note));
     }
     rows
 }
 
-/// The note of a line, its style, and its section.
-fn line_note(
-    message: &Message,
-    line: &MessageLine,
-    teach: &mut impl FnMut(NoteId) -> bool,
-) -> (String, &'static str, &'static str) {
+/// The row of a line, with its note if it has one to show.
+fn with_note(bytes: Vec<StyledText>, message: &Message, line: &MessageLine, show_note: ShowNote<'_>) -> MessageRow {
     let (id, words) = note_beside(message, line);
-    let style = match line.kind {
+    let note_style = match line.kind {
         _ if message.error_in(line).is_some() => ansi::ERROR,
-        // Nearly every message has these lines, and they always mean the same: the view shows their notes
-        // only the first time, or it would be unreadable after three requests.
-        LineKind::Field | LineKind::ChunkEnd if id == NoteId::NONE || !teach(id) => return Default::default(),
+        // These lines always mean the same: their notes are shown only the first time, or the view would be
+        // unreadable after three requests.
+        LineKind::Field | LineKind::ChunkEnd if id == NoteId::NONE || !show_note(id) => {
+            return MessageRow { bytes, ..MessageRow::default() };
+        }
+        // The end of the head and of the message are what a reader must learn to see.
         LineKind::Blank | LineKind::TrailerEnd => ansi::SENTENCE,
         _ => ansi::DIM,
     };
     let section = if id == NoteId::NONE { "" } else { id.note().section };
-    (words.unwrap_or_else(|| id.note().short.into()), style, section)
+    MessageRow { bytes, note: words.unwrap_or_else(|| id.note().short.into()), note_style, section }
 }
 
 /// Makes the parts of rows. Positions are counted from the start of the message.
@@ -104,10 +110,11 @@ impl RowBuilder<'_> {
     fn styled(&self, from: u64, to: u64) -> Vec<StyledText> {
         let mut parts = Vec::new();
         let spans = &self.message.spans;
+        // Spans are sorted and disjoint. A message may have thousands, and this is asked for each row.
         let first = spans.partition_point(|span| span.end() <= from);
         for span in spans[first..].iter().take_while(|span| span.start < to) {
             let (start, end) = (span.start.max(from), span.end().min(to));
-            // A call that begins with the row needs no mark in a response, since a row of its own says so.
+            // A call that begins with the row needs no mark in a response: a row of its own says so.
             let has_mark = |cut: &&CallBoundary| {
                 cut.at >= start && cut.at < end && (cut.at > from || self.message.role == Role::Request)
             };
@@ -123,6 +130,7 @@ impl RowBuilder<'_> {
         parts
     }
 
+    /// Appends bytes of one span in its style, with a remark where some of them were not kept.
     fn push_bytes(&self, from: u64, to: u64, kind: SpanKind, parts: &mut Vec<StyledText>) {
         if from >= to {
             return;
@@ -141,6 +149,7 @@ impl RowBuilder<'_> {
     /// Appends all of a body or of a chunk: text by its lines, anything else as a dump.
     fn push_content(&self, line: &MessageLine, rows: &mut Vec<MessageRow>) {
         let (first, gap, last) = self.message.bytes.get(line.start, line.len);
+        // One decision for both ends: half a picture as text would look like a broken message.
         let is_text = is_text(first, gap > 0);
         let end = line.start + line.len;
         for (bytes, from) in [(first, line.start), (last, end - last.len() as u64)] {
@@ -152,7 +161,9 @@ impl RowBuilder<'_> {
         }
     }
 
+    /// Appends text that begins at byte `at` of the message, a row for each line.
     fn push_text(&self, text: &[u8], mut at: u64, rows: &mut Vec<MessageRow>) {
+        // The line end stays with its line, where it is shown as `\n`: it is content like the rest.
         for line in text.split_inclusive(|&b| b == b'\n') {
             let end = at + line.len() as u64;
             let (note, section) = content_note(self.message, at);
@@ -161,39 +172,32 @@ impl RowBuilder<'_> {
         }
     }
 
+    /// Appends a dump of bytes that begin at byte `at` of the message.
     fn push_dump(&self, bytes: &[u8], mut at: u64, rows: &mut Vec<MessageRow>) {
         for row in bytes.chunks(DUMP_BYTES) {
             let end = at + row.len() as u64;
-            // A mark inside would break the columns, so it becomes a row before this one.
-            rows.extend((at..end).find_map(|at| self.call_starts(at)));
-            // A dump counts from the start of the body: that is where a reader's own file begins.
+            // A mark inside the dump would break its columns, so it becomes a row before.
+            let call = (at..end).find_map(|at| Some(self.call_starts(at)? + &format!(" at byte {at}")));
+            rows.extend(call.map(|call| MessageRow::remark(ansi::MARK, call)));
+            // A dump counts from the start of the body, as a dump of the reader's own file does.
             rows.push(MessageRow::remark(ansi::SENTENCE, dump(at - self.message.head_end, row)));
             at = end;
         }
     }
 
-    /// The row before a line of a response with which a call of the server began.
-    fn write_starts(&self, at: u64) -> Option<MessageRow> {
-        let cut = self.timed.boundaries.iter().find(|cut| cut.at == at)?;
-        let text = format!("{} write() #{} starts here", self.call_sign(), cut.call);
-        Some(MessageRow::remark(ansi::SENTENCE, text))
-    }
-
-    /// The row before a row of a dump in which a call began.
-    fn call_starts(&self, at: u64) -> Option<MessageRow> {
-        let cut = self.timed.boundaries.iter().find(|cut| cut.at == at && cut.at > 0)?;
+    /// `┄┄ recv() #2 starts`, if a call begins with this byte. The call that brought the first byte of the
+    /// message is no boundary inside it.
+    fn call_starts(&self, at: u64) -> Option<String> {
+        let boundary = self.timed.boundaries.iter().find(|boundary| boundary.at == at && at > 0)?;
         let call = if self.message.role == Role::Request { "recv()" } else { "write()" };
-        let text = format!("{} {call} #{} starts at byte {at}", self.call_sign(), cut.call);
-        Some(MessageRow::remark(ansi::MARK, text))
-    }
-
-    fn call_sign(&self) -> &'static str {
-        if self.ascii { ".." } else { "┄┄" }
+        let sign = if self.ascii { ".." } else { "┄┄" };
+        Some(format!("{sign} {call} #{} starts", boundary.call))
     }
 }
 
 /// Whether content can be shown as text. If only its start was kept (`is_cut`), it may end inside a character.
 fn is_text(bytes: &[u8], is_cut: bool) -> bool {
+    // UTF-8 alone says little: control bytes are valid too, and files of zeros would be text.
     let is_utf8 = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none() && is_cut, |_| true);
     is_utf8 && bytes.iter().all(|&b| b >= b' ' || matches!(b, b'\t' | b'\r' | b'\n'))
 }
@@ -215,7 +219,8 @@ fn content_note(message: &Message, at: u64) -> (&'static str, &'static str) {
     (note.short, note.section)
 }
 
-/// `00000010  48 65 6c 6c 6f …  |Hello|`
+/// One row of a dump: the position, the bytes in hex, the bytes as ASCII with a dot for all others. The format
+/// is that of `hexdump -C`, which readers know.
 fn dump(at: u64, bytes: &[u8]) -> String {
     let mut text = format!("{at:08x} ");
     for n in 0..DUMP_BYTES {

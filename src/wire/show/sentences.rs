@@ -37,10 +37,12 @@ pub(crate) fn capitalize(text: &str) -> String {
 pub(crate) fn client_name(request: &Message) -> String {
     let agent = safe(find_field(&request.fields(), "user-agent").unwrap_or_default());
     let (first, rest) = agent.split_once(' ').unwrap_or((&agent, ""));
+    // All browsers begin with `Mozilla/5.0`. Other programs begin with their own name, as RFC 9110 §10.1.5 says.
     let name = BROWSERS.into_iter().find(|name| rest.contains(name)).unwrap_or(first);
     if name.is_empty() { BY_HAND.into() } else { name.into() }
 }
 
+/// What a client does that sends a request with this method, before its target.
 fn verb(method: &[u8]) -> String {
     match method {
         b"GET" => "asks for".into(),
@@ -52,8 +54,14 @@ fn verb(method: &[u8]) -> String {
     }
 }
 
-/// One or two sentences about the message; empty for an interim response that says nothing to a reader. In
-/// their order, those of an exchange tell all that happened.
+/// One or two sentences about the message. In their order, those of an exchange tell all that happened:
+///
+/// ```text
+/// Firefox asks for /hello.txt, on a connection already used 2 times.
+/// The server answers 200 OK. Body: 21 bytes, because Content-Length: 21.
+/// ```
+///
+/// Empty for an interim response other than 100: it means nothing to a reader.
 pub(crate) fn story(timed: &TimedMessage) -> String {
     let message = &timed.message;
     match message.role {
@@ -68,12 +76,13 @@ pub(crate) fn story(timed: &TimedMessage) -> String {
             let error = message.error.map(|error| error.note.note().long.to_string());
             let end = error.or_else(|| message.framing.map(|framing| framing.sentence()));
             let end = end.map_or_else(String::new, |sentence| format!(" {}.", capitalize(&sentence)));
-            // A reason phrase may be empty (RFC 9112 §4).
+            // A reason phrase may be empty (RFC 9112 §4): then no space may stand before the full stop.
             format!("{early}The server answers {}.{end}", format!("{status} {reason}").trim_end())
         }
     }
 }
 
+/// The sentence about a request. Broken ones have no client and no target that could be trusted.
 fn request_story(message: &Message) -> String {
     match message.error {
         Some(error) if error.cut_off => "The request is cut off.".into(),
@@ -97,13 +106,19 @@ fn request_story(message: &Message) -> String {
     }
 }
 
-/// A lesson about TCP from the calls that brought a request: the words in bold, and the rest. `None` for a
-/// response, and if no call is known.
+/// A lesson about TCP from the calls that brought a request: the words in bold, and the rest.
+///
+/// ```text
+/// **3 requests arrived glued together in one recv().** TCP is a stream of bytes and knows no messages. …
+/// ```
+///
+/// `None` for a response, and if no call is known, as for a message of a file.
 pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
     let (message, calls) = (&timed.message, &timed.calls);
     let first = calls.first().filter(|_| message.role == Role::Request)?;
     let segments = first.segments.filter(|&segments| segments > 1);
     let lesson = |bold: String, rest: &str| Some((bold, rest.to_string()));
+    // The calls after an error teach nothing: their bytes may be requests, or the rest of this one.
     if message.error.is_some_and(|error| !error.cut_off) {
         let rest = "The server stops at the byte that breaks the rule. What lies behind it could mean anything, so it \
                     is not looked at.";
@@ -121,6 +136,7 @@ pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
         let segments = segments.map(|n| format!(" {n} TCP segments were waiting, one recv() took them all."));
         return Some((bold, rest.to_string() + &segments.unwrap_or_default()));
     }
+    // Then the place of the first cut decides: a cut in the head can fall anywhere, one after it cannot.
     let bold = format!("One request, {}.", count(timed.call_count, "recv() call"));
     match calls.get(1) {
         Some(second) if second.at < message.start + message.head_end => lesson(
@@ -145,7 +161,14 @@ pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
 }
 
 /// Where the message ends, or where it breaks: the words in bold, the reason, the section, and the number of
-/// the note. `None` if it ended in its head without an error.
+/// the note.
+///
+/// ```text
+/// **Body: 21 bytes**, because Content-Length: 21   RFC 9112 §6.3 rule 6
+/// **Broken at byte 25: a space before the colon**  RFC 9112 §5.1
+/// ```
+///
+/// `None` if it ended in its head without an error.
 pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, String, u16)> {
     if let Some(error) = message.error {
         let note = error.note.note();
@@ -153,13 +176,14 @@ pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, Strin
         return Some((bold, String::new(), note.section.into(), error.note.0));
     }
     let framing = message.framing?;
+    // The fact is bold, its reason is not: "body: 5 bytes" and ", because Content-Length: 5".
     let sentence = capitalize(&framing.sentence());
     let (bold, because) = sentence.split_at(sentence.find(", because").unwrap_or(sentence.len()));
     Some((bold.into(), because.into(), framing.section(), framing.note().0))
 }
 
-/// A block in the picture of the bytes of one side: its start and its end on that side, what it is, and its
-/// label.
+/// A block in the picture of the bytes of one side: its start and its end on that side, what it is (`head`,
+/// `body`, `answer`), and its label, such as `#2 head 87` or `200 · 1,204 B`.
 pub(crate) type ByteBlock = (u64, u64, &'static str, String);
 
 /// The message as blocks: head and body of a request, or the whole of a response.
@@ -169,7 +193,7 @@ pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
         let label = format!("{} · {} B", message.status(), grouped(message.len()));
         return vec![(start, end, "answer", label)];
     }
-    let head = (start + message.head_end).min(end);
+    let head = end - message.content_len();
     let mut blocks = vec![(start, head, "head", format!("#{} head {}", message.exchange, head - start))];
     if end > head {
         blocks.push((head, end, "body", format!("body {} B", grouped(end - head))));
@@ -177,7 +201,8 @@ pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
     blocks
 }
 
-/// The kind of the message; its length, and the number of calls that carried it.
+/// The kind of the message; its length, and the number of calls that carried it:
+/// `("Request", "87 bytes of head, 0 bytes after it, in 4 recv() calls")`.
 pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
     let message = &timed.message;
     let (name, call) = match message.role {
@@ -186,56 +211,58 @@ pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
         Role::Response => ("Response", "write() call"),
     };
     let calls = if timed.call_count > 1 { format!(", in {}", count(timed.call_count, call)) } else { String::new() };
-    let head = message.head_end.min(message.len());
-    (name, format!("{} of head, {} after it{calls}", byte_count(head), byte_count(message.len() - head)))
+    let content = message.content_len();
+    (name, format!("{} of head, {} after it{calls}", byte_count(message.len() - content), byte_count(content)))
 }
 
 /// A moment of a connection: milliseconds since it was accepted, what happened, and what was going on until
-/// then.
+/// then: `(541.2, "answer starts", "server works")`.
 pub(crate) type TimelineStep = (f64, String, &'static str);
 
 /// The moments in an event, in their order.
 pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
-    let step = |time: Option<Duration>, what: &str, before| time.map(|time| (millis(time), what.to_string(), before));
-    let steps = match &event.kind {
+    let mut steps = Vec::new();
+    let mut push = |time: Option<Duration>, what: &str, before| {
+        // A message from a file has no times, so it has no steps.
+        steps.extend(time.map(|time| (millis(time), what.to_string(), before)));
+    };
+    match &event.kind {
+        EventKind::Accepted { peer, .. } => push(Some(event.at), &format!("accepted from {peer}"), ""),
+        EventKind::Closed { note, side, .. } => {
+            push(Some(event.at), &format!("closed by the {}: {}", side.name(), note.note().short), "quiet");
+        }
         EventKind::Message(timed) => {
             let message = &timed.message;
-            let (began, ended) = (timed.began(), timed.ended());
             match message.role {
                 Role::Request => {
-                    // A head without framing is incomplete or wrong, so it was never complete.
-                    let head_at = timed.head_at().filter(|_| message.framing.is_some());
-                    let has_end = message.error.is_some() || message.len() > message.head_end;
+                    push(timed.began(), "first byte", "quiet");
+                    // A head without framing is incomplete or wrong, so there was no such moment.
+                    push(timed.head_at().filter(|_| message.framing.is_some()), "head complete", "client sends");
+                    let has_body = message.error.is_some() || message.content_len() > 0;
                     let end = match message.error {
                         Some(error) if error.cut_off => "no more came",
                         Some(_) => "here it breaks",
                         None => "body complete",
                     };
-                    [
-                        step(began, "first byte", "quiet"),
-                        step(head_at, "head complete", "client sends"),
-                        step(ended.filter(|_| has_end), end, "client sends"),
-                    ]
+                    push(timed.ended().filter(|_| has_body), end, "client sends");
                 }
                 Role::Response if message.is_interim() => {
-                    [step(began, &format!("{} sent", message.status()), "server works"), None, None]
+                    push(timed.began(), &format!("{} sent", message.status()), "server works");
                 }
                 Role::Response => {
-                    [step(began, "answer starts", "server works"), step(ended, "answer sent", "sending"), None]
+                    push(timed.began(), "answer starts", "server works");
+                    push(timed.ended(), "answer sent", "sending");
                 }
             }
         }
-        EventKind::Closed { note, side, .. } => {
-            let what = format!("closed by the {}: {}", side.name(), note.note().short);
-            [step(Some(event.at), &what, "quiet"), None, None]
-        }
-        EventKind::Accepted { peer, .. } => [step(Some(event.at), &format!("accepted from {peer}"), ""), None, None],
-        EventKind::Received(_) | EventKind::Lost { .. } => [None, None, None],
-    };
-    steps.into_iter().flatten().collect()
+        EventKind::Received(_) | EventKind::Lost { .. } => {}
+    }
+    steps
 }
 
-/// The note beside a line, which also gives the section, and words to show in place of those of the note.
+/// The note beside a line, and words to show in place of those of the note: for instance the note of a chunk
+/// size, and `chunk 1: size 0x19 = 25 bytes`. The section is that of the note. [`NoteId::NONE`] without words
+/// means that there is nothing to say.
 pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Option<String>) {
     // An error is more important than the usual meaning of the line.
     if let Some(error) = message.error_in(line) {
@@ -248,6 +275,7 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
             let what = if line.note == part::STATUS_LINE { "" } else { line.note.note().short };
             (about, Some(format!("{}: {what}", about.note().short)))
         }
+        // "An unknown field" would say nothing, and there may be many of them.
         LineKind::Field if !line.note.is_known_field() => (NoteId::NONE, None),
         LineKind::Blank => (line.note, Some(format!("blank line: head ends, {}", byte_count(line.start + line.len)))),
         LineKind::ChunkSize(number, size) => {

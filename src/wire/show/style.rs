@@ -1,5 +1,6 @@
 //! How the view is drawn: its options, the colours, and signs with a substitute in ASCII.
 //!
+//! Colours only repeat what signs and words say: many readers do not see them, and a copied text has none.
 //! This module asks the system nothing: the program finds out whether there is a terminal and how wide it is.
 
 use std::time::Duration;
@@ -71,9 +72,12 @@ pub(crate) const fn dots(ascii: bool) -> &'static str {
 /// keeps them readable.
 pub(crate) mod ansi {
     pub(crate) const PLAIN: &str = "";
+    /// Notes, sections, and bytes without a meaning of their own.
     pub(crate) const DIM: &str = "2";
     pub(crate) const BOLD: &str = "1";
+    /// Where calls began, and the headers of connections.
     pub(crate) const MARK: &str = "1;33";
+    /// Sentences about a message, and content.
     pub(crate) const SENTENCE: &str = "33";
     pub(crate) const REQUEST: &str = "1;34";
     pub(crate) const RESPONSE: &str = "1;32";
@@ -88,6 +92,8 @@ pub(crate) fn span_style(kind: SpanKind) -> &'static str {
         SpanKind::Version | SpanKind::Reason => "35",
         SpanKind::Status | SpanKind::Blank => ansi::MARK,
         SpanKind::Name | SpanKind::Trailer => "36",
+        // Reverse video for what decides where the message ends, and for what was painted over: a reader must
+        // not miss either.
         SpanKind::Framing => "1;7;33",
         SpanKind::Secret => "2;7",
         SpanKind::Colon | SpanKind::Crlf | SpanKind::ChunkEnd | SpanKind::ChunkExt => ansi::DIM,
@@ -114,6 +120,8 @@ impl StyledText {
 }
 
 /// Columns that text takes in a terminal: 2 for a wide character (CJK, emoji), 0 for a combining mark.
+///
+/// Characters whose width depends on the font (`§`, `─`, `…`) count as 1, as in nearly all terminals.
 pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
@@ -130,6 +138,7 @@ pub(crate) fn format_duration(time: Duration) -> String {
 /// A message by its first line: method and target, or the status code.
 pub(crate) fn title(message: &Message, ascii: bool) -> String {
     let mut text = String::new();
+    // The parts of a broken first line are empty, and the title is short; it is never text that was not sent.
     match message.role {
         Role::Request => {
             push_visible(&mut text, message.part(SpanKind::Method), ascii);

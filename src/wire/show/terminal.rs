@@ -64,11 +64,13 @@ impl Terminal {
         }
     }
 
+    /// Appends an event in the formats [`ViewFormat::Head`] and [`ViewFormat::Full`].
     fn push_in_detail(&mut self, event: &WireEvent, out: &mut String) {
         let connection = event.connection;
         match &event.kind {
             EventKind::Accepted { peer, clock, .. } => {
                 self.headers.insert(connection, format!("{peer} -- accepted {clock}"));
+                // Connections are numbered in their order, so the first one is the oldest.
                 if self.headers.len() > HEADERS {
                     self.headers.pop_first();
                 }
@@ -99,10 +101,12 @@ impl Terminal {
         }
     }
 
+    /// Appends a line about a `recv()` call: `+2.2 ms  recv() #1  8 bytes  (1 TCP segment)`.
     fn push_received(&self, at: Duration, call: &Call, out: &mut String) {
         let Call { number, len, requests, segments, .. } = *call;
         self.push_time(at, 11, out);
         self.push_styled(out, ansi::BOLD, "recv()");
+        // Each fact is a unit: broken in the middle, "2 TCP" would end one line and "segments" begin the next.
         let mut line = WrappedLine::new(self.options, AFTER_TIME, out);
         line.push_unit(ansi::PLAIN, &format!(" #{number}  {}", byte_count(len)));
         if let Some(segments) = segments {
@@ -116,6 +120,7 @@ impl Terminal {
         out.push('\n');
     }
 
+    /// Appends a line about the end of a connection: `+921.3 ms  closed by the client: …`.
     fn push_closed(&mut self, event: &WireEvent, note: NoteId, side: Side, missing: u64, out: &mut String) {
         self.switch_to(event.connection, out);
         out.push('\n');
@@ -131,6 +136,7 @@ impl Terminal {
         line.push_unit(ansi::DIM, &format!("  {}", self.options.short_section(note.section)));
         out.push('\n');
         self.headers.remove(&event.connection);
+        // What comes next belongs to another connection, or is about none.
         self.current = None;
     }
 
@@ -149,17 +155,20 @@ impl Terminal {
         }
     }
 
+    /// Appends the header of a connection. Its line goes to the edge, so that it can be found in scrolled text.
     fn push_header(&mut self, connection: u64, out: &mut String) {
         self.current = Some(connection);
         let client = self.headers.get(&connection).cloned().unwrap_or_default();
         let dash = if self.options.ascii { "-" } else { "─" };
         let two = dash.repeat(2);
         let text = format!("{two} c{connection} {two} {} ", client.replace("--", &two));
+        // One column is left free: a terminal that is filled to the edge may add a line of its own.
         let rest = self.options.columns.min(WIDEST).saturating_sub(columns(&text) + 1);
         self.push_styled(out, ansi::MARK, &(text + &dash.repeat(rest)));
         out.push('\n');
     }
 
+    /// Appends a message: a line with its name, its rows, and the sentences about it.
     fn push_message(&mut self, connection: u64, timed: &TimedMessage, out: &mut String) {
         let ascii = self.options.ascii;
         let message = &timed.message;
@@ -174,6 +183,7 @@ impl Terminal {
             (Role::Response, true) => ("<", ansi::RESPONSE),
         };
         self.push_styled(out, color, &format!("{arrow} "));
+        // A message of a file has no connection.
         let prefix = if connection > 0 { format!("c{connection}.") } else { String::new() };
         self.push_styled(out, ansi::BOLD, &format!("{prefix}{} {}", message.exchange, message.role.name()));
         let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
@@ -189,6 +199,7 @@ impl Terminal {
         out.push('\n');
 
         let full = self.options.format == ViewFormat::Full;
+        // The full format shows every note every time: it is read in pieces, or searched.
         let rows = message_rows(timed, full, ascii, &mut |note| full || self.explained.insert(note));
         Layout::new(self.options, &rows).push(&rows, out);
         self.push_sentences(message, out);
@@ -203,6 +214,7 @@ impl Terminal {
         if let Some(framed) = message.framing {
             push(&framed.sentence(), &framed.section());
         }
+        // The framing says how much was announced; this, how much of it came.
         if message.is_left_off() {
             let came = byte_count(message.content_len());
             let text = format!("{came} of it came: it was answered before, and nobody waits for the rest");
@@ -220,6 +232,7 @@ impl Terminal {
         }
     }
 
+    /// Appends a sentence that begins with a sign, and its section.
     fn push_sentence(&self, style: &str, text: &str, section: &str, out: &mut String) {
         out.push_str("   ");
         let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
@@ -240,12 +253,15 @@ struct PendingRequests {
     by_exchange: BTreeMap<(u64, u64), RequestTitle>,
 }
 
-/// The first half of the line of an exchange.
+/// The facts about a request that the line of its exchange will show.
 #[derive(Debug)]
 struct RequestTitle {
+    /// Method and target.
     title: String,
     bytes: u64,
+    /// `recv()` calls that brought it.
     calls: u64,
+    /// Whether another call began inside it.
     is_cut: bool,
 }
 
@@ -255,6 +271,7 @@ impl PendingRequests {
             EventKind::Message(timed) => self.push_message(event.connection, timed, ascii, out),
             EventKind::Closed { reason, .. } => {
                 let of_connection = (event.connection, 0)..(event.connection + 1, 0);
+                // These requests will have no response: the reason of the close stands in its place.
                 let left: Vec<_> = self.by_exchange.range(of_connection).map(|(key, _)| *key).collect();
                 for key in left {
                     if let Some(RequestTitle { title, bytes, .. }) = self.by_exchange.remove(&key) {
@@ -280,6 +297,7 @@ impl PendingRequests {
             }
             return;
         }
+        // The exchange goes on until its final response.
         if message.is_interim() {
             return;
         }
