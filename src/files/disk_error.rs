@@ -47,7 +47,7 @@ pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
             return (problem, Some(error.to_string()));
         }
         Status::INTERNAL_SERVER_ERROR => {
-            let (problem, note) = error_page::fault(&error.to_string());
+            let (problem, note) = error_page::internal_problem(&error.to_string());
             return (problem, Some(note));
         }
         _ => {}

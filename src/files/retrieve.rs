@@ -19,7 +19,7 @@ use crate::files::range::Selected;
 use crate::files::resource::{FileError, FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
-use crate::service::app::RESOURCE_POLICY;
+use crate::service::access::cors::RESOURCE_POLICY;
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::{Body, Response};

@@ -16,7 +16,7 @@ use crate::practice::query::bad;
 use crate::practice::raw;
 use crate::practice::raw::Head;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, End, Place};
+use crate::service::{Answer, ByteOffset, CloseBy};
 
 /// The content of them all.
 const CONTENT: &[u8] = b"This answer is wrong on purpose.\n";
@@ -113,11 +113,11 @@ pub(crate) fn broken(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     }
     let bytes = broken_bytes(call, kind.name);
     if kind.name != "long-length" || call.method() == Method::Head {
-        return Ok(raw::answer(call, Status::OK, bytes, Vec::new(), End::Fin, Default::default()));
+        return Ok(raw::answer(call, Status::OK, bytes, Vec::new(), CloseBy::Fin, Default::default()));
     }
     // Silence behind the last byte, so that a client is seen waiting for those that never come.
-    let late = pauses([Place::Answer(bytes.len() as u64)], WAIT);
-    Ok(call.slow(WAIT, |held| raw::answer(call, Status::OK, bytes, late, End::Fin, held)))
+    let late = pauses([ByteOffset::Response(bytes.len() as u64)], WAIT);
+    Ok(call.slow(WAIT, |held| raw::answer(call, Status::OK, bytes, late, CloseBy::Fin, held)))
 }
 
 fn broken_bytes(call: &Call<'_, '_>, kind: &str) -> Vec<u8> {

@@ -16,7 +16,7 @@ use crate::practice::note::Store;
 use crate::practice::query::{Query, bad, grouped};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Bytes, Credentials, Held, Pause, Place, RequestContext, Response};
+use crate::service::{Answer, Body, ByteOffset, Bytes, Credentials, DropToken, Pause, RequestContext, Response};
 
 /// What all loops share.
 #[derive(Default)]
@@ -52,9 +52,9 @@ impl Call<'_, '_> {
     }
 
     /// An answer with so much silence in it, if there is a slot for it.
-    pub(crate) fn slow(&self, silence: Duration, make: impl FnOnce(Held) -> Answer) -> Answer {
+    pub(crate) fn slow(&self, silence: Duration, make: impl FnOnce(DropToken) -> Answer) -> Answer {
         if silence.is_zero() {
-            return make(Held::default());
+            return make(DropToken::default());
         }
         self.shared.slots.take().map_or_else(|| self.busy(), make)
     }
@@ -91,7 +91,7 @@ pub(crate) fn letters(from: u64, count: u64) -> Vec<u8> {
 }
 
 /// A pause before each of these places.
-pub(crate) fn pauses(places: impl IntoIterator<Item = Place>, time: Duration) -> Vec<Pause> {
+pub(crate) fn pauses(places: impl IntoIterator<Item = ByteOffset>, time: Duration) -> Vec<Pause> {
     places.into_iter().map(|before| Pause { before, time }).collect()
 }
 

@@ -13,7 +13,8 @@ use crate::practice::call::{Call, text};
 use crate::practice::limits::{COOKIE_NAME, COOKIE_VALUE, COOKIES};
 use crate::practice::query::bad;
 use crate::service::Answer;
-use crate::service::error_page::{Problem, shown};
+use crate::service::error_page::Problem;
+use crate::service::text::shown;
 
 const ATTRIBUTES: &str = "Path=/.try/; HttpOnly; SameSite=Lax";
 

@@ -14,7 +14,7 @@ use crate::practice::call::{Call, unkept};
 use crate::practice::limits::ECHO;
 use crate::practice::query::{Query, bad};
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Received, Response};
+use crate::service::{Answer, Body, RawRequest, Response};
 
 /// Fields that are left out of the answer to TRACE: they say who somebody is.
 const SENSITIVE: [&[u8]; 6] =
@@ -40,7 +40,7 @@ pub(crate) fn echo(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         (None, None) => Shape::Message,
     };
     let allow = (call.method() == Method::Options).then(|| crate::practice::allow(crate::practice::ANY));
-    let make = move |received: Received| {
+    let make = move |received: RawRequest| {
         let response = match shape {
             Shape::Message => message([received.head, received.framed].concat()),
             Shape::Text => still(Response::text(Status::OK, [received.head, received.framed].concat())),
@@ -54,7 +54,7 @@ pub(crate) fn echo(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     if call.request.framing().has_content() {
         return Ok(Answer::CollectRaw { limit: ECHO, then: Box::new(make) });
     }
-    Ok(make(Received { head: call.request.bytes().to_vec(), ..Received::default() }).into())
+    Ok(make(RawRequest { head: call.request.bytes().to_vec(), ..RawRequest::default() }).into())
 }
 
 /// The request back, without what says who sent it.

@@ -16,7 +16,7 @@ use crate::practice::call::{Call, letters, silence, with_body};
 use crate::practice::limits::{GAP, OUT, PIECES, WORDS};
 use crate::practice::query::{Query, bad, number};
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Bytes, Chunks};
+use crate::service::{Answer, Body, Bytes, ChunkedBody};
 
 /// Chunks where no sizes are given: two of different length, the second not a single digit of hex.
 const SIZES: [u64; 2] = [5, 26];
@@ -52,9 +52,9 @@ pub(crate) fn chunked(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         at += size;
         letters(at - size, size)
     });
-    let chunks = Chunks { data: data.collect(), extension, trailers, gap };
+    let chunks = ChunkedBody { data: data.collect(), extension, trailers, gap };
     Ok(call.slow(silence, |held| {
-        let response = with_body(Body::Chunks(Box::new(chunks))).holding(held);
+        let response = with_body(Body::Chunks(Box::new(chunks))).with_token(held);
         let response = announced.iter().fold(response, |response, name| response.field("Trailer", name));
         response.into()
     }))

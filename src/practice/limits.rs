@@ -5,7 +5,7 @@
 //!
 //! Never: a wait. Who finds no slot is answered at once, as on a server that is full.
 //!
-//! The subtle thing: a slot is given back by its drop ([`Held`]), not by a clock, so one that reads slowly
+//! The subtle thing: a slot is given back by its drop ([`DropToken`]), not by a clock, so one that reads slowly
 //! keeps it. One that leaves gives it back as soon as that can be told: a reset at once, but a FIN may
 //! also mean "I wait for the answer", and only the next byte finds out.
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::service::Held;
+use crate::service::DropToken;
 
 /// Bytes of content of one answer: what a person can look at, and what a thousand clients may hold.
 pub(crate) const OUT: u64 = 1024 * 1024;
@@ -56,11 +56,11 @@ impl Drop for Slot {
 
 impl Slots {
     /// A slot for one more slow answer, if there is one.
-    pub(crate) fn take(&self) -> Option<Held> {
+    pub(crate) fn take(&self) -> Option<DropToken> {
         let before = self.0.fetch_add(1, Ordering::AcqRel);
         // Made first, so that its drop takes back what was added.
         let slot = Slot(Arc::clone(&self.0));
-        (before < SLOW).then(|| Held::new(slot))
+        (before < SLOW).then(|| DropToken::new(slot))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::practice::query::{bad, number};
 use crate::practice::raw;
 use crate::practice::raw::Head;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, End, Held, Place};
+use crate::service::{Answer, Body, ByteOffset, CloseBy, DropToken};
 
 /// Where an answer is cut when nobody says where: inside the version, the reason phrase, the next name.
 const CUTS: [u64; 3] = [3, 10, 17];
@@ -34,10 +34,10 @@ pub(crate) fn drip(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let gap = Duration::from_millis(query.number("gap", 500, 0..=GAP)?);
     let silence = silence(count - 1, gap)?;
     // The first byte waits for nothing, but it does not come with the head.
-    let mut places = pauses([Place::Content(0)], Duration::ZERO);
-    places.extend(pauses((1..count).map(Place::Content), gap));
+    let mut places = pauses([ByteOffset::Content(0)], Duration::ZERO);
+    places.extend(pauses((1..count).map(ByteOffset::Content), gap));
     let body = Body::Bytes(letters(0, count).into());
-    Ok(call.slow(silence, |held| with_body(body).with_pauses(places).holding(held).into()))
+    Ok(call.slow(silence, |held| with_body(body).with_pauses(places).with_token(held).into()))
 }
 
 /// The answer cut at these bytes.
@@ -49,8 +49,8 @@ pub(crate) fn split(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     }
     let gap = Duration::from_millis(query.number("gap", SEEN, 0..=GAP)?);
     let silence = silence(at.len() as u64, gap)?;
-    let places = pauses(at.into_iter().map(Place::Answer), gap);
-    Ok(call.slow(silence, |held| text(Status::OK, WORDS).with_pauses(places).holding(held).into()))
+    let places = pauses(at.into_iter().map(ByteOffset::Response), gap);
+    Ok(call.slow(silence, |held| text(Status::OK, WORDS).with_pauses(places).with_token(held).into()))
 }
 
 /// Slow before the head, or behind it.
@@ -59,13 +59,13 @@ pub(crate) fn wait(call: &Call<'_, '_>) -> Result<Answer, Problem> {
     let most = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX);
     let time = number("The wait, in milliseconds,", call.part, 0..=most)?;
     let (place, name) = match query.get("where") {
-        None | Some("head") => (Place::Answer(0), "head"),
-        Some("body") => (Place::Content(0), "body"),
+        None | Some("head") => (ByteOffset::Response(0), "head"),
+        Some("body") => (ByteOffset::Content(0), "body"),
         Some(_) => return Err(bad("where takes head or body.")),
     };
     let silence = Duration::from_millis(time);
     let said = format!("{time} ms of silence stood before the {name}.\n");
-    Ok(call.slow(silence, |held| text(Status::OK, said).with_pauses(pauses([place], silence)).holding(held).into()))
+    Ok(call.slow(silence, |held| text(Status::OK, said).with_pauses(pauses([place], silence)).with_token(held).into()))
 }
 
 /// Announces more than it sends, then ends.
@@ -77,10 +77,10 @@ pub(crate) fn cut(call: &Call<'_, '_>) -> Result<Answer, Problem> {
         return Err(bad("send takes a number below that of of; else nothing would be cut."));
     }
     let end = match query.get("how") {
-        None | Some("fin") => End::Fin,
-        Some("rst") => End::Reset,
+        None | Some("fin") => CloseBy::Fin,
+        Some("rst") => CloseBy::Reset,
         Some(_) => return Err(bad("how takes fin or rst.")),
     };
     let head = Head::new(call, Status::OK, "OK", "close").number("Content-Length", of).text_lines();
-    Ok(raw::answer(call, Status::OK, head.content(&letters(0, send)), Vec::new(), end, Held::default()))
+    Ok(raw::answer(call, Status::OK, head.content(&letters(0, send)), Vec::new(), end, DropToken::default()))
 }

@@ -23,7 +23,7 @@ use crate::practice::broken::KINDS;
 use crate::practice::call::{Call, limits, unkept};
 use crate::practice::catalogue::{GROUPS, Group};
 use crate::service::error_page;
-use crate::service::error_page::{Form, Problem};
+use crate::service::error_page::{PageFormat, Problem};
 use crate::service::{Answer, Response};
 
 const STYLE: &str = include_str!("../pages/practice.css");
@@ -140,22 +140,24 @@ fn html(page: String) -> Response {
 
 fn show(call: &Call<'_, '_>, title: &str, intro: &[String], groups: &[Section]) -> Answer {
     let response = match form_for(call) {
-        Form::Html => html(Page { title, style: STYLE, intro, groups }.render().unwrap_or_default()),
-        Form::Json => unkept(Response::json(Status::OK, serde_json::to_string(groups).unwrap_or_default() + "\n")),
-        Form::Text => unkept(Response::text(Status::OK, lines(title, intro, groups))),
+        PageFormat::Html => html(Page { title, style: STYLE, intro, groups }.render().unwrap_or_default()),
+        PageFormat::Json => {
+            unkept(Response::json(Status::OK, serde_json::to_string(groups).unwrap_or_default() + "\n"))
+        }
+        PageFormat::Text => unkept(Response::text(Status::OK, lines(title, intro, groups))),
     };
     response.field("Vary", "Accept, User-Agent").into()
 }
 
 /// A page, unless the client names another form, or is curl and names none.
-fn form_for(call: &Call<'_, '_>) -> Form {
+fn form_for(call: &Call<'_, '_>) -> PageFormat {
     let request = call.request;
     let curl = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"))
         && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"));
-    match Form::named(request.fields("accept")) {
+    match PageFormat::named(request.fields("accept")) {
         Some(form) => form,
-        None if curl => Form::Text,
-        None => Form::Html,
+        None if curl => PageFormat::Text,
+        None => PageFormat::Html,
     }
 }
 

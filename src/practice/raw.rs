@@ -8,7 +8,7 @@
 
 use crate::http::grammar::push_decimal;
 use crate::http::{HttpDate, Method, Status};
-use crate::service::{Answer, End, Held, Pause, Verbatim};
+use crate::service::{Answer, CloseBy, DropToken, Pause, RawResponse};
 
 use crate::practice::call::{Call, head_len};
 
@@ -68,11 +68,11 @@ pub(crate) fn answer(
     status: Status,
     mut bytes: Vec<u8>,
     pauses: Vec<Pause>,
-    end: End,
-    held: Held,
+    end: CloseBy,
+    held: DropToken,
 ) -> Answer {
     if call.method() == Method::Head {
         bytes.truncate(head_len(&bytes));
     }
-    Answer::Verbatim(Box::new(Verbatim { status, bytes, pauses, end, held }))
+    Answer::Raw(Box::new(RawResponse { status, bytes, pauses, close: end, token: held }))
 }

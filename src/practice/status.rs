@@ -16,7 +16,7 @@ use crate::practice::query::{bad, number};
 use crate::practice::raw;
 use crate::practice::raw::Head;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, End, Held, Lane, Response};
+use crate::service::{Answer, CloseBy, DropToken, Lane, Response};
 use crate::wire::explain::notes::NoteId;
 
 /// Where every redirect of practice leads in the end.
@@ -95,7 +95,7 @@ fn by_hand(call: &Call<'_, '_>, status: Status, reason: &str) -> Answer {
         head = head.line("Upgrade", "websocket");
     }
     let head = demanded(status).into_iter().fold(head, |head, (name, value)| head.line(name, &value));
-    raw::answer(call, status, head.content(content.as_bytes()), Vec::new(), End::Fin, Held::default())
+    raw::answer(call, status, head.content(content.as_bytes()), Vec::new(), CloseBy::Fin, DropToken::default())
 }
 
 /// Where redirects end.

@@ -6,7 +6,7 @@ use crate::http::{Event, Fields, Http1, Limits};
 use crate::practice::broken::KINDS;
 use crate::practice::catalogue::GROUPS;
 use crate::practice::*;
-use crate::service::{App, Body, End, Outcome, Place, Received, Verbatim};
+use crate::service::{App, Body, ByteOffset, CloseBy, Outcome, RawRequest, RawResponse};
 
 /// What stands behind practice.
 struct Files;
@@ -62,20 +62,20 @@ fn ask_with(service: &mut dyn Service, line: &str, fields: &str, content: &str) 
         Answer::Collect { then, .. } => then(content.as_bytes().to_vec()),
         Answer::CollectRaw { then, .. } => {
             let head = format!("{line} HTTP/1.1\r\nHost: localhost:8080\r\n{fields}\r\n").into_bytes();
-            then(Received { head, framed: content.into(), content: content.into() })
+            then(RawRequest { head, framed: content.into(), content: content.into() })
         }
         Answer::Receive { open, .. } => {
             let Ok(mut sink) = open() else { panic!("{line}") };
             assert!(sink.write(content.as_bytes()).is_ok());
             sink.finish()
         }
-        Answer::Verbatim(verbatim) => parsed(&verbatim),
+        Answer::Raw(verbatim) => parsed(&verbatim),
         _ => panic!("{line}"),
     }
 }
 
 /// What a forgiving reader makes of bytes as they stand.
-fn parsed(verbatim: &Verbatim) -> Response {
+fn parsed(verbatim: &RawResponse) -> Response {
     let text = String::from_utf8_lossy(&verbatim.bytes).into_owned();
     let (head, content) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut fields = Fields::new();
@@ -327,9 +327,9 @@ fn every_status_carries_what_the_rfc_demands_and_no_more() {
             "HTTP/1.1 204 \r\nDate: Mon, 12 Jan 1970 13:46:43 GMT\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n",
         ),
     ] {
-        let Answer::Verbatim(v) = answer(&mut practice(), &format!("GET /.try/status/{target}"), "") else { panic!() };
+        let Answer::Raw(v) = answer(&mut practice(), &format!("GET /.try/status/{target}"), "") else { panic!() };
         let text = String::from_utf8_lossy(&v.bytes).into_owned();
-        assert!(text.starts_with(head) && v.end == End::Fin, "{text}");
+        assert!(text.starts_with(head) && v.close == CloseBy::Fin, "{text}");
         assert_eq!(text.contains("\r\nUpgrade: websocket\r\n"), target == "426");
         let announced =
             text.split_once("Content-Length: ").map(|(_, rest)| rest.split('\r').next().unwrap().to_string());
@@ -536,7 +536,7 @@ fn paced_answers_pause_where_they_say() {
         }
         _ => panic!("{line}"),
     };
-    use Place::{Answer as At, Content};
+    use ByteOffset::{Content, Response as At};
     assert_eq!(script("GET /.try/drip?n=3&gap=5"), [(Content(0), 0), (Content(1), 5), (Content(2), 5)]);
     assert_eq!(script("GET /.try/split?at=3,10,17&gap=200"), [(At(3), 200), (At(10), 200), (At(17), 200)]);
     assert_eq!(script("GET /.try/wait/7"), [(At(0), 7)]);
@@ -546,7 +546,7 @@ fn paced_answers_pause_where_they_say() {
 #[test]
 fn a_head_request_gets_no_content_however_the_answer_is_written() {
     for kind in KINDS.iter().map(|kind| kind.path).chain(["/.try/cut", "/.try/status/426"]) {
-        let Answer::Verbatim(verbatim) = answer(&mut practice(), &format!("HEAD {kind}"), "") else { panic!("{kind}") };
+        let Answer::Raw(verbatim) = answer(&mut practice(), &format!("HEAD {kind}"), "") else { panic!("{kind}") };
         let text = String::from_utf8_lossy(&verbatim.bytes);
         let end = if kind.contains("lf-only") {
             "\n\n"

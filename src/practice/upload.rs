@@ -15,13 +15,13 @@ use crate::http::Status;
 use crate::practice::call::{Call, unkept};
 use crate::practice::limits::UPLOAD;
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Meter, Response, Sink};
+use crate::service::{Answer, ReceiveSummary, Response, Sink};
 
 #[derive(Default)]
 struct Count {
     bytes: u64,
     hash: Sha256,
-    meter: Meter,
+    meter: ReceiveSummary,
 }
 
 #[derive(Serialize)]
@@ -41,12 +41,12 @@ impl Sink for Count {
         Ok(())
     }
 
-    fn measured(&mut self, meter: &Meter) {
+    fn measured(&mut self, meter: &ReceiveSummary) {
         self.meter = *meter;
     }
 
     fn finish(self: Box<Self>) -> Response {
-        let Meter { calls, smallest, largest, time } = self.meter;
+        let ReceiveSummary { calls, smallest, largest, time } = self.meter;
         let report = Report {
             bytes: self.bytes,
             recv_calls: calls,
@@ -78,7 +78,7 @@ mod tests {
     fn what_came_is_counted_hashed_and_measured() {
         let mut sink = Box::<Count>::default();
         assert!(sink.write(b"a").is_ok() && sink.write(b"bc").is_ok());
-        sink.measured(&Meter { calls: 2, smallest: 1, largest: 2, time: Duration::from_micros(7999) });
+        sink.measured(&ReceiveSummary { calls: 2, smallest: 1, largest: 2, time: Duration::from_micros(7999) });
         let (_, _, Body::Bytes(bytes)) = sink.finish().into_parts() else { panic!("no octets") };
         assert_eq!(
             String::from_utf8_lossy(&bytes),

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use barewire::http::Method;
-use barewire::service::access::origin::Hosts;
+use barewire::service::access::hosts::Hosts;
 use barewire::service::{Auth, Credentials, Scope};
 
 use crate::program::error::{Exit, StartError};

@@ -22,7 +22,7 @@ use barewire::files::{OpenMethod, Site, Symlinks};
 use barewire::net;
 use barewire::net::Server;
 use barewire::practice::Practice;
-use barewire::service::access::origin::Hosts;
+use barewire::service::access::hosts::Hosts;
 use barewire::service::{App, Auth, app};
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

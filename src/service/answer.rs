@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use crate::http::{Method, Prepared, Request};
 use crate::service::response::Response;
-use crate::service::script::{Meter, Received, Verbatim};
+use crate::service::script::{RawRequest, RawResponse, ReceiveSummary};
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ pub type Job = Box<dyn FnOnce() -> Outcome + Send>;
 pub type ContentJob = Box<dyn FnOnce(Vec<u8>) -> Response + Send>;
 
 /// Work for a worker that needs the request as it came.
-pub type ReceivedJob = Box<dyn FnOnce(Received) -> Response + Send>;
+pub type RawRequestJob = Box<dyn FnOnce(RawRequest) -> Response + Send>;
 
 /// Opens the place content is streamed to, or answers why not; nothing of the content has been read.
 pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
@@ -98,10 +98,10 @@ pub enum Answer {
         /// The most bytes behind the head.
         limit: u64,
         /// What happens with them.
-        then: ReceivedJob,
+        then: RawRequestJob,
     },
     /// With bytes as they stand, whatever they are; then the connection ends.
-    Verbatim(Box<Verbatim>),
+    Raw(Box<RawResponse>),
 }
 
 impl From<Response> for Answer {
@@ -120,7 +120,7 @@ pub trait Sink: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response>;
 
     /// The content is complete, and came like this.
-    fn measured(&mut self, meter: &Meter) {
+    fn measured(&mut self, meter: &ReceiveSummary) {
         let _ = meter;
     }
 

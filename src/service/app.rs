@@ -9,7 +9,7 @@
 //! | 2. the host is not one of ours | [`Hosts`] | 421 |
 //! | 3. the method works nowhere | [`router::refuse_method`] | 501, 405 |
 //! | 4. a preflight of an origin that `--cors` allows | [`Cors`] | 204 |
-//! | 5. a write that a foreign page asked for | [`Writes`] | 403 |
+//! | 5. a write that a foreign page asked for | [`foreign_write`] | 403 |
 //! | 6. credentials are missing or wrong | [`Auth`] | 401, 429 |
 //! | 7. `OPTIONS *`, the address of the wire view | here | 204, 307 |
 //! | 8. everything else | the service: routes, then files | 404, 405, 200 … |
@@ -27,16 +27,14 @@ use std::sync::Arc;
 use crate::http::target::TargetForm;
 use crate::http::{AddedFields, FieldError, Method, Request, RequestError, Status};
 use crate::service::access::basic::Auth;
-use crate::service::access::cors::Cors;
-use crate::service::access::origin::{self, Foreign, Hosts, Writes};
+use crate::service::access::cors::{Cors, RESOURCE_POLICY};
+use crate::service::access::hosts::{self, Hosts};
+use crate::service::access::origin::{ForeignWrite, foreign_write};
 use crate::service::answer::{Answer, RequestContext, Service};
 use crate::service::error_page::{self, Problem};
 use crate::service::response::{Response, is_connection_field};
 use crate::service::router;
 use crate::service::view_link::{self, ViewLink};
-
-/// The field that keeps foreign pages from embedding a response (Fetch §3.7).
-pub const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
 
 /// Everything an [`App`] decides before its service is asked. The default lets everything through.
 #[derive(Clone, Default)]
@@ -79,8 +77,8 @@ pub struct App {
 /// What all loops share.
 struct Rules {
     hosts: Hosts,
-    /// `None`: foreign pages may write.
-    writes: Option<Writes>,
+    /// Pages of other origins may write here.
+    allows_foreign_writes: bool,
     cors: Option<Cors>,
     auth: Option<Auth>,
     view_port: Option<u16>,
@@ -128,7 +126,9 @@ impl App {
             return response.into();
         }
         // 5. Before credentials, because a browser would send those of its user along.
-        if let Some(foreign) = rules.writes.as_ref().and_then(|writes| writes.refuse(request)) {
+        if !rules.allows_foreign_writes
+            && let Some(foreign) = foreign_write(request, rules.cors.as_ref())
+        {
             return forbidden(request, foreign).into();
         }
         // 6. A job that runs bcrypt comes back with the request, and it is asked here again from the start.
@@ -150,7 +150,7 @@ impl App {
 
     /// The response to bytes that are no valid request. `head` is the part of them that was received.
     pub fn refuse(&self, error: &RequestError, head: &[u8]) -> Response {
-        error_page::refusal(error, head)
+        error_page::malformed_request(error, head)
     }
 
     /// What the response to this request will need, whoever makes it.
@@ -214,14 +214,14 @@ impl Rules {
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
         let Settings { hosts, auth, view_port, .. } = settings;
-        let writes = (!settings.allow_foreign_writes).then(|| Writes::new(settings.cors));
-        Ok(Rules { hosts, writes, cors, auth, view_port, fields, readable_fields })
+        let allows_foreign_writes = settings.allow_foreign_writes;
+        Ok(Rules { hosts, allows_foreign_writes, cors, auth, view_port, fields, readable_fields })
     }
 
     fn none() -> Rules {
-        let (hosts, writes) = (Hosts::default(), Some(Writes::default()));
+        let hosts = Hosts::default();
         let (fields, readable_fields) = (AddedFields::NONE, AddedFields::NONE);
-        Rules { hosts, writes, cors: None, auth: None, view_port: None, fields, readable_fields }
+        Rules { hosts, allows_foreign_writes: false, cors: None, auth: None, view_port: None, fields, readable_fields }
     }
 
     /// The fields of every response. Later fields win over earlier ones of the same name.
@@ -269,9 +269,9 @@ impl Rules {
 /// 421, and the option that would help. A name is repeated in that advice only if it can be typed as it is:
 /// the client chose it, and may have chosen `a;reboot`.
 fn misdirected(request: &Request<'_>) -> Response {
-    let host = request.authority().and_then(origin::host).unwrap_or_default();
+    let host = request.authority().and_then(hosts::host).unwrap_or_default();
     let mut problem = Problem::misdirected(host);
-    if !origin::is_plain_name(host) {
+    if !hosts::is_plain_name(host) {
         problem.advice = None;
     }
     if host.is_empty() {
@@ -282,7 +282,7 @@ fn misdirected(request: &Request<'_>) -> Response {
 
 /// 403 for a write from elsewhere. The page does not repeat where it came from: it may be shown in a tab of
 /// the very page that tried.
-fn forbidden(request: &Request<'_>, foreign: Foreign) -> Response {
+fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
     let problem = Problem::new(Status::FORBIDDEN)
         .with_sentence(foreign.explain())
         .with_advice("Nothing was changed. A page you trust can be let in with --cors=ORIGIN");

@@ -23,7 +23,7 @@ pub use answer::{Answer, Job, Lane, Outcome, RequestContext, Service, Sink};
 pub use app::App;
 pub use response::{Body, Bytes, Piece, Response};
 pub use router::{Call, Parameters, Router};
-pub use script::{Chunks, End, Held, Meter, Pause, Place, Received, Source, Verbatim};
+pub use script::{ByteOffset, ChunkedBody, CloseBy, DropToken, Pause, RawRequest, RawResponse, ReceiveSummary, Source};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use crate::http::{Fields, Length, Status};
-use crate::service::script::{Chunks, Held, Pause, Script, Source};
+use crate::service::script::{ChunkedBody, DropToken, Pause, Script, Source};
 
 /// Fields that only the connection may write: they say what it does, so they must not be guessed.
 pub const CONNECTION_FIELDS: [&str; 6] =
@@ -113,7 +113,7 @@ pub enum Body {
         pieces: Vec<Piece>,
     },
     /// In chunks of chosen borders.
-    Chunks(Box<Chunks>),
+    Chunks(Box<ChunkedBody>),
     /// Without a length: the connection ends behind it.
     UntilClose(Bytes),
     /// Made while it is sent.
@@ -285,8 +285,8 @@ impl Response {
     }
 
     /// The same, and this lives as long as it.
-    pub fn holding(mut self, held: Held) -> Response {
-        self.script.get_or_insert_default().held = held;
+    pub fn with_token(mut self, token: DropToken) -> Response {
+        self.script.get_or_insert_default().token = token;
         self
     }
 

@@ -17,9 +17,9 @@ use crate::http::{Fields, Status};
 
 /// A byte of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ByteOffset {
     /// Counted from the first byte of its head (of its interim responses, if it has any).
-    Answer(u64),
+    Response(u64),
     /// Counted from the first byte of its content as it is framed: chunk-size lines count.
     Content(u64),
 }
@@ -28,7 +28,7 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// Before this byte.
-    pub before: Place,
+    pub before: ByteOffset,
     /// For so long.
     pub time: Duration,
 }
@@ -36,12 +36,12 @@ pub struct Pause {
 /// What lives exactly as long as the answer it belongs to: it is dropped when the last byte has been
 /// sent, and when nobody waits for it any more. A service counts its slow answers by it.
 #[derive(Clone, Default)]
-pub struct Held(Option<Arc<dyn Any + Send + Sync>>);
+pub struct DropToken(Option<Arc<dyn Any + Send + Sync>>);
 
-impl Held {
+impl DropToken {
     /// Holds this.
-    pub fn new(token: impl Any + Send + Sync) -> Held {
-        Held(Some(Arc::new(token)))
+    pub fn new(token: impl Any + Send + Sync) -> DropToken {
+        DropToken(Some(Arc::new(token)))
     }
 
     /// Whether it holds nothing.
@@ -50,15 +50,15 @@ impl Held {
     }
 }
 
-impl std::fmt::Debug for Held {
+impl std::fmt::Debug for DropToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_empty() { "Held(nothing)" } else { "Held" })
+        f.write_str(if self.is_empty() { "DropToken(nothing)" } else { "DropToken" })
     }
 }
 
 /// Content in chunks of chosen borders. To an HTTP/1.0 client the data alone goes, until the close.
 #[derive(Clone, Debug, Default)]
-pub struct Chunks {
+pub struct ChunkedBody {
     /// The data of each; an empty one is left out, since it would end the content.
     pub data: Vec<Vec<u8>>,
     /// Behind the size of each chunk but the last one, without the semicolon: `a=b`. Nothing: none.
@@ -79,7 +79,7 @@ pub trait Source: Send {
 
 /// How a scripted connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum CloseBy {
     /// In order, with a FIN.
     Fin,
     /// With a reset.
@@ -89,22 +89,22 @@ pub enum End {
 /// Bytes as they stand in the place of an answer, for showing what goes wrong. The connection always
 /// ends after them.
 #[derive(Clone, Debug)]
-pub struct Verbatim {
+pub struct RawResponse {
     /// What the log says.
     pub status: Status,
     /// All of it, status line included.
     pub bytes: Vec<u8>,
-    /// Moments of silence; [`Place::Content`] counts from behind the first blank line.
+    /// Moments of silence; [`ByteOffset::Content`] counts from behind the first blank line.
     pub pauses: Vec<Pause>,
     /// What comes after the last byte.
-    pub end: End,
+    pub close: CloseBy,
     /// What lives as long as it.
-    pub held: Held,
+    pub token: DropToken,
 }
 
 /// A request as it came, down to its bytes.
 #[derive(Clone, Debug, Default)]
-pub struct Received {
+pub struct RawRequest {
     /// The head, blank line included.
     pub head: Vec<u8>,
     /// What followed of it, as it came: chunk-size lines and trailers included.
@@ -115,7 +115,7 @@ pub struct Received {
 
 /// How content came: what the `recv` calls that brought it returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Meter {
+pub struct ReceiveSummary {
     /// Calls that brought bytes of the content as it was framed.
     pub calls: u64,
     /// The fewest bytes of one.
@@ -134,12 +134,12 @@ pub struct Script {
     /// Interim responses that go before it (to HTTP/1.0 none go).
     pub interim: Vec<(Status, Fields)>,
     /// What lives as long as the answer.
-    pub held: Held,
+    pub token: DropToken,
 }
 
 impl Script {
     /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
-        self.pauses.is_empty() && self.interim.is_empty() && self.held.is_empty()
+        self.pauses.is_empty() && self.interim.is_empty() && self.token.is_empty()
     }
 }

@@ -1,4 +1,4 @@
-//! For tests: requests out of bytes, and somebody who sends them.
+//! For tests: requests out of bytes, their context, and responses as they are sent.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -22,8 +22,8 @@ pub(crate) fn asked(line: &str, fields: &str) -> Request<'static> {
     request(format!("{line} HTTP/1.1\r\nHost: localhost:8080\r\n{fields}\r\n").as_bytes())
 }
 
-/// A visit of `peer`, some seconds after the beginning of the test's time.
-pub(crate) fn visit(peer: &str, seconds: u64) -> RequestContext {
+/// A request of `peer`, some seconds after the beginning of the test's time.
+pub(crate) fn context(peer: &str, seconds: u64) -> RequestContext {
     let peer: IpAddr = peer.parse().unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
     RequestContext { peer: (peer, 50_000).into(), local: ([127, 0, 0, 1], 8080).into(), now, arrival: 1 }

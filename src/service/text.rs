@@ -40,7 +40,7 @@ pub(crate) fn clip(text: &str, bytes: usize) -> String {
 /// Bytes of a client or a disk as text that is safe in a page, a log and a terminal: what is not UTF-8
 /// becomes U+FFFD, and a character that acts instead of being seen is spelled out.
 pub fn shown(bytes: &[u8]) -> String {
-    plain(&String::from_utf8_lossy(bytes))
+    escape_unsafe(&String::from_utf8_lossy(bytes))
 }
 
 /// Appends what [`shown`] makes.
@@ -52,15 +52,15 @@ pub(crate) fn push_shown(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Text in which no character acts ([`acts`]).
-pub(crate) fn plain(text: &str) -> String {
-    escape_if(text, acts)
+/// Text in which no character acts ([`is_unsafe`]).
+pub(crate) fn escape_unsafe(text: &str) -> String {
+    escape_if(text, is_unsafe)
 }
 
 /// Text for a terminal: also without the two marks that give the characters after them a direction, since
 /// a terminal shows them in the middle of a sentence of ours.
 pub fn printable(text: &str) -> String {
-    escape_if(text, |char| acts(char) || matches!(char, '\u{200e}' | '\u{200f}'))
+    escape_if(text, |char| is_unsafe(char) || matches!(char, '\u{200e}' | '\u{200f}'))
 }
 
 fn escape_if(text: &str, is_unsafe: fn(char) -> bool) -> String {
@@ -73,7 +73,7 @@ fn escape_if(text: &str, is_unsafe: fn(char) -> bool) -> String {
 
 /// Whether a character acts on the text around it instead of being seen: control characters, line and
 /// paragraph separators, and the marks that reorder text (with them `exe.gpj` reads as `jpg.exe`).
-pub(crate) const fn acts(char: char) -> bool {
+pub(crate) const fn is_unsafe(char: char) -> bool {
     matches!(char,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -119,9 +119,9 @@ pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
-/// Appends a character, or its escape if it [`acts`].
+/// Appends a character, or its escape if it [`is_unsafe`].
 fn push_unless_acting(out: &mut Vec<u8>, char: char) {
-    if acts(char) {
+    if is_unsafe(char) {
         char.escape_default().for_each(|c| out.push(c as u8));
     } else {
         out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use barewire::files;
 use barewire::files::Site;
 use barewire::net::{Listener, Server, Settings, Stopper, Timeouts};
-use barewire::service::access::origin::Hosts;
+use barewire::service::access::hosts::Hosts;
 use barewire::service::{App, app};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use barewire::http::{Request, Status};
 use barewire::net::{CloseReason, Settings, Timeouts};
-use barewire::service::{Answer, Body, Bytes, End, Held, Pause, Place, Response, Source, Verbatim};
+use barewire::service::{Answer, Body, ByteOffset, Bytes, CloseBy, DropToken, Pause, RawResponse, Response, Source};
 use barewire::wire::record::event::EventKind;
 
 use crate::support::client::{Client, raw, request};
@@ -33,9 +33,15 @@ impl Source for Silent {
     }
 }
 
-fn verbatim(end: End) -> Answer {
+fn verbatim(end: CloseBy) -> Answer {
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort".to_vec();
-    Answer::Verbatim(Box::new(Verbatim { status: Status::OK, bytes, pauses: Vec::new(), end, held: Held::default() }))
+    Answer::Raw(Box::new(RawResponse {
+        status: Status::OK,
+        bytes,
+        pauses: Vec::new(),
+        close: end,
+        token: DropToken::default(),
+    }))
 }
 
 fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
@@ -50,9 +56,9 @@ fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
         }
         b"/silent" => return stream(false),
         b"/panics" => return stream(true),
-        b"/fin" => return verbatim(End::Fin),
-        b"/reset" => return verbatim(End::Reset),
-        b"/paced" => ok.with_pauses([Pause { before: Place::Content(0), time: Duration::from_secs(3600) }]),
+        b"/fin" => return verbatim(CloseBy::Fin),
+        b"/reset" => return verbatim(CloseBy::Reset),
+        b"/paced" => ok.with_pauses([Pause { before: ByteOffset::Content(0), time: Duration::from_secs(3600) }]),
         b"/last" => ok.closing(),
         b"/delimited" => ok.with_body(Body::UntilClose(Bytes::from("until the end"))),
         b"/large" => ok.with_body(Body::Bytes(Bytes::from(vec![b'x'; 32 << 20]))),

@@ -10,7 +10,7 @@ use barewire::http::{Request, Status};
 use barewire::net;
 use barewire::net::Listener;
 use barewire::net::workers::QUEUE;
-use barewire::service::access::origin::Hosts;
+use barewire::service::access::hosts::Hosts;
 use barewire::service::{Answer, App, Lane, Outcome, RequestContext, Response as Made, Service, app};
 
 use crate::cross_origin::{EVIL, POLICY};

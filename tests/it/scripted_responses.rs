@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use barewire::http::{Fields, Status};
 use barewire::net::Settings;
 use barewire::service::{
-    Answer, Body, Bytes, Chunks, End, Held, Lane, Meter, Pause, Piece, Place, Received, Response, Sink, Verbatim,
+    Answer, Body, ByteOffset, Bytes, ChunkedBody, CloseBy, DropToken, Lane, Pause, Piece, RawRequest, RawResponse,
+    ReceiveSummary, Response, Sink,
 };
 
 use crate::support::PATIENCE;
@@ -22,7 +23,7 @@ use crate::support::library::Library;
 
 const GAP: Duration = Duration::from_millis(30);
 
-fn before(before: Place) -> Pause {
+fn before(before: ByteOffset) -> Pause {
     Pause { before, time: GAP }
 }
 
@@ -73,14 +74,16 @@ fn every_kind_of_content_is_cut_where_a_pause_stands() {
         ),
         (
             "Transfer-Encoding: chunked",
-            Box::new(|| Body::Chunks(Box::new(Chunks { data: vec![b"hello".to_vec()], ..Chunks::default() }))),
+            Box::new(|| {
+                Body::Chunks(Box::new(ChunkedBody { data: vec![b"hello".to_vec()], ..ChunkedBody::default() }))
+            }),
             &["5\r\n", "he", "llo\r\n", "0\r\n\r\n"],
         ),
         ("Connection: close", Box::new(|| Body::UntilClose(Bytes::from("abcdefgh"))), &["abc", "de", "fgh"]),
     ];
     for (line, body, expected) in bodies {
         let mut library = Library::start(move |_| {
-            let pauses = [before(Place::Content(3)), before(Place::Content(5))];
+            let pauses = [before(ByteOffset::Content(3)), before(ByteOffset::Content(5))];
             Answer::Now(Response::new(Status::OK).with_body(body()).with_pauses(pauses))
         });
         let mut client = library.connect();
@@ -99,10 +102,10 @@ fn every_kind_of_content_is_cut_where_a_pause_stands() {
 fn a_pause_may_stand_in_the_head_and_in_front_of_it_and_an_empty_one_cuts_too() {
     let mut library = Library::start(|_| {
         let pauses = [
-            before(Place::Answer(0)),
-            Pause { before: Place::Answer(8), time: Duration::ZERO },
-            before(Place::Content(0)),
-            before(Place::Content(900)),
+            before(ByteOffset::Response(0)),
+            Pause { before: ByteOffset::Response(8), time: Duration::ZERO },
+            before(ByteOffset::Content(0)),
+            before(ByteOffset::Content(900)),
         ];
         Answer::Now(Response::text(Status::OK, "body").with_pauses(pauses))
     });
@@ -126,7 +129,7 @@ fn a_pause_may_stand_in_the_head_and_in_front_of_it_and_an_empty_one_cuts_too() 
 #[test]
 fn chunks_have_their_borders_their_extension_and_their_trailers() {
     let answer = || {
-        let chunks = Chunks {
+        let chunks = ChunkedBody {
             data: vec![b"hello".to_vec(), Vec::new(), vec![b'x'; 26]],
             extension: "a=b".into(),
             trailers: fields(&[("X-Sum", "31")]),
@@ -189,7 +192,7 @@ fn interim_responses_go_before_each_on_its_own_and_none_to_http_1_0() {
         let response = Response::text(Status::OK, "at last")
             .after_interim(Status::EARLY_HINTS, fields(&[("Link", "</a.css>; rel=preload")]))
             .after_interim(Status::CONTINUE, Fields::new())
-            .with_pauses([before(Place::Answer(0)), before(Place::Content(0))]);
+            .with_pauses([before(ByteOffset::Response(0)), before(ByteOffset::Content(0))]);
         Answer::Now(response)
     });
     let mut client = library.connect();
@@ -207,22 +210,23 @@ fn interim_responses_go_before_each_on_its_own_and_none_to_http_1_0() {
     assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&bytes));
 }
 
-fn verbatim(bytes: &str, pauses: &[Pause], end: End) -> Answer {
+fn verbatim(bytes: &str, pauses: &[Pause], end: CloseBy) -> Answer {
     let bytes = bytes.as_bytes().to_vec();
-    Answer::Verbatim(Box::new(Verbatim {
+    Answer::Raw(Box::new(RawResponse {
         status: Status::OK,
         bytes,
         pauses: pauses.to_vec(),
-        end,
-        held: Held::default(),
+        close: end,
+        token: DropToken::default(),
     }))
 }
 
 #[test]
 fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
     const BROKEN: &str = "HTTP/1.1 200 OK\nContent-Length : 3\n\nsurely more than 3";
-    let mut library =
-        Library::start(|_| verbatim(BROKEN, &[before(Place::Answer(5)), before(Place::Answer(6))], End::Fin));
+    let mut library = Library::start(|_| {
+        verbatim(BROKEN, &[before(ByteOffset::Response(5)), before(ByteOffset::Response(6))], CloseBy::Fin)
+    });
     let mut client = library.connect();
     // What is behind the request, content or requests, nobody reads; it must not destroy the answer.
     let head = request("PUT", "/", "Content-Length: 3000000\r\n");
@@ -243,7 +247,7 @@ fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
 #[test]
 fn an_end_by_reset_comes_behind_the_last_byte_and_the_pause_before_it() {
     const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n20 octets of content";
-    let mut library = Library::start(|_| verbatim(CUT, &[before(Place::Content(20))], End::Reset));
+    let mut library = Library::start(|_| verbatim(CUT, &[before(ByteOffset::Content(20))], CloseBy::Reset));
     let mut client = library.connect();
     let began = Instant::now();
     client.send([request("GET", "/", ""), request("GET", "/", "")].concat());
@@ -259,7 +263,7 @@ fn silences_cost_no_worker_and_delay_nobody() {
     const HOUR: Duration = Duration::from_secs(3600);
     let library = Library::start(|request| match request.path() {
         b"/slow" => {
-            let pauses = (0..20).map(|at| Pause { before: Place::Content(at), time: HOUR });
+            let pauses = (0..20).map(|at| Pause { before: ByteOffset::Content(at), time: HOUR });
             Answer::Now(Response::text(Status::OK, "x".repeat(20)).with_pauses(pauses))
         }
         b"/work" => Answer::Blocking(Lane::Long, Box::new(|| Response::text(Status::OK, "done").into())),
@@ -283,7 +287,7 @@ fn silences_cost_no_worker_and_delay_nobody() {
 #[test]
 fn a_thousand_short_silences_all_end_by_themselves() {
     let library = Library::start(|_| {
-        let pauses = (0..50).map(|at| Pause { before: Place::Content(at), time: Duration::from_millis(1) });
+        let pauses = (0..50).map(|at| Pause { before: ByteOffset::Content(at), time: Duration::from_millis(1) });
         Answer::Now(Response::text(Status::OK, "x".repeat(50)).with_pauses(pauses))
     });
     let mut clients: Vec<_> = (0..20).map(|_| library.connect()).collect();
@@ -297,12 +301,12 @@ fn a_thousand_short_silences_all_end_by_themselves() {
 }
 
 /// The request as a service of the test got it.
-fn collecting(limit: u64) -> (Library, std::sync::mpsc::Receiver<Received>) {
+fn collecting(limit: u64) -> (Library, std::sync::mpsc::Receiver<RawRequest>) {
     let (got, received) = channel();
     let got = Mutex::new(got);
     let library = Library::start(move |_| {
         let got = got.lock().unwrap().clone();
-        let then = move |request: Received| {
+        let then = move |request: RawRequest| {
             got.send(request).unwrap();
             Response::text(Status::OK, "thanks")
         };
@@ -366,14 +370,14 @@ fn more_than_the_limit_is_413_and_framing_counts() {
     }
 }
 
-struct Measured(Sender<Meter>);
+struct Measured(Sender<ReceiveSummary>);
 
 impl Sink for Measured {
     fn write(&mut self, _: &[u8]) -> Result<(), Response> {
         Ok(())
     }
 
-    fn measured(&mut self, meter: &Meter) {
+    fn measured(&mut self, meter: &ReceiveSummary) {
         self.0.send(*meter).unwrap();
     }
 
@@ -413,7 +417,7 @@ fn a_sink_is_told_how_its_content_came() {
         assert_eq!((meter.calls, meter.smallest, meter.largest), (calls, smallest, largest), "{lines} {pieces:?}");
         assert_eq!(client.response("PUT").text(), "thanks");
     }
-    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Meter::default());
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ReceiveSummary::default());
     assert_eq!(client.response("GET").text(), "thanks");
     client.end();
 }

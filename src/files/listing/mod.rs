@@ -30,7 +30,8 @@ use crate::files::write::rights::Rights;
 use crate::http::{Request, Status};
 use crate::service::Response;
 use crate::service::error_page;
-use crate::service::error_page::{Form, Problem};
+use crate::service::error_page::{PageFormat, Problem};
+use crate::service::text;
 
 use in_flight::FoundPage;
 pub(crate) use in_flight::{Pages, Reading, Readings};
@@ -71,7 +72,7 @@ pub(crate) fn respond(
 /// The form and order of a listing that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Variant {
-    form: Form,
+    form: PageFormat,
     order: Order,
 }
 
@@ -152,38 +153,40 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
         }
         FoundPage::MayBeMade => match render(form, path, context.rights, &sorted(entries, order), order) {
             Ok(page) => context.pages.add(validators.tag, path, page),
-            Err(error) => return error_page::failure(request, &format!("a listing could not be written: {error}")),
+            Err(error) => {
+                return error_page::internal_error(request, &format!("a listing could not be written: {error}"));
+            }
         },
     };
     let response = match form {
-        Form::Text => Response::text(Status::OK, page),
-        Form::Json => Response::json(Status::OK, page),
-        Form::Html => Response::html(Status::OK, page)
+        PageFormat::Text => Response::text(Status::OK, page),
+        PageFormat::Json => Response::json(Status::OK, page),
+        PageFormat::Html => Response::html(Status::OK, page)
             .field("Content-Security-Policy", POLICY)
             .field("Referrer-Policy", "same-origin"),
     };
     add_common(response)
 }
 
-fn render(form: Form, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
+fn render(form: PageFormat, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
     match form {
-        Form::Text => Ok(render::text(entries)),
-        Form::Json => Ok(render::json(path, entries).into_bytes()),
-        Form::Html => page(path, rights, entries, order).map(String::into_bytes),
+        PageFormat::Text => Ok(render::text(entries)),
+        PageFormat::Json => Ok(render::json(path, entries).into_bytes()),
+        PageFormat::Html => page(path, rights, entries, order).map(String::into_bytes),
     }
 }
 
 /// The form that the client accepts. Without a preference, curl gets text. All other clients get the page: programs like
 /// `wget -r` accept anything too, and follow its links.
-fn form(request: &Request<'_>) -> Form {
+fn form(request: &Request<'_>) -> PageFormat {
     let curl = || {
         let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
         agent && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"))
     };
-    match Form::named(request.fields("accept")) {
+    match PageFormat::named(request.fields("accept")) {
         Some(form) => form,
-        None if curl() => Form::Text,
-        None => Form::Html,
+        None if curl() => PageFormat::Text,
+        None => PageFormat::Html,
     }
 }
 
@@ -242,7 +245,7 @@ struct ListingPage<'a> {
 fn page(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
     let crumbs = crumbs(path);
     let page = ListingPage {
-        title: error_page::shown(path),
+        title: text::shown(path),
         up: if crumbs.is_empty() { "./".to_string() } else { up(path) },
         css: &CSS_PATH,
         js: &JS_PATH,
@@ -278,7 +281,7 @@ fn up(path: &[u8]) -> String {
 fn crumbs(path: &[u8]) -> Vec<(String, String)> {
     let steps = segments(path).count();
     let named = segments(path).enumerate().filter(|(_, name)| !name.is_empty());
-    named.map(|(at, name)| (error_page::shown(name), "../".repeat(steps - 1 - at))).collect()
+    named.map(|(at, name)| (text::shown(name), "../".repeat(steps - 1 - at))).collect()
 }
 
 fn summary(entries: &[&Entry]) -> String {
@@ -290,8 +293,8 @@ fn summary(entries: &[&Entry]) -> String {
     match (folders, files) {
         (0, 0) => "This folder is empty.".to_string(),
         (_, 0) => many(folders, "folder") + ".",
-        (0, _) => format!("{}, {}.", many(files, "file"), error_page::size(bytes)),
-        _ => format!("{}, {}, {}.", many(folders, "folder"), many(files, "file"), error_page::size(bytes)),
+        (0, _) => format!("{}, {}.", many(files, "file"), text::size(bytes)),
+        _ => format!("{}, {}, {}.", many(folders, "folder"), many(files, "file"), text::size(bytes)),
     }
 }
 

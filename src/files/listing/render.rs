@@ -160,7 +160,7 @@ pub(crate) fn json(path: &[u8], entries: &[&Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::text::acts;
+    use crate::service::text::is_unsafe;
 
     fn file(name: &[u8]) -> Entry {
         Entry { name: name.to_vec(), kind: FileKind::File, size: 2100, modified: (1_785_578_402, 0) }
@@ -197,7 +197,7 @@ mod tests {
             let row = Rows(&[&folder]).to_string();
             assert!(row.contains(&format!("<td><a href=\"{href}/\">{shown}/</a><td><td>")), "{row}");
             let line = String::from_utf8(text(&[&folder])).unwrap();
-            assert!(!line.trim_end().contains(acts) && line.ends_with("/\n"), "{line}");
+            assert!(!line.trim_end().contains(is_unsafe) && line.ends_with("/\n"), "{line}");
             let data: serde_json::Value = serde_json::from_str(&json(b"/\xff/", &[&folder])).unwrap();
             assert_eq!(data["entries"][0]["href"], format!("{href}/"));
             assert_eq!(

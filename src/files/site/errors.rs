@@ -12,7 +12,8 @@ use crate::files::resource::{FileError, encode};
 use crate::files::site::SiteState;
 use crate::files::{disk_error, media_type, retrieve};
 use crate::http::{Request, Status, field};
-use crate::service::error_page::{self, Form, Problem};
+use crate::service::error_page::{self, PageFormat, Problem};
+use crate::service::text;
 use crate::service::{Body, Response};
 
 impl SiteState {
@@ -20,7 +21,7 @@ impl SiteState {
     /// `None` if the response depends on more than the path.
     pub(crate) fn missing_line(&self, request: &Request<'_>) -> Option<Response> {
         let line = self.missing.as_ref()?;
-        let is_text = Form::of(request) == Form::Text && !accepts_html(request);
+        let is_text = PageFormat::of(request) == PageFormat::Text && !accepts_html(request);
         // If the root itself is gone, the response is 503.
         (is_text && !self.resolver.root.is_gone()).then(|| line.response(request.path()))
     }
@@ -39,7 +40,7 @@ impl SiteState {
         }
         let own = if accepts_html(request) { self.own_page(problem.status, may_block)? } else { None };
         if own.is_none() && problem.status == Status::NOT_FOUND {
-            problem.sentence = error_page::missing(request.path());
+            problem.sentence = error_page::not_found_sentence(request.path());
             self.add_links(request, &mut problem, may_block)?;
         }
         let mut response = own.unwrap_or_else(|| error_page::problem(request, &problem));
@@ -60,7 +61,7 @@ impl SiteState {
             let href = self.resolver.nearest_folder(request.path(), may_block)?;
             if href != "/" {
                 let folder: Vec<u8> = percent_decode_str(&href).collect();
-                problem.links.push((format!("Go to {}", error_page::shown(&folder)), href));
+                problem.links.push((format!("Go to {}", text::shown(&folder)), href));
             }
         }
         problem.links.push(("Home".into(), "/".into()));

@@ -24,7 +24,7 @@ use crate::files::write;
 use crate::files::write::request::WriteContext;
 use crate::files::write::rights::{Rights, TargetKind};
 use crate::http::{Expectation, Method, Request, Status};
-use crate::service::error_page::MissingLine;
+use crate::service::error_page::NotFoundLine;
 use crate::service::router;
 use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
 
@@ -50,7 +50,7 @@ struct SiteState {
     pages: listing::Pages,
     readings: listing::Readings,
     /// The prepared text of a 404, if it depends on nothing but the path.
-    missing: Option<MissingLine>,
+    missing: Option<NotFoundLine>,
 }
 
 impl Site {
@@ -95,7 +95,7 @@ impl Site {
             writer: Arc::new(writer),
             pages: listing::Pages::default(),
             readings: listing::Readings::default(),
-            missing: has_plain_errors.then(MissingLine::new),
+            missing: has_plain_errors.then(NotFoundLine::new),
         })))
     }
 

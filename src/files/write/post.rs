@@ -18,7 +18,8 @@ use crate::files::write::request::{StoredFile, WriteContext, WriteRequest};
 use crate::files::write::rights::TargetKind;
 use crate::http::Status;
 use crate::http::multipart::{FormError, FormEvent, Multipart};
-use crate::service::error_page::{self, Form};
+use crate::service::error_page::PageFormat;
+use crate::service::text;
 use crate::service::{Response, Sink};
 
 /// Files in one form. For more, the page of a folder sends each dropped file in a request of its own.
@@ -113,7 +114,7 @@ impl Upload {
         match file_name::is_usable(name, self.path == b"/", self.write.writer.resolver.dotfiles) {
             true => Ok(name.to_vec()),
             false => {
-                let sentence = format!("A file may not be called {} here.", error_page::shown(name));
+                let sentence = format!("A file may not be called {} here.", text::shown(name));
                 Err(self.write.conflict(&sentence))
             }
         }
@@ -263,7 +264,7 @@ impl FormSink {
         }
         let stored = self.upload.publish()?;
         let created = write.created(&stored);
-        if Form::named(write.request.fields("accept")) == Some(Form::Json) {
+        if PageFormat::named(write.request.fields("accept")) == Some(PageFormat::Json) {
             return Ok(created);
         }
         // A redirect to the folder: reloading that page does not send the form again.

@@ -25,7 +25,8 @@ use crate::files::root::Meta;
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::rights::{Rights, TargetKind};
 use crate::http::{Expectation, Framing, Method, Request, Status};
-use crate::service::error_page::{self, Form, Problem};
+use crate::service::error_page::{self, PageFormat, Problem};
+use crate::service::text;
 use crate::service::{Response, router};
 
 /// Where clients may write, and what.
@@ -229,14 +230,13 @@ impl WriteRequest {
 
     /// 201 for files that were stored: one line for each, or a list in JSON.
     pub(crate) fn created(&self, stored: &[StoredFile]) -> Response {
-        let response = match Form::named(self.request.fields("accept")) {
-            Some(Form::Json) => {
+        let response = match PageFormat::named(self.request.fields("accept")) {
+            Some(PageFormat::Json) => {
                 let files: Vec<StoredJson> = stored.iter().map(StoredFile::json).collect();
                 Response::json(Status::CREATED, serde_json::to_string(&files).unwrap_or_default() + "\n")
             }
             _ => {
-                let line =
-                    |file: &StoredFile| format!("Created {} ({}).\n", encode(&file.path), error_page::size(file.size));
+                let line = |file: &StoredFile| format!("Created {} ({}).\n", encode(&file.path), text::size(file.size));
                 Response::text(Status::CREATED, stored.iter().map(line).collect::<String>())
             }
         };

@@ -13,8 +13,8 @@ use crate::net::connection::respond::{BUSY, problem, too_large};
 use crate::net::connection::state::Work;
 use crate::net::connections::ConnectionId;
 use crate::net::workers::{JobResult, Jobs};
-use crate::service::answer::{ContentJob, ReceivedJob};
-use crate::service::{Job, Lane, Meter, Outcome, Received, Response, Sink};
+use crate::service::answer::{ContentJob, RawRequestJob};
+use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink};
 
 /// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
 pub const BLOCK: usize = 1024 * 1024;
@@ -67,7 +67,7 @@ pub struct CollectedBody {
 /// The job that gets collected content.
 pub(super) enum BodyJob {
     Content(ContentJob),
-    Received(ReceivedJob),
+    Received(RawRequestJob),
 }
 
 impl CollectedBody {
@@ -104,7 +104,7 @@ impl CollectedBody {
             BodyJob::Content(job) => Box::new(move || Outcome::Response(job(bytes))),
             BodyJob::Received(job) => {
                 let head = request.bytes().to_vec();
-                Box::new(move || Outcome::Response(job(Received { head, framed, content: bytes })))
+                Box::new(move || Outcome::Response(job(RawRequest { head, framed, content: bytes })))
             }
         };
         (job, request)
@@ -142,7 +142,7 @@ pub enum SinkJob {
     /// Write this block.
     Write(Box<dyn Sink>, Vec<u8>),
     /// Write the last block, if it is not empty, and finish.
-    Finish(Box<dyn Sink>, Vec<u8>, Meter),
+    Finish(Box<dyn Sink>, Vec<u8>, ReceiveSummary),
 }
 
 impl Upload {
@@ -335,7 +335,7 @@ fn submit(jobs: &Jobs, id: ConnectionId, job: SinkJob) -> bool {
 /// the end.
 #[derive(Debug)]
 pub(super) struct ReceiveStats {
-    meter: Meter,
+    meter: ReceiveSummary,
     /// Bytes of the last `recv`, which are not in the meter yet.
     last: u64,
     /// When the head was complete.
@@ -347,7 +347,7 @@ pub(super) struct ReceiveStats {
 impl ReceiveStats {
     /// The head was complete at `now`.
     fn new(now: Instant) -> ReceiveStats {
-        ReceiveStats { meter: Meter::default(), last: 0, head: now, first: None, until: now }
+        ReceiveStats { meter: ReceiveSummary::default(), last: 0, head: now, first: None, until: now }
     }
 
     /// A `recv` has brought bytes.
@@ -387,7 +387,7 @@ impl ReceiveStats {
         self.meter.calls += 1;
     }
 
-    fn meter(&self) -> Meter {
+    fn meter(&self) -> ReceiveSummary {
         self.meter
     }
 }
@@ -473,15 +473,15 @@ mod tests {
         stats.received(70, at(9));
         stats.end(68);
         let time = Duration::from_millis(9);
-        assert_eq!(stats.meter(), Meter { calls: 3, smallest: 2, largest: 500, time });
+        assert_eq!(stats.meter(), ReceiveSummary { calls: 3, smallest: 2, largest: 500, time });
         let mut fresh = ReceiveStats::new(start);
         fresh.received(7, at(3));
         fresh.after_head(7);
         fresh.end(0);
-        assert_eq!(fresh.meter(), Meter { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
+        assert_eq!(fresh.meter(), ReceiveSummary { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
         let mut none = ReceiveStats::new(start);
         none.after_head(0);
         none.end(0);
-        assert_eq!(none.meter(), Meter::default());
+        assert_eq!(none.meter(), ReceiveSummary::default());
     }
 }

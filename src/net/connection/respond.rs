@@ -120,7 +120,7 @@ impl Connection {
             {
                 self.deliver(too_large(limit, &request), cx);
             }
-            Answer::Verbatim(verbatim) => {
+            Answer::Raw(verbatim) => {
                 self.body = RequestBody::Discarded;
                 self.begin_verbatim(*verbatim);
             }

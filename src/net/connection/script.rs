@@ -27,7 +27,7 @@ use crate::net::connection::context::Context;
 use crate::net::connection::script::steps::{Fragment, Step, Steps};
 use crate::net::connection::state::Ending;
 use crate::net::workers::{SourceResult, Work as WorkerJob};
-use crate::service::script::{End, Held, Script, Verbatim};
+use crate::service::script::{CloseBy, DropToken, RawResponse, Script};
 use crate::service::{Body, Lane, Response, Source};
 
 /// How long a stream waits before it asks again when the workers' queue is full.
@@ -40,9 +40,9 @@ pub(super) struct RunningScript {
     pausing: Option<(Step, Instant)>,
     stream: Option<Stream>,
     /// How the connection ends after bytes sent as given.
-    end: Option<End>,
+    end: Option<CloseBy>,
     /// Dropped with the response: a service counts its slow responses by it.
-    _held: Held,
+    _token: DropToken,
 }
 
 /// Content that is made while it is sent.
@@ -72,8 +72,8 @@ impl std::fmt::Debug for RunningScript {
 }
 
 impl RunningScript {
-    fn new(steps: Steps, held: Held) -> RunningScript {
-        RunningScript { steps, pausing: None, stream: None, end: None, _held: held }
+    fn new(steps: Steps, token: DropToken) -> RunningScript {
+        RunningScript { steps, pausing: None, stream: None, end: None, _token: token }
     }
 
     /// Begins the pause before a step.
@@ -113,7 +113,7 @@ impl RunningScript {
 impl Connection {
     /// Begins a response with a script.
     pub(super) fn begin_script(&mut self, mut response: Response, cx: &mut Context) {
-        let Script { pauses, interim, held } = *response.take_script().unwrap_or_default();
+        let Script { pauses, interim, token } = *response.take_script().unwrap_or_default();
         let mut interims = Vec::with_capacity(interim.len());
         for (status, fields) in &interim {
             let mut bytes = Vec::new();
@@ -134,7 +134,7 @@ impl Connection {
         }
         steps.add(Fragment::Frame(head));
         let chunked = transfer == Transfer::Chunked;
-        let mut script = RunningScript::new(steps, held);
+        let mut script = RunningScript::new(steps, token);
         match body {
             // A response to HEAD has no content: the source is never asked.
             Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(source),
@@ -149,17 +149,17 @@ impl Connection {
     }
 
     /// Begins a response of bytes exactly as given.
-    pub(super) fn begin_verbatim(&mut self, verbatim: Verbatim) {
-        let Verbatim { status, mut bytes, pauses, end, held } = verbatim;
+    pub(super) fn begin_verbatim(&mut self, verbatim: RawResponse) {
+        let RawResponse { status, mut bytes, pauses, close, token } = verbatim;
         self.http.respond_verbatim();
         self.begin_response(status, Transfer::Nothing);
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
         let content = bytes.split_off(head);
-        let mut script = RunningScript::new(Steps::new(&pauses, head as u64), held);
+        let mut script = RunningScript::new(Steps::new(&pauses, head as u64), token);
         script.steps.add(Fragment::Frame(bytes));
         script.steps.add(Fragment::Content(content));
         script.steps.pause_at_end();
-        script.end = Some(end);
+        script.end = Some(close);
         self.script = Some(Box::new(script));
     }
 
@@ -263,11 +263,11 @@ impl Connection {
     }
 
     /// The last step is sent.
-    fn end_script(&mut self, end: Option<End>, cx: &mut Context) {
+    fn end_script(&mut self, end: Option<CloseBy>, cx: &mut Context) {
         match end {
             None => {}
-            Some(End::Fin) => self.ending = Some(Ending::Linger(CloseReason::Scripted)),
-            Some(End::Reset) => self.ending = Some(Ending::Reset(CloseReason::ScriptedReset)),
+            Some(CloseBy::Fin) => self.ending = Some(Ending::Linger(CloseReason::Scripted)),
+            Some(CloseBy::Reset) => self.ending = Some(Ending::Reset(CloseReason::ScriptedReset)),
         }
         self.finish(self.exchange.content_sent(), cx);
     }

@@ -24,7 +24,7 @@ use std::process;
 use std::time::Duration;
 
 use barewire::service::Credentials;
-use barewire::service::access::unfit;
+use barewire::service::access::htpasswd::HtpasswdError;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
@@ -184,7 +184,7 @@ impl Origins<'_> {
             }
             // A variable holds one user a line.
             for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-                let failed = |error| fail(unfit::Unfit { line: Some(at + 1), ..error }.to_string());
+                let failed = |error| fail(HtpasswdError { line: Some(at + 1), ..error }.to_string());
                 credentials.add(line).map_err(failed)?;
             }
         }

@@ -22,7 +22,7 @@ use barewire::files::CacheControl;
 use barewire::http::grammar::decimal;
 use barewire::http::target::authority;
 use barewire::http::{Fields, grammar};
-use barewire::service::access::origin::host_name;
+use barewire::service::access::hosts::host_name;
 use barewire::service::response::is_connection_field;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};

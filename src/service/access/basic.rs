@@ -1,98 +1,85 @@
-//! Who may come in: Basic credentials, asked for, checked, remembered.
+//! Basic authentication: credentials are asked for, checked, and remembered.
 //!
 //! RFC 7617 (Basic, `charset="UTF-8"`), RFC 9110 §11.6 (challenge and credentials), §15.5.2 (401).
 //!
-//! Never: a page or a note that says which part was wrong, a name or a password in a log, bcrypt on the
-//! loop.
-//!
-//! The subtle thing: bcrypt is slow on purpose, and browsers send credentials with every request. So a
-//! right answer is remembered as the digest of the whole credential, shared by all loops: one password
-//! costs one bcrypt as long as the process lives. A wrong one is not remembered. It costs a bcrypt each
-//! time, on a lane of its own, and its sender runs into `failures` after ten.
-//!
-//! How a request goes:
+//! bcrypt is slow on purpose, and browsers send credentials with every request. So right credentials are
+//! remembered by their digest, for all loops: a password costs one bcrypt in the life of the process. Wrong ones
+//! are not remembered. They cost a bcrypt each time, on a lane of their own, and after ten of them the client has
+//! to wait ([`Throttle`]).
 //!
 //! ```text
-//! not asked for credentials ────────────────────────────► in
-//! none, or unreadable ──────────────────────────────────► 401
-//! remembered as right ──────────────────────────────────► in     (always, whoever else fails)
+//! the method needs no credentials ──────────────────────► allowed
+//! no credentials, or unreadable ones ───────────────────► 401
+//! remembered as right ──────────────────────────────────► allowed, also while others of this address fail
 //! ten failures in a minute ─────────────────────────────► 429
-//! one of --auth ────────────────────────────────────────► in, remembered
-//! no password file ─────────────────────────────────────► 401, a failure
-//! else a worker runs bcrypt: right ─► remembered, asked again ─► in
-//!                            wrong ─────────────────────► 401, a failure
+//! in the list of --auth ────────────────────────────────► allowed, remembered
+//! no password file ─────────────────────────────────────► 401, counted as a failure
+//! else a worker runs bcrypt: right ─► remembered, checked again ─► allowed
+//!                            wrong ─────────────────────► 401, counted as a failure
 //! ```
 //!
-//! A password that was right and is not remembered yet waits like a wrong one while its client has ten
-//! failures; else a guesser could go on at full speed and simply be let in by the hit.
+//! A right password that is not remembered yet also gets 429 while its client has ten failures. Otherwise a client
+//! could guess at full speed, and the right guess would be allowed.
+//!
+//! No page and no note says whether the name or the password was wrong, and neither of them is logged.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::http::{Method, Request, Status};
-use crate::service::access::credentials::{Credential, Credentials, Digest, Place};
-use crate::service::access::throttle::Failures;
+use crate::service::access::credentials::{Credential, Credentials, Digest};
+use crate::service::access::throttle::Throttle;
 use crate::service::answer::{Answer, Lane, Outcome, RequestContext};
 use crate::service::error_page;
 use crate::service::error_page::Problem;
 use crate::service::response::Response;
 
-/// What a browser needs to ask its user (RFC 7617 §2, §2.1).
+/// Tells a browser to ask its user for a name and a password (RFC 7617 §2, §2.1).
 const CHALLENGE: &str = "Basic realm=\"barewire\", charset=\"UTF-8\"";
 
-/// What credentials are asked for (`--auth-for`).
+/// Which requests need credentials (`--auth-for`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything, OPTIONS included.
+    /// All, OPTIONS included.
     All,
-    /// Only requests with one of these methods: the unsafe ones whose right is on. A write that nobody
-    /// may do is then 405, and nobody is asked for a password that would not help.
+    /// Only requests with one of these methods: the unsafe ones that are enabled. A write that is not enabled is
+    /// 405 and needs no password, since none would help.
     Methods(Vec<Method>),
 }
 
-/// The doorkeeper, shared by all loops.
+/// Checks the credentials of requests. Clones share what they remember.
 #[derive(Clone)]
 pub struct Auth {
     scope: Scope,
-    shared: Arc<Shared>,
+    users: Arc<Users>,
 }
 
-struct Shared {
+struct Users {
     credentials: Credentials,
-    right: RwLock<Right>,
-    failures: Arc<Failures>,
+    /// For each user the digest of the credentials that were found right last. One user may have many right ones,
+    /// since bcrypt reads only 72 bytes of a password; one digest for each keeps the memory bounded.
+    verified: RwLock<Vec<Option<Digest>>>,
+    throttle: Arc<Throttle>,
 }
 
-/// Credentials that have proved right: one for each user, so there are never more of them than users.
-/// (One user can have many that are right: bcrypt reads 72 bytes of a password and no more.)
-struct Right {
-    digests: HashSet<Digest>,
-    of: Vec<Option<Digest>>,
-}
-
-impl Shared {
-    fn is_right(&self, digest: Digest) -> bool {
-        self.right.read().unwrap_or_else(PoisonError::into_inner).digests.contains(&digest)
+impl Users {
+    fn is_verified(&self, digest: Digest) -> bool {
+        self.verified.read().unwrap_or_else(PoisonError::into_inner).contains(&Some(digest))
     }
 
-    fn remember(&self, place: Place, digest: Digest) {
-        let mut right = self.right.write().unwrap_or_else(PoisonError::into_inner);
-        let Right { digests, of } = &mut *right;
-        if let Some(slot) = of.get_mut(place) {
-            if let Some(former) = slot.replace(digest) {
-                digests.remove(&former);
-            }
-            digests.insert(digest);
+    fn remember(&self, user: usize, digest: Digest) {
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = verified.get_mut(user) {
+            *slot = Some(digest);
         }
     }
 }
 
 impl Auth {
-    /// Lets in those who have one of these credentials.
+    /// Asks for one of these credentials where `scope` says so.
     pub fn new(credentials: Credentials, scope: Scope) -> Auth {
-        let right = Right { digests: HashSet::new(), of: vec![None; credentials.len()] };
-        Auth { scope, shared: Arc::new(Shared { credentials, right: RwLock::new(right), failures: Arc::default() }) }
+        let verified = RwLock::new(vec![None; credentials.len()]);
+        Auth { scope, users: Arc::new(Users { credentials, verified, throttle: Arc::default() }) }
     }
 
     /// Whether this method needs credentials.
@@ -103,43 +90,44 @@ impl Auth {
         }
     }
 
-    /// `None`: let in. Else the answer, or the job after which to ask again.
-    pub fn check(&self, request: &Request<'_>, visit: &RequestContext) -> Option<Answer> {
+    /// `None` if the request is allowed. Else its answer, which may be a job after which to check again.
+    pub fn check(&self, request: &Request<'_>, context: &RequestContext) -> Option<Answer> {
         if !self.asks(request.method()) {
             return None;
         }
-        let Some(credential) = Credential::of(request) else { return Some(Answer::Now(challenge(request))) };
-        let shared = &self.shared;
-        let digest = shared.credentials.digest(&credential);
-        if shared.is_right(digest) {
+        let Some(credential) = Credential::of(request) else { return Some(challenge(request).into()) };
+        let users = &self.users;
+        let digest = users.credentials.digest(&credential);
+        // Before the throttle: failures of others at the same address must not lock out a user who has signed in.
+        if users.is_verified(digest) {
             return None;
         }
-        let attempt = match shared.failures.begin(visit.peer.ip(), visit.now) {
+        let attempt = match users.throttle.begin(context.peer.ip(), context.now) {
             Ok(attempt) => attempt,
-            Err(wait) => return Some(Answer::Now(slow_down(request, wait))),
+            Err(wait) => return Some(slow_down(request, wait).into()),
         };
-        if let Some(place) = shared.credentials.find_plain(digest) {
-            shared.remember(place, digest);
+        if let Some(user) = users.credentials.find_plain(digest) {
+            users.remember(user, digest);
             return None;
         }
-        if !shared.credentials.has_hashes() {
+        if !users.credentials.has_hashes() {
             attempt.fail();
-            return Some(Answer::Now(challenge(request).with_note("credentials refused")));
+            return Some(refused(request).into());
         }
-        let (shared, request) = (Arc::clone(shared), request.clone().into_owned());
+        let (users, request) = (Arc::clone(users), request.clone().into_owned());
         let job = move || {
-            // A browser opens six connections at once: the first of them has done the work for all.
-            if shared.is_right(digest) {
+            // A browser opens six connections at once; the first job has done the work for all of them.
+            if users.is_verified(digest) {
                 return Outcome::Again(Box::new(request));
             }
-            match shared.credentials.find_hashed(&credential) {
-                Some(place) => {
-                    shared.remember(place, digest);
+            match users.credentials.find_hashed(&credential) {
+                Some(user) => {
+                    users.remember(user, digest);
                     Outcome::Again(Box::new(request))
                 }
                 None => {
                     attempt.fail();
-                    Outcome::Response(challenge(&request).with_note("credentials refused"))
+                    Outcome::Response(refused(&request))
                 }
             }
         };
@@ -147,12 +135,17 @@ impl Auth {
     }
 }
 
-/// 401, the same for every reason.
+/// 401, with the same page for every reason.
 fn challenge(request: &Request<'_>) -> Response {
     error_page::problem(request, &Problem::new(Status::UNAUTHORIZED)).field("WWW-Authenticate", CHALLENGE)
 }
 
-/// 429 for somebody who has failed too often, whatever came this time.
+/// The same for credentials that are wrong, which only the log says.
+fn refused(request: &Request<'_>) -> Response {
+    challenge(request).with_note("credentials refused")
+}
+
+/// 429 for a client that has failed too often, whether these credentials are right or not.
 fn slow_down(request: &Request<'_>, wait: Duration) -> Response {
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let problem = Problem::new(Status::TOO_MANY_REQUESTS)

@@ -1,73 +1,73 @@
-//! Letting pages of other origins read this site (the Fetch standard's CORS protocol), if asked to.
+//! CORS: pages of other origins may read this site, if `--cors` says so (Fetch standard, "CORS protocol").
 //!
-//! Never: credentials, and never a write for `*`. Without `--cors` there is no such field at all, and
-//! the browser keeps other pages out by itself.
-//!
-//! The subtle thing: an answer that depends on who asks says so (`Vary: Origin`), also to those who
-//! are not let in; else a cache would hand one origin's answer to another.
+//! Without `--cors` no such field is sent, and the browser keeps other pages out by itself. Pages may never use
+//! the credentials that a browser has for this site: `Access-Control-Allow-Credentials` is not sent.
 
 use crate::http::{AddedFields, FieldError, Method, Request, Status};
-use crate::service::Response;
+use crate::service::response::Response;
+use crate::service::router;
 
-/// How long a browser may remember a preflight, in seconds: short, since whoever restarts the server
-/// with other options wants to see them work.
+/// The field that keeps foreign pages from embedding a response (Fetch §3.7).
+pub const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
+/// How many seconds a browser may remember a preflight. Short, so that other options work soon after a restart.
 const MAX_AGE: &str = "600";
-/// What pages of any origin may do.
-const READING: [Method; 2] = [Method::Get, Method::Head];
 
-/// Who may read this site from a page of its own.
+/// Which origins may read this site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
-    /// `None`: everybody.
+    /// `None`: every origin (`--cors=*`).
     origin: Option<String>,
-    /// What `Access-Control-Allow-Methods` says.
+    /// The value of `Access-Control-Allow-Methods`.
     methods: String,
 }
 
 impl Cors {
-    /// `*`, or one origin as browsers write it: `https://example.org`. `methods` are those that work on
-    /// anything here; a named origin may use them all, `*` only those that read.
+    /// `origin` is `*`, or one origin as browsers write it: `https://example.org`. `methods` are those that work
+    /// on any target here. A named origin may use them all, and `*` only those that read.
     pub fn new(origin: &str, methods: &[Method]) -> Cors {
         let origin = (origin != "*").then(|| origin.to_string());
-        let may = |method: &&Method| **method != Method::Options && (origin.is_some() || READING.contains(method));
-        let names: Vec<&str> = methods.iter().filter(may).map(|method| method.name()).collect();
-        Cors { origin, methods: names.join(", ") }
+        let may = |method: &Method| match method {
+            Method::Options => false,
+            Method::Get | Method::Head => true,
+            _ => origin.is_some(),
+        };
+        let methods: Vec<Method> = methods.iter().copied().filter(may).collect();
+        Cors { methods: router::names(&methods), origin }
     }
 
-    /// Whether a page of this origin is let in.
+    /// Whether a page of this origin may read responses.
     pub fn allows(&self, origin: Option<&[u8]>) -> bool {
-        match (&self.origin, origin) {
-            (None, _) => true,
-            (Some(named), Some(origin)) => named.as_bytes().eq_ignore_ascii_case(origin),
-            (Some(_), None) => false,
-        }
+        self.origin.is_none() || origin.is_some_and(|origin| self.names(origin))
     }
 
-    /// The answer to a preflight from an allowed origin. Any other OPTIONS is not for this file.
+    /// Whether this origin is named. No origin is named by `*`.
+    pub fn names(&self, origin: &[u8]) -> bool {
+        self.origin.as_ref().is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(origin))
+    }
+
+    /// The response to a preflight from an allowed origin; `None` for every other request.
     pub fn preflight(&self, request: &Request<'_>) -> Option<Response> {
-        let asks = request.method() == Method::Options && request.has("access-control-request-method");
-        let origin = request.field("origin").filter(|origin| asks && self.allows(Some(origin)));
-        origin?;
-        // `*` stands for every name but this one (Fetch, "CORS-unsafe request-header names").
+        let is_preflight = request.method() == Method::Options && request.has("access-control-request-method");
+        // `field` finds nothing if the field stands twice, so such a request is no preflight either.
+        request.field("origin").filter(|origin| is_preflight && self.allows(Some(origin)))?;
+        // `*` stands for every field name but this one (Fetch, "CORS non-wildcard request-header name").
         let headers = if self.origin.is_some() { "Authorization, *" } else { "*" };
-        Some(
-            Response::new(Status::NO_CONTENT)
-                .field("Access-Control-Allow-Methods", &self.methods)
-                .field("Access-Control-Allow-Headers", headers)
-                .field("Access-Control-Max-Age", MAX_AGE),
-        )
+        let response = Response::new(Status::NO_CONTENT)
+            .field("Access-Control-Allow-Methods", &self.methods)
+            .field("Access-Control-Allow-Headers", headers)
+            .field("Access-Control-Max-Age", MAX_AGE);
+        Some(response)
     }
 
-    /// Adds the fields that let a page read every response, or keep it from doing so. A response that depends
-    /// on who asks says so (`Vary: Origin`) in both cases; else a cache would give the response for one origin
-    /// to another.
+    /// Adds the fields that let a page read every response, if `is_readable`.
     pub(crate) fn add_to(&self, fields: &mut AddedFields, is_readable: bool) -> Result<(), FieldError> {
         if is_readable {
             fields.replace("Access-Control-Allow-Origin", self.origin.as_deref().unwrap_or("*"))?;
-            // So that a player can read Content-Range, and a script the ETag.
+            // A media player reads Content-Range, and a script the ETag.
             fields.replace("Access-Control-Expose-Headers", "*")?;
-            fields.replace("Cross-Origin-Resource-Policy", "cross-origin")?;
+            fields.replace(RESOURCE_POLICY, "cross-origin")?;
         }
+        // Also where the origin may not read: else a cache would send the response for one origin to another.
         if self.origin.is_some() {
             fields.member("Vary", "Origin")?;
         }

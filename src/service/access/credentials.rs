@@ -1,4 +1,4 @@
-//! Names and passwords: what a request carries, and what is known here to compare it with.
+//! Names and passwords: those that a request carries, and those that the server accepts.
 //!
 //! RFC 7617 (Basic), RFC 9110 §11 (authentication), RFC 4648 §4 (Base64).
 //!
@@ -6,13 +6,12 @@
 //! credentials = "Basic" 1*SP base64( user-id ":" password )      ; the scheme in any case
 //! ```
 //!
-//! Never: a password in clear once the command line has been read. What is kept is bcrypt's hash or a
-//! keyed digest (`Digest`), and neither type can be printed.
+//! No password is kept in clear: the server keeps the bcrypt hash of a password file, or a keyed digest
+//! ([`Digest`]). Neither type can be printed.
 //!
-//! The subtle thing: comparing must not tell by its duration how much was right. Two digests under keys
-//! drawn at start are equally long, share nothing when the credentials differ by one byte, and are
-//! compared as one number without a branch; every known digest is looked at, so an unknown user costs
-//! what a known one costs.
+//! A comparison must not tell by its duration how much was right. Digests are 128 bits under keys drawn at start,
+//! so two credentials that differ in one byte have nothing in common. They are compared without a branch, and all
+//! known digests are compared, so an unknown user takes as long as a known one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -24,28 +23,27 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use crate::http::Request;
 use crate::http::grammar::is_ows;
 use crate::service::access::htpasswd;
-use crate::service::access::htpasswd::Bcrypt;
-use crate::service::access::unfit::{Unfit, Why};
+use crate::service::access::htpasswd::{Bcrypt, HtpasswdError, Reason};
 
-/// What a request says about who sends it: `user:password`, as bytes.
+/// The credentials of a request: the bytes `user:password`.
 ///
-/// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: the same bytes are the
-/// same credentials, and a client that sends Latin-1 is told 401 like any other that does not match.
+/// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: equal bytes are equal
+/// credentials, and a client that sends Latin-1 gets 401 like any other that does not match.
 pub struct Credential {
     bytes: Vec<u8>,
     colon: usize,
 }
 
 impl Credential {
-    /// The Basic credentials of a request; `None` if there are none, or none that can be read. Two
-    /// Authorization lines are none: proxy and server could each believe another one.
+    /// The Basic credentials of a request; `None` if there are none that can be read. Two Authorization lines
+    /// count as none, since a proxy and this server could each use another one.
     pub fn of(request: &Request<'_>) -> Option<Credential> {
         Credential::parse(request.field("authorization")?)
     }
 
     /// Reads the value of an Authorization field.
     pub fn parse(value: &[u8]) -> Option<Credential> {
-        let space = value.iter().position(|&o| is_ows(o))?;
+        let space = value.iter().position(|&b| is_ows(b))?;
         let (scheme, rest) = value.split_at(space);
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return None;
@@ -53,12 +51,11 @@ impl Credential {
         Credential::new(STANDARD.decode(rest.trim_ascii_start()).ok()?)
     }
 
-    /// `user:password`; the user ends at the first colon, so a password may have more of them.
-    ///
-    /// Control bytes are refused (RFC 7617 §2 forbids them). The one that matters is NUL: bcrypt repeats
-    /// a password with its NUL until 72 bytes are full, so to it `a` and `a NUL a` are the same.
+    /// Splits `user:password` at the first colon, so a password may contain colons. Control bytes are refused.
     fn new(bytes: Vec<u8>) -> Option<Credential> {
-        let colon = bytes.iter().position(|&o| o == b':')?;
+        let colon = bytes.iter().position(|&b| b == b':')?;
+        // RFC 7617 §2 forbids control bytes. NUL is a danger: bcrypt repeats a password with its NUL until 72
+        // bytes are full, so it takes `a` and `a NUL a` for the same password.
         (!bytes.iter().any(u8::is_ascii_control)).then_some(Credential { bytes, colon })
     }
 
@@ -73,22 +70,12 @@ impl Credential {
     }
 }
 
-/// A whole credential as a number: 128 bits of a keyed hash. Without the keys, which never leave this
-/// process, two credentials of one digest cannot be found, nor a credential from its digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// 128 bits of a keyed hash of whole credentials. The keys never leave this process; without them nobody can find
+/// credentials of a given digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digest(u128);
 
-/// The keys of the digests, drawn anew at every start.
-struct Keys([RandomState; 2]);
-
-impl Keys {
-    fn digest(&self, bytes: &[u8]) -> Digest {
-        let [high, low] = self.0.each_ref().map(|keys| u128::from(keys.hash_one(bytes)));
-        Digest(high << 64 | low)
-    }
-}
-
-/// What is known of one user.
+/// The password of one user.
 enum Secret {
     /// From `--auth`: the digest of `user:password`.
     Plain(Digest),
@@ -96,50 +83,42 @@ enum Secret {
     Hashed(Bcrypt),
 }
 
-/// Which user of the table.
-pub(crate) type Place = usize;
-
-/// Everybody who may sign in.
+/// All users who may sign in. A user is known by an index, from 0.
+#[derive(Default)]
 pub struct Credentials {
-    keys: Keys,
-    places: HashMap<Box<[u8]>, Place>,
+    /// Two keys of 64 bits of digest each, drawn at random.
+    keys: [RandomState; 2],
+    indices: HashMap<Box<[u8]>, usize>,
     secrets: Vec<Secret>,
-    /// The cost of the dearest hash; `None` when no user has one.
-    top: Option<u32>,
-}
-
-impl Default for Credentials {
-    fn default() -> Credentials {
-        let keys = Keys([RandomState::new(), RandomState::new()]);
-        Credentials { keys, places: HashMap::new(), secrets: Vec::new(), top: None }
-    }
+    /// The highest cost of all hashes; `None` when no user has one.
+    top_cost: Option<u32>,
 }
 
 impl Credentials {
-    /// Nobody yet.
+    /// No users.
     pub fn new() -> Credentials {
         Credentials::default()
     }
 
-    /// Adds `USER:PASS`.
+    /// Adds a user by `USER:PASS`.
     ///
     /// # Errors
-    /// Why it cannot be what was meant.
-    pub fn add(&mut self, text: &str) -> Result<(), Unfit> {
-        let unfit = |why| Unfit { line: None, why };
+    /// The reason why the text is probably a mistake.
+    pub fn add(&mut self, text: &str) -> Result<(), HtpasswdError> {
+        let error = |reason| HtpasswdError { line: None, reason };
         if !text.contains(':') {
-            return Err(unfit(Why::NoColon));
+            return Err(error(Reason::NoColon));
         }
-        let credential = Credential::new(text.into()).ok_or(unfit(Why::Control))?;
+        let credential = Credential::new(text.into()).ok_or(error(Reason::ControlByte))?;
+        // `--auth "ann:$SECRET"` with an empty variable would accept every client that knows the name.
         if credential.password().is_empty() {
-            // `--auth "ann:$SECRET"` with an empty variable would open the door to everybody.
-            return Err(unfit(Why::NoPassword));
+            return Err(error(Reason::EmptyPassword));
         }
+        // Taken as a password, a hash would be useless to its user and useful to a thief of the hash.
         if Bcrypt::parse(credential.password()).is_ok() {
-            // Taken for the password itself it would let nobody in but whoever has read the hash.
-            return Err(unfit(Why::HashAsPassword));
+            return Err(error(Reason::HashAsPassword));
         }
-        let digest = self.keys.digest(&credential.bytes);
+        let digest = self.digest(&credential);
         self.insert(credential.user(), Secret::Plain(digest), None)
     }
 
@@ -147,24 +126,24 @@ impl Credentials {
     ///
     /// # Errors
     /// The first line that cannot be used, and why.
-    pub fn add_htpasswd(&mut self, file: &[u8]) -> Result<(), Unfit> {
+    pub fn add_htpasswd(&mut self, file: &[u8]) -> Result<(), HtpasswdError> {
         for line in htpasswd::lines(file) {
             let line = line?;
             if line.user.iter().any(u8::is_ascii_control) {
-                return Err(Unfit { line: Some(line.number), why: Why::Control });
+                return Err(HtpasswdError { line: Some(line.number), reason: Reason::ControlByte });
             }
-            self.top = self.top.max(Some(line.hash.cost()));
+            self.top_cost = self.top_cost.max(Some(line.hash.cost()));
             self.insert(line.user, Secret::Hashed(line.hash), Some(line.number))?;
         }
         Ok(())
     }
 
-    /// A second line for a user would be a second password that works, or one that silently does not.
-    fn insert(&mut self, user: &[u8], secret: Secret, line: Option<usize>) -> Result<(), Unfit> {
-        if self.places.contains_key(user) {
-            return Err(Unfit { line, why: Why::Twice(user.escape_ascii().to_string()) });
+    fn insert(&mut self, user: &[u8], secret: Secret, line: Option<usize>) -> Result<(), HtpasswdError> {
+        // A second password of a user would either work without being noticed, or silently not work.
+        if self.indices.contains_key(user) {
+            return Err(HtpasswdError { line, reason: Reason::UserTwice(user.escape_ascii().to_string()) });
         }
-        self.places.insert(user.into(), self.secrets.len());
+        self.indices.insert(user.into(), self.secrets.len());
         self.secrets.push(secret);
         Ok(())
     }
@@ -174,40 +153,43 @@ impl Credentials {
         self.secrets.len()
     }
 
-    /// Whether nobody could sign in.
+    /// Whether there are no users.
     pub fn is_empty(&self) -> bool {
         self.secrets.is_empty()
     }
 
-    /// The credential as a number.
+    /// The digest of these credentials.
     pub(crate) fn digest(&self, credential: &Credential) -> Digest {
-        self.keys.digest(&credential.bytes)
+        let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(&*credential.bytes)));
+        Digest(high << 64 | low)
     }
 
-    /// Who has this credential, of those whose password was given in clear. Looks at all of them.
-    pub(crate) fn find_plain(&self, digest: Digest) -> Option<Place> {
+    /// The user with these credentials, among those whose password was given in clear.
+    pub(crate) fn find_plain(&self, digest: Digest) -> Option<usize> {
         let mut found = u64::MAX;
-        for (place, secret) in (0..).zip(&self.secrets) {
+        // All users are compared, without a branch: the time must not depend on which of them matches.
+        for (index, secret) in (0..).zip(&self.secrets) {
             if let Secret::Plain(known) = secret {
-                found.conditional_assign(&place, known.0.ct_eq(&digest.0));
+                found.conditional_assign(&index, known.0.ct_eq(&digest.0));
             }
         }
-        usize::try_from(found).ok().filter(|&place| place < self.secrets.len())
+        usize::try_from(found).ok().filter(|&index| index < self.secrets.len())
     }
 
-    /// Whether somebody's password is known only by a hash that is slow to compute.
+    /// Whether a user is known by a hash, which is slow to check.
     pub(crate) fn has_hashes(&self) -> bool {
-        self.top.is_some()
+        self.top_cost.is_some()
     }
 
-    /// Who has this credential, of those in a password file. Blocks, and equally long for everybody.
-    pub(crate) fn find_hashed(&self, credential: &Credential) -> Option<Place> {
-        let top = self.top?;
-        let place = self.places.get(credential.user()).copied();
-        match place.and_then(|place| self.secrets.get(place)) {
-            Some(Secret::Hashed(hash)) => place.filter(|_| hash.verify(credential.password(), top)),
+    /// The user with these credentials, among those of a password file. Blocks, equally long for every user.
+    pub(crate) fn find_hashed(&self, credential: &Credential) -> Option<usize> {
+        let top_cost = self.top_cost?;
+        let index = self.indices.get(credential.user()).copied();
+        match index.and_then(|index| self.secrets.get(index)) {
+            Some(Secret::Hashed(hash)) => index.filter(|_| hash.verify(credential.password(), top_cost)),
+            // The same work for an unknown user, so that the time does not tell which names exist.
             _ => {
-                htpasswd::pretend(credential.password(), top);
+                htpasswd::spend(credential.password(), top_cost);
                 None
             }
         }

@@ -1,19 +1,19 @@
-//! A password file as Apache's `htpasswd -B` writes it, and the one hash it may contain: bcrypt.
+//! A password file as Apache's `htpasswd -B` writes it, and bcrypt, the only hash that it may contain.
 //!
 //! ```text
 //! # a comment
 //! ann:$2y$10$…22 characters of salt……31 characters of hash…
 //! ```
 //!
-//! Never: MD5, SHA-1, crypt or clear text. A file with such a line is refused at start, with the number
-//! of the line: to skip it would lock somebody out without a word, to take it would keep passwords in a
-//! form that a stolen file gives away in an afternoon.
+//! A file with MD5, SHA-1, crypt or clear text is refused at start, with the number of the line. To skip the line
+//! would lock a user out silently; to accept it would keep passwords in a form that a thief of the file can break
+//! within hours.
 //!
-//! The subtle thing: hashes of one file may have different costs, and a check that takes half as long
-//! names a user. So every check takes as long as the dearest hash of all ([`Bcrypt::verify`]): after a
-//! hash of cost c, others of cost c, c+1, … top−1 are computed for nothing, and
-//! 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is 2^top exactly.
+//! Hashes of one file may have different costs, and a shorter check would tell which user was meant. So every
+//! check takes as long as the one of the highest cost ([`Bcrypt::verify`]): after a hash of cost c, hashes of cost
+//! c, c+1, … top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.
 
+use std::fmt;
 use std::hint::black_box;
 
 use base64::Engine;
@@ -21,24 +21,72 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose::NO_P
 use subtle::ConstantTimeEq;
 
 use crate::http::grammar::decimal;
-use crate::service::access::unfit::{Unfit, Why};
 
-/// The least cost bcrypt has.
-const LEAST_COST: u64 = 4;
-/// The most that `htpasswd` writes: several seconds a check. Above that a worker would be busy for
-/// minutes, and one mistyped digit would stop every sign-in.
-const MOST_COST: u64 = 17;
-/// Bytes of a password that bcrypt looks at.
+/// The costs that are accepted. Below 4 there is no bcrypt. 17 is the most that `htpasswd` writes, and takes
+/// seconds; above it one mistyped digit would keep a worker busy for minutes.
+const COSTS: std::ops::RangeInclusive<u64> = 4..=17;
+/// Bytes of a password that bcrypt reads.
 const PASSWORD_BYTES: usize = 72;
 /// Bytes of a hash in its text form.
-const TEXT: usize = 60;
-/// The salt for users who are not there; nothing is compared with what comes out.
-const NOBODY: [u8; 16] = *b"nobody's salt...";
+const TEXT_BYTES: usize = 60;
+/// The salt of hashes that are computed only to take time.
+const UNUSED_SALT: [u8; 16] = *b"nobody's salt...";
 
-/// bcrypt's own alphabet. Some implementations leave random bits at the end of the salt, which mean
-/// nothing; refusing them would refuse a file that works elsewhere.
+/// bcrypt's own alphabet. Some programs leave random bits at the end of the salt, which mean nothing; a file with
+/// such bits works elsewhere, so it works here.
 const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::BCRYPT, LENIENT);
 const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
+
+/// A user who cannot be added, by `--auth` or by a password file. No sentence of it contains a password or a
+/// hash, since it ends up on a terminal or in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HtpasswdError {
+    /// The line of the file, from 1.
+    pub line: Option<usize>,
+    /// Why the user cannot be added.
+    pub reason: Reason,
+}
+
+/// Why a user cannot be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// There is no colon between user and password.
+    NoColon,
+    /// A control byte, which no client may send.
+    ControlByte,
+    /// The password is empty.
+    EmptyPassword,
+    /// The password is a bcrypt hash.
+    HashAsPassword,
+    /// A user of this name was added before.
+    UserTwice(String),
+    /// A hash of this other kind.
+    OtherHash(&'static str),
+    /// bcrypt, but incomplete or with characters that it cannot contain.
+    BrokenHash,
+    /// A cost outside 4 to 17.
+    Cost,
+}
+
+impl fmt::Display for HtpasswdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(match &self.reason {
+            Reason::NoColon => "there is no colon between user and password",
+            Reason::ControlByte => "there is a control character in it, which no client can send",
+            Reason::EmptyPassword => "the password is empty",
+            Reason::HashAsPassword => "that is a hash and not a password; hashes belong in a file (--auth-file)",
+            Reason::UserTwice(user) => return write!(f, "the user {user:?} is there twice"),
+            Reason::OtherHash(kind) => return write!(f, "{kind}; only bcrypt is taken (htpasswd -B makes it)"),
+            Reason::BrokenHash => "the bcrypt hash is damaged",
+            Reason::Cost => "the cost of the bcrypt hash is not between 04 and 17",
+        })
+    }
+}
+
+impl std::error::Error for HtpasswdError {}
 
 /// One bcrypt hash.
 #[derive(Clone)]
@@ -49,52 +97,54 @@ pub(crate) struct Bcrypt {
 }
 
 impl Bcrypt {
-    /// Reads `$2y$10$…`; `$2a$` and `$2b$` are the same hash under older and other names. `$2x$` is not:
-    /// it marks hashes made by a faulty program.
-    pub(crate) fn parse(text: &[u8]) -> Result<Bcrypt, Why> {
+    /// Reads `$2y$10$…`. `$2a$` and `$2b$` are other names of the same hash; `$2x$` marks hashes of a faulty
+    /// program and is refused.
+    pub(crate) fn parse(text: &[u8]) -> Result<Bcrypt, Reason> {
         match text {
             [b'$', b'2', b'a' | b'b' | b'y', b'$', ..] => {}
-            [b'$', b'2', b'x', b'$', ..] => return Err(Why::OtherHash("bcrypt of a faulty program ($2x$)")),
-            _ => return Err(Why::OtherHash(kind(text))),
+            [b'$', b'2', b'x', b'$', ..] => return Err(Reason::OtherHash("bcrypt of a faulty program ($2x$)")),
+            _ => return Err(Reason::OtherHash(kind(text))),
         }
-        let parts = match text {
-            [_, _, _, _, ten, one, b'$', rest @ ..] if text.len() == TEXT => Some(([*ten, *one], rest)),
-            _ => None,
+        let (cost, rest) = match text {
+            [_, _, _, _, ten, one, b'$', rest @ ..] if text.len() == TEXT_BYTES => ([*ten, *one], rest),
+            _ => return Err(Reason::BrokenHash),
         };
-        let (cost, rest) = parts.ok_or(Why::BrokenHash)?;
-        let cost = decimal(&cost).filter(|cost| (LEAST_COST..=MOST_COST).contains(cost)).ok_or(Why::Cost)?;
+        let cost = decimal(&cost).filter(|cost| COSTS.contains(cost)).ok_or(Reason::Cost)?;
+        // The length was checked, so there are 22 + 31 bytes.
         let (salt, hash) = rest.split_at(22);
-        let decode = |text: &[u8]| BASE64.decode(text).map_err(|_| Why::BrokenHash);
+        let decode = |text: &[u8]| BASE64.decode(text).map_err(|_| Reason::BrokenHash);
         Ok(Bcrypt {
             cost: cost as u32,
-            salt: decode(salt)?.try_into().map_err(|_| Why::BrokenHash)?,
-            hash: decode(hash)?.try_into().map_err(|_| Why::BrokenHash)?,
+            salt: decode(salt)?.try_into().map_err(|_| Reason::BrokenHash)?,
+            hash: decode(hash)?.try_into().map_err(|_| Reason::BrokenHash)?,
         })
     }
 
+    /// The binary logarithm of the rounds.
     pub(crate) fn cost(&self) -> u32 {
         self.cost
     }
 
-    /// Whether `password` is the one, with the work of a hash of cost `top`. Blocks, by design.
-    pub(crate) fn verify(&self, password: &[u8], top: u32) -> bool {
-        let made = raw(self.cost, self.salt, password);
-        for cost in self.cost..top {
-            black_box(raw(cost, NOBODY, password));
+    /// Whether `password` is right. Blocks as long as a hash of cost `top_cost` takes.
+    pub(crate) fn verify(&self, password: &[u8], top_cost: u32) -> bool {
+        let made = bcrypt_of(self.cost, self.salt, password);
+        for cost in self.cost..top_cost {
+            // `black_box`: else the compiler could leave out work that has no result.
+            black_box(bcrypt_of(cost, UNUSED_SALT, password));
         }
         made[..23].ct_eq(&self.hash).into()
     }
 }
 
-/// The same work for a user who is not there.
-pub(crate) fn pretend(password: &[u8], top: u32) {
-    black_box(raw(top, NOBODY, password));
+/// Takes as long as [`Bcrypt::verify`], for a user who does not exist.
+pub(crate) fn spend(password: &[u8], top_cost: u32) {
+    black_box(bcrypt_of(top_cost, UNUSED_SALT, password));
 }
 
-/// bcrypt over the password and the NUL that ends it, as far as it looks.
-fn raw(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
+fn bcrypt_of(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
     #[cfg(test)]
     work::add(1 << cost);
+    // bcrypt reads the password and the NUL that ends it, at most 72 bytes together.
     let mut bytes = [0; PASSWORD_BYTES];
     let len = password.len().min(PASSWORD_BYTES);
     bytes[..len].copy_from_slice(&password[..len]);
@@ -120,41 +170,38 @@ pub(crate) mod work {
     }
 }
 
-/// What somebody put in the place of a bcrypt hash, for the complaint.
+/// The name of the hash that stands in the place of bcrypt.
 fn kind(text: &[u8]) -> &'static str {
-    const KINDS: [(&str, &str); 6] = [
-        ("$apr1$", "an MD5 hash"),
-        ("$1$", "an MD5 hash"),
-        ("{S", "a SHA-1 hash"),
-        ("$5$", "a SHA-2 crypt hash"),
-        ("$6$", "a SHA-2 crypt hash"),
-        ("$", "a hash of another kind"),
-    ];
-    let found = KINDS.iter().find(|(start, _)| text.starts_with(start.as_bytes()));
-    found.map_or("no hash of a kind that is safe to keep", |(_, name)| name)
+    match text {
+        [b'$', b'a', b'p', b'r', b'1', b'$', ..] | [b'$', b'1', b'$', ..] => "an MD5 hash",
+        [b'{', b'S', ..] => "a SHA-1 hash",
+        [b'$', b'5' | b'6', b'$', ..] => "a SHA-2 crypt hash",
+        [b'$', ..] => "a hash of another kind",
+        _ => "no hash of a kind that is safe to keep",
+    }
 }
 
-/// One user of a file.
-pub(crate) struct Line<'a> {
-    /// Which line it is, from 1.
+/// One user of a file. Names are bytes, as in a request.
+pub(crate) struct UserLine<'a> {
+    /// From 1.
     pub(crate) number: usize,
     pub(crate) user: &'a [u8],
     pub(crate) hash: Bcrypt,
 }
 
-/// The users of a file; names are bytes, as they come in a request.
-pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<Line<'_>, Unfit>> {
-    file.split(|&o| o == b'\n').enumerate().filter_map(|(at, line)| {
+/// The users of a file.
+pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<UserLine<'_>, HtpasswdError>> {
+    file.split(|&b| b == b'\n').enumerate().filter_map(|(at, line)| {
         let (number, line) = (at + 1, line.trim_ascii());
         if line.is_empty() || line.starts_with(b"#") {
             return None;
         }
-        let unfit = |why| Unfit { line: Some(number), why };
-        let Some(colon) = line.iter().position(|&o| o == b':') else { return Some(Err(unfit(Why::NoColon))) };
-        let (user, rest) = (&line[..colon], &line[colon + 1..]);
-        // What follows a second colon is a remark (nginx reads it so too).
-        let hash = rest.split(|&o| o == b':').next().unwrap_or_default();
-        Some(Bcrypt::parse(hash).map(|hash| Line { number, user, hash }).map_err(unfit))
+        let mut parts = line.split(|&b| b == b':');
+        // A second colon ends the hash, and a remark follows (as for nginx).
+        let (user, hash) = (parts.next().unwrap_or_default(), parts.next());
+        let parsed = hash.ok_or(Reason::NoColon).and_then(Bcrypt::parse);
+        let error = |reason| HtpasswdError { line: Some(number), reason };
+        Some(parsed.map(|hash| UserLine { number, user, hash }).map_err(error))
     })
 }
 
@@ -168,7 +215,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Bcrypt {
-        Bcrypt::parse(text.as_bytes()).unwrap_or_else(|why| panic!("{text}: {why:?}"))
+        Bcrypt::parse(text.as_bytes()).unwrap_or_else(|reason| panic!("{text}: {reason:?}"))
     }
 
     #[test]
@@ -193,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dear_neighbour_changes_the_work_and_not_the_verdict() {
+    fn a_higher_cost_in_the_file_changes_the_work_and_not_the_result() {
         let hash = parse(&made("secret", 4));
         for top in 4..8 {
             for (password, right) in [("secret", true), ("Secret", false), ("", false)] {
                 let (work, verdict) = work::of(|| hash.verify(password.as_bytes(), top));
                 assert_eq!((work, verdict), (1 << top, right), "{password} {top}");
             }
-            assert_eq!(work::of(|| pretend(b"secret", top)).0, 1 << top);
+            assert_eq!(work::of(|| spend(b"secret", top)).0, 1 << top);
         }
     }
 
@@ -210,35 +257,35 @@ mod tests {
         let hash = parse(&made(&long, 4));
         assert!(hash.verify(long.as_bytes(), 4) && hash.verify(&[b'x'; 72], 4));
         assert!(!hash.verify(&[b'x'; 71], 4) && !hash.verify(b"", 4));
-        pretend(b"", 4);
-        pretend(&[b'x'; 20_000], 4);
+        spend(b"", 4);
+        spend(&[b'x'; 20_000], 4);
     }
 
     #[test]
     fn a_hash_that_is_not_bcrypt_is_refused_and_named() {
         let good = made("x", 4);
-        for (text, why) in [
-            ("$apr1$1hQxE6jR$2r7Qm7jV1xqK0mJq3h3cC.", Why::OtherHash("an MD5 hash")),
-            ("$1$abc$def", Why::OtherHash("an MD5 hash")),
-            ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", Why::OtherHash("a SHA-1 hash")),
-            ("{SSHA}abc", Why::OtherHash("a SHA-1 hash")),
-            ("$5$rounds=1000$a$b", Why::OtherHash("a SHA-2 crypt hash")),
-            ("$argon2id$v=19$x", Why::OtherHash("a hash of another kind")),
-            ("rqXexS6ZhobKA", Why::OtherHash("no hash of a kind that is safe to keep")),
-            ("secret", Why::OtherHash("no hash of a kind that is safe to keep")),
-            ("", Why::OtherHash("no hash of a kind that is safe to keep")),
-            (&good.replacen("2b", "2x", 1), Why::OtherHash("bcrypt of a faulty program ($2x$)")),
-            (&good[..59], Why::BrokenHash),
-            (&format!("{good}."), Why::BrokenHash),
-            (&good.replace("$04$", "$+4$"), Why::Cost),
-            (&good.replace("$04$", "$03$"), Why::Cost),
-            (&good.replace("$04$", "$18$"), Why::Cost),
-            (&good.replace("$04$", "$31$"), Why::Cost),
-            (&good.replace("$04$", "$04="), Why::BrokenHash),
-            (&format!("{}!{}", &good[..20], &good[21..]), Why::BrokenHash),
-            (&format!("{}é{}", &good[..20], &good[22..]), Why::BrokenHash),
+        for (text, reason) in [
+            ("$apr1$1hQxE6jR$2r7Qm7jV1xqK0mJq3h3cC.", Reason::OtherHash("an MD5 hash")),
+            ("$1$abc$def", Reason::OtherHash("an MD5 hash")),
+            ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", Reason::OtherHash("a SHA-1 hash")),
+            ("{SSHA}abc", Reason::OtherHash("a SHA-1 hash")),
+            ("$5$rounds=1000$a$b", Reason::OtherHash("a SHA-2 crypt hash")),
+            ("$argon2id$v=19$x", Reason::OtherHash("a hash of another kind")),
+            ("rqXexS6ZhobKA", Reason::OtherHash("no hash of a kind that is safe to keep")),
+            ("secret", Reason::OtherHash("no hash of a kind that is safe to keep")),
+            ("", Reason::OtherHash("no hash of a kind that is safe to keep")),
+            (&good.replacen("2b", "2x", 1), Reason::OtherHash("bcrypt of a faulty program ($2x$)")),
+            (&good[..59], Reason::BrokenHash),
+            (&format!("{good}."), Reason::BrokenHash),
+            (&good.replace("$04$", "$+4$"), Reason::Cost),
+            (&good.replace("$04$", "$03$"), Reason::Cost),
+            (&good.replace("$04$", "$18$"), Reason::Cost),
+            (&good.replace("$04$", "$31$"), Reason::Cost),
+            (&good.replace("$04$", "$04="), Reason::BrokenHash),
+            (&format!("{}!{}", &good[..20], &good[21..]), Reason::BrokenHash),
+            (&format!("{}é{}", &good[..20], &good[22..]), Reason::BrokenHash),
         ] {
-            assert_eq!(Bcrypt::parse(text.as_bytes()).map(|_| ()).unwrap_err(), why, "{text}");
+            assert_eq!(Bcrypt::parse(text.as_bytes()).map(|_| ()).unwrap_err(), reason, "{text}");
         }
     }
 
@@ -251,7 +298,7 @@ mod tests {
         let want: [(usize, &[u8]); 4] = [(4, b"ann"), (5, "b\u{f6}b".as_bytes()), (6, b""), (8, b"last")];
         assert_eq!(users, want.map(|(n, u)| (n, u.to_vec())));
         let broken = format!("ann:{hash}\n\nbob");
-        let unfit = lines(broken.as_bytes()).find_map(Result::err).unwrap();
-        assert_eq!((unfit.line, unfit.why), (Some(3), Why::NoColon));
+        let error = lines(broken.as_bytes()).find_map(Result::err).unwrap();
+        assert_eq!((error.line, error.reason), (Some(3), Reason::NoColon));
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::http::{Event, Http1, HttpDate, Length, Limits, Prepared};
-use crate::service::testing::{asked, request, visit};
-use crate::service::{Body, Credentials, Lane, Outcome, Received, Scope, Sink};
+use crate::service::testing::{asked, context, request};
+use crate::service::{Body, Credentials, Lane, Outcome, RawRequest, Scope, Sink};
 
 /// A service that takes PUT and says what it was asked; every kind of answer by path.
 struct Files {
@@ -65,7 +65,7 @@ impl Asked {
     }
 
     fn answer(&mut self, request: &Request<'_>) -> Answer {
-        self.app.answer(request, &visit("192.0.2.1", 0))
+        self.app.answer(request, &context("192.0.2.1", 0))
     }
 
     /// The response that is made at once, and whether the service inside was asked.
@@ -89,7 +89,7 @@ fn locked(cors: Option<&str>) -> Settings {
 
 /// The head of a response to `request` as a connection writes it, without its Date, a line a field.
 fn head(app: &App, request: &Request<'_>, response: Response) -> Vec<String> {
-    let additions = app.additions(request, &visit("192.0.2.1", 0));
+    let additions = app.additions(request, &context("192.0.2.1", 0));
     let (status, fields, _) = app.finish(response, &additions).into_parts();
     let mut connection = Http1::new(Limits::default());
     let _ = connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").event;
@@ -223,8 +223,8 @@ fn every_response(app: &mut Asked) -> Vec<Response> {
                 Outcome::Again(_) => panic!("{line}: again"),
             },
             Answer::Collect { then, .. } => responses.push(then(Vec::new())),
-            Answer::CollectRaw { then, .. } => responses.push(then(Received::default())),
-            Answer::Verbatim(_) => panic!("{line}: bytes to which no field can be added"),
+            Answer::CollectRaw { then, .. } => responses.push(then(RawRequest::default())),
+            Answer::Raw(_) => panic!("{line}: bytes to which no field can be added"),
             Answer::Receive { open, .. } => match open() {
                 Err(response) => responses.push(response),
                 Ok(mut sink) => {
@@ -293,7 +293,7 @@ fn a_response_from_the_cache_carries_the_same_fields_as_a_fresh_one() {
         for origin in ["", "Origin: http://app.example\r\n", "Origin: http://evil.example\r\n"] {
             let request = asked("GET /ready", origin);
             let Answer::Ready(ready) = app.answer(&request) else { panic!("not ready") };
-            let additions = app.app.additions(&request, &visit("192.0.2.1", 0));
+            let additions = app.app.additions(&request, &context("192.0.2.1", 0));
             let mut connection = Http1::new(Limits::default());
             let _ = connection.receive(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").event;
             let mut out = Vec::new();
@@ -352,7 +352,7 @@ fn an_upload_whose_password_is_checked_on_a_worker_begins_afterwards() {
     let Outcome::Again(again) = job() else { panic!("not asked again") };
     // Another loop may be the one that is asked the second time; here it is.
     let mut other = app.app.fork();
-    assert!(matches!(other.answer(&again, &visit("192.0.2.1", 0)), Answer::Receive { .. }));
+    assert!(matches!(other.answer(&again, &context("192.0.2.1", 0)), Answer::Receive { .. }));
     assert_eq!(*app.asked.lock().unwrap(), ["PUT /receive"]);
     let Answer::Blocking(Lane::Passwords, job) = app.answer(&asked("PUT /receive", WRONG)) else { panic!("no job") };
     let Outcome::Response(response) = job() else { panic!("let in") };

@@ -9,24 +9,24 @@
 //! same door as everywhere (`push_shown`): nothing in it acts on a terminal.
 
 use crate::http::{Fields, Status};
-use crate::service::error_page::{Form, Problem, tell};
+use crate::service::error_page::{PageFormat, Problem, render};
 use crate::service::text::push_shown;
 use crate::service::{Body, Response};
 
 /// The line of [`Problem::not_found`], ready but for the name: nothing is asked for more often than what
 /// is not there, by robots and scanners that accept anything.
 #[derive(Clone, Debug)]
-pub(crate) struct MissingLine {
+pub(crate) struct NotFoundLine {
     fields: Fields,
     /// Around the name.
     before: String,
     after: String,
 }
 
-impl MissingLine {
+impl NotFoundLine {
     /// Made from the response that is told without it.
-    pub(crate) fn new() -> MissingLine {
-        let example = tell(Form::Text, &Problem::not_found(b"/", None), None);
+    pub(crate) fn new() -> NotFoundLine {
+        let example = render(PageFormat::Text, &Problem::not_found(b"/", None), None);
         let (_, fields, body) = example.into_parts();
         let line = match body {
             Body::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -34,7 +34,7 @@ impl MissingLine {
         };
         // The name of the example is one slash, and neither the words before it nor those behind have one.
         let (before, after) = line.split_once('/').unwrap_or((&line, ""));
-        MissingLine { fields, before: before.into(), after: after.into() }
+        NotFoundLine { fields, before: before.into(), after: after.into() }
     }
 
     /// The whole response for `path` (decoded).

@@ -24,9 +24,8 @@ use serde::Serialize;
 use crate::http::{Request, RequestError, Status, field};
 use crate::service::response::{Body, Response};
 
-pub use crate::service::text::{byte_count, count, href, shown, size};
-use crate::service::text::{clip, plain};
-pub(crate) use missing::MissingLine;
+use crate::service::text::{byte_count, clip, escape_unsafe, href, shown, size};
+pub(crate) use missing::NotFoundLine;
 use words::Words;
 
 /// How long a client that met 503 is asked to wait.
@@ -56,7 +55,7 @@ const FOOT: &str = "<p class=\"dim\">";
 
 /// Which form of page the client would rather have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum PageFormat {
     /// `Accept` names text/html.
     Html,
     /// `Accept` names application/json.
@@ -65,16 +64,16 @@ pub enum Form {
     Text,
 }
 
-impl Form {
-    const OFFERS: [(&'static [u8], Form); 3] =
-        [(b"text/html", Form::Html), (b"application/json", Form::Json), (b"text/plain", Form::Text)];
+impl PageFormat {
+    const OFFERS: [(&'static [u8], PageFormat); 3] =
+        [(b"text/html", PageFormat::Html), (b"application/json", PageFormat::Json), (b"text/plain", PageFormat::Text)];
 
     /// The form that is named with the greatest weight, the first of them on a tie; `None` when the
     /// list names none. `*/*` names nothing: every client sends it.
-    pub fn named<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Option<Form> {
+    pub fn named<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Option<PageFormat> {
         let mut best = None;
         for (name, weight) in accept.flat_map(field::weighted) {
-            let Some((_, form)) = Form::OFFERS.iter().find(|(offer, _)| offer.eq_ignore_ascii_case(name)) else {
+            let Some((_, form)) = PageFormat::OFFERS.iter().find(|(offer, _)| offer.eq_ignore_ascii_case(name)) else {
                 continue;
             };
             if weight > best.map_or(0, |(_, heaviest)| heaviest) {
@@ -85,8 +84,8 @@ impl Form {
     }
 
     /// The form this request would rather have.
-    pub fn of(request: &Request<'_>) -> Form {
-        Form::named(request.fields("accept")).unwrap_or(Form::Text)
+    pub fn of(request: &Request<'_>) -> PageFormat {
+        PageFormat::named(request.fields("accept")).unwrap_or(PageFormat::Text)
     }
 }
 
@@ -142,7 +141,7 @@ impl Problem {
     /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists,
     /// decoded, with a slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
-        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(missing(path));
+        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(not_found_sentence(path));
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
             problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
         }
@@ -183,25 +182,25 @@ impl Problem {
 
 /// The page of a problem, in the form the request prefers.
 pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
-    tell(Form::of(request), problem, None)
+    render(PageFormat::of(request), problem, None)
 }
 
 /// What stands before and behind the name of what is not there.
 const MISSING: (&str, &str) = ("There is no file or folder called ", " on this server.");
 
 /// That there is nothing at `path` (decoded).
-pub(crate) fn missing(path: &[u8]) -> String {
+pub(crate) fn not_found_sentence(path: &[u8]) -> String {
     [MISSING.0, &shown(path), MISSING.1].concat()
 }
 
 /// The page of a fault of the server. `cause` goes to the log, beside an id that the page shows too.
-pub fn failure(request: &Request<'_>, cause: &str) -> Response {
-    let (said, note) = fault(cause);
+pub fn internal_error(request: &Request<'_>, cause: &str) -> Response {
+    let (said, note) = internal_problem(cause);
     problem(request, &said).with_note(note)
 }
 
 /// What the page of a fault of the server says, and the line of the log about it.
-pub fn fault(cause: &str) -> (Problem, String) {
+pub fn internal_problem(cause: &str) -> (Problem, String) {
     // The hasher's keys are random and differ at every call: short, and nothing can be learned from it.
     let id = format!("{:08x}", std::hash::RandomState::new().hash_one(()) as u32);
     let said = Problem::new(Status::INTERNAL_SERVER_ERROR)
@@ -226,7 +225,7 @@ pub fn with_link(response: Response, label: &str, href: &str) -> Response {
 }
 
 /// The page of a request that breaks the protocol; `head` is what was received of it.
-pub fn refusal(refusal: &RequestError, head: &[u8]) -> Response {
+pub fn malformed_request(refusal: &RequestError, head: &[u8]) -> Response {
     let fault = refusal.fault;
     let said = Problem {
         status: fault.status(),
@@ -236,8 +235,8 @@ pub fn refusal(refusal: &RequestError, head: &[u8]) -> Response {
         section: Some(fault.section()),
     };
     let sound = &head[..head.len().min(usize::try_from(refusal.at).unwrap_or(usize::MAX))];
-    let form = Form::named(accept_lines(sound)).unwrap_or(Form::Text);
-    tell(form, &said, Some(refusal))
+    let form = PageFormat::named(accept_lines(sound)).unwrap_or(PageFormat::Text);
+    render(form, &said, Some(refusal))
 }
 
 /// The values of the Accept lines among the complete lines of `head`. The first line is the request
@@ -287,14 +286,14 @@ struct Json<'a> {
     see: String,
 }
 
-fn tell(form: Form, problem: &Problem, refusal: Option<&RequestError>) -> Response {
+fn render(form: PageFormat, problem: &Problem, refusal: Option<&RequestError>) -> Response {
     let Problem { status, .. } = *problem;
     let section = problem.section.unwrap_or(status.section());
-    let sentence = plain(&problem.sentence);
-    let advice = problem.advice.as_deref().map(plain);
+    let sentence = escape_unsafe(&problem.sentence);
+    let advice = problem.advice.as_deref().map(escape_unsafe);
     let mut response = match form {
-        Form::Text => Response::text(status, line(status, &sentence, advice.as_deref(), refusal)),
-        Form::Json => {
+        PageFormat::Text => Response::text(status, line(status, &sentence, advice.as_deref(), refusal)),
+        PageFormat::Json => {
             let json = Json {
                 status: status.code(),
                 title: status.reason(),
@@ -307,7 +306,7 @@ fn tell(form: Form, problem: &Problem, refusal: Option<&RequestError>) -> Respon
             };
             Response::json(status, serde_json::to_string(&json).unwrap_or_default() + "\n")
         }
-        Form::Html => {
+        PageFormat::Html => {
             let page = Page {
                 status: status.to_string(),
                 style: STYLE,
@@ -348,7 +347,7 @@ fn links(links: &[(String, String)]) -> Vec<(String, String)> {
         relative || href == "/" || (href.starts_with('/') && !href.starts_with("//") && !href.starts_with("/\\"))
     };
     let good = links.iter().filter(|(_, href)| inside(href) && href.len() <= HREF_BYTES);
-    good.take(LINKS).map(|(label, href)| (clip(&plain(label), LABEL_BYTES), href.clone())).collect()
+    good.take(LINKS).map(|(label, href)| (clip(&escape_unsafe(label), LABEL_BYTES), href.clone())).collect()
 }
 
 /// Where a section can be read: `RFC 9110 §15.5.5` becomes an address of the RFC editor.

@@ -80,20 +80,20 @@ fn the_policy_allows_exactly_the_style_inside_the_page() {
 #[test]
 fn the_accept_field_chooses_the_form() {
     for (fields, expected) in [
-        ("", Form::Text),
-        ("Accept: */*\r\n", Form::Text),
-        ("Accept: text/*\r\n", Form::Text),
-        ("Accept: image/avif,image/webp,*/*;q=0.8\r\n", Form::Text),
-        ("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n", Form::Html),
-        ("Accept: TEXT/HTML\r\n", Form::Html),
-        ("Accept: application/json\r\n", Form::Json),
-        ("Accept: application/json, text/plain, */*\r\n", Form::Json),
-        ("Accept: text/plain;q=0.5, text/html;q=0.4\r\n", Form::Text),
-        ("Accept: application/json;q=0.5, text/html;q=0.6\r\n", Form::Html),
-        ("Accept: text/html;q=0\r\n", Form::Text),
-        ("Accept: image/png\r\nAccept: text/html\r\n", Form::Html),
+        ("", PageFormat::Text),
+        ("Accept: */*\r\n", PageFormat::Text),
+        ("Accept: text/*\r\n", PageFormat::Text),
+        ("Accept: image/avif,image/webp,*/*;q=0.8\r\n", PageFormat::Text),
+        ("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n", PageFormat::Html),
+        ("Accept: TEXT/HTML\r\n", PageFormat::Html),
+        ("Accept: application/json\r\n", PageFormat::Json),
+        ("Accept: application/json, text/plain, */*\r\n", PageFormat::Json),
+        ("Accept: text/plain;q=0.5, text/html;q=0.4\r\n", PageFormat::Text),
+        ("Accept: application/json;q=0.5, text/html;q=0.6\r\n", PageFormat::Html),
+        ("Accept: text/html;q=0\r\n", PageFormat::Text),
+        ("Accept: image/png\r\nAccept: text/html\r\n", PageFormat::Html),
     ] {
-        assert_eq!(with_request(fields, Form::of), expected, "{fields}");
+        assert_eq!(with_request(fields, PageFormat::of), expected, "{fields}");
     }
 }
 
@@ -106,7 +106,9 @@ fn nothing_of_a_hostile_path_acts_in_any_form() {
         let text = content(&page);
         assert_eq!(page.status(), Status::NOT_FOUND);
         assert!(
-            !text.trim_end().contains(|c: char| crate::service::text::acts(c) && !(c == '\n' && accept == "text/html")),
+            !text
+                .trim_end()
+                .contains(|c: char| crate::service::text::is_unsafe(c) && !(c == '\n' && accept == "text/html")),
             "{text}"
         );
         assert!(!text.contains("\r\nSet-Cookie"));
@@ -161,7 +163,7 @@ fn a_link_never_leaves_this_server() {
 fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
     let head = b"GET /secret HTTP/1.1\r\nAccept: text/html\r\nHost: secret\nX: y\r\n\r\n";
     let at = head.iter().position(|&o| o == b'\n').unwrap() + 33;
-    let page = refusal(&RequestError::new(Fault::BareLf, at, 1), head);
+    let page = malformed_request(&RequestError::new(Fault::BareLf, at, 1), head);
     let text = content(&page);
     assert_eq!(page.status(), Status::BAD_REQUEST);
     assert!(text.contains(&format!("byte {at}: a line ends with LF alone")) && text.contains("rfc9112#section-2.2"));
@@ -174,29 +176,29 @@ fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
         b"POST / HTTP/1.1\r\nHost: a\r\n\r\n\r\nAccept: text/html\r\nxx",
     ] {
         let at = if head.contains(&b'P') && head[14] == b'\n' { 14 } else { head.len() };
-        let line = content(&refusal(&RequestError::new(Fault::BareLf, at, 1), head));
+        let line = content(&malformed_request(&RequestError::new(Fault::BareLf, at, 1), head));
         assert!(
             line.starts_with(&format!("400 byte {at}: a line ends")) && line.ends_with("(RFC 9112 §2.2)\n"),
             "{line}"
         );
     }
-    let json = refusal(
+    let json = malformed_request(
         &RequestError::new(Fault::HostTwice, 60, 7),
         &[b"G\r\naccept:application/json\r\n", &[b'x'; 60][..]].concat(),
     );
     let json: serde_json::Value = serde_json::from_str(&content(&json)).unwrap();
     assert_eq!((json["byte"].as_u64(), json["fault"].as_str()), (Some(60), Some("HostTwice")));
     // A place beyond what was kept of the head must not panic.
-    refusal(&RequestError { fault: Fault::SlowContent, at: u64::MAX, len: 0 }, b"GET");
+    malformed_request(&RequestError { fault: Fault::SlowContent, at: u64::MAX, len: 0 }, b"GET");
     for fault in Fault::ALL {
-        let page = refusal(&RequestError::new(*fault, 14, 1), b"\r\nAccept: text/html\r\n");
+        let page = malformed_request(&RequestError::new(*fault, 14, 1), b"\r\nAccept: text/html\r\n");
         assert!(content(&page).len() <= 4096, "{fault:?}");
     }
 }
 
 #[test]
 fn the_page_of_a_fault_inside_shows_an_id_and_the_log_the_cause() {
-    let page = with_request("", |r| failure(r, "disk on fire"));
+    let page = with_request("", |r| internal_error(r, "disk on fire"));
     let (note, text) = (page.note().unwrap(), content(&page));
     let (id, cause) = note.split_once(": ").unwrap();
     assert_eq!((cause, page.status()), ("disk on fire", Status::INTERNAL_SERVER_ERROR));
@@ -231,9 +233,9 @@ fn the_helpers_speak_of_the_case() {
 
 #[test]
 fn the_line_of_what_is_missing_is_the_one_everybody_gets() {
-    let ready = MissingLine::new();
+    let ready = NotFoundLine::new();
     for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
-        let want = tell(Form::Text, &Problem::not_found(path, None), None).into_parts();
+        let want = render(PageFormat::Text, &Problem::not_found(path, None), None).into_parts();
         let got = ready.response(path).into_parts();
         assert_eq!((got.0, got.1), (want.0, want.1));
         let text = |body| match body {

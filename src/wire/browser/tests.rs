@@ -58,7 +58,7 @@ impl Fixture {
     fn send(&mut self, bytes: &str, content: &[u8]) -> Response {
         let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(bytes.as_bytes()).event else { panic!("{bytes}") };
-        let visit = crate::service::testing::visit("127.0.0.1", 0);
+        let visit = crate::service::testing::context("127.0.0.1", 0);
         let request = request.into_owned();
         let response = match self.app.answer(&request, &visit) {
             Answer::Now(response) => response,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::chunked;
-use crate::service::script::{Chunks, Pause, Place};
+use crate::service::script::{ByteOffset, ChunkedBody, Pause};
 use crate::service::{Body, Piece};
 
 /// Bytes that are sent one after the other.
@@ -72,8 +72,8 @@ impl Steps {
     /// No bytes yet; the content will begin after `head` bytes.
     pub(super) fn new(pauses: &[Pause], head: u64) -> Steps {
         let place = |pause: &Pause| match pause.before {
-            Place::Answer(at) => (at, pause.time),
-            Place::Content(at) => (head.saturating_add(at), pause.time),
+            ByteOffset::Response(at) => (at, pause.time),
+            ByteOffset::Content(at) => (head.saturating_add(at), pause.time),
         };
         let mut pauses: Vec<(u64, Duration)> = pauses.iter().map(place).collect();
         pauses.sort_by_key(|(at, _)| *at);
@@ -163,7 +163,7 @@ impl Steps {
         }
     }
 
-    fn add_chunks(&mut self, chunks: Chunks, chunked: bool) {
+    fn add_chunks(&mut self, chunks: ChunkedBody, chunked: bool) {
         let mut gap = Duration::ZERO;
         for data in chunks.data.into_iter().filter(|data| !data.is_empty()) {
             self.pause(std::mem::replace(&mut gap, chunks.gap));
@@ -183,7 +183,7 @@ impl Steps {
 mod tests {
     use super::*;
 
-    fn pause(before: Place, millis: u64) -> Pause {
+    fn pause(before: ByteOffset, millis: u64) -> Pause {
         Pause { before, time: Duration::from_millis(millis) }
     }
 
@@ -209,16 +209,16 @@ mod tests {
 
     #[test]
     fn a_pause_stands_before_its_byte_whatever_lies_there() {
-        use Place::{Answer, Content};
+        use ByteOffset::{Content, Response};
         let file = Arc::new(File::open("/dev/null").unwrap());
         let range = || Body::File { file: file.clone(), from: 10, len: 5 };
         for (pauses, body, expected) in [
             (vec![], Body::Bytes("body".into()), "0:head\nbody"),
-            (vec![pause(Answer(0), 5)], Body::Bytes("body".into()), "5:head\nbody"),
+            (vec![pause(Response(0), 5)], Body::Bytes("body".into()), "5:head\nbody"),
             (vec![pause(Content(0), 5)], Body::Bytes("body".into()), "0:head\n 5:body"),
-            (vec![pause(Content(2), 5), pause(Answer(2), 0)], Body::Bytes("body".into()), "0:he 0:ad\nbo 5:dy"),
-            (vec![pause(Answer(7), 5), pause(Content(2), 6)], Body::Bytes("body".into()), "0:head\nbo 11:dy"),
-            (vec![pause(Content(4), 5), pause(Answer(900), 5)], Body::Bytes("body".into()), "0:head\nbody"),
+            (vec![pause(Content(2), 5), pause(Response(2), 0)], Body::Bytes("body".into()), "0:he 0:ad\nbo 5:dy"),
+            (vec![pause(Response(7), 5), pause(Content(2), 6)], Body::Bytes("body".into()), "0:head\nbo 11:dy"),
+            (vec![pause(Content(4), 5), pause(Response(900), 5)], Body::Bytes("body".into()), "0:head\nbody"),
             (vec![pause(Content(2), 5)], range(), "0:head\n[10+2] 5:[12+3]"),
             (vec![pause(Content(0), 5), pause(Content(5), 5)], range(), "0:head\n 5:[10+5]"),
         ] {
@@ -228,26 +228,27 @@ mod tests {
 
     #[test]
     fn each_chunk_is_a_step_and_the_gap_stands_before_all_but_the_first() {
-        let mut chunks = Chunks { data: vec![b"hello".to_vec(), vec![], b"you".to_vec()], ..Chunks::default() };
+        let mut chunks =
+            ChunkedBody { data: vec![b"hello".to_vec(), vec![], b"you".to_vec()], ..ChunkedBody::default() };
         chunks.gap = Duration::from_millis(7);
         chunks.extension = "a=b".into();
         chunks.trailers.push("X", "1").unwrap();
-        let body = |chunks: &Chunks| Body::Chunks(Box::new(chunks.clone()));
+        let body = |chunks: &ChunkedBody| Body::Chunks(Box::new(chunks.clone()));
         assert_eq!(
             played(&[], "h", body(&chunks), true),
             "0:h 0:5;a=b\r\nhello\r\n 7:3;a=b\r\nyou\r\n 7:0\r\nX: 1\r\n\r\n"
         );
         assert_eq!(played(&[], "h", body(&chunks), false), "0:h 0:hello 7:you");
         assert_eq!(
-            played(&[pause(Place::Content(17), 4)], "h", body(&chunks), true),
+            played(&[pause(ByteOffset::Content(17), 4)], "h", body(&chunks), true),
             "0:h 0:5;a=b\r\nhello\r\n 7:3;a 4:=b\r\nyou\r\n 7:0\r\nX: 1\r\n\r\n"
         );
-        assert_eq!(played(&[], "h", body(&Chunks::default()), true), "0:h 0:0\r\n\r\n");
+        assert_eq!(played(&[], "h", body(&ChunkedBody::default()), true), "0:h 0:0\r\n\r\n");
     }
 
     #[test]
     fn what_is_added_later_is_cut_by_the_same_list() {
-        let mut steps = Steps::new(&[pause(Place::Content(4), 3), pause(Place::Content(9), 4)], 1);
+        let mut steps = Steps::new(&[pause(ByteOffset::Content(4), 3), pause(ByteOffset::Content(9), 4)], 1);
         steps.add(Fragment::Frame(b"h".to_vec()));
         assert!(steps.next().is_some() && steps.next().is_none());
         steps.add_chunk(b"ab".to_vec(), "", true);

@@ -1,4 +1,4 @@
-//! The doorkeeper without sockets: each check, its job, and the check after it.
+//! Checks without sockets: each check, its job, and the check after it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::service::access::basic::*;
 use crate::service::access::htpasswd::work;
 use crate::service::answer::Job;
-use crate::service::testing::{asked, visit};
+use crate::service::testing::{asked, context};
 
 const HERE: &str = "192.0.2.1";
 
@@ -18,8 +18,8 @@ fn get(credential: &str) -> Request<'static> {
     with("GET /x", credential)
 }
 
-/// A doorkeeper who knows ann (in clear) and bob (by hash), or only ann.
-fn doorkeeper(file: bool) -> Auth {
+/// Knows ann (in clear) and bob (by hash), or only ann.
+fn known(file: bool) -> Auth {
     let mut credentials = Credentials::new();
     credentials.add("ann:one").unwrap();
     if file {
@@ -28,29 +28,29 @@ fn doorkeeper(file: bool) -> Auth {
     Auth::new(credentials, Scope::All)
 }
 
-/// What becomes of a check, without running a job.
-enum Came {
-    In,
+/// The result of a check, without running a job.
+enum Checked {
+    Allowed,
     Response(Response),
     Job(Job),
 }
 
-fn check(auth: &Auth, request: &Request<'_>, seconds: u64) -> Came {
-    match auth.check(request, &visit(HERE, seconds)) {
-        None => Came::In,
-        Some(Answer::Now(response)) => Came::Response(response),
-        Some(Answer::Blocking(Lane::Passwords, job)) => Came::Job(job),
+fn check(auth: &Auth, request: &Request<'_>, seconds: u64) -> Checked {
+    match auth.check(request, &context(HERE, seconds)) {
+        None => Checked::Allowed,
+        Some(Answer::Now(response)) => Checked::Response(response),
+        Some(Answer::Blocking(Lane::Passwords, job)) => Checked::Job(job),
         Some(_) => panic!("an answer that is neither made nor a password's job"),
     }
 }
 
-/// The status in the end, 200 for being let in, and how many jobs it took.
+/// The status in the end, 200 if it was allowed, and how many jobs it took.
 fn settle(auth: &Auth, mut request: Request<'static>, seconds: u64) -> (u16, usize) {
     for jobs in 0..3 {
         match check(auth, &request, seconds) {
-            Came::In => return (200, jobs),
-            Came::Response(response) => return (response.status().code(), jobs),
-            Came::Job(job) => match job() {
+            Checked::Allowed => return (200, jobs),
+            Checked::Response(response) => return (response.status().code(), jobs),
+            Checked::Job(job) => match job() {
                 Outcome::Response(response) => return (response.status().code(), jobs + 1),
                 Outcome::Again(same) => request = *same,
             },
@@ -61,7 +61,7 @@ fn settle(auth: &Auth, mut request: Request<'static>, seconds: u64) -> (u16, usi
 
 #[test]
 fn the_challenge_is_the_same_for_every_reason() {
-    let auth = doorkeeper(true);
+    let auth = known(true);
     let said = |response: Response| {
         assert_eq!(response.status(), Status::UNAUTHORIZED);
         let challenge = response.fields().get("WWW-Authenticate").unwrap();
@@ -70,25 +70,25 @@ fn the_challenge_is_the_same_for_every_reason() {
         (response.fields().clone(), bytes.to_vec())
     };
     let now = |request| match check(&auth, &request, 0) {
-        Came::Response(response) => said(response),
-        _ => panic!("let in, or a job"),
+        Checked::Response(response) => said(response),
+        _ => panic!("allowed, or a job"),
     };
     let nothing = now(asked("GET /x", ""));
     assert_eq!(now(asked("GET /x", "Authorization: Basic !!!\r\n")), nothing, "malformed");
     assert_eq!(now(asked("GET /x", "Authorization: Bearer abc\r\n")), nothing, "another scheme");
     for wrong in ["bob:wrong", "ann:wrong", "nobody:wrong", "nobody:one"] {
-        let Came::Job(job) = check(&auth, &get(wrong), 0) else { panic!("{wrong}: no job") };
+        let Checked::Job(job) = check(&auth, &get(wrong), 0) else { panic!("{wrong}: no job") };
         let Outcome::Response(response) = job() else { panic!("{wrong}: asked again") };
         assert_eq!(said(response), nothing, "{wrong}");
     }
-    let Came::Response(response) = check(&doorkeeper(false), &get("nobody:x"), 0) else { panic!("no answer") };
+    let Checked::Response(response) = check(&known(false), &get("nobody:x"), 0) else { panic!("no answer") };
     assert!(!response.note().unwrap().contains("nobody"), "a name in the log");
     assert_eq!(said(response), nothing, "no file");
 }
 
 #[test]
 fn one_password_costs_one_bcrypt_and_then_every_loop_knows_it() {
-    let auth = doorkeeper(true);
+    let auth = known(true);
     let other_loop = auth.clone();
     assert_eq!(settle(&auth, get("bob:two"), 0), (200, 1));
     assert_eq!(settle(&auth, get("bob:two"), 0), (200, 0));
@@ -103,10 +103,10 @@ fn one_password_costs_one_bcrypt_and_then_every_loop_knows_it() {
 
 #[test]
 fn six_connections_of_a_browser_cost_one_bcrypt() {
-    let auth = doorkeeper(true);
+    let auth = known(true);
     let jobs: Vec<Job> = (0..6)
         .map(|_| match check(&auth, &get("bob:two"), 0) {
-            Came::Job(job) => job,
+            Checked::Job(job) => job,
             _ => panic!("no job"),
         })
         .collect();
@@ -120,26 +120,26 @@ fn six_connections_of_a_browser_cost_one_bcrypt() {
 
 #[test]
 fn a_request_that_waited_for_its_password_comes_back_whole() {
-    let auth = doorkeeper(true);
+    let auth = known(true);
     let request = with("PUT /a%20b?c", "bob:two");
-    let Came::Job(job) = check(&auth, &request, 0) else { panic!("no job") };
+    let Checked::Job(job) = check(&auth, &request, 0) else { panic!("no job") };
     let Outcome::Again(again) = job() else { panic!("not asked again") };
     assert_eq!(again.bytes(), request.bytes());
     assert_eq!((again.method(), again.path()), (Method::Put, &b"/a b"[..]));
 }
 
 #[test]
-fn after_ten_failures_a_guess_waits_and_a_right_one_does_too() {
+fn after_ten_failures_a_guess_waits_and_a_right_one_waits_too() {
     for file in [false, true] {
-        let auth = doorkeeper(file);
+        let auth = known(file);
         for n in 0..10 {
             assert_eq!(settle(&auth, get(&format!("bob:guess {n}")), n), (401, usize::from(file)));
         }
-        let Came::Response(response) = check(&auth, &get("nobody:x"), 10) else { panic!("no answer") };
+        let Checked::Response(response) = check(&auth, &get("nobody:x"), 10) else { panic!("no answer") };
         assert_eq!(response.status(), Status::TOO_MANY_REQUESTS);
         assert_eq!(response.fields().get("Retry-After"), Some(&b"50"[..]));
         assert!(response.fields().get("WWW-Authenticate").is_none(), "a browser would ask for another password");
-        // Being let in by the hit would make the wait of the misses worthless.
+        // If the right guess were allowed, the wait for the wrong ones would be worthless.
         assert_eq!(settle(&auth, get("ann:one"), 10), (429, 0));
         // No credentials are no guess.
         assert_eq!(settle(&auth, asked("GET /x", ""), 10), (401, 0));
@@ -150,9 +150,9 @@ fn after_ten_failures_a_guess_waits_and_a_right_one_does_too() {
 }
 
 #[test]
-fn a_neighbour_behind_the_same_proxy_locks_nobody_out_who_has_signed_in() {
+fn failures_of_others_at_one_address_lock_out_no_user_who_has_signed_in() {
     for file in [false, true] {
-        let auth = doorkeeper(file);
+        let auth = known(file);
         assert_eq!(settle(&auth, get("ann:one"), 0).0, 200);
         if file {
             assert_eq!(settle(&auth, get("bob:two"), 0).0, 200);
@@ -165,25 +165,26 @@ fn a_neighbour_behind_the_same_proxy_locks_nobody_out_who_has_signed_in() {
         if file {
             assert_eq!(settle(&auth, get("bob:two"), 0), (200, 0));
         }
-        // And somebody elsewhere does not notice at all.
-        let elsewhere = auth.check(&get("ann:guess"), &visit("192.0.2.2", 0));
+        // And a client elsewhere does not notice at all.
+        let elsewhere = auth.check(&get("ann:guess"), &context("192.0.2.2", 0));
         assert!(!matches!(elsewhere, Some(Answer::Now(r)) if r.status() == Status::TOO_MANY_REQUESTS));
     }
 }
 
 #[test]
 fn guesses_sent_at_once_get_no_more_bcrypt_than_one_after_the_other() {
-    let auth = doorkeeper(true);
-    let jobs: Vec<Came> = (0..100).map(|n| check(&auth, &get(&format!("bob:{n}")), 0)).collect();
-    let (begun, refused): (Vec<Came>, Vec<Came>) = jobs.into_iter().partition(|came| matches!(came, Came::Job(_)));
+    let auth = known(true);
+    let jobs: Vec<Checked> = (0..100).map(|n| check(&auth, &get(&format!("bob:{n}")), 0)).collect();
+    let (begun, refused): (Vec<Checked>, Vec<Checked>) =
+        jobs.into_iter().partition(|checked| matches!(checked, Checked::Job(_)));
     assert_eq!((begun.len(), refused.len()), (10, 90));
-    for came in refused {
-        let Came::Response(response) = came else { panic!("let in") };
+    for checked in refused {
+        let Checked::Response(response) = checked else { panic!("allowed") };
         assert_eq!(response.status(), Status::TOO_MANY_REQUESTS);
         assert_eq!(response.fields().get("Retry-After"), Some(&b"1"[..]), "nothing has failed yet");
     }
-    for came in begun {
-        let Came::Job(job) = came else { continue };
+    for checked in begun {
+        let Checked::Job(job) = checked else { continue };
         assert!(matches!(job(), Outcome::Response(_)));
     }
     assert_eq!(settle(&auth, get("bob:two"), 0), (429, 0));
@@ -191,10 +192,10 @@ fn guesses_sent_at_once_get_no_more_bcrypt_than_one_after_the_other() {
 
 #[test]
 fn a_job_that_found_no_worker_is_no_failure() {
-    let auth = doorkeeper(true);
+    let auth = known(true);
     for _ in 0..50 {
         // `net` drops the job and answers 503.
-        let Came::Job(job) = check(&auth, &get("bob:two"), 0) else { panic!("no job") };
+        let Checked::Job(job) = check(&auth, &get("bob:two"), 0) else { panic!("no job") };
         drop(job);
     }
     assert_eq!(settle(&auth, get("bob:two"), 0), (200, 1));
@@ -210,23 +211,23 @@ fn what_is_remembered_never_outgrows_the_users() {
     for n in 0..30 {
         assert_eq!(settle(&auth, get(&format!("bob:{long}{n}")), 0), (200, 1));
         assert_eq!(settle(&auth, get(&format!("bob:{long}{n}")), 0), (200, 0));
-        assert_eq!(auth.shared.right.read().unwrap().digests.len(), 1);
+        assert_eq!(auth.users.verified.read().unwrap().iter().flatten().count(), 1);
     }
-    assert_eq!(auth.shared.failures.len(), 0);
+    assert_eq!(auth.users.throttle.len(), 0);
 }
 
 #[test]
-fn under_auth_for_write_only_writes_that_somebody_may_do_are_asked_about() {
+fn under_auth_for_write_only_enabled_writes_need_credentials() {
     let mut credentials = Credentials::new();
     credentials.add("ann:one").unwrap();
     let auth = Auth::new(credentials, Scope::Methods(vec![Method::Put, Method::Post]));
-    let all = doorkeeper(false);
+    let all = known(false);
     for (method, asks) in
         [("GET", false), ("HEAD", false), ("OPTIONS", false), ("PUT", true), ("POST", true), ("DELETE", false)]
     {
         let request = asked(&format!("{method} /x"), "");
-        assert_eq!(auth.check(&request, &visit(HERE, 0)).is_some(), asks, "{method}");
-        assert!(all.check(&request, &visit(HERE, 0)).is_some(), "{method} under all");
+        assert_eq!(auth.check(&request, &context(HERE, 0)).is_some(), asks, "{method}");
+        assert!(all.check(&request, &context(HERE, 0)).is_some(), "{method} under all");
     }
     assert_eq!(settle(&auth, with("PUT /x", "ann:one"), 0), (200, 0));
     // A wrong password with a read is not looked at, so it tells nothing.
@@ -234,7 +235,7 @@ fn under_auth_for_write_only_writes_that_somebody_may_do_are_asked_about() {
 }
 
 #[test]
-fn nobody_comes_in_where_nobody_is_known() {
+fn no_credentials_are_right_where_no_user_is_known() {
     let auth = Auth::new(Credentials::new(), Scope::All);
     for credential in [":", "a:b", "ann:one"] {
         assert_eq!(settle(&auth, get(credential), 0), (401, 0));

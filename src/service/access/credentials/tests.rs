@@ -1,4 +1,4 @@
-//! What is read out of a request, and who is let into the table of those who may sign in.
+//! Credentials out of a request, and the users who may be added.
 
 use crate::service::access::credentials::*;
 use crate::service::testing::asked;
@@ -85,13 +85,13 @@ fn people(plain: &[&str], file: &str) -> Credentials {
     credentials
 }
 
-fn plain(credentials: &Credentials, text: &str) -> Option<Place> {
+fn plain(credentials: &Credentials, text: &str) -> Option<usize> {
     let credential = Credential::new(text.into()).unwrap();
     credentials.find_plain(credentials.digest(&credential))
 }
 
 #[test]
-fn a_password_in_clear_opens_its_own_door_and_no_other() {
+fn a_password_in_clear_is_right_for_its_own_user_only() {
     let people = people(&["ann:one", "bob:two", "c:a:b", ":x"], "");
     for (text, found) in [
         ("ann:one", Some(0)),
@@ -122,7 +122,7 @@ fn a_digest_of_one_process_means_nothing_to_another() {
 }
 
 #[test]
-fn a_hash_is_checked_for_its_own_user_only_and_takes_as_long_for_a_stranger() {
+fn a_hash_is_checked_for_its_own_user_only_and_takes_as_long_for_an_unknown_one() {
     let (ann, bob) = (bcrypt::hash("one", 4).unwrap(), bcrypt::hash("two", 5).unwrap());
     let people = people(&["carl:three"], &format!("ann:{ann}\nbob:{bob}\n"));
     let find = |text: &str| {
@@ -139,31 +139,31 @@ fn a_hash_is_checked_for_its_own_user_only_and_takes_as_long_for_a_stranger() {
         ("nobody:one", None),
         ("Ann:one", None),
         ("ann:", None),
-        // He is known, but not by a hash: he costs what a stranger costs.
+        // Known, but not by a hash: takes as long as an unknown user.
         ("carl:three", None),
         ("carl:one", None),
     ] {
         assert_eq!(find(text), found, "{text}");
     }
-    assert_eq!((people.top, people.len()), (Some(5), 3));
+    assert_eq!((people.top_cost, people.len()), (Some(5), 3));
 }
 
 #[test]
-fn whoever_could_never_sign_in_or_everybody_could_is_refused_at_start() {
+fn a_user_who_could_never_sign_in_or_for_whom_all_could_is_refused_at_start() {
     let hash = bcrypt::hash("x", 4).unwrap();
-    for (text, why) in [
-        ("ann", Why::NoColon),
-        ("", Why::NoColon),
-        ("ann:", Why::NoPassword),
-        (":", Why::NoPassword),
-        ("ann:a\0b", Why::Control),
-        ("a\nb:c", Why::Control),
-        (&format!("ann:{hash}"), Why::HashAsPassword),
-        ("taken:other", Why::Twice("taken".into())),
-        ("taken:x", Why::Twice("taken".into())),
+    for (text, reason) in [
+        ("ann", Reason::NoColon),
+        ("", Reason::NoColon),
+        ("ann:", Reason::EmptyPassword),
+        (":", Reason::EmptyPassword),
+        ("ann:a\0b", Reason::ControlByte),
+        ("a\nb:c", Reason::ControlByte),
+        (&format!("ann:{hash}"), Reason::HashAsPassword),
+        ("taken:other", Reason::UserTwice("taken".into())),
+        ("taken:x", Reason::UserTwice("taken".into())),
     ] {
         let mut credentials = people(&["taken:x"], "");
-        assert_eq!(credentials.add(text).unwrap_err(), Unfit { line: None, why }, "{text:?}");
+        assert_eq!(credentials.add(text).unwrap_err(), HtpasswdError { line: None, reason }, "{text:?}");
         assert_eq!(credentials.len(), 1);
     }
 }
@@ -186,8 +186,8 @@ fn a_password_file_is_refused_by_the_number_of_its_line_and_without_its_hash() {
             "line 1: the cost of the bcrypt hash is not between 04 and 17",
         ),
     ] {
-        let unfit = people(&["taken:x"], "").add_htpasswd(file.as_bytes()).unwrap_err();
-        assert_eq!(unfit.to_string(), said);
-        assert!(!unfit.to_string().contains(&hash[7..30]));
+        let error = people(&["taken:x"], "").add_htpasswd(file.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), said);
+        assert!(!error.to_string().contains(&hash[7..30]));
     }
 }
