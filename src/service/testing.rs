@@ -7,6 +7,11 @@ use crate::http::{Event, Http1, Limits, Request};
 use crate::service::answer::RequestContext;
 use crate::service::{App, Response};
 
+/// The rounds of a long loop: `few` by default, `all` where the variable `BAREWIRE_ROUNDS` is `all`.
+pub(crate) fn rounds(few: usize, all: usize) -> usize {
+    if std::env::var_os("BAREWIRE_ROUNDS").is_some_and(|value| value == "all") { all } else { few }
+}
+
 /// The request these bytes are.
 #[track_caller]
 pub(crate) fn request(bytes: &[u8]) -> Request<'static> {

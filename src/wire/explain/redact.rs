@@ -310,6 +310,7 @@ fn overwrite(message: &mut Message, places: &[(u64, u64)]) {
 mod tests {
     use super::*;
     use crate::http::Limits;
+    use crate::service::testing::rounds;
     use crate::wire::explain::conversation::Conversation;
     use crate::wire::explain::value::RedactOptions;
     use base64::Engine;
@@ -428,7 +429,7 @@ mod tests {
     #[test]
     fn no_secret_survives_anywhere_in_either_direction() {
         let mut dice = Dice(4711);
-        for round in 0..60 {
+        for round in 0..rounds(12, 60) {
             exchange(&mut dice, round % 2 == 0);
         }
     }

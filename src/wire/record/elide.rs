@@ -62,6 +62,7 @@ mod tests {
 
     use super::*;
     use crate::http::{Fields, HttpDate, Length, Limits, Status};
+    use crate::service::testing::rounds;
     use crate::wire::record::event::{EventKind, WireEvent};
     use crate::wire::record::live::LiveConnection;
     use crate::wire::record::recorder::{Record, SocketEvent};
@@ -188,7 +189,7 @@ mod tests {
     fn what_is_left_out_changes_nothing_of_what_is_told() {
         let content = content(600_000);
         let secret = "Cookie: a=hunter2-is\r\n";
-        for size in [400_000, 65_536, 65_535, 7_919] {
+        for &size in [65_536, 7_919, 400_000, 65_535].iter().take(rounds(2, 4)) {
             let recvs = content.len() / size + 2;
             let front = 2 * FRONT as usize + size.min(65_536);
             let most = front + recvs * (BACK + SHORTEST) + if size > 65_536 { size } else { 0 };
@@ -222,7 +223,7 @@ mod tests {
     fn half_a_secret_beside_a_gap_is_not_kept() {
         let secret: String = (0..400u32).map(|n| format!("{n:08x}")).collect();
         let filler = content(200_000);
-        for behind in (0..4000).step_by(211) {
+        for behind in (0..4000).step_by(rounds(911, 211)) {
             // Its end lies behind the gap, wherever the gap ends.
             let body = [&filler[..], secret.as_bytes(), &filler[..behind]].concat();
             let bytes = with_length(&body, &format!("Cookie: a={secret}\r\n"));
