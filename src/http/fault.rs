@@ -102,6 +102,15 @@ faults! {
 }
 
 /// The error of a request that breaks the protocol: the fault, and where it is.
+///
+/// ```
+/// use barewire::http::{Event, Http1, Limits};
+///
+/// let mut http = Http1::new(Limits::default());
+/// let Event::Refused(error) = http.receive(b"GET /#top HTTP/1.1\r\n").event else { panic!() };
+/// assert_eq!((error.fault.name(), error.at, error.len), ("TargetByte", 5, 1));
+/// assert_eq!(error.fault.status().code(), 400);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestError {
     /// The kind.

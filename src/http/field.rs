@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A comma or semicolon inside a quoted-string separates nothing, so all splitting here goes through
-//! [`split_unquoted`]: a plain split would make two entity-tags out of `"a,b"`.
+//! `split_unquoted`: a plain split would make two entity-tags out of `"a,b"`.
 //!
 //! A request that was parsed has its fields in [`crate::http::Request`]. [`raw_lines`] and [`find`] are
 //! for bytes that were not: refused requests, recorded responses, prepared heads, parts of a form.

@@ -51,9 +51,7 @@ impl Fields {
         if !is_token(name.as_bytes()) || !value.iter().all(|&b| is_field_byte(b)) {
             return Err(FieldError);
         }
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
-        }
+        push_line(&mut self.bytes, name.as_bytes(), value);
         Ok(())
     }
 
@@ -73,6 +71,7 @@ impl Fields {
             return;
         }
         let mut kept = Vec::with_capacity(self.bytes.len());
+        // The other lines keep their order, which matters for fields of the same name (RFC 9110 §5.3).
         for line in self.bytes.split_inclusive(|&b| b == b'\n').filter(|line| !has_name(line, name)) {
             kept.extend_from_slice(line);
         }
@@ -87,9 +86,7 @@ impl Fields {
 
     /// Whether there is a line of this name.
     pub fn has(&self, name: &str) -> bool {
-        // From the end: the fields that were added to all responses stand there, and it is mostly those
-        // that are asked for.
-        self.bytes.rsplit(|&b| b == b'\n').any(|line| has_name(line, name))
+        self.bytes.split(|&b| b == b'\n').any(|line| has_name(line, name))
     }
 
     /// Name and value of each line.
@@ -104,7 +101,7 @@ fn has_name(line: &[u8], name: &str) -> bool {
     line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
 }
 
-/// How an added field meets a field of the same name in the response itself.
+/// How an added field is merged with a field of the same name in the response itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// The added field replaces it.
@@ -196,7 +193,7 @@ impl AddedFields {
         let applies = |added: &&Added| added.rule != Rule::UnlessSetInError || status.is_error();
         let meets = |line: &[u8]| self.fields.iter().filter(applies).find(|added| has_name(line, &added.name));
         if !lines(own).any(|line| meets(line).is_some()) {
-            // Nearly every response: no name stands on both sides, so two copies do it.
+            // The common case: no name stands on both sides, so two copies are enough.
             out.extend_from_slice(own);
             out.extend_from_slice(if status.is_error() { &self.error_lines } else { &self.lines });
             return;
@@ -206,7 +203,8 @@ impl AddedFields {
             match meets(line) {
                 // Dropped here, since the added field comes with the others below.
                 Some(Added { rule: Rule::Replace, .. }) => {}
-                Some(Added { rule: Rule::Member, value, name }) if !has_member(&line[name.len() + 1..], value) => {
+                Some(Added { rule: Rule::Member, value, .. }) if !has_member(line, value) => {
+                    // Into the same line, since a second one would mean the same and cost more.
                     out.extend_from_slice(line.strip_suffix(b"\r\n").unwrap_or(line));
                     out.extend_from_slice(&[b", ", &value[..], b"\r\n"].concat());
                 }
@@ -234,8 +232,10 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&b| b == b'\n')
 }
 
-fn has_member(list: &[u8], member: &[u8]) -> bool {
-    list.split(|&b| b == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(member))
+/// Whether the list in this line has this member, in any case.
+fn has_member(line: &[u8], member: &[u8]) -> bool {
+    let list = field::split_line(line).map_or(&[][..], |(_, value)| value);
+    field::elements(list).any(|one| one.eq_ignore_ascii_case(member))
 }
 
 #[cfg(test)]

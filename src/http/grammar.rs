@@ -82,6 +82,7 @@ pub fn hexadecimal(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() || bytes.len() > HEXADECIMAL_DIGITS {
         return None;
     }
+    // Fifteen digits are 60 bits, so nothing is shifted out.
     bytes.iter().try_fold(0u64, |sum, &b| Some(sum << 4 | u64::from(hex_digit(b)?)))
 }
 

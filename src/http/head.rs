@@ -7,7 +7,7 @@
 //! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
 //! 2. read the request line ([`RequestLine`]),
 //! 3. let httparse parse the field lines, and keep the positions of its slices ([`Head`]),
-//! 4. if it refuses, look at the lines once more to find the exact byte ([`field::first_error`]).
+//! 4. if it refuses, look at the lines once more to find the exact byte (`field::first_error`).
 //!
 //! Nothing is copied: a head is a list of positions ([`Span`]) in bytes that the caller keeps.
 //!

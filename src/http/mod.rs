@@ -74,6 +74,7 @@
 //! | [`framing`] | how long the content of a request is |
 //! | [`request`] | a request, as a service sees it |
 //! | [`chunked`] | content in chunks |
+//! | [`fields`] | the field lines of responses, and those that are added to all of them |
 //! | [`response`] | heads of responses, also prepared once and sent often |
 //! | [`http1`] | the state machine that uses all of them |
 //! | `multipart` | the parts of a form: content that is itself framed |
@@ -184,12 +185,14 @@ impl Version {
         let bytes = span.of(message);
         match bytes {
             b"HTTP/1.0" => Ok(Version::Http10),
+            // The line ends with the space after the target.
             b"" => Err(span.error(Fault::NoVersion)),
             // A higher minor version is answered as the highest 1.x known here (RFC 9110 §2.5).
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
             [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
                 Err(span.error(Fault::VersionUnsupported))
             }
+            // Also `http/1.1`: a lenient server and a strict one must not disagree about a request.
             _ => match bytes.iter().position(|&b| b == b' ') {
                 Some(space) => Err(RequestError::new(Fault::RequestLine, span.start() + space, 1)),
                 None => Err(span.error(Fault::VersionSyntax)),

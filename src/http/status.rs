@@ -4,6 +4,14 @@
 //! grammar, in the services for everything else.
 
 /// A status code, 100 to 999.
+///
+/// ```
+/// use barewire::http::Status;
+///
+/// assert_eq!(Status::NOT_FOUND.to_string(), "404 Not Found");
+/// assert_eq!(Status::new(299).map(Status::reason), Some("Success"));
+/// assert_eq!(Status::new(42), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 
