@@ -1,17 +1,15 @@
-//! The access log: one line for every request, in four forms, safe to read.
+//! The access log: one line for each request, in four formats.
 //!
-//! Never: an error message (those go through `log` to stderr), a block of the loop. Lines are gathered
-//! per turn and handed to one writing thread; if the reader of the log is slow they are dropped and
-//! counted, if it is gone they are dropped silently. A log must not stop the server.
+//! A log must not stop the server. Lines are gathered during a turn of the loop and handed to one writing thread. If
+//! the reader of the log is slow, batches of lines are dropped and counted; if it is gone, they are dropped.
 //!
-//! The subtle thing: a client chooses its target, its User-Agent and its Referer. An escape sequence
-//! in one of them would reach the terminal of whoever reads the log (CVE-2009-4487 and its row), and a
-//! line end would forge a line. So one function ([`push_log_value`]) writes every byte that is not plain
-//! ASCII as `\xNN`, and quotes and backslashes too. And what a client puts into an address that is a
-//! secret by its name (`?token=`) is painted over: logs are kept, copied and sent around.
+//! A client chooses its target, User-Agent and Referer. An escape sequence in them would act on the terminal of the
+//! reader (CVE-2009-4487 and others like it), and a line end would forge a line. So every such value is written by
+//! [`push_log_value`], which escapes all bytes that are not plain ASCII, and quotes and backslashes. Secrets in an
+//! address (`?token=`) are made unreadable, because logs are kept, copied and sent around.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,10 +18,10 @@ use crate::http::{HttpDate, Request, Status, grammar};
 use crate::service::text::push_log_value;
 use crate::wire::redact_address;
 
-/// How the access log is written.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Nothing.
+    /// No log.
     Off,
     /// For a person at a terminal.
     Short,
@@ -31,24 +29,26 @@ pub enum LogFormat {
     Common,
     /// NCSA combined: common, Referer and User-Agent.
     Combined,
-    /// One JSON object a line.
+    /// A JSON object.
     Json,
 }
 
-/// Batches of lines that may wait for the writing thread.
+/// Batches that may wait for the writing thread.
 const BATCHES: usize = 64;
-/// A batch is handed over when it has grown to this, else once a turn.
+/// A batch is handed over when it has grown to this, at the latest at the end of the turn.
 pub const BATCH: usize = 32 * 1024;
-/// Entries kept for the next requests: as many as are answered in one turn, mostly.
+/// Entries kept to be used again: about as many as there are requests in one turn.
 const SPARE: usize = 64;
-/// The most bytes of one value: a target may have 8 KiB, a log line should not.
+/// Most bytes of one value: a target may have 8 KiB, a log line should not.
 const VALUE: usize = 1024;
+/// How long the last lines may take when the server stops.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// What the log says of a request, kept from its arrival to the end of its answer.
+/// What the log says of a request, kept until its response is sent.
 #[derive(Clone, Debug)]
 pub struct LogEntry {
     began: SystemTime,
-    /// The request line, Referer and User-Agent, one behind the other: one allocation for all of them.
+    /// The request line, Referer and User-Agent, one after the other: one allocation for all of them.
     bytes: Vec<u8>,
     /// Where the line ends, and where the two values do, if there are any.
     line: usize,
@@ -60,10 +60,10 @@ impl LogEntry {
     fn fill(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
-        // Secrets go before a value is cut: a half one would not be known for one.
         let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
             let from = bytes.len();
             bytes.extend_from_slice(value);
+            // Before the value is cut: of a secret that is cut, the rest would not be recognised.
             redact_address(&mut bytes[from..][address(value)]);
             bytes.truncate(from + VALUE);
             bytes.len()
@@ -93,14 +93,14 @@ impl Default for LogEntry {
     }
 }
 
-/// Where the target stands in a request line, or might stand in what is none.
+/// Where the target stands in a request line, or where it may stand in an invalid one.
 fn target(line: &[u8]) -> Range<usize> {
-    let from = line.iter().position(|&o| o == b' ').map_or(0, |at| at + 1);
-    let to = line.iter().rposition(|&o| o == b' ').filter(|&at| at > from).unwrap_or(line.len());
+    let from = line.iter().position(|&b| b == b' ').map_or(0, |at| at + 1);
+    let to = line.iter().rposition(|&b| b == b' ').filter(|&at| at > from).unwrap_or(line.len());
     from..to
 }
 
-/// How an exchange came out.
+/// How a request was answered.
 #[derive(Clone, Copy, Debug)]
 pub struct LoggedResponse<'a> {
     /// The client.
@@ -109,9 +109,9 @@ pub struct LoggedResponse<'a> {
     pub status: Status,
     /// Bytes of content that were sent.
     pub bytes: u64,
-    /// When the answer was complete.
+    /// When the response was sent.
     pub ended: SystemTime,
-    /// What else is worth saying: the name of a fault, why an answer broke off.
+    /// What else is worth a word: the name of a fault, why the response broke off.
     pub note: Option<&'a str>,
 }
 
@@ -121,22 +121,23 @@ pub struct AccessLog {
     format: LogFormat,
     batch: Vec<u8>,
     writer: Option<SyncSender<Vec<u8>>>,
+    /// Batches dropped since the last one that was taken.
     dropped: u64,
-    /// The second of the last line, ready: the next line is nearly always of the same one.
-    stamp: HttpDate,
-    /// Entries that are written, with room for the next ones.
-    #[expect(clippy::vec_box, reason = "the boxes themselves are lent")]
+    /// The date of the last line: the next line is nearly always of the same second.
+    date: HttpDate,
+    /// Entries to be used again.
+    #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
     spare: Vec<Box<LogEntry>>,
 }
 
 impl AccessLog {
-    /// A log that says nothing.
+    /// A log that writes nothing.
     pub fn off() -> AccessLog {
         AccessLog::new(LogFormat::Off, None)
     }
 
     fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> AccessLog {
-        AccessLog { format, batch: Vec::new(), writer, dropped: 0, stamp: HttpDate::from_second(0), spare: Vec::new() }
+        AccessLog { format, batch: Vec::new(), writer, dropped: 0, date: HttpDate::from_second(0), spare: Vec::new() }
     }
 
     /// Whether entries are wanted.
@@ -146,15 +147,14 @@ impl AccessLog {
 
     /// The entry of a request.
     pub fn entry(&mut self, request: &Request<'_>, began: SystemTime) -> Box<LogEntry> {
-        let end = request.bytes().iter().position(|&o| o == b'\r').unwrap_or(0);
-        let cut = |value| <[u8]>::get(value, ..VALUE).unwrap_or(value);
-        let agent = request.field("user-agent").map(cut);
+        let end = request.bytes().iter().position(|&b| b == b'\r').unwrap_or(0);
+        let agent = request.field("user-agent").map(|value| value.get(..VALUE).unwrap_or(value));
         self.filled(&request.bytes()[..end], request.field("referer"), agent, began)
     }
 
-    /// The entry of bytes that are no request.
+    /// The entry of bytes that are no valid request: their first line.
     pub fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Box<LogEntry> {
-        let end = head.iter().position(|&o| matches!(o, b'\r' | b'\n')).unwrap_or(head.len());
+        let end = head.iter().position(|&b| matches!(b, b'\r' | b'\n')).unwrap_or(head.len());
         self.filled(&head[..end], None, None, began)
     }
 
@@ -170,29 +170,29 @@ impl AccessLog {
         entry
     }
 
-    /// Writes one line; the entry is used again for another.
-    pub fn write(&mut self, entry: Box<LogEntry>, result: &LoggedResponse<'_>) {
-        self.put(&entry, result);
+    /// Writes one line, and keeps the entry for another request.
+    pub fn write(&mut self, entry: Box<LogEntry>, response: &LoggedResponse<'_>) {
+        self.push_line(&entry, response);
         if self.spare.len() < SPARE {
             self.spare.push(entry);
         }
     }
 
-    fn put(&mut self, entry: &LogEntry, result: &LoggedResponse<'_>) {
+    fn push_line(&mut self, entry: &LogEntry, response: &LoggedResponse<'_>) {
         let out = &mut self.batch;
         match self.format {
             LogFormat::Off => return,
-            LogFormat::Short => short(out, entry, result),
-            LogFormat::Common => common(out, entry, result, &mut self.stamp),
+            LogFormat::Short => push_short(out, entry, response),
+            LogFormat::Common => push_common(out, entry, response, &mut self.date),
             LogFormat::Combined => {
-                common(out, entry, result, &mut self.stamp);
+                push_common(out, entry, response, &mut self.date);
                 for value in [entry.referer(), entry.agent()] {
                     out.extend_from_slice(b" \"");
                     push_log_value(out, value.unwrap_or(b"-"));
                     out.push(b'"');
                 }
             }
-            LogFormat::Json => json(out, entry, result),
+            LogFormat::Json => push_json(out, entry, response),
         }
         self.batch.push(b'\n');
         if self.batch.len() >= BATCH {
@@ -200,18 +200,19 @@ impl AccessLog {
         }
     }
 
-    /// Gives the lines of this turn to the writing thread.
+    /// Hands the lines of this turn to the writing thread.
     pub fn hand_over(&mut self) {
         if self.batch.is_empty() {
             return;
         }
         let Some(writer) = &self.writer else { return self.batch.clear() };
-        // As much room as this turn needed, so that the next one does not grow step by step.
+        // As much room as this turn needed, so that the next batch does not grow step by step.
         let next = Vec::with_capacity(self.batch.len().min(BATCH));
         let mut batch = std::mem::replace(&mut self.batch, next);
         if self.dropped > 0 {
             batch.extend_from_slice(format!("... {} batches of lines not written\n", self.dropped).as_bytes());
         }
+        // A full queue means a slow reader. To wait for it here would stop every connection of the loop.
         match writer.try_send(batch) {
             Ok(()) => self.dropped = 0,
             Err(_) => self.dropped += 1,
@@ -227,31 +228,28 @@ impl Clone for AccessLog {
 
 /// Tells when everything has been written.
 #[derive(Debug)]
-pub struct Written(Receiver<()>);
+pub struct LogWritten(Receiver<()>);
 
-impl Written {
-    /// Waits until the last line is out, but not longer than a second: a reader that has stopped
-    /// reading must not keep the server from stopping.
+impl LogWritten {
+    /// Waits until the last line is written, but not longer than a second: a reader that has stopped reading must not
+    /// keep the server from stopping.
     pub fn wait(self) {
-        // Never a message: the sender is dropped when the thread ends.
+        // There is never a message: the sender is dropped when the thread ends.
         let _ = self.0.recv_timeout(LAST_LINES);
     }
 }
 
-/// How long the last lines may take at the end.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// A log on standard output, or on standard error; its thread ends when the last [`AccessLog`] is gone.
+/// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped.
 ///
 /// # Errors
-/// When no thread can be started.
-pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<Written>)> {
+/// When the thread cannot be started.
+pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<LogWritten>)> {
     if format == LogFormat::Off {
         return Ok((AccessLog::off(), None));
     }
     let (writer, batches) = sync_channel(BATCHES);
     let (alive, written) = sync_channel::<()>(1);
-    std::thread::Builder::new().name("journal".into()).spawn(move || {
+    std::thread::Builder::new().name("access log".into()).spawn(move || {
         if to_stderr {
             write_all(&batches, io::stderr());
         } else {
@@ -259,73 +257,68 @@ pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Optio
         }
         drop(alive);
     })?;
-    Ok((AccessLog::new(format, Some(writer)), Some(Written(written))))
+    Ok((AccessLog::new(format, Some(writer)), Some(LogWritten(written))))
 }
 
 fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
     let mut gone = false;
     for batch in batches {
-        if !gone {
-            // The reader may leave (`| head`); the server goes on without it.
-            gone = out.write_all(&batch).and_then(|()| out.flush()).is_err();
-        }
-    }
-}
-
-/// An address; those of IPv4 without the machinery of formatting.
-fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
-    match peer.ip().to_canonical() {
-        IpAddr::V4(ip) => {
-            for (place, byte) in ip.octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b'.');
-                }
-                grammar::push_decimal(out, u64::from(byte));
-            }
-        }
-        ip @ IpAddr::V6(_) => out.extend_from_slice(ip.to_string().as_bytes()),
+        // The reader may leave (`| head`). The server goes on, and batches are still taken, or the queue would fill.
+        gone = gone || out.write_all(&batch).and_then(|()| out.flush()).is_err();
     }
 }
 
 /// `12:00:01 GET /a.txt 200 21 B 0.4 ms`
-fn short(out: &mut Vec<u8>, entry: &LogEntry, result: &LoggedResponse<'_>) {
-    let date = HttpDate::new(result.ended);
-    out.extend_from_slice(&date.bytes()[17..25]);
+fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>) {
+    out.extend_from_slice(&HttpDate::new(response.ended).bytes()[17..25]);
     out.push(b' ');
-    push_address(out, result.peer);
+    push_address(out, response.peer);
     out.push(b' ');
     let line = entry.line().strip_suffix(b" HTTP/1.1").unwrap_or(entry.line());
     push_log_value(out, if line.is_empty() { b"-" } else { line });
-    let micros = result.ended.duration_since(entry.began).unwrap_or_default().as_micros();
-    let text = format!(" {} {} B {}.{} ms", result.status.code(), result.bytes, micros / 1000, micros / 100 % 10);
-    out.extend_from_slice(text.as_bytes());
-    if let Some(note) = result.note {
+    let micros = since(entry.began, response.ended).as_micros();
+    let (status, bytes) = (response.status.code(), response.bytes);
+    out.extend_from_slice(format!(" {status} {bytes} B {}.{} ms", micros / 1000, micros / 100 % 10).as_bytes());
+    if let Some(note) = response.note {
         out.push(b' ');
         push_log_value(out, note.as_bytes());
     }
 }
 
 /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
-fn common(out: &mut Vec<u8>, entry: &LogEntry, result: &LoggedResponse<'_>, stamp: &mut HttpDate) {
-    push_address(out, result.peer);
+fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>, date: &mut HttpDate) {
+    push_address(out, response.peer);
     out.extend_from_slice(b" - - [");
-    let second = entry.began.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    if stamp.second() != second {
-        *stamp = HttpDate::from_second(second);
+    let second = since(UNIX_EPOCH, entry.began).as_secs();
+    if date.second() != second {
+        *date = HttpDate::from_second(second);
     }
-    let d = stamp.bytes(); // Sat, 21 Nov 2026 12:00:01 GMT
-    for part in [&d[5..7], b"/", &d[8..11], b"/", &d[12..16], b":", &d[17..25], b" +0000] \""] {
+    // Cut out of `Sat, 21 Nov 2026 12:00:01 GMT`.
+    let date = date.bytes();
+    for part in [&date[5..7], b"/", &date[8..11], b"/", &date[12..16], b":", &date[17..25], b" +0000] \""] {
         out.extend_from_slice(part);
     }
     push_log_value(out, if entry.line().is_empty() { b"-" } else { entry.line() });
     out.extend_from_slice(b"\" ");
-    grammar::push_decimal(out, u64::from(result.status.code()));
+    grammar::push_decimal(out, u64::from(response.status.code()));
     out.push(b' ');
-    grammar::push_decimal(out, result.bytes);
+    grammar::push_decimal(out, response.bytes);
 }
 
+/// The address without its port; one of IPv4 never in the form of IPv6.
+fn push_address(out: &mut Vec<u8>, peer: SocketAddr) {
+    // Writing to memory does not fail.
+    let _ = write!(out, "{}", peer.ip().to_canonical());
+}
+
+/// The time between two moments; none if the clock was set back between them.
+fn since(from: SystemTime, to: SystemTime) -> Duration {
+    to.duration_since(from).unwrap_or_default()
+}
+
+/// A line of the JSON format.
 #[derive(serde::Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     time: f64,
     client: String,
     request: &'a str,
@@ -342,28 +335,27 @@ struct Line<'a> {
     note: Option<&'a str>,
 }
 
-fn json(out: &mut Vec<u8>, entry: &LogEntry, result: &LoggedResponse<'_>) {
+fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>) {
     let safe = |bytes: &[u8]| {
         let mut text = Vec::new();
         for &byte in bytes {
-            // JSON quotes by itself; only what is no plain ASCII is written as in the other forms.
+            // JSON has its own escapes for quotes and backslashes; all other bytes are escaped as in the other formats.
             if matches!(byte, b' '..=b'~') { text.push(byte) } else { push_log_value(&mut text, &[byte]) }
         }
         String::from_utf8_lossy(&text).into_owned()
     };
-    let since = |from: SystemTime, to: SystemTime| to.duration_since(from).unwrap_or(Duration::ZERO);
-    let line = Line {
+    let line = JsonLine {
         time: since(UNIX_EPOCH, entry.began).as_micros() as f64 / 1e6,
-        client: result.peer.ip().to_canonical().to_string(),
+        client: response.peer.ip().to_canonical().to_string(),
         request: &safe(entry.line()),
-        status: result.status.code(),
-        bytes: result.bytes,
-        milliseconds: since(entry.began, result.ended).as_micros() as f64 / 1e3,
+        status: response.status.code(),
+        bytes: response.bytes,
+        milliseconds: since(entry.began, response.ended).as_micros() as f64 / 1e3,
         referer: entry.referer().map(safe),
         user_agent: entry.agent().map(safe),
-        note: result.note,
+        note: response.note,
     };
-    // Strings and numbers only: this cannot fail, and if it did the line would be missing, not wrong.
+    // Strings and numbers can always be written.
     let _ = serde_json::to_writer(&mut *out, &line);
 }
 
@@ -382,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_as_its_readers_know_it() {
+    fn each_format_is_as_its_readers_know_it() {
         let request = b"GET /a.txt HTTP/1.1";
         let common = "192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] \"GET /a.txt HTTP/1.1\" 200 21";
         assert_eq!(line(LogFormat::Common, request), format!("{common}\n"));
@@ -429,7 +421,7 @@ mod tests {
         for format in [LogFormat::Short, LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
             let text = line(format, &hostile);
             assert_eq!(text.matches('\n').count(), 1, "{format:?}");
-            assert!(text.trim_end().bytes().all(|o| (b' '..=b'~').contains(&o)), "{format:?}: {text}");
+            assert!(text.trim_end().bytes().all(|b| (b' '..=b'~').contains(&b)), "{format:?}: {text}");
         }
     }
 }

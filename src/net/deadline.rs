@@ -1,19 +1,15 @@
-//! Time: how long each phase may take, and whose time is up.
+//! Deadlines: how long each phase of a connection may take, and which connection is due next.
 //!
-//! Never: the clock. Moments come in as arguments, read once per turn of the loop.
-//!
-//! | phase | clock | why |
+//! | phase | deadline | reason |
 //! |---|---|---|
-//! | Idle | since the last answer | a connection costs a seat |
-//! | Head | absolute, from the first byte | a dripping client keeps a last-byte clock alive for ever (slowloris) |
-//! | Content | at least the minimum rate over each window | the same, for uploads |
-//! | Owed | none | it is the server's own work |
-//! | Sending | bytes left within [`SILENT_WINDOWS`], and the minimum rate over [`SENDING_WINDOWS`] | a reader that stops or drips must not hold a file and a seat |
-//! | Lingering | absolute | a courtesy, not a service |
+//! | Idle | since the last response | a connection costs memory and counts against the limits |
+//! | Head | absolute, from the first byte | a client that sends a byte now and then would keep any other clock alive (slowloris) |
+//! | Content | the minimum rate in each window | the same, for uploads |
+//! | Owed | none | it is the work of this server |
+//! | Sending | a byte within [`SILENT_WINDOWS`], the minimum rate over [`SENDING_WINDOWS`] | a reader that stops must not hold a file and a connection |
+//! | Lingering | absolute | the response is sent, and the client only has to close |
 //!
-//! The subtle thing: [`Wheel`] is lazy. A busy connection moves its deadline on every request, and
-//! that costs one comparison: the wheel keeps the *earliest* entry it was ever given, and when that
-//! one comes up the loop looks at the real deadline and enters it again.
+//! The clock is never read here: moments come in as arguments, read once per turn of the loop.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -26,29 +22,28 @@ use crate::net::connections::ConnectionId;
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
-/// Windows without any byte after which a reader has stopped. The kernel reports room in steps, for which a
-/// reader of 8 KiB a second needs longer than one window; where it can be asked, it tells how much was taken.
+/// Windows without any byte after which a reader has stopped. The kernel reports room in large steps, and a reader of
+/// 8 KiB a second needs more than one window for a step.
 pub const SILENT_WINDOWS: u8 = 2;
-/// How long a client may take to close after a staged close. A client reads an answer within a round
-/// trip or not at all.
+/// How long a client may take to close after the last response. It reads that within a round trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);
-/// The idle time while seats are scarce.
+/// The idle time while few further connections are allowed.
 pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 
 /// How long each phase may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A whole head, from its first byte. H2O's number; the slowest honest client sends its head in
-    /// one round trip.
+    /// A whole head, from its first byte. The default is that of H2O; the slowest honest client sends its head in one
+    /// round trip.
     pub head: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// Bytes per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of
-    /// them; 0 for no minimum. Whoever takes nothing for [`SILENT_WINDOWS`] has stopped, minimum or not.
+    /// Bytes per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of them; 0 for
+    /// no minimum. A reader that takes nothing for [`SILENT_WINDOWS`] has stopped, minimum or not.
     pub min_rate: u64,
-    /// How long a window is.
+    /// The length of a window.
     pub window: Duration,
-    /// How long running answers may go on after a stop.
+    /// How long responses may go on after a stop.
     pub grace: Duration,
 }
 
@@ -64,64 +59,66 @@ impl Default for Timeouts {
     }
 }
 
-/// What a connection is waiting for, and until when.
+/// The phase of a connection, and when it must end.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     phase: Phase,
-    /// `None`: for as long as it takes.
+    /// `None`: the phase may take any time.
     at: Option<Instant>,
     /// Bytes that moved since the window began.
     moved: u64,
-    /// The same in earlier windows of Sending, how many those are, and how many of the last were silent.
-    earlier: (u64, u8, u8),
+    /// What the earlier windows of Sending have come to.
+    earlier: Windows,
     /// Bytes that waited for a reader at the end of a window in which none moved.
     queued: Option<u32>,
     /// A request has come since the phase was entered: the same phase again is another one.
     renewed: bool,
 }
 
+/// Earlier windows of the phase Sending.
+#[derive(Clone, Copy, Debug, Default)]
+struct Windows {
+    /// How many, since the rate was last checked.
+    count: u8,
+    /// Bytes that moved in them.
+    bytes: u64,
+    /// How many of the last ones were silent.
+    silent: u8,
+}
+
 impl Deadline {
     /// The deadline of a connection that has just been accepted.
     pub fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
-        Deadline {
-            phase: Phase::Idle,
-            at: Some(now + idle(timeouts, scarce)),
-            moved: 0,
-            earlier: (0, 0, 0),
-            queued: None,
-            renewed: false,
-        }
+        let at = Some(now + idle_time(timeouts, scarce));
+        Deadline { phase: Phase::Idle, at, moved: 0, earlier: Windows::default(), queued: None, renewed: false }
     }
 
-    /// The phase the clock runs for.
+    /// The phase for which the clock runs.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// When it ends.
+    /// When it must end.
     pub fn at(&self) -> Option<Instant> {
         self.at
     }
 
-    /// A request is complete. One turn may bring the end of a head and the beginning of the next, and
-    /// that one has a clock of its own.
+    /// A request is complete. One turn may bring the end of a head and the beginning of the next one, which has a
+    /// clock of its own.
     pub fn renew(&mut self) {
         self.renewed = true;
     }
 
-    /// The connection is in `phase` now; the clock of a phase starts when it is entered, and anew with
-    /// each request.
+    /// The connection is in `phase` now. A clock starts when its phase is entered, and anew with each request.
     pub fn enter(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts, scarce: bool) {
+        // The same phase keeps its clock, whatever was received: otherwise a dripping client would never be late.
         if phase == self.phase && !self.renewed {
             return;
         }
-        self.renewed = false;
+        *self = Deadline::new(now, timeouts, scarce);
         self.phase = phase;
-        self.moved = 0;
-        self.earlier = (0, 0, 0);
-        self.queued = None;
         self.at = match phase {
-            Phase::Idle => Some(now + idle(timeouts, scarce)),
+            Phase::Idle => self.at,
             Phase::Head => Some(now + timeouts.head),
             Phase::Content | Phase::Sending => Some(now + timeouts.window),
             Phase::Owed => None,
@@ -129,7 +126,7 @@ impl Deadline {
         };
     }
 
-    /// Bytes moved: of content from the client, or of the answer into the kernel.
+    /// Bytes moved: content from the client, or a response into the kernel.
     pub fn progress(&mut self, bytes: u64) {
         self.moved += bytes;
     }
@@ -139,12 +136,12 @@ impl Deadline {
         let began = self.at.and_then(|at| at.checked_sub(timeouts.window));
         let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= bytes) else { return false };
         let time = now.saturating_duration_since(began);
+        // Multiplied and not divided: the time may be 0.
         u128::from(self.moved) * 1000 >= u128::from(rate) * time.as_millis()
     }
 
-    /// Whether time is up. A window that saw enough bytes starts anew instead. `queued` tells, where the kernel
-    /// can be asked, how many bytes wait for a reader: what has left the queue has moved too, though the kernel
-    /// had no room for more to tell of.
+    /// Whether time is up. A window in which enough bytes moved starts anew instead. `queued` asks the kernel, where
+    /// that is possible, how many bytes wait for the reader.
     pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts, queued: impl FnOnce() -> Option<u32>) -> bool {
         let Some(at) = self.at else { return false };
         if now < at {
@@ -153,6 +150,8 @@ impl Deadline {
         if self.phase == Phase::Sending {
             let before = std::mem::take(&mut self.queued);
             if self.moved == 0 {
+                // The kernel takes nothing until half of its queue is free. Bytes that left the queue meanwhile were
+                // taken by the reader, so they have moved too.
                 self.queued = queued();
                 self.moved = before.zip(self.queued).map_or(0, |(before, now)| before.saturating_sub(now).into());
             }
@@ -162,7 +161,8 @@ impl Deadline {
         let enough = match self.phase {
             Phase::Content => self.moved >= least,
             Phase::Sending => self.keeps_the_rate(least),
-            _ => false,
+            // These are absolute: bytes do not help.
+            Phase::Idle | Phase::Head | Phase::Owed | Phase::Lingering => false,
         };
         if enough {
             self.moved = 0;
@@ -171,25 +171,32 @@ impl Deadline {
         !enough
     }
 
-    /// Whether a reader, one more of whose windows is over, goes on and was fast enough over several.
+    /// Whether a reader still takes bytes, and took enough over several windows; one more window has ended.
     fn keeps_the_rate(&mut self, least: u64) -> bool {
-        let (bytes, windows, silent) = self.earlier;
-        let (bytes, windows) = (bytes + self.moved, windows + 1);
-        let silent = if self.moved == 0 { silent + 1 } else { 0 };
-        let whole = windows == SENDING_WINDOWS;
-        self.earlier = if whole { (0, 0, silent) } else { (bytes, windows, silent) };
-        silent < SILENT_WINDOWS && !(whole && bytes < least.saturating_mul(u64::from(SENDING_WINDOWS)))
+        let windows = &mut self.earlier;
+        windows.count += 1;
+        windows.bytes += self.moved;
+        windows.silent = if self.moved == 0 { windows.silent + 1 } else { 0 };
+        // The rate is checked over several windows, because a slow reader makes room in steps of many kilobytes.
+        let mut fast_enough = true;
+        if windows.count == SENDING_WINDOWS {
+            fast_enough = windows.bytes >= least.saturating_mul(u64::from(SENDING_WINDOWS));
+            *windows = Windows { silent: windows.silent, ..Windows::default() };
+        }
+        windows.silent < SILENT_WINDOWS && fast_enough
     }
 }
 
-fn idle(timeouts: &Timeouts, scarce: bool) -> Duration {
+/// When connections are scarce, idle ones give way sooner.
+fn idle_time(timeouts: &Timeouts, scarce: bool) -> Duration {
     if scarce { timeouts.idle.min(IDLE_WHEN_SCARCE) } else { timeouts.idle }
 }
 
-/// When to look at which connection, with the earliest moment on top.
+/// When each connection is due, with the earliest moment on top of a heap.
 ///
-/// An entry cannot be taken out, so it counts only while it is the one that the connection remembers
-/// ([`crate::net::connection::Connection::armed`]); others are dropped when they come up.
+/// The deadline of a busy connection moves away on every request, and a heap cannot move an entry. So an entry stays
+/// where it is, and when it comes up the loop looks at the real deadline and enters that. A connection remembers the
+/// moment of its earliest entry; any other entry is dropped when it comes up.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
@@ -252,7 +259,7 @@ mod tests {
         deadline.renew();
         deadline.enter(Phase::Head, later, &timeouts, false);
         assert_eq!(deadline.at(), Some(later + timeouts.head));
-        // What is no request does not move it, idle or not.
+        // Bytes that are no request do not move it, idle or not.
         for phase in [Phase::Head, Phase::Idle, Phase::Idle] {
             let before = deadline.at();
             deadline.enter(phase, later, &timeouts, false);
@@ -275,7 +282,7 @@ mod tests {
     #[test]
     fn a_reader_may_take_its_bytes_in_one_step_but_not_for_ever_one_by_one() {
         let timeouts = Timeouts::default();
-        // Bytes in each window; how many windows it lasts.
+        // Bytes taken in each window, and how many windows the reader lasts.
         for (taken, lasts) in [
             (&[1, 1, 1, 1, 1][..], 3),
             (&[1, 1, 1, 80 * 1024, 1, 1, 1, 1, 1], 7),
@@ -295,7 +302,7 @@ mod tests {
             });
             assert_eq!(survived.count(), lasts, "{taken:?}");
         }
-        // No minimum is none here either.
+        // Without a minimum any byte is enough.
         let (timeouts, start) = (Timeouts { min_rate: 0, ..timeouts }, Instant::now());
         let mut deadline = Deadline::new(start, &timeouts, false);
         deadline.enter(Phase::Sending, start, &timeouts, false);
@@ -306,16 +313,16 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_of_whom_the_kernel_tells_rarely_is_asked_about() {
+    fn the_kernel_is_asked_about_a_reader_that_takes_less_than_a_step() {
         let timeouts = Timeouts::default();
-        // What waits for it at the end of each window, none of which moved a byte; how many it lasts.
+        // Bytes that wait at the end of each window, in none of which a byte moved, and how many windows it lasts.
         for (queued, lasts) in [
             (&[Some(900_000), Some(800_000), Some(700_000), Some(600_000), Some(500_000), Some(400_000)][..], 6),
             (&[Some(900_000), Some(900_000)], 1),
             (&[Some(900_000), Some(800_000), Some(800_000), Some(800_000)], 3),
             (&[Some(900_000), None], 1),
             (&[None, Some(900_000)], 1),
-            // It reads, but below the minimum rate.
+            // It takes bytes, but below the minimum rate.
             (&[Some(900), Some(890), Some(880), Some(870), Some(860)], 3),
         ] {
             let mut now = Instant::now();
@@ -327,7 +334,7 @@ mod tests {
             });
             assert_eq!(survived.count(), lasts, "{queued:?}");
         }
-        // A window that moved something is not asked about, and what waited before it says nothing more.
+        // After a window with progress the kernel is not asked, and the queue before it does not count.
         let start = Instant::now();
         let mut deadline = Deadline::new(start, &timeouts, false);
         deadline.enter(Phase::Sending, start, &timeouts, false);
@@ -339,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_much_in_a_short_time_is_fast() {
+    fn a_reader_that_takes_much_in_a_short_time_is_fast() {
         let (timeouts, start) = (Timeouts::default(), Instant::now());
         let mut deadline = Deadline::new(start, &timeouts, false);
         let at = |millis| start + Duration::from_millis(millis);
@@ -355,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn scarce_seats_shorten_the_idle_time_only() {
+    fn scarce_connections_shorten_the_idle_time_only() {
         let (timeouts, start) = (Timeouts::default(), Instant::now());
         let mut deadline = Deadline::new(start, &timeouts, true);
         assert_eq!(deadline.at(), Some(start + IDLE_WHEN_SCARCE));

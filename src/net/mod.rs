@@ -1,18 +1,12 @@
-//! Sockets, threads, time: one turn of the loop.
+//! The network side: sockets, event loops, connections, time-outs and worker threads.
 //!
-//! ```text
-//! poll ─┬─ again    clients that had more to do than one turn allows
-//!       ├─ events   ready → client: send what waits, recv, machine, service, send
-//!       ├─ results  a worker has finished → client
-//!       ├─ accept   admission → seat → the first turn at once → register
-//!       └─ wheel    whose time is up → client
-//! ```
+//! A request goes through [`event_loop`] → [`connection`] → `connection/read` → `connection/respond` →
+//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`deadline`], [`admission`] (limits on
+//! connections), [`access_log`], [`listener`], `accept`, [`page_cache`], and [`tap`] with `tcp_info` (the record).
 //!
-//! Never, in this room: a rule of HTTP (the machine in [`crate::http::http1`] knows those), a path.
-//!
-//! The subtle thing: nothing on a loop blocks, and a request that memory can answer meets no lock. Every
-//! wait has a phase with a deadline ([`deadline`]), every queue a length, every connection a named end
-//! ([`ended`]).
+//! Rules of HTTP belong to [`crate::http`], paths and files to `files`; here bytes, events and moments are brought to
+//! them. Nothing on a loop blocks, and a request that can be answered from memory takes no lock. Each wait has a phase
+//! with a deadline, each queue a bound, and each end of a connection a [`CloseReason`].
 
 mod accept;
 pub mod access_log;

@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 
 use crate::http::Limits;
 use crate::net::access_log;
-use crate::net::access_log::{LogFormat, Written};
+use crate::net::access_log::{LogFormat, LogWritten};
 use crate::net::admission::Admission;
 use crate::net::deadline::Timeouts;
 use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState};
@@ -110,7 +110,7 @@ pub struct Server {
     wakers: Vec<Arc<Waker>>,
     workers: Workers,
     worker_threads: Vec<JoinHandle<()>>,
-    written: Option<Written>,
+    written: Option<LogWritten>,
 }
 
 impl Server {
