@@ -9,7 +9,8 @@
 //! | `listen`, `port_owner` | the listening sockets; who holds a port that is taken |
 //! | `access` | users, passwords and host names |
 //! | `landlock` | what the kernel keeps the process from touching |
-//! | `banner`, `stderr_log`, `stream_writer` | the texts at the start and at the end; the log in between, which never blocks |
+//! | `banner` | the texts at the start and at the end |
+//! | `stream_writer` | standard error and standard output while serving: writes that never block |
 //! | `wire_view`, `study` | what the sockets carry, in a terminal and in a browser |
 //! | `explain`, `send` | the other two commands |
 

@@ -44,7 +44,7 @@ pub(crate) fn decide(
     addresses: &[SocketAddr],
 ) -> Result<AccessRules, StartError> {
     let is_local = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
-    let auth_for = options.access.guarded;
+    let auth_for = options.access.password_for;
     let names = options.access.host.concat();
     // A web page can reach this server under a name of its own (DNS rebinding). That is only harmless when
     // the page could read the same files without it.
@@ -63,7 +63,7 @@ pub(crate) fn decide(
 
 /// Sentences about everything that is weaker than it looks.
 fn warnings(options: &Options, names: &[String], is_local: bool) -> Vec<String> {
-    let auth_for = options.access.guarded;
+    let auth_for = options.access.password_for;
     let writes = options.write.option().is_some();
     // In the order in which they are printed.
     let cases = [

@@ -17,7 +17,7 @@ use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Termin
 
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::options::Explain;
-use crate::program::wire_view;
+use crate::program::{stream_writer, wire_view};
 
 /// What one side of a connection sent.
 struct Side {
@@ -162,7 +162,7 @@ fn print(options: &Explain, messages: Vec<Message>) {
         events.iter().for_each(|event| terminal.push_event(event, &mut text));
     }
     // A closed standard output (`| head`) is no failure.
-    let _ = wire_view::write(text.as_bytes());
+    let _ = stream_writer::print(text.as_bytes());
 }
 
 /// A line `FILE:offset: reason` for everything that is broken.

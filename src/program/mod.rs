@@ -11,7 +11,6 @@ pub(crate) mod options;
 pub(crate) mod port_owner;
 pub(crate) mod send;
 pub(crate) mod serve;
-pub(crate) mod stderr_log;
 pub(crate) mod stream_writer;
 pub(crate) mod study;
 pub(crate) mod wire_view;

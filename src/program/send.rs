@@ -20,7 +20,7 @@ use barewire::wire::{Conversation, ExplainOptions, Message, Role, Terminal, View
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::explain::read_bytes;
 use crate::program::options::Send;
-use crate::program::wire_view;
+use crate::program::{stream_writer, wire_view};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -160,7 +160,7 @@ impl Receiver<'_> {
         self.conversation.sent(bytes, &mut self.messages);
         // The bytes are read as a response in both cases, to know when the last one is complete.
         if self.options.plain {
-            let _ = wire_view::write(bytes);
+            let _ = stream_writer::print(bytes);
             self.messages.clear();
         } else {
             self.print();
@@ -180,7 +180,7 @@ impl Receiver<'_> {
             let event = EventKind::Message(Box::new(TimedMessage::without_calls(message)));
             self.terminal.push_event(&WireEvent::without_connection(event), &mut text);
         }
-        let _ = wire_view::write(text.as_bytes());
+        let _ = stream_writer::print(text.as_bytes());
     }
 }
 

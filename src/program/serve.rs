@@ -11,7 +11,7 @@
 //!
 //! Options that depend on the machine get their values here: numbers of loops, workers and connections.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -35,7 +35,7 @@ use crate::program::folder::ServedPath;
 use crate::program::landlock::Allowed;
 use crate::program::listen::Listening;
 use crate::program::options::{AuthFor, FileOptions, Options};
-use crate::program::stderr_log::StderrLog;
+use crate::program::stream_writer::StreamWriter;
 use crate::program::study::{RunningStudy, StudyServer};
 use crate::program::wire_view::WireView;
 use crate::program::{access, banner, folder, landlock, listen, wire_view};
@@ -47,6 +47,8 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 const MOST_DESCRIPTORS: u64 = 1 << 20;
 /// Fewer than this deserve a warning: a page of one visitor may open six connections.
 const FEW_DESCRIPTORS: u64 = 4096;
+/// Lines of the log that may wait. Enough for a burst; more would only delay the count of dropped lines.
+const LOG_LINES: usize = 256;
 /// The files that all loops together keep open, because opening a file costs more than sending a small one.
 const OPEN_FILES: usize = 256;
 /// The part of the descriptors they may take at most, one in so many: connections come first.
@@ -65,7 +67,6 @@ pub(crate) fn run(options: Options) -> Result<(), StartError> {
 
 /// All steps in their order.
 fn serve(mut options: Options) -> Result<(), StartError> {
-    let log = start_logging(&options);
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
     // Better an error now than a failed upload later.
     if let Some(option) = options.write.option() {
@@ -89,7 +90,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
         network: listen::network_addresses(),
         moved,
         changes: banner::changes(&options.write),
-        password: options.access.guarded,
+        password: options.access.password_for,
         view: study.as_ref().map(StudyServer::url),
         secrets: options.study.wire_secrets,
         labs: study.is_some() && folder::has_labs(&served),
@@ -97,10 +98,10 @@ fn serve(mut options: Options) -> Result<(), StartError> {
         color: options.output.color.on(&io::stderr()),
     };
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
-    banner.remarks.extend(restrict(&site, &served, &options, study.as_ref()));
-
-    // From here on the log has its own thread, so that no event loop waits for standard error.
-    log.start().map_err(failed)?;
+    let (remarks, details) = restrict(&site, &served, &options, study.as_ref());
+    banner.remarks.extend(remarks);
+    let log = start_logging(&options).map_err(failed)?;
+    details.iter().for_each(|sentence| log::debug!("{sentence}"));
     let app = app(site, hosts, auth, &options.files, study.as_ref()).map_err(failed)?;
     let mut server = Server::new(app, settings, listeners).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
@@ -109,7 +110,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     net::server::stop_on_signals(server.stopper()).map_err(failed)?;
     // Signals are handled now, so a script that stops the server right after the line gets exit code 0.
     let began = Instant::now();
-    announce(&options, banner, warnings);
+    announce(&options, banner, warnings, &log);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
     // The wire thread first: it must have passed on the last events before the streams of the browser end.
@@ -118,32 +119,41 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     // On a terminal the cursor stands after "^C".
     let line = if io::stderr().is_terminal() { "\n" } else { "" };
     let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.limits.grace));
-    log.finish(if options.output.quiet { "" } else { &farewell });
+    if !options.output.quiet {
+        let _ = log.offer(farewell.into_bytes(), 0);
+    }
+    log.finish();
     Ok(())
 }
 
-/// Restricts the process with Landlock. Returns remarks for the start screen about what this machine lacks.
-fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> Vec<String> {
-    let mut remarks = Vec::new();
+/// Restricts the process with Landlock. Returns what this machine lacks, for the start screen, and what protects the
+/// files, for `--verbose`.
+fn restrict(
+    site: &Site,
+    served: &ServedPath,
+    options: &Options,
+    study: Option<&StudyServer>,
+) -> (Vec<String>, Vec<String>) {
+    let (mut remarks, mut details) = (Vec::new(), Vec::new());
     // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
-    match site.root().open_method() {
-        OpenMethod::Walk => remarks.push(site.root().open_method().sentence().into()),
-        OpenMethod::Cached | OpenMethod::Worker => log::debug!("{}", site.root().open_method().sentence()),
-    }
+    let method = site.root().open_method();
+    let sentences = if method == OpenMethod::Walk { &mut remarks } else { &mut details };
+    sentences.push(method.sentence().to_string());
     let allowed = Allowed {
         reads_anywhere: options.files.symlinks == Symlinks::Any,
         writes: options.write.option().is_some(),
         connects_to: study.map(StudyServer::replay_port),
     };
     // A failure is a remark and no error: the server is safe without Landlock.
-    match landlock::restrict(served, allowed) {
-        Ok(()) if allowed.reads_anywhere => {
-            log::debug!("the fence is up: nothing outside the folder can be written; links may be read (Landlock)");
+    match (landlock::restrict(served, allowed), allowed.reads_anywhere) {
+        (Ok(()), true) => details
+            .push("the fence is up: nothing outside the folder can be written; links may be read (Landlock)".into()),
+        (Ok(()), false) => {
+            details.push("the fence is up: nothing outside the folder can be read or written (Landlock)".into());
         }
-        Ok(()) => log::debug!("the fence is up: nothing outside the folder can be read or written (Landlock)"),
-        Err(why) => remarks.push(format!("No second fence around the folder: {why}.")),
+        (Err(why), _) => remarks.push(format!("No second fence around the folder: {why}.")),
     }
-    remarks
+    (remarks, details)
 }
 
 /// The files, with `--study` the practice endpoints before them, and the rules of access before both.
@@ -169,19 +179,19 @@ fn app(
     }
 }
 
-/// Starts the logger: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
-fn start_logging(options: &Options) -> StderrLog {
-    let log = StderrLog::default();
+/// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
+fn start_logging(options: &Options) -> io::Result<StreamWriter> {
+    let log = StreamWriter::start("stderr", LOG_LINES, io::stderr())?;
     let level = if options.output.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
     let has_color = options.output.color.on(&io::stderr());
     let style = if has_color { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never };
-    // `parse_default_env` comes after the level, so that RUST_LOG wins.
     let mut builder = env_logger::Builder::new();
+    // `parse_default_env` comes after the level, so that RUST_LOG wins.
     builder.filter_level(level).parse_default_env().write_style(style);
     builder.target(env_logger::Target::Pipe(Box::new(log.clone())));
     // The only possible error is a second logger in this process, and this is the first.
     let _ = builder.try_init();
-    log
+    Ok(log)
 }
 
 /// An error of the server itself, for which there is no advice.
@@ -190,19 +200,20 @@ fn failed(error: io::Error) -> StartError {
 }
 
 /// Says that the server listens. Warnings stand on the start screen, or in lines of their own where there is none.
-fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>) {
+fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>, log: &StreamWriter) {
     let has_screen = io::stderr().is_terminal() && !options.output.quiet;
+    let mut text = String::new();
     if has_screen {
         banner.remarks.extend(warnings);
     } else {
         // `--quiet` does not hide them.
-        warnings.iter().for_each(|warning| warn(warning));
+        warnings.iter().for_each(|warning| text += &format!("barewire: {warning}\n"));
     }
     if !options.output.quiet {
-        let text = if has_screen { banner.screen() } else { banner.line() };
-        // Ignore write errors: with standard error closed, the server can still serve.
-        let _ = io::stderr().write_all(text.as_bytes());
+        text += &if has_screen { banner.screen() } else { banner.line() };
     }
+    // After the lines of the log, in the same queue. Ignore errors: the server can serve without standard error.
+    let _ = log.offer(text.into_bytes(), 0);
 }
 
 /// Raises the soft limit of open files to the hard one and returns the limit that now holds.
@@ -265,7 +276,7 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         spa: files.spa.clone(),
         cache_control: files.cache,
         // A cache that many share must not keep what only some may read.
-        private: options.access.guarded == Some(AuthFor::All),
+        private: options.access.password_for == Some(AuthFor::All),
         upload: write.adds(),
         overwrite: write.replaces(),
         delete: write.removes(),

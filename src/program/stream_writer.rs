@@ -1,13 +1,17 @@
-//! A thread that writes to a stream, so that no other thread waits for the reader of that stream.
+//! A thread that writes to standard error or standard output, so that no other thread waits for their readers.
 //!
-//! A pipe that nobody reads (`barewire 2>&1 | less`) is full after 64 KiB, and a write to it blocks. Text is handed over
-//! here instead. Each piece has a cost, and a piece that does not fit into the limit is refused: its sender
-//! drops and counts it.
+//! A pipe that nobody reads (`barewire 2>&1 | less`) is full after 64 KiB, and a write to it blocks. Clients decide how
+//! often an event loop logs, so a loop that wrote to standard error itself could be stopped from outside, and
+//! all its connections with it. Text is handed over here instead. Each piece has a cost, and a piece that does not
+//! fit into the limit is refused: its sender drops and counts it.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How long the end of the program waits for the last texts to be written.
+const LAST_TEXTS: Duration = Duration::from_secs(1);
 
 /// Why a piece of text was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ struct Waiting {
     pieces: usize,
     cost: usize,
     is_closed: bool,
+    /// Log lines dropped since the last one that was taken.
+    dropped: u64,
 }
 
 #[derive(Default)]
@@ -73,13 +79,16 @@ impl StreamWriter {
         Ok(StreamWriter { pieces, shared, limit })
     }
 
-    /// Hands over a piece of text without waiting.
+    /// Hands over a piece of text without waiting. A piece that costs nothing always fits.
     pub(crate) fn offer(&self, piece: Vec<u8>, cost: usize) -> Result<(), WriterError> {
-        let mut waiting = self.shared.lock();
+        self.offer_locked(&mut self.shared.lock(), piece, cost)
+    }
+
+    fn offer_locked(&self, waiting: &mut Waiting, piece: Vec<u8>, cost: usize) -> Result<(), WriterError> {
         if waiting.is_closed {
             return Err(WriterError::Closed);
         }
-        if waiting.cost + cost > self.limit {
+        if cost > 0 && waiting.cost + cost > self.limit {
             return Err(WriterError::Full);
         }
         waiting.pieces += 1;
@@ -88,26 +97,55 @@ impl StreamWriter {
         self.pieces.send((piece, cost)).map_err(|_| WriterError::Closed)
     }
 
-    /// Waits until everything is written, but no longer than `time`: a reader that has stopped reading must not keep
-    /// the program from ending.
-    pub(crate) fn finish(&self, time: Duration) {
+    /// Waits until everything is written, but not for long: a reader that has stopped reading must not keep the
+    /// program from ending.
+    pub(crate) fn finish(&self) {
         let is_busy = |waiting: &mut Waiting| waiting.pieces > 0 && !waiting.is_closed;
         // Ignore the result: it only says whether the time ran out.
-        drop(self.shared.changed.wait_timeout_while(self.shared.lock(), time, is_busy));
+        drop(self.shared.changed.wait_timeout_while(self.shared.lock(), LAST_TEXTS, is_busy));
     }
+}
+
+/// For the logger, which passes each line in one call. A line costs 1.
+impl Write for StreamWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut text = line.to_vec();
+        let mut waiting = self.shared.lock();
+        if waiting.dropped > 0 {
+            text.extend_from_slice(format!("barewire: {} more lines found no reader\n", waiting.dropped).as_bytes());
+        }
+        // Drop the new line, not an old one: the first lines of a burst name the cause.
+        match self.offer_locked(&mut waiting, text, 1) {
+            Ok(()) => waiting.dropped = 0,
+            Err(_) => waiting.dropped += 1,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes to standard output at once, where no thread waits for this one.
+pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Receiver, sync_channel};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     /// A stream whose writes wait for permission.
-    struct SlowStream(Receiver<io::Result<()>>);
+    struct SlowStream(Receiver<io::Result<()>>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for SlowStream {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.recv().map_err(io::Error::other)?.map(|()| bytes.len())
+            self.0.recv().map_err(io::Error::other)??;
+            self.1.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -115,19 +153,40 @@ mod tests {
         }
     }
 
+    fn slow(limit: usize) -> (StreamWriter, SyncSender<io::Result<()>>, Arc<Mutex<Vec<u8>>>) {
+        let (permit, permits) = sync_channel(limit + 2);
+        let written = Arc::<Mutex<Vec<u8>>>::default();
+        let stream = SlowStream(permits, Arc::clone(&written));
+        (StreamWriter::start("test", limit, stream).unwrap(), permit, written)
+    }
+
     #[test]
     fn a_reader_that_does_not_read_makes_nobody_wait_and_one_that_has_left_is_noticed() {
-        let (permit, permits) = sync_channel(4);
-        let writer = StreamWriter::start("test", 2, SlowStream(permits)).unwrap();
+        let (writer, permit, _) = slow(2);
         // Nothing is written, and still no call waits.
         assert_eq!([(); 3].map(|()| writer.offer(b"x".to_vec(), 1)), [Ok(()), Ok(()), Err(WriterError::Full)]);
-        writer.finish(Duration::from_millis(1));
         permit.send(Ok(())).unwrap();
         permit.send(Ok(())).unwrap();
-        writer.finish(Duration::from_secs(30));
+        writer.finish();
         assert_eq!(writer.offer(b"x".to_vec(), 2), Ok(()), "everything before is written");
         permit.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-        writer.finish(Duration::from_secs(30));
-        assert_eq!(writer.offer(b"x".to_vec(), 1), Err(WriterError::Closed));
+        writer.finish();
+        assert_eq!(writer.offer(b"x".to_vec(), 0), Err(WriterError::Closed));
+    }
+
+    #[test]
+    fn a_loop_that_logs_never_waits_and_dropped_lines_are_counted_and_the_last_line_always_fits() {
+        let (mut writer, permit, written) = slow(2);
+        for number in 0..7 {
+            writer.write_all(format!("line {number}\n").as_bytes()).unwrap();
+        }
+        writer.offer(b"last\n".to_vec(), 0).unwrap();
+        (0..3).for_each(|_| permit.send(Ok(())).unwrap());
+        writer.finish();
+        writer.write_all(b"again\n").unwrap();
+        permit.send(Ok(())).unwrap();
+        writer.finish();
+        let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        assert_eq!(written, "line 0\nline 1\nlast\nagain\nbarewire: 5 more lines found no reader\n");
     }
 }

@@ -9,7 +9,7 @@
 //! The server never waits for it. If standard output is not read, the thread blocks, and the recorders drop events
 //! and count them; if standard output is closed, that view ends and the server goes on.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -24,7 +24,7 @@ use rustix::termios::tcgetwinsize;
 
 use crate::program::error::{Color, warn};
 use crate::program::options::Options;
-use crate::program::stream_writer::{StreamWriter, WriterError};
+use crate::program::stream_writer::{StreamWriter, WriterError, print};
 
 /// How long the end of the program waits for the last events to be printed.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl WireView {
         // Nothing is ever sent: an error is the end of the thread, or the end of the time.
         let _ = self.passed.recv_timeout(LAST_EVENTS);
         if let Some(writer) = self.writer {
-            writer.finish(LAST_EVENTS);
+            writer.finish();
         }
     }
 }
@@ -109,7 +109,7 @@ impl Output {
                 text.clear();
                 events.iter().for_each(|event| terminal.push_event(event, text));
                 // A closed standard output ends the view, and with it the recording.
-                match write(text.as_bytes()) {
+                match print(text.as_bytes()) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
                 }
@@ -124,12 +124,6 @@ impl Output {
             }
         }
     }
-}
-
-/// Writes to standard output at once.
-pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush())
 }
 
 /// Standard output with a thread of its own.

@@ -201,7 +201,7 @@ pub(crate) struct AccessOptions {
 
     /// What a password is needed for, if for anything.
     #[arg(skip)]
-    pub(crate) guarded: Option<AuthFor>,
+    pub(crate) password_for: Option<AuthFor>,
 
     /// A password was given on the command line, where `ps` shows it.
     #[arg(skip)]

@@ -19,7 +19,7 @@ mod tools;
 mod usage;
 mod value;
 
-use std::io::{self, Write};
+use std::io;
 use std::process;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::program::error::{Exit, StartError};
+use crate::program::stream_writer::print;
 use definition::command;
 use value::ValueError;
 
@@ -62,12 +63,6 @@ pub(crate) fn read() -> Result<Options, StartError> {
     let checked = Origins(&matches).check(&mut options);
     checked.map_err(|error| error.colored(options.output.color))?;
     Ok(options)
-}
-
-/// Prints on standard output.
-fn print(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush())
 }
 
 /// Exits after something was printed. A closed standard output (`barewire --man | head`) is no failure.
@@ -103,7 +98,7 @@ impl Origins<'_> {
         Ok(())
     }
 
-    /// `--study`, `--wire` and their kin; the head timeout, which `--study` makes longer.
+    /// The options of the wire view; the head timeout, which `--study` makes longer.
     fn check_study(&self, options: &mut Options) -> Result<(), StartError> {
         let study = &options.study;
         for (option, is_given) in [("--wire", study.wire.is_some()), ("--study", study.study)] {
@@ -149,20 +144,20 @@ impl Origins<'_> {
         access.is_visible = self.is_typed("auth");
         access.credentials = self.credentials(&std::mem::take(&mut access.auth))?;
         let has_users = access.auth_file.is_some() || !access.credentials.is_empty();
-        access.guarded = has_users.then(|| access.auth_for.unwrap_or(AuthFor::All));
-        let guarded = access.guarded;
+        access.password_for = has_users.then(|| access.auth_for.unwrap_or(AuthFor::All));
+        let password_for = access.password_for;
         // The user believes that there is a password. Do not start without one.
-        if access.auth_for.is_some() && guarded.is_none() {
+        if access.auth_for.is_some() && password_for.is_none() {
             let what = format!("{} says what a password is asked for, but there is none.", self.name("auth_for"));
             return Err(wrong(what, "Name one:  barewire --auth ann:secret"));
         }
         // Without a right to change files the password would never be asked for, and its owner would not notice.
-        if guarded == Some(AuthFor::Write) && options.write.option().is_none() {
+        if password_for == Some(AuthFor::Write) && options.write.option().is_none() {
             let what = format!("{} asks for a password for changes, but none are allowed.", self.name("auth_for"));
             return Err(wrong(what, "Allow some:  barewire --upload --auth ann:secret --auth-for write"));
         }
         // `*` says that every page may read, the password that only some people may: one of them is a mistake.
-        if guarded.is_some() && options.files.cors.as_deref() == Some("*") {
+        if password_for.is_some() && options.files.cors.as_deref() == Some("*") {
             let guard = self.name(if access.auth_file.is_some() { "auth_file" } else { "auth" });
             let what = format!("{} opens the files to every page, {guard} closes them.", self.name("cors"));
             return Err(wrong(what, "Name the page that may read:  barewire --cors=http://localhost:3000"));
@@ -189,7 +184,7 @@ impl Origins<'_> {
             }
         }
         if credentials.is_empty() && !texts.is_empty() {
-            // A variable that is set but holds no user is a mistake: somebody relies on a password.
+            // A variable that is set but holds no user is a mistake: the user relies on a password.
             return Err(fail("there is nobody in it".into()));
         }
         Ok(credentials)

@@ -120,7 +120,7 @@ impl Send {
     }
 }
 
-/// A method that the server knows: the response to another one cannot be told from that to GET.
+/// A method that the server knows by name.
 fn method(text: &str) -> Result<Method, ValueError> {
     match Method::of(text.as_bytes()) {
         Method::Other => Err(ValueError::Takes("the name of a method, as in a request line".into())),
