@@ -5,6 +5,15 @@
 //! Use another one:  barewire -p 8081
 //! ```
 //!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | stopped on request |
+//! | 1 | failed while running; with `explain`: a message is broken |
+//! | 2 | wrong usage |
+//! | 3 | cannot listen |
+//! | 4 | cannot read the folder or file |
+//! | 130, 143 | ended at once by a second Ctrl-C or TERM |
+//!
 //! Every module of the program uses this one, and it uses none of them. Nothing here may fail when standard
 //! error is closed: `eprintln!` would panic then and turn a clear exit code into 101.
 
@@ -62,7 +71,7 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    /// `what` is a full sentence: what happened, and why.
+    /// `what` is a full sentence: what happened, and why. Until `--color` is known, color depends on the terminal.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> StartError {
         StartError { exit, what: what.into(), advice: None, color: Color::Auto.on(&io::stderr()) }
     }

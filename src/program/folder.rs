@@ -51,6 +51,7 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, S
         if listed {
             File::open(path).map_err(failed)?;
         }
+        // This fails without the right to search.
         fs::metadata(path.join(".")).map_err(failed)?;
     } else if metadata.is_file() {
         File::open(path).map_err(failed)?;

@@ -46,6 +46,7 @@ pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
     if !listeners.is_empty() {
         return Ok(Listening { listeners, moved: false });
     }
+    // The search works on any function that opens an address, so that it can be tested without sockets.
     let mut opener = |address| Listener::bind(address);
     let (listeners, moved) = Plan::new(options).open(options.port, &mut opener, Listener::address)?;
     Ok(Listening { listeners, moved })

@@ -111,6 +111,7 @@ impl Write for StreamWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut text = line.to_vec();
         let mut waiting = self.shared.lock();
+        // Told with the next line that fits, so that the reader knows where lines are missing.
         if waiting.dropped > 0 {
             text.extend_from_slice(format!("barewire: {} more lines found no reader\n", waiting.dropped).as_bytes());
         }

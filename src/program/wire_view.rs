@@ -160,6 +160,7 @@ impl Printer {
 
 /// How to write to standard output: form, colors and width.
 pub(crate) fn style(format: ViewFormat, color: Color, ascii: bool) -> ViewOptions {
+    // Asked once: a terminal that is resized later is not followed.
     let out = io::stdout();
     let size = if out.is_terminal() { tcgetwinsize(&out).ok() } else { None };
     // Some terminals say 0 columns, which means that they do not know.

@@ -1,4 +1,7 @@
 //! The options about the files and about their users: what is served, changed, and by whom.
+//!
+//! Nothing can be changed over the network unless an option says so, and none of the three rights includes another one;
+//! `--write` is short for all of them.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -13,7 +16,7 @@ use crate::program::options::value::{Lines, bytes, lines, one, word};
 /// An upload: no disk has more than 1024 TiB.
 const BODY: RangeInclusive<u64> = 1..=1 << 50;
 
-/// What a password is needed for.
+/// What a password is needed for. The methods that need it are chosen in `access`, since they depend on the rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthFor {
     /// Every request.
@@ -226,6 +229,7 @@ impl WriteOptions {
 
     /// The option that allows changes, if one was given.
     pub(crate) fn option(&self) -> Option<&'static str> {
+        // For an error about it. `--write` first: with it the others are superfluous.
         let options = [
             (self.write, "--write"),
             (self.upload, "--upload"),

@@ -65,6 +65,7 @@ pub(crate) fn manual(command: Command, tools: impl IntoIterator<Item = Command>)
 /// The completions of a shell. The tools are subcommands here, although their first word is read before clap
 /// sees it: a shell completes both in the same way.
 pub(crate) fn completions(command: Command, tools: impl IntoIterator<Item = Command>, shell: Shell) -> Vec<u8> {
+    // Clap would add a subcommand `help`, which the program does not have.
     let mut command = command.subcommands(tools).disable_help_subcommand(true);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "barewire", &mut script);

@@ -167,6 +167,7 @@ impl Origins<'_> {
 
     /// The users of `--auth`. No error repeats the text, since there is a password in it.
     fn credentials(&self, texts: &[String]) -> Result<Credentials, StartError> {
+        // The sentence of `ValueError::Takes` would show the text.
         let fail = |why: String| {
             let error = ValueError::Because(format!("cannot be used: {why}."));
             wrong(error.sentence(&self.name("auth"), ""), usage::example(&command(), "--auth"))

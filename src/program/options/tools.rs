@@ -109,6 +109,7 @@ pub(crate) struct Send {
 impl Explain {
     /// What is hidden.
     pub(crate) fn redact(&self) -> RedactOptions {
+        // A saved file is the user's own, so secrets may be shown without further conditions.
         if self.wire_secrets { RedactOptions::off() } else { RedactOptions::with_fields(&self.wire_hide) }
     }
 }
@@ -122,6 +123,7 @@ impl Send {
 
 /// A method that the server knows by name.
 fn method(text: &str) -> Result<Method, ValueError> {
+    // Methods are case-sensitive (RFC 9110 §9.1), so "get" is another one than GET.
     match Method::of(text.as_bytes()) {
         Method::Other => Err(ValueError::Takes("the name of a method, as in a request line".into())),
         method => Ok(method),
@@ -136,6 +138,7 @@ fn gap(text: &str) -> Result<Duration, ValueError> {
 /// Reads the command line of a tool; prints its help, if that was asked for, and exits.
 pub(crate) fn read<T: Parser>(words: &[OsString]) -> Result<T, StartError> {
     T::try_parse_from(words).map_err(|error| match error.kind() {
+        // Clap takes the help for an error.
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit_after(error.print()),
         _ => usage::explain(&error, &T::command()),
     })

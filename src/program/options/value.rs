@@ -172,6 +172,7 @@ fn read<T>(parse: &Read<T>, arg: Option<&Arg>, text: &str, from: ValueSource) ->
 
 /// "a, b or c".
 pub(crate) fn either<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    // The last word is joined with "or", and there may be only one.
     let words: Vec<&str> = words.collect();
     match words.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
@@ -276,6 +277,7 @@ pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, ValueE
 
 /// A size as it is typed, rounded down to a whole unit.
 fn in_units(size: u64) -> String {
+    // The bounds of some options are no whole number of units; rounding down keeps the upper one valid.
     let (mut size, mut unit) = (size, 0);
     while size >= 1024 && unit < 4 {
         (size, unit) = (size / 1024, unit + 1);
@@ -370,6 +372,7 @@ pub(crate) fn host(text: &str) -> Result<String, ValueError> {
 pub(crate) fn cache(text: &str) -> Result<CacheControl, ValueError> {
     /// The largest number that every recipient can hold (RFC 9111 §1.2.2).
     const MOST: u64 = (1 << 31) - 1;
+    // The words first: a number is the only other form.
     match text {
         "revalidate" => Ok(CacheControl::Revalidate),
         "off" => Ok(CacheControl::Off),
