@@ -31,7 +31,7 @@ use support::skip;
 
 /// Runs a test in a browser, or says why it cannot.
 fn in_browser(test: impl FnOnce(&mut Browser, &Scratch)) {
-    let Some(chromium) = chromium() else { return skip("there is no chromium here", "BAREWIRE_REQUIRE_CHROMIUM") };
+    let Some(chromium) = chromium() else { return skip("chromium is not installed", "BAREWIRE_REQUIRE_CHROMIUM") };
     let scratch = Scratch::new();
     let mut browser = Browser::get(&chromium);
     test(&mut browser, &scratch);

@@ -9,8 +9,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::program::{assert_error, barewire, in_folder, run, site_folder, wire_of};
-use crate::support::PATIENCE;
 use crate::support::server::Server;
+use crate::support::{PATIENCE, has_program};
 
 /// What both sides of one connection said.
 #[derive(Default)]
@@ -142,6 +142,9 @@ fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
 
 #[test]
 fn what_curl_wrote_down_is_what_the_server_saw() {
+    if !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
+        return;
+    }
     let folder = site_folder();
     let curl = |port: u16| {
         let url = format!("http://localhost:{port}/a.txt");

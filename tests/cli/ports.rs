@@ -9,6 +9,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 
 use crate::program::{PASS_SOCKET, assert_error, barewire, get, run, shell, site_folder, without_rights};
+use crate::support::notice;
 use crate::support::server::Server;
 
 #[test]
@@ -63,7 +64,7 @@ fn a_low_port_needs_special_rights() {
     let first_free = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or("1024".into());
     let port: u16 = 79;
     if first_free.trim().parse::<u16>().unwrap() <= port {
-        eprintln!("this machine lets everybody use low ports; the sentence itself is tested in src/listen.rs");
+        notice("every user may use low ports here (the message itself is tested in src/program/listen)");
         return;
     }
     let complaint = "barewire: port 79 needs special rights.\nUse a port above 1023:  barewire -p 8080\n";

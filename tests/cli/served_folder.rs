@@ -1,6 +1,6 @@
 //! TODO
 
-use std::fs::{self};
+use std::fs;
 
 use crate::program::{assert_error, barewire, get, site_folder, without_rights};
 use crate::support::server::Server;

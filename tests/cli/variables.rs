@@ -1,6 +1,6 @@
 //! TODO
 
-use std::fs::{self};
+use std::fs;
 
 use crate::program::{assert_error, barewire, get, run, site_folder};
 use crate::support::server::Server;

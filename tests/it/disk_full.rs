@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::support::client::{Client, ask, request};
 use crate::support::folder::{Folder, names, pattern};
+use crate::support::notice;
 use crate::support::server::Server;
 use crate::support::uploads::put;
 
@@ -58,7 +59,7 @@ impl Drop for Disk {
 fn a_full_disk_is_507_and_the_old_file_stays() {
     let folder = Folder::new();
     let Some(disk) = Disk::mount(folder.join("disk")) else {
-        eprintln!("skipped: only root may mount a small disk");
+        notice("only root may mount a small disk");
         return;
     };
     let mut server = Server::serve(&disk.0, &["--write"]);

@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use crate::support::PATIENCE;
 use crate::support::client::{Client, get, request};
 use crate::support::folder::Folder;
-use crate::support::rounds;
 use crate::support::server::Server;
+use crate::support::{PATIENCE, rounds};
 
 /// What memory may grow by: allocators keep some, and caches of a bounded size fill.
 /// `big.bin` on each of as many loops as this machine may have cores.

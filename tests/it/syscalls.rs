@@ -24,12 +24,12 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::PATIENCE;
 use crate::support::client::{Client, get, request};
 use crate::support::folder::{Folder, pattern};
 use crate::support::response::Response;
 use crate::support::server::Server;
 use crate::support::uploads::{FORM, form, send};
+use crate::support::{PATIENCE, notice, skip};
 
 /// One call of the kernel, as `strace` writes it.
 struct Call {
@@ -74,8 +74,7 @@ impl Trace {
     fn of(folder: &Folder, arguments: &[&str], serve: impl FnOnce(&Server)) -> Option<Trace> {
         let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !quiet(Command::new("strace").args(["-qq", "-o", "/dev/null", "true"])).is_ok_and(|s| s.success()) {
-            assert!(std::env::var_os("BAREWIRE_REQUIRE_STRACE").is_none(), "strace is missing or may not trace");
-            eprintln!("skipped: strace is missing or may not trace");
+            skip("strace is missing or may not trace", "BAREWIRE_REQUIRE_STRACE");
             return None;
         }
         let place = Folder::new();
@@ -325,7 +324,7 @@ fn nothing_on_a_loop_waits_for_a_disk_or_for_another_thread() {
             if was_cold {
                 assert!(did(&["pread64"]), "a file that was not in memory was read by nobody");
             } else {
-                eprintln!("not tested: this file system keeps everything in memory");
+                notice("this file system keeps every file in memory, so no file is read from the disk");
             }
             let blame = |call: &Call| blocks(call).map(|why| format!("{why}: {}", call.text));
             blamed = trace.on_loops().filter_map(blame).collect();

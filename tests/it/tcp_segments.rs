@@ -15,11 +15,11 @@ use barewire::net::Settings;
 use barewire::service::{Answer, Response};
 use barewire::wire::record::event::EventKind;
 
-use crate::support::PATIENCE;
 use crate::support::client::{Client, request};
 use crate::support::folder::Folder;
 use crate::support::library::Library;
 use crate::support::server::Server;
+use crate::support::{PATIENCE, notice};
 
 #[test]
 fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
@@ -35,7 +35,7 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
             Answer::Now(Response::text(Status::OK, "fine"))
         });
         let Some(mut library) = Library::on(address, settings, service) else {
-            eprintln!("skipped: no {address} here");
+            notice(&format!("there is no {address} here"));
             continue;
         };
         let mut holder = library.connect();
@@ -55,7 +55,7 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
         });
         let received: Vec<_> = received.collect();
         if received == [(bytes.len() as u64, None)] {
-            eprintln!("skipped: the kernel cannot be asked here");
+            notice("the kernel does not tell the number of segments here");
             return;
         }
         assert_eq!(received, [(bytes.len() as u64, Some(3))]);

@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::support::PATIENCE;
 use crate::support::client::{Client, ask, get, request};
 use crate::support::folder::{Folder, names, pattern};
 use crate::support::response::Response;
-use crate::support::rounds;
 use crate::support::server::Server;
 use crate::support::uploads::put;
+use crate::support::{PATIENCE, rounds};
 
 /// A number below `end`, a different one for each step, the same in every run.
 fn point(step: usize, end: usize) -> usize {

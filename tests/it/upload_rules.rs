@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::client::{Client, ask, get, request, strong_tag};
 use crate::support::folder::{Folder, names};
+use crate::support::has_program;
 use crate::support::response::Response;
 use crate::support::server::Server;
 use crate::support::uploads::{put, send};
@@ -204,9 +205,7 @@ fn what_others_wrote_runs_as_nobody() {
 
 #[test]
 fn curl_uploads_in_all_its_ways() {
-    let is_there = Command::new("curl").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !is_there.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no curl");
+    if !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
         return;
     }
     let (folder, from) = (Folder::new(), Folder::new());

@@ -31,7 +31,7 @@ pub(crate) fn has_program(name: &str, required: &str) -> bool {
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let found = command.status().is_ok();
     if !found {
-        skip(&format!("there is no {name} here"), required);
+        skip(&format!("{name} is not installed"), required);
     }
     found
 }

@@ -1,11 +1,10 @@
 //! Runs a command of a lab beside a server of its own, and finds what it left on the wire.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -15,27 +14,23 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use super::html::Step;
+use crate::support::PATIENCE;
+use crate::support::folder::Folder;
+use crate::support::server::{BINARY, Server};
 
-/// Longer than anything here takes on a machine that is very busy.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// How long to wait for more after something was dropped.
 const QUIET: Duration = Duration::from_secs(3);
 /// How often a command is tried whose events were dropped.
 const ATTEMPTS: u32 = 5;
 
-pub(crate) fn has_curl() -> bool {
-    Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
 /// A server with `--study`, and a scratch folder where the commands are typed.
 pub(crate) struct Lab {
     name: String,
-    server: Child,
-    port: u16,
+    server: Server,
     wire: Receiver<Value>,
     /// Every event so far.
     events: Vec<Value>,
-    folder: PathBuf,
+    folder: Folder,
     /// Servers that the reader was told to start.
     others: Vec<Child>,
     /// The ports the page names for them, and free ones.
@@ -44,33 +39,19 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn open(name: &str, site: &Path) -> Lab {
-        let folder = format!("labs-{}-{}", std::process::id(), name.replace(['/', '.'], "-"));
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
-        fs::create_dir_all(&folder).unwrap();
-        let mut server = clean(Command::new(env!("CARGO_BIN_EXE_barewire")), &folder)
-            .args(["--port", "0", "--study", "--wire-port", "0", "--wire=json"])
-            .arg(site)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut errors = BufReader::new(server.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("listening on ") {
-            line.clear();
-            assert!(errors.read_line(&mut line).unwrap() > 0, "the server did not start");
-        }
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
-        thread::spawn(move || errors.lines().map_while(Result::ok).for_each(drop));
+        let folder = Folder::new();
+        let mut command = clean(Command::new(BINARY), folder.path());
+        command.args(["--port", "0", "--study", "--wire-port", "0", "--wire=json"]).arg(site);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let server = Server::heard(child);
         let (tell, wire) = channel();
-        let out = BufReader::new(server.stdout.take().unwrap());
         thread::spawn(move || {
             let lines = out.lines().map_while(Result::ok);
             lines.map(|line| serde_json::from_str(&line).unwrap()).all(|event: Value| tell.send(event).is_ok())
         });
         let (events, others, ports) = (Vec::new(), Vec::new(), HashMap::new());
-        Lab { name: name.to_string(), server, port, wire, events, folder, others, ports }
+        Lab { name: name.to_string(), server, wire, events, folder, others, ports }
     }
 
     /// A command or a line of a page, as it is on this machine.
@@ -89,7 +70,7 @@ impl Lab {
         }
         // Pieces stay apart also on a machine that is very busy.
         let text = text.replace("--gap 200", "--gap 500");
-        text.replace("127.0.0.1:0", "127.0.0.1:").replace("8080", &self.port.to_string())
+        text.replace("127.0.0.1:0", "127.0.0.1:").replace("8080", &self.server.port().to_string())
     }
 
     /// Runs a command, and checks its exit code, its output and the wire.
@@ -111,7 +92,7 @@ impl Lab {
         let command = self.local(&step.command);
         let mut sh = Command::new("sh");
         sh.args(["-c", &format!("{{ {command}\n}} 2>&1")]).process_group(0).stdout(Stdio::piped());
-        let mut child = clean(sh, &self.folder).spawn().unwrap();
+        let mut child = clean(sh, self.folder.path()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         if let Some(started) = step.stays.as_deref() {
             self.others.push(child);
@@ -136,7 +117,7 @@ impl Lab {
                 return seen;
             }
         }
-        let Ok(output) = output.recv_timeout(DEADLINE) else {
+        let Ok(output) = output.recv_timeout(PATIENCE) else {
             let _ = kill_process_group(group, Signal::KILL);
             panic!("{}: {} does not end", self.name, step.command);
         };
@@ -156,7 +137,7 @@ impl Lab {
         thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));
         let mut seen = Vec::new();
         while !seen.last().is_some_and(|line: &String| line.contains(text)) {
-            match lines.recv_timeout(DEADLINE) {
+            match lines.recv_timeout(PATIENCE) {
                 Ok(line) => seen.push(line),
                 Err(error) => panic!("{}: {error}: waited for {text:?} in {seen:?}", self.name),
             }
@@ -179,7 +160,7 @@ impl Lab {
 
     /// The wire shows each of these, in events of connections made since.
     fn see(&mut self, before: u64, looks: &[Value]) -> Result<(), String> {
-        let (end, known) = (Instant::now() + DEADLINE, self.events.len());
+        let (end, known) = (Instant::now() + PATIENCE, self.events.len());
         loop {
             let ours = self.events.iter().filter(|event| event["connection"].as_u64().is_some_and(|c| c > before));
             let mut ours: Vec<&Value> = ours.collect();
@@ -232,9 +213,6 @@ impl Drop for Lab {
             let _ = kill_process_group(Pid::from_child(other), Signal::KILL);
             let _ = other.wait();
         }
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -11,11 +11,10 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use barewire::http::EndOfInput;
 use barewire::http::target::TargetForm;
 use barewire::http::{
-    Event, Expectation, Fault, Fields, Framing, Http1, HttpDate, Length, Limits, Next, Phase, Request, RequestError,
-    Status, Transfer,
+    EndOfInput, Event, Expectation, Fault, Fields, Framing, Http1, HttpDate, Length, Limits, Next, Phase, Request,
+    RequestError, Status, Transfer,
 };
 
 use crate::support::corpus::{Case, shown};
