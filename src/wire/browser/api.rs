@@ -1,5 +1,20 @@
 //! The routes of the wire view: the files of its page, and the API that the page calls.
 //!
+//! | route under `/api/` | response |
+//! |---|---|
+//! | `GET events?since=N&run=R` | a stream of events, one JSON object a line |
+//! | `GET notes` | all notes, and the kinds of spans |
+//! | `GET conn/1` | all events of a connection |
+//! | `GET conn/1/in`, `conn/1/out` | the bytes of one side, as a file |
+//! | `GET ex/1.2/request`, `ex/1.2/response` | the bytes of one exchange, as a file |
+//! | `GET ex/1.2/curl`, `ex/1.2/send` | its request as a line for a shell |
+//! | `GET har?ids=1.1,1.2` | exchanges as a HAR archive |
+//! | `POST replay/1.2` | sends the request again; the number of the new connection |
+//! | `POST pause` with `{"paused":true}` | 204 |
+//! | `POST clear` | 204 |
+//!
+//! 404 means that the connection or the exchange is not kept (any more), 409 that its request cannot be used so.
+//!
 //! The checks of [`super`] come before all routes, so a handler does not ask who may call it. Raw bytes and
 //! archives leave as attachments: a browser must never show bytes of the network as a page of this origin.
 
@@ -39,6 +54,7 @@ const NAMES: usize = 4096;
 
 /// A response, or the response that says why there is none.
 type Outcome = Result<Response, Response>;
+/// The body of a route. A handler runs on a worker, so it may wait and read the whole history.
 type Handler = fn(&ViewContext, &Call) -> Outcome;
 
 const ROUTES: [(Method, &str, Handler); 13] = [
@@ -63,6 +79,7 @@ pub(crate) fn add_routes(mut router: Router, context: &Arc<ViewContext>) -> Rout
         router = router.get(path, move |_| Response::content(Status::OK, media_type, text));
     }
     for (method, pattern, handler) in ROUTES {
+        // The router keeps the handlers for all event loops, so each has its own reference.
         let context = Arc::clone(context);
         router = router.route_limited(method, pattern, CONTENT, move |call| {
             handler(&context, call).unwrap_or_else(|response| response)
@@ -71,6 +88,7 @@ pub(crate) fn add_routes(mut router: Router, context: &Arc<ViewContext>) -> Rout
     router
 }
 
+/// 404 for a connection or an exchange.
 fn not_found(what: &str) -> Response {
     error(Status::NOT_FOUND, &format!("no {what} of that number is kept"))
 }
@@ -80,6 +98,7 @@ fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a [u8]> {
     query_pairs(call.request().query()?).find_map(|(other, value)| value.filter(|_| other == name.as_bytes()))
 }
 
+/// 200 with JSON. In ASCII, so that `curl` can print it in a terminal whatever a client has sent.
 fn json_response(value: &Value) -> Response {
     let mut text = String::new();
     push_value(&mut text, value);
@@ -87,12 +106,14 @@ fn json_response(value: &Value) -> Response {
     Response::json(Status::OK, text)
 }
 
+/// Makes a browser save the content and not show it (RFC 6266).
 fn attachment(response: Response, name: &str) -> Response {
     response.field("Content-Disposition", format!("attachment; filename=\"{name}\""))
 }
 
 /// `?since=N&run=R`: all events after number N of that run, and then those to come.
 fn events(context: &ViewContext, call: &Call) -> Outcome {
+    // Without a bound, open pages could take all workers, and none would be left for the other routes.
     let Some(permit) = StreamPermit::take(&context.streams) else {
         let why = format!("{STREAMS} views are open already: close one of them");
         return Err(error(Status::SERVICE_UNAVAILABLE, &why).field("Retry-After", "15"));
@@ -111,6 +132,7 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
         "secrets": settings.secrets, "safe": if settings.secrets { "Secrets are shown" } else { SAFE },
         "start": first_steps(settings.main),
     });
+    // Then the page forgets what it has and takes everything from here.
     if since > 0 && !continues {
         hello["reset"] = true.into();
     }
@@ -176,6 +198,7 @@ fn note_title(name: &str) -> String {
 
 /// The address of `RFC 9112 §6.3 rule 4` at the RFC Editor.
 fn section_link(section: &str) -> Option<String> {
+    // Some notes name a section of the program's own help, which has no address.
     let (_, after) = section.split_once("RFC ")?;
     let (number, rest) = after.split_once(' ').unwrap_or((after, ""));
     let part = rest.strip_prefix('§').and_then(|rest| rest.split(' ').next());
@@ -183,6 +206,7 @@ fn section_link(section: &str) -> Option<String> {
     Some(format!("https://www.rfc-editor.org/rfc/rfc{number}.html{anchor}"))
 }
 
+/// The parameter `{n}` of a route.
 fn connection_number(call: &Call) -> Result<u64, Response> {
     call.parameter("n").and_then(decimal).ok_or_else(|| not_found("connection"))
 }
@@ -207,6 +231,7 @@ fn bytes_response<'a>(excerpts: impl Iterator<Item = &'a Excerpt>, file_name: &s
         }
         bytes.extend_from_slice(&excerpt.last);
     }
+    // No sniffing by name or content can make this type a page.
     let mut response = Response::content(Status::OK, "application/octet-stream", bytes);
     if let Some((at, len)) = first_gap {
         response = response.field("X-Wire-Gap", format!("{at}+{len}"));
@@ -221,6 +246,7 @@ fn connection_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
     if events.is_empty() {
         return Err(not_found("connection"));
     }
+    // By messages and not by calls: only messages are redacted.
     let excerpts = events.iter().filter_map(|(_, stored)| match &stored.event.kind {
         EventKind::Message(timed) if timed.message.role == role => Some(&timed.message.bytes),
         _ => None,
@@ -229,6 +255,7 @@ fn connection_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
     Ok(bytes_response(excerpts, &format!("c{number}-{side}.bin")))
 }
 
+/// The exchange that the parameter `{name}` of a route names.
 fn find_exchange(context: &ViewContext, call: &Call) -> Result<Exchange, Response> {
     let id = call.parameter("name").and_then(ExchangeId::parse);
     id.and_then(|id| Exchange::find(&context.history, id)).ok_or_else(|| not_found("exchange"))
@@ -237,6 +264,7 @@ fn find_exchange(context: &ViewContext, call: &Call) -> Result<Exchange, Respons
 /// The request of an exchange, or all its responses.
 fn exchange_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
     let exchange = find_exchange(context, call)?;
+    // All responses: an interim one stands before the final one on the wire, so the file has it too.
     let messages: Vec<&TimedMessage> = match role {
         Role::Request => exchange.request().into_iter().collect(),
         Role::Response => exchange.answers().collect(),
@@ -264,6 +292,7 @@ fn command_line(
 /// `?ids=1.1,1.2`: these exchanges as a HAR archive; without names, all.
 fn archive(context: &ViewContext, call: &Call) -> Outcome {
     let parse = |names: &[u8]| names.split(|&b| b == b',').take(NAMES).map(ExchangeId::parse).collect();
+    // One wrong name refuses all: an archive that lacks an exchange would look complete.
     let ids: Option<Vec<ExchangeId>> = match parameter(call, "ids").filter(|names| !names.is_empty()) {
         None => None,
         Some(names) => Some(Option::ok_or_else(parse(names), || not_found("exchange"))?),
@@ -284,6 +313,7 @@ fn replay(context: &ViewContext, call: &Call) -> Outcome {
 
 /// Stops or continues the recording.
 fn pause(context: &ViewContext, call: &Call) -> Outcome {
+    // Content that is no JSON becomes null, which has no member: one refusal for all that is wrong.
     let body: Value = serde_json::from_slice(call.content()).unwrap_or_default();
     let Some(paused) = body["paused"].as_bool() else {
         return Err(error(Status::BAD_REQUEST, "the body is {\"paused\":true} or {\"paused\":false}"));
@@ -292,6 +322,7 @@ fn pause(context: &ViewContext, call: &Call) -> Outcome {
     Ok(Response::new(Status::NO_CONTENT))
 }
 
+/// Drops everything that is kept.
 fn clear(context: &ViewContext, _: &Call) -> Outcome {
     context.history.clear();
     Ok(Response::new(Status::NO_CONTENT))

@@ -84,6 +84,7 @@ pub struct ViewService {
 impl ViewService {
     /// A view of this history.
     pub fn new(history: Arc<History>, settings: ViewSettings, replayer: Box<Replayer>) -> ViewService {
+        // Only loopback names: the listener is bound to 127.0.0.1, and other names would come from a foreign DNS.
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{}", settings.port));
         let context = Arc::new(ViewContext { settings, hosts, history, replayer, streams: Arc::default() });
         let routes = api::add_routes(Router::new(Box::new(NotFound)), &context);
@@ -119,6 +120,8 @@ impl ViewService {
         if !request.path().starts_with(b"/api/") {
             return None;
         }
+        // Browsers set this field themselves, and scripts cannot. A program like curl does not send it, but needs the
+        // key too. `none` is a person who typed the address.
         if request.fields("sec-fetch-site").any(|site| site != b"same-origin" && site != b"none") {
             return Some(error(Status::FORBIDDEN, "another page asked"));
         }
@@ -158,7 +161,7 @@ impl Service for ViewService {
     }
 }
 
-/// The service for addresses without a route.
+/// The service for addresses without a route. It exists so that such a response is JSON, as all others.
 struct NotFound;
 
 impl Service for NotFound {

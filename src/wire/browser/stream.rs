@@ -1,5 +1,12 @@
 //! The events of the history as they happen: one JSON object a line, for as long as the page is open.
 //!
+//! ```text
+//! {"event":"hello","run":"…","kept":{"first_seq":1,"last_seq":7,"connections":2}, …}
+//! {"event":"accepted","connection":1,"seq":1, …}
+//! {"event":"forgotten","connection":1,"seq":8}
+//! {"event":"heartbeat"}
+//! ```
+//!
 //! A stream has no queue of its own. It reads from the history at its own speed; events that the history
 //! dropped before that are reported as forgotten. Each stream occupies a worker, which waits at most
 //! [`TURN`] at a time: between two turns the server notices a page that has gone, and the stream ends.
@@ -48,6 +55,7 @@ pub(crate) struct StreamPermit(Arc<OpenStreams>);
 impl StreamPermit {
     /// A permit, unless all are taken.
     pub(crate) fn take(streams: &Arc<OpenStreams>) -> Option<StreamPermit> {
+        // Compared and counted under one lock, or two pages could take the last permit.
         let mut count = streams.lock();
         if *count >= STREAMS {
             return None;
@@ -59,6 +67,7 @@ impl StreamPermit {
 
 impl Drop for StreamPermit {
     fn drop(&mut self) {
+        // Also when a worker panics: the stream is dropped then, and the permit with it.
         *self.0.lock() -= 1;
         self.0.closed.notify_all();
     }
@@ -103,6 +112,8 @@ impl Source for EventStream {
                 HistoryRead::Missed | HistoryRead::Ended => return None,
             }
         }
+        // Many small events share a piece, since each piece is a chunk and a system call. What does not fit
+        // waits for the next call.
         while text.len() < PIECE
             && let Some((number, item)) = self.waiting.pop_front()
         {
@@ -115,14 +126,17 @@ impl Source for EventStream {
     }
 }
 
+/// Appends a value and a line end: the page splits the stream at line ends.
 fn push_line(value: &Value, text: &mut String) {
     push_value(text, value);
     text.push('\n');
 }
 
+/// An event, or a notice about the history itself, with its number.
 fn item_value(number: u64, item: &HistoryItem) -> Value {
     match item {
         HistoryItem::Event(stored) => stored_value(number, stored),
+        // The page removes the connection, so that it shows no more than the server can prove.
         HistoryItem::Notice(HistoryNotice::Forgotten(connection)) => {
             json!({"event": "forgotten", "connection": connection, "seq": number})
         }
@@ -137,6 +151,7 @@ fn item_value(number: u64, item: &HistoryItem) -> Value {
 pub(crate) fn stored_value(number: u64, stored: &StoredEvent) -> Value {
     let mut value = event_value(&stored.event);
     value["seq"] = number.into();
+    // The page must not count such an event twice.
     if stored.repeated {
         value["again"] = true.into();
     }

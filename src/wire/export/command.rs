@@ -16,7 +16,11 @@ use crate::wire::record::event::TimedMessage;
 /// No version of curl sends `Expect: 100-continue` for content of up to this many bytes.
 const NO_EXPECT: usize = 1000;
 
-/// The line for curl.
+/// The line for curl:
+///
+/// ```text
+/// curl -i http://localhost:8080/a -H 'User-Agent: test' -H Accept: --data-binary 'it'\''s'
+/// ```
 ///
 /// # Errors
 /// The reason why there is none.
@@ -28,6 +32,7 @@ pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &
     if message.is_left_off() {
         return Err("its body never came whole: take the line for barewire send");
     }
+    // The parts used below lie in the bytes that were kept, so all of them must be there.
     all_bytes(request)?;
     let method = message.part(SpanKind::Method);
     let fields = message.fields();
@@ -65,7 +70,9 @@ fn address(message: &Message, host: Option<&[u8]>, main: SocketAddr) -> (Vec<Str
     let is_local = host == Some(local.as_bytes());
     let sends_host = is_local || host == Some(base.as_bytes());
     let authority = if is_local { local } else { base };
+    // curl takes a fragment off a target, and encodes other bytes in its own way.
     let is_path = target.first() == Some(&b'/') && target.iter().all(|b| b.is_ascii_graphic() && *b != b'#');
+    // `--request-target` sends these bytes as they are; the address only says where to connect.
     if !is_path {
         return (vec!["--request-target".into(), quote(target), format!("http://{authority}/")], sends_host);
     }
@@ -88,6 +95,7 @@ fn headers(fields: &[(&[u8], &[u8])], body: usize, sends_host: bool) -> Vec<Vec<
         // `Name:` tells curl to leave the field out; with a semicolon it sends the field without a value.
         headers.push(if value.is_empty() { [name, &b";"[..]].concat() } else { [name, &b": "[..], value].concat() });
     }
+    // The second member says whether curl would add the field to this request.
     let is_sent = |name: &str| find_field(fields, name).is_some();
     let suppressed = [
         ("Host", true),
@@ -102,7 +110,11 @@ fn headers(fields: &[(&[u8], &[u8])], body: usize, sends_host: bool) -> Vec<Vec<
     headers
 }
 
-/// The line for `barewire send`, which can send broken requests too, and sends them in pieces.
+/// The line for `barewire send`, which can send broken requests too, and sends them in pieces:
+///
+/// ```text
+/// printf 'GET / HTTP/1.1\r\n\r\n' | barewire send 127.0.0.1:8080 --raw --cut 5,16 --gap 200
+/// ```
 ///
 /// # Errors
 /// The reason why there is none.
@@ -122,6 +134,8 @@ fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain))
 }
 
+/// Whether a character can stand in a command as it is. Control characters and marks that reorder text cannot:
+/// the line would not be what it looks like when it is pasted.
 fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_ascii() && is_visible(c))
 }
@@ -133,6 +147,7 @@ fn quote(bytes: &[u8]) -> String {
         Ok(text) if !bytes.is_empty() && bytes.iter().all(needs_no_quotes) => text.into(),
         // Inside single quotes only a single quote has a meaning: `'\''` ends, escapes, begins again.
         Ok(text) if is_text(bytes) => format!("'{}'", text.replace('\'', r"'\''")),
+        // The quotes keep the words of the output together.
         _ => format!("\"$(printf {})\"", printf(bytes)),
     }
 }

@@ -1,6 +1,11 @@
 //! The history as an archive in the format HAR 1.2, which browsers and many tools read.
 //!
-//! A page for each connection, an entry for each exchange. Facts without a member in HAR are under `_wire`:
+//! ```text
+//! log ─┬─ pages    one for each connection
+//!      └─ entries  one for each exchange: request, response, timings, _wire
+//! ```
+//!
+//! Facts without a member in HAR are under `_wire`:
 //! the specification reserves names with an underscore for that. An unknown number is -1, as specified; no
 //! value is invented, and all bytes are redacted.
 //!
@@ -41,6 +46,7 @@ pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: Socke
         let wanted = recorded.exchanges.iter().filter(is_wanted);
         let before = entries.len();
         entries.extend(wanted.filter_map(|exchange| entry_value(exchange, *moment, main)));
+        // A page that no entry refers to would be shown as an empty one.
         if entries.len() > before {
             pages.push(json!({
                 "startedDateTime": iso_time(*moment), "id": format!("c{connection}"),
@@ -80,7 +86,7 @@ fn entry_value(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Opt
     }))
 }
 
-/// The members under `_wire` about one message.
+/// The members under `_wire` about one message: how it was carried, how it ends, what is wrong with it.
 fn wire_facts(timed: &TimedMessage) -> Value {
     let message = &timed.message;
     json!({
@@ -92,6 +98,7 @@ fn wire_facts(timed: &TimedMessage) -> Value {
     })
 }
 
+/// The object `request`. Names and values are those on the wire, in their case and order.
 fn request_value(message: &Message, main: SocketAddr) -> Value {
     let fields = message.fields();
     let target = message.target();
@@ -140,6 +147,7 @@ fn response_value(message: Option<&Message>) -> Value {
     let cookies = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"set-cookie"));
     let (bytes, is_whole) = message.content();
     let mut content = json!({"size": content_length(message), "mimeType": media_type(&fields)});
+    // Readers take `text` for all of the content, so a part of it is called one.
     if !is_whole {
         content["comment"] = kept_comment(bytes.len(), message).into();
     }
@@ -204,10 +212,12 @@ fn kept_comment(kept: usize, message: &Message) -> String {
     format!("{} of {} were kept", byte_count(kept as u64), byte_count(content_length(message)))
 }
 
+/// The value of Content-Type, or nothing: HAR wants the member even so.
 fn media_type(fields: &[(&[u8], &[u8])]) -> String {
     find_field(fields, "content-type").map(text).unwrap_or_default()
 }
 
+/// The version in the first line, `HTTP/1.1`. A broken line may have none, but the member must be there.
 fn version(message: &Message) -> String {
     match message.part(SpanKind::Version) {
         b"" => "unknown".into(),
@@ -215,15 +225,17 @@ fn version(message: &Message) -> String {
     }
 }
 
+/// Bytes as text. HAR is JSON, which cannot carry other bytes; where that matters, Base64 is added.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A header field, cookie or parameter as HAR has it.
 fn pair(name: &[u8], value: &[u8]) -> Value {
     json!({"name": text(name), "value": text(value)})
 }
 
-/// `name=value`; without `=` the value is empty.
+/// Name and value of `name=value`; without `=` the value is empty.
 fn split_pair(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.iter().position(|&b| b == b'=').map_or((bytes, &[]), |at| (&bytes[..at], &bytes[at + 1..]))
 }

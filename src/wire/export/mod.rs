@@ -37,6 +37,7 @@ impl ReplayPlan {
             return Err("a secret in it is hidden, and what is hidden cannot be sent again");
         }
         let starts = piece_starts(request);
+        // Each piece ends where the next one begins.
         let ends = starts.iter().skip(1).map(|(at, _)| *at).chain([bytes.len()]);
         let pieces = starts.iter().zip(ends).map(|(&(at, gap), end)| (gap, bytes[at..end].to_vec())).collect();
         Ok(ReplayPlan { pieces, ends: request.message.error.is_some_and(|error| error.cut_off) })
@@ -46,6 +47,7 @@ impl ReplayPlan {
 /// The bytes of a request, if all were kept.
 fn all_bytes(request: &TimedMessage) -> Result<&[u8], &'static str> {
     match &request.message.bytes {
+        // Without a gap there is no end that is kept apart.
         kept if kept.gap == 0 && kept.last.is_empty() => Ok(&kept.first),
         _ => Err("it is long, and only the beginning and the end of it were kept"),
     }

@@ -28,6 +28,7 @@ struct MessageSection {
 }
 
 impl MessageSection {
+    /// The texts of one message. They are not escaped yet: the template does that.
     fn new(timed: &TimedMessage) -> MessageSection {
         let message = &timed.message;
         let arrow = if message.role == Role::Request { "▶" } else { "◀" };

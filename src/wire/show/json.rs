@@ -68,6 +68,7 @@ pub(crate) fn event_value(event: &WireEvent) -> Value {
     value
 }
 
+/// The members that each event of its kind has.
 fn kind_value(event: &WireEvent) -> Value {
     let at = millis(event.at);
     let connection = event.connection;
@@ -88,12 +89,14 @@ fn kind_value(event: &WireEvent) -> Value {
         }
         EventKind::Message(timed) => message_value(connection, at, timed),
         EventKind::Closed { note, side, reason, unread, missing } => {
+            // Number and text of the note: the browser shows the long text, a program compares the number.
             let id = note.0;
             let note = note.note();
             let mut object = json!({
                 "event": "closed", "connection": connection, "at": at, "by": side.name(), "reason": reason,
                 "note": id, "sentence": note.long, "section": note.section, "unread": unread,
             });
+            // Nearly always 0, and only then worth a look.
             if *missing > 0 {
                 object["missing"] = json!(missing);
             }
@@ -103,6 +106,7 @@ fn kind_value(event: &WireEvent) -> Value {
     }
 }
 
+/// A message with all that is known about it. `at` is the moment at which it was complete.
 fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
     let message = &timed.message;
     let kept = &message.bytes;
@@ -119,6 +123,7 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
         "framing": message.framing.map(|framing| {
             json!({"rule": framing.rule, "sentence": framing.sentence(), "section": framing.section()})
         }),
+        // A broken message may have a framing too: its head was right, its chunks were not.
         "broken": message.error.map(|error| {
             let note = error.note.note();
             json!({
@@ -140,6 +145,7 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
     object
 }
 
+/// Adds the members that only requests have.
 fn add_request_members(object: &mut Value, timed: &TimedMessage) {
     let message = &timed.message;
     // Arrays and not objects: a large upload has hundreds of calls, and a page keeps them all.
@@ -151,6 +157,7 @@ fn add_request_members(object: &mut Value, timed: &TimedMessage) {
     object["seam"] = json!(sentences::received_in(timed));
 }
 
+/// Adds the members that only responses have.
 fn add_response_members(object: &mut Value, timed: &TimedMessage) {
     let message = &timed.message;
     let name = |call: &Call| if call.from_file { "sendfile" } else { "write" };
@@ -175,6 +182,7 @@ fn line_value(message: &Message, line: &MessageLine) -> Value {
     }
 }
 
+/// The name of a kind of line. Style sheets and programs depend on it.
 const fn kind_name(kind: &LineKind) -> &'static str {
     match kind {
         LineKind::Empty => "empty",

@@ -162,6 +162,7 @@ impl<'a> WrappedLine<'a> {
         self.used += width;
     }
 
+    /// Ends the line, and begins the next one with the indent.
     fn start_line(&mut self) {
         trim_end(self.out);
         self.out.push('\n');
@@ -174,6 +175,7 @@ fn push_spaces(out: &mut String, count: usize) {
     out.extend(std::iter::repeat_n(' ', count));
 }
 
+/// Removes spaces at the end, but not the tabs and line ends of `str::trim_end`.
 fn trim_end(out: &mut String) {
     out.truncate(out.trim_end_matches(' ').len());
 }

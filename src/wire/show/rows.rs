@@ -132,9 +132,11 @@ impl RowBuilder<'_> {
 
     /// Appends bytes of one span in its style, with a remark where some of them were not kept.
     fn push_bytes(&self, from: u64, to: u64, kind: SpanKind, parts: &mut Vec<StyledText>) {
+        // Between two marks there may be nothing, and an empty part would get colours all the same in HTML.
         if from >= to {
             return;
         }
+        // The span may lie across the gap, even begin in it: then one of the two ends is empty.
         let (first, gap, last) = self.message.bytes.get(from, to - from);
         let mut text = String::new();
         push_visible(&mut text, first, self.ascii);

@@ -193,6 +193,7 @@ pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
         let label = format!("{} · {} B", message.status(), grouped(message.len()));
         return vec![(start, end, "answer", label)];
     }
+    // A request is two blocks, because its boundary is the lesson: nothing on the wire marks it but a blank line.
     let head = end - message.content_len();
     let mut blocks = vec![(start, head, "head", format!("#{} head {}", message.exchange, head - start))];
     if end > head {

@@ -266,6 +266,7 @@ struct RequestTitle {
 }
 
 impl PendingRequests {
+    /// Appends the lines of all exchanges that end with this event.
     fn push_event(&mut self, event: &WireEvent, ascii: bool, out: &mut String) {
         match &event.kind {
             EventKind::Message(timed) => self.push_message(event.connection, timed, ascii, out),
@@ -284,6 +285,7 @@ impl PendingRequests {
         }
     }
 
+    /// Remembers a request, or appends the line of the exchange that a response completes.
     fn push_message(&mut self, connection: u64, timed: &TimedMessage, ascii: bool, out: &mut String) {
         let message = &timed.message;
         let key = (connection, message.exchange);
@@ -304,6 +306,7 @@ impl PendingRequests {
         // The request is unknown if it was dropped above, or if recording began between the two.
         let unknown = || RequestTitle { title: "-".into(), bytes: 0, calls: 0, is_cut: false };
         let request = self.by_exchange.remove(&key).unwrap_or_else(unknown);
+        // Whole seconds are enough in a list; the clock is empty for a message of a file.
         let clock = timed.clock.get(..8).unwrap_or_default();
         let took = timed.took.map(|took| format!("  {}", format_duration(took))).unwrap_or_default();
         let cut = if request.is_cut { "  cut" } else { "" };
