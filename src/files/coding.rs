@@ -5,8 +5,17 @@
 //! codings         = content-coding / "identity" / "*"
 //! ```
 //!
-//! Nothing is compressed here. Compressed files are prepared beside the original by the author of the site, so a
-//! repeated request gets the same bytes and the validators hold.
+//! Nothing is compressed here. Compressed files are prepared beside the original by the author of
+//! the site, so a repeated request gets the same bytes and the validators hold.
+//!
+//! | Accept-Encoding | preferred codings |
+//! |---|---|
+//! | absent | none: the original is sent |
+//! | `gzip, br` | br, gzip |
+//! | `gzip;q=0.9, br;q=0.5` | gzip, br |
+//! | `*` | br, zstd, gzip |
+//! | `gzip;q=0, *` | br, zstd |
+//! | `identity, gzip;q=0.5` | none: the original is liked better |
 
 use crate::http::field;
 
@@ -24,7 +33,8 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// The codings that may be prepared beside a file, best compression first. At equal weight the first one is chosen.
+    /// The codings that may be prepared beside a file, best compression first. At equal weight the
+    /// first one is chosen.
     pub const PREPARED: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
     /// The name in Content-Encoding.
@@ -47,6 +57,7 @@ impl Coding {
         }
     }
 
+    /// Whether `name` in Accept-Encoding means this coding. Names are case-insensitive.
     fn is_named(self, name: &[u8]) -> bool {
         // §8.4.1.3: x-gzip is gzip.
         name.eq_ignore_ascii_case(self.name().as_bytes())
@@ -54,12 +65,13 @@ impl Coding {
     }
 }
 
-/// The prepared codings that this client prefers to the original, best first. `values` are those of all Accept-Encoding
-/// lines.
+/// The prepared codings that this client prefers to the original, best first. `values` are those of
+/// all Accept-Encoding lines.
 ///
-/// Without the field any coding would be allowed (§12.5.3), but the original is sent: such a client is usually a program
-/// that saves the bytes as they are. If no available coding is acceptable, not even `identity;q=0`, the original is
-/// sent as well: §12.4.1 allows that, and a 406 would not help the client.
+/// Without the field any coding would be allowed (§12.5.3), but the original is sent: such a client
+/// is usually a program that saves the bytes as they are. If no available coding is acceptable, not
+/// even `identity;q=0`, the original is sent as well: §12.4.1 allows that, and a 406 would not help
+/// the client.
 pub fn preferred<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Coding> {
     // The weights of the three prepared codings, of identity and of `*`.
     let mut weights = [None; 5];

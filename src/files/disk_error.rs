@@ -1,7 +1,16 @@
 //! Errors of the disk as responses.
 //!
-//! A page never shows the words of the kernel: they name paths and mounts. They go to the log, with a short id that the
-//! page shows too.
+//! A page never shows the words of the kernel: they name paths and mounts. They go to the log, with
+//! a short id that the page shows too.
+//!
+//! | error | status | reason |
+//! |---|---|---|
+//! | nothing there, or outside the root | 404 | both look the same to a client |
+//! | no permission | 403 | |
+//! | out of descriptors or memory, a lost race | 503 | the file exists; the client should come back |
+//! | disk full, quota, size limit | 507 | |
+//! | name in use, folder not empty | 409 | |
+//! | anything else | 500 | the note in the log has the details |
 
 use std::io;
 
@@ -9,17 +18,17 @@ use rustix::io::Errno;
 
 use crate::http::{Request, Status};
 use crate::service::Response;
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::service::error_page::{self, Problem};
 
 /// The status for an error of the disk.
 pub fn status_of(error: &io::Error) -> Status {
     let Some(errno) = Errno::from_io_error(error) else {
+        // An error of the standard library itself, without a number of the kernel.
         return if error.kind() == io::ErrorKind::NotFound { Status::NOT_FOUND } else { Status::INTERNAL_SERVER_ERROR };
     };
     match errno {
-        // EXDEV leads out of the root, ENXIO is a socket, ENODEV a device without driver. EINVAL and EILSEQ are names
-        // that this file system cannot have.
+        // EXDEV leads out of the root, ENXIO is a socket, ENODEV a device without driver. EINVAL
+        // and EILSEQ are names that this file system cannot have.
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::XDEV => Status::NOT_FOUND,
         Errno::NXIO | Errno::NODEV | Errno::INVAL | Errno::ILSEQ => Status::NOT_FOUND,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => Status::FORBIDDEN,
@@ -27,6 +36,7 @@ pub fn status_of(error: &io::Error) -> Status {
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => Status::SERVICE_UNAVAILABLE,
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Status::INSUFFICIENT_STORAGE,
         Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY => Status::CONFLICT,
+        // EIO and the rest: the disk is broken or this server is.
         _ => Status::INTERNAL_SERVER_ERROR,
     }
 }
@@ -44,9 +54,11 @@ pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
         Status::SERVICE_UNAVAILABLE => {
             problem.sentence = "The server is too busy to open this.".into();
             problem.advice = Some("Try again in a moment.".into());
+            // The limit that was reached can be raised, so the operator should learn of it.
             return (problem, Some(error.to_string()));
         }
         Status::INTERNAL_SERVER_ERROR => {
+            // Only an id for the client. The same id is in the note, with the words of the kernel.
             let (problem, note) = error_page::internal_problem(&error.to_string());
             return (problem, Some(note));
         }
@@ -61,8 +73,8 @@ pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
     add_note(error_page::problem(request, &problem), note)
 }
 
-/// The response when the served folder itself was removed. 503 and not 404, which would tell caches and indexes to
-/// forget files that may soon be back.
+/// The response when the served folder itself was removed. 503 and not 404, which would tell caches
+/// and indexes to forget files that may soon be back.
 pub(crate) fn gone(request: &Request<'_>) -> Response {
     let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
         .with_sentence("The folder that this server serves is gone.")
@@ -70,6 +82,7 @@ pub(crate) fn gone(request: &Request<'_>) -> Response {
     error_page::problem(request, &problem).with_note("the served folder was removed")
 }
 
+/// The response with a note for the log, if there is one.
 pub(crate) fn add_note(response: Response, note: Option<String>) -> Response {
     match note {
         Some(note) => response.with_note(note),

@@ -1,13 +1,16 @@
-//! The media type of a file, by its name (RFC 9110 §8.3): the table of `mime_guess`, with corrections for the web.
+//! The media type of a file, by its name (RFC 9110 §8.3): the table of `mime_guess`, with
+//! corrections for the web.
 //!
-//! The content is never inspected. Guessing from content is how an uploaded picture becomes a page; every response says
-//! `nosniff`, so that browsers do not guess either.
+//! The content is never inspected. Guessing from content is how an uploaded picture becomes a page;
+//! every response says `nosniff`, so that browsers do not guess either.
 
 use std::borrow::Cow;
 
 /// The media type of files of an unknown kind.
 pub const UNKNOWN: &str = "application/octet-stream";
+/// Text without further meaning.
 const PLAIN: &str = "text/plain; charset=utf-8";
+/// JavaScript, by RFC 9239.
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Names without extension that are text.
@@ -23,6 +26,7 @@ const COMPRESSED: &str = "gzip zip zstd pdf java-archive epub+zip x-7z-compresse
 
 /// The media type of a file of this name, with its charset if it has one.
 pub fn of(name: &[u8]) -> Cow<'static, str> {
+    // A dot at the beginning marks a hidden file, not an extension.
     let Some(dot) = name.iter().rposition(|&b| b == b'.').filter(|&dot| dot > 0) else {
         return Cow::Borrowed(without_extension(name));
     };
@@ -32,8 +36,8 @@ pub fn of(name: &[u8]) -> Cow<'static, str> {
     }
     match mime_guess::from_ext(extension).first_raw() {
         None => Cow::Borrowed(UNKNOWN),
-        // Without a charset, text is read in the encoding of the reader's locale. XML names its encoding itself, and a
-        // parameter would override that (RFC 7303 §3).
+        // Without a charset, text is read in the encoding of the reader's locale. XML names its
+        // encoding itself, and a parameter would override that (RFC 7303 §3).
         Some(text) if text.starts_with("text/") && !text.contains("xml") => {
             Cow::Owned(format!("{text}; charset=utf-8"))
         }
@@ -41,10 +45,12 @@ pub fn of(name: &[u8]) -> Cow<'static, str> {
     }
 }
 
-/// The extensions that most sites have (this way they need no allocation), and those that `mime_guess` has wrong.
+/// The extensions that most sites have (this way they need no allocation), and those that
+/// `mime_guess` has wrong.
 fn corrected(extension: &str) -> Option<&'static str> {
     const LONGEST: usize = 11; // webmanifest
     let mut lower = [0; LONGEST];
+    // A longer extension is not in this table.
     let lower = lower.get_mut(..extension.len())?;
     lower.copy_from_slice(extension.as_bytes());
     lower.make_ascii_lowercase();
@@ -54,11 +60,13 @@ fn corrected(extension: &str) -> Option<&'static str> {
         b"txt" | b"text" | b"log" => PLAIN,
         // Browsers refuse a module script with another type (HTML, 8.1.4.2).
         b"js" | b"mjs" | b"cjs" => SCRIPT,
-        // TypeScript far more often than an MPEG stream. No browser runs it, every browser shows text.
+        // TypeScript far more often than an MPEG stream. No browser runs it, every browser shows
+        // text.
         b"ts" | b"mts" | b"cts" | b"tsx" | b"jsx" => PLAIN,
         b"md" | b"markdown" => "text/markdown; charset=utf-8",
         b"csv" => "text/csv; charset=utf-8",
         b"vtt" => "text/vtt; charset=utf-8",
+        // JSON has no charset parameter: it is always UTF-8 (RFC 8259 §8.1).
         b"json" | b"map" => "application/json",
         b"webmanifest" => "application/manifest+json",
         b"jsonl" | b"ndjson" => PLAIN,
@@ -89,6 +97,7 @@ fn corrected(extension: &str) -> Option<&'static str> {
     })
 }
 
+/// The media type of a file without extension.
 fn without_extension(name: &[u8]) -> &'static str {
     match name {
         b"apple-app-site-association" => "application/json",
@@ -97,15 +106,19 @@ fn without_extension(name: &[u8]) -> &'static str {
     }
 }
 
-/// Whether compression could make a file of this type smaller. Pictures, films and archives are compressed already:
-/// they have no prepared codings, and looking for one would cost three opens per request.
+/// Whether compression could make a file of this type smaller. Pictures, films and archives are
+/// compressed already: they have no prepared codings, and looking for one would cost three opens
+/// per request.
 pub fn is_compressible(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default();
     match essence.split_once('/') {
+        // These image formats are text or plain bitmaps.
         Some(("image", kind)) => matches!(kind, "svg+xml" | "bmp" | "x-icon" | "tiff" | "x-ms-bmp"),
         Some(("audio" | "video", _)) => false,
+        // WOFF is compressed inside. TrueType and OpenType are not.
         Some(("font", kind)) => !kind.starts_with("woff"),
         Some(("application", kind)) => {
+            // The office formats are ZIP archives.
             !kind.starts_with("vnd.openxmlformats") && !COMPRESSED.split(' ').any(|compressed| compressed == kind)
         }
         _ => true,

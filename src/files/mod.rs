@@ -1,12 +1,13 @@
 //! Files and folders as resources (RFC 9110 §8, §12–14; RFC 9111 for an origin server).
 //!
-//! [`site`] is the service. It asks the cache first. Otherwise the path is opened beneath the served folder ([`root`]) and
-//! becomes a file, a folder or a redirect (`resource`). `retrieve` makes the response for a file by pure rules that know
-//! no disk: [`coding`], [`validator`], [`precondition`], [`range`], [`media_type`]. `listing` shows folders, [`write`]
-//! changes them.
+//! [`site`] is the service. It asks the cache first. Otherwise the path is opened beneath the
+//! served folder ([`root`]) and becomes a file, a folder or a redirect (`resource`). `retrieve`
+//! makes the response for a file by pure rules that know no disk: [`coding`], [`validator`],
+//! [`precondition`], [`range`], [`media_type`]. `listing` shows folders, [`write`] changes them.
 //!
-//! Functions that may touch the disk take `may_block`. On a loop it is false: if something is not in the kernel's memory,
-//! they return "would block", and the request runs again on a worker, from the start. So both take the same code path.
+//! Functions that may touch the disk take `may_block`. On a loop it is false: if something is not
+//! in the kernel's memory, they return "would block", and the request runs again on a worker, from
+//! the start. So both take the same code path.
 //!
 //! Only [`root`] gives paths to the kernel, and nothing here knows sockets or starts threads.
 

@@ -1,4 +1,5 @@
-//! Preconditions: whether a request may proceed, given the version that the client knows (RFC 9110 §13).
+//! Preconditions: whether a request may proceed, given the version that the client knows (RFC 9110
+//! §13).
 //!
 //! One pure function, in the order of §13.2.2, for reads and writes alike:
 //!
@@ -10,10 +11,11 @@
 //! | 4 | If-Modified-Since, GET and HEAD without If-None-Match | 5 | 304 |
 //! | 5 | If-Range, GET with Range | the range | everything |
 //!
-//! Call it only when the response without it would be 2xx or 412 (§13.2.1): a redirect or a 404 stays what it is.
+//! Call it only when the response without it would be 2xx or 412 (§13.2.1): a redirect or a 404
+//! stays what it is.
 //!
-//! Each check has three results. A date that is invalid or given twice counts as absent, which is neither true nor
-//! false: step 4 depends on If-None-Match being absent, not on its being true.
+//! Each check has three results. A date that is invalid or given twice counts as absent, which is
+//! neither true nor false: step 4 depends on If-None-Match being absent, not on its being true.
 
 use crate::files::validator::{ClientTag, Validators};
 use crate::http::{Method, Request, date};
@@ -61,6 +63,7 @@ fn if_match(request: &Request<'_>, current: Option<&Validators>) -> Option<bool>
     if !request.has("if-match") {
         return None;
     }
+    // Nothing is there: even `*` is false.
     Some(current.is_some_and(|current| {
         is_any(request, "if-match")
             || request.fields("if-match").flat_map(ClientTag::list).any(|tag| current.tag.matches_strongly(&tag))
@@ -78,8 +81,10 @@ fn if_none_match(request: &Request<'_>, current: Option<&Validators>) -> Option<
     if !request.has("if-none-match") {
         return None;
     }
+    // Nothing is there: even `*` is true. `If-None-Match: *` means "create only".
     Some(current.is_none_or(|current| {
         !is_any(request, "if-none-match")
+            // Weak comparison: the client only asks whether its copy is good enough.
             && !request.fields("if-none-match").flat_map(ClientTag::list).any(|tag| current.tag.matches_weakly(&tag))
     }))
 }
@@ -90,12 +95,13 @@ fn if_modified_since(request: &Request<'_>, current: Option<&Validators>) -> Opt
     current.filter(|current| current.have_date()).map(|current| !current.unchanged_since(date))
 }
 
-/// §13.1.5: whether the field is absent or names exactly this version. A weak tag, a later date or an invalid value does
-/// not: joining ranges of two versions would destroy the client's copy.
+/// §13.1.5: whether the field is absent or names exactly this version. A weak tag, a later date or
+/// an invalid value does not: joining ranges of two versions would destroy the client's copy.
 fn if_range(request: &Request<'_>, current: Option<&Validators>) -> bool {
     if !request.has("if-range") {
         return true;
     }
+    // Given twice: ambiguous, so the client gets everything.
     let (Some(value), Some(current)) = (request.field("if-range"), current) else { return false };
     match ClientTag::parse(value) {
         Some(tag) => current.tag.matches_strongly(&tag),

@@ -1,4 +1,5 @@
-//! The Range field: which bytes of a representation are asked for, and how several ranges are sent (RFC 9110 §14).
+//! The Range field: which bytes of a representation are asked for, and how several ranges are sent
+//! (RFC 9110 §14).
 //!
 //! ```text
 //! Range        = "bytes" "=" 1#( int-range / suffix-range )
@@ -7,6 +8,17 @@
 //! ```
 //!
 //! Pure functions on positions: the content stays in the file.
+//!
+//! Examples for a file of 10 bytes:
+//!
+//! | value | result |
+//! |---|---|
+//! | `bytes=0-4` | the first five bytes |
+//! | `bytes=-3` | the last three |
+//! | `bytes=5-` | all from the sixth on |
+//! | `bytes=0-1,1-4,8-9` | two ranges: 0-4 and 8-9 |
+//! | `bytes=10-` | 416: there is no such byte |
+//! | `bytes=5-3`, `lines=1-2` | everything: the field is ignored |
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -39,8 +51,8 @@ pub enum Selected {
     Unsatisfiable,
 }
 
-/// Applies a Range field to a representation of `length` bytes. A field that breaks the grammar or has another unit is
-/// ignored (§14.2).
+/// Applies a Range field to a representation of `length` bytes. A field that breaks the grammar or
+/// has another unit is ignored (§14.2).
 pub fn select(value: &[u8], length: u64) -> Selected {
     let Some(equals) = value.iter().position(|&b| b == b'=') else { return Selected::Whole };
     let (unit, set) = (&value[..equals], &value[equals + 1..]);
@@ -59,7 +71,8 @@ pub fn select(value: &[u8], length: u64) -> Selected {
         has_specs = true;
         match parse(spec, length) {
             Spec::Invalid => return Selected::Whole,
-            // The last 5 bytes of an empty file are all of it, but Content-Range cannot express an empty range.
+            // The last 5 bytes of an empty file are all of it, but Content-Range cannot express an
+            // empty range.
             Spec::Empty => return Selected::Whole,
             Spec::Unsatisfiable => {}
             Spec::Range(range) => ranges.push(range),
@@ -68,11 +81,13 @@ pub fn select(value: &[u8], length: u64) -> Selected {
     if !has_specs {
         return Selected::Whole;
     }
-    // `bytes=0-,0-,0-…` once turned small requests into gigabytes. After merging, no byte is sent twice.
+    // `bytes=0-,0-,0-…` once turned small requests into gigabytes. After merging, no byte is sent
+    // twice.
     merge(&mut ranges);
     match ranges[..] {
         [] => Selected::Unsatisfiable,
         [range] => Selected::One(range),
+        // Many small ranges cost more than the whole file (§14.2 allows to ignore them).
         _ if ranges.len() > MAX_RANGES => Selected::Whole,
         _ => Selected::Many(ranges),
     }
@@ -86,6 +101,7 @@ enum Spec {
     Range(ByteRange),
 }
 
+/// One element of a Range field, applied to `length` bytes.
 fn parse(spec: &[u8], length: u64) -> Spec {
     let Some(dash) = spec.iter().position(|&b| b == b'-') else { return Spec::Invalid };
     match (&spec[..dash], &spec[dash + 1..]) {
@@ -112,19 +128,23 @@ fn parse(spec: &[u8], length: u64) -> Spec {
     }
 }
 
-/// 1*DIGIT. A number that is too large for u64 still fits the grammar, and means "after the end of every file".
+/// 1*DIGIT. A number that is too large for u64 still fits the grammar, and means "after the end of
+/// every file".
 fn position(digits: &[u8]) -> Option<u64> {
+    // `decimal` has a limit of digits, so leading zeros are removed before.
     let digits_only = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     let zeros = digits.iter().take_while(|&&b| b == b'0').count().min(digits.len().saturating_sub(1));
     digits_only.then(|| decimal(&digits[zeros..]).unwrap_or(u64::MAX))
 }
 
-/// Joins ranges that overlap or touch. The joined range takes the place of the earliest in the request (§15.3.7.2).
+/// Joins ranges that overlap or touch. The joined range takes the place of the earliest in the
+/// request (§15.3.7.2).
 fn merge(ranges: &mut Vec<ByteRange>) {
     let mut sorted: Vec<(usize, ByteRange)> = ranges.drain(..).enumerate().collect();
     sorted.sort_by_key(|(_, range)| range.from);
     let mut merged: Vec<(usize, ByteRange)> = Vec::new();
     for (place, range) in sorted {
+        // Touching ranges are joined too: one more head would cost more bytes than it saves.
         match merged.last_mut() {
             Some((first, before)) if range.from <= before.from + before.len => {
                 let end = (before.from + before.len).max(range.from + range.len);
@@ -134,6 +154,7 @@ fn merge(ranges: &mut Vec<ByteRange>) {
             _ => merged.push((place, range)),
         }
     }
+    // Back to the order in which the client asked: it may want the last bytes first.
     merged.sort_by_key(|(place, _)| *place);
     ranges.extend(merged.into_iter().map(|(_, range)| range));
 }
@@ -157,14 +178,15 @@ pub fn unsatisfied_range(length: u64) -> Vec<u8> {
     out
 }
 
-/// A boundary for multipart/byteranges. It must not occur in the content. The content is not searched: no content can
-/// know these 128 random bits.
+/// A boundary for multipart/byteranges. It must not occur in the content. The content is not
+/// searched: no content can know these 128 random bits.
 pub fn boundary() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("barewire-{:016x}{:016x}", half(), half())
 }
 
-/// The content of multipart/byteranges (§14.6): a head before each range, a line after the last one.
+/// The content of multipart/byteranges (§14.6): a head before each range, a line after the last
+/// one.
 pub fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
     debug_assert!(grammar::is_token(boundary.as_bytes()), "a boundary that would need quotes");
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
@@ -175,6 +197,7 @@ pub fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: 
         head.extend_from_slice(&content_range(*range, length));
         head.extend_from_slice(b"\r\n\r\n");
         pieces.push(Piece::Bytes(head));
+        // Sent with sendfile, so the memory for a response does not depend on the file.
         pieces.push(Piece::Range { from: range.from, len: range.len });
         lead = "\r\n--";
     }

@@ -1,4 +1,13 @@
 //! From a decoded path to a resource: a file, a folder, or a redirect to its real address.
+//!
+//! | path | leads to |
+//! |---|---|
+//! | `/a.txt` | the file |
+//! | `/a.txt/` | nothing: 404 |
+//! | `/sub/` | the first index file that exists, else the folder |
+//! | `/sub` | a redirect to `/sub/`, so that relative links in its page work |
+//! | `/.git/config` | nothing, unless dot files are served |
+//! | `/.well-known/x` | the file, always (RFC 8615) |
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -33,6 +42,7 @@ impl FileError {
         FileError::Disk(Errno::NOENT.into())
     }
 
+    /// Whether the response is 404.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, FileError::Disk(error) if disk_error::status_of(error) == Status::NOT_FOUND)
     }
@@ -94,7 +104,8 @@ impl Resolver {
             return Err(FileError::not_found());
         }
         if path.ends_with(b"/") {
-            // The index before the folder: nearly every request for a folder wants it, so one open is enough.
+            // The index before the folder: nearly every request for a folder wants it, so one open
+            // is enough.
             for name in &self.index {
                 let path = [path, name.as_bytes()].concat();
                 match self.open_file(&path, may_block) {
@@ -107,19 +118,23 @@ impl Resolver {
         match self.root.open(path, may_block)? {
             Opened::File(file, meta) => Ok(Resource::File(FoundFile { file, meta, path: Cow::Borrowed(path) })),
             Opened::Directory(directory) if path.ends_with(b"/") => Ok(Resource::Directory(directory)),
-            // Without the slash at the end, relative links in the page would lead to the parent folder.
+            // Without the slash at the end, relative links in the page would lead to the parent
+            // folder.
             Opened::Directory(_) => Ok(Resource::Redirect { location: encode(path) + "/", permanent: true }),
             Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
 
+    /// Finds the single file: at its own address, and from the root by a redirect.
     fn find_single<'a>(&self, single: &SingleFile, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, FileError> {
         if path.iter().all(|&b| b == b'/') {
+            // Not permanent: the next server on this port may serve another file.
             return Ok(Resource::Redirect { location: encode(&single.url), permanent: false });
         }
         if path != single.url {
             return Err(FileError::not_found());
         }
+        // Opened anew for each request, because the file may be replaced at any time.
         let (file, meta) = self.open_file(&single.path, may_block)?;
         Ok(Resource::File(FoundFile { file, meta, path: Cow::Borrowed(path) }))
     }
@@ -128,13 +143,14 @@ impl Resolver {
     pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(File, Meta), FileError> {
         match self.root.open(path, may_block)? {
             Opened::File(file, meta) => Ok((file, meta)),
+            // `index.html/` may be a folder. It is no index then.
             Opened::Directory(_) => Err(FileError::not_found()),
             Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
 
-    /// The first of these codings that is prepared beside the file. Costs one failing open for each coding that is
-    /// missing.
+    /// The first of these codings that is prepared beside the file. Costs one failing open for each
+    /// coding that is missing.
     pub(crate) fn prepared(
         &self,
         original: &FoundFile<'_>,
@@ -161,6 +177,7 @@ impl Resolver {
 
     /// Whether a segment of this path is a name that is not served.
     pub(crate) fn is_hidden(&self, path: &[u8]) -> bool {
+        // Only the first segment can be `.well-known`.
         let mut segments = path.split(|&b| b == b'/').filter(|s| !s.is_empty());
         let first = segments.next().is_some_and(|name| is_hidden(name, true, self.dotfiles));
         first || segments.any(|name| is_hidden(name, false, self.dotfiles))
@@ -168,12 +185,14 @@ impl Resolver {
 
     /// The nearest existing folder above a path, encoded. For the link on a 404 page.
     pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<String, FileError> {
-        /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link leads to the root.
+        /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link
+        /// leads to the root.
         const MAX_LEVELS: usize = 8;
         let mut rest = path.strip_suffix(b"/").unwrap_or(path);
         for _ in 0..MAX_LEVELS {
             let Some(slash) = rest.iter().rposition(|&b| b == b'/').filter(|&slash| slash > 0) else { break };
             rest = &rest[..slash];
+            // A page must not reveal that a hidden folder exists.
             if self.is_hidden(rest) {
                 continue;
             }
@@ -187,8 +206,8 @@ impl Resolver {
     }
 }
 
-/// Whether a name is not served: a temporary file of an upload, or a name that begins with a dot, unless the options
-/// allow those. `/.well-known/` is public at the top of a site (RFC 8615).
+/// Whether a name is not served: a temporary file of an upload, or a name that begins with a dot,
+/// unless the options allow those. `/.well-known/` is public at the top of a site (RFC 8615).
 pub(crate) fn is_hidden(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
     name.starts_with(TEMPORARY_PREFIX) || name.starts_with(b".") && !dotfiles && !(at_top && name == b".well-known")
 }
@@ -196,6 +215,7 @@ pub(crate) fn is_hidden(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
 /// A decoded path with exactly one slash before each name.
 pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
+    // Two slashes at the beginning would name a host in a Location.
     for name in path.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
         out.push(b'/');
         out.extend_from_slice(name);
@@ -206,10 +226,12 @@ pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A decoded path in the form for a URL: collapsed, and everything encoded that is not unreserved (RFC 3986 §2.3).
+/// A decoded path in the form for a URL: collapsed, and everything encoded that is not unreserved
+/// (RFC 3986 §2.3).
 ///
-/// A Location is always made by this function and never copied from the request. So neither `//host`, which leads to
-/// another server, nor `/\host`, which browsers treat the same way, can come out.
+/// A Location is always made by this function and never copied from the request. So neither
+/// `//host`, which leads to another server, nor `/\host`, which browsers treat the same way, can
+/// come out.
 pub(crate) fn encode(path: &[u8]) -> String {
     const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
     percent_encode(&collapse(path), ENCODED).to_string()

@@ -1,27 +1,32 @@
 //! GET and HEAD of a file (RFC 9110 §9.3.1, §9.3.2): from an open file to a response.
 //!
-//! Four steps in this order, each by pure rules in a file of its own: coding (which representation), validators (which
-//! version of it), preconditions (whether it is wanted), range (how much of it). GET and HEAD take the same way; only
-//! the Range field has no meaning for HEAD (§14.2).
+//! Four steps in this order, each by pure rules in a file of its own: coding (which
+//! representation), validators (which version of it), preconditions (whether it is wanted), range
+//! (how much of it). GET and HEAD take the same way; only the Range field has no meaning for HEAD
+//! (§14.2).
+//!
+//! | request | response |
+//! |---|---|
+//! | GET | 200 with the file, by `sendfile` |
+//! | GET with `If-None-Match` of the current tag | 304 |
+//! | GET with `Range` | 206 with one range or with several, or 416 |
+//! | GET with `Range` and `If-Range` of an old tag | 200 with the new file |
+//! | GET with `Accept-Encoding: br` where `FILE.br` exists | 200 with `FILE.br` |
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::files::coding;
-use crate::files::coding::Coding;
+use crate::files::coding::{self, Coding};
 use crate::files::media_type;
-use crate::files::precondition;
-use crate::files::precondition::Verdict;
-use crate::files::range;
-use crate::files::range::Selected;
+use crate::files::precondition::{self, Verdict};
+use crate::files::range::{self, Selected};
 use crate::files::resource::{FileError, FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::access::cors::RESOURCE_POLICY;
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::service::error_page::{self, Problem};
 use crate::service::{Body, Response};
 
 /// What the responses for all files of a site have in common.
@@ -43,8 +48,9 @@ struct Representation {
     coding: Coding,
     media_type: Cow<'static, str>,
     validators: Validators,
-    /// Whether the file may have prepared codings. Then every response says so in Vary, also a 304 and one to a client
-    /// that accepts no coding. Otherwise a cache would give one representation to all clients.
+    /// Whether the file may have prepared codings. Then every response says so in Vary, also a 304
+    /// and one to a client that accepts no coding. Otherwise a cache would give one representation
+    /// to all clients.
     is_negotiated: bool,
 }
 
@@ -57,10 +63,12 @@ pub(crate) fn retrieve(
     may_block: bool,
 ) -> Result<Response, FileError> {
     let representation = choose(request, found, resolver, context, may_block)?;
+    // Before the range: a range of another version would corrupt the copy of the client.
     let response = match precondition::evaluate(request, Some(&representation.validators)) {
         Verdict::Failed => failed(request, &representation),
         Verdict::NotModified => describe(Response::new(Status::NOT_MODIFIED), &representation, context),
         Verdict::Proceed { range_allowed } => {
+            // If-Range names another version: the client gets all of the new one.
             let asked = if range_allowed { request.field("range") } else { None };
             let selected = asked.map_or(Selected::Whole, |value| range::select(value, representation.length));
             send(request, representation, selected, context)
@@ -87,12 +95,13 @@ fn choose(
         None
     };
     let (coding, file, meta) = prepared.unwrap_or((Coding::Identity, found.file, found.meta));
+    // Of the chosen representation: the compressed file has its own tag and date.
     let validators = Validators::of(&meta, coding, context.now);
     Ok(Representation { file, length: meta.size, coding, media_type, validators, is_negotiated })
 }
 
-/// Adds the fields that 200, 206 and 304 have in common. A 304 has every field that a cache would take from a 200
-/// (§15.4.5).
+/// Adds the fields that 200, 206 and 304 have in common. A 304 has every field that a cache would
+/// take from a 200 (§15.4.5).
 fn describe(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
     let response =
         response.field("ETag", representation.validators.tag.bytes()).field("Cache-Control", context.cache_control);
@@ -102,15 +111,16 @@ fn describe(response: Response, representation: &Representation, context: &FileC
 
 /// Adds the fields that confine a file which another person may have uploaded.
 ///
-/// A file that can run scripts is shown in a sandbox with an origin of its own. Never `allow-same-origin`, which would
-/// give the scripts access to this site and to everything that may be written in it. PDF gets no sandbox: some browsers
-/// do not show it in one.
+/// A file that can run scripts is shown in a sandbox with an origin of its own. Never
+/// `allow-same-origin`, which would give the scripts access to this site and to everything that may
+/// be written in it. PDF gets no sandbox: some browsers do not show it in one.
 ///
-/// To a page in the sandbox, its own style sheets, images and scripts come from another site. So these may be used from
-/// anywhere. Data and pages may not.
+/// To a page in the sandbox, its own style sheets, images and scripts come from another site. So
+/// these may be used from anywhere. Data and pages may not.
 pub(crate) fn add_sandbox(response: Response, media_type: &str, sandbox: bool) -> Response {
     const POLICY: &str = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
     let essence = media_type.split(';').next().unwrap_or_default().trim_end();
+    // XML too: it may contain XHTML or SVG with scripts.
     let runs_scripts = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
     let (class, kind) = essence.split_once('/').unwrap_or_default();
     let is_subresource = matches!(class, "image" | "font" | "audio" | "video") || matches!(kind, "css" | "javascript");
@@ -138,6 +148,7 @@ fn send(
         Selected::One(_) | Selected::Many(_) => Status::PARTIAL_CONTENT,
     };
     let mut response = describe(Response::new(status), &representation, context);
+    // Not in a 304: the tag is enough there, and §15.4.5 advises against more.
     if let Some(second) = representation.validators.last_modified() {
         response = response.field("Last-Modified", HttpDate::from_second(second).bytes());
     }
@@ -146,6 +157,7 @@ fn send(
     }
     response = response.field("Accept-Ranges", "bytes");
     let Representation { file, media_type, .. } = representation;
+    // Shared, because a cached entry keeps the same descriptor.
     let file = Arc::new(file);
     match selected {
         // §15.3.7.2: each range has a Content-Range, the response has none.
@@ -166,6 +178,7 @@ fn send(
     }
 }
 
+/// 412 for a file that is another version than the client expects.
 fn failed(request: &Request<'_>, representation: &Representation) -> Response {
     let mut problem = Problem::new(Status::PRECONDITION_FAILED);
     problem.sentence = "This file is not the version the request was meant for.".into();
@@ -174,14 +187,17 @@ fn failed(request: &Request<'_>, representation: &Representation) -> Response {
     add_vary(error_page::problem(request, &problem), representation)
 }
 
+/// 416 with the length of the file.
 fn unsatisfiable(request: &Request<'_>, representation: &Representation) -> Response {
     let length = representation.length;
+    // The length lets the client ask again for a range that exists.
     let response = error_page::problem(request, &Problem::range(length))
         .field("Content-Range", range::unsatisfied_range(length))
         .field("Accept-Ranges", "bytes");
     add_vary(response, representation)
 }
 
+/// Error pages depend on the same fields as the file would.
 fn add_vary(response: Response, representation: &Representation) -> Response {
     if representation.is_negotiated { response.varying_by("Accept-Encoding") } else { response }
 }

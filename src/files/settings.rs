@@ -1,6 +1,8 @@
-//! Settings of a [`Site`](crate::files::Site). They are taken as they are: the command line checks its values.
+//! Settings of a [`Site`](crate::files::Site). They are taken as they are: the command line checks
+//! its values.
 //!
-//! Clients can change nothing unless one of the three switches at the end is set, and none of these implies another.
+//! Clients can change nothing unless one of the three switches at the end is set, and none of these
+//! implies another.
 
 use crate::files::cache;
 use crate::files::root::Symlinks;
@@ -28,7 +30,8 @@ pub struct Settings {
     pub dotfiles: bool,
     /// Which symbolic links are followed.
     pub symlinks: Symlinks,
-    /// The page of a single-page application: it answers unknown paths, for clients that accept HTML.
+    /// The page of a single-page application: it answers unknown paths, for clients that accept
+    /// HTML.
     pub spa: Option<String>,
     /// The value of Cache-Control.
     pub cache_control: CacheControl,

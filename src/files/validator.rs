@@ -5,14 +5,17 @@
 //! etagc      = %x21 / %x23-7E / obs-text            ; no DQUOTE and no escape
 //! ```
 //!
-//! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in another process, and
-//! shows no inode number. Three rules keep one promise, that a changed file is never called unchanged:
-//! - Clocks have ticks. A file that is written twice within one tick keeps its mtime. So while the last change is younger
-//!   than two ticks, the tag is weak: If-None-Match may use it, ranges and writes may not.
-//! - Dates have seconds. `Last-Modified` is never in the current second, so no date that was sent can stand for two
-//!   versions (§8.8.2.2).
-//! - A date says less than a tag. `mv old.html index.html` gives new content with an *older* mtime, but the rename changes
-//!   ctime. So a date other than the exact one counts only if it is later than both.
+//! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in
+//! another process, and shows no inode number. Three rules keep one promise, that a changed file is
+//! never called unchanged:
+//! - Clocks have ticks. A file that is written twice within one tick keeps its mtime. So while the
+//!   last change is younger than two ticks, the tag is weak: If-None-Match may use it, ranges and
+//!   writes may not.
+//! - Dates have seconds. `Last-Modified` is never in the current second, so no date that was sent
+//!   can stand for two versions (§8.8.2.2).
+//! - A date says less than a tag. `mv old.html index.html` gives new content with an *older* mtime,
+//!   but the rename changes ctime. So a date other than the exact one counts only if it is later
+//!   than both.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,6 +38,7 @@ pub struct EntityTag {
 }
 
 impl EntityTag {
+    /// `weak` says whether another version may have the same hash.
     fn new(hash: u64, coding: Coding, weak: bool) -> EntityTag {
         let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, weak };
         tag.push(b"W/\"");
@@ -50,7 +54,9 @@ impl EntityTag {
         tag
     }
 
+    /// Appends to the buffer.
     fn push(&mut self, bytes: &[u8]) {
+        // Always fits: see TAG_CAPACITY.
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
     }
@@ -65,6 +71,7 @@ impl EntityTag {
         self.weak
     }
 
+    /// The bytes between the quotes.
     fn opaque(&self) -> &[u8] {
         &self.bytes[3..self.len - 1]
     }
@@ -102,10 +109,12 @@ impl<'a> ClientTag<'a> {
             [b'W', b'/', rest @ ..] => (true, rest),
             rest => (false, rest),
         };
+        // A tag needs its quotes. Some clients send it without them; that is not a tag.
         let [b'"', rest @ ..] = rest else { return None };
         let end = rest.iter().position(|&b| b == b'"')?;
         let (opaque, rest) = (&rest[..end], &rest[end + 1..]);
         let etagc = |b: &u8| matches!(b, b'!' | b'#'..=b'~' | 0x80..=0xff);
+        // No spaces and no controls inside.
         opaque.iter().all(etagc).then_some((ClientTag { weak, opaque }, rest))
     }
 
@@ -116,10 +125,12 @@ impl<'a> ClientTag<'a> {
 
     /// The tags of a list. An element that is not a tag is skipped up to the next comma.
     ///
-    /// [`crate::http::field::elements`] would be wrong here: a backslash is an escape in a quoted-string, but not in a tag.
+    /// [`crate::http::field::elements`] would be wrong here: a backslash is an escape in a
+    /// quoted-string, but not in a tag.
     pub fn list(value: &'a [u8]) -> impl Iterator<Item = ClientTag<'a>> {
         let mut rest = value;
         std::iter::from_fn(move || {
+            // Empty elements are allowed in every list (§5.6.1.2).
             while let Some(&byte) = rest.first() {
                 if matches!(byte, b' ' | b'\t' | b',') {
                     rest = &rest[1..];
@@ -154,7 +165,8 @@ struct Dates {
 impl Validators {
     /// Validators of a file whose metadata was read at `now` or later.
     pub fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
-        // No device number: it may change at a restart. No permissions: they do not belong to the content.
+        // No device number: it may change at a restart. No permissions: they do not belong to the
+        // content.
         let sum = [
             meta.inode,
             meta.size,
@@ -170,6 +182,7 @@ impl Validators {
         // A write before this moment could leave the same times.
         let settled = nanoseconds(meta.modified.max(meta.changed))
             + (if whole_seconds { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
+        // HTTP dates cannot be before 1970, so such a time counts as 1970.
         let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
         Validators {
             tag: EntityTag::new(sum, coding, settled > now.as_nanos() as i128),
@@ -182,19 +195,21 @@ impl Validators {
         Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
 
-    /// The same with a strong tag: for a file that was just published and for conditions on a write. Every write makes a
-    /// new file with another inode, so two versions never share a tag.
+    /// The same with a strong tag: for a file that was just published and for conditions on a
+    /// write. Every write makes a new file with another inode, so two versions never share a tag.
     pub(crate) fn settled(mut self) -> Validators {
         self.tag.weak = false;
         self
     }
 
-    /// The value of `Last-Modified` in seconds since 1970: always before the current second (§8.8.2.1).
+    /// The value of `Last-Modified` in seconds since 1970: always before the current second
+    /// (§8.8.2.1).
     pub fn last_modified(&self) -> Option<u64> {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
     }
 
-    /// Whether the second of its date is over. Then `Last-Modified` no longer depends on the time of the request.
+    /// Whether the second of its date is over. Then `Last-Modified` no longer depends on the time
+    /// of the request.
     pub fn is_settled(&self) -> bool {
         self.dates.is_none_or(|dates| dates.is_over())
     }
@@ -206,21 +221,25 @@ impl Validators {
 
     /// Whether the content has surely not changed since `date`.
     pub fn unchanged_since(&self, date: u64) -> bool {
+        // A later date counts only if it is after the last rename as well, which changes ctime.
         self.is_dated(date) || self.dates.is_some_and(|d| d.is_over() && date > d.modified.max(d.changed))
     }
 
-    /// Whether `date` is exactly the date of this version, and no other version can have it (strong, §8.8.2.2).
+    /// Whether `date` is exactly the date of this version, and no other version can have it
+    /// (strong, §8.8.2.2).
     pub fn is_dated(&self, date: u64) -> bool {
         self.dates.is_some_and(|dates| dates.is_over() && date == dates.modified)
     }
 }
 
 impl Dates {
+    /// Whether the second of the last change is over.
     fn is_over(&self) -> bool {
         self.modified < self.now
     }
 }
 
+/// A moment as one number, for comparisons. 128 bits, because seconds may be any 64-bit number.
 fn nanoseconds((seconds, nanoseconds): Moment) -> i128 {
     i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
 }
@@ -240,7 +259,8 @@ pub(crate) fn hash_from(seed: u64, bytes: &[u8]) -> u64 {
     mix(sum, rest.iter().fold(0, |word, &o| word << 8 | u64::from(o)))
 }
 
-/// Adds one word to the hash, by the finaliser of splitmix64: every bit of the result depends on every bit before.
+/// Adds one word to the hash, by the finaliser of splitmix64: every bit of the result depends on
+/// every bit before.
 pub(crate) fn mix(sum: u64, word: u64) -> u64 {
     let mut z = (sum ^ word).wrapping_add(SEED);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,8 +1,10 @@
-//! One kept file, how it is made from a response and how it is checked; and the parts of a request that matter to it.
+//! One kept file, how it is made from a response and how it is checked; and the parts of a request
+//! that matter to it.
 //!
-//! An entry holds for one inode at one path that has no symbolic link in it. A hit resolves the path without the
-//! protection of [`crate::files::root`], so its result may only mean "the same inode, unchanged". Once a second the
-//! path is also checked for links: a folder may have been moved out of the root and a link put in its place.
+//! An entry holds for one inode at one path that has no symbolic link in it. A hit resolves the
+//! path without the protection of [`crate::files::root`], so its result may only mean "the same
+//! inode, unchanged". Once a second the path is also checked for links: a folder may have been
+//! moved out of the root and a link put in its place.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,8 +14,7 @@ use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::files::cache::{CheckedFolders, MAX_CONTENT, MAX_PATH, is_recent};
 use crate::files::coding::Coding;
-use crate::files::range;
-use crate::files::range::Selected;
+use crate::files::range::{self, Selected};
 use crate::files::root::{CheckedPath, FileKind, Meta, Root};
 use crate::files::validator::Validators;
 use crate::http::{Fields, Method, Prepared, Request, Span, Status};
@@ -25,16 +26,19 @@ pub(crate) struct CachedFile {
     file_path: CheckedPath,
     /// Length of the index file's name; 0 if the file itself was requested.
     index_len: usize,
+    /// Metadata at the time the entry was made. A hit compares all of it.
     meta: Meta,
+    /// Made from `meta`, for conditional requests.
     pub(crate) validators: Validators,
     /// Head and content; only the head if `open` is set.
     whole: Arc<Prepared>,
     open: Option<Box<OpenFile>>,
+    /// The head of a 304, once the normal path has made one.
     pub(crate) not_modified: Option<Arc<Prepared>>,
     /// Whether the response depends on Accept-Encoding.
     pub(crate) is_negotiated: bool,
-    /// The folder, in a state in which no `.br`, `.zst` or `.gz` sibling existed. Its times change whenever a name in
-    /// it is added or removed.
+    /// The folder, in a state in which no `.br`, `.zst` or `.gz` sibling existed. Its times change
+    /// whenever a name in it is added or removed.
     folder_without_codings: Option<Box<(CheckedPath, Meta)>>,
     /// Used since the hand of the clock last passed.
     pub(crate) is_used: bool,
@@ -52,8 +56,8 @@ struct OpenFile {
 }
 
 impl CachedFile {
-    /// The entry for a response with these fields and this file, if it may be kept. Does not wait for a disk: content
-    /// that is not in memory is not kept this time.
+    /// The entry for a response with these fields and this file, if it may be kept. Does not wait
+    /// for a disk: content that is not in memory is not kept this time.
     pub(crate) fn of_response(
         request: &Request<'_>,
         fields: &Fields,
@@ -67,13 +71,14 @@ impl CachedFile {
         if !is_plain || path.len() > MAX_PATH {
             return None;
         }
-        // Only the first index name is kept: a later one is right only while the earlier ones are missing, and a hit
-        // does not check that.
+        // Only the first index name is kept: a later one is right only while the earlier ones are
+        // missing, and a hit does not check that.
         let index = if path.ends_with(b"/") { index.first()?.as_bytes() } else { b"" };
         let path = [path, index].concat();
         let meta = root.stat(&path).filter(|meta| meta.kind == FileKind::File)?;
         let validators = Validators::of(&meta, Coding::Identity, now);
-        // A young file could change again without a new time; its tag is weak and its date still moves.
+        // A young file could change again without a new time; its tag is weak and its date still
+        // moves.
         let is_settled = !validators.tag.is_weak() && validators.is_settled();
         if !is_settled || fields.get("ETag") != Some(validators.tag.bytes()) || !root.is_without_links(&path, &meta) {
             return None;
@@ -86,8 +91,8 @@ impl CachedFile {
             (Prepared::without_content(Status::OK, fields, meta.size), Some(Box::new(open)))
         };
         let folder = if is_negotiated { folder_without_codings(root, &path, now) } else { None };
-        // The content read above belongs to `meta` only if the file is still the same. Because it was left alone for
-        // two ticks before, a change in between shows as a new time.
+        // The content read above belongs to `meta` only if the file is still the same. Because it
+        // was left alone for two ticks before, a change in between shows as a new time.
         if root.stat(&path) != Some(meta) {
             return None;
         }
@@ -113,6 +118,7 @@ impl CachedFile {
         &path[..path.len() - self.index_len]
     }
 
+    /// Whether it keeps a descriptor.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -122,6 +128,7 @@ impl CachedFile {
         if root.stat_again(&self.file_path).as_ref() != Some(&self.meta) {
             return false;
         }
+        // The stat above followed links on the way. A folder may have been replaced by one.
         if !is_recent(self.links_checked, now) {
             let Some(checked) = folders.check(self.file_path.folder(), root, now) else { return false };
             self.links_checked = checked;
@@ -144,10 +151,12 @@ impl CachedFile {
         }
     }
 
-    /// The response with the one range that the request asks for. Several ranges, unsatisfiable ones and ranges of
-    /// small files are left to the normal path.
+    /// The response with the one range that the request asks for. Several ranges, unsatisfiable
+    /// ones and ranges of small files are left to the normal path.
     pub(crate) fn range(&self, request: &Request<'_>) -> Option<Answer> {
+        // Range given twice counts as absent. If-Range alone has no effect.
         let Some(value) = request.field("range") else { return Some(self.whole()) };
+        // A small file has no descriptor to send a range from.
         let OpenFile { file, fields } = self.open.as_deref()?;
         let Selected::One(range) = range::select(value, self.meta.size) else { return None };
         let body = Body::File { file: Arc::clone(file), from: range.from, len: range.len };
@@ -157,7 +166,8 @@ impl CachedFile {
 
     /// Bytes of memory, about.
     pub(crate) fn bytes(&self) -> usize {
-        // A 304 is counted whether it is kept or not: the sum must not change while the entry lives.
+        // A 304 is counted whether it is kept or not: the sum must not change while the entry
+        // lives.
         let not_modified = 512;
         let fields = self.open.as_ref().map_or(0, |open| open.fields.bytes().len());
         self.whole.weight() + not_modified + fields + self.file_path.bytes().len() + size_of::<CachedFile>()
@@ -197,7 +207,8 @@ fn read_cached(file: &File, size: u64) -> Option<Vec<u8>> {
 
 /// The fields of a request that matter to the cache.
 ///
-/// A browser sends 13 field lines. So all lines are visited once, and compared by the length of the name first.
+/// A browser sends 13 field lines. So all lines are visited once, and compared by the length of the
+/// name first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestSummary {
     /// Has If-None-Match or If-Modified-Since.
@@ -207,19 +218,25 @@ pub(crate) struct RequestSummary {
     tag: Span,
     /// Has Range or If-Range.
     pub(crate) has_range: bool,
+    /// Has Accept-Encoding.
     pub(crate) accepts_codings: bool,
     /// Has a field that only the normal path understands.
     pub(crate) has_other: bool,
 }
 
 impl RequestSummary {
+    /// Reads the field lines of a request once.
     pub(crate) fn of(request: &Request<'_>) -> RequestSummary {
         let mut summary = RequestSummary::default();
+        // Names of different lengths need no comparison, and each length below has one or two
+        // names.
         for line in request.head().lines() {
             let name = line.name.of(request.bytes());
             let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
             match name.len() {
                 5 => summary.has_range |= is(b"range"),
+                // Expectations and conditions for writes are rare in a GET. The normal path handles
+                // them.
                 6 => summary.has_other |= is(b"expect"),
                 8 => {
                     summary.has_range |= is(b"if-range");
@@ -239,8 +256,9 @@ impl RequestSummary {
         summary
     }
 
-    /// Whether If-None-Match is exactly the tag of this version. Then the response is 304, whatever the other
-    /// conditions say: of the fields that come before it in RFC 9110 §13.2.2, none is present.
+    /// Whether If-None-Match is exactly the tag of this version. Then the response is 304, whatever
+    /// the other conditions say: of the fields that come before it in RFC 9110 §13.2.2, none is
+    /// present.
     pub(crate) fn names_exactly(&self, request: &Request<'_>, validators: &Validators) -> bool {
         self.tags == 1 && self.tag.of(request.bytes()) == validators.tag.bytes()
     }

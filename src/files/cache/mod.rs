@@ -1,16 +1,26 @@
-//! Responses to GET and HEAD that are kept in memory: small files whole, larger ones as an open descriptor with
-//! their head. Each loop has its own cache, so there are no locks.
+//! Responses to GET and HEAD that are kept in memory: small files whole, larger ones as an open
+//! descriptor with their head. Each loop has its own cache, so there are no locks.
 //!
 //! There are two entry points. [`FileCache::store`] keeps a response that the normal path made;
-//! [`FileCache::lookup`] returns it while it is still true. A hit costs one `stat` and two copies instead of
-//! open, fstat, read and close.
+//! [`FileCache::lookup`] returns it while it is still true. A hit costs one `stat` and two copies
+//! instead of open, fstat, read and close.
 //!
-//! A response from here must equal the response that the normal path would make now. So every hit asks the kernel
-//! whether the file is unchanged, to the nanosecond: no expiry times, no notifications that could be late. Files that
-//! changed within the clock's last ticks are not kept, because they could change again without a new time.
+//! A response from here must equal the response that the normal path would make now. So every hit
+//! asks the kernel whether the file is unchanged, to the nanosecond: no expiry times, no
+//! notifications that could be late. Files that changed within the clock's last ticks are not kept,
+//! because they could change again without a new time.
 //!
-//! One gap remains: a program that writes through a shared mapping changes a file without a new time until the
-//! kernel writes it back. No validator that is made of times can see that.
+//! One gap remains: a program that writes through a shared mapping changes a file without a new
+//! time until the kernel writes it back. No validator that is made of times can see that.
+//!
+//! The checks of a hit, cheapest first:
+//! 1. the request has only fields that are understood here ([`RequestSummary`]);
+//! 2. the file has the same inode, size and times as when the response was made: one `stat`, shared
+//!    by requests that arrived together ([`RequestContext::arrival`]);
+//! 3. once a second: no folder on the way was replaced by a link;
+//! 4. if the client accepts codings: the times of the folder say that no compressed file was added.
+//!
+//! If one of them fails, the entry is removed and the normal path answers.
 
 mod cached_file;
 
@@ -20,8 +30,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::files::precondition;
-use crate::files::precondition::Verdict;
+use crate::files::precondition::{self, Verdict};
 use crate::files::root::Root;
 use crate::files::validator::hash_from;
 use crate::http::{Method, Prepared, Request, Status};
@@ -29,8 +38,8 @@ use crate::service::{Answer, Body, RequestContext, Response};
 
 use cached_file::{CachedFile, RequestSummary};
 
-/// Files up to this many bytes are kept whole. For larger ones `sendfile` is as cheap as a copy, so only the open
-/// descriptor is kept.
+/// Files up to this many bytes are kept whole. For larger ones `sendfile` is as cheap as a copy, so
+/// only the open descriptor is kept.
 const MAX_CONTENT: u64 = 16 * 1024;
 /// Default for the number of files that a loop keeps open.
 pub(crate) const OPEN_FILES: usize = 64;
@@ -45,7 +54,8 @@ const MAX_PATH: usize = 512;
 
 /// The kept files of one loop.
 pub(crate) struct FileCache {
-    /// Entries by the hash of their path. The hash has a random seed, so a client cannot choose paths that collide.
+    /// Entries by the hash of their path. The hash has a random seed, so a client cannot choose
+    /// paths that collide.
     index: HashMap<u64, usize, BuildHasherDefault<PathHash>>,
     seed: u64,
     entries: Vec<CachedFile>,
@@ -74,22 +84,26 @@ impl FileCache {
         }
     }
 
-    /// The answer to this request, if it is kept and still true. Otherwise the normal path must answer.
+    /// The answer to this request, if it is kept and still true. Otherwise the normal path must
+    /// answer.
     pub(crate) fn lookup(&mut self, request: &Request<'_>, root: &Root, context: &RequestContext) -> Option<Answer> {
         let (summary, at) = self.candidate(request)?;
         let entry = &mut self.entries[at];
-        // Requests with the same arrival number had all begun to arrive before the file was checked, so they may share
-        // that check.
+        // Requests with the same arrival number had all begun to arrive before the file was
+        // checked, so they may share that check.
         if entry.checked_for != context.arrival {
             if !entry.is_unchanged(&mut self.checked, root, context.now) {
                 return self.forget(at);
             }
             entry.checked_for = context.arrival;
         }
+        // A compressed file may have been added beside this one. Then the client should get that.
         if summary.accepts_codings && entry.is_negotiated && !entry.has_no_coded_sibling(root) {
             return self.forget(at);
         }
+        // For the clock algorithm.
         entry.is_used = true;
+        // Most requests have no conditions and no range.
         if !summary.is_conditional && !summary.has_range {
             return Some(entry.whole());
         }
@@ -100,11 +114,13 @@ impl FileCache {
             Verdict::Proceed { range_allowed: true } if summary.has_range => entry.range(request),
             Verdict::Proceed { .. } => Some(entry.whole()),
             Verdict::NotModified => entry.not_modified.clone().map(Answer::Ready),
+            // The normal path makes the error page.
             Verdict::Failed => None,
         }
     }
 
-    /// Keeps a response that the normal path has made, if it may be repeated. `index` are the names of index files.
+    /// Keeps a response that the normal path has made, if it may be repeated. `index` are the names
+    /// of index files.
     pub(crate) fn store(
         &mut self,
         request: &Request<'_>,
@@ -114,7 +130,8 @@ impl FileCache {
         now: SystemTime,
     ) {
         match (response.status(), response.body()) {
-            // A video player asks for ranges only. Their head is that of the whole file, but for one field.
+            // A video player asks for ranges only. Their head is that of the whole file, but for
+            // one field.
             (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) => {
                 let mut fields = response.fields().clone();
                 fields.remove("Content-Range");
@@ -126,6 +143,7 @@ impl FileCache {
                 let Some((summary, at)) = self.candidate(request) else { return };
                 let entry = &mut self.entries[at];
                 let is_same = response.fields().get("ETag") == Some(entry.validators.tag.bytes());
+                // The file may have changed since the entry was made.
                 if is_same && summary.is_conditional {
                     entry.not_modified = Some(Arc::new(Prepared::new(Status::NOT_MODIFIED, response.fields(), &[])));
                 }
@@ -148,6 +166,7 @@ impl FileCache {
         }
         let path = request.path().strip_prefix(b"/")?;
         let at = *self.index.get(&hash_from(self.seed, path))?;
+        // Two paths may have the same hash.
         if self.entries[at].path() != path {
             return None;
         }
@@ -155,19 +174,24 @@ impl FileCache {
         (!summary.has_other).then_some((summary, at))
     }
 
+    /// The hash of the requested path.
     fn key(&self, entry: &CachedFile) -> u64 {
         hash_from(self.seed, entry.path())
     }
 
+    /// Adds an entry, and evicts others until it fits.
     fn insert(&mut self, entry: CachedFile) {
         let key = self.key(&entry);
+        // An entry of the same path is out of date, or a collision of hashes.
         if let Some(at) = self.index.get(&key).copied() {
             self.forget::<()>(at);
         }
         let (bytes, open) = (entry.bytes(), usize::from(entry.is_open()));
+        // It would evict everything and still not fit.
         if bytes > self.max_bytes || open > self.max_open {
             return;
         }
+        // Terminates: with no entries left, both sums are 0.
         while self.bytes + bytes > self.max_bytes || self.open + open > self.max_open {
             self.evict();
         }
@@ -177,8 +201,8 @@ impl FileCache {
         self.entries.push(entry);
     }
 
-    /// Removes one entry by the clock algorithm: an entry that was used since the hand last passed stays for one more
-    /// round. It works nearly as well as LRU, and a hit writes one bit only.
+    /// Removes one entry by the clock algorithm: an entry that was used since the hand last passed
+    /// stays for one more round. It works nearly as well as LRU, and a hit writes one bit only.
     fn evict(&mut self) {
         loop {
             self.hand %= self.entries.len();
@@ -210,8 +234,8 @@ impl FileCache {
 struct CheckedFolders(HashMap<Box<[u8]>, SystemTime>);
 
 impl CheckedFolders {
-    /// When the way to this folder was last known to be free of links. Checks it now if that is too long ago: once a
-    /// second for all files in it. `None`: there is a link.
+    /// When the way to this folder was last known to be free of links. Checks it now if that is too
+    /// long ago: once a second for all files in it. `None`: there is a link.
     fn check(&mut self, folder: &[u8], root: &Root, now: SystemTime) -> Option<SystemTime> {
         if let Some(&checked) = self.0.get(folder).filter(|&&checked| is_recent(checked, now)) {
             return Some(checked);

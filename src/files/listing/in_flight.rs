@@ -1,10 +1,19 @@
-//! Listings that are being made or sent: shared between requests, and bounded in memory. Nothing is cached here.
+//! Listings that are being made or sent: shared between requests, and bounded in memory. Nothing is
+//! cached here.
 //!
-//! - [`Readings`]: requests that arrive before a reading of a folder begins share that reading. A request that
-//!   arrives later gets the next one, so a client that has just uploaded a file always sees it. Per folder at most
-//!   one reading runs and at most one waits, so a flood of requests does not read a large folder in parallel.
-//! - [`Pages`]: clients that are being sent the same page share one copy, and all copies together are bounded. A
-//!   folder of 100,000 names is a page of 20 MB, and a slow client holds it for as long as it likes.
+//! - [`Readings`]: requests that arrive before a reading of a folder begins share that reading. A
+//!   request that arrives later gets the next one, so a client that has just uploaded a file always
+//!   sees it. Per folder at most one reading runs and at most one waits, so a flood of requests
+//!   does not read a large folder in parallel.
+//! - [`Pages`]: clients that are being sent the same page share one copy, and all copies together
+//!   are bounded. A folder of 100,000 names is a page of 20 MB, and a slow client holds it for as
+//!   long as it likes.
+//!
+//! ```text
+//! reading 1   |------------|                  A came before it began
+//! reading 2                |------------|     B, C and D came while reading 1 ran: they share one
+//! requests    A  B  C   D
+//! ```
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,9 +24,11 @@ use crate::files::root::{Directory, Entry};
 use crate::files::validator::EntityTag;
 use crate::service::Bytes;
 
-/// No new page is made while pages of this many bytes are being sent: about six folders of 100,000 names.
+/// No new page is made while pages of this many bytes are being sent: about six folders of 100,000
+/// names.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
-/// Pages up to this many bytes are not counted: any other response costs as much with a slow client.
+/// Pages up to this many bytes are not counted: any other response costs as much with a slow
+/// client.
 const UNCOUNTED_BYTES: usize = 16 * 1024;
 
 /// The folders that requests wait for, by path.
@@ -50,18 +61,21 @@ pub(crate) struct Reading {
 }
 
 impl Readings {
-    /// Joins the reading of the folder at `path` that has not begun yet. Must be called when the request arrives:
-    /// a call later would join a later reading than necessary.
+    /// Joins the reading of the folder at `path` that has not begun yet. Must be called when the
+    /// request arrives: a call later would join a later reading than necessary.
     pub(crate) fn join(&self, path: &[u8]) -> Reading {
         let mut folders = lock(&self.folders);
         let known = folders.get(path).and_then(Weak::upgrade);
         let folder = known.unwrap_or_else(|| {
-            // There are never more folders here than requests that wait for a worker, so this loop is short.
+            // There are never more folders here than requests that wait for a worker, so this loop
+            // is short.
             folders.retain(|_, folder| folder.strong_count() > 0);
             let folder = Arc::default();
             folders.insert(path.into(), Arc::downgrade(&folder));
             folder
         });
+        // A waiting reading lives as long as a request holds it. If all of them were dropped, a new
+        // one begins.
         let mut waiting = lock(&folder.waiting);
         let result = waiting.upgrade().unwrap_or_else(|| {
             let result = Arc::default();
@@ -74,8 +88,8 @@ impl Readings {
 }
 
 impl Reading {
-    /// The entries of `directory`, which must have been opened after [`Readings::join`]. Blocks: reads the folder, or
-    /// waits until another request has read it.
+    /// The entries of `directory`, which must have been opened after [`Readings::join`]. Blocks:
+    /// reads the folder, or waits until another request has read it.
     ///
     /// # Errors
     /// The error of `read`.
@@ -84,15 +98,19 @@ impl Reading {
         directory: Directory,
         read: impl FnOnce(&Directory) -> Result<Vec<Entry>, Errno>,
     ) -> Result<Arc<Vec<Entry>>, Errno> {
+        // All requests of this reading wait here, until the first one has read the folder.
         let mut result = lock(&self.result);
         if let Some(ReadResult { directory: other, entries }) = &*result {
             let is_same =
                 (other.meta().device, other.meta().inode) == (directory.meta().device, directory.meta().inode);
-            // The path may lead to another folder since that one was opened: then its entries are out of date.
+            // The path may lead to another folder since that one was opened: then its entries are
+            // out of date.
             return if is_same { entries.clone() } else { read(&directory).map(Arc::new) };
         }
+        // The reading before this one may still run.
         let running = lock(&self.folder.running);
-        // From here on, an entry may come too late to be seen. A request that arrives now needs the next reading.
+        // From here on, an entry may come too late to be seen. A request that arrives now needs the
+        // next reading.
         *lock(&self.folder.waiting) = Weak::new();
         let entries = read(&directory).map(Arc::new);
         drop(running);
@@ -108,6 +126,7 @@ pub(crate) struct Pages {
     pages: Mutex<Vec<PageInFlight>>,
 }
 
+/// One page that at least one client is being sent.
 #[derive(Debug)]
 struct PageInFlight {
     tag: EntityTag,
@@ -134,10 +153,12 @@ impl Default for Pages {
 }
 
 impl Pages {
-    /// Looks for the page with this tag at this path, before it is made: making it is what costs. Each worker may
-    /// find room at the same moment, so the bound may be exceeded by one page per worker.
+    /// Looks for the page with this tag at this path, before it is made: making it is what costs.
+    /// Each worker may find room at the same moment, so the bound may be exceeded by one page per
+    /// worker.
     pub(crate) fn find(&self, tag: EntityTag, path: &[u8]) -> FoundPage {
         let (mut same, mut bytes) = (None, 0);
+        // Pages that were sent completely are forgotten here, so no one else has to do it.
         lock(&self.pages).retain(|page| {
             let Some(content) = page.content.upgrade() else { return false };
             bytes += content.len();
@@ -153,12 +174,13 @@ impl Pages {
         }
     }
 
-    /// Adds a page for as long as it is being sent. If another worker has made the same page meanwhile, its copy is
-    /// returned and this one is dropped.
+    /// Adds a page for as long as it is being sent. If another worker has made the same page
+    /// meanwhile, its copy is returned and this one is dropped.
     pub(crate) fn add(&self, tag: EntityTag, path: &[u8], content: Vec<u8>) -> Bytes {
         if content.len() <= UNCOUNTED_BYTES {
             return Bytes::Shared(Arc::new(content));
         }
+        // Two workers may have made the same page at the same time.
         if let FoundPage::Same(content) = self.find(tag, path) {
             return content;
         }
@@ -168,7 +190,8 @@ impl Pages {
     }
 }
 
-/// A panic elsewhere must not stop all listings, and every value here is whole between two statements.
+/// A panic elsewhere must not stop all listings, and every value here is whole between two
+/// statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -203,7 +226,8 @@ mod tests {
         let got = first.entries(open(&folder), |directory| {
             let entries = directory.entries();
             folder.write("list/b", "");
-            // Uploaded and asked for while the first reading runs: this request must see the upload.
+            // Uploaded and asked for while the first reading runs: this request must see the
+            // upload.
             later.replace(readings.join(b"/list/"));
             entries
         });

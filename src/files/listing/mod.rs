@@ -1,15 +1,18 @@
 //! The listing of a folder without an index file: an HTML page, lines for a terminal, or JSON.
 //!
-//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts. One script filters, shows
-//! times in the reader's zone and remembers light or dark. Where clients may write, a second one uploads dropped files
-//! (PUT, one request for each) and deletes; without it a plain form adds files (POST).
+//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts. One
+//! script filters, shows times in the reader's zone and remembers light or dark. Where clients may
+//! write, a second one uploads dropped files (PUT, one request for each) and deletes; without it a
+//! plain form adds files (POST).
 //!
-//! No script and no style is inside the page: they have addresses of their own ([`asset`]) with a hash of their content,
-//! so browsers keep them for ever, and the Content-Security-Policy needs no exception.
+//! No script and no style is inside the page: they have addresses of their own ([`asset`]) with a
+//! hash of their content, so browsers keep them for ever, and the Content-Security-Policy needs no
+//! exception.
 //!
-//! The entity-tag is made from everything that the page depends on: path, entries, order, rights and this program. So an
-//! unchanged listing is answered with 304 before anything is sorted or rendered. The modification time of the folder
-//! would not be enough: it stays the same when a file in the folder grows.
+//! The entity-tag is made from everything that the page depends on: path, entries, order, rights
+//! and this program. So an unchanged listing is answered with 304 before anything is sorted or
+//! rendered. The modification time of the folder would not be enough: it stays the same when a file
+//! in the folder grows.
 
 mod in_flight;
 mod order;
@@ -21,16 +24,14 @@ use std::sync::LazyLock;
 use askama::Template;
 
 use crate::files::disk_error;
-use crate::files::precondition;
-use crate::files::precondition::Verdict;
+use crate::files::precondition::{self, Verdict};
 use crate::files::resource::is_hidden;
 use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
 use crate::files::write::rights::Rights;
 use crate::http::{Request, Status};
 use crate::service::Response;
-use crate::service::error_page;
-use crate::service::error_page::{PageFormat, Problem};
+use crate::service::error_page::{self, PageFormat, Problem};
 use crate::service::text;
 
 use in_flight::FoundPage;
@@ -56,9 +57,11 @@ pub(crate) fn respond(
     reading: Reading,
     context: ListingContext<'_>,
 ) -> Response {
+    // `.well-known` is shown at the top only. A path may have several slashes.
     let at_root = request.path().iter().all(|&b| b == b'/');
     let read = |directory: &Directory| {
         let mut entries = directory.entries()?;
+        // Hidden names are not served, so they must not be listed either.
         entries.retain(|entry| !is_hidden(&entry.name, at_root, context.dotfiles));
         Ok(entries)
     };
@@ -77,11 +80,13 @@ struct Variant {
 }
 
 impl Variant {
+    /// By Accept, User-Agent and the query.
     fn of(request: &Request<'_>) -> Variant {
         Variant { form: form(request), order: Order::of(request.query()) }
     }
 }
 
+/// The page, its style sheet and its script.
 const TEMPLATE: &str = include_str!("../../pages/listing.html");
 const CSS: &str = include_str!("../../pages/listing.css");
 const JS: &str = include_str!("../../pages/listing.js");
@@ -89,8 +94,8 @@ const JS: &str = include_str!("../../pages/listing.js");
 const WRITE_CSS: &str = include_str!("../../pages/upload.css");
 static WRITE_JS: LazyLock<String> = LazyLock::new(|| without_comments(include_str!("../../pages/upload.js")));
 
-/// Addresses of the style sheets and scripts, without the slash at the beginning. The first segment begins with a dot, so
-/// they hide no file that would be served.
+/// Addresses of the style sheets and scripts, without the slash at the beginning. The first segment
+/// begins with a dot, so they hide no file that would be served.
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.css", digest(&CSS)));
 static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&JS)));
 static WRITE_CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.css", digest(&WRITE_CSS)));
@@ -119,6 +124,7 @@ fn without_comments(script: &str) -> String {
 /// The style sheet or script with the address `path`.
 pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     let path = path.strip_prefix(b"/")?;
+    // Nearly every path ends here, before the addresses are compared.
     if !path.starts_with(b".barewire/") {
         return None;
     }
@@ -144,6 +150,7 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
         // No ranges: each one would cost as much as the whole page.
         Verdict::Proceed { .. } => {}
     }
+    // Before rendering, because rendering is what costs.
     let page = match context.pages.find(validators.tag, path) {
         FoundPage::Same(page) => page,
         FoundPage::Full => {
@@ -168,6 +175,7 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
     add_common(response)
 }
 
+/// The content of the response.
 fn render(form: PageFormat, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
     match form {
         PageFormat::Text => Ok(render::text(entries)),
@@ -176,9 +184,10 @@ fn render(form: PageFormat, path: &[u8], rights: Rights, entries: &[&Entry], ord
     }
 }
 
-/// The form that the client accepts. Without a preference, curl gets text. All other clients get the page: programs like
-/// `wget -r` accept anything too, and follow its links.
+/// The form that the client accepts. Without a preference, curl gets text. All other clients get
+/// the page: programs like `wget -r` accept anything too, and follow its links.
 fn form(request: &Request<'_>) -> PageFormat {
+    // curl sends `*/*` by default. If the user asked for something, that counts.
     let curl = || {
         let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
         agent && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"))
@@ -190,41 +199,46 @@ fn form(request: &Request<'_>) -> PageFormat {
     }
 }
 
+/// The entity-tag of a listing. It has no date.
 fn validators(Variant { form, order }: Variant, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
     // A sum, because the disk may name the entries in any order.
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(fingerprint(entry)));
+    // Other rights make another page: other scripts and another form.
     let Rights { upload, overwrite, delete } = rights;
     let whole = digest(&(*PROGRAM, form, order, path, (upload, overwrite, delete), entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 
-/// The hash of one entry. With 100,000 of them, the hasher of the standard library would take five times as long.
+/// The hash of one entry. With 100,000 of them, the hasher of the standard library would take five
+/// times as long.
 fn fingerprint(entry: &Entry) -> u64 {
     let (seconds, nanoseconds) = entry.modified;
     let kind = u64::from(entry.kind == FileKind::Directory);
     [kind, entry.size, seconds as u64, u64::from(nanoseconds)].into_iter().fold(hash(&entry.name), mix)
 }
 
-/// A hash by the standard library, with fixed keys: the same after each restart of the same build, so the copies of
-/// browsers stay valid.
+/// A hash by the standard library, with fixed keys: the same after each restart of the same build,
+/// so the copies of browsers stay valid.
 fn digest(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()
 }
 
+/// The title of a column.
 struct Column {
     title: &'static str,
     href: String,
     sorted: Option<&'static str>,
 }
 
+/// The values of the template.
 #[derive(Template)]
 #[template(path = "listing.html", config = "src/pages/askama.toml")]
 struct ListingPage<'a> {
     title: String,
-    /// The relative path to the root. All references are relative, so the page works after a proxy that adds a prefix, and
-    /// no folder called `//host` can lead to another server.
+    /// The relative path to the root. All references are relative, so the page works after a proxy
+    /// that adds a prefix, and no folder called `//host` can lead to another server.
     up: String,
     css: &'a str,
     js: &'a str,
@@ -242,6 +256,7 @@ struct ListingPage<'a> {
     rows: render::Rows<'a>,
 }
 
+/// The HTML page.
 fn page(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
     let crumbs = crumbs(path);
     let page = ListingPage {
@@ -261,33 +276,39 @@ fn page(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama
     };
     // Each row has the name twice.
     let rows: usize = entries.iter().map(|entry| render::ROW_BYTES + 2 * entry.name.len()).sum();
+    // One allocation for the whole page: with 100,000 entries it has 20 MB.
     let mut out = String::with_capacity(PAGE_BYTES + rows);
     page.render_into(&mut out)?;
     Ok(out)
 }
 
-/// The segments of a path that ends with a slash. Empty ones count, because they count for a client that resolves `../`
-/// (RFC 3986 §5.2.4).
+/// The segments of a path that ends with a slash. Empty ones count, because they count for a client
+/// that resolves `../` (RFC 3986 §5.2.4).
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let inner = path.strip_prefix(b"/").unwrap_or(path);
     let inner = inner.strip_suffix(b"/").unwrap_or(inner);
     inner.split(|&b| b == b'/').skip(usize::from(inner.is_empty()))
 }
 
+/// The relative path to the root.
 fn up(path: &[u8]) -> String {
     "../".repeat(segments(path).count())
 }
 
+/// Name and reference of each folder on the way.
 fn crumbs(path: &[u8]) -> Vec<(String, String)> {
     let steps = segments(path).count();
+    // An empty segment has no name to show, but `../` still has to climb over it.
     let named = segments(path).enumerate().filter(|(_, name)| !name.is_empty());
     named.map(|(at, name)| (text::shown(name), "../".repeat(steps - 1 - at))).collect()
 }
 
+/// How many folders and files there are, and how many bytes.
 fn summary(entries: &[&Entry]) -> String {
     let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let folders = entries.iter().filter(|entry| entry.kind == FileKind::Directory).count();
     let files = entries.len() - folders;
+    // Saturating: sparse files may claim any size.
     let bytes =
         entries.iter().filter(|entry| entry.kind == FileKind::File).fold(0, |sum: u64, e| sum.saturating_add(e.size));
     match (folders, files) {
@@ -312,12 +333,14 @@ fn permission(rights: Rights) -> &'static str {
     }
 }
 
+/// The rights in the form that the script of the page reads.
 fn right_names(rights: Rights) -> String {
     let all = [(rights.upload, "upload"), (rights.overwrite, "overwrite"), (rights.delete, "delete")];
     all.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
 }
 
-/// A column title with a link to the listing in this order, or in the other direction if it has this order already.
+/// A column title with a link to the listing in this order, or in the other direction if it has
+/// this order already.
 fn column(by: By, order: Order) -> Column {
     let (title, name) = match by {
         By::Name => ("Name", "name"),

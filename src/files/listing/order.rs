@@ -1,10 +1,19 @@
-//! The order of a listing: folders first, then by name, size or time. The query `?sort=size&order=desc` is not standard.
+//! The order of a listing: folders first, then by name, size or time. The query
+//! `?sort=size&order=desc` is not standard.
 //!
-//! Names are ordered as people count: `file2` before `file10`, upper and lower case together. No locale is used: the order
-//! must be the same for every client and after every restart, because the entity-tag promises the same bytes.
+//! Names are ordered as people count: `file2` before `file10`, upper and lower case together. No
+//! locale is used: the order must be the same for every client and after every restart, because the
+//! entity-tag promises the same bytes.
 //!
-//! Each name is turned into a key once, and keys are compared byte by byte. In a key, a run of digits becomes its length
-//! and its digits, so 10 follows 9.
+//! Each name is turned into a key once, and keys are compared byte by byte. In a key, a run of
+//! digits becomes its length and its digits, so 10 follows 9.
+//!
+//! ```text
+//! name        key (the length of the digits in angle brackets)
+//! file2       file0<1>2
+//! FILE10      file0<2>10
+//! file010.5   file0<2>10.0<1>5
+//! ```
 
 use std::cmp::Ordering;
 
@@ -27,11 +36,12 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The order that a query asks for; unknown parts are ignored. The default is by name. Sizes and times begin with the
-    /// largest and the newest, unless the query says otherwise.
+    /// The order that a query asks for; unknown parts are ignored. The default is by name. Sizes
+    /// and times begin with the largest and the newest, unless the query says otherwise.
     pub(crate) fn of(query: Option<&[u8]>) -> Order {
         let (mut by, mut direction) = (By::Name, None);
         for pair in query_pairs(query.unwrap_or_default()) {
+            // Exact values only, and the last one wins. The query comes from a link of this page.
             match pair {
                 (b"sort", Some(b"name")) => by = By::Name,
                 (b"sort", Some(b"size")) => by = By::Size,
@@ -82,9 +92,11 @@ pub(crate) fn sorted(entries: &[Entry], order: Order) -> Vec<&Entry> {
 /// How many bytes a key is longer than its name: a guess for the first allocation.
 const KEY_EXTRA: usize = 4;
 
+/// One entry with its key.
 struct Row<'a> {
     entry: &'a Entry,
-    /// The kind and the first bytes of the key. Most comparisons end here, without access to other memory.
+    /// The kind and the first bytes of the key. Most comparisons end here, without access to other
+    /// memory.
     prefix: u128,
     /// The place of the whole key in the buffer.
     start: usize,
@@ -100,8 +112,8 @@ fn prefix(kind: FileKind, key: &[u8]) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// Appends the key of a name: letters in lower case; each run of digits as `0`, its length without leading zeros, and its
-/// digits. Bytes that are not UTF-8 stay as they are.
+/// Appends the key of a name: letters in lower case; each run of digits as `0`, its length without
+/// leading zeros, and its digits. Bytes that are not UTF-8 stay as they are.
 fn push_key(keys: &mut Vec<u8>, name: &[u8]) {
     for chunk in name.utf8_chunks() {
         push_text(keys, chunk.valid());
@@ -109,6 +121,7 @@ fn push_key(keys: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
+/// Appends the key of valid UTF-8.
 fn push_text(keys: &mut Vec<u8>, mut text: &str) {
     while !text.is_empty() {
         let ascii = text.bytes().position(|b| !b.is_ascii()).unwrap_or(text.len());
@@ -122,6 +135,7 @@ fn push_text(keys: &mut Vec<u8>, mut text: &str) {
     }
 }
 
+/// Appends the key of ASCII text.
 fn push_ascii(keys: &mut Vec<u8>, mut text: &[u8]) {
     while let Some(&byte) = text.first() {
         if byte.is_ascii_digit() {

@@ -1,11 +1,16 @@
 //! The entries of a folder as rows of a page, as lines for a terminal, and as JSON.
 //!
-//! A reference begins with `./`, so no name can be read as a scheme (`javascript:x`) or a host (RFC 3986 §4.2). It is
-//! percent-encoded from the bytes of the name, so every name leads to its own file, even one that cannot be displayed.
-//! Times are UTC (RFC 3339).
+//! A reference begins with `./`, so no name can be read as a scheme (`javascript:x`) or a host (RFC
+//! 3986 §4.2). It is percent-encoded from the bytes of the name, so every name leads to its own
+//! file, even one that cannot be displayed. Times are UTC (RFC 3339).
 //!
-//! Rows are written by hand and not by the template, because a folder may have 100,000 of them: no allocation and no
-//! formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row has about 130 bytes.
+//! Rows are written by hand and not by the template, because a folder may have 100,000 of them: no
+//! allocation and no formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row
+//! has about 130 bytes.
+//!
+//! ```text
+//! <tr class=i><td><a href="./beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,6 +33,7 @@ pub(crate) struct Rows<'a>(pub(crate) &'a [&'a Entry]);
 impl fmt::Display for Rows<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut batch = Vec::with_capacity(BATCH * ROW_BYTES * 2);
+        // A String must be checked for UTF-8. By batches, that costs next to nothing.
         for entries in self.0.chunks(BATCH) {
             batch.clear();
             entries.iter().for_each(|entry| push_row(&mut batch, entry));
@@ -37,6 +43,7 @@ impl fmt::Display for Rows<'_> {
     }
 }
 
+/// Appends the row of one entry.
 fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     let is_folder = entry.kind == FileKind::Directory;
     // No class for files of an unknown kind, which are many.
@@ -77,6 +84,7 @@ fn icon(name: &[u8]) -> &'static str {
     let Some(dot) = name.iter().rposition(|&b| b == b'.') else { return "" };
     let extension = &name[dot + 1..];
     let mut buffer = [0; LONGEST];
+    // A longer extension has no icon.
     let Some(lower) = buffer.get_mut(..extension.len()) else { return "" };
     lower.copy_from_slice(extension);
     lower.make_ascii_lowercase();
@@ -96,13 +104,15 @@ fn icon(name: &[u8]) -> &'static str {
     }
 }
 
-/// Lines for a terminal with size, time and name in columns. Control characters and bytes that are not UTF-8 are escaped.
+/// Lines for a terminal with size, time and name in columns. Control characters and bytes that are
+/// not UTF-8 are escaped.
 pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     let digits = |size: u64| size.checked_ilog10().map_or(1, |log| log as usize + 1);
     let width = entries.iter().map(|entry| digits(entry.size)).max().unwrap_or(1);
     let mut out = Vec::with_capacity(entries.len() * (width + ROW_BYTES / 2));
     for entry in entries {
         let is_folder = entry.kind == FileKind::Directory;
+        // Right-aligned: numbers are compared by their last digits.
         let used = if is_folder { 1 } else { digits(entry.size) };
         out.resize(out.len() + width - used, b' ');
         if is_folder {
@@ -120,12 +130,14 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     out
 }
 
+/// The JSON form of a folder.
 #[derive(Serialize)]
 struct FolderJson<'a> {
     path: Cow<'a, str>,
     entries: Vec<EntryJson<'a>>,
 }
 
+/// The JSON form of an entry.
 #[derive(Serialize)]
 struct EntryJson<'a> {
     /// Bytes that are not UTF-8 are replaced.

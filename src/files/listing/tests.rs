@@ -259,7 +259,8 @@ fn many(count: usize) -> Vec<Entry> {
         .collect()
 }
 
-/// Prints what a listing costs: `cargo test --release --lib listing_costs -- --ignored --nocapture`.
+/// Prints what a listing costs: `cargo test --release --lib listing_costs -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn listing_costs() {
@@ -270,7 +271,8 @@ fn listing_costs() {
             let tag = value(&ask("/p/", fields, &entries), "etag").to_string();
             for (what, fields) in [("whole", fields.to_string()), ("304", format!("{fields}If-None-Match: {tag}\r\n"))]
             {
-                // The fastest of many rounds is the cost. Slower ones include other work of the machine.
+                // The fastest of many rounds is the cost. Slower ones include other work of the
+                // machine.
                 let turn = |_| {
                     let start = std::time::Instant::now();
                     let bytes = ask("/p/", &fields, &entries).body().len();

@@ -1,8 +1,8 @@
 //! An open folder and the entries in it.
 //!
-//! Only entries that this server would serve are listed, so a listing and a GET agree. FIFOs, sockets,
-//! devices, links that lead outside and temporary files of uploads are left out. Names are bytes: a name
-//! that is not UTF-8 is listed like any other.
+//! Only entries that this server would serve are listed, so a listing and a GET agree. FIFOs,
+//! sockets, devices, links that lead outside and temporary files of uploads are left out. Names are
+//! bytes: a name that is not UTF-8 is listed like any other.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,8 @@ use rustix::io::Errno;
 
 use crate::files::root::{FileKind, Meta, Moment, Root};
 
-/// Every temporary file of an upload has a name that begins with this. Such names are neither listed nor served.
+/// Every temporary file of an upload has a name that begins with this. Such names are neither
+/// listed nor served.
 pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
 /// Bytes for the names that one `getdents64` call returns: about a thousand.
 const READ_BUFFER: usize = 32 * 1024;
@@ -21,8 +22,8 @@ const READ_BUFFER: usize = 32 * 1024;
 #[derive(Debug)]
 pub struct Directory {
     root: Root,
-    /// Path from the root, ending in a slash. Links in the folder are resolved from the root, because `../x` leads
-    /// outside of this folder and may still lie beneath the root.
+    /// Path from the root, ending in a slash. Links in the folder are resolved from the root,
+    /// because `../x` leads outside of this folder and may still lie beneath the root.
     path: Vec<u8>,
     descriptor: OwnedFd,
     meta: Meta,
@@ -42,6 +43,7 @@ pub struct Entry {
 }
 
 impl Directory {
+    /// `path` is the one that `descriptor` was opened by.
     pub(crate) fn new(root: Root, path: &[u8], descriptor: OwnedFd, meta: Meta) -> Directory {
         let mut path = path.to_vec();
         if !path.ends_with(b"/") {
@@ -55,8 +57,8 @@ impl Directory {
         &self.meta
     }
 
-    /// All entries that this server would serve, in the order of the disk. Names that begin with a dot are included.
-    /// May block.
+    /// All entries that this server would serve, in the order of the disk. Names that begin with a
+    /// dot are included. May block.
     ///
     /// # Errors
     /// The error of the kernel. A name that vanishes during the call is left out.
@@ -88,7 +90,8 @@ impl Directory {
     /// Metadata of one name; for a link, of its target beneath the root.
     fn measure(&self, name: &CStr) -> Result<Meta, Errno> {
         let stat = rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        // The type from the directory may be unknown or out of date, so only this one decides about following a link.
+        // The type from the directory may be unknown or out of date, so only this one decides about
+        // following a link.
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
             return self.root.measure(&[&self.path, name.to_bytes()].concat());
         }

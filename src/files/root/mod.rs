@@ -1,12 +1,18 @@
 //! The only access to the disk: a folder that is held open, and everything beneath it.
 //!
-//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH` ([`OpenMethod`]). It walks
-//! and checks in one step, so nothing can be swapped between check and use. Servers that compare path strings, or
-//! resolve a path first and open it later, have lost that race.
+//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH`
+//! ([`OpenMethod`]). It walks and checks in one step, so nothing can be swapped between check and
+//! use. Servers that compare path strings, or resolve a path first and open it later, have lost
+//! that race.
 //!
-//! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would never end. What
-//! is said about a file is measured by `fstat` on the very descriptor that is sent, so the length of one file and the
-//! bytes of another never meet.
+//! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would
+//! never end. What is said about a file is measured by `fstat` on the very descriptor that is sent,
+//! so the length of one file and the bytes of another never meet.
+//!
+//! The functions differ in what their result allows to conclude:
+//! - [`Root::open`] is the protected way. Everything that is sent to a client was opened by it.
+//! - [`Root::stat`] is cheap and unprotected. It only confirms that a known file is unchanged.
+//! - [`Root::writable_folder`] is the protected way for writes.
 
 mod directory;
 mod open_method;
@@ -71,6 +77,7 @@ impl Meta {
         Some(Meta {
             device: stat.st_dev,
             inode: stat.st_ino,
+            // Never negative for files and folders.
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: (stat.st_mtime, stat.st_mtime_nsec as u32),
             changed: (stat.st_ctime, stat.st_ctime_nsec as u32),
@@ -97,6 +104,7 @@ pub struct Root {
     inner: Arc<RootState>,
 }
 
+/// The state that all clones of a root share.
 #[derive(Debug)]
 struct RootState {
     descriptor: OwnedFd,
@@ -116,6 +124,7 @@ impl Root {
         Root::with(path, symlinks, OpenMethod::probe)
     }
 
+    /// Opens the folder; `method` decides how paths beneath it are opened.
     fn with(path: &Path, symlinks: Symlinks, method: impl FnOnce(&OwnedFd) -> OpenMethod) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let (open_method, locks) = (method(&descriptor), writable::WriteLocks::default());
@@ -123,11 +132,13 @@ impl Root {
         Ok(Root { inner: Arc::new(RootState { descriptor, open_method, symlinks, locks, counts_links }) })
     }
 
-    /// Opens `path` for serving: a folder, or the folder of a single file together with the name of that file.
+    /// Opens `path` for serving: a folder, or the folder of a single file together with the name of
+    /// that file.
     ///
     /// # Errors
     /// The error of the kernel; [`io::ErrorKind::InvalidInput`] if it is neither.
     pub fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, Option<Vec<u8>>)> {
+        // The operator named this path, so links are followed.
         let kind = std::fs::metadata(path)?.file_type();
         if kind.is_dir() {
             return Ok((Root::at(path, symlinks)?, None));
@@ -151,24 +162,27 @@ impl Root {
         self.inner.open_method
     }
 
-    /// Whether the folder itself was removed. Then nothing is found in it and nothing can be stored. A new folder of
-    /// the same name is another folder.
+    /// Whether the folder itself was removed. Then nothing is found in it and nothing can be
+    /// stored. A new folder of the same name is another folder.
     pub fn is_gone(&self) -> bool {
+        // A removed folder stays open here and looks like an empty one; only its link count tells.
         self.inner.counts_links && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// Opens `path` for reading. It is the path of a URL, decoded: it begins with `/`, which is the root; a `/` at its
-    /// end asks for a folder.
+    /// Opens `path` for reading. It is the path of a URL, decoded: it begins with `/`, which is the
+    /// root; a `/` at its end asks for a folder.
     ///
     /// # Errors
-    /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder, and for a path with
-    /// a segment `.` or `..`.
+    /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder,
+    /// and for a path with a segment `.` or `..`.
     pub fn open(&self, path: &[u8], may_block: bool) -> io::Result<Opened> {
-        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become ours.
+        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become
+        // ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = match self.descriptor(path, flags, may_block) {
             Err(Errno::ACCESS) => {
-                // A folder that may be entered but not listed can still have an index, or need a redirect to its slash.
+                // A folder that may be entered but not listed can still have an index, or need a
+                // redirect to its slash.
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 self.descriptor(path, flags, may_block).map_err(|_| Errno::ACCESS)
             }
@@ -183,8 +197,8 @@ impl Root {
         })
     }
 
-    /// Metadata of `path`. Not protected against links on the way, so the only conclusion allowed is "the same inode,
-    /// unchanged". A link at its end is not followed and is nothing.
+    /// Metadata of `path`. Not protected against links on the way, so the only conclusion allowed
+    /// is "the same inode, unchanged". A link at its end is not followed and is nothing.
     pub(crate) fn stat(&self, path: &[u8]) -> Option<Meta> {
         Meta::of(&fs::statat(&self.inner.descriptor, relative(path)?, AtFlags::SYMLINK_NOFOLLOW).ok()?)
     }
@@ -205,6 +219,7 @@ impl Root {
         opened.is_some_and(|opened| fs::fstat(&opened).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta)))
     }
 
+    /// Opens `path`, but only if no link is on the way and no disk must be waited for.
     fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
         let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
         self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()?
@@ -212,13 +227,14 @@ impl Root {
 
     /// Whether nothing has this name, not even a link.
     pub(crate) fn is_free(&self, path: &[u8]) -> bool {
+        // A path that is never opened cannot lead to anything.
         let Some(path) = relative(path) else { return true };
         let stat = fs::statat(&self.inner.descriptor, path, AtFlags::SYMLINK_NOFOLLOW);
         matches!(stat, Err(Errno::NOENT | Errno::NAMETOOLONG))
     }
 
-    /// Metadata of `path` without opening it for reading. For links in a listing, which are shown only if they lead to
-    /// something this root would serve.
+    /// Metadata of `path` without opening it for reading. For links in a listing, which are shown
+    /// only if they lead to something this root would serve.
     fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
         let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
         Meta::of(&fs::fstat(descriptor.ok_or(Errno::AGAIN)?)?).ok_or(Errno::NOENT)
@@ -231,7 +247,8 @@ impl Root {
     }
 }
 
-/// A path from the root in the form that the kernel takes: checked and copied once, used many times.
+/// A path from the root in the form that the kernel takes: checked and copied once, used many
+/// times.
 #[derive(Debug)]
 pub(crate) struct CheckedPath(Box<CStr>);
 
@@ -257,11 +274,12 @@ impl CheckedPath {
 
 /// The path relative to the root; `None` if a segment is `.` or `..`.
 fn relative(path: &[u8]) -> Option<&[u8]> {
-    // Under `--symlinks any` the kernel does not confine the path, and an absolute one would leave the root.
+    // Under `--symlinks any` the kernel does not confine the path, and an absolute one would leave
+    // the root.
     let slashes = path.iter().take_while(|&&b| b == b'/').count();
     let path = &path[slashes..];
-    // No request has dot segments, and RESOLVE_BENEATH stops those that climb out. But it allows `a/../b`, and under
-    // `--symlinks any` it is off.
+    // No request has dot segments, and RESOLVE_BENEATH stops those that climb out. But it allows
+    // `a/../b`, and under `--symlinks any` it is off.
     if path.split(|&b| b == b'/').any(|segment| matches!(segment, b"." | b"..")) {
         return None;
     }

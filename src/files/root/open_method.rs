@@ -1,9 +1,16 @@
-//! How a path beneath a descriptor is opened: by one `openat2`, or by a walk from folder to folder where that is
-//! missing.
+//! How a path beneath a descriptor is opened: by one `openat2`, or by a walk from folder to folder
+//! where that is missing.
 //!
-//! Both refuse the same climbs, but not the same links. `openat2` follows a relative link that stays beneath the root.
-//! The walk follows none: it could not know where a link leads without losing the race against a program that swaps
-//! the link.
+//! Both refuse the same climbs, but not the same links. `openat2` follows a relative link that
+//! stays beneath the root. The walk follows none: it could not know where a link leads without
+//! losing the race against a program that swaps the link.
+//!
+//! | | `openat2` | walk |
+//! |---|---|---|
+//! | `..` and absolute paths | refused | refused |
+//! | a relative link that stays inside | followed with [`Symlinks::Inside`] | refused |
+//! | a link that leads outside | followed with [`Symlinks::Any`] only | the same |
+//! | a folder that is swapped for a link meanwhile | cannot lead outside | cannot lead outside |
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -27,14 +34,15 @@ pub enum Symlinks {
 pub enum OpenMethod {
     /// `openat2`. What the kernel has in memory is opened on the loop.
     Cached,
-    /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a network.
+    /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a
+    /// network.
     Worker,
     /// A walk with `O_NOFOLLOW`, always on a worker: `openat2` is missing or forbidden.
     Walk,
 }
 
-/// How often a lookup that lost a race against a rename is tried before the client is told to come back. Each try
-/// starts afresh, so only an attacker makes eight of them fail in a row.
+/// How often a lookup that lost a race against a rename is tried before the client is told to come
+/// back. Each try starts afresh, so only an attacker makes eight of them fail in a row.
 const TRIES: usize = 8;
 
 impl OpenMethod {
@@ -101,7 +109,8 @@ impl OpenMethod {
         let mut opened = Err(Errno::AGAIN);
         for _ in 0..TRIES {
             opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
-            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed beneath the root.
+            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed
+            // beneath the root.
             if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
                 break;
             }
@@ -113,6 +122,7 @@ impl OpenMethod {
 /// Opens each folder on the way from the one before it, without following links.
 fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) -> Result<OwnedFd> {
     if symlinks == Symlinks::Any {
+        // Links may lead anywhere, so there is nothing to check.
         return fs::openat(root, path, flags, Mode::empty());
     }
     let on_the_way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -120,6 +130,7 @@ fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) ->
     let mut at: Option<OwnedFd> = None;
     while let Some(segment) = segments.next() {
         let from = at.as_ref().map_or(root, AsFd::as_fd);
+        // PATH on the way: a folder that may be entered but not read must still lead further.
         if segments.peek().is_some() {
             at = Some(fs::openat(from, segment, on_the_way, Mode::empty())?);
             continue;
@@ -130,11 +141,12 @@ fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) ->
         let is_link = fs::FileType::from_raw_mode(fs::fstat(&opened)?.st_mode) == fs::FileType::Symlink;
         return if is_link { Err(Errno::LOOP) } else { Ok(opened) };
     }
+    // The path has no segments: it is the root itself.
     fs::openat(root, c".", flags, Mode::empty())
 }
 
-/// File systems whose `fstat` or lookup may wait for another machine or another program, by the numbers of
-/// `statfs(2)`.
+/// File systems whose `fstat` or lookup may wait for another machine or another program, by the
+/// numbers of `statfs(2)`.
 fn may_wait(magic: u32) -> bool {
     matches!(
         magic,

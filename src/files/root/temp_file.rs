@@ -1,14 +1,15 @@
 //! A file that is being uploaded: invisible until it is published under its name in one step.
 //!
-//! It is an unnamed file in its folder (`O_TMPFILE`), which the kernel removes if the process dies. A file system
-//! without unnamed files gets a file whose name is never served ([`TEMPORARY_PREFIX`]), created with `O_EXCL` and
-//! locked while it is being written.
+//! It is an unnamed file in its folder (`O_TMPFILE`), which the kernel removes if the process dies.
+//! A file system without unnamed files gets a file whose name is never served
+//! ([`TEMPORARY_PREFIX`]), created with `O_EXCL` and locked while it is being written.
 //!
-//! A file that already has its public name is never written to, so readers see all of the old content or all of the
-//! new one:
-//! - create: `linkat` to the final name. If two uploads race, the kernel answers one of them with `EEXIST`.
-//! - replace: `linkat` to a temporary name, then `renameat` over the old file. A symbolic link of that name is replaced
-//!   itself, never the file it leads to.
+//! A file that already has its public name is never written to, so readers see all of the old
+//! content or all of the new one:
+//! - create: `linkat` to the final name. If two uploads race, the kernel answers one of them with
+//!   `EEXIST`.
+//! - replace: `linkat` to a temporary name, then `renameat` over the old file. A symbolic link of
+//!   that name is replaced itself, never the file it leads to.
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -65,18 +66,22 @@ impl TempFile {
         Ok(temp)
     }
 
+    /// Takes over a file that was just created.
     fn new(file: OwnedFd, folder: &Arc<WritableFolder>, name: Option<Vec<u8>>) -> TempFile {
-        // The lock tells `WritableFolder::sweep` that the file is in use. A file system without locks is not swept.
+        // The lock tells `WritableFolder::sweep` that the file is in use. A file system without
+        // locks is not swept.
         let _ = fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         TempFile { file: File::from(file), folder: Arc::clone(folder), name, is_reserved: false }
     }
 
+    /// A file without a name. The kernel removes it when the last descriptor is closed.
     fn unnamed(folder: &Arc<WritableFolder>) -> Result<TempFile, Errno> {
         // Without EXCL: it would forbid to give the file a name later.
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         Ok(TempFile::new(fs::openat(folder.as_fd(), c".", flags, NEW_FILE_MODE)?, folder, None))
     }
 
+    /// A file with a name that is never served.
     pub(crate) fn named(folder: &Arc<WritableFolder>) -> Result<TempFile, Errno> {
         for _ in 0..TRIES {
             let name = temporary_name();
@@ -116,20 +121,24 @@ impl TempFile {
     /// Appends bytes.
     ///
     /// # Errors
-    /// The error of the kernel; `ENOSPC` also if a file of unknown length would use the space that uploads must leave
-    /// free.
+    /// The error of the kernel; `ENOSPC` also if a file of unknown length would use the space that
+    /// uploads must leave free.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        // Asked for every piece, because other uploads use the same disk.
         if !self.is_reserved && !self.folder.has_room(bytes.len() as u64)? {
             return Err(Errno::NOSPC.into());
         }
         (&self.file).write_all(bytes)
     }
 
-    /// Sets the permission bits of the file that will be replaced. Returns whether they were different.
+    /// Sets the permission bits of the file that will be replaced. Returns whether they were
+    /// different.
     pub(crate) fn take_mode(&self, mode: u32) -> Result<bool, Errno> {
-        /// Read, write, execute. Not set-user-ID: the content is no longer the one that got that right.
+        /// Read, write, execute. Not set-user-ID: the content is no longer the one that got that
+        /// right.
         const PERMISSIONS: u32 = 0o777;
         let differs = (fs::fstat(&self.file)?.st_mode ^ mode) & PERMISSIONS != 0;
+        // Only if they differ, because after a change the file must be synced once more.
         if differs {
             fs::fchmod(&self.file, Mode::from_raw_mode(mode & PERMISSIONS))?;
         }
@@ -141,6 +150,7 @@ impl TempFile {
         retry_on_intr(|| fs::fsync(&self.file))
     }
 
+    /// Metadata of the file as it is now.
     pub(crate) fn meta(&self) -> Result<Meta, Errno> {
         Meta::of(&fs::fstat(&self.file)?).ok_or(Errno::NOENT)
     }
@@ -148,16 +158,16 @@ impl TempFile {
     /// Gives it the name `name` in `folder`.
     ///
     /// # Errors
-    /// The error of the kernel. After a failed create it may be tried again. After a failed replace the file may have
-    /// lost its only name, and then it cannot get another one.
+    /// The error of the kernel. After a failed create it may be tried again. After a failed replace
+    /// the file may have lost its only name, and then it cannot get another one.
     pub(crate) fn publish(&mut self, folder: &Arc<WritableFolder>, name: &[u8], how: Publish) -> io::Result<()> {
         let step = |temp: &mut TempFile| match how {
             Publish::Create => temp.create(folder, name),
             Publish::Replace => temp.replace(folder, name),
         };
         match step(self) {
-            // Another mount, or Landlock before Linux 5.19, which does not know the right to link into another folder.
-            // The content is copied once, inside the kernel.
+            // Another mount, or Landlock before Linux 5.19, which does not know the right to link
+            // into another folder. The content is copied once, inside the kernel.
             Err(Errno::XDEV) if !folder.is_same(&self.folder) => {
                 *self = self.copy_to(folder)?;
                 Ok(step(self)?)
@@ -166,6 +176,7 @@ impl TempFile {
         }
     }
 
+    /// Makes the file visible under a free name.
     fn create(&mut self, folder: &WritableFolder, name: &[u8]) -> Result<(), Errno> {
         let Some(own) = &self.name else { return self.link(folder, name) };
         match fs::renameat_with(self.folder.as_fd(), &own[..], folder.as_fd(), name, RenameFlags::NOREPLACE) {
@@ -180,6 +191,7 @@ impl TempFile {
         Ok(())
     }
 
+    /// Makes the file visible under a name that may be in use.
     fn replace(&mut self, folder: &WritableFolder, name: &[u8]) -> Result<(), Errno> {
         if let Some(own) = &self.name {
             fs::renameat(self.folder.as_fd(), &own[..], folder.as_fd(), name)?;
@@ -190,7 +202,8 @@ impl TempFile {
         let between = temporary_name();
         self.link(folder, &between)?;
         let renamed = fs::renameat(folder.as_fd(), &between[..], folder.as_fd(), name);
-        // Always: renaming one hard link onto another one of the same file succeeds and leaves the source.
+        // Always: renaming one hard link onto another one of the same file succeeds and leaves the
+        // source.
         let _ = folder.remove(&between);
         renamed
     }
@@ -211,6 +224,7 @@ impl TempFile {
         let copy = TempFile::create_in(folder, Some(meta.size))?;
         (&self.file).rewind()?;
         let copied = io::copy(&mut (&self.file).take(meta.size), &mut &copy.file)?;
+        // The content was complete before, so a shorter copy means an error of the disk.
         if copied != meta.size {
             return Err(Errno::IO.into());
         }
@@ -223,6 +237,7 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
+            // An error leaves a hidden file, which the next start removes.
             let _ = self.folder.remove(name);
         }
     }

@@ -272,7 +272,8 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_reveals_nothing() {
     });
 }
 
-/// Ends the other thread even when an assertion fails. Otherwise the scope would wait for it for ever.
+/// Ends the other thread even when an assertion fails. Otherwise the scope would wait for it for
+/// ever.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {

@@ -1,8 +1,9 @@
 //! A folder that is held open for writing, and the operations on the names in it.
 //!
-//! Every write goes into a descriptor that [`OpenMethod`](crate::files::root::OpenMethod) opened. If a folder is swapped
-//! for a link while an upload runs, the kernel refuses the link, and the descriptor still leads to the old folder.
-//! Nothing is ever written outside the root, not even with `--symlinks any`, which is about reading.
+//! Every write goes into a descriptor that [`OpenMethod`](crate::files::root::OpenMethod) opened.
+//! If a folder is swapped for a link while an upload runs, the kernel refuses the link, and the
+//! descriptor still leads to the old folder. Nothing is ever written outside the root, not even
+//! with `--symlinks any`, which is about reading.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -15,14 +16,16 @@ use rustix::io::Errno;
 
 use crate::files::root::{Meta, Root, Symlinks, TEMPORARY_PREFIX, relative};
 
-/// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path of 8 KiB could ask
-/// for four thousand.
+/// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path
+/// of 8 KiB could ask for four thousand.
 const MAX_NEW_FOLDERS: usize = 32;
-/// Locks for the names that are being published. Names share them by hash, and hold one for a few system calls.
+/// Locks for the names that are being published. Names share them by hash, and hold one for a few
+/// system calls.
 const LOCKS: usize = 32;
 /// Folders that are remembered as swept. When there are more, they are swept again.
 const MAX_SWEPT: usize = 4096;
-/// Uploads leave a hundredth of the disk free, and at most this many bytes: a full disk stops more than this server.
+/// Uploads leave a hundredth of the disk free, and at most this many bytes: a full disk stops more
+/// than this server.
 const FREE_SPACE: u64 = 64 * 1024 * 1024;
 
 /// State that all writers of one root share.
@@ -74,14 +77,15 @@ impl Root {
             Symlinks::Any => Symlinks::Inside,
             other => other,
         };
-        // RDONLY and not PATH, because fsync needs it. A folder without read permission takes no uploads.
+        // RDONLY and not PATH, because fsync needs it. A folder without read permission takes no
+        // uploads.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
         WritableFolder::new(opened.ok_or(Errno::AGAIN)?)
     }
 
-    /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and the names that are
-    /// missing after it.
+    /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and
+    /// the names that are missing after it.
     ///
     /// # Errors
     /// As [`Root::writable_folder`]; `ENOENT` if more than [`MAX_NEW_FOLDERS`] are missing.
@@ -91,6 +95,7 @@ impl Root {
             match self.writable_folder(rest) {
                 Err(Errno::NOENT) if !rest.is_empty() && missing.len() < MAX_NEW_FOLDERS => {
                     let slash = rest.iter().rposition(|&b| b == b'/').unwrap_or(0);
+                    // From the end to the beginning, so that the common case needs one open.
                     missing.insert(0, &rest[slash + 1..]);
                     rest = &rest[..slash];
                 }
@@ -110,6 +115,7 @@ impl Root {
             match at.make_folder(name, &mut made) {
                 Ok(next) => at = next,
                 Err(error) => {
+                    // A failed upload must leave no empty folders.
                     made.undo();
                     return Err(error);
                 }
@@ -118,14 +124,16 @@ impl Root {
         Ok((at, made))
     }
 
-    /// Locks `name` in `folder` against other uploads of this process, for a check and the step that depends on it.
+    /// Locks `name` in `folder` against other uploads of this process, for a check and the step
+    /// that depends on it.
     pub(crate) fn lock(&self, folder: &WritableFolder, name: &[u8]) -> MutexGuard<'_, ()> {
         let WriteLocks { locks, hasher, .. } = &self.inner.locks;
         let hash = hasher.hash_one((folder.identity, name));
         locks[(hash % LOCKS as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes the temporary files that a killed server left in `folder`: once per folder after the start.
+    /// Removes the temporary files that a killed server left in `folder`: once per folder after the
+    /// start.
     pub(crate) fn sweep(&self, folder: &WritableFolder) {
         let mut swept = self.inner.locks.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.len() >= MAX_SWEPT {
@@ -141,11 +149,13 @@ impl Root {
 }
 
 impl WritableFolder {
+    /// Takes over an open folder.
     fn new(descriptor: OwnedFd) -> Result<Arc<WritableFolder>, Errno> {
         let stat = fs::fstat(&descriptor)?;
         Ok(Arc::new(WritableFolder { descriptor, identity: (stat.st_dev, stat.st_ino) }))
     }
 
+    /// The descriptor, for calls that take a folder and a name.
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
@@ -164,6 +174,8 @@ impl WritableFolder {
         Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Meta::of(&stat).map_or(NameUse::Other, NameUse::File),
             FileType::Directory => NameUse::Folder,
+            // A link is reported as itself: it can be replaced or removed without touching its
+            // target.
             FileType::Symlink => NameUse::Link,
             _ => NameUse::Other,
         })
@@ -223,10 +235,13 @@ impl WritableFolder {
         WritableFolder::new(fs::openat(&self.descriptor, name, flags, Mode::empty())?)
     }
 
+    /// Removes all temporary files that no process is writing.
     pub(crate) fn sweep(&self) {
         let Ok(entries) = Dir::read_from(&self.descriptor) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_bytes();
+            // Some file systems do not know the type here. The check below looks at the file
+            // itself.
             let may_be = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
             if may_be && name.starts_with(TEMPORARY_PREFIX) && self.is_abandoned(name) {
                 let _ = self.remove(name);
@@ -241,8 +256,8 @@ impl WritableFolder {
         fs::openat(&self.descriptor, name, flags, Mode::empty()).is_ok_and(|file| {
             let stat = fs::fstat(&file);
             let is_file = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-            // The writer holds a lock, and the kernel releases it when the process dies. The age of a file says nothing:
-            // an upload may take hours.
+            // The writer holds a lock, and the kernel releases it when the process dies. The age of
+            // a file says nothing: an upload may take hours.
             is_file && fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
         })
     }
@@ -254,8 +269,10 @@ impl NewFolders {
         self.0.iter().try_for_each(|(folder, _)| Ok(folder.sync()?))
     }
 
-    /// The upload has failed: removes the new folders. A folder that is in use by now is not empty and stays.
+    /// The upload has failed: removes the new folders. A folder that is in use by now is not empty
+    /// and stays.
     pub(crate) fn undo(self) {
+        // The innermost first: a folder must be empty to be removed.
         for (folder, name) in self.0.iter().rev() {
             let _ = folder.remove_folder(name);
         }

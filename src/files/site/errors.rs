@@ -1,7 +1,14 @@
-//! Errors of the disk as responses of a site: the error page of the site's author, or the page of this server with links
-//! to places that exist.
+//! Errors of the disk as responses of a site: the error page of the site's author, or the page of
+//! this server with links to places that exist.
 //!
-//! The author's pages lie on the disk too, so fetching one may block; then the whole request goes to a worker.
+//! The author's pages lie on the disk too, so fetching one may block; then the whole request goes
+//! to a worker.
+//!
+//! | status | for a browser | for a program |
+//! |---|---|---|
+//! | 403, 404, 500 | `403.html`, `404.html`, `500.html` at the top of the site, if they exist | one line, or JSON |
+//! | 404 without a page of the author | links to the nearest folder and to the root | one line, or JSON |
+//! | 503, because the root was removed | a sentence for the operator | the same |
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +24,8 @@ use crate::service::text;
 use crate::service::{Body, Response};
 
 impl SiteState {
-    /// The prepared text of a 404, for clients that get text: mostly robots, and nothing is requested more often.
-    /// `None` if the response depends on more than the path.
+    /// The prepared text of a 404, for clients that get text: mostly robots, and nothing is
+    /// requested more often. `None` if the response depends on more than the path.
     pub(crate) fn missing_line(&self, request: &Request<'_>) -> Option<Response> {
         let line = self.missing.as_ref()?;
         let is_text = PageFormat::of(request) == PageFormat::Text && !accepts_html(request);
@@ -38,12 +45,14 @@ impl SiteState {
         if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
             return Ok(disk_error::gone(request));
         }
+        // Only for browsers: a program gets one line or JSON, whatever the author wrote.
         let own = if accepts_html(request) { self.own_page(problem.status, may_block)? } else { None };
         if own.is_none() && problem.status == Status::NOT_FOUND {
             problem.sentence = error_page::not_found_sentence(request.path());
             self.add_links(request, &mut problem, may_block)?;
         }
         let mut response = own.unwrap_or_else(|| error_page::problem(request, &problem));
+        // With another Accept, the application would have answered. A cache must know that.
         if self.spa.is_some() {
             response = response.varying_by("Accept");
         }

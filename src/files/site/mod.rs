@@ -1,8 +1,19 @@
 //! Static files as a [`Service`]: the last step of [`crate::service::app`].
 //!
-//! The loop first tries to answer with what the kernel has in memory. If that is not enough, the same request goes to a
-//! worker, which may block ([`Answer::Blocking`]). A try on the loop changes nothing, so the worker simply starts again
-//! from the beginning, and there is one code path for both.
+//! The loop first tries to answer with what the kernel has in memory. If that is not enough, the
+//! same request goes to a worker, which may block ([`Answer::Blocking`]). A try on the loop changes
+//! nothing, so the worker simply starts again from the beginning, and there is one code path for
+//! both.
+//!
+//! The steps, each with the module that decides it:
+//! 1. a kept response that is still true: [`crate::files::cache`];
+//! 2. a write that the rights allow: [`crate::files::write`], always on a worker;
+//! 3. a style sheet or script of the listing: [`crate::files::listing`];
+//! 4. the file, folder or redirect at the path: [`crate::files::resource`];
+//! 5. if there is none: the page of a single-page application, else 404;
+//! 6. OPTIONS, or 405 for a method that does not work on this target;
+//! 7. an expectation other than 100-continue: 417;
+//! 8. the content: [`crate::files::retrieve`] for a file, [`crate::files::listing`] for a folder.
 
 mod errors;
 
@@ -61,7 +72,8 @@ impl Site {
     pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
         let (folder, single) = Root::of(root, settings.symlinks)?;
         let single = single.map(|name| {
-            // The URL has the name that the operator gave, even if that is a link to a file of another name.
+            // The URL has the name that the operator gave, even if that is a link to a file of
+            // another name.
             let url = root.file_name().map_or(&name[..], OsStrExt::as_bytes);
             SingleFile { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
@@ -72,6 +84,8 @@ impl Site {
             delete: settings.delete,
         };
         let resolver = Resolver { root: folder, index: settings.index, dotfiles: settings.dotfiles, single };
+        // Temporary files of a killed server in the root. Other folders are swept when they are
+        // first written to.
         if rights.any()
             && let Ok(folder) = resolver.root.writable_folder(b"/")
         {
@@ -99,6 +113,7 @@ impl Site {
         })))
     }
 
+    /// A site for one loop, with an empty cache.
     fn with(state: Arc<SiteState>) -> Site {
         let SiteState { resolver, cache_bytes, open_files, .. } = &*state;
         // A hit calls stat() on the loop, so the file system must never wait for a network.
@@ -133,7 +148,8 @@ impl Service for Site {
         let request = request.clone().into_owned();
         // A path that ends in a slash will be listed, which takes seconds for 100,000 entries.
         let lane = if request.path().ends_with(b"/") { Lane::Long } else { Lane::Short };
-        // The request joins a reading now, when it arrives. On the worker it would miss the one that begins meanwhile.
+        // The request joins a reading now, when it arrives. On the worker it would miss the one
+        // that begins meanwhile.
         let reading = (lane == Lane::Long).then(|| self.state.readings.join(request.path()));
         let job = move || {
             let response = state.respond(&request, &context, true, reading);
@@ -172,6 +188,7 @@ impl SiteState {
             Err(FileError::WouldBlock) => return None,
             Err(FileError::Disk(error)) => error,
         };
+        // The most frequent error, so it has a short way.
         if disk_error::status_of(&error) == Status::NOT_FOUND
             && let Some(response) = self.missing_line(request)
         {
@@ -185,6 +202,7 @@ impl SiteState {
         }
     }
 
+    /// Everything but errors: a file, a folder, a redirect, or the refusal of a method.
     fn respond_with_file(
         &self,
         request: &Request<'_>,
@@ -205,6 +223,7 @@ impl SiteState {
             varies_by_accept: false,
             sandbox: rights.can_write(),
         };
+        // Existence first: a method is only refused for a target that exists.
         let found = match self.find(request, may_block) {
             Err(error) if error.is_not_found() => match self.application(request, may_block)? {
                 Some(page) => {
@@ -215,6 +234,7 @@ impl SiteState {
             },
             found => found?,
         };
+        // For every method: the client should repeat the request at the right address.
         if let Resource::Redirect { location, permanent } = found {
             return Ok(self.redirect(request, location, permanent));
         }
@@ -263,19 +283,21 @@ impl SiteState {
         let rights = self.writer.rights;
         let is_file = TargetKind::of_path(request.path()) == TargetKind::File;
         match request.method() {
-            // A PUT may create the file, so a missing file is no reason for 404, but the missing right is one for 405.
+            // A PUT may create the file, so a missing file is no reason for 404, but the missing
+            // right is one for 405.
             Method::Put => Some(rights.not_allowed(request, TargetKind::Free, context.peer)),
             Method::Options if rights.upload && is_file => Some(rights.options(TargetKind::Free)),
             _ => None,
         }
     }
 
-    /// The page of a single-page application, which answers unknown paths when a browser navigates. A script that
-    /// fetches a missing file gets 404.
+    /// The page of a single-page application, which answers unknown paths when a browser navigates.
+    /// A script that fetches a missing file gets 404.
     fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<FoundFile<'static>>, FileError> {
         let is_navigation = is_read(request) && accepts_html(request);
         let is_page = is_navigation && self.resolver.single.is_none() && !self.resolver.is_hidden(request.path());
         let Some(path) = self.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
+        // If the page is missing, the client gets the 404 of the path it asked for.
         match self.resolver.open_file(path, may_block) {
             Ok((file, meta)) => Ok(Some(FoundFile { file, meta, path: path.clone().into() })),
             Err(error) if error.is_not_found() => Ok(None),
@@ -283,10 +305,11 @@ impl SiteState {
         }
     }
 
-    /// A redirect to another path of this site. It keeps the query, and names no host, so a forged Host field cannot lead
-    /// elsewhere.
+    /// A redirect to another path of this site. It keeps the query, and names no host, so a forged
+    /// Host field cannot lead elsewhere.
     fn redirect(&self, request: &Request<'_>, location: String, permanent: bool) -> Response {
         let status = if permanent { Status::PERMANENT_REDIRECT } else { Status::TEMPORARY_REDIRECT };
+        // The location is an absolute path, made by `encode`.
         let mut location = location.into_bytes();
         if let Some(query) = request.query() {
             location.push(b'?');
@@ -296,6 +319,7 @@ impl SiteState {
     }
 }
 
+/// GET or HEAD.
 fn is_read(request: &Request<'_>) -> bool {
     matches!(request.method(), Method::Get | Method::Head)
 }

@@ -1,7 +1,7 @@
 //! DELETE of a file, of a link itself, or of an empty folder (RFC 9110 §9.3.5).
 //!
-//! Never removed are the root, the target of a link, and a folder with anything in it. A hidden file counts: a folder
-//! that looks empty in the listing may not be.
+//! Never removed are the root, the target of a link, and a folder with anything in it. A hidden
+//! file counts: a folder that looks empty in the listing may not be.
 
 use rustix::io::Errno;
 
@@ -19,10 +19,12 @@ pub(crate) fn delete(write: &WriteRequest) -> Response {
     }
 }
 
+/// The same with errors as the responses to be sent.
 fn try_delete(write: &WriteRequest) -> Result<(), Response> {
     let failure = |error: Errno| write.failure(error);
     let mut path = write.path()?;
     let root = &write.writer.resolver.root;
+    // First, so that a missing file is 404 whatever else is wrong with the request.
     if write.target_kind(&path)? == TargetKind::Root {
         return Err(write.not_allowed(TargetKind::Root));
     }
@@ -53,9 +55,11 @@ fn try_delete(write: &WriteRequest) -> Result<(), Response> {
         NameUse::Folder => delete_folder(write, &folder, &path, name)?,
         NameUse::Free | NameUse::Other => return Err(failure(Errno::NOENT)),
     }
+    // 204 promises that the file is gone, even after a power failure.
     folder.sync().map_err(failure)
 }
 
+/// Removes the folder `name` in `parent`; `path` is its path from the root.
 fn delete_folder(write: &WriteRequest, parent: &WritableFolder, path: &[u8], name: &[u8]) -> Result<(), Response> {
     let failure = |error: Errno| write.failure(error);
     let root = &write.writer.resolver.root;
@@ -67,6 +71,7 @@ fn delete_folder(write: &WriteRequest, parent: &WritableFolder, path: &[u8], nam
         return Err(not_empty());
     }
     write.check_folder_preconditions()?;
+    // A file may have been added since the check. The kernel refuses to remove it.
     match parent.remove_folder(name) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => Err(not_empty()),
         done => done.map_err(failure),

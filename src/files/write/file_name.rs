@@ -1,8 +1,18 @@
-//! Names of uploaded files: which part of a suggested name counts, and the next name if one is in use.
+//! Names of uploaded files: which part of a suggested name counts, and the next name if one is in
+//! use.
 //!
-//! Only the last component of a suggested name is used (RFC 7578 §4.2, RFC 6266 §4.3): a client does not choose a folder
-//! this way. The path of a URL is different; it *is* the path. A name is bytes: one that is not UTF-8, or has quotes or
-//! line ends in it, is a name like any other. Whether a name is free is decided by the kernel when it is published.
+//! Only the last component of a suggested name is used (RFC 7578 §4.2, RFC 6266 §4.3): a client
+//! does not choose a folder this way. The path of a URL is different; it *is* the path. A name is
+//! bytes: one that is not UTF-8, or has quotes or line ends in it, is a name like any other.
+//! Whether a name is free is decided by the kernel when it is published.
+//!
+//! | suggested | stored as |
+//! |---|---|
+//! | `film.mp4`, and that name is free | `film.mp4` |
+//! | `film.mp4`, and that name is in use | `film (2).mp4` |
+//! | `../../etc/passwd`, `C:\Users\me\passwd` | `passwd` |
+//! | nothing | `upload-19941106-084937` |
+//! | `.env`, `..`, a name with a NUL byte | refused: 409 |
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +23,8 @@ use crate::http::{Request, date, field};
 
 /// Bytes of the longest name on nearly every file system.
 const MAX_NAME: usize = 255;
-/// Bytes of the longest extension that is kept when a name is shortened. A longer end is not an extension.
+/// Bytes of the longest extension that is kept when a name is shortened. A longer end is not an
+/// extension.
 const MAX_EXTENSION: usize = 32;
 
 /// The last component. Some browsers on Windows sent the whole path.
@@ -30,7 +41,8 @@ pub(crate) fn is_usable(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
         && !is_hidden(name, at_top, dotfiles)
 }
 
-/// The name that Content-Disposition suggests (RFC 6266 §4.3): `filename*` is preferred to `filename`.
+/// The name that Content-Disposition suggests (RFC 6266 §4.3): `filename*` is preferred to
+/// `filename`.
 pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
     let value = request.field("content-disposition")?;
     let find = |wanted: &[u8]| {
@@ -58,7 +70,8 @@ pub(crate) fn of_moment(now: SystemTime) -> Vec<u8> {
     pieces.concat()
 }
 
-/// The name with a number, from 2 on: `film.mp4`, `film (2).mp4`, … Never longer than a name can be.
+/// The name with a number, from 2 on: `film.mp4`, `film (2).mp4`, … Never longer than a name can
+/// be.
 pub(crate) fn numbered(name: &[u8], number: u32) -> Vec<u8> {
     let (stem, extension) = split(name);
     let mark = if number > 1 { format!(" ({number})") } else { String::new() };
@@ -80,7 +93,8 @@ fn shortened(stem: &[u8], room: usize) -> &[u8] {
         return stem;
     }
     let is_continuation = |at: usize| stem[at] & 0b1100_0000 == 0b1000_0000;
-    // A character has four bytes at most. If no boundary is among the last four, the name is not UTF-8.
+    // A character has four bytes at most. If no boundary is among the last four, the name is not
+    // UTF-8.
     let end = (room.saturating_sub(3)..=room).rev().find(|&at| !is_continuation(at)).unwrap_or(room);
     &stem[..end]
 }

@@ -1,7 +1,22 @@
 //! Changing files over HTTP: PUT, POST and DELETE.
 //!
-//! [`answer`] decides where a write runs: always on a worker, because each of its checks may wait for a disk. `request`
-//! has the checks that all writes share, before any content is read. `put`, `post` and `delete` do the work.
+//! [`answer`] decides where a write runs: always on a worker, because each of its checks may wait
+//! for a disk. `request` has the checks that all writes share, before any content is read. `put`,
+//! `post` and `delete` do the work.
+//!
+//! | response | meaning |
+//! |---|---|
+//! | 201 | new files, with the address and the tag of a single one |
+//! | 204 | a file was replaced or removed |
+//! | 303 | a form was stored: the browser shows the folder |
+//! | 400 | the content is shorter than announced, a broken form, or a range of a file |
+//! | 403 | the permissions on the disk forbid it |
+//! | 404 | the path is not served, or there is nothing to remove |
+//! | 405 | the right is missing, or the method does not work on this target |
+//! | 409 | the name is in use or unusable, a folder is missing or not empty |
+//! | 411, 413, 415, 417 | no length, too long, compressed, an unknown expectation |
+//! | 412 | the client expects another version |
+//! | 507 | no space on the disk |
 
 pub(crate) mod delete;
 pub(crate) mod file_name;
@@ -17,7 +32,8 @@ use crate::http::{Framing, Method, Request};
 use crate::service::error_page::{self, Problem};
 use crate::service::{Answer, Lane, Outcome, RequestContext};
 
-/// The answer to a write that the rights allow on some target. `None`: the request is not a write of that kind.
+/// The answer to a write that the rights allow on some target. `None`: the request is not a write
+/// of that kind.
 pub(crate) fn answer(writer: &Arc<WriteContext>, request: &Request<'_>, context: &RequestContext) -> Option<Answer> {
     let rights = writer.rights;
     let has_right = match request.method() {
@@ -26,12 +42,14 @@ pub(crate) fn answer(writer: &Arc<WriteContext>, request: &Request<'_>, context:
         Method::Delete => rights.delete,
         _ => false,
     };
+    // The site itself answers 405.
     if !has_right {
         return None;
     }
     let request = request.clone().into_owned();
     let write = Arc::new(WriteRequest { writer: Arc::clone(writer), request, peer: context.peer, now: context.now });
     if write.request.method() == Method::Delete {
+        // The long lane, because fsync of the folder may take seconds.
         let job = move || Outcome::Response(delete::delete(&write));
         return Some(Answer::Blocking(Lane::Long, Box::new(job)));
     }
@@ -46,10 +64,11 @@ pub(crate) fn answer(writer: &Arc<WriteContext>, request: &Request<'_>, context:
         _ => post::begin(&write),
     };
     Some(match is_refused {
-        // The head alone decides, but a worker still makes all checks, so that refusals keep their order. No content is
-        // awaited.
+        // The head alone decides, but a worker still makes all checks, so that refusals keep their
+        // order. No content is awaited.
         true => Answer::Blocking(Lane::Short, Box::new(move || Outcome::Response(open().err().unwrap_or(too_large)))),
-        // The sinks count the bytes themselves, so that content that is too long gets the same page everywhere.
+        // The sinks count the bytes themselves, so that content that is too long gets the same page
+        // everywhere.
         false => Answer::Receive { limit: u64::MAX, open: Box::new(open) },
     })
 }

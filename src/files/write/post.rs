@@ -1,8 +1,14 @@
-//! POST to a folder: one new file from the content, or many from a form (RFC 9110 §9.3.3, RFC 7578).
+//! POST to a folder: one new file from the content, or many from a form (RFC 9110 §9.3.3, RFC
+//! 7578).
 //!
-//! A form is stored completely or not at all: a browser shows one response for all of its files. So its files are
-//! temporary until the last boundary was read. An existing file is never replaced; if a name is in use, the new file gets
-//! a number: `film (2).mp4`.
+//! A form is stored completely or not at all: a browser shows one response for all of its files. So
+//! its files are temporary until the last boundary was read. An existing file is never replaced; if
+//! a name is in use, the new file gets a number: `film (2).mp4`.
+//!
+//! How the content is read:
+//! - With the type multipart/form-data it is a form. Each part with a file name is a file, all
+//!   others are ignored.
+//! - With any other type it is one file. Content-Disposition may suggest its name.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,12 +28,13 @@ use crate::service::error_page::PageFormat;
 use crate::service::text;
 use crate::service::{Response, Sink};
 
-/// Files in one form. For more, the page of a folder sends each dropped file in a request of its own.
+/// Files in one form. For more, the page of a folder sends each dropped file in a request of its
+/// own.
 const MAX_FILES: usize = 512;
 /// Numbers that are tried for a file whose name is in use.
 const MAX_NUMBER: u32 = 1000;
-/// Bytes that are given to the reader after the bytes it could not use: more than the longest head of a part, so it
-/// always makes progress.
+/// Bytes that are given to the reader after the bytes it could not use: more than the longest head
+/// of a part, so it always makes progress.
 const LOOKAHEAD: usize = 16 * 1024;
 
 /// A received file that is not published yet.
@@ -37,11 +44,12 @@ struct UploadedFile {
     _permit: OpenFilePermit,
 }
 
-/// The right to one more open file. Connections need descriptors too, so all forms together may hold an eighth of those
-/// that the process may have.
+/// The right to one more open file. Connections need descriptors too, so all forms together may
+/// hold an eighth of those that the process may have.
 struct OpenFilePermit(Arc<WriteContext>);
 
 impl OpenFilePermit {
+    /// `None` if all forms together hold as many files as they may.
     fn acquire(writer: &Arc<WriteContext>) -> Option<OpenFilePermit> {
         let limit = getrlimit(Resource::Nofile).current.and_then(|n| usize::try_from(n / 8).ok()).unwrap_or(MAX_FILES);
         let before = writer.open_form_files.fetch_add(1, Ordering::Relaxed);
@@ -103,6 +111,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response
 }
 
 impl Upload {
+    /// The name for content that is not a form.
     fn name_of_content(&self) -> Result<Vec<u8>, Response> {
         match file_name::suggested(&self.write.request) {
             Some(name) => self.check_name(&name),
@@ -110,7 +119,9 @@ impl Upload {
         }
     }
 
+    /// The name, if a file in this folder may have it; otherwise 409.
     fn check_name(&self, name: &[u8]) -> Result<Vec<u8>, Response> {
+        // A dot file would be stored and never served.
         match file_name::is_usable(name, self.path == b"/", self.write.writer.resolver.dotfiles) {
             true => Ok(name.to_vec()),
             false => {
@@ -126,6 +137,7 @@ impl Upload {
             let sentence = format!("A form may bring {MAX_FILES} files at most.");
             return Err(self.write.problem(Status::CONTENT_TOO_LARGE, &sentence));
         }
+        // Before the file is created, so that a flood of forms cannot use up all descriptors.
         let permit = OpenFilePermit::acquire(&self.write.writer).ok_or_else(|| self.write.failure(Errno::MFILE))?;
         let temp = create_temp(&self.write, &self.folder, length)?;
         self.files.push(UploadedFile { name, temp, _permit: permit });
@@ -150,6 +162,7 @@ impl Upload {
     fn publish(&mut self) -> Result<Vec<StoredFile>, Response> {
         let write = Arc::clone(&self.write);
         let failure = |error: Errno| write.failure(error);
+        // All content is on the disk before the first name appears.
         self.files.iter().try_for_each(|file| file.temp.sync()).map_err(failure)?;
         // The path is resolved again: the response says that the files are where it leads now.
         let folder = write.writer.resolver.root.writable_folder(&self.path).map_err(failure)?;
@@ -163,10 +176,12 @@ impl Upload {
                 }
             }
         }
+        // One fsync for all names.
         folder.sync().map_err(failure)?;
         Ok(stored)
     }
 
+    /// Publishes one file under its name, or under the next free number of it.
     fn publish_one(&mut self, at: usize, folder: &Arc<WritableFolder>) -> Result<StoredFile, Response> {
         let UploadedFile { name, temp, .. } = &mut self.files[at];
         for number in 1..=MAX_NUMBER {
@@ -243,9 +258,11 @@ impl FormSink {
         }
     }
 
+    /// Begins a part of the form.
     fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), Response> {
         let name = file_name::last_component(name.unwrap_or_default());
-        // Without a file name it is a text field of the form. With an empty one, no file was chosen in the browser.
+        // Without a file name it is a text field of the form. With an empty one, no file was chosen
+        // in the browser.
         self.is_file = !name.is_empty();
         if self.is_file {
             let name = self.upload.check_name(name)?;
@@ -254,6 +271,7 @@ impl FormSink {
         Ok(())
     }
 
+    /// Publishes the files of a complete form.
     fn complete(&mut self) -> Result<Response, Response> {
         let write = Arc::clone(&self.upload.write);
         if !self.reader.is_complete() {
@@ -277,13 +295,15 @@ impl Sink for FormSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
         self.upload.count(bytes)?;
         let mut rest = bytes;
-        // First the unread bytes, with some new ones after them, until the reader needs only new ones.
+        // First the unread bytes, with some new ones after them, until the reader needs only new
+        // ones.
         while !self.unread.is_empty() {
             let mut input = std::mem::take(&mut self.unread);
             let unread = input.len();
             let more = rest.len().min(LOOKAHEAD);
             input.extend_from_slice(&rest[..more]);
             let used = self.consume(&input)?;
+            // The old bytes are used up, so the rest needs no copy.
             if used >= unread {
                 rest = &rest[used - unread..];
                 break;
@@ -294,6 +314,7 @@ impl Sink for FormSink {
                 return Ok(());
             }
         }
+        // The usual case: the reader works on the received bytes without a copy.
         let used = self.consume(rest)?;
         self.unread = rest[used..].to_vec();
         Ok(())

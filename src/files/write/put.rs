@@ -6,10 +6,10 @@
 //! finish    fsync; lock the name; check conditions again; publish; fsync the folder
 //! ```
 //!
-//! Nothing appears under the final name before all of the content is on the disk. Missing folders are created at the end
-//! too, so an aborted upload leaves none. The path is resolved again at the end: if a folder on it was moved meanwhile,
-//! the file goes where the path leads then, because that is what 201 says; if the path leads out of the root, the upload
-//! fails.
+//! Nothing appears under the final name before all of the content is on the disk. Missing folders
+//! are created at the end too, so an aborted upload leaves none. The path is resolved again at the
+//! end: if a folder on it was moved meanwhile, the file goes where the path leads then, because
+//! that is what 201 says; if the path leads out of the root, the upload fails.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ use crate::files::write::rights::TargetKind;
 use crate::http::Status;
 use crate::service::{Response, Sink};
 
-/// How often publishing is tried when another process took the name, or removed the folder, at the same moment.
+/// How often publishing is tried when another process took the name, or removed the folder, at the
+/// same moment.
 const TRIES: usize = 8;
 
 /// The use of the name that an upload is for.
@@ -57,6 +58,7 @@ struct PutSink {
 pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response> {
     let path = write.path()?;
     let rights = write.writer.rights;
+    // A path that ends in a slash is a folder.
     let Some(parent_len) = path.iter().rposition(|&b| b == b'/').filter(|slash| slash + 1 < path.len()) else {
         write.check_content()?;
         return Err(is_folder(write));
@@ -78,6 +80,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response
     write.check_preconditions(current)?;
     write.writer.resolver.root.sweep(&folder);
     let temp = create_temp(write, &folder, declared)?;
+    // A replaced file keeps its permissions: a secret must not become readable by an upload.
     if let Some(meta) = current {
         temp.take_mode(meta.mode).map_err(|error| write.failure(error))?;
     }
@@ -93,6 +96,7 @@ pub(crate) fn create_temp(
     folder: &Arc<WritableFolder>,
     length: Option<u64>,
 ) -> Result<TempFile, Response> {
+    // Asked before the file is created: reserving alone would use the space that must stay free.
     match folder.has_room(length.unwrap_or(0)) {
         Ok(true) => TempFile::create_in(folder, length).map_err(|error| write.failure(error)),
         Ok(false) => Err(write.failure(Errno::NOSPC)),
@@ -100,24 +104,29 @@ pub(crate) fn create_temp(
     }
 }
 
+/// 409: the name is in use and nothing may be replaced.
 fn is_taken(write: &WriteRequest) -> Response {
     write.conflict("There is a file of that name already, and this server replaces none.")
 }
 
+/// 409: the path names a folder.
 fn is_folder(write: &WriteRequest) -> Response {
     write.conflict("This is the address of a folder; a file needs a name behind it.")
 }
 
 impl UploadPath {
+    /// The path of the folder, without a slash at its end.
     fn parent(&self) -> &[u8] {
         &self.path[..self.parent_len]
     }
 
+    /// The name of the file in its folder.
     fn name(&self) -> &[u8] {
         &self.path[self.parent_len + 1..]
     }
 
-    /// The folder for the temporary file (the last existing one on the way), and the use of the name.
+    /// The folder for the temporary file (the last existing one on the way), and the use of the
+    /// name.
     fn find(&self, write: &WriteRequest) -> Result<(Arc<WritableFolder>, TargetState), Response> {
         let root = &write.writer.resolver.root;
         match root.nearest(self.parent()) {
@@ -125,12 +134,14 @@ impl UploadPath {
                 let state = self.state(write, &folder)?;
                 Ok((folder, state))
             }
+            // Folders are missing, so the name is free. They are created at the end.
             Ok((folder, _)) => Ok((folder, TargetState::Free)),
             Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("Too many folders on this path are missing.")),
             Err(error) => Err(write.failure(error)),
         }
     }
 
+    /// The use of the name in `folder`, which must be the folder of the path.
     fn state(&self, write: &WriteRequest, folder: &WritableFolder) -> Result<TargetState, Response> {
         match folder.name_use(self.name()).map_err(|error| write.failure(error))? {
             NameUse::Free => Ok(TargetState::Free),
@@ -190,6 +201,7 @@ impl From<Errno> for PublishError {
 }
 
 impl PutSink {
+    /// Gives the file its name, after all content was received.
     fn publish(&mut self) -> Result<Response, PublishError> {
         if self.declared.is_some_and(|declared| declared != self.written) {
             return Err(self.write.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
@@ -207,6 +219,7 @@ impl PutSink {
                         false => Response::new(Status::NO_CONTENT).field("ETag", stored.tag.bytes()),
                     });
                 }
+                // Another process changed the name or the folder. All checks are made again.
                 Ok(None) => new_folders.undo(),
                 Err(error) => {
                     new_folders.undo();
@@ -222,6 +235,7 @@ impl PutSink {
         let root = &self.write.writer.resolver.root;
         let folder = match self.write.writer.rights.upload {
             true => root.make_folders(self.target.parent()),
+            // Without the right to upload, no folders may be created.
             false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
         };
         folder.map_err(|error| match error {
@@ -230,8 +244,8 @@ impl PutSink {
         })
     }
 
-    /// Checks and publishes while the name is locked against other uploads of this process. Returns the file and whether
-    /// it is new. `None`: another process was faster, so try again.
+    /// Checks and publishes while the name is locked against other uploads of this process. Returns
+    /// the file and whether it is new. `None`: another process was faster, so try again.
     fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(StoredFile, bool)>, PublishError> {
         let write = Arc::clone(&self.write);
         let rights = write.writer.rights;
@@ -258,6 +272,7 @@ impl PutSink {
                 Ok(Some((stored, current.is_none())))
             }
             Err(error) => match Errno::from_io_error(&error) {
+                // EXIST: the name was taken after the check. NOENT: the folder was removed.
                 Some(Errno::EXIST | Errno::NOENT) => Ok(None),
                 Some(Errno::ISDIR) => Err(is_folder(&write).into()),
                 _ => Err(error.into()),

@@ -1,11 +1,23 @@
 //! One write request, with the checks and responses that PUT, POST and DELETE share.
 //!
-//! RFC 9110 §9.3.3–9.3.5 (POST, PUT, DELETE), §13.2.1 (when preconditions count), §15.5 (the refusals). The order of the
-//! checks: an unusable target, a missing right, expectation, length, range and coding, a taken name, preconditions,
-//! space on the disk.
+//! RFC 9110 §9.3.3–9.3.5 (POST, PUT, DELETE), §13.2.1 (when preconditions count), §15.5 (the
+//! refusals). The order of the checks: an unusable target, a missing right, expectation, length,
+//! range and coding, a taken name, preconditions, space on the disk.
 //!
-//! Preconditions are evaluated twice: before the content is read, to refuse early, and again just before the file is
-//! published, while its name is locked, so that no other upload is lost.
+//! Preconditions are evaluated twice: before the content is read, to refuse early, and again just
+//! before the file is published, while its name is locked, so that no other upload is lost.
+//!
+//! | check | status |
+//! |---|---|
+//! | the path is not served, or a file is in the way | 404, 409 |
+//! | the right is missing for this kind of target | 405 |
+//! | an unknown expectation | 417 |
+//! | no length | 411 |
+//! | more bytes than `--max-body` | 413 |
+//! | a range of a file, a compressed content | 400, 415 |
+//! | the name is in use | 409 |
+//! | the client expects another version | 412 |
+//! | no space on the disk | 507 |
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,8 +30,7 @@ use serde::Serialize;
 
 use crate::files::coding::Coding;
 use crate::files::disk_error;
-use crate::files::precondition;
-use crate::files::precondition::Verdict;
+use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{FileError, Resolver, collapse, encode};
 use crate::files::root::Meta;
 use crate::files::validator::{EntityTag, Validators};
@@ -68,15 +79,18 @@ struct StoredJson {
 }
 
 impl StoredFile {
+    /// A file that was published a moment ago.
     pub(crate) fn new(path: Vec<u8>, meta: &Meta) -> StoredFile {
         let validators = Validators::of(meta, Coding::Identity, SystemTime::now());
         StoredFile { path, size: meta.size, tag: validators.settled().tag }
     }
 
+    /// The last segment of the path.
     pub(crate) fn name(&self) -> &[u8] {
         self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
     }
 
+    /// The form for programs.
     fn json(&self) -> StoredJson {
         StoredJson {
             name: String::from_utf8_lossy(self.name()).into_owned(),
@@ -88,13 +102,15 @@ impl StoredFile {
 }
 
 impl WriteRequest {
-    /// The path from the root that the request is about, with one slash before each name and perhaps one at the end.
+    /// The path from the root that the request is about, with one slash before each name and
+    /// perhaps one at the end.
     ///
     /// # Errors
     /// 404 for a name that is not served.
     pub(crate) fn path(&self) -> Result<Vec<u8>, Response> {
         let (resolver, path) = (&self.writer.resolver, self.request.path());
         match &resolver.single {
+            // The single file may have another name on the disk.
             Some(single) if path == single.url => Ok(single.path.clone()),
             None if !resolver.is_hidden(path) => Ok(collapse(path)),
             _ => Err(disk_error::response(&self.request, &Errno::NOENT.into())),
@@ -117,14 +133,17 @@ impl WriteRequest {
         error_page::problem(&self.request, &Problem::new(status).with_sentence(sentence))
     }
 
+    /// 409.
     pub(crate) fn conflict(&self, sentence: &str) -> Response {
         self.problem(Status::CONFLICT, sentence)
     }
 
+    /// 405.
     pub(crate) fn not_allowed(&self, kind: TargetKind) -> Response {
         self.writer.rights.not_allowed(&self.request, kind, self.peer)
     }
 
+    /// 413.
     pub(crate) fn too_large(&self) -> Response {
         error_page::problem(&self.request, &Problem::too_large(self.writer.max_body))
     }
@@ -156,7 +175,8 @@ impl WriteRequest {
         }
     }
 
-    /// Checks what the head says about the content. Returns the length of the content, if it is known.
+    /// Checks what the head says about the content. Returns the length of the content, if it is
+    /// known.
     ///
     /// # Errors
     /// 417, 411, 413, 400 or 415.
@@ -169,6 +189,7 @@ impl WriteRequest {
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         };
+        // Before 100 (Continue): the client need not send what will be refused.
         if length.is_some_and(|length| length > self.writer.max_body) {
             return Err(self.too_large());
         }
@@ -202,7 +223,8 @@ impl WriteRequest {
     /// # Errors
     /// 412.
     pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), Response> {
-        // Settled: a file that was just uploaded has a tag that the client may rely on, however young the file is.
+        // Settled: a file that was just uploaded has a tag that the client may rely on, however
+        // young the file is.
         let validators = current.map(|meta| Validators::of(meta, Coding::Identity, SystemTime::now()).settled());
         self.check_validators(validators.as_ref())
     }
@@ -215,7 +237,9 @@ impl WriteRequest {
         self.check_validators(Some(&Validators::of_content(b"")))
     }
 
+    /// The preconditions of RFC 9110 §13.2.2 for a write.
     fn check_validators(&self, current: Option<&Validators>) -> Result<(), Response> {
+        // 304 is for reads only, so for a write everything else is 412.
         if let Verdict::Proceed { .. } = precondition::evaluate(&self.request, current) {
             return Ok(());
         }
@@ -240,6 +264,7 @@ impl WriteRequest {
                 Response::text(Status::CREATED, stored.iter().map(line).collect::<String>())
             }
         };
+        // With several files there is no single Location (§10.2.2).
         match stored {
             [file] => response.field("Location", encode(&file.path)).field("ETag", file.tag.bytes()),
             _ => response,

@@ -75,6 +75,7 @@ impl Rights {
     /// The option of the command line that makes `method` work on `kind`, and whether it is set.
     fn right(self, method: Method, kind: TargetKind) -> Option<(&'static str, bool)> {
         use TargetKind::{File, Folder, Free, Root};
+        // The table at the head of this file.
         match (method, kind) {
             (Method::Put, Free) | (Method::Post, Folder | Root) => Some(("--upload", self.upload)),
             (Method::Put, File) => Some(("--overwrite", self.overwrite)),
@@ -83,6 +84,7 @@ impl Rights {
         }
     }
 
+    /// Whether `method` works on a target of this kind.
     fn allows(self, method: Method, kind: TargetKind) -> bool {
         let reads = matches!(method, Method::Get | Method::Head | Method::Options);
         reads || self.right(method, kind).is_some_and(|(_, is_set)| is_set)
@@ -108,8 +110,8 @@ impl Rights {
     pub(crate) fn not_allowed(self, request: &Request<'_>, kind: TargetKind, peer: SocketAddr) -> Response {
         let allow = router::names(&self.methods_on(kind));
         let mut problem = Problem::method_not_allowed(request.method_name(), &allow);
-        // Only people at this computer learn the options of the server. A proxy in front of it is at this computer too,
-        // but then its operator sees this page in a test of their own.
+        // Only people at this computer learn the options of the server. A proxy in front of it is
+        // at this computer too, but then its operator sees this page in a test of their own.
         if let Some((option, _)) = self.right(request.method(), kind)
             && peer.ip().to_canonical().is_loopback()
         {

@@ -64,7 +64,8 @@ fn a_changed_file_is_never_called_unchanged() {
         change();
         let tag = format!("If-None-Match: {}", before.field("etag").unwrap());
         let after = ask(&site, "GET /a.txt", &[&tag]);
-        // Most kernels keep file times by the tick: two writes in one may share a tag, and then it is weak.
+        // Most kernels keep file times by the tick: two writes in one may share a tag, and then it
+        // is weak.
         if after.code == 304 {
             let meta = std::fs::metadata(&path).unwrap();
             let changed = Duration::new(meta.ctime() as u64, meta.ctime_nsec() as u32);
