@@ -1,4 +1,4 @@
-//! For tests: requests out of bytes, folders that vanish.
+//! For tests: requests from bytes, folders that are removed at the end.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
@@ -10,7 +10,7 @@ use crate::files::Site;
 use crate::http::{AddedFields, Event, Http1, HttpDate, Length, Limits, Method, Request, Transfer};
 use crate::service::{Answer, Body, Outcome, RequestContext, Service};
 
-/// The request these bytes are.
+/// The request with these bytes.
 #[track_caller]
 pub(crate) fn request(bytes: &[u8]) -> Request<'static> {
     match Http1::new(Limits::default()).receive(bytes).event {
@@ -63,37 +63,37 @@ impl Drop for Folder {
     }
 }
 
-/// Sets when a file's content was last changed, in seconds before now.
+/// Sets the modification time of a file to this many seconds ago.
 pub(crate) fn age(path: &Path, seconds: u64) {
     let moment = SystemTime::now() - Duration::from_secs(seconds);
     std::fs::File::open(path).unwrap().set_modified(moment).unwrap();
 }
 
-/// A moment at which every file just written is old.
+/// A moment at which a file that was just written counts as old.
 pub(crate) fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
 }
 
-/// What a client would get, and whether it lay ready.
+/// A response as a client would receive it, and whether it came from the cache.
 pub(crate) struct Got {
     pub(crate) bytes: String,
     pub(crate) ready: bool,
 }
 
-/// What this request gets now.
+/// The response to this request now.
 #[track_caller]
 pub(crate) fn fetch(site: &mut Site, head: &str) -> Got {
     fetch_at(site, head, SystemTime::now())
 }
 
-/// What it gets at this moment.
+/// The response at this moment.
 #[track_caller]
 pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
-    let visit = RequestContext { peer: local, local, now, arrival: arrival() };
+    let context = RequestContext { peer: local, local, now, arrival: arrival() };
     let mut connection = Http1::new(Limits::default());
     let Event::Request(request, _) = connection.receive(head.as_bytes()).event else { panic!("no request: {head}") };
-    let answer = site.answer(&request, &visit);
+    let answer = site.answer(&request, &context);
     let (date, mut out) = (HttpDate::from_second(0), Vec::new());
     let response = match answer {
         Answer::Ready(prepared) => {
@@ -134,12 +134,12 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-/// The same with a field more.
+/// The same with one more field.
 pub(crate) fn with(path: &str, field: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n")
 }
 
-/// Every request of a test comes by itself.
+/// Each request of a test has a number of its own.
 pub(crate) fn arrival() -> u64 {
     static ARRIVALS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     ARRIVALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)

@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_found_whatever_separates_them() {
+    fn tags_are_found_between_any_separators() {
         let list = |value: &'static str| {
             let show =
                 |t: ClientTag<'_>| format!("{}{}", if t.weak { "W/" } else { "" }, String::from_utf8_lossy(t.opaque));

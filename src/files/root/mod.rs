@@ -151,7 +151,7 @@ impl Root {
         }
     }
 
-    /// The folder opened by [`OpenMethod::Walk`], whatever this kernel has.
+    /// The folder opened by [`OpenMethod::Walk`], even if this kernel has `openat2`.
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
         Root::with(path, symlinks, |_| OpenMethod::Walk)

@@ -45,7 +45,7 @@ impl SiteState {
         if matches!(problem.status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
             return Ok(disk_error::gone(request));
         }
-        // Only for browsers: a program gets one line or JSON, whatever the author wrote.
+        // Only for browsers: a program gets one line or JSON, even if the author has a page.
         let own = if accepts_html(request) { self.own_page(problem.status, may_block)? } else { None };
         if own.is_none() && problem.status == Status::NOT_FOUND {
             problem.sentence = error_page::not_found_sentence(request.path());

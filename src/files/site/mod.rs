@@ -263,7 +263,7 @@ impl SiteState {
     /// The resource at the path, if it may be shown.
     fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Resource<'a>, FileError> {
         let asks_for_methods = request.method() == Method::Options && self.writer.rights.any();
-        // The start of an application is its page, whatever that file is called.
+        // The start of an application is its page, under any name.
         let is_start = self.spa.is_some() && request.path() == b"/";
         match self.resolver.find(request.path(), may_block)? {
             // A removed folder that is held open still looks like an empty one.

@@ -24,7 +24,7 @@ fn try_delete(write: &WriteRequest) -> Result<(), Response> {
     let failure = |error: Errno| write.failure(error);
     let mut path = write.path()?;
     let root = &write.writer.resolver.root;
-    // First, so that a missing file is 404 whatever else is wrong with the request.
+    // First: a missing file is 404 even if something else is wrong with the request.
     if write.target_kind(&path)? == TargetKind::Root {
         return Err(write.not_allowed(TargetKind::Root));
     }

@@ -1,9 +1,9 @@
-//! What every answer says, whatever was asked for: methods, fields, caches, origins, errors.
+//! Methods, fields for caches, error pages, and the thread that responds.
 
 use crate::files::site::tests::*;
 
 #[test]
-fn methods_are_answered_by_what_is_there() {
+fn the_allowed_methods_depend_on_the_target() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
@@ -27,7 +27,7 @@ fn methods_are_answered_by_what_is_there() {
         assert_eq!((seen.code, seen.field("allow")), (code, allow.then_some("GET, HEAD, OPTIONS")), "{line}");
     }
     assert!(folder.join("a.txt").exists());
-    // RFC 9110 §13.2.1: conditions do not turn one refusal into another.
+    // RFC 9110 §13.2.1: preconditions do not turn one refusal into another.
     assert_eq!(ask(&site, "PUT /a.txt", &["If-Match: \"x\""]).code, 405);
     assert_eq!(ask(&site, "GET /none", &["If-Match: \"x\"", "Expect: x"]).code, 404);
     assert_eq!(ask(&site, "GET /a.txt", &["If-Match: \"x\"", "Expect: x"]).code, 417);
@@ -35,7 +35,7 @@ fn methods_are_answered_by_what_is_there() {
 }
 
 #[test]
-fn the_sites_own_error_pages_win_and_keep_the_status() {
+fn error_pages_of_the_author_are_used_and_keep_the_status() {
     let folder = Folder::new();
     let bare = plain(&folder);
     let ours = ask(&bare, "GET /none", &[HTML]);
@@ -49,7 +49,10 @@ fn the_sites_own_error_pages_win_and_keep_the_status() {
     assert_eq!(seen.field("vary"), Some("Accept"));
     assert!(!get(&bare, "/none").text().contains("own"), "a program gets its one line");
     assert_eq!(get(&bare, "/404.html").code, 200);
-    assert!(!ask(&bare, "POST /404.html", &[HTML]).text().contains("own"), "no page of its own for 405");
+    assert!(
+        !ask(&bare, "POST /404.html", &[HTML]).text().contains("own"),
+        "the author cannot replace the page of a 405"
+    );
     let request = request(format!("GET /x HTTP/1.1\r\nHost: a\r\n{HTML}\r\n\r\n").as_bytes());
     for (errno, code) in [(Errno::ACCESS, 403), (Errno::IO, 500)] {
         let response = bare.state.failure(&request, &errno.into(), true).unwrap();
@@ -61,7 +64,7 @@ fn the_sites_own_error_pages_win_and_keep_the_status() {
 }
 
 #[test]
-fn caches_are_told_what_the_option_says() {
+fn cache_control_has_the_value_of_the_option() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
@@ -79,16 +82,16 @@ fn caches_are_told_what_the_option_says() {
 }
 
 #[test]
-fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
+fn the_loop_responds_from_memory_and_leaves_folders_to_workers() {
     let folder = Folder::new();
     folder.write("a.txt", "a");
     folder.write("sub/x", "x");
     let mut site = Site::open(folder.path(), Settings { cache_bytes: 0, ..Settings::default() }).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-    let visit = RequestContext { peer: address, local: address, now: later(), arrival: arrival() };
+    let context = RequestContext { peer: address, local: address, now: later(), arrival: arrival() };
     let mut answer = |path: &str| {
         let request = request(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-        match site.answer(&request, &visit) {
+        match site.answer(&request, &context) {
             Answer::Now(response) => (true, Seen::of(response)),
             Answer::Blocking(Lane::Long, job) => match job() {
                 Outcome::Response(response) => (false, Seen::of(response)),
@@ -101,8 +104,8 @@ fn the_loop_answers_what_is_in_memory_and_leaves_folders_to_workers() {
     assert_eq!((now, listing.code), (false, 200));
     assert_eq!(answer("/a.txt").1.text(), "a");
     if plain(&folder).root().open_method() == crate::files::OpenMethod::Cached {
-        // Unless memory becomes scarce at each of a hundred moments.
-        assert!((0..100).any(|_| answer("/a.txt").0), "a hot file went to a worker a hundred times");
+        // A lookup may miss the kernel's memory now and then, but not a hundred times in a row.
+        assert!((0..100).any(|_| answer("/a.txt").0), "a file in memory went to a worker a hundred times");
     }
     assert!(!plain(&folder).root().open_method().sentence().is_empty());
 }

@@ -1,9 +1,9 @@
-//! What a file's content looks like on the way: whole, in ranges, in a prepared coding.
+//! The content of a file in a response: whole, in ranges, in a prepared coding.
 
 use crate::files::site::tests::*;
 
 #[test]
-fn a_file_comes_with_everything_a_cache_and_a_player_need() {
+fn a_file_has_all_fields_that_caches_and_players_need() {
     let folder = Folder::new();
     let path = folder.write("a.txt", "0123456789");
     let seen = get(&plain(&folder), "/a.txt");
@@ -24,7 +24,7 @@ fn a_file_comes_with_everything_a_cache_and_a_player_need() {
 }
 
 #[test]
-fn head_says_exactly_what_get_says() {
+fn head_has_exactly_the_fields_of_get() {
     let folder = Folder::new();
     folder.write("a.txt", "0123456789");
     folder.write("a.txt.br", "br");
@@ -61,7 +61,7 @@ fn head_says_exactly_what_get_says() {
 }
 
 #[test]
-fn ranges_are_sent_alone_together_or_refused() {
+fn one_range_several_ranges_and_no_range() {
     let folder = Folder::new();
     folder.write("a.txt", "0123456789");
     folder.write("empty.txt", "");
@@ -109,13 +109,13 @@ fn ranges_are_sent_alone_together_or_refused() {
 }
 
 #[test]
-fn a_hole_of_five_gib_is_measured_and_cut() {
+fn a_sparse_file_of_five_gib_is_measured_and_cut() {
     let folder = Folder::new();
     let path = folder.join("big.bin");
     std::fs::File::create(&path).unwrap().set_len(5 << 30).unwrap();
     let site = plain(&folder);
     let request = request(b"GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.state.respond(&request, &visit(later()), true, None).unwrap().body().len(), 5 << 30);
+    assert_eq!(site.state.respond(&request, &context(later()), true, None).unwrap().body().len(), 5 << 30);
     let seen = ask(&site, "GET /big.bin", &["Range: bytes=5368709119-"]);
     assert_eq!((seen.code, seen.field("content-range")), (206, Some("bytes 5368709119-5368709119/5368709120")));
 }
@@ -171,11 +171,11 @@ fn prepared_codings_are_chosen_named_and_never_stale() {
     assert_eq!(with("gzip").text(), "plain");
     std::fs::remove_file(&gzip).unwrap();
     folder.symlink("/etc/hostname", "a.js.gz");
-    assert_eq!(with("gzip").text(), "plain", "the door holds for siblings too");
+    assert_eq!(with("gzip").text(), "plain", "a link that leads outside is refused for prepared codings too");
     assert_eq!(ask(&site, "GET /orphan.js", &["Accept-Encoding: gzip"]).code, 404);
     let itself = ask(&site, "GET /a.js.br", &["Accept-Encoding: br"]);
     assert_eq!((itself.text(), itself.field("content-encoding")), ("br".into(), None));
-    // Seen at once when it appears.
+    // A new prepared file is used at once.
     folder.write("a.js.zst", "zstd");
     assert_eq!(with("zstd").text(), "zstd");
 }

@@ -1,4 +1,4 @@
-//! The whole room with a real disk behind it: bytes of a request in, a response out.
+//! Whole sites on a real disk: a request in, a response out.
 
 mod answers;
 mod content;
@@ -17,7 +17,7 @@ use crate::service::{Body, Piece};
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     code: u16,
-    /// In order, one line each.
+    /// One line for each field, in order.
     fields: String,
     content: Vec<u8>,
 }
@@ -55,7 +55,7 @@ impl Seen {
             other.eq_ignore_ascii_case(name).then_some(value)
         });
         let first = values.next();
-        assert!(values.next().is_none(), "{name} stands twice: {}", self.fields);
+        assert!(values.next().is_none(), "{name} is there twice: {}", self.fields);
         first
     }
 
@@ -64,8 +64,8 @@ impl Seen {
     }
 }
 
-/// From this computer.
-fn visit(now: SystemTime) -> RequestContext {
+/// A request from this computer.
+fn context(now: SystemTime) -> RequestContext {
     let address = "127.0.0.1:1".parse().unwrap();
     RequestContext { peer: address, local: address, now, arrival: arrival() }
 }
@@ -80,19 +80,19 @@ fn plain(folder: &Folder) -> Site {
     site(folder, |_| {})
 }
 
-/// Asks as the loop does, and once more as a worker does: both must say the same.
+/// The response of a worker. If the loop can respond too, both responses must be equal.
 #[track_caller]
 fn ask_at(site: &Site, now: SystemTime, line: &str, fields: &[&str]) -> Seen {
     let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
     let request = request(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
-    let slow = Seen::of(site.state.respond(&request, &visit(now), true, None).expect("a worker always has an answer"));
-    if let Some(fast) = site.state.respond(&request, &visit(now), false, None) {
-        let fast = Seen::of(fast);
-        if !slow.fields.contains("boundary=") {
-            assert_eq!(fast, slow);
+    let worker = Seen::of(site.state.respond(&request, &context(now), true, None).expect("a worker always responds"));
+    if let Some(response) = site.state.respond(&request, &context(now), false, None) {
+        let on_loop = Seen::of(response);
+        if !worker.fields.contains("boundary=") {
+            assert_eq!(on_loop, worker);
         }
     }
-    slow
+    worker
 }
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! What lies at a path: a file, an index, a listing, a way on, or nothing.
+//! The resource at a path: a file, an index, a listing, a redirect, or nothing.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -68,7 +68,7 @@ fn a_redirect_adds_the_slash_keeps_the_query_and_stays_on_this_host() {
         let seen = get(&plain, target);
         assert_eq!((seen.code, seen.field("location")), (308, Some(location)), "{target}");
         assert_eq!(seen.field("cache-control"), Some("no-cache"), "a bare 308 is kept for ever");
-        // What it leads to is there.
+        // The redirect leads to something that exists.
         assert_eq!(get(&plain, location).code, 200, "{location}");
         let conditional = ask(&plain, &format!("GET {target}"), &["If-None-Match: *", "If-Match: \"x\""]);
         assert_eq!(conditional.code, 308, "conditions are for answers that would be 2xx (RFC 9110 §13.2.1)");
@@ -86,7 +86,7 @@ fn names_of_any_bytes_are_served_under_their_encoding() {
 }
 
 #[test]
-fn dot_names_are_not_there_unless_asked_for() {
+fn dot_names_are_missing_unless_the_option_is_set() {
     let folder = Folder::new();
     for name in
         [".env", ".git/config", "sub/.hidden/x", ".well-known/security.txt", ".well-known/.x", "sub/.well-known/x"]
@@ -123,7 +123,7 @@ fn dot_names_are_not_there_unless_asked_for() {
 }
 
 #[test]
-fn an_application_answers_unknown_paths_of_people_only() {
+fn an_application_answers_unknown_paths_for_browsers_only() {
     let folder = Folder::new();
     folder.write("app.html", "app");
     folder.write("a.txt", "a");
@@ -168,7 +168,7 @@ fn the_start_of_an_application_takes_the_methods_of_its_page() {
 }
 
 #[test]
-fn one_file_is_served_alone() {
+fn a_single_file_is_served_alone() {
     let folder = Folder::new();
     folder.write("dir/film.webm", "film");
     folder.write("dir/notes.txt", "notes");
@@ -194,7 +194,7 @@ fn one_file_is_served_alone() {
 }
 
 #[test]
-fn the_way_out_of_a_404_is_the_nearest_folder_that_may_be_seen() {
+fn a_404_page_links_to_the_nearest_folder_that_may_be_seen() {
     let folder = Folder::new();
     folder.write("a/b/x", "x");
     folder.write(".git/objects/x", "x");

@@ -1,4 +1,4 @@
-//! Which version of a file an answer speaks of.
+//! Versions of a file: tags, dates and conditions.
 
 use crate::files::site::tests::*;
 
@@ -51,7 +51,7 @@ fn a_changed_file_is_never_called_unchanged() {
             age(&other, 1_000);
             std::fs::rename(other, &path).unwrap();
         },
-        // Written anew, and its date put back.
+        // New content with the old date.
         &|| {
             let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
             std::fs::write(&path, "OLDER").unwrap();
@@ -64,8 +64,7 @@ fn a_changed_file_is_never_called_unchanged() {
         change();
         let tag = format!("If-None-Match: {}", before.field("etag").unwrap());
         let after = ask(&site, "GET /a.txt", &[&tag]);
-        // Most kernels keep file times by the tick: two writes in one may share a tag, and then it
-        // is weak.
+        // Two writes within one tick of the clock may share a tag. Then it is weak.
         if after.code == 304 {
             let meta = std::fs::metadata(&path).unwrap();
             let changed = Duration::new(meta.ctime() as u64, meta.ctime_nsec() as u32);
