@@ -34,6 +34,7 @@ use crate::service::answer::{Answer, RequestContext, Service};
 use crate::service::error_page::{self, Problem};
 use crate::service::response::{Response, is_connection_field};
 use crate::service::router;
+use crate::service::text::shown;
 use crate::service::view_link::{self, ViewLink};
 
 /// Everything an [`App`] decides before its service is asked. The default lets everything through.
@@ -266,16 +267,18 @@ impl Rules {
     }
 }
 
-/// 421, and the option that would help. A name is repeated in that advice only if it can be typed as it is:
-/// the client chose it, and may have chosen `a;reboot`.
+/// 421 with the option that would allow the host.
 fn misdirected(request: &Request<'_>) -> Response {
     let host = request.authority().and_then(hosts::host).unwrap_or_default();
-    let mut problem = Problem::misdirected(host);
-    if !hosts::is_plain_name(host) {
-        problem.advice = None;
-    }
-    if host.is_empty() {
-        problem.sentence = "The request names no host, and this server answers only for certain ones.".into();
+    let name = shown(host);
+    let mut problem = Problem::new(Status::MISDIRECTED_REQUEST);
+    problem.sentence = match host {
+        b"" => "The request names no host, and this server answers only for certain ones.".into(),
+        _ => format!("The request is for {name}, and this server does not answer for that name."),
+    };
+    // The client chose the name and may have chosen `a;reboot`: a command to be typed must not repeat that.
+    if hosts::is_plain_name(host) {
+        problem.advice = Some(format!("If the name is right, start the server with --host {name}"));
     }
     error_page::problem(request, &problem).with_note("the host is not one of ours")
 }

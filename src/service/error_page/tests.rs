@@ -1,4 +1,4 @@
-//! Pages as clients get them: forms, words, escapes, sizes.
+//! Error responses as clients get them: formats, texts, escapes, sizes.
 
 use crate::http::{Event, Fault, Http1, Limits, Step};
 use crate::service::Body;
@@ -78,7 +78,7 @@ fn the_policy_allows_exactly_the_style_inside_the_page() {
 }
 
 #[test]
-fn the_accept_field_chooses_the_form() {
+fn the_accept_field_chooses_the_format() {
     for (fields, expected) in [
         ("", PageFormat::Text),
         ("Accept: */*\r\n", PageFormat::Text),
@@ -98,7 +98,7 @@ fn the_accept_field_chooses_the_form() {
 }
 
 #[test]
-fn nothing_of_a_hostile_path_acts_in_any_form() {
+fn nothing_of_a_hostile_path_is_active_in_any_format() {
     let path = b"/<script>alert(1)</script>\r\nSet-Cookie: a\x1b[2J\"'&\xff\xe2\x80\xae";
     let said = Problem::not_found(path, Some(b"/<img onerror=x>/"));
     for accept in ["text/html", "application/json", "*/*"] {
@@ -123,7 +123,7 @@ fn nothing_of_a_hostile_path_acts_in_any_form() {
 }
 
 #[test]
-fn every_status_has_words_in_every_form_and_a_page_stays_below_4_kb() {
+fn every_status_has_texts_in_every_format_and_a_page_stays_below_4_kb() {
     let long = "<".repeat(9000);
     for status in Status::ALL.iter().copied().filter(|status| status.is_error()) {
         let mut said = Problem::new(status);
@@ -145,7 +145,7 @@ fn every_status_has_words_in_every_form_and_a_page_stays_below_4_kb() {
         }
         let page = with_request("Accept: text/html\r\n", |r| content(&problem(r, &said)));
         assert!(page.len() <= 4096 && page.ends_with("</html>"), "{status}: {}", page.len());
-        assert!(page.contains(&format!("<h1>{}</h1>", Words::of(status).heading.replace('\'', "&#39;"))), "{page}");
+        assert!(page.contains(&format!("<h1>{}</h1>", Wording::of(status).heading.replace('\'', "&#39;"))), "{page}");
     }
 }
 
@@ -160,9 +160,9 @@ fn a_link_never_leaves_this_server() {
 }
 
 #[test]
-fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
+fn a_page_about_a_malformed_request_names_the_byte_and_repeats_nothing_of_it() {
     let head = b"GET /secret HTTP/1.1\r\nAccept: text/html\r\nHost: secret\nX: y\r\n\r\n";
-    let at = head.iter().position(|&o| o == b'\n').unwrap() + 33;
+    let at = head.iter().position(|&b| b == b'\n').unwrap() + 33;
     let page = malformed_request(&RequestError::new(Fault::BareLf, at, 1), head);
     let text = content(&page);
     assert_eq!(page.status(), Status::BAD_REQUEST);
@@ -197,7 +197,7 @@ fn a_refusal_names_the_byte_and_repeats_nothing_of_the_request() {
 }
 
 #[test]
-fn the_page_of_a_fault_inside_shows_an_id_and_the_log_the_cause() {
+fn the_page_of_a_500_shows_an_id_and_the_log_the_cause() {
     let page = with_request("", |r| internal_error(r, "disk on fire"));
     let (note, text) = (page.note().unwrap(), content(&page));
     let (id, cause) = note.split_once(": ").unwrap();
@@ -206,23 +206,22 @@ fn the_page_of_a_fault_inside_shows_an_id_and_the_log_the_cause() {
 }
 
 #[test]
-fn whoever_is_turned_away_is_told_when_to_come_back() {
+fn a_client_that_gets_503_is_told_when_to_come_back() {
     let page = with_request("Accept: text/html\r\n", |r| problem(r, &Problem::new(Status::SERVICE_UNAVAILABLE)));
     assert_eq!(value(&page, "retry-after"), "5");
     assert!(content(&page).contains("<meta http-equiv=\"refresh\" content=\"5\">"));
-    let at_the_door = overload();
-    assert_eq!((value(&at_the_door, "retry-after"), value(&at_the_door, "refresh")), ("5", "5"));
-    let text = content(&at_the_door);
+    let overloaded = overload();
+    assert_eq!((value(&overloaded, "retry-after"), value(&overloaded, "refresh")), ("5", "5"));
+    let text = content(&overloaded);
     assert!(text.ends_with('\n') && text.starts_with("503 "));
 }
 
 #[test]
-fn the_helpers_speak_of_the_case() {
+fn each_problem_has_a_sentence_about_its_case() {
     for (said, words) in [
         (Problem::method_not_allowed(b"PUT", "GET, HEAD"), "PUT does not work at this address. These do: GET, HEAD."),
         (Problem::too_large(16_000_000_000), "at most 16 GB"),
         (Problem::range(1000), "1,000 bytes long"),
-        (Problem::misdirected(b"evil.example"), "evil.example"),
     ] {
         assert!(said.sentence.contains(words), "{}", said.sentence);
     }
@@ -232,7 +231,7 @@ fn the_helpers_speak_of_the_case() {
 }
 
 #[test]
-fn the_line_of_what_is_missing_is_the_one_everybody_gets() {
+fn the_prepared_line_of_a_404_is_the_one_that_all_clients_get() {
     let ready = NotFoundLine::new();
     for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
         let want = render(PageFormat::Text, &Problem::not_found(path, None), None).into_parts();
