@@ -1,52 +1,51 @@
-//! The seam: what a service is asked, and the speeds at which it may answer.
+//! The interface between the connections and everything that makes responses: [`Service`] and [`Answer`].
 //!
-//! Never: a socket, a thread. A service says *what*; `net` decides where the work runs.
-//!
-//! The subtle thing: [`Service::answer`] runs on the loop and must not block. Work the kernel can do
-//! from memory is answered at once ([`Answer::Now`]); everything else becomes a job for the workers.
-//! A trip to a worker and back costs some thirty times a cached open, which is why there are two doors.
+//! A service says how a request will be answered, and the connection does the work: it runs jobs, collects content
+//! and sends. [`Service::answer`] is called on an event loop and must not block. If the kernel has all data in
+//! memory, the service answers at once ([`Answer::Now`] and the prepared ones); any other work becomes a job for a
+//! worker. A job costs some thirty times as much as opening a file that is in memory, so both ways exist.
 
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::http::{Method, Prepared, Request};
 use crate::service::response::Response;
-use crate::service::script::{RawRequest, RawResponse, ReceiveSummary};
+use crate::service::script::RawResponse;
 
-/// Who asks, and when.
+/// Addresses and time of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestContext {
     /// The client's address.
     pub peer: SocketAddr,
-    /// The address the client reached.
+    /// The address of this server that the client reached.
     pub local: SocketAddr,
-    /// The moment of asking, read once per turn of the loop.
+    /// The current time, read once per turn of the loop.
     pub now: SystemTime,
-    /// Which arrival brought the request. Requests of one arrival had all begun to arrive before the
-    /// first of them was answered, and this server wrote nothing in between: what has been looked up for
-    /// one of them holds for the others. Never 0.
+    /// The arrival number. Requests with the same number may share one `stat()` of a file, since all of them began
+    /// to arrive before the first of them was answered. Never 0.
     pub arrival: u64,
 }
 
-/// Which workers a job may use. The long lane never takes the last worker, so that four slow fsyncs or
-/// long listings cannot stop every cold file; passwords never take more than a quarter.
+/// The workers that a job may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Open, read, remove: milliseconds.
+    /// Jobs of some milliseconds: open, read, remove.
     Short,
-    /// Listing, writing, fsync, handlers of a library's user: as long as it takes.
+    /// Jobs of any length: listing, writing, fsync, handlers of a [`crate::service::Router`]. They never take the
+    /// last worker, so that four slow ones cannot delay every file that is not in memory.
     Long,
-    /// Password hashes: made to be slow.
+    /// Password hashes, which are slow on purpose. They never take more than a quarter of the workers.
     Passwords,
 }
 
-/// What a job comes to.
+/// The result of a job.
 pub enum Outcome {
-    /// The answer.
+    /// The response.
     Response(Response),
-    /// Ask the service again: what it lacked is known by now (a password has been verified).
+    /// The service must be asked again: the job found out something that it did not know, such as whether a
+    /// password is right.
     Again(Box<Request<'static>>),
 }
 
@@ -56,51 +55,50 @@ impl From<Response> for Outcome {
     }
 }
 
-/// Work for a worker. It may block; if it panics the client gets 500 and the server lives.
+/// Work for a worker. It may block. If it panics, the client gets 500 and the server continues.
 pub type Job = Box<dyn FnOnce() -> Outcome + Send>;
 
-/// Work for a worker that needs the whole content.
+/// The same with the whole content.
 pub type ContentJob = Box<dyn FnOnce(Vec<u8>) -> Response + Send>;
 
-/// Work for a worker that needs the request as it came.
+/// The same with the request as it was received.
 pub type RawRequestJob = Box<dyn FnOnce(RawRequest) -> Response + Send>;
 
-/// Opens the place content is streamed to, or answers why not; nothing of the content has been read.
+/// Opens the [`Sink`] of an upload. The response of an error is sent before any content is read.
 pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 
-/// How a service answers.
+/// How a request will be answered.
 pub enum Answer {
-    /// At once.
+    /// Immediately.
     Now(Response),
-    /// At once, with bytes that lie ready.
+    /// Immediately, with a prepared head and content.
     Ready(Arc<Prepared>),
-    /// At once, with a head that lies ready and a whole file that is open.
+    /// Immediately, with a prepared head and the whole of an open file.
     ReadyFile(Arc<Prepared>, Arc<File>),
-    /// After some work that may block.
+    /// After a job on a worker.
     Blocking(Lane, Job),
-    /// After the content has been collected in memory: at most `limit` bytes, more is 413.
+    /// After the content was collected in memory.
     Collect {
-        /// The most bytes of content.
+        /// The most bytes of content; more is 413.
         limit: u64,
-        /// What happens with them.
+        /// Makes the response.
         then: ContentJob,
     },
-    /// After the content has been streamed into a sink: at most `limit` bytes, more is 413.
+    /// After the content was written to a sink.
     Receive {
-        /// The most bytes of content.
+        /// The most bytes of content; more is 413.
         limit: u64,
-        /// Opens the sink, before 100 (Continue) is sent and before any content is read.
+        /// Runs before 100 (Continue) is sent and before any content is read.
         open: OpenSink,
     },
-    /// After the whole request has been collected as it came, framing included: at most `limit` bytes
-    /// behind the head, more is 413.
+    /// After the whole request was collected as it was received, framing included.
     CollectRaw {
-        /// The most bytes behind the head.
+        /// The most bytes after the head; more is 413.
         limit: u64,
-        /// What happens with them.
+        /// Makes the response.
         then: RawRequestJob,
     },
-    /// With bytes as they stand, whatever they are; then the connection ends.
+    /// Immediately, with these bytes exactly; then the connection closes.
     Raw(Box<RawResponse>),
 }
 
@@ -110,54 +108,77 @@ impl From<Response> for Answer {
     }
 }
 
-/// Where streamed content goes. Every call happens on a worker, one at a time, in order. A sink that
-/// is dropped before [`Sink::finish`] must leave nothing behind.
+/// A request as it was received, byte by byte.
+#[derive(Clone, Debug, Default)]
+pub struct RawRequest {
+    /// The head, with the empty line at its end.
+    pub head: Vec<u8>,
+    /// Everything after the head, chunk-size lines and trailers included.
+    pub framed: Vec<u8>,
+    /// The content without framing.
+    pub content: Vec<u8>,
+}
+
+/// How the content of a request was received: what the calls of `recv` returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveSummary {
+    /// Calls that returned bytes of the content or of its framing.
+    pub calls: u64,
+    /// The fewest bytes that one of them returned.
+    pub smallest: u64,
+    /// The most bytes that one of them returned.
+    pub largest: u64,
+    /// From the first byte of content to the last.
+    pub time: Duration,
+}
+
+/// Receives the content of an upload. Its methods are called on workers, one at a time and in order. If a sink is
+/// dropped before [`Sink::finish`], it must undo everything it did.
 pub trait Sink: Send {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// The response that ends the exchange; the sink is dropped.
+    /// The response that ends the exchange. The sink is dropped.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response>;
 
-    /// The content is complete, and came like this.
-    fn measured(&mut self, meter: &ReceiveSummary) {
-        let _ = meter;
+    /// The content is complete, and was received like this. Called before [`Sink::finish`].
+    fn measured(&mut self, summary: &ReceiveSummary) {
+        let _ = summary;
     }
 
     /// The content is complete.
     fn finish(self: Box<Self>) -> Response;
 }
 
-/// Somebody who answers requests. Each loop owns one ([`Service::fork`]), so a service may keep
-/// memory of its own without a lock; what all loops share stands behind an `Arc`.
+/// Answers requests. Each event loop owns one ([`Service::fork`]), so a service may have a memory of its own
+/// without a lock. What all loops share belongs into an `Arc`.
 pub trait Service: Send {
-    /// Answers one request, without blocking.
-    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer;
+    /// How this request will be answered. Must not block.
+    fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer;
 
-    /// The methods that work on some target of this service, for `OPTIONS *` and for answers that are
-    /// given before a target is looked at; what works on one target, its own answer says.
+    /// The methods that work on some target of this service: for `OPTIONS *`, CORS and CONNECT.
     fn methods(&self) -> Vec<Method> {
         vec![Method::Get, Method::Head, Method::Options]
     }
 
-    /// The methods that work on the target of this request, as far as that is known without a look at
-    /// anything slow; for answers that are given before the service itself is asked.
+    /// The methods that work on the target of this request, as far as that is known without blocking: for responses
+    /// that are made before the service is asked.
     fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
         let _ = request;
         self.methods()
     }
 
-    /// Whether this very request is answered here although its method works nowhere else: TRACE at an
-    /// address that leaves out what is sensitive (RFC 9110 §9.3.8), a method without a name here at one
-    /// that takes any. Everything else of the kind is refused before a service is asked.
+    /// Whether this service answers this request although its method works nowhere else: TRACE at an address that
+    /// leaves out what is sensitive (RFC 9110 §9.3.8), or an unknown method at an address that takes any. All other
+    /// such requests are refused before the service is asked.
     fn takes(&self, request: &Request<'_>) -> bool {
         let _ = request;
         false
     }
 
-    /// Descriptors are short: whatever is only kept open to be quick is to be closed.
+    /// Closes files that are only kept open for speed, because the process is short of file descriptors.
     fn relieve(&mut self) {}
 
-    /// The same service for another loop.
+    /// The same service for another event loop.
     fn fork(&self) -> Box<dyn Service>;
 }

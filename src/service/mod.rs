@@ -1,11 +1,8 @@
-//! Who answers: the seam between the protocol and everything that has something to say.
+//! The layer between the protocol and everything that makes responses.
 //!
-//! An answer has two speeds, because the cheap case is so much cheaper: a file the kernel has in
-//! memory is opened, measured and sent within the loop's turn; whatever may block becomes a job.
-//! See [`answer`].
-//!
-//! Never, in this room: a disk, a socket. [`router`] chooses a handler, [`page`] speaks to people,
-//! [`guard`] stands before them all and decides who may speak at all.
+//! A reader begins with [`app`], which decides each request in one function, and [`answer`], which says what a service
+//! may answer. [`router`] chooses a handler by method and path. [`access`] has the checks of hosts, origins and
+//! passwords. [`error_page`] and [`text`] make all text for people. Nothing here opens a file or a socket.
 
 pub mod access;
 pub mod answer;
@@ -19,11 +16,11 @@ pub(crate) mod view_link;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
-pub use answer::{Answer, Job, Lane, Outcome, RequestContext, Service, Sink};
+pub use answer::{Answer, Job, Lane, Outcome, RawRequest, ReceiveSummary, RequestContext, Service, Sink};
 pub use app::App;
 pub use response::{Body, Bytes, Piece, Response};
 pub use router::{Call, Parameters, Router};
-pub use script::{ByteOffset, ChunkedBody, CloseBy, DropToken, Pause, RawRequest, RawResponse, ReceiveSummary, Source};
+pub use script::{ByteOffset, ChunkedBody, CloseBy, DropToken, Pause, RawResponse, Source};
 
 #[cfg(test)]
 pub(crate) mod testing;

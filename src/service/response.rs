@@ -1,11 +1,10 @@
-//! A response as a service makes it: status, fields, and where its content comes from.
+//! A response as a service makes it: a status, fields, and the place of its content.
 //!
-//! Never: `Date`, `Connection`, `Content-Length`, `Transfer-Encoding`. The connection writes those, from
-//! what it really does; a service that names one of them is not believed ([`Response::field`]).
+//! The connection itself writes `Date`, `Connection`, `Content-Length` and `Transfer-Encoding`, because only it knows
+//! what it does. A service cannot set them ([`Response::field`]).
 //!
-//! The subtle thing: content that lies in a file stays there. A response carries the open file and the
-//! bytes of it that are meant, so a film costs a descriptor and not memory, and the length in the
-//! head is that of the very file that is sent.
+//! Content in a file is not read into memory. The response holds the open file and the range of bytes to send, so a
+//! film costs one file descriptor, and the length in the head is that of the file that is really sent.
 
 use std::fmt;
 use std::fs::File;
@@ -14,23 +13,23 @@ use std::sync::Arc;
 use crate::http::{Fields, Length, Status};
 use crate::service::script::{ChunkedBody, DropToken, Pause, Script, Source};
 
-/// Fields that only the connection may write: they say what it does, so they must not be guessed.
+/// Fields that only the connection writes.
 pub const CONNECTION_FIELDS: [&str; 6] =
     ["Date", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade"];
 
-/// Whether only the connection may write this field.
+/// Whether only the connection writes this field.
 pub fn is_connection_field(name: &str) -> bool {
     CONNECTION_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
-/// Content held in memory.
+/// Content in memory.
 #[derive(Clone, Debug)]
 pub enum Bytes {
     /// Part of the program.
     Static(&'static [u8]),
-    /// Made for this response.
+    /// Of this response alone.
     Owned(Vec<u8>),
-    /// Made once, sent often.
+    /// Of several responses.
     Shared(Arc<Vec<u8>>),
 }
 
@@ -46,94 +45,98 @@ impl std::ops::Deref for Bytes {
     }
 }
 
-impl From<&'static str> for Bytes {
-    fn from(text: &'static str) -> Bytes {
-        Bytes::Static(text.as_bytes())
-    }
+/// Implements `From` for the types that [`Bytes`] can be made of.
+macro_rules! bytes_from {
+    ($($from:ty => $into:expr),*) => {
+        $(impl From<$from> for Bytes {
+            fn from(value: $from) -> Bytes {
+                $into(value)
+            }
+        })*
+    };
 }
 
-impl From<&'static [u8]> for Bytes {
-    fn from(bytes: &'static [u8]) -> Bytes {
-        Bytes::Static(bytes)
-    }
+bytes_from! {
+    &'static str => |text: &'static str| Bytes::Static(text.as_bytes()),
+    &'static [u8] => Bytes::Static,
+    String => |text: String| Bytes::Owned(text.into_bytes()),
+    Vec<u8> => Bytes::Owned,
+    Arc<Vec<u8>> => Bytes::Shared
 }
 
-impl From<String> for Bytes {
-    fn from(text: String) -> Bytes {
-        Bytes::Owned(text.into_bytes())
-    }
-}
-
-impl From<Vec<u8>> for Bytes {
-    fn from(bytes: Vec<u8>) -> Bytes {
-        Bytes::Owned(bytes)
-    }
-}
-
-impl From<Arc<Vec<u8>>> for Bytes {
-    fn from(bytes: Arc<Vec<u8>>) -> Bytes {
-        Bytes::Shared(bytes)
-    }
-}
-
-/// A piece of content that alternates between memory and file (multipart/byteranges).
+/// A piece of content that is partly in memory and partly in a file (multipart/byteranges).
 #[derive(Debug)]
 pub enum Piece {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// `len` bytes of the file from `from` on.
+    /// A range of the file.
     Range {
         /// The first byte.
         from: u64,
-        /// How many.
+        /// The number of bytes.
         len: u64,
     },
 }
 
-/// Where the content of a response comes from.
+impl Piece {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::Range { len, .. } => *len,
+        }
+    }
+}
+
+/// The content of a response.
+#[derive(Debug)]
 pub enum Body {
-    /// There is none: `Content-Length: 0`, or no length where the status forbids content.
+    /// None: `Content-Length: 0`, or no length where the status forbids content.
     Empty,
-    /// From memory.
+    /// In memory.
     Bytes(Bytes),
-    /// `len` bytes of an open file from `from` on.
+    /// A range of an open file.
     File {
-        /// The file, opened and measured by whoever made the response.
+        /// The file, opened and measured by the service.
         file: Arc<File>,
         /// The first byte.
         from: u64,
-        /// How many.
+        /// The number of bytes.
         len: u64,
     },
-    /// From memory and file in turns.
+    /// Pieces in memory and in a file.
     Pieces {
-        /// The file every range refers to.
+        /// The file of every range.
         file: Arc<File>,
         /// In the order in which they are sent.
         pieces: Vec<Piece>,
     },
-    /// In chunks of chosen borders.
+    /// In chunks of given boundaries.
     Chunks(Box<ChunkedBody>),
-    /// Without a length: the connection ends behind it.
+    /// Without a length: the close of the connection ends it.
     UntilClose(Bytes),
     /// Made while it is sent.
     Stream(Box<dyn Source>),
 }
 
+impl fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
+}
+
 impl Body {
-    /// How many bytes it has, as far as that is known.
+    /// The number of bytes, without framing; 0 for a stream, whose length is unknown.
     pub fn len(&self) -> u64 {
         match self {
             Body::Empty | Body::Stream(_) => 0,
             Body::Chunks(chunks) => chunks.data.iter().map(|data| data.len() as u64).sum(),
-            Body::UntilClose(bytes) => bytes.len() as u64,
-            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Bytes(bytes) | Body::UntilClose(bytes) => bytes.len() as u64,
             Body::File { len, .. } => *len,
             Body::Pieces { pieces, .. } => pieces.iter().map(Piece::len).sum(),
         }
     }
 
-    /// How its end is told to the client.
+    /// How the client is told where the content ends.
     pub fn length(&self) -> Length {
         match self {
             Body::Stream(_) | Body::Chunks(_) => Length::Unknown,
@@ -142,38 +145,9 @@ impl Body {
         }
     }
 
-    /// Whether it has none.
+    /// Whether there is no content.
     pub fn is_empty(&self) -> bool {
         !matches!(self, Body::Stream(_)) && self.len() == 0
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Body::Empty => f.write_str("Empty"),
-            Body::Bytes(bytes) => f.debug_tuple("Octets").field(bytes).finish(),
-            Body::File { from, len, .. } => f.debug_struct("File").field("from", from).field("len", len).finish(),
-            Body::Pieces { pieces, .. } => f.debug_tuple("Pieces").field(pieces).finish(),
-            Body::Chunks(chunks) => f.debug_tuple("Chunks").field(chunks).finish(),
-            Body::UntilClose(bytes) => f.debug_tuple("UntilClose").field(bytes).finish(),
-            Body::Stream(_) => f.write_str("Stream"),
-        }
-    }
-}
-
-impl Piece {
-    /// How many bytes it has.
-    pub fn len(&self) -> u64 {
-        match self {
-            Piece::Bytes(bytes) => bytes.len() as u64,
-            Piece::Range { len, .. } => *len,
-        }
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -204,7 +178,7 @@ impl Response {
         Response::content(status, "text/plain; charset=utf-8", text)
     }
 
-    /// A page.
+    /// An HTML page.
     pub fn html(status: Status, page: impl Into<Bytes>) -> Response {
         Response::content(status, "text/html; charset=utf-8", page)
     }
@@ -214,44 +188,36 @@ impl Response {
         Response::content(status, "application/json", json)
     }
 
-    /// Adds a field line.
-    ///
-    /// A line that cannot be sent (a value with a control byte, a field of the connection) turns the
-    /// whole response into a 500 with a note for the log: sending the rest as if nothing were wrong
-    /// could drop the one line that mattered, such as a Content-Security-Policy.
+    /// Adds a field line. A line that cannot be sent (a value with a control byte, a field of the connection) turns
+    /// the whole response into a 500 with a note for the log.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Response {
+        // To leave out the line alone could be dangerous: it may be a Content-Security-Policy.
         if is_connection_field(name) || self.fields.push(name, value).is_err() {
             return Response::new(Status::INTERNAL_SERVER_ERROR).with_note(format!("a field cannot be sent: {name:?}"));
         }
         self
     }
 
-    /// Puts one line in the place of every line of this name; as [`Response::field`] otherwise.
-    pub fn replace_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Response {
-        self.fields.remove(name);
-        self.field(name, value)
+    /// Replaces all lines of this name by one; else as [`Response::field`].
+    pub fn replace_field(self, name: &str, value: impl AsRef<[u8]>) -> Response {
+        self.without_field(name).field(name, value)
     }
 
-    /// Takes out every line of this name.
+    /// Removes all lines of this name.
     pub fn without_field(mut self, name: &str) -> Response {
         self.fields.remove(name);
         self
     }
 
-    /// The same with one more name in `Vary` (RFC 9110 §12.5.5).
+    /// Adds a name to `Vary`, unless it is there already (RFC 9110 §12.5.5).
     pub(crate) fn varying_by(self, name: &str) -> Response {
-        match self.fields.get("Vary") {
-            None => self.field("Vary", name),
-            Some(present)
-                if present.split(|&b| b == b',').any(|n| n.trim_ascii().eq_ignore_ascii_case(name.as_bytes())) =>
-            {
-                self
-            }
-            Some(present) => {
-                let both = [present, b", ", name.as_bytes()].concat();
-                self.replace_field("Vary", both)
-            }
+        let Some(present) = self.fields.get("Vary") else { return self.field("Vary", name) };
+        let is_name = |member: &[u8]| member.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
+        if present.split(|&b| b == b',').any(is_name) {
+            return self;
         }
+        let both = [present, b", ", name.as_bytes()].concat();
+        self.replace_field("Vary", both)
     }
 
     /// The same with this content.
@@ -260,42 +226,42 @@ impl Response {
         self
     }
 
-    /// The same, and the connection ends after it.
+    /// The same, and the connection closes after it.
     pub fn closing(mut self) -> Response {
         self.closes = true;
         self
     }
 
-    /// The same with a note for the log: what the client is not told.
+    /// The same with a note for the log. The client does not get it.
     pub fn with_note(mut self, note: impl Into<String>) -> Response {
         self.note = Some(note.into());
         self
     }
 
-    /// The same, with silence before bytes of it.
+    /// The same with pauses.
     pub fn with_pauses(mut self, pauses: impl IntoIterator<Item = Pause>) -> Response {
         self.script.get_or_insert_default().pauses.extend(pauses);
         self
     }
 
-    /// The same, after an interim response.
+    /// The same, after one more interim response.
     pub fn after_interim(mut self, status: Status, fields: Fields) -> Response {
         self.script.get_or_insert_default().interim.push((status, fields));
         self
     }
 
-    /// The same, and this lives as long as it.
+    /// The same with a value that is dropped at its end.
     pub fn with_token(mut self, token: DropToken) -> Response {
         self.script.get_or_insert_default().token = token;
         self
     }
 
-    /// Whether it is more than a head and content that leave at once.
+    /// Whether it is more than a head and content that are sent at once.
     pub fn is_scripted(&self) -> bool {
         self.script.is_some() || matches!(self.body, Body::Stream(_) | Body::Chunks(_))
     }
 
-    /// Takes out what a script has added.
+    /// Takes the script out.
     pub fn take_script(&mut self) -> Option<Box<Script>> {
         self.script.take()
     }
@@ -321,7 +287,7 @@ impl Response {
         &self.body
     }
 
-    /// Whether the connection must end after it.
+    /// Whether the connection closes after it.
     pub fn closes(&self) -> bool {
         self.closes
     }
@@ -331,12 +297,12 @@ impl Response {
         self.note.as_deref()
     }
 
-    /// Put together again from what [`Response::into_parts`] has given.
+    /// A response of the parts that [`Response::into_parts`] returns.
     pub(crate) fn from_parts((status, fields, body): (Status, Fields, Body)) -> Response {
         Response { fields, body, ..Response::new(status) }
     }
 
-    /// Taken apart for sending.
+    /// The parts that are sent.
     pub fn into_parts(self) -> (Status, Fields, Body) {
         (self.status, self.fields, self.body)
     }

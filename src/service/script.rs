@@ -1,13 +1,9 @@
-//! Answers with a script: pauses between bytes, bytes as they stand, an end on purpose.
+//! Responses of which the service decides more than status, fields and content: pauses, chunk boundaries, bytes
+//! exactly as given, the way the connection closes. For teaching, and for content that is made while it is sent.
 //!
-//! Made for studying and for streams. An ordinary answer is status, fields and content, and the connection
-//! decides how it is framed and when it leaves; here a service says more than that.
-//!
-//! Never: a thread that sleeps. A pause is a deadline of the loop, so that a thousand slow answers
-//! cost a thousand seats and nothing else.
-//!
-//! The subtle thing: a pause stands before an *byte* of the answer. What is sent before it and what is
-//! sent after it are never one `send`, even if the pause is empty; that is how pieces are made.
+//! A pause is a deadline of the event loop and no sleeping thread, so a thousand slow responses cost a thousand
+//! connections and nothing else. A pause stands before one byte of the response. Bytes before it and after it are
+//! never in the same `send`, even if it lasts no time; so a response can be split into pieces.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,131 +11,91 @@ use std::time::Duration;
 
 use crate::http::{Fields, Status};
 
-/// A byte of an answer.
+/// A byte of a response, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteOffset {
-    /// Counted from the first byte of its head (of its interim responses, if it has any).
+    /// From the first byte of the head, or of the interim responses before it.
     Response(u64),
-    /// Counted from the first byte of its content as it is framed: chunk-size lines count.
+    /// From the first byte of the content, framing included: chunk-size lines count.
     Content(u64),
 }
 
-/// A moment of silence. Places behind the end of the answer mean nothing.
+/// A time in which nothing is sent. It has no effect after the end of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// Before this byte.
+    /// The byte before which it stands.
     pub before: ByteOffset,
-    /// For so long.
+    /// How long it lasts.
     pub time: Duration,
 }
 
-/// What lives exactly as long as the answer it belongs to: it is dropped when the last byte has been
-/// sent, and when nobody waits for it any more. A service counts its slow answers by it.
-#[derive(Clone, Default)]
-pub struct DropToken(Option<Arc<dyn Any + Send + Sync>>);
+/// A value that is dropped when the last byte of its response was sent, or when the client has left. A service
+/// counts its slow responses by such values. The default has no value.
+#[derive(Clone, Debug, Default)]
+pub struct DropToken {
+    _value: Option<Arc<dyn Any + Send + Sync>>,
+}
 
 impl DropToken {
-    /// Holds this.
-    pub fn new(token: impl Any + Send + Sync) -> DropToken {
-        DropToken(Some(Arc::new(token)))
-    }
-
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+    /// A token with this value.
+    pub fn new(value: impl Any + Send + Sync) -> DropToken {
+        DropToken { _value: Some(Arc::new(value)) }
     }
 }
 
-impl std::fmt::Debug for DropToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_empty() { "DropToken(nothing)" } else { "DropToken" })
-    }
-}
-
-/// Content in chunks of chosen borders. To an HTTP/1.0 client the data alone goes, until the close.
+/// Content in chunks of given boundaries. An HTTP/1.0 client gets the data alone, until the connection closes.
 #[derive(Clone, Debug, Default)]
 pub struct ChunkedBody {
-    /// The data of each; an empty one is left out, since it would end the content.
+    /// The data of each chunk. An empty one is left out, since it would end the content.
     pub data: Vec<Vec<u8>>,
-    /// Behind the size of each chunk but the last one, without the semicolon: `a=b`. Nothing: none.
+    /// A chunk extension without its semicolon, `a=b`, after the size of every chunk but the last; empty for none.
     pub extension: String,
-    /// After the last chunk. Announce them in `Trailer`.
+    /// The trailer fields. The response should announce them in `Trailer`.
     pub trailers: Fields,
-    /// For so long before each chunk but the first, the last chunk with its trailers included. Each
-    /// chunk is a `send` of its own.
+    /// The pause before each chunk but the first, the last chunk with the trailers included. Each chunk is a `send`
+    /// of its own.
     pub gap: Duration,
 }
 
-/// Content that is made while it is sent. It goes in chunks, to an HTTP/1.0 client until the close.
+/// Content that is made while it is sent. It goes in chunks, or to an HTTP/1.0 client until the connection closes.
 pub trait Source: Send {
-    /// The next bytes, perhaps none yet; nothing at the end. Called on a worker, one at a time, and may block; the
-    /// client's patience with an answer that is owed does not run meanwhile.
+    /// The next bytes, which may be empty if there are none yet; `None` at the end. Called on a worker, one call at a
+    /// time, and may block: no time limit of the connection runs during the call.
     fn next(&mut self) -> Option<Vec<u8>>;
 }
 
-/// How a scripted connection ends.
+/// How a connection closes after a [`RawResponse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseBy {
-    /// In order, with a FIN.
+    /// With a FIN, after all bytes were sent.
     Fin,
     /// With a reset.
     Reset,
 }
 
-/// Bytes as they stand in the place of an answer, for showing what goes wrong. The connection always
-/// ends after them.
+/// Bytes that are sent exactly as given in the place of a response, to show what can go wrong. The connection
+/// always closes after them.
 #[derive(Clone, Debug)]
 pub struct RawResponse {
-    /// What the log says.
+    /// The status for the log.
     pub status: Status,
-    /// All of it, status line included.
+    /// All bytes, status line included.
     pub bytes: Vec<u8>,
-    /// Moments of silence; [`ByteOffset::Content`] counts from behind the first blank line.
+    /// Pauses. [`ByteOffset::Content`] counts from the end of the first empty line.
     pub pauses: Vec<Pause>,
-    /// What comes after the last byte.
+    /// How the connection closes.
     pub close: CloseBy,
-    /// What lives as long as it.
+    /// Dropped with the response.
     pub token: DropToken,
 }
 
-/// A request as it came, down to its bytes.
-#[derive(Clone, Debug, Default)]
-pub struct RawRequest {
-    /// The head, blank line included.
-    pub head: Vec<u8>,
-    /// What followed of it, as it came: chunk-size lines and trailers included.
-    pub framed: Vec<u8>,
-    /// The content.
-    pub content: Vec<u8>,
-}
-
-/// How content came: what the `recv` calls that brought it returned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReceiveSummary {
-    /// Calls that brought bytes of the content as it was framed.
-    pub calls: u64,
-    /// The fewest bytes of one.
-    pub smallest: u64,
-    /// The most bytes of one.
-    pub largest: u64,
-    /// From the first byte of content to the last.
-    pub time: Duration,
-}
-
-/// What a script adds to a response.
+/// What a scripted response has besides status, fields and content.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// Moments of silence.
+    /// Pauses.
     pub pauses: Vec<Pause>,
-    /// Interim responses that go before it (to HTTP/1.0 none go).
+    /// Interim responses before it. An HTTP/1.0 client gets none of them.
     pub interim: Vec<(Status, Fields)>,
-    /// What lives as long as the answer.
+    /// Dropped with the response.
     pub token: DropToken,
-}
-
-impl Script {
-    /// Whether it adds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.pauses.is_empty() && self.interim.is_empty() && self.token.is_empty()
-    }
 }
