@@ -7,14 +7,13 @@
 //!       or `hold` (one request on each connection, a report, then silence until the time is over)
 //! ```
 //!
-//! The requests stand on standard input, one after the other, without content; each connection begins
-//! with another one. One JSON object goes to standard output.
+//! The requests come on standard input, one after the other, without content; each connection begins with another one.
+//! One JSON object goes to standard output.
 //!
-//! Never: work of its own that a server's figure could feel. Content over 16 KiB is dropped inside the
-//! kernel (`MSG_TRUNC`); nothing is formatted or allocated while it runs.
-//!
-//! The subtle thing: a client that falls behind makes a server look idle. The figure to trust is the
-//! server's processor time per response; responses per second only say that both were busy.
+//! The client does as little work as it can, since it runs beside the server. Content over 16 KiB is dropped inside the
+//! kernel (`MSG_TRUNC`); nothing is formatted or allocated while it runs. A client that is too slow makes a server look
+//! idle, so the figure to trust is the server's processor time per response. Responses per second only say that both
+//! were busy.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};

@@ -1,7 +1,5 @@
-//! A server for `tests/bench/tap.py`: one loop, and one answer of 1 KiB that lies ready.
-//!
-//! Never: a disk. callgrind does not know every system call of the door to it, and what is measured
-//! here is the way from `recv` to `send`.
+//! A server for `tests/bench/tap.py`: one loop, and one response of 1 KiB in memory. It opens no file: callgrind does
+//! not know every system call for that, and only the way from `recv` to `send` is measured here.
 
 use std::io;
 use std::net::SocketAddr;

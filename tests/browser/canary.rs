@@ -1,10 +1,9 @@
-//! A secret in every place that HTTP has for one, looked for in everything the page of the wire view has.
+//! A secret in every place that HTTP has for one. Then everything in the page of the wire view is searched for it.
 //!
-//! Never: a secret that stands in the page because the test put it there, as in a link to it.
-//!
-//! The subtle thing: a search that finds nothing proves little. The hex is broken into rows, a word into the
-//! parts of a line, and Base64 of the same bytes has three faces, so the page is put together again before it
-//! is searched. A word that is no secret goes the same ways, and has to be found in each writing.
+//! A search that finds nothing proves little. The page breaks the hex into rows and a word into the parts of a line,
+//! and Base64 of the same bytes has three forms. So the text is put together again before it is searched. A word that
+//! is not secret goes through the same places and must be found in each form. No secret may be in the page because the
+//! test put it there, as in a link to it.
 
 use std::fs;
 use std::io::{Read, Write};

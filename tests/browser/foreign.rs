@@ -1,11 +1,8 @@
-//! A page that somebody put into the served folder, and what it can do with the wire view: nothing.
+//! A page in the served folder attacks the wire view: it can do nothing.
 //!
-//! It knows everything but the key: the port, the paths, the names of exchanges.
-//!
-//! Never: a request that the browser was not really made to send.
-//!
-//! The subtle thing: a page is told as little of a refusal as of a success, so what it sees proves only that
-//! nothing can be read. That nothing was done either, the view itself is asked.
+//! It knows everything but the key: the port, the paths, the names of exchanges. A page sees as little of a refusal as
+//! of a success, so what the page sees proves only that it can read nothing. The view itself is asked whether anything
+//! was done. Every attack is a request that the browser really sends.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,10 +1,7 @@
-//! The pages in a real browser: what loads, what runs, what is asked again, how it looks.
+//! The pages in a real browser: what loads, what runs, what is requested again, how it looks. Nothing uses the network.
 //!
-//! Needs Chromium. Without it every test here prints one sentence and passes, unless
-//! `BAREWIRE_REQUIRE_CHROMIUM` is set, as it is where these tests must have run. Pictures of the pages
-//! are left in `target/screens` for people to look at.
-//!
-//! Never: a page of elsewhere, the network.
+//! These tests need Chromium. Without it each of them is skipped, and fails where `BAREWIRE_REQUIRE_CHROMIUM` is set.
+//! With `BAREWIRE_PICTURES` set, pictures of the pages are left in `target/screens` for people to look at.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! The upload page in a real browser: what is dropped arrives, what is cut off leaves nothing, what is
-//! there is replaced and deleted only by whoever says so.
+//! The upload page in a real browser: a dropped file arrives, an upload that is cut off leaves nothing, and a file is
+//! replaced or deleted only when the user says so.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

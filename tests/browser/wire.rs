@@ -1,9 +1,7 @@
-//! The page of the wire view in a real browser, beside a real server that is studied.
+//! The page of the wire view in a real browser, beside a real server with `--study`.
 //!
-//! Never: a time that is asserted. What must appear is awaited.
-//!
-//! The subtle thing: the page is asked what it shows, and the bytes on the wire are our own, so that
-//! each place it names can be counted here.
+//! The bytes on the wire are those of the test, so every position that the page shows can be checked. The tests wait
+//! for what must appear; no time is asserted.
 
 use std::fs;
 use std::io::{Read, Write};

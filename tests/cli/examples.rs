@@ -1,8 +1,7 @@
-//! The programs of `examples/`: each is started on a free port, driven by its own client and by raw
-//! sockets, and what its head claims is checked.
+//! The programs of `examples/`: each is started on a free port, driven by its own client and by raw sockets, and its
+//! output is compared with what its head comment says.
 //!
-//! Nothing here waits for a time. A test goes on when a program has said a line or sent a byte; the
-//! deadline only decides when a test has failed.
+//! Nothing waits for a time. A test goes on when a program has printed a line or sent a byte.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};

@@ -1,5 +1,5 @@
-//! `barewire explain` and `barewire send`: what live bytes and saved ones have in common, what stays hidden,
-//! and what a terminal gets.
+//! `barewire explain` and `barewire send`: saved bytes are explained as live ones are, secrets stay hidden, and a
+//! terminal gets nothing that could harm it.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! TODO
+//! The limit of open files, and the sandbox of the process (Landlock).
 
 use std::fs;
 

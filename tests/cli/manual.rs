@@ -1,4 +1,4 @@
-//! TODO
+//! The help, the manual, the completions and the README name the same options.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! TODO
+//! Passwords and host names: from options, variables and files, and which of them are refused at the start.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! TODO
+//! Ports and addresses: which are taken, and what is said where that fails.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -1,9 +1,7 @@
-//! Secrets that are known to the test are sent in every place where secrets stand, come back in answers, and
-//! then every output of the program is searched for them: as they are, in Base64, in hexadecimal and
-//! percent-encoded.
+//! No output shows a secret. The test sends secrets in every place where secrets stand, lets responses repeat them, and
+//! then searches every output of the program for them: plain, in Base64, in hexadecimal and percent-encoded.
 //!
-//! The subtle thing: what is hidden must still be told. Each output has to show the names beside the secrets;
-//! else an empty one would pass.
+//! Each output must also show the names beside the secrets. Otherwise an empty output would pass.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

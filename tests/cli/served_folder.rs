@@ -1,4 +1,4 @@
-//! TODO
+//! The served folder: found, readable and writable, or refused at the start.
 
 use std::fs;
 

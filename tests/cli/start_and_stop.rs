@@ -1,4 +1,4 @@
-//! TODO
+//! What a script sees of a start and an end: lines, signals, exit codes.
 
 use std::fs::File;
 use std::io::{Read, Write};

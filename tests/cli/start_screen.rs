@@ -1,4 +1,4 @@
-//! TODO
+//! The start screen on a terminal, and the warnings at the start.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

@@ -1,4 +1,4 @@
-//! TODO
+//! Wrong usage: each message says what is wrong and what to type instead.
 
 use crate::program::{assert_error, barewire, site_folder};
 

@@ -1,4 +1,4 @@
-//! TODO
+//! Environment variables set options that are not typed.
 
 use std::fs;
 

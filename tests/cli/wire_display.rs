@@ -1,5 +1,4 @@
-//! What the view of the wire looks like where it is shown: on terminals of every kind, in a pipe, to a reader
-//! that does not read.
+//! How the wire view looks where it is shown: on terminals of every kind, in a pipe, to a reader that stops reading.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

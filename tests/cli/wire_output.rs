@@ -1,4 +1,4 @@
-//! TODO
+//! The wire view on standard output (`--wire`).
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,9 +1,8 @@
-//! Allocations of a request on a connection that stays: none, in the whole process.
+//! Allocations of a request on a persistent connection: none, in the whole process.
 //!
-//! The server is put together as the program does it, and the client of this test allocates nothing.
-//! A window of requests is looked at as a whole; the least of the windows counts. An allocation that
-//! belongs to a request is in every one of them, while a sweep of the deadlines or the harness itself
-//! is in one of many.
+//! The server is built as the program builds it, and the client of this test allocates nothing. Allocations are counted
+//! over windows of many requests, and the smallest count is judged. An allocation that belongs to a request is in every
+//! window; one of a timer or of the test harness is in few.
 
 use std::alloc::System;
 use std::net::SocketAddr;

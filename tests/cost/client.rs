@@ -1,7 +1,7 @@
-//! A client that allocates nothing once it knows how long an answer is.
+//! A client that allocates nothing once it knows how long a response is.
 //!
-//! Never: an answer that is not looked at. Each must have the status and the length of the first one,
-//! so a server that became cheap by answering something else is found.
+//! It looks at every response: each must have the status and the length of the first one. So a server that became cheap
+//! by answering something else is found.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

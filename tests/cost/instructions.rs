@@ -1,10 +1,10 @@
-//! Instructions of a request outside the kernel, as valgrind counts them: those of the program that is
-//! shipped, so `BAREWIRE_RELEASE` must name it where this runs with a debug build.
+//! Instructions of a request outside the kernel, counted by valgrind in the released program. With a debug build,
+//! `BAREWIRE_RELEASE` must name that program.
 //!
-//! What is counted is the slow way: valgrind 3.19 lacks openat2, and behind the portable door nothing is
-//! kept ready. A valgrind that has it counts less, and the bounds hold all the more.
+//! valgrind 3.19 does not know openat2(), so the portable way of opening a file is counted, for which nothing is
+//! cached. A valgrind that knows it counts less.
 //!
-//! Two runs of different length, and their difference: the start and the end cancel out.
+//! Two runs of different length are compared: the costs of the start and the end cancel out.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,13 +1,12 @@
-//! What a request may cost: allocations, system calls, instructions. All of them are counted, and none
-//! is a time, so they are the same on a busy machine and on a quiet one.
+//! The costs of a request: allocations, system calls, instructions. All of them are counted, and none is a time, so
+//! they are the same on a busy machine and on a quiet one. Every bound was measured; each table says what is counted,
+//! and why it is not less.
 //!
-//! [`allocations`] runs the server in this process under a counting allocator. [`calls`] runs the real
-//! program under strace, [`instructions`] and [`main_path`] under valgrind; without the tool a test says so aloud and
-//! passes, unless `BAREWIRE_REQUIRE_STRACE` or `BAREWIRE_REQUIRE_VALGRIND` is set, as it is where they must have run.
+//! [`allocations`] runs the server in this process under a counting allocator. [`syscalls`] runs the real program under
+//! strace, [`instructions`] and [`main_path`] under valgrind. Without the tool a test is skipped, and fails where
+//! `BAREWIRE_REQUIRE_STRACE` or `BAREWIRE_REQUIRE_VALGRIND` is set.
 //!
-//! Never: a bound that nobody has measured. Each table says what is counted, and why it is not less.
-//!
-//! The subtle thing: one test at a time ([`alone`]). What one allocates, another would count.
+//! One test runs at a time ([`alone`]): each would count the allocations of the others.
 
 mod allocations;
 mod client;

@@ -1,9 +1,9 @@
-//! System calls of a request: those of the real program, as strace sees them.
+//! System calls of a request: those of the real program, as strace shows them.
 //!
-//! One connection asks one thing after the other; between two marks in the trace, the calls from one
-//! `epoll_wait` to the next are a turn of the loop. The turn that occurs most often is the request. (Once
-//! a second a kept file is tried at the door; that turn is another one.) With more connections a turn has
-//! several requests, and the `epoll_wait` is shared.
+//! One connection sends one request after the other. Two marks in the trace enclose the requests of one kind. The calls
+//! from one `epoll_wait` to the next are one iteration of the loop, and the iteration that occurs most often is the
+//! request. (Once a second a cached file is opened again; that iteration is another one.) With more connections, one
+//! iteration has several requests, and they share the `epoll_wait`.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The access log: one true line per response, and nothing a client sends can forge or colour it.
+//! The access log: one line per response, and nothing that a client sends can forge or colour a line.
 
 use crate::support::client::{Client, get, raw, request};
 use crate::support::folder::Folder;

@@ -1,4 +1,5 @@
-//! Thousands of broken requests, from a fixed seed: nothing crashes it, nothing is a server's fault.
+//! Thousands of broken requests, from a fixed seed: none crashes the server, and none is answered as a fault of the
+//! server.
 
 use crate::support::client::{Client, get};
 use crate::support::folder::Folder;

@@ -1,4 +1,4 @@
-//! Freshness on a busy loop: one look at a file may answer for many, and never for one too many.
+//! The file cache is never stale: an edit is seen by the next request, also on a busy loop.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};

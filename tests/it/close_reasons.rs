@@ -1,7 +1,5 @@
-//! Every way a connection can end: provoked over real sockets, named by its reason on the tape, and told in
-//! the view with the side that is to blame.
-//!
-//! Never: a reason that no test has seen. The list is held against [`CloseReason::ALL`].
+//! Every way in which a connection can end: provoked over real sockets, recorded with its reason, and shown in the wire
+//! view with the side that ended it. Every reason of [`CloseReason::ALL`] is provoked.
 
 use std::collections::BTreeSet;
 use std::fs::File;

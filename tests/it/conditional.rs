@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110 §13) and the validators they rest on (§8.8).
+//! Conditional requests (RFC 9110 §13) and the validators they use (§8.8).
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -1,4 +1,4 @@
-//! TODO
+//! No request reaches a file outside the served folder, or a hidden one.
 
 use std::os::unix::fs::symlink;
 

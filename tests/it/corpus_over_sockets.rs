@@ -1,8 +1,8 @@
-//! The wire corpus (`tests/corpus/*.md`) over a real socket: each case whole, and byte by byte.
+//! The corpus (`tests/corpus/*.md`) over a real socket: each case whole, and byte by byte.
 //!
-//! What a message means is proved without sockets, in `tests/it/protocol`; here, that the loop around the
-//! parser loses, joins and repeats nothing: both feedings get the same answers, a refusal has the
-//! status the corpus says, and every connection ends with a FIN.
+//! `protocol` tests without sockets what a message means. Here the loop around the parser is tested: it loses, joins
+//! and repeats nothing. Both ways of sending get the same responses, a refusal has the status of the corpus, and every
+//! connection ends with a FIN.
 
 use std::time::Duration;
 

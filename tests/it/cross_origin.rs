@@ -1,4 +1,4 @@
-//! TODO
+//! Pages of other sites: what they may write, read and embed.
 
 use crate::support::client::{Client, ask, get, raw};
 use crate::support::folder::{Folder, small_site};

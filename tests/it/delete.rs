@@ -1,4 +1,4 @@
-//! TODO
+//! DELETE (RFC 9110 §9.3.5).
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! TODO
+//! A full disk: 507, the old file stays, and the server goes on.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
-//! Every fault of the table, provoked over a socket: its status, its rule and its byte in the
-//! answer, and an end that destroys nothing.
+//! Every fault of the table, provoked over a socket: the response names its status, its rule and its byte, and the end
+//! destroys nothing.
 //!
-//! The subtle thing: `▸` in a request marks the byte to blame and is taken out before sending. The
-//! positions here are written by hand; comparing with what the parser says would prove nothing.
+//! `▸` in a request marks the byte that is wrong, and is taken out before the request is sent. The positions are
+//! written by hand: comparing with what the parser says would prove nothing.
 
 use std::time::Duration;
 

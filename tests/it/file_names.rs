@@ -1,4 +1,4 @@
-//! Any name works: every byte a file name may have, and names that look like something else.
+//! Any file name works: every byte that a name may have, and names that look like something else.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,4 @@
-//! What of the folder can be fetched, what never can, and how it is described.
+//! Files as resources: types, redirects, prepared codings, and things that are no files.
 
 use std::os::unix::net::UnixListener;
 

@@ -1,4 +1,4 @@
-//! TODO
+//! Host names: a name that a stranger chose gets no file (DNS rebinding).
 
 use crate::cross_origin::POLICY;
 use crate::support::client::raw;

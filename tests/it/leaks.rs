@@ -1,4 +1,4 @@
-//! Nothing grows: descriptors and memory after thousands of requests as before them (promise 2).
+//! Descriptors and memory are after thousands of requests as before them (promise 2).
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Listings: three forms of one folder, and folders of 100,000 entries.
+//! Listings: three forms of one folder, and long ones.
 
 use crate::support::client::{Client, ask, get, request};
 use crate::support::folder::Folder;

@@ -1,14 +1,4 @@
-//! The cliffs over which other servers have fallen: each is here as something that can be counted.
-//!
-//! 1. An answer in two packets of which the second waits 40 ms for an acknowledgement.
-//! 2. A cache that expires by time, and 4. listings that cost milliseconds each: `files::shelf`,
-//!    `files::board` (their clock is a parameter).
-//! 3. Files kept open at the cost of connections.
-//! 5. Pipelined requests that are dropped: `exchange`.
-//! 6. No more than a thousand connections.
-//! 7. A thread for what lies in memory.
-//!
-//! Never: a measured time. What is counted here is the same on a slow machine.
+//! Many clients at once: each gets every byte, and there is no limit of 1,024.
 
 use std::collections::HashSet;
 

@@ -1,11 +1,9 @@
-//! What one look at a file may answer for: never for a request that was sent after the look.
+//! Requests may share one lookup of a file, but never a lookup that was made before the request was sent.
 //!
-//! The service here looks at nothing. It notes when the number of an arrival was used first, which is when a
-//! shelf would have looked, and the client of a request has written down the moment before its first byte was
-//! sent. So a stale answer is found without a file, and without luck in timing.
-//!
-//! Never: a race that decides whether a test passes. Where an order matters, the loop stands still inside
-//! the service while the test sends: what is sent first is what the poller tells of first.
+//! The service here looks at no file. It notes when the number of an arrival was used first: at that moment a file
+//! would have been looked up. A client notes the moment before it sends its first byte. So a stale response is found
+//! without a file, and does not depend on timing. Where an order matters, the loop is held inside the service while the
+//! test sends.
 
 use std::collections::HashMap;
 use std::io::Write;

@@ -1,14 +1,11 @@
 //! The real server, driven with raw sockets.
 //!
-//! Every test starts the binary that `cargo` built, on a port of its own and a folder of its own, and
-//! speaks to it byte by byte. Nothing is shared, so tests may run at once and in any order.
+//! Every test starts the binary that `cargo` built, with a port and a folder of its own, and speaks to it byte by byte.
+//! Some run the server as a library in this process ([`support::library`]). Nothing is shared, so tests run at once and
+//! in any order. No client library hides what is on the wire, and tests wait for events, not for a time.
 //!
-//! Never: a client library that would hide what is on the wire, or a sleep in place of an event.
-//! Deadlines are generous ([`crate::support::PATIENCE`]): they end a hang, they do not measure speed.
-//!
-//! The subtle thing: [`crate::support::response::Response`] is a strict reader. It enforces on every single answer of
-//! the whole suite what must hold for all of them (one Date, no byte too many, `Allow` on 405 …), so
-//! a test only has to say what is special about its case.
+//! [`support::response::Response`] is a strict reader. It checks on every single response what must hold for all of
+//! them (one Date, no byte too many, `Allow` on 405 …), so a test only has to say what is special about its case.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,7 +15,6 @@ mod broken_requests;
 mod cache_freshness;
 mod close_reasons;
 mod conditional;
-mod connections;
 mod containment;
 mod corpus_over_sockets;
 mod cross_origin;
@@ -38,6 +34,7 @@ mod options;
 mod order_of_answers;
 mod overload;
 mod passwords;
+mod persistence;
 mod post;
 mod practice_routes;
 mod protocol;

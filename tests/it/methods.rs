@@ -1,6 +1,6 @@
-//! TODO
+//! Methods (RFC 9110 §9): HEAD says what GET says, and methods without right are refused.
 
-use crate::connections::site;
+use crate::persistence::site;
 use crate::support::client::{Client, ask, strong_tag};
 use crate::support::server::Server;
 

@@ -1,4 +1,4 @@
-//! The options that change what is answered (`cli.md`).
+//! Options that change the responses.
 
 use std::net::TcpStream;
 use std::process::{Command, Stdio};

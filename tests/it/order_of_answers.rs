@@ -1,4 +1,6 @@
-//! TODO
+//! The order of checks: of two things wrong, the response names the one that is checked first.
+//!
+//! Each test makes two things wrong, and then puts each of them right. So a refusal that is right by accident is found.
 
 use crate::cross_origin::EVIL;
 use crate::support::client::{basic, get, raw};

@@ -1,4 +1,5 @@
-//! Too many clients, too few descriptors: shed readably, lie never, spin never, recover.
+//! Too many clients, too few descriptors: new clients get a readable 503, no file is called missing, and the server
+//! recovers.
 
 use std::time::{Duration, Instant};
 

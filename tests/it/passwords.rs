@@ -1,11 +1,6 @@
-//! Who may speak: names, pages of elsewhere, passwords, and the order in which all of that is answered.
+//! Passwords (RFC 7617): before every file, before the content of a request, and limited in tries.
 //!
-//! The rules themselves are proved by tables beside their source (`src/service`); here, that they stand
-//! before the files of the real program, that a refusal comes before the content, and that no answer
-//! leaves without the fields all answers have.
-//!
-//! The subtle thing: a test of the order makes two things wrong at once, and puts each of them right
-//! after it. A refusal that is right by accident fails then.
+//! The rules themselves are tested beside their source, in `src/service/access`. Here the real program is tested.
 
 use rustix::process::Signal;
 

@@ -1,4 +1,4 @@
-//! TODO
+//! POST: forms with files (RFC 7578), and other content as a new file.
 
 use std::fs;
 

@@ -1,11 +1,8 @@
-//! Practice on real sockets: every row byte by byte, where it is cut, how it ends, and that nobody else
-//! has to wait for what is slow.
+//! The practice routes (`/.try/`) on real sockets: every route byte by byte, where it is cut, how it ends, and that a
+//! slow one delays no other client.
 //!
-//! Never: a moment that is compared with another, but for "not before". What one `send` took stands on the
-//! tape.
-//!
-//! The subtle thing: the only bytes that differ between two runs are those of Date. They are replaced by
-//! the letter D before anything is compared, and nothing else is.
+//! Only Date differs between two runs. Its value is replaced by the letter D before anything is compared. Times are
+//! asserted only as "not before"; what one `send` took is read from the record.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

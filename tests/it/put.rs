@@ -1,4 +1,4 @@
-//! Writing: PUT, POST and DELETE (RFC 9110 §9.3.3–9.3.5, RFC 7578), and who is refused before the body.
+//! PUT (RFC 9110 §9.3.4).
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Parts of files (RFC 9110 §14), also of very large ones and of one that shrinks.
+//! Parts of files (RFC 9110 §14), also of very large files and of files that change meanwhile.
 
 use std::fs::OpenOptions;
 

@@ -1,10 +1,7 @@
-//! Uploads that are recorded: fast ones, long ones, before anybody reads the record.
+//! Uploads that are recorded: fast and long ones, before the record is read.
 //!
-//! Never: a guess how much one `recv` brings. The bound holds from 5 KiB on, and the other end sends what it has
-//! in one go.
-//!
-//! The subtle thing: the record waits in bounded memory. What makes an upload fit is that the middle of its
-//! content is only counted, and what is told must not show the difference.
+//! The record waits in bounded memory. An upload fits because the middle of its content is only counted, and the wire
+//! view must not show the difference. The tests do not guess how much one `recv` brings.
 
 use barewire::http::Status;
 use barewire::service::{Answer, Response, Sink};

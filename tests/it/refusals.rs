@@ -1,6 +1,6 @@
-//! TODO
+//! A refusal reaches the client, though it still sends content (RFC 9112 §9.6).
 
-use crate::connections::site;
+use crate::persistence::site;
 use crate::support::client::{Client, get, request};
 use crate::support::server::Server;
 

@@ -1,6 +1,6 @@
-//! TODO
+//! Requests in every lawful form, and cut anywhere.
 
-use crate::connections::site;
+use crate::persistence::site;
 use crate::support::client::{Client, raw, request};
 use crate::support::server::Server;
 

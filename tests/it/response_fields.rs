@@ -1,4 +1,4 @@
-//! TODO
+//! Fields that every response has, whichever part of the server made it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};

@@ -1,8 +1,7 @@
-//! Answers with a script: where they are cut, what their bytes are, how they end, and that nobody else
-//! has to wait for them.
+//! Responses with a script: where they are cut, which bytes they have, how they end, and that they delay no other
+//! client.
 //!
-//! Never: a border judged by its moment. The tape says what each `send` took; time is asserted only as
-//! "not before".
+//! The record says what each `send` took. Times are asserted only as "not before".
 
 use std::fs::File;
 use std::io::Write;

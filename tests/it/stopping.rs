@@ -1,4 +1,4 @@
-//! Stopping: running downloads end whole, idle ones at once, new ones not at all (promise 23).
+//! Stopping: running downloads end whole, idle connections at once, and new ones are refused (promise 23).
 
 use std::net::TcpStream;
 use std::time::Instant;

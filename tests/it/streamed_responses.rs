@@ -1,6 +1,5 @@
-//! Content that is made while it is sent: framing, patience, and every way it can end.
-//!
-//! Never: a source that decides by time when it goes on. It waits for the test.
+//! Content that is made while it is sent: framing, waiting, and every way in which it can end. The source waits for the
+//! test, never for a time.
 
 use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, Sender, channel};

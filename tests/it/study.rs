@@ -1,10 +1,8 @@
-//! `--study` on real sockets: who may look, what is told, what is kept, and that nobody has to wait for it.
+//! `--study` on real sockets: who may look, what is shown, what is kept, and that it delays no client.
 //!
-//! Never: a moment that is compared with another. What has to have happened is waited for in the stream of
-//! events, which is what the page reads too.
-//!
-//! The subtle thing: pieces of a request are pieces for the server only if it has read one before the next
-//! is sent. So the next one is sent when the stream has told of the `recv` before.
+//! What must have happened is awaited in the stream of events, which the page reads too. Pieces of a request are pieces
+//! for the server only if it has read one before the next is sent. So a test sends the next piece when the stream has
+//! shown the `recv` of the one before.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};

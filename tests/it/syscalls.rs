@@ -1,14 +1,8 @@
-//! What the server asks of the kernel, in which order and on which thread (promise 14; invariant 2 of
-//! `lib.rs`: nothing on a loop blocks).
+//! Which system calls the server makes, in which order and on which thread (promise 14; nothing on a loop blocks).
 //!
-//! `strace` writes down every call of the real server. Where it is missing, or may not trace, each test
-//! prints one sentence and passes, unless `BAREWIRE_REQUIRE_STRACE` is set, as it is where these tests must
-//! have run.
-//!
-//! Never: a measured time. What is asserted is which calls there are, on which thread, in which order.
-//!
-//! The subtle thing: `strace` lets a thread go on only when it has written down what that thread has done.
-//! So if one call caused another, on whatever thread, the trace has them in this order.
+//! `strace` writes down every call of the real server. Where it is missing or may not trace, a test is skipped, and
+//! fails where `BAREWIRE_REQUIRE_STRACE` is set. No time is measured. `strace` lets a thread go on only after it has
+//! written down what that thread did. So if one call caused another, on any thread, the trace has them in this order.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,9 +1,8 @@
-//! TCP keeps no borders: what was sent in three pieces is one `recv`, and the view says so.
+//! TCP segments: three sends can be one `recv`, and the wire view says so; and a head is sent together with its
+//! content.
 //!
-//! Never: a race. The loop is held while the pieces are sent, so all of them are there at the first `recv`.
-//!
-//! The subtle thing: where the kernel cannot be asked the note is absent, and then there is nothing to
-//! test; a sandbox may forbid it, so that is said and is no failure.
+//! The loop is held while the pieces are sent, so all of them are there at the first `recv`. A sandbox may forbid to
+//! ask the kernel for the number of segments; then there is nothing to test.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,7 +1,6 @@
-//! Nothing lost, nothing left: promises 12 to 14 under aborts, kills, races and full disks.
+//! Uploads that are cut off change nothing and leave nothing (promises 12 to 14).
 //!
-//! Every test compares the folder itself, hidden names included: what a listing hides would still be
-//! rubbish.
+//! Every test compares the folder itself, hidden names included: a file that a listing hides would still be left over.
 
 use std::fs;
 use std::net::Shutdown;

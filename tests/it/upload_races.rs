@@ -1,4 +1,4 @@
-//! TODO
+//! Writers that compete for one name, and folders that change while an upload runs.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! TODO
+//! Who may write what: the rights, refusals before the body, and what an uploaded file may do.
 
 use std::fs;
 use std::path::Path;

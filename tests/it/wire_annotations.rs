@@ -1,8 +1,7 @@
-//! The annotator on the whole wire corpus and on broken relatives of it.
+//! The annotations of the wire view, on the whole corpus and on mutants of it.
 //!
-//! What must hold for any bytes whatever: nothing panics, spans are sorted, disjoint and cover every
-//! byte, a cut changes nothing, a request is broken exactly when the machine that serves refuses it,
-//! and names and values lie where the parser found them.
+//! For any bytes: nothing panics, spans are sorted, disjoint and cover every byte, a cut changes nothing, a request is
+//! broken exactly when the server refuses it, and names and values lie where the parser found them.
 
 use barewire::http::{EndOfInput, Event, Fields, Http1, HttpDate, Length, Limits, Method, Next, RequestError, Status};
 use barewire::net::CloseReason;

@@ -1,7 +1,7 @@
-//! What the terminal shows, byte for byte: `tests/it/wire_terminal/*.txt`.
+//! The wire view on a terminal, byte for byte: `tests/it/wire_terminal/*.txt`.
 //!
-//! The bytes and moments are made up, so nothing here depends on the clock or on a socket.
-//! `UPDATE=1 cargo test --test it wire_terminal` writes the files anew. Read the difference before you keep it.
+//! The bytes and times are made up, so nothing depends on a clock or a socket. `UPDATE=1 cargo test --test it
+//! wire_terminal` writes the files anew. Read the difference before you keep it.
 
 use std::fs;
 use std::path::Path;

@@ -1,11 +1,7 @@
-//! The Markdown of the corpus: its files, where the cases are in them, and how their bytes are written.
+//! Reads the Markdown of the corpus: its files, the cases in them, and the notation of their bytes, which
+//! `tests/corpus/README.md` explains.
 //!
-//! The notation is explained in `tests/corpus/README.md`.
-//!
-//! Never: what the bytes mean.
-//!
-//! The subtle thing: a case remembers the lines of its events in the file, so that an update changes
-//! nothing else of the story.
+//! A case remembers the lines of its events in the file, so that an update changes nothing else.
 
 use std::fs;
 use std::ops::Range;

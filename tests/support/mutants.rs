@@ -1,6 +1,4 @@
-//! Broken relatives of good bytes: the same ones on every machine.
-//!
-//! Never: randomness of the machine. Who finds a mutant that breaks a promise finds it again tomorrow.
+//! Mutants of good bytes: the same ones on every machine, so that a mutant that breaks a promise is found again.
 
 /// A generator that gives the same numbers everywhere (xorshift64).
 pub(crate) struct Dice(pub(crate) u64);

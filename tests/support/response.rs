@@ -1,8 +1,7 @@
-//! A strict reader of responses, and the laws that hold for all of them.
+//! A strict reader of responses, and the rules that hold for all of them.
 //!
-//! RFC 9112 §2, §4, §6 and §7; RFC 9110 §6.6.1 (Date), §8.6 (Content-Length), §15 (statuses).
-//!
-//! Never: leniency. A reader that forgives would hide what a browser or a proxy does not forgive.
+//! RFC 9112 §2, §4, §6 and §7; RFC 9110 §6.6.1 (Date), §8.6 (Content-Length), §15 (statuses). A lenient reader would
+//! hide faults that a browser or a proxy does not accept.
 
 use crate::support::client::Client;
 

@@ -1,7 +1,6 @@
-//! As much of HTML as these pages use: tags, attributes, text.
+//! A reader for the HTML of the labs: tags, attributes, text.
 //!
-//! Never lenient: a tag that is not closed, an attribute without quotes, an `&` that begins nothing is
-//! an error of the page, and said.
+//! It is strict. A tag that is not closed, an attribute without quotes and a lone `&` are errors of the page.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Every link of the site that comes with the program leads somewhere, nothing of elsewhere is loaded,
-//! and the ladder of `examples/` and the labs name each other.
+//! Every link of the site that comes with the program leads somewhere, nothing is loaded from other sites, and the list
+//! of `examples/` and the labs name each other.
 
 use std::collections::BTreeSet;
 use std::fs;

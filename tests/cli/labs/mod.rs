@@ -1,7 +1,7 @@
-//! The labs of `public/learn/`: every command they print is run against the real program, and what they
-//! tell the reader to look for must be there.
+//! The labs of `public/learn/`: every command that they print is run against the real program, and everything that the
+//! reader is told to look for must be there.
 //!
-//! The pages are the only place where the commands are written. A page says in its HTML what must be seen:
+//! The commands are written only in the pages. A page says in its HTML what must be seen:
 //!
 //! | markup | means |
 //! |---|---|
@@ -14,10 +14,8 @@
 //! | `<a href="/.wire#find=GET%20/a">` | a request of the command before begins so |
 //! | `class="cmd alt"` | not run (netcat differs between systems) |
 //!
-//! Needs curl. Without it every test here that runs commands says so and passes, unless
-//! `BAREWIRE_REQUIRE_CHROMIUM` is set, as it is where nothing may be left out.
-//!
-//! Never: the network, a fixed port, a wait for a time.
+//! These tests need curl. Without it they are skipped, and fail where `BAREWIRE_REQUIRE_CURL` is set. Nothing uses the
+//! network, a fixed port or a wait for a time.
 
 mod html;
 mod links;

@@ -1,4 +1,4 @@
-//! Runs a command of a lab beside a server of its own, and finds what it left on the wire.
+//! Runs a command of a lab beside a server of its own, and finds its events on the wire.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};

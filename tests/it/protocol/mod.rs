@@ -1,8 +1,7 @@
-//! Plays the wire corpus, `tests/corpus/*.md`, to the protocol core.
+//! The corpus, `tests/corpus/*.md`, against the protocol core, without sockets.
 //!
-//! Every case is fed whole, one byte at a time, cut in two at every place, and with foreign bytes
-//! behind it. All feedings must tell the same events, and these must be the ones in the file.
-//! `UPDATE=1 cargo test --test it protocol` writes them there.
+//! Every case is fed whole, one byte at a time, cut in two at every position, and with other bytes after it. The events
+//! must always be the same, and must be those in the file. `UPDATE=1 cargo test --test it protocol` writes them there.
 
 mod play;
 

@@ -1,12 +1,8 @@
-//! A server without sockets: feeds bytes to one connection, answers, and writes down what happens.
+//! A server without sockets: feeds bytes to one connection, answers, and writes down the events. It judges nothing.
 //!
-//! It behaves as `net` does: reads content before it answers (unless the case says otherwise), goes
-//! on as [`Next`] says, and never shows a byte again that was used.
-//!
-//! Never: a judgement. The tests compare what is written down here.
-//!
-//! The subtle thing: content and framing that lie side by side are told as one, or else the story of
-//! a cut input would differ from the whole one's.
+//! It behaves as `net` does: it reads content before it answers (unless the case says otherwise), goes on as [`Next`]
+//! says, and never shows the connection a byte again that was used. Adjacent pieces of content, or of framing, are
+//! written as one event. Otherwise the events of a cut input would differ from those of the whole one.
 
 use std::fmt::Write;
 use std::ops::Range;

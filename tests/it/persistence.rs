@@ -1,4 +1,4 @@
-//! One exchange after the other: methods, persistence, pipelining, hosts (RFC 9110 §9, RFC 9112 §3, §9).
+//! Persistent connections and pipelining (RFC 9112 §9).
 
 use crate::support::client::{Client, raw, request};
 use crate::support::folder::Folder;
