@@ -75,12 +75,15 @@ impl EventLoop {
     /// Out of descriptors: gives up the spare one to tell one client 503.
     fn refuse_with_spare(&mut self, number: usize) {
         let acceptor = &mut self.acceptors[number];
+        // Closing it frees the one descriptor that accept needs. The socket is dropped at the end of the block, which
+        // frees it again.
         acceptor.spare = None;
         if let Ok((socket, peer)) = acceptor.socket.accept() {
             let local = Arc::clone(&acceptor.address);
             self.refuse(&socket, peer, &local);
         }
         let acceptor = &mut self.acceptors[number];
+        // If another thread was faster there is no spare one for now. The next failure tries again.
         acceptor.spare = acceptor.socket.as_fd().try_clone_to_owned().ok().map(TcpListener::from);
     }
 

@@ -165,6 +165,7 @@ impl AccessLog {
         agent: Option<&[u8]>,
         began: SystemTime,
     ) -> Box<LogEntry> {
+        // An entry that was used before has its buffer already, so a logged request allocates nothing.
         let mut entry = self.spare.pop().unwrap_or_default();
         entry.fill(line, referer, agent, began);
         entry
@@ -173,6 +174,7 @@ impl AccessLog {
     /// Writes one line, and keeps the entry for another request.
     pub fn write(&mut self, entry: Box<LogEntry>, response: &LoggedResponse<'_>) {
         self.push_line(&entry, response);
+        // More than these are the rest of an unusual turn, and are dropped.
         if self.spare.len() < SPARE {
             self.spare.push(entry);
         }
@@ -195,6 +197,7 @@ impl AccessLog {
             LogFormat::Json => push_json(out, entry, response),
         }
         self.batch.push(b'\n');
+        // A turn with many requests would otherwise grow one large batch.
         if self.batch.len() >= BATCH {
             self.hand_over();
         }
@@ -248,6 +251,7 @@ pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Optio
         return Ok((AccessLog::off(), None));
     }
     let (writer, batches) = sync_channel(BATCHES);
+    // `alive` carries no message. When the thread drops it, the receiver of [`LogWritten`] is told.
     let (alive, written) = sync_channel::<()>(1);
     std::thread::Builder::new().name("access log".into()).spawn(move || {
         if to_stderr {
@@ -274,6 +278,7 @@ fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>
     out.push(b' ');
     push_address(out, response.peer);
     out.push(b' ');
+    // The version is left out: it is nearly always the same.
     let line = entry.line().strip_suffix(b" HTTP/1.1").unwrap_or(entry.line());
     push_log_value(out, if line.is_empty() { b"-" } else { line });
     let micros = since(entry.began, response.ended).as_micros();
@@ -290,6 +295,7 @@ fn push_common(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_
     push_address(out, response.peer);
     out.extend_from_slice(b" - - [");
     let second = since(UNIX_EPOCH, entry.began).as_secs();
+    // The text of a date is made once per second and not once per line.
     if date.second() != second {
         *date = HttpDate::from_second(second);
     }

@@ -42,6 +42,7 @@ pub enum AdmissionError {
 impl Admission {
     /// Allows `most` connections, `most_per_client` of them for one client.
     pub fn new(most: usize, most_per_client: usize) -> Admission {
+        // A limit of 0 would refuse everyone, which is never what is meant.
         let clients = Mutex::default();
         Admission { open: AtomicUsize::new(0), most: most.max(1), most_per_client: most_per_client.max(1), clients }
     }

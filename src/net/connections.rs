@@ -72,6 +72,7 @@ impl<T> Connections<T> {
     /// Adds the connection that `new` makes of its key.
     pub fn insert(&mut self, new: impl FnOnce(ConnectionId) -> T) -> ConnectionId {
         let id = self.map.insert_with_key(|id| Box::new(new(id)));
+        // A new slot is always the next one, so the list grows by one at most.
         let index = id.index() as usize;
         if index >= self.keys.len() {
             self.keys.resize(index + 1, ConnectionId::null());
@@ -92,6 +93,8 @@ impl<T> Connections<T> {
     }
 
     fn find_in(&self, layout: TokenLayout, token: u64) -> Option<ConnectionId> {
+        // The generation in the token must be that of the key given out last. A connection that is closed but not
+        // replaced is still found here, and then not found in the map.
         let id = *self.keys.get(layout.index(token)?)?;
         (layout.pack(id) == token).then_some(id)
     }

@@ -123,15 +123,18 @@ impl EventLoop {
         access_log: AccessLog,
     ) -> io::Result<(EventLoop, Arc<Waker>)> {
         let poll = Poll::new()?;
+        // Workers and signals reach the loop through it, from other threads.
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut acceptors = Vec::with_capacity(listeners.len());
         for (number, listener) in listeners.into_iter().enumerate() {
+            // Kept for the moment when there are no descriptors left (accept.rs).
             let spare = listener.socket.try_clone().ok();
             let mut socket = TcpListener::from_std(listener.socket);
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
             acceptors.push(Acceptor { socket, address: Arc::new(listener.address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
+        // Made once: refusing must be cheap when there are too many connections.
         let overload = OverloadResponse::new(error_page::overload(), app.added_fields(&Additions::default()));
         let context = Context {
             server,
@@ -175,6 +178,8 @@ impl EventLoop {
         while self.goes_on() {
             let timeout = self.poll_timeout();
             match self.poll.poll(&mut events, timeout) {
+                // A signal interrupts the wait; there is nothing to do then, but the clocks and deadlines are looked
+                // at.
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -200,11 +205,14 @@ impl EventLoop {
     /// Whether to go on; begins the drain when the server was asked to stop.
     fn goes_on(&mut self) -> bool {
         match self.context.server.run_state.load(Ordering::Acquire) {
+            // The usual case costs one load and one comparison per turn.
             SERVING => true,
             DRAINING => {
+                // The first time after the server was asked to stop.
                 if self.grace_ends.is_none() {
                     self.drain();
                 }
+                // The clock is read here and not taken from the turn: the poller may have waited since.
                 !self.connections.is_empty() && self.grace_ends.is_some_and(|end| Instant::now() < end)
             }
             _ => false,
@@ -241,6 +249,7 @@ impl EventLoop {
         }
         self.context.access_log.hand_over();
         self.context.tap.hand_over();
+        // Only now: while the loop runs, its counters are its own and cost no shared cache line.
         let (server, counters) = (&self.context.server, self.context.counters);
         server.requests.fetch_add(counters.requests, Ordering::Relaxed);
         server.bytes.fetch_add(counters.bytes, Ordering::Relaxed);
@@ -291,6 +300,8 @@ impl EventLoop {
 
     /// Gives a turn to the connections that hit a limit of their last one.
     fn give_promised_turns(&mut self) {
+        // Connections that ask for a turn again meanwhile go into the other list, and get it in the next turn of the
+        // loop: each one gets one turn per turn of the loop, however busy it is.
         let mut promised = std::mem::replace(&mut self.again, std::mem::take(&mut self.promised));
         for id in promised.drain(..) {
             self.serve(id, |connection, context| {
@@ -302,6 +313,7 @@ impl EventLoop {
     }
 
     fn take_results(&mut self) {
+        // Before the results are taken, or a result that comes in between would wake nobody.
         self.context.jobs.rearm();
         while let Some(done) = self.context.jobs.next() {
             if self.connections.get(done.id).is_none() {
@@ -347,6 +359,7 @@ impl EventLoop {
 
     /// Closes a connection: what it leaves is written to the log.
     pub(crate) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        // Dropping it closes the socket, and that takes it out of the poller.
         let Some(mut connection) = self.connections.remove(id) else { return };
         connection.leave(reason, &mut self.context);
         self.context.server.admission.leave(connection.peer());

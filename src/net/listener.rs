@@ -50,6 +50,7 @@ impl Listener {
     /// # Errors
     /// What the kernel says about its address and options.
     pub fn inherited(socket: TcpListener) -> io::Result<Listener> {
+        // The service manager may have made it blocking.
         let socket = Socket::from(socket);
         socket.set_nonblocking(true)?;
         set_inherited_options(&socket);
@@ -71,6 +72,7 @@ impl Listener {
             let socket = if self.inherited { self.socket.try_clone()? } else { self.join()? };
             sockets.push(LoopListener { socket: TcpListener::from(socket), address: self.address });
         }
+        // The first socket serves one loop too, so no queue is left without an accept.
         sockets.push(LoopListener { socket: TcpListener::from(self.socket), address: self.address });
         Ok(sockets)
     }
@@ -165,6 +167,7 @@ impl UnsentQuery {
         peer: SocketAddr,
         limit: &mut UnsentLimit,
     ) -> Option<u32> {
+        // Set only when it changes: most readers were never raised.
         if *limit == UnsentLimit::High {
             *limit = UnsentLimit::Low;
             limit.set(socket);

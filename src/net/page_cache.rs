@@ -54,6 +54,7 @@ impl Resident {
     /// Whether sending `len` bytes from `from` on would wait for the disk, as far as can be known.
     pub fn is_cold(&mut self, file: &Arc<File>, from: u64, len: u64) -> bool {
         let (address, end) = (Arc::as_ptr(file) as usize, from + len);
+        // The common case of many readers of one file: no call at all.
         if self.file == address && self.from <= from && end <= self.end {
             return false;
         }
@@ -67,6 +68,8 @@ impl Resident {
 
 /// Whether sending `len` bytes from `from` on would wait for the disk, as far as its two ends tell.
 fn is_cold(file: &File, from: u64, len: u64) -> bool {
+    // One byte at each end costs two cheap calls. Asking for every page would cost more than the rare disk read it
+    // saves.
     let is_missing = |at| matches!(read(file, &mut [0], at), Ok(CachedRead::Cold));
     is_missing(from + len.saturating_sub(1)) || (len > READ_AHEAD && is_missing(from))
 }
@@ -77,6 +80,7 @@ pub fn read_ahead(file: &File, from: u64, len: u64) {
     let mut room = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);
     while at < end {
+        // The bytes themselves are not wanted, only that the kernel has read them.
         let step = room.len().min(usize::try_from(end - at).unwrap_or(STEP));
         match pread(file, &mut room[..step], at) {
             Ok(count) if count > 0 => at += count as u64,

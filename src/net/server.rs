@@ -57,6 +57,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
+        // One loop per core, since a loop never waits for anything but the poller. Workers wait for disks, so there are
+        // a few of them even on one core.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Settings {
             limits: Limits::default(),
@@ -94,6 +96,7 @@ impl Stopper {
     /// Begins to drain: no new connections, and responses that have begun go on for the grace period. The second call
     /// stops at once.
     pub fn stop(&self) {
+        // A second request to stop means that the grace period is not wanted.
         let next = if self.state.run_state.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
         self.state.run_state.store(next, Ordering::Release);
         for waker in &self.wakers {
@@ -139,6 +142,7 @@ impl Server {
                 own.push(share);
             }
         }
+        // All sockets exist before the first loop is made: a port that is taken is reported before anything runs.
         let (mut loops, mut wakers) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for own in shares {
             let (one, waker) = EventLoop::new(state.clone(), own, workers.clone(), app.fork(), access_log.clone())?;
@@ -155,6 +159,7 @@ impl Server {
 
     /// Records what the sockets carry, into one receiver for each loop.
     pub fn record(&mut self) -> Vec<RecordReceiver> {
+        // One clock and one count of connections for all loops, so that their records can be merged.
         let (start, connections) = (Instant::now(), Arc::default());
         let receivers = self.loops.iter_mut().map(|one| {
             let (recorder, receiver) = recorder::recorder(start, Arc::clone(&connections));
@@ -171,6 +176,7 @@ impl Server {
     pub fn run(mut self) -> io::Result<Report> {
         let stopper = self.stopper();
         let mut threads = Vec::with_capacity(self.loops.len());
+        // The first loop stays for this thread, so a server with one loop has no thread for it.
         for (number, one) in self.loops.drain(1..).enumerate() {
             let (name, stopper) = (format!("loop {}", number + 1), stopper.clone());
             threads.push(std::thread::Builder::new().name(name).spawn(move || {

@@ -87,6 +87,8 @@ impl Tap {
         let Some(watch) = self.watch() else { return };
         let now = Instant::now();
         match sent {
+            // The record copies the bytes, since the buffer is used again. Of a file it keeps the file, and reads the
+            // bytes only if they are shown.
             Sent::Bytes(bytes) => watch.recorder.record(number, now, SocketEvent::Sent(bytes.len()), bytes),
             Sent::File { file, from, len } => {
                 watch.recorder.record(number, now, SocketEvent::SentFile { file: file.clone(), from, len }, &[]);

@@ -66,6 +66,7 @@ impl Queues {
         if free_for_short <= 1 && workers > 1 {
             return None;
         }
+        // Before long jobs: a login should not wait for a row of listings.
         if self.busy_passwords < (workers / 4).max(1)
             && let Some(work) = self.passwords.pop_front()
         {
@@ -135,6 +136,7 @@ impl Workers {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(count: usize) -> std::io::Result<(Workers, Vec<JoinHandle<()>>)> {
+        // With one thread a long job would delay every short one.
         let workers = count.max(2);
         let (queues, source_jobs) = (Mutex::default(), Arc::default());
         let pool = Arc::new(Pool { queues, ready: Condvar::new(), workers, source_jobs });
@@ -153,11 +155,13 @@ impl Workers {
     /// The job itself when the queue of its lane is full.
     pub fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
         let mut queues = self.pool.lock();
+        // After [`Workers::close`] no thread may be left to run it.
         if queues.closed || queues.queue(lane).len() >= QUEUE {
             return Err(work);
         }
         queues.queue(lane).push_back(work);
         drop(queues);
+        // Notified after the lock is free, or the woken thread would wait for it at once.
         self.pool.ready.notify_one();
         Ok(())
     }
@@ -202,6 +206,8 @@ pub enum SourceResult {
 
 impl SourceResult {
     fn ask(mut source: Box<dyn Source>) -> SourceResult {
+        // The source moves into the closure. If it panics it is lost with it, since its state cannot be trusted any
+        // more.
         let result = catch_unwind(AssertUnwindSafe(|| {
             let next = source.next();
             (source, next)
@@ -247,6 +253,8 @@ impl Jobs {
     /// Work that asks a source for more, for [`Jobs::hand_in`]. The source is not asked when `wanted` is gone by then,
     /// since the response it belongs to has ended.
     pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
+        // Counted from now on and not from its start: a job that waits in the queue may start after the server has
+        // begun to stop.
         let running = self.workers.pool.source_jobs.clone();
         self.wrap(id, move || {
             let wanted = wanted.strong_count() > 0;

@@ -103,6 +103,7 @@ impl CollectedBody {
         let job: Job = match job {
             BodyJob::Content(job) => Box::new(move || Outcome::Response(job(bytes))),
             BodyJob::Received(job) => {
+                // These jobs show a request exactly as it came, so they also get its head.
                 let head = request.bytes().to_vec();
                 Box::new(move || Outcome::Response(job(RawRequest { head, framed, content: bytes })))
             }
@@ -147,6 +148,7 @@ pub enum SinkJob {
 
 impl Upload {
     pub(super) fn new(limit: u64, request: Request<'static>, now: Instant) -> Upload {
+        // Without content there is nothing to wait for: the sink is finished as soon as it is open.
         let progress = if request.framing().has_content() { Progress::Opening } else { Progress::Complete };
         Upload {
             limit,
@@ -190,6 +192,8 @@ impl Upload {
         if self.block.capacity() == 0 {
             self.block.reserve_exact(BLOCK);
         }
+        // The capacity may exceed [`BLOCK`] after a block that was overfilled, so the true room is compared with what
+        // is due.
         let room = (self.block.capacity() - self.block.len()) as u64;
         (length.saturating_sub(self.received) >= room).then(|| std::mem::take(&mut self.block))
     }
@@ -221,6 +225,7 @@ impl Upload {
         if self.progress != Progress::Complete && self.block.len() < READY {
             return None;
         }
+        // While a worker has it there is nothing to hand out: one block at a time, in order.
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
         Some(match self.progress {
@@ -255,6 +260,7 @@ impl Connection {
         if fits {
             return self.run_sink_job(cx);
         }
+        // Answered at once. What still comes of the content is dropped, up to a limit ([`Http1::sent`]).
         let response = match &self.body {
             RequestBody::Collected(collected) => too_large(collected.limit, &collected.request),
             RequestBody::Streamed(upload) => too_large(upload.limit, &upload.request),
@@ -267,10 +273,12 @@ impl Connection {
     pub(super) fn end_content(&mut self, cx: &mut Context) {
         match std::mem::replace(&mut self.body, RequestBody::None) {
             RequestBody::None | RequestBody::Discarded => {}
+            // Trailers come after the last content and count as well.
             RequestBody::Collected(collected) if !collected.fits() => {
                 self.deliver(too_large(collected.limit, &collected.request), cx);
             }
             RequestBody::Collected(collected) => {
+                // The request is kept for the error page, since the job takes everything else with it.
                 let (job, request) = collected.finish();
                 self.work = Work::away_if(cx.jobs.submit(self.id, Lane::Long, move || JobResult::Outcome(job())));
                 if self.work == Work::None {
@@ -278,6 +286,7 @@ impl Connection {
                 }
             }
             RequestBody::Streamed(mut upload) => {
+                // The sink may be with a worker; then the last block follows when it is back.
                 upload.complete();
                 self.body = RequestBody::Streamed(upload);
                 self.run_sink_job(cx);
@@ -303,6 +312,7 @@ impl Connection {
         let Some(job) = upload.next_job() else { return };
         self.work = Work::away_if(submit(&cx.jobs, self.id, job));
         if self.work == Work::None {
+            // The queue of the workers is full. The sink was in the job and is dropped with it, which removes its file.
             let response = problem(BUSY, &upload.request);
             self.deliver(response, cx);
         }
@@ -312,10 +322,12 @@ impl Connection {
 fn submit(jobs: &Jobs, id: ConnectionId, job: SinkJob) -> bool {
     match job {
         SinkJob::Write(mut sink, block) => jobs.submit(id, Lane::Long, move || {
+            // The block comes back to be filled again, also after an error: allocating a megabyte is not free.
             let result = sink.write(&block);
             JobResult::Wrote(result.map(|()| sink), block)
         }),
         SinkJob::Finish(mut sink, block, meter) => jobs.submit(id, Lane::Long, move || {
+            // The content may have ended just at the end of a block.
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
             JobResult::Outcome(Outcome::Response(match written {
                 Ok(()) => {
@@ -356,6 +368,7 @@ impl ReceiveStats {
             return;
         }
         self.count_last();
+        // Counted only when the next recv shows that this one was not the last.
         self.last = bytes as u64;
         self.first.get_or_insert(now);
         self.until = now;
@@ -382,6 +395,7 @@ impl ReceiveStats {
         if last == 0 {
             return;
         }
+        // 0 calls so far: there is no smallest one to compare with.
         self.meter.smallest = if self.meter.calls == 0 { last } else { self.meter.smallest.min(last) };
         self.meter.largest = self.meter.largest.max(last);
         self.meter.calls += 1;

@@ -224,6 +224,7 @@ impl Connection {
     }
 
     fn drive(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+        // Counted per turn: after these limits the other connections come first.
         let (requests, mut reads) = (cx.counters.requests, 0);
         loop {
             self.flush(cx)?;
@@ -274,6 +275,7 @@ impl Connection {
         }
         let (deadline, exchange, counters) = (&mut self.deadline, &mut self.exchange, &mut cx.counters);
         let (tap, number) = (&mut cx.tap, self.number);
+        // Then the last bytes can wait for the FIN that follows at once.
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
         let options = SendOptions { fin_follows, sendfile: cx.server.sendfile, resident: &mut cx.resident };
         let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, options, &mut |sent| {
@@ -285,6 +287,7 @@ impl Connection {
             }
         });
         match flushed {
+            // The log, and whether the connection goes on, are decided when the last byte is with the kernel.
             Ok(Flushed::All) => self.all_sent(cx),
             Ok(Flushed::Blocked) => {
                 self.output = Output::Full;
@@ -351,6 +354,7 @@ impl Connection {
         if !self.deadline.is_over(cx.now, &cx.server.timeouts, queued) {
             return Ok(());
         }
+        // Taken before the parser is told: afterwards it is in another one.
         let phase = self.deadline.phase();
         match self.http.time_out() {
             // A request that came too slowly gets 408.
@@ -373,6 +377,8 @@ impl Connection {
     /// The reason when the socket has failed. A client that resets after a response has not read all of it: otherwise
     /// it would have sent a FIN.
     fn socket_failed(&self, error: &std::io::Error) -> CloseReason {
+        // Sent bytes lie in the buffers of both kernels, so "answered" means that the client was given something to
+        // read.
         let answered = match self.phase() {
             Phase::Sending | Phase::Lingering => true,
             Phase::Idle => self.received > 0,

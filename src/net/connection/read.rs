@@ -36,6 +36,7 @@ impl Connection {
             let mut scratch = std::mem::take(&mut cx.scratch);
             let result = self.receive(&mut scratch, true, cx);
             if let Ok(count) = result {
+                // Most requests are used up here and leave nothing to copy.
                 let used = self.parse(&scratch[..count], first_byte, cx);
                 self.unread.extend_from_slice(&scratch[used..count]);
             }
@@ -91,6 +92,7 @@ impl Connection {
     /// `all_parsed`: the parser has seen every byte before these.
     fn receive(&mut self, room: &mut [u8], all_parsed: bool, cx: &mut Context) -> Result<usize, CloseReason> {
         let size = room.len();
+        // Interrupted by a signal it must be repeated: the event does not come again.
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
         let result = result.map(|(count, _)| count);
         if cx.tap.is_on() {
@@ -114,6 +116,7 @@ impl Connection {
         size: usize,
         cx: &mut Context,
     ) -> Result<usize, CloseReason> {
+        // An error of the socket ends the connection; every other result is a state of the input.
         let received = match result {
             Ok(0) => Received::End,
             Ok(count) => Received::Bytes { filled: count == size },
@@ -123,8 +126,10 @@ impl Connection {
         self.input = self.input.after_recv(received);
         let count = result.unwrap_or(0);
         if count > 0 {
+            // A file that was looked at before these bytes came may have been changed by their sender.
             cx.arrivals.advance();
             if let RequestBody::Streamed(upload) = &mut self.body {
+                // The turn may be long by now, and the stats show single calls: the clock is read.
                 upload.stats.received(count, Instant::now());
             }
             self.received += count as u64;

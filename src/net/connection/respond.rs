@@ -86,10 +86,12 @@ impl Connection {
     /// A request is complete up to its content.
     pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
         cx.counters.requests += 1;
+        // The next head has a clock of its own, even if its first bytes are here already.
         self.deadline.renew();
         self.exchange.reason = None;
         self.body = RequestBody::None;
         if cx.access_log.is_on() {
+            // Taken now, because the request is borrowed from the receive buffer.
             self.exchange.entry = Some(cx.access_log.entry(&request, cx.wall));
         }
         self.ask(request, framing, arrival, cx);
@@ -180,6 +182,7 @@ impl Connection {
     /// Answers bytes that are no valid request, or only a part of one.
     pub(super) fn refuse(&mut self, error: RequestError, head: &[u8], cx: &mut Context) {
         let reason = match error.fault {
+            // These faults say more than "a broken request", so they have reasons of their own.
             Fault::TlsHandshake => CloseReason::TlsHandshake,
             Fault::SlowHead => CloseReason::TimedOut(Phase::Head),
             Fault::SlowContent => CloseReason::TimedOut(Phase::Content),
@@ -228,6 +231,7 @@ impl Connection {
             return self.begin_script(response, cx);
         }
         let (status, fields, body) = response.into_parts();
+        // Responses before this one may still lie in the buffer: the bytes of this one are counted from here.
         let gathered = self.send_queue.gathered();
         let buffer = self.send_queue.buffer(&mut cx.spare_buffers);
         let before = buffer.len();
@@ -236,6 +240,8 @@ impl Connection {
         let head = buffer.len() - before;
         self.begin_response(status, transfer);
         if transfer != Transfer::Nothing {
+            // The head is written and cannot be taken back. If its length turns out wrong, only a cut connection tells
+            // the client.
             match self.send_queue.push(body) {
                 Ok(true) => {}
                 Ok(false) => self.ending = Some(Ending::Cut(CloseReason::FileShrank)),
@@ -261,6 +267,7 @@ impl Connection {
         let added = cx.app.added_fields(&self.exchange.additions);
         self.http.respond_prepared(prepared, added, &cx.date, buffer);
         self.begin_response(prepared.status(), Transfer::Nothing);
+        // A prepared head is the same for GET and HEAD, and announces the length in both cases.
         let content = if self.http.method() == Method::Head { 0 } else { prepared.content_len() };
         match file.filter(|_| content > 0) {
             None => self.finish(content, cx),
@@ -297,6 +304,7 @@ impl Connection {
     /// The note of a response is for the log; an error of the server is also logged as one.
     fn keep_note(&mut self, response: &Response, cx: &mut Context) {
         let Some(note) = response.note() else { return };
+        // The visitor sees a plain page; the operator needs the cause.
         if response.status().code() >= 500 {
             log::error!("{}: {}: {note}", self.peer, response.status());
         }
@@ -314,6 +322,7 @@ impl Connection {
 
     /// The response is sent, with so many bytes of content: logs it, and decides whether the connection goes on.
     pub(super) fn finish(&mut self, content: u64, cx: &mut Context) {
+        // Before the state of the connection changes: the line needs the exchange as it was.
         self.exchange.log(self.peer, content, cx.wall, &mut cx.access_log);
         if self.ending.is_some() {
             return;
@@ -328,6 +337,7 @@ impl Connection {
     /// Why this exchange is the last one.
     fn close_reason(&self, draining: bool) -> CloseReason {
         self.exchange.reason.unwrap_or_else(|| match self.http.close_asked_by() {
+            // The order matters: the first cause that would have been enough alone is the one that is told.
             _ if draining => CloseReason::Draining,
             _ if self.http.content_is_due() => CloseReason::ContentUnread,
             Some(Version::Http10) => CloseReason::Http10,

@@ -92,6 +92,7 @@ impl RunningScript {
             Some((step, _)) => return Ok(Some(step)),
             None => {}
         }
+        // A pause begins only now, after everything before it was sent.
         match self.steps.next() {
             Some(step) if !step.after.is_zero() => {
                 self.pause(step, now);
@@ -153,11 +154,13 @@ impl Connection {
         let RawResponse { status, mut bytes, pauses, close, token } = verbatim;
         self.http.respond_verbatim();
         self.begin_response(status, Transfer::Nothing);
+        // Positions of content count from the first blank line, as in any response. Without one, all of it is head.
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
         let content = bytes.split_off(head);
         let mut script = RunningScript::new(Steps::new(&pauses, head as u64), token);
         script.steps.add(Fragment::Frame(bytes));
         script.steps.add(Fragment::Content(content));
+        // Without content a pause may still stand before the close.
         script.steps.pause_at_end();
         script.end = Some(close);
         self.script = Some(Box::new(script));
@@ -175,6 +178,7 @@ impl Connection {
     /// Why the connection has ended.
     pub(super) fn advance_script(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         if self.input.is_closed_by_peer() {
+            // An event for an error looks like one for a FIN; a pending error means a reset.
             if let Ok(Some(error)) = self.socket.take_error() {
                 return Err(self.socket_failed(&error));
             }
@@ -183,6 +187,7 @@ impl Connection {
                 return Err(CloseReason::LeftEarly);
             }
         }
+        // Taken out while it runs, since its steps also need the rest of the connection.
         let Some(mut script) = self.script.take() else { return Ok(()) };
         match script.next_step(cx.now) {
             Err(()) => {}
@@ -204,6 +209,7 @@ impl Connection {
         for fragment in step.fragments {
             match fragment {
                 Fragment::Frame(bytes) => {
+                    // The log counts content alone.
                     self.exchange.head += bytes.len() as u64;
                     self.send_queue.push_bytes(bytes, &mut cx.spare_buffers);
                 }

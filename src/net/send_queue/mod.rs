@@ -48,6 +48,7 @@ impl SpareBuffers {
     }
 
     fn give_back(&mut self, mut buffer: Vec<u8>) {
+        // A buffer that grew very large is dropped, so that one long pipeline does not keep memory for ever.
         if self.0.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * GATHER {
             buffer.clear();
             self.0.push(buffer);
@@ -159,6 +160,7 @@ impl SendQueue {
             // A script adds its content step by step.
             Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
             Body::Bytes(bytes) | Body::UntilClose(bytes) => {
+                // One copy and one send are cheaper than two sends.
                 if bytes.len() as u64 <= SMALL {
                     self.buffer.extend_from_slice(&bytes);
                 } else {
@@ -219,6 +221,7 @@ impl SendQueue {
             self.from += count;
         }
         self.from = 0;
+        // Given back in each turn, so that a connection which waits for its reader owns no buffer.
         spare.give_back(std::mem::take(&mut self.buffer));
         if !self.corked && self.parts.front().is_some_and(SendPart::is_long) {
             // A kernel that refuses sends small segments, which is slower and right.
@@ -227,12 +230,14 @@ impl SendQueue {
         let most = if options.sendfile { SLICES_PER_TURN } else { PIECES_PER_TURN };
         let mut slices = 0;
         loop {
+            // Another part follows, so a segment of this one that is not full waits for it.
             let more = self.parts.len() > 1;
             let Some(part) = self.parts.front_mut() else { break };
             if part.is_sent() {
                 self.parts.pop_front();
                 continue;
             }
+            // Asked only when a slice is left to send: after the last one the queue is simply empty.
             if slices == most {
                 return Ok(Flushed::Again);
             }

@@ -91,6 +91,7 @@ impl SendPart {
     ) -> io::Result<PartSent> {
         match self {
             SendPart::Bytes { bytes, from } => {
+                // Large content in memory goes in slices too, so that one connection does not keep the loop.
                 let slice = &bytes[*from..bytes.len().min(*from + SLICE as usize)];
                 let Some(count) = unless_full(|| send(&socket, slice, send_flags(more)))? else {
                     return Ok(PartSent::Full);
@@ -126,10 +127,12 @@ impl FileRange {
                 return Ok(PartSent::Cold);
             }
         }
+        // sendfile reads from here and does not move the position of the file, which other connections use as well.
         let mut at = self.from;
         let len = usize::try_from(self.len.min(SLICE)).unwrap_or(usize::MAX);
         match unless_full(|| rustix::fs::sendfile(&socket, &self.file, Some(&mut at), len)) {
             Ok(None) => Ok(PartSent::Full),
+            // The range is not empty, so 0 bytes mean that the file has ended.
             Ok(Some(0)) => Ok(PartSent::Short),
             Ok(Some(count)) => {
                 sent(Sent::File { file: &self.file, from: self.from, len: count as u64 });
@@ -148,6 +151,7 @@ impl FileRange {
     fn copy(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<PartSent> {
         let len = self.len.min(PIECE);
         let mut room = vec![0; len as usize];
+        // A worker has read them: take them from wherever they are, even if they were dropped again.
         let read = if self.from < self.asked {
             rustix::io::retry_on_intr(|| rustix::io::pread(&self.file, &mut room[..], self.from))?
         } else {
@@ -160,6 +164,7 @@ impl FileRange {
         if read == 0 {
             return Ok(PartSent::Short);
         }
+        // Between the pieces of one file a segment that is not full waits for the next piece.
         let flags = send_flags(more || self.len > read as u64);
         let Some(count) = unless_full(|| send(&socket, &room[..read], flags))? else { return Ok(PartSent::Full) };
         sent(Sent::Bytes(&room[..count]));

@@ -41,6 +41,7 @@ impl Fragment {
     fn split_off(&mut self, at: u64) -> Fragment {
         match self {
             Fragment::Frame(bytes) => Fragment::Frame(bytes.split_off(at as usize)),
+            // A range of a file is cut without reading it.
             Fragment::Content(bytes) => Fragment::Content(bytes.split_off(at as usize)),
             Fragment::File { file, from, len } => {
                 let rest = Fragment::File { file: Arc::clone(file), from: *from + at, len: *len - at };
@@ -76,6 +77,7 @@ impl Steps {
             ByteOffset::Content(at) => (head.saturating_add(at), pause.time),
         };
         let mut pauses: Vec<(u64, Duration)> = pauses.iter().map(place).collect();
+        // The order is stable: pauses at the same place keep theirs, and their times add up.
         pauses.sort_by_key(|(at, _)| *at);
         Steps { steps: VecDeque::from([Step::default()]), position: 0, pauses: pauses.into() }
     }
@@ -109,6 +111,7 @@ impl Steps {
             && at < self.position + fragment.len()
         {
             self.pauses.pop_front();
+            // Bytes before the pause end this step; the rest begins the next one, and may be cut again.
             let rest = fragment.split_off(at.saturating_sub(self.position));
             self.push(fragment);
             self.pause(time);
@@ -123,6 +126,7 @@ impl Steps {
             return;
         }
         self.position += len;
+        // All earlier steps have been sent, as happens with a stream.
         if self.steps.is_empty() {
             self.steps.push_back(Step::default());
         }
@@ -135,6 +139,7 @@ impl Steps {
     /// content.
     pub(super) fn add_chunk(&mut self, data: Vec<u8>, extension: &str, chunked: bool) {
         if chunked && !data.is_empty() {
+            // Size line, data and line end are one step, unless a pause stands between them.
             let mut line = Vec::with_capacity(20 + extension.len());
             chunked::encode_size(data.len() as u64, extension, &mut line);
             self.add(Fragment::Frame(line));
@@ -149,6 +154,7 @@ impl Steps {
     pub(super) fn add_body(&mut self, body: Body, chunked: bool) {
         match body {
             Body::Empty | Body::Stream(_) => {}
+            // Copied: a scripted response is made for study, and its speed does not matter.
             Body::Bytes(bytes) | Body::UntilClose(bytes) => self.add(Fragment::Content(bytes.to_vec())),
             Body::File { file, from, len } => self.add(Fragment::File { file, from, len }),
             Body::Pieces { file, pieces } => {
@@ -164,12 +170,14 @@ impl Steps {
     }
 
     fn add_chunks(&mut self, chunks: ChunkedBody, chunked: bool) {
+        // No gap before the first chunk: it follows the head at once, in a step of its own.
         let mut gap = Duration::ZERO;
         for data in chunks.data.into_iter().filter(|data| !data.is_empty()) {
             self.pause(std::mem::replace(&mut gap, chunks.gap));
             self.add_chunk(data, &chunks.extension, chunked);
         }
         if chunked {
+            // The last chunk comes after a gap as well; its trailers belong to it (RFC 9112 §7.1.2).
             self.pause(gap);
             let mut end = b"0\r\n".to_vec();
             end.extend_from_slice(chunks.trailers.bytes());
