@@ -105,7 +105,7 @@ impl EventLoop {
             return self.close(id, reason);
         }
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(connection.socket_mut(), id.token(), interest) {
+        if let Err(error) = self.poll.registry().register(&mut connection.socket, id.token(), interest) {
             log::warn!("cannot watch a connection: {error}");
             return self.close(id, CloseReason::Failed);
         }

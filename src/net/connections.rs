@@ -53,7 +53,6 @@ impl ConnectionId {
 }
 
 /// All connections of a loop. They are boxed, so that the map grows cheaply.
-#[derive(Debug)]
 pub struct Connections<T> {
     map: SlotMap<ConnectionId, Box<T>>,
     /// For each slot, the key that was given out last: a token is compared with it, and searches walk over it.

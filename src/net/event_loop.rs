@@ -24,7 +24,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::http::{HttpDate, Limits};
+use crate::http::HttpDate;
 use crate::net::access_log::AccessLog;
 use crate::net::admission::{Admission, OverloadResponse};
 use crate::net::close_reason::CloseReason;
@@ -32,10 +32,11 @@ use crate::net::connection::Connection;
 use crate::net::connection::arrival::Arrivals;
 use crate::net::connection::context::{Context, Counters};
 use crate::net::connections::{ConnectionId, Connections};
-use crate::net::deadline::{Deadlines, Timeouts};
+use crate::net::deadline::Deadlines;
 use crate::net::listener::{LoopListener, UnsentQuery};
 use crate::net::page_cache::Resident;
 use crate::net::send_queue::SpareBuffers;
+use crate::net::server::Settings;
 use crate::net::tap::Tap;
 use crate::net::workers::{Jobs, Workers};
 use crate::service::app::Additions;
@@ -52,14 +53,10 @@ const STALE_DEADLINES: usize = 1024;
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
 const WAKER: Token = Token(0);
 
-/// Settings and counters that all loops share.
+/// What all loops share.
 pub struct ServerState {
-    /// Limits of a message.
-    pub limits: Limits,
-    /// How long each phase may take.
-    pub timeouts: Timeouts,
-    /// Files are sent by `sendfile`; otherwise they are read and sent.
-    pub sendfile: bool,
+    /// As the server was started with.
+    pub settings: Settings,
     /// How many connections are open, in all and per client.
     pub admission: Admission,
     /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
@@ -230,7 +227,7 @@ impl EventLoop {
             self.accept_all();
         }
         self.acceptors.clear();
-        self.grace_ends = Some(self.context.now + self.context.server.timeouts.grace);
+        self.grace_ends = Some(self.context.now + self.context.server.settings.timeouts.grace);
         for id in self.connections.ids() {
             // One last recv: a request that is already here gets its response, with `Connection: close`.
             self.serve(id, |connection, context| {
@@ -362,7 +359,7 @@ impl EventLoop {
         // Dropping it closes the socket, and that takes it out of the poller.
         let Some(mut connection) = self.connections.remove(id) else { return };
         connection.leave(reason, &mut self.context);
-        self.context.server.admission.leave(connection.peer());
+        self.context.server.admission.leave(connection.peer);
     }
 
     fn handle_deadlines(&mut self) {

@@ -125,17 +125,15 @@ impl Server {
         let app = app.into();
         let count = settings.loops.max(1);
         let state = Arc::new(ServerState {
-            limits: settings.limits,
-            timeouts: settings.timeouts,
-            sendfile: settings.sendfile,
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             run_state: AtomicU8::new(SERVING),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             cut_off: AtomicU64::new(0),
+            settings,
         });
-        let (workers, worker_threads) = Workers::start(settings.workers)?;
-        let (access_log, written) = access_log::start(settings.log, settings.log_to_stderr)?;
+        let (workers, worker_threads) = Workers::start(state.settings.workers)?;
+        let (access_log, written) = access_log::start(state.settings.log, state.settings.log_to_stderr)?;
         let mut shares: Vec<Vec<LoopListener>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
             for (own, share) in shares.iter_mut().zip(listener.share(count)?) {

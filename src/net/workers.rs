@@ -32,58 +32,35 @@ pub const QUEUE: usize = 256;
 /// A job with everything it needs, the way back included.
 pub type Work = Box<dyn FnOnce() + Send>;
 
-/// The jobs that wait, and how many of each limited lane are running.
+/// The jobs that wait.
 #[derive(Default)]
 struct Queues {
-    short: VecDeque<Work>,
-    long: VecDeque<Work>,
-    passwords: VecDeque<Work>,
-    busy_long: usize,
-    busy_passwords: usize,
+    /// One queue for each [`Lane`], in the order of its variants.
+    waiting: [VecDeque<Work>; 3],
+    /// How many jobs of each lane are running.
+    busy: [usize; 3],
     closed: bool,
 }
 
 impl Queues {
-    fn queue(&mut self, lane: Lane) -> &mut VecDeque<Work> {
-        match lane {
-            Lane::Short => &mut self.short,
-            Lane::Long => &mut self.long,
-            Lane::Passwords => &mut self.passwords,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.short.is_empty() && self.long.is_empty() && self.passwords.is_empty()
-    }
-
     /// The next job that may run now.
     fn next(&mut self, workers: usize) -> Option<(Lane, Work)> {
-        if let Some(work) = self.short.pop_front() {
-            return Some((Lane::Short, work));
-        }
+        let [_, long, passwords] = self.busy;
         // One worker always stays free for short jobs.
-        let free_for_short = workers - (self.busy_long + self.busy_passwords).min(workers);
-        if free_for_short <= 1 && workers > 1 {
-            return None;
+        let others_may_run = workers.saturating_sub(long + passwords) > 1 || workers == 1;
+        // Passwords before long jobs: a login should not wait for a row of listings.
+        let lanes = [
+            (Lane::Short, true),
+            (Lane::Passwords, others_may_run && passwords < (workers / 4).max(1)),
+            (Lane::Long, others_may_run),
+        ];
+        for (lane, may_run) in lanes {
+            if may_run && let Some(work) = self.waiting[lane as usize].pop_front() {
+                self.busy[lane as usize] += 1;
+                return Some((lane, work));
+            }
         }
-        // Before long jobs: a login should not wait for a row of listings.
-        if self.busy_passwords < (workers / 4).max(1)
-            && let Some(work) = self.passwords.pop_front()
-        {
-            self.busy_passwords += 1;
-            return Some((Lane::Passwords, work));
-        }
-        let work = self.long.pop_front()?;
-        self.busy_long += 1;
-        Some((Lane::Long, work))
-    }
-
-    fn done(&mut self, lane: Lane) {
-        match lane {
-            Lane::Short => {}
-            Lane::Long => self.busy_long -= 1,
-            Lane::Passwords => self.busy_passwords -= 1,
-        }
+        None
     }
 }
 
@@ -110,9 +87,9 @@ impl Pool {
                 // The job itself reports a panic to its connection; here it is caught to keep the thread.
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 queues = self.lock();
-                queues.done(lane);
+                queues.busy[lane as usize] -= 1;
                 // Jobs may have waited for the place in the lane, not for a worker: nobody else wakes one for them.
-                if lane != Lane::Short && !queues.is_empty() {
+                if lane != Lane::Short && queues.waiting.iter().any(|queue| !queue.is_empty()) {
                     self.ready.notify_one();
                 }
             } else if queues.closed {
@@ -156,10 +133,10 @@ impl Workers {
     pub fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
         let mut queues = self.pool.lock();
         // After [`Workers::close`] no thread may be left to run it.
-        if queues.closed || queues.queue(lane).len() >= QUEUE {
+        if queues.closed || queues.waiting[lane as usize].len() >= QUEUE {
             return Err(work);
         }
-        queues.queue(lane).push_back(work);
+        queues.waiting[lane as usize].push_back(work);
         drop(queues);
         // Notified after the lock is free, or the woken thread would wait for it at once.
         self.pool.ready.notify_one();

@@ -36,17 +36,6 @@ pub enum RequestBody {
     Streamed(Box<Upload>),
 }
 
-impl std::fmt::Debug for RequestBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            RequestBody::None => "None",
-            RequestBody::Discarded => "Discarded",
-            RequestBody::Collected(_) => "Collected",
-            RequestBody::Streamed(_) => "Streamed",
-        })
-    }
-}
-
 impl RequestBody {
     /// Bytes of content that were streamed so far.
     pub(super) fn streamed_bytes(&self) -> u64 {

@@ -61,13 +61,12 @@ const REQUESTS_PER_TURN: u64 = 16;
 const READS_PER_TURN: usize = 16;
 
 /// One connection.
-#[derive(Debug)]
 pub struct Connection {
-    socket: TcpStream,
+    pub(super) socket: TcpStream,
     id: ConnectionId,
     /// Its number in every view of the record; 0 when nothing is recorded.
     number: u64,
-    peer: SocketAddr,
+    pub(super) peer: SocketAddr,
     local: Arc<SocketAddr>,
     /// The parser, and the rules of HTTP/1.1 about what may be sent next.
     http: Http1,
@@ -109,7 +108,7 @@ impl Connection {
             number,
             peer,
             local,
-            http: Http1::new(cx.server.limits),
+            http: Http1::new(cx.server.settings.limits),
             send_queue: SendQueue::default(),
             body: RequestBody::None,
             exchange: Exchange::default(),
@@ -125,19 +124,9 @@ impl Connection {
             received: 0,
             first_byte: FirstByte::Unknown,
             unsent_limit: UnsentLimit::Low,
-            deadline: Deadline::new(cx.now, &cx.server.timeouts, cx.is_scarce()),
+            deadline: Deadline::new(cx.now, &cx.server.settings.timeouts, cx.is_scarce()),
             armed: None,
         }
-    }
-
-    /// The client's address.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// The socket, to be registered.
-    pub fn socket_mut(&mut self) -> &mut TcpStream {
-        &mut self.socket
     }
 
     /// Notes what an event has reported.
@@ -219,7 +208,7 @@ impl Connection {
         if cx.draining && self.phase() == Phase::Idle && self.next_turn == NextTurn::OnEvent {
             return Err(CloseReason::Draining);
         }
-        self.deadline.enter(self.phase(), cx.now, &cx.server.timeouts, cx.is_scarce());
+        self.deadline.enter(self.phase(), cx.now, &cx.server.settings.timeouts, cx.is_scarce());
         Ok(())
     }
 
@@ -277,7 +266,7 @@ impl Connection {
         let (tap, number) = (&mut cx.tap, self.number);
         // Then the last bytes can wait for the FIN that follows at once.
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
-        let options = SendOptions { fin_follows, sendfile: cx.server.sendfile, resident: &mut cx.resident };
+        let options = SendOptions { fin_follows, sendfile: cx.server.settings.sendfile, resident: &mut cx.resident };
         let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, options, &mut |sent| {
             deadline.progress(sent.bytes());
             exchange.sent += sent.bytes();
@@ -293,7 +282,7 @@ impl Connection {
                 self.output = Output::Full;
                 // The socket is full although this reader takes fast: more may wait in the kernel.
                 if self.unsent_limit == UnsentLimit::Low
-                    && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.timeouts)
+                    && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.settings.timeouts)
                 {
                     self.unsent_limit = cx.unsent.raise(&self.socket, self.peer);
                 }
@@ -351,7 +340,7 @@ impl Connection {
             return self.turn(cx);
         }
         let queued = || cx.unsent.after_silence(&self.socket, self.peer, &mut self.unsent_limit);
-        if !self.deadline.is_over(cx.now, &cx.server.timeouts, queued) {
+        if !self.deadline.is_over(cx.now, &cx.server.settings.timeouts, queued) {
             return Ok(());
         }
         // Taken before the parser is told: afterwards it is in another one.

@@ -193,7 +193,7 @@ impl Connection {
 
     /// The same; the connection ends for `reason` then.
     pub(super) fn refuse_for(&mut self, error: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context) {
-        let head = &head[..head.len().min(cx.server.limits.head)];
+        let head = &head[..head.len().min(cx.server.settings.limits.head)];
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
             // The response had begun before the content turned out to be broken: there is no second one.

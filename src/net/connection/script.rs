@@ -65,12 +65,6 @@ enum SourceState {
     Away,
 }
 
-impl std::fmt::Debug for RunningScript {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunningScript").field("steps", &self.steps).field("streams", &self.stream.is_some()).finish()
-    }
-}
-
 impl RunningScript {
     fn new(steps: Steps, token: DropToken) -> RunningScript {
         RunningScript { steps, pausing: None, stream: None, end: None, _token: token }

@@ -23,7 +23,7 @@ use rustix::net::{SendFlags, send, sockopt};
 
 use crate::net::page_cache;
 use crate::net::page_cache::{CachedRead, Resident};
-use crate::net::send_queue::part::{FileRange, PIECES_PER_TURN, PartSent, SendPart};
+use crate::net::send_queue::part::{FileRange, PIECES_PER_TURN, SendPart};
 use crate::service::{Body, Bytes, Piece};
 
 /// Content up to this length is copied after its head and leaves in the same `send`. Measured: here the copy and
@@ -242,11 +242,8 @@ impl SendQueue {
                 return Ok(Flushed::Again);
             }
             slices += 1;
-            match part.send(&socket, more, options.sendfile, options.resident, sent)? {
-                PartSent::Some => {}
-                PartSent::Full => return Ok(Flushed::Blocked),
-                PartSent::Short => return Ok(Flushed::Short),
-                PartSent::Cold => return Ok(Flushed::Cold),
+            if let Some(stopped) = part.send(&socket, more, options.sendfile, options.resident, sent)? {
+                return Ok(stopped);
             }
         }
         if std::mem::take(&mut self.corked) {

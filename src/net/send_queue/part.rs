@@ -17,7 +17,7 @@ use rustix::net::send;
 
 use crate::net::page_cache;
 use crate::net::page_cache::{CachedRead, Resident};
-use crate::net::send_queue::{Sent, send_flags, unless_full};
+use crate::net::send_queue::{Flushed, Sent, send_flags, unless_full};
 use crate::service::Bytes;
 
 /// Most bytes of a file handed to the kernel in one call.
@@ -46,19 +46,6 @@ pub(super) struct FileRange {
     asked: u64,
 }
 
-/// How sending a slice ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PartSent {
-    /// Bytes were sent.
-    Some,
-    /// The socket is full.
-    Full,
-    /// The next bytes are not in the page cache.
-    Cold,
-    /// The file has ended early.
-    Short,
-}
-
 impl SendPart {
     pub(super) fn is_sent(&self) -> bool {
         match self {
@@ -80,7 +67,7 @@ impl SendPart {
         }
     }
 
-    /// Sends one slice; `more`: another part follows.
+    /// Sends one slice; `more`: another part follows. Returns why sending must stop, or `None` when bytes were sent.
     pub(super) fn send(
         &mut self,
         socket: impl AsFd,
@@ -88,17 +75,17 @@ impl SendPart {
         by_sendfile: bool,
         resident: &mut Resident,
         sent: &mut dyn FnMut(Sent<'_>),
-    ) -> io::Result<PartSent> {
+    ) -> io::Result<Option<Flushed>> {
         match self {
             SendPart::Bytes { bytes, from } => {
                 // Large content in memory goes in slices too, so that one connection does not keep the loop.
                 let slice = &bytes[*from..bytes.len().min(*from + SLICE as usize)];
                 let Some(count) = unless_full(|| send(&socket, slice, send_flags(more)))? else {
-                    return Ok(PartSent::Full);
+                    return Ok(Some(Flushed::Blocked));
                 };
                 sent(Sent::Bytes(&slice[..count]));
                 *from += count;
-                Ok(PartSent::Some)
+                Ok(None)
             }
             SendPart::File(range) if by_sendfile => range.send(socket, more, resident, sent),
             SendPart::File(range) => range.copy(socket, more, sent),
@@ -118,26 +105,26 @@ impl FileRange {
         more: bool,
         resident: &mut Resident,
         sent: &mut dyn FnMut(Sent<'_>),
-    ) -> io::Result<PartSent> {
+    ) -> io::Result<Option<Flushed>> {
         // sendfile cannot be told not to wait for the disk, so the page cache is asked first.
         if self.from >= self.asked {
             let slice = self.len.min(SLICE);
             self.asked = self.from + slice;
             if resident.is_cold(&self.file, self.from, slice) {
-                return Ok(PartSent::Cold);
+                return Ok(Some(Flushed::Cold));
             }
         }
         // sendfile reads from here and does not move the position of the file, which other connections use as well.
         let mut at = self.from;
         let len = usize::try_from(self.len.min(SLICE)).unwrap_or(usize::MAX);
         match unless_full(|| rustix::fs::sendfile(&socket, &self.file, Some(&mut at), len)) {
-            Ok(None) => Ok(PartSent::Full),
+            Ok(None) => Ok(Some(Flushed::Blocked)),
             // The range is not empty, so 0 bytes mean that the file has ended.
-            Ok(Some(0)) => Ok(PartSent::Short),
+            Ok(Some(0)) => Ok(Some(Flushed::Short)),
             Ok(Some(count)) => {
                 sent(Sent::File { file: &self.file, from: self.from, len: count as u64 });
                 self.advance(count);
-                Ok(PartSent::Some)
+                Ok(None)
             }
             // A file system that cannot splice.
             Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::NOSYS)) => {
@@ -148,7 +135,7 @@ impl FileRange {
     }
 
     /// Reads a piece into memory and sends it from there.
-    fn copy(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<PartSent> {
+    fn copy(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Option<Flushed>> {
         let len = self.len.min(PIECE);
         let mut room = vec![0; len as usize];
         // A worker has read them: take them from wherever they are, even if they were dropped again.
@@ -158,18 +145,20 @@ impl FileRange {
             self.asked = self.from + len;
             match page_cache::read(&self.file, &mut room, self.from)? {
                 CachedRead::Read(count) => count,
-                CachedRead::Cold => return Ok(PartSent::Cold),
+                CachedRead::Cold => return Ok(Some(Flushed::Cold)),
             }
         };
         if read == 0 {
-            return Ok(PartSent::Short);
+            return Ok(Some(Flushed::Short));
         }
         // Between the pieces of one file a segment that is not full waits for the next piece.
         let flags = send_flags(more || self.len > read as u64);
-        let Some(count) = unless_full(|| send(&socket, &room[..read], flags))? else { return Ok(PartSent::Full) };
+        let Some(count) = unless_full(|| send(&socket, &room[..read], flags))? else {
+            return Ok(Some(Flushed::Blocked));
+        };
         sent(Sent::Bytes(&room[..count]));
         self.advance(count);
-        Ok(PartSent::Some)
+        Ok(None)
     }
 
     fn advance(&mut self, count: usize) {
