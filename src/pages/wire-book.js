@@ -1,10 +1,8 @@
-// What is known of the wire. What is said of it the server says.
+// The model: connections, exchanges and messages, built from events. Sentences come from the server.
 //
-// Never: the DOM, the network.
-//
-// The subtle thing: an answer may come before the end of its request (413, 401), so an exchange begins
-// with whichever event names it first. Places in a message count from its first octet, those of calls
-// from the first octet of their side of the connection.
+// It uses neither the DOM nor the network. A response may begin before its request ends (413, 401), so the
+// first event that names an exchange creates it. Positions in a message count from its first byte, those
+// of calls from the first byte of their side.
 
 export const connections = new Map(), book = { dropped: 0 }
 
@@ -26,7 +24,7 @@ export function take(e) {
 
 class Connection {
   exchanges = []
-  // Calls by their numbers. Of very many only the sum is told.
+  // Indexed by number - 1. Of very many calls the last is a sum.
   recvs = []
   sends = []
   tags = []
@@ -48,17 +46,17 @@ class Connection {
     return this
   }
 
-  /** The client, by its own words. */
+  /** The client, by its User-Agent. */
   get who() { return this.exchanges[0]?.request?.who || this.accepted?.peer }
 
-  /** What the filter looks through, for each exchange. */
+  /** The text that the filter searches, for each exchange. */
   get hays() {
     return this.hay ||= (this.exchanges[0] ? this.exchanges : [{}]).map(({ request: q, response: a }) =>
       [q?.method, q?.target, a?.status, (a?.status / 100 | 0) + 'xx', 'c' + this.n, this.who, ...this.tags].join(' ').toLowerCase())
   }
 }
 
-/** The calls that moved octets `from..to` of a side. */
+/** The calls that moved bytes `from..to` of a side. */
 export const carried = (calls, from, to) => calls.filter(call => call.from < to && call.to > from)
 
 class Message {
@@ -67,17 +65,17 @@ class Message {
     Object.assign(this, e, { told: lines, isRequest, end: e.start + e.bytes, calls: isRequest ? c.recvs : c.sends })
   }
 
-  /** Octets as far as they were kept: those at the front, how many were not, those at the back. */
+  /** The kept bytes of `from..to`: at the front, the number of missing ones, at the back. */
   slice(from, to) {
     this.kept ||= [this.octets.first, this.octets.last].map(text => Uint8Array.from(atob(text), c => c.charCodeAt(0)))
-    const [first, last] = this.kept.map((octets, n) => {
+    const [first, last] = this.kept.map((bytes, n) => {
       const skip = n && this.kept[0].length + this.octets.gap
-      return octets.subarray(Math.max(0, from - skip), Math.max(0, to - skip))
+      return bytes.subarray(Math.max(0, from - skip), Math.max(0, to - skip))
     })
     return [first, to - from - first.length - last.length, last]
   }
 
-  /** Its lines, as a person would number them, each with its spans. */
+  /** Its lines, each with its spans. */
   get lines() {
     return this.made ||= this.told.map(([start, len, kind, id, words]) => {
       const end = start + len, note = id ? book.notes[id] : {}, line = { start, end, isContent: /body|data/.test(kind), note, words: words || note.short }

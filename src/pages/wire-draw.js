@@ -1,8 +1,7 @@
-// One exchange as a person reads it: ribbon, lines, octets, and what each part means.
+// Draws one exchange: ribbon, lines, bytes, and the meaning of each part.
 //
-// Never: markup made of text. What a client sent is text here, whatever it looks like.
-//
-// The subtle thing: one selected part drives everything. Line, hex, ribbon and address only show it.
+// Text never becomes markup, since clients choose it. One selected part decides all: line, hex, ribbon
+// and address only show it.
 
 import { book, carried, count, messages, millis, number } from './wire-book.js'
 
@@ -18,26 +17,26 @@ export function h(name, ...kids) {
 export const button = (text, onclick) => h('button', text, { onclick })
 export const away = (text, href) => h('a', text, { href, target: '_blank', rel: 'noreferrer' })
 
-/** What is shown: connection, exchange, selected part. */
+/** The shown connection and exchange, the selected part. */
 export const view = {}
-/** A link to the section that says so. */
+/** A link to the section of a note. */
 const rule = (note, text = note.section) => note.link ? away(text, note.link) : text
 const hex = (n, digits) => n.toString(16).padStart(digits, '0')
 export const statusOf = a => 's' + (a?.status / 100 | 0)
 
-// All that cannot be seen, or would move the text around it.
+// Characters that are invisible, or would move the text around them.
 const PILLS = /(\r\n|(?!\t)[\p{C}\p{Zl}\p{Zp}])/u, FIRST = 128, NAMES = { '\r\n': '\\r\\n', '\r': '\\r', '\n': '\\n' }
 
-/** Octets as text; of content that is none the first ones as numbers. */
-function spell(octets, isContent) {
+/** Bytes as text; content that is no text as a short dump. */
+function spell(bytes, isContent) {
   let text
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets, { stream: isContent })
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isContent })
     if (isContent && text.includes('\0')) throw 0
   } catch {
-    if (isContent) return [dump(octets.subarray(0, FIRST), 0, 8).map(row => row.text.slice(6) + '\n'), octets.length > FIRST && '…\n']
-    // Half a surrogate, which no text has, comes out as \xNN.
-    text = String.fromCharCode(...Array.from(octets, o => o < 128 ? o : 0xdc00 + o))
+    if (isContent) return [dump(bytes.subarray(0, FIRST), 0, 8).map(row => row.text.slice(6) + '\n'), bytes.length > FIRST && '…\n']
+    // No text has half a surrogate, so it can stand for a byte: \xNN.
+    text = String.fromCharCode(...Array.from(bytes, b => b < 128 ? b : 0xdc00 + b))
   }
   return text.split(PILLS).map((piece, n) => {
     if (n % 2 === 0 || isContent && piece === '\n') return piece
@@ -46,10 +45,10 @@ function spell(octets, isContent) {
   })
 }
 
-/** Rows of octets: where each begins, how many it has, and its text. */
-const dump = (octets, place, width) => Array.from({ length: Math.ceil(octets.length / width) }, (_, n) => {
-  const row = [...octets.subarray(n * width, n * width + width)], start = place + n * width
-  const pairs = row.map(o => hex(o, 2)).join(' '), letters = row.map(o => o > 31 && o < 127 ? String.fromCharCode(o) : '·').join('')
+/** Rows of a dump: first byte, size, text. */
+const dump = (bytes, place, width) => Array.from({ length: Math.ceil(bytes.length / width) }, (_, n) => {
+  const row = [...bytes.subarray(n * width, n * width + width)], start = place + n * width
+  const pairs = row.map(b => hex(b, 2)).join(' '), letters = row.map(b => b > 31 && b < 127 ? String.fromCharCode(b) : '·').join('')
   return { start, size: row.length, text: hex(start, 4).padEnd(6) + pairs.padEnd(width * 3 + 1) + letters.padEnd(width) }
 })
 
@@ -73,15 +72,15 @@ function timeline(c, all) {
   const steps = [c.accepted, ...all, c.closed].flatMap(e => e?.steps || []).sort(([a], [b]) => a - b)
   return h('ol.steps', steps.map(([time, words], n) => {
     const [next, , until = ''] = steps[n + 1] || []
-    // The bar has the colour of whoever is waited for.
+    // The colour of the bar shows which side is waited for.
     return h('li.' + until.split(' ')[0], h('b', n ? '+' + millis(time) : c.accepted?.clock), words, next - time >= 1 && h('small', `${until} ${millis(next - time)}`))
   }))
 }
 
-// Of thousands of exchanges or calls, those near the one that is shown, and the first.
+// Drawn at most: exchanges on each side of the shown one, and calls.
 const NEAR = 3, CALLS = 8
 
-/** Calls and messages over the same octets: two rows of one grid, borders above each other. */
+/** Calls and messages over the same bytes: two rows of a grid, so that boundaries align. */
 function ribbon(c, x, isRequest) {
   const at = c.exchanges.indexOf(x), near = c.exchanges.slice(Math.max(0, at - NEAR), at + NEAR + 1), all = isRequest ? c.recvs : c.sends
   const parts = near.flatMap(y => messages(y).filter(m => m.isRequest === isRequest).flatMap(m => m.blocks.map(([from, to, kind, text]) =>
@@ -100,7 +99,7 @@ function ribbon(c, x, isRequest) {
   const blocks = [...calls, ...parts], edges = [...new Set(blocks.flatMap(b => [b.from, b.to]))].sort((a, b) => a - b)
   const area = (isTop, { from, to }) => ({ style: `grid-area:${isTop ? 1 : 2}/${edges.indexOf(from) + 2}/auto/${edges.indexOf(to) + 2}` })
   view.blocks.push(...calls)
-  // As wide as its octets are many, but never narrower than its words.
+  // Widths follow the number of bytes, but leave room for the labels.
   return h('div.ribbon', { style: 'grid-template-columns:var(--lab) ' + edges.slice(1).map((edge, n) => `minmax(min-content,${edge - edges[n]}fr)`).join(' ') },
     (isRequest ? ['recv() gave', 'HTTP says'] : ['answers', 'write() took']).map((text, n) => h('small.lab', text, { style: `grid-row:${n + 1}` })),
     blocks.map(b => {
@@ -121,7 +120,7 @@ function message(m) {
   return card(...m.about, h('div.msg', rows), h(m.broken ? 'p.fr.wrong' : 'p.fr', h('b', bold), because, ' ', note && rule(book.notes[note], section)))
 }
 
-/** A part of a line: a button amid text, with the marks of calls that begin in it. */
+/** A part of a line: a button, with marks where calls begin. */
 function field(s, cuts) {
   const { isContent, start } = s.line, put = (from, to) => {
     const [first, gap, last] = s.m.slice(from, to)
@@ -132,7 +131,7 @@ function field(s, cuts) {
     put(s.start, ends[0]), marks.map(({ at, n, title }, i) => [h('span.cut', '#' + n, { title }), put(at, ends[i + 1])]))
 }
 
-/** Selects a part: its line, its octets, its calls, its meaning. */
+/** Selects a part, everywhere it is shown. */
 export function pick(s) {
   const was = view.at, { start, isRequest } = s.m
   if (was) was.e.tabIndex = -1
@@ -142,7 +141,7 @@ export function pick(s) {
   view.at = s
   for (const b of view.blocks) b.e.classList.toggle('lit', b.isRequest === isRequest && b.from < start + s.end && start + s.start < b.to)
   meaning(s)
-  octets(s)
+  showHex(s)
 }
 export const link = s => `#${view.x.id}/${s.m.event}/0x${hex(s.start, 2)}`
 
@@ -161,10 +160,10 @@ function meaning({ m, line, start, end, note, kind }) {
     ...sentences.filter(Boolean).map(text => h('p', text + '.')), h('dl', facts.map(([name, what]) => what && [h('dt', name), h('dd', what)])))
 }
 
-// The hex is one text of lines of equal length; what is selected in it is a highlight over counted places.
+// The hex is one text with lines of equal length, so a selection is a highlight over computed ranges.
 const hexed = {}, HEX = 6, TEXT = 31, LINE = 40
 
-function octets(s) {
+function showHex(s) {
   const { m } = s, box = one('#bytes')
   if (hexed.m !== m) {
     const [first, gap, last] = m.slice(0, m.bytes)
@@ -183,14 +182,14 @@ function octets(s) {
   if (top < box.scrollTop || top > box.scrollTop + box.clientHeight - 40) box.scrollTop = top - 60
 }
 
-/** The part below a point of the hex. */
+/** The part at a point of the hex. */
 export function partAtPoint(x, y) {
   const { offsetNode, offset } = document.caretPositionFromPoint(x, y) || {}, column = offset % LINE, row = hexed.rows[offset / LINE | 0]
   if (offsetNode !== one('#bytes').firstChild || !row.size) return
   return partAt(hexed.m, row.start + Math.min(Math.max(column < TEXT ? (column - HEX) / 3 | 0 : column - TEXT, 0), row.size - 1))
 }
 
-/** The part that holds a place of a message, the last one behind its end. */
+/** The part at a position of a message; after its end, the last part. */
 export function partAt(m, place) {
   const all = m.lines.flatMap(line => line.spans)
   return all.find(s => place < s.end) || all.at(-1)

@@ -1,9 +1,8 @@
-// The wire view: the stream of events, the list, keys and links.
+// The page of the wire view: stream of events, list, keys, links.
 //
-// Never: a cookie. The key comes in the fragment of the printed URL and goes to the storage of this
-// origin, so that links of other pages work.
-//
-// The subtle thing: events come faster than a screen is drawn. What they changed is drawn once a frame.
+// There are no cookies. The key comes in the fragment of the printed URL and is kept in the storage of
+// this origin, so that links of other pages work. Events come faster than a screen is drawn, so their
+// changes are drawn once a frame.
 
 import { book, connections, count, messages, millis, number, take } from './wire-book.js'
 import { away, button, draw, h, link, one, partAt, partAtPoint, pick, statusOf, view } from './wire-draw.js'
@@ -33,14 +32,14 @@ function toast(text) {
 }
 const copy = async text => { await navigator.clipboard.writeText(text); toast('Copied: ' + text) }
 
-// In the place of an exchange.
+// Shown instead of an exchange.
 function lead(title, start) {
   main.replaceChildren(h('div.lead', h('h1', title), start.map(([words, what]) => [h('p', words),
     /^http/.test(what) ? h('p', away(what, what)) : what && h('p.cmd', h('code', what), button('Copy', attempt(() => copy(what))))])))
   aside.hidden = true
 }
 
-// The stream. When it ends, it is asked for again from where it was.
+// The stream. When it ends, it is continued after the last event.
 let hello, seq = 0, heard, isLive, isPaused, isLost
 async function listen() {
   for (let wait = 250; !isLost; wait = Math.min(wait * 2, 4000)) {
@@ -77,7 +76,7 @@ function hear(e) {
   soon()
 }
 
-// Drawing: once a frame at most, the middle a few times a second.
+// The list is drawn once a frame at most, the exchange a few times a second.
 const changed = new Set(), REST = 250
 let due, drawn = -REST, follow = true, wanted
 function soon() { due ||= requestAnimationFrame(frame) }
@@ -86,7 +85,7 @@ function frame(now) {
   const newest = drawList(), isOther = follow && newest && newest !== view.x
   view.isOld ||= view.c && changed.has(view.c)
   changed.clear()
-  // Which one is the newest is known only when all that was kept has come.
+  // A link is resolved after all kept events, or it would find an old exchange.
   if (wanted && seq < hello?.kept.last_seq && now - heard < REST) setTimeout(soon, REST)
   else if (wanted) seek()
   else if (isOther || view.isOld) {
@@ -96,17 +95,17 @@ function frame(now) {
   }
 }
 
-// The list: the newest that fit. A card is made anew when it changed.
+// The list: the newest that match. A card is rebuilt if it changed.
 const CARDS = 200, ROWS = 500, EXCHANGES = 12
 const newestFirst = () => [...connections.values()].sort((a, b) => b.n - a.n)
-// Of glued and of cut requests the tags count calls.
+// The tags of glued and of cut requests contain this word.
 const chips = ['2xx', '3xx', '4xx', '5xx', 'glued/cut', 'chunked', 'broken'].map(name => h('button.chip', name, {
   ariaPressed: false, value: name.replace('glued/cut', 'recv()'), onclick({ target }) { target.ariaPressed = target.ariaPressed !== 'true'; drawList(true) },
 }))
 one('#chips').append(...chips)
 filter.oninput = () => drawList(true)
 
-/** All words must fit, every pressed chip, and of the pressed statuses one. */
+/** All words must match, all pressed chips, and one of the pressed statuses. */
 function fit() {
   const { true: statuses, false: words = [] } = Object.groupBy(chips.filter(chip => chip.ariaPressed === 'true').map(chip => chip.value), word => word.endsWith('xx'))
   words.push(...filter.value.toLowerCase().split(/\s+/))
@@ -155,7 +154,7 @@ function fill(card, hits) {
   if (had) document.getElementById(had)?.focus()
 }
 
-/** Shows in the list what is in the middle: that row is the one stop of the Tab key. */
+/** Marks the shown row. It is the only one that Tab stops at. */
 function mark() {
   const row = document.getElementById(view.x?.id || 'c' + view.c?.n), first = row || list.querySelector('button')
   for (const e of list.querySelectorAll('button')) {
@@ -190,7 +189,7 @@ function show(c, x) {
   if (!isSame) main.scrollTop = 0
   mark()
   if (!x) return
-  // What is looked at first: what is wrong, else the target.
+  // Selected at first: the error, else the target.
   const all = messages(x), m = all.find(m => was ? m.event === was.m.event && m.start === was.m.start : m.broken) || all[0]
   select(partAt(m, was ? was.start : m.broken?.byte ?? (m.isRequest && m.method.length + 1)), isFocused)
   if (m.broken && !was) reveal(view.at.line.e)
@@ -227,7 +226,7 @@ const press = {
 for (const id in press) one('#' + id).onclick = press[id]
 paint(stored('theme'))
 
-// The mouse looks, a click holds. A page that scrolls below it is no movement.
+// Hovering selects, a click holds. Scrolling below the mouse does not select.
 const under = e => e.currentTarget === main ? e.target.closest('.f')?.span : partAtPoint(e.clientX, e.clientY)
 for (const box of [main, bytes]) {
   box.onpointermove = e => {
@@ -261,7 +260,7 @@ function seek() {
   const m = x && side && messages(x).findLast(m => m.event === side)
   if (m) hold(partAt(m, at))
 }
-// An address with a key, pasted into this very window, is a new start.
+// An address with a key, pasted into this window: start again.
 onhashchange = ({ newURL }) => /[#&]k=/.test(newURL) ? location.reload() : go(fragment(newURL))
 
 function walk(lines, parts) {
