@@ -142,7 +142,7 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
     Ok(response.with_body(Body::Stream(Box::new(stream))))
 }
 
-/// Who can look, and what is hidden.
+/// The line about safety in the header of the page.
 const SAFE: &str = "Only this computer can open this page · secrets are hidden";
 /// Advice for a page without the key: words, and a command to type.
 pub(crate) const WITHOUT_KEY: [[&str; 2]; 1] = [[
@@ -184,7 +184,7 @@ fn notes(_: &ViewContext, _: &Call) -> Outcome {
     Ok(response.field("Cache-Control", "private, max-age=600"))
 }
 
-/// What to call a part of a message with the note of this name.
+/// The heading for a part of a message, made from the name of its note.
 fn note_title(name: &str) -> String {
     match name.split('/').next().unwrap_or(name) {
         "field" => "field name".into(),

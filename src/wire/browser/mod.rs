@@ -65,12 +65,13 @@ pub struct ViewSettings {
     pub secrets: bool,
 }
 
-/// What all handlers share.
+/// Everything that the handlers use.
 struct ViewContext {
     settings: ViewSettings,
     /// The names of this listener, as they may stand in Host.
     hosts: [String; 3],
     history: Arc<History>,
+    /// Supplied by the program, since this layer opens no sockets.
     replayer: Box<Replayer>,
     streams: Arc<OpenStreams>,
 }
@@ -78,6 +79,7 @@ struct ViewContext {
 /// The service of the wire view.
 pub struct ViewService {
     context: Arc<ViewContext>,
+    /// The routes of [`api`], asked only after the checks.
     routes: Box<dyn Service>,
 }
 

@@ -34,6 +34,7 @@ const PIECE: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct OpenStreams {
     count: Mutex<usize>,
+    /// Notified whenever a stream has ended.
     closed: Condvar,
 }
 
@@ -43,7 +44,8 @@ impl OpenStreams {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all streams have ended, but not longer than this.
+    /// Waits until all streams have ended, but not longer than this. Called when the server stops, so that open
+    /// pages get the last events; a page that does not read must not delay the stop.
     pub fn wait(&self, longest: Duration) {
         drop(self.closed.wait_timeout_while(self.lock(), longest, |count| *count > 0));
     }
@@ -76,11 +78,15 @@ impl Drop for StreamPermit {
 /// The stream of one page.
 pub(crate) struct EventStream {
     history: Arc<History>,
+    /// The position in the history.
     reader: HistoryReader,
     /// The first line, until it is sent.
     hello: Option<Value>,
+    /// Events that were read and not sent yet, with their numbers. They are shared with the history.
     waiting: VecDeque<(u64, HistoryItem)>,
+    /// When the last line was made.
     last_line: Instant,
+    /// Held, not used: dropping it lets another page in.
     _permit: StreamPermit,
 }
 
@@ -112,13 +118,14 @@ impl Source for EventStream {
                 HistoryRead::Missed | HistoryRead::Ended => return None,
             }
         }
-        // Many small events share a piece, since each piece is a chunk and a system call. What does not fit
+        // Many small events share a piece, since each piece is a chunk and a system call. The rest
         // waits for the next call.
         while text.len() < PIECE
             && let Some((number, item)) = self.waiting.pop_front()
         {
             push_line(&item_value(number, &item), &mut text);
         }
+        // An empty piece does not count, or no heartbeat would ever be due.
         if !text.is_empty() {
             self.last_line = Instant::now();
         }

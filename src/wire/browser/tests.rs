@@ -1,4 +1,4 @@
-//! Who may ask, and what each row answers, without a socket.
+//! The checks before all routes, and the response of each route, without a socket.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,9 +58,9 @@ impl Fixture {
     fn send(&mut self, bytes: &str, content: &[u8]) -> Response {
         let mut connection = Http1::new(Limits::default());
         let Event::Request(request, _) = connection.receive(bytes.as_bytes()).event else { panic!("{bytes}") };
-        let visit = crate::service::testing::context("127.0.0.1", 0);
+        let context = crate::service::testing::context("127.0.0.1", 0);
         let request = request.into_owned();
-        let response = match self.app.answer(&request, &visit) {
+        let response = match self.app.answer(&request, &context) {
             Answer::Now(response) => response,
             Answer::Blocking(_, job) => {
                 let Outcome::Response(response) = job() else { panic!("{bytes}") };
@@ -69,7 +69,7 @@ impl Fixture {
             Answer::Collect { then, .. } => then(content.to_vec()),
             _ => panic!("{bytes}"),
         };
-        crate::service::testing::sent(&self.app, &request, &visit, response)
+        crate::service::testing::sent(&self.app, &request, &context, response)
     }
 
     /// With everything a page sends.
@@ -133,7 +133,7 @@ fn only_the_exact_names_of_this_listener_are_answered() {
 }
 
 #[test]
-fn the_api_is_for_whoever_has_the_key_and_comes_from_its_own_page() {
+fn the_api_demands_the_key_and_a_request_of_its_own_page() {
     let mut fixture = fixture(&[(ASK, ANSWER)]);
     let longer = format!("{KEY}A");
     for (fields, status) in [
@@ -157,7 +157,7 @@ fn the_api_is_for_whoever_has_the_key_and_comes_from_its_own_page() {
             assert!(status == 200 || !String::from_utf8(bytes(&response)).unwrap().contains("Host"), "{head}");
         }
     }
-    assert_eq!(fixture.replays.load(Ordering::Relaxed), 2, "only those with the key");
+    assert_eq!(fixture.replays.load(Ordering::Relaxed), 2, "only requests with the key");
     let in_query = format!("GET /api/conn/1?k={KEY} HTTP/1.1\r\nHost: 127.0.0.1:8081\r\n\r\n");
     assert_eq!(fixture.send(&in_query, b"").status().code(), 401);
     let preflight = "OPTIONS /api/replay/1.1 HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nOrigin: http://evil.test\r\n\
@@ -167,7 +167,7 @@ fn the_api_is_for_whoever_has_the_key_and_comes_from_its_own_page() {
 }
 
 #[test]
-fn every_response_says_that_nothing_may_be_made_of_it() {
+fn no_response_may_be_embedded_cached_or_sniffed() {
     let mut fixture = fixture(&[(ASK, ANSWER)]);
     for (method, target) in [
         ("GET", "/"),
@@ -190,7 +190,7 @@ fn every_response_says_that_nothing_may_be_made_of_it() {
 }
 
 #[test]
-fn the_page_is_three_files_of_the_program() {
+fn the_files_of_the_page_are_in_the_program_and_hold_no_key() {
     let mut fixture = fixture(&[]);
     for (target, media_type, text) in [
         ("/", "text/html; charset=utf-8", include_str!("../../pages/wire.html")),
@@ -205,7 +205,7 @@ fn the_page_is_three_files_of_the_program() {
 }
 
 #[test]
-fn rows_answer_what_is_kept_and_404_for_what_is_not() {
+fn routes_give_what_is_kept_and_404_for_the_rest() {
     let mut fixture = fixture(&[(ASK, ANSWER), (b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n", ANSWER)]);
     let connection = json(&fixture.ask("GET", "/api/conn/1", ""));
     let events: Vec<&str> = connection.as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
@@ -238,7 +238,7 @@ fn rows_answer_what_is_kept_and_404_for_what_is_not() {
 }
 
 #[test]
-fn bytes_that_were_not_kept_are_said_to_be_missing() {
+fn a_download_names_the_bytes_that_were_not_kept() {
     let body = vec![b'x'; 100_000];
     let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".to_vec(), body].concat();
     let mut fixture = fixture(&[(ASK, &answer)]);
@@ -248,7 +248,7 @@ fn bytes_that_were_not_kept_are_said_to_be_missing() {
 }
 
 #[test]
-fn notes_have_every_kind_and_a_place_to_read_on() {
+fn each_kind_has_a_name_and_each_note_a_link() {
     let mut fixture = fixture(&[]);
     let response = fixture.ask("GET", "/api/notes", "");
     assert_eq!(field(&response, "cache-control").as_deref(), Some("private, max-age=600"));
@@ -260,7 +260,7 @@ fn notes_have_every_kind_and_a_place_to_read_on() {
 }
 
 #[test]
-fn pause_takes_one_word_and_clear_none() {
+fn pause_refuses_a_wrong_body_and_clear_needs_none() {
     let mut fixture = fixture(&[(ASK, ANSWER)]);
     assert_eq!(fixture.ask("POST", "/api/pause", "{\"paused\":true}").status().code(), 204);
     assert!(fixture.history.extent().paused);
@@ -286,7 +286,7 @@ fn lines(response: Response, count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn a_stream_begins_where_its_reader_stopped_or_says_that_it_cannot() {
+fn a_stream_continues_after_the_last_event_or_says_that_it_cannot() {
     let mut fixture = fixture(&[(ASK, ANSWER)]);
     for (query, reset, first) in [
         ("", false, 1),
@@ -308,12 +308,12 @@ fn a_stream_begins_where_its_reader_stopped_or_says_that_it_cannot() {
 }
 
 #[test]
-fn streams_have_seats_and_give_them_back() {
+fn open_pages_cannot_take_all_workers_and_closed_ones_give_theirs_back() {
     let mut fixture = fixture(&[]);
     let mut open: Vec<Response> = (0..stream::STREAMS).map(|_| fixture.ask("GET", "/api/events", "")).collect();
     assert!(open.iter().all(|response| response.status() == Status::OK));
     assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 503);
-    assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 503, "who was refused took no seat");
+    assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 503, "a refused stream took no permit");
     open.pop();
     assert_eq!(fixture.ask("GET", "/api/events", "").status().code(), 200);
 }
@@ -323,11 +323,11 @@ fn a_stream_ends_with_the_server() {
     let mut fixture = fixture(&[]);
     let (_, _, Body::Stream(mut source)) = fixture.ask("GET", "/api/events", "").into_parts() else { panic!() };
     fixture.history.end();
-    let mut told = Vec::new();
+    let mut pieces = Vec::new();
     while let Some(text) = source.next() {
-        told.push(text);
+        pieces.push(text);
     }
-    assert_eq!(told.len(), 2, "hello, and what was kept");
+    assert_eq!(pieces.len(), 2, "hello, and the kept events");
 }
 
 #[test]

@@ -67,6 +67,8 @@ fn address(message: &Message, host: Option<&[u8]>, main: SocketAddr) -> (Vec<Str
     let target = message.target();
     let local = format!("localhost:{}", main.port());
     let base = main.to_string();
+    // curl sends as Host what stands in the address. If that is not the Host of the request, the caller adds it
+    // as a field.
     let is_local = host == Some(local.as_bytes());
     let sends_host = is_local || host == Some(base.as_bytes());
     let authority = if is_local { local } else { base };
@@ -129,7 +131,8 @@ pub(crate) fn send(request: &TimedMessage, main: SocketAddr) -> Result<String, &
     Ok(line)
 }
 
-/// Whether bytes are one line of visible text.
+/// Whether bytes are one line of visible text. Such text is quoted as it is, so that a reader of the command
+/// still recognises the request.
 fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_plain))
 }
@@ -140,7 +143,8 @@ fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_ascii() && is_visible(c))
 }
 
-/// One word of a shell that stands for these bytes.
+/// One word of a shell that stands for these bytes: `a.txt`, `'it'\''s'` or `"$(printf '\033[2J')"`. An empty
+/// word is `''`.
 fn quote(bytes: &[u8]) -> String {
     let needs_no_quotes = |b: &u8| b.is_ascii_alphanumeric() || b"_./:=@%+,-".contains(b);
     match std::str::from_utf8(bytes) {
@@ -152,7 +156,8 @@ fn quote(bytes: &[u8]) -> String {
     }
 }
 
-/// The quoted format with which `printf` prints these bytes.
+/// The quoted format with which `printf` prints these bytes. Line ends stay readable as `\r\n`; a `%` is
+/// doubled, since it would begin a conversion.
 fn printf(bytes: &[u8]) -> String {
     let push_octal = |out: &mut String, bytes: &[u8]| {
         bytes.iter().for_each(|byte| out.push_str(&format!("\\{byte:03o}")));

@@ -29,7 +29,8 @@ use crate::wire::record::event::{EventKind, TimedMessage, millis};
 use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId};
 use crate::wire::record::history::History;
 
-/// An archive of these exchanges, or of all. `main` is the address of the server that was recorded.
+/// An archive of these exchanges, or of all. `main` is the address of the server that was recorded: HAR wants it,
+/// and requests without Host have no other.
 pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: SocketAddr) -> Value {
     let connections: BTreeSet<u64> = match ids {
         Some(ids) => ids.iter().map(|id| id.connection).collect(),
@@ -168,7 +169,8 @@ fn response_value(message: Option<&Message>) -> Value {
     })
 }
 
-/// A Set-Cookie value (RFC 6265 §4.1).
+/// A Set-Cookie value (RFC 6265 §4.1): the name and the value, which are redacted, and the attributes for which
+/// HAR has a member.
 fn cookie_value(value: &[u8]) -> Value {
     let mut parts = value.split(|&b| b == b';').map(<[u8]>::trim_ascii);
     let (name, value) = split_pair(parts.next().unwrap_or_default());
@@ -187,7 +189,8 @@ fn cookie_value(value: &[u8]) -> Value {
     object
 }
 
-/// The address that the request was for (RFC 9112 §3.3).
+/// The address that the request was for, put together as in RFC 9112 §3.3: scheme, Host, target. A target in
+/// absolute form is that address already; one in authority form (CONNECT) is only a host.
 fn url(target: &[u8], host: Option<&[u8]>, main: SocketAddr) -> String {
     let host = host.filter(|host| !host.is_empty()).map_or_else(|| main.to_string(), text);
     match target.first() {
@@ -207,7 +210,7 @@ fn content_length(message: &Message) -> u64 {
     }
 }
 
-/// How much of the content is in the archive.
+/// The comment on content of which only a part was kept: `8,192 bytes of 90,000 bytes were kept`.
 fn kept_comment(kept: usize, message: &Message) -> String {
     format!("{} of {} were kept", byte_count(kept as u64), byte_count(content_length(message)))
 }

@@ -45,6 +45,9 @@ impl ReplayPlan {
 }
 
 /// The bytes of a request, if all were kept.
+///
+/// # Errors
+/// The reason why there are not all: of a long message only the start and the end are kept.
 fn all_bytes(request: &TimedMessage) -> Result<&[u8], &'static str> {
     match &request.message.bytes {
         // Without a gap there is no end that is kept apart.
@@ -53,7 +56,8 @@ fn all_bytes(request: &TimedMessage) -> Result<&[u8], &'static str> {
     }
 }
 
-/// Where each piece begins in the request, and how long to wait before it.
+/// Where each piece begins in the request, and how long to wait before it. A piece is what one `recv()` call
+/// brought; the first one has no gap.
 fn piece_starts(request: &TimedMessage) -> Vec<(usize, Duration)> {
     let (start, end) = (request.message.start, request.message.end());
     let mut starts = vec![(0, Duration::ZERO)];
@@ -83,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_its_cuts_and_gaps_but_no_long_ones_and_none_too_short() {
+    fn a_plan_has_the_pieces_of_the_request_and_no_gap_is_too_long_or_too_short() {
         let plan = plan(&[
             (3, true, b"GET /"),
             (203, true, b"a HTTP/1.1\r"),
@@ -99,20 +103,20 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_in_a_recv_goes_alone() {
+    fn one_request_of_several_in_a_recv_is_sent_alone() {
         let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let plan = plan(&[(3, true, &ask.repeat(3))]).unwrap();
         assert_eq!(millis(&plan), [(0, &ask[..])]);
     }
 
     #[test]
-    fn what_was_broken_off_is_broken_off_again() {
+    fn a_request_that_was_cut_off_is_cut_off_again() {
         let plan = plan(&[(3, true, b"GET / HT")]).unwrap();
         assert_eq!((millis(&plan), plan.ends), (vec![(0, &b"GET / HT"[..])], true));
     }
 
     #[test]
-    fn what_is_hidden_or_was_not_kept_cannot_be_sent() {
+    fn a_request_with_hidden_or_missing_bytes_cannot_be_sent() {
         let secret = b"GET /?token=0123456789 HTTP/1.1\r\nHost: a\r\n\r\n";
         assert!(plan(&[(3, true, secret)]).unwrap_err().contains("secret"));
         let long = [&b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"[..], &[b'x'; 90_000]].concat();

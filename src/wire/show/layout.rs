@@ -24,7 +24,7 @@ const INDENT: usize = 3;
 const NOTES_MIN: usize = 34;
 /// With fewer columns than this, all notes go below their bytes.
 const NARROW: usize = 100;
-/// Columns for a section. A longer one may stick out, if there is no edge.
+/// Columns for a section where the output has no edge. Nearly all fit; a longer one may stick out.
 const SECTION: usize = 11;
 /// Columns for a section before the edge of a terminal, where nothing may stick out: the terminal would wrap it.
 const SECTION_AT_EDGE: usize = 14;
@@ -44,7 +44,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout that fits these rows.
+    /// The layout that fits these rows. With no edge (`columns` is `usize::MAX`) only [`WIDEST`] bounds it.
     pub(crate) fn new(options: ViewOptions, rows: &[MessageRow]) -> Layout {
         // All sections begin at the same column, so the widest one decides how far left that is.
         let widest_section = rows.iter().map(|row| columns(&options.short_section(row.section))).max().unwrap_or(0);
@@ -193,7 +193,7 @@ mod tests {
     use crate::wire::show::style::ViewFormat;
 
     #[test]
-    fn words_go_on_below_and_what_stays_together_stays() {
+    fn a_line_wraps_between_words_and_keeps_units_together() {
         let wrap = |columns: usize, color: bool| {
             let options = ViewOptions { format: ViewFormat::Head, color, ascii: false, columns };
             let mut out = "before\n   ".to_string();

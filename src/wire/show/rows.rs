@@ -34,7 +34,7 @@ pub(crate) struct MessageRow {
 }
 
 impl MessageRow {
-    /// A row of our own words, without a note.
+    /// A row of our own words in place of bytes, without a note.
     fn remark(style: &'static str, text: String) -> MessageRow {
         MessageRow { bytes: vec![StyledText::new(style, text)], ..MessageRow::default() }
     }
@@ -106,7 +106,8 @@ struct RowBuilder<'a> {
 }
 
 impl RowBuilder<'_> {
-    /// The bytes `from..to` in the styles of their spans, with the marks of calls that begin inside.
+    /// The bytes `from..to` in the styles of their spans, with the marks of calls that begin inside: a span with
+    /// one mark becomes three parts, its bytes before, the mark, its bytes after.
     fn styled(&self, from: u64, to: u64) -> Vec<StyledText> {
         let mut parts = Vec::new();
         let spans = &self.message.spans;
@@ -148,7 +149,8 @@ impl RowBuilder<'_> {
         parts.push(StyledText { style: span_style(kind), text, is_bad: kind == SpanKind::Bad });
     }
 
-    /// Appends all of a body or of a chunk: text by its lines, anything else as a dump.
+    /// Appends all of a body or of a chunk: text by its lines, anything else as a dump. If the middle of it was
+    /// not kept, a row says how much is missing there.
     fn push_content(&self, line: &MessageLine, rows: &mut Vec<MessageRow>) {
         let (first, gap, last) = self.message.bytes.get(line.start, line.len);
         // One decision for both ends: half a picture as text would look like a broken message.

@@ -20,20 +20,22 @@ const BROWSERS: [&str; 4] = ["Firefox", "Edg", "Chrome", "Safari"];
 /// The name of a client that sends no User-Agent.
 const BY_HAND: &str = "by hand";
 
-/// Bytes as ASCII text, with `\xNN` for all others.
+/// Bytes as ASCII text, with `\xNN` for all others. All that a client or a server sent enters sentences and JSON
+/// through this function.
 pub(crate) fn safe(bytes: &[u8]) -> String {
     let mut text = String::new();
     push_visible(&mut text, bytes, true);
     text
 }
 
-/// Text with a capital letter at its start.
+/// Text with a capital letter at its start. Notes are written without one, so that they can stand after a colon.
 pub(crate) fn capitalize(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The client, by its User-Agent. Without one it is probably a person who types.
+/// The client, by its User-Agent: `Firefox`, `curl/8.5.0`. Without that field it is probably a person who types,
+/// and called [`BY_HAND`]. It is a label for people: any client can send any name.
 pub(crate) fn client_name(request: &Message) -> String {
     let agent = safe(find_field(&request.fields(), "user-agent").unwrap_or_default());
     let (first, rest) = agent.split_once(' ').unwrap_or((&agent, ""));
@@ -42,7 +44,7 @@ pub(crate) fn client_name(request: &Message) -> String {
     if name.is_empty() { BY_HAND.into() } else { name.into() }
 }
 
-/// What a client does that sends a request with this method, before its target.
+/// The verb for a method, to stand before the target.
 fn verb(method: &[u8]) -> String {
     match method {
         b"GET" => "asks for".into(),

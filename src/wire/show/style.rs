@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_for_people() {
+    fn times_have_one_digit_after_the_point() {
         let say = |micros| format_duration(Duration::from_micros(micros));
         assert_eq!([say(0), say(449), say(921_300), say(12_040_000)], ["0.0 ms", "0.4 ms", "921.3 ms", "12.0 s"]);
         assert_eq!([say(9_999_949), say(9_999_950)], ["9999.9 ms", "10.0 s"]);

@@ -36,7 +36,8 @@ const HEADERS: usize = 4096;
 /// Requests that may wait for their responses in the format of one line; beyond this the oldest is dropped.
 const PENDING: usize = 4096;
 
-/// The view in a terminal. It remembers what has been explained already.
+/// The view in a terminal, for one session. It writes nothing itself: it appends text to a string, and the
+/// program prints that. It remembers which notes have been shown already.
 #[derive(Debug)]
 pub struct Terminal {
     options: ViewOptions,
@@ -136,7 +137,7 @@ impl Terminal {
         line.push_unit(ansi::DIM, &format!("  {}", self.options.short_section(note.section)));
         out.push('\n');
         self.headers.remove(&event.connection);
-        // What comes next belongs to another connection, or is about none.
+        // The next event belongs to another connection, or to none.
         self.current = None;
     }
 
@@ -322,7 +323,8 @@ impl PendingRequests {
     }
 }
 
-/// How much was lost, and the consequence for connections that were open.
+/// How much was lost, and the consequence for connections that were open: with a gap in its bytes, a connection
+/// cannot be explained any further, so only its end is shown.
 fn lost_sentence(events: u64, open: usize) -> String {
     let events = count(events, "event");
     match open {

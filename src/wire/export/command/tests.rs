@@ -1,4 +1,4 @@
-//! Command lines, by what a shell and curl make of them.
+//! Command lines, checked by what a shell and curl make of them.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -11,7 +11,7 @@ fn main_address() -> SocketAddr {
     ([127, 0, 0, 1], 8080).into()
 }
 
-/// What `make` says of a request, cut as given.
+/// The result of `make` for a request that came in these pieces.
 fn line(
     pieces: &[&[u8]],
     make: fn(&TimedMessage, SocketAddr) -> Result<String, &'static str>,
@@ -30,7 +30,7 @@ fn check_curl(request: &str, expected: &str) {
 const PLAIN: &str = "Host: localhost:8080\r\nUser-Agent: curl/8\r\nAccept: */*\r\n";
 
 #[test]
-fn curl_is_told_what_it_would_not_do_by_itself_and_nothing_else() {
+fn curl_gets_the_options_it_needs_to_send_the_same_request_and_no_others() {
     let agent = "-H 'User-Agent: curl/8'";
     check_curl(&format!("GET /a HTTP/1.1\r\n{PLAIN}\r\n"), &format!("curl -i http://localhost:8080/a {agent}"));
     check_curl(&format!("HEAD /a HTTP/1.1\r\n{PLAIN}\r\n"), &format!("curl -I http://localhost:8080/a {agent}"));
@@ -57,7 +57,7 @@ fn curl_is_told_what_it_would_not_do_by_itself_and_nothing_else() {
 }
 
 #[test]
-fn what_curl_or_a_shell_would_obey_is_kept_from_them() {
+fn no_byte_of_a_request_has_a_meaning_to_curl_or_a_shell() {
     let agent = "-H 'User-Agent: curl/8'";
     check_curl(
         &format!("GET /.try/b?x=[1]&y={{2}} HTTP/1.1\r\n{PLAIN}\r\n"),
@@ -80,7 +80,7 @@ fn what_curl_or_a_shell_would_obey_is_kept_from_them() {
 }
 
 #[test]
-fn what_cannot_be_said_is_not_said_wrongly() {
+fn a_request_that_cannot_be_repeated_gets_no_line() {
     assert!(line(&[b"GET /\r\n\r\n"], curl).is_err());
     let long = [&b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"[..], &[b'x'; 90_000]].concat();
     assert!(line(&[&long], curl).is_err() && line(&[&long], send).is_err());
@@ -114,7 +114,7 @@ fn a_shell_gives_back_every_byte() {
 }
 
 #[test]
-fn no_line_can_move_a_cursor() {
+fn no_line_contains_a_control_sequence() {
     let every: Vec<u8> = (0..=255).collect();
     for text in [quote(&every), printf(&every)] {
         assert!(text.chars().all(is_plain), "{text}");

@@ -170,7 +170,7 @@ fn is(value: &Value, kind: Type) -> bool {
     }
 }
 
-/// What is wrong with an object of this name, and with those in it.
+/// The errors in an object of this name, and in the objects inside it.
 fn faults(name: &str, value: &Value, out: &mut Vec<String>) {
     let Some((_, rules)) = RULES.iter().find(|(other, _)| *other == name) else {
         return out.push(format!("{name}: no such object"));
@@ -194,7 +194,7 @@ fn faults(name: &str, value: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// What the table cannot say: references, unique names, the sum of the timings, the order.
+/// Rules beyond the table: references, unique names, the sum of the timings, the order.
 fn relations(har: &Value, out: &mut Vec<String>) {
     let pages: Vec<&str> = har["log"]["pages"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
     let entries = har["log"]["entries"].as_array().unwrap();
@@ -235,7 +235,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Ty
                         Set-Cookie: sid=0123456789; Path=/p; HttpOnly; Secure; SameSite=Lax\r\n\r\n\x89P\xff";
 
 #[test]
-fn the_rules_find_what_is_wrong() {
+fn the_rules_find_a_wrong_archive() {
     let good = of(&[(0, true, ASK), (9, false, ANSWER)]);
     for spoil in [
         |har: &mut Value| har["log"]["entries"][0]["request"]["bodySize"] = "5".into(),
@@ -256,7 +256,7 @@ fn the_rules_find_what_is_wrong() {
 }
 
 #[test]
-fn sizes_times_and_parts_are_those_of_the_wire() {
+fn sizes_times_and_parts_are_those_on_the_wire() {
     let (first, rest) = ASK.split_at(20);
     let har = of(&[(100, true, first), (400, true, rest), (450, false, ANSWER)]);
     let entry = &har["log"]["entries"][0];
@@ -323,7 +323,7 @@ fn every_kind_of_exchange_makes_a_valid_archive() {
 }
 
 #[test]
-fn only_what_was_asked_for_is_in_it() {
+fn an_archive_has_only_the_exchanges_that_were_named() {
     let history = history(&[(1, true, &ASK.repeat(2)), (2, false, &ANSWER.repeat(2))], true);
     let names = |list: &[(u64, u64)]| -> Vec<ExchangeId> {
         list.iter().map(|&(connection, exchange)| ExchangeId { connection, exchange }).collect()
