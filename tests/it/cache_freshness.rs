@@ -10,7 +10,7 @@ use crate::support::folder::Folder;
 use crate::support::rounds;
 use crate::support::server::Server;
 
-/// Clients that ask for the same file all the time, so that turns of the loop are shared.
+/// Clients that request the same file all the time, so that iterations of the loop are shared.
 const CROWD: usize = 4;
 
 #[test]
@@ -31,7 +31,7 @@ fn an_edit_is_seen_by_the_next_request_in_a_crowd_that_asks_for_the_same_file() 
         }
         let mut client = Client::connect(&server);
         let seen = (1..=rounds(20, 60)).find_map(|round| {
-            // Old enough to lie ready for the crowd.
+            // Old enough to be cached for the other clients.
             strong_tag(&server, "/f.txt");
             let text = format!("round {round:02}");
             let (path, draft) = (folder.join("f.txt"), folder.join("draft"));
@@ -39,7 +39,7 @@ fn an_edit_is_seen_by_the_next_request_in_a_crowd_that_asks_for_the_same_file() 
                 fs::write(&draft, &text).unwrap();
                 fs::rename(&draft, &path).unwrap();
             } else {
-                // As long as before, and never empty: the crowd shall have its answers.
+                // As long as before, and never empty: the other clients must get 200.
                 fs::File::options().write(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
             }
             client.send(request("GET", "/f.txt", "").repeat(2));
@@ -58,7 +58,7 @@ fn a_get_behind_a_put_in_the_same_recv_sees_what_was_put() {
     let server = Server::start(&folder, &["--write", "--loops", "1"]);
     let mut client = Client::connect(&server);
     for round in 0..20 {
-        // So old, and asked for so often, that it lies ready.
+        // It is old, and was requested so often, that it is cached.
         strong_tag(&server, "/f.txt");
         let before = get(&server, "/f.txt", "").text();
         assert_eq!(get(&server, "/f.txt", "").text(), before);
@@ -82,7 +82,7 @@ fn a_changed_file_is_never_called_unchanged() {
     let mut before = client.get("/a.txt", "").must("etag").to_string();
     let edits = rounds(100, 400);
     for i in 1..edits {
-        // The same size, the same second, often the same tick of the clock.
+        // The same size, the same second, often the same tick of the kernel's clock.
         let content = format!("{i:04}");
         folder.write("a.txt", &content);
         let answer = client.get("/a.txt", &format!("If-None-Match: {before}\r\n"));

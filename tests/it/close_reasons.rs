@@ -17,10 +17,10 @@ use crate::support::folder::Folder;
 use crate::support::library::Library;
 use crate::support::server::Server;
 
-/// A moment for clocks that are made to run out.
+/// A short time, for timeouts that a test lets run out.
 const MOMENT: Duration = Duration::from_millis(150);
 
-/// Says nothing, for as long as the test lives; or panics.
+/// A source that waits until the test ends, or panics.
 struct Silent(bool, Arc<Mutex<()>>);
 
 impl Source for Silent {
@@ -68,7 +68,7 @@ fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
     })
 }
 
-/// A connection and what was done with it. What is returned lives until the end has come.
+/// Provokes an end. The returned clients stay open until the server has ended the connection.
 type Act = fn(&Library) -> Vec<Client>;
 
 struct Case {
@@ -76,7 +76,7 @@ struct Case {
     side: &'static str,
     settings: fn(Settings) -> Settings,
     act: Act,
-    /// What the view says besides.
+    /// What the wire view says besides.
     says: &'static str,
 }
 
@@ -108,7 +108,7 @@ fn half_closed(client: Client) -> Vec<Client> {
     vec![client]
 }
 
-/// Waits until bytes are there, and does not read them.
+/// Waits until bytes have come, and does not read them.
 fn arrived(client: &Client) {
     assert!(client.socket.peek(&mut [0]).is_ok_and(|count| count == 1));
 }
@@ -146,7 +146,7 @@ fn by_the_client() -> Vec<Case> {
             vec![]
         }),
         case("ResetUnread", "client", |library| {
-            // Its kernel does it, since nobody has read what came.
+            // The client's kernel sends a reset, since it has unread bytes.
             arrived(&asked(library, "/"));
             vec![]
         }),
@@ -271,7 +271,7 @@ fn every_end_has_its_name_its_sentence_and_a_side_to_blame() {
     });
 }
 
-/// The line of the log has the numbers of this very end.
+/// The sentence in the log has the numbers of this connection.
 #[test]
 fn the_log_says_how_much_of_a_body_was_missing() {
     let folder = Folder::new();

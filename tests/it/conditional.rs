@@ -7,8 +7,8 @@ use crate::support::client::{ask, get, strong_tag};
 use crate::support::folder::Folder;
 use crate::support::server::Server;
 
-/// Waits until the date of this file can be relied on: a date cannot tell two versions of one second
-/// apart, so it does not count while that second may still bring another.
+/// Waits until the date of this file is reliable: a date cannot tell two versions of one second apart, so
+/// it does not count as long as a second version may come in that second.
 #[track_caller]
 fn reliable_date(server: &Server, target: &str) -> String {
     let end = Instant::now() + PATIENCE;
@@ -43,7 +43,7 @@ fn an_unchanged_file_is_304_with_the_fields_a_cache_needs() {
             for method in ["GET", "HEAD"] {
                 let answer = ask(&server, method, target, &fields);
                 answer.assert_status(304);
-                // RFC 9110 §15.4.5: what a 200 would have said of these, a 304 says too.
+                // RFC 9110 §15.4.5: a 304 has these fields if a 200 has them.
                 for name in ["etag", "cache-control", "vary"] {
                     assert_eq!(answer.field(name), whole.field(name), "{target} {fields} {name}");
                 }
@@ -85,7 +85,7 @@ fn the_preconditions_are_evaluated_in_the_order_of_the_rfc() {
         let answer = get(&server, "/a.txt", &fields);
         assert_eq!(answer.status, status, "{fields}: {answer:?}");
     }
-    // Preconditions count only where the answer would be a success (RFC 9110 §13.2.1).
+    // Preconditions count only where the response would be a success (RFC 9110 §13.2.1).
     get(&server, "/missing", "If-None-Match: *\r\n").assert_status(404);
     get(&server, "/missing", "If-Match: \"x\"\r\n").assert_status(404);
     ask(&server, "PUT", "/a.txt", "If-Match: \"x\"\r\nContent-Length: 0\r\n").assert_status(405);
@@ -99,7 +99,7 @@ fn a_listing_tells_when_a_file_in_it_grew() {
     let first = get(&server, "/list/", json);
     let Some(tag) = first.field("etag") else { panic!("a listing has a validator: {first:?}") };
     get(&server, "/list/", &format!("{json}If-None-Match: {tag}\r\n")).assert_status(304);
-    // A directory's own time stays as it is when a file in it grows.
+    // The time of a directory does not change when a file in it grows.
     folder.write("list/a.txt", "now it is longer");
     get(&server, "/list/", &format!("{json}If-None-Match: {tag}\r\n")).assert_status(200);
 }

@@ -35,7 +35,7 @@ fn a_write_from_elsewhere_is_refused_before_its_content() {
                 client.send(format!(
                     "{method} {target} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1000000\r\n{fields}{expect}\r\n"
                 ));
-                // The first answer is the last one: no 100, and nothing of the content was waited for.
+                // The first response is the last one: there is no 100, and the server does not wait for content.
                 client.response(method).assert_status(403);
                 client.end();
             }
@@ -72,7 +72,7 @@ fn our_own_page_and_programs_may_write() {
             raw(&server, head("DELETE") + "\r\n", "DELETE").assert_status(204);
         }
     }
-    // Without the right it is not allowed, and not forbidden.
+    // Without the option, 405 is right and 403 is wrong.
     let reading = Server::start(&folder, &[]);
     send(&reading, "PUT", "/a.txt", &format!("Origin: http://localhost:{port}\r\n"), "x").assert_status(403);
     send(&reading, "PUT", "/a.txt", "Sec-Fetch-Site: same-origin\r\n", "x").assert_status(405);
@@ -133,7 +133,7 @@ fn a_page_in_the_sandbox_may_use_its_own_parts_and_nobody_elses_data() {
         ("/j.js", "cross-origin"),
         ("/i.png", "cross-origin"),
     ] {
-        // Three times: the slow way, and what lies ready.
+        // Three times: from the disk, and from the cache.
         for _ in 0..3 {
             assert_eq!(get(&sandboxing, path, "").must(POLICY), policy, "{path}");
             assert_eq!(get(&reading, path, "").must(POLICY), "same-site", "{path}");

@@ -20,7 +20,7 @@ fn a_limit_of_the_files_size_is_507_and_the_server_lives() {
         let mut client = Client::connect(&server);
         client.send(request("PUT", target, "Content-Length: 300000\r\nExpect: 100-continue\r\n"));
         client.response("PUT").assert_status(507);
-        // Not declared: found out while writing, where the signal would kill a server that does not ignore it.
+        // Not declared: the write fails. SIGXFSZ would kill a server that does not ignore it.
         let mut client = Client::connect(&server);
         client.send(request("PUT", target, "Transfer-Encoding: chunked\r\n"));
         for _ in 0..40 {
@@ -70,7 +70,7 @@ fn a_full_disk_is_507_and_the_old_file_stays() {
         let mut client = Client::connect(&server);
         client.send(request("PUT", "/film", "Content-Length: 4194304\r\nExpect: 100-continue\r\n"));
         client.response("PUT").assert_status(507);
-        // Not declared, and a form, whose files say no length either.
+        // Not declared: the write fails.
         let mut client = Client::connect(&server);
         client.send(request("PUT", ["/film", "/new"][round % 2], "Transfer-Encoding: chunked\r\n"));
         for _ in 0..80 {

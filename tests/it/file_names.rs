@@ -74,7 +74,7 @@ fn every_name_is_fetched_by_its_encoding_and_linked_by_the_listing() {
     for link in links {
         let link = link.replace("&amp;", "&").replace("&#38;", "&").replace("&#x26;", "&").replace("&#39;", "'");
         let Some(name) = link.strip_prefix("./") else { continue };
-        // Not a name of the folder: sort links, and the style and script of the page itself.
+        // Links for sorting, and the style and script of the page, are no names of files.
         if name.is_empty() || name.starts_with('?') || name.starts_with(".barewire/") {
             continue;
         }

@@ -44,8 +44,8 @@ fn files_are_described_so_that_a_browser_need_not_guess() {
     }
 }
 
-/// A folder that was removed and is held open looks empty, and 404 would tell caches and indexes to forget
-/// what may come back.
+/// A removed folder that is still open looks empty. 404 would tell caches and indexes to forget files that
+/// may come back.
 #[test]
 fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
     let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);
@@ -56,7 +56,7 @@ fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
     std::fs::remove_dir_all(folder.path()).unwrap();
     for back in [false, true] {
         if back {
-            // Another folder of that name is not the one that is served.
+            // A new folder of that name is not the one that is served.
             folder.write("a.txt", "other");
         }
         for target in ["/", "/a.txt", "/sub/", "/none"] {
@@ -101,7 +101,7 @@ fn folders_get_their_slash_and_nobody_is_sent_elsewhere() {
     assert_eq!(get(&server, "/old/", "").text(), "htm");
     let answer = get(&server, "/dir?a=b&c", "");
     assert_eq!(answer.assert_status(308).must("location"), "/dir/?a=b&c");
-    // Every one of these is read as another host by some client when it stands in Location.
+    // In a Location field, some clients read each of these as another host.
     for target in ["//evil.example", "///evil.example", "/%5Cevil.example", "/\\evil.example", "//evil.example?x"] {
         let answer = raw(&server, request("GET", target, ""), "GET");
         if let Some(location) = answer.field("location") {

@@ -7,9 +7,9 @@ use crate::support::folder::Folder;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, rounds};
 
-/// What memory may grow by: allocators keep some, and caches of a bounded size fill.
-/// `big.bin` on each of as many loops as this machine may have cores.
+/// Descriptors for cached files: `big.bin` on each of as many loops as this machine may have cores.
 const KEPT_OPEN: usize = 16;
+/// Bytes by which memory may grow: allocators keep some, and caches of a bounded size fill.
 const SLACK: u64 = 8 << 20;
 
 fn round(server: &Server, folder: &Folder) {
@@ -36,7 +36,7 @@ fn descriptors_and_memory_are_after_thousands_of_requests_as_before() {
     let folder = Folder::with(&[("a.txt", "fine"), ("dir/b.txt", "b")]);
     folder.pattern("big.bin", 200_000);
     let mut server = Server::start(&folder, &["--log", "off"]);
-    // The first round fills what is filled once: threads, caches, arenas.
+    // The first round fills threads, caches and arenas, which are filled once.
     round(&server, &folder);
     let settled = |server: &Server, at_most: usize| {
         let end = Instant::now() + PATIENCE;
@@ -47,7 +47,7 @@ fn descriptors_and_memory_are_after_thousands_of_requests_as_before() {
     };
     let mut descriptors = usize::MAX;
     let end = Instant::now() + PATIENCE;
-    // Wait until the vanished clients of the first round are gone: the count stands still.
+    // Wait until the server has closed the connections of the first round: the count does not change any more.
     let mut same = 0;
     while same < 20 && Instant::now() < end {
         get(&server, "/a.txt", "");
@@ -59,7 +59,7 @@ fn descriptors_and_memory_are_after_thousands_of_requests_as_before() {
     for _ in 0..4 {
         round(&server, &folder);
     }
-    // The large file is old enough by now to stand open on each loop: bounded, and meant so.
+    // By now the large file is old enough to be kept open on each loop. That is bounded and intended.
     settled(&server, descriptors + KEPT_OPEN);
     let grown = server.resident().saturating_sub(memory);
     assert!(grown <= SLACK, "{grown} octets more");

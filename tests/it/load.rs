@@ -13,7 +13,7 @@ fn more_than_a_thousand_and_twenty_four_clients_stay_and_are_served() {
     const CLIENTS: usize = 1_100;
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
-    // On a machine that does not allow it, as many as it does: the server must not be what stops it.
+    // As many as this machine allows: the limit must not be that of the server.
     let most = limit.maximum.map_or(CLIENTS, |most| CLIENTS.min(most as usize / 2));
     let folder = Folder::with(&[("a.html", "small")]);
     let count = most.to_string();
@@ -50,7 +50,7 @@ fn a_client_that_vanishes_in_the_middle_harms_nobody() {
     server.assert_alive();
 }
 
-/// A socket each, here and in the server; some are taken by the tests that run beside this one.
+/// Each needs a descriptor here and in the server; tests that run beside this one need some too.
 const CLIENTS: usize = 1_000;
 
 #[test]

@@ -21,13 +21,13 @@ use crate::support::folder::pattern;
 use crate::support::library::Library;
 use crate::support::rounds;
 
-/// What has happened, and when.
+/// The order of events, as numbers.
 #[derive(Default)]
 struct Book {
     moment: AtomicU64,
-    /// When each number was used first.
+    /// By arrival number: when it was used first.
     looks: Mutex<HashMap<u64, u64>>,
-    /// When the last POST changed something.
+    /// When a POST changed something last.
     changed: AtomicU64,
 }
 
@@ -36,12 +36,12 @@ impl Book {
         self.moment.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// A GET that is sent now.
+    /// A GET whose target says when it was sent.
     fn get(&self) -> Vec<u8> {
         request("GET", &format!("/{}", self.moment.load(Ordering::SeqCst)), "")
     }
 
-    /// 409 if what was looked up under this number was looked up before that moment.
+    /// 409 if the lookup of this arrival was made before the request was sent.
     fn look(&self, asked: u64, arrival: u64) -> Status {
         let now = self.happen();
         let looked = *self.looks.lock().unwrap().entry(arrival).or_insert(now);
@@ -49,7 +49,7 @@ impl Book {
     }
 }
 
-/// What happens at a target that is no number: on the loop, or on a worker if it is a POST.
+/// What a test does when a request with a named target comes: on the loop, or on a worker for a POST.
 type Scene = dyn Fn(&str, &Book) + Send + Sync;
 
 #[derive(Clone)]
@@ -92,7 +92,7 @@ fn start(scene: impl Fn(&str, &Book) + Send + Sync + 'static) -> (Library, Arc<B
     (Library::serving(Settings { loops: 1, workers: 4, ..Settings::default() }, clerk), book)
 }
 
-/// A client that is known to the loop.
+/// A client that the loop has accepted.
 fn known(library: &Library) -> Client {
     let mut client = library.connect();
     client.get("/0", "").assert_status(200);
@@ -118,7 +118,7 @@ fn a_request_behind_a_change_is_looked_up_after_it() {
     let (library, _) = start(move |name, _| match name {
         "change" => gate.lock().unwrap().recv().unwrap(),
         "changed" => tell.send(()).unwrap(),
-        // Another client has its answer, and in the same turn of the loop the change is made.
+        // In the iteration of the loop in which another client is answered, the change is made.
         "open" => {
             open.send(()).unwrap();
             told.lock().unwrap().recv().unwrap();
@@ -130,7 +130,7 @@ fn a_request_behind_a_change_is_looked_up_after_it() {
         writer.send(request("POST", "/change", "Content-Length: 0\r\n"));
         other.get("/0", "");
         writer.send(request("GET", "/behind", ""));
-        // Once this is answered, the loop knows that the writer has said more.
+        // Once this is answered, the loop knows that the writer has sent more.
         other.get("/0", "");
         other.get("/open", "");
         writer.response("POST").assert_status(200);
@@ -157,14 +157,14 @@ fn a_request_that_comes_while_the_server_begins_to_stop_is_looked_up_anew() {
 
 #[test]
 fn a_request_that_comes_when_its_event_has_been_used_up_is_looked_up_anew() {
-    // One more `recv` than its turn allows, so that it is promised another; both read what this event is about.
+    // One `recv` more than one turn allows, so that the connection gets another turn. Both belong to one event.
     const READ_MORE: usize = 4096;
     const BEGUN: &[u8] = b"GET /0";
     let sockets = Hands::default();
     let theirs = Arc::clone(&sockets);
     let (library, _) = start(move |name, book| match name {
         "hold" => {
-            // As many bytes as are read behind a head that was begun, with more requests than one turn allows.
+            // As many bytes as one `recv` reads after the beginning of a head, with more requests than one turn allows.
             let (one, rest) = (request("GET", "/0", ""), &request("GET", "/0", "")[BEGUN.len()..]);
             let mut bytes = [rest, &one.repeat(14), &request("GET", "/sixteenth", ""), &one.repeat(2)].concat();
             let last = request("GET", "/0", "X: \r\n");
@@ -226,7 +226,7 @@ fn no_client_in_a_crowd_is_answered_by_an_older_look() {
                     if dice[0] & 0x80 != 0 {
                         bytes.splice(0..0, request("POST", "/", "Content-Length: 0\r\n"));
                     }
-                    // Pieces of one batch: those that come later have begun earlier than they need have.
+                    // The batch in two pieces.
                     let border = bytes.len() * usize::from(dice[1]) / 256;
                     client.send(&bytes[..border]);
                     client.send(&bytes[border..]);

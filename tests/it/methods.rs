@@ -45,7 +45,7 @@ fn head_says_what_get_says_for_every_kind_of_target() {
     }
 }
 
-/// A listing may have no validator at all; a file's must settle before two heads can be compared.
+/// Waits for a strong ETag, where there is one: it changes once, and two heads are compared here.
 fn strong_tag_or_none(server: &Server, target: &str) {
     if ask(server, "HEAD", target, "").field("etag").is_some() {
         strong_tag(server, target);

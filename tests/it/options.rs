@@ -87,7 +87,7 @@ fn without_bind_both_loopbacks_listen_on_one_port_and_nothing_else_does() {
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         TcpStream::connect(("::1", port)).unwrap();
     }
-    // Every address of 127/8 is this machine; only the one that was bound answers.
+    // Every address of 127/8 is this machine. Only the bound one accepts connections.
     assert!(TcpStream::connect(("127.0.0.2", port)).is_err());
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, Signal::TERM).unwrap();

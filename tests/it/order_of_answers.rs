@@ -7,7 +7,7 @@ use crate::support::client::{basic, get, raw};
 use crate::support::folder::small_site;
 use crate::support::server::Server;
 
-/// A bound that no request here comes near, and every disk is below.
+/// A size that no disk has room for, and that is below the bound of the server.
 const HUGE: &str = "500000000000000";
 
 #[test]
@@ -27,27 +27,27 @@ fn of_two_things_wrong_the_first_in_the_order_is_said() {
     assert_eq!(answer("GET", "/%zz", "evil.example", ""), 400);
     assert_eq!(answer("GET", "/a.txt", "evil.example", "A B: c\r\n"), 400);
     assert_eq!(answer("GET", "/a.txt", "evil.example", &right), 421);
-    // 2 before 3: a foreign host, and a method nobody knows.
+    // 2 before 3: a foreign host, and an unknown method.
     assert_eq!(answer("BREW", "/a.txt", "evil.example", ""), 421);
     assert_eq!(answer("TRACE", "/a.txt", "evil.example", ""), 421);
     // 2 before 4.
     assert_eq!(answer("OPTIONS", "/a.txt", "evil.example", preflight), 421);
-    // 3 before 5 and 6: a method nobody knows, from elsewhere, without a password.
+    // 3 before 5 and 6: an unknown method, from another site, without a password.
     assert_eq!(answer("BREW", "/a.txt", "localhost", EVIL), 501);
     assert_eq!(answer("TRACE", "/a.txt", "localhost", EVIL), 405);
-    // 4 before 6: a preflight has no password; 4 before 7: nor does it ask for anything there is.
+    // 4 before 6: a preflight has no password. 4 before 7: its target need not exist.
     assert_eq!(answer("OPTIONS", "/missing", "localhost", preflight), 204);
-    // 5 before 6: a write from elsewhere, without a password.
+    // 5 before 6: a write from another site, without a password.
     assert_eq!(answer("DELETE", "/a.txt", "localhost", EVIL), 403);
     assert_eq!(answer("DELETE", "/missing", "localhost", &format!("{EVIL}{right}")), 403);
-    // 6 before 7: nobody without a password learns what there is.
+    // 6 before 7: without a password a client does not learn which files exist.
     assert_eq!(answer("DELETE", "/missing", "localhost", ""), 401);
     assert_eq!(answer("GET", "/missing", "localhost", ""), 401);
     assert_eq!(answer("DELETE", "/missing", "localhost", &right), 404);
-    // 7 before 8: what is not there has no rights.
+    // 7 before 8: a target that does not exist has no rights.
     assert_eq!(answer("POST", "/missing/", "localhost", &right), 404);
     assert_eq!(answer("POST", "/a.txt", "localhost", &right), 405);
-    // 8 before 9: no right, and an expectation nobody meets, no length, too long.
+    // 8 before 9: no right, and an unknown expectation, no length, too long.
     assert_eq!(answer("POST", "/a.txt", "localhost", &format!("{right}Expect: x\r\n")), 405);
     assert_eq!(answer("PUT", "/dir/c.txt", "localhost", &format!("{right}Expect: x\r\nContent-Length: 1\r\n")), 417);
     assert_eq!(answer("PUT", "/dir/c.txt", "localhost", &right), 411);
@@ -58,10 +58,10 @@ fn of_two_things_wrong_the_first_in_the_order_is_said() {
         answer("PUT", "/a.txt", "localhost", &format!("{right}{unlucky}Expect: x\r\nContent-Length: 1\r\n")),
         417
     );
-    // 10 before 11: a condition that does not hold, and no room.
+    // 10 before 11: a condition that does not hold, and a full disk.
     assert_eq!(answer("PUT", "/a.txt", "localhost", &format!("{right}{unlucky}Content-Length: {HUGE}\r\n")), 412);
     assert_eq!(answer("PUT", "/a.txt", "localhost", &format!("{right}Content-Length: {HUGE}\r\n")), 507);
-    // 10 before 12: a condition, and a range that lies nowhere.
+    // 10 before 12: a condition, and a range beyond the end.
     assert_eq!(
         answer("GET", "/a.txt", "localhost", &format!("{right}If-None-Match: {tag}\r\nRange: bytes=99-\r\n")),
         304

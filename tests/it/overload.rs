@@ -9,7 +9,7 @@ use crate::support::folder::Folder;
 use crate::support::response::Response;
 use crate::support::server::Server;
 
-/// A client in the middle of a download it does not read: its seat is taken for certain.
+/// A client in the middle of a download that it does not read: it is not idle, so it keeps its connection.
 #[track_caller]
 fn busy(server: &Server) -> Client {
     let mut client = Client::narrow(server);
@@ -39,7 +39,7 @@ fn over_the_limit_is_503_with_retry_after_at_once() {
         assert_eq!(fields, ["yes", "same-site"], "at the door too");
         client.assert_ended();
     }
-    // Seats free again: served again.
+    // When there is room again, clients are served again.
     seated.truncate(2);
     let end = Instant::now() + PATIENCE;
     loop {
@@ -66,7 +66,7 @@ fn an_idle_client_gives_its_seat_to_a_new_one() {
         .collect();
     let mut fifth = Client::connect(&server);
     assert_eq!(fifth.get("/a.txt", "").assert_status(200).text(), "fine");
-    // The one that was idle longest went, cleanly.
+    // The connection that was idle longest is closed, cleanly.
     idle[0].assert_ended();
 }
 
@@ -89,7 +89,7 @@ fn without_descriptors_nothing_is_called_missing_and_nothing_spins() {
     assert!(share < 0.5, "{share:.2} of a processor while nobody reads");
     let mut served = 0;
     for client in &mut clients {
-        // A connection that waits in the kernel's queue has no answer yet: that is allowed, a lie is not.
+        // A connection that waits in the kernel's queue has no response yet. That is allowed; a wrong status is not.
         client.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let mut peeked = [0; 12];
         if let Ok(12) = client.socket.peek(&mut peeked) {
@@ -133,7 +133,7 @@ fn files_that_stand_open_take_no_seat_from_anybody() {
             assert!(server.descriptors() <= before + DESCRIPTORS as usize / 32 + 1, "{name}");
         }
     }
-    // Three quarters of what is left of the descriptors are seats, and each of them is one.
+    // Three quarters of the remaining descriptors are for connections, and all of them can be used.
     let mut clients: Vec<_> = (0..99).map(|_| Client::connect(&server)).collect();
     for (client, name) in clients.iter_mut().zip(&names) {
         client.get(&format!("/{name}"), "").assert_status(200);

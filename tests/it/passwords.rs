@@ -9,7 +9,7 @@ use crate::support::folder::{Folder, small_site};
 use crate::support::server::Server;
 use crate::support::uploads::send;
 
-/// A file as `htpasswd -B` writes it, with the least work there is.
+/// A file as `htpasswd -B` writes it, with the least work that bcrypt allows.
 pub(crate) fn password_file(folder: &Folder, users: &[(&str, &str)]) -> String {
     let lines = users.iter().map(|(user, word)| format!("{user}:{}\n", bcrypt::hash(word, 4).unwrap()));
     folder.write("passwords", lines.collect::<String>());
@@ -35,7 +35,7 @@ fn without_a_password_every_method_gets_the_challenge_and_a_preflight_none() {
             ["", "Authorization: Bearer x\r\n", "Authorization: Basic !\r\n", &basic("ann:two"), &basic("ann")]
         {
             if fields == basic("ann:two") && method != "GET" {
-                continue; // ten of them would be too many
+                continue; // ten wrong passwords are the limit
             }
             let answer = ask(&server, method, target, fields);
             let challenge = answer.assert_status(401).must("www-authenticate");
@@ -51,7 +51,7 @@ fn without_a_password_every_method_gets_the_challenge_and_a_preflight_none() {
     let app = "Origin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n";
     ask(&server, "OPTIONS", "/a.txt", app).assert_status(204);
     ask(&server, "OPTIONS", "/a.txt", &app.replace("app", "evil")).assert_status(401);
-    // And with it, all is as without.
+    // With the password, everything works.
     get(&server, "/a.txt", &basic("ann:one")).assert_status(200);
     get(&server, "/a.txt", &basic("ann:one").replace("Basic", "bAsIc")).assert_status(200);
     assert_eq!(get(&server, "/a.txt", "").assert_status(401).field("etag"), None, "what lies ready is guarded too");
@@ -125,7 +125,7 @@ fn a_password_file_and_typed_passwords_count_together() {
     for wrong in ["ann:one", "ann:three", "carl:one:with:colons", "dora:three", ":", "ann:"] {
         get(&server, "/a.txt", &basic(wrong)).assert_status(401);
     }
-    // Nothing of a password is in the log.
+    // No password is in the log.
     server.signal(Signal::TERM);
     assert!(server.exit().success());
     let log = String::from_utf8_lossy(&server.log().all()).into_owned();

@@ -117,7 +117,7 @@ fn a_half_closed_client_gets_its_answers() {
         assert_eq!(client.response("GET").body.len(), 300_000);
         client.assert_ended();
     }
-    // Nothing said at all, and the end: no answer, a clean end.
+    // A client that sends nothing and ends gets no response, and a clean end.
     let client = Client::connect(&server);
     client.end();
 }

@@ -27,7 +27,7 @@ fn a_form_brings_many_files_and_taken_names_get_numbers() {
     assert_eq!(fs::read(folder.join("in/film.mp4")).unwrap(), b"old");
     assert_eq!(fs::read(folder.join("in/film (3).mp4")).unwrap(), big);
 
-    // Whoever asks for JSON gets the list; the slash may be missing.
+    // A client that asks for JSON gets the list. The slash may be missing.
     let fields = format!("{FORM}Accept: application/json\r\n");
     let listed = send(&server, "POST", "/in", &fields, &form(&[("a.txt", b"1"), ("film.mp4", b"2")]));
     let list: serde_json::Value = serde_json::from_slice(&listed.assert_status(201).body).unwrap();

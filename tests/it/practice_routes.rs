@@ -17,7 +17,7 @@ use crate::support::folder::Folder;
 use crate::support::library::Library;
 use crate::support::{has_program, notice};
 
-/// The lines that every text of practice has behind its length.
+/// The lines after Content-Length in every practice text.
 const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n";
 /// The line that is added to every response, after its own.
 const ADDED: &str = "X-Content-Type-Options: nosniff\r\n";
@@ -28,7 +28,7 @@ fn start(folder: &Folder) -> Library {
     Library::serving(Settings { loops: 2, workers: 4, ..Settings::default() }, app)
 }
 
-/// With the bytes of Date replaced.
+/// The text with the value of Date replaced.
 fn undated(bytes: &[u8]) -> String {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     match text.split_once("Date: ") {
@@ -223,7 +223,7 @@ fn a_request_comes_back_exactly_as_it_came() {
             "{got}"
         );
     }
-    // More than is echoed is refused, whether it is announced or not.
+    // A body that is too long to be echoed is refused, whether its length is declared or not.
     let (got, _) = exchange(&server, last("PUT", "echo", "Content-Length: 983041\r\n"));
     assert!(got.starts_with("HTTP/1.1 413 "), "{got}");
 }
@@ -293,7 +293,7 @@ fn what_is_cut_off_or_broken_ends_as_it_says() {
         ("broken/space-before-colon?yes", head("Content-Length : 33\r\n") + said, Ending::Fin),
     ];
     for (number, (path, expected, ending)) in (1..).zip(table) {
-        // Without `Connection: close` in the request: such an answer ends its connection of itself.
+        // The request has no `Connection: close`: the response ends the connection by itself.
         let got = exchange(&server, request("GET", &format!("/.try/{path}"), ""));
         assert_eq!(got, (expected, ending), "{path}");
         let (reason, _) = server.log_of(number).end.clone().unwrap();
@@ -355,7 +355,7 @@ fn a_handler_that_fails_costs_one_answer_and_nothing_else() {
 fn thirty_two_slow_answers_delay_nothing_and_the_next_slow_one_is_503() {
     let folder = Folder::with(&[("hello.txt", "hello\n")]);
     let server = start(&folder);
-    // Their heads have come, so all of them have their slots and are silent for a minute.
+    // Their heads have come, so all of them have their slots, and now pause for a minute.
     let mut slow: Vec<Client> = (0..32)
         .map(|_| {
             let mut client = server.connect();
@@ -372,8 +372,8 @@ fn thirty_two_slow_answers_delay_nothing_and_the_next_slow_one_is_503() {
     let (canned, _) = exchange(&server, last("GET", "busy", ""));
     assert_eq!(busy, canned);
     assert!(busy.starts_with("HTTP/1.1 503 "), "{busy}");
-    // A reset gives back the slot as soon as the server sees it (a FIN could be that of `nc -N`). There is
-    // no event to wait for but the next answer that is not 503.
+    // A reset frees the slot as soon as the server sees it (after a FIN the client may still read, as `nc -N`
+    // does). The event to wait for is the next response that is not 503.
     let gone = slow.pop().unwrap();
     rustix::net::sockopt::set_socket_linger(&gone.socket, Some(Duration::ZERO)).unwrap();
     drop(gone);
@@ -426,7 +426,7 @@ fn curl_ends_as_the_list_of_broken_answers_says() {
             assert!(path.starts_with("cut"), "{path} is not on the list:\n{list}");
         }
     }
-    // The lines of the list name this very server.
+    // The lines of the list name this server.
     let (_, list) = curl(&["-s", &base]).unwrap();
     let lines: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("  curl ")).collect();
     assert!(lines.len() > 30 && lines.iter().all(|line| line.contains(&base)), "{list}");

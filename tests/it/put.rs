@@ -20,7 +20,7 @@ fn put_creates_with_201_and_replaces_with_204_under_a_tag_that_get_repeats() {
     assert!(tag.starts_with('"'), "a strong tag: {tag}");
     assert_eq!(strong_tag(&server, "/in/new/a%20b.txt"), tag);
     assert_eq!(get(&server, "/in/new/a%20b.txt", "").text(), "one");
-    // The bits of the old file stay, the old content does not.
+    // The permission bits of the old file stay.
     fs::set_permissions(folder.join("in/new/a b.txt"), PermissionsExt::from_mode(0o640)).unwrap();
     let replaced = put(&server, "/in/new/a%20b.txt", "", b"number two");
     let tag = replaced.assert_status(204).must("etag").to_string();

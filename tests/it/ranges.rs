@@ -135,7 +135,7 @@ fn a_resumed_download_is_the_file_and_never_a_mixture() {
     let rest = get(&server, "/f.bin", &format!("Range: bytes={}-\r\nIf-Range: {tag}\r\n", got.len()));
     got.extend(&rest.assert_status(206).body);
     assert!(got == content);
-    // The file is another one now: the whole of it, not its tail.
+    // The file is another one now, so the whole of it comes.
     let other = folder.pattern("g.bin", 3_000_000);
     std::fs::rename(folder.join("g.bin"), folder.join("f.bin")).unwrap();
     let rest = get(&server, "/f.bin", &format!("Range: bytes=1000-\r\nIf-Range: {tag}\r\n"));
@@ -172,7 +172,7 @@ fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
     folder.write("small.txt", "still here");
     let server = Server::start(&folder, &[]);
     let mut client = Client::narrow(&server);
-    // A second request waits behind: its answer must not land inside the promised bytes.
+    // A second request waits. Its response must not land inside the promised bytes of the first.
     let mut bytes = request("GET", "/f.bin", "");
     bytes.extend(request("GET", "/small.txt", ""));
     client.send(bytes);

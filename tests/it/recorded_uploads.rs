@@ -14,7 +14,7 @@ use crate::support::library::Library;
 
 const LENGTH: usize = 16 * 1024 * 1024;
 
-/// Counts.
+/// Counts the bytes of an upload.
 #[derive(Default)]
 struct Count(usize);
 
@@ -33,7 +33,7 @@ fn library() -> Library {
     Library::start(|_| Answer::Receive { limit: u64::MAX, open: Box::new(|| Ok(Box::<Count>::default())) })
 }
 
-/// Uploads this body, then reads the record, which fails if it has a hole.
+/// Uploads this body, then reads the record; fails if it has a hole.
 #[track_caller]
 fn told(fields: &str, body: &[u8], content: &[u8]) -> (TimedMessage, TimedMessage) {
     let mut library = library();
@@ -85,7 +85,7 @@ fn so_is_one_in_chunks() {
     let (asked, _) = told("Transfer-Encoding: chunked\r\n", &body, &content);
     let framed = asked.message.framing.unwrap();
     assert_eq!(framed.sentence(), "body: 16,777,216 bytes in 257 chunks, because Transfer-Encoding: chunked");
-    // Beyond a bound chunks are summed up.
+    // Above a bound, chunks are summed up.
     assert_eq!(asked.message.spans.iter().map(|span| span.len).sum::<u64>(), asked.message.len());
     assert!(asked.message.spans.iter().any(|span| (span.kind, span.len) == (SpanKind::ChunkData, size as u64)));
 }

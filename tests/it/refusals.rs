@@ -11,7 +11,7 @@ fn a_refused_upload_hears_405_and_no_100() {
     for method in ["PUT", "POST"] {
         let mut client = Client::connect(&server);
         client.send(request(method, "/hello.txt", "Content-Length: 1000000\r\nExpect: 100-continue\r\n"));
-        // The reader would take an interim response for the answer: a 100 fails here.
+        // The reader would take an interim response for the final one, so a 100 fails here.
         let answer = client.response(method);
         assert!(answer.assert_status(405).lists("connection", "close"), "{answer:?}");
         client.assert_ended();

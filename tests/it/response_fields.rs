@@ -43,7 +43,7 @@ fn every_answer_says_who_may_embed_it() {
         };
         for path in ["/a.txt", "/big.bin"] {
             let mut client = Client::connect(&server);
-            // The third one lies ready for certain, if the file was old enough for the first.
+            // The third response is from the cache, if the file was old enough for the first.
             for _ in 0..3 {
                 check(&client.get(path, ""), 200);
             }
@@ -105,7 +105,7 @@ fn an_upload_that_is_refused_for_its_size_has_the_fields_too() {
     }
 }
 
-/// A service of a library's user that does what ours never do.
+/// A service that panics, blocks and refuses, as a user of the library may write it.
 #[derive(Clone, Default)]
 struct Troubled {
     /// Jobs that have begun, and whether they may end.
@@ -153,7 +153,7 @@ impl Service for Troubled {
     }
 }
 
-/// Sends this head (`HOST` stands for Host and Connection), and reads to the end.
+/// Sends this head (`HOST` stands for the lines Host and Connection) and reads to the end.
 fn converse(address: SocketAddr, head: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -166,7 +166,7 @@ fn converse(address: SocketAddr, head: &str) -> String {
 
 #[test]
 fn what_the_loop_says_in_place_of_a_service_has_the_fields_too() {
-    /// Workers, all of which short jobs may take.
+    /// So few that short jobs may use all of them.
     const WORKERS: usize = 2;
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = listener.address();
@@ -190,7 +190,7 @@ fn what_the_loop_says_in_place_of_a_service_has_the_fields_too() {
     let chunked = "POST /small HTTP/1.1\r\nHOST\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
     check(&converse(address, chunked), "413");
 
-    // When every worker is busy and the queue is full, one more is told so, whichever of them that is.
+    // When every worker is busy and the queue is full, one more request gets 503, whichever of them that is.
     let (tell, answers) = channel();
     let wait = || {
         let tell = tell.clone();

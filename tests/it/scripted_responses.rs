@@ -32,7 +32,7 @@ fn fields(lines: &[(&str, &str)]) -> Fields {
     fields
 }
 
-/// What was sent behind the head, one text for each `send`.
+/// The content that was sent after the head, one text for each `send`.
 fn content(sent: &[Vec<u8>]) -> Vec<String> {
     let mut sent: Vec<String> = sent.iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect();
     let (head, rest) = sent[0].split_once("\r\n\r\n").map(|(a, b)| (a.to_string(), b.to_string())).unwrap();
@@ -227,7 +227,7 @@ fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
         verbatim(BROKEN, &[before(ByteOffset::Response(5)), before(ByteOffset::Response(6))], CloseBy::Fin)
     });
     let mut client = library.connect();
-    // What is behind the request, content or requests, nobody reads; it must not destroy the answer.
+    // The server does not read what follows the request. That must not destroy the response.
     let head = request("PUT", "/", "Content-Length: 3000000\r\n");
     let sender = client.socket.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -279,7 +279,7 @@ fn silences_cost_no_worker_and_delay_nobody() {
         assert_eq!(client.get("/file", "").text(), "fine");
         client.end();
     }
-    // And short ones, one behind the other, on many connections at once.
+    // And short ones, one after the other, on many connections at once.
     drop(slow);
 }
 
@@ -299,7 +299,7 @@ fn a_thousand_short_silences_all_end_by_themselves() {
     }
 }
 
-/// The request as a service of the test got it.
+/// A server that keeps the requests that its service gets.
 fn collecting(limit: u64) -> (Library, std::sync::mpsc::Receiver<RawRequest>) {
     let (got, received) = channel();
     let got = Mutex::new(got);
@@ -327,7 +327,7 @@ fn a_request_is_collected_as_it_came() {
         ("Transfer-Encoding: chunked\r\n", chunked, "helloyou"),
     ] {
         let head = String::from_utf8(request("POST", "/a?b", &format!("x-Case:  Kept \r\n{lines}"))).unwrap();
-        // Glued to the next request, and in pieces of three bytes each of which is received alone.
+        // Together with the next request, and in pieces of three bytes, each received alone.
         for piece in [usize::MAX, 3] {
             let whole = format!("{head}{framed}");
             for part in whole.as_bytes().chunks(piece.min(whole.len())) {
@@ -401,7 +401,7 @@ fn a_sink_is_told_how_its_content_came() {
         ("Content-Length: 10", &["", "abc", "defghij"], 2, 3, 7),
         ("Content-Length: 0", &[""], 0, 0, 0),
         ("Transfer-Encoding: chunked", &["5\r\nhe", "llo\r\n0", "\r\n\r\n"], 3, 4, 6),
-        // The next request is glued to the end, and is none of it.
+        // The next request comes with the end, and is not a part of it.
         ("Content-Length: 4", &["ab", "cdGET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"], 2, 2, 2),
     ] {
         let mut bytes = request("PUT", "/", &format!("{lines}\r\n"));
@@ -427,7 +427,7 @@ fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
     let (file, expected) = (file(&bytes), bytes.clone());
     let settings = Settings { loops: 1, workers: 2, sendfile: false, ..Settings::default() };
     let mut library = Library::with(settings, move |request| {
-        // The last one promises a byte that the file does not have.
+        // The last response promises one byte more than the file has.
         let len = if request.path() == b"/short" { 900_001 } else { 900_000 };
         Answer::Now(Response::new(Status::OK).with_body(Body::File { file: file.clone(), from: 0, len }))
     });

@@ -14,7 +14,7 @@ use crate::support::PATIENCE;
 use crate::support::client::{Client, Ending, request};
 use crate::support::library::Library;
 
-/// Hands on what the test says; tells where it was dropped.
+/// A source that returns what the test sends, and reports on which thread it was dropped.
 struct WireEvent {
     words: Receiver<&'static str>,
     asked: Sender<()>,
@@ -36,7 +36,7 @@ impl Drop for WireEvent {
     }
 }
 
-/// The test's end of it.
+/// The test's end of a source.
 struct Mouth {
     words: Option<Sender<&'static str>>,
     asked: Receiver<()>,
@@ -52,13 +52,13 @@ impl Mouth {
         self.words = None;
     }
 
-    /// Waits until the source is being asked.
+    /// Waits until the server asks the source.
     #[track_caller]
     fn is_asked(&self) {
         self.asked.recv_timeout(PATIENCE).expect("the source is not asked");
     }
 
-    /// Waits for the end of the source.
+    /// Waits until the source is dropped.
     #[track_caller]
     fn is_dropped_by_a_worker(&self) {
         let thread = self.dropped.recv_timeout(PATIENCE).expect("the source is not dropped");
@@ -71,7 +71,7 @@ fn told() -> (WireEvent, Mouth) {
     (WireEvent { words: theirs, asked, dropped }, Mouth { words: Some(words), asked: is_asked, dropped: is_dropped })
 }
 
-/// A server that streams from one source, once, and says `other` to all other requests.
+/// A server that streams from one source, once, and answers `other` to all other requests.
 fn streaming() -> (Library, Mouth) {
     let (source, mouth) = told();
     let source = Mutex::new(Some(source));
@@ -165,14 +165,14 @@ fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
         drop(client);
         let log = library.log_of(1);
         assert_eq!(log.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
-        // It is still being asked; what it says now goes nowhere.
+        // The server still waits for the source. What it returns now is thrown away.
         mouth.say("too late");
         mouth.is_dropped_by_a_worker();
         library.connect().get("/other", "").assert_status(200);
     }
 }
 
-/// The loop is held, so that request and FIN are both there when the client is first looked at.
+/// The loop is held, so that request and FIN have both come when the server first reads from the client.
 #[test]
 fn a_client_that_ended_its_side_before_gets_the_whole_stream() {
     let (source, mut mouth) = told();
@@ -218,7 +218,7 @@ fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
     assert_eq!(client.take(5), b"0\r\n\r\n");
     client.assert_ended();
     drop(client);
-    // The source is still with its worker, and the server ends all the same.
+    // A worker still waits for the source, but the server ends.
     assert_eq!(library.ended().cut_off, 0);
     assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Draining");
     mouth.say("too late");
@@ -241,7 +241,7 @@ fn a_source_that_panics_is_no_end_in_order() {
     }
 }
 
-/// A source that was asked for when every queue was full is asked later, and nothing is lost of it.
+/// If every queue is full when a source should be asked, it is asked later, and nothing is lost.
 #[test]
 fn a_stream_outlasts_a_full_queue() {
     let (source, mut mouth) = told();
@@ -260,7 +260,7 @@ fn a_stream_outlasts_a_full_queue() {
         };
         Answer::Blocking(Lane::Long, Box::new(job))
     });
-    // One runs, as many as fit wait, and the last one hears that there is no room.
+    // One job runs, as many as fit wait, and the last client gets 503.
     let mut waiting: Vec<_> = (0..=257).map(|_| library.connect()).collect();
     for client in &mut waiting {
         client.send(request("GET", "/job", ""));

@@ -19,15 +19,15 @@ use crate::support::has_program;
 use crate::support::response::Response;
 use crate::support::server::Server;
 
-/// The view of a server.
+/// The wire view of a server.
 struct View {
     address: SocketAddr,
     key: String,
-    /// What the server serves, for as long as somebody looks.
+    /// The served folder, which is removed with the view.
     _folder: Folder,
 }
 
-/// A server that is studied, and its view.
+/// A server with `--study`, and its view.
 #[track_caller]
 fn study(arguments: &[&str]) -> (Server, View) {
     let folder = hello();
@@ -38,7 +38,7 @@ fn study(arguments: &[&str]) -> (Server, View) {
 }
 
 impl View {
-    /// The bytes of a request for the view, with a key and these fields more.
+    /// The bytes of a request to the view, with the key and these further fields.
     fn request(&self, method: &str, target: &str, fields: &str) -> String {
         format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nX-Wire-Key: {}\r\n{fields}\r\n", self.address, self.key)
     }
@@ -69,7 +69,7 @@ impl View {
 struct Events {
     client: Client,
     waiting: VecDeque<Value>,
-    /// Everything that came.
+    /// All bytes so far.
     text: Vec<u8>,
 }
 
@@ -102,7 +102,7 @@ impl Events {
         }
     }
 
-    /// Reads up to an event of this kind, and answers all of them.
+    /// Reads up to an event of this kind, and returns all events.
     #[track_caller]
     fn until(&mut self, event: &str) -> Vec<Value> {
         let mut all = Vec::new();
@@ -135,7 +135,7 @@ fn without_study_there_is_nothing_of_it() {
     let page = get(&server, "/nope", "Accept: text/html\r\n");
     assert!(!page.text().contains("wire"), "{}", page.text());
     let behind = SocketAddr::new(server.address.ip(), server.address.port() + 1);
-    // Another server may be there, but not a view of this one.
+    // Another server may listen there, but not a view of this one.
     if let Ok(socket) = TcpStream::connect(behind) {
         drop(socket);
         let sockets = std::fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).unwrap();
@@ -200,7 +200,7 @@ fn a_request_in_pieces_shows_its_cuts_and_is_sent_again_with_them() {
     client.response("GET").assert_status(200);
     client.end();
     events.until("closed");
-    // A busy machine may join two pieces, whatever the gap; not every time.
+    // A busy machine may join two pieces, but not every time.
     for left in (0..50).rev() {
         let answer = view.ask("POST", "/api/replay/1.1");
         let number = serde_json::from_slice::<Value>(&answer.assert_status(200).body).unwrap()["connection"].clone();
@@ -261,7 +261,7 @@ fn commands_to_copy_make_the_same_request() {
     if !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
         return;
     }
-    // curl has an order of its own for the fields.
+    // curl sends the fields in its own order.
     let sorted = |bytes: &[u8]| {
         let mut lines: Vec<Vec<u8>> = bytes.split(|&o| o == b'\n').map(<[u8]>::to_vec).collect();
         lines.sort();
@@ -308,7 +308,7 @@ fn nobody_else_reads_the_view_or_makes_it_do_anything() {
         assert!(!text.contains("hello.txt") && !text.contains(key), "{line} {host} {fields}: {text}");
         assert!(response.fields.iter().all(|(name, _)| !name.starts_with("access-control-")), "{response:?}");
     }
-    // Had one of them made it do anything, there would be a number behind the last one.
+    // If one of them had done anything, there would be a later event.
     let hello = view.events("").next();
     assert_eq!((&hello["kept"]["last_seq"], &hello["kept"]["connections"]), (&seen, &1.into()));
     let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).unwrap();
@@ -354,7 +354,7 @@ fn the_way_to_the_view_is_for_those_at_this_computer() {
     let refused = client.response("GET");
     assert_eq!(refused.status, 400);
     assert!(refused.text().contains("/.wire#find=GET%20%2Fx\""), "{}", refused.text());
-    // With --study the names are looked at, wherever the server listens.
+    // With --study the host name is checked, on whatever address the server listens.
     let folder = hello();
     let open = Server::on_all_addresses(&folder, &["--study"]);
     let address = SocketAddr::from(([127, 0, 0, 1], open.address.port()));

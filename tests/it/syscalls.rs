@@ -25,24 +25,24 @@ use crate::support::server::Server;
 use crate::support::uploads::{FORM, form, send};
 use crate::support::{PATIENCE, notice, skip};
 
-/// One call of the kernel, as `strace` writes it.
+/// One system call, as `strace` writes it.
 struct Call {
     thread: u32,
     name: String,
     /// The whole line without the thread.
     text: String,
-    /// The lines of the trace at which it began and ended.
+    /// The lines of the trace where it began and ended.
     began: usize,
     ended: usize,
 }
 
 impl Call {
-    /// Whether it is one of these and did what it was asked for.
+    /// Whether it is one of these calls and succeeded.
     fn is(&self, names: &[&str]) -> bool {
         names.contains(&&*self.name) && !self.text.contains(" = -1 E")
     }
 
-    /// Its first argument: a descriptor, what it is in angle brackets, and whether that has lost its name.
+    /// Its first argument: a descriptor, its name in angle brackets, and perhaps [`DELETED`].
     fn first(&self) -> &str {
         let from = self.text.find('(').map_or(0, |at| at + 1);
         let mut to = self.text[from..].find('>').map_or(from, |at| from + at + 1);
@@ -53,10 +53,10 @@ impl Call {
     }
 }
 
-/// What `strace` writes behind a file without a name.
+/// The text that `strace` writes after a file without a name.
 const DELETED: &str = "(deleted)";
 
-/// Everything a server did from its first client to the signal that stopped it.
+/// All system calls of a server from its first client to the signal that stopped it.
 struct Trace {
     calls: Vec<Call>,
     /// The threads that are loops.
@@ -64,7 +64,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// What `serve` makes a server do. `None`: this cannot be traced here.
+    /// The calls that a server makes during `serve`. `None`: `strace` does not work here.
     fn of(folder: &Folder, arguments: &[&str], serve: impl FnOnce(&Server)) -> Option<Trace> {
         let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !quiet(Command::new("strace").args(["-qq", "-o", "/dev/null", "true"])).is_ok_and(|s| s.success()) {
@@ -75,7 +75,7 @@ impl Trace {
         let path = place.join("trace");
         let mut server = Server::traced(&path, folder, arguments);
         serve(&server);
-        // By now each thread has its name.
+        // By now each thread has set its name.
         let is_loop = |name: &str| name == "barewire" || name.starts_with("loop ");
         let loops = server.threads().into_iter().filter(|(_, name)| is_loop(name)).map(|(id, _)| id).collect();
         server.signal(Signal::TERM);
@@ -93,7 +93,7 @@ impl Trace {
         }
     }
 
-    /// The calls of loops, each from its first turn on.
+    /// The calls of each loop, from its first iteration on.
     fn on_loops(&self) -> impl Iterator<Item = &Call> {
         let turn = |thread: &u32| self.calls.iter().position(|c| c.thread == *thread && c.name == "epoll_wait");
         self.loops.iter().flat_map(move |thread| {
@@ -102,7 +102,7 @@ impl Trace {
         })
     }
 
-    /// The first call from this line on for which this is true.
+    /// The first call from this line on that fits.
     #[track_caller]
     fn after(&self, line: usize, what: &str, is: impl Fn(&Call) -> bool) -> &Call {
         let found = self.calls.iter().find(|call| call.began >= line && is(call));
@@ -110,8 +110,8 @@ impl Trace {
     }
 }
 
-/// The calls from the first connection to the signal. A call that lasts while others are made has two
-/// lines, which are put together.
+/// The calls from the first connection to the signal. A call during which others are made has two lines,
+/// which are joined.
 fn calls(text: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let lines = text.lines().take_while(|line| !line.contains("--- SIGTERM"));
@@ -135,19 +135,19 @@ fn calls(text: &str) -> Vec<Call> {
     calls.split_off(first)
 }
 
-/// Whether this descriptor is a file that has no name yet, or one that is never served.
+/// Whether this descriptor is a temporary file: it has no name yet, or one that is never served.
 fn is_draft(descriptor: &str) -> bool {
     descriptor.ends_with(DELETED) || descriptor.contains("/.barewire-")
 }
 
-/// Asserts that `name` in `folder` was written in the order in which nothing can be lost: the content on
-/// the disk, the name, the folder on the disk, the answer.
+/// Asserts that `name` in `folder` was written in the order in which nothing can be lost: the content to
+/// the disk, the name, the folder to the disk, the response.
 #[track_caller]
 fn assert_written(trace: &Trace, folder: &Path, name: &str, status: u16) {
     let named = trace.after(0, &format!("naming {name}"), |call| {
         call.is(&["linkat", "renameat", "renameat2"]) && call.text.contains(&format!("\"{name}\""))
     });
-    // Any worker may have the next block, so the thread says nothing here.
+    // Any worker may get the next block, so the thread does not matter here.
     let before = || trace.calls.iter().filter(|call| call.ended < named.began);
     let write = before().rfind(|call| call.is(&["write", "copy_file_range"]) && is_draft(call.first()));
     let write = write.unwrap_or_else(|| panic!("{name}: nothing was written"));
@@ -185,7 +185,7 @@ fn written_means_written_before_the_answer_leaves() {
     for name in ["one.txt", "two.txt", "three.txt"] {
         assert_written(&trace, &folder.join("in"), name, 303);
     }
-    // New folders are names too, in the folders around them.
+    // New folders are names in their parents, so those are synced too.
     let made = trace.after(0, "mkdirat", |call| call.is(&["mkdirat"]));
     let answer = trace.after(made.ended, "201", |call| call.text.contains("\"HTTP/1.1 201 "));
     for home in [folder.path().to_path_buf(), folder.join("made")] {
@@ -195,22 +195,22 @@ fn written_means_written_before_the_answer_leaves() {
     }
 }
 
-/// Why a call may keep a loop waiting; `None`: it cannot.
+/// Why a call may block a loop; `None`: it cannot.
 fn blocks(call: &Call) -> Option<&'static str> {
     let says = |part| call.text.contains(part);
     match &*call.name {
-        // It is there to wait.
+        // Waiting is its purpose.
         "epoll_wait" | "epoll_pwait" | "epoll_ctl" => None,
-        // Sockets, which are not blocking (checked where they are made), and files that are in memory.
+        // Sockets do not block (checked at `accept4`); of files only what is in memory is sent.
         "sendto" | "sendmsg" | "recvfrom" | "sendfile" | "shutdown" => None,
         "setsockopt" | "getsockopt" | "getsockname" | "getpeername" | "ioctl" | "fcntl" | "fstat" => None,
         "accept4" => (!says("SOCK_NONBLOCK")).then_some("a socket that blocks"),
-        // One look at a name beneath the root, where the root is on a disk of this machine.
+        // One lookup below the root, where the root is on a disk of this machine.
         "newfstatat" | "statx" => None,
         "openat2" => (!says("RESOLVE_CACHED") && !says("resolve=0x20")).then_some("a lookup that may read the disk"),
         "preadv2" => (!says("RWF_NOWAIT") && !says("0x8 /* RWF_")).then_some("a read that may wait for the disk"),
         "close" => is_draft(call.first()).then_some("freeing the blocks of a draft"),
-        // The C library's allocator locks a heap for one allocation, and asks in a form of its own.
+        // The C library's allocator locks a heap for one allocation; its call has this form.
         "futex" if says("FUTEX_WAIT_PRIVATE, 2, NULL") => None,
         "futex" => (!says("FUTEX_WAKE")).then_some("waiting for another thread"),
         "read" | "write" => (!call.first().contains("[eventfd]")).then_some("a file, or a pipe that may be full"),
@@ -221,7 +221,7 @@ fn blocks(call: &Call) -> Option<&'static str> {
     }
 }
 
-/// Takes a file out of the kernel's memory, as far as the file system lets us; says whether it did.
+/// Drops a file from the page cache, if the file system allows it; returns whether it did.
 fn make_cold(path: PathBuf) -> bool {
     let file = File::open(path).unwrap();
     file.sync_all().unwrap();
@@ -230,7 +230,7 @@ fn make_cold(path: PathBuf) -> bool {
     first == Err(Errno::AGAIN)
 }
 
-/// Asks for everything there is, one thing after the other.
+/// Sends one request of every kind.
 fn ask_for_everything(server: &Server, folder: &Folder, ann: &str) -> bool {
     get(server, "/small.txt", "").assert_status(200);
     get(server, "/large.bin", "").assert_status(200);
@@ -255,7 +255,7 @@ fn ask_for_everything(server: &Server, folder: &Folder, ann: &str) -> bool {
     many.response("GET").assert_status(200);
     many.response("HEAD").assert_status(200);
     many.end();
-    // Who may not write, who may, and who is asked a second time.
+    // A write without password, with a wrong one, with the right one, and with the one that is already known.
     send(server, "PUT", "/a.txt", "", b"x").assert_status(401);
     send(server, "PUT", "/a.txt", "Authorization: Basic eDp5\r\n", b"x").assert_status(401);
     send(server, "PUT", "/a.txt", ann, b"x").assert_status(201);
@@ -305,8 +305,8 @@ fn nothing_on_a_loop_waits_for_a_disk_or_for_another_thread() {
     let watched = &[plain, &["--wire=json"]].concat()[..];
     for arguments in [plain, watched] {
         let mut blamed = Vec::new();
-        // Two threads may meet at the lock of a queue by accident, and then one of them asks the kernel to
-        // wait for the other. What blocks by design does so every time.
+        // Two threads may meet at the lock of a queue by accident; then one of them waits in the kernel. A call
+        // that blocks by design does so every time.
         for _ in 0..3 {
             let mut was_cold = false;
             let trace = Trace::of(&folder, arguments, |server| was_cold = ask_for_everything(server, &folder, &ann));
@@ -333,7 +333,7 @@ fn nothing_on_a_loop_waits_for_a_disk_or_for_another_thread() {
     }
 }
 
-/// Bytes that the calls of these names moved, by the address of the client.
+/// The bytes that these calls moved, by the address of the client.
 fn moved(trace: &Trace, names: &[&str]) -> BTreeMap<String, u64> {
     let mut moved = BTreeMap::new();
     for call in trace.calls.iter().filter(|call| call.is(names)) {
@@ -358,7 +358,7 @@ fn the_view_tells_every_connection_and_every_byte_that_the_kernel_moved() {
         client.get("/large.bin", "").assert_status(200);
         client.get("/large.bin", "Range: bytes=5-9,700-\r\n").assert_status(206);
         client.end();
-        // One that never speaks, one that is refused with bytes unread, one that uploads in chunks.
+        // One connection that sends nothing, one that is refused with bytes unread, one that uploads in chunks.
         drop(Client::connect(server));
         let mut broken = Client::connect(server);
         broken.send(b"GET /small.txt HTTP/1.1\nHost: localhost\n\n");
@@ -392,7 +392,7 @@ fn the_view_tells_every_connection_and_every_byte_that_the_kernel_moved() {
     assert_eq!(sum("response"), moved(&trace, &["sendto", "sendmsg", "write", "writev", "sendfile"]));
 }
 
-/// How often the workers of a server have gone to sleep: once for each job, if nobody hurries them.
+/// How often the workers of a server have gone to sleep: once for each job, unless jobs come very fast.
 fn jobs(server: &Server) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
     let sleeps = |task: fs::DirEntry| {
@@ -421,7 +421,7 @@ fn what_is_in_memory_needs_no_worker() {
         ("/nothing", "", 404),
         ("/list", "", 308),
     ] {
-        // A worker is asked until it is known: until then there is nothing to be counted.
+        // Until the file is cached, a worker is needed. Counting begins after that.
         let mut quiet = 0;
         while quiet < 20 {
             let before = jobs(&server);

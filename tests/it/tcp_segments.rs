@@ -82,7 +82,7 @@ fn a_head_never_travels_alone() {
         let mut alone = 0;
         for _ in 0..50 {
             client.send(request("GET", target, fields));
-            // What the first packet has brought is all that there is to be read now, and more may come.
+            // One read returns what the first segment has brought.
             let mut first = [0; 64 * 1024];
             let count = client.socket.read(&mut first).unwrap();
             let head = first[..count].windows(4).position(|w| w == b"\r\n\r\n").expect("a whole head") + 4;
@@ -91,8 +91,8 @@ fn a_head_never_travels_alone() {
             let length = line.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap();
             client.take(length.parse::<usize>().unwrap() - (count - head));
         }
-        // The kernel lets a head go that nothing follows for a fifth of a second: a machine that stops the
-        // server between two calls proves nothing.
+        // If the machine stops the server between two calls for a fifth of a second, the kernel sends the head
+        // alone. So some are allowed.
         assert!(alone <= 5, "{alone} of 50 heads came alone: {target} {fields}");
     }
 }

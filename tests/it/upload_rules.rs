@@ -98,7 +98,7 @@ fn a_refusal_comes_before_the_body_and_no_100_before_it() {
         let mut client = Client::connect(server);
         let expect = if fields.contains("Expect") { "" } else { "Expect: 100-continue\r\n" };
         client.send(request(method, target, &format!("{fields}{expect}")));
-        // The reader would take an interim response for the answer: a 100 fails here.
+        // The reader would take an interim response for the final one, so a 100 fails here.
         let answer = client.response(method);
         assert_eq!(answer.status, status, "{method} {target} {fields}: {answer:?}");
         assert!(answer.lists("connection", "close"), "content that may never come ends the connection");

@@ -12,11 +12,10 @@ use crate::support::corpus::all_cases;
 use crate::support::mutants::{Dice, mutant};
 use crate::support::rounds;
 
-/// What the serving machine makes of bytes: each head with the places of its fields, then perhaps why
-/// it refused.
+/// What the protocol makes of bytes: the positions of the fields of each head, and perhaps a refusal.
 #[derive(Default)]
 struct Served {
-    /// First byte of each head, and its names and values.
+    /// The first byte of each head, and the positions and lengths of its names and values.
     fields: Vec<(u64, Vec<(usize, usize)>)>,
     messages: usize,
     refused: Option<(RequestError, bool)>,
@@ -71,7 +70,7 @@ fn manner() -> ExplainOptions {
     ExplainOptions { redact: RedactOptions::off(), ..ExplainOptions::whole(Limits::default()) }
 }
 
-/// Sorted, disjoint, covering; lines too.
+/// Spans and lines are sorted, disjoint, and cover the message.
 fn tiles(message: &Message) {
     let mut at = 0;
     for span in &message.spans {
@@ -161,7 +160,7 @@ fn corpus() -> Vec<Vec<u8>> {
     all_cases().into_iter().map(|(_, case)| case.bytes).collect()
 }
 
-/// Responses, right and wrong, for mutation.
+/// Right and wrong responses, for mutants.
 const RESPONSES: [&str; 8] = [
     "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 00:23:48 GMT\r\nContent-Length: 5\r\n\r\nhello",
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",

@@ -13,10 +13,10 @@ use barewire::wire::record::live::LiveConnection;
 use barewire::wire::record::recorder::{Record, SocketEvent};
 use barewire::wire::{ExplainOptions, RedactOptions, Terminal, ViewFormat, ViewOptions};
 
-/// A connection: what happened at which microsecond.
+/// The events of a connection, each with its time in microseconds.
 type Story = Vec<(u64, SocketEvent, Vec<u8>)>;
 
-/// 00:23:48.212 of some day.
+/// The time of the accept: 00:23:48.212 of a day.
 const BEGAN: Duration = Duration::from_millis(1_428_212);
 
 fn received(at: u64, bytes: &str) -> (u64, SocketEvent, Vec<u8>) {

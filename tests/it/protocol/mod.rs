@@ -15,11 +15,11 @@ use crate::support::corpus::{Case, all_cases, bytes, cases, files, shown, with_e
 use crate::support::mutants::{Dice, mutant};
 use crate::support::rounds;
 
-/// The fewest cases the corpus may have.
+/// The least number of cases.
 const CASES: usize = 150;
-/// Inputs up to this size are cut at every place; longer ones near their ends and at some between.
+/// Inputs up to this size are cut at every position, longer ones near their ends and at some positions between.
 const CUT_EVERYWHERE: usize = 1500;
-/// Faults that only the clock finds: `http/connection.rs` tests them.
+/// Faults that only a timeout finds. `src/http/http1.rs` tests them.
 const OF_THE_CLOCK: [Fault; 2] = [Fault::SlowHead, Fault::SlowContent];
 
 #[track_caller]

@@ -15,7 +15,7 @@ use barewire::http::{
 
 use crate::support::corpus::{Case, shown};
 
-/// More field lines than these are not all told.
+/// The most field lines that are written; of longer heads the middle is left out.
 const TOLD_LINES: usize = 12;
 
 /// What happened.
@@ -23,7 +23,7 @@ const TOLD_LINES: usize = 12;
 pub(crate) struct Played {
     /// One text per event.
     pub(crate) events: Vec<String>,
-    /// What is left at the end: bytes nobody read, the end of input.
+    /// The lines for the end: unread bytes, the end of input.
     tail: String,
     /// The faults that were found.
     pub(crate) faults: Vec<Fault>,
@@ -32,18 +32,18 @@ pub(crate) struct Played {
 }
 
 impl Played {
-    /// Everything, as it is in the file.
+    /// All events, as they are in the file.
     pub(crate) fn text(&self) -> String {
         self.events.concat() + &self.tail
     }
 
-    /// Whether bytes behind it belong to something else.
+    /// Whether bytes after it belong to another message.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 }
 
-/// Bytes inside a message that are told when something else follows them.
+/// Adjacent bytes of one kind. They are written when another kind follows.
 enum Run {
     Content,
     Framing,
@@ -61,7 +61,7 @@ struct Server<'a> {
     /// The final answer to the current request is out.
     answered: bool,
     closed: bool,
-    /// Behind the byte that was refused.
+    /// The position after the byte that was refused.
     refused: usize,
     played: Played,
 }
