@@ -17,7 +17,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
@@ -26,7 +26,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::http::HttpDate;
 use crate::net::access_log::AccessLog;
-use crate::net::admission::{Admission, OverloadResponse};
+use crate::net::admission::OverloadResponse;
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
 use crate::net::connection::arrival::Arrivals;
@@ -36,7 +36,7 @@ use crate::net::deadline::Deadlines;
 use crate::net::listener::{LoopListener, UnsentQuery};
 use crate::net::page_cache::Resident;
 use crate::net::send_queue::SpareBuffers;
-use crate::net::server::Settings;
+use crate::net::settings::{DRAINING, SERVING, ServerState};
 use crate::net::tap::Tap;
 use crate::net::workers::{Jobs, Workers};
 use crate::service::app::Additions;
@@ -52,29 +52,6 @@ const STALE_DEADLINES: usize = 1024;
 
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
 const WAKER: Token = Token(0);
-
-/// What all loops share.
-pub struct ServerState {
-    /// As the server was started with.
-    pub settings: Settings,
-    /// How many connections are open, in all and per client.
-    pub admission: Admission,
-    /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
-    pub run_state: AtomicU8,
-    /// Requests of the loops that have ended.
-    pub requests: AtomicU64,
-    /// Bytes sent by the loops that have ended.
-    pub bytes: AtomicU64,
-    /// Connections that were cut off when the grace period ended.
-    pub cut_off: AtomicU64,
-}
-
-/// The value of [`ServerState::run_state`] in normal service.
-pub const SERVING: u8 = 0;
-/// No new connections; responses that have begun go on.
-pub const DRAINING: u8 = 1;
-/// Stop at once.
-pub const STOPPING: u8 = 2;
 
 /// A listening socket of the loop.
 pub(crate) struct Acceptor {
@@ -310,7 +287,7 @@ impl EventLoop {
     }
 
     fn take_results(&mut self) {
-        // Before the results are taken, or a result that comes in between would wake nobody.
+        // Before the results are taken, or a result that comes in between would not wake the loop.
         self.context.jobs.rearm();
         while let Some(done) = self.context.jobs.next() {
             if self.connections.get(done.id).is_none() {

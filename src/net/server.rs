@@ -16,13 +16,12 @@ use mio::Waker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use crate::http::Limits;
 use crate::net::access_log;
-use crate::net::access_log::{LogFormat, LogWritten};
+use crate::net::access_log::LogWritten;
 use crate::net::admission::Admission;
-use crate::net::deadline::Timeouts;
-use crate::net::event_loop::{DRAINING, EventLoop, SERVING, STOPPING, ServerState};
+use crate::net::event_loop::EventLoop;
 use crate::net::listener::{Listener, LoopListener};
+use crate::net::settings::{DRAINING, SERVING, STOPPING, ServerState, Settings};
 use crate::net::workers::Workers;
 use crate::service::App;
 use crate::wire::RecordReceiver;
@@ -30,49 +29,6 @@ use crate::wire::record::recorder;
 
 /// What a shell adds to the number of the signal that ended a program: 130 for INT, 143 for TERM.
 const KILLED: i32 = 128;
-
-/// Settings of the network side.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Limits of a message.
-    pub limits: Limits,
-    /// How long each phase may take.
-    pub timeouts: Timeouts,
-    /// Number of event loops.
-    pub loops: usize,
-    /// Number of threads for work that may block.
-    pub workers: usize,
-    /// Most connections at once.
-    pub max_connections: usize,
-    /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
-    pub max_per_client: usize,
-    /// Files are sent by `sendfile`, past the program. Otherwise they are read and sent in pieces of 64 KiB, as
-    /// every tutorial does it, and each piece can be seen.
-    pub sendfile: bool,
-    /// The format of the access log.
-    pub log: LogFormat,
-    /// The log goes to standard error, since standard output is needed for something else.
-    pub log_to_stderr: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        // One loop per core, since a loop never waits for anything but the poller. Workers wait for disks, so there are
-        // a few of them even on one core.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Settings {
-            limits: Limits::default(),
-            timeouts: Timeouts::default(),
-            loops: cores,
-            workers: cores.max(4),
-            max_connections: 720,
-            max_per_client: 180,
-            sendfile: true,
-            log: LogFormat::Off,
-            log_to_stderr: false,
-        }
-    }
-}
 
 /// What the server has done.
 #[derive(Clone, Copy, Debug, Default)]

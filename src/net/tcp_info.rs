@@ -299,7 +299,7 @@ mod tests {
             client.write_all(b"alone").unwrap();
             let count = read(&mut server, 5);
             assert_eq!(segments.count(1, &server, peer, count), Some(1), "{address}");
-            // What a recv leaves behind makes its number uncertain, and that of the next one too.
+            // Bytes that a recv leaves make its number uncertain, and that of the next one too.
             client.write_all(b"torn apart").unwrap();
             for len in [4, 6] {
                 let mut room = [0; 10];

@@ -88,7 +88,7 @@ impl Pool {
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 queues = self.lock();
                 queues.busy[lane as usize] -= 1;
-                // Jobs may have waited for the place in the lane, not for a worker: nobody else wakes one for them.
+                // Jobs may have waited for the place in the lane, not for a worker, and nothing else would wake one for them.
                 if lane != Lane::Short && queues.waiting.iter().any(|queue| !queue.is_empty()) {
                     self.ready.notify_one();
                 }
@@ -304,19 +304,19 @@ mod tests {
                 .unwrap_or_else(|_| panic!("the queue is full"));
         }
         assert_eq!(told.iter().take(20).count(), 20);
-        let (open, gate) = mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
+        let (release, blocked) = mpsc::channel::<()>();
+        let blocked = Arc::new(Mutex::new(blocked));
         let mut taken = 0;
         loop {
-            let gate = gate.clone();
-            if workers.submit(Lane::Long, Box::new(move || _ = gate.lock().unwrap().recv())).is_err() {
+            let blocked = blocked.clone();
+            if workers.submit(Lane::Long, Box::new(move || _ = blocked.lock().unwrap().recv())).is_err() {
                 break;
             }
             taken += 1;
         }
         // All that wait, and the one that the long lane may run while it leaves a worker free.
         assert!((QUEUE..=QUEUE + 1).contains(&taken), "{taken}");
-        drop(open);
+        drop(release);
         workers.close();
         threads.into_iter().for_each(|t| t.join().unwrap());
     }
@@ -324,18 +324,18 @@ mod tests {
     #[test]
     fn long_work_never_takes_the_last_worker() {
         let (workers, threads) = Workers::start(4).unwrap();
-        let (open, gate) = mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
+        let (release, blocked) = mpsc::channel::<()>();
+        let blocked = Arc::new(Mutex::new(blocked));
         for lane in [Lane::Long, Lane::Passwords].repeat(8) {
-            let gate = gate.clone();
-            let _ = workers.submit(lane, Box::new(move || _ = gate.lock().unwrap().recv()));
+            let blocked = blocked.clone();
+            let _ = workers.submit(lane, Box::new(move || _ = blocked.lock().unwrap().recv()));
         }
         // However many wait there.
         while workers.submit(Lane::Long, Box::new(|| ())).is_ok() {}
         let (tell, told) = mpsc::channel();
         let _ = workers.submit(Lane::Short, Box::new(move || tell.send(()).unwrap()));
-        assert_eq!(told.recv(), Ok(()), "a short job waited behind long ones");
-        drop(open);
+        assert_eq!(told.recv(), Ok(()), "a short job waited for long ones");
+        drop(release);
         workers.close();
         threads.into_iter().for_each(|t| t.join().unwrap());
     }

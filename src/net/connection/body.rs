@@ -6,14 +6,14 @@
 
 use std::time::Instant;
 
-use crate::http::{Framing, Request};
+use crate::http::{Framing, Request, Status};
 use crate::net::connection::Connection;
 use crate::net::connection::context::Context;
-use crate::net::connection::respond::{BUSY, problem, too_large};
 use crate::net::connection::state::Work;
 use crate::net::connections::ConnectionId;
 use crate::net::workers::{JobResult, Jobs};
 use crate::service::answer::{ContentJob, RawRequestJob};
+use crate::service::error_page::{Problem, problem};
 use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink};
 
 /// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
@@ -21,6 +21,8 @@ pub const BLOCK: usize = 1024 * 1024;
 /// A block is written when it has this many bytes and the sink is free. So a slow client never fills a whole block, and
 /// the rest of it is never touched memory.
 const READY: usize = 512 * 1024;
+/// The status when the queue of the workers is full. The connection may go on.
+pub(super) const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 /// First size of the buffer for collected content.
 const COLLECT_START: usize = 4 * 1024;
 
@@ -56,7 +58,7 @@ pub struct CollectedBody {
 /// The job that gets collected content.
 pub(super) enum BodyJob {
     Content(ContentJob),
-    Received(RawRequestJob),
+    RawRequest(RawRequestJob),
 }
 
 impl CollectedBody {
@@ -76,7 +78,7 @@ impl CollectedBody {
 
     /// Takes content with its framing.
     pub(super) fn take_framed(&mut self, bytes: &[u8]) {
-        if let BodyJob::Received(_) = self.job {
+        if let BodyJob::RawRequest(_) = self.job {
             self.framed.extend_from_slice(bytes);
         }
     }
@@ -91,7 +93,7 @@ impl CollectedBody {
         let CollectedBody { bytes, framed, job, request, .. } = self;
         let job: Job = match job {
             BodyJob::Content(job) => Box::new(move || Outcome::Response(job(bytes))),
-            BodyJob::Received(job) => {
+            BodyJob::RawRequest(job) => {
                 // These jobs show a request exactly as it came, so they also get its head.
                 let head = request.bytes().to_vec();
                 Box::new(move || Outcome::Response(job(RawRequest { head, framed, content: bytes })))
@@ -218,7 +220,7 @@ impl Upload {
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
         Some(match self.progress {
-            Progress::Complete => SinkJob::Finish(sink, block, self.stats.meter()),
+            Progress::Complete => SinkJob::Finish(sink, block, self.stats.summary),
             Progress::Opening | Progress::Receiving => SinkJob::Write(sink, block),
         })
     }
@@ -251,9 +253,9 @@ impl Connection {
         }
         // Answered at once. What still comes of the content is dropped, up to a limit ([`Http1::sent`]).
         let response = match &self.body {
-            RequestBody::Collected(collected) => too_large(collected.limit, &collected.request),
-            RequestBody::Streamed(upload) => too_large(upload.limit, &upload.request),
-            RequestBody::None | RequestBody::Discarded => Response::new(crate::http::Status::CONTENT_TOO_LARGE),
+            RequestBody::Collected(collected) => problem(&collected.request, &Problem::too_large(collected.limit)),
+            RequestBody::Streamed(upload) => problem(&upload.request, &Problem::too_large(upload.limit)),
+            RequestBody::None | RequestBody::Discarded => Response::new(Status::CONTENT_TOO_LARGE),
         };
         self.deliver(response, cx);
     }
@@ -264,14 +266,14 @@ impl Connection {
             RequestBody::None | RequestBody::Discarded => {}
             // Trailers come after the last content and count as well.
             RequestBody::Collected(collected) if !collected.fits() => {
-                self.deliver(too_large(collected.limit, &collected.request), cx);
+                self.deliver(problem(&collected.request, &Problem::too_large(collected.limit)), cx);
             }
             RequestBody::Collected(collected) => {
                 // The request is kept for the error page, since the job takes everything else with it.
                 let (job, request) = collected.finish();
                 self.work = Work::away_if(cx.jobs.submit(self.id, Lane::Long, move || JobResult::Outcome(job())));
                 if self.work == Work::None {
-                    self.deliver(problem(BUSY, &request), cx);
+                    self.deliver(problem(&request, &Problem::new(BUSY)), cx);
                 }
             }
             RequestBody::Streamed(mut upload) => {
@@ -302,7 +304,7 @@ impl Connection {
         self.work = Work::away_if(submit(&cx.jobs, self.id, job));
         if self.work == Work::None {
             // The queue of the workers is full. The sink was in the job and is dropped with it, which removes its file.
-            let response = problem(BUSY, &upload.request);
+            let response = problem(&upload.request, &Problem::new(BUSY));
             self.deliver(response, cx);
         }
     }
@@ -315,12 +317,12 @@ fn submit(jobs: &Jobs, id: ConnectionId, job: SinkJob) -> bool {
             let result = sink.write(&block);
             JobResult::Wrote(result.map(|()| sink), block)
         }),
-        SinkJob::Finish(mut sink, block, meter) => jobs.submit(id, Lane::Long, move || {
+        SinkJob::Finish(mut sink, block, summary) => jobs.submit(id, Lane::Long, move || {
             // The content may have ended just at the end of a block.
             let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
             JobResult::Outcome(Outcome::Response(match written {
                 Ok(()) => {
-                    sink.measured(&meter);
+                    sink.measured(&summary);
                     sink.finish()
                 }
                 Err(response) => response,
@@ -336,8 +338,8 @@ fn submit(jobs: &Jobs, id: ConnectionId, job: SinkJob) -> bool {
 /// the end.
 #[derive(Debug)]
 pub(super) struct ReceiveStats {
-    meter: ReceiveSummary,
-    /// Bytes of the last `recv`, which are not in the meter yet.
+    summary: ReceiveSummary,
+    /// Bytes of the last `recv`, which are not in the summary yet.
     last: u64,
     /// When the head was complete.
     head: Instant,
@@ -348,7 +350,7 @@ pub(super) struct ReceiveStats {
 impl ReceiveStats {
     /// The head was complete at `now`.
     fn new(now: Instant) -> ReceiveStats {
-        ReceiveStats { meter: ReceiveSummary::default(), last: 0, head: now, first: None, until: now }
+        ReceiveStats { summary: ReceiveSummary::default(), last: 0, head: now, first: None, until: now }
     }
 
     /// A `recv` has brought bytes.
@@ -375,7 +377,7 @@ impl ReceiveStats {
         self.last = self.last.saturating_sub(left_over as u64);
         self.count_last();
         if let Some(first) = self.first {
-            self.meter.time = self.until.saturating_duration_since(first);
+            self.summary.time = self.until.saturating_duration_since(first);
         }
     }
 
@@ -385,13 +387,9 @@ impl ReceiveStats {
             return;
         }
         // 0 calls so far: there is no smallest one to compare with.
-        self.meter.smallest = if self.meter.calls == 0 { last } else { self.meter.smallest.min(last) };
-        self.meter.largest = self.meter.largest.max(last);
-        self.meter.calls += 1;
-    }
-
-    fn meter(&self) -> ReceiveSummary {
-        self.meter
+        self.summary.smallest = if self.summary.calls == 0 { last } else { self.summary.smallest.min(last) };
+        self.summary.largest = self.summary.largest.max(last);
+        self.summary.calls += 1;
     }
 }
 
@@ -400,7 +398,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http::{Event, Http1, Limits, Status};
+    use crate::http::{Event, Http1, Limits};
 
     struct Counter(usize);
 
@@ -476,15 +474,15 @@ mod tests {
         stats.received(70, at(9));
         stats.end(68);
         let time = Duration::from_millis(9);
-        assert_eq!(stats.meter(), ReceiveSummary { calls: 3, smallest: 2, largest: 500, time });
+        assert_eq!(stats.summary, ReceiveSummary { calls: 3, smallest: 2, largest: 500, time });
         let mut fresh = ReceiveStats::new(start);
         fresh.received(7, at(3));
         fresh.after_head(7);
         fresh.end(0);
-        assert_eq!(fresh.meter(), ReceiveSummary { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
+        assert_eq!(fresh.summary, ReceiveSummary { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
         let mut none = ReceiveStats::new(start);
         none.after_head(0);
         none.end(0);
-        assert_eq!(none.meter(), ReceiveSummary::default());
+        assert_eq!(none.summary, ReceiveSummary::default());
     }
 }

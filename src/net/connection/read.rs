@@ -80,7 +80,7 @@ impl Connection {
         result.map(|_| ())
     }
 
-    /// One `recv` whose bytes nobody needs.
+    /// One `recv` whose bytes are dropped.
     pub(super) fn discard(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         let mut scratch = std::mem::take(&mut cx.scratch);
         let result = self.receive(&mut scratch, false, cx);

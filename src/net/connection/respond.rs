@@ -18,18 +18,14 @@ use crate::net::access_log::{AccessLog, LogEntry, LoggedResponse};
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::Connection;
 use crate::net::connection::arrival::FirstByte;
-use crate::net::connection::body::{BodyJob, CollectedBody, RequestBody, Upload};
+use crate::net::connection::body::{BUSY, BodyJob, CollectedBody, RequestBody, Upload};
 use crate::net::connection::context::Context;
 use crate::net::connection::state::{Ending, Work};
 use crate::net::page_cache;
 use crate::net::workers::JobResult;
 use crate::service::app::Additions;
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::service::error_page::{Problem, problem};
 use crate::service::{Answer, Lane, Outcome, RequestContext, Response};
-
-/// The status when the workers' queue is full. The connection may go on.
-pub(super) const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 
 /// The request being answered: what the log and the end of the response need of it.
 #[derive(Debug, Default)]
@@ -104,7 +100,8 @@ impl Connection {
         // A panic costs one response, and not the loop with all its connections.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.app.answer(&request, &context)));
         let Ok(answer) = answer else {
-            let response = problem(Status::INTERNAL_SERVER_ERROR, &request).with_note("a service panicked");
+            let response =
+                problem(&request, &Problem::new(Status::INTERNAL_SERVER_ERROR)).with_note("a service panicked");
             return self.deliver(response, cx);
         };
         match answer {
@@ -114,13 +111,13 @@ impl Connection {
             Answer::Blocking(lane, job) => {
                 self.work = Work::away_if(cx.jobs.submit(self.id, lane, move || JobResult::Outcome(job())));
                 if self.work == Work::None {
-                    self.deliver(problem(BUSY, &request), cx);
+                    self.deliver(problem(&request, &Problem::new(BUSY)), cx);
                 }
             }
             // Refused before 100 (Continue): the client need not send content that is too long anyway.
             Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. } if matches!(framing, Framing::Length(length) if length > limit) =>
             {
-                self.deliver(too_large(limit, &request), cx);
+                self.deliver(problem(&request, &Problem::too_large(limit)), cx);
             }
             Answer::Raw(verbatim) => {
                 self.body = RequestBody::Discarded;
@@ -130,12 +127,12 @@ impl Connection {
                 self.collect(CollectedBody::new(limit, BodyJob::Content(then), request.into_owned()), framing, cx);
             }
             Answer::CollectRaw { limit, then } => {
-                self.collect(CollectedBody::new(limit, BodyJob::Received(then), request.into_owned()), framing, cx);
+                self.collect(CollectedBody::new(limit, BodyJob::RawRequest(then), request.into_owned()), framing, cx);
             }
             Answer::Receive { limit, open } => {
                 self.work = Work::away_if(cx.jobs.submit(self.id, Lane::Short, move || JobResult::Opened(open())));
                 if self.work == Work::None {
-                    return self.deliver(problem(BUSY, &request), cx);
+                    return self.deliver(problem(&request, &Problem::new(BUSY)), cx);
                 }
                 // 100 (Continue) waits until the sink is open, so that an upload can be refused before it is sent.
                 self.body = RequestBody::Streamed(Box::new(Upload::new(limit, request.into_owned(), cx.now)));
@@ -345,14 +342,4 @@ impl Connection {
             None => CloseReason::Chosen,
         })
     }
-}
-
-/// The page for an error that no service has reported.
-pub(super) fn problem(status: Status, request: &Request<'_>) -> Response {
-    error_page::problem(request, &Problem::new(status))
-}
-
-/// The page for more content than `limit`.
-pub(super) fn too_large(limit: u64, request: &Request<'_>) -> Response {
-    error_page::problem(request, &Problem::too_large(limit))
 }

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_stands_before_its_byte_whatever_lies_there() {
+    fn a_pause_stands_before_its_byte_in_every_kind_of_content() {
         use ByteOffset::{Content, Response};
         let file = Arc::new(File::open("/dev/null").unwrap());
         let range = || Body::File { file: file.clone(), from: 10, len: 5 };
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_later_is_cut_by_the_same_list() {
+    fn content_that_is_added_later_is_cut_by_the_same_list() {
         let mut steps = Steps::new(&[pause(ByteOffset::Content(4), 3), pause(ByteOffset::Content(9), 4)], 1);
         steps.add(Fragment::Frame(b"h".to_vec()));
         assert!(steps.next().is_some() && steps.next().is_none());
