@@ -160,7 +160,7 @@ impl Load {
     fn parse(&mut self, peer: &mut Peer, mut input: &[u8]) -> io::Result<()> {
         while !input.is_empty() {
             if peer.content == Some(UNTOLD) {
-                // One at a time: what comes after the end would belong to an answer nobody asked for.
+                // One at a time: bytes after the end would be a response without request.
                 peer.head.extend_from_slice(&input[input.len().saturating_sub(LAST_CHUNK.len())..]);
                 let kept = peer.head.len().saturating_sub(LAST_CHUNK.len());
                 peer.head.drain(..kept);

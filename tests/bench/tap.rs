@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
     println!("{}", listener.address());
     let server = Server::new(same, Settings { loops: 1, ..Settings::default() }, vec![listener])?;
     let stopper = server.stopper();
-    // Until whoever started it says so.
+    // Until its standard input ends.
     std::thread::spawn(move || {
         let _ = io::stdin().read_line(&mut String::new());
         stopper.stop();

@@ -96,7 +96,7 @@ fn no_secret_stands_anywhere_in_the_page_of_the_view() {
             ("GET /hello.txt", String::new(), "", GIVEN),
             (&format!("GET /.try/echo?token={TOKEN}"), String::new(), "", TOKEN),
             ("POST /.try/echo", form, &body, FORM),
-            // Pages of errors: not found, refused at a line behind the secret, refused for its method.
+            // Pages of errors: not found, refused at a line after the secret, refused for its method.
             (&format!("GET /nope?token={TOKEN}"), "Accept: text/html\r\n".into(), "", "404"),
             ("GET /", format!("Authorization: Bearer {BROKEN}\r\nBad Name: x\r\n"), "", "400"),
             (&format!("TRACE /?code={TRACED}"), format!("Authorization: Bearer {TRACED}\r\n"), "", "HTTP/1.1"),

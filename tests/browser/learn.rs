@@ -9,7 +9,7 @@ use crate::driver::Browser;
 use crate::site::Site;
 use crate::{NOTHING, in_browser, pictures_of, public, screens};
 
-/// Every text and what lies behind it: pairs whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3).
+/// Every text and its background: pairs whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3).
 /// In a picture the ground is the box below the middle of the text, else the page.
 const PALE: &str = r"(() => {
     const parse = color => (color.match(/[\d.]+/g) || []).map(Number);
@@ -48,7 +48,7 @@ fn settled(browser: &mut Browser) {
 }
 
 #[test]
-fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_ask_nobody_else() {
+fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_load_nothing_from_elsewhere() {
     in_browser(|browser, _| {
         let site = Site::serve(&public());
         for lab in 0..=12 {

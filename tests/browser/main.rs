@@ -69,7 +69,7 @@ fn pictures_of(browser: &mut Browser, name: &str, high: u32, phone: u32) {
 }
 
 #[test]
-fn the_landing_page_loads_whole_and_asks_nobody_else() {
+fn the_landing_page_loads_whole_and_loads_nothing_from_elsewhere() {
     in_browser(|browser, _| {
         let site = Site::serve(&public());
         browser.open(&site.url);

@@ -311,7 +311,7 @@ fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
 }
 
 #[test]
-fn a_taken_name_is_replaced_or_kept_only_when_somebody_says_so() {
+fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
     in_browser(|browser, scratch| {
         let folder = scratch.site();
         for name in ["film.mp4", "film (2).mp4", "notes.tar.gz", "styles.css", "styles.css.gz"] {
@@ -354,19 +354,19 @@ fn a_taken_name_is_replaced_or_kept_only_when_somebody_says_so() {
         // Somebody else's newer file is not lost to an answer that was about the older one.
         browser.drop_files(&[outside(scratch, "film.mp4", b"mine")]);
         browser.wait("document.querySelector('.ups li.bad')");
-        fs::write(folder.join("film.mp4"), "somebody's newer film").unwrap();
+        fs::write(folder.join("film.mp4"), "another newer film").unwrap();
         press(browser, "Replace it");
         browser.wait(
             "document.querySelectorAll('.ups li.bad button').length == 3 && !document.querySelector('.ups li.active')",
         );
         site.logged(&["PUT /film.mp4", " 412 "]);
         browser.wait("document.querySelector('.ups li.bad')");
-        assert_eq!(read("film.mp4"), "somebody's newer film");
+        assert_eq!(read("film.mp4"), "another newer film");
         press(browser, "Replace it");
         browser.wait(&stored(1));
         assert_eq!(read("film.mp4"), "mine");
 
-        // A name that is taken behind the page's back: only the server knows, and its condition holds.
+        // A name that is taken meanwhile: only the server knows it, and the condition of the request protects the file.
         fs::write(folder.join("late.txt"), "there first").unwrap();
         browser.drop_files(&[outside(scratch, "late.txt", b"second"), outside(scratch, "film.mp4", b"again")]);
         browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
@@ -481,7 +481,7 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
         // What was changed while the question stood is another file.
         browser.click(&bin("c.txt"));
         browser.wait("document.querySelector('dialog[open]')");
-        fs::write(folder.join("c.txt"), "changed by somebody").unwrap();
+        fs::write(folder.join("c.txt"), "changed by another").unwrap();
         press(browser, "Delete");
         browser.wait("document.querySelector('dialog .bad').textContent.includes('changed')");
         assert_eq!(names(&folder), ["c.txt", "full"]);

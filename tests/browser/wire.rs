@@ -78,7 +78,7 @@ fn get(site: &Site, target: &str) -> String {
 #[track_caller]
 fn go(browser: &mut Browser, link: &str, heading: &str) {
     browser.eval(&format!("location.hash = {}; 0", json!(link)));
-    // The page itself writes the byte behind it, once it has gone there.
+    // The page itself appends the byte, once it has gone there.
     browser.wait(&format!(
         "location.hash.startsWith({}) && document.querySelector('h1').innerText.includes({})",
         json!(format!("#{link}/")),
@@ -196,7 +196,7 @@ fn cuts_stand_at_the_bytes_where_recv_returned() {
         assert_eq!(browser.eval("document.querySelectorAll('.tear').length"), 3);
         let same = "(() => { const [a, b] = ['.ribbon .call', '.ribbon .head'].map(css => document.querySelector(css).getBoundingClientRect());
             return a.left == b.left })()";
-        assert_eq!(browser.eval(same), true, "the borders of calls and messages do not stand above each other");
+        assert_eq!(browser.eval(same), true, "the boundaries of calls and messages do not stand above each other");
         // The marks need no room of their own, which would have to be scrolled.
         let higher = "[...document.querySelectorAll('.ribbon')].filter(r => r.scrollHeight > r.clientHeight).length";
         assert_eq!(browser.eval(higher), 0);
@@ -208,7 +208,7 @@ fn cuts_stand_at_the_bytes_where_recv_returned() {
 }
 
 #[test]
-fn a_value_is_explained_with_its_bytes_and_an_byte_leads_back_to_its_part() {
+fn a_value_is_explained_with_its_bytes_and_a_byte_leads_back_to_its_part() {
     in_browser(|browser, scratch| {
         let site = study(scratch);
         get(&site, "/hello.txt");
@@ -433,7 +433,7 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
 }
 
 #[test]
-fn what_a_client_sends_is_text_whatever_it_looks_like() {
+fn bytes_of_a_client_are_shown_as_text_whatever_they_look_like() {
     in_browser(|browser, scratch| {
         let site = study(scratch);
         let script = "<script>document.title='owned'</script><img/src=x/onerror=document.title='owned'>";
@@ -462,7 +462,7 @@ fn what_a_client_sends_is_text_whatever_it_looks_like() {
             assert_eq!(made, json!([0, false]), "{link}");
             let raw = browser
                 .eval("/[\\x00-\\x08\\x0b-\\x1f\\u202a-\\u202e\\u200b]/.test(document.documentElement.innerText)");
-            assert_eq!(raw, false, "a control octet in the page at {link}");
+            assert_eq!(raw, false, "a control character in the page at {link}");
             // Every byte of every message is in one part.
             let holes = browser.eval(
                 "Promise.all([import('/wire-draw.js'), import('/wire-book.js')]).then(([{view}, {messages}]) => messages(view.x).filter(m => {

@@ -206,7 +206,7 @@ fn echo_looks_at_one_client_at_a_time_and_survives_a_reset() {
 }
 
 #[test]
-fn a_port_in_use_is_refused_and_so_is_a_port_where_nobody_listens() {
+fn a_port_in_use_is_refused_and_so_is_a_port_without_listener() {
     let server = Program::start("tcp_echo_server", &[FREE]);
     let second = run("tcp_echo_server", &[&server.place()], "");
     assert!(!second.ok && second.complaint.contains("AddrInUse"), "{}", second.complaint);
@@ -221,7 +221,7 @@ fn a_port_in_use_is_refused_and_so_is_a_port_where_nobody_listens() {
 // ---- upper_threads
 
 #[test]
-fn a_silent_client_hinders_nobody_when_each_has_a_thread() {
+fn a_silent_client_hinders_no_other_when_each_has_a_thread() {
     let server = Program::start("upper_threads", &[FREE]);
     let mut silent = server.connect();
     let peer = silent.local_addr().unwrap().to_string();
@@ -274,7 +274,7 @@ fn a_long_datagram_is_cut_and_a_strange_one_does_not_reach_the_terminal() {
 }
 
 #[test]
-fn the_udp_client_shows_each_answer_and_says_when_nobody_is_there() {
+fn the_udp_client_shows_each_answer_and_says_when_there_is_no_server() {
     let server = Program::start("udp_upper_server", &[FREE]);
     let client = run("udp_upper_client", &[&server.place()], "");
     assert!(client.ok, "{}", client.complaint);
@@ -282,7 +282,7 @@ fn the_udp_client_shows_each_answer_and_says_when_nobody_is_there() {
     let client = run("udp_upper_client", &[&server.place(), "a", "b c", "d"], "");
     assert!(client.out.ends_with("1: 1 bytes: \"A\"\nrecv() 2: 3 bytes: \"B C\"\nrecv() 3: 1 bytes: \"D\"\n"));
 
-    // It hears nobody but itself, and no other program can get its port.
+    // It receives only from itself, and no other program can get its port.
     let deaf = UdpSocket::bind(FREE).unwrap();
     deaf.connect(deaf.local_addr().unwrap()).unwrap();
     let client = run("udp_upper_client", &[&deaf.local_addr().unwrap().to_string()], "");
@@ -290,7 +290,7 @@ fn the_udp_client_shows_each_answer_and_says_when_nobody_is_there() {
 }
 
 #[test]
-fn datagrams_keep_their_borders_and_a_stream_has_none() {
+fn datagrams_keep_their_boundaries_and_a_stream_has_none() {
     let source = std::fs::read_to_string(source("borders")).unwrap();
     let promised: String = source
         .lines()
@@ -377,7 +377,7 @@ fn named(name: &str, film: &[u8]) -> Vec<u8> {
     upload(&serde_json::json!({ "name": name, "size": film.len() }).to_string(), film)
 }
 
-/// The JSON behind the four bytes of its length.
+/// The JSON after the four bytes of its length.
 #[track_caller]
 fn unframed(answer: &str) -> serde_json::Value {
     let (length, json) = answer.split_at(4);
@@ -407,7 +407,7 @@ fn a_film_arrives_whole_in_many_pieces() {
 }
 
 #[test]
-fn a_film_that_ends_early_leaves_nothing_behind() {
+fn a_film_that_ends_early_leaves_nothing() {
     let folder = folder("early");
     let server = Program::start("length_header_server", &[FREE, folder.to_str().unwrap()]);
     let whole = named("film", b"0123456789");
@@ -445,7 +445,7 @@ fn a_name_never_leaves_the_folder() {
 }
 
 #[test]
-fn claims_are_bounded_and_nobody_replaces_the_film_of_another() {
+fn claims_are_bounded_and_no_client_replaces_the_film_of_another() {
     let folder = folder("claims");
     let server = Program::start("length_header_server", &[FREE, folder.to_str().unwrap()]);
     let refused = |bytes: &[u8], why: &str| {
@@ -609,7 +609,7 @@ fn tiny_http_answers_each_request_with_its_status() {
 fn tiny_http_ends_what_has_no_end_and_leaves_the_silent_alone() {
     let server = Program::start("tiny_http", &[FREE]);
     let silent = server.connect();
-    assert_eq!(server.ask(""), "", "whoever says nothing is told nothing");
+    assert_eq!(server.ask(""), "", "a client that sends nothing gets nothing");
     assert_eq!(read_response(&server.ask(format!("GET / HTTP/1.1\r\nHost: {}", "a".repeat(100_000)))).0, 431);
     let twice = server.ask([HEADS[1].0, HEADS[1].0].concat());
     assert_eq!(twice.matches("HTTP/1.1 ").count(), 1, "one request for each connection: {twice}");
@@ -655,32 +655,32 @@ fn the_library_routes_and_a_panic_costs_one_answer() {
 #[test]
 fn a_handler_that_waits_does_not_hold_up_the_others() {
     let server = Program::start("library", &[FREE]);
-    let mut door = server.connect();
-    door.write_all(closing("GET", "/door").as_bytes()).unwrap();
+    let mut waiting = server.connect();
+    waiting.write_all(closing("GET", "/door").as_bytes()).unwrap();
     server.line("somebody waits at the door");
-    // Each of these comes after the door was asked and is complete before it is answered: only the
+    // Each of these comes after that request and is complete before it is answered: only the
     // bell, which is rung last, can open it.
     for _ in 0..20 {
         assert_eq!(read_response(&server.ask(closing("GET", "/hello/Ada"))).0, 200);
     }
     assert_eq!(read_response(&server.ask(closing("POST", "/bell"))), (200, "ding\n"));
-    assert_eq!(read_response(&rest(&mut door)), (200, "the door opens\n"));
+    assert_eq!(read_response(&rest(&mut waiting)), (200, "the door opens\n"));
 }
 
 #[test]
 fn what_runs_on_the_loop_is_answered_while_all_workers_wait() {
     let server = Program::start("library", &[FREE]);
     let workers = thread::available_parallelism().map_or(1, usize::from).max(4);
-    let mut doors: Vec<TcpStream> = (0..workers - 1).map(|_| server.connect()).collect();
-    for door in &mut doors {
-        door.write_all(closing("GET", "/door").as_bytes()).unwrap();
+    let mut all_waiting: Vec<TcpStream> = (0..workers - 1).map(|_| server.connect()).collect();
+    for waiting in &mut all_waiting {
+        waiting.write_all(closing("GET", "/door").as_bytes()).unwrap();
         server.line("somebody waits at the door");
     }
     let mut hello = server.connect();
     hello.write_all(closing("GET", "/hello/Ada").as_bytes()).unwrap();
     assert_eq!(read_response(&server.ask(closing("POST", "/bell"))), (200, "ding\n"));
-    for door in &mut doors {
-        assert_eq!(read_response(&rest(door)), (200, "the door opens\n"));
+    for waiting in &mut all_waiting {
+        assert_eq!(read_response(&rest(waiting)), (200, "the door opens\n"));
     }
     assert_eq!(read_response(&rest(&mut hello)), (200, "hello, Ada\n"));
 }

@@ -141,7 +141,7 @@ fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
 }
 
 #[test]
-fn what_curl_wrote_down_is_what_the_server_saw() {
+fn the_trace_of_curl_is_explained_as_the_server_saw_it() {
     if !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
         return;
     }
@@ -159,7 +159,7 @@ fn what_curl_wrote_down_is_what_the_server_saw() {
 }
 
 #[test]
-fn what_explain_hides_can_be_more_and_can_be_nothing() {
+fn explain_can_hide_more_and_can_hide_nothing() {
     let folder = site_folder();
     let request =
         "GET /?token=abcdefgh HTTP/1.1\r\nHost: a\r\nX-Mine: ijklmnop\r\nAuthorization: Bearer qrstuvwx\r\n\r\n";

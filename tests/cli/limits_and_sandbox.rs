@@ -25,7 +25,7 @@ fn open_files_are_raised_to_what_is_allowed() {
 }
 
 #[test]
-fn links_lead_out_only_where_that_was_asked_for_even_behind_the_fence() {
+fn links_lead_out_only_where_that_was_asked_for_also_in_the_sandbox() {
     let folder = site_folder();
     fs::write(folder.join("outside.txt"), "outside\n").unwrap();
     std::os::unix::fs::symlink("../outside.txt", folder.join("site/out")).unwrap();
@@ -38,13 +38,13 @@ fn links_lead_out_only_where_that_was_asked_for_even_behind_the_fence() {
 }
 
 #[test]
-fn the_process_is_fenced_in_where_the_kernel_can() {
+fn the_process_is_sandboxed_where_the_kernel_can() {
     let folder = site_folder();
     let server = Server::of(&mut barewire(&folder, &["-v", "-p", "0", "site"]));
     let said = server.before().concat();
     if said.contains("the fence is up") {
         assert!(server.proc("status").contains("NoNewPrivs:\t1\n"));
-        // Every thread is behind it, also those of the workers: one was asked by the listing.
+        // Every thread is in the sandbox, also those of the workers: the listing was made by one.
         assert!(get(server.port(), "/").starts_with("HTTP/1.1 200 "));
     } else {
         let lsm = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::support::PATIENCE;
 use crate::support::server::Server;
 
 #[test]
-fn passwords_and_names_that_cannot_be_meant_are_refused() {
+fn passwords_and_names_that_are_mistakes_are_refused() {
     let folder = site_folder();
     let auth = "For example:  barewire --auth ann:secret";
     let host = "For example:  barewire --host files.example.org";
@@ -144,7 +144,7 @@ fn status(port: u16, fields: &str) -> String {
 }
 
 #[test]
-fn passwords_and_names_come_from_variables_too_and_stay_out_of_sight() {
+fn passwords_and_names_come_from_variables_too_and_are_not_shown() {
     use base64::Engine;
     let folder = site_folder();
     fs::write(folder.join("file"), format!("carl:{}\n", bcrypt::hash("three", 4).unwrap())).unwrap();

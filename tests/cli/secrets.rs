@@ -128,7 +128,7 @@ fn conversations() -> Vec<String> {
         one("GET /%zz?token=query-canary-Zq5", "", ""),
         one("GET /a.txt", "Authorization: Bearer bearer-canary-Zq2\x01more\r\n", ""),
         one("GET /a.txt", "Referer: http://localhost/b?access_token=referer-canary-Zq10\r\n", ""),
-        // Refused at a line behind the secret, and before it.
+        // Refused at a line after the secret, and before it.
         one("GET /?key=broken-canary-Zq11", "Authorization: Bearer broken-canary-Zq11\r\nBad Name: x\r\n", ""),
         one("GET /", "Bad Name: x\r\nAuthorization: Bearer broken-canary-Zq11\r\n", ""),
         one("GET /a.txt", "X-Mine: mine-canary-Zq12\r\n", "") + &echo("mine-canary-Zq12"),

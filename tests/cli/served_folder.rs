@@ -20,7 +20,7 @@ fn a_missing_folder_is_named_with_the_nearest_one() {
 }
 
 #[test]
-fn what_may_not_be_read_is_said_before_anybody_connects() {
+fn a_folder_that_may_not_be_read_is_named_before_a_client_can_connect() {
     use std::os::unix::fs::PermissionsExt;
     let folder = site_folder();
     let private = folder.join("private");
@@ -36,7 +36,7 @@ fn what_may_not_be_read_is_said_before_anybody_connects() {
 }
 
 #[test]
-fn what_may_not_be_written_is_said_at_the_start() {
+fn a_folder_that_may_not_be_written_is_named_at_the_start() {
     use std::os::unix::fs::PermissionsExt;
     let folder = site_folder();
     fs::set_permissions(folder.join("site"), PermissionsExt::from_mode(0o555)).unwrap();
@@ -52,7 +52,7 @@ fn what_may_not_be_written_is_said_at_the_start() {
 }
 
 #[test]
-fn the_usual_folder_is_public_and_else_this_one() {
+fn the_default_folder_is_public_and_else_this_one() {
     let folder = site_folder();
     let server = Server::of(&mut barewire(&folder, &["-p", "0"]));
     assert_eq!(

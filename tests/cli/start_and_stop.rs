@@ -49,7 +49,7 @@ fn a_second_signal_ends_it_at_once() {
         let folder = site_folder();
         File::create(folder.join("site/big")).unwrap().set_len(1 << 30).unwrap();
         let mut server = Server::of(&mut barewire(&folder, &["-p", "0", "--grace", "24h", "site"]));
-        // A download that nobody reads keeps the server from ending by itself.
+        // A download that the client does not read keeps the server from ending by itself.
         let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
         stream.write_all(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         stream.read_exact(&mut [0; 12]).unwrap();
@@ -61,7 +61,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn what_the_grace_cut_off_is_counted() {
+fn connections_that_the_grace_cut_off_are_counted() {
     let folder = site_folder();
     File::create(folder.join("site/big")).unwrap().set_len(1 << 30).unwrap();
     let server = Server::of(&mut barewire(&folder, &["-p", "0", "--grace", "0s", "site"]));

@@ -10,7 +10,7 @@ use crate::program::{barewire, run, site_folder};
 use crate::support::server::Server;
 
 #[test]
-fn what_is_dangerous_is_said_at_the_start() {
+fn dangerous_options_are_named_at_the_start() {
     const VISIBLE: &str =
         "The password is visible in the list of processes (ps). BAREWIRE_AUTH or --auth-file hide it.";
     const CLEAR: &str =

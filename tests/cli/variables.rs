@@ -38,7 +38,7 @@ fn variables_set_what_is_not_typed() {
     assert!(answer.contains("\r\nX-One: 1\r\n") && answer.contains("\r\nX-Two: a, b\r\n"), "{answer}");
     assert!(get(server.port(), "/").starts_with("HTTP/1.1 200 "), "an empty variable counts as none");
 
-    // What Kubernetes sets beside a Service of this name is nobody's wish.
+    // Kubernetes sets this variable beside a Service of this name. It is no option.
     let mut command = barewire(&folder, &["site"]);
     let server = Server::of(command.env("BAREWIRE_PORT", "tcp://10.0.0.1:80"));
     assert!((8080..=8099).contains(&server.port()), "{}", server.line());

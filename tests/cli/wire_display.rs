@@ -16,7 +16,7 @@ use crate::program::{barewire, get, run, site_folder, wire_of};
 use crate::support::server::Server;
 use crate::support::until;
 
-/// What somebody has read so far.
+/// The text that a thread has read so far.
 struct Reader {
     text: Arc<Mutex<Vec<u8>>>,
     thread: JoinHandle<()>,
@@ -86,7 +86,7 @@ fn without_digits(text: &str) -> String {
 }
 
 #[test]
-fn nothing_that_sets_colors_is_written_where_it_is_not_wanted() {
+fn colors_are_not_written_where_they_are_not_wanted() {
     let folder = site_folder();
     let agent = "x".repeat(90);
     let request = format!("GET /none HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n");
@@ -132,7 +132,7 @@ fn nothing_that_sets_colors_is_written_where_it_is_not_wanted() {
 }
 
 #[test]
-fn a_reader_that_stops_loses_events_is_told_how_many_and_stops_nobody() {
+fn a_reader_that_stops_loses_events_is_told_how_many_and_delays_no_client() {
     const EACH: usize = 1024 * 1024;
     let folder = site_folder();
     fs::write(folder.join("site/large.txt"), vec![b'x'; EACH]).unwrap();
@@ -143,12 +143,12 @@ fn a_reader_that_stops_loses_events_is_told_how_many_and_stops_nobody() {
         .unwrap();
     let out = child.stdout.take().unwrap();
     let server = Server::heard(child);
-    // Far more than a pipe and the tapes hold; each of them is answered.
+    // Far more than a pipe and the record hold. Each request is answered.
     for _ in 0..100 {
         assert!(get(server.port(), "/large.txt").len() > EACH);
     }
     let reader = Reader::of(out);
-    // Now somebody reads: what comes from here on is shown again, as soon as there is room for it.
+    // Now the output is read. As soon as there is room, further events are shown.
     until("it is shown again", || {
         get(server.port(), "/again");
         reader.so_far().contains("GET /again HTTP/1.1")

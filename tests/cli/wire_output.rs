@@ -67,7 +67,7 @@ fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_bytes() {
 }
 
 #[test]
-fn secrets_are_hidden_unless_they_are_asked_for_where_nobody_else_can_connect() {
+fn secrets_are_hidden_unless_they_are_asked_for_where_only_this_computer_can_connect() {
     let folder = site_folder();
     let ask = |server: &Server| {
         let mut socket = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
@@ -94,7 +94,7 @@ fn secrets_are_hidden_unless_they_are_asked_for_where_nobody_else_can_connect() 
 }
 
 #[test]
-fn a_view_that_nobody_reads_or_whose_reader_has_left_does_not_stop_the_server() {
+fn a_wire_view_without_reader_does_not_stop_the_server() {
     let folder = site_folder();
     for stays in [true, false] {
         let mut command = barewire(&folder, &["--wire=full", "-p", "0", "site"]);

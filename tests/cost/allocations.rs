@@ -99,7 +99,7 @@ fn a_request_on_a_connection_that_stays_allocates_nothing() {
                 let exchange = client.settle(&request(method, target, &fields));
                 let one = least(0, || (0..WINDOW).for_each(|_| client.ask(&exchange, 1)));
                 let batch = exchange.request.repeat(DEEP);
-                // What stands behind a file that is being sent is kept, and given back once it is used up:
+                // Requests that wait while a file is sent are kept in a buffer, which is freed once it is used up:
                 // an idle client owns no buffer. That is one allocation for a batch.
                 let waiting = if name == "a large file" { WINDOW / DEEP } else { 0 };
                 let deep =

@@ -54,7 +54,7 @@ impl Client {
             let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             let none = request.starts_with(b"HEAD ") || text.starts_with("HTTP/1.1 304");
             let len = end + if none { 0 } else { length.unwrap().parse::<usize>().unwrap() };
-            assert!(read <= len, "octets after the answer");
+            assert!(read <= len, "bytes after the response");
             if read == len {
                 let status = self.room[..STATUS].try_into().unwrap();
                 return (Exchange { request: request.to_vec(), status, len }, text);

@@ -36,14 +36,14 @@ const fn bound(
 
 const BOUNDS: [Bound; 6] = [
     bound("small", "/small.html", "", &["recvfrom", "newfstatat", "sendto"]),
-    // And whether nobody has put a compressed file beside it: the state of its folder.
+    // Also the state of its folder: a compressed file may have been put beside it.
     bound("browser", "/small.html", BROWSER, &["recvfrom", "newfstatat", "newfstatat", "sendto"]),
     bound("unchanged", "/small.html", "If-None-Match: TAG\r\n", &["recvfrom", "newfstatat", "sendto"]),
     // The head; whether the content is in memory, since a disk must not hold the loop; the content.
     bound("medium", "/medium.jpg", "", &["recvfrom", "newfstatat", "sendto", "preadv2", "sendfile"]),
-    // A short range is read behind its head and leaves with it.
+    // A short range is read into the buffer of its head and is sent with it.
     bound("range", "/medium.jpg", "Range: bytes=70000-70999\r\n", &["recvfrom", "newfstatat", "preadv2", "sendto"]),
-    // The name may lead anywhere, so the door is tried; then the page for errors of the site.
+    // The name may be a link, so it is opened; then the site's own error page.
     bound("missing", "/none.html", "", &["recvfrom", "openat2", "fstat", "sendto"]),
 ];
 
@@ -137,7 +137,7 @@ fn a_request_makes_no_call_that_is_not_in_the_table() {
         // The standard library checks a descriptor before it closes it.
         calls.extend(["fcntl"; DEEP]);
     }
-    // Nobody else waits; and the last turn takes what the door still has to say.
+    // The last iteration finds that no further connection waits.
     calls.push("accept4");
     let all: Vec<String> = turns(&trace, "connect").concat();
     judge("connect", &all, &calls);

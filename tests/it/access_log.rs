@@ -111,7 +111,7 @@ fn no_client_can_write_control_bytes_or_lines_into_the_log() {
 }
 
 #[test]
-fn a_log_nobody_reads_any_more_stops_nothing() {
+fn a_log_without_reader_stops_nothing() {
     let folder = site();
     let mut server = Server::without_log_reader(&folder, &["--log", "combined"]);
     let mut client = Client::connect(&server);
@@ -144,10 +144,10 @@ fn a_tls_handshake_is_named_in_the_log() {
     assert_eq!(get(&server, "/hello.txt", "").text(), "hello, wire\n");
 }
 
-/// `barewire 2>&1 | less`: a pipe that nobody reads is full after 64 KiB, and how often a loop warns of
-/// a client is for the client to choose.
+/// `barewire 2>&1 | less`: a pipe without reader is full after 64 KiB, and clients decide how many warnings
+/// a loop writes.
 #[test]
-fn warnings_that_nobody_reads_stop_neither_the_service_nor_its_end() {
+fn warnings_without_reader_stop_neither_the_service_nor_its_end() {
     let folder = site();
     let mut server = Server::without_error_reader(&folder, &["--log", "off"]);
     // Each is worth a line of some hundred bytes.

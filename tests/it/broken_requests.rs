@@ -19,7 +19,7 @@ const SEEDS: [&str; 8] = [
 ];
 
 #[test]
-fn mutants_of_good_requests_crash_nothing_and_blame_nobody_else() {
+fn mutants_of_good_requests_crash_nothing_and_are_never_the_servers_fault() {
     let folder = Folder::with(&[("a.txt", "fine"), ("dir/b.txt", "b")]);
     folder.pattern("big.bin", 70_000);
     let mut server = Server::start(&folder, &["--log", "off"]);

@@ -52,7 +52,7 @@ fn an_edit_is_seen_by_the_next_request_in_a_crowd_that_asks_for_the_same_file() 
 }
 
 #[test]
-fn a_get_behind_a_put_in_the_same_recv_sees_what_was_put() {
+fn a_get_after_a_put_in_the_same_recv_sees_what_was_put() {
     let folder = Folder::new();
     fs::write(folder.join("f.txt"), "old").unwrap();
     let server = Server::start(&folder, &["--write", "--loops", "1"]);

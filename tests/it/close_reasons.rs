@@ -259,11 +259,11 @@ fn a_rate_that_is_not_kept_and_a_connection_too_many_are_told() {
 }
 
 #[test]
-fn every_end_has_its_name_its_sentence_and_a_side_to_blame() {
+fn every_end_has_its_name_its_sentence_and_the_side_that_ended_it() {
     let cases: Vec<Case> = by_the_client().into_iter().chain(by_the_server()).collect();
     let seen: BTreeSet<&str> =
         cases.iter().map(|case| case.name).chain(["Shed", "TimedOutContent", "TimedOutSending"]).collect();
-    assert_eq!(seen, CloseReason::ALL.iter().map(|ended| ended.name()).collect(), "a reason that nobody provokes");
+    assert_eq!(seen, CloseReason::ALL.iter().map(|ended| ended.name()).collect(), "a reason that no case provokes");
     std::thread::scope(|scope| {
         for case in &cases {
             scope.spawn(|| provoke(case));

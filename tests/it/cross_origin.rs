@@ -121,7 +121,7 @@ fn only_the_origin_that_cors_names_may_embed() {
 }
 
 #[test]
-fn a_page_in_the_sandbox_may_use_its_own_parts_and_nobody_elses_data() {
+fn a_page_in_the_sandbox_may_use_its_own_files_and_no_other_data() {
     let folder = Folder::with(&[("p.html", "<p>"), ("s.css", "p{}"), ("j.js", "1"), ("i.png", "x"), ("d.json", "{}")]);
     let sandboxing = Server::start(&folder, &["--upload"]);
     let reading = Server::start(&folder, &[]);

@@ -11,7 +11,7 @@ use crate::support::server::Server;
 use crate::support::uploads::put;
 
 #[test]
-fn a_limit_of_the_files_size_is_507_and_the_server_lives() {
+fn a_limit_of_the_file_size_is_507_and_the_server_lives() {
     let folder = Folder::with(&[("old", "old")]);
     // 256 KiB.
     let mut server = Server::limited("-f", 512, &folder, &["--write"]);

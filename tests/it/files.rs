@@ -73,7 +73,7 @@ fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
 }
 
 #[test]
-fn a_pipe_or_a_socket_is_404_at_once_and_blocks_nobody() {
+fn a_pipe_or_a_socket_is_404_at_once_and_blocks_no_client() {
     let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);
     mknodat(CWD, folder.join("pipe"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
     mknodat(CWD, folder.join("sub/index.html"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
@@ -88,7 +88,7 @@ fn a_pipe_or_a_socket_is_404_at_once_and_blocks_nobody() {
 }
 
 #[test]
-fn folders_get_their_slash_and_nobody_is_sent_elsewhere() {
+fn folders_get_their_slash_and_no_redirect_leads_to_another_host() {
     let folder = Folder::with(&[
         ("dir/index.html", "index"),
         ("evil.example/x.txt", "x"),

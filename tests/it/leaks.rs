@@ -62,6 +62,6 @@ fn descriptors_and_memory_are_after_thousands_of_requests_as_before() {
     // By now the large file is old enough to be kept open on each loop. That is bounded and intended.
     settled(&server, descriptors + KEPT_OPEN);
     let grown = server.resident().saturating_sub(memory);
-    assert!(grown <= SLACK, "{grown} octets more");
+    assert!(grown <= SLACK, "{grown} bytes more");
     server.assert_alive();
 }

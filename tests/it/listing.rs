@@ -125,7 +125,7 @@ fn slow_readers_of_a_long_listing_share_one_page() {
     }
     let grown = server.resident().saturating_sub(before);
     // Those that were being made at the same time, and what makes them.
-    assert!(grown < READERS as u64 * page / 2, "{READERS} readers of {page} octets: {grown} more in memory");
+    assert!(grown < READERS as u64 * page / 2, "{READERS} readers of {page} bytes: {grown} more in memory");
     for reader in &mut readers {
         assert!(reader.take(page as usize).ends_with(b"</html>"));
     }

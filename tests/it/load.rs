@@ -31,7 +31,7 @@ fn more_than_a_thousand_and_twenty_four_clients_stay_and_are_served() {
 }
 
 #[test]
-fn a_client_that_vanishes_in_the_middle_harms_nobody() {
+fn a_client_that_vanishes_in_the_middle_harms_no_other() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     folder.pattern("big.bin", 8 << 20);
     let mut server = Server::start(&folder, &["--log", "off"]);
@@ -76,7 +76,7 @@ fn a_thousand_clients_at_once_get_every_byte() {
     for (i, mut client) in open {
         for which in [i % 9, (i / 9) % 8] {
             let answer = client.response("GET");
-            assert!(answer.assert_status(200).body == contents[which], "client {i}: {} octets", sizes[which]);
+            assert!(answer.assert_status(200).body == contents[which], "client {i}: {} bytes", sizes[which]);
         }
         client.assert_ended();
     }

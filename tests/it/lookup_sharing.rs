@@ -73,7 +73,7 @@ impl Service for Clerk {
         }
         let asked = match name.parse() {
             Ok(moment) => moment,
-            Err(_) if name == "behind" => book.changed.load(Ordering::SeqCst),
+            Err(_) if name == "after-the-change" => book.changed.load(Ordering::SeqCst),
             Err(_) => 0,
         };
         let status = book.look(asked, visit.arrival);
@@ -111,7 +111,7 @@ fn send(hands: &Hands, to: usize, bytes: impl AsRef<[u8]>) {
 }
 
 #[test]
-fn a_request_behind_a_change_is_looked_up_after_it() {
+fn a_request_after_a_change_is_looked_up_after_it() {
     let (open, gate) = channel();
     let (tell, told) = channel();
     let (gate, told) = (Mutex::new(gate), Mutex::new(told));
@@ -129,7 +129,7 @@ fn a_request_behind_a_change_is_looked_up_after_it() {
     for round in 0..50 {
         writer.send(request("POST", "/change", "Content-Length: 0\r\n"));
         other.get("/0", "");
-        writer.send(request("GET", "/behind", ""));
+        writer.send(request("GET", "/after-the-change", ""));
         // Once this is answered, the loop knows that the writer has sent more.
         other.get("/0", "");
         other.get("/open", "");
@@ -227,9 +227,9 @@ fn no_client_in_a_crowd_is_answered_by_an_older_look() {
                         bytes.splice(0..0, request("POST", "/", "Content-Length: 0\r\n"));
                     }
                     // The batch in two pieces.
-                    let border = bytes.len() * usize::from(dice[1]) / 256;
-                    client.send(&bytes[..border]);
-                    client.send(&bytes[border..]);
+                    let cut = bytes.len() * usize::from(dice[1]) / 256;
+                    client.send(&bytes[..cut]);
+                    client.send(&bytes[cut..]);
                     if dice[0] & 0x80 != 0 {
                         client.response("POST").assert_status(200);
                     }

@@ -76,7 +76,7 @@ fn methods_without_right_are_405_with_a_true_allow() {
 }
 
 #[test]
-fn a_method_nobody_knows_is_501_and_trace_reflects_nothing() {
+fn an_unknown_method_is_501_and_trace_reflects_nothing() {
     let folder = site();
     let server = Server::start(&folder, &[]);
     for method in ["BREW", "get", "GETX", "M-SEARCH"] {

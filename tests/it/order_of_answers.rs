@@ -11,7 +11,7 @@ use crate::support::server::Server;
 const HUGE: &str = "500000000000000";
 
 #[test]
-fn of_two_things_wrong_the_first_in_the_order_is_said() {
+fn of_two_things_wrong_the_one_checked_first_is_named() {
     let folder = small_site();
     let arguments = ["--write", "--max-body", "900T", "--auth", "ann:one", "--cors=http://app.example"];
     let server = Server::start(&folder, &arguments);

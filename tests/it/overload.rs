@@ -28,7 +28,7 @@ fn site() -> Folder {
 fn over_the_limit_is_503_with_retry_after_at_once() {
     let folder = site();
     let server = Server::start(&folder, &["--max-connections", "4", "--loops", "1", "-H", "X-Mine: yes"]);
-    let mut seated: Vec<_> = (0..4).map(|_| busy(&server)).collect();
+    let mut busy_clients: Vec<_> = (0..4).map(|_| busy(&server)).collect();
     for _ in 0..20 {
         let mut client = Client::connect(&server);
         client.send(request("GET", "/a.txt", ""));
@@ -36,11 +36,11 @@ fn over_the_limit_is_503_with_retry_after_at_once() {
         assert!(answer.assert_status(503).lists("connection", "close"), "{answer:?}");
         assert!(answer.must("retry-after").parse::<u32>().is_ok_and(|s| s > 0), "{answer:?}");
         let fields = [answer.must("x-mine"), answer.must("cross-origin-resource-policy")];
-        assert_eq!(fields, ["yes", "same-site"], "at the door too");
+        assert_eq!(fields, ["yes", "same-site"], "also before the request is read");
         client.assert_ended();
     }
     // When there is room again, clients are served again.
-    seated.truncate(2);
+    busy_clients.truncate(2);
     let end = Instant::now() + PATIENCE;
     loop {
         let mut client = Client::connect(&server);
@@ -54,7 +54,7 @@ fn over_the_limit_is_503_with_retry_after_at_once() {
 }
 
 #[test]
-fn an_idle_client_gives_its_seat_to_a_new_one() {
+fn an_idle_connection_is_closed_for_a_new_one() {
     let folder = site();
     let server = Server::start(&folder, &["--max-connections", "4", "--loops", "1"]);
     let mut idle: Vec<_> = (0..4)
@@ -86,7 +86,7 @@ fn without_descriptors_nothing_is_called_missing_and_nothing_spins() {
     // Processor time is counted in ticks of 10 ms.
     std::thread::sleep(Duration::from_millis(700));
     let share = (server.ticks() - before) as f64 / 100.0 / began.elapsed().as_secs_f64();
-    assert!(share < 0.5, "{share:.2} of a processor while nobody reads");
+    assert!(share < 0.5, "{share:.2} of a processor while no client reads");
     let mut served = 0;
     for client in &mut clients {
         // A connection that waits in the kernel's queue has no response yet. That is allowed; a wrong status is not.
@@ -98,7 +98,7 @@ fn without_descriptors_nothing_is_called_missing_and_nothing_spins() {
             served += usize::from(status == b"200");
         }
     }
-    assert!(served > 0, "nobody was served at all");
+    assert!(served > 0, "no client was served");
     drop(clients);
     let end = Instant::now() + PATIENCE;
     loop {
@@ -115,7 +115,7 @@ fn without_descriptors_nothing_is_called_missing_and_nothing_spins() {
 }
 
 #[test]
-fn files_that_stand_open_take_no_seat_from_anybody() {
+fn cached_open_files_take_no_descriptor_from_a_connection() {
     const DESCRIPTORS: u32 = 200;
     let folder = Folder::with(&[("a.html", "small")]);
     let names: Vec<String> = (0..100).map(|n| format!("{n}.bin")).collect();

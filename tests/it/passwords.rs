@@ -78,7 +78,7 @@ fn a_refusal_without_password_comes_before_the_content() {
 }
 
 #[test]
-fn for_writing_alone_everybody_may_read_and_a_write_nobody_may_do_asks_for_nothing() {
+fn with_a_password_for_writes_all_may_read_and_a_write_without_right_asks_for_none() {
     let folder = small_site();
     let server = Server::start(&folder, &["--upload", "--auth", "ann:one", "--auth-for", "write"]);
     get(&server, "/a.txt", "").assert_status(200);
@@ -133,7 +133,7 @@ fn a_password_file_and_typed_passwords_count_together() {
 }
 
 #[test]
-fn what_needs_a_password_is_kept_by_no_shared_cache() {
+fn a_file_that_needs_a_password_is_kept_by_no_shared_cache() {
     let folder = small_site();
     let control = |arguments: &[&str]| {
         let server = Server::start(&folder, &[&["--cache", "60"], arguments].concat());

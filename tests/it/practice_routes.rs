@@ -63,7 +63,7 @@ fn ok(length: usize, more: &str, content: &str) -> String {
 }
 
 #[test]
-fn every_row_is_exact_to_the_byte() {
+fn every_route_is_exact_to_the_byte() {
     let server = start(&Folder::new());
     let closed = "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n";
     let letters = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
@@ -272,7 +272,7 @@ fn a_wait_is_never_shorter_than_it_says() {
 }
 
 #[test]
-fn what_is_cut_off_or_broken_ends_as_it_says() {
+fn cut_off_and_broken_responses_end_as_their_page_says() {
     let mut server = start(&Folder::new());
     let said = "This answer is wrong on purpose.\n";
     let head = |lines: &str| format!("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n{lines}{TEXT}{ADDED}\r\n");

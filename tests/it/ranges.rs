@@ -103,7 +103,7 @@ fn parts(answer: &Response) -> Vec<(String, Vec<u8>)> {
     loop {
         rest = rest.strip_prefix(format!("--{boundary}").as_bytes()).expect("a delimiter");
         if let Some(end) = rest.strip_prefix(b"--") {
-            assert!(end.is_empty() || end == b"\r\n", "octets after the last part");
+            assert!(end.is_empty() || end == b"\r\n", "bytes after the last part");
             return parts;
         }
         rest = rest.strip_prefix(b"\r\n").expect("CR LF after a delimiter");
@@ -183,7 +183,7 @@ fn a_file_that_shrinks_while_sent_ends_short_and_is_never_padded() {
     OpenOptions::new().write(true).open(folder.join("f.bin")).unwrap().set_len(kept).unwrap();
     got.extend(client.rest().0);
     assert!(got.len() < content.len(), "the promised length cannot be reached");
-    assert!(got.len() <= kept as usize && got == content[..got.len()], "{} octets", got.len());
+    assert!(got.len() <= kept as usize && got == content[..got.len()], "{} bytes", got.len());
     assert_eq!(get(&server, "/small.txt", "").text(), "still here");
 }
 

@@ -63,7 +63,7 @@ fn told(fields: &str, body: &[u8], content: &[u8]) -> (TimedMessage, TimedMessag
 }
 
 #[test]
-fn an_upload_as_fast_as_it_can_is_told_though_nobody_reads_until_it_is_over() {
+fn a_fast_upload_is_shown_whole_though_the_record_is_read_after_it() {
     let content = pattern(4, LENGTH);
     let (asked, _) = told(&format!("Content-Length: {LENGTH}\r\n"), &content, &content);
     let framed = asked.message.framing.unwrap();
@@ -73,7 +73,7 @@ fn an_upload_as_fast_as_it_can_is_told_though_nobody_reads_until_it_is_over() {
 }
 
 #[test]
-fn so_is_one_in_chunks() {
+fn a_fast_upload_in_chunks_is_shown_whole_too() {
     let content = pattern(5, LENGTH);
     let (mut body, size) = (Vec::with_capacity(LENGTH + LENGTH / 1000), 65_524);
     for chunk in content.chunks(size) {

@@ -23,7 +23,7 @@ fn a_request_may_come_byte_by_byte_and_be_cut_anywhere() {
 }
 
 #[test]
-fn what_the_rfc_tells_a_server_to_accept_is_accepted() {
+fn every_form_that_the_rfc_tells_a_server_to_accept_is_accepted() {
     let folder = site();
     let server = Server::start(&folder, &[]);
     for bytes in [

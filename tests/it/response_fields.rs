@@ -22,7 +22,7 @@ use crate::support::response::Response;
 use crate::support::server::Server;
 
 #[test]
-fn every_answer_says_who_may_embed_it() {
+fn every_response_says_who_may_embed_it() {
     let folder = small_site();
     folder.pattern("big.bin", 100_000);
     folder.age("a.txt");
@@ -70,7 +70,7 @@ fn every_answer_says_who_may_embed_it() {
 }
 
 #[test]
-fn refusals_of_the_doorkeeper_have_the_fields_of_all_answers() {
+fn refusals_without_password_have_the_fields_of_all_responses() {
     let folder = small_site();
     let file = Folder::new();
     let file = password_file(&file, &[("ann", "one")]);
@@ -165,7 +165,7 @@ fn converse(address: SocketAddr, head: &str) -> String {
 }
 
 #[test]
-fn what_the_loop_says_in_place_of_a_service_has_the_fields_too() {
+fn responses_that_the_loop_makes_have_the_fields_too() {
     /// So few that short jobs may use all of them.
     const WORKERS: usize = 2;
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();

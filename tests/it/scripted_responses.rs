@@ -126,7 +126,7 @@ fn a_pause_may_stand_in_the_head_and_in_front_of_it_and_an_empty_one_cuts_too() 
 }
 
 #[test]
-fn chunks_have_their_borders_their_extension_and_their_trailers() {
+fn chunks_have_their_sizes_their_extension_and_their_trailers() {
     let answer = || {
         let chunks = ChunkedBody {
             data: vec![b"hello".to_vec(), Vec::new(), vec![b'x'; 26]],
@@ -244,8 +244,8 @@ fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
 }
 
 #[test]
-fn an_end_by_reset_comes_behind_the_last_byte_and_the_pause_before_it() {
-    const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n20 octets of content";
+fn an_end_by_reset_comes_after_the_last_byte_and_the_pause_before_it() {
+    const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n20 bytes of content.";
     let mut library = Library::start(|_| verbatim(CUT, &[before(ByteOffset::Content(20))], CloseBy::Reset));
     let mut client = library.connect();
     let began = Instant::now();
@@ -258,7 +258,7 @@ fn an_end_by_reset_comes_behind_the_last_byte_and_the_pause_before_it() {
 }
 
 #[test]
-fn silences_cost_no_worker_and_delay_nobody() {
+fn pauses_cost_no_worker_and_delay_no_other_client() {
     const HOUR: Duration = Duration::from_secs(3600);
     let library = Library::start(|request| match request.path() {
         b"/slow" => {
@@ -284,7 +284,7 @@ fn silences_cost_no_worker_and_delay_nobody() {
 }
 
 #[test]
-fn a_thousand_short_silences_all_end_by_themselves() {
+fn a_thousand_short_pauses_all_end() {
     let library = Library::start(|_| {
         let pauses = (0..50).map(|at| Pause { before: ByteOffset::Content(at), time: Duration::from_millis(1) });
         Answer::Now(Response::text(Status::OK, "x".repeat(50)).with_pauses(pauses))
@@ -442,5 +442,5 @@ fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
     let log = library.log_of(1);
     assert_eq!(log.end.as_ref().unwrap().0, "FileShrank");
     assert!(log.sent.iter().all(|send| send.len() <= 64 * 1024));
-    assert!(log.sent.concat().ends_with(&expected), "the tape has the octets themselves");
+    assert!(log.sent.concat().ends_with(&expected), "the record has the bytes themselves");
 }

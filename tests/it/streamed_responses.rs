@@ -37,14 +37,14 @@ impl Drop for WireEvent {
 }
 
 /// The test's end of a source.
-struct Mouth {
+struct SourceControl {
     words: Option<Sender<&'static str>>,
     asked: Receiver<()>,
     dropped: Receiver<String>,
 }
 
-impl Mouth {
-    fn say(&self, word: &'static str) {
+impl SourceControl {
+    fn send(&self, word: &'static str) {
         self.words.as_ref().unwrap().send(word).unwrap();
     }
 
@@ -66,14 +66,17 @@ impl Mouth {
     }
 }
 
-fn told() -> (WireEvent, Mouth) {
+fn told() -> (WireEvent, SourceControl) {
     let ((words, theirs), (asked, is_asked), (dropped, is_dropped)) = (channel(), channel(), channel());
-    (WireEvent { words: theirs, asked, dropped }, Mouth { words: Some(words), asked: is_asked, dropped: is_dropped })
+    (
+        WireEvent { words: theirs, asked, dropped },
+        SourceControl { words: Some(words), asked: is_asked, dropped: is_dropped },
+    )
 }
 
 /// A server that streams from one source, once, and answers `other` to all other requests.
-fn streaming() -> (Library, Mouth) {
-    let (source, mouth) = told();
+fn streaming() -> (Library, SourceControl) {
+    let (source, control) = told();
     let source = Mutex::new(Some(source));
     let library = Library::start(move |request| {
         let source = (request.path() == b"/stream").then(|| source.lock().unwrap().take()).flatten();
@@ -82,7 +85,7 @@ fn streaming() -> (Library, Mouth) {
             None => Response::text(Status::OK, "other"),
         })
     });
-    (library, mouth)
+    (library, control)
 }
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -93,24 +96,24 @@ fn head(client: &mut Client) -> String {
 
 #[test]
 fn each_answer_of_a_source_is_one_chunk_and_one_send_and_nothing_is_asked_ahead() {
-    let (mut library, mut mouth) = streaming();
+    let (mut library, mut control) = streaming();
     let mut client = library.connect();
     client.send([request("GET", "/stream", ""), request("GET", "/other", "Connection: close\r\n")].concat());
     let head = head(&mut client);
     assert!(head.contains("Transfer-Encoding: chunked\r\n") && !head.contains("Content-Length"), "{head}");
-    mouth.is_asked();
-    mouth.say("hello");
+    control.is_asked();
+    control.send("hello");
     assert_eq!(client.take(10), b"5\r\nhello\r\n");
-    mouth.is_asked();
-    assert!(mouth.asked.try_recv().is_err(), "asked ahead");
-    mouth.say("");
-    mouth.is_asked();
-    mouth.say("seventeen octets.");
-    assert_eq!(client.take(23), b"11\r\nseventeen octets.\r\n");
-    mouth.end();
+    control.is_asked();
+    assert!(control.asked.try_recv().is_err(), "asked ahead");
+    control.send("");
+    control.is_asked();
+    control.send("seventeen  bytes.");
+    assert_eq!(client.take(23), b"11\r\nseventeen  bytes.\r\n");
+    control.end();
     assert_eq!(client.take(5), b"0\r\n\r\n");
-    mouth.is_dropped_by_a_worker();
-    assert_eq!(client.response("GET").text(), "other", "what was pipelined behind it");
+    control.is_dropped_by_a_worker();
+    assert_eq!(client.response("GET").text(), "other", "the pipelined request after it");
     client.assert_ended();
     let log = library.log_of(1);
     let sizes: Vec<usize> = log.sent.iter().map(Vec::len).collect();
@@ -119,14 +122,14 @@ fn each_answer_of_a_source_is_one_chunk_and_one_send_and_nothing_is_asked_ahead(
 
 #[test]
 fn a_client_of_http_1_0_gets_the_bare_bytes_until_the_close() {
-    let (mut library, mut mouth) = streaming();
+    let (mut library, mut control) = streaming();
     let mut client = library.connect();
     client.send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     let head = head(&mut client);
     assert!(head.contains("Connection: close\r\n") && !head.contains("chunked"), "{head}");
-    mouth.say("hel");
-    mouth.say("lo");
-    mouth.end();
+    control.send("hel");
+    control.send("lo");
+    control.end();
     assert_eq!(client.rest(), (b"hello".to_vec(), Ending::Fin));
     drop(client);
     assert_eq!(library.log_of(1).sent[1..], [b"hel".to_vec(), b"lo".to_vec()]);
@@ -135,7 +138,7 @@ fn a_client_of_http_1_0_gets_the_bare_bytes_until_the_close() {
 #[test]
 fn where_there_is_no_content_the_source_is_never_asked() {
     for (method, status) in [("HEAD", Status::OK), ("GET", Status::NO_CONTENT), ("GET", Status::NOT_MODIFIED)] {
-        let (source, mouth) = told();
+        let (source, control) = told();
         let source = Mutex::new(Some(source));
         let library = Library::start(move |_| {
             let body = source.lock().unwrap().take().map_or(Body::Empty, |source| Body::Stream(Box::new(source)));
@@ -145,8 +148,8 @@ fn where_there_is_no_content_the_source_is_never_asked() {
         client.send(request(method, "/", ""));
         let head = head(&mut client);
         assert_eq!(head.contains("Transfer-Encoding: chunked"), method == "HEAD", "{head}");
-        mouth.is_dropped_by_a_worker();
-        assert!(mouth.asked.try_recv().is_err());
+        control.is_dropped_by_a_worker();
+        assert!(control.asked.try_recv().is_err());
         client.end();
     }
 }
@@ -154,11 +157,11 @@ fn where_there_is_no_content_the_source_is_never_asked() {
 #[test]
 fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
     for reset in [false, true] {
-        let (mut library, mouth) = streaming();
+        let (mut library, control) = streaming();
         let mut client = library.connect();
         client.send(request("GET", "/stream", ""));
         head(&mut client);
-        mouth.is_asked();
+        control.is_asked();
         if reset {
             rustix::net::sockopt::set_socket_linger(&client.socket, Some(Duration::ZERO)).unwrap();
         }
@@ -166,8 +169,8 @@ fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
         let log = library.log_of(1);
         assert_eq!(log.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
         // The server still waits for the source. What it returns now is thrown away.
-        mouth.say("too late");
-        mouth.is_dropped_by_a_worker();
+        control.send("too late");
+        control.is_dropped_by_a_worker();
         library.connect().get("/other", "").assert_status(200);
     }
 }
@@ -175,7 +178,7 @@ fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
 /// The loop is held, so that request and FIN have both come when the server first reads from the client.
 #[test]
 fn a_client_that_ended_its_side_before_gets_the_whole_stream() {
-    let (source, mut mouth) = told();
+    let (source, mut control) = told();
     let (source, (open, gate)) = (Mutex::new(Some(source)), channel::<()>());
     let (is_held, held) = channel();
     let gate = Mutex::new(gate);
@@ -196,24 +199,24 @@ fn a_client_that_ended_its_side_before_gets_the_whole_stream() {
     client.socket.shutdown(Shutdown::Write).unwrap();
     open.send(()).unwrap();
     head(&mut client);
-    mouth.is_asked();
-    mouth.say("a");
-    mouth.is_asked();
-    mouth.say("b");
-    mouth.end();
+    control.is_asked();
+    control.send("a");
+    control.is_asked();
+    control.send("b");
+    control.end();
     assert_eq!(client.rest(), (b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n".to_vec(), Ending::Fin));
 }
 
 #[test]
 fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
-    let (mut library, mouth) = streaming();
+    let (mut library, control) = streaming();
     let mut client = library.connect();
     client.send(request("GET", "/stream", ""));
     head(&mut client);
-    mouth.is_asked();
-    mouth.say("one");
+    control.is_asked();
+    control.send("one");
     assert_eq!(client.take(8), b"3\r\none\r\n");
-    mouth.is_asked();
+    control.is_asked();
     library.stopper.stop();
     assert_eq!(client.take(5), b"0\r\n\r\n");
     client.assert_ended();
@@ -221,20 +224,20 @@ fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
     // A worker still waits for the source, but the server ends.
     assert_eq!(library.ended().cut_off, 0);
     assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Draining");
-    mouth.say("too late");
-    mouth.is_dropped_by_a_worker();
+    control.send("too late");
+    control.is_dropped_by_a_worker();
 }
 
 #[test]
 fn a_source_that_panics_is_no_end_in_order() {
     for (version, expected, ending) in [("1.1", "2\r\nab\r\n", Ending::Fin), ("1.0", "ab", Ending::Reset)] {
-        let (mut library, mouth) = streaming();
+        let (mut library, control) = streaming();
         let mut client = library.connect();
         client.send(format!("GET /stream HTTP/{version}\r\nHost: a\r\n\r\n"));
         head(&mut client);
-        mouth.say("ab");
+        control.send("ab");
         assert_eq!(client.take(expected.len()), expected.as_bytes());
-        mouth.say("panic");
+        control.send("panic");
         assert_eq!(client.rest(), (Vec::new(), ending));
         assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Failed");
         library.connect().get("/other", "").assert_status(200);
@@ -244,7 +247,7 @@ fn a_source_that_panics_is_no_end_in_order() {
 /// If every queue is full when a source should be asked, it is asked later, and nothing is lost.
 #[test]
 fn a_stream_outlasts_a_full_queue() {
-    let (source, mut mouth) = told();
+    let (source, mut control) = told();
     let (source, (open, gate)) = (Mutex::new(Some(source)), channel::<()>());
     let gate = Arc::new(Mutex::new(gate));
     let settings = Settings { loops: 1, workers: 2, ..Settings::default() };
@@ -281,9 +284,9 @@ fn a_stream_outlasts_a_full_queue() {
     client.send(request("GET", "/stream", ""));
     head(&mut client);
     drop(open);
-    mouth.is_asked();
-    mouth.say("here");
-    mouth.end();
+    control.is_asked();
+    control.send("here");
+    control.end();
     assert_eq!(client.take(14), b"4\r\nhere\r\n0\r\n\r\n");
     client.end();
 }

@@ -134,12 +134,12 @@ fn without_study_there_is_nothing_of_it() {
     get(&server, "/.wire", "").assert_status(404);
     let page = get(&server, "/nope", "Accept: text/html\r\n");
     assert!(!page.text().contains("wire"), "{}", page.text());
-    let behind = SocketAddr::new(server.address.ip(), server.address.port() + 1);
+    let next = SocketAddr::new(server.address.ip(), server.address.port() + 1);
     // Another server may listen there, but not a view of this one.
-    if let Ok(socket) = TcpStream::connect(behind) {
+    if let Ok(socket) = TcpStream::connect(next) {
         drop(socket);
         let sockets = std::fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).unwrap();
-        let own = format!("0100007F:{:04X} 00000000:0000 0A", behind.port());
+        let own = format!("0100007F:{:04X} 00000000:0000 0A", next.port());
         let inode = sockets.lines().find(|line| line.contains(&own)).and_then(|line| line.split_whitespace().nth(9));
         let fds = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
         let links: Vec<String> =
@@ -271,7 +271,7 @@ fn commands_to_copy_make_the_same_request() {
 }
 
 #[test]
-fn nobody_else_reads_the_view_or_makes_it_do_anything() {
+fn without_the_key_no_page_reads_the_view_or_makes_it_do_anything() {
     let (server, view) = study(&[]);
     let mut events = view.events("");
     get(&server, "/hello.txt", "").assert_status(200);
@@ -341,7 +341,7 @@ fn the_key_is_new_at_each_start_and_in_no_log() {
 }
 
 #[test]
-fn the_way_to_the_view_is_for_those_at_this_computer() {
+fn the_way_to_the_view_is_only_for_this_computer() {
     let (server, view) = study(&[]);
     let mut client = Client::connect(&server);
     client.send(request("GET", "/.wire", ""));
@@ -466,7 +466,7 @@ fn no_secret_is_in_anything_the_view_or_the_terminal_says() {
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_nobody_notices() {
+fn what_is_kept_is_bounded_and_no_client_notices() {
     let bound = 1024 * 1024;
     let (mut server, view) = study(&["--wire-memory", "1M"]);
     get(&server, "/hello.txt", "").assert_status(200);

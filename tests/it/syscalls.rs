@@ -316,7 +316,7 @@ fn nothing_on_a_loop_waits_for_a_disk_or_for_another_thread() {
             assert!(did(&["fsync"]) && did(&["getdents64"]) && did(&["unlinkat"]) && did(&["linkat"]));
             assert!(trace.on_loops().any(|call| call.is(&["sendfile"])), "the loops are not the ones that send");
             if was_cold {
-                assert!(did(&["pread64"]), "a file that was not in memory was read by nobody");
+                assert!(did(&["pread64"]), "no worker has read the file that was not in memory");
             } else {
                 notice("this file system keeps every file in memory, so no file is read from the disk");
             }
@@ -404,7 +404,7 @@ fn jobs(server: &Server) -> u64 {
 }
 
 #[test]
-fn what_is_in_memory_needs_no_worker() {
+fn a_response_from_memory_needs_no_worker() {
     let folder = Folder::with(&[("a.html", "small"), ("list/b.txt", "b")]);
     folder.pattern("large.bin", 100_000);
     folder.age("a.html");

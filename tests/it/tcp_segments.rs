@@ -67,7 +67,7 @@ fn three_sends_before_the_first_recv_are_three_segments_and_one_recv() {
 }
 
 #[test]
-fn a_head_never_travels_alone() {
+fn a_head_is_never_sent_alone() {
     let folder = Folder::with(&[("a.html", "small"), ("list/b.txt", "b")]);
     folder.pattern("large.bin", 100_000);
     let server = Server::start(&folder, &["--log", "off"]);

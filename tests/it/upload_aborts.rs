@@ -55,7 +55,7 @@ fn aborted_uploads_change_nothing() {
         }
         client.send(sent);
         match step % 4 {
-            // Half-closed: whoever takes that for the end stores a stump.
+            // Half-closed: a server that takes that for the end would store a part of the file.
             0 | 1 => {
                 client.half_close();
                 client.response("PUT").assert_status(400);
@@ -104,7 +104,7 @@ fn a_server_killed_in_the_middle_of_uploads_leaves_no_rubbish() {
 }
 
 #[test]
-fn what_a_killed_server_left_is_removed_and_what_is_in_work_is_not() {
+fn files_of_a_killed_server_are_removed_and_those_in_use_are_not() {
     let folder = Folder::with(&[("sub/a", "a")]);
     for name in [".barewire-dead", "sub/.barewire-dead", ".barewire-busy", "sub/.barewire-busy", ".other"] {
         folder.write(name, "half");
@@ -139,7 +139,7 @@ fn an_upload_that_waits_holds_no_thread_and_little_memory() {
     // Fifty clients wait in the middle of their uploads, and two workers do everything else.
     put(&server, "/a", "", &pattern(1, 5_000_000)).assert_status(201);
     ask(&server, "GET", "/", "").assert_status(200);
-    assert!(server.resident() < 96 << 20, "{} octets", server.resident());
+    assert!(server.resident() < 96 << 20, "{} bytes", server.resident());
     assert_eq!(names(folder.path()), ["a"]);
     drop(waiting);
 }

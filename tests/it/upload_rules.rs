@@ -183,17 +183,17 @@ fn one_file_may_be_replaced_and_has_nothing_beside_it() {
 }
 
 #[test]
-fn what_others_wrote_runs_as_nobody() {
+fn uploaded_pages_run_in_a_sandbox() {
     let folder =
         Folder::with(&[("404.html", "own"), ("a.svg", "<svg/>"), ("a.xml", "<a/>"), ("a.txt", "a"), ("a.pdf", "%PDF")]);
     let server = Server::start(&folder, &["--upload"]);
     put(&server, "/a.html", "", b"<script>1</script>").assert_status(201);
-    for (target, fenced) in
+    for (target, sandboxed) in
         [("/a.html", true), ("/a.svg", true), ("/a.xml", true), ("/a.txt", false), ("/a.pdf", false)]
     {
         let policy = get(&server, target, "").field("content-security-policy").map(str::to_string);
         let expected = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
-        assert_eq!(policy.as_deref(), fenced.then_some(expected), "{target}");
+        assert_eq!(policy.as_deref(), sandboxed.then_some(expected), "{target}");
     }
     let own = get(&server, "/none", "Accept: text/html\r\n");
     assert!(own.assert_status(404).must("content-security-policy").starts_with("sandbox "));

@@ -128,7 +128,7 @@ fn promises(bytes: &[u8]) {
         told.messages.iter().find_map(|m| m.error.map(|b| (NoteId::fault(find(b.note)), b.at, b.len, b.cut_off)));
     let refused = served.refused.map(|(r, cut_off)| (NoteId::fault(r.fault), r.at, r.len, cut_off));
     assert_eq!(broken, refused, "broken exactly when it is refused");
-    assert!(told.messages.iter().rev().skip(1).all(|m| m.error.is_none()), "nothing is read behind a fault");
+    assert!(told.messages.iter().rev().skip(1).all(|m| m.error.is_none()), "nothing is read after a fault");
 
     for (start, fields) in &served.fields {
         let message =
@@ -173,18 +173,18 @@ const RESPONSES: [&str; 8] = [
 ];
 
 #[test]
-fn every_story_of_the_corpus_holds_every_promise() {
+fn every_case_of_the_corpus_holds_every_promise() {
     let stories = corpus();
     assert!(stories.len() > 150);
     for bytes in &stories {
         let shown = bytes.escape_ascii().to_string();
         let shown = shown.get(..2000).unwrap_or(&shown);
-        assert!(std::panic::catch_unwind(|| promises(bytes)).is_ok(), "these octets broke a promise: {shown}");
+        assert!(std::panic::catch_unwind(|| promises(bytes)).is_ok(), "these bytes broke a promise: {shown}");
     }
 }
 
 #[test]
-fn broken_relatives_of_requests_and_responses_hold_every_promise() {
+fn mutants_of_requests_and_responses_hold_every_promise() {
     const LONGEST_SEED: usize = 400;
     let mut seeds: Vec<Vec<u8>> = corpus().into_iter().filter(|o| o.len() <= LONGEST_SEED).collect();
     for response in RESPONSES {
@@ -194,7 +194,7 @@ fn broken_relatives_of_requests_and_responses_hold_every_promise() {
     for _ in 0..rounds(500, 20_000) {
         let bytes = mutant(&mut dice, &seeds);
         let shown = bytes.escape_ascii().to_string();
-        assert!(std::panic::catch_unwind(|| promises(&bytes)).is_ok(), "these octets broke a promise: {shown}");
+        assert!(std::panic::catch_unwind(|| promises(&bytes)).is_ok(), "these bytes broke a promise: {shown}");
     }
 }
 
@@ -207,7 +207,7 @@ fn a_response_that_is_right_is_not_called_broken() {
 }
 
 #[test]
-fn every_end_of_a_connection_has_a_note() {
+fn every_close_reason_has_a_note() {
     for ended in CloseReason::ALL {
         let name = NoteId::close(ended.name()).0.note().name;
         assert_eq!(name.strip_prefix("close/"), Some(ended.name()));

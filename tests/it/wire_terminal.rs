@@ -130,7 +130,7 @@ fn hostile() -> Story {
 }
 
 fn bodies() -> Story {
-    let binary = "\u{1}\u{2}binary, thirty-two octets\u{3}\u{4}\u{5}\u{6}";
+    let binary = "\u{1}\u{2}binary, thirty-two  bytes\u{3}\u{4}\u{5}\u{6}";
     vec![
         accepted(),
         received(100, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\nfirst é\nse"),
@@ -179,7 +179,7 @@ fn golden(name: &str, text: &str) {
 }
 
 #[test]
-fn stories_look_as_they_are_drawn() {
+fn conversations_look_as_the_files_say() {
     golden("glued.txt", &show(glued(), WIDE));
     golden("split.txt", &show(split(), WIDE));
     golden("chunked.txt", &show(chunked(), WIDE));
@@ -205,7 +205,7 @@ fn cut_marks_stand_at_exactly_the_bytes_at_which_the_calls_began() {
 }
 
 #[test]
-fn what_ends_inside_of_a_request_is_not_called_a_whole_one() {
+fn bytes_that_end_inside_a_request_are_not_called_a_whole_one() {
     let cut_off = vec![accepted(), received(600, "GET / HTTP/1.1\r\nHost: a\r\n"), closed(900, "Broken")];
     let json = show(cut_off, ViewOptions { format: ViewFormat::Json, ..WIDE });
     assert!(
@@ -268,7 +268,7 @@ fn ascii_and_narrow_terminals_get_the_same_meaning() {
 }
 
 #[test]
-fn nothing_we_say_crosses_the_edge_of_a_terminal() {
+fn no_line_of_ours_is_wider_than_the_terminal() {
     let fields = "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\nSec-Fetch-Site: none\r\n";
     let long = || {
         vec![

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(crate) struct Case {
     /// Its heading.
     pub(crate) title: String,
-    /// How the server behaves: the words behind `http`.
+    /// How the server behaves: the words after `http`.
     pub(crate) manner: Vec<String>,
     /// What the client sends.
     pub(crate) bytes: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The server as a library: it runs in this process, with a service of the test, and records every socket.
 //!
 //! Tests do not judge where a `send` ended by when its bytes arrived: the record says what each `send` took. A server
-//! is stopped at once when it is dropped, so a test that fails leaves nothing behind.
+//! is stopped at once when it is dropped, so a test that fails leaves no server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -42,7 +42,7 @@ impl Response {
         // Our own heads are ASCII; whatever is not must be percent-encoded.
         let head = String::from_utf8(head).expect("a response head in ASCII");
         assert!(head.is_ascii(), "{head}");
-        assert!(!head.replace("\r\n", "").contains(|c: char| c.is_ascii_control()), "control octets: {head:?}");
+        assert!(!head.replace("\r\n", "").contains(|c: char| c.is_ascii_control()), "control characters: {head:?}");
         let mut lines = head.strip_suffix("\r\n\r\n").unwrap().split("\r\n");
         let status_line = lines.next().unwrap();
         let status = status_line

@@ -269,7 +269,7 @@ impl Server {
         fs::read_to_string(format!("/proc/{}/{file}", self.pid())).unwrap()
     }
 
-    /// The names behind its open descriptors.
+    /// The names of its open files, as the kernel shows them.
     pub(crate) fn open_files(&self) -> Vec<String> {
         let links = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten();
         links.filter_map(|fd| Some(fs::read_link(fd.path()).ok()?.to_string_lossy().into_owned())).collect()

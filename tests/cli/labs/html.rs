@@ -53,7 +53,7 @@ pub(crate) fn tokens(page: &str) -> Vec<Token> {
 
 type Element<'a> = (String, Vec<(String, String)>, bool, &'a str);
 
-/// A start tag behind its `<`: name, attributes, whether it closes itself, and what follows.
+/// A start tag after its `<`: name, attributes, whether it closes itself, and the rest of the page.
 fn element(tag: &str) -> Element<'_> {
     let end = tag.find([' ', '>', '/', '\n']).expect("an open tag");
     let (name, mut rest) = tag.split_at(end);

@@ -63,7 +63,7 @@ macro_rules! labs {
 labs! {
     the_landing_page "index.html"
     lab_01_a_connection "learn/01/index.html"
-    lab_02_a_stream_has_no_borders "learn/02/index.html"
+    lab_02_a_stream_has_no_boundaries "learn/02/index.html"
     lab_03_the_request "learn/03/index.html"
     lab_04_the_response "learn/04/index.html"
     lab_05_where_the_body_ends "learn/05/index.html"

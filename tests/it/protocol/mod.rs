@@ -51,7 +51,7 @@ fn every_case_tells_the_events_of_its_file() {
 }
 
 #[test]
-fn no_cut_changes_a_story() {
+fn no_cut_changes_the_events() {
     for (path, case) in all_cases() {
         let whole = play(&case, &case.bytes, &[]).text();
         let len = case.bytes.len();
@@ -70,20 +70,20 @@ fn is_cut(cut: usize, len: usize) -> bool {
 }
 
 #[test]
-fn what_comes_behind_a_message_does_not_change_it() {
-    let behind: [&[u8]; 5] = [b"GET /behind HTTP/1.1\r\nHost: b\r\n\r\n", b"\0", b"\r\n", b"\n", b"0\r\n\r\n"];
+fn bytes_after_a_message_do_not_change_it() {
+    let tails: [&[u8]; 5] = [b"GET /after HTTP/1.1\r\nHost: b\r\n\r\n", b"\0", b"\r\n", b"\n", b"0\r\n\r\n"];
     let mut tried = 0;
     for (path, case) in all_cases() {
         let alone = play(&case, &case.bytes, &[]);
         if !alone.is_complete() {
             continue;
         }
-        for tail in behind {
+        for tail in tails {
             let bytes = [&case.bytes[..], tail].concat();
             for cuts in [&[][..], &[case.bytes.len()]] {
                 let both = play(&case, &bytes, cuts);
                 let begun = &both.events[..alone.events.len().min(both.events.len())];
-                same(&path, &case, &format!("with {tail:?} behind"), &begun.concat(), &alone.events.concat());
+                same(&path, &case, &format!("with {tail:?} after it"), &begun.concat(), &alone.events.concat());
             }
             tried += 1;
         }
@@ -111,7 +111,7 @@ fn every_fault_has_a_case_and_every_case_a_name_of_its_own() {
 }
 
 #[test]
-fn broken_relatives_of_every_story_hold_every_promise() {
+fn mutants_of_every_case_hold_every_promise() {
     const LONGEST_SEED: usize = 400;
     let seeds: Vec<Vec<u8>> =
         all_cases().into_iter().map(|(_, case)| case.bytes).filter(|o| o.len() <= LONGEST_SEED).collect();
@@ -129,12 +129,12 @@ fn broken_relatives_of_every_story_hold_every_promise() {
             }
             fuzz::chunks(&bytes);
         });
-        assert!(held.is_ok(), "these octets broke a promise: {shown}");
+        assert!(held.is_ok(), "these bytes broke a promise: {shown}");
     }
 }
 
 #[test]
-fn the_notation_means_what_its_page_says() {
+fn the_notation_means_what_the_readme_says() {
     assert_eq!(bytes(r"a\r\n\t\x00\xff\\é").unwrap(), b"a\r\n\t\0\xff\\\xc3\xa9");
     assert_eq!(bytes(r"<\{3 ab\r}>\{0 x}").unwrap(), b"<ab\rab\rab\r>");
     for wrong in [r"\", r"\q", r"\x1", r"\xzz", r"\{3}", r"\{3 a", r"\{x a}"] {
@@ -144,7 +144,7 @@ fn the_notation_means_what_its_page_says() {
 }
 
 #[test]
-fn a_case_is_found_and_its_events_are_replaced_alone() {
+fn only_the_events_of_a_case_are_replaced() {
     let text =
         "# Story\n\nProse.\n\n## Danger\n\nWhy.\n\n```http early\nGET\n\\r\\n\n```\n\n```events\nold\n```\n\nEnd.\n";
     let mut found = cases(text).unwrap();
