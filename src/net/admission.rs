@@ -57,7 +57,9 @@ impl Admission {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(AdmissionError::Full);
         }
+        // Loopback is counted in the total alone.
         let Some(client) = counted_address(peer) else { return Ok(()) };
+        // The one lock on the way of a new connection; it is held for a look-up in a small map.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let open = clients.entry(client).or_insert(0);
         if *open >= self.most_per_client {
@@ -117,6 +119,7 @@ impl OverloadResponse {
     /// The bytes of this response, whose content must be in memory, with the fields that every response gets.
     pub fn new(response: Response, added: &AddedFields) -> OverloadResponse {
         let (status, fields, body) = response.into_parts();
+        // A file could not be opened at the moment when this is needed: descriptors may be what is missing.
         let content = if let Body::Bytes(bytes) = &body { &bytes[..] } else { b"" };
         let mut end = b"\r\nConnection: close\r\nContent-Length: ".to_vec();
         grammar::push_decimal(&mut end, content.len() as u64);

@@ -133,6 +133,7 @@ impl Deadline {
 
     /// Whether a reader was sent at least `bytes` in this window, at `rate` bytes a second or more.
     pub fn moved_at(&self, bytes: u64, rate: u64, now: Instant, timeouts: &Timeouts) -> bool {
+        // Sending has a deadline of one window, so its beginning follows from its end.
         let began = self.at.and_then(|at| at.checked_sub(timeouts.window));
         let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= bytes) else { return false };
         let time = now.saturating_duration_since(began);
@@ -143,6 +144,7 @@ impl Deadline {
     /// Whether time is up. A window in which enough bytes moved starts anew instead. `queued` asks the kernel, where
     /// that is possible, how many bytes wait for the reader.
     pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts, queued: impl FnOnce() -> Option<u32>) -> bool {
+        // Owed: the server itself is slow, and the client must not pay for it.
         let Some(at) = self.at else { return false };
         if now < at {
             return false;
@@ -157,6 +159,7 @@ impl Deadline {
             }
         }
         let millis = u64::try_from(timeouts.window.as_millis()).unwrap_or(u64::MAX);
+        // Computed with integers; a minimum of 0 makes every window long enough.
         let least = timeouts.min_rate.saturating_mul(millis) / 1000;
         let enough = match self.phase {
             Phase::Content => self.moved >= least,
@@ -215,6 +218,7 @@ impl Deadlines {
 
     /// Takes out the earliest entry, if its moment has come.
     pub fn take_due(&mut self, now: Instant) -> Option<(ConnectionId, Instant)> {
+        // Looked at before it is taken out: an entry that is not due keeps its place.
         self.next().filter(|at| *at <= now)?;
         self.heap.pop().map(|Reverse((at, id))| (id, at))
     }

@@ -104,6 +104,7 @@ impl EventLoop {
             // Kept for the moment when there are no descriptors left (accept.rs).
             let spare = listener.socket.try_clone().ok();
             let mut socket = TcpListener::from_std(listener.socket);
+            // Edge-triggered like all others, so `waiting` remembers that accept has more to find.
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
             acceptors.push(Acceptor { socket, address: Arc::new(listener.address), spare, waiting: true });
         }
@@ -150,6 +151,7 @@ impl EventLoop {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
+            // As long as the next deadline allows; not at all when connections wait for a promised turn.
             let timeout = self.poll_timeout();
             match self.poll.poll(&mut events, timeout) {
                 // A signal interrupts the wait; there is nothing to do then, but the clocks and deadlines are looked
@@ -164,6 +166,8 @@ impl EventLoop {
             for event in &events {
                 self.handle_event(event);
             }
+            // Results after events: a result and an event of the same connection are then one turn after the other, in
+            // this order.
             self.take_results();
             // Accepted after the events: no event of this batch can be meant for a connection made in this turn.
             self.accept_all();
@@ -205,6 +209,7 @@ impl EventLoop {
         }
         self.acceptors.clear();
         self.grace_ends = Some(self.context.now + self.context.server.settings.timeouts.grace);
+        // A copy of the keys, since connections are closed on the way.
         for id in self.connections.ids() {
             // One last recv: a request that is already here gets its response, with `Connection: close`.
             self.serve(id, |connection, context| {
@@ -250,6 +255,7 @@ impl EventLoop {
     fn read_clocks(&mut self) {
         self.context.now = Instant::now();
         self.context.wall = SystemTime::now();
+        // A clock before 1970 is wrong in any case; it must not stop the server.
         let second = self.context.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         if second != self.context.date.second() {
             self.context.date = HttpDate::from_second(second);

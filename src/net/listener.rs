@@ -41,6 +41,7 @@ impl Listener {
         // After bind: set before, it would let this server share the port with another one.
         socket.set_reuse_port(true)?;
         socket.listen(BACKLOG)?;
+        // If port 0 was asked for, the kernel has chosen one.
         let address = address_of(&socket)?;
         Ok(Listener { socket, address, inherited: false })
     }
@@ -179,6 +180,7 @@ impl UnsentQuery {
     /// queue is heard of so seldom that its progress could not be told from silence.
     pub(crate) fn raise(&mut self, socket: &TcpStream, peer: SocketAddr) -> UnsentLimit {
         // The kernel reports the new room as writable by itself.
+        // Asked first, which also shows whether it can be asked later, when the answer is needed.
         let raised = self.queued(socket, peer).is_some() && UnsentLimit::High.set(socket);
         if raised { UnsentLimit::High } else { UnsentLimit::Low }
     }

@@ -77,6 +77,7 @@ fn is_cold(file: &File, from: u64, len: u64) -> bool {
 /// Reads bytes into the page cache. This blocks, so only a worker may call it. An error is not reported: sending the
 /// bytes meets it again.
 pub fn read_ahead(file: &File, from: u64, len: u64) {
+    // The bytes go into a buffer that is thrown away; what counts is the copy in the page cache.
     let mut room = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);
     while at < end {

@@ -129,6 +129,7 @@ impl Server {
     /// When a poller fails.
     pub fn run(mut self) -> io::Result<Report> {
         let stopper = self.stopper();
+        // Each loop is a thread of its own and shares no connection with the others.
         let mut threads = Vec::with_capacity(self.loops.len());
         // The first loop stays for this thread, so a server with one loop has no thread for it.
         for (number, one) in self.loops.drain(1..).enumerate() {
@@ -147,6 +148,7 @@ impl Server {
             stopper.stop();
         }
         for thread in threads {
+            // A panic of a whole loop is reported like an error of its poller.
             let failed = || io::Error::other("a loop panicked");
             result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
         }
@@ -156,6 +158,7 @@ impl Server {
             self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         if let Some(written) = self.written {
+            // After all loops: their last lines are in the queue by now.
             written.wait();
         }
         result?;

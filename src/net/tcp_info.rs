@@ -56,6 +56,7 @@ pub(crate) struct Reply<'a>(&'a [u8]);
 impl SocketDiag {
     /// `None` where nothing can be asked.
     pub(crate) fn new() -> Option<SocketDiag> {
+        // Non-blocking: the reply is there when send returns, and if it is not, the loop must not wait for it.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let netlink = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG)).ok()?;
         connect(&netlink, &SocketAddrNetlink::new(0, 0)).ok()?;
@@ -77,6 +78,7 @@ impl SocketDiag {
         read: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Option<T> {
         self.number = self.number.wrapping_add(1);
+        // With its cookie the kernel finds this very socket, and not a later one with the same addresses.
         let cookie = sockopt::socket_cookie(socket).ok()?;
         let attributes = u8::from(with_info) << (INFO - 1);
         let question = question(self.number, cookie, local, peer, attributes);
@@ -96,6 +98,7 @@ impl SocketDiag {
 impl<'a> Reply<'a> {
     /// `None` for a message that is no reply, which mostly is an error.
     fn of(message: &'a [u8]) -> Option<Reply<'a>> {
+        // An error message is shorter, and has another type.
         let is_reply = message.len() >= REPLY && u16::from_ne_bytes([message[4], message[5]]) == BY_FAMILY;
         is_reply.then_some(Reply(message))
     }
@@ -192,6 +195,7 @@ impl SegmentCounter {
                 place.insert(Counted { local: socket.local_addr().ok()?, bytes: 0, segments: Some(0) })
             }
         };
+        // Counted even if the question fails, so that a later one can be certain again.
         counted.bytes += bytes as u64;
         let before = counted.segments.take();
         let (segments, total) = self.diag.ask(socket, counted.local, peer, true, |reply| reply.received())?;

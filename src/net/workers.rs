@@ -120,6 +120,7 @@ impl Workers {
         let mut threads = Vec::with_capacity(workers);
         for number in 0..workers {
             let pool = pool.clone();
+            // The name is shown by ps and by debuggers.
             let name = format!("worker {number}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || pool.run())?);
         }
@@ -251,6 +252,7 @@ impl Jobs {
 
     /// Work that sends its result to this loop.
     fn wrap(&self, id: ConnectionId, work: impl FnOnce() -> JobResult + Send + 'static) -> Work {
+        // The job owns its way back, so it can be run by any thread at any time, also after the loop has ended.
         let (sender, waker, woken) = (self.sender.clone(), self.waker.clone(), self.woken.clone());
         Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(JobResult::Panicked);
@@ -266,6 +268,7 @@ impl Jobs {
     /// Lets a worker drop something whose drop may block (closing a large unnamed file frees its blocks).
     pub fn discard(&self, value: impl Send + 'static) {
         // If the queue is full it is dropped here, which is slow but right.
+        // Short, because freeing is quick in most cases and must not wait for long jobs.
         let _ = self.workers.submit(Lane::Short, Box::new(move || drop(value)));
     }
 

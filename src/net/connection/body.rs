@@ -69,6 +69,7 @@ impl CollectedBody {
 
     /// Takes content; `false` when there is too much.
     fn take(&mut self, bytes: &[u8]) -> bool {
+        // Checked before the bytes are kept: a client must not be able to fill the memory.
         if (self.bytes.len() + bytes.len()) as u64 > self.limit || !self.fits() {
             return false;
         }
@@ -176,6 +177,7 @@ impl Upload {
     /// The block itself, to receive into it without a copy. `None` if it is full, or if less content is due than it
     /// has room for: the next request must not get into it.
     pub(super) fn lend_block(&mut self) -> Option<Vec<u8>> {
+        // Chunked content has size lines between its data, so it must go through the parser.
         let Framing::Length(length) = self.request.framing() else { return None };
         if !self.has_room() {
             return None;
@@ -204,6 +206,7 @@ impl Upload {
     /// The sink is here, for the first time or back from a worker, with a block to be filled again.
     fn sink_returned(&mut self, sink: Box<dyn Sink>, mut block: Vec<u8>) {
         block.clear();
+        // It stays complete if the content ended before the sink was open.
         if self.progress == Progress::Opening {
             self.progress = Progress::Receiving;
         }

@@ -131,6 +131,7 @@ impl Connection {
 
     /// Notes what an event has reported.
     pub fn note_event(&mut self, readable: bool, writable: bool, closed: bool) {
+        // Bytes that were not received in an earlier turn would make the first byte older than the event.
         let new = readable && !self.input.is_readable() && self.unread.is_empty();
         self.first_byte = self.first_byte.after_event(new);
         self.input = self.input.after_event(readable, closed);
@@ -205,6 +206,8 @@ impl Connection {
         self.drive(cx)?;
         // A byte that comes after this turn may have been sent after it.
         self.first_byte.take();
+        // A server that stops does not wait for further requests, but one that was promised a turn may still have
+        // bytes.
         if cx.draining && self.phase() == Phase::Idle && self.next_turn == NextTurn::OnEvent {
             return Err(CloseReason::Draining);
         }
@@ -216,6 +219,7 @@ impl Connection {
         // Counted per turn: after these limits the other connections come first.
         let (requests, mut reads) = (cx.counters.requests, 0);
         loop {
+            // First what waits: the socket may have room now, and every step below needs an empty queue.
             self.flush(cx)?;
             if self.script.is_some() && self.send_queue.is_empty() {
                 self.advance_script(cx)?;
@@ -227,6 +231,7 @@ impl Connection {
             if let Some(ending) = self.ending {
                 return self.end(ending, cx);
             }
+            // A complete request waits for its response. Reading on would only collect bytes that cannot be used yet.
             if !self.wants_bytes() {
                 return Ok(());
             }
@@ -235,6 +240,7 @@ impl Connection {
                 return Ok(());
             }
             match self.input {
+                // Received bytes come first, also when the client has shut down its side after them.
                 _ if self.next_bytes == NextBytes::Unread => self.parse_unread(cx),
                 // A client that shuts down its side waits for the response, of which the script has more.
                 Input::Ended if self.script.is_some() => return Ok(()),
@@ -268,6 +274,7 @@ impl Connection {
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
         let options = SendOptions { fin_follows, sendfile: cx.server.settings.sendfile, resident: &mut cx.resident };
         let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, options, &mut |sent| {
+            // Each byte counts for the rate of the reader, for the log, and for the total of the server.
             deadline.progress(sent.bytes());
             exchange.sent += sent.bytes();
             counters.bytes += sent.bytes();
@@ -305,6 +312,7 @@ impl Connection {
                 return Err(reason);
             }
             Ending::Close(reason) | Ending::Linger(reason) => reason,
+            // Fewer bytes than the head announces: the client sees that the content is not whole.
             Ending::Cut(reason) => return Err(reason),
             Ending::Reset(reason) => {
                 // Where this fails the end is an ordinary one, which is all that can be done.
@@ -313,6 +321,7 @@ impl Connection {
             }
         };
         if self.output != Output::Shut {
+            // Only once; in later turns the connection is already here and goes on reading.
             self.output = Output::Shut;
             self.unread = Vec::new();
             if self.socket.shutdown(Shutdown::Write).is_err() {
@@ -363,23 +372,6 @@ impl Connection {
         }
     }
 
-    /// The reason when the socket has failed. A client that resets after a response has not read all of it: otherwise
-    /// it would have sent a FIN.
-    fn socket_failed(&self, error: &std::io::Error) -> CloseReason {
-        // Sent bytes lie in the buffers of both kernels, so "answered" means that the client was given something to
-        // read.
-        let answered = match self.phase() {
-            Phase::Sending | Phase::Lingering => true,
-            Phase::Idle => self.received > 0,
-            Phase::Owed => self.script.is_some() && self.exchange.sent > 0,
-            Phase::Head | Phase::Content => false,
-        };
-        match CloseReason::of_socket_error(error) {
-            CloseReason::Broken if answered => CloseReason::ResetUnread,
-            reason => reason,
-        }
-    }
-
     /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
     pub fn leave(&mut self, reason: CloseReason, cx: &mut Context) {
         self.exchange.abort(self.peer, reason, cx.wall, &mut cx.access_log);
@@ -389,6 +381,7 @@ impl Connection {
             // Dropping a sink removes its file, which may block.
             cx.jobs.discard(upload);
         }
+        // The record ends after the last byte of the connection.
         cx.tap.closed(self.number, cx.now, reason);
         log::debug!("{}: {}", self.peer, reason.sentence());
     }

@@ -11,7 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::http::{EndOfInput, Event, Fault};
+use crate::http::{EndOfInput, Event, Fault, Phase};
 use crate::net::close_reason::CloseReason;
 use crate::net::connection::arrival::FirstByte;
 use crate::net::connection::body::RequestBody;
@@ -25,9 +25,11 @@ const READ_MORE: usize = 4 * 1024;
 impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head.
     pub(super) fn read(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+        // It holds for this recv alone: later bytes may have been sent after the turn began.
         let first_byte = self.first_byte.take();
         if self.unread.is_empty()
             && let RequestBody::Streamed(upload) = &mut self.body
+            // Nothing is left over and the rest of the content fills the block: it can be received right there.
             && let Some(block) = upload.lend_block()
         {
             return self.read_content(block, cx);
@@ -40,6 +42,7 @@ impl Connection {
                 let used = self.parse(&scratch[..count], first_byte, cx);
                 self.unread.extend_from_slice(&scratch[used..count]);
             }
+            // Given back in any case: the next connection receives into it.
             cx.scratch = scratch;
             result.map(|_| ())
         } else {
@@ -56,6 +59,7 @@ impl Connection {
 
     /// One `recv` into a block. All of it is content, because the block has room for no more than is due.
     fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context) -> Result<(), CloseReason> {
+        // The spare capacity is not zeroed first: for a megabyte that would cost as much as the copy that is saved.
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
@@ -142,6 +146,7 @@ impl Connection {
     pub(super) fn parse_unread(&mut self, cx: &mut Context) {
         let mut unread = std::mem::take(&mut self.unread);
         let used = self.parse(&unread, FirstByte::Unknown, cx);
+        // Otherwise the buffer is dropped here, so an idle connection owns none.
         if used < unread.len() {
             unread.drain(..used);
             self.unread = unread;
@@ -161,6 +166,7 @@ impl Connection {
             let step = self.http.receive(framed);
             used += step.used;
             match step.event {
+                // The head or the chunk-size line is incomplete: nothing more can be done before the next recv.
                 Event::NeedMore => {
                     self.note_framed(framed, step.used);
                     self.next_bytes = NextBytes::Socket;
@@ -175,6 +181,7 @@ impl Connection {
                 Event::End => {
                     self.note_framed(framed, step.used);
                     if let RequestBody::Streamed(upload) = &mut self.body {
+                        // What is left in this recv belongs to the next request and not to the content.
                         upload.stats.end(input.len() - used);
                     }
                     self.end_content(cx);
@@ -207,8 +214,10 @@ impl Connection {
 
     /// The client has shut down its sending side, and everything it sent is parsed.
     pub(super) fn input_ended(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+        // Asked before the end is told: afterwards the parser has forgotten it.
         let missing = self.http.missing_content();
         match self.http.end_of_input() {
+            // A probe of a load balancer or of a port scanner; nothing is wrong with it.
             EndOfInput::Clean if self.received == 0 => Err(CloseReason::NeverSpoke),
             EndOfInput::Clean | EndOfInput::ResponseOwed => Err(CloseReason::PeerClosed),
             EndOfInput::Refused(error) => {
@@ -219,6 +228,23 @@ impl Connection {
                 self.refuse_for(error, reason, &unread, cx);
                 Ok(())
             }
+        }
+    }
+
+    /// The reason when the socket has failed. A client that resets after a response has not read all of it: otherwise
+    /// it would have sent a FIN.
+    pub(super) fn socket_failed(&self, error: &std::io::Error) -> CloseReason {
+        // Sent bytes lie in the buffers of both kernels, so "answered" means that the client was given something to
+        // read.
+        let answered = match self.phase() {
+            Phase::Sending | Phase::Lingering => true,
+            Phase::Idle => self.received > 0,
+            Phase::Owed => self.script.is_some() && self.exchange.sent > 0,
+            Phase::Head | Phase::Content => false,
+        };
+        match CloseReason::of_socket_error(error) {
+            CloseReason::Broken if answered => CloseReason::ResetUnread,
+            reason => reason,
         }
     }
 }

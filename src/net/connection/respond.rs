@@ -96,6 +96,8 @@ impl Connection {
     /// Asks the service, and begins what its answer says.
     fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
         let context = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
+        // Before the request is answered, because a job may take the request with it. The fields are added when the
+        // head is written, however the response is made.
         self.exchange.additions = cx.app.additions(&request, &context);
         // A panic costs one response, and not the loop with all its connections.
         let answer = catch_unwind(AssertUnwindSafe(|| cx.app.answer(&request, &context)));
@@ -108,6 +110,7 @@ impl Connection {
             Answer::Now(response) => self.deliver(response, cx),
             Answer::Ready(prepared) => self.deliver_prepared(&prepared, None, cx),
             Answer::ReadyFile(head, file) => self.deliver_prepared(&head, Some(file), cx),
+            // The loop serves other connections meanwhile; the result comes back to job_finished.
             Answer::Blocking(lane, job) => {
                 self.work = Work::away_if(cx.jobs.submit(self.id, lane, move || JobResult::Outcome(job())));
                 if self.work == Work::None {
@@ -147,6 +150,7 @@ impl Connection {
                 self.work = Work::None;
                 return;
             }
+            // A source does not end the request: its job only brings the next bytes.
             JobResult::Source(result) => return self.source_returned(result, cx),
             _ => self.work = Work::None,
         }
@@ -154,6 +158,7 @@ impl Connection {
         cx.arrivals.advance();
         let response = match result {
             JobResult::Outcome(Outcome::Response(response)) => response,
+            // The job has found out what the service lacked (a password is verified now): ask it again.
             JobResult::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
                 return self.ask(*request, framing, cx.arrivals.number(FirstByte::Unknown), cx);
@@ -190,6 +195,7 @@ impl Connection {
 
     /// The same; the connection ends for `reason` then.
     pub(super) fn refuse_for(&mut self, error: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context) {
+        // A refused head may be longer than any valid one; no more of it than that goes into the page and the log.
         let head = &head[..head.len().min(cx.server.settings.limits.head)];
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
@@ -197,6 +203,7 @@ impl Connection {
             self.ending = Some(Ending::Linger(reason));
             return;
         }
+        // There is an entry already if the head was valid and only the content is broken.
         if self.exchange.entry.is_none() && cx.access_log.is_on() {
             self.exchange.entry = Some(cx.access_log.entry_of_refused(head, cx.wall));
         }
@@ -223,6 +230,7 @@ impl Connection {
             self.http.forbid_persistence();
         }
         self.keep_note(&response, cx);
+        // Nothing may change the status or the length after this.
         let response = cx.app.finish(response, &self.exchange.additions);
         if response.is_scripted() {
             return self.begin_script(response, cx);
@@ -248,6 +256,7 @@ impl Connection {
                 }
             }
         }
+        // Everything lies in the buffer: the response counts as sent, and the next pipelined request can be parsed.
         if !self.send_queue.has_parts() {
             let content = (self.send_queue.gathered() - gathered - head) as u64;
             self.finish(content, cx);
@@ -267,6 +276,7 @@ impl Connection {
         // A prepared head is the same for GET and HEAD, and announces the length in both cases.
         let content = if self.http.method() == Method::Head { 0 } else { prepared.content_len() };
         match file.filter(|_| content > 0) {
+            // As above: it lies in the buffer as a whole.
             None => self.finish(content, cx),
             Some(file) => self.send_queue.push_range(file, 0, content),
         }
@@ -285,6 +295,7 @@ impl Connection {
 
     /// The next bytes of a file are on the disk: a worker reads them into the page cache.
     pub(super) fn warm(&mut self, cx: &mut Context) {
+        // The worker has its own reference to the file: the connection may be closed meanwhile.
         let Some((file, from, len)) = self.send_queue.next_slice() else { return };
         let submitted = cx.jobs.submit(self.id, Lane::Short, move || {
             page_cache::read_ahead(&file, from, len);
@@ -321,6 +332,7 @@ impl Connection {
     pub(super) fn finish(&mut self, content: u64, cx: &mut Context) {
         // Before the state of the connection changes: the line needs the exchange as it was.
         self.exchange.log(self.peer, content, cx.wall, &mut cx.access_log);
+        // The end was decided while the response was written, and stays.
         if self.ending.is_some() {
             return;
         }

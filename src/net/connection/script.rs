@@ -134,6 +134,7 @@ impl Connection {
             // A response to HEAD has no content: the source is never asked.
             Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(source),
             Body::Stream(source) => {
+                // Noted before the first byte is sent: afterwards a FIN means that the client does not want more.
                 let (source, half_closed) = (SourceState::Here(source), self.is_half_closed());
                 script.stream = Some(Stream { source, chunked, half_closed, wanted: Arc::default() });
             }
@@ -185,6 +186,7 @@ impl Connection {
         let Some(mut script) = self.script.take() else { return Ok(()) };
         match script.next_step(cx.now) {
             Err(()) => {}
+            // Pause, then bytes, then the source, then the end: in this order, one per call.
             Ok(Some(step)) => self.put_out(step, cx),
             Ok(None) => match script.stream.take() {
                 Some(stream) => self.ask_source(stream, &mut script, cx),
@@ -225,6 +227,7 @@ impl Connection {
             return cx.jobs.discard(stream);
         }
         let job = match std::mem::replace(&mut stream.source, SourceState::Away) {
+            // It is being asked already: its answer comes as the result of that job.
             SourceState::Away => None,
             SourceState::Here(source) => Some(cx.jobs.ask_source(self.id, source, Arc::downgrade(&stream.wanted))),
             SourceState::Refused(job) => Some(job),
@@ -239,6 +242,7 @@ impl Connection {
 
     /// A worker has asked the source.
     pub(super) fn source_returned(&mut self, result: SourceResult, cx: &mut Context) {
+        // The response may have ended while the worker was busy. The source is dropped where that may block.
         let Some(script) = &mut self.script else { return cx.jobs.discard(result) };
         let Some(stream) = &mut script.stream else { return cx.jobs.discard(result) };
         let chunked = stream.chunked;
@@ -269,6 +273,7 @@ impl Connection {
             Some(CloseBy::Fin) => self.ending = Some(Ending::Linger(CloseReason::Scripted)),
             Some(CloseBy::Reset) => self.ending = Some(Ending::Reset(CloseReason::ScriptedReset)),
         }
+        // As for any other response: the line of the log, and the next request or the close.
         self.finish(self.exchange.content_sent(), cx);
     }
 

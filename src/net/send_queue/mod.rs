@@ -143,7 +143,9 @@ impl SendQueue {
 
     /// The buffer for heads and small content.
     pub fn buffer(&mut self, spare: &mut SpareBuffers) -> &mut Vec<u8> {
+        // Bytes in the buffer are sent before all parts.
         debug_assert!(self.parts.is_empty(), "a response may not overtake content");
+        // Borrowed at the first byte of a response and not earlier.
         if self.buffer.capacity() == 0 {
             self.buffer = spare.lend();
         }
@@ -179,6 +181,8 @@ impl SendQueue {
                 }
             }
             Body::Pieces { file, pieces } => {
+                // The parts of a multipart/byteranges response, in order: the framing from memory, the ranges from the
+                // file.
                 self.parts.extend(pieces.into_iter().map(|piece| match piece {
                     Piece::Bytes(bytes) => SendPart::Bytes { bytes: Bytes::Owned(bytes), from: 0 },
                     Piece::Range { from, len } => SendPart::File(FileRange::new(file.clone(), from, len)),
@@ -216,6 +220,7 @@ impl SendQueue {
         while self.from < self.buffer.len() {
             let bytes = &self.buffer[self.from..];
             let flags = send_flags(options.fin_follows || !self.parts.is_empty());
+            // A send may take only a part of the bytes; the loop goes on until all are sent or the socket is full.
             let Some(count) = unless_full(|| send(&socket, bytes, flags))? else { return Ok(Flushed::Blocked) };
             sent(Sent::Bytes(&bytes[..count]));
             self.from += count;
@@ -277,6 +282,7 @@ enum SmallRead {
 /// there is.
 fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<SmallRead> {
     let start = buffer.len();
+    // Read right after its head, so there is no second copy.
     buffer.resize(start + len as usize, 0);
     let mut at = start;
     while at < buffer.len() {

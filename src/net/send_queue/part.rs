@@ -137,6 +137,7 @@ impl FileRange {
     /// Reads a piece into memory and sends it from there.
     fn copy(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Option<Flushed>> {
         let len = self.len.min(PIECE);
+        // A buffer for each piece: this is the way for study and for rare file systems, not the fast one.
         let mut room = vec![0; len as usize];
         // A worker has read them: take them from wherever they are, even if they were dropped again.
         let read = if self.from < self.asked {
