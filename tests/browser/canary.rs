@@ -16,7 +16,7 @@ use crate::driver::Browser;
 use crate::in_browser;
 use crate::site::Site;
 
-/// What is no secret.
+/// A word that is not secret.
 const PLAIN: &str = "canary-plain-70";
 const BEARER: &str = "canary-bearer-71";
 const COOKIE: &str = "canary-cookie-72";
@@ -39,14 +39,14 @@ fn talk(site: &Site, line: &str, fields: &str, body: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// What a word looks like as hexadecimal numbers.
+/// A word as hexadecimal numbers.
 fn numbers(word: &str) -> String {
     word.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
-/// What it looks like in other writings, that of the hex included.
+/// The forms in which a word may appear, that of the hex included.
 fn writings(word: &str) -> Vec<String> {
-    // Base64 without the ends, which depend on what stands beside it.
+    // Base64 without the ends, which depend on the bytes beside it.
     let base64 = (0..3).map(|before| {
         let text = BASE64_STANDARD.encode("x".repeat(before) + word);
         text[if before == 0 { 0 } else { 4 }..(before + word.len()) / 3 * 4].to_string()
@@ -113,7 +113,7 @@ fn no_secret_stands_anywhere_in_the_page_of_the_view() {
                 assert!(!shown.contains(&writing), "{secret} stands in the page as {writing}");
             }
         }
-        // What is hidden is told all the same, and the search would have found it.
+        // The names beside the secrets are shown, so the search would have found the secrets.
         for visible in ["Basic", "Bearer", "sid", "Path=/", "/.try/echo?token=*", "password", "X-Copy", "code=*"] {
             assert!(shown.contains(visible), "{visible} is not shown");
         }

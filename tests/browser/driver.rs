@@ -140,7 +140,7 @@ impl Browser {
         answer["result"].take()
     }
 
-    /// The same; the answer may be an error.
+    /// Like [`Browser::call`], but the answer may be an error.
     fn ask(&mut self, method: &str, parameters: Value) -> Value {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
@@ -164,7 +164,7 @@ impl Browser {
         self.events.clear();
         cause(self);
         let end = Instant::now() + PATIENCE;
-        // A page out of the back-forward cache is shown without being loaded again.
+        // A page from the back-forward cache is shown without being loaded again.
         let shown =
             |e: &Value| e["method"] == "Page.loadEventFired" || e["params"]["type"] == "BackForwardCacheRestore";
         while !self.events.iter().any(shown) {
@@ -189,8 +189,8 @@ impl Browser {
         result["result"]["value"].take()
     }
 
-    /// Waits until a script is true. A page that is just leaving, or has not drawn yet what the script looks
-    /// at, is one for which it is not true yet.
+    /// Waits until a script is true. On a page that is being left, or has not drawn the elements of the script yet,
+    /// it is not true yet.
     #[track_caller]
     pub(crate) fn wait(&mut self, script: &str) {
         let (end, truth) = (Instant::now() + PATIENCE, format!("!!({script})"));
@@ -257,8 +257,8 @@ impl Browser {
         self.call("DOM.setFileInputFiles", json!({"files": files, "objectId": object}));
     }
 
-    /// Drops files or folders from elsewhere into the middle of the window. A page that is just being
-    /// laid out may not have taken the dragover yet, and then there is no drop: a hand would try again.
+    /// Drops files or folders into the middle of the window. If the page is just being laid out, it may ignore the
+    /// dragover, and then there is no drop. So it is tried again.
     #[track_caller]
     pub(crate) fn drop_files(&mut self, files: &[PathBuf]) {
         let data = json!({"items": [], "files": files, "dragOperationsMask": 1});

@@ -14,7 +14,7 @@ use crate::driver::Browser;
 use crate::in_browser;
 use crate::site::Site;
 
-/// Tries everything a page has; `VIEW` is the origin of the view. The list of what came of it is `window.came`.
+/// A page that tries everything a page can do. `VIEW` is the origin of the view, `window.came` the list of results.
 const PAGE: &str = r#"<!doctype html><title>foreign</title><iframe name=hole></iframe><body><script>
 const view = 'VIEW', key = 'A'.repeat(22), came = []
 const paths = ['/', '/wire.js', '/api/events', '/api/conn/1', '/api/conn/1/in', '/api/ex/1.1/request', '/api/har', '/api/notes']
@@ -61,7 +61,7 @@ fn a_page_in_the_served_folder_reads_nothing_of_the_view_and_makes_it_do_nothing
     in_browser(|browser, scratch| {
         let folder = scratch.site();
         fs::write(folder.join("hello.txt"), "hello\n").unwrap();
-        // Once on the address of the view, whose port is another, and once under a name for it.
+        // Once on the address of the view, with another port, and once under another name for it.
         for host in ["127.0.0.1", "localhost"] {
             let site = Site::serve_at("127.0.0.1", &folder, &["--study", "--wire-port", "0"]);
             let (view, _) = site.view.split_once("/#k=").unwrap();
@@ -75,7 +75,7 @@ fn a_page_in_the_served_folder_reads_nothing_of_the_view_and_makes_it_do_nothing
             for line in &came {
                 let harmless =
                     ["TypeError", "opaque 0", "error", "SecurityError"].iter().any(|end| line.ends_with(end));
-                // That a form went out is no answer.
+                // A form gets no answer that the page could read.
                 assert!(harmless || line.starts_with("form "), "{line}\n{came:#?}");
             }
             untouched(browser, &site);

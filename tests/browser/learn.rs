@@ -10,7 +10,7 @@ use crate::site::Site;
 use crate::{NOTHING, in_browser, pictures_of, public, screens};
 
 /// Every text and its background: pairs whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3).
-/// In a picture the ground is the box below the middle of the text, else the page.
+/// In a picture the background is the box below the middle of the text, else the page.
 const PALE: &str = r"(() => {
     const parse = color => (color.match(/[\d.]+/g) || []).map(Number);
     const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -169,7 +169,7 @@ fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wi
 fn a_lab_leads_to_the_newest_exchange_of_its_command() {
     in_browser(|browser, _| {
         let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
-        // Who has opened the view once has its key.
+        // A browser that has opened the view once has its key.
         browser.open(&site.view);
         browser.wait("document.querySelector('#live.on')");
         let mut stream = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
@@ -179,7 +179,7 @@ fn a_lab_leads_to_the_newest_exchange_of_its_command() {
         stream.read_to_end(&mut Vec::new()).unwrap();
         browser.open(&format!("{}learn/02/", site.url));
         browser.wait("document.documentElement.dataset.study == 'true'");
-        // One tab is all there is here.
+        // There is only one tab here.
         browser.eval("document.querySelectorAll('.wire').forEach(link => link.target = '')");
         browser.load(|b| b.click(".look .wire"));
         browser.wait("/GET \\/a\\s+→\\s+404/.test(document.body.innerText)");

@@ -154,7 +154,7 @@ fn a_listing_of_hostile_names_links_and_opens_every_one_and_runs_none() {
         let mut expected: Vec<_> = (0..names.len()).map(|i| format!("file {i}")).collect();
         expected.sort_unstable();
         assert_eq!(opened, expected, "every name is linked, and its link opens that file");
-        // And by hand: with the mouse, into a folder and into a file.
+        // And with the mouse, into a folder and to a file.
         browser.load(|b| b.click("a[href*='folder']"));
         assert_eq!(browser.complaints(), NOTHING);
         browser.load(|b| b.click("a[href*='inside.txt']"));
@@ -290,7 +290,7 @@ fn back_forward_and_reload_ask_whether_it_changed() {
         site.logged(&["/two.html", " 304 "]);
         assert_eq!(browser.eval("getComputedStyle(document.body).color"), "rgb(1, 2, 3)");
         site.forget();
-        // A fresh visit asks again, since everything is `no-cache`: never a stale page.
+        // A new visit asks again, since everything is `no-cache`: the page is never stale.
         browser.open(&format!("{}one.html", site.url));
         site.logged(&["/one.html", " 304 "]);
         site.logged(&["/s.css", " 304 "]);

@@ -27,7 +27,7 @@ fn outside(scratch: &Scratch, path: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// A large file that takes no room: a mark at each end and nothing between.
+/// A large sparse file: a mark at each end and a hole between.
 fn sparse(scratch: &Scratch, name: &str, size: u64) -> PathBuf {
     let path = outside(scratch, name, b"beginning");
     let mut file = File::options().write(true).open(&path).unwrap();
@@ -54,7 +54,7 @@ fn same(a: &Path, b: &Path) -> bool {
 
 /// The names in the table.
 const TABLE: &str = "[...document.querySelectorAll('#rows a')].map(a => a.textContent)";
-/// What is said about the uploads, a line each.
+/// The state of each upload, a line each.
 const LINES: &str = "[...document.querySelectorAll('.ups li')].map(li => li.querySelector('.n').textContent + ': ' + li.querySelector('.s').textContent)";
 
 fn stored(count: usize) -> String {
@@ -84,7 +84,7 @@ fn buttons(browser: &mut Browser, css: &str) -> Value {
     ))
 }
 
-/// Complaints but for those of Chromium about a status of 4xx, which it prints whatever the page does.
+/// Complaints without those of Chromium about a status of 4xx, which it always prints.
 fn complaints(browser: &mut Browser) -> Vec<String> {
     let mut complaints = browser.complaints();
     complaints.retain(|c| !c.contains("the server responded with a status of 4"));
@@ -128,7 +128,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
         assert!(same(&files[0], &folder.join("item 10.bin")) && same(&files[1], &folder.join(hostile)));
         assert_eq!(fs::metadata(folder.join("empty")).unwrap().len(), 0);
         assert_ne!(browser.eval("document.title"), "owned");
-        // The new row opens what it names, and has its time in the reader's zone like all others.
+        // The new row is a link to the file, and has its time in the zone of the reader, like all others.
         let link = format!(
             "fetch([...document.querySelectorAll('#rows a')].find(a => a.textContent == {}).href).then(r => r.text())",
             json!(hostile)
@@ -139,7 +139,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
         );
         let curl = format!("curl -T film.mp4 {}", site.url);
         assert_eq!(browser.eval("document.querySelector('footer code').textContent"), curl.as_str());
-        // The page as it is now is the page as it would be loaded.
+        // The page is now as it would be after a reload.
         let live = browser.eval(TABLE);
         browser.open(&site.url);
         assert_eq!(browser.eval(TABLE), live);
@@ -171,7 +171,7 @@ fn a_dropped_folder_arrives_with_its_folders_and_a_page_in_it_rewrites_nothing()
             let path = folder.join(format!("holiday/day {n}/№ {n}.jpg"));
             assert_eq!(fs::read_to_string(path).unwrap(), format!("picture {n}"));
         }
-        // From now on the folder answers with this page. Nothing of it comes into ours.
+        // From now on the folder has this page as its index. Nothing of it may come into the open page.
         let fake = "<main data-may><p class=sum>owned<table><tbody id=rows><tr><td><a href=https://evil.example/>owned</a><td>1 B<td><time datetime=2026-08-01T10:00:02Z></time></table>";
         browser.drop_files(&[outside(scratch, "index.html", fake.as_bytes())]);
         browser.wait(&stored(1));
@@ -351,7 +351,7 @@ fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
         }
         assert_eq!((&*read("film (2).mp4"), &*read("notes.tar.gz")), ("old film (2).mp4", "old notes.tar.gz"));
 
-        // Somebody else's newer file is not lost to an answer that was about the older one.
+        // The user's answer was about the older file, so the newer one is not replaced.
         browser.drop_files(&[outside(scratch, "film.mp4", b"mine")]);
         browser.wait("document.querySelector('.ups li.bad')");
         fs::write(folder.join("film.mp4"), "another newer film").unwrap();
@@ -478,7 +478,7 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
         assert_eq!(buttons(browser, "dialog button"), json!(["Close"]));
         pictures(browser, "upload-refused");
         press(browser, "Close");
-        // What was changed while the question stood is another file.
+        // A file that was changed while the question was open is not deleted.
         browser.click(&bin("c.txt"));
         browser.wait("document.querySelector('dialog[open]')");
         fs::write(folder.join("c.txt"), "changed by another").unwrap();

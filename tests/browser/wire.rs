@@ -16,7 +16,7 @@ use crate::site::{Scratch, Site};
 use crate::support::until;
 use crate::{NOTHING, in_browser, public, screens};
 
-/// All files of the page together. It is read by students: what does not fit is not explained.
+/// The most bytes of all files of the page together.
 const BUDGET: usize = 40_000;
 /// The height of most screens of portable computers.
 const WINDOW: (u32, u32) = (1440, 900);
@@ -73,8 +73,8 @@ fn get(site: &Site, target: &str) -> String {
     )
 }
 
-/// Goes to an exchange as a link would, and waits until it is shown to the end of its connection: what
-/// comes later would be drawn under the hands of the test.
+/// Goes to an exchange as a link would, and waits until it is shown up to the end of its connection: later
+/// events would change the page during the test.
 #[track_caller]
 fn go(browser: &mut Browser, link: &str, heading: &str) {
     browser.eval(&format!("location.hash = {}; 0", json!(link)));
@@ -143,7 +143,7 @@ fn a_request_appears_in_a_window_that_is_open_and_nothing_of_elsewhere_is_loaded
             story.contains("curl/8 asks for /hello.txt") && story.contains("because Content-Length: 21"),
             "{story}"
         );
-        // Three in one: the server reads them with one call, or with a few; what it did is what is said.
+        // Three requests in one send: the server reads them with one call or a few, and the page must show which.
         let three = "GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3);
         talk(&site, &[three.as_bytes()]);
         browser.wait("document.querySelectorAll('.conn')[0].querySelectorAll('.ex').length == 3");
@@ -169,7 +169,7 @@ fn without_its_key_the_page_says_where_to_find_it_and_shows_nothing() {
             browser.wait("document.querySelector('h1').innerText == 'This page needs its key.'");
             assert_eq!(browser.eval("document.querySelectorAll('.conn').length"), 0);
         }
-        // The right address, pasted into that very window.
+        // The right address, pasted into the same window.
         browser.eval(&format!("location.href = {}; 0", json!(site.view)));
         browser.wait("document.querySelector('#live.on') && document.querySelector('.conn')");
         // With the key once, every window of this origin has it, so that links of other pages work.
@@ -236,7 +236,7 @@ fn a_value_is_explained_with_its_bytes_and_a_byte_leads_back_to_its_part() {
                 .unwrap()
                 .contains("HTTP/1.1")
         );
-        // What a click holds is not let go by the mouse, but by Escape.
+        // A selection by click is not removed by moving the mouse, but by Escape.
         browser.hover(".k-framing");
         assert_eq!(selected(browser).1, "HTTP/1.1");
         browser.key("Escape");
@@ -317,12 +317,12 @@ fn five_hundred_connections_stay_a_short_list() {
         browser.key("Escape");
         browser.click("#chips button:nth-child(3)");
         browser.wait("document.querySelectorAll('.conn').length == 5");
-        // A link finds the newest, however long the rest of the recording takes to come.
+        // A link leads to the newest exchange, however long the rest of the recording takes to come.
         let bare = site.view.split('#').next().unwrap();
         browser.open("about:blank");
         browser.open(&format!("{bare}#find=GET%20%2Fhello%2Etxt"));
         browser.wait("location.hash.startsWith('#c500.1/')");
-        // What is no link is none.
+        // An address without link is no link.
         browser.open("about:blank");
         browser.open(&format!("{bare}#100%&k=1"));
         browser.wait("document.querySelector('#live.on') && document.querySelectorAll('.conn').length > 100");
@@ -408,13 +408,13 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
         browser.open(&site.url);
         browser.wait("document.readyState == 'complete'");
         site.logged(&["GET / "]);
-        // One that says nothing.
+        // A connection that sends nothing.
         let address = site.url.trim_start_matches("http://").trim_end_matches('/').to_string();
         drop(TcpStream::connect(&address).unwrap());
         browser.open("about:blank");
         open(browser, &site);
         browser.wait("[...document.querySelectorAll('.tag')].some(t => t.innerText.startsWith('never spoke'))");
-        // What is still on its way is awaited.
+        // Wait for the events that are still on their way.
         browser.eval("import('/wire-book.js').then(({connections}) => { window.connections = connections; return 0 })");
         browser.wait(&format!(
             "{TOLD}.every(c => c.card && c.exchanges === c.rows && c.received === c.read && c.sent === c.told)"
@@ -543,7 +543,7 @@ fn buttons_copy_save_send_again_pause_and_clear() {
         assert_ne!(light, dark);
         open(browser, &site);
         assert_eq!(ground(browser), dark);
-        // A server that is gone is said to be, and what is known stays.
+        // When the server has ended, the page says so, and keeps what it has.
         get(&site, "/last");
         browser.wait("document.querySelector('h1').innerText.includes('/last')");
         assert_eq!(browser.complaints(), NOTHING);

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than anything here takes on a machine that is very busy.
+/// Longer than anything here takes on a very busy machine.
 const DEADLINE: Duration = Duration::from_secs(10);
 const FREE: &str = "127.0.0.1:0";
 
@@ -111,7 +111,7 @@ fn rest(stream: &mut impl Read) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Exactly as many bytes as `text` has, which must be it.
+/// Reads as many bytes as `text` has, and asserts that they are equal.
 #[track_caller]
 fn expect(stream: &mut TcpStream, text: &str) {
     let mut bytes = vec![0; text.len()];
@@ -124,7 +124,7 @@ fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// What a program that ends by itself has said, and whether it was content.
+/// The output of a program that ends by itself, and whether it succeeded.
 struct Run {
     ok: bool,
     out: String,
@@ -136,7 +136,7 @@ fn run(name: &str, arguments: &[&str], keyboard: &str) -> Run {
     let mut command = Command::new(binary(name));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Whether it reads this at all is its own affair.
+    // The program may end without reading it.
     let _ = child.stdin.take().unwrap().write_all(keyboard.as_bytes());
     let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let (tell, told) = channel();
@@ -242,7 +242,7 @@ fn two_datagrams_are_two_recv_from_calls() {
     let socket = UdpSocket::bind(FREE).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     socket.connect(server.address).unwrap();
-    // Both are on their way before the first answer is looked at.
+    // All are sent before the first answer is read.
     socket.send(b"one").unwrap();
     socket.send(b"and two").unwrap();
     socket.send(b"").unwrap();
@@ -422,7 +422,7 @@ fn a_film_that_ends_early_leaves_nothing() {
     let mut stream = server.connect();
     stream.write_all(&named("film", &[0; 1000])[..500]).unwrap();
     reset(stream);
-    // The reset may find the server anywhere in its loop: the error is its last word in any case.
+    // The reset may come at any step of the server's loop. In each case the error is the last line.
     while !server.line("error").contains("reset") {}
     assert!(names_in(&folder).is_empty(), "{:?}", names_in(&folder));
 }
@@ -502,7 +502,7 @@ fn nothing_is_run_that_is_not_in_the_table() {
         "\n",
         "hello\u{2028}\n",
     ] {
-        // The second line would be answered, were the connection still listened to.
+        // The second line would be answered if the server still read from the connection.
         assert_eq!(server.ask(format!("{line}hello\n")), refusal, "{line:?}");
     }
     assert_eq!(server.ask("hello"), refusal, "a line without its end is no line");

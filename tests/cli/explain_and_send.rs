@@ -12,7 +12,7 @@ use crate::program::{assert_error, barewire, in_folder, run, site_folder, wire_o
 use crate::support::server::Server;
 use crate::support::{PATIENCE, has_program};
 
-/// What both sides of one connection said.
+/// The bytes of both directions of one connection.
 #[derive(Default)]
 struct Recorded {
     asked: Vec<u8>,
@@ -32,7 +32,7 @@ fn converse(port: u16, pieces: &[&[u8]]) -> Recorded {
     Recorded { asked: pieces.concat(), answered }
 }
 
-/// The messages in a JSON view, without what only a live one can know.
+/// The messages in a JSON view, without the members that only a live connection has.
 fn messages(text: &str) -> Vec<(String, Value)> {
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let is_message = |value: &Value| matches!(value["event"].as_str(), Some("request" | "response"));
@@ -70,7 +70,7 @@ fn messages(text: &str) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Words about the calls that carried a message, of which a file knows nothing.
+/// Removes the words about system calls, of which saved bytes know nothing.
 fn forget_calls(words: &mut Value) {
     match words {
         Value::String(text) => {
@@ -110,7 +110,7 @@ fn saved_bytes_are_explained_as_the_same_bytes_were_live() {
         let explain = ["explain", "--in", "asked", "--out", "answered", "--json"];
         let (exit, saved, complaint) = run(&mut barewire(&folder, &explain));
         let (mut live, mut saved) = (messages(&live), messages(&saved));
-        // Live they are told as they are complete, from a file by exchange.
+        // A live view shows messages as they are complete, `explain` by exchange.
         live.sort_by(|a, b| a.0.cmp(&b.0));
         saved.sort_by(|a, b| a.0.cmp(&b.0));
         assert!(!live.is_empty());

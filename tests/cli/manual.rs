@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::program::{barewire, run, site_folder};
 
-/// Every `--name` in a text that begins an option there.
+/// The long options in a text.
 fn long_options(text: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
     let after = |(at, _): (usize, &str)| text[at..].split(|c| !is_name(c)).next().unwrap().to_string();

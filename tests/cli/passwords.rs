@@ -111,7 +111,7 @@ fn a_password_file_that_cannot_be_used_ends_the_start() {
         "the password file ./file cannot be used: line 1: the user \"ann\" is there twice.",
     );
 
-    // Whoever can download it can guess at home; also through a link, and where it is a link itself.
+    // A client that downloads the file can try passwords offline. A link leads to it too, and it may be a link.
     fs::write(folder.join("site/inside"), &line).unwrap();
     std::os::unix::fs::symlink("site/inside", folder.join("to-inside")).unwrap();
     std::os::unix::fs::symlink("../file", folder.join("site/to-outside")).unwrap();
@@ -160,7 +160,7 @@ fn passwords_and_names_come_from_variables_too_and_are_not_shown() {
     }
     assert_eq!(status(server.port(), "Host: evil.example\r\n"), "421");
     assert_eq!(status(server.port(), "Host: files.example.org\r\n"), "401");
-    // For changes alone.
+    // A password for writes only.
     let mut command = barewire(&folder, &["-p", "0", "-w", "site"]);
     let server = Server::of(command.env("BAREWIRE_AUTH", "ann:one").env("BAREWIRE_AUTH_FOR", "write"));
     assert_eq!(status(server.port(), "Host: localhost\r\n"), "200");

@@ -118,7 +118,7 @@ fn the_view_has_a_port_of_its_own_or_says_why_not() {
     let (view, key) = url.trim_end().split_once("/#k=").unwrap();
     let view: u16 = view.parse().unwrap();
     assert!(view != server.port() && key.len() == 22, "{line}");
-    // It listens before it says so, and it is quiet when that is wanted.
+    // It listens before it says so.
     assert!(get(view, "/").starts_with("HTTP/1.1 403 "), "a name without port is not one of its names");
     let (exit, said) = server.stop(Signal::TERM);
     assert_eq!((exit, said.lines().count()), (0, 2), "the view and the end: {said}");

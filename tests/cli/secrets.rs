@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::program::{barewire, run, site_folder};
 use crate::support::{PATIENCE, rounds, until};
 
-/// In places where the program must know that they are secrets.
+/// Each is sent in a place where the program must know that it is a secret.
 const CANARIES: [&str; 14] = [
     "basic-canary-Zq1",
     "bearer-canary-Zq2",
@@ -41,11 +41,11 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a secret looks like in other writings.
+/// The forms in which a secret may appear.
 fn writings(canary: &str) -> Vec<String> {
     let mut all = vec![canary.to_string(), hex(canary), hex(canary).to_uppercase()];
     all.push(canary.bytes().map(|byte| format!("%{byte:02X}")).collect());
-    // At each of the three alignments, without the ends that depend on what stands beside it.
+    // Base64 at each of the three alignments, without the ends, which depend on the bytes beside it.
     for before in 0..3 {
         for text in [base64(&("x".repeat(before) + canary)), BASE64_URL_SAFE_NO_PAD.encode("x".repeat(before) + canary)]
         {
@@ -69,7 +69,7 @@ fn assert_hidden(output: &str, text: &str) {
     }
 }
 
-/// Everything JSON has kept in Base64 as well.
+/// The text, and the bytes that JSON has in Base64.
 fn with_decoded(text: &str) -> String {
     let mut all = text.to_string();
     for line in text.lines().filter(|line| line.starts_with('{')) {
@@ -83,8 +83,8 @@ fn with_decoded(text: &str) -> String {
     all
 }
 
-/// Here the client reads the answer to `GET /a.txt` before it goes on: what a server has not said yet is no
-/// secret yet.
+/// Here the client reads the response to `GET /a.txt` before it goes on: the server has to set its cookie before
+/// the cookie is known to be a secret.
 const PAUSE: &str = "--pause--";
 
 /// Conversations, each on a connection of its own.
@@ -94,7 +94,7 @@ fn conversations() -> Vec<String> {
         format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}{length}\r\n{content}")
     };
     let basic = format!("Authorization: Basic {}\r\n", base64("ann:basic-canary-Zq1"));
-    // What is stored here comes back in an answer on the same connection, where it is known to be secret.
+    // The stored file comes back in a response on the same connection, where its content is known to be secret.
     let echo = |secret: &str| {
         let content = format!(
             "it is {secret}, {}, {}, {} and\n{secret}\n",
@@ -181,13 +181,13 @@ fn no_output_of_the_program_shows_a_secret() {
                 let answered = converse(port, &asked);
                 assert!(answered.starts_with(b"HTTP/1.1 "), "{asked}");
                 saved.push((asked, answered));
-                // Each is shown before the next begins: who is far ahead of the view loses events.
+                // Each is shown before the next begins: a view that is too slow would lose events.
                 let ends = match form {
                     Some("head" | "full") => "closed by",
                     Some("json") => "\"event\":\"closed\"",
                     _ => continue,
                 };
-                // What is being written may end in the middle of a character.
+                // The file may end in the middle of a character.
                 let shown = || String::from_utf8_lossy(&fs::read(&out).unwrap()).matches(ends).count();
                 until("it is shown", || shown() >= saved.len());
             }
@@ -204,7 +204,7 @@ fn no_output_of_the_program_shows_a_secret() {
             }
         }
     }
-    // The same bytes, saved, with answers that repeat them.
+    // The same bytes, saved, with responses that repeat them.
     let repeats = |(_, answered): &&(String, Vec<u8>)| String::from_utf8_lossy(answered).contains("-canary-");
     assert!(saved.iter().filter(repeats).count() >= 6, "answers repeat secrets, so that there is something to hide");
     for (asked, answered) in &saved {

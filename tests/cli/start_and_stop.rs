@@ -31,7 +31,7 @@ fn a_script_sees_one_line_at_the_start_and_one_at_the_end() {
 #[test]
 fn quiet_says_nothing() {
     let folder = site_folder();
-    // Passed to it, so that its port is known without a word.
+    // The socket is passed to it, so its port is known although it prints nothing.
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let mut command = shell(&folder, PASS_SOCKET, &["-q", "--log", "off", "site"]);

@@ -61,7 +61,7 @@ fn dangerous_options_are_named_at_the_start() {
     }
 }
 
-/// What a terminal shows until `end`, and the program.
+/// The running program, its terminal, and the text up to `end` on that terminal.
 pub(crate) fn on_a_terminal(command: &mut Command, end: &str) -> (Child, File, String) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -70,7 +70,7 @@ pub(crate) fn on_a_terminal(command: &mut Command, end: &str) -> (Child, File, S
     let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
     let slave = File::options().read(true).write(true).open(path).unwrap();
     let child = command.stdout(Stdio::null()).stderr(Stdio::from(slave)).spawn().unwrap();
-    // The command would keep its end of the terminal open, and reading would never end.
+    // The command would keep its end of the terminal open, and a read of our end would never finish.
     command.stderr(Stdio::null());
     let mut master = File::from(master);
     let mut shown = String::new();
@@ -120,7 +120,7 @@ fn ctrl_c_on_a_terminal_ends_with_a_line_of_its_own() {
     let (mut child, mut master, _) = on_a_terminal(&mut command, "Stop: Ctrl-C");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = Vec::new();
-    // The other end of a terminal that is gone is an error and no end of file.
+    // When the other end of a terminal is closed, a read fails. It does not return an end of file.
     let _ = master.read_to_end(&mut rest);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let rest = String::from_utf8_lossy(&rest).replace("\r\n", "\n");

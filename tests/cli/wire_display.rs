@@ -28,7 +28,7 @@ impl Reader {
         let theirs = Arc::clone(&text);
         let thread = std::thread::spawn(move || {
             let mut buffer = [0; 8192];
-            // The other end of a terminal that is gone is an error and no end of file.
+            // When the other end of a terminal is closed, a read fails. It does not return an end of file.
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 theirs.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
@@ -46,7 +46,7 @@ impl Reader {
     }
 }
 
-/// A terminal of this width: our end, and theirs.
+/// A terminal of this width: our end, and the end of the program.
 fn terminal(columns: u16) -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -56,11 +56,11 @@ fn terminal(columns: u16) -> (File, File) {
     (File::from(master), File::options().read(true).write(true).open(path).unwrap())
 }
 
-/// What a command shows on a terminal of this width; `ask` is told the port of a server, and stops it.
+/// The text of a command on a terminal of this width. For a server, `ask` gets the port, and then it is stopped.
 fn shown(mut command: Command, columns: u16, ask: Option<&dyn Fn(u16)>) -> String {
     let (ours, theirs) = terminal(columns);
     let mut child = command.stdout(Stdio::from(theirs)).stderr(Stdio::piped()).spawn().unwrap();
-    // The command would keep its end of the terminal open, and reading would never end.
+    // The command would keep its end of the terminal open, and a read of our end would never finish.
     drop(command);
     let reader = Reader::of(ours);
     if let Some(ask) = ask {
@@ -73,14 +73,14 @@ fn shown(mut command: Command, columns: u16, ask: Option<&dyn Fn(u16)>) -> Strin
     reader.all().replace("\r\n", "\n")
 }
 
-/// Without the bytes that set colours.
+/// The text without colours.
 fn without_color(text: &str) -> String {
     let mut pieces = text.split("\x1b[");
     let first = pieces.next().unwrap_or_default().to_string();
     pieces.fold(first, |text, piece| text + piece.split_once('m').map_or("", |(_, rest)| rest))
 }
 
-/// Without the numbers, of which some are times.
+/// The text without numbers, of which some are times.
 fn without_digits(text: &str) -> String {
     text.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, ' ' | '.' | '─')).collect()
 }
@@ -113,7 +113,7 @@ fn colors_are_not_written_where_they_are_not_wanted() {
             let plain = on_terminal(72, more, variable);
             assert!(!plain.contains('\x1b'), "{more:?} {variable:?}: {plain}");
             assert_eq!(without_digits(&plain), without_digits(&without_color(&colored)), "the meaning is the same");
-            // Bytes are never wrapped by us; notes that would not fit have lines of their own.
+            // Lines of bytes are never wrapped. Notes that would not fit have lines of their own.
             assert!(plain.contains(&format!("   User-Agent: {agent}\\r\\n\n")), "{plain}");
             let of_notes = plain.lines().filter(|line| !line.contains(&agent) && !line.starts_with("   = "));
             let long: Vec<&str> = of_notes.filter(|line| line.chars().count() > 72).collect();

@@ -52,7 +52,7 @@ fn a_request_cut_in_three_places_shows_its_cuts_at_exactly_these_bytes() {
     };
     let text = wire_of(&folder, &["--wire", "-p", "0", "site"], truncated);
     assert!(text.contains("! byte 23: the connection ended before the blank line"), "{text}");
-    // One loop with nothing else to do: the pieces come apart, and each is read alone.
+    // One loop without other work reads each piece alone.
     let text = wire_of(&folder, &["--wire", "-p", "0", "--loops", "1", "site"], ask);
     for line in ["recv() #1  8 bytes", "recv() #2  20 bytes", "recv() #3  13 bytes", "recv() #4  3 bytes"] {
         assert!(text.contains(line), "{line}: {text}");

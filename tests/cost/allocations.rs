@@ -24,10 +24,10 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Requests of a window.
 const WINDOW: usize = 128;
-/// Windows at least, and how long more of them are tried.
+/// The least number of windows, and how long more of them are tried.
 const WINDOWS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests that are sent at once where they are.
+/// The depth of a pipeline.
 const DEEP: usize = 16;
 
 fn allocations() -> usize {
@@ -35,7 +35,7 @@ fn allocations() -> usize {
     stats.allocations + stats.reallocations
 }
 
-/// The least that a window of this costs; `wanted` is good enough.
+/// The least allocations of a window; `wanted` ends the search.
 fn least(wanted: usize, mut window: impl FnMut()) -> usize {
     let end = Instant::now() + PATIENCE;
     let (mut least, mut windows) = (usize::MAX, 0);
@@ -68,7 +68,7 @@ fn serving(folder: &Folder, writing: bool, test: impl FnOnce(SocketAddr)) {
     });
 }
 
-/// Stops the server whatever becomes of the test, which would wait for it for ever.
+/// Stops the server also when the test fails: the scope would wait for it for ever.
 struct Stop(Stopper);
 
 impl Drop for Stop {
@@ -115,7 +115,7 @@ fn a_request_on_a_connection_that_stays_allocates_nothing() {
     assert!(failures.is_empty(), "allocations:\n{failures}");
 }
 
-/// What is asked: a name, the method, the target, the fields.
+/// The requests: a name, the method, the target, the fields.
 fn cases(client: &mut Client) -> Vec<(&'static str, &'static str, &'static str, String)> {
     client.settle(&request("GET", "/small.html", ""));
     let (_, head) = client.learn(&request("GET", "/small.html", ""));

@@ -5,10 +5,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long anything may take before a test calls it a hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::PATIENCE;
 
 /// `HTTP/1.1 200`
 const STATUS: usize = 12;
@@ -18,7 +17,7 @@ pub(crate) struct Client {
     room: Vec<u8>,
 }
 
-/// One request, and what its answer looks like.
+/// One request, and the status and length of its response.
 pub(crate) struct Exchange {
     pub(crate) request: Vec<u8>,
     status: [u8; STATUS],
@@ -38,7 +37,7 @@ impl Client {
         Client { socket, room: vec![0; 2 << 20] }
     }
 
-    /// Sends a request and reads its whole answer: the head, and where the content begins in it.
+    /// Sends a request and reads its whole response; returns the head too.
     pub(crate) fn learn(&mut self, request: &[u8]) -> (Exchange, String) {
         self.socket.write_all(request).unwrap();
         let (mut read, mut head) = (0, None);
@@ -62,7 +61,7 @@ impl Client {
         }
     }
 
-    /// Asks until the server is sure of the file; what is kept then is what it answers with.
+    /// Asks until the ETag is strong: from then on the server answers from its cache.
     pub(crate) fn settle(&mut self, request: &[u8]) -> Exchange {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -77,7 +76,7 @@ impl Client {
         }
     }
 
-    /// The same request `times` at once, and all its answers. Allocates nothing.
+    /// Sends the same request `times` times at once, and reads all responses. Allocates nothing.
     pub(crate) fn ask(&mut self, exchange: &Exchange, times: usize) {
         for _ in 0..times {
             self.socket.write_all(&exchange.request).unwrap();
@@ -109,7 +108,7 @@ impl Client {
         self.end();
     }
 
-    /// The server closes, and has said nothing more.
+    /// Asserts that the server closes, and sends nothing more.
     pub(crate) fn end(mut self) {
         assert_eq!(self.socket.read(&mut self.room).unwrap(), 0);
     }

@@ -31,7 +31,7 @@ const BROWSER: &str = "Connection: keep-alive\r\nCache-Control: max-age=0\r\n\
     Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n\
     Accept-Encoding: gzip, deflate, br, zstd\r\n";
 
-/// Bytes of a file that fits into one answer, and of one that goes by `sendfile`.
+/// Bytes of a file that fits into one send, and of one that is sent with `sendfile`.
 const SMALL: usize = 1024;
 const MEDIUM: usize = 100 * 1024;
 

@@ -14,7 +14,7 @@ use crate::support::has_program;
 use crate::traced::Traced;
 use crate::{BROWSER, alone, folder};
 
-/// How often each thing is asked.
+/// How often each request is sent.
 const TIMES: usize = 40;
 
 /// What may be called for one request, and why it is not less.

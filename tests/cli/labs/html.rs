@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-/// What a page is made of.
+/// A part of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Token {
     Open(String, Vec<(String, String)>),
@@ -14,7 +14,7 @@ pub(crate) enum Token {
 
 const VOID: [&str; 6] = ["meta", "link", "img", "br", "hr", "input"];
 
-/// Takes a page apart, and checks that every element that was opened is closed, in order.
+/// The tokens of a page. Panics if an element is not closed, or closed out of order.
 pub(crate) fn tokens(page: &str) -> Vec<Token> {
     let (mut all, mut open, mut rest) = (Vec::new(), Vec::<String>::new(), page);
     while !rest.is_empty() {
@@ -83,7 +83,7 @@ fn element(tag: &str) -> Element<'_> {
     }
 }
 
-/// Text as it is read: the entities that these pages use.
+/// Decodes the entities that these pages use.
 fn text(raw: &str) -> String {
     let mut text = String::new();
     let mut parts = raw.split('&');
@@ -108,7 +108,7 @@ pub(crate) fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> O
     attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// A command of a page, and what is to be seen then.
+/// A command of a page, and what must be seen after it.
 #[derive(Debug, Default)]
 pub(crate) struct Step {
     pub(crate) command: String,
@@ -118,7 +118,7 @@ pub(crate) struct Step {
     pub(crate) stays: Option<String>,
     /// Lines of the output.
     pub(crate) lines: Vec<String>,
-    /// What links into the wire view search for.
+    /// The searches of links into the wire view.
     pub(crate) finds: Vec<String>,
 }
 

@@ -101,7 +101,7 @@ fn each_lab_has_its_parts() {
         assert!((2..=12).contains(&count("pre", "cmd")), "{path}: {} commands", count("pre", "cmd"));
         assert!(count("p", "look") >= 2 && count("details", "q") == 1 && count("div", "break") == 1, "{path}");
         assert_eq!((count("details", "nc"), count("a", "skip"), count("main", "")), (1, 1, 1), "{path}");
-        // A picture says in words what it shows.
+        // A picture has a text that says what it shows.
         for (at, token) in all.iter().enumerate() {
             if matches!(token, Token::Open(name, a) if name == "svg" && attribute(a, "role") == Some("img")) {
                 let text = content(&all[at..]);

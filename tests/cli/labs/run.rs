@@ -20,7 +20,7 @@ use crate::support::server::{BINARY, Server};
 
 /// How long to wait for more after something was dropped.
 const QUIET: Duration = Duration::from_secs(3);
-/// How often a command is tried whose events were dropped.
+/// How often a command is tried if its events were dropped.
 const ATTEMPTS: u32 = 5;
 
 /// A server with `--study`, and a scratch folder where the commands are typed.
@@ -54,7 +54,7 @@ impl Lab {
         Lab { name: name.to_string(), server, wire, events, folder, others, ports }
     }
 
-    /// A command or a line of a page, as it is on this machine.
+    /// A command or a line of a page, with the ports and paths of this machine.
     fn local(&mut self, text: &str) -> String {
         let examples = Path::new(env!("CARGO_BIN_EXE_barewire")).with_file_name("examples");
         for name in text.split("cargo run --example ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
@@ -65,7 +65,7 @@ impl Lab {
         while let Some(at) = text.find("127.0.0.1:7") {
             let named = text[at..at + "127.0.0.1:7003".len()].to_string();
             let port = *self.ports.entry(named.clone()).or_insert_with(free_udp_port);
-            // Written so that it is not found again.
+            // In a form that is not found again.
             text = text.replace(&named, &format!("127.0.0.1:0{port}"));
         }
         // Pieces stay apart also on a machine that is very busy.
@@ -75,7 +75,7 @@ impl Lab {
 
     /// Runs a command, and checks its exit code, its output and the wire.
     ///
-    /// On a machine that is very busy the wire view may not keep up, and says so: then once more.
+    /// On a very busy machine the wire view may drop events, and says so. Then the command is run again.
     pub(crate) fn run(&mut self, step: &Step) {
         for left in (0..ATTEMPTS).rev() {
             let known = self.events.len();
@@ -177,7 +177,7 @@ impl Lab {
             if missing.is_empty() {
                 return Ok(());
             }
-            // What was dropped never comes.
+            // Dropped events never come.
             let lost = self.events[known..].iter().any(|event| event["event"] == "dropped");
             let patience = if lost { QUIET } else { end.saturating_duration_since(Instant::now()) };
             match self.wire.recv_timeout(patience) {
@@ -216,7 +216,7 @@ impl Drop for Lab {
     }
 }
 
-/// Nothing of the person who runs the tests: no settings, no proxy. And `barewire` is the one just built.
+/// Without the settings and the proxy of the person who runs the tests, and with the `barewire` that was just built.
 fn clean(mut command: Command, folder: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
