@@ -1,35 +1,36 @@
 //! Bytes of a client or a disk as text that is safe to show, and numbers for people.
 //!
-//! All escaping of the crate is here; only the templates escape their own values once more. Each output
-//! has one function:
+//! All escaping of the crate is here; only the templates escape their own values once more. Each output has one
+//! function:
 //!
 //! | output | function | a byte that is not UTF-8 | an unsafe character |
 //! |---|---|---|---|
 //! | page, by a template | [`shown`] | U+FFFD | `\u{1b}` |
-//! | page, written by hand | `push_html_name` | U+FFFD | `\u{1b}`, `&lt;` |
+//! | page, made by hand | `push_html_name` | U+FFFD | `\u{1b}`, `&lt;` |
 //! | listing in a terminal | `push_terminal_name` | `\xff` | `\u{1b}` |
 //! | own lines in a terminal | [`printable`] | (text) | `\u{1b}` |
 //! | access log | `push_log_value` | `\xff` | `\x1b` |
 //! | wire view | `push_visible` | `\xff` | `\x1b`, byte by byte |
 //! | address | [`href`] | `%FF` | `%1B` (RFC 3986 §2) |
 //!
-//! Names on a disk are bytes and need not be UTF-8. A page shows them with U+FFFD, but links to them by
-//! their bytes, so that every file can be opened.
+//! Names on a disk are bytes and need not be UTF-8. A page shows them with U+FFFD, but its links have their bytes, so
+//! that every file can be opened.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::http::grammar::push_decimal;
 
-/// Bytes that an address shows as they are: unreserved (RFC 3986 §2.3). All others are percent-encoded, so
-/// that the result is safe in an attribute, a header field and a shell.
+/// The bytes that are percent-encoded in a segment of an address: all but the unreserved ones (RFC 3986 §2.3). So an
+/// address is safe in an attribute, a header field and a shell.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
-/// `text` cut to at most `bytes` as the template escapes it, with a sign that it was cut.
+/// `text` cut to at most `bytes` as a template escapes it, with `…` if it was cut.
 pub(crate) fn clip(text: &str, bytes: usize) -> String {
     let mut taken = 0;
     for (at, char) in text.char_indices() {
-        taken += if matches!(char, '<' | '>' | '&' | '"' | '\'') { "&#60;".len() } else { char.len_utf8() };
+        // A template escapes these five characters to five bytes each.
+        taken += if html_entity(char).is_some() { "&#60;".len() } else { char.len_utf8() };
         if taken > bytes {
             return format!("{}…", &text[..at]);
         }
@@ -37,49 +38,50 @@ pub(crate) fn clip(text: &str, bytes: usize) -> String {
     text.to_string()
 }
 
-/// Bytes of a client or a disk as text that is safe in a page, a log and a terminal: what is not UTF-8
-/// becomes U+FFFD, and a character that acts instead of being seen is spelled out.
+/// Text for a page, a log or a terminal: bytes that are not UTF-8 become U+FFFD, and unsafe characters are escaped
+/// ([`is_unsafe`]).
 pub fn shown(bytes: &[u8]) -> String {
     escape_unsafe(&String::from_utf8_lossy(bytes))
 }
 
-/// Appends what [`shown`] makes.
+/// Appends the result of [`shown`].
 pub(crate) fn push_shown(out: &mut Vec<u8>, bytes: &[u8]) {
-    if bytes.iter().all(|o| matches!(o, b' '..=b'~')) {
+    // Plain ASCII, which is most of it, is copied without an allocation.
+    if bytes.iter().all(|b| matches!(b, b' '..=b'~')) {
         out.extend_from_slice(bytes);
     } else {
         out.extend_from_slice(shown(bytes).as_bytes());
     }
 }
 
-/// Text in which no character acts ([`is_unsafe`]).
+/// Escapes unsafe characters ([`is_unsafe`]) as `\u{1b}`.
 pub(crate) fn escape_unsafe(text: &str) -> String {
     escape_if(text, is_unsafe)
 }
 
-/// Text for a terminal: also without the two marks that give the characters after them a direction, since
-/// a terminal shows them in the middle of a sentence of ours.
+/// Text for a line of our own in a terminal. Also the two marks of direction are escaped, since they would reorder
+/// the rest of our sentence.
 pub fn printable(text: &str) -> String {
     escape_if(text, |char| is_unsafe(char) || matches!(char, '\u{200e}' | '\u{200f}'))
 }
 
-fn escape_if(text: &str, is_unsafe: fn(char) -> bool) -> String {
+fn escape_if(text: &str, must_escape: fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
-        if is_unsafe(char) { out.extend(char.escape_default()) } else { out.push(char) }
+        if must_escape(char) { out.extend(char.escape_default()) } else { out.push(char) }
     }
     out
 }
 
-/// Whether a character acts on the text around it instead of being seen: control characters, line and
-/// paragraph separators, and the marks that reorder text (with them `exe.gpj` reads as `jpg.exe`).
+/// Whether a character changes the text around it instead of being seen: control characters, line and paragraph
+/// separators, and the marks that reorder text (with them `exe.gpj` reads as `jpg.exe`).
 pub(crate) const fn is_unsafe(char: char) -> bool {
     matches!(char,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What a character must become inside an element or a quoted attribute of HTML, if it may not stand there.
-const fn html_entity(char: char) -> Option<&'static str> {
+/// The entity for a character that may not stand inside an element or a quoted attribute of HTML.
+pub(crate) const fn html_entity(char: char) -> Option<&'static str> {
     Some(match char {
         '<' => "&lt;",
         '>' => "&gt;",
@@ -90,8 +92,17 @@ const fn html_entity(char: char) -> Option<&'static str> {
     })
 }
 
-/// Appends a name inside an element or a quoted attribute of HTML: [`shown`], and escaped. In one pass, since
-/// a listing may have 100,000 names.
+/// Appends text inside an element or a quoted attribute of HTML.
+pub(crate) fn push_html(out: &mut String, text: &str) {
+    for char in text.chars() {
+        match html_entity(char) {
+            Some(entity) => out.push_str(entity),
+            None => out.push(char),
+        }
+    }
+}
+
+/// Appends a name as HTML: [`shown`] and [`push_html`] in one pass, since a listing may have 100,000 names.
 pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
     // Nearly every name is plain ASCII and is copied in one piece.
     if name.iter().all(|&b| matches!(b, b' '..=b'~') && html_entity(char::from(b)).is_none()) {
@@ -100,27 +111,28 @@ pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
     for char in String::from_utf8_lossy(name).chars() {
         match html_entity(char) {
             Some(entity) => out.extend_from_slice(entity.as_bytes()),
-            None => push_unless_acting(out, char),
+            None => push_safe(out, char),
         }
     }
 }
 
-/// Appends a name for a terminal, such that different names look different: a backslash is doubled, and a
-/// byte that is not UTF-8 is shown as `\xff`.
+/// Appends a name for a terminal. Different names look different: a backslash is doubled, and a byte that is not
+/// UTF-8 is shown as `\xff`.
 pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
     if name.iter().all(|&b| matches!(b, b' '..=b'~') && b != b'\\') {
         return out.extend_from_slice(name);
     }
     for chunk in name.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if char == '\\' { out.extend_from_slice(b"\\\\") } else { push_unless_acting(out, char) }
+            // Else a name that contains an escape would look like the name that is escaped.
+            if char == '\\' { out.extend_from_slice(b"\\\\") } else { push_safe(out, char) }
         }
         chunk.invalid().iter().for_each(|&byte| out.extend_from_slice(&hex_escape(byte)));
     }
 }
 
-/// Appends a character, or its escape if it [`is_unsafe`].
-fn push_unless_acting(out: &mut Vec<u8>, char: char) {
+/// Appends a character, or its escape if it is unsafe.
+fn push_safe(out: &mut Vec<u8>, char: char) {
     if is_unsafe(char) {
         char.escape_default().for_each(|c| out.push(c as u8));
     } else {
@@ -128,8 +140,8 @@ fn push_unless_acting(out: &mut Vec<u8>, char: char) {
     }
 }
 
-/// Appends bytes inside a quoted value of the access log: plain ASCII only, so that a client can forge
-/// neither a line nor the end of the value.
+/// Appends bytes inside a quoted value of the access log. The result is plain ASCII, so a client can forge neither a
+/// line nor the end of the value.
 pub(crate) fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     let mut rest = bytes;
@@ -146,11 +158,8 @@ pub(crate) fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Appends bytes as text that shows each of them: `\r`, `\n`, `\t`, and `\x1b` for every byte of what is not
-/// visible. With `ascii`, only ASCII is visible.
-///
-/// Valid UTF-8 is not safe text: U+009B starts a control sequence in two bytes, U+202E reverses the line,
-/// U+200B hides. A client must not be able to write into the terminal of the reader (CVE-2009-4487).
+/// Appends bytes as text that shows each of them: `\r`, `\n`, `\t`, and `\x1b` for every byte of a character that is
+/// not visible. With `ascii`, only ASCII is visible.
 pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
     let push_escaped = |out: &mut String, bytes: &[u8]| {
         bytes.iter().for_each(|&byte| out.extend(hex_escape(byte).map(char::from)));
@@ -162,6 +171,8 @@ pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
                 '\n' => out.push_str("\\n"),
                 '\t' => out.push_str("\\t"),
                 ' '..='~' => out.push(c),
+                // Valid UTF-8 is not safe text: U+009B starts a control sequence in two bytes, U+202E reverses the
+                // line, U+200B hides. A client must not write into the reader's terminal (CVE-2009-4487).
                 c if !ascii && is_visible(c) => out.push(c),
                 c => push_escaped(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
@@ -170,8 +181,8 @@ pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
     }
 }
 
-/// Whether a character beyond ASCII has a shape of its own and leaves its neighbours alone. Stricter than
-/// "does not act": a reader of the wire view counts bytes, so a character must neither hide nor join others.
+/// Whether a character beyond ASCII is seen and does not change its neighbours. Stricter than [`is_unsafe`]: a
+/// reader of the wire view counts bytes, so a character must neither hide nor join with others.
 pub(crate) fn is_visible(c: char) -> bool {
     !c.is_control()
         && !matches!(u32::from(c),
@@ -193,28 +204,26 @@ const fn hex_escape(byte: u8) -> [u8; 4] {
     [b'\\', b'x', DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }
 
-/// A path of bytes as the path of an address on this server.
+/// The path of an address on this server, of a decoded path.
 pub fn href(path: &[u8]) -> String {
-    // More than one slash at the start would name a host.
-    let start = path.iter().position(|&o| o != b'/').unwrap_or(path.len());
+    // Exactly one slash at the start: `//name` would be the address of another host.
+    let start = path.iter().position(|&b| b != b'/').unwrap_or(path.len());
     std::iter::once("/").chain(percent_encode(&path[start..], PATH)).collect()
 }
 
-/// Appends one name as a segment of an address.
+/// Appends a name as one segment of an address.
 pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
     percent_encode(name, SEGMENT).for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-/// A number of bytes for a person: three digits at most, in thousands.
+/// A number of bytes with three digits at most, in units of thousands: `4.8 MB`.
 pub fn size(bytes: u64) -> String {
-    let mut out = Vec::new();
-    push_size(&mut out, bytes);
-    String::from_utf8_lossy(&out).into_owned()
+    text_of(bytes, push_size)
 }
 
 /// The exact number of bytes: `4,812,345 bytes`.
 pub fn byte_count(bytes: u64) -> String {
-    count(bytes, "byte")
+    text_of(bytes, push_bytes)
 }
 
 /// A number and its noun: `1 request`, `1,204 requests`.
@@ -224,12 +233,16 @@ pub fn count(number: u64, noun: &str) -> String {
 
 /// A number in groups of three digits: `1,204`.
 pub(crate) fn grouped(number: u64) -> String {
+    text_of(number, push_grouped)
+}
+
+fn text_of(number: u64, push: fn(&mut Vec<u8>, u64)) -> String {
     let mut out = Vec::new();
-    push_number(&mut out, number);
+    push(&mut out, number);
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Appends what [`size`] makes, without going through `fmt`: a listing has one in every row.
+/// Appends the result of [`size`], without `fmt`, which is slow: a listing has a size in every row.
 pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
     const UNITS: [&[u8]; 7] = [b" B", b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
     let (mut unit, mut one) = (0, 1u64);
@@ -241,6 +254,7 @@ pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
     // `rest` is below 10^18, so ten times it fits.
     let (whole, rest) = (bytes / one, bytes % one);
     let tenths = whole * 10 + (rest * 10 + one / 2) / one;
+    // One decimal only below ten, so there are never more than three digits.
     if unit == 0 || tenths >= 100 {
         push_decimal(out, whole + u64::from(rest >= one - one / 2 && unit > 0));
     } else {
@@ -250,14 +264,14 @@ pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
     out.extend_from_slice(UNITS[unit]);
 }
 
-/// Appends what [`bytes`] makes.
+/// Appends the result of [`byte_count`].
 pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: u64) {
-    push_number(out, bytes);
+    push_grouped(out, bytes);
     out.extend_from_slice(if bytes == 1 { b" byte" } else { b" bytes" });
 }
 
-/// Appends a number in groups of three.
-fn push_number(out: &mut Vec<u8>, number: u64) {
+/// Appends the result of [`grouped`].
+fn push_grouped(out: &mut Vec<u8>, number: u64) {
     let start = out.len();
     push_decimal(out, number);
     let mut at = out.len();
@@ -272,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_acts_on_a_terminal_or_on_the_reading_order_is_spelled_out() {
+    fn characters_that_change_a_terminal_or_the_reading_order_are_escaped() {
         for (bytes, expected) in [
             (&b"plain \xc3\x96l.txt"[..], "plain Öl.txt"),
             (b"a\nb\tc\x1b[31m\x7f", "a\\nb\\tc\\u{1b}[31m\\u{7f}"),
@@ -286,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_network_moves_a_cursor_or_hides() {
+    fn no_bytes_of_the_network_move_a_cursor_or_hide() {
         let mut out = String::new();
         let hostile = "\x1b[2J\x07\x08\u{9b}31m\u{202e}abc\u{200b}\u{feff}\0\x7f\u{e0041}é汉😀";
         push_visible(&mut out, hostile.as_bytes(), false);

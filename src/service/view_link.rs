@@ -1,11 +1,10 @@
-//! Ways from the server to the wire view, for a browser on this computer.
+//! Links from the server to the wire view, for a browser on this computer.
 //!
-//! `/.wire` redirects to the view, and an error page has a link to its exchange there. Clients from elsewhere
-//! get neither: the view is not for them, and they need not know that there is one. The key of the view is in
-//! neither.
+//! `/.wire` redirects to the view, and an error page has a link to its exchange there. Clients on other computers get
+//! neither of them, since the view is not for them. The key of the view is in neither of them.
 //!
-//! The link repeats method and path, percent-encoded as a whole, which is one of the forms in which the
-//! redaction of the view finds a secret again. It never repeats the query, whose values are often secrets.
+//! The link repeats method and path, percent-encoded as a whole: one of the forms in which the redaction of the view
+//! recognizes a secret. It never repeats the query, whose values are often secrets.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
@@ -18,21 +17,22 @@ use crate::service::response::Response;
 pub(crate) const PATH: &str = "/.wire";
 /// The text of the link on an error page.
 const LABEL: &str = "See this exchange on the wire";
-/// Bytes of method and path in a link: the view shows the newest exchange that begins with them.
-const FIND: usize = 60;
+/// Bytes of method and path in a link. The view shows the newest exchange that begins with them.
+const PREFIX_BYTES: usize = 60;
 
 /// The address of one exchange in the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ViewLink(Box<str>);
 
 impl ViewLink {
-    /// The link to a request; `None` for a client from elsewhere.
+    /// The link to this request; `None` for a client on another computer.
     pub(crate) fn of_request(request: &Request<'_>, context: &RequestContext) -> Option<ViewLink> {
         is_from_this_computer(context).then(|| ViewLink::new(request.method_name(), request.target()))
     }
 
-    /// The link to a request that was refused, from the bytes of its head.
+    /// The link to a malformed request, of which `head` was received.
     pub(crate) fn of_head(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
+        // It was not parsed, so its first two words are taken for method and target.
         let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
         let mut words = line.split(|&byte| byte == b' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -42,8 +42,9 @@ impl ViewLink {
     fn new(method: &[u8], target: &[u8]) -> ViewLink {
         let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
         let words = [method, b" ", path].concat();
-        // The part before the first byte outside ASCII is enough, and is never cut inside a character.
-        let find: Vec<u8> = words.into_iter().take(FIND).take_while(|byte| matches!(byte, b' '..=b'~')).collect();
+        // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
+        let find: Vec<u8> =
+            words.into_iter().take(PREFIX_BYTES).take_while(|byte| matches!(byte, b' '..=b'~')).collect();
         ViewLink(format!("{PATH}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
     }
 
@@ -55,8 +56,8 @@ impl ViewLink {
 
 /// The redirect from [`PATH`] to the view on `port`.
 pub(crate) fn redirect(port: u16, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
-    let is_asked = matches!(request.method(), Method::Get | Method::Head) && request.path() == PATH.as_bytes();
-    (is_asked && is_from_this_computer(context)).then(|| {
+    let is_requested = matches!(request.method(), Method::Get | Method::Head) && request.path() == PATH.as_bytes();
+    (is_requested && is_from_this_computer(context)).then(|| {
         Response::new(Status::TEMPORARY_REDIRECT)
             .field("Location", format!("http://127.0.0.1:{port}/"))
             .field("Cache-Control", "no-store")

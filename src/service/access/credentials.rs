@@ -23,7 +23,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use crate::http::Request;
 use crate::http::grammar::is_ows;
 use crate::service::access::htpasswd;
-use crate::service::access::htpasswd::{Bcrypt, HtpasswdError, Reason};
+use crate::service::access::htpasswd::{Bcrypt, CONTROL_BYTE, HtpasswdError, NO_COLON};
 
 /// The credentials of a request: the bytes `user:password`.
 ///
@@ -105,18 +105,18 @@ impl Credentials {
     /// # Errors
     /// The reason why the text is probably a mistake.
     pub fn add(&mut self, text: &str) -> Result<(), HtpasswdError> {
-        let error = |reason| HtpasswdError { line: None, reason };
+        let error = |reason| HtpasswdError::new(None, reason);
         if !text.contains(':') {
-            return Err(error(Reason::NoColon));
+            return Err(error(NO_COLON));
         }
-        let credential = Credential::new(text.into()).ok_or(error(Reason::ControlByte))?;
+        let credential = Credential::new(text.into()).ok_or(error(CONTROL_BYTE))?;
         // `--auth "ann:$SECRET"` with an empty variable would accept every client that knows the name.
         if credential.password().is_empty() {
-            return Err(error(Reason::EmptyPassword));
+            return Err(error("the password is empty"));
         }
         // Taken as a password, a hash would be useless to its user and useful to a thief of the hash.
         if Bcrypt::parse(credential.password()).is_ok() {
-            return Err(error(Reason::HashAsPassword));
+            return Err(error("that is a hash and not a password; hashes belong in a file (--auth-file)"));
         }
         let digest = self.digest(&credential);
         self.insert(credential.user(), Secret::Plain(digest), None)
@@ -130,7 +130,7 @@ impl Credentials {
         for line in htpasswd::lines(file) {
             let line = line?;
             if line.user.iter().any(u8::is_ascii_control) {
-                return Err(HtpasswdError { line: Some(line.number), reason: Reason::ControlByte });
+                return Err(HtpasswdError::new(Some(line.number), CONTROL_BYTE));
             }
             self.top_cost = self.top_cost.max(Some(line.hash.cost()));
             self.insert(line.user, Secret::Hashed(line.hash), Some(line.number))?;
@@ -141,7 +141,8 @@ impl Credentials {
     fn insert(&mut self, user: &[u8], secret: Secret, line: Option<usize>) -> Result<(), HtpasswdError> {
         // A second password of a user would either work without being noticed, or silently not work.
         if self.indices.contains_key(user) {
-            return Err(HtpasswdError { line, reason: Reason::UserTwice(user.escape_ascii().to_string()) });
+            let user = user.escape_ascii().to_string();
+            return Err(HtpasswdError::new(line, format!("the user {user:?} is there twice")));
         }
         self.indices.insert(user.into(), self.secrets.len());
         self.secrets.push(secret);

@@ -13,6 +13,7 @@
 //! check takes as long as the one of the highest cost ([`Bcrypt::verify`]): after a hash of cost c, hashes of cost
 //! c, c+1, … top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hint::black_box;
 
@@ -29,6 +30,11 @@ const COSTS: std::ops::RangeInclusive<u64> = 4..=17;
 const PASSWORD_BYTES: usize = 72;
 /// Bytes of a hash in its text form.
 const TEXT_BYTES: usize = 60;
+const DAMAGED: &str = "the bcrypt hash is damaged";
+/// The reason for text without a colon between user and password.
+pub(crate) const NO_COLON: &str = "there is no colon between user and password";
+/// The reason for a control byte.
+pub(crate) const CONTROL_BYTE: &str = "there is a control character in it, which no client can send";
 /// The salt of hashes that are computed only to take time.
 const UNUSED_SALT: [u8; 16] = *b"nobody's salt...";
 
@@ -37,52 +43,27 @@ const UNUSED_SALT: [u8; 16] = *b"nobody's salt...";
 const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::BCRYPT, LENIENT);
 const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
 
-/// A user who cannot be added, by `--auth` or by a password file. No sentence of it contains a password or a
-/// hash, since it ends up on a terminal or in a log.
+/// A user who cannot be added, by `--auth` or by a password file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HtpasswdError {
     /// The line of the file, from 1.
     pub line: Option<usize>,
-    /// Why the user cannot be added.
-    pub reason: Reason,
+    /// Why the user cannot be added. It never contains a password or a hash, since it is shown and logged.
+    pub reason: Cow<'static, str>,
 }
 
-/// Why a user cannot be added.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// There is no colon between user and password.
-    NoColon,
-    /// A control byte, which no client may send.
-    ControlByte,
-    /// The password is empty.
-    EmptyPassword,
-    /// The password is a bcrypt hash.
-    HashAsPassword,
-    /// A user of this name was added before.
-    UserTwice(String),
-    /// A hash of this other kind.
-    OtherHash(&'static str),
-    /// bcrypt, but incomplete or with characters that it cannot contain.
-    BrokenHash,
-    /// A cost outside 4 to 17.
-    Cost,
+impl HtpasswdError {
+    pub(crate) fn new(line: Option<usize>, reason: impl Into<Cow<'static, str>>) -> HtpasswdError {
+        HtpasswdError { line, reason: reason.into() }
+    }
 }
 
 impl fmt::Display for HtpasswdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.reason),
+            None => f.write_str(&self.reason),
         }
-        f.write_str(match &self.reason {
-            Reason::NoColon => "there is no colon between user and password",
-            Reason::ControlByte => "there is a control character in it, which no client can send",
-            Reason::EmptyPassword => "the password is empty",
-            Reason::HashAsPassword => "that is a hash and not a password; hashes belong in a file (--auth-file)",
-            Reason::UserTwice(user) => return write!(f, "the user {user:?} is there twice"),
-            Reason::OtherHash(kind) => return write!(f, "{kind}; only bcrypt is taken (htpasswd -B makes it)"),
-            Reason::BrokenHash => "the bcrypt hash is damaged",
-            Reason::Cost => "the cost of the bcrypt hash is not between 04 and 17",
-        })
     }
 }
 
@@ -99,25 +80,22 @@ pub(crate) struct Bcrypt {
 impl Bcrypt {
     /// Reads `$2y$10$…`. `$2a$` and `$2b$` are other names of the same hash; `$2x$` marks hashes of a faulty
     /// program and is refused.
-    pub(crate) fn parse(text: &[u8]) -> Result<Bcrypt, Reason> {
-        match text {
-            [b'$', b'2', b'a' | b'b' | b'y', b'$', ..] => {}
-            [b'$', b'2', b'x', b'$', ..] => return Err(Reason::OtherHash("bcrypt of a faulty program ($2x$)")),
-            _ => return Err(Reason::OtherHash(kind(text))),
+    pub(crate) fn parse(text: &[u8]) -> Result<Bcrypt, Cow<'static, str>> {
+        // The start of the text tells a password or another hash from a damaged bcrypt hash.
+        if !matches!(text, [b'$', b'2', b'a' | b'b' | b'y', b'$', ..]) {
+            return Err(format!("{}; only bcrypt is taken (htpasswd -B makes it)", kind(text)).into());
         }
         let (cost, rest) = match text {
             [_, _, _, _, ten, one, b'$', rest @ ..] if text.len() == TEXT_BYTES => ([*ten, *one], rest),
-            _ => return Err(Reason::BrokenHash),
+            _ => return Err(DAMAGED.into()),
         };
-        let cost = decimal(&cost).filter(|cost| COSTS.contains(cost)).ok_or(Reason::Cost)?;
+        let cost = decimal(&cost).filter(|cost| COSTS.contains(cost));
+        let cost = cost.ok_or("the cost of the bcrypt hash is not between 04 and 17")?;
         // The length was checked, so there are 22 + 31 bytes.
         let (salt, hash) = rest.split_at(22);
-        let decode = |text: &[u8]| BASE64.decode(text).map_err(|_| Reason::BrokenHash);
-        Ok(Bcrypt {
-            cost: cost as u32,
-            salt: decode(salt)?.try_into().map_err(|_| Reason::BrokenHash)?,
-            hash: decode(hash)?.try_into().map_err(|_| Reason::BrokenHash)?,
-        })
+        let decode = |text: &[u8]| BASE64.decode(text).map_err(|_| DAMAGED);
+        let (salt, hash) = (decode(salt)?.try_into(), decode(hash)?.try_into());
+        Ok(Bcrypt { cost: cost as u32, salt: salt.map_err(|_| DAMAGED)?, hash: hash.map_err(|_| DAMAGED)? })
     }
 
     /// The binary logarithm of the rounds.
@@ -173,6 +151,7 @@ pub(crate) mod work {
 /// The name of the hash that stands in the place of bcrypt.
 fn kind(text: &[u8]) -> &'static str {
     match text {
+        [b'$', b'2', b'x', b'$', ..] => "bcrypt of a faulty program ($2x$)",
         [b'$', b'a', b'p', b'r', b'1', b'$', ..] | [b'$', b'1', b'$', ..] => "an MD5 hash",
         [b'{', b'S', ..] => "a SHA-1 hash",
         [b'$', b'5' | b'6', b'$', ..] => "a SHA-2 crypt hash",
@@ -199,8 +178,8 @@ pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<UserLine<'_>, Ht
         let mut parts = line.split(|&b| b == b':');
         // A second colon ends the hash, and a remark follows (as for nginx).
         let (user, hash) = (parts.next().unwrap_or_default(), parts.next());
-        let parsed = hash.ok_or(Reason::NoColon).and_then(Bcrypt::parse);
-        let error = |reason| HtpasswdError { line: Some(number), reason };
+        let parsed = hash.ok_or(NO_COLON.into()).and_then(Bcrypt::parse);
+        let error = |reason| HtpasswdError::new(Some(number), reason);
         Some(parsed.map(|hash| UserLine { number, user, hash }).map_err(error))
     })
 }
@@ -265,27 +244,29 @@ mod tests {
     fn a_hash_that_is_not_bcrypt_is_refused_and_named() {
         let good = made("x", 4);
         for (text, reason) in [
-            ("$apr1$1hQxE6jR$2r7Qm7jV1xqK0mJq3h3cC.", Reason::OtherHash("an MD5 hash")),
-            ("$1$abc$def", Reason::OtherHash("an MD5 hash")),
-            ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", Reason::OtherHash("a SHA-1 hash")),
-            ("{SSHA}abc", Reason::OtherHash("a SHA-1 hash")),
-            ("$5$rounds=1000$a$b", Reason::OtherHash("a SHA-2 crypt hash")),
-            ("$argon2id$v=19$x", Reason::OtherHash("a hash of another kind")),
-            ("rqXexS6ZhobKA", Reason::OtherHash("no hash of a kind that is safe to keep")),
-            ("secret", Reason::OtherHash("no hash of a kind that is safe to keep")),
-            ("", Reason::OtherHash("no hash of a kind that is safe to keep")),
-            (&good.replacen("2b", "2x", 1), Reason::OtherHash("bcrypt of a faulty program ($2x$)")),
-            (&good[..59], Reason::BrokenHash),
-            (&format!("{good}."), Reason::BrokenHash),
-            (&good.replace("$04$", "$+4$"), Reason::Cost),
-            (&good.replace("$04$", "$03$"), Reason::Cost),
-            (&good.replace("$04$", "$18$"), Reason::Cost),
-            (&good.replace("$04$", "$31$"), Reason::Cost),
-            (&good.replace("$04$", "$04="), Reason::BrokenHash),
-            (&format!("{}!{}", &good[..20], &good[21..]), Reason::BrokenHash),
-            (&format!("{}é{}", &good[..20], &good[22..]), Reason::BrokenHash),
+            ("$apr1$1hQxE6jR$2r7Qm7jV1xqK0mJq3h3cC.", "an MD5 hash"),
+            ("$1$abc$def", "an MD5 hash"),
+            ("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "a SHA-1 hash"),
+            ("{SSHA}abc", "a SHA-1 hash"),
+            ("$5$rounds=1000$a$b", "a SHA-2 crypt hash"),
+            ("$argon2id$v=19$x", "a hash of another kind"),
+            ("rqXexS6ZhobKA", "no hash of a kind that is safe to keep"),
+            ("secret", "no hash of a kind that is safe to keep"),
+            ("", "no hash of a kind that is safe to keep"),
+            (&good.replacen("2b", "2x", 1), "bcrypt of a faulty program ($2x$)"),
+            (&good[..59], DAMAGED),
+            (&format!("{good}."), DAMAGED),
+            (&good.replace("$04$", "$+4$"), "the cost of the bcrypt hash is not between 04 and 17"),
+            (&good.replace("$04$", "$03$"), "the cost of the bcrypt hash is not between 04 and 17"),
+            (&good.replace("$04$", "$18$"), "the cost of the bcrypt hash is not between 04 and 17"),
+            (&good.replace("$04$", "$31$"), "the cost of the bcrypt hash is not between 04 and 17"),
+            (&good.replace("$04$", "$04="), DAMAGED),
+            (&format!("{}!{}", &good[..20], &good[21..]), DAMAGED),
+            (&format!("{}é{}", &good[..20], &good[22..]), DAMAGED),
         ] {
-            assert_eq!(Bcrypt::parse(text.as_bytes()).map(|_| ()).unwrap_err(), reason, "{text}");
+            let error = Bcrypt::parse(text.as_bytes()).map(|_| ()).unwrap_err();
+            let error = error.strip_suffix("; only bcrypt is taken (htpasswd -B makes it)").unwrap_or(&error);
+            assert_eq!(error, reason, "{text}");
         }
     }
 
@@ -299,6 +280,6 @@ mod tests {
         assert_eq!(users, want.map(|(n, u)| (n, u.to_vec())));
         let broken = format!("ann:{hash}\n\nbob");
         let error = lines(broken.as_bytes()).find_map(Result::err).unwrap();
-        assert_eq!((error.line, error.reason), (Some(3), Reason::NoColon));
+        assert_eq!((error.line, error.reason), (Some(3), NO_COLON.into()));
     }
 }
