@@ -134,7 +134,7 @@ impl App {
         {
             return response.into();
         }
-        // 8. Routes, then files.
+        // 8. The router is itself a service, with the files as its fallback.
         service.answer(request, context)
     }
 
@@ -162,6 +162,7 @@ impl App {
 
     /// Completes a response: an error page gets its link to the wire view.
     pub fn finish(&self, response: Response, additions: &Additions) -> Response {
+        // Only here, since the link needs the content, which a worker may have made.
         match &additions.view_link {
             Some(link) if response.status().is_error() => link.add_to(response),
             _ => response,
@@ -201,6 +202,8 @@ impl<S: Service + 'static> From<S> for App {
 impl Rules {
     /// `methods` work on some target of the service.
     fn new(settings: Settings, methods: &[Method]) -> Result<Rules, FieldError> {
+        // Two sets are enough, since a response either may be read by the page that asked or not. Both are checked
+        // here, at the start, so that adding them to a head cannot fail.
         let cors = settings.cors.as_deref().map(|origin| Cors::new(origin, methods));
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
@@ -229,6 +232,7 @@ impl Rules {
         }
         // Last, because the fields of the command line replace all others.
         for (name, value) in &settings.headers {
+            // The connection writes these itself. A second Content-Length would hide where the response ends.
             if is_connection_field(name) {
                 return Err(FieldError);
             }
@@ -240,10 +244,12 @@ impl Rules {
     /// Whether this server answers for the host of the request. `last` is the last authority that was allowed.
     fn is_own_host(&self, request: &Request<'_>, last: &mut Option<Vec<u8>>) -> bool {
         let authority = request.authority();
+        // Most requests end here, without a search of the list.
         if authority.is_some() && authority == last.as_deref() {
             return true;
         }
         let is_own = self.hosts.allow(authority);
+        // Only an allowed host is remembered, so a foreign one cannot pass as known.
         if let Some(authority) = authority.filter(|_| is_own) {
             let last = last.get_or_insert_default();
             last.clear();
@@ -272,6 +278,7 @@ fn misdirected(request: &Request<'_>) -> Response {
 /// 403 for a write of a foreign page. The response does not repeat the origin: a browser may show it in a window of
 /// that page.
 fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
+    // The option is named, so that an operator can allow a page of their own.
     let problem = Problem::new(Status::FORBIDDEN)
         .with_sentence(foreign.explain())
         .with_advice("Nothing was changed. A page you trust can be let in with --cors=ORIGIN");

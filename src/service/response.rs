@@ -128,6 +128,7 @@ impl Body {
     /// The number of bytes, without framing; 0 for a stream, whose length is unknown.
     pub fn len(&self) -> u64 {
         match self {
+            // A stream is not made yet.
             Body::Empty | Body::Stream(_) => 0,
             Body::Chunks(chunks) => chunks.data.iter().map(|data| data.len() as u64).sum(),
             Body::Bytes(bytes) | Body::UntilClose(bytes) => bytes.len() as u64,
@@ -139,6 +140,7 @@ impl Body {
     /// How the client is told where the content ends.
     pub fn length(&self) -> Length {
         match self {
+            // The length of chunks is known, but they are to be sent as chunks.
             Body::Stream(_) | Body::Chunks(_) => Length::Unknown,
             Body::UntilClose(_) => Length::UntilClose,
             _ => Length::Known(self.len()),
@@ -211,6 +213,7 @@ impl Response {
 
     /// Adds a name to `Vary`, unless it is there already (RFC 9110 §12.5.5).
     pub(crate) fn varying_by(self, name: &str) -> Response {
+        // A member of the list that is there, as RFC 9110 §5.3 demands of the line of a sender.
         let Some(present) = self.fields.get("Vary") else { return self.field("Vary", name) };
         let is_name = |member: &[u8]| member.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
         if present.split(|&b| b == b',').any(is_name) {
@@ -258,6 +261,7 @@ impl Response {
 
     /// Whether it is more than a head and content that are sent at once.
     pub fn is_scripted(&self) -> bool {
+        // A stream and chunks of given boundaries need the steps of a script, even without pauses.
         self.script.is_some() || matches!(self.body, Body::Stream(_) | Body::Chunks(_))
     }
 

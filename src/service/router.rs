@@ -8,25 +8,23 @@
 //! /users/me        only this path; preferred to /users/{id}, in whatever order they were added
 //! ```
 //!
-//! A segment that has not exactly one of the two forms with braces is taken literally.
-//!
-//! A pattern is compared with the decoded path. The parser refuses `%2F` in a path, so splitting at `/` gives
-//! the same segments before and after decoding, and the parameter of one segment cannot contain a slash.
+//! A segment that has not exactly one of the two forms with braces is taken literally. A pattern is compared with the
+//! decoded path. The parser refuses `%2F` in a path, so splitting at `/` gives the same segments before and after
+//! decoding, and the parameter of one segment cannot contain a slash.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::http::{Expectation, Method, Request, Status};
 use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::service::error_page::{self, Problem};
 use crate::service::response::Response;
 
 /// Bytes of content that a handler is given at most, unless its route says otherwise. The content of every
 /// request is kept in memory, and a form or a JSON document rarely has a tenth of it.
 pub const CONTENT_LIMIT: u64 = 1024 * 1024;
 
-/// Where in the decoded path each parameter of a pattern stands.
+/// The parameters of a pattern, with their ranges in the decoded path.
 type Ranges = Vec<(Arc<str>, Range<usize>)>;
 
 /// The parts of a path that a pattern has as `{name}` or `{*name}`.
@@ -90,11 +88,11 @@ enum Segment {
 
 impl Segment {
     fn parse(text: &str, is_last: bool) -> Segment {
-        let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        match name.map(|name| (name, name.strip_prefix('*'))) {
-            Some((_, Some(rest))) if is_last => Segment::Rest(rest.into()),
-            Some((name, None)) => Segment::One(name.into()),
-            Some((_, Some(_))) | None => Segment::Literal(text.as_bytes().into()),
+        // `{*x}` is a parameter only at the end: in the middle it would be unclear how much it takes.
+        match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            Some(name) if !name.starts_with('*') => Segment::One(name.into()),
+            Some(name) if is_last => Segment::Rest(name[1..].into()),
+            _ => Segment::Literal(text.as_bytes().into()),
         }
     }
 
@@ -123,7 +121,7 @@ impl Pattern {
         self.0.iter().map(Segment::rank).collect()
     }
 
-    /// Where the parameters stand in `path`, if it matches.
+    /// The ranges of the parameters in `path`, if it matches.
     fn matches(&self, path: &[u8]) -> Option<Ranges> {
         let mut ranges = Vec::new();
         // Where the next segment begins; `None` when the path has no more of them.
@@ -132,6 +130,7 @@ impl Pattern {
             let start = next?;
             let end = path[start..].iter().position(|&b| b == b'/').map_or(path.len(), |n| start + n);
             match segment {
+                // Compared byte by byte: paths are case-sensitive (RFC 3986 §6.2.2.1).
                 Segment::Literal(text) if **text == path[start..end] => {}
                 Segment::One(name) if start < end => ranges.push((Arc::clone(name), start..end)),
                 Segment::Rest(name) => {
@@ -142,6 +141,7 @@ impl Pattern {
             }
             next = (end < path.len()).then_some(end + 1);
         }
+        // A path with more segments, or with a slash at its end, is another path.
         next.is_none().then_some(ranges)
     }
 }
@@ -251,9 +251,11 @@ impl Router {
         let all = self.routes.iter();
         let mut found: Vec<_> = all.filter_map(|route| Some((route, route.pattern.matches(path)?))).collect();
         match found.first() {
+            // A route of its own methods hides all less specific ones, but not others of the same pattern.
             Some(&(first, _)) if first.decides_alone() => {
                 found.retain(|(route, _)| route.decides_alone() && route.pattern == first.pattern);
             }
+            // The methods of all others work together, so a route that decides alone must not add its own.
             _ => found.retain(|(route, _)| !route.decides_alone()),
         }
         found
@@ -266,16 +268,15 @@ impl Router {
             return None;
         }
         let method = request.method();
+        // The first match is the most specific one. A handler of GET also makes the response to HEAD, and the
+        // connection leaves out its content.
         let with = |method| routes.iter().position(|(route, _)| route.methods.contains(&method));
         let found = with(method).or_else(|| with(Method::Get).filter(|_| method == Method::Head));
         let Some(found) = found else {
             let allowed = methods_of_routes(&routes);
-            let response = match method {
-                Method::Options => options(&allowed),
-                Method::Other => not_implemented(request),
-                _ => not_allowed(request, &allowed),
-            };
-            return Some(response.into());
+            // The path exists but not with this method, so the fallback is not asked.
+            let is_options = method == Method::Options;
+            return Some(if is_options { options(&allowed) } else { not_allowed(request, &allowed) }.into());
         };
         // Before any content is read: the client waits for the decision (RFC 9110 §10.1.1).
         if request.expectation() == Expectation::Unknown {
@@ -285,6 +286,7 @@ impl Router {
         Some(match &route.handler {
             Handler::Answer(run) => run(request, context, &Parameters { path: request.path(), ranges: &ranges }),
             Handler::Response { limit, run } => {
+                // The job outlives the borrowed request.
                 let has_content = request.framing().has_content();
                 let (run, request, context) = (Arc::clone(run), request.clone().into_owned(), *context);
                 let job = move |content| run(&Call { request, content, ranges, context });
@@ -306,6 +308,7 @@ impl Service for Router {
     }
 
     fn methods(&self) -> Vec<Method> {
+        // Also those that need a certain path: `OPTIONS *` asks about the whole server (RFC 9110 §9.3.7).
         let mut methods = self.fallback.methods();
         methods.extend(self.routes.iter().flat_map(|route| &route.methods));
         completed(methods)
@@ -324,7 +327,7 @@ impl Service for Router {
 
     fn takes(&self, request: &Request<'_>) -> bool {
         let method = request.method();
-        // Only these two need an exception; no other method is refused before a service is asked.
+        // Only these two need an exception: no other method is refused before a service is asked.
         if !matches!(method, Method::Trace | Method::Other) {
             return self.fallback.takes(request);
         }
@@ -343,21 +346,11 @@ impl Service for Router {
     }
 }
 
-/// The response to a method that works nowhere, whatever the target: 501 for an unknown one, and 405 for TRACE
-/// (it would show a script the credentials that it may not read) and CONNECT (this is no proxy).
+/// The response to a method that works nowhere, on no target: 501 for an unknown one, and 405 for TRACE (it would show
+/// a script the credentials that it may not read) and CONNECT (this is no proxy).
 pub fn refuse_method(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) -> Option<Response> {
-    match request.method() {
-        Method::Other => Some(not_implemented(request)),
-        Method::Trace | Method::Connect => Some(not_allowed(request, &allowed())),
-        _ => None,
-    }
-}
-
-/// 501 for a method without a name here (RFC 9110 §9.1).
-fn not_implemented(request: &Request<'_>) -> Response {
-    let problem = Problem::new(Status::NOT_IMPLEMENTED)
-        .with_sentence("This server knows no method of that name. Names of methods are case-sensitive.");
-    error_page::problem(request, &problem)
+    let is_refused = matches!(request.method(), Method::Other | Method::Trace | Method::Connect);
+    is_refused.then(|| not_allowed(request, &allowed()))
 }
 
 /// 417 for an expectation other than 100-continue (RFC 9110 §10.1.1).
@@ -367,14 +360,18 @@ pub fn expectation_failed(request: &Request<'_>) -> Response {
     error_page::problem(request, &problem)
 }
 
-/// 405 with the methods that do work (RFC 9110 §15.5.6 demands `Allow`).
+/// 405 with the methods that do work (RFC 9110 §15.5.6 demands `Allow`), or 501 for an unknown method (§9.1).
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
+    if request.method() == Method::Other {
+        let sentence = "This server knows no method of that name. Names of methods are case-sensitive.";
+        return error_page::problem(request, &Problem::new(Status::NOT_IMPLEMENTED).with_sentence(sentence));
+    }
     let allow = names(allowed);
     let problem = Problem::method_not_allowed(request.method_name(), &allow);
     error_page::problem(request, &problem).field("Allow", allow)
 }
 
-/// The response to OPTIONS.
+/// 204 with the methods that work, for OPTIONS.
 pub fn options(allowed: &[Method]) -> Response {
     Response::new(Status::NO_CONTENT).field("Allow", names(allowed))
 }

@@ -92,23 +92,15 @@ pub(crate) const fn html_entity(char: char) -> Option<&'static str> {
     })
 }
 
-/// Appends text inside an element or a quoted attribute of HTML.
-pub(crate) fn push_html(out: &mut String, text: &str) {
-    for char in text.chars() {
-        match html_entity(char) {
-            Some(entity) => out.push_str(entity),
-            None => out.push(char),
-        }
-    }
-}
-
-/// Appends a name as HTML: [`shown`] and [`push_html`] in one pass, since a listing may have 100,000 names.
+/// Appends a name inside an element or a quoted attribute of HTML. One pass does the work of [`shown`] and of the
+/// escapes of a template, since a listing may have 100,000 names.
 pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
     // Nearly every name is plain ASCII and is copied in one piece.
     if name.iter().all(|&b| matches!(b, b' '..=b'~') && html_entity(char::from(b)).is_none()) {
         return out.extend_from_slice(name);
     }
     for char in String::from_utf8_lossy(name).chars() {
+        // The entities and the escapes have no character in common, so their order does not matter.
         match html_entity(char) {
             Some(entity) => out.extend_from_slice(entity.as_bytes()),
             None => push_safe(out, char),
@@ -119,6 +111,7 @@ pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
 /// Appends a name for a terminal. Different names look different: a backslash is doubled, and a byte that is not
 /// UTF-8 is shown as `\xff`.
 pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
+    // Nearly every name is copied in one piece here too.
     if name.iter().all(|&b| matches!(b, b' '..=b'~') && b != b'\\') {
         return out.extend_from_slice(name);
     }
@@ -134,6 +127,7 @@ pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
 /// Appends a character, or its escape if it is unsafe.
 fn push_safe(out: &mut Vec<u8>, char: char) {
     if is_unsafe(char) {
+        // The escape is ASCII, so each of its characters is one byte.
         char.escape_default().for_each(|c| out.push(c as u8));
     } else {
         out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
@@ -164,6 +158,7 @@ pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
     let push_escaped = |out: &mut String, bytes: &[u8]| {
         bytes.iter().for_each(|&byte| out.extend(hex_escape(byte).map(char::from)));
     };
+    // Each chunk is some valid UTF-8 and the invalid bytes after it.
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -251,7 +246,7 @@ pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
         one *= 1000;
         unit += 1;
     }
-    // `rest` is below 10^18, so ten times it fits.
+    // In integers, since a float would round large sizes. `rest` is below 10^18, so ten times it fits.
     let (whole, rest) = (bytes / one, bytes % one);
     let tenths = whole * 10 + (rest * 10 + one / 2) / one;
     // One decimal only below ten, so there are never more than three digits.
@@ -274,6 +269,7 @@ pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: u64) {
 fn push_grouped(out: &mut Vec<u8>, number: u64) {
     let start = out.len();
     push_decimal(out, number);
+    // From the right: the groups begin at the last digit.
     let mut at = out.len();
     while at > start + 3 {
         at -= 3;

@@ -32,7 +32,7 @@ impl ViewLink {
 
     /// The link to a malformed request, of which `head` was received.
     pub(crate) fn of_head(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
-        // It was not parsed, so its first two words are taken for method and target.
+        // The head was not parsed, so its first two words are taken for method and target.
         let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
         let mut words = line.split(|&byte| byte == b' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -40,6 +40,7 @@ impl ViewLink {
     }
 
     fn new(method: &[u8], target: &[u8]) -> ViewLink {
+        // Without the query, and with it without most secrets.
         let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
         let words = [method, b" ", path].concat();
         // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
@@ -57,6 +58,7 @@ impl ViewLink {
 /// The redirect from [`PATH`] to the view on `port`.
 pub(crate) fn redirect(port: u16, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
     let is_requested = matches!(request.method(), Method::Get | Method::Head) && request.path() == PATH.as_bytes();
+    // Temporary, and never stored: the view has another port after the next start, or none.
     (is_requested && is_from_this_computer(context)).then(|| {
         Response::new(Status::TEMPORARY_REDIRECT)
             .field("Location", format!("http://127.0.0.1:{port}/"))
@@ -65,6 +67,7 @@ pub(crate) fn redirect(port: u16, request: &Request<'_>, context: &RequestContex
 }
 
 fn is_from_this_computer(context: &RequestContext) -> bool {
+    // A dual-stack socket has IPv4 clients as ::ffff:127.0.0.1.
     context.peer.ip().to_canonical().is_loopback()
 }
 

@@ -30,8 +30,7 @@ use crate::http::{Method, Request, Status};
 use crate::service::access::credentials::{Credential, Credentials, Digest};
 use crate::service::access::throttle::Throttle;
 use crate::service::answer::{Answer, Lane, Outcome, RequestContext};
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::service::error_page::{self, Problem};
 use crate::service::response::Response;
 
 /// Tells a browser to ask its user for a name and a password (RFC 7617 §2, §2.1).
@@ -64,6 +63,7 @@ struct Users {
 
 impl Users {
     fn is_verified(&self, digest: Digest) -> bool {
+        // A panic elsewhere cannot leave a half-written digest, so a poisoned lock is still good.
         self.verified.read().unwrap_or_else(PoisonError::into_inner).contains(&Some(digest))
     }
 
@@ -92,9 +92,11 @@ impl Auth {
 
     /// `None` if the request is allowed. Else its answer, which may be a job after which to check again.
     pub fn check(&self, request: &Request<'_>, context: &RequestContext) -> Option<Answer> {
+        // Wrong credentials of a request that needs none are not looked at, so they tell nothing.
         if !self.asks(request.method()) {
             return None;
         }
+        // No credentials are no guess, so the throttle does not count them.
         let Some(credential) = Credential::of(request) else { return Some(challenge(request).into()) };
         let users = &self.users;
         let digest = users.credentials.digest(&credential);
@@ -106,6 +108,7 @@ impl Auth {
             Ok(attempt) => attempt,
             Err(wait) => return Some(slow_down(request, wait).into()),
         };
+        // Quick, so it runs on the loop. The attempt ends here without a failure.
         if let Some(user) = users.credentials.find_plain(digest) {
             users.remember(user, digest);
             return None;
@@ -114,6 +117,7 @@ impl Auth {
             attempt.fail();
             return Some(refused(request).into());
         }
+        // The attempt moves into the job: if the workers have no room and the job is dropped, it is taken back.
         let (users, request) = (Arc::clone(users), request.clone().into_owned());
         let job = move || {
             // A browser opens six connections at once; the first job has done the work for all of them.
@@ -147,6 +151,7 @@ fn refused(request: &Request<'_>) -> Response {
 
 /// 429 for a client that has failed too often, whether these credentials are right or not.
 fn slow_down(request: &Request<'_>, wait: Duration) -> Response {
+    // Rounded up, since a client that came back too early would be refused once more.
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let problem = Problem::new(Status::TOO_MANY_REQUESTS)
         .with_sentence("Too many sign-ins from your address have failed.")

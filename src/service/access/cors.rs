@@ -42,6 +42,7 @@ impl Cors {
 
     /// Whether this origin is named. No origin is named by `*`.
     pub fn names(&self, origin: &[u8]) -> bool {
+        // Scheme and host are case-insensitive (RFC 6454 §4).
         self.origin.as_ref().is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(origin))
     }
 

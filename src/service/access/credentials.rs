@@ -43,6 +43,7 @@ impl Credential {
 
     /// Reads the value of an Authorization field.
     pub fn parse(value: &[u8]) -> Option<Credential> {
+        // The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 §11.4).
         let space = value.iter().position(|&b| is_ows(b))?;
         let (scheme, rest) = value.split_at(space);
         if !scheme.eq_ignore_ascii_case(b"basic") {
@@ -132,6 +133,7 @@ impl Credentials {
             if line.user.iter().any(u8::is_ascii_control) {
                 return Err(HtpasswdError::new(Some(line.number), CONTROL_BYTE));
             }
+            // Every check takes as long as the highest cost of all.
             self.top_cost = self.top_cost.max(Some(line.hash.cost()));
             self.insert(line.user, Secret::Hashed(line.hash), Some(line.number))?;
         }
@@ -161,6 +163,7 @@ impl Credentials {
 
     /// The digest of these credentials.
     pub(crate) fn digest(&self, credential: &Credential) -> Digest {
+        // SipHash gives 64 bits a key. The whole credential is hashed, so equal passwords of two users differ.
         let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(&*credential.bytes)));
         Digest(high << 64 | low)
     }
@@ -174,6 +177,7 @@ impl Credentials {
                 found.conditional_assign(&index, known.0.ct_eq(&digest.0));
             }
         }
+        // Nothing was found if it still has its first value.
         usize::try_from(found).ok().filter(|&index| index < self.secrets.len())
     }
 

@@ -32,6 +32,7 @@ impl Hosts {
     /// If the list is not `enforced`, every host is allowed.
     pub fn new(enforced: bool, named: &[String], machine: Option<&str>) -> Hosts {
         let mut names: Vec<String> = named.iter().filter_map(|name| host_name(name)).collect();
+        // On a LAN this computer is found by its name, and by mDNS under `.local`.
         if let Some(name) = machine.and_then(host_name) {
             let stem = name.strip_suffix(LINK_LOCAL).unwrap_or(&name).to_string();
             names.push(format!("{stem}{LINK_LOCAL}"));
@@ -77,6 +78,7 @@ fn is_address(host: &[u8]) -> bool {
 
 /// Whether `host` is `localhost` or a name below it, which resolvers answer themselves.
 fn is_localhost(host: &[u8]) -> bool {
+    // An empty label, as in `a..localhost`, is no name that a resolver answers.
     let mut labels = host.rsplit(|&b| b == b'.');
     labels.next().is_some_and(|last| last.eq_ignore_ascii_case(LOCALHOST)) && labels.all(|label| !label.is_empty())
 }
@@ -88,6 +90,7 @@ pub fn host_name(text: &str) -> Option<String> {
     if text == "*" {
         return Some(text.to_string());
     }
+    // The same parser as for requests, so that each name that is accepted here can be matched.
     let (name, port) = authority(text.as_bytes())?;
     let name = name.strip_suffix(b".").unwrap_or(name);
     let is_host = is_plain_name(name) || name.first() == Some(&b'[');

@@ -110,6 +110,7 @@ impl Bcrypt {
             // `black_box`: else the compiler could leave out work that has no result.
             black_box(bcrypt_of(cost, UNUSED_SALT, password));
         }
+        // bcrypt's text form keeps 23 of its 24 bytes.
         made[..23].ct_eq(&self.hash).into()
     }
 }
@@ -172,6 +173,7 @@ pub(crate) struct UserLine<'a> {
 pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<UserLine<'_>, HtpasswdError>> {
     file.split(|&b| b == b'\n').enumerate().filter_map(|(at, line)| {
         let (number, line) = (at + 1, line.trim_ascii());
+        // The number counts these lines too, so that an editor shows the same one.
         if line.is_empty() || line.starts_with(b"#") {
             return None;
         }

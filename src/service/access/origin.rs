@@ -64,8 +64,10 @@ pub fn foreign_write(request: &Request<'_>, cors: Option<&Cors>) -> Option<Forei
         return Some(ForeignWrite::Unclear);
     }
     let reason = match (site, origin) {
+        // `none` is the user: the address bar or a bookmark. Without both fields it is no browser.
         (Some(b"same-origin" | b"none"), _) | (None, None) => return None,
         (Some(b"same-site" | b"cross-site"), _) => ForeignWrite::Site,
+        // A value of a future standard is refused, since it may mean a foreign page.
         (Some(_), _) => return Some(ForeignWrite::Unclear),
         (None, Some(origin)) if is_own_origin(origin, request.authority()) => return None,
         (None, Some(_)) => ForeignWrite::Origin,
@@ -92,6 +94,7 @@ fn is_own_origin(origin: &[u8], own: Option<&[u8]>) -> bool {
         let port = port.filter(|port| !port.is_empty()).map_or(Some(default), decimal)?;
         (!host.is_empty()).then_some((host, port))
     };
+    // Without Host (HTTP/1.0) there is nothing to compare, so every origin is foreign.
     match (host_and_port(rest), own.and_then(host_and_port)) {
         (Some((host, port)), Some((own_host, own_port))) => port == own_port && host.eq_ignore_ascii_case(own_host),
         _ => false,

@@ -67,12 +67,14 @@ impl Throttle {
         let client = clients.entry(address).or_default();
         client.forget_old(now);
         if client.failures.len() >= FAILURES {
+            // When the oldest failure no longer counts, one attempt is free again.
             let oldest = client.failures.front().and_then(|&then| remaining(then, now));
             return Err(oldest.unwrap_or(WHILE_PENDING));
         }
         if client.failures.len() + client.pending >= FAILURES {
             return Err(WHILE_PENDING);
         }
+        // Counted before its result is known: see the head of this file.
         client.pending += 1;
         drop(clients);
         Ok(Attempt { throttle: Arc::clone(self), address, now, failed: false })
@@ -90,6 +92,7 @@ impl Throttle {
 }
 
 fn make_room(clients: &mut HashMap<IpAddr, Client>, now: SystemTime) {
+    // First those whose failures no longer count.
     clients.retain(|_, client| {
         client.forget_old(now);
         client.pending > 0 || !client.failures.is_empty()
@@ -109,6 +112,7 @@ fn make_room(clients: &mut HashMap<IpAddr, Client>, now: SystemTime) {
 fn network_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
+            // The last 64 bits are chosen by the client itself.
             let [a, b, c, d, ..] = address.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }

@@ -65,6 +65,7 @@ impl PageFormat {
     /// The format with the greatest weight in these values of Accept, the first of them on a tie; `None` if no
     /// format is named. Ranges such as `*/*` do not count, since every client sends them.
     pub fn named<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Option<PageFormat> {
+        // The first of equal weights stays, so the order of the client decides.
         let mut best = None;
         for (name, weight) in accept.flat_map(field::weighted) {
             let known = PageFormat::MEDIA_TYPES.iter().find(|(media_type, _)| media_type.eq_ignore_ascii_case(name));
@@ -131,6 +132,7 @@ impl Problem {
     /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists, decoded,
     /// with a slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
+        // The root gets no button of its own, since "Home" leads there.
         let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(not_found_sentence(path));
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
             problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
@@ -253,6 +255,7 @@ impl NotFoundLine {
 
     /// The whole response for `path` (decoded).
     pub(crate) fn response(&self, path: &[u8]) -> Response {
+        // One allocation, and no format string.
         let mut line = Vec::with_capacity(self.before.len() + path.len() + self.after.len());
         line.extend_from_slice(self.before.as_bytes());
         push_shown(&mut line, path);
@@ -298,6 +301,7 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
     let sentence = escape_unsafe(&problem.sentence);
     let advice = problem.advice.as_deref().map(escape_unsafe);
     let mut response = match format {
+        // Each format escapes for itself: text here, JSON by serde, HTML by the template.
         PageFormat::Text => {
             // The advice about a fault would need more than the one line.
             let end = error.map(|error| format!(" ({})", error.fault.section()));
@@ -314,6 +318,7 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
             let page = ErrorPage {
                 status: status.to_string(),
                 style: STYLE,
+                // Only here a second try may succeed without a change.
                 refresh: (status == Status::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
                 words: Wording::of(status),
                 sentence: clip(&sentence, SENTENCE_BYTES),
@@ -342,6 +347,7 @@ fn links(links: &[(String, String)]) -> Vec<(String, String)> {
         // Without one of these starts, it could be a scheme.
         None => ["./", "../", "?"].iter().any(|start| href.starts_with(start)),
     };
+    // Links beyond the limit are left out, since the page must stay small.
     let good = links.iter().filter(|(_, href)| is_inside(href) && href.len() <= HREF_BYTES);
     good.take(LINKS).map(|(label, href)| (clip(&escape_unsafe(label), LABEL_BYTES), href.clone())).collect()
 }
