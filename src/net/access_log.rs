@@ -5,7 +5,7 @@
 //!
 //! A client chooses its target, User-Agent and Referer. An escape sequence in them would act on the terminal of the
 //! reader (CVE-2009-4487 and others like it), and a line end would forge a line. So every such value is written by
-//! [`push_log_value`], which escapes all bytes that are not plain ASCII, and quotes and backslashes. Secrets in an
+//! `push_log_value`, which escapes all bytes that are not plain ASCII, and quotes and backslashes. Secrets in an
 //! address (`?token=`) are made unreadable, because logs are kept, copied and sent around.
 
 use std::io::{self, Write};

@@ -11,20 +11,20 @@
 //!
 //! | state | becomes | when |
 //! |---|---|---|
-//! | [`Input`] `Drained` | `Readable` | an event reports bytes |
+//! | `Input` `Drained` | `Readable` | an event reports bytes |
 //! | `Drained`, `Readable` | `PeerClosed` | an event reports the client's FIN, or an error |
 //! | `Readable` | `Drained` | a `recv` brings less than there is room for, or nothing |
 //! | `Readable`, `PeerClosed` | `Ended` | a `recv` brings the end |
-//! | [`Output`] `Open` | `Full` | a `send` finds no room |
+//! | `Output` `Open` | `Full` | a `send` finds no room |
 //! | `Full` | `Open` | an event reports room |
 //! | `Open` | `Shut` | the last response is sent, and bytes of the client may still come |
-//! | [`Work`] `None` | `Away` | a job is handed in that makes the response, or writes a block of an upload |
+//! | `Work` `None` | `Away` | a job is handed in that makes the response, or writes a block of an upload |
 //! | `None` | `Warming` | the next bytes of a file are on the disk |
 //! | `Away`, `Warming` | `None` | the result is back |
-//! | [`NextTurn`] `OnEvent` | `Soon` | a turn ends at a limit, with more to do |
+//! | `NextTurn` `OnEvent` | `Soon` | a turn ends at a limit, with more to do |
 //! | `Soon` | `Queued` | the loop has put the connection into its list |
 //! | `Queued` | `OnEvent` | that turn begins |
-//! | [`Ending`] none | any | the response being sent is known to be the last one |
+//! | `Ending` none | any | the response being sent is known to be the last one |
 //!
 //! Nothing here waits: each of these states is the note why the connection cannot go on.
 
