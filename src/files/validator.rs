@@ -249,14 +249,9 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A hash of all these bytes, the same in every process.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
-    hash_from(SEED, bytes)
-}
-
-/// The same with a seed. A client that does not know the seed cannot choose bytes that collide.
-pub(crate) fn hash_from(seed: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks();
-    let sum = words.iter().fold(mix(seed, bytes.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
-    mix(sum, rest.iter().fold(0, |word, &o| word << 8 | u64::from(o)))
+    let sum = words.iter().fold(mix(SEED, bytes.len() as u64), |sum, word| mix(sum, u64::from_be_bytes(*word)));
+    mix(sum, rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }
 
 /// Adds one word to the hash, by the finaliser of splitmix64: every bit of the result depends on

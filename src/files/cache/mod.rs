@@ -1,9 +1,9 @@
 //! Responses to GET and HEAD that are kept in memory: small files whole, larger ones as an open
 //! descriptor with their head. Each loop has its own cache, so there are no locks.
 //!
-//! There are two entry points. [`FileCache::store`] keeps a response that the normal path made;
-//! [`FileCache::lookup`] returns it while it is still true. A hit costs one `stat` and two copies
-//! instead of open, fstat, read and close.
+//! There are two entry points. [`FileCache::store`] keeps a response that the normal path made, if
+//! its path was requested before; [`FileCache::lookup`] returns it while it is still true. A hit
+//! costs one `stat` and two copies instead of open, fstat, read and close.
 //!
 //! A response from here must equal the response that the normal path would make now. So every hit
 //! asks the kernel whether the file is unchanged, to the nanosecond: no expiry times, no
@@ -17,7 +17,8 @@
 //! 1. the request has only fields that are understood here ([`RequestSummary`]);
 //! 2. the file has the same inode, size and times as when the response was made: one `stat`, shared
 //!    by requests that arrived together ([`RequestContext::arrival`]);
-//! 3. once a second: no folder on the way was replaced by a link;
+//! 3. once a second: no folder on the way was replaced by a link. The `stat` resolves the path
+//!    without the protection of [`crate::files::root`], so it may only mean "the same inode";
 //! 4. if the client accepts codings: the times of the folder say that no compressed file was added.
 //!
 //! If one of them fails, the entry is removed and the normal path answers.
@@ -25,40 +26,32 @@
 mod cached_file;
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use crate::files::cache::cached_file::{CachedFile, CheckedFolders};
 use crate::files::precondition::{self, Verdict};
 use crate::files::root::Root;
-use crate::files::validator::hash_from;
-use crate::http::{Method, Prepared, Request, Status};
+use crate::http::{Method, Request, Status};
 use crate::service::{Answer, Body, RequestContext, Response};
 
-use cached_file::{CachedFile, RequestSummary};
-
-/// Files up to this many bytes are kept whole. For larger ones `sendfile` is as cheap as a copy, so
-/// only the open descriptor is kept.
-const MAX_CONTENT: u64 = 16 * 1024;
 /// Default for the number of files that a loop keeps open.
 pub(crate) const OPEN_FILES: usize = 64;
 /// Bytes that the caches of all loops may use together.
 pub const CAPACITY: usize = 64 * 1024 * 1024;
-/// A path is checked for symbolic links again after this time.
-const LINK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Folders whose last check for links is remembered.
-const MAX_CHECKED_FOLDERS: usize = 4096;
-/// Bytes of the longest path that is kept.
-const MAX_PATH: usize = 512;
+/// Paths that are remembered as requested once.
+const REQUESTED_ONCE: usize = 4096;
 
 /// The kept files of one loop.
 pub(crate) struct FileCache {
-    /// Entries by the hash of their path. The hash has a random seed, so a client cannot choose
-    /// paths that collide.
-    index: HashMap<u64, usize, BuildHasherDefault<PathHash>>,
-    seed: u64,
+    /// The place of each requested path, without its first slash, in `entries`. The hasher has random keys, so a client
+    /// cannot choose paths that collide.
+    index: HashMap<Box<[u8]>, usize>,
     entries: Vec<CachedFile>,
+    /// Hashes of paths that were requested and not kept. A newer one overwrites an older one in the
+    /// same slot, which only costs the older path one more request.
+    requested_once: Vec<u64>,
     checked: CheckedFolders,
     /// The position of the clock algorithm in `entries`.
     hand: usize,
@@ -72,9 +65,9 @@ impl FileCache {
     /// An empty cache for `max_bytes` bytes and `max_open` open files.
     pub(crate) fn new(max_bytes: usize, max_open: usize) -> FileCache {
         FileCache {
-            index: HashMap::default(),
-            seed: RandomState::new().build_hasher().finish(),
+            index: HashMap::new(),
             entries: Vec::new(),
+            requested_once: vec![0; REQUESTED_ONCE],
             checked: CheckedFolders::default(),
             hand: 0,
             bytes: 0,
@@ -87,7 +80,8 @@ impl FileCache {
     /// The answer to this request, if it is kept and still true. Otherwise the normal path must
     /// answer.
     pub(crate) fn lookup(&mut self, request: &Request<'_>, root: &Root, context: &RequestContext) -> Option<Answer> {
-        let (summary, at) = self.candidate(request)?;
+        let at = *self.index.get(request.path().strip_prefix(b"/")?)?;
+        let summary = RequestSummary::of(request)?;
         let entry = &mut self.entries[at];
         // Requests with the same arrival number had all begun to arrive before the file was
         // checked, so they may share that check.
@@ -107,20 +101,22 @@ impl FileCache {
         if !summary.is_conditional && !summary.has_range {
             return Some(entry.whole());
         }
-        if summary.names_exactly(request, &entry.validators) {
-            return entry.not_modified.clone().map(Answer::Ready);
+        // The usual condition: exactly the tag of this version. Of the fields that come before it
+        // in §13.2.2 none is present, so the others do not matter.
+        if request.field("if-none-match") == Some(entry.validators.tag.bytes()) {
+            return Some(Answer::Ready(Arc::clone(&entry.not_modified)));
         }
         match precondition::evaluate(request, Some(&entry.validators)) {
             Verdict::Proceed { range_allowed: true } if summary.has_range => entry.range(request),
             Verdict::Proceed { .. } => Some(entry.whole()),
-            Verdict::NotModified => entry.not_modified.clone().map(Answer::Ready),
+            Verdict::NotModified => Some(Answer::Ready(Arc::clone(&entry.not_modified))),
             // The normal path makes the error page.
             Verdict::Failed => None,
         }
     }
 
-    /// Keeps a response that the normal path has made, if it may be repeated. `index` are the names
-    /// of index files.
+    /// Keeps a response that the normal path has made, if it may be repeated and its path was
+    /// requested before. `index` are the names of index files.
     pub(crate) fn store(
         &mut self,
         request: &Request<'_>,
@@ -129,26 +125,20 @@ impl FileCache {
         index: &[String],
         now: SystemTime,
     ) {
-        match (response.status(), response.body()) {
-            // A video player asks for ranges only. Their head is that of the whole file, but for
-            // one field.
-            (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) => {
-                let mut fields = response.fields().clone();
-                fields.remove("Content-Range");
-                if let Some(entry) = CachedFile::of_response(request, &fields, file, root, index, now) {
-                    self.insert(entry);
-                }
-            }
-            (Status::NOT_MODIFIED, _) => {
-                let Some((summary, at)) = self.candidate(request) else { return };
-                let entry = &mut self.entries[at];
-                let is_same = response.fields().get("ETag") == Some(entry.validators.tag.bytes());
-                // The file may have changed since the entry was made.
-                if is_same && summary.is_conditional {
-                    entry.not_modified = Some(Arc::new(Prepared::new(Status::NOT_MODIFIED, response.fields(), &[])));
-                }
-            }
-            _ => {}
+        // A video player asks for ranges only. Their head is that of the whole file, but for one
+        // field.
+        let (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) = (response.status(), response.body())
+        else {
+            return;
+        };
+        // An entry costs as much as three requests, so a file that is asked for once gets none. The
+        // hash has random keys: a client cannot choose paths that push out those of others.
+        let hash = self.index.hasher().hash_one(request.path());
+        let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
+        if std::mem::replace(slot, hash) == hash
+            && let Some(entry) = CachedFile::new(request, response.fields(), file, root, index, now)
+        {
+            self.insert(entry);
         }
     }
 
@@ -159,31 +149,10 @@ impl FileCache {
         }
     }
 
-    /// The entry of the path, if this is a request that the cache understands.
-    fn candidate(&self, request: &Request<'_>) -> Option<(RequestSummary, usize)> {
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return None;
-        }
-        let path = request.path().strip_prefix(b"/")?;
-        let at = *self.index.get(&hash_from(self.seed, path))?;
-        // Two paths may have the same hash.
-        if self.entries[at].path() != path {
-            return None;
-        }
-        let summary = RequestSummary::of(request);
-        (!summary.has_other).then_some((summary, at))
-    }
-
-    /// The hash of the requested path.
-    fn key(&self, entry: &CachedFile) -> u64 {
-        hash_from(self.seed, entry.path())
-    }
-
     /// Adds an entry, and evicts others until it fits.
     fn insert(&mut self, entry: CachedFile) {
-        let key = self.key(&entry);
-        // An entry of the same path is out of date, or a collision of hashes.
-        if let Some(at) = self.index.get(&key).copied() {
+        // An older entry of this path is out of date.
+        if let Some(&at) = self.index.get(entry.requested_path()) {
             self.forget::<()>(at);
         }
         let (bytes, open) = (entry.bytes(), usize::from(entry.is_open()));
@@ -197,7 +166,7 @@ impl FileCache {
         }
         self.bytes += bytes;
         self.open += open;
-        self.index.insert(key, self.entries.len());
+        self.index.insert(entry.requested_path().into(), self.entries.len());
         self.entries.push(entry);
     }
 
@@ -219,59 +188,52 @@ impl FileCache {
         let entry = self.entries.swap_remove(at);
         self.bytes -= entry.bytes();
         self.open -= usize::from(entry.is_open());
-        self.index.remove(&self.key(&entry));
+        self.index.remove(entry.requested_path());
         // `swap_remove` has put the last entry here.
-        if let Some(moved) = self.entries.get(at) {
-            let key = self.key(moved);
-            self.index.insert(key, at);
+        let moved = self.entries.get(at).map(CachedFile::requested_path);
+        if let Some(place) = moved.and_then(|path| self.index.get_mut(path)) {
+            *place = at;
         }
         None
     }
 }
 
-/// Folders that were reached without a symbolic link, and when that was checked.
+/// The fields of a request that matter to the cache.
 #[derive(Default)]
-struct CheckedFolders(HashMap<Box<[u8]>, SystemTime>);
-
-impl CheckedFolders {
-    /// When the way to this folder was last known to be free of links. Checks it now if that is too
-    /// long ago: once a second for all files in it. `None`: there is a link.
-    fn check(&mut self, folder: &[u8], root: &Root, now: SystemTime) -> Option<SystemTime> {
-        if let Some(&checked) = self.0.get(folder).filter(|&&checked| is_recent(checked, now)) {
-            return Some(checked);
-        }
-        if self.0.len() >= MAX_CHECKED_FOLDERS {
-            self.0.clear();
-        }
-        self.0.remove(folder);
-        // The folder is enough: a hit does not follow a link at the end of the path.
-        root.is_reached_without_links(folder).then(|| {
-            self.0.insert(folder.into(), now);
-            now
-        })
-    }
+struct RequestSummary {
+    /// Has If-None-Match or If-Modified-Since.
+    is_conditional: bool,
+    /// Has Range or If-Range.
+    has_range: bool,
+    accepts_codings: bool,
 }
 
-/// Whether a check of that moment still counts. If the clock was set back, it does not.
-fn is_recent(checked: SystemTime, now: SystemTime) -> bool {
-    now.duration_since(checked).is_ok_and(|since| since < LINK_CHECK_INTERVAL)
-}
-
-/// Keys of the index are hashes already, so this hasher passes them through.
-#[derive(Default)]
-struct PathHash(u64);
-
-impl Hasher for PathHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash_from(self.0, bytes);
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = word;
+impl RequestSummary {
+    /// Reads the field lines once. `None` if only the normal path understands the request.
+    fn of(request: &Request<'_>) -> Option<RequestSummary> {
+        let mut summary = RequestSummary::default();
+        let mut is_understood = matches!(request.method(), Method::Get | Method::Head);
+        // A browser sends 13 lines. Names of different lengths need no comparison, and each length
+        // below has one or two names.
+        for line in request.head().lines() {
+            let name = line.name.of(request.bytes());
+            let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+            match name.len() {
+                5 => summary.has_range |= is(b"range"),
+                // Expectations and conditions for writes are rare in a GET.
+                6 => is_understood &= !is(b"expect"),
+                8 => {
+                    summary.has_range |= is(b"if-range");
+                    is_understood &= !is(b"if-match");
+                }
+                13 => summary.is_conditional |= is(b"if-none-match"),
+                15 => summary.accepts_codings |= is(b"accept-encoding"),
+                17 => summary.is_conditional |= is(b"if-modified-since"),
+                19 => is_understood &= !is(b"if-unmodified-since"),
+                _ => {}
+            }
+        }
+        is_understood.then_some(summary)
     }
 }
 

@@ -199,12 +199,7 @@ impl Root {
 
     /// Metadata of `path`. Not protected against links on the way, so the only conclusion allowed
     /// is "the same inode, unchanged". A link at its end is not followed and is nothing.
-    pub(crate) fn stat(&self, path: &[u8]) -> Option<Meta> {
-        Meta::of(&fs::statat(&self.inner.descriptor, relative(path)?, AtFlags::SYMLINK_NOFOLLOW).ok()?)
-    }
-
-    /// As [`Root::stat`], for a path that was checked before: nothing is copied.
-    pub(crate) fn stat_again(&self, path: &CheckedPath) -> Option<Meta> {
+    pub(crate) fn stat(&self, path: &CheckedPath) -> Option<Meta> {
         Meta::of(&fs::statat(&self.inner.descriptor, &*path.0, AtFlags::SYMLINK_NOFOLLOW).ok()?)
     }
 
