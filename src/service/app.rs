@@ -93,6 +93,7 @@ impl App {
     /// [`io::ErrorKind::InvalidInput`] for a header field that cannot be sent.
     pub fn new(service: impl Service + 'static, settings: Settings) -> io::Result<App> {
         let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "a header field cannot be sent");
+        // A preflight lists the methods of the service, so the rules need them.
         let rules = Rules::new(settings, &service.methods()).map_err(invalid)?;
         Ok(App { rules: Arc::new(rules), last_host: None, service: Box::new(service) })
     }
@@ -146,8 +147,10 @@ impl App {
     /// The additions to the response to this request.
     pub fn additions(&self, request: &Request<'_>, context: &RequestContext) -> Additions {
         let rules = &self.rules;
+        // Without Origin no page of another origin asked. Then only `--cors=*` allows the response to be read.
         let is_readable = |cors: &Cors| cors.allows(request.field("origin"));
         let is_readable_by_origin = rules.cors.as_ref().is_some_and(is_readable);
+        // Made before the response, since the request may be gone when a worker has finished.
         let view_link = rules.view_port.and_then(|_| ViewLink::of_request(request, context));
         Additions { is_readable_by_origin, view_link }
     }

@@ -19,6 +19,7 @@ pub const CONNECTION_FIELDS: [&str; 6] =
 
 /// Whether only the connection writes this field.
 pub fn is_connection_field(name: &str) -> bool {
+    // Field names are case-insensitive (RFC 9110 §5.1).
     CONNECTION_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 

@@ -342,6 +342,7 @@ impl Service for Router {
     }
 
     fn fork(&self) -> Box<dyn Service> {
+        // All loops share the routes. Only the fallback may have a memory for each loop.
         Box::new(Router { routes: Arc::clone(&self.routes), fallback: self.fallback.fork() })
     }
 }
@@ -414,7 +415,7 @@ mod tests {
         }
     }
 
-    fn says(word: &'static str) -> impl Fn(&Call) -> Response + Send + Sync + 'static {
+    fn replies(word: &'static str) -> impl Fn(&Call) -> Response + Send + Sync + 'static {
         move |call| {
             let parameters: Vec<String> = call
                 .ranges
@@ -428,18 +429,18 @@ mod tests {
 
     fn router() -> Router {
         Router::new(Box::new(Files))
-            .get("/users/{id}", says("user"))
-            .get("/users/me", says("me"))
-            .post("/users/{id}", says("change"))
-            .delete("/users/me", says("forget"))
-            .get("/tree/{*rest}", says("tree"))
-            .get("/tree/{kind}/leaf", says("leaf"))
-            .put("/only/put", says("put"))
-            .route(Method::Head, "/own/head", says("head"))
-            .route(Method::Options, "/own/options", says("options"))
-            .route_limited(Method::Patch, "/small", 3, says("patch"))
-            .get("/brace/{x", says("literal"))
-            .get("/rest/{*a}/b", says("literal"))
+            .get("/users/{id}", replies("user"))
+            .get("/users/me", replies("me"))
+            .post("/users/{id}", replies("change"))
+            .delete("/users/me", replies("forget"))
+            .get("/tree/{*rest}", replies("tree"))
+            .get("/tree/{kind}/leaf", replies("leaf"))
+            .put("/only/put", replies("put"))
+            .route(Method::Head, "/own/head", replies("head"))
+            .route(Method::Options, "/own/options", replies("options"))
+            .route_limited(Method::Patch, "/small", 3, replies("patch"))
+            .get("/brace/{x", replies("literal"))
+            .get("/rest/{*a}/b", replies("literal"))
     }
 
     fn ask_as(router: Router, head: &str, content: &[u8]) -> (Response, Option<u64>) {
@@ -482,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_particular_pattern_answers_whichever_was_added_first() {
+    fn the_most_specific_pattern_answers_in_whatever_order_they_were_added() {
         check("GET /users/7", 200, "user id=7");
         check("GET /users/me", 200, "me");
         check("POST /users/me", 200, "change id=me");
@@ -495,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_pattern_has_goes_to_the_fallback() {
+    fn a_path_of_no_pattern_goes_to_the_fallback() {
         for path in ["/", "/users", "/users/", "/users/7/", "/users/7/x", "//users/7", "/tree", "/Users/7", "/brace/y"]
         {
             check(&format!("GET {path}"), 200, &format!("file {path}"));
@@ -504,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_that_is_no_parameter_stands_for_itself() {
+    fn a_segment_that_is_no_parameter_is_taken_literally() {
         check("GET /brace/%7Bx", 200, "literal");
         check("GET /rest/%7B*a%7D/b", 200, "literal");
         check("GET /rest/1/b", 200, "file /rest/1/b");
@@ -524,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn trace_connect_and_unknown_methods_never_reach_anybody() {
+    fn trace_connect_and_unknown_methods_never_reach_a_handler() {
         check_allow("TRACE /users/7", 405, "GET, HEAD, POST, OPTIONS");
         check_allow("TRACE /", 405, "GET, HEAD, OPTIONS");
         check_allow("CONNECT a:80", 405, "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
@@ -541,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_collected_up_to_the_bound_of_the_route() {
+    fn content_is_collected_up_to_the_limit_of_the_route() {
         let with = |line: &str, fields: &str| ask_as(router(), &format!("{line} HTTP/1.1\r\n{fields}"), b" abc");
         let (response, limit) = with("POST /users/7", "Content-Length: 4");
         assert_eq!((text(&response).as_str(), limit), ("change id=7 abc", Some(CONTENT_LIMIT)));
@@ -562,13 +563,13 @@ mod tests {
     fn answering() -> Router {
         let any: Vec<Method> = Method::ALL.into_iter().filter(|m| *m != Method::Trace).chain([Method::Other]).collect();
         router()
-            .get("/try/{*rest}", says("rest"))
+            .get("/try/{*rest}", replies("rest"))
             .route_answer(&any, "/try/any/{part}", echo)
             .route_answer(&[Method::Trace], "/try/trace", echo)
             .route_answer(&[Method::Post], "/try/post", echo)
             .route_answer(&[Method::Delete], "/try/post", echo)
             .route_answer(&[Method::Get], "/users/{part}/", echo)
-            .put("/try/any/put", says("put"))
+            .put("/try/any/put", replies("put"))
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn push_safe(out: &mut Vec<u8>, char: char) {
 /// Appends bytes inside a quoted value of the access log. The result is plain ASCII, so a client can forge neither a
 /// line nor the end of the value.
 pub(crate) fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
+    // The quote and the backslash would end or change the value.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -42,6 +42,7 @@ impl ViewLink {
     fn new(method: &[u8], target: &[u8]) -> ViewLink {
         // Without the query, and with it without most secrets.
         let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        // The view searches the first line of requests, which begins like this.
         let words = [method, b" ", path].concat();
         // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
         let find: Vec<u8> =
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_names_method_and_path_in_letters_a_page_cannot_misread() {
+    fn a_link_names_method_and_path_percent_encoded() {
         let href = |method: &[u8], target: &[u8]| ViewLink::new(method, target).0;
         assert_eq!(&*href(b"GET", b"/nope.txt?secret=1"), "/.wire#find=GET%20%2Fnope%2Etxt");
         assert_eq!(&*href(b"GET", b"/a%20b\"><x"), "/.wire#find=GET%20%2Fa%2520b%22%3E%3Cx");

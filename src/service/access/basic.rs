@@ -78,6 +78,7 @@ impl Users {
 impl Auth {
     /// Asks for one of these credentials where `scope` says so.
     pub fn new(credentials: Credentials, scope: Scope) -> Auth {
+        // One place for each user, so the memory never grows.
         let verified = RwLock::new(vec![None; credentials.len()]);
         Auth { scope, users: Arc::new(Users { credentials, verified, throttle: Arc::default() }) }
     }
@@ -104,6 +105,7 @@ impl Auth {
         if users.is_verified(digest) {
             return None;
         }
+        // From here on the attempt counts, so guesses that are sent at once cannot all pass.
         let attempt = match users.throttle.begin(context.peer.ip(), context.now) {
             Ok(attempt) => attempt,
             Err(wait) => return Some(slow_down(request, wait).into()),
@@ -113,6 +115,7 @@ impl Auth {
             users.remember(user, digest);
             return None;
         }
+        // Without a password file bcrypt could not find the user either.
         if !users.credentials.has_hashes() {
             attempt.fail();
             return Some(refused(request).into());

@@ -26,6 +26,7 @@ impl Cors {
     /// on any target here. A named origin may use them all, and `*` only those that read.
     pub fn new(origin: &str, methods: &[Method]) -> Cors {
         let origin = (origin != "*").then(|| origin.to_string());
+        // `*` allows pages of unknown origins, so it never includes a method that writes.
         let may = |method: &Method| match method {
             Method::Options => false,
             Method::Get | Method::Head => true,

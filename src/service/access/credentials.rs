@@ -49,6 +49,7 @@ impl Credential {
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return None;
         }
+        // Exactly padded Base64 only: else several texts would be the same credentials.
         Credential::new(STANDARD.decode(rest.trim_ascii_start()).ok()?)
     }
 
@@ -130,6 +131,7 @@ impl Credentials {
     pub fn add_htpasswd(&mut self, file: &[u8]) -> Result<(), HtpasswdError> {
         for line in htpasswd::lines(file) {
             let line = line?;
+            // No client can send such a name (RFC 7617 §2), so the line is a mistake.
             if line.user.iter().any(u8::is_ascii_control) {
                 return Err(HtpasswdError::new(Some(line.number), CONTROL_BYTE));
             }
@@ -146,6 +148,7 @@ impl Credentials {
             let user = user.escape_ascii().to_string();
             return Err(HtpasswdError::new(line, format!("the user {user:?} is there twice")));
         }
+        // The index of a user is the position of the secret.
         self.indices.insert(user.into(), self.secrets.len());
         self.secrets.push(secret);
         Ok(())

@@ -89,6 +89,7 @@ impl Bcrypt {
             [_, _, _, _, ten, one, b'$', rest @ ..] if text.len() == TEXT_BYTES => ([*ten, *one], rest),
             _ => return Err(DAMAGED.into()),
         };
+        // Exactly two digits: `+4` is a number for some parsers, and no cost.
         let cost = decimal(&cost).filter(|cost| COSTS.contains(cost));
         let cost = cost.ok_or("the cost of the bcrypt hash is not between 04 and 17")?;
         // The length was checked, so there are 22 + 31 bytes.
@@ -172,6 +173,7 @@ pub(crate) struct UserLine<'a> {
 /// The users of a file.
 pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<UserLine<'_>, HtpasswdError>> {
     file.split(|&b| b == b'\n').enumerate().filter_map(|(at, line)| {
+        // Trimmed, since a file that was edited on Windows has a CR at the end of each line.
         let (number, line) = (at + 1, line.trim_ascii());
         // The number counts these lines too, so that an editor shows the same one.
         if line.is_empty() || line.starts_with(b"#") {

@@ -52,6 +52,7 @@ impl ForeignWrite {
 
 /// Why this request must not change anything; `None` if it may, or if its method is safe.
 pub fn foreign_write(request: &Request<'_>, cors: Option<&Cors>) -> Option<ForeignWrite> {
+    // Safe methods change nothing (RFC 9110 §9.2.1), so every page may send them.
     if request.method().is_safe() {
         return None;
     }
@@ -91,6 +92,7 @@ fn is_own_origin(origin: &[u8], own: Option<&[u8]>) -> bool {
     };
     let host_and_port = |bytes| {
         let (host, port) = authority(bytes)?;
+        // `h:` has the default port, as `h` has (RFC 3986 §3.2.3).
         let port = port.filter(|port| !port.is_empty()).map_or(Some(default), decimal)?;
         (!host.is_empty()).then_some((host, port))
     };

@@ -71,16 +71,19 @@ impl Throttle {
             let oldest = client.failures.front().and_then(|&then| remaining(then, now));
             return Err(oldest.unwrap_or(WHILE_PENDING));
         }
+        // All attempts under way may still fail.
         if client.failures.len() + client.pending >= FAILURES {
             return Err(WHILE_PENDING);
         }
         // Counted before its result is known: see the head of this file.
         client.pending += 1;
+        // Before the attempt exists: when an attempt is dropped, it takes the lock again.
         drop(clients);
         Ok(Attempt { throttle: Arc::clone(self), address, now, failed: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Client>> {
+        // A count that a panic interrupted is off by one at most, so a poisoned lock is still good.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

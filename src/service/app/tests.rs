@@ -1,4 +1,5 @@
-//! The app before a service that takes everything: the order, and the added fields of every kind of response.
+//! The app before a service that takes everything: the order of the steps, and the added fields of every kind of
+//! response.
 
 use std::sync::Mutex;
 
@@ -7,14 +8,14 @@ use crate::http::{Event, Http1, HttpDate, Length, Limits, Prepared};
 use crate::service::testing::{asked, context, request};
 use crate::service::{Body, Credentials, Lane, Outcome, RawRequest, Scope, Sink};
 
-/// A service that takes PUT and says what it was asked; every kind of answer by path.
+/// A service that takes PUT and records its requests; every kind of answer by path.
 struct Files {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-struct Kept;
+struct TestSink;
 
-impl Sink for Kept {
+impl Sink for TestSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
         if bytes.is_empty() { Err(Response::new(Status::INSUFFICIENT_STORAGE)) } else { Ok(()) }
     }
@@ -33,7 +34,7 @@ impl Service for Files {
             b"/job" => Answer::Blocking(Lane::Short, Box::new(move || Outcome::Response(ok()))),
             b"/collect" => Answer::Collect { limit: 9, then: Box::new(move |_| ok()) },
             b"/raw" => Answer::CollectRaw { limit: 9, then: Box::new(|_| Response::text(Status::OK, "raw")) },
-            b"/receive" => Answer::Receive { limit: 9, open: Box::new(|| Ok(Box::new(Kept))) },
+            b"/receive" => Answer::Receive { limit: 9, open: Box::new(|| Ok(Box::new(TestSink))) },
             b"/full" => {
                 Answer::Receive { limit: 9, open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))) }
             }
@@ -81,7 +82,7 @@ fn enforced() -> Settings {
     Settings { hosts: Hosts::new(true, &[], None), ..Settings::default() }
 }
 
-fn locked(cors: Option<&str>) -> Settings {
+fn with_password(cors: Option<&str>) -> Settings {
     let mut credentials = Credentials::new();
     credentials.add("ann:one").unwrap();
     Settings { cors: cors.map(str::to_string), auth: Some(Auth::new(credentials, Scope::All)), ..enforced() }
@@ -124,8 +125,8 @@ const CROSS: &str = "Sec-Fetch-Site: cross-site\r\nOrigin: http://evil.example\r
 const PREFLIGHT: &str = "Origin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n";
 
 #[test]
-fn of_several_things_wrong_the_first_in_the_order_answers() {
-    let mut app = Asked::new(locked(Some("http://app.example")));
+fn of_several_things_wrong_the_first_in_the_order_decides() {
+    let mut app = Asked::new(with_password(Some("http://app.example")));
     let mut ask = |line: &str, host: &str, fields: &str| {
         let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
         let (response, inside) = app.now(&request(head.as_bytes()));
@@ -137,8 +138,8 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
             assert_eq!(ask(line, "evil.example", fields), (421, false), "{line} {fields}");
         }
     }
-    // A method that works nowhere, before a write from elsewhere and before credentials; and it never
-    // gets inside, where somebody might know it.
+    // A method that works nowhere, before a foreign write and before credentials. It never reaches the service,
+    // which might know it.
     for fields in ["", CROSS, RIGHT, WRONG, PREFLIGHT] {
         assert_eq!(ask("BREW /", "localhost", fields), (501, false), "{fields}");
         assert_eq!(ask("get /", "localhost", fields), (501, false), "{fields}");
@@ -151,7 +152,7 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
     assert_eq!(ask("OPTIONS /", "localhost", ""), (401, false));
     assert_eq!(ask("OPTIONS *", "localhost", ""), (401, false));
     assert_eq!(ask("GET /", "localhost", PREFLIGHT), (401, false));
-    // A write from elsewhere, before credentials; a read from elsewhere is none.
+    // A foreign write, before credentials; a foreign read is allowed.
     for method in ["PUT", "POST", "DELETE", "PATCH"] {
         for credentials in ["", RIGHT, WRONG] {
             let fields = format!("{CROSS}{credentials}");
@@ -168,7 +169,7 @@ fn of_several_things_wrong_the_first_in_the_order_answers() {
 }
 
 #[test]
-fn a_host_that_was_allowed_opens_the_door_for_no_other() {
+fn a_host_that_was_allowed_allows_no_other() {
     let mut app = Asked::new(enforced());
     let (local, evil, empty, none) = (
         request(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
@@ -187,8 +188,8 @@ fn a_host_that_was_allowed_opens_the_door_for_no_other() {
 }
 
 #[test]
-fn a_405_before_the_service_is_asked_tells_what_works() {
-    let (response, _) = Asked::new(locked(None)).now(&asked("TRACE /", ""));
+fn a_405_before_the_service_is_asked_lists_what_works() {
+    let (response, _) = Asked::new(with_password(None)).now(&asked("TRACE /", ""));
     assert_eq!(response.fields().get("Allow"), Some(&b"GET, HEAD, PUT, OPTIONS"[..]));
 }
 
@@ -205,7 +206,7 @@ fn the_page_of_a_foreign_host_names_the_option_and_never_a_command_of_the_attack
 }
 
 #[test]
-fn the_page_of_a_foreign_write_does_not_repeat_who_tried() {
+fn the_page_of_a_foreign_write_does_not_repeat_its_origin() {
     let (response, _) = Asked::new(enforced()).now(&asked("PUT /x", CROSS));
     assert_eq!(response.status(), Status::FORBIDDEN);
     assert!(text(&response).contains("Nothing was changed") && !text(&response).contains("evil"));
@@ -217,7 +218,7 @@ fn every_response(app: &mut Asked) -> Vec<Response> {
     for line in ["GET /", "GET /job", "PUT /collect", "PUT /raw", "PUT /receive", "PUT /full", "BREW /"] {
         match app.answer(&asked(line, RIGHT)) {
             Answer::Now(response) => responses.push(response),
-            Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing lies ready there"),
+            Answer::Ready(_) | Answer::ReadyFile(..) => panic!("{line}: nothing is prepared there"),
             Answer::Blocking(_, job) => match job() {
                 Outcome::Response(response) => responses.push(response),
                 Outcome::Again(_) => panic!("{line}: again"),
@@ -248,10 +249,10 @@ fn every_response(app: &mut Asked) -> Vec<Response> {
 #[test]
 fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
     for (settings, expected) in [
-        (locked(None), Some("same-site")),
+        (with_password(None), Some("same-site")),
         (enforced(), Some("same-site")),
-        (locked(Some("http://app.example")), Some("same-site")),
-        (locked(Some("*")), Some("cross-origin")),
+        (with_password(Some("http://app.example")), Some("same-site")),
+        (with_password(Some("*")), Some("cross-origin")),
         (Settings { cors: Some("*".into()), ..Settings::default() }, Some("cross-origin")),
         (Settings { hosts: Hosts::new(false, &[], None), ..Settings::default() }, None),
     ] {
@@ -271,10 +272,10 @@ fn no_response_of_any_kind_can_be_embedded_by_a_stranger() {
 }
 
 #[test]
-fn a_field_of_the_command_line_stands_on_every_response_and_replaces_what_was_there() {
+fn a_field_of_the_command_line_is_in_every_response_and_replaces_others_of_its_name() {
     let headers =
         vec![("X-One".into(), "1".into()), ("content-type".into(), "x/y".into()), ("X-One".into(), "2".into())];
-    let mut app = Asked::new(Settings { headers, ..locked(None) });
+    let mut app = Asked::new(Settings { headers, ..with_password(None) });
     for response in every_response(&mut app) {
         let head = head(&app.app, &asked("GET /", ""), response);
         assert_eq!(values(&head, "x-one"), ["1", "2"], "{head:?}");
@@ -282,8 +283,8 @@ fn a_field_of_the_command_line_stands_on_every_response_and_replaces_what_was_th
     }
 }
 
-/// A wrapper around a service can change what the service makes anew, but not what lies ready in a cache. So
-/// nothing may be added by wrapping, and both are sent with the same fields.
+/// A wrapper of a service could add fields to fresh responses, but not to prepared ones of a cache. So no field may
+/// be added by wrapping, and both are sent with the same fields.
 #[test]
 fn a_response_from_the_cache_carries_the_same_fields_as_a_fresh_one() {
     let named = Some("http://app.example".to_string());
@@ -309,7 +310,7 @@ fn a_response_from_the_cache_carries_the_same_fields_as_a_fresh_one() {
 }
 
 #[test]
-fn only_the_origin_that_is_named_may_read_and_a_cache_is_told_that_it_matters() {
+fn only_the_named_origin_may_read_and_vary_tells_caches_so() {
     let mut app = Asked::new(Settings { cors: Some("http://app.example".into()), ..enforced() });
     for (origin, allowed) in
         [("", false), ("Origin: http://evil.example\r\n", false), ("Origin: HTTP://app.example\r\n", true)]
@@ -325,8 +326,8 @@ fn only_the_origin_that_is_named_may_read_and_a_cache_is_told_that_it_matters() 
 }
 
 #[test]
-fn an_error_is_kept_by_no_cache_unless_it_says_so_itself() {
-    let mut app = Asked::new(locked(None));
+fn an_error_is_stored_by_no_cache_unless_it_says_so_itself() {
+    let mut app = Asked::new(with_password(None));
     let (refused, _) = app.now(&asked("GET /", WRONG));
     assert_eq!(values(&head(&app.app, &asked("GET /", ""), refused), "cache-control"), ["no-store"]);
     let own = Response::new(Status::NOT_FOUND).field("Cache-Control", "max-age=9");
@@ -355,7 +356,7 @@ fn an_upload_whose_password_is_checked_on_a_worker_begins_afterwards() {
     assert!(matches!(other.answer(&again, &context("192.0.2.1", 0)), Answer::Receive { .. }));
     assert_eq!(*app.asked.lock().unwrap(), ["PUT /receive"]);
     let Answer::Blocking(Lane::Passwords, job) = app.answer(&asked("PUT /receive", WRONG)) else { panic!("no job") };
-    let Outcome::Response(response) = job() else { panic!("let in") };
+    let Outcome::Response(response) = job() else { panic!("allowed") };
     assert_eq!(response.status().code(), 401);
 }
 
@@ -369,5 +370,8 @@ fn an_open_server_refuses_a_foreign_write_all_the_same() {
 
 #[test]
 fn a_response_in_the_cache_is_not_sent_to_a_client_without_credentials() {
-    assert!(matches!(Asked::new(locked(None)).answer(&asked("GET /ready", WRONG)), Answer::Now(_)), "served unasked");
+    assert!(
+        matches!(Asked::new(with_password(None)).answer(&asked("GET /ready", WRONG)), Answer::Now(_)),
+        "sent without credentials"
+    );
 }

@@ -142,6 +142,7 @@ impl Problem {
 
     /// 405: `method` does not work here, those of `allow` (the value of the Allow field) do.
     pub fn method_not_allowed(method: &[u8], allow: &str) -> Problem {
+        // A target may have no method that works, and then "These do" would be wrong.
         let works = if allow.is_empty() { ", nor does any method.".into() } else { format!(". These do: {allow}.") };
         let sentence = format!("{} does not work at this address{works}", shown(method));
         Problem::new(Status::METHOD_NOT_ALLOWED).with_sentence(sentence)
@@ -220,6 +221,7 @@ pub fn with_link(response: Response, label: &str, href: &str) -> Response {
     // Only pages of this module have this policy; the page of a service is not changed.
     let is_page = response.fields().get("content-security-policy") == Some(POLICY.as_bytes());
     let Body::Bytes(bytes) = response.body() else { return response };
+    // No text of the page can contain this tag, since the template escapes it.
     let last = bytes.windows(LAST_PARAGRAPH.len()).position(|window| window == LAST_PARAGRAPH.as_bytes());
     match last.filter(|_| is_page) {
         Some(at) => {
@@ -312,6 +314,7 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
             let (fault, byte) = (error.map(|error| error.fault.name()), error.map(|error| error.at));
             let (title, see) = (status.reason(), address(section));
             let json = ErrorJson { status: status.code(), title, detail: sentence, advice, fault, byte, section, see };
+            // Strings and numbers can always be serialized.
             Response::json(status, serde_json::to_string(&json).unwrap_or_default() + "\n")
         }
         PageFormat::Html => {
@@ -354,6 +357,7 @@ fn links(links: &[(String, String)]) -> Vec<(String, String)> {
 
 /// The address where a section can be read: `RFC 9110 §15.5.5` is on the site of the RFC editor.
 fn address(section: &str) -> String {
+    // A section may name a whole RFC, without a part of it.
     let (rfc, part) = section.split_once(" §").unwrap_or((section, ""));
     let number: String = rfc.chars().filter(char::is_ascii_digit).collect();
     let fragment = if part.is_empty() { String::new() } else { format!("#section-{part}") };

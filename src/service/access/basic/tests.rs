@@ -172,7 +172,7 @@ fn failures_of_others_at_one_address_lock_out_no_user_who_has_signed_in() {
 }
 
 #[test]
-fn guesses_sent_at_once_get_no_more_bcrypt_than_one_after_the_other() {
+fn guesses_sent_at_once_get_no_more_bcrypt_than_guesses_one_after_the_other() {
     let auth = known(true);
     let jobs: Vec<Checked> = (0..100).map(|n| check(&auth, &get(&format!("bob:{n}")), 0)).collect();
     let (begun, refused): (Vec<Checked>, Vec<Checked>) =
@@ -202,7 +202,7 @@ fn a_job_that_found_no_worker_is_no_failure() {
 }
 
 #[test]
-fn what_is_remembered_never_outgrows_the_users() {
+fn the_memory_of_right_credentials_never_outgrows_the_users() {
     let long = "x".repeat(72);
     let mut credentials = Credentials::new();
     credentials.add_htpasswd(format!("bob:{}", bcrypt::hash(&long, 4).unwrap()).as_bytes()).unwrap();

@@ -12,7 +12,7 @@ fn parsed(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 #[test]
-fn what_cannot_be_read_is_no_credential() {
+fn text_that_cannot_be_read_is_no_credential() {
     for (value, expected) in [
         // The example of RFC 7617 §2, and the one of §2.1 in UTF-8.
         (&b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="[..], Some((&b"Aladdin"[..], &b"open sesame"[..]))),
@@ -171,7 +171,7 @@ fn a_user_who_could_never_sign_in_or_for_whom_all_could_is_refused_at_start() {
 #[test]
 fn a_password_file_is_refused_by_the_number_of_its_line_and_without_its_hash() {
     let hash = bcrypt::hash("x", 4).unwrap();
-    for (file, said) in [
+    for (file, sentence) in [
         (
             format!("ann:{hash}\nbob:$apr1$abc$def\n"),
             "line 2: an MD5 hash; only bcrypt is taken (htpasswd -B makes it)",
@@ -187,7 +187,7 @@ fn a_password_file_is_refused_by_the_number_of_its_line_and_without_its_hash() {
         ),
     ] {
         let error = people(&["taken:x"], "").add_htpasswd(file.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), said);
+        assert_eq!(error.to_string(), sentence);
         assert!(!error.to_string().contains(&hash[7..30]));
     }
 }
