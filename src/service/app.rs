@@ -16,7 +16,7 @@
 //!
 //! Every response is sent with the fields of [`App::added_fields`], whether it is from a cache, a handler, a worker, a
 //! panic, step 1, or the 503 of a full server. The connection adds them when it writes the head. To add a field to
-//! every response, add it in [`Rules::added_fields`].
+//! every response, add it in `Rules::added_fields`.
 
 use std::io;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub(crate) fn clip(text: &str, bytes: usize) -> String {
 }
 
 /// Text for a page, a log or a terminal: bytes that are not UTF-8 become U+FFFD, and unsafe characters are escaped
-/// ([`is_unsafe`]).
+/// (`is_unsafe`).
 pub fn shown(bytes: &[u8]) -> String {
     escape_unsafe(&String::from_utf8_lossy(bytes))
 }

@@ -5,7 +5,7 @@
 //! bcrypt is slow on purpose, and browsers send credentials with every request. So right credentials are
 //! remembered by their digest, for all loops: a password costs one bcrypt in the life of the process. Wrong ones
 //! are not remembered. They cost a bcrypt each time, on a lane of their own, and after ten of them the client has
-//! to wait ([`Throttle`]).
+//! to wait (`Throttle`).
 //!
 //! ```text
 //! the method needs no credentials ──────────────────────► allowed

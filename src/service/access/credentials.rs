@@ -7,7 +7,7 @@
 //! ```
 //!
 //! No password is kept in clear: the server keeps the bcrypt hash of a password file, or a keyed digest
-//! ([`Digest`]). Neither type can be printed.
+//! (`Digest`). Neither type can be printed.
 //!
 //! A comparison must not tell by its duration how much was right. Digests are 128 bits under keys drawn at start,
 //! so two credentials that differ in one byte have nothing in common. They are compared without a branch, and all

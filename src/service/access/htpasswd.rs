@@ -10,7 +10,7 @@
 //! within hours.
 //!
 //! Hashes of one file may have different costs, and a shorter check would tell which user was meant. So every
-//! check takes as long as the one of the highest cost ([`Bcrypt::verify`]): after a hash of cost c, hashes of cost
+//! check takes as long as the one of the highest cost (`Bcrypt::verify`): after a hash of cost c, hashes of cost
 //! c, c+1, … top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.
 
 use std::borrow::Cow;

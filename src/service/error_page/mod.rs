@@ -1,7 +1,7 @@
 //! Error responses that explain themselves (RFC 9110 §15): as a page, as JSON, or as one line of text.
 //!
 //! A page says what happened, one sentence about this case, a next step, and what the status means, with the
-//! section of the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in [`wording`].
+//! section of the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `wording`.
 //!
 //! A client must not be able to write markup or terminal commands into a page: all that comes from it goes through
 //! [`shown`], and the template escapes it once more. The page about a malformed request repeats nothing of it and
