@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
@@ -69,16 +69,6 @@ fn a_low_port_needs_special_rights() {
     }
     let complaint = "barewire: port 79 needs special rights.\nUse a port above 1023:  barewire -p 8080\n";
     assert_error(&mut without_rights(&folder, &["-p", "79", "site"]), 3, complaint);
-}
-
-#[test]
-fn both_loopback_addresses_reach_the_same_server() {
-    let folder = site_folder();
-    let server = Server::of(&mut barewire(&folder, &["-p", "0", "site"]));
-    if TcpListener::bind("[::1]:0").is_ok() {
-        TcpStream::connect(("::1", server.port())).unwrap();
-    }
-    TcpStream::connect(("127.0.0.1", server.port())).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{assert_error, barewire, get, site_folder, without_rights};
+use crate::program::{assert_error, barewire, site_folder, without_rights};
 use crate::support::server::Server;
 
 #[test]
@@ -62,16 +62,6 @@ fn the_default_folder_is_public_and_else_this_one() {
     fs::create_dir(folder.join("public")).unwrap();
     let server = Server::of(&mut barewire(&folder, &["-p", "0"]));
     assert_eq!(server.line(), format!("listening on http://127.0.0.1:{}/ serving ./public\n", server.port()));
-}
-
-#[test]
-fn a_file_is_served_alone() {
-    let folder = site_folder();
-    fs::write(folder.join("site/b.txt"), "no\n").unwrap();
     let server = Server::of(&mut barewire(&folder, &["-p", "0", "site/a.txt"]));
     assert!(server.line().ends_with(" serving ./site/a.txt\n"), "{}", server.line());
-    let redirect = get(server.port(), "/");
-    assert!(redirect.starts_with("HTTP/1.1 307 ") && redirect.contains("\r\nLocation: /a.txt\r\n"), "{redirect}");
-    assert!(get(server.port(), "/a.txt").ends_with("\r\n\r\nhello\n"));
-    assert!(get(server.port(), "/b.txt").starts_with("HTTP/1.1 404 "));
 }

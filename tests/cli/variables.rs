@@ -1,7 +1,5 @@
 //! Environment variables set options that are not typed.
 
-use std::fs;
-
 use crate::program::{assert_error, barewire, get, run, site_folder};
 use crate::support::server::Server;
 
@@ -42,20 +40,4 @@ fn variables_set_what_is_not_typed() {
     let mut command = barewire(&folder, &["site"]);
     let server = Server::of(command.env("BAREWIRE_PORT", "tcp://10.0.0.1:80"));
     assert!((8080..=8099).contains(&server.port()), "{}", server.line());
-}
-
-#[test]
-fn options_reach_the_answers() {
-    let folder = site_folder();
-    fs::write(folder.join("site/start.html"), "start\n").unwrap();
-    let arguments = ["-p", "0", "--index", "start.html", "--cache", "60", "-H", "X-A: b", "--cors", "--spa=start.html"];
-    let server = Server::of(&mut barewire(&folder, &[&arguments[..], &["site"]].concat()));
-    let answer = get(server.port(), "/");
-    for field in ["\r\nCache-Control: max-age=60\r\n", "\r\nX-A: b\r\n", "\r\nAccess-Control-Allow-Origin: *\r\n"] {
-        assert!(answer.contains(field), "{answer}");
-    }
-    assert!(answer.ends_with("\r\n\r\nstart\n"), "{answer}");
-    let server = Server::of(&mut barewire(&folder, &["-p", "0", "--no-listing", "--max-head", "1K", "site"]));
-    assert!(get(server.port(), "/").starts_with("HTTP/1.1 404 "));
-    assert!(get(server.port(), &format!("/{}", "a".repeat(2000))).starts_with("HTTP/1.1 414 "));
 }

@@ -44,16 +44,21 @@ fn names_that_no_stranger_can_point_here_always_work() {
     let server = Server::start(&folder, &[]);
     let machine = rustix::system::uname().nodename().to_str().unwrap().to_lowercase();
     let own = [machine.clone(), format!("{machine}.local")];
-    for host in ["localhost", "x.localhost:1", "127.0.0.1", "[::1]:80", "192.0.2.1"].into_iter().chain(
-        own.iter()
-            .map(String::as_str)
-            .filter(|name| name.bytes().all(|o| o.is_ascii_alphanumeric() || b"-.".contains(&o))),
-    ) {
+    for host in
+        ["localhost", "LOCALHOST:99", "x.localhost:1", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:80", "192.0.2.1"]
+            .into_iter()
+            .chain(
+                own.iter()
+                    .map(String::as_str)
+                    .filter(|name| name.bytes().all(|o| o.is_ascii_alphanumeric() || b"-.".contains(&o))),
+            )
+    {
         raw(&server, format!("GET /a.txt HTTP/1.1\r\nHost: {host}\r\n\r\n"), "GET").assert_status(200);
     }
     // No browser sends this.
     raw(&server, "GET /a.txt HTTP/1.0\r\n\r\n", "GET").assert_status(200);
     raw(&server, "GET http://localhost/a.txt HTTP/1.1\r\nHost: evil.example\r\n\r\n", "GET").assert_status(200);
+    raw(&server, "GET http://localhost/a.txt HTTP/1.1\r\nHost: [::1]\r\n\r\n", "GET").assert_status(200);
 }
 
 #[test]

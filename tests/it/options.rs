@@ -28,6 +28,10 @@ fn spa_answers_unknown_paths_for_browsers_only() {
     assert_eq!(get(&server, "/deep/link", "Accept: text/html\r\n").assert_status(200).text(), "<p>app");
     get(&server, "/missing.js", "Accept: */*\r\n").assert_status(404);
     assert_eq!(get(&server, "/app.js", "Accept: text/html\r\n").text(), "js");
+    folder.write("start.html", "<p>start");
+    let server = Server::start(&folder, &["--spa=start.html", "--index", "start.html"]);
+    assert_eq!(get(&server, "/deep/link", "Accept: text/html\r\n").assert_status(200).text(), "<p>start");
+    assert_eq!(get(&server, "/", "").text(), "<p>start");
 }
 
 #[test]

@@ -73,20 +73,6 @@ fn a_second_signal_ends_it_now() {
 }
 
 #[test]
-fn grace_that_ran_out_is_still_a_stop_on_request() {
-    let folder = Folder::new();
-    folder.sparse("big.bin", 1 << 30, b"end");
-    let mut server = Server::start(&folder, &["--grace", "1s"]);
-    let mut client = Client::narrow(&server);
-    client.send(request("GET", "/big.bin", ""));
-    Response::read_head(&mut client).assert_status(200);
-    server.signal(Signal::TERM);
-    assert_eq!(server.exit().code(), Some(0));
-    let stopped = server.err.line("stopped: ");
-    assert!(stopped.contains("cut off"), "the last line counts what was cut off: {stopped}");
-}
-
-#[test]
 fn a_hangup_is_no_reason_to_stop() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &[]);

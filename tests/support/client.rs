@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
 use crate::support::PATIENCE;
 use crate::support::response::Response;
@@ -54,7 +54,8 @@ impl Client {
 
     pub(crate) fn narrow_to(address: SocketAddr) -> Client {
         let SocketAddr::V4(address) = address else { panic!("an IPv4 server is needed") };
-        let narrow = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        // Closed at exec: a server that another test starts at this moment must not inherit it.
+        let narrow = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         sockopt::set_socket_recv_buffer_size(&narrow, 8 * 1024).unwrap();
         connect(&narrow, &address).unwrap();
         Client::of(TcpStream::from(narrow))
