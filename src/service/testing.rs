@@ -44,3 +44,21 @@ pub(crate) fn sent(app: &App, request: &Request<'_>, context: &RequestContext, r
     let lines = text.lines().filter_map(|line| line.split_once(": "));
     lines.fold(Response::new(status).with_body(body), |response, (name, value)| response.field(name, value))
 }
+
+/// How much bcrypt was computed, since durations prove nothing.
+pub(crate) mod bcrypt_work {
+    use std::cell::Cell;
+
+    thread_local!(static DONE: Cell<u64> = const { Cell::new(0) });
+
+    pub(crate) fn add(rounds: u64) {
+        DONE.set(DONE.get() + rounds);
+    }
+
+    /// The rounds that `then` costs on this thread.
+    pub(crate) fn of<T>(then: impl FnOnce() -> T) -> (u64, T) {
+        let before = DONE.get();
+        let result = then();
+        (DONE.get() - before, result)
+    }
+}

@@ -23,6 +23,7 @@
 //!
 //! No page and no note says whether the name or the password was wrong, and neither of them is logged.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -55,32 +56,31 @@ pub struct Auth {
 
 struct Users {
     credentials: Credentials,
-    /// For each user the digest of the credentials that were found right last. One user may have many right ones,
-    /// since bcrypt reads only 72 bytes of a password; one digest for each keeps the memory bounded.
-    verified: RwLock<Vec<Option<Digest>>>,
+    /// The digests of right credentials, each with its user. One user may have many right ones, since bcrypt reads
+    /// only 72 bytes of a password; the last digest of each is kept, so the memory is bounded.
+    verified: RwLock<HashMap<Digest, usize>>,
     throttle: Arc<Throttle>,
 }
 
 impl Users {
     fn is_verified(&self, digest: Digest) -> bool {
         // A panic elsewhere cannot leave a half-written digest, so a poisoned lock is still good.
-        self.verified.read().unwrap_or_else(PoisonError::into_inner).contains(&Some(digest))
+        self.verified.read().unwrap_or_else(PoisonError::into_inner).contains_key(&digest)
     }
 
     fn remember(&self, user: usize, digest: Digest) {
         let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = verified.get_mut(user) {
-            *slot = Some(digest);
-        }
+        // Slow for many users, but it runs only once after each bcrypt.
+        verified.retain(|_, other| *other != user);
+        verified.insert(digest, user);
     }
 }
 
 impl Auth {
     /// Asks for one of these credentials where `scope` says so.
     pub fn new(credentials: Credentials, scope: Scope) -> Auth {
-        // One place for each user, so the memory never grows.
-        let verified = RwLock::new(vec![None; credentials.len()]);
-        Auth { scope, users: Arc::new(Users { credentials, verified, throttle: Arc::default() }) }
+        let users = Users { credentials, verified: RwLock::default(), throttle: Arc::default() };
+        Auth { scope, users: Arc::new(users) }
     }
 
     /// Whether this method needs credentials.

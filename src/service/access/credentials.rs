@@ -74,7 +74,7 @@ impl Credential {
 
 /// 128 bits of a keyed hash of whole credentials. The keys never leave this process; without them nobody can find
 /// credentials of a given digest.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(u128);
 
 /// The password of one user.

@@ -123,31 +123,12 @@ pub(crate) fn spend(password: &[u8], top_cost: u32) {
 
 fn bcrypt_of(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
     #[cfg(test)]
-    work::add(1 << cost);
+    crate::service::testing::bcrypt_work::add(1 << cost);
     // bcrypt reads the password and the NUL that ends it, at most 72 bytes together.
     let mut bytes = [0; PASSWORD_BYTES];
     let len = password.len().min(PASSWORD_BYTES);
     bytes[..len].copy_from_slice(&password[..len]);
     bcrypt::bcrypt(cost, salt, &bytes[..(len + 1).min(PASSWORD_BYTES)])
-}
-
-/// For tests: how much was hashed, since durations prove nothing.
-#[cfg(test)]
-pub(crate) mod work {
-    use std::cell::Cell;
-
-    thread_local!(static DONE: Cell<u64> = const { Cell::new(0) });
-
-    pub(crate) fn add(rounds: u64) {
-        DONE.set(DONE.get() + rounds);
-    }
-
-    /// The rounds that `then` costs on this thread.
-    pub(crate) fn of<T>(then: impl FnOnce() -> T) -> (u64, T) {
-        let before = DONE.get();
-        let result = then();
-        (DONE.get() - before, result)
-    }
 }
 
 /// The name of the hash that stands in the place of bcrypt.
@@ -191,6 +172,7 @@ pub(crate) fn lines(file: &[u8]) -> impl Iterator<Item = Result<UserLine<'_>, Ht
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::testing::bcrypt_work as work;
 
     /// `cost` and `password` as a line of a file has them.
     fn made(password: &str, cost: u32) -> String {

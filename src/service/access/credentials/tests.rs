@@ -1,7 +1,7 @@
 //! Credentials out of a request, and the users who may be added.
 
 use crate::service::access::credentials::*;
-use crate::service::testing::asked;
+use crate::service::testing::{asked, bcrypt_work};
 
 fn basic(bytes: &[u8]) -> Vec<u8> {
     [b"Basic ", STANDARD.encode(bytes).as_bytes()].concat()
@@ -127,7 +127,7 @@ fn a_hash_is_checked_for_its_own_user_only_and_takes_as_long_for_an_unknown_one(
     let people = people(&["carl:three"], &format!("ann:{ann}\nbob:{bob}\n"));
     let find = |text: &str| {
         let credential = Credential::new(text.into()).unwrap();
-        let (work, found) = htpasswd::work::of(|| people.find_hashed(&credential));
+        let (work, found) = bcrypt_work::of(|| people.find_hashed(&credential));
         assert_eq!(work, 1 << 5, "the time it takes tells who {text} is");
         found
     };
