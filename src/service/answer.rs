@@ -4,6 +4,19 @@
 //! and sends. [`Service::answer`] is called on an event loop and must not block. If the kernel has all data in
 //! memory, the service answers at once ([`Answer::Now`] and the prepared ones); any other work becomes a job for a
 //! worker. A job costs some thirty times as much as opening a file that is in memory, so both ways exist.
+//!
+//! | answer | the response is made | content of the request |
+//! |---|---|---|
+//! | [`Answer::Now`], [`Answer::Ready`], [`Answer::ReadyFile`] | by the service, on the loop | not used |
+//! | [`Answer::Blocking`] | by a job, on a worker | not used |
+//! | [`Answer::Collect`] | by a job that gets the content | in memory, up to a limit |
+//! | [`Answer::CollectRaw`] | by a job that gets the request byte by byte | in memory with its framing, up to a limit |
+//! | [`Answer::Receive`] | by a [`Sink`] on a worker | written to the sink while it is received |
+//! | [`Answer::Raw`] | by the service: bytes in the place of a response | not used; the connection closes |
+//!
+//! An example with a password file: a PUT gets `Blocking`, whose job runs bcrypt and results in [`Outcome::Again`]. The
+//! service is asked once more, now with the password known, and returns `Receive`. Its `open` makes a temporary file
+//! on a worker, the client gets 100 (Continue), and the sink receives the content block by block.
 
 use std::fs::File;
 use std::net::SocketAddr;

@@ -11,6 +11,10 @@
 //! A segment that has not exactly one of the two forms with braces is taken literally. A pattern is compared with the
 //! decoded path. The parser refuses `%2F` in a path, so splitting at `/` gives the same segments before and after
 //! decoding, and the parameter of one segment cannot contain a slash.
+//!
+//! There are two kinds of routes. [`Router::route`] runs its handler on a worker, and the methods of all such routes
+//! that match a path work there together. [`Router::route_answer`] runs its handler on the event loop and decides alone
+//! about its paths. On every path OPTIONS and 405 list exactly the methods that work.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -146,12 +150,14 @@ impl Pattern {
     }
 }
 
+type AnswerHandler = dyn Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync;
+
 #[derive(Clone)]
 enum Handler {
     /// Runs on a worker, with at most `limit` bytes of content.
     Response { limit: u64, run: Arc<dyn Fn(&Call) -> Response + Send + Sync> },
     /// Runs on the event loop, before any content is read.
-    Answer(Arc<dyn Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync>),
+    Answer(Arc<AnswerHandler>),
 }
 
 #[derive(Clone)]
@@ -182,8 +188,7 @@ impl Router {
 
     /// Adds a handler. It runs on a worker, so it may take its time, and a panic in it costs one response.
     ///
-    /// A GET route answers HEAD too, and every path with a route answers OPTIONS, unless they have routes of
-    /// their own. The methods of all routes that match a path work there.
+    /// A GET route answers HEAD too, and every path with a route answers OPTIONS, unless there are own routes for them.
     pub fn route(
         self,
         method: Method,
@@ -206,9 +211,8 @@ impl Router {
 
     /// Adds a handler that runs on the event loop and must not block; it may return any kind of [`Answer`].
     ///
-    /// On the paths of `pattern` only `methods` and OPTIONS work, unless a more specific pattern matches: routes
-    /// of less specific patterns are not asked. [`Method::Trace`] and [`Method::Other`] (every method without a
-    /// name of its own) may be among `methods`; everywhere else they are refused.
+    /// On the paths of `pattern` only `methods` and OPTIONS work, unless a more specific pattern matches. `methods` may
+    /// include [`Method::Trace`] and [`Method::Other`] (every unknown method), which are refused everywhere else.
     pub fn route_answer(
         self,
         methods: &[Method],

@@ -3,7 +3,12 @@
 //!
 //! A pause is a deadline of the event loop and no sleeping thread, so a thousand slow responses cost a thousand
 //! connections and nothing else. A pause stands before one byte of the response. Bytes before it and after it are
-//! never in the same `send`, even if it lasts no time; so a response can be split into pieces.
+//! never in the same `send`, even if it lasts no time; so a response can be split into pieces. With pauses before
+//! `Content(0)` and `Content(3)`, the content `hello` is sent in three steps:
+//!
+//! ```text
+//! head ── pause ── hel ── pause ── lo
+//! ```
 
 use std::any::Any;
 use std::sync::Arc;

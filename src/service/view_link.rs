@@ -4,7 +4,7 @@
 //! neither of them, since the view is not for them. The key of the view is in neither of them.
 //!
 //! The link repeats method and path, percent-encoded as a whole: one of the forms in which the redaction of the view
-//! recognizes a secret. It never repeats the query, whose values are often secrets.
+//! recognizes a secret: `/.wire#find=GET%20%2Fnope%2Etxt`. It never repeats the query, whose values are often secrets.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 

@@ -8,6 +8,10 @@
 //!
 //! An attempt counts from its beginning, and is taken back when it proves right. If only results counted, a
 //! hundred guesses sent at once would all begin before the first of them has failed.
+//!
+//! ```text
+//! second   0 … 9: ten failures    10: 429, wait 50 s    60: one attempt, since the failure of second 0 is forgotten
+//! ```
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};

@@ -3,6 +3,15 @@
 //! A page says what happened, one sentence about this case, a next step, and what the status means, with the
 //! section of the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `wording`.
 //!
+//! ```text
+//! 404 There is no file or folder called /x on this server. Check the spelling: upper and lower case count.
+//!
+//! {"status":404,"title":"Not Found","detail":"There is no file …","advice":"Check …","section":"RFC 9110 §15.5.5",…}
+//! ```
+//!
+//! The JSON of a malformed request also has `fault`, the name of the broken rule, and `byte`, the position of the first
+//! byte that breaks it, counted from 0.
+//!
 //! A client must not be able to write markup or terminal commands into a page: all that comes from it goes through
 //! [`shown`], and the template escapes it once more. The page about a malformed request repeats nothing of it and
 //! names the byte instead. Pages have no script and load nothing; their policy allows only the style sheet inside
