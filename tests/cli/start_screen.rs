@@ -64,7 +64,7 @@ fn dangerous_options_are_named_at_the_start() {
 /// The running program, its terminal, and the text up to `end` on that terminal.
 pub(crate) fn on_a_terminal(command: &mut Command, end: &str) -> (Child, File, String) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
