@@ -12,8 +12,7 @@ use barewire::http::field::split_line;
 use barewire::http::grammar::{decimal, hex_digit};
 use barewire::http::{Fault, Limits, Method};
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
-use barewire::wire::show::html;
-use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat};
+use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, html_page};
 
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::options::Explain;
@@ -155,7 +154,7 @@ fn print(options: &Explain, messages: Vec<Message>) {
         messages.into_iter().map(|message| WireEvent::without_connection(event(message))).collect();
     let mut text = String::new();
     if options.html {
-        text = html::page(&events);
+        text = html_page(&events);
     } else {
         let form = if options.json { ViewFormat::Json } else { ViewFormat::Full };
         let mut terminal = Terminal::new(wire_view::style(form, options.color, options.ascii));

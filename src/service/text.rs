@@ -10,7 +10,7 @@
 //! | listing in a terminal | `push_terminal_name` | `\xff` | `\u{1b}` |
 //! | own lines in a terminal | [`printable`] | (text) | `\u{1b}` |
 //! | access log | `push_log_value` | `\xff` | `\x1b` |
-//! | wire view | `push_visible` | `\xff` | `\x1b`, byte by byte |
+//! | wire view | `visible` | `\xff` | `\x1b`, byte by byte |
 //! | address | [`href`] | `%FF` | `%1B` (RFC 3986 §2) |
 //!
 //! Names on a disk are bytes and need not be UTF-8. A page shows them with U+FFFD, but its links have their bytes, so
@@ -153,9 +153,10 @@ pub(crate) fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Appends bytes as text that shows each of them: `\r`, `\n`, `\t`, and `\x1b` for every byte of a character that is
-/// not visible. With `ascii`, only ASCII is visible.
-pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
+/// Bytes as text that shows each of them: `\r`, `\n`, `\t`, and `\x1b` for every byte of a character that is not
+/// visible. With `ascii`, only ASCII is visible.
+pub(crate) fn visible(bytes: &[u8], ascii: bool) -> String {
+    let mut out = String::with_capacity(bytes.len());
     let push_escaped = |out: &mut String, bytes: &[u8]| {
         bytes.iter().for_each(|&byte| out.extend(hex_escape(byte).map(char::from)));
     };
@@ -170,11 +171,12 @@ pub(crate) fn push_visible(out: &mut String, bytes: &[u8], ascii: bool) {
                 // Valid UTF-8 is not safe text: U+009B starts a control sequence in two bytes, U+202E reverses the
                 // line, U+200B hides. A client must not write into the reader's terminal (CVE-2009-4487).
                 c if !ascii && is_visible(c) => out.push(c),
-                c => push_escaped(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => push_escaped(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        push_escaped(out, chunk.invalid());
+        push_escaped(&mut out, chunk.invalid());
     }
+    out
 }
 
 /// Whether a character beyond ASCII is seen and does not change its neighbours. Stricter than [`is_unsafe`]: a
@@ -298,29 +300,22 @@ mod tests {
 
     #[test]
     fn no_bytes_of_the_network_move_a_cursor_or_hide() {
-        let mut out = String::new();
         let hostile = "\x1b[2J\x07\x08\u{9b}31m\u{202e}abc\u{200b}\u{feff}\0\x7f\u{e0041}é汉😀";
-        push_visible(&mut out, hostile.as_bytes(), false);
         assert_eq!(
-            out,
+            visible(hostile.as_bytes(), false),
             "\\x1b[2J\\x07\\x08\\xc2\\x9b31m\\xe2\\x80\\xaeabc\\xe2\\x80\\x8b\\xef\\xbb\\xbf\\x00\\x7f\\xf3\\xa0\\x81\\x81é汉😀"
         );
-        let mut out = String::new();
-        push_visible(&mut out, "é\r\n".as_bytes(), true);
-        assert_eq!(out, "\\xc3\\xa9\\r\\n");
+        assert_eq!(visible("é\r\n".as_bytes(), true), "\\xc3\\xa9\\r\\n");
         for bytes in [0u8..=255, 128..=255] {
             let all: Vec<u8> = bytes.collect();
-            let mut out = String::new();
-            push_visible(&mut out, &all, false);
-            assert!(!out.chars().any(char::is_control));
+            assert!(!visible(&all, false).chars().any(char::is_control));
         }
     }
 
     #[test]
     fn every_character_passes_only_if_it_is_visible() {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
-            let mut out = String::new();
-            push_visible(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes(), false);
+            let out = visible(c.encode_utf8(&mut [0; 4]).as_bytes(), false);
             assert!(!out.chars().any(|c| c.is_control() || (!c.is_ascii() && !is_visible(c))), "{c:?}");
         }
     }

@@ -43,7 +43,8 @@ pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
 pub use explain::value::{RedactOptions, redact_address};
 pub use record::recorder::{RecordReceiver, Recorder};
-pub use show::style::{ViewFormat, ViewOptions};
+pub use show::layout::{ViewFormat, ViewOptions};
+pub use show::rows::html_page;
 pub use show::terminal::Terminal;
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 //!
 //! [`sentences`] makes every sentence about a message, so that all outputs say the same. [`rows`] puts the
 //! bytes of a message beside their notes; the terminal and the HTML page show these rows. Bytes of the
-//! network become text only through [`crate::service::text::push_visible`], so that no output can carry
+//! network become text only through [`crate::service::text::visible`], so that no output can carry
 //! a control sequence, a bidirectional override or a hidden character of a client.
 
-pub mod html;
 pub mod json;
-pub(crate) mod layout;
-pub(crate) mod rows;
+pub mod layout;
+pub mod rows;
 pub(crate) mod sentences;
-pub mod style;
 pub mod terminal;

@@ -9,41 +9,22 @@
 //! ┄┄ write() #3 starts here
 //! 00000010  48 65 6c 6c 6f                                    |Hello|
 //! ```
+//!
+//! The terminal and the HTML page show the same rows, so that the two cannot disagree.
 
-use crate::service::text::push_visible;
+use askama::Template;
+
+use crate::service::text::visible;
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::record::event::{CallBoundary, TimedMessage};
-use crate::wire::show::sentences::note_beside;
-use crate::wire::show::style::{StyledText, ansi, columns, cut_mark, dots, span_style};
+use crate::wire::record::event::{CallBoundary, EventKind, TimedMessage, WireEvent};
+use crate::wire::show::layout::{MessageRow, StyledText, ansi, arrow, span_style, with_signs};
+use crate::wire::show::sentences::{note_beside, story};
 
 /// Bytes of a chunk that are shown when content is not shown in full.
 const CHUNK_START: u64 = 48;
 /// Bytes in one row of a dump.
 const DUMP_BYTES: usize = 16;
-
-/// One row. Rows without a note have an empty `note` and `section`.
-#[derive(Debug, Default)]
-pub(crate) struct MessageRow {
-    /// The bytes as visible text, or our own words, span by span.
-    pub(crate) bytes: Vec<StyledText>,
-    pub(crate) note: String,
-    pub(crate) note_style: &'static str,
-    /// `RFC 9112 §3`
-    pub(crate) section: &'static str,
-}
-
-impl MessageRow {
-    /// A row of our own words in place of bytes, without a note.
-    fn remark(style: &'static str, text: String) -> MessageRow {
-        MessageRow { bytes: vec![StyledText::new(style, text)], ..MessageRow::default() }
-    }
-
-    /// Columns that its bytes take.
-    pub(crate) fn columns(&self) -> usize {
-        self.bytes.iter().map(|part| columns(&part.text)).sum()
-    }
-}
 
 /// Decides whether a note is shown, for notes that nearly every message has.
 pub(crate) type ShowNote<'a> = &'a mut dyn FnMut(NoteId) -> bool;
@@ -63,7 +44,7 @@ pub(crate) fn message_rows(timed: &TimedMessage, full: bool, ascii: bool, show_n
         // are marked inside the bytes.
         if message.role == Role::Response {
             let call = builder.call_starts(line.start);
-            rows.extend(call.map(|call| MessageRow::remark(ansi::SENTENCE, call + " here")));
+            rows.extend(call.map(|call| builder.remark(ansi::SENTENCE, &(call + " here"))));
         }
         if is_content && full {
             builder.push_content(line, &mut rows);
@@ -73,7 +54,7 @@ pub(crate) fn message_rows(timed: &TimedMessage, full: bool, ascii: bool, show_n
         let shown = if is_content { line.len.min(CHUNK_START) } else { line.len };
         let mut bytes = builder.styled(line.start, line.start + shown);
         if shown < line.len {
-            bytes.push(StyledText::new(ansi::DIM, format!(" {}", dots(ascii))));
+            bytes.push(builder.own_text(ansi::DIM, " …"));
         }
         rows.push(with_note(bytes, message, line, show_note));
     }
@@ -106,6 +87,16 @@ struct RowBuilder<'a> {
 }
 
 impl RowBuilder<'_> {
+    /// Our own words.
+    fn own_text(&self, style: &'static str, text: &str) -> StyledText {
+        StyledText { style, text: with_signs(text, self.ascii), is_bad: false }
+    }
+
+    /// A row of our own words in place of bytes, without a note.
+    fn remark(&self, style: &'static str, text: &str) -> MessageRow {
+        MessageRow { bytes: vec![self.own_text(style, text)], ..MessageRow::default() }
+    }
+
     /// The bytes `from..to` in the styles of their spans, with the marks of calls that begin inside: a span with
     /// one mark becomes three parts, its bytes before, the mark, its bytes after.
     fn styled(&self, from: u64, to: u64) -> Vec<StyledText> {
@@ -122,8 +113,7 @@ impl RowBuilder<'_> {
             let mut at = start;
             for cut in self.timed.boundaries.iter().filter(has_mark) {
                 self.push_bytes(at, cut.at, span.kind, &mut parts);
-                let mark = cut_mark(self.ascii);
-                parts.push(StyledText::new(ansi::MARK, format!("{mark}{}{mark}", cut.call)));
+                parts.push(self.own_text(ansi::MARK, &format!("┊{}┊", cut.call)));
                 at = cut.at;
             }
             self.push_bytes(at, end, span.kind, &mut parts);
@@ -139,13 +129,11 @@ impl RowBuilder<'_> {
         }
         // The span may lie across the gap, even begin in it: then one of the two ends is empty.
         let (first, gap, last) = self.message.bytes.get(from, to - from);
-        let mut text = String::new();
-        push_visible(&mut text, first, self.ascii);
+        let mut text = visible(first, self.ascii);
         if gap > 0 {
-            let dots = dots(self.ascii);
-            text.push_str(&format!(" {dots} {} not kept {dots} ", byte_count(gap)));
+            text += &with_signs(&format!(" … {} not kept … ", byte_count(gap)), self.ascii);
         }
-        push_visible(&mut text, last, self.ascii);
+        text += &visible(last, self.ascii);
         parts.push(StyledText { style: span_style(kind), text, is_bad: kind == SpanKind::Bad });
     }
 
@@ -158,8 +146,8 @@ impl RowBuilder<'_> {
         let end = line.start + line.len;
         for (bytes, from) in [(first, line.start), (last, end - last.len() as u64)] {
             if from > line.start && gap > 0 {
-                let text = format!("{} {} not kept", dots(self.ascii), byte_count(gap));
-                rows.push(MessageRow::remark(ansi::DIM, text));
+                let text = format!("… {} not kept", byte_count(gap));
+                rows.push(self.remark(ansi::DIM, &text));
             }
             if is_text { self.push_text(bytes, from, rows) } else { self.push_dump(bytes, from, rows) }
         }
@@ -182,9 +170,9 @@ impl RowBuilder<'_> {
             let end = at + row.len() as u64;
             // A mark inside the dump would break its columns, so it becomes a row before.
             let call = (at..end).find_map(|at| Some(self.call_starts(at)? + &format!(" at byte {at}")));
-            rows.extend(call.map(|call| MessageRow::remark(ansi::MARK, call)));
+            rows.extend(call.map(|call| self.remark(ansi::MARK, &call)));
             // A dump counts from the start of the body, as a dump of the reader's own file does.
-            rows.push(MessageRow::remark(ansi::SENTENCE, dump(at - self.message.head_end, row)));
+            rows.push(self.remark(ansi::SENTENCE, &dump(at - self.message.head_end, row)));
             at = end;
         }
     }
@@ -194,8 +182,7 @@ impl RowBuilder<'_> {
     fn call_starts(&self, at: u64) -> Option<String> {
         let boundary = self.timed.boundaries.iter().find(|boundary| boundary.at == at && at > 0)?;
         let call = if self.message.role == Role::Request { "recv()" } else { "write()" };
-        let sign = if self.ascii { ".." } else { "┄┄" };
-        Some(format!("{sign} {call} #{} starts", boundary.call))
+        Some(format!("┄┄ {call} #{} starts", boundary.call))
     }
 }
 
@@ -226,16 +213,52 @@ fn content_note(message: &Message, at: u64) -> (&'static str, &'static str) {
 /// One row of a dump: the position, the bytes in hex, the bytes as ASCII with a dot for all others. The format
 /// is that of `hexdump -C`, which readers know.
 fn dump(at: u64, bytes: &[u8]) -> String {
-    let mut text = format!("{at:08x} ");
-    for n in 0..DUMP_BYTES {
-        if n == 8 {
-            text.push(' ');
+    let (left, right) = bytes.split_at(bytes.len().min(DUMP_BYTES / 2));
+    let hex = |half: &[u8]| half.iter().map(|byte| format!(" {byte:02x}")).collect::<String>();
+    let ascii: String = bytes.iter().map(|&b| if matches!(b, b' '..=b'~') { char::from(b) } else { '.' }).collect();
+    // A short last row is filled up, so that its characters stand below those of the others.
+    format!("{at:08x} {:24} {:24}  |{ascii}|", hex(left), hex(right))
+}
+
+/// The values of the template `src/pages/messages.html`. The template escapes them for HTML.
+#[derive(Template)]
+#[template(path = "messages.html", config = "src/pages/askama.toml")]
+struct MessagesPage {
+    messages: Vec<MessageSection>,
+}
+
+/// One message of the page. The sentences about its end and its error name their section of an RFC.
+struct MessageSection {
+    name: String,
+    length: String,
+    story: String,
+    rows: Vec<MessageRow>,
+    end: Option<String>,
+    error: Option<String>,
+}
+
+/// The messages among these events as one page of HTML, for homework or a bug report. It has no script and sends no
+/// request.
+pub fn html_page(events: &[WireEvent]) -> String {
+    let section = |timed: &TimedMessage| {
+        let message = &timed.message;
+        MessageSection {
+            name: format!("{} {} {}", arrow(message.role).0, message.role.name(), message.exchange),
+            length: byte_count(message.len()),
+            story: story(timed),
+            // A page is read in any order, so every note is there every time.
+            rows: message_rows(timed, true, false, &mut |_| true),
+            end: message.framing.map(|framing| format!("{} ({})", framing.sentence(), framing.section())),
+            error: message.error.map(|error| {
+                let note = error.note.note();
+                format!("byte {}: {} ({})", error.at, note.long, note.section)
+            }),
         }
-        // A short last row is filled up, so that its characters stand below those of the others.
-        text.push_str(&bytes.get(n).map_or("   ".into(), |byte| format!(" {byte:02x}")));
-    }
-    text.push_str("  |");
-    text.extend(bytes.iter().map(|&b| if matches!(b, b' '..=b'~') { char::from(b) } else { '.' }));
-    text.push('|');
-    text
+    };
+    let messages = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Message(timed) => Some(section(timed)),
+        _ => None,
+    });
+    // Rendering fails only if a value of the template does, and all of them are texts.
+    MessagesPage { messages: messages.collect() }.render().unwrap_or_default()
 }

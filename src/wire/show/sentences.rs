@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use crate::http::Status;
-use crate::service::text::{grouped, push_visible};
+use crate::service::text::{grouped, visible};
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count, find_field};
 use crate::wire::explain::notes::{NoteId, part};
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent, millis};
-use crate::wire::show::style::dots;
 
 /// Bytes of a target that are shown in a sentence.
 const TARGET: usize = 90;
@@ -23,9 +22,7 @@ const BY_HAND: &str = "by hand";
 /// Bytes as ASCII text, with `\xNN` for all others. All that a client or a server sent enters sentences and JSON
 /// through this function.
 pub(crate) fn safe(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    push_visible(&mut text, bytes, true);
-    text
+    visible(bytes, true)
 }
 
 /// Text with a capital letter at its start. Notes are written without one, so that they can stand after a colon.
@@ -97,7 +94,7 @@ fn request_story(message: &Message) -> String {
             // Safe text is ASCII, so it can be cut anywhere.
             if target.len() > TARGET {
                 target.truncate(TARGET);
-                target.push_str(dots(false));
+                target.push('…');
             }
             let used = match message.exchange.saturating_sub(1) {
                 0 => String::new(),
@@ -119,47 +116,38 @@ pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
     let (message, calls) = (&timed.message, &timed.calls);
     let first = calls.first().filter(|_| message.role == Role::Request)?;
     let segments = first.segments.filter(|&segments| segments > 1);
-    let lesson = |bold: String, rest: &str| Some((bold, rest.to_string()));
-    // The calls after an error teach nothing: their bytes may be requests, or the rest of this one.
-    if message.error.is_some_and(|error| !error.cut_off) {
-        let rest = "The server stops at the byte that breaks the rule. What lies behind it could mean anything, so it \
-                    is not looked at.";
-        return lesson(String::new(), rest);
-    }
-    // Several requests in one call teach more than anything below, so this comes first.
-    if let Some(call) = calls.iter().find(|call| call.requests > 1) {
-        let requests = count(call.requests, "request");
-        let bold = match calls.len() {
-            1 => format!("{requests} arrived glued together in one recv()."),
-            _ => format!("recv() #{} brought pieces of {requests}.", call.number),
-        };
-        let rest = "TCP is a stream of bytes and knows no messages. The blank line after each head is the border that \
-                    HTTP draws.";
-        let segments = segments.map(|n| format!(" {n} TCP segments were waiting, one recv() took them all."));
-        return Some((bold, rest.to_string() + &segments.unwrap_or_default()));
-    }
-    // Then the place of the first cut decides: a cut in the head can fall anywhere, one after it cannot.
-    let bold = format!("One request, {}.", count(timed.call_count, "recv() call"));
-    match calls.get(1) {
-        Some(second) if second.at < message.start + message.head_end => lesson(
-            bold,
-            "The cuts fall anywhere, even inside a word. A server must keep reading until it has seen the blank line.",
-        ),
-        Some(_) => lesson(
-            bold,
-            "Only the head says how many bytes of body are still to come. A server must keep reading until it has \
-             them all.",
-        ),
-        None if message.error.is_some() => lesson(
-            String::new(),
-            "One recv() brought this much, and no more came. TCP does not know that something is missing: only HTTP \
-             can tell.",
-        ),
-        None => lesson(
-            segments.map(|n| format!("{n} TCP segments, one recv().")).unwrap_or_default(),
-            "Here one recv() happened to hold exactly one request. Do not count on it.",
-        ),
-    }
+    let glued = calls.iter().find(|call| call.requests > 1);
+    let name = match (message.error, glued, calls.get(1)) {
+        // The calls after an error teach nothing: their bytes may be requests, or the rest of this one.
+        (Some(error), ..) if !error.cut_off => "broken",
+        // Several requests in one call teach more than anything below, so they come first.
+        (_, Some(_), None) => "glued",
+        (_, Some(_), Some(_)) => "pieces",
+        // The place of the first cut decides: a cut in the head can fall anywhere, one after it cannot.
+        (_, None, Some(second)) if second.at < message.start + message.head_end => "cut in head",
+        (_, None, Some(_)) => "cut in body",
+        (Some(_), None, None) => "cut off",
+        (None, None, None) if segments.is_some() => "segments",
+        (None, None, None) => "whole",
+    };
+    let values = [
+        // First, since its text has a number in it.
+        ("{waiting}", segments.map_or_else(String::new, |_| format!(" {}", lesson("waiting").1))),
+        ("{requests}", count(glued.map_or(1, |call| call.requests), "request")),
+        ("{number}", glued.unwrap_or(first).number.to_string()),
+        ("{calls}", count(timed.call_count, "recv() call")),
+        ("{segments}", segments.unwrap_or(1).to_string()),
+    ];
+    let fill = |text: &str| values.iter().fold(text.to_string(), |text, (name, value)| text.replace(name, value));
+    let (bold, rest) = lesson(name);
+    Some((fill(bold), fill(rest)))
+}
+
+/// The two texts of the lesson of this name.
+fn lesson(name: &str) -> (&'static str, &'static str) {
+    let lesson = |line: &'static str| line.strip_prefix(name)?.strip_prefix(" | ")?.split_once("| ");
+    let (bold, rest) = include_str!("lessons.txt").lines().find_map(lesson).unwrap_or_default();
+    (bold.trim_end(), rest)
 }
 
 /// Where the message ends, or where it breaks: the words in bold, the reason, the section, and the number of
@@ -224,45 +212,42 @@ pub(crate) type TimelineStep = (f64, String, &'static str);
 
 /// The moments in an event, in their order.
 pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
-    let mut steps = Vec::new();
-    let mut push = |time: Option<Duration>, what: &str, before| {
-        // A message from a file has no times, so it has no steps.
-        steps.extend(time.map(|time| (millis(time), what.to_string(), before)));
-    };
-    match &event.kind {
-        EventKind::Accepted { peer, .. } => push(Some(event.at), &format!("accepted from {peer}"), ""),
+    // A message from a file has no times, so it has no steps.
+    let step = |time: Option<Duration>, what: &str, before| Some((millis(time?), what.to_string(), before));
+    let steps = match &event.kind {
+        EventKind::Accepted { peer, .. } => vec![step(Some(event.at), &format!("accepted from {peer}"), "")],
         EventKind::Closed { note, side, .. } => {
-            push(Some(event.at), &format!("closed by the {}: {}", side.name(), note.note().short), "quiet");
+            let what = format!("closed by the {}: {}", side.name(), note.note().short);
+            vec![step(Some(event.at), &what, "quiet")]
         }
         EventKind::Message(timed) => {
             let message = &timed.message;
+            let end = match message.error {
+                Some(error) if error.cut_off => "no more came",
+                Some(_) => "here it breaks",
+                None => "body complete",
+            };
+            let has_end = message.error.is_some() || message.content_len() > 0;
             match message.role {
-                Role::Request => {
-                    push(timed.began(), "first byte", "quiet");
+                Role::Request => vec![
+                    step(timed.began(), "first byte", "quiet"),
                     // A head without framing is incomplete or wrong, so there was no such moment.
-                    push(timed.head_at().filter(|_| message.framing.is_some()), "head complete", "client sends");
-                    let has_body = message.error.is_some() || message.content_len() > 0;
-                    let end = match message.error {
-                        Some(error) if error.cut_off => "no more came",
-                        Some(_) => "here it breaks",
-                        None => "body complete",
-                    };
-                    push(timed.ended().filter(|_| has_body), end, "client sends");
-                }
+                    step(timed.head_at().filter(|_| message.framing.is_some()), "head complete", "client sends"),
+                    step(timed.ended().filter(|_| has_end), end, "client sends"),
+                ],
                 Role::Response if message.is_interim() => {
-                    push(timed.began(), &format!("{} sent", message.status()), "server works");
+                    vec![step(timed.began(), &format!("{} sent", message.status()), "server works")]
                 }
-                Role::Response => {
-                    push(timed.began(), "answer starts", "server works");
-                    push(timed.ended(), "answer sent", "sending");
-                }
+                Role::Response => vec![
+                    step(timed.began(), "answer starts", "server works"),
+                    step(timed.ended(), "answer sent", "sending"),
+                ],
             }
         }
-        EventKind::Received(_) | EventKind::Lost { .. } => {}
-    }
-    steps
+        EventKind::Received(_) | EventKind::Lost { .. } => Vec::new(),
+    };
+    steps.into_iter().flatten().collect()
 }
-
 /// The note beside a line, and words to show in place of those of the note: for instance the note of a chunk
 /// size, and `chunk 1: size 0x19 = 25 bytes`. The section is that of the note. [`NoteId::NONE`] without words
 /// means that there is nothing to say.
