@@ -34,7 +34,7 @@ fn a_limit_of_the_file_size_is_507_and_the_server_lives() {
     server.assert_alive();
     assert_eq!(names(folder.path()), ["old"]);
     assert_eq!(fs::read(folder.join("old")).unwrap(), b"old");
-    put(&server, "/old", "", &pattern(1, 200_000)).assert_status(204);
+    put(&server, "/old", "", pattern(1, 200_000)).assert_status(204);
 }
 
 /// A disk of 6 MiB in memory.
@@ -83,7 +83,7 @@ fn a_full_disk_is_507_and_the_old_file_stays() {
         assert_eq!(fs::read(disk.0.join("film")).unwrap(), old);
     }
     server.assert_alive();
-    put(&server, "/small", "", &pattern(2, 100_000)).assert_status(201);
+    put(&server, "/small", "", pattern(2, 100_000)).assert_status(201);
     ask(&server, "DELETE", "/film", "").assert_status(204);
-    put(&server, "/film", "", &pattern(3, 4 << 20)).assert_status(201);
+    put(&server, "/film", "", pattern(3, 4 << 20)).assert_status(201);
 }

@@ -201,8 +201,8 @@ fn expand(text: &str) -> (Vec<Vec<&str>>, usize) {
     let mut at = 0;
     loop {
         let rest = &text[at..];
-        if rest.starts_with('{') {
-            let (inner, len) = expand_list(&rest[1..]);
+        if let Some(list) = rest.strip_prefix('{') {
+            let (inner, len) = expand_list(list);
             let all = inner.into_iter().map(|tail| [path.clone(), tail].concat()).collect();
             return (all, at + 1 + len);
         }

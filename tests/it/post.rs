@@ -20,7 +20,7 @@ fn a_form_brings_many_files_and_taken_names_get_numbers() {
         ("say %22hi%22 <b>.txt", b"hi"),
         ("", b"nothing was chosen here"),
     ];
-    let shown = send(&server, "POST", "/in/", FORM, &form(&files));
+    let shown = send(&server, "POST", "/in/", FORM, form(&files));
     assert_eq!(shown.assert_status(303).must("location"), "/in/");
     let expected = ["film (2).mp4", "film (3).mp4", "film.mp4", "passwd", "say \"hi\" <b>.txt", "x.txt"];
     assert_eq!(names(&folder.join("in")), expected);
@@ -29,7 +29,7 @@ fn a_form_brings_many_files_and_taken_names_get_numbers() {
 
     // A client that asks for JSON gets the list. The slash may be missing.
     let fields = format!("{FORM}Accept: application/json\r\n");
-    let listed = send(&server, "POST", "/in", &fields, &form(&[("a.txt", b"1"), ("film.mp4", b"2")]));
+    let listed = send(&server, "POST", "/in", &fields, form(&[("a.txt", b"1"), ("film.mp4", b"2")]));
     let list: serde_json::Value = serde_json::from_slice(&listed.assert_status(201).body).unwrap();
     assert_eq!(list[0]["name"], "a.txt");
     assert_eq!(
@@ -61,9 +61,9 @@ fn a_form_is_all_or_nothing() {
     // Too many files for one form.
     let many: Vec<(String, &[u8])> = (0..513).map(|n| (format!("f{n}"), &b"x"[..])).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(name, content)| (name.as_str(), *content)).collect();
-    send(&server, "POST", "/in/", FORM, &form(&many)).assert_status(413);
+    send(&server, "POST", "/in/", FORM, form(&many)).assert_status(413);
     assert_eq!(names(&folder.join("in")), ["x"]);
-    send(&server, "POST", "/in/", FORM, &form(&many[..512])).assert_status(303);
+    send(&server, "POST", "/in/", FORM, form(&many[..512])).assert_status(303);
     assert_eq!(names(&folder.join("in")).len(), 513);
 }
 

@@ -175,8 +175,8 @@ fn written_means_written_before_the_answer_leaves() {
         send(server, "PUT", "/old.txt", "", &content).assert_status(204);
         send(server, "PUT", "/made/for/it.txt", "", &content).assert_status(201);
         let fields = format!("{FORM}Accept: text/html\r\n");
-        send(server, "POST", "/in/", &fields, &form(&[("one.txt", &content), ("two.txt", b"2")])).assert_status(303);
-        send(server, "POST", "/in/", FORM, &form(&[("three.txt", b"3")])).assert_status(303);
+        send(server, "POST", "/in/", &fields, form(&[("one.txt", &content), ("two.txt", b"2")])).assert_status(303);
+        send(server, "POST", "/in/", FORM, form(&[("three.txt", b"3")])).assert_status(303);
     });
     let Some(trace) = trace else { return };
     assert_written(&trace, folder.path(), "new.txt", 201);
@@ -261,7 +261,7 @@ fn ask_for_everything(server: &Server, folder: &Folder, ann: &str) -> bool {
     send(server, "PUT", "/a.txt", ann, b"x").assert_status(201);
     let content = pattern(4, 2_000_000);
     send(server, "PUT", "/a.txt", ann, &content).assert_status(204);
-    send(server, "POST", "/sub/", &format!("{ann}{FORM}"), &form(&[("f", &content)])).assert_status(303);
+    send(server, "POST", "/sub/", &format!("{ann}{FORM}"), form(&[("f", &content)])).assert_status(303);
     send(server, "PUT", "/a.txt", &format!("{ann}If-Match: \"x\"\r\n"), b"x").assert_status(412);
     for framing in ["Content-Length: 1000000\r\nExpect: 100-continue\r\n", "Transfer-Encoding: chunked\r\n"] {
         let mut leaving = Client::connect(server);

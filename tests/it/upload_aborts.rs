@@ -137,7 +137,7 @@ fn an_upload_that_waits_holds_no_thread_and_little_memory() {
         })
         .collect();
     // Fifty clients wait in the middle of their uploads, and two workers do everything else.
-    put(&server, "/a", "", &pattern(1, 5_000_000)).assert_status(201);
+    put(&server, "/a", "", pattern(1, 5_000_000)).assert_status(201);
     ask(&server, "GET", "/", "").assert_status(200);
     assert!(server.resident() < 96 << 20, "{} bytes", server.resident());
     assert_eq!(names(folder.path()), ["a"]);
