@@ -107,8 +107,8 @@ impl App {
         }
         // 3. Before credentials, and so before the service: no password helps a method that works nowhere. A service
         // that takes such a method at this address says so.
-        if !service.takes(request)
-            && let Some(response) = router::refuse_method(request, || service.methods_of(request))
+        if let Some(response) = router::refuse_method(request, || service.methods_of(request))
+            && !service.takes(request)
         {
             return response.into();
         }
@@ -184,6 +184,7 @@ impl App {
 
     /// The same app for another event loop.
     pub fn fork(&self) -> App {
+        // The rules are shared, so credentials that one loop found right are right for all.
         App { rules: Arc::clone(&self.rules), last_host: None, service: self.service.fork() }
     }
 }

@@ -295,6 +295,7 @@ impl Router {
                 let (run, request, context) = (Arc::clone(run), request.clone().into_owned(), *context);
                 let job = move |content| run(&Call { request, content, ranges, context });
                 match has_content {
+                    // The content is collected before the handler runs, so no worker waits for a slow client.
                     true => Answer::Collect { limit: *limit, then: Box::new(job) },
                     false => Answer::Blocking(Lane::Long, Box::new(move || Outcome::Response(job(Vec::new())))),
                 }
@@ -330,14 +331,9 @@ impl Service for Router {
     }
 
     fn takes(&self, request: &Request<'_>) -> bool {
-        let method = request.method();
-        // Only these two need an exception: no other method is refused before a service is asked.
-        if !matches!(method, Method::Trace | Method::Other) {
-            return self.fallback.takes(request);
-        }
         match &*self.routes_at(request.path()) {
             [] => self.fallback.takes(request),
-            routes => routes.iter().any(|(route, _)| route.methods.contains(&method)),
+            routes => routes.iter().any(|(route, _)| route.methods.contains(&request.method())),
         }
     }
 

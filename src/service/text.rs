@@ -242,6 +242,7 @@ fn text_of(number: u64, push: fn(&mut Vec<u8>, u64)) -> String {
 
 /// Appends the result of [`size`], without `fmt`, which is slow: a listing has a size in every row.
 pub(crate) fn push_size(out: &mut Vec<u8>, bytes: u64) {
+    // Decimal units (1 kB is 1000 bytes), as disks and browsers count.
     const UNITS: [&[u8]; 7] = [b" B", b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
     let (mut unit, mut one) = (0, 1u64);
     // From 999.5 on the next unit reads better: 1.0 MB and not 1000 kB.

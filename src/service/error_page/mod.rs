@@ -165,6 +165,7 @@ impl Problem {
 
     /// 416: the file has `length` bytes, and no range lies inside.
     pub fn range(length: u64) -> Problem {
+        // In exact bytes, since a range is given in bytes.
         let sentence = format!("The file is {} long, and none of the ranges lies inside it.", byte_count(length));
         Problem::new(Status::RANGE_NOT_SATISFIABLE).with_sentence(sentence)
     }
@@ -345,6 +346,7 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
                 .field("Referrer-Policy", "same-origin")
         }
     };
+    // RFC 9110 §10.2.3: programs read this field, and the page reloads itself after the same time.
     if status == Status::SERVICE_UNAVAILABLE {
         response = response.field("Retry-After", RETRY_AFTER_SECONDS.to_string());
     }
