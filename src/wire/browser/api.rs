@@ -32,7 +32,7 @@ use crate::wire::browser::{ViewContext, error};
 use crate::wire::explain::excerpt::Excerpt;
 use crate::wire::explain::message::{Role, SpanKind};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::export::{ReplayPlan, command, har};
+use crate::wire::export::{ReplayPlan, curl, har, send};
 use crate::wire::record::event::{EventKind, TimedMessage};
 use crate::wire::record::exchange::{Exchange, ExchangeId};
 use crate::wire::record::history::HistoryReader;
@@ -65,8 +65,8 @@ const ROUTES: [(Method, &str, Handler); 13] = [
     (Method::Get, "/api/conn/{n}/out", |context, call| connection_bytes(context, call, Role::Response)),
     (Method::Get, "/api/ex/{name}/request", |context, call| exchange_bytes(context, call, Role::Request)),
     (Method::Get, "/api/ex/{name}/response", |context, call| exchange_bytes(context, call, Role::Response)),
-    (Method::Get, "/api/ex/{name}/curl", |context, call| command_line(context, call, command::curl)),
-    (Method::Get, "/api/ex/{name}/send", |context, call| command_line(context, call, command::send)),
+    (Method::Get, "/api/ex/{name}/curl", |context, call| command_line(context, call, curl)),
+    (Method::Get, "/api/ex/{name}/send", |context, call| command_line(context, call, send)),
     (Method::Get, "/api/har", archive),
     (Method::Post, "/api/replay/{name}", replay),
     (Method::Post, "/api/pause", pause),

@@ -13,7 +13,6 @@
 //! which the request arrived, `wait` the time until the first byte of the response, and `receive` the time in
 //! which the response was sent. Time on the network is not known here.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,12 +31,9 @@ use crate::wire::record::history::History;
 /// An archive of these exchanges, or of all. `main` is the address of the server that was recorded: HAR wants it,
 /// and requests without Host have no other.
 pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: SocketAddr) -> Value {
-    let connections: BTreeSet<u64> = match ids {
-        Some(ids) => ids.iter().map(|id| id.connection).collect(),
-        None => history.connections().into_iter().collect(),
-    };
     let (mut pages, mut entries) = (Vec::new(), Vec::new());
-    for connection in connections {
+    let is_wanted = |connection: &u64| ids.is_none_or(|ids| ids.iter().any(|id| id.connection == *connection));
+    for connection in history.connections().into_iter().filter(is_wanted) {
         let recorded = ConnectionHistory::of(history, connection);
         // Times in HAR are absolute, so a connection whose start was dropped has none to give.
         let Some(EventKind::Accepted { moment, peer, .. }) = recorded.accepted.as_ref().map(|event| &event.kind) else {

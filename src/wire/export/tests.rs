@@ -1,11 +1,10 @@
-//! Command lines, checked by what a shell and curl make of them.
+//! Command lines, checked by what a shell and curl make of them; plans, checked by their pieces.
 
-use std::net::SocketAddr;
 use std::process::Command;
 
-use crate::wire::export::command::*;
+use crate::wire::export::*;
 use crate::wire::record::exchange::{Exchange, ExchangeId};
-use crate::wire::testing::history;
+use crate::wire::testing::{Call, history};
 
 fn main_address() -> SocketAddr {
     ([127, 0, 0, 1], 8080).into()
@@ -119,4 +118,47 @@ fn no_line_contains_a_control_sequence() {
     for text in [quote(&every), printf(&every)] {
         assert!(text.chars().all(is_plain), "{text}");
     }
+}
+
+fn plan(calls: &[Call<'_>]) -> Result<ReplayPlan, &'static str> {
+    let history = history(calls, true);
+    ReplayPlan::new(Exchange::find(&history, ExchangeId { connection: 1, exchange: 1 }).unwrap().request().unwrap())
+}
+
+fn millis(plan: &ReplayPlan) -> Vec<(u128, &[u8])> {
+    plan.pieces.iter().map(|(gap, bytes)| (gap.as_millis(), bytes.as_slice())).collect()
+}
+
+#[test]
+fn a_plan_has_the_pieces_of_the_request_and_no_gap_is_too_long_or_too_short() {
+    let plan = plan(&[
+        (3, true, b"GET /"),
+        (203, true, b"a HTTP/1.1\r"),
+        (204, true, b"\nHost: a\r\n"),
+        (9_999, true, b"\r\n"),
+    ]);
+    let plan = plan.unwrap();
+    assert_eq!(millis(&plan), [(0, &b"GET /"[..]), (200, b"a HTTP/1.1\r"), (20, b"\nHost: a\r\n"), (2000, b"\r\n")]);
+    assert!(!plan.ends);
+}
+
+#[test]
+fn one_request_of_several_in_a_recv_is_sent_alone() {
+    let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let plan = plan(&[(3, true, &ask.repeat(3))]).unwrap();
+    assert_eq!(millis(&plan), [(0, &ask[..])]);
+}
+
+#[test]
+fn a_request_that_was_cut_off_is_cut_off_again() {
+    let plan = plan(&[(3, true, b"GET / HT")]).unwrap();
+    assert_eq!((millis(&plan), plan.ends), (vec![(0, &b"GET / HT"[..])], true));
+}
+
+#[test]
+fn a_request_with_hidden_or_missing_bytes_cannot_be_sent() {
+    let secret = b"GET /?token=0123456789 HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(plan(&[(3, true, secret)]).unwrap_err().contains("secret"));
+    let long = [&b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n"[..], &[b'x'; 90_000]].concat();
+    assert!(plan(&[(3, true, &long)]).unwrap_err().contains("kept"));
 }
