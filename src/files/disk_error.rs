@@ -21,7 +21,7 @@ use crate::service::Response;
 use crate::service::error_page::{self, Problem};
 
 /// The status for an error of the disk.
-pub fn status_of(error: &io::Error) -> Status {
+pub(crate) fn status_of(error: &io::Error) -> Status {
     let Some(errno) = Errno::from_io_error(error) else {
         // An error of the standard library itself, without a number of the kernel.
         return if error.kind() == io::ErrorKind::NotFound { Status::NOT_FOUND } else { Status::INTERNAL_SERVER_ERROR };
@@ -42,7 +42,7 @@ pub fn status_of(error: &io::Error) -> Status {
 }
 
 /// The page for an error of the disk, and a note for the log if the operator should know of it.
-pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
+pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
     let status = status_of(error);
     let mut problem = Problem::new(status);
     match status {
@@ -68,7 +68,7 @@ pub fn explain(error: &io::Error) -> (Problem, Option<String>) {
 }
 
 /// The response for an error of the disk.
-pub fn response(request: &Request<'_>, error: &io::Error) -> Response {
+pub(crate) fn response(request: &Request<'_>, error: &io::Error) -> Response {
     let (problem, note) = explain(error);
     add_note(error_page::problem(request, &problem), note)
 }

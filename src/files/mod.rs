@@ -2,8 +2,8 @@
 //!
 //! [`site`] is the service. It asks the cache first. Otherwise the path is opened beneath the
 //! served folder ([`root`]) and becomes a file, a folder or a redirect (`resource`). `retrieve`
-//! makes the response for a file by pure rules that know no disk: [`coding`], [`validator`],
-//! [`precondition`], [`range`], [`media_type`]. `listing` shows folders, [`write`] changes them.
+//! makes the response for a file by pure rules that know no disk: `representation`, `validator`,
+//! `precondition`, `range`. `listing` shows folders, `write` changes them.
 //!
 //! Functions that may touch the disk take `may_block`. On a loop it is false: if something is not
 //! in the kernel's memory, they return "would block", and the request runs again on a worker, from
@@ -11,25 +11,89 @@
 //!
 //! Only [`root`] gives paths to the kernel, and nothing here knows sockets or starts threads.
 
-pub(crate) mod cache;
-pub mod coding;
-pub mod disk_error;
-pub(crate) mod listing;
-pub mod media_type;
-pub mod precondition;
-pub mod range;
-pub(crate) mod resource;
-pub(crate) mod retrieve;
+mod cache;
+mod disk_error;
+mod listing;
+mod precondition;
+mod range;
+mod representation;
+mod resource;
+mod retrieve;
 pub mod root;
-pub mod settings;
 pub mod site;
-pub mod validator;
-pub mod write;
+#[cfg(test)]
+mod testing;
+mod validator;
+mod write;
 
 pub use cache::CAPACITY as CACHE_CAPACITY;
 pub use root::{OpenMethod, Symlinks};
-pub use settings::{CacheControl, MAX_BODY, Settings};
 pub use site::Site;
 
-#[cfg(test)]
-pub(crate) mod testing;
+/// The value of Cache-Control for files, folders and redirects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheControl {
+    /// `no-cache`: a cache may keep the response, but must ask before each use.
+    #[default]
+    Revalidate,
+    /// `no-store`.
+    Off,
+    /// `max-age`: a cache may use the response for this many seconds without asking.
+    Seconds(u64),
+}
+
+/// Settings of a site. They are taken as they are: the command line checks its values. Clients can
+/// change nothing unless one of the three switches at the end is set, and none implies another.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names of index files, tried in this order for a path that ends in a slash.
+    pub index: Vec<String>,
+    /// Whether a folder without index file is listed.
+    pub listing: bool,
+    /// Whether names that begin with a dot are served. `/.well-known/` always is.
+    pub dotfiles: bool,
+    /// Which symbolic links are followed.
+    pub symlinks: Symlinks,
+    /// The page of a single-page application: it answers unknown paths, for clients that accept
+    /// HTML.
+    pub spa: Option<String>,
+    /// The value of Cache-Control.
+    pub cache_control: CacheControl,
+    /// Whether responses depend on credentials. Then shared caches may not keep them.
+    pub private: bool,
+    /// Bytes of memory for small files in the cache of each loop; 0 for no cache.
+    pub cache_bytes: usize,
+    /// Larger files that each loop keeps open.
+    pub open_files: usize,
+    /// The most bytes of content of one upload.
+    pub max_body: u64,
+    /// Whether files and folders may be created.
+    pub upload: bool,
+    /// Whether files may be replaced.
+    pub overwrite: bool,
+    /// Whether files and empty folders may be removed.
+    pub delete: bool,
+}
+
+/// Default of [`Settings::max_body`]: enough for a long film, too little to fill a disk.
+pub const MAX_BODY: u64 = 16 << 30;
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            index: vec!["index.html".into(), "index.htm".into()],
+            listing: true,
+            dotfiles: false,
+            symlinks: Symlinks::Inside,
+            spa: None,
+            cache_control: CacheControl::Revalidate,
+            private: false,
+            cache_bytes: cache::CAPACITY,
+            open_files: cache::OPEN_FILES,
+            max_body: MAX_BODY,
+            upload: false,
+            overwrite: false,
+            delete: false,
+        }
+    }
+}

@@ -22,7 +22,7 @@ use crate::http::{Method, Request, date};
 
 /// Whether a request may proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It may.
     Proceed {
         /// Whether a Range field counts.
@@ -35,7 +35,7 @@ pub enum Verdict {
 }
 
 /// Evaluates the preconditions against the current representation; `None` if there is none.
-pub fn evaluate(request: &Request<'_>, current: Option<&Validators>) -> Verdict {
+pub(crate) fn evaluate(request: &Request<'_>, current: Option<&Validators>) -> Verdict {
     let is_read = matches!(request.method(), Method::Get | Method::Head);
     // Steps 1 and 2: the client wants to change or continue exactly the version it knows.
     let is_known_version = if_match(request, current).or_else(|| if_unmodified_since(request, current));
@@ -114,7 +114,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::files::coding::Coding;
+    use crate::files::representation::Coding;
     use crate::files::root::{FileKind, Meta};
     use crate::files::testing::request;
 

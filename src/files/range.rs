@@ -27,11 +27,11 @@ use crate::http::{field, grammar};
 use crate::service::Piece;
 
 /// The most ranges in one response. Video players ask for two or three, PDF viewers for a dozen.
-pub const MAX_RANGES: usize = 16;
+pub(crate) const MAX_RANGES: usize = 16;
 
 /// Consecutive bytes of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ByteRange {
+pub(crate) struct ByteRange {
     /// Position of the first byte.
     pub from: u64,
     /// Number of bytes, never 0.
@@ -40,7 +40,7 @@ pub struct ByteRange {
 
 /// The ranges that a Range field selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selected {
+pub(crate) enum Selected {
     /// Everything: the field is unusable, or following it would cost more than it saves.
     Whole,
     /// One range.
@@ -53,7 +53,7 @@ pub enum Selected {
 
 /// Applies a Range field to a representation of `length` bytes. A field that breaks the grammar or
 /// has another unit is ignored (§14.2).
-pub fn select(value: &[u8], length: u64) -> Selected {
+pub(crate) fn select(value: &[u8], length: u64) -> Selected {
     let Some(equals) = value.iter().position(|&b| b == b'=') else { return Selected::Whole };
     let (unit, set) = (&value[..equals], &value[equals + 1..]);
     if !unit.eq_ignore_ascii_case(b"bytes") {
@@ -160,7 +160,7 @@ fn merge(ranges: &mut Vec<ByteRange>) {
 }
 
 /// The Content-Range of a range (§14.4).
-pub fn content_range(range: ByteRange, length: u64) -> Vec<u8> {
+pub(crate) fn content_range(range: ByteRange, length: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     out.extend_from_slice(b"bytes ");
     push_decimal(&mut out, range.from);
@@ -172,7 +172,7 @@ pub fn content_range(range: ByteRange, length: u64) -> Vec<u8> {
 }
 
 /// The Content-Range of a 416, which tells the length of the representation (§15.5.17).
-pub fn unsatisfied_range(length: u64) -> Vec<u8> {
+pub(crate) fn unsatisfied_range(length: u64) -> Vec<u8> {
     let mut out = b"bytes */".to_vec();
     push_decimal(&mut out, length);
     out
@@ -180,14 +180,14 @@ pub fn unsatisfied_range(length: u64) -> Vec<u8> {
 
 /// A boundary for multipart/byteranges. It must not occur in the content. The content is not
 /// searched: no content can know these 128 random bits.
-pub fn boundary() -> String {
+pub(crate) fn boundary() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("barewire-{:016x}{:016x}", half(), half())
 }
 
 /// The content of multipart/byteranges (§14.6): a head before each range, a line after the last
 /// one.
-pub fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
+pub(crate) fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
     debug_assert!(grammar::is_token(boundary.as_bytes()), "a boundary that would need quotes");
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
     // The line end before a boundary belongs to the boundary (RFC 2046 §5.1.1).

@@ -13,13 +13,13 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rustix::io::Errno;
 
-use crate::files::coding::Coding;
 use crate::files::disk_error;
+use crate::files::representation::Coding;
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
 use crate::http::Status;
+use crate::service::text;
 
 /// Why a file or folder could not be opened.
 #[derive(Debug)]
@@ -183,12 +183,14 @@ impl Resolver {
         first || segments.any(|name| is_hidden(name, false, self.dotfiles))
     }
 
-    /// The nearest existing folder above a path, encoded. For the link on a 404 page.
-    pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<String, FileError> {
+    /// The nearest existing folder above a path, with a slash at its end; `None` for the root. For
+    /// the link on a 404 page.
+    pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<Option<Vec<u8>>, FileError> {
         /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link
         /// leads to the root.
         const MAX_LEVELS: usize = 8;
-        let mut rest = path.strip_suffix(b"/").unwrap_or(path);
+        let path = collapse(path);
+        let mut rest = path.strip_suffix(b"/").unwrap_or(&path);
         for _ in 0..MAX_LEVELS {
             let Some(slash) = rest.iter().rposition(|&b| b == b'/').filter(|&slash| slash > 0) else { break };
             rest = &rest[..slash];
@@ -197,12 +199,12 @@ impl Resolver {
                 continue;
             }
             match self.root.open(rest, may_block) {
-                Ok(Opened::Directory(_)) => return Ok(encode(rest) + "/"),
+                Ok(Opened::Directory(_)) => return Ok(Some([rest, b"/"].concat())),
                 Ok(Opened::WouldBlock) => return Err(FileError::WouldBlock),
                 _ => {}
             }
         }
-        Ok("/".into())
+        Ok(None)
     }
 }
 
@@ -233,8 +235,7 @@ pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
 /// `//host`, which leads to another server, nor `/\host`, which browsers treat the same way, can
 /// come out.
 pub(crate) fn encode(path: &[u8]) -> String {
-    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-    percent_encode(&collapse(path), ENCODED).to_string()
+    text::href(&collapse(path))
 }
 
 #[cfg(test)]

@@ -18,10 +18,9 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::files::coding::{self, Coding};
-use crate::files::media_type;
 use crate::files::precondition::{self, Verdict};
 use crate::files::range::{self, Selected};
+use crate::files::representation::{self, Coding};
 use crate::files::resource::{FileError, FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
@@ -86,11 +85,11 @@ fn choose(
     may_block: bool,
 ) -> Result<Representation, FileError> {
     let name = found.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    let media_type = media_type::of(name);
+    let media_type = representation::media_type(name);
     // The files beside a single file are not part of the site.
-    let is_negotiated = resolver.single.is_none() && media_type::is_compressible(&media_type);
+    let is_negotiated = resolver.single.is_none() && representation::is_compressible(&media_type);
     let prepared = if is_negotiated {
-        resolver.prepared(&found, coding::preferred(request.fields("accept-encoding")), may_block)?
+        resolver.prepared(&found, representation::preferred(request.fields("accept-encoding")), may_block)?
     } else {
         None
     };

@@ -19,7 +19,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::files::coding::Coding;
+use crate::files::representation::Coding;
 use crate::files::root::{Meta, Moment};
 
 /// Two ticks of the slowest common kernel clock (100 per second): file times have this resolution.
@@ -31,7 +31,7 @@ const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 
 /// An entity-tag of this server.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct EntityTag {
+pub(crate) struct EntityTag {
     bytes: [u8; TAG_CAPACITY],
     len: usize,
     weak: bool,
@@ -62,12 +62,12 @@ impl EntityTag {
     }
 
     /// The tag as it is written in a field.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[if self.weak { 0 } else { 2 }..self.len]
     }
 
     /// Whether another version may have the same tag.
-    pub fn is_weak(&self) -> bool {
+    pub(crate) fn is_weak(&self) -> bool {
         self.weak
     }
 
@@ -77,12 +77,12 @@ impl EntityTag {
     }
 
     /// Strong comparison (§8.8.3.2), for If-Match and If-Range: equal, and neither is weak.
-    pub fn matches_strongly(&self, other: &ClientTag<'_>) -> bool {
+    pub(crate) fn matches_strongly(&self, other: &ClientTag<'_>) -> bool {
         !self.weak && !other.weak && self.opaque() == other.opaque
     }
 
     /// Weak comparison (§8.8.3.2), for If-None-Match: equal, weak or not.
-    pub fn matches_weakly(&self, other: &ClientTag<'_>) -> bool {
+    pub(crate) fn matches_weakly(&self, other: &ClientTag<'_>) -> bool {
         self.opaque() == other.opaque
     }
 }
@@ -95,7 +95,7 @@ impl std::fmt::Debug for EntityTag {
 
 /// An entity-tag in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientTag<'a> {
+pub(crate) struct ClientTag<'a> {
     /// Whether it begins with `W/`.
     pub weak: bool,
     /// The bytes between the quotes.
@@ -119,7 +119,7 @@ impl<'a> ClientTag<'a> {
     }
 
     /// `value` as one tag and nothing else.
-    pub fn parse(value: &'a [u8]) -> Option<ClientTag<'a>> {
+    pub(crate) fn parse(value: &'a [u8]) -> Option<ClientTag<'a>> {
         ClientTag::first(value).filter(|(_, rest)| rest.is_empty()).map(|(tag, _)| tag)
     }
 
@@ -127,7 +127,7 @@ impl<'a> ClientTag<'a> {
     ///
     /// [`crate::http::field::elements`] would be wrong here: a backslash is an escape in a
     /// quoted-string, but not in a tag.
-    pub fn list(value: &'a [u8]) -> impl Iterator<Item = ClientTag<'a>> {
+    pub(crate) fn list(value: &'a [u8]) -> impl Iterator<Item = ClientTag<'a>> {
         let mut rest = value;
         std::iter::from_fn(move || {
             // Empty elements are allowed in every list (§5.6.1.2).
@@ -148,7 +148,7 @@ impl<'a> ClientTag<'a> {
 
 /// The tag and the date of one version of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validators {
+pub(crate) struct Validators {
     /// The entity-tag.
     pub tag: EntityTag,
     dates: Option<Dates>,
@@ -164,7 +164,7 @@ struct Dates {
 
 impl Validators {
     /// Validators of a file whose metadata was read at `now` or later.
-    pub fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
+    pub(crate) fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
         // No device number: it may change at a restart. No permissions: they do not belong to the
         // content.
         let sum = [
@@ -191,7 +191,7 @@ impl Validators {
     }
 
     /// Validators of content that was made for this response: a hash of all its bytes, and no date.
-    pub fn of_content(content: &[u8]) -> Validators {
+    pub(crate) fn of_content(content: &[u8]) -> Validators {
         Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
 
@@ -204,30 +204,30 @@ impl Validators {
 
     /// The value of `Last-Modified` in seconds since 1970: always before the current second
     /// (§8.8.2.1).
-    pub fn last_modified(&self) -> Option<u64> {
+    pub(crate) fn last_modified(&self) -> Option<u64> {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
     }
 
     /// Whether the second of its date is over. Then `Last-Modified` no longer depends on the time
     /// of the request.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.dates.is_none_or(|dates| dates.is_over())
     }
 
     /// Whether there is a date. Without one, conditions on dates are ignored (§13.1.3, §13.1.4).
-    pub fn have_date(&self) -> bool {
+    pub(crate) fn have_date(&self) -> bool {
         self.dates.is_some()
     }
 
     /// Whether the content has surely not changed since `date`.
-    pub fn unchanged_since(&self, date: u64) -> bool {
+    pub(crate) fn unchanged_since(&self, date: u64) -> bool {
         // A later date counts only if it is after the last rename as well, which changes ctime.
         self.is_dated(date) || self.dates.is_some_and(|d| d.is_over() && date > d.modified.max(d.changed))
     }
 
     /// Whether `date` is exactly the date of this version, and no other version can have it
     /// (strong, §8.8.2.2).
-    pub fn is_dated(&self, date: u64) -> bool {
+    pub(crate) fn is_dated(&self, date: u64) -> bool {
         self.dates.is_some_and(|dates| dates.is_over() && date == dates.modified)
     }
 }

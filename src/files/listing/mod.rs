@@ -28,7 +28,7 @@ use crate::files::precondition::{self, Verdict};
 use crate::files::resource::is_hidden;
 use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
-use crate::files::write::rights::Rights;
+use crate::files::write::Rights;
 use crate::http::{Request, Status};
 use crate::service::Response;
 use crate::service::error_page::{self, PageFormat, Problem};

@@ -50,11 +50,23 @@ pub(crate) enum Publish {
 }
 
 impl TempFile {
+    /// As [`TempFile::create_in`], but also leaves the space free that uploads must not use.
+    ///
+    /// # Errors
+    /// As there; `ENOSPC` if that space would be needed.
+    pub(crate) fn create_if_room(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
+        // Asked before the file is created: reserving alone would use the space that must stay free.
+        if !folder.has_room(length.unwrap_or(0))? {
+            return Err(Errno::NOSPC.into());
+        }
+        TempFile::create_in(folder, length)
+    }
+
     /// Creates an invisible file in `folder`, with space reserved for `length` bytes.
     ///
     /// # Errors
     /// The error of the kernel; `ENOSPC` or `EFBIG` if that many bytes cannot be stored.
-    pub(crate) fn create_in(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
+    fn create_in(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
         let mut temp = match TempFile::unnamed(folder) {
             // EISDIR and ENOENT before Linux 3.11, EOPNOTSUPP and EINVAL by the file system.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::NOSYS) => {

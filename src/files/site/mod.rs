@@ -8,14 +8,17 @@
 //! The steps, each with the module that decides it:
 //! 1. a kept response that is still true: [`crate::files::cache`];
 //! 2. a write that the rights allow: [`crate::files::write`], always on a worker;
-//! 3. a style sheet or script of the listing: [`crate::files::listing`];
-//! 4. the file, folder or redirect at the path: [`crate::files::resource`];
-//! 5. if there is none: the page of a single-page application, else 404;
-//! 6. OPTIONS, or 405 for a method that does not work on this target;
-//! 7. an expectation other than 100-continue: 417;
-//! 8. the content: [`crate::files::retrieve`] for a file, [`crate::files::listing`] for a folder.
-
-mod errors;
+//! 3. the file, folder or redirect at the path: [`crate::files::resource`];
+//! 4. if there is none: the page of a single-page application, else 404;
+//! 5. OPTIONS, or 405 for a method that does not work on this target;
+//! 6. an expectation other than 100-continue: 417;
+//! 7. the content: [`crate::files::retrieve`] for a file, [`crate::files::listing`] for a folder.
+//!
+//! | error | for a browser | for a program |
+//! |---|---|---|
+//! | 403, 404, 500 | the author's `403.html`, `404.html`, `500.html` at the top of the site, if they exist | one line, or JSON |
+//! | 404 without a page of the author | links to the nearest folder and to the root | one line, or JSON |
+//! | 503, because the root was removed | a sentence for the operator | the same |
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -25,21 +28,17 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::files::cache::FileCache;
-use crate::files::disk_error;
-use crate::files::listing;
-use crate::files::resource::{FileError, FoundFile, Resolver, Resource, SingleFile};
-use crate::files::retrieve::{FileContext, retrieve};
+use crate::files::resource::{FileError, FoundFile, Resolver, Resource, SingleFile, encode};
+use crate::files::retrieve::{FileContext, add_sandbox, retrieve};
 use crate::files::root::{OpenMethod, Root};
-use crate::files::settings::{CacheControl, Settings};
-use crate::files::write;
-use crate::files::write::request::WriteContext;
-use crate::files::write::rights::{Rights, TargetKind};
-use crate::http::{Expectation, Method, Request, Status};
-use crate::service::error_page::NotFoundLine;
-use crate::service::router;
-use crate::service::{Answer, Lane, Outcome, RequestContext, Response, Service};
+use crate::files::write::{self, Rights, TargetKind, WriteRequest};
+use crate::files::{CacheControl, Settings, disk_error, listing, representation};
+use crate::http::{Expectation, Method, Request, Status, field};
+use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
+use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, router};
 
-use errors::accepts_html;
+/// Style sheets and scripts of the listing are part of the program and lie under this path.
+const ASSETS: &[u8] = b"/.barewire/";
 
 /// A served folder, or a single served file. Each loop has its own, with its own cache.
 pub struct Site {
@@ -50,14 +49,18 @@ pub struct Site {
 
 /// What all loops and workers share.
 struct SiteState {
-    resolver: Resolver,
+    resolver: Arc<Resolver>,
+    rights: Rights,
+    /// Whether clients may write files. Then pages are confined, for another client may have
+    /// written them.
+    sandbox: bool,
+    max_body: u64,
     listing: bool,
     /// The path of the page of a single-page application.
     spa: Option<Vec<u8>>,
     cache_control: String,
     cache_bytes: usize,
     open_files: usize,
-    writer: Arc<WriteContext>,
     pages: listing::Pages,
     readings: listing::Readings,
     /// The prepared text of a 404, if it depends on nothing but the path.
@@ -83,19 +86,20 @@ impl Site {
             overwrite: settings.overwrite,
             delete: settings.delete,
         };
-        let resolver = Resolver { root: folder, index: settings.index, dotfiles: settings.dotfiles, single };
         // Temporary files of a killed server in the root. Other folders are swept when they are
         // first written to.
         if rights.any()
-            && let Ok(folder) = resolver.root.writable_folder(b"/")
+            && let Ok(top) = folder.writable_folder(b"/")
         {
-            resolver.root.sweep(&folder);
+            folder.sweep(&top);
         }
-        let has_plain_errors = settings.spa.is_none() && resolver.single.is_none();
-        let (max_body, open_form_files) = (settings.max_body, 0.into());
-        let writer = WriteContext { resolver: resolver.clone(), rights, max_body, open_form_files };
+        let has_plain_errors = settings.spa.is_none() && single.is_none();
+        let (index, dotfiles) = (settings.index, settings.dotfiles);
         Ok(Site::with(Arc::new(SiteState {
-            resolver,
+            resolver: Arc::new(Resolver { root: folder, index, dotfiles, single }),
+            rights,
+            sandbox: rights.can_write(),
+            max_body: settings.max_body,
             listing: settings.listing,
             spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             cache_control: match settings.cache_control {
@@ -106,7 +110,6 @@ impl Site {
             },
             cache_bytes: settings.cache_bytes,
             open_files: settings.open_files,
-            writer: Arc::new(writer),
             pages: listing::Pages::default(),
             readings: listing::Readings::default(),
             missing: has_plain_errors.then(NotFoundLine::new),
@@ -131,26 +134,34 @@ impl Site {
 
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
-        let resolver = &self.state.resolver;
+        let state = &self.state;
+        let resolver = &state.resolver;
         if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.lookup(request, &resolver.root, context)) {
             return answer;
         }
-        if let Some(answer) = write::answer(&self.state.writer, request, context) {
-            return answer;
+        // A write without the right is refused below, like any method that does not work here.
+        if !is_read(request) && state.rights.allow(request.method()) {
+            return write::answer(WriteRequest {
+                resolver: Arc::clone(resolver),
+                rights: state.rights,
+                max_body: state.max_body,
+                request: request.clone().into_owned(),
+                peer: context.peer,
+                now: context.now,
+            });
         }
-        if let Some(response) = self.state.respond(request, context, false, None) {
+        if let Some(response) = state.respond(request, context, false, None) {
             if let Some(cache) = &mut self.cache {
                 cache.store(request, &response, &resolver.root, &resolver.index, context.now);
             }
             return Answer::Now(response);
         }
-        let (state, context) = (Arc::clone(&self.state), *context);
-        let request = request.clone().into_owned();
+        let (state, context, request) = (Arc::clone(state), *context, request.clone().into_owned());
         // A path that ends in a slash will be listed, which takes seconds for 100,000 entries.
         let lane = if request.path().ends_with(b"/") { Lane::Long } else { Lane::Short };
         // The request joins a reading now, when it arrives. On the worker it would miss the one
         // that begins meanwhile.
-        let reading = (lane == Lane::Long).then(|| self.state.readings.join(request.path()));
+        let reading = (lane == Lane::Long).then(|| state.readings.join(request.path()));
         let job = move || {
             let response = state.respond(&request, &context, true, reading);
             // A worker may block, so only a lookup that lost every race ends here.
@@ -160,7 +171,7 @@ impl Service for Site {
     }
 
     fn methods(&self) -> Vec<Method> {
-        self.state.writer.rights.methods()
+        self.state.rights.methods()
     }
 
     fn relieve(&mut self) {
@@ -188,12 +199,6 @@ impl SiteState {
             Err(FileError::WouldBlock) => return None,
             Err(FileError::Disk(error)) => error,
         };
-        // The most frequent error, so it has a short way.
-        if disk_error::status_of(&error) == Status::NOT_FOUND
-            && let Some(response) = self.missing_line(request)
-        {
-            return Some(response);
-        }
         match self.failure(request, &error, may_block) {
             Ok(response) => Some(response),
             Err(FileError::WouldBlock) => None,
@@ -210,69 +215,77 @@ impl SiteState {
         may_block: bool,
         reading: Option<listing::Reading>,
     ) -> Result<Response, FileError> {
-        // Style sheets and scripts of the listing are part of the program.
-        if is_read(request)
+        if request.path().starts_with(ASSETS)
+            && is_read(request)
             && let Some(response) = listing::asset(request.path())
         {
             return Ok(response);
         }
-        let rights = self.writer.rights;
-        let mut file_context = FileContext {
-            cache_control: &self.cache_control,
-            now: context.now,
-            varies_by_accept: false,
-            sandbox: rights.can_write(),
-        };
+        let mut varies_by_accept = false;
         // Existence first: a method is only refused for a target that exists.
         let found = match self.find(request, may_block) {
             Err(error) if error.is_not_found() => match self.application(request, may_block)? {
                 Some(page) => {
-                    file_context.varies_by_accept = true;
+                    varies_by_accept = true;
                     Resource::File(page)
                 }
                 None => return self.respond_for_free_name(request, context).ok_or(error),
             },
             found => found?,
         };
-        // For every method: the client should repeat the request at the right address.
-        if let Resource::Redirect { location, permanent } = found {
-            return Ok(self.redirect(request, location, permanent));
+        // A redirect is for every method: the client should repeat the request at the right address.
+        if !matches!(found, Resource::Redirect { .. })
+            && let Some(response) = self.refuse(request, context)
+        {
+            return Ok(response);
         }
-        let kind = if self.resolver.single.is_some() { TargetKind::File } else { TargetKind::of_path(request.path()) };
-        match request.method() {
-            Method::Options => return Ok(rights.options(kind)),
-            _ if !is_read(request) => return Ok(rights.not_allowed(request, kind, context.peer)),
-            // After the check of the method: 417 must not hide a 405.
-            _ if request.expectation() == Expectation::Unknown => return Ok(router::expectation_failed(request)),
-            _ => {}
-        }
+        let cache_control = &*self.cache_control;
         match found {
-            Resource::File(file) => retrieve(request, file, &self.resolver, &file_context, may_block),
+            Resource::Redirect { location, permanent } => Ok(self.redirect(request, location, permanent)),
+            Resource::File(file) => {
+                let context = FileContext { cache_control, now: context.now, varies_by_accept, sandbox: self.sandbox };
+                retrieve(request, file, &self.resolver, &context, may_block)
+            }
             // Reading a folder takes long even when it is in memory.
             Resource::Directory(_) if !may_block => Err(FileError::WouldBlock),
             Resource::Directory(directory) => {
-                let (dotfiles, cache_control) = (self.resolver.dotfiles, &*self.cache_control);
-                let listing = listing::ListingContext { dotfiles, rights, cache_control, pages: &self.pages };
+                let (dotfiles, rights, pages) = (self.resolver.dotfiles, self.rights, &self.pages);
+                let context = listing::ListingContext { dotfiles, rights, cache_control, pages };
                 let reading = reading.unwrap_or_else(|| self.readings.join(request.path()));
-                Ok(listing::respond(request, directory, reading, listing))
+                Ok(listing::respond(request, directory, reading, context))
             }
-            Resource::Redirect { .. } => Err(FileError::not_found()),
         }
     }
 
     /// The resource at the path, if it may be shown.
     fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Resource<'a>, FileError> {
-        let asks_for_methods = request.method() == Method::Options && self.writer.rights.any();
+        let found = self.resolver.find(request.path(), may_block)?;
+        if !matches!(found, Resource::Directory(_)) {
+            return Ok(found);
+        }
         // The start of an application is its page, under any name.
         let is_start = self.spa.is_some() && request.path() == b"/";
-        match self.resolver.find(request.path(), may_block)? {
-            // A removed folder that is held open still looks like an empty one.
-            Resource::Directory(_) if self.resolver.root.is_gone() => Err(FileError::not_found()),
-            Resource::Directory(_) if is_start && is_read(request) => Err(FileError::not_found()),
-            // A folder that is not listed may still take uploads, and OPTIONS has to say so.
-            Resource::Directory(_) if !(self.listing || is_start || asks_for_methods) => Err(FileError::not_found()),
-            found => Ok(found),
+        // A folder that is not listed may still take uploads, and OPTIONS has to say so.
+        let asks_for_methods = request.method() == Method::Options && self.rights.any();
+        let is_shown = if is_start { !is_read(request) } else { self.listing || asks_for_methods };
+        // A removed folder that is held open still looks like an empty one.
+        if is_shown && !self.resolver.root.is_gone() { Ok(found) } else { Err(FileError::not_found()) }
+    }
+
+    /// The response to OPTIONS, to a method that does not work on this file or folder, and to an
+    /// unknown expectation.
+    fn refuse(&self, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
+        if is_read(request) {
+            // Only here: 417 must not hide a 405.
+            let is_unknown = request.expectation() == Expectation::Unknown;
+            return is_unknown.then(|| router::expectation_failed(request));
         }
+        let is_single = self.resolver.single.is_some();
+        let kind = if is_single { TargetKind::File } else { TargetKind::of_path(request.path()) };
+        Some(match request.method() {
+            Method::Options => self.rights.options(kind),
+            _ => self.rights.not_allowed(request, kind, context.peer),
+        })
     }
 
     /// The response where a free name makes a difference. `None`: it is 404.
@@ -280,13 +293,12 @@ impl SiteState {
         if self.resolver.is_hidden(request.path()) {
             return None;
         }
-        let rights = self.writer.rights;
         let is_file = TargetKind::of_path(request.path()) == TargetKind::File;
         match request.method() {
             // A PUT may create the file, so a missing file is no reason for 404, but the missing
             // right is one for 405.
-            Method::Put => Some(rights.not_allowed(request, TargetKind::Free, context.peer)),
-            Method::Options if rights.upload && is_file => Some(rights.options(TargetKind::Free)),
+            Method::Put => Some(self.rights.not_allowed(request, TargetKind::Free, context.peer)),
+            Method::Options if self.rights.upload && is_file => Some(self.rights.options(TargetKind::Free)),
             _ => None,
         }
     }
@@ -317,11 +329,77 @@ impl SiteState {
         }
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
+
+    /// The response for an error of the disk: the table at the head of this file. The author's
+    /// pages lie on the disk too, so this may block.
+    fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, FileError> {
+        let status = disk_error::status_of(error);
+        // Under Landlock everything in a removed root is forbidden.
+        if matches!(status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
+            return Ok(disk_error::gone(request));
+        }
+        let is_browser = accepts_html(request);
+        // Nothing is requested more often than what is missing, mostly by robots, which get text.
+        if status == Status::NOT_FOUND
+            && !is_browser
+            && let Some(line) = self.missing.as_ref().filter(|_| PageFormat::of(request) == PageFormat::Text)
+        {
+            return Ok(line.response(request.path()));
+        }
+        // Only for browsers: a program gets one line or JSON, even if the author has a page.
+        let own = if is_browser { self.own_page(status, may_block)? } else { None };
+        let (mut problem, note) = disk_error::explain(error);
+        if own.is_none() && status == Status::NOT_FOUND {
+            // Finding the folder costs some opens, and a program would not follow the link.
+            let is_useful = is_browser && self.resolver.single.is_none();
+            let parent = if is_useful { self.resolver.nearest_folder(request.path(), may_block)? } else { None };
+            problem = Problem::not_found(request.path(), parent.as_deref());
+            if let Some(single) = &self.resolver.single {
+                problem.links = vec![("Open the file".into(), encode(&single.url))];
+            }
+        }
+        let mut response = own.unwrap_or_else(|| error_page::problem(request, &problem));
+        // With another Accept, the application would have answered. A cache must know that.
+        if self.spa.is_some() {
+            response = response.varying_by("Accept");
+        }
+        Ok(disk_error::add_note(response, note))
+    }
+
+    /// The author's page for this status: `404.html` and the like.
+    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, FileError> {
+        let path: &[u8] = match status {
+            _ if self.resolver.single.is_some() => return Ok(None),
+            Status::NOT_FOUND => b"/404.html",
+            Status::FORBIDDEN => b"/403.html",
+            Status::INTERNAL_SERVER_ERROR => b"/500.html",
+            _ => return Ok(None),
+        };
+        match self.resolver.open_file(path, may_block) {
+            Ok((file, meta)) => {
+                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
+                let media_type = representation::media_type(path);
+                let response = Response::new(status).field("Content-Type", media_type.as_bytes());
+                // This page may have been uploaded, like any other.
+                let response = add_sandbox(response, &media_type, self.sandbox);
+                Ok(Some(response.field("Vary", "Accept").with_body(body)))
+            }
+            Err(FileError::WouldBlock) => Err(FileError::WouldBlock),
+            // A second error must not hide the first one: this server's own page needs no disk.
+            Err(FileError::Disk(_)) => Ok(None),
+        }
+    }
 }
 
 /// GET or HEAD.
 fn is_read(request: &Request<'_>) -> bool {
     matches!(request.method(), Method::Get | Method::Head)
+}
+
+/// Whether the client is a browser that navigates: its `Accept` names text/html.
+fn accepts_html(request: &Request<'_>) -> bool {
+    let mut accepted = request.fields("accept").flat_map(field::weighted);
+    accepted.any(|(name, weight)| weight > 0 && name.eq_ignore_ascii_case(b"text/html"))
 }
 
 #[cfg(test)]

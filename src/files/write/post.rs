@@ -11,17 +11,16 @@
 //! - With any other type it is one file. Content-Disposition may suggest its name.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::files::resource::encode;
 use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
+use crate::files::write::TargetKind;
 use crate::files::write::file_name;
-use crate::files::write::put::create_temp;
-use crate::files::write::request::{StoredFile, WriteContext, WriteRequest};
-use crate::files::write::rights::TargetKind;
+use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
 use crate::http::Status;
 use crate::http::multipart::{FormError, FormEvent, Multipart};
 use crate::service::error_page::PageFormat;
@@ -44,24 +43,27 @@ struct UploadedFile {
     _permit: OpenFilePermit,
 }
 
+/// Files that all forms together hold open at the moment.
+static OPEN_FILES: AtomicUsize = AtomicUsize::new(0);
+
 /// The right to one more open file. Connections need descriptors too, so all forms together may
 /// hold an eighth of those that the process may have.
-struct OpenFilePermit(Arc<WriteContext>);
+struct OpenFilePermit;
 
 impl OpenFilePermit {
     /// `None` if all forms together hold as many files as they may.
-    fn acquire(writer: &Arc<WriteContext>) -> Option<OpenFilePermit> {
+    fn acquire() -> Option<OpenFilePermit> {
         let limit = getrlimit(Resource::Nofile).current.and_then(|n| usize::try_from(n / 8).ok()).unwrap_or(MAX_FILES);
-        let before = writer.open_form_files.fetch_add(1, Ordering::Relaxed);
+        let before = OPEN_FILES.fetch_add(1, Ordering::Relaxed);
         // Created in any case: if the limit is reached, dropping it subtracts what was just added.
-        let permit = OpenFilePermit(Arc::clone(writer));
+        let permit = OpenFilePermit;
         (before < limit.max(1)).then_some(permit)
     }
 }
 
 impl Drop for OpenFilePermit {
     fn drop(&mut self) {
-        self.0.open_form_files.fetch_sub(1, Ordering::Relaxed);
+        OPEN_FILES.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -78,10 +80,10 @@ struct Upload {
 /// Makes all checks that are possible before the content.
 ///
 /// # Errors
-/// The response that refuses the request.
-pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response> {
+/// The refusal, or an error of the disk.
+pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteError> {
     let mut path = write.path()?;
-    let root = &write.writer.resolver.root;
+    let root = &write.resolver.root;
     match write.target_kind(&path)? {
         TargetKind::Folder | TargetKind::Root => {}
         kind => return Err(write.not_allowed(kind)),
@@ -92,7 +94,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response
     if !path.ends_with(b"/") {
         path.push(b'/');
     }
-    let folder = root.writable_folder(&path).map_err(|error| write.failure(error))?;
+    let folder = root.writable_folder(&path)?;
     let mut upload = Upload { write: Arc::clone(write), path, folder, files: Vec::new(), written: 0 };
     // A bad name is refused before the preconditions, like every fault of the head.
     let name = if form.is_none() { upload.name_of_content()? } else { Vec::new() };
@@ -103,16 +105,15 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response
         return Ok(Box::new(ContentSink { upload }));
     };
     // The length of each file is unknown, but together they are shorter than the form.
-    match upload.folder.has_room(length.unwrap_or(0)) {
-        Ok(true) => Ok(Box::new(FormSink { upload, reader, unread: Vec::new(), is_file: false })),
-        Ok(false) => Err(write.failure(Errno::NOSPC)),
-        Err(error) => Err(write.failure(error)),
+    if !upload.folder.has_room(length.unwrap_or(0))? {
+        return Err(Errno::NOSPC.into());
     }
+    Ok(Box::new(FormSink { upload, reader, unread: Vec::new(), is_file: false }))
 }
 
 impl Upload {
     /// The name for content that is not a form.
-    fn name_of_content(&self) -> Result<Vec<u8>, Response> {
+    fn name_of_content(&self) -> Result<Vec<u8>, WriteError> {
         match file_name::suggested(&self.write.request) {
             Some(name) => self.check_name(&name),
             None => Ok(file_name::of_moment(self.write.now)),
@@ -120,9 +121,9 @@ impl Upload {
     }
 
     /// The name, if a file in this folder may have it; otherwise 409.
-    fn check_name(&self, name: &[u8]) -> Result<Vec<u8>, Response> {
+    fn check_name(&self, name: &[u8]) -> Result<Vec<u8>, WriteError> {
         // A dot file would be stored and never served.
-        match file_name::is_usable(name, self.path == b"/", self.write.writer.resolver.dotfiles) {
+        match file_name::is_usable(name, self.path == b"/", self.write.resolver.dotfiles) {
             true => Ok(name.to_vec()),
             false => {
                 let sentence = format!("A file may not be called {} here.", text::shown(name));
@@ -132,67 +133,64 @@ impl Upload {
     }
 
     /// Creates the temporary file for the next file.
-    fn create(&mut self, name: Vec<u8>, length: Option<u64>) -> Result<(), Response> {
+    fn create(&mut self, name: Vec<u8>, length: Option<u64>) -> Result<(), WriteError> {
         if self.files.len() >= MAX_FILES {
             let sentence = format!("A form may bring {MAX_FILES} files at most.");
-            return Err(self.write.problem(Status::CONTENT_TOO_LARGE, &sentence));
+            return Err(self.write.problem(Status::CONTENT_TOO_LARGE, &sentence).into());
         }
         // Before the file is created, so that a flood of forms cannot use up all descriptors.
-        let permit = OpenFilePermit::acquire(&self.write.writer).ok_or_else(|| self.write.failure(Errno::MFILE))?;
-        let temp = create_temp(&self.write, &self.folder, length)?;
+        let permit = OpenFilePermit::acquire().ok_or(Errno::MFILE)?;
+        let temp = TempFile::create_if_room(&self.folder, length)?;
         self.files.push(UploadedFile { name, temp, _permit: permit });
         Ok(())
     }
 
     /// Counts bytes of the content, those between the files of a form included.
-    fn count(&mut self, bytes: &[u8]) -> Result<(), Response> {
+    fn count(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.written += bytes.len() as u64;
-        if self.written > self.write.writer.max_body { Err(self.write.too_large()) } else { Ok(()) }
+        if self.written > self.write.max_body { Err(self.write.too_large()) } else { Ok(()) }
     }
 
     /// Appends bytes to the last file.
-    fn append(&self, bytes: &[u8]) -> Result<(), Response> {
+    fn append(&self, bytes: &[u8]) -> Result<(), WriteError> {
         match self.files.last() {
-            Some(file) => file.temp.write(bytes).map_err(|error| self.write.failure(error)),
+            Some(file) => Ok(file.temp.write(bytes)?),
             None => Ok(()),
         }
     }
 
     /// Publishes all files, or none.
-    fn publish(&mut self) -> Result<Vec<StoredFile>, Response> {
-        let write = Arc::clone(&self.write);
-        let failure = |error: Errno| write.failure(error);
+    fn publish(&mut self) -> Result<Vec<StoredFile>, WriteError> {
         // All content is on the disk before the first name appears.
-        self.files.iter().try_for_each(|file| file.temp.sync()).map_err(failure)?;
+        self.files.iter().try_for_each(|file| file.temp.sync())?;
         // The path is resolved again: the response says that the files are where it leads now.
-        let folder = write.writer.resolver.root.writable_folder(&self.path).map_err(failure)?;
+        let folder = self.write.resolver.root.writable_folder(&self.path)?;
         let mut stored = Vec::new();
         for at in 0..self.files.len() {
             match self.publish_one(at, &folder) {
                 Ok(file) => stored.push(file),
-                Err(response) => {
+                Err(error) => {
                     self.files.iter().zip(&stored).for_each(|(file, stored)| take_back(&folder, file, stored));
-                    return Err(response);
+                    return Err(error);
                 }
             }
         }
         // One fsync for all names.
-        folder.sync().map_err(failure)?;
+        folder.sync()?;
         Ok(stored)
     }
 
     /// Publishes one file under its name, or under the next free number of it.
-    fn publish_one(&mut self, at: usize, folder: &Arc<WritableFolder>) -> Result<StoredFile, Response> {
+    fn publish_one(&mut self, at: usize, folder: &Arc<WritableFolder>) -> Result<StoredFile, WriteError> {
         let UploadedFile { name, temp, .. } = &mut self.files[at];
         for number in 1..=MAX_NUMBER {
             let name = file_name::numbered(name, number);
             // The kernel decides whether the name is free, so two uploads never get the same one.
             match temp.publish(folder, &name, Publish::Create) {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}
-                Err(error) => return Err(self.write.failure(error)),
-                Ok(()) => {
-                    let meta = temp.meta().map_err(|error| self.write.failure(error))?;
-                    return Ok(StoredFile::new([&self.path[..], &name].concat(), &meta));
+                published => {
+                    published?;
+                    return Ok(StoredFile::new([&self.path[..], &name].concat(), &temp.meta()?));
                 }
             }
         }
@@ -216,14 +214,14 @@ struct ContentSink {
 
 impl Sink for ContentSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.upload.count(bytes)?;
-        self.upload.append(bytes)
+        let appended = self.upload.count(bytes).and_then(|()| self.upload.append(bytes));
+        appended.map_err(|error| self.upload.write.response(error))
     }
 
     fn finish(mut self: Box<ContentSink>) -> Response {
         match self.upload.publish() {
             Ok(stored) => self.upload.write.created(&stored),
-            Err(response) => response,
+            Err(error) => self.upload.write.response(error),
         }
     }
 }
@@ -240,7 +238,7 @@ struct FormSink {
 
 impl FormSink {
     /// Gives bytes to the reader. Returns how many it used.
-    fn consume(&mut self, input: &[u8]) -> Result<usize, Response> {
+    fn consume(&mut self, input: &[u8]) -> Result<usize, WriteError> {
         let mut used = 0;
         loop {
             let broken = |error: FormError| self.upload.write.problem(Status::BAD_REQUEST, error.sentence());
@@ -259,7 +257,7 @@ impl FormSink {
     }
 
     /// Begins a part of the form.
-    fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), Response> {
+    fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), WriteError> {
         let name = file_name::last_component(name.unwrap_or_default());
         // Without a file name it is a text field of the form. With an empty one, no file was chosen
         // in the browser.
@@ -272,15 +270,15 @@ impl FormSink {
     }
 
     /// Publishes the files of a complete form.
-    fn complete(&mut self) -> Result<Response, Response> {
-        let write = Arc::clone(&self.upload.write);
+    fn complete(&mut self) -> Result<Response, WriteError> {
         if !self.reader.is_complete() {
-            return Err(write.problem(Status::BAD_REQUEST, FormError::Short.sentence()));
+            return Err(self.upload.write.problem(Status::BAD_REQUEST, FormError::Short.sentence()).into());
         }
         if self.upload.files.is_empty() {
-            return Err(write.problem(Status::BAD_REQUEST, "There is no file in the form."));
+            return Err(self.upload.write.problem(Status::BAD_REQUEST, "There is no file in the form.").into());
         }
         let stored = self.upload.publish()?;
+        let write = &self.upload.write;
         let created = write.created(&stored);
         if PageFormat::named(write.request.fields("accept")) == Some(PageFormat::Json) {
             return Ok(created);
@@ -289,10 +287,9 @@ impl FormSink {
         let redirect = created.with_status(Status::SEE_OTHER).without_field("ETag");
         Ok(redirect.replace_field("Location", encode(&self.upload.path)))
     }
-}
 
-impl Sink for FormSink {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+    /// Reads the next bytes of the form.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.upload.count(bytes)?;
         let mut rest = bytes;
         // First the unread bytes, with some new ones after them, until the reader needs only new
@@ -319,8 +316,14 @@ impl Sink for FormSink {
         self.unread = rest[used..].to_vec();
         Ok(())
     }
+}
+
+impl Sink for FormSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.append(bytes).map_err(|error| self.upload.write.response(error))
+    }
 
     fn finish(mut self: Box<FormSink>) -> Response {
-        self.complete().unwrap_or_else(|response| response)
+        self.complete().unwrap_or_else(|error| self.upload.write.response(error))
     }
 }

@@ -11,14 +11,13 @@
 //! end: if a folder on it was moved meanwhile, the file goes where the path leads then, because
 //! that is what 201 says; if the path leads out of the root, the upload fails.
 
-use std::io;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use crate::files::root::{Meta, NameUse, NewFolders, Opened, Publish, TempFile, WritableFolder};
-use crate::files::write::request::{StoredFile, WriteRequest};
-use crate::files::write::rights::TargetKind;
+use crate::files::write::TargetKind;
+use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
 use crate::http::Status;
 use crate::service::{Response, Sink};
 
@@ -54,10 +53,10 @@ struct PutSink {
 /// Makes all checks that are possible before the content, and creates the temporary file.
 ///
 /// # Errors
-/// The response that refuses the request.
-pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response> {
+/// The refusal, or an error of the disk.
+pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteError> {
     let path = write.path()?;
-    let rights = write.writer.rights;
+    let rights = write.rights;
     // A path that ends in a slash is a folder.
     let Some(parent_len) = path.iter().rposition(|&b| b == b'/').filter(|slash| slash + 1 < path.len()) else {
         write.check_content()?;
@@ -65,9 +64,9 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response
     };
     let target = UploadPath { path, parent_len };
     // An unusable target is refused before bad content; a taken name (409) only after it.
-    let found = match target.find(write) {
+    let found = match target.find(write).map_err(|error| write.response(error)) {
         Ok((_, TargetState::Free)) if !rights.upload => return Err(write.not_allowed(TargetKind::Free)),
-        Err(response) if response.status() != Status::CONFLICT => return Err(response),
+        Err(response) if response.status() != Status::CONFLICT => return Err(response.into()),
         found => found,
     };
     let declared = write.check_content()?;
@@ -78,39 +77,22 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, Response
         TargetState::Free => None,
     };
     write.check_preconditions(current)?;
-    write.writer.resolver.root.sweep(&folder);
-    let temp = create_temp(write, &folder, declared)?;
+    write.resolver.root.sweep(&folder);
+    let temp = TempFile::create_if_room(&folder, declared)?;
     // A replaced file keeps its permissions: a secret must not become readable by an upload.
     if let Some(meta) = current {
-        temp.take_mode(meta.mode).map_err(|error| write.failure(error))?;
+        temp.take_mode(meta.mode)?;
     }
     Ok(Box::new(PutSink { write: Arc::clone(write), target, temp, declared, written: 0 }))
 }
 
-/// A temporary file in `folder`, if there is space for `length` bytes.
-///
-/// # Errors
-/// 507, or another error of the disk.
-pub(crate) fn create_temp(
-    write: &WriteRequest,
-    folder: &Arc<WritableFolder>,
-    length: Option<u64>,
-) -> Result<TempFile, Response> {
-    // Asked before the file is created: reserving alone would use the space that must stay free.
-    match folder.has_room(length.unwrap_or(0)) {
-        Ok(true) => TempFile::create_in(folder, length).map_err(|error| write.failure(error)),
-        Ok(false) => Err(write.failure(Errno::NOSPC)),
-        Err(error) => Err(write.failure(error)),
-    }
-}
-
 /// 409: the name is in use and nothing may be replaced.
-fn is_taken(write: &WriteRequest) -> Response {
+fn is_taken(write: &WriteRequest) -> WriteError {
     write.conflict("There is a file of that name already, and this server replaces none.")
 }
 
 /// 409: the path names a folder.
-fn is_folder(write: &WriteRequest) -> Response {
+fn is_folder(write: &WriteRequest) -> WriteError {
     write.conflict("This is the address of a folder; a file needs a name behind it.")
 }
 
@@ -127,8 +109,8 @@ impl UploadPath {
 
     /// The folder for the temporary file (the last existing one on the way), and the use of the
     /// name.
-    fn find(&self, write: &WriteRequest) -> Result<(Arc<WritableFolder>, TargetState), Response> {
-        let root = &write.writer.resolver.root;
+    fn find(&self, write: &WriteRequest) -> Result<(Arc<WritableFolder>, TargetState), WriteError> {
+        let root = &write.resolver.root;
         match root.nearest(self.parent()) {
             Ok((folder, missing)) if missing.is_empty() => {
                 let state = self.state(write, &folder)?;
@@ -137,18 +119,18 @@ impl UploadPath {
             // Folders are missing, so the name is free. They are created at the end.
             Ok((folder, _)) => Ok((folder, TargetState::Free)),
             Err(Errno::NOENT) if !root.is_gone() => Err(write.conflict("Too many folders on this path are missing.")),
-            Err(error) => Err(write.failure(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The use of the name in `folder`, which must be the folder of the path.
-    fn state(&self, write: &WriteRequest, folder: &WritableFolder) -> Result<TargetState, Response> {
-        match folder.name_use(self.name()).map_err(|error| write.failure(error))? {
+    fn state(&self, write: &WriteRequest, folder: &WritableFolder) -> Result<TargetState, WriteError> {
+        match folder.name_use(self.name())? {
             NameUse::Free => Ok(TargetState::Free),
             NameUse::File(meta) => Ok(TargetState::Taken(Some(meta))),
             NameUse::Folder => Err(is_folder(write)),
             // The link itself will be replaced, but conditions are about the file that a GET shows.
-            NameUse::Link => match write.writer.resolver.root.open(&self.path, true) {
+            NameUse::Link => match write.resolver.root.open(&self.path, true) {
                 Ok(Opened::File(_, meta)) => Ok(TargetState::Taken(Some(meta))),
                 Ok(Opened::Directory(_)) => Err(is_folder(write)),
                 Ok(Opened::WouldBlock) | Err(_) => Ok(TargetState::Taken(None)),
@@ -160,49 +142,26 @@ impl UploadPath {
 
 impl Sink for PutSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        self.written += bytes.len() as u64;
-        if self.written > self.write.writer.max_body {
-            return Err(self.write.too_large());
-        }
-        self.temp.write(bytes).map_err(|error| self.write.failure(error))
+        self.append(bytes).map_err(|error| self.write.response(error))
     }
 
     fn finish(mut self: Box<PutSink>) -> Response {
-        let write = Arc::clone(&self.write);
-        self.publish().unwrap_or_else(|error| match error {
-            PublishError::Refused(response) => response,
-            PublishError::Disk(error) => write.failure(error),
-        })
-    }
-}
-
-/// Why a file was not published.
-enum PublishError {
-    Refused(Response),
-    Disk(io::Error),
-}
-
-impl From<Response> for PublishError {
-    fn from(response: Response) -> PublishError {
-        PublishError::Refused(response)
-    }
-}
-
-impl From<io::Error> for PublishError {
-    fn from(error: io::Error) -> PublishError {
-        PublishError::Disk(error)
-    }
-}
-
-impl From<Errno> for PublishError {
-    fn from(error: Errno) -> PublishError {
-        PublishError::Disk(error.into())
+        self.publish().unwrap_or_else(|error| self.write.response(error))
     }
 }
 
 impl PutSink {
+    /// Appends bytes to the temporary file.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.written += bytes.len() as u64;
+        if self.written > self.write.max_body {
+            return Err(self.write.too_large());
+        }
+        Ok(self.temp.write(bytes)?)
+    }
+
     /// Gives the file its name, after all content was received.
-    fn publish(&mut self) -> Result<Response, PublishError> {
+    fn publish(&mut self) -> Result<Response, WriteError> {
         if self.declared.is_some_and(|declared| declared != self.written) {
             return Err(self.write.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
         }
@@ -231,33 +190,33 @@ impl PutSink {
     }
 
     /// The folder that the path leads to now.
-    fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), PublishError> {
-        let root = &self.write.writer.resolver.root;
-        let folder = match self.write.writer.rights.upload {
+    fn folder(&self) -> Result<(Arc<WritableFolder>, NewFolders), WriteError> {
+        let root = &self.write.resolver.root;
+        let folder = match self.write.rights.upload {
             true => root.make_folders(self.target.parent()),
             // Without the right to upload, no folders may be created.
             false => root.writable_folder(self.target.parent()).map(|folder| (folder, NewFolders::default())),
         };
         folder.map_err(|error| match error {
-            Errno::NOENT => self.write.conflict("The folder is gone.").into(),
+            Errno::NOENT => self.write.conflict("The folder is gone."),
             error => error.into(),
         })
     }
 
     /// Checks and publishes while the name is locked against other uploads of this process. Returns
     /// the file and whether it is new. `None`: another process was faster, so try again.
-    fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(StoredFile, bool)>, PublishError> {
+    fn publish_in(&mut self, folder: &Arc<WritableFolder>) -> Result<Option<(StoredFile, bool)>, WriteError> {
         let write = Arc::clone(&self.write);
-        let rights = write.writer.rights;
-        let _lock = write.writer.resolver.root.lock(folder, self.target.name());
+        let rights = write.rights;
+        let _lock = write.resolver.root.lock(folder, self.target.name());
         let (how, current) = match self.target.state(&write, folder)? {
             TargetState::Free => (Publish::Create, None),
             TargetState::Taken(current) => (Publish::Replace, current),
         };
         write.check_preconditions(current.as_ref())?;
         match how {
-            Publish::Create if !rights.upload => return Err(write.conflict("The file to be replaced is gone.").into()),
-            Publish::Replace if !rights.overwrite => return Err(is_taken(&write).into()),
+            Publish::Create if !rights.upload => return Err(write.conflict("The file to be replaced is gone.")),
+            Publish::Replace if !rights.overwrite => return Err(is_taken(&write)),
             _ => {}
         }
         // The permissions may have changed while the content was received.
@@ -274,7 +233,7 @@ impl PutSink {
             Err(error) => match Errno::from_io_error(&error) {
                 // EXIST: the name was taken after the check. NOENT: the folder was removed.
                 Some(Errno::EXIST | Errno::NOENT) => Ok(None),
-                Some(Errno::ISDIR) => Err(is_folder(&write).into()),
+                Some(Errno::ISDIR) => Err(is_folder(&write)),
                 _ => Err(error.into()),
             },
         }

@@ -22,42 +22,58 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::SystemTime;
 
 use rustix::io::Errno;
 use serde::Serialize;
 
-use crate::files::coding::Coding;
 use crate::files::disk_error;
 use crate::files::precondition::{self, Verdict};
-use crate::files::resource::{FileError, Resolver, collapse, encode};
-use crate::files::root::Meta;
+use crate::files::representation::Coding;
+use crate::files::resource::{Resolver, collapse, encode};
+use crate::files::root::{Meta, Opened};
 use crate::files::validator::{EntityTag, Validators};
-use crate::files::write::rights::{Rights, TargetKind};
+use crate::files::write::{Rights, TargetKind};
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem};
-use crate::service::text;
-use crate::service::{Response, router};
+use crate::service::{Response, router, text};
 
-/// Where clients may write, and what.
+/// One write, and where it may write what.
 #[derive(Debug)]
-pub(crate) struct WriteContext {
-    pub resolver: Resolver,
+pub(crate) struct WriteRequest {
+    pub resolver: Arc<Resolver>,
     pub rights: Rights,
     /// The most bytes of content.
     pub max_body: u64,
-    /// Temporary files that all forms together hold open at the moment.
-    pub open_form_files: AtomicUsize,
-}
-
-/// One write.
-#[derive(Debug)]
-pub(crate) struct WriteRequest {
-    pub writer: Arc<WriteContext>,
     pub request: Request<'static>,
     pub peer: SocketAddr,
     pub now: SystemTime,
+}
+
+/// Why a write was not done.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// A check failed.
+    Refused(Response),
+    Disk(io::Error),
+}
+
+impl From<Response> for WriteError {
+    fn from(response: Response) -> WriteError {
+        WriteError::Refused(response)
+    }
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> WriteError {
+        WriteError::Disk(error)
+    }
+}
+
+impl From<Errno> for WriteError {
+    fn from(error: Errno) -> WriteError {
+        WriteError::Disk(error.into())
+    }
 }
 
 /// A file that was stored.
@@ -107,25 +123,28 @@ impl WriteRequest {
     ///
     /// # Errors
     /// 404 for a name that is not served.
-    pub(crate) fn path(&self) -> Result<Vec<u8>, Response> {
-        let (resolver, path) = (&self.writer.resolver, self.request.path());
-        match &resolver.single {
+    pub(crate) fn path(&self) -> Result<Vec<u8>, WriteError> {
+        let path = self.request.path();
+        match &self.resolver.single {
             // The single file may have another name on the disk.
             Some(single) if path == single.url => Ok(single.path.clone()),
-            None if !resolver.is_hidden(path) => Ok(collapse(path)),
-            _ => Err(disk_error::response(&self.request, &Errno::NOENT.into())),
+            None if !self.resolver.is_hidden(path) => Ok(collapse(path)),
+            // As if nothing were there: a removed root is another matter (see `response`).
+            _ => Err(disk_error::response(&self.request, &Errno::NOENT.into()).into()),
         }
     }
 
     /// The kind of the target at `path`.
     ///
     /// # Errors
-    /// The response for an error of the disk.
-    pub(crate) fn target_kind(&self, path: &[u8]) -> Result<TargetKind, Response> {
-        TargetKind::find(&self.writer.resolver, path).map_err(|error| match error {
-            FileError::Disk(error) => self.failure(error),
-            FileError::WouldBlock => self.failure(Errno::AGAIN),
-        })
+    /// The error of the disk.
+    pub(crate) fn target_kind(&self, path: &[u8]) -> Result<TargetKind, WriteError> {
+        match self.resolver.root.open(path, true)? {
+            _ if TargetKind::of_path(path) == TargetKind::Root => Ok(TargetKind::Root),
+            Opened::File(..) => Ok(TargetKind::File),
+            Opened::Directory(_) => Ok(TargetKind::Folder),
+            Opened::WouldBlock => Err(Errno::AGAIN.into()),
+        }
     }
 
     /// An error page with one sentence.
@@ -134,32 +153,37 @@ impl WriteRequest {
     }
 
     /// 409.
-    pub(crate) fn conflict(&self, sentence: &str) -> Response {
-        self.problem(Status::CONFLICT, sentence)
+    pub(crate) fn conflict(&self, sentence: &str) -> WriteError {
+        self.problem(Status::CONFLICT, sentence).into()
     }
 
     /// 405.
-    pub(crate) fn not_allowed(&self, kind: TargetKind) -> Response {
-        self.writer.rights.not_allowed(&self.request, kind, self.peer)
+    pub(crate) fn not_allowed(&self, kind: TargetKind) -> WriteError {
+        self.rights.not_allowed(&self.request, kind, self.peer).into()
     }
 
     /// 413.
-    pub(crate) fn too_large(&self) -> Response {
-        error_page::problem(&self.request, &Problem::too_large(self.writer.max_body))
+    pub(crate) fn too_large(&self) -> WriteError {
+        error_page::problem(&self.request, &Problem::too_large(self.max_body)).into()
     }
 
-    /// The response for an error of the disk during a write.
-    pub(crate) fn failure(&self, error: impl Into<io::Error>) -> Response {
-        let error = error.into();
+    /// The response for an error.
+    pub(crate) fn response(&self, error: WriteError) -> Response {
+        let error = match error {
+            WriteError::Refused(response) => return response,
+            WriteError::Disk(error) => error,
+        };
         let is_put = self.request.method() == Method::Put;
         match Errno::from_io_error(&error) {
             // Under Landlock a removed root answers EACCES.
-            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.writer.resolver.root.is_gone() => {
+            Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.resolver.root.is_gone() => {
                 disk_error::gone(&self.request)
             }
-            Some(Errno::NOTDIR) if is_put => self.conflict("A file lies where this path needs a folder."),
+            Some(Errno::NOTDIR) if is_put => {
+                self.problem(Status::CONFLICT, "A file lies where this path needs a folder.")
+            }
             Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) if is_put => {
-                self.conflict("The disk of this server cannot hold a file of that name.")
+                self.problem(Status::CONFLICT, "The disk of this server cannot hold a file of that name.")
             }
             Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
                 let problem = Problem::new(Status::FORBIDDEN)
@@ -180,17 +204,18 @@ impl WriteRequest {
     ///
     /// # Errors
     /// 417, 411, 413, 400 or 415.
-    pub(crate) fn check_content(&self) -> Result<Option<u64>, Response> {
+    pub(crate) fn check_content(&self) -> Result<Option<u64>, WriteError> {
         self.check_expectation()?;
         let length = match self.request.framing() {
             Framing::None => {
-                return Err(self.problem(Status::LENGTH_REQUIRED, "The request says no length of its content."));
+                let sentence = "The request says no length of its content.";
+                return Err(self.problem(Status::LENGTH_REQUIRED, sentence).into());
             }
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         };
         // Before 100 (Continue): the client need not send what will be refused.
-        if length.is_some_and(|length| length > self.writer.max_body) {
+        if length.is_some_and(|length| length > self.max_body) {
             return Err(self.too_large());
         }
         if self.request.method() == Method::Put && self.request.has("content-range") {
@@ -198,22 +223,22 @@ impl WriteRequest {
             let mut problem = Problem::new(Status::BAD_REQUEST)
                 .with_sentence("A file can only be stored as a whole here, and the request brings a range of one.");
             problem.section = Some("RFC 9110 §14.5");
-            return Err(error_page::problem(&self.request, &problem));
+            return Err(error_page::problem(&self.request, &problem).into());
         }
         if self.request.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             // The stored file would later be sent without the field that names its coding.
             let sentence = "Content is stored as it is sent, so it cannot be compressed for the way.";
             let response = self.problem(Status::UNSUPPORTED_MEDIA_TYPE, sentence);
-            return Err(response.field("Accept-Encoding", "identity"));
+            return Err(response.field("Accept-Encoding", "identity").into());
         }
         Ok(length)
     }
 
     /// # Errors
     /// 417.
-    pub(crate) fn check_expectation(&self) -> Result<(), Response> {
+    pub(crate) fn check_expectation(&self) -> Result<(), WriteError> {
         match self.request.expectation() {
-            Expectation::Unknown => Err(router::expectation_failed(&self.request)),
+            Expectation::Unknown => Err(router::expectation_failed(&self.request).into()),
             _ => Ok(()),
         }
     }
@@ -222,7 +247,7 @@ impl WriteRequest {
     ///
     /// # Errors
     /// 412.
-    pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), Response> {
+    pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), WriteError> {
         // Settled: a file that was just uploaded has a tag that the client may rely on, however
         // young the file is.
         let validators = current.map(|meta| Validators::of(meta, Coding::Identity, SystemTime::now()).settled());
@@ -233,12 +258,12 @@ impl WriteRequest {
     ///
     /// # Errors
     /// 412.
-    pub(crate) fn check_folder_preconditions(&self) -> Result<(), Response> {
+    pub(crate) fn check_folder_preconditions(&self) -> Result<(), WriteError> {
         self.check_validators(Some(&Validators::of_content(b"")))
     }
 
     /// The preconditions of RFC 9110 §13.2.2 for a write.
-    fn check_validators(&self, current: Option<&Validators>) -> Result<(), Response> {
+    fn check_validators(&self, current: Option<&Validators>) -> Result<(), WriteError> {
         // 304 is for reads only, so for a write everything else is 412.
         if let Verdict::Proceed { .. } = precondition::evaluate(&self.request, current) {
             return Ok(());
@@ -249,7 +274,7 @@ impl WriteRequest {
             None => "There is nothing at this address, and the request is meant for something.".into(),
         };
         problem.section = Some("RFC 9110 §13.2.2");
-        Err(error_page::problem(&self.request, &problem))
+        Err(error_page::problem(&self.request, &problem).into())
     }
 
     /// 201 for files that were stored: one line for each, or a list in JSON.

@@ -1,13 +1,32 @@
-//! The media type of a file, by its name (RFC 9110 §8.3): the table of `mime_guess`, with
-//! corrections for the web.
+//! The representation of a file: its media type, by its name (RFC 9110 §8.3), and its content coding,
+//! by negotiation (§8.4.1, §12.5.3).
 //!
-//! The content is never inspected. Guessing from content is how an uploaded picture becomes a page;
-//! every response says `nosniff`, so that browsers do not guess either.
+//! The content is never inspected. Guessing a type from content is how an uploaded picture becomes a
+//! page; every response says `nosniff`, so that browsers do not guess either. Nor is anything
+//! compressed here: the author of the site puts compressed files beside the original, so a repeated
+//! request gets the same bytes and the validators hold.
+//!
+//! ```text
+//! Accept-Encoding = #( codings [ weight ] )
+//! codings         = content-coding / "identity" / "*"
+//! ```
+//!
+//! | Accept-Encoding | preferred codings |
+//! |---|---|
+//! | absent | none: the original is sent |
+//! | `gzip, br` | br, gzip |
+//! | `gzip;q=0.9, br;q=0.5` | gzip, br |
+//! | `*` | br, zstd, gzip |
+//! | `gzip;q=0, *` | br, zstd |
+//! | `identity, gzip;q=0.5` | none: the original is liked better |
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use crate::http::field;
 
 /// The media type of files of an unknown kind.
-pub const UNKNOWN: &str = "application/octet-stream";
+const UNKNOWN: &str = "application/octet-stream";
 /// Text without further meaning.
 const PLAIN: &str = "text/plain; charset=utf-8";
 /// JavaScript, by RFC 9239.
@@ -25,7 +44,7 @@ const COMPRESSED: &str = "gzip zip zstd pdf java-archive epub+zip x-7z-compresse
                           x-compressed x-rpm vnd.android.package-archive x-shockwave-flash";
 
 /// The media type of a file of this name, with its charset if it has one.
-pub fn of(name: &[u8]) -> Cow<'static, str> {
+pub(crate) fn media_type(name: &[u8]) -> Cow<'static, str> {
     // A dot at the beginning marks a hidden file, not an extension.
     let Some(dot) = name.iter().rposition(|&b| b == b'.').filter(|&dot| dot > 0) else {
         return Cow::Borrowed(without_extension(name));
@@ -109,7 +128,7 @@ fn without_extension(name: &[u8]) -> &'static str {
 /// Whether compression could make a file of this type smaller. Pictures, films and archives are
 /// compressed already: they have no prepared codings, and looking for one would cost three opens
 /// per request.
-pub fn is_compressible(media_type: &str) -> bool {
+pub(crate) fn is_compressible(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default();
     match essence.split_once('/') {
         // These image formats are text or plain bitmaps.
@@ -125,13 +144,86 @@ pub fn is_compressible(media_type: &str) -> bool {
     }
 }
 
+/// A content coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Coding {
+    /// The original.
+    Identity,
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+    /// RFC 1952.
+    Gzip,
+}
+
+impl Coding {
+    /// The codings that may be prepared beside a file, best compression first. At equal weight the
+    /// first one is chosen.
+    pub(crate) const PREPARED: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
+
+    /// The name in Content-Encoding.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Coding::Identity => "identity",
+            Coding::Brotli => "br",
+            Coding::Zstd => "zstd",
+            Coding::Gzip => "gzip",
+        }
+    }
+
+    /// The end of the name of the prepared file.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Coding::Identity => "",
+            Coding::Brotli => ".br",
+            Coding::Zstd => ".zst",
+            Coding::Gzip => ".gz",
+        }
+    }
+
+    /// Whether `name` in Accept-Encoding means this coding. Names are case-insensitive.
+    fn is_named(self, name: &[u8]) -> bool {
+        // §8.4.1.3: x-gzip is gzip.
+        name.eq_ignore_ascii_case(self.name().as_bytes())
+            || self == Coding::Gzip && name.eq_ignore_ascii_case(b"x-gzip")
+    }
+}
+
+/// The prepared codings that this client prefers to the original, best first. `values` are those of
+/// all Accept-Encoding lines.
+///
+/// Without the field any coding would be allowed (§12.5.3), but the original is sent: such a client
+/// is usually a program that saves the bytes as they are. If no available coding is acceptable, not
+/// even `identity;q=0`, the original is sent as well: §12.4.1 allows that, and a 406 would not help
+/// the client.
+pub(crate) fn preferred<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Coding> {
+    // The weights of the three prepared codings, of identity and of `*`.
+    let mut weights = [None; 5];
+    for (name, weight) in values.flat_map(field::weighted) {
+        let at = match Coding::PREPARED.iter().position(|coding| coding.is_named(name)) {
+            Some(at) => at,
+            None if Coding::Identity.is_named(name) => 3,
+            None if name == b"*" => 4,
+            None => continue,
+        };
+        weights[at].get_or_insert(weight);
+    }
+    let [.., identity, others] = weights;
+    // An unnamed identity is acceptable, but every named coding is preferred to it.
+    let least = identity.or(others).unwrap_or(0);
+    let mut ranked = [0, 1, 2].map(|at| (weights[at].or(others).unwrap_or(0), Coding::PREPARED[at]));
+    ranked.sort_by_key(|(weight, _)| Reverse(*weight));
+    ranked.into_iter().filter(move |(weight, _)| *weight > 0 && *weight >= least).map(|(_, coding)| coding)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_become_types_browsers_understand() {
-        for (name, media_type) in [
+        for (name, expected) in [
             ("index.html", "text/html; charset=utf-8"),
             ("INDEX.HTML", "text/html; charset=utf-8"),
             ("a.b.css", "text/css; charset=utf-8"),
@@ -170,10 +262,10 @@ mod tests {
             ("a.nosuchextension", UNKNOWN),
             ("a.averyveryverylongextension", UNKNOWN),
         ] {
-            assert_eq!(of(name.as_bytes()), media_type, "{name}");
+            assert_eq!(media_type(name.as_bytes()), expected, "{name}");
         }
-        assert_eq!(of(b"\xff.html"), "text/html; charset=utf-8");
-        assert_eq!(of(b"a.\xff"), UNKNOWN);
+        assert_eq!(media_type(b"\xff.html"), "text/html; charset=utf-8");
+        assert_eq!(media_type(b"a.\xff"), UNKNOWN);
     }
 
     #[test]
@@ -198,7 +290,51 @@ mod tests {
             ("a.pdf", false),
             ("a.docx", false),
         ] {
-            assert_eq!(is_compressible(&of(name.as_bytes())), expected, "{name}");
+            assert_eq!(is_compressible(&media_type(name.as_bytes())), expected, "{name}");
         }
+    }
+
+    #[track_caller]
+    fn check(lines: &[&str], expected: &[&str]) {
+        let got: Vec<_> = preferred(lines.iter().map(|l| l.as_bytes())).map(Coding::name).collect();
+        assert_eq!(got, expected, "{lines:?}");
+    }
+
+    #[test]
+    fn weights_decide_and_at_equal_weight_the_smaller_result() {
+        check(&[], &[]);
+        check(&[""], &[]);
+        check(&["gzip, deflate, br, zstd"], &["br", "zstd", "gzip"]);
+        check(&["gzip", "br"], &["br", "gzip"]);
+        check(&["GZIP"], &["gzip"]);
+        check(&["x-gzip"], &["gzip"]);
+        check(&["gzip;q=1.0, br;q=0.5"], &["gzip", "br"]);
+        check(&["zstd;q=0.9, br;q=0.9, gzip"], &["gzip", "br", "zstd"]);
+        check(&["deflate, compress"], &[]);
+        check(&["*"], &["br", "zstd", "gzip"]);
+        check(&["br;q=0, *"], &["zstd", "gzip"]);
+        check(&["gzip;q=0.001"], &["gzip"]);
+    }
+
+    #[test]
+    fn a_weight_of_zero_means_never() {
+        check(&["gzip;q=0"], &[]);
+        check(&["gzip;q=0.000, br;q=0.0"], &[]);
+        check(&["*;q=0"], &[]);
+        check(&["*;q=0, gzip"], &["gzip"]);
+        check(&["gzip;q=0, gzip"], &[]);
+    }
+
+    #[test]
+    fn identity_is_last_unless_it_is_named() {
+        check(&["identity"], &[]);
+        check(&["identity, gzip;q=0.5"], &[]);
+        check(&["identity;q=0.5, gzip;q=0.5"], &["gzip"]);
+        check(&["identity;q=0.5, gzip;q=0.4, br;q=0.6"], &["br"]);
+        check(&["identity;q=0, gzip;q=0.1"], &["gzip"]);
+        check(&["identity;q=0"], &[]);
+        check(&["gzip;q=0.5, *"], &["br", "zstd"]);
+        // What Chromium sends for a video.
+        check(&["identity;q=1, *;q=0"], &[]);
     }
 }
