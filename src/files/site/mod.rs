@@ -1,9 +1,8 @@
 //! Static files as a [`Service`]: the last step of [`crate::service::app`].
 //!
 //! The loop first tries to answer with what the kernel has in memory. If that is not enough, the
-//! same request goes to a worker, which may block ([`Answer::Blocking`]). A try on the loop changes
-//! nothing, so the worker simply starts again from the beginning, and there is one code path for
-//! both.
+//! same request goes to a worker, which may block ([`Answer::Blocking`]) and starts again from the
+//! beginning. So there is one code path for both.
 //!
 //! The steps, each with the module that decides it:
 //! 1. a kept response that is still true: [`crate::files::cache`];
@@ -134,8 +133,7 @@ impl Site {
 
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
-        let state = &self.state;
-        let resolver = &state.resolver;
+        let (state, resolver) = (&self.state, &self.state.resolver);
         if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.lookup(request, &resolver.root, context)) {
             return answer;
         }
@@ -207,7 +205,7 @@ impl SiteState {
         }
     }
 
-    /// Everything but errors: a file, a folder, a redirect, or the refusal of a method.
+    /// Everything but errors of the disk.
     fn respond_with_file(
         &self,
         request: &Request<'_>,
@@ -321,12 +319,8 @@ impl SiteState {
     /// Host field cannot lead elsewhere.
     fn redirect(&self, request: &Request<'_>, location: String, permanent: bool) -> Response {
         let status = if permanent { Status::PERMANENT_REDIRECT } else { Status::TEMPORARY_REDIRECT };
-        // The location is an absolute path, made by `encode`.
-        let mut location = location.into_bytes();
-        if let Some(query) = request.query() {
-            location.push(b'?');
-            location.extend_from_slice(query);
-        }
+        let query = request.query().map_or_else(Vec::new, |query| [b"?", query].concat());
+        let location = [location.as_bytes(), &query].concat();
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
 
