@@ -1,91 +1,258 @@
-//! `/.try/cache/…`: how long an answer may be kept, and how a client asks whether it still holds.
+//! What caches and clients ask before they take a representation again: freshness and validators (`/.try/cache/…`), a
+//! part of it (`/.try/range`), and changes on condition (`/.try/note`). RFC 9111 §5.2, RFC 9110 §8.8, §13 and §14.
 //!
-//! RFC 9111 §5.2 (Cache-Control), RFC 9110 §8.8 (validators), §13 (conditions), §15.4.5 (304).
-//!
-//! Never: the same text twice. Each carries a number that grows with every request that arrives, so that
-//! a number seen again means: nobody was asked.
-//!
-//! The subtle thing: the tag stays for ten seconds while the number in the text grows. A strong tag would
-//! then be a lie (it promises the same bytes), so it is a weak one.
+//! The rules of `files` for conditions and ranges are not used: they decide about validators of files, dates and several
+//! ranges. Here each address has one kind of validator, and one range is enough to see what there is to see.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use crate::http::{HttpDate, Status, date};
-use crate::practice::call::Call;
-use crate::practice::condition;
-use crate::practice::condition::Verdict;
-use crate::practice::limits::FRESH;
-use crate::practice::query::number;
-use crate::service::error_page::Problem;
+use sha2::{Digest, Sha256};
+
+use crate::http::grammar::decimal;
+use crate::http::{HttpDate, Method, Request, Status, date};
+use crate::practice::limits::{MAX_AGE, NOTE};
+use crate::practice::query::{bad_request, number};
+use crate::practice::{PracticeRequest, PracticeState, hex, not_stored, text};
+use crate::service::error_page::{self, Problem};
 use crate::service::{Answer, Response};
 
 /// Seconds for which a tag and a date stay the same.
 const STEADY: u64 = 10;
-
-/// The addresses, each with a count of its own.
+/// The addresses that count their requests.
 #[derive(Clone, Copy)]
-enum Subject {
+enum Counter {
     Age,
     Tag,
     Date,
     Never,
 }
 
-/// How often this address has been asked, this time included.
-fn asked(call: &Call<'_, '_>, subject: Subject) -> u64 {
-    call.shared.asked[subject as usize].fetch_add(1, Ordering::Relaxed) + 1
-}
+/// Bytes of `/.try/range`, and their tag: they never change.
+const RANGE_LENGTH: u64 = 1000;
+const RANGE_TAG: &str = "\"numbers\"";
 
-/// The text of one answer.
-fn counted(call: &Call<'_, '_>, subject: Subject, what: &str) -> Response {
-    let count = asked(call, subject);
-    let text = format!("Request {count} to this address. {what}\nThe same number again: nobody was asked.\n");
-    Response::text(Status::OK, text)
-}
-
-/// May be kept for so long.
-pub(crate) fn age(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let seconds = number("The age, in seconds,", call.part, 0..=FRESH)?;
-    let said = counted(call, Subject::Age, &format!("It may be kept for {seconds} s."));
-    Ok(said.field("Cache-Control", format!("max-age={seconds}")).into())
-}
-
-/// May be kept, and must be asked about, by its tag.
-pub(crate) fn tag(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let tag = format!("W/\"{}\"", HttpDate::new(call.visit.now).second() / STEADY);
-    let fields = |response: Response| response.field("ETag", &tag).field("Cache-Control", "no-cache");
-    match condition::evaluate(call.request, Some(&tag)) {
-        Verdict::Failed => Err(condition::failed()),
-        Verdict::NotModified => {
-            asked(call, Subject::Tag);
-            Ok(fields(Response::new(Status::NOT_MODIFIED)).into())
-        }
-        Verdict::Proceed => {
-            let what = format!("Its tag changes every {STEADY} s; until then the answer to If-None-Match is 304.");
-            Ok(fields(counted(call, Subject::Tag, &what)).into())
-        }
+/// Whether the client has the current version, so that 304 is the response. `current` is the tag of what there is;
+/// `None` if there is nothing.
+///
+/// # Errors
+/// 412 when a condition of the request is false (RFC 9110 §13.1.1, §13.1.2).
+fn is_not_modified(request: &Request<'_>, current: Option<&str>) -> Result<bool, Problem> {
+    fn opaque(tag: &[u8]) -> &[u8] {
+        tag.strip_prefix(b"W/").unwrap_or(tag)
     }
+    let any = |name: &str, same: &dyn Fn(&[u8], &[u8]) -> bool| {
+        current.is_some_and(|tag| request.list(name).any(|other| other == b"*" || same(other, tag.as_bytes())))
+    };
+    // A strong comparison (§8.8.3.2): a part of one version must not be joined to one of another.
+    let is_expected = || any("if-match", &|other, tag| other == tag && !tag.starts_with(b"W/"));
+    let is_known = any("if-none-match", &|other, tag| opaque(other) == opaque(tag));
+    let is_read = matches!(request.method(), Method::Get | Method::Head);
+    // §13.2.2: If-Match comes first, and a field that is absent decides nothing.
+    if (request.has("if-match") && !is_expected()) || (is_known && !is_read) {
+        return Err(Problem::new(Status::PRECONDITION_FAILED));
+    }
+    Ok(is_known)
 }
 
-/// The same by its date.
-pub(crate) fn modified(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let second = HttpDate::new(call.visit.now).second() / STEADY * STEADY;
-    let changed = HttpDate::from_second(second);
-    let fields =
-        |response: Response| response.field("Last-Modified", changed.bytes()).field("Cache-Control", "no-cache");
-    let request = call.request;
-    // §13.1.3: a tag that is asked about decides alone, and this address has none.
+/// The text of one response, or 304. The number in it grows with each request that arrives, 304 included: if a client
+/// shows the same number again, its cache did not ask.
+fn counted(practice: &PracticeRequest<'_>, counter: Counter, is_not_modified: bool, explanation: &str) -> Response {
+    let count = practice.state.counts[counter as usize].fetch_add(1, Ordering::Relaxed) + 1;
+    if is_not_modified {
+        return Response::new(Status::NOT_MODIFIED);
+    }
+    let said = format!("Request {count} to this address. {explanation}\nThe same number again: nobody was asked.\n");
+    Response::text(Status::OK, said)
+}
+
+/// May be kept for as many seconds as the path says.
+pub(super) fn max_age(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let seconds = number("The age, in seconds,", practice.value, 0..=MAX_AGE)?;
+    let response = counted(practice, Counter::Age, false, &format!("It may be kept for {seconds} s."));
+    Ok(response.field("Cache-Control", format!("max-age={seconds}")).into())
+}
+
+/// May be kept, but a cache must ask whether its tag is still the same.
+pub(super) fn etag(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    // The number in the text grows while the tag stays, so the tag is weak: a strong one promises the same bytes.
+    let tag = format!("W/\"{}\"", HttpDate::new(practice.context.now).second() / STEADY);
+    let is_not_modified = is_not_modified(practice.request, Some(&tag))?;
+    let explanation = format!("Its tag changes every {STEADY} s; until then the answer to If-None-Match is 304.");
+    let response = counted(practice, Counter::Tag, is_not_modified, &explanation);
+    Ok(response.field("ETag", tag).field("Cache-Control", "no-cache").into())
+}
+
+/// The same with a date instead of a tag.
+pub(super) fn modified(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let second = HttpDate::new(practice.context.now).second() / STEADY * STEADY;
+    let request = practice.request;
+    // §13.1.3: with If-None-Match the date does not count, even if the address has no tag.
     let since = request.field("if-modified-since").filter(|_| !request.has("if-none-match")).and_then(date::parse);
-    if since.is_some_and(|since| since >= second) {
-        asked(call, Subject::Date);
-        return Ok(fields(Response::new(Status::NOT_MODIFIED)).into());
-    }
-    let what = format!("Its date changes every {STEADY} s; until then the answer to If-Modified-Since is 304.");
-    Ok(fields(counted(call, Subject::Date, &what)).into())
+    let is_not_modified = since.is_some_and(|since| since >= second);
+    let explanation = format!("Its date changes every {STEADY} s; until then the answer to If-Modified-Since is 304.");
+    let response = counted(practice, Counter::Date, is_not_modified, &explanation);
+    Ok(response.field("Last-Modified", HttpDate::from_second(second).bytes()).field("Cache-Control", "no-cache").into())
 }
 
 /// Must not be kept.
-pub(crate) fn never(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let said = counted(call, Subject::Never, "It must not be kept.");
-    Ok(said.field("Cache-Control", "no-store").into())
+pub(super) fn never(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    Ok(not_stored(counted(practice, Counter::Never, false, "It must not be kept.")).into())
+}
+
+/// Lines of ten bytes. Each begins with its position, so one byte too many in a part is seen at once.
+fn numbered_lines() -> Vec<u8> {
+    (0..RANGE_LENGTH / 10).flat_map(|line| format!("{:03}......\n", line * 10).into_bytes()).collect()
+}
+
+/// What a Range field asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RangePart {
+    Whole,
+    /// The first and the last position.
+    Bytes(u64, u64),
+    Unsatisfiable,
+}
+
+/// The one range of a Range field. A field that breaks the grammar or has several ranges is ignored, as RFC 9110 §14.2
+/// allows.
+fn range_part(value: &[u8]) -> RangePart {
+    let split = || {
+        let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
+        unit.eq_ignore_ascii_case("bytes").then(|| range.split_once('-'))?
+    };
+    let Some((first, last)) = split() else { return RangePart::Whole };
+    // 1*DIGIT. A number of too many digits is valid too, and means a position after the end.
+    let position = |digits: &str| {
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| decimal(digits.as_bytes()).unwrap_or(u64::MAX))
+    };
+    let (first, last) = match (position(first), position(last)) {
+        (Some(first), Some(last)) if first <= last => (first, last),
+        (Some(first), None) if last.is_empty() => (first, u64::MAX),
+        // `-5` means the last five. The last none begin after the end, so they are unsatisfiable.
+        (None, Some(count)) if first.is_empty() => (RANGE_LENGTH.saturating_sub(count), u64::MAX),
+        _ => return RangePart::Whole,
+    };
+    match first < RANGE_LENGTH {
+        true => RangePart::Bytes(first, last.min(RANGE_LENGTH - 1)),
+        false => RangePart::Unsatisfiable,
+    }
+}
+
+/// A thousand bytes, or one part of them.
+pub(super) fn range(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let request = practice.request;
+    if is_not_modified(request, Some(RANGE_TAG))? {
+        return Ok(not_stored(Response::new(Status::NOT_MODIFIED).field("ETag", RANGE_TAG)).into());
+    }
+    // §13.1.5: with another tag the client has bytes of another version, and gets everything.
+    let is_same = !request.has("if-range") || request.field("if-range") == Some(RANGE_TAG.as_bytes());
+    let asked = request.field("range").filter(|_| is_same && request.method() == Method::Get);
+    let fields = |response: Response| response.field("Accept-Ranges", "bytes").field("ETag", RANGE_TAG);
+    let last = RANGE_LENGTH - 1;
+    Ok(match asked.map_or(RangePart::Whole, range_part) {
+        RangePart::Whole => fields(text(Status::OK, numbered_lines())),
+        RangePart::Unsatisfiable => {
+            let said =
+                format!("416 There are {RANGE_LENGTH} bytes here, 0 to {last}, and the range lies behind them.\n");
+            let response = fields(text(Status::RANGE_NOT_SATISFIABLE, said));
+            response.field("Content-Range", format!("bytes */{RANGE_LENGTH}"))
+        }
+        RangePart::Bytes(first, last) => {
+            let bytes = numbered_lines().drain(first as usize..=last as usize).collect::<Vec<u8>>();
+            let response = fields(text(Status::PARTIAL_CONTENT, bytes));
+            response.field("Content-Range", format!("bytes {first}-{last}/{RANGE_LENGTH}"))
+        }
+    }
+    .into())
+}
+
+/// A text that clients create, read, replace and remove. It is kept in memory and is gone when the server stops.
+pub(super) struct Note {
+    text: Arc<Vec<u8>>,
+    tag: String,
+}
+
+/// Applies the method to the note (RFC 9110 §9.3). It changes nothing on the disk, so it needs no `--write`.
+pub(super) fn note(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let request = practice.request;
+    let is_put = request.method() == Method::Put;
+    if is_put && request.has("content-range") {
+        let sentence = "PUT with Content-Range would put a part in the place of the whole (RFC 9110 §14.5).";
+        return Err(bad_request(sentence));
+    }
+    if !is_put || !request.framing().has_content() {
+        return change_note(practice.state, request, Vec::new()).map(Answer::Now);
+    }
+    let (state, request) = (Arc::clone(practice.state), request.clone().into_owned());
+    let then = move |content| {
+        let changed = change_note(&state, &request, content);
+        changed.unwrap_or_else(|problem| error_page::problem(&request, &problem))
+    };
+    Ok(Answer::Collect { limit: NOTE, then: Box::new(then) })
+}
+
+fn change_note(state: &PracticeState, request: &Request<'_>, content: Vec<u8>) -> Result<Response, Problem> {
+    // Locked from the condition to the change: of two clients that say `If-None-Match: *`, only one may be the first.
+    let mut note = state.note.lock().unwrap_or_else(PoisonError::into_inner);
+    let tag = note.as_ref().map(|note| note.tag.clone());
+    if is_not_modified(request, tag.as_deref())? {
+        let response = Response::new(Status::NOT_MODIFIED).field("ETag", tag.unwrap_or_default());
+        return Ok(not_stored(response));
+    }
+    match request.method() {
+        Method::Put => {
+            if std::str::from_utf8(&content).is_err() {
+                let problem = Problem::new(Status::UNSUPPORTED_MEDIA_TYPE);
+                return Err(problem.with_sentence("The note is a text in UTF-8, and this is none."));
+            }
+            // A hash, so that the same text has the same tag again (§8.8.3: a strong one).
+            let tag = format!("\"{}\"", hex(&Sha256::digest(&content)[..8]));
+            let status = if note.is_some() { Status::NO_CONTENT } else { Status::CREATED };
+            let response = Response::new(status).field("ETag", &tag);
+            *note = Some(Note { text: Arc::new(content), tag });
+            Ok(not_stored(response))
+        }
+        Method::Delete if note.take().is_some() => Ok(not_stored(Response::new(Status::NO_CONTENT))),
+        _ => match note.as_ref() {
+            Some(note) => Ok(text(Status::OK, Arc::clone(&note.text)).field("ETag", &note.tag)),
+            None => Err(Problem::new(Status::NOT_FOUND)
+                .with_sentence("There is no note.")
+                .with_advice("Write one: curl -T - with the same address, then type and end with Ctrl-D.")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_one_part_ignored_or_unsatisfiable() {
+        for (value, expected) in [
+            ("bytes=0-9", RangePart::Bytes(0, 9)),
+            ("Bytes=500-509", RangePart::Bytes(500, 509)),
+            ("bytes=990-", RangePart::Bytes(990, 999)),
+            ("bytes=990-5000", RangePart::Bytes(990, 999)),
+            ("bytes=-5", RangePart::Bytes(995, 999)),
+            ("bytes=-5000", RangePart::Bytes(0, 999)),
+            ("bytes=0-99999999999999999999", RangePart::Bytes(0, 999)),
+            ("bytes=1000-", RangePart::Unsatisfiable),
+            ("bytes=99999999999999999999-", RangePart::Unsatisfiable),
+            ("bytes=1000-2000", RangePart::Unsatisfiable),
+            ("bytes=-0", RangePart::Unsatisfiable),
+            ("bytes=9-0", RangePart::Whole),
+            ("bytes=0-1,5-6", RangePart::Whole),
+            ("bytes=", RangePart::Whole),
+            ("bytes=-", RangePart::Whole),
+            ("bytes=+1-2", RangePart::Whole),
+            ("lines=0-9", RangePart::Whole),
+            ("0-9", RangePart::Whole),
+        ] {
+            assert_eq!(range_part(value.as_bytes()), expected, "{value}");
+        }
+        let all = numbered_lines();
+        assert_eq!((all.len() as u64, &all[500..510]), (RANGE_LENGTH, &b"500......\n"[..]));
+    }
 }

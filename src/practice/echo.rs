@@ -1,85 +1,161 @@
-//! `/.try/echo`: the request as it came; `/.try/trace`: the same by TRACE, without what is sensitive.
+//! The request sent back: `/.try/echo` as it came, `/.try/trace` by TRACE (RFC 9110 §9.3.8); `/.try/upload` only counts it.
 //!
-//! RFC 9110 §9.3.8 (TRACE), RFC 9112 §10.1 (`message/http`).
-//!
-//! Never: an echo that acts. It is `message/http` or `text/plain`, always `nosniff`, and under a policy
-//! that lets nothing run, should a browser show it all the same.
-//!
-//! The subtle thing: TRACE is refused everywhere else because its answer shows a script the credentials
-//! that it may not read. No browser lets a page send TRACE today; the lines are left out nevertheless,
-//! since RFC 9110 asks for it and an old proxy may do what a browser does not.
+//! An echo holds bytes that a link may have put there, so a browser must not run them. It is `message/http`
+//! (RFC 9112 §10.1) or plain text, and a policy forbids everything if a browser shows it as a page nevertheless.
 
-use crate::http::{Method, Status};
-use crate::practice::call::{Call, unkept};
-use crate::practice::limits::ECHO;
-use crate::practice::query::{Query, bad};
+use sha2::{Digest, Sha256};
+
+use crate::http::{Method, Status, field};
+use crate::practice::limits::{ECHO, UPLOAD};
+use crate::practice::query::{Query, bad_request};
+use crate::practice::{PracticeRequest, hex, not_stored, text};
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, RawRequest, Response};
+use crate::service::{Answer, RawRequest, ReceiveSummary, Response, Sink};
 
-/// Fields that are left out of the answer to TRACE: they say who somebody is.
-const SENSITIVE: [&[u8]; 6] =
-    [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"];
+/// The value of `Allow` for an address that takes any method.
+const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
+/// Fields that the response to TRACE leaves out, because they hold credentials.
+const SENSITIVE: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"];
 
 /// How an echo is shown.
 #[derive(Clone, Copy)]
-enum Shape {
-    /// All of it, as what it is.
+enum EchoForm {
+    /// All bytes, as a message of HTTP.
     Message,
-    /// All of it, as text that a browser shows.
+    /// All bytes, as text that a browser shows.
     Text,
     /// The content alone, without its framing.
     Content,
 }
 
-/// The bytes of the request. Other parameters than its own are those of whoever is echoed.
-pub(crate) fn echo(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let query = Query::any(call.request).unwrap_or_default();
-    let shape = match (query.get("body"), query.get("text")) {
-        (Some(_), _) => Shape::Content,
-        (None, Some(_)) => Shape::Text,
-        (None, None) => Shape::Message,
-    };
-    let allow = (call.method() == Method::Options).then(|| crate::practice::allow(crate::practice::ANY));
-    let make = move |received: RawRequest| {
-        let response = match shape {
-            Shape::Message => message([received.head, received.framed].concat()),
-            Shape::Text => still(Response::text(Status::OK, [received.head, received.framed].concat())),
-            Shape::Content => still(Response::text(Status::OK, received.content)),
-        };
-        match &allow {
-            Some(allow) => response.field("Allow", allow),
-            None => response,
+impl EchoForm {
+    fn show(self, received: RawRequest) -> Response {
+        match self {
+            EchoForm::Message => message([received.head, received.framed].concat()),
+            EchoForm::Text => harmless(Response::text(Status::OK, [received.head, received.framed].concat())),
+            EchoForm::Content => harmless(Response::text(Status::OK, received.content)),
         }
+    }
+}
+
+/// The bytes of the request.
+pub(super) fn echo(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let request = practice.request;
+    // Other parameters belong to the request that is echoed, also those that cannot be read.
+    let query = Query::any(request).unwrap_or_default();
+    let form = match (query.get("body"), query.get("text")) {
+        (Some(_), _) => EchoForm::Content,
+        (None, Some(_)) => EchoForm::Text,
+        (None, None) => EchoForm::Message,
     };
-    if call.request.framing().has_content() {
-        return Ok(Answer::CollectRaw { limit: ECHO, then: Box::new(make) });
+    let is_options = request.method() == Method::Options;
+    let respond = move |received| {
+        let response = form.show(received);
+        if is_options { response.field("Allow", ALLOW) } else { response }
+    };
+    // With content the bytes are collected as they arrive: chunk-size lines and trailers belong to the echo.
+    if request.framing().has_content() {
+        return Ok(Answer::CollectRaw { limit: ECHO, then: Box::new(respond) });
     }
-    Ok(make(RawRequest { head: call.request.bytes().to_vec(), ..RawRequest::default() }).into())
+    Ok(respond(RawRequest { head: request.bytes().to_vec(), ..RawRequest::default() }).into())
 }
 
-/// The request back, without what says who sent it.
-pub(crate) fn trace(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    if call.request.framing().has_content() {
-        return Err(bad("A TRACE request has no content (RFC 9110 §9.3.8)."));
+/// The head of the request, without credentials.
+///
+/// TRACE is refused at all other addresses: its response would show a script the cookies that it may not read. Browsers
+/// let no page send TRACE today, but RFC 9110 asks for this, and an old proxy may be more permissive.
+pub(super) fn trace(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    if practice.request.framing().has_content() {
+        return Err(bad_request("A TRACE request has no content (RFC 9110 §9.3.8)."));
     }
-    Ok(message(without_sensitive(call.request.bytes())).into())
-}
-
-/// The lines of a head but those of [`SENSITIVE`].
-fn without_sensitive(head: &[u8]) -> Vec<u8> {
-    let name = |line: &[u8]| line.iter().position(|&o| o == b':').map(|at| line[..at].to_ascii_lowercase());
-    let open = |line: &&[u8]| !name(line).is_some_and(|name| SENSITIVE.contains(&name.as_slice()));
-    let mut lines = head.split_inclusive(|&o| o == b'\n');
-    // The request line has colons of its own.
+    let is_harmless = |line: &&[u8]| {
+        let name = field::split_line(line).map_or(&[][..], |(name, _)| name);
+        !SENSITIVE.iter().any(|sensitive| name.eq_ignore_ascii_case(sensitive.as_bytes()))
+    };
+    // The request line always stays: what precedes a colon in it is no field name.
+    let mut lines = practice.request.bytes().split_inclusive(|&b| b == b'\n');
     let first = lines.next().unwrap_or_default();
-    std::iter::once(first).chain(lines.filter(open)).collect::<Vec<_>>().concat()
+    Ok(message([first].into_iter().chain(lines.filter(is_harmless)).collect::<Vec<_>>().concat()).into())
 }
 
 fn message(bytes: Vec<u8>) -> Response {
-    still(Response::new(Status::OK).field("Content-Type", "message/http").with_body(Body::Bytes(bytes.into())))
+    harmless(Response::content(Status::OK, "message/http", bytes))
 }
 
-/// What came from a client and must not act.
-fn still(response: Response) -> Response {
-    unkept(response).field("Content-Security-Policy", "default-src 'none'; sandbox")
+/// A response with bytes of a client, which must do nothing in a browser.
+fn harmless(response: Response) -> Response {
+    not_stored(response).field("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
+/// The method. All others than GET, HEAD and OPTIONS get the 405 of the router with `Allow` (RFC 9110 §15.5.6).
+pub(super) fn method(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let method = practice.request.method().name();
+    Ok(text(Status::OK, format!("{method} works here, and so does OPTIONS. Try POST.\n")).into())
+}
+
+/// How the content came. It is hashed and counted block by block, and nothing of it is kept.
+pub(super) fn upload(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    if !practice.request.framing().has_content() {
+        return Ok(Box::<ReceivedContent>::default().finish().into());
+    }
+    Ok(Answer::Receive { limit: UPLOAD, open: Box::new(|| Ok(Box::<ReceivedContent>::default())) })
+}
+
+/// What is known about content without keeping it.
+#[derive(Default)]
+struct ReceivedContent {
+    /// Bytes without framing.
+    bytes: u64,
+    hash: Sha256,
+    /// The `recv` calls that brought it, which are neither packets nor chunks.
+    summary: ReceiveSummary,
+}
+
+impl Sink for ReceivedContent {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
+        Ok(())
+    }
+
+    fn measured(&mut self, summary: &ReceiveSummary) {
+        self.summary = *summary;
+    }
+
+    fn finish(self: Box<Self>) -> Response {
+        // Without content there was no summary, and zeros are right.
+        let ReceiveSummary { calls, smallest, largest, time } = self.summary;
+        let (bytes, time, sha256) = (self.bytes, time.as_millis(), hex(&self.hash.finalize()));
+        // Written by hand, since numbers and hexadecimal digits need no escaping.
+        not_stored(Response::json(
+            Status::OK,
+            format!(
+                "{{\"bytes\":{bytes},\"recv_calls\":{calls},\"smallest\":{smallest},\"largest\":{largest},\
+                 \"milliseconds\":{time},\"sha256\":\"{sha256}\"}}\n"
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::service::Body;
+
+    #[test]
+    fn what_came_is_counted_hashed_and_measured() {
+        let mut sink = Box::<ReceivedContent>::default();
+        assert!(sink.write(b"a").is_ok() && sink.write(b"bc").is_ok());
+        sink.measured(&ReceiveSummary { calls: 2, smallest: 1, largest: 2, time: Duration::from_micros(7999) });
+        let (_, _, Body::Bytes(bytes)) = sink.finish().into_parts() else { panic!("no bytes") };
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            "{\"bytes\":3,\"recv_calls\":2,\"smallest\":1,\"largest\":2,\"milliseconds\":7,\
+             \"sha256\":\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}\n"
+        );
+    }
 }

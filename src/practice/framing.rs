@@ -1,85 +1,173 @@
-//! How an answer says where it ends: `/.try/length/N`, `/.try/chunked`, `/.try/close`.
+//! How a response says where it ends: `/.try/length/N`, `/.try/chunked`, `/.try/close` (RFC 9112 §6.3, §7.1, §9.6). How
+//! its bytes are spread over time: `/.try/drip`, `/.try/split`, `/.try/wait/MS`. And `/.try/cut`, which ends too early
+//! (RFC 9112 §8).
 //!
-//! RFC 9112 §6.3 (length), §7.1 (chunks, extensions, trailers), §9.6 (close); RFC 9110 §6.5 (trailers).
-//!
-//! Never: a trailer that could be taken for a field of the head. Only names that begin with `X-` go:
-//! a recipient may merge trailers into the head, and a late `Content-Length` there is an attack
-//! (RFC 9110 §6.5.1).
-//!
-//! The subtle thing: a chunk of size 0 is not an empty chunk but the end, so 0 is refused as a size.
+//! Pauses are deadlines of the event loop, so no thread sleeps. The bytes before a pause and those after it are never
+//! sent by one `send`, even if the pause is empty: `gap=0` still makes pieces.
 
 use std::time::Duration;
 
-use crate::http::Fields;
 use crate::http::grammar::is_token;
-use crate::practice::call::{Call, letters, silence, with_body};
-use crate::practice::limits::{GAP, OUT, PIECES, WORDS};
-use crate::practice::query::{Query, bad, number};
+use crate::http::{Fields, Limits, Status};
+use crate::practice::broken::{TEXT_FIELDS, raw, start};
+use crate::practice::limits::{CONTENT, GAP, PHRASE, PIECES, SILENCE, silence};
+use crate::practice::query::{Query, bad_request, number};
+use crate::practice::{PracticeRequest, text};
 use crate::service::error_page::Problem;
-use crate::service::{Answer, Body, Bytes, ChunkedBody};
+use crate::service::{Answer, Body, ByteOffset, Bytes, ChunkedBody, CloseBy, Pause, RawResponse};
 
-/// Chunks where no sizes are given: two of different length, the second not a single digit of hex.
-const SIZES: [u64; 2] = [5, 26];
-/// Milliseconds between pieces where none are given: long enough to be seen.
-pub(crate) const SEEN: u64 = 200;
+/// Milliseconds between pieces unless the query says otherwise: long enough to be seen.
+const DEFAULT_GAP: u64 = 200;
+/// The sizes of chunks unless the query says otherwise. The second has two hexadecimal digits.
+const DEFAULT_SIZES: [u64; 2] = [5, 26];
+/// Where a response is cut unless the query says otherwise: inside the version, the reason phrase, the next name.
+const DEFAULT_CUTS: [u64; 3] = [3, 10, 17];
+/// The most cuts of one response.
+const MAX_CUTS: u64 = 100;
+/// Four characters of 2, 3, 4 and 1 bytes.
+const CHARACTERS: &str = "é汉😀a";
 
-/// So many bytes, and a length that says so.
-pub(crate) fn length(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    call.query(&[])?;
-    let count = number("The length", call.part, 0..=OUT)?;
-    Ok(with_body(Body::Bytes(letters(0, count).into())).into())
+/// `count` letters from `a` to `z` and again, so that a reader sees where they go on.
+fn letters(from: u64, count: u64) -> String {
+    (from..from + count).map(|n| char::from(b'a' + (n % 26) as u8)).collect()
 }
 
-/// No length: the end is the end.
-pub(crate) fn close(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let count = call.query(&["n"])?.number("n", 40, 0..=OUT)?;
-    Ok(with_body(Body::UntilClose(Bytes::Owned(letters(0, count)))).closing().into())
+/// As many bytes as the path says, with `Content-Length`.
+pub(super) fn length(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    Query::of(practice.request, &[])?;
+    let count = number("The length", practice.value, 0..=CONTENT)?;
+    Ok(text(Status::OK, letters(0, count)).into())
 }
 
-/// One `send` per chunk.
-pub(crate) fn chunked(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let query = call.query(&["sizes", "gap", "ext", "trailer"])?;
-    let sizes = query.numbers("sizes", &SIZES, 1..=OUT, PIECES)?;
-    if sizes.iter().sum::<u64>() > OUT {
-        return Err(bad("All sizes together may be 1,048,576 at most."));
+/// Ten bytes of UTF-8. `Content-Length` counts bytes and not characters (RFC 9110 §8.6).
+pub(super) fn utf8(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    // In fields, so that the content is only what is counted.
+    Ok(text(Status::OK, CHARACTERS)
+        .field("X-Characters", CHARACTERS.chars().count().to_string())
+        .field("X-Bytes", CHARACTERS.len().to_string())
+        .into())
+}
+
+/// Content without a length: it ends with the connection.
+pub(super) fn close(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let count = Query::of(practice.request, &["n"])?.number("n", 40, 0..=CONTENT)?;
+    let body = Body::UntilClose(Bytes::from(letters(0, count)));
+    Ok(text(Status::OK, "").with_body(body).closing().into())
+}
+
+/// Chunks, each in a `send` of its own, with an extension and a trailer if the query gives them.
+pub(super) fn chunked(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let query = Query::of(practice.request, &["sizes", "gap", "ext", "trailer"])?;
+    // No size of 0: that is not an empty chunk but the end of the content.
+    let sizes = query.numbers("sizes", &DEFAULT_SIZES, 1..=CONTENT, PIECES)?;
+    if sizes.iter().sum::<u64>() > CONTENT {
+        return Err(bad_request("All sizes together may be 1,048,576 at most."));
     }
-    let gap = Duration::from_millis(query.number("gap", SEEN, 0..=GAP)?);
+    let gap = query.number("gap", DEFAULT_GAP, 0..=GAP)?;
     let silence = silence(sizes.len() as u64, gap)?;
     let extension = extension(&query)?;
     let (announced, trailers) = trailer(&query)?;
-    let mut at = 0;
+    let mut from = 0;
     let data = sizes.into_iter().map(|size| {
-        at += size;
-        letters(at - size, size)
+        from += size;
+        letters(from - size, size).into_bytes()
     });
-    let chunks = ChunkedBody { data: data.collect(), extension, trailers, gap };
-    Ok(call.slow(silence, |held| {
-        let response = with_body(Body::Chunks(Box::new(chunks))).with_token(held);
-        let response = announced.iter().fold(response, |response, name| response.field("Trailer", name));
-        response.into()
+    let body = ChunkedBody { data: data.collect(), extension, trailers, gap: Duration::from_millis(gap) };
+    Ok(practice.slow(silence, |token| {
+        let response = text(Status::OK, "").with_body(Body::Chunks(Box::new(body))).with_token(token);
+        announced.iter().fold(response, |response, name| response.field("Trailer", name)).into()
     }))
 }
 
-/// chunk-ext without its semicolon: `name`, or `name=value`, both tokens.
+/// The chunk-ext of the query without its semicolon: `name` or `name=value`.
 fn extension(query: &Query) -> Result<String, Problem> {
     let Some(text) = query.get("ext") else { return Ok(String::new()) };
     let (name, value) = text.split_once('=').unwrap_or((text, "x"));
-    match text.len() <= WORDS && is_token(name.as_bytes()) && is_token(value.as_bytes()) {
+    // Tokens only: a line end or a semicolon would change the framing of everything that follows.
+    match text.len() <= PHRASE && is_token(name.as_bytes()) && is_token(value.as_bytes()) {
         true => Ok(text.to_string()),
-        false => Err(bad(format!("ext takes name or name=value, both tokens of HTTP, {WORDS} characters at most."))),
+        false => {
+            Err(bad_request(format!("ext takes name or name=value, both tokens of HTTP, {PHRASE} characters at most.")))
+        }
     }
 }
 
-/// One trailer and the name that announces it.
+/// The trailer of the query, and the name that announces it.
 fn trailer(query: &Query) -> Result<(Option<String>, Fields), Problem> {
     let mut fields = Fields::new();
     let Some(text) = query.get("trailer") else { return Ok((None, fields)) };
+    // Without a colon there is no value; NUL is none that can be sent, so it is refused below.
     let (name, value) = text.split_once(':').unwrap_or((text, "\0"));
-    let fits = text.len() <= WORDS && text.is_ascii() && name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-"));
-    match fits && fields.push(name, value).is_ok() {
+    // Only `X-` names: a recipient may merge trailers into the head, where a late `Content-Length` is an attack
+    // (RFC 9110 §6.5.1).
+    let is_harmless = text.is_ascii() && name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
+    match text.len() <= PHRASE && is_harmless && fields.push(name, value).is_ok() {
         true => Ok((Some(name.to_string()), fields)),
-        false => Err(bad(format!(
-            "trailer takes X-Name:value in printable ASCII, {WORDS} characters at most; other names could change the meaning of the head."
+        false => Err(bad_request(format!(
+            "trailer takes X-Name:value in printable ASCII, {PHRASE} characters at most; other names could change the \
+             meaning of the head."
         ))),
     }
+}
+
+/// One byte in each `send`.
+pub(super) fn drip(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let query = Query::of(practice.request, &["n", "gap"])?;
+    let count = query.number("n", 10, 1..=PIECES)?;
+    let gap = query.number("gap", 500, 0..=GAP)?;
+    let silence = silence(count - 1, gap)?;
+    // The first byte does not wait, but an empty pause separates it from the head.
+    let gap_before = |n| Duration::from_millis(if n == 0 { 0 } else { gap });
+    let pauses = (0..count).map(|n| Pause { before: ByteOffset::Content(n), time: gap_before(n) });
+    Ok(practice.slow(silence, |token| text(Status::OK, letters(0, count)).with_pauses(pauses).with_token(token).into()))
+}
+
+/// One response, cut before the bytes that `at` names, counted from the first byte of the head.
+pub(super) fn split(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let query = Query::of(practice.request, &["at", "gap"])?;
+    let cuts = query.numbers("at", &DEFAULT_CUTS, 1..=Limits::HEAD_CEILING as u64, MAX_CUTS)?;
+    // Two cuts at one place would be one, and the response would take less time than its cuts say.
+    if !cuts.is_sorted_by(|a, b| a < b) {
+        return Err(bad_request("at takes offsets in ascending order, each once: 3,10,17."));
+    }
+    let gap = query.number("gap", DEFAULT_GAP, 0..=GAP)?;
+    let silence = silence(cuts.len() as u64, gap)?;
+    let time = Duration::from_millis(gap);
+    let pauses = cuts.into_iter().map(|at| Pause { before: ByteOffset::Response(at), time });
+    let words = "One answer in several pieces. TCP is a stream: nothing but HTTP itself says where it ends.\n";
+    Ok(practice.slow(silence, |token| text(Status::OK, words).with_pauses(pauses).with_token(token).into()))
+}
+
+/// A response that waits before its head or before its body.
+pub(super) fn wait(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let query = Query::of(practice.request, &["where"])?;
+    let milliseconds = number("The wait, in milliseconds,", practice.value, 0..=SILENCE)?;
+    let (before, name) = match query.get("where") {
+        None | Some("head") => (ByteOffset::Response(0), "head"),
+        Some("body") => (ByteOffset::Content(0), "body"),
+        Some(_) => return Err(bad_request("where takes head or body.")),
+    };
+    let time = Duration::from_millis(milliseconds);
+    let content = format!("{milliseconds} ms of silence stood before the {name}.\n");
+    Ok(practice
+        .slow(time, |token| text(Status::OK, content).with_pauses([Pause { before, time }]).with_token(token).into()))
+}
+
+/// A response that announces `of` bytes and sends only `send` of them before the connection ends.
+pub(super) fn cut(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let query = Query::of(practice.request, &["send", "of", "how"])?;
+    let of = query.number("of", 100, 1..=CONTENT)?;
+    let send = query.number("send", 20.min(of - 1), 0..=CONTENT - 1)?;
+    if send >= of {
+        return Err(bad_request("send takes a number below that of of; else nothing would be cut."));
+    }
+    let close = match query.get("how") {
+        None | Some("fin") => CloseBy::Fin,
+        Some("rst") => CloseBy::Reset,
+        Some(_) => return Err(bad_request("how takes fin or rst.")),
+    };
+    // The ordinary writer would never send fewer bytes than it has announced.
+    let lines = start(practice, Status::OK, "OK", "close") + &format!("Content-Length: {of}\r\n") + TEXT_FIELDS;
+    let response = raw(practice, Status::OK, lines, &letters(0, send));
+    Ok(Answer::Raw(Box::new(RawResponse { close, ..response })))
 }

@@ -1,66 +1,120 @@
-//! `/.try/auth`: who are you? Basic (student / wire), `/bearer` (wire), and `/forbidden` for everybody.
+//! Who the client is: `/.try/auth` (RFC 9110 §11, RFC 7617, RFC 6750) and `/.try/cookie` (RFC 6265 §4).
 //!
-//! RFC 9110 §11 (challenge and credentials), §15.5.2 (401), §15.5.4 (403); RFC 7617 (Basic);
-//! RFC 6750 (Bearer).
+//! The credentials are printed on the page, but they are compared as secret ones are, in constant time, because code
+//! that is studied is copied.
 //!
-//! Never: a word about which part was wrong, a password repeated.
-//!
-//! The subtle thing: these credentials are known to everybody, and are compared as if they were not: in
-//! constant time, by what the real doorkeeper uses. What is learned here is copied.
+//! Cookies know no ports: one that is set here goes to every server of this host name. So they are limited to a path
+//! that other servers hardly have, and a script cannot read them.
 
 use subtle::ConstantTimeEq;
 
 use crate::http::Status;
-use crate::http::grammar::is_ows;
-use crate::practice::call::{Call, text};
+use crate::http::grammar::{is_ows, is_token};
+use crate::practice::limits::{COOKIE_NAME, COOKIE_VALUE, COOKIES};
+use crate::practice::query::{Query, bad_request};
+use crate::practice::{PracticeRequest, text};
 use crate::service::access::credentials::Credential;
-use crate::service::error_page;
-use crate::service::error_page::Problem;
+use crate::service::error_page::{self, Problem};
+use crate::service::text::shown;
 use crate::service::{Answer, Response};
 
-/// `user:password` of the practice.
-pub(crate) const USER: &str = "student:wire";
+/// The user of `/.try/auth`, and its token.
+pub(super) const USER: &str = "student:wire";
 const TOKEN: &[u8] = b"wire";
-const BASIC: &str = "Basic realm=\"practice\", charset=\"UTF-8\"";
+/// The challenge of the Basic scheme.
+pub(super) const BASIC: &str = "Basic realm=\"practice\", charset=\"UTF-8\"";
+const COOKIE_ATTRIBUTES: &str = "Path=/.try/; HttpOnly; SameSite=Lax";
 
-/// Basic.
-pub(crate) fn basic(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let known = &call.shared.credentials;
-    let right = Credential::of(call.request).is_some_and(|c| known.find_plain(known.digest(&c)).is_some());
-    Ok(match right {
-        true => text(Status::OK, "Welcome, student. Base64 is no secret: whoever sees the request can read it.\n"),
-        false => challenge(call, BASIC, "name and a password", "curl -u student:wire with the same address"),
+/// 200 with the right name and password, else 401.
+pub(super) fn basic(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let known = &practice.state.credentials;
+    let credential = Credential::of(practice.request);
+    if credential.is_some_and(|credential| known.find_plain(known.digest(&credential)).is_some()) {
+        let welcome = "Welcome, student. Base64 is no secret: whoever sees the request can read it.\n";
+        return Ok(text(Status::OK, welcome).into());
     }
-    .into())
+    // The page does not say whether the name or the password was wrong: with that, names could be tried alone.
+    Ok(unauthorized(practice, BASIC, "name and a password", "curl -u student:wire").into())
 }
 
-/// Bearer.
-pub(crate) fn bearer(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let token = call.request.field("authorization").and_then(|value| {
-        let (scheme, token) = value.split_at(value.iter().position(|&o| is_ows(o))?);
+/// 200 with the right token, else 401.
+pub(super) fn bearer(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let token = practice.request.field("authorization").and_then(|value| {
+        let (scheme, token) = value.split_at(value.iter().position(|&b| is_ows(b))?);
         scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii_start())
     });
-    Ok(match token {
-        Some(token) if bool::from(token.ct_eq(TOKEN)) => text(Status::OK, "Welcome, whoever holds the token.\n"),
-        // RFC 6750 §3.1: an error is named only to somebody who has sent a token.
-        Some(_) => challenge(call, "Bearer realm=\"practice\", error=\"invalid_token\"", "token", ADVICE),
-        None => challenge(call, "Bearer realm=\"practice\"", "token", ADVICE),
-    }
-    .into())
+    let challenge = match token {
+        Some(token) if bool::from(token.ct_eq(TOKEN)) => {
+            return Ok(text(Status::OK, "Welcome, whoever holds the token.\n").into());
+        }
+        // RFC 6750 §3.1: the challenge names an error only if a token was sent.
+        Some(_) => "Bearer realm=\"practice\", error=\"invalid_token\"",
+        None => "Bearer realm=\"practice\"",
+    };
+    Ok(unauthorized(practice, challenge, "token", "curl -H 'Authorization: Bearer wire'").into())
 }
 
-const ADVICE: &str = "curl -H 'Authorization: Bearer wire' with the same address";
-
-/// 403, whoever asks.
-pub(crate) fn forbidden(_: &Call<'_, '_>) -> Result<Answer, Problem> {
+/// 403 for every client, with any credentials.
+pub(super) fn forbidden(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     Err(Problem::new(Status::FORBIDDEN)
         .with_sentence("Nobody may enter here, whoever they are.")
         .with_advice("No credentials help: that is the difference from 401."))
 }
 
-fn challenge(call: &Call<'_, '_>, challenge: &str, with: &str, advice: &str) -> Response {
+fn unauthorized(practice: &PracticeRequest<'_>, challenge: &str, needed: &str, command: &str) -> Response {
     let problem = Problem::new(Status::UNAUTHORIZED)
-        .with_sentence(format!("This address is only for people with a {with}."))
-        .with_advice(format!("In a terminal: {advice}."));
-    error_page::problem(call.request, &problem).field("WWW-Authenticate", challenge)
+        .with_sentence(format!("This address is only for people with a {needed}."))
+        .with_advice(format!("In a terminal: {command} with the same address."));
+    error_page::problem(practice.request, &problem).field("WWW-Authenticate", challenge)
+}
+
+/// The cookies that came with the request, without whitespace around them.
+fn sent_cookies<'a>(practice: &PracticeRequest<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    // Not as a list: a comma may be part of a value, and only a semicolon separates cookies.
+    practice.request.fields("cookie").flat_map(|value| value.split(|&b| b == b';')).map(<[u8]>::trim_ascii)
+}
+
+/// The cookies of the request as text.
+pub(super) fn cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let mut lines: String = sent_cookies(practice).map(|cookie| shown(cookie) + "\n").collect();
+    if lines.is_empty() {
+        lines = "No cookies came with this request. Set one: /.try/cookie/set?name=value\n".into();
+    }
+    Ok(text(Status::OK, lines).into())
+}
+
+/// Sets each parameter of the query as a cookie.
+pub(super) fn set_cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    // cookie-octet (RFC 6265 §4.1.1). A semicolon would add an attribute of the client's choice.
+    let is_value_byte = |b| matches!(b, b'!' | b'#'..=b'+' | b'-'..=b':' | b'<'..=b'[' | b']'..=b'~');
+    let is_cookie = |&(name, value): &(&str, Option<&str>)| {
+        let value = value.is_some_and(|value| value.len() <= COOKIE_VALUE && value.bytes().all(is_value_byte));
+        value && name.len() <= COOKIE_NAME && is_token(name.as_bytes())
+    };
+    let query = Query::any(practice.request)?;
+    let count = query.pairs().count();
+    // All or none: a response that left out one cookie would look like success.
+    if count == 0 || count > COOKIES || !query.pairs().all(|pair| is_cookie(&pair)) {
+        return Err(bad_request(format!(
+            "Write name=value, at most {COOKIES} of them: a name is a token of {COOKIE_NAME} characters at most, a value has \
+             {COOKIE_VALUE} at most, of printable ASCII without space, comma, semicolon, backslash and double quote."
+        )));
+    }
+    let response = text(Status::OK, "Set. Your client sends them from now on: /.try/cookie\n");
+    let add = |response: Response, (name, value): (&str, Option<&str>)| {
+        response.field("Set-Cookie", format!("{name}={}; {COOKIE_ATTRIBUTES}", value.unwrap_or_default()))
+    };
+    Ok(query.pairs().fold(response, add).into())
+}
+
+/// Removes the cookies of the request, by setting each again with an age of 0 (RFC 6265 §4.1.2).
+pub(super) fn clear_cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let names = sent_cookies(practice).filter_map(|cookie| cookie.split(|&b| b == b'=').next());
+    // A name that is no token was not set here, and could break the line that removes it.
+    let names = names.filter(|name| is_token(name) && name.len() <= COOKIE_NAME).take(COOKIES);
+    let response = text(Status::OK, "Cleared: each was set again with an age of 0.\n");
+    let clear = |response: Response, name: &[u8]| {
+        response.field("Set-Cookie", format!("{}=; Max-Age=0; {COOKIE_ATTRIBUTES}", String::from_utf8_lossy(name)))
+    };
+    Ok(names.fold(response, clear).into())
 }

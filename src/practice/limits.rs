@@ -1,51 +1,50 @@
-//! The bounds of practice, all in one place, and the count of what is slow.
+//! The bounds of all practice addresses, and the slots of slow responses.
 //!
-//! Whoever can reach the server can ask for these answers, so each number is a bound on what a stranger
-//! may cost: memory, time, system calls.
-//!
-//! Never: a wait. Who finds no slot is answered at once, as on a server that is full.
-//!
-//! The subtle thing: a slot is given back by its drop ([`DropToken`]), not by a clock, so one that reads slowly
-//! keeps it. One that leaves gives it back as soon as that can be told: a reset at once, but a FIN may
-//! also mean "I wait for the answer", and only the next byte finds out.
+//! Any client that reaches the server can ask for these responses. Each number bounds what a stranger can cost:
+//! memory, time or system calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::service::DropToken;
+use crate::practice::PracticeRequest;
+use crate::practice::query::bad_request;
+use crate::service::error_page::{self, Problem};
+use crate::service::text::grouped;
+use crate::service::{Answer, DropToken};
 
-/// Bytes of content of one answer: what a person can look at, and what a thousand clients may hold.
-pub(crate) const OUT: u64 = 1024 * 1024;
-/// Silence of one answer, all pauses together: longer than any lesson, shorter than any grudge.
-pub(crate) const SILENCE: Duration = Duration::from_secs(60);
-/// The longest single pause between two pieces, in milliseconds.
-pub(crate) const GAP: u64 = 10_000;
-/// Slow answers at once. A class of thirty has one each.
-pub(crate) const SLOW: usize = 32;
-/// Pieces of one answer: each is a system call.
-pub(crate) const PIECES: u64 = 1000;
-/// Bytes behind the head of a request that is echoed; with the longest head they stay below [`OUT`].
-pub(crate) const ECHO: u64 = OUT - 64 * 1024;
+/// Bytes of content of one response: enough to look at, and a thousand clients may hold as much each.
+pub(super) const CONTENT: u64 = 1024 * 1024;
+/// Milliseconds of silence in one response, all pauses together: longer than a lesson needs.
+pub(super) const SILENCE: u64 = 60_000;
+/// Milliseconds of one pause between two pieces.
+pub(super) const GAP: u64 = 10_000;
+/// Slow responses at the same time: one for each person of a class of thirty.
+const SLOTS: usize = 32;
+/// Pieces of one response. Each is a system call.
+pub(super) const PIECES: u64 = 1000;
+/// Bytes after the head of a request that is echoed. With the longest head they stay below [`CONTENT`].
+pub(super) const ECHO: u64 = CONTENT - 64 * 1024;
 /// Bytes of the note.
-pub(crate) const NOTE: u64 = 64 * 1024;
-/// Bytes of an upload that is thrown away: nothing of it is kept, so as many as a real one may have.
-pub(crate) const UPLOAD: u64 = 16 * 1024 * 1024 * 1024;
-/// Redirects in a row: browsers give up at 20.
-pub(crate) const REDIRECTS: u64 = 20;
-/// Cookies set by one answer, and bytes of a name and of a value: together below any limit of heads.
-pub(crate) const COOKIES: usize = 20;
-pub(crate) const COOKIE_NAME: usize = 64;
-pub(crate) const COOKIE_VALUE: usize = 256;
-/// Bytes of a reason phrase, a chunk extension, a trailer line.
-pub(crate) const WORDS: usize = 100;
-/// Seconds a cache may keep an answer: a year, as long as caches believe.
-pub(crate) const FRESH: u64 = 365 * 24 * 60 * 60;
+pub(super) const NOTE: u64 = 64 * 1024;
+/// Bytes of an upload that is counted. Nothing of it is kept, so it may be as large as one that is saved.
+pub(super) const UPLOAD: u64 = 16 * 1024 * 1024 * 1024;
+/// Redirects in a row. Browsers give up after 20.
+pub(super) const REDIRECTS: u64 = 20;
+/// Cookies of one response, and bytes of a name and of a value. Together they stay below all limits of a head.
+pub(super) const COOKIES: usize = 20;
+pub(super) const COOKIE_NAME: usize = 64;
+pub(super) const COOKIE_VALUE: usize = 256;
+/// Bytes of a reason phrase, a chunk extension or a trailer line.
+pub(super) const PHRASE: usize = 100;
+/// Seconds for which a cache may keep a response: one year, the most that caches respect.
+pub(super) const MAX_AGE: u64 = 365 * 24 * 60 * 60;
 
-/// Counts the slow answers of all loops.
-#[derive(Debug, Default)]
-pub(crate) struct Slots(Arc<AtomicUsize>);
+/// The number of slow responses on all loops.
+#[derive(Default)]
+pub(super) struct Slots(Arc<AtomicUsize>);
 
+/// One slow response. Its drop frees the slot.
 struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {
@@ -55,13 +54,51 @@ impl Drop for Slot {
 }
 
 impl Slots {
-    /// A slot for one more slow answer, if there is one.
-    pub(crate) fn take(&self) -> Option<DropToken> {
+    /// A slot, if one is free. It stays taken until the response is sent or its connection ends. A client that has
+    /// closed only its sending side still waits for the response, so it keeps the slot.
+    fn take(&self) -> Option<DropToken> {
         let before = self.0.fetch_add(1, Ordering::AcqRel);
-        // Made first, so that its drop takes back what was added.
+        // Made before the comparison: if no slot is free, its drop takes back what was added.
         let slot = Slot(Arc::clone(&self.0));
-        (before < SLOW).then(|| DropToken::new(slot))
+        (before < SLOTS).then(|| DropToken::new(slot))
     }
+}
+
+impl PracticeRequest<'_> {
+    /// The answer that `make` returns, for a response with this much silence. Without a free slot it is [`busy`].
+    pub(super) fn slow(&self, silence: Duration, make: impl FnOnce(DropToken) -> Answer) -> Answer {
+        // It leaves at once like any other response, so it needs no slot.
+        if silence.is_zero() {
+            return make(DropToken::default());
+        }
+        self.state.slots.take().map_or_else(busy, make)
+    }
+}
+
+/// The response of a server without room, byte for byte that of a full one.
+pub(super) fn busy() -> Answer {
+    error_page::overload().closing().into()
+}
+
+/// The time of `count` pauses of `gap` milliseconds together.
+///
+/// # Errors
+/// 400 when it is longer than [`SILENCE`].
+pub(super) fn silence(count: u64, gap: u64) -> Result<Duration, Problem> {
+    let total = count.saturating_mul(gap);
+    if total <= SILENCE {
+        return Ok(Duration::from_millis(total));
+    }
+    let (seconds, count, gap) = (SILENCE / 1000, grouped(count), grouped(gap));
+    Err(bad_request(format!("All pauses together may take {seconds} s; {count} of {gap} ms are longer.")))
+}
+
+/// The sentence about these bounds on the list of addresses.
+pub(super) fn explain() -> String {
+    format!(
+        "At most 1 MiB of content, {} s of pauses and {SLOTS} slow answers at once; one more is the 503 of a full server.",
+        SILENCE / 1000
+    )
 }
 
 #[cfg(test)]
@@ -71,7 +108,7 @@ mod tests {
     #[test]
     fn the_thirty_third_finds_no_slot_until_another_is_dropped() {
         let slots = Slots::default();
-        let mut held: Vec<_> = (0..SLOW).map(|_| slots.take().expect("a slot")).collect();
+        let mut held: Vec<_> = (0..SLOTS).map(|_| slots.take().expect("a slot")).collect();
         assert!(slots.take().is_none() && slots.take().is_none(), "refusals take nothing");
         let copy = held[0].clone();
         drop(held.swap_remove(0));

@@ -1,256 +1,157 @@
-//! `/.try/`: every case of HTTP on demand, for whoever studies it.
+//! The addresses under `/.try/`: every case of HTTP on demand, for people who study it.
 //!
-//! A local server that answers as it is asked to: any status, any framing, in pieces, late, cut off,
-//! broken. Only study mode puts it up, before everything else that is served ([`Practice::around`]).
+//! A browser, curl or a program that is under test asks for any status, framing, delay or fault, and the wire view
+//! shows the bytes. [`router`] adds each address as a route before the files; the program does so with `--study`.
 //!
-//! | file | one line |
+//! | file | contents |
 //! |---|---|
-//! | `bounds` | every bound, and the count of what is slow |
-//! | `query`, `call` | parameters read strictly; what every answer has in common |
-//! | `raw` | answers written out byte by byte |
-//! | `echo` | the request back, whole, as text, by TRACE |
-//! | `status`, `interim` | any status; what comes before it |
-//! | `framing`, `pace`, `broken` | where an answer ends; when it comes; what can be wrong with it |
-//! | `auth`, `cookie`, `redirect` | who you are; what you carry; where to go |
-//! | `range`, `cache`, `condition` | in part, again, and whether at all |
-//! | `upload`, `note`, `text` | content counted; one text kept; the small ones |
-//! | `menu`, `page` | the list of all, the forms |
+//! | `limits` | what one request may cost, and the slots of slow responses |
+//! | `query` | the parameters of an address, read strictly |
+//! | `catalogue` | the list of all addresses (`catalogue.txt`), and the forms |
+//! | `echo` | the request sent back, by TRACE too, or counted |
+//! | `identity` | credentials and cookies |
+//! | `broken` | responses written byte by byte, most of them wrong on purpose |
+//! | `status` | any status, redirects, interim responses, failures of a server |
+//! | `framing` | how a response says where it ends, and responses in pieces |
+//! | `caching` | freshness, validators, ranges, and one note that can be changed |
 //!
-//! Never: a thread that sleeps, memory without bound, a redirect to elsewhere, a byte of a request in a
-//! place where it could act. It may be reached from the network: whoever is there can waste an answer,
-//! and nothing more.
-//!
-//! The subtle thing: TRACE and methods without a name are refused before any service is asked. The two
-//! addresses that take them say so themselves ([`Service::takes`]); everywhere else the refusal stands.
+//! The addresses may be reached from the network, so a stranger must be able to waste a response and nothing else:
+//! no thread sleeps, memory is bounded, no redirect leads to another server, and no byte of a request is shown
+//! where a browser would run it.
 
 mod broken;
 mod caching;
-mod call;
 mod catalogue;
-mod condition;
-mod cookie;
 mod echo;
 mod framing;
 mod identity;
-mod interim;
 mod limits;
-mod note;
-mod pace;
-mod page;
 mod query;
-mod range;
-mod raw;
-mod redirect;
 mod status;
-mod text;
-mod upload;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
-use call::{Call, Shared};
+use caching::Note;
+use limits::Slots;
 
-use crate::http::target::TargetForm;
-use crate::http::{Expectation, Method, Request, Status};
-use crate::service::error_page::{Problem, problem};
-use crate::service::{Answer, Credentials, RequestContext, Response, Service, router};
+use crate::http::Method::{Delete, Get, Options, Other, Patch, Post, Put, Trace};
+use crate::http::{Method, Request, Status};
+use crate::service::error_page::{self, Problem};
+use crate::service::{Answer, Bytes, Credentials, RequestContext, Response, Router, Service};
 
-/// Where practice begins. A dot name is never served from a folder unless somebody asks for it.
-const PREFIX: &[u8] = b"/.try/";
-/// The same without its slash.
-const BARE: &[u8] = b"/.try";
-
-type Handler = fn(&Call<'_, '_>) -> Result<Answer, Problem>;
-
-/// Which methods an address takes, besides OPTIONS.
-const READ: &[Method] = &[Method::Get, Method::Head];
-const SEND: &[Method] = &[Method::Post, Method::Put];
-const ALSO_SEND: &[Method] = &[Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch];
-const KEEP: &[Method] = &[Method::Get, Method::Head, Method::Put, Method::Delete];
-const TRACE: &[Method] = &[Method::Trace];
-/// Any method, one without a name here too; these are those with a name that pass.
-const ANY: &[Method] =
-    &[Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Options, Method::Patch];
-
-/// Every address behind [`PREFIX`]; `*` is one segment. The first that fits is it.
-const ROWS: &[(&str, &[Method], Handler)] = &[
-    ("", READ, page::list),
-    ("echo", ANY, echo::echo),
-    ("trace", TRACE, echo::trace),
-    ("status/*", ALSO_SEND, status::status),
-    ("landed", ALSO_SEND, status::landed),
-    ("fail", READ, status::fail),
-    ("busy", READ, status::busy),
-    ("length/*", READ, framing::length),
-    ("chunked", READ, framing::chunked),
-    ("close", READ, framing::close),
-    ("drip", READ, pace::drip),
-    ("split", READ, pace::split),
-    ("wait/*", READ, pace::wait),
-    ("cut", READ, pace::cut),
-    ("broken", READ, page::broken),
-    ("broken/", READ, page::broken),
-    ("broken/*", READ, broken::broken),
-    ("auth", READ, identity::basic),
-    ("auth/bearer", READ, identity::bearer),
-    ("auth/forbidden", READ, identity::forbidden),
-    ("cookie", READ, cookie::show),
-    ("cookie/set", READ, cookie::set),
-    ("cookie/clear", READ, cookie::clear),
-    ("redirect/loop", ALSO_SEND, redirect::around),
-    ("redirect/*", ALSO_SEND, redirect::redirect),
-    ("range", READ, range::range),
-    ("cache/etag", READ, caching::tag),
-    ("cache/modified", READ, caching::modified),
-    ("cache/never", READ, caching::never),
-    ("cache/*", READ, caching::age),
-    ("etag", READ, caching::tag),
-    ("modified", READ, caching::modified),
-    ("never", READ, caching::never),
-    ("interim/*", READ, interim::interim),
-    ("expect/refuse", SEND, interim::refuse),
-    ("upload", SEND, upload::upload),
-    ("method", READ, text::method),
-    ("note", KEEP, note::note),
-    ("utf8", READ, text::utf8),
-    ("form", READ, page::form),
-];
-
-/// An address that was found.
-struct Found<'a> {
-    methods: &'static [Method],
-    handler: Handler,
-    /// What stands in the place of `*`.
-    part: &'a [u8],
+/// What all event loops share.
+#[derive(Default)]
+struct PracticeState {
+    slots: Slots,
+    note: Mutex<Option<Note>>,
+    /// How often each address of [`caching::Counter`] was asked.
+    counts: [AtomicU64; 4],
+    /// The user of `/.try/auth`.
+    credentials: Credentials,
 }
 
-fn find(path: &[u8]) -> Option<Found<'_>> {
-    let rest = path.strip_prefix(PREFIX)?;
-    ROWS.iter().find_map(|&(pattern, methods, handler)| {
-        let part = match pattern.strip_suffix('*') {
-            Some(before) => rest.strip_prefix(before.as_bytes()).filter(|p| !p.is_empty() && !p.contains(&b'/'))?,
-            None if pattern.as_bytes() == rest => &[],
-            None => return None,
-        };
-        Some(Found { methods, handler, part })
+/// One request to a practice address.
+struct PracticeRequest<'a> {
+    request: &'a Request<'a>,
+    context: &'a RequestContext,
+    state: &'a Arc<PracticeState>,
+    /// The segment that the pattern has as `{value}`, decoded; empty if it has none.
+    value: &'a [u8],
+}
+
+/// Answers one request on the event loop. An error becomes an error page.
+type Handler = fn(&PracticeRequest<'_>) -> Result<Answer, Problem>;
+
+/// The methods of a route. The router adds HEAD to GET, and OPTIONS to all.
+const READ: &[Method] = &[Get];
+const SEND: &[Method] = &[Post, Put];
+const EDIT: &[Method] = &[Get, Put, Delete];
+const NAMED: &[Method] = &[Get, Post, Put, Delete, Patch];
+/// `Other` is any method without a name of its own, which gets 501 everywhere else.
+const ANY: &[Method] = &[Get, Post, Put, Delete, Options, Patch, Other];
+/// At an address that does not exist the handler decides about TRACE too: see [`catalogue::unknown`].
+const UNKNOWN: &[Method] = &[Get, Post, Put, Delete, Options, Patch, Trace];
+
+/// All addresses. A literal segment is preferred to `{value}`, and everything to `{*value}`.
+const ROUTES: &[(&str, &[Method], Handler)] = &[
+    ("/.try", READ, catalogue::bare),
+    ("/.try/", READ, catalogue::list),
+    ("/.try/form", READ, catalogue::form),
+    ("/.try/{*value}", UNKNOWN, catalogue::unknown),
+    ("/.try/echo", ANY, echo::echo),
+    ("/.try/trace", &[Trace], echo::trace),
+    ("/.try/method", READ, echo::method),
+    ("/.try/upload", SEND, echo::upload),
+    ("/.try/status/{value}", NAMED, status::status),
+    ("/.try/fail", READ, status::fail),
+    ("/.try/busy", READ, status::busy),
+    ("/.try/redirect/{value}", NAMED, status::redirect),
+    ("/.try/redirect/loop", NAMED, status::redirect_loop),
+    ("/.try/landed", NAMED, status::landed),
+    ("/.try/interim/{value}", READ, status::interim),
+    ("/.try/expect/refuse", SEND, status::refuse),
+    ("/.try/length/{value}", READ, framing::length),
+    ("/.try/utf8", READ, framing::utf8),
+    ("/.try/chunked", READ, framing::chunked),
+    ("/.try/close", READ, framing::close),
+    ("/.try/drip", READ, framing::drip),
+    ("/.try/split", READ, framing::split),
+    ("/.try/wait/{value}", READ, framing::wait),
+    ("/.try/cut", READ, framing::cut),
+    ("/.try/broken", READ, catalogue::list_broken),
+    ("/.try/broken/", READ, catalogue::list_broken),
+    ("/.try/broken/{value}", READ, broken::broken),
+    ("/.try/cache/{value}", READ, caching::max_age),
+    ("/.try/cache/etag", READ, caching::etag),
+    ("/.try/cache/modified", READ, caching::modified),
+    ("/.try/cache/never", READ, caching::never),
+    ("/.try/etag", READ, caching::etag),
+    ("/.try/modified", READ, caching::modified),
+    ("/.try/never", READ, caching::never),
+    ("/.try/range", READ, caching::range),
+    ("/.try/note", EDIT, caching::note),
+    ("/.try/auth", READ, identity::basic),
+    ("/.try/auth/bearer", READ, identity::bearer),
+    ("/.try/auth/forbidden", READ, identity::forbidden),
+    ("/.try/cookie", READ, identity::cookies),
+    ("/.try/cookie/set", READ, identity::set_cookies),
+    ("/.try/cookie/clear", READ, identity::clear_cookies),
+];
+
+/// The practice addresses, and `inner` for all other paths. It belongs inside a [`crate::service::App`], which checks
+/// hosts and passwords first.
+///
+/// A path under `/.try/` never reaches `inner`: a name that begins with a dot is served from a folder only on demand.
+pub fn router(inner: Box<dyn Service>) -> Router {
+    let mut credentials = Credentials::new();
+    // The text is a constant of the right form; were it refused, every password would be wrong.
+    let _ = credentials.add(identity::USER);
+    let state = Arc::new(PracticeState { credentials, ..PracticeState::default() });
+    ROUTES.iter().fold(Router::new(inner), |router, &(pattern, methods, handler)| {
+        // One state for all routes: the slots bound the slow responses of all of them together.
+        let state = Arc::clone(&state);
+        router.route_answer(methods, pattern, move |request, context, parameters| {
+            let value = parameters.get("value").unwrap_or_default();
+            handler(&PracticeRequest { request, context, state: &state, value })
+                .unwrap_or_else(|problem| error_page::problem(request, &problem).into())
+        })
     })
 }
 
-/// Whether practice answers at this path.
-fn is_ours(path: &[u8]) -> bool {
-    path.starts_with(PREFIX) || path == BARE
+/// Plain text that no cache keeps.
+fn text(status: Status, text: impl Into<Bytes>) -> Response {
+    not_stored(Response::text(status, text))
 }
 
-/// With OPTIONS, in the order of RFC 9110.
-fn with_options(methods: &[Method]) -> Vec<Method> {
-    Method::ALL.into_iter().filter(|m| *m == Method::Options || methods.contains(m)).collect()
+/// The same response, which no cache keeps: the same address may say something else the next time.
+fn not_stored(response: Response) -> Response {
+    response.field("Cache-Control", "no-store")
 }
 
-/// The value of `Allow`.
-fn allow(methods: &[Method]) -> String {
-    with_options(methods).iter().map(|method| method.name()).collect::<Vec<_>>().join(", ")
-}
-
-/// The practice addresses before a service that answers everything else.
-pub struct Practice {
-    shared: Arc<Shared>,
-    inner: Box<dyn Service>,
-}
-
-impl Practice {
-    /// Puts the practice addresses before `inner`. It belongs inside a [`crate::service::App`].
-    pub fn around(inner: Box<dyn Service>) -> Practice {
-        let mut credentials = Credentials::new();
-        let added = credentials.add(identity::USER);
-        debug_assert!(added.is_ok(), "the credentials of practice are some");
-        Practice { shared: Arc::new(Shared { credentials, ..Shared::default() }), inner }
-    }
-
-    fn answer_own(&self, request: &Request<'_>, visit: &RequestContext) -> Answer {
-        if request.path() == BARE {
-            return bare(request).into();
-        }
-        let found = find(request.path());
-        let part = found.as_ref().map_or(&[][..], |found| found.part);
-        let call = Call { request, visit, shared: &self.shared, part };
-        let Some(found) = found else { return page::unknown(&call).into() };
-        if let Some(response) = refused(request, &found) {
-            return response.into();
-        }
-        match (found.handler)(&call) {
-            Ok(answer) => answer,
-            Err(said) => problem(request, &said).into(),
-        }
-    }
-}
-
-/// What the method or an expectation alone decides.
-fn refused(request: &Request<'_>, found: &Found<'_>) -> Option<Response> {
-    let takes_any = std::ptr::eq(found.methods, ANY);
-    let allowed = with_options(found.methods);
-    match request.method() {
-        Method::Other if !takes_any => return router::refuse_method(request, || allowed),
-        Method::Other => {}
-        Method::Options if !takes_any => return Some(router::options(&allowed)),
-        method if !allowed.contains(&method) => return Some(router::not_allowed(request, &allowed)),
-        _ => {}
-    }
-    (request.expectation() == Expectation::Unknown).then(|| router::expectation_failed(request))
-}
-
-/// To the list. Not for ever: tomorrow the server may run without practice.
-fn bare(request: &Request<'_>) -> Response {
-    match request.method() {
-        Method::Get | Method::Head => {
-            call::text(Status::TEMPORARY_REDIRECT, "307 All practice is at /.try/\n").field("Location", "/.try/")
-        }
-        Method::Options => router::options(&with_options(READ)),
-        Method::Other => router::refuse_method(request, || with_options(READ)).unwrap_or_else(|| not_allowed(request)),
-        _ => not_allowed(request),
-    }
-}
-
-fn not_allowed(request: &Request<'_>) -> Response {
-    router::not_allowed(request, &with_options(READ))
-}
-
-impl Service for Practice {
-    fn answer(&mut self, request: &Request<'_>, visit: &RequestContext) -> Answer {
-        match request.form() {
-            TargetForm::Origin | TargetForm::Absolute if is_ours(request.path()) => self.answer_own(request, visit),
-            _ => self.inner.answer(request, visit),
-        }
-    }
-
-    fn methods(&self) -> Vec<Method> {
-        let inner = self.inner.methods();
-        let own = |method: &Method| ROWS.iter().any(|(_, methods, _)| methods.contains(method));
-        Method::ALL.into_iter().filter(|m| *m == Method::Options || inner.contains(m) || own(m)).collect()
-    }
-
-    fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
-        match find(request.path()) {
-            Some(found) => with_options(found.methods),
-            None if is_ours(request.path()) => with_options(READ),
-            None => self.inner.methods_of(request),
-        }
-    }
-
-    fn takes(&self, request: &Request<'_>) -> bool {
-        match find(request.path()) {
-            Some(found) if request.method() == Method::Other => std::ptr::eq(found.methods, ANY),
-            Some(found) if request.method() == Method::Trace => found.methods.contains(&Method::Trace),
-            Some(_) => false,
-            None => self.inner.takes(request),
-        }
-    }
-
-    fn relieve(&mut self) {
-        self.inner.relieve();
-    }
-
-    fn fork(&self) -> Box<dyn Service> {
-        Box::new(Practice { shared: Arc::clone(&self.shared), inner: self.inner.fork() })
-    }
+/// Bytes in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,102 +1,85 @@
-//! The parameters of a practice address, read strictly.
+//! The parameters of a practice address, read strictly (RFC 3986 §3.4, §2.1).
 //!
-//! RFC 3986 §3.4 (query), §2.1 (percent-encoding). `name=value` between `&`; a name alone is a switch.
-//!
-//! Never: a default in the place of something that was meant but cannot be read. Whoever writes
-//! `gap=2s` is told what `gap` takes; an answer with another gap would teach something false.
-//!
-//! The subtle thing: a sentence of refusal names the parameter and what it takes, and repeats nothing of
-//! what came. And `+` stays a plus: here no form is read, and `a+b` is a sum.
+//! A parameter that cannot be read is refused with 400, and no default takes its place: a response with another gap
+//! than the one that was meant would teach something false. The sentence names the parameter and what it takes; it
+//! repeats nothing of the request.
 
 use std::ops::RangeInclusive;
 
 use percent_encoding::percent_decode;
 
-use crate::http::grammar::{decimal, hex_digit};
+use crate::http::grammar::decimal;
 use crate::http::{Request, Status};
 use crate::service::error_page::Problem;
+use crate::service::text::grouped;
 
-/// The parameters of one request.
+/// The parameters of one request: `name=value`, or a name alone.
 #[derive(Debug, Default)]
-pub(crate) struct Query {
+pub(super) struct Query {
     pairs: Vec<(String, Option<String>)>,
 }
 
 /// 400 with this sentence.
-pub(crate) fn bad(sentence: impl Into<String>) -> Problem {
+pub(super) fn bad_request(sentence: impl Into<String>) -> Problem {
     Problem::new(Status::BAD_REQUEST).with_sentence(sentence)
 }
 
-/// `1,048,576` for a person.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 impl Query {
-    /// All parameters, whatever their names.
-    pub(crate) fn any(request: &Request<'_>) -> Result<Query, Problem> {
+    /// All parameters, with any names.
+    pub(super) fn any(request: &Request<'_>) -> Result<Query, Problem> {
         let mut pairs: Vec<(String, Option<String>)> = Vec::new();
         for (name, value) in request.query_pairs() {
-            let value = value.map(text).transpose()?;
-            let name = text(name)?;
+            let value = value.map(decode).transpose()?;
+            let name = decode(name)?;
+            // Programs differ in which of two values they take, so neither is taken.
             if pairs.iter().any(|(other, _)| *other == name) {
-                return Err(bad("A parameter stands twice; each may stand once."));
+                return Err(bad_request("A parameter stands twice; each may stand once."));
             }
             pairs.push((name, value));
         }
         Ok(Query { pairs })
     }
 
-    /// The parameters, of these names only.
-    pub(crate) fn of(request: &Request<'_>, names: &[&str]) -> Result<Query, Problem> {
+    /// The parameters of an address that takes only `names`.
+    pub(super) fn of(request: &Request<'_>, names: &[&str]) -> Result<Query, Problem> {
         let query = Query::any(request)?;
-        if query.pairs.iter().any(|(name, _)| !names.contains(&name.as_str())) {
-            return Err(match names {
-                [] => bad("This address takes no parameters."),
-                [one] => bad(format!("This address takes one parameter: {one}.")),
-                _ => bad(format!("This address takes these parameters: {}.", names.join(", "))),
-            });
+        if query.pairs.iter().all(|(name, _)| names.contains(&name.as_str())) {
+            return Ok(query);
         }
-        Ok(query)
+        // A misspelled name must not be ignored: its default would be taken for what was asked.
+        Err(match names {
+            [] => bad_request("This address takes no parameters."),
+            [one] => bad_request(format!("This address takes one parameter: {one}.")),
+            _ => bad_request(format!("This address takes these parameters: {}.", names.join(", "))),
+        })
     }
 
-    /// Names and values as they came.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+    /// Names and values in the order in which they were sent.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 
     /// The value of a parameter; an empty one for a name alone.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.pairs().find(|(other, _)| *other == name).map(|(_, value)| value.unwrap_or_default())
     }
 
-    /// A switch: there or not, without a value.
-    pub(crate) fn switch(&self, name: &str) -> Result<bool, Problem> {
+    /// Whether a parameter without a value is given.
+    pub(super) fn switch(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name) {
             None => Ok(false),
             Some("") => Ok(true),
-            Some(_) => Err(bad(format!("{name} is a switch and takes no value: ?{name}"))),
+            Some(_) => Err(bad_request(format!("{name} is a switch and takes no value: ?{name}"))),
         }
     }
 
-    /// A number in this range, or `default` where it is not given.
-    pub(crate) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
-        match self.get(name) {
-            None => Ok(default),
-            Some(value) => number(name, value.as_bytes(), range),
-        }
+    /// A number in `range`, or `default` if it is not given.
+    pub(super) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+        self.get(name).map_or(Ok(default), |value| number(name, value.as_bytes(), range))
     }
 
-    /// Numbers in this range between commas, at most `most` of them.
-    pub(crate) fn numbers(
+    /// At most `most` numbers in `range` between commas, or `default` if the parameter is not given.
+    pub(super) fn numbers(
         &self,
         name: &str,
         default: &[u64],
@@ -104,39 +87,35 @@ impl Query {
         most: u64,
     ) -> Result<Vec<u64>, Problem> {
         let Some(value) = self.get(name) else { return Ok(default.to_vec()) };
-        let read: Option<Vec<u64>> =
-            value.split(',').map(|one| decimal(one.as_bytes()).filter(|n| range.contains(n))).collect();
-        read.filter(|numbers| numbers.len() as u64 <= most).ok_or_else(|| {
-            let (least, greatest) = (grouped(*range.start()), grouped(*range.end()));
-            bad(format!(
-                "{name} takes numbers from {least} to {greatest} between commas, at most {} of them.",
-                grouped(most)
+        let one = |text: &str| decimal(text.as_bytes()).filter(|number| range.contains(number));
+        let numbers: Option<Vec<u64>> = value.split(',').map(one).collect();
+        numbers.filter(|numbers| numbers.len() as u64 <= most).ok_or_else(|| {
+            let [least, greatest, most] = [*range.start(), *range.end(), most].map(grouped);
+            bad_request(format!(
+                "{name} takes numbers from {least} to {greatest} between commas, at most {most} of them."
             ))
         })
     }
 }
 
-/// A number in this range.
-pub(crate) fn number(name: &str, value: &[u8], range: RangeInclusive<u64>) -> Result<u64, Problem> {
+/// A number in `range`; `name` is what the sentence calls it.
+pub(super) fn number(name: &str, value: &[u8], range: RangeInclusive<u64>) -> Result<u64, Problem> {
     decimal(value).filter(|number| range.contains(number)).ok_or_else(|| {
-        bad(format!("{name} takes a number from {} to {}.", grouped(*range.start()), grouped(*range.end())))
+        let [least, greatest] = [*range.start(), *range.end()].map(grouped);
+        bad_request(format!("{name} takes a number from {least} to {greatest}."))
     })
 }
 
-fn text(bytes: &[u8]) -> Result<String, Problem> {
-    let whole = |at: usize| {
-        let digit = |offset| bytes.get(at + offset).and_then(|&o: &u8| hex_digit(o));
-        digit(1).is_some() && digit(2).is_some()
-    };
-    if !bytes.iter().enumerate().all(|(at, &o)| o != b'%' || whole(at)) {
-        return Err(bad(
-            "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25.",
-        ));
+/// A name or a value, decoded. A plus sign stays one: `+` means a space only in forms, and this is none.
+fn decode(bytes: &[u8]) -> Result<String, Problem> {
+    let is_code = |piece: &[u8]| matches!(piece, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    // The decoder would leave `%5` as it is. All pieces but the first follow a percent sign.
+    if !bytes.split(|&b| b == b'%').skip(1).all(is_code) {
+        let sentence = "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25.";
+        return Err(bad_request(sentence));
     }
-    match percent_decode(bytes).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(bad("The query is no UTF-8 behind its percent signs.")),
-    }
+    let text = percent_decode(bytes).decode_utf8();
+    Ok(text.map_err(|_| bad_request("The query is no UTF-8 behind its percent signs."))?.into_owned())
 }
 
 #[cfg(test)]

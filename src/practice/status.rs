@@ -1,115 +1,166 @@
-//! `/.try/status/CODE`: any final status with what the RFC demands of it; `/.try/fail` and `/.try/busy`:
-//! the ways in which a server itself gives up.
+//! Any status from 200 to 599 with the fields that RFC 9110 §15 demands of it: `/.try/status/CODE`. Also redirects,
+//! interim responses (1xx), and the ways in which a server itself fails.
 //!
-//! RFC 9110 §15. `?reason=` puts other words behind the code (RFC 9112 §4): they mean nothing to a
-//! program, and whoever believes otherwise can find out here.
-//!
-//! Never: a target from elsewhere. Every Location is [`LANDED`].
-//!
-//! The subtle thing: 426 must name a protocol in `Upgrade`, and a reason phrase of somebody's own is
-//! nothing an ordinary response has; both are written out by hand, and the connection ends behind them.
+//! A redirect leads to a path under `/.try/` that is written anew from a code and a number, so no request can choose
+//! where a client is sent.
 
-use crate::http::Status;
-use crate::practice::call::{Call, text};
-use crate::practice::limits::WORDS;
-use crate::practice::query::{bad, number};
-use crate::practice::raw;
-use crate::practice::raw::Head;
+use crate::http::grammar::decimal;
+use crate::http::{Fields, Status};
+use crate::practice::broken::{TEXT_FIELDS, raw, start};
+use crate::practice::identity::BASIC;
+use crate::practice::limits::{self, PHRASE, REDIRECTS};
+use crate::practice::query::{Query, bad_request, number};
+use crate::practice::{PracticeRequest, not_stored, text};
 use crate::service::error_page::Problem;
-use crate::service::{Answer, CloseBy, DropToken, Lane, Response};
+use crate::service::{Answer, Lane, Response};
 use crate::wire::explain::notes::NoteId;
 
-/// Where every redirect of practice leads in the end.
-pub(crate) const LANDED: &str = "/.try/landed";
-/// What the challenges are about.
-const BASIC: &str = "Basic realm=\"practice\", charset=\"UTF-8\"";
+/// Where redirects end.
+const LANDED: &str = "/.try/landed";
 
-/// Any status from 200 to 599.
-pub(crate) fn status(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let query = call.query(&["reason"])?;
-    if let [b'1', b'0'..=b'9', b'0'..=b'9'] = call.part {
-        let problem = bad("A status from 100 to 199 is never the last word: a final one follows it.");
-        return Err(problem
-            .with_advice("See it at /.try/interim/103")
-            .with_link("Interim responses", "/.try/interim/103"));
+/// A response of the status in the path. `?reason=` sets other words after the code: programs must ignore them
+/// (RFC 9112 §4), and here a program that does not is found out.
+pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let query = Query::of(practice.request, &["reason"])?;
+    if let [b'1', b'0'..=b'9', b'0'..=b'9'] = practice.value {
+        let link = "/.try/interim/103";
+        return Err(bad_request("A status from 100 to 199 is never the last word: a final one follows it.")
+            .with_advice(format!("See it at {link}"))
+            .with_link("Interim responses", link));
     }
-    let code = number("The code", call.part, 200..=599)?;
-    let Some(status) = u16::try_from(code).ok().and_then(Status::new) else { return Err(bad("That is no status.")) };
-    let reason = match query.get("reason") {
-        None => None,
-        Some(words) if words.len() <= WORDS && words.bytes().all(|o| matches!(o, b' '..=b'~')) => Some(words),
-        Some(_) => return Err(bad(format!("reason takes at most {WORDS} printable characters of ASCII."))),
+    let code = number("The code", practice.value, 200..=599)?;
+    let Some(status) = u16::try_from(code).ok().and_then(Status::new) else {
+        return Err(bad_request("That is no status."));
     };
-    if reason.is_some() || code == 426 {
-        return Ok(by_hand(call, status, reason.unwrap_or(status.reason())));
+    // These words go into the status line as they are, so a line end in them would begin a second head.
+    let reason = query.get("reason");
+    if reason.is_some_and(|words| words.len() > PHRASE || !words.bytes().all(|b| matches!(b, b' '..=b'~'))) {
+        return Err(bad_request(format!("reason takes at most {PHRASE} printable characters of ASCII.")));
+    }
+    // Only the connection may write `Upgrade`, and it knows only the usual phrases.
+    if reason.is_some() || status == Status::UPGRADE_REQUIRED {
+        return Ok(raw_status(practice, status, reason.unwrap_or(status.reason())));
     }
     let response = match has_content(status) {
         true => text(status, explain(status)),
-        false => Response::new(status).field("Cache-Control", "no-store"),
+        false => not_stored(Response::new(status)),
     };
     let response = demanded(status).into_iter().fold(response, |r, (name, value)| r.field(name, value));
     // RFC 9110 §15.5.9: a server that sends 408 has decided to close.
     Ok(if status == Status::REQUEST_TIMEOUT { response.closing() } else { response }.into())
 }
 
-/// 205 must not have content either, though a length of 0 (RFC 9110 §15.3.6).
+/// The same, written byte by byte.
+fn raw_status(practice: &PracticeRequest<'_>, status: Status, reason: &str) -> Answer {
+    let is_upgrade = status == Status::UPGRADE_REQUIRED;
+    let content = if has_content(status) { explain(status) } else { String::new() };
+    // RFC 9110 §7.8: `Upgrade` counts only if `Connection` names it.
+    let mut lines = start(practice, status, reason, if is_upgrade { "close, upgrade" } else { "close" });
+    if !status.forbids_content() {
+        lines += &format!("Content-Length: {}\r\n", content.len());
+    }
+    lines += if has_content(status) { TEXT_FIELDS } else { "Cache-Control: no-store\r\n" };
+    if is_upgrade {
+        lines += "Upgrade: websocket\r\n";
+    }
+    if let Some((name, value)) = demanded(status) {
+        lines += &format!("{name}: {value}\r\n");
+    }
+    Answer::Raw(Box::new(raw(practice, status, lines, &content)))
+}
+
+/// 205 must not have content either, but it has a length of 0 (RFC 9110 §15.3.6).
 fn has_content(status: Status) -> bool {
     !status.forbids_content() && status != Status::RESET_CONTENT
 }
 
-/// Code and phrase, what they mean, and where that stands.
+/// The status, its meaning, and the section that defines it.
 fn explain(status: Status) -> String {
     let note = NoteId::status(status.code()).note();
     format!("{status}: {}.\n{}. ({})\n", note.short, note.long, status.section())
 }
 
-/// The fields that a response of this status must or should have.
-fn demanded(status: Status) -> Vec<(&'static str, String)> {
-    let field = |name, value: &str| vec![(name, value.to_string())];
-    match status.code() {
-        201 | 300..=303 | 307 | 308 => field("Location", LANDED),
+/// The field that a response of this status must or should have.
+fn demanded(status: Status) -> Option<(&'static str, String)> {
+    let (name, value) = match status.code() {
+        201 | 300..=303 | 307 | 308 => ("Location", LANDED),
+        // The whole text is the range, so that the length in it is true.
         206 => {
-            let len = explain(status).len();
-            field("Content-Range", &format!("bytes 0-{}/{len}", len - 1))
+            let length = explain(status).len();
+            return Some(("Content-Range", format!("bytes 0-{}/{length}", length - 1)));
         }
-        304 => field("ETag", "\"practice\""),
-        401 => field("WWW-Authenticate", BASIC),
-        405 => field("Allow", "OPTIONS"),
-        407 => field("Proxy-Authenticate", BASIC),
-        416 => field("Content-Range", "bytes */1000"),
-        429 | 503 => field("Retry-After", "5"),
-        _ => Vec::new(),
-    }
+        304 => ("ETag", "\"practice\""),
+        401 => ("WWW-Authenticate", BASIC),
+        405 => ("Allow", "OPTIONS"),
+        407 => ("Proxy-Authenticate", BASIC),
+        416 => ("Content-Range", "bytes */1000"),
+        429 | 503 => ("Retry-After", "5"),
+        _ => return None,
+    };
+    Some((name, value.to_string()))
 }
 
-/// The same written out: the only way to another reason phrase, and to `Upgrade`.
-fn by_hand(call: &Call<'_, '_>, status: Status, reason: &str) -> Answer {
-    let upgrades = status == Status::UPGRADE_REQUIRED;
-    let mut head = Head::new(call, status, reason, if upgrades { "close, upgrade" } else { "close" });
-    let content = if has_content(status) { explain(status) } else { String::new() };
-    if !status.forbids_content() {
-        head = head.number("Content-Length", content.len() as u64);
-    }
-    head = if has_content(status) { head.text_lines() } else { head.line("Cache-Control", "no-store") };
-    if upgrades {
-        head = head.line("Upgrade", "websocket");
-    }
-    let head = demanded(status).into_iter().fold(head, |head, (name, value)| head.line(name, &value));
-    raw::answer(call, status, head.content(content.as_bytes()), Vec::new(), CloseBy::Fin, DropToken::default())
+/// A redirect, and after it as many more as `times` says. All methods may come here: 307 and 308 keep the method and the
+/// content, 303 turns it into GET, and for 301 and 302 clients differ (RFC 9110 §15.4).
+pub(super) fn redirect(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let times = Query::of(practice.request, &["times"])?.number("times", 1, 1..=REDIRECTS)?;
+    let status = match decimal(practice.value) {
+        Some(301) => Status::MOVED_PERMANENTLY,
+        Some(302) => Status::FOUND,
+        Some(303) => Status::SEE_OTHER,
+        Some(307) => Status::TEMPORARY_REDIRECT,
+        Some(308) => Status::PERMANENT_REDIRECT,
+        _ => return Err(bad_request("The codes of redirects are 301, 302, 303, 307 and 308; or loop.")),
+    };
+    let location = match times {
+        1 => LANDED.to_string(),
+        _ => format!("/.try/redirect/{}?times={}", status.code(), times - 1),
+    };
+    Ok(text(status, format!("{status}: go to {location}\n")).field("Location", location).into())
 }
 
-/// Where redirects end.
-pub(crate) fn landed(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    let note = format!("You have landed, with {}.\n", call.method().name());
-    Ok(text(Status::OK, note).into())
+/// A redirect to itself.
+pub(super) fn redirect_loop(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    Query::of(practice.request, &[])?;
+    Ok(text(Status::FOUND, "302 Found: go to where you are\n").field("Location", "/.try/redirect/loop").into())
 }
 
-/// A handler with a fault of its own: what its client sees of it is what any panic would show.
-pub(crate) fn fail(_: &Call<'_, '_>) -> Result<Answer, Problem> {
+/// The end of all redirects, which says what they have made of the method.
+pub(super) fn landed(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    Ok(text(Status::OK, format!("You have landed, with {}.\n", practice.request.method().name())).into())
+}
+
+/// An interim response before the final one (RFC 9110 §15.2, RFC 8297). The loop sends each in a `send` of its own, so
+/// a client that takes the first bytes for the response is found out. HTTP/1.0 gets only the final one.
+pub(super) fn interim(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let status = match practice.value {
+        b"100" => Status::CONTINUE,
+        b"102" => Status::PROCESSING,
+        b"103" => Status::EARLY_HINTS,
+        _ => return Err(bad_request("Interim responses here are 100, 102 and 103.")),
+    };
+    let mut fields = Fields::new();
+    if status == Status::EARLY_HINTS {
+        // Cannot fail: the name and the value are valid constants.
+        let _ = fields.push("Link", format!("<{LANDED}>; rel=preload; as=fetch"));
+    }
+    let content = format!("This is the final response. Before it came {status}.\n");
+    Ok(text(Status::OK, content).after_interim(status, fields).into())
+}
+
+/// 413 before any content is read, so in the place of 100 (Continue) too (RFC 9110 §10.1.1).
+pub(super) fn refuse(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let content = "413 Content Too Large\nThis address takes no content, and says so before it is sent.\n";
+    Ok(text(Status::CONTENT_TOO_LARGE, content).into())
+}
+
+/// A handler that panics: the client gets what any other panic would give it.
+pub(super) fn fail(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    // On a worker, where a panic costs one response.
     Ok(Answer::Blocking(Lane::Long, Box::new(|| panic!("/.try/fail was asked to fail, and does"))))
 }
 
-/// A server without room.
-pub(crate) fn busy(call: &Call<'_, '_>) -> Result<Answer, Problem> {
-    Ok(call.busy())
+/// The response of a server without room.
+pub(super) fn busy(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    Ok(limits::busy())
 }

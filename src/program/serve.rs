@@ -21,7 +21,7 @@ use barewire::files;
 use barewire::files::{OpenMethod, Site, Symlinks};
 use barewire::net;
 use barewire::net::Server;
-use barewire::practice::Practice;
+use barewire::practice;
 use barewire::service::access::hosts::Hosts;
 use barewire::service::{App, Auth, app};
 use log::LevelFilter;
@@ -175,7 +175,7 @@ fn app(
     };
     match study {
         None => App::new(site, settings),
-        Some(_) => App::new(Practice::around(Box::new(site)), settings),
+        Some(_) => App::new(practice::router(Box::new(site)), settings),
     }
 }
 

@@ -320,9 +320,11 @@ impl Service for Router {
     }
 
     fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
-        // `*` and the target of CONNECT have no path, so what works anywhere is all that can be said.
+        // `*` and the target of CONNECT have no path. Routes that decide alone speak only of their own paths.
         if request.path().is_empty() {
-            return self.methods();
+            let others = self.routes.iter().filter(|route| !route.decides_alone());
+            let methods = others.flat_map(|route| route.methods.clone());
+            return completed(methods.chain(self.fallback.methods_of(request)).collect());
         }
         match &*self.routes_at(request.path()) {
             [] => self.fallback.methods_of(request),

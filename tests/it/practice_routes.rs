@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use barewire::files::{Settings as Files, Site};
 use barewire::net::Settings;
-use barewire::practice::Practice;
+use barewire::practice;
 use barewire::service::App;
 
 use crate::support::client::{Client, Ending, request};
@@ -24,7 +24,7 @@ const ADDED: &str = "X-Content-Type-Options: nosniff\r\n";
 
 fn start(folder: &Folder) -> Library {
     let site = Site::open(folder.path(), Files::default()).unwrap();
-    let app = App::from(Practice::around(Box::new(site)));
+    let app = App::from(practice::router(Box::new(site)));
     Library::serving(Settings { loops: 2, workers: 4, ..Settings::default() }, app)
 }
 
