@@ -158,7 +158,7 @@ fn show(story: Story, style: ViewOptions) -> String {
     let mut told: Vec<WireEvent> = Vec::new();
     for (micros, event, bytes) in story {
         let record = Record { connection: 4, at: Duration::from_micros(micros), event };
-        live.record(&record, &bytes, &mut told);
+        live.explain(&record, &bytes, &mut told);
     }
     let mut terminal = Terminal::new(style);
     let mut text = String::new();

@@ -157,7 +157,7 @@ impl Library {
                 let log = &mut self.logs[at];
                 let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
                 let fresh = || LiveConnection::new(record.connection, record.at, Duration::ZERO, &options);
-                self.live[at].get_or_insert_with(fresh).record(record, bytes, &mut log.events);
+                self.live[at].get_or_insert_with(fresh).explain(record, bytes, &mut log.events);
                 match &record.event {
                     SocketEvent::Received(len) | SocketEvent::ReceivedInPart { len, .. } => log.received.push(*len),
                     SocketEvent::Sent(_) => log.sent.push(bytes.to_vec()),

@@ -123,7 +123,7 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
     // Numbers of another run mean other events, and events that were dropped cannot be sent.
     let same_run = parameter(call, "run").is_none_or(|run| run == settings.run.as_bytes());
     let continues = since > 0 && same_run && history.reaches(since);
-    let status = history.extent();
+    let status = history.status();
     let mut hello = json!({
         "event": "hello", "version": env!("CARGO_PKG_VERSION"), "run": settings.run,
         "main": settings.main.to_string(), "port": settings.main.port(),
@@ -267,12 +267,12 @@ fn exchange_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
     // All responses: an interim one stands before the final one on the wire, so the file has it too.
     let messages: Vec<&TimedMessage> = match role {
         Role::Request => exchange.request().into_iter().collect(),
-        Role::Response => exchange.answers().collect(),
+        Role::Response => exchange.responses().collect(),
     };
     if messages.is_empty() {
         return Err(not_found(role.name()));
     }
-    let ExchangeId { connection, exchange } = exchange.name;
+    let ExchangeId { connection, exchange } = exchange.id;
     let file_name = format!("c{connection}.{exchange}-{}.bin", role.name());
     Ok(bytes_response(messages.iter().map(|timed| &timed.message.bytes), &file_name))
 }

@@ -34,7 +34,7 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     );
     let mut out = Vec::new();
     let mut tell = |event, bytes: &[u8]| {
-        live.record(&Record { connection: 1, at: Duration::from_millis(5), event }, bytes, &mut out);
+        live.explain(&Record { connection: 1, at: Duration::from_millis(5), event }, bytes, &mut out);
     };
     tell(SocketEvent::Accepted { peer, local: peer }, b"");
     for (asked, answered) in exchanges {
@@ -263,12 +263,12 @@ fn each_kind_has_a_name_and_each_note_a_link() {
 fn pause_refuses_a_wrong_body_and_clear_needs_none() {
     let mut fixture = fixture(&[(ASK, ANSWER)]);
     assert_eq!(fixture.ask("POST", "/api/pause", "{\"paused\":true}").status().code(), 204);
-    assert!(fixture.history.extent().paused);
+    assert!(fixture.history.status().paused);
     for wrong in ["", "{}", "true", "{\"paused\":1}", "{\"paused\":"] {
         assert_eq!(fixture.ask("POST", "/api/pause", wrong).status().code(), 400, "{wrong}");
     }
     assert_eq!(fixture.ask("POST", "/api/pause", "{\"paused\":false}").status().code(), 204);
-    assert!(!fixture.history.extent().paused);
+    assert!(!fixture.history.status().paused);
     assert_eq!(fixture.ask("POST", "/api/clear", "").status().code(), 204);
     assert!(fixture.history.connections().is_empty());
 }

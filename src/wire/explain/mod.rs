@@ -1,4 +1,8 @@
-//! Bytes to annotated messages: the same parser that served a request says what each byte means.
+//! Bytes of both directions of a connection to annotated, redacted messages.
+//!
+//! [`conversation`] is the entry. `requests` and `responses` find where messages begin and end; a `builder` collects
+//! each of them. `lexer`, `value` and `form` divide its bytes into spans with [`notes`]. `redact` overwrites the secrets
+//! (`secrets` finds their values again), and only then a [`message`] leaves this module.
 
 pub mod builder;
 pub mod conversation;

@@ -39,7 +39,7 @@ pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: Socke
         let Some(EventKind::Accepted { moment, peer, .. }) = recorded.accepted.as_ref().map(|event| &event.kind) else {
             continue;
         };
-        let is_wanted = |exchange: &&Exchange| ids.is_none_or(|ids| ids.contains(&exchange.name));
+        let is_wanted = |exchange: &&Exchange| ids.is_none_or(|ids| ids.contains(&exchange.id));
         let wanted = recorded.exchanges.iter().filter(is_wanted);
         let before = entries.len();
         entries.extend(wanted.filter_map(|exchange| entry_value(exchange, *moment, main)));
@@ -59,7 +59,7 @@ pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: Socke
 fn entry_value(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Option<Value> {
     let request = exchange.request()?;
     let response = exchange.response();
-    let ExchangeId { connection, exchange: number } = exchange.name;
+    let ExchangeId { connection, exchange: number } = exchange.id;
     let began = request.began().unwrap_or_default();
     let complete = request.ended().unwrap_or(began);
     let answered = response.and_then(TimedMessage::began).unwrap_or(complete);
@@ -67,7 +67,7 @@ fn entry_value(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Opt
     // A response may begin before its request is complete: then `wait` is 0, not negative.
     let [send, wait, receive] =
         [(began, complete), (complete, answered), (answered, ended)].map(|(a, b)| millis(b.saturating_sub(a)));
-    let responses = exchange.answers().map(|timed| &timed.message);
+    let responses = exchange.responses().map(|timed| &timed.message);
     let interim: Vec<u16> = responses.filter(|message| message.is_interim()).map(Message::status).collect();
     Some(json!({
         "pageref": format!("c{connection}"), "startedDateTime": iso_time(accepted + began),

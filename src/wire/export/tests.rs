@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::wire::export::*;
 use crate::wire::record::exchange::{Exchange, ExchangeId};
-use crate::wire::testing::{Call, history};
+use crate::wire::testing::{TestCall, history};
 
 fn main_address() -> SocketAddr {
     ([127, 0, 0, 1], 8080).into()
@@ -120,7 +120,7 @@ fn no_line_contains_a_control_sequence() {
     }
 }
 
-fn plan(calls: &[Call<'_>]) -> Result<ReplayPlan, &'static str> {
+fn plan(calls: &[TestCall<'_>]) -> Result<ReplayPlan, &'static str> {
     let history = history(calls, true);
     ReplayPlan::new(Exchange::find(&history, ExchangeId { connection: 1, exchange: 1 }).unwrap().request().unwrap())
 }

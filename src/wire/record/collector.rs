@@ -1,14 +1,13 @@
-//! The wire thread: draws the reels empty, keeps one explanation for each connection, and tells events.
+//! The collector: takes the records of all loops, explains each connection, and passes the events on in order.
 //!
-//! Never: an effect on the server. If whoever reads the view is slow, this thread waits for them, the
-//! tapes drop records and count them, and the view says how many.
+//! It runs in a thread of its own and has no effect on the server. If the reader of the events is slow, this thread
+//! waits for it; then recorders drop records and count them, and the events say how many.
 //!
-//! The subtle things:
-//! - After records were dropped nobody knows of which connections they were. What is open then is told no
-//!   further, since bytes with a hole in them would be explained wrongly; only its end is told, if that was
-//!   not dropped too.
-//! - A client that asks twice may be served by two loops, and the reel that is drawn first is not always
-//!   the one on which something happened first. Of all batches that wait, the oldest is told next.
+//! - It is not known to which connections dropped records belonged. Connections that were open then are told no
+//!   further, since bytes with a hole in them would be explained wrongly. Only their end is still told, unless that was
+//!   dropped too.
+//! - A client with two connections may be served by two loops, whose batches arrive in any order. Of all batches that
+//!   wait, the oldest is told next.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -16,64 +15,61 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::wire::explain::builder::ExplainOptions;
-use crate::wire::record::event::{EventKind, WireEvent};
+use crate::wire::record::event::{EventKind, Tags, WireEvent};
 use crate::wire::record::live::{LiveConnection, closed};
 use crate::wire::record::recorder::{Batch, RecordReceiver, SocketEvent};
-use crate::wire::record::tags::Tags;
 
-/// How long the thread sleeps when nothing happens: a person does not notice it.
-const PATIENCE: Duration = Duration::from_millis(20);
-
-/// Batches that are told at once: fewer writes, and a bound on what they may become.
-const ROUND: usize = 16;
-
-/// Connections told no further whose ends are waited for. Those of which the end was dropped stay until there are
-/// so many of them.
+/// How long the thread sleeps when nothing happens: too short for a person to notice.
+const IDLE: Duration = Duration::from_millis(20);
+/// Most batches whose events are passed on together: fewer writes, and a limit on their memory.
+const BATCHES: usize = 16;
+/// Most connections that are told no further and whose end is awaited. Those whose end was dropped would stay forever.
 const LOST: usize = 4096;
 
 /// The connections of one loop.
 #[derive(Debug)]
-struct Loop {
-    reel: RecordReceiver,
-    /// Drawn, and not told yet.
+struct LoopRecords {
+    receiver: RecordReceiver,
+    /// Received, and not told yet.
     waiting: Option<Batch>,
-    lives: BTreeMap<u64, LiveConnection>,
-    /// Those told no further, and when they were accepted.
+    live: BTreeMap<u64, LiveConnection>,
+    /// Connections told no further, and when they were accepted.
     lost: BTreeMap<u64, Duration>,
 }
 
 /// The connections of one server.
 #[derive(Debug)]
 pub struct Collector {
-    manner: ExplainOptions,
-    /// Since 1970, of the moment from which the tapes count.
-    began: Duration,
-    loops: Vec<Loop>,
+    options: ExplainOptions,
+    /// The start of the recording, since 1970.
+    start: Duration,
+    loops: Vec<LoopRecords>,
 }
 
 impl Collector {
-    /// Of reels whose tapes began to count at `began`.
-    pub fn new(reels: Vec<RecordReceiver>, began: SystemTime, manner: ExplainOptions) -> Collector {
-        let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let fresh = |reel| Loop { reel, waiting: None, lives: BTreeMap::new(), lost: BTreeMap::new() };
-        Collector { manner, began, loops: reels.into_iter().map(fresh).collect() }
+    /// A collector of recorders whose times count from `start`.
+    pub fn new(receivers: Vec<RecordReceiver>, start: SystemTime, options: ExplainOptions) -> Collector {
+        let start = start.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let loop_records =
+            |receiver| LoopRecords { receiver, waiting: None, live: BTreeMap::new(), lost: BTreeMap::new() };
+        Collector { options, start, loops: receivers.into_iter().map(loop_records).collect() }
     }
 
-    /// Tells everything that happens until the server is gone, or `tell` breaks off. It is called with
-    /// the events of some batches, in the order in which they happened.
+    /// Calls `tell` with the events of some batches, in the order in which they happened, until the server has ended
+    /// or `tell` breaks.
     pub fn run(mut self, mut tell: impl FnMut(&[WireEvent]) -> ControlFlow<()>) {
         let mut events = Vec::new();
         while !self.loops.is_empty() {
-            let mut idle = true;
-            for _ in 0..ROUND {
-                let Some((next, batch)) = self.oldest() else { break };
-                idle = false;
-                self.batch(next, batch, &mut events);
+            let mut is_idle = true;
+            for _ in 0..BATCHES {
+                let Some((index, batch)) = self.take_oldest() else { break };
+                is_idle = false;
+                self.explain(index, batch, &mut events);
             }
-            if idle && let Some(first) = self.loops.first_mut() {
-                // Only one of them is waited for, and only when none had anything. What the others have
-                // by then may be older, so it is told with them.
-                first.waiting = first.reel.receive(PATIENCE).ok();
+            if is_idle && let Some(first) = self.loops.first_mut() {
+                // One loop is waited for, and only if none had a batch. Its batch is not told at once: those that the
+                // others have by then may be older.
+                first.waiting = first.receiver.receive(IDLE).ok();
             }
             if !events.is_empty() {
                 if tell(&events).is_break() {
@@ -84,54 +80,57 @@ impl Collector {
         }
     }
 
-    /// The batch that begins first of all that wait, and whose it is. Forgets the loops that are gone.
-    fn oldest(&mut self) -> Option<(usize, Batch)> {
-        let is_over = |l: &mut Loop| {
-            if l.waiting.is_none() {
-                match l.reel.receive(Duration::ZERO) {
-                    Ok(batch) => l.waiting = Some(batch),
+    /// Takes the batch that begins first of all that wait, with the index of its loop. Forgets loops that have ended.
+    fn take_oldest(&mut self) -> Option<(usize, Batch)> {
+        self.loops.retain_mut(|records| {
+            if records.waiting.is_none() {
+                match records.receiver.receive(Duration::ZERO) {
+                    Ok(batch) => records.waiting = Some(batch),
                     Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return true,
+                    Err(RecvTimeoutError::Disconnected) => return false,
                 }
             }
-            false
-        };
-        self.loops.retain_mut(|l| !is_over(l));
-        let begin = |l: &Loop| l.waiting.as_ref().map(|batch| batch.iter().next().map(|(record, _)| record.at));
-        let first = (0..self.loops.len()).filter_map(|n| Some((begin(&self.loops[n])?, n))).min();
-        first.and_then(|(_, n)| Some((n, self.loops[n].waiting.take()?)))
+            true
+        });
+        // A batch without records only says that some were dropped; it comes first.
+        let begin = |batch: &Batch| batch.iter().next().map(|(record, _)| record.at);
+        let waiting = self.loops.iter().enumerate().filter_map(|(n, l)| Some((begin(l.waiting.as_ref()?), n)));
+        let (_, oldest) = waiting.min()?;
+        Some((oldest, self.loops[oldest].waiting.take()?))
     }
 
-    fn batch(&mut self, at: usize, batch: Batch, out: &mut Vec<WireEvent>) {
-        let Loop { reel, lives, lost, .. } = &mut self.loops[at];
+    /// Appends the events of a batch.
+    fn explain(&mut self, index: usize, batch: Batch, out: &mut Vec<WireEvent>) {
+        let LoopRecords { receiver, live, lost, .. } = &mut self.loops[index];
         if batch.dropped > 0 {
-            let lost_event = EventKind::Lost { events: batch.dropped, open: lives.len() };
-            out.push(WireEvent::without_connection(lost_event));
-            lost.extend(std::mem::take(lives).iter().map(|(&connection, live)| (connection, live.accepted())));
+            let kind = EventKind::Lost { events: batch.dropped, open: live.len() };
+            out.push(WireEvent::without_connection(kind));
+            lost.extend(std::mem::take(live).iter().map(|(&number, connection)| (number, connection.accepted())));
             while lost.len() > LOST {
                 lost.pop_first();
             }
         }
         for (record, bytes) in batch.iter() {
-            let connection = record.connection;
+            let number = record.connection;
             if let SocketEvent::Accepted { .. } = record.event {
-                lives.insert(connection, LiveConnection::new(connection, record.at, self.began, &self.manner));
+                live.insert(number, LiveConnection::new(number, record.at, self.start, &self.options));
             }
-            if let Some(live) = lives.get_mut(&connection)
-                && !live.record(record, bytes, out)
+            if let Some(connection) = live.get_mut(&number)
+                && !connection.explain(record, bytes, out)
             {
-                lives.remove(&connection);
+                live.remove(&number);
             }
             if let SocketEvent::Closed { reason, .. } = record.event
-                && let Some(accepted) = lost.remove(&connection)
+                && let Some(accepted) = lost.remove(&number)
             {
-                let at = record.at.saturating_sub(accepted);
+                // Nothing else is known of it: other tags would be guessed.
                 let mut tags = Tags::default();
                 tags.closed(reason);
-                out.push(WireEvent { connection, at, tags, kind: closed(reason, 0, 0) });
+                let (at, kind) = (record.at.saturating_sub(accepted), closed(reason, 0, 0));
+                out.push(WireEvent { connection: number, at, tags, kind });
             }
         }
-        reel.recycle(batch);
+        receiver.recycle(batch);
     }
 }
 
@@ -146,25 +145,25 @@ mod tests {
     #[test]
     fn what_was_dropped_is_counted_and_nothing_with_a_hole_is_explained() {
         let now = Instant::now();
-        let (mut tape, reel) = recorder(now, std::sync::Arc::default());
+        let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();
         let accepted = SocketEvent::Accepted { peer, local: peer };
         let closed = SocketEvent::Closed { reason: "NeverSpoke", sentence: "" };
         for connection in [1, 2] {
-            tape.record(connection, now, accepted.clone(), b"");
-            tape.record(connection, now, SocketEvent::Received(5), b"GET /");
+            recorder.record(connection, now, accepted.clone(), b"");
+            recorder.record(connection, now, SocketEvent::Received(5), b"GET /");
         }
-        tape.hand_over();
+        recorder.hand_over();
         // More than may ever wait.
-        tape.record(1, now, SocketEvent::Received(WAITING), &vec![b'a'; WAITING]);
-        tape.record(1, now, SocketEvent::Received(5), b"GET /");
-        tape.record(3, now, accepted, b"");
-        tape.record(1, now, closed.clone(), b"");
-        tape.record(3, now, closed, b"");
-        drop(tape);
+        recorder.record(1, now, SocketEvent::Received(WAITING), &vec![b'a'; WAITING]);
+        recorder.record(1, now, SocketEvent::Received(5), b"GET /");
+        recorder.record(3, now, accepted, b"");
+        recorder.record(1, now, closed.clone(), b"");
+        recorder.record(3, now, closed, b"");
+        drop(recorder);
         let mut told: Vec<String> = Vec::new();
         let watch = Collector::new(
-            vec![reel],
+            vec![receiver],
             SystemTime::now(),
             ExplainOptions::live(Limits::default(), RedactOptions::default()),
         );
@@ -188,21 +187,30 @@ mod tests {
         let moment = |millis| now + Duration::from_millis(millis);
         let peer = ([127, 0, 0, 1], 1).into();
         let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        let (mut tapes, reels): (Vec<_>, Vec<_>) = (0..2).map(|_| recorder(now, std::sync::Arc::default())).unzip();
+        let (mut recorders, receivers): (Vec<_>, Vec<_>) =
+            (0..2).map(|_| recorder(now, std::sync::Arc::default())).unzip();
         // Connections after each other, as of somebody who types commands; the second loop has most of them,
         // and the first.
         for (connection, of) in [(1, 1), (2, 1), (3, 1), (4, 0), (5, 1), (6, 0)] {
-            let (tape, at) = (&mut tapes[of], connection * 10);
-            tape.record(connection, moment(at), SocketEvent::Accepted { peer, local: peer }, b"");
-            tape.record(connection, moment(at + 1), SocketEvent::Received(ask.len()), ask);
-            tape.hand_over();
-            tape.record(connection, moment(at + 2), SocketEvent::Closed { reason: "PeerClosed", sentence: "" }, b"");
-            tape.hand_over();
+            let (recorder, at) = (&mut recorders[of], connection * 10);
+            recorder.record(connection, moment(at), SocketEvent::Accepted { peer, local: peer }, b"");
+            recorder.record(connection, moment(at + 1), SocketEvent::Received(ask.len()), ask);
+            recorder.hand_over();
+            recorder.record(
+                connection,
+                moment(at + 2),
+                SocketEvent::Closed { reason: "PeerClosed", sentence: "" },
+                b"",
+            );
+            recorder.hand_over();
         }
-        drop(tapes);
+        drop(recorders);
         let mut told = Vec::new();
-        let watch =
-            Collector::new(reels, SystemTime::now(), ExplainOptions::live(Limits::default(), RedactOptions::default()));
+        let watch = Collector::new(
+            receivers,
+            SystemTime::now(),
+            ExplainOptions::live(Limits::default(), RedactOptions::default()),
+        );
         watch.run(|events| {
             told.extend(events.iter().map(|told| told.connection));
             ControlFlow::Continue(())
@@ -212,19 +220,19 @@ mod tests {
     }
 
     #[test]
-    fn a_view_that_nobody_reads_ends_and_lets_the_tape_be() {
+    fn a_view_that_nobody_reads_ends_and_leaves_the_recorder_alone() {
         let now = Instant::now();
-        let (mut tape, reel) = recorder(now, std::sync::Arc::default());
+        let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();
-        tape.record(1, now, SocketEvent::Accepted { peer, local: peer }, b"");
-        tape.hand_over();
+        recorder.record(1, now, SocketEvent::Accepted { peer, local: peer }, b"");
+        recorder.hand_over();
         let watch = Collector::new(
-            vec![reel],
+            vec![receiver],
             SystemTime::now(),
             ExplainOptions::live(Limits::default(), RedactOptions::default()),
         );
         watch.run(|_| ControlFlow::Break(()));
-        tape.record(1, now, SocketEvent::Received(1), b"x");
-        tape.hand_over();
+        recorder.record(1, now, SocketEvent::Received(1), b"x");
+        recorder.hand_over();
     }
 }

@@ -1,53 +1,53 @@
-//! The sieve: which bytes of a `recv` nobody would be shown, so that the tape need not carry them.
+//! Which received bytes are left out of the record, because no view would show them.
 //!
-//! RFC 9112 §6.2 and §7.1: the length of content, or of a chunk, is known before its bytes come. A view keeps
-//! the two ends of content (`draft`); of what lies between, the length says all.
+//! Views show the two ends of content ([`crate::wire::explain::builder`]); of the bytes between them only the number
+//! is needed. Where content lies is known before its bytes come (RFC 9112 §6.2, §7.1). It is not guessed: a copy of the
+//! parser that is about to read the bytes reads them first. A replay that meets a gap is therefore inside content too.
 //!
-//! Never: a gap in a head, in a line of framing, or behind the end of the content. Where something is not
-//! surely content the bytes are recorded.
-//!
-//! The subtle thing: where content lies is not guessed. A copy of the machine that is about to read the bytes
-//! reads them first, so a replay that meets a gap stands in the midst of content as well.
+//! A gap never lies in a head, in a framing line, or after the end of the content. If bytes are not surely content,
+//! they are recorded.
 
 use crate::http::{Event, Http1};
 use crate::wire::explain::builder::LAST;
 
-/// Bytes of content from its start that are recorded: more than is shown, so that a form a person has filled in
-/// is known as a whole. Its names say what in it is secret.
+/// Bytes at the start of content that are recorded. More than is shown, so that a form which a person has filled in is
+/// known as a whole: the names in it say which values are secret.
 const FRONT: u64 = 64 * 1024;
-/// Recorded before what is shown of the end: a secret that lies across that border is known as a whole if it is
-/// no longer than this. Most tokens are shorter; of a longer one less is shown (`mask`).
+/// Bytes recorded before those that are shown of the end. A secret across the edge of what is shown is recognised if
+/// it is no longer than this, as most tokens are; for a longer one redaction shows fewer bytes.
 const MARGIN: usize = 2048;
-/// Bytes of each `recv` up to its end, or to that of the content, that are recorded.
+/// Bytes at the end of each `recv`, or of the content in it, that are recorded.
 const BACK: usize = LAST + MARGIN;
-/// A shorter gap costs as much as its bytes.
+/// A shorter gap needs as much memory as its bytes.
 const SHORTEST: usize = 64;
 
 /// Bytes of content that were received and not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The first, counted from the start of what the `recv` returned.
+    /// The first byte, counted from the first byte of the `recv`.
     pub at: usize,
-    /// How many.
+    /// The number of bytes.
     pub len: usize,
 }
 
-/// The gaps in what a `recv` returned: `connection` has read everything before it, and `before` bytes of
-/// content among that.
-pub fn gaps(connection: &Http1, before: u64, bytes: &[u8]) -> Vec<Gap> {
+/// The gaps in the bytes of a `recv`. `http` has read everything before them, of which `before` bytes were content of
+/// the current request.
+pub fn gaps(http: &Http1, before: u64, bytes: &[u8]) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    if bytes.len() < BACK + SHORTEST || !connection.content_is_due() {
+    if bytes.len() < BACK + SHORTEST || !http.content_is_due() {
         return gaps;
     }
-    let (mut machine, mut used, mut seen) = (connection.clone(), 0, before);
+    let (mut http, mut used, mut seen) = (http.clone(), 0, before);
     loop {
-        let step = machine.receive(&bytes[used..]);
+        let step = http.receive(&bytes[used..]);
         used += step.used;
+        // After anything but content the rest may be framing, or another request.
         let Event::Content(data) = step.event else { break };
         let front = usize::try_from(FRONT.saturating_sub(seen)).unwrap_or(usize::MAX).min(data.len());
         seen += data.len() as u64;
         gaps.push(Gap { at: used - data.len() + front, len: data.len() - front });
     }
+    // The end of these bytes may become the end of the content, which is shown.
     let back = used.saturating_sub(BACK);
     for gap in &mut gaps {
         gap.len = gap.len.min(back.saturating_sub(gap.at));
@@ -68,10 +68,10 @@ mod tests {
     use crate::wire::record::recorder::{Record, SocketEvent};
     use crate::wire::{ExplainOptions, Message, RedactOptions};
 
-    /// What the view tells of these pieces, and how many bytes the tape carried.
+    /// The events of these pieces, and how many bytes the record had.
     fn told(pieces: &[&[u8]], sieved: bool) -> (Vec<WireEvent>, usize) {
-        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
-        let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &manner);
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
         let mut machine = Http1::new(Limits::default());
         let (mut out, mut carried, mut left, mut before) = (Vec::new(), 0, Vec::new(), 0);
         for (n, piece) in pieces.iter().enumerate() {
@@ -84,12 +84,12 @@ mod tests {
                 false => SocketEvent::ReceivedInPart { len: piece.len(), gaps: gaps.into() },
             };
             let record = Record { connection: 1, at: Duration::from_millis(n as u64), event };
-            live.record(&record, &kept, &mut out);
+            live.explain(&record, &kept, &mut out);
             left.extend_from_slice(piece);
             before = read(&mut machine, &mut left, before);
         }
         let closed = SocketEvent::Closed { reason: "PeerClosed", sentence: "" };
-        live.record(&Record { connection: 1, at: Duration::from_secs(9), event: closed }, b"", &mut out);
+        live.explain(&Record { connection: 1, at: Duration::from_secs(9), event: closed }, b"", &mut out);
         (out, carried)
     }
 

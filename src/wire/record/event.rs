@@ -1,62 +1,61 @@
-//! What the views are told: the life of connections, in order.
+//! Events: what the views are told of connections, in order, and the labels of each connection.
 //!
-//! Never: a byte that was not masked; a text that repeats for every message (notes are numbers).
-//!
-//! The subtle thing: the names `cN` and `cN.M` are the same in the terminal, in JSON, in the browser
-//! and in an archive, so that a person can say to another one which exchange is meant.
+//! Events contain redacted messages only, and numbers of notes in place of their texts. The names `cN` (connection)
+//! and `cN.M` (exchange) are the same in the terminal, in JSON, in the browser and in archives, so that two people can
+//! talk about the same exchange.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::wire::explain::message::Message;
+use crate::http::{Status, date};
+use crate::wire::explain::message::{ContentKind, Message, Role, count};
 use crate::wire::explain::notes::{NoteId, Side};
-use crate::wire::record::tags::Tags;
 
-/// Something happened on a connection.
+/// Something that happened on a connection.
 #[derive(Clone, Debug)]
 pub struct WireEvent {
-    /// The number of the connection; 0 for a file, and for what concerns none.
+    /// The number of the connection; 0 for a file, and for events that concern no connection.
     pub connection: u64,
-    /// When, since it was accepted.
+    /// The time since the connection was accepted.
     pub at: Duration,
-    /// The connection in plain words, as it is by now.
+    /// What was seen of the connection so far.
     pub tags: Tags,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
 impl WireEvent {
-    /// What concerns no connection, and is no matter of time.
+    /// An event that concerns no connection and has no time.
     pub fn without_connection(kind: EventKind) -> WireEvent {
         WireEvent { connection: 0, at: Duration::ZERO, tags: Tags::default(), kind }
     }
 }
 
-/// A call that moved bytes of a message.
+/// The beginning of a call inside a message that several calls moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallBoundary {
-    /// The first byte it moved, counted from the start of the message.
+    /// The first byte that the call moved, counted from the start of the message.
     pub at: u64,
     /// The number of the call on its side of the connection, counted from 1.
     pub call: u64,
 }
 
-/// What one call moved: a `recv`, a `send` or a `sendfile`.
+/// What one `recv`, `send` or `sendfile` moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
-    /// Its number on its side of the connection, counted from 1; of a sum that of the first.
+    /// Its number on its side of the connection, counted from 1. A sum of calls has the number of the first.
     pub number: u64,
-    /// The first byte, in the bytes of its side of the connection.
+    /// The first byte, counted from the first byte of its side.
     pub at: u64,
-    /// How many.
+    /// The number of bytes.
     pub len: u64,
-    /// When, since the connection was accepted.
+    /// The time since the connection was accepted.
     pub when: Duration,
-    /// From a file, past the program.
+    /// It was a `sendfile`: the bytes did not pass through the program.
     pub from_file: bool,
     /// Of a `recv`: how many requests have bytes in it.
     pub requests: u64,
-    /// How many TCP segments brought them, where the kernel could be asked.
+    /// Of a `recv`: how many TCP segments brought the bytes, if the kernel could be asked.
     pub segments: Option<u32>,
 }
 
@@ -65,26 +64,26 @@ pub struct Call {
 pub enum EventKind {
     /// A connection was accepted.
     Accepted {
-        /// The client.
+        /// The client's address.
         peer: SocketAddr,
         /// The time of day, `00:23:48.713`, UTC.
         clock: String,
-        /// When, since 1970.
+        /// The time since 1970.
         moment: Duration,
     },
     /// A `recv` returned bytes.
     Received(Call),
-    /// A message is complete, or broken, or cut off.
+    /// A message is complete, or invalid, or cut off.
     Message(Box<TimedMessage>),
     /// The connection has ended.
     Closed {
-        /// Why.
+        /// The reason.
         note: NoteId,
-        /// Who closed it.
+        /// The side that closed it.
         side: Side,
         /// The name of the reason, as in the log.
         reason: &'static str,
-        /// Bytes of the client behind its last request, which nobody read.
+        /// Bytes of the client after its last request, which were not read.
         unread: u64,
         /// Bytes of content that were announced and never came.
         missing: u64,
@@ -93,24 +92,24 @@ pub enum EventKind {
     Lost {
         /// How many records, or events.
         events: u64,
-        /// Connections that were open and are told no further but for their end.
+        /// Connections that were open. Of these only the end is still told.
         open: usize,
     },
 }
 
-/// A message and how it was carried.
+/// A message, with the calls that moved it and their times.
 #[derive(Clone, Debug)]
 pub struct TimedMessage {
     /// The message.
     pub message: Message,
-    /// Borders of calls inside it, without the one it begins with.
+    /// Where calls begin inside it, without the one it begins with.
     pub boundaries: Vec<CallBoundary>,
-    /// Calls that brought it.
+    /// The number of calls that moved it.
     pub call_count: u64,
-    /// What each of them moved. If there are fewer than [`TimedMessage::calls`], the last one is the sum of
-    /// all that are left, at the moment of the last.
+    /// What each call moved. If these are fewer than [`TimedMessage::call_count`], the last is the sum of all that
+    /// are left, at the time of the last.
     pub calls: Vec<Call>,
-    /// Of a response: from the last byte of the request to its last byte.
+    /// Of a response: the time from the last byte of the request to its own last byte.
     pub took: Option<Duration>,
     /// Of a response: it began before the request was complete.
     pub early: bool,
@@ -119,39 +118,110 @@ pub struct TimedMessage {
 }
 
 impl TimedMessage {
-    /// One that no call is known of: a message of a file.
+    /// A message of which no call is known: that of a file.
     pub fn without_calls(message: Message) -> TimedMessage {
         let (boundaries, calls, clock) = (Vec::new(), Vec::new(), String::new());
         TimedMessage { message, boundaries, call_count: 1, calls, took: None, early: false, clock }
     }
 
-    /// When its first byte was moved; nothing of a message that no call is known of.
+    /// When its first byte was moved; `None` if no call is known.
     pub fn began(&self) -> Option<Duration> {
-        self.calls.first().map(|moved| moved.when)
+        self.calls.first().map(|call| call.when)
     }
 
     /// When its last byte was moved.
     pub fn ended(&self) -> Option<Duration> {
-        self.calls.last().map(|moved| moved.when)
+        self.calls.last().map(|call| call.when)
     }
 
     /// When its head was complete.
     pub fn head_at(&self) -> Option<Duration> {
         let last = self.message.start + self.message.head_end.saturating_sub(1);
-        let bringing = self.calls.iter().find(|moved| moved.at + moved.len > last);
-        bringing.or(self.calls.last()).map(|moved| moved.when)
+        let call = self.calls.iter().find(|call| call.at + call.len > last);
+        call.or(self.calls.last()).map(|call| call.when)
     }
 }
 
-/// Milliseconds.
+/// What has been seen of a connection, for its labels. Every event carries the tags of its moment, so a reader that
+/// starts in the middle knows what happened before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// The most requests with bytes in one `recv`.
+    requests_per_call: u64,
+    /// The most calls that brought one request.
+    calls_per_request: u64,
+    exchanges: u64,
+    is_silent: bool,
+    has_chunked_request: bool,
+    has_chunked_response: bool,
+    has_continue: bool,
+    is_broken: bool,
+    is_cut_off: bool,
+    is_reset: bool,
+}
+
+impl Tags {
+    /// A `recv` brought bytes of this number of requests.
+    pub(crate) fn received(&mut self, requests: u64) {
+        self.requests_per_call = self.requests_per_call.max(requests);
+    }
+
+    /// A message is complete; this number of calls moved it.
+    pub(crate) fn message(&mut self, message: &Message, calls: u64) {
+        self.exchanges = self.exchanges.max(message.exchange);
+        let is_chunked = message.framing.is_some_and(|f| matches!(f.content, ContentKind::Chunked { .. }));
+        match message.role {
+            Role::Request => {
+                self.calls_per_request = self.calls_per_request.max(calls);
+                self.has_chunked_request |= is_chunked;
+            }
+            Role::Response => {
+                self.has_chunked_response |= is_chunked;
+                self.has_continue |= message.status() == Status::CONTINUE.code();
+            }
+        }
+        if let Some(error) = message.error {
+            self.is_cut_off |= error.cut_off;
+            self.is_broken |= !error.cut_off;
+        }
+    }
+
+    /// The connection has ended, for the reason of this name.
+    pub(crate) fn closed(&mut self, reason: &str) {
+        self.is_silent |= reason == "NeverSpoke";
+        self.is_reset |= reason == "Broken";
+    }
+
+    /// The labels: `3 requests in one recv()`, `broken`.
+    pub fn words(&self) -> Vec<String> {
+        let (requests, calls) = (self.requests_per_call, self.calls_per_request);
+        let all = [
+            (self.is_silent, "never spoke: opened in advance".to_string()),
+            (requests > 1, format!("{} in one recv()", count(requests, "request"))),
+            (calls > 1, format!("one request, {}", count(calls, "recv() call"))),
+            // Requests that came together used the same connection anyway; only later ones show a reuse.
+            (requests < 2 && self.exchanges > 1, format!("reused: {}", count(self.exchanges, "exchange"))),
+            (self.has_chunked_request, "chunked request".into()),
+            (self.has_chunked_response, "chunked response".into()),
+            (self.has_continue, "100-continue".into()),
+            (self.is_broken, "broken".into()),
+            (self.is_cut_off, "cut off".into()),
+            (self.is_reset, "reset".into()),
+        ];
+        all.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect()
+    }
+}
+
+/// Milliseconds, with three decimals.
 pub(crate) fn millis(time: Duration) -> f64 {
     (time.as_micros() as f64) / 1000.0
 }
 
 /// `00:23:48.713`: the time of day of a moment since 1970, UTC.
 pub fn clock(since_1970: Duration) -> String {
-    let (seconds, millis) = (since_1970.as_secs() % 86_400, since_1970.subsec_millis());
-    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let second = date::iso(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX));
+    let time_of_day = String::from_utf8_lossy(&second[11..19]);
+    format!("{time_of_day}.{:03}", since_1970.subsec_millis())
 }
 
 #[cfg(test)]
@@ -161,5 +231,18 @@ mod tests {
     #[test]
     fn the_time_of_day_is_to_the_millisecond() {
         assert_eq!(clock(Duration::from_millis(86_400_000 * 3 + 1_428_713)), "00:23:48.713");
+    }
+
+    #[test]
+    fn numbers_are_the_greatest_that_were_seen() {
+        let mut tags = Tags::default();
+        assert!(tags.words().is_empty());
+        for requests in [1, 3, 2] {
+            tags.received(requests);
+        }
+        tags.closed("Broken");
+        assert_eq!(tags.words(), ["3 requests in one recv()", "reset"]);
+        tags.closed("NeverSpoke");
+        assert_eq!(tags.words()[0], "never spoke: opened in advance");
     }
 }

@@ -1,9 +1,4 @@
-//! An exchange as the history keeps it: the request, its answers, and what is in them.
-//!
-//! Never: a byte that is not masked; a part that is made up. What was not kept is said to be missing.
-//!
-//! The subtle thing: names and values are taken from the bytes by the lines of the annotator, so that
-//! a field in an archive or in a command is the one that was on the wire, in its case and its order.
+//! Exchanges as the history keeps them: a request and its responses, all redacted.
 
 use std::sync::Arc;
 
@@ -12,7 +7,7 @@ use crate::wire::explain::message::Role;
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use crate::wire::record::history::History;
 
-/// The number of an exchange: of its connection, and on it.
+/// The number of an exchange: that of its connection, and that on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ExchangeId {
     /// N of `cN`.
@@ -24,92 +19,74 @@ pub(crate) struct ExchangeId {
 impl ExchangeId {
     /// Reads `N.M`.
     pub(crate) fn parse(text: &[u8]) -> Option<ExchangeId> {
-        let dot = text.iter().position(|&o| o == b'.')?;
+        let dot = text.iter().position(|&b| b == b'.')?;
         Some(ExchangeId { connection: decimal(&text[..dot])?, exchange: decimal(&text[dot + 1..])? })
     }
 }
 
-/// A message that is kept.
-#[derive(Clone, Debug)]
-pub(crate) struct Said(Arc<WireEvent>);
-
-impl Said {
-    fn of(told: &Arc<WireEvent>) -> Option<Said> {
-        matches!(told.kind, EventKind::Message(_)).then(|| Said(Arc::clone(told)))
-    }
-
-    /// The message and how it was carried; the event is one, or there would be no [`Said`].
-    pub(crate) fn spoken(&self) -> Option<&TimedMessage> {
-        match &self.0.kind {
-            EventKind::Message(spoken) => Some(spoken),
-            _ => None,
-        }
-    }
-}
-
-/// An exchange; either half may be missing.
+/// An exchange. The request or the responses may be missing.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    pub(crate) name: ExchangeId,
-    request: Option<Said>,
-    /// Interim ones first.
-    answers: Vec<Said>,
+    pub(crate) id: ExchangeId,
+    /// Its messages in the order in which they were complete. They stay shared with the history.
+    messages: Vec<Arc<WireEvent>>,
 }
 
 impl Exchange {
-    /// One of the history.
-    pub(crate) fn find(history: &History, name: ExchangeId) -> Option<Exchange> {
-        ConnectionHistory::of(history, name.connection).exchanges.into_iter().find(|exchange| exchange.name == name)
+    /// The exchange with this number, if the history has something of it.
+    pub(crate) fn find(history: &History, id: ExchangeId) -> Option<Exchange> {
+        ConnectionHistory::of(history, id.connection).exchanges.into_iter().find(|exchange| exchange.id == id)
     }
 
     /// The request.
     pub(crate) fn request(&self) -> Option<&TimedMessage> {
-        self.request.as_ref().and_then(Said::spoken)
+        self.of(Role::Request).last()
     }
 
     /// The final response.
     pub(crate) fn response(&self) -> Option<&TimedMessage> {
-        self.answers().filter(|spoken| !spoken.message.is_interim()).last()
+        self.responses().filter(|timed| !timed.message.is_interim()).last()
     }
 
-    /// All responses, in order.
-    pub(crate) fn answers(&self) -> impl Iterator<Item = &TimedMessage> {
-        self.answers.iter().filter_map(Said::spoken)
+    /// All responses: interim ones, then the final one.
+    pub(crate) fn responses(&self) -> impl Iterator<Item = &TimedMessage> {
+        self.of(Role::Response)
+    }
+
+    fn of(&self, role: Role) -> impl Iterator<Item = &TimedMessage> {
+        self.messages.iter().filter_map(move |event| match &event.kind {
+            EventKind::Message(timed) if timed.message.role == role => Some(&**timed),
+            _ => None,
+        })
     }
 }
 
-/// What is kept of a connection, exchange by exchange.
+/// What the history has of a connection, exchange by exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionHistory {
-    pub(crate) connection: u64,
     pub(crate) accepted: Option<Arc<WireEvent>>,
     pub(crate) exchanges: Vec<Exchange>,
 }
 
 impl ConnectionHistory {
+    /// Reads what the history has now; empty for an unknown connection.
     pub(crate) fn of(history: &History, connection: u64) -> ConnectionHistory {
-        let mut story = ConnectionHistory { connection, accepted: None, exchanges: Vec::new() };
-        for (_, kept) in history.connection(connection) {
-            match &kept.event.kind {
-                EventKind::Accepted { .. } => story.accepted = Some(kept.event),
-                EventKind::Message(spoken) => story.add(spoken, &kept.event),
+        let mut found = ConnectionHistory { accepted: None, exchanges: Vec::new() };
+        for (_, stored) in history.connection(connection) {
+            match &stored.event.kind {
+                EventKind::Accepted { .. } => found.accepted = Some(stored.event),
+                EventKind::Message(timed) => {
+                    // A request is told right before its own responses, so messages of an exchange follow each other.
+                    let id = ExchangeId { connection, exchange: timed.message.exchange };
+                    match found.exchanges.last_mut().filter(|last| last.id == id) {
+                        Some(exchange) => exchange.messages.push(stored.event),
+                        None => found.exchanges.push(Exchange { id, messages: vec![stored.event] }),
+                    }
+                }
                 _ => {}
             }
         }
-        story
-    }
-
-    fn add(&mut self, spoken: &TimedMessage, told: &Arc<WireEvent>) {
-        let name = ExchangeId { connection: self.connection, exchange: spoken.message.exchange };
-        if self.exchanges.last().is_none_or(|last| last.name != name) {
-            self.exchanges.push(Exchange { name, request: None, answers: Vec::new() });
-        }
-        if let (Some(exchange), Some(said)) = (self.exchanges.last_mut(), Said::of(told)) {
-            match spoken.message.role {
-                Role::Request => exchange.request = Some(said),
-                Role::Response => exchange.answers.push(said),
-            }
-        }
+        found
     }
 }
 
@@ -118,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_two_numbers_and_a_dot() {
+    fn an_id_is_two_numbers_and_a_dot() {
         assert_eq!(ExchangeId::parse(b"12.3"), Some(ExchangeId { connection: 12, exchange: 3 }));
         for text in ["", ".", "1", "1.", ".1", "1.2.3", "c1.2", "1.-2", "1.2 ", "99999999999999999999.1"] {
             assert_eq!(ExchangeId::parse(text.as_bytes()), None, "{text}");

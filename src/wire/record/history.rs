@@ -1,17 +1,14 @@
-//! The history: what the wire view can still show, in bounded memory.
+//! The history: the events that the wire view can still show, in bounded memory.
 //!
-//! The wire thread puts events in, readers take them out by number and wait for more. Every event has
-//! a number (1, 2, 3 …); so has every notice (a connection was forgotten, the recording was paused, all
-//! was cleared), so that a reader that was away learns of both in the order in which they happened.
+//! The wire thread adds events; readers take them out by number and wait for more. It never waits for a reader. Every
+//! event has a number (1, 2, 3 …). So has every notice: a connection was forgotten, the recording was paused, all was
+//! cleared. A reader that was away learns of both in the order in which they happened.
 //!
-//! Never: a wait of the wire thread for a reader; a byte that was not masked (nothing else is told); a
-//! file.
-//!
-//! The subtle thing: the bound is on what is really held, and the connection whose story begins first
-//! goes out first, also while it is open. When it then goes on, its story begins anew with `accepted`,
-//! told again, so that nobody reads a message of a connection he was never told of.
+//! The limit is on the bytes that are really held. The connection whose first event is the oldest is forgotten first,
+//! also while it is open. If it then continues, its `accepted` is told again, so that no reader gets a message of a
+//! connection it does not know.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,25 +16,26 @@ use std::time::{Duration, Instant};
 use crate::wire::explain::message::{MessageLine, MessageSpan};
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 
-/// Notices that are kept for readers that were away; one that missed some begins afresh.
+/// Most notices that are kept for readers that were away. A reader that missed some starts again.
 const NOTICES: usize = 4096;
-/// Events handed to a reader at once.
+/// Most items handed to a reader at once.
 const PORTION: usize = 256;
-/// What an event costs besides its own bytes: its place in three tables, the counts of the pointer, and
-/// what the allocator adds to each of its parts.
+/// Bytes an event needs besides its own: entries in three tables, the counts of the pointer, and what the allocator
+/// adds to each part.
 const EVENT: usize = 160;
+/// The same for the parts of a message.
 const MESSAGE: usize = 256;
-/// What a connection costs in the tables.
+/// Bytes a connection needs in the tables.
 const CONNECTION: usize = 160;
 
 /// Something that happened to the history itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryNotice {
-    /// A connection went out to make room.
+    /// A connection was forgotten to make room.
     Forgotten(u64),
-    /// Recording was paused, or goes on.
+    /// Recording was paused, or continues.
     Paused(bool),
-    /// Everything was thrown away.
+    /// Everything was removed.
     Cleared,
 }
 
@@ -46,7 +44,7 @@ pub enum HistoryNotice {
 pub struct StoredEvent {
     /// The event.
     pub event: Arc<WireEvent>,
-    /// It is told again, since what was told of its connection before is forgotten.
+    /// It is told again, since the earlier events of its connection are forgotten.
     pub repeated: bool,
 }
 
@@ -59,30 +57,30 @@ pub enum HistoryItem {
     Notice(HistoryNotice),
 }
 
-/// Where a reader stands.
+/// The position of a reader.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryReader {
     /// The number of the last event it has.
     event: u64,
-    /// The number of the last notice that says something about what it has.
+    /// The number of the last notice that concerns what it has.
     notice: u64,
 }
 
 impl HistoryReader {
-    /// One that has everything up to this number.
+    /// A reader that has everything up to this number.
     pub fn after(number: u64) -> HistoryReader {
         HistoryReader { event: number, notice: number }
     }
 }
 
-/// What waiting came to.
+/// The result of waiting for items.
 #[derive(Debug)]
 pub enum HistoryRead {
-    /// These, in the order of their numbers.
+    /// These items, in the order of their numbers.
     Items(Vec<(u64, HistoryItem)>),
-    /// Nothing happened within the patience.
+    /// Nothing happened in time.
     TimedOut,
-    /// So much happened that some of it is gone: begin afresh.
+    /// Some notices are gone already: the reader must start again.
     Missed,
     /// The server has ended, and everything was read.
     Ended,
@@ -93,19 +91,19 @@ pub enum HistoryRead {
 pub struct HistoryStatus {
     /// The number of the first event, 0 if there is none.
     pub first: u64,
-    /// The last number that was given to anything, 0 at the beginning.
+    /// The last number given to anything, 0 at the beginning.
     pub last: u64,
-    /// Connections.
+    /// The number of connections.
     pub connections: usize,
     /// Whether recording is paused.
     pub paused: bool,
 }
 
-/// The events of one connection.
-#[derive(Debug, Default)]
+/// The events of one connection: their numbers, and the bytes they need.
+#[derive(Debug)]
 struct StoredConnection {
     numbers: Vec<u64>,
-    weight: usize,
+    size: usize,
 }
 
 #[derive(Debug, Default)]
@@ -113,16 +111,19 @@ struct HistoryState {
     /// The number given last.
     last: u64,
     events: BTreeMap<u64, StoredEvent>,
-    stories: BTreeMap<u64, StoredConnection>,
-    /// How each connection that has not ended began.
+    connections: BTreeMap<u64, StoredConnection>,
+    /// The `accepted` event of each connection that has not ended.
     open: BTreeMap<u64, Arc<WireEvent>>,
-    notices: VecDeque<(u64, HistoryNotice)>,
-    /// The number of the last notice that is gone.
+    notices: BTreeMap<u64, HistoryNotice>,
+    /// The number of the last notice that was removed.
     gone: u64,
+    /// Bytes that are held.
     held: usize,
     paused: bool,
-    over: bool,
+    ended: bool,
 }
+
+type StateGuard<'a> = MutexGuard<'a, HistoryState>;
 
 /// The history, shared by the wire thread and its readers.
 #[derive(Debug)]
@@ -143,254 +144,256 @@ impl History {
         self.bound
     }
 
-    /// The state is whole between two calls whatever a reader did.
-    fn lock(&self) -> MutexGuard<'_, HistoryState> {
+    /// The state is valid between any two statements, so a reader that panicked did not damage it.
+    fn lock(&self) -> StateGuard<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps events.
+    /// Waits for a change until `deadline`; `None` if that has passed.
+    fn wait_until<'a>(&self, state: StateGuard<'a>, deadline: Instant) -> Option<StateGuard<'a>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// Adds events.
     pub fn push(&self, events: &[WireEvent]) {
-        // A copy has no room to spare, so that what is counted is what is held.
-        let events: Vec<(Arc<WireEvent>, usize)> =
-            events.iter().map(|told| (Arc::new(told.clone()), weight(told))).collect();
+        // A clone has no spare capacity, so what is counted is what is held.
+        let events: Vec<_> = events.iter().map(|event| (Arc::new(event.clone()), size_of_event(event))).collect();
         let mut state = self.lock();
-        for (told, weight) in events {
-            state.take(told, weight);
+        for (event, size) in events {
+            state.add(event, size);
         }
         let mut dropped = Vec::new();
         while state.held > self.bound && state.forget_oldest(&mut dropped) {}
         drop(state);
         self.changed.notify_all();
-        // What went out is freed while nobody waits for it.
+        // Freed after the lock was released, so that no reader waits for the allocator.
         drop(dropped);
     }
 
-    /// A reader that has nothing: it gets everything that is kept, and no notice of what is gone.
+    /// A reader that has nothing: it gets everything that is kept, and no notice of what was removed before.
     pub fn reader(&self) -> HistoryReader {
         HistoryReader { event: 0, notice: self.lock().last }
     }
 
-    /// What the reader does not have yet; waits for it if there is nothing.
-    pub fn wait(&self, reader: &mut HistoryReader, patience: Duration) -> HistoryRead {
-        let until = Instant::now() + patience;
+    /// Returns what the reader does not have yet; if that is nothing, waits for it, at most for `timeout`.
+    pub fn wait(&self, reader: &mut HistoryReader, timeout: Duration) -> HistoryRead {
+        let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         loop {
             if reader.notice < state.gone {
                 return HistoryRead::Missed;
             }
-            let items = state.behind(reader);
+            let items = state.items_after(reader);
             if let Some((last, _)) = items.last() {
                 *reader = HistoryReader { event: *last, notice: reader.notice.max(*last) };
                 return HistoryRead::Items(items);
             }
-            if state.over {
+            if state.ended {
                 return HistoryRead::Ended;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return HistoryRead::TimedOut;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            let Some(changed) = self.wait_until(state, deadline) else { return HistoryRead::TimedOut };
+            state = changed;
         }
     }
 
-    /// Whether a reader that has everything up to `since` can go on there.
+    /// Whether a reader that has everything up to `since` can continue there.
     pub fn reaches(&self, since: u64) -> bool {
         let state = self.lock();
         since >= state.gone && since <= state.last
     }
 
     /// How much is kept.
-    pub fn extent(&self) -> HistoryStatus {
+    pub fn status(&self) -> HistoryStatus {
         let state = self.lock();
         let first = state.events.first_key_value().map_or(0, |(&number, _)| number);
-        HistoryStatus { first, last: state.last, connections: state.stories.len(), paused: state.paused }
+        HistoryStatus { first, last: state.last, connections: state.connections.len(), paused: state.paused }
     }
 
-    /// The bytes that are held.
-    pub fn held(&self) -> usize {
-        self.lock().held
-    }
-
-    /// Everything of a connection, in order; nothing of one that is unknown.
+    /// The events of a connection with their numbers, in order; none if it is unknown.
     pub fn connection(&self, connection: u64) -> Vec<(u64, StoredEvent)> {
         let state = self.lock();
-        let numbers = state.stories.get(&connection).map(|story| story.numbers.as_slice()).unwrap_or_default();
+        let numbers = state.connections.get(&connection).map(|stored| stored.numbers.as_slice()).unwrap_or_default();
         numbers.iter().filter_map(|number| Some((*number, state.events.get(number)?.clone()))).collect()
     }
 
     /// The connections of which something is kept.
     pub fn connections(&self) -> Vec<u64> {
-        self.lock().stories.keys().copied().filter(|&connection| connection > 0).collect()
+        self.lock().connections.keys().copied().filter(|&connection| connection > 0).collect()
     }
 
-    /// The open connection of this client; waits for it, but not when recording is paused.
-    pub fn connection_of(&self, peer: SocketAddr, patience: Duration) -> Option<u64> {
-        let until = Instant::now() + patience;
-        let is_his = |told: &WireEvent| matches!(told.kind, EventKind::Accepted { peer: other, .. } if other == peer);
+    /// The number of the latest connection from this address. Waits for it, but not while recording is paused.
+    pub fn connection_of(&self, peer: SocketAddr, timeout: Duration) -> Option<u64> {
+        let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         loop {
-            if let Some((&connection, _)) = state.open.iter().rev().find(|(_, told)| is_his(told)) {
-                return Some(connection);
+            let found = state.connection_of(peer);
+            if found.is_some() || state.paused || state.ended {
+                return found;
             }
-            // A short one may have ended already.
-            let mut stories = state.stories.iter().rev().filter_map(|(c, story)| Some((c, story.numbers.first()?)));
-            if let Some((&connection, _)) =
-                stories.find(|(_, number)| state.events.get(number).is_some_and(|kept| is_his(&kept.event)))
-            {
-                return Some(connection);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if state.paused || state.over || left.is_zero() {
-                return None;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wait_until(state, deadline)?;
         }
     }
 
-    /// Pauses, or goes on.
+    /// Pauses recording, or continues.
     pub fn pause(&self, paused: bool) {
         let mut state = self.lock();
         if state.paused != paused {
             state.paused = paused;
-            state.notice(HistoryNotice::Paused(paused));
+            state.notify(HistoryNotice::Paused(paused));
         }
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Throws everything away.
+    /// Removes everything.
     pub fn clear(&self) {
         let mut state = self.lock();
-        let events = std::mem::take(&mut state.events);
-        let stories = std::mem::take(&mut state.stories);
+        let removed = (std::mem::take(&mut state.events), std::mem::take(&mut state.connections));
+        // Open connections stay known, and may continue.
         state.held = state.open.len() * CONNECTION;
-        state.notice(HistoryNotice::Cleared);
+        state.notify(HistoryNotice::Cleared);
         drop(state);
         self.changed.notify_all();
-        drop((events, stories));
+        drop(removed);
     }
 
-    /// The server has ended: nobody needs to wait any more.
+    /// The server has ended: no reader needs to wait any more.
     pub fn end(&self) {
-        self.lock().over = true;
+        self.lock().ended = true;
         self.changed.notify_all();
     }
 }
 
 impl HistoryState {
-    fn number(&mut self) -> u64 {
+    fn next_number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    fn take(&mut self, told: Arc<WireEvent>, weight: usize) {
-        let connection = told.connection;
-        match told.kind {
-            EventKind::Accepted { .. } if self.open.insert(connection, Arc::clone(&told)).is_some() => {}
-            EventKind::Accepted { .. } => self.held += CONNECTION,
-            // Whatever was open then is told no further.
+    fn add(&mut self, event: Arc<WireEvent>, size: usize) {
+        let number = event.connection;
+        // Open connections are followed also while recording is paused: they may continue after it.
+        let accepted = match event.kind {
+            EventKind::Accepted { .. } => {
+                if self.open.insert(number, Arc::clone(&event)).is_none() {
+                    self.held += CONNECTION;
+                }
+                None
+            }
+            EventKind::Closed { .. } => {
+                let accepted = self.open.remove(&number);
+                self.held -= if accepted.is_some() { CONNECTION } else { 0 };
+                accepted
+            }
             EventKind::Lost { .. } => {
+                // Connections that were open then are told no further.
                 self.held = self.held.saturating_sub(self.open.len() * CONNECTION);
                 self.open.clear();
+                None
             }
-            _ => {}
-        }
-        let began = match told.kind {
-            EventKind::Closed { .. } => {
-                let began = self.open.remove(&connection);
-                self.held -= if began.is_some() { CONNECTION } else { 0 };
-                began
-            }
-            _ => self.open.get(&connection).map(Arc::clone),
+            _ => self.open.get(&number).map(Arc::clone),
         };
         if self.paused {
             return;
         }
-        let is_new = connection > 0 && !self.stories.contains_key(&connection);
-        match (&told.kind, began) {
+        let is_new = number > 0 && !self.connections.contains_key(&number);
+        match (&event.kind, accepted) {
             (EventKind::Accepted { .. } | EventKind::Lost { .. }, _) => {}
-            // The end of a story that nobody remembers, or of none.
+            // The end of a connection that was forgotten, or an event of one that was never known.
             (EventKind::Closed { .. }, _) | (_, None) if is_new => return,
-            (_, Some(began)) if is_new => {
-                let weight = self::weight(&began);
-                self.keep(StoredEvent { event: began, repeated: true }, weight);
+            (_, Some(accepted)) if is_new => {
+                let size = size_of_event(&accepted);
+                self.store(StoredEvent { event: accepted, repeated: true }, size);
             }
             _ => {}
         }
-        self.keep(StoredEvent { event: told, repeated: false }, weight);
+        self.store(StoredEvent { event, repeated: false }, size);
     }
 
-    fn keep(&mut self, kept: StoredEvent, weight: usize) {
-        let number = self.number();
-        let story = self.stories.entry(kept.event.connection).or_insert_with(|| {
+    fn store(&mut self, stored: StoredEvent, size: usize) {
+        let number = self.next_number();
+        let connection = self.connections.entry(stored.event.connection).or_insert_with(|| {
             self.held += CONNECTION;
-            StoredConnection { numbers: Vec::new(), weight: CONNECTION }
+            StoredConnection { numbers: Vec::new(), size: CONNECTION }
         });
-        story.numbers.push(number);
-        story.weight += weight;
-        self.held += weight;
-        self.events.insert(number, kept);
+        connection.numbers.push(number);
+        connection.size += size;
+        self.held += size;
+        self.events.insert(number, stored);
     }
 
-    /// Lets the connection go whose story begins first; whether there was one.
+    /// Forgets the connection of the first event, and moves its events to `dropped`. Returns whether there was one.
     fn forget_oldest(&mut self, dropped: &mut Vec<StoredEvent>) -> bool {
         let Some((_, first)) = self.events.first_key_value() else { return false };
-        let connection = first.event.connection;
-        if let Some(story) = self.stories.remove(&connection) {
-            dropped.extend(story.numbers.iter().filter_map(|number| self.events.remove(number)));
-            self.held = self.held.saturating_sub(story.weight);
+        let number = first.event.connection;
+        if let Some(connection) = self.connections.remove(&number) {
+            dropped.extend(connection.numbers.iter().filter_map(|number| self.events.remove(number)));
+            self.held = self.held.saturating_sub(connection.size);
         }
-        if connection > 0 {
-            self.notice(HistoryNotice::Forgotten(connection));
+        if number > 0 {
+            self.notify(HistoryNotice::Forgotten(number));
         }
         true
     }
 
-    fn notice(&mut self, notice: HistoryNotice) {
-        let number = self.number();
-        self.notices.push_back((number, notice));
+    fn notify(&mut self, notice: HistoryNotice) {
+        let number = self.next_number();
+        self.notices.insert(number, notice);
         if self.notices.len() > NOTICES
-            && let Some((gone, _)) = self.notices.pop_front()
+            && let Some((gone, _)) = self.notices.pop_first()
         {
             self.gone = gone;
         }
     }
 
+    fn connection_of(&self, peer: SocketAddr) -> Option<u64> {
+        let is_peer =
+            |event: &WireEvent| matches!(event.kind, EventKind::Accepted { peer: other, .. } if other == peer);
+        let open = self.open.iter().rev().find(|(_, event)| is_peer(event)).map(|(&number, _)| number);
+        // A short connection may have ended already.
+        open.or_else(|| {
+            let first = |stored: &StoredConnection| self.events.get(stored.numbers.first()?);
+            let mut stored = self.connections.iter().rev();
+            let found = stored.find(|(_, stored)| first(stored).is_some_and(|first| is_peer(&first.event)));
+            found.map(|(&number, _)| number)
+        })
+    }
+
     /// The next portion for a reader.
-    fn behind(&self, reader: &HistoryReader) -> Vec<(u64, HistoryItem)> {
+    fn items_after(&self, reader: &HistoryReader) -> Vec<(u64, HistoryItem)> {
         let events = self.events.range(reader.event + 1..).take(PORTION);
-        let mut items: Vec<(u64, HistoryItem)> =
-            events.map(|(&n, kept)| (n, HistoryItem::Event(kept.clone()))).collect();
-        // Notices up to the last event of the portion; all of them if it is the last portion.
-        let to = if items.len() < PORTION { u64::MAX } else { items.last().map_or(u64::MAX, |(number, _)| *number) };
-        let from = self.notices.partition_point(|(number, _)| *number <= reader.notice);
-        let notices = self.notices.range(from..).take_while(|(number, _)| *number <= to);
-        items.extend(notices.map(|&(number, notice)| (number, HistoryItem::Notice(notice))));
+        let notices = self.notices.range(reader.notice + 1..).take(PORTION);
+        let mut items: Vec<(u64, HistoryItem)> = events
+            .map(|(&number, stored)| (number, HistoryItem::Event(stored.clone())))
+            .chain(notices.map(|(&number, &notice)| (number, HistoryItem::Notice(notice))))
+            .collect();
+        // Both are cut at the same number: a reader has one position, and would miss what is left out before it.
         items.sort_by_key(|(number, _)| *number);
+        items.truncate(PORTION);
         items
     }
 }
 
-/// The bytes that a kept event takes.
-fn weight(told: &WireEvent) -> usize {
-    let more = match &told.kind {
+/// The bytes that a kept event needs.
+fn size_of_event(event: &WireEvent) -> usize {
+    let more = match &event.kind {
         EventKind::Accepted { clock, .. } => clock.len(),
-        EventKind::Message(spoken) => MESSAGE + size_of::<TimedMessage>() + inside(spoken),
+        EventKind::Message(timed) => {
+            let message = &timed.message;
+            MESSAGE
+                + size_of::<TimedMessage>()
+                + message.bytes.first.len()
+                + message.bytes.last.len()
+                + size_of_val::<[MessageSpan]>(&message.spans)
+                + size_of_val::<[MessageLine]>(&message.lines)
+                + size_of_val(&*timed.boundaries)
+                + size_of_val(&*timed.calls)
+                + timed.clock.len()
+        }
         EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => 0,
     };
     EVENT + size_of::<WireEvent>() + more
-}
-
-fn inside(spoken: &TimedMessage) -> usize {
-    let message = &spoken.message;
-    message.bytes.first.len()
-        + message.bytes.last.len()
-        + size_of_val::<[MessageSpan]>(&message.spans)
-        + size_of_val::<[MessageLine]>(&message.lines)
-        + size_of_val(&*spoken.boundaries)
-        + size_of_val(&*spoken.calls)
-        + spoken.clock.len()
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! One live connection: records of the tape to events of the view.
+//! One live connection: records of its socket in, events for the views out.
 //!
-//! Never: a byte that is kept unmasked behind the end of its message; a message out of the order in
-//! which a person reads a conversation.
+//! The bytes of the records are explained by a [`Conversation`]. This adds what only the calls know: which of them
+//! moved a message, when, and how long the server took.
 //!
-//! The subtle thing: three requests that came in one `recv` are complete before the first answer is
-//! out. They are held back and told each before its own answer, or the exchanges could not be told
-//! apart.
+//! Several requests may come in one `recv`, complete before the first response is out. They are held back and told
+//! each before its own response; otherwise a reader could not tell the exchanges apart.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -18,68 +17,67 @@ use crate::wire::explain::conversation::Conversation;
 use crate::wire::explain::message::{ContentKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::elide::Gap;
-use crate::wire::record::event::{Call, CallBoundary, EventKind, TimedMessage, WireEvent, clock};
+use crate::wire::record::event::{Call, CallBoundary, EventKind, Tags, TimedMessage, WireEvent, clock};
 use crate::wire::record::recorder::{Record, SocketEvent};
-use crate::wire::record::tags::Tags;
 
-/// Calls whose borders are remembered for one message; the others are only counted.
-const BORDERS: usize = 1000;
-/// Requests whose end is remembered until their answers are out.
+/// Most calls that are remembered for one message; the others are only counted.
+const CALLS: usize = 1000;
+/// Most requests whose end is remembered until their responses are out.
 const WAITING: usize = 1024;
 
-/// The calls of one side.
+/// The calls of one side that are still needed for messages.
 #[derive(Debug, Default)]
-struct Calls {
+struct CallLog {
     bytes: u64,
     count: u64,
     last: Option<Call>,
     remembered: VecDeque<Call>,
 }
 
-/// How a message was carried: borders inside it, how many calls, and what each moved.
-type Carried = (Vec<CallBoundary>, u64, Vec<Call>);
-
-impl Calls {
-    /// Adds a call; its number and its place are found here.
+impl CallLog {
+    /// Adds a call. Returns it with its number and position.
     fn add(&mut self, call: Call) -> Call {
         self.count += 1;
-        let last = Call { number: self.count, at: self.bytes, ..call };
-        self.last = Some(last);
-        if self.remembered.len() < BORDERS {
-            self.remembered.push_back(last);
+        let call = Call { number: self.count, at: self.bytes, ..call };
+        self.last = Some(call);
+        if self.remembered.len() < CALLS {
+            self.remembered.push_back(call);
         }
-        self.bytes += last.len;
-        last
+        self.bytes += call.len;
+        call
     }
 
-    /// How a message was carried. What lies before it is forgotten.
-    fn of(&mut self, message: &Message) -> Carried {
+    /// Adds to a complete message the calls that moved it, and forgets those that no later message needs.
+    fn timed(&mut self, message: Message, clock: String) -> TimedMessage {
         let (start, end) = (message.start, message.end());
-        while self.remembered.get(1).is_some_and(|moved| moved.at <= start) {
-            self.remembered.pop_front();
-        }
-        let first = self.remembered.front().map_or(self.count, |moved| moved.number);
-        let inside = self.remembered.iter().filter(|moved| moved.at > start && moved.at < end);
-        let cuts: Vec<CallBoundary> =
-            inside.map(|moved| CallBoundary { at: moved.at - start, call: moved.number }).collect();
-        // The last call that moved bytes of it: the count may be ahead by calls behind its end.
-        let behind = self.remembered.iter().filter(|moved| moved.at >= end).count() as u64;
-        let calls = (self.count + 1).saturating_sub(first + behind).max(1);
-        let mut moved: Vec<Call> = self.remembered.iter().copied().filter(|m| m.at < end).collect();
-        if let (Some(last), Some(known)) = (self.last, moved.last())
-            && (moved.len() as u64) < calls
+        self.forget_before(start);
+        let first = self.remembered.front().map_or(self.count, |call| call.number);
+        let inside = self.remembered.iter().filter(|call| call.at > start && call.at < end);
+        let boundaries = inside.map(|call| CallBoundary { at: call.at - start, call: call.number }).collect();
+        // Calls may have moved bytes after the end of the message already.
+        let after = self.remembered.iter().filter(|call| call.at >= end).count() as u64;
+        let call_count = (self.count + 1).saturating_sub(first + after).max(1);
+        let mut calls: Vec<Call> = self.remembered.iter().copied().filter(|call| call.at < end).collect();
+        if let (Some(last), Some(known)) = (self.last, calls.last())
+            && (calls.len() as u64) < call_count
         {
             let at = known.at + known.len;
             let len = (last.at + last.len).saturating_sub(at);
-            moved.push(Call { number: known.number + 1, at, len, ..last });
+            calls.push(Call { number: known.number + 1, at, len, ..last });
         }
+        // The next message may begin in the last call, also if that was only counted.
         if self.remembered.back() != self.last.as_ref() {
             self.remembered.extend(self.last);
         }
-        while self.remembered.get(1).is_some_and(|moved| moved.at <= end) {
+        self.forget_before(end);
+        TimedMessage { message, boundaries, call_count, calls, took: None, early: false, clock }
+    }
+
+    /// Forgets the calls whose bytes all lie before `position`.
+    fn forget_before(&mut self, position: u64) {
+        while self.remembered.get(1).is_some_and(|call| call.at <= position) {
             self.remembered.pop_front();
         }
-        (cuts, calls, moved)
     }
 }
 
@@ -88,41 +86,40 @@ impl Calls {
 pub struct LiveConnection {
     number: u64,
     conversation: Conversation,
+    /// All times of records are relative to the start of the recording; this is the time of acceptance.
     accepted: Duration,
-    /// Since 1970, of the moment from which the tape counts.
-    began: Duration,
-    received: Calls,
-    sent: Calls,
-    /// Requests that are complete and wait for the answers before theirs.
+    /// The start of the recording, since 1970.
+    recording_start: Duration,
+    received: CallLog,
+    sent: CallLog,
+    /// Complete requests that wait for the responses before theirs.
     held: VecDeque<TimedMessage>,
-    /// When requests were complete.
-    complete: BTreeMap<u64, Duration>,
-    /// Where the last request ended, and its number.
-    read: u64,
-    asked: u64,
-    /// What the next `recv` took, as the kernel counts.
+    /// When requests were complete, by exchange.
+    completed: BTreeMap<u64, Duration>,
+    /// Where the last request ended, and its exchange.
+    last_request: (u64, u64),
+    /// TCP segments that brought the bytes of the next `recv`.
     segments: Option<u32>,
     tags: Tags,
-    /// When it was told of last: time does not run backwards.
+    /// The time of the last record.
     latest: Duration,
-    /// Bytes of content that were announced and never came.
+    /// Bytes of content of the last request that were announced and never came.
     missing: u64,
 }
 
 impl LiveConnection {
-    /// A connection that was accepted at `at`; the tape counts from `began` after 1970.
-    pub fn new(number: u64, at: Duration, began: Duration, manner: &ExplainOptions) -> LiveConnection {
+    /// A connection that was accepted at `at` of the recording, which began at `recording_start` since 1970.
+    pub fn new(number: u64, at: Duration, recording_start: Duration, options: &ExplainOptions) -> LiveConnection {
         LiveConnection {
             number,
-            conversation: Conversation::new(manner),
+            conversation: Conversation::new(options),
             accepted: at,
-            began,
-            received: Calls::default(),
-            sent: Calls::default(),
+            recording_start,
+            received: CallLog::default(),
+            sent: CallLog::default(),
             held: VecDeque::new(),
-            complete: BTreeMap::new(),
-            read: 0,
-            asked: 0,
+            completed: BTreeMap::new(),
+            last_request: (0, 0),
             segments: None,
             tags: Tags::default(),
             latest: at,
@@ -130,61 +127,44 @@ impl LiveConnection {
         }
     }
 
-    /// When it was accepted.
+    /// The time of acceptance, since the start of the recording.
     pub(crate) fn accepted(&self) -> Duration {
         self.accepted
     }
 
-    /// One record and its bytes to events. Whether the connection goes on.
-    pub fn record(&mut self, record: &Record, bytes: &[u8], out: &mut Vec<WireEvent>) -> bool {
-        // Calls are timed as they return, the end with the turn of the loop that it came in.
+    /// Appends the events of one record to `out`; `bytes` are those of the record. Returns whether the connection
+    /// continues.
+    pub fn explain(&mut self, record: &Record, bytes: &[u8], out: &mut Vec<WireEvent>) -> bool {
+        // A call is timed when it returns, the end of the connection by the turn of the loop, which may have begun
+        // before: time must not run backwards.
         self.latest = self.latest.max(record.at);
-        let at = self.latest;
         let mut messages = Vec::new();
         match &record.event {
             SocketEvent::Accepted { peer, .. } => {
-                let moment = self.began + at;
-                self.tell(at, EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
+                let moment = self.recording_start + self.latest;
+                self.tell(EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
             SocketEvent::Received(0) => self.conversation.client_ended(&mut messages),
-            SocketEvent::Received(len) => self.received(*len, &[], bytes, at, &mut messages, out),
-            SocketEvent::ReceivedInPart { len, gaps } => self.received(*len, gaps, bytes, at, &mut messages, out),
+            SocketEvent::Received(len) => self.received(*len, &[], bytes, &mut messages, out),
+            SocketEvent::ReceivedInPart { len, gaps } => self.received(*len, gaps, bytes, &mut messages, out),
             SocketEvent::Segments(count) => self.segments = Some(*count),
-            SocketEvent::Sent(len) => {
-                self.sent.add(Call { len: *len as u64, when: self.since(at), ..Call::default() });
-                let mut answers = Vec::new();
-                self.conversation.sent(bytes, &mut answers);
-                if answers.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
-                    // The request that never came whole comes before its answer.
-                    self.conversation.client_too_slow(&mut messages);
-                }
-                messages.append(&mut answers);
-            }
-            SocketEvent::SentFile { file, from, len } => {
-                self.sent.add(Call { len: *len, when: self.since(at), from_file: true, ..Call::default() });
-                let (first, last) = self.conversation.window();
-                let first = read(file, *from, (*len).min(first as u64));
-                let left = *len - first.len() as u64;
-                let tail = left.min(last as u64);
-                let last = read(file, from + len - tail, tail);
-                self.conversation.sent_unseen(*len, (&first, &last), &mut messages);
-            }
+            SocketEvent::Sent(len) => self.sent(*len, bytes, &mut messages),
+            SocketEvent::SentFile { file, from, len } => self.sent_file(file, *from, *len, &mut messages),
             SocketEvent::Closed { reason, .. } => {
                 self.conversation.client_ended(&mut messages);
                 self.conversation.server_ended(&mut messages);
-                self.messages(messages, at, out);
-                while let Some(spoken) = self.held.pop_front() {
-                    self.tell(at, EventKind::Message(Box::new(spoken)), out);
-                }
-                let unread = self.received.bytes.saturating_sub(self.read);
-                // What the server did not want to read is not missing.
+                self.tell_messages(messages, out);
+                // No response to these will come.
+                self.tell_requests(u64::MAX, out);
+                let unread = self.received.bytes.saturating_sub(self.last_request.0);
+                // Content that the server did not want to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
                 self.tags.closed(reason);
-                self.tell(at, closed(reason, unread, missing), out);
+                self.tell(closed(reason, unread, missing), out);
                 return false;
             }
         }
-        self.messages(messages, at, out);
+        self.tell_messages(messages, out);
         true
     }
 
@@ -194,105 +174,118 @@ impl LiveConnection {
         len: usize,
         gaps: &[Gap],
         bytes: &[u8],
-        at: Duration,
         messages: &mut Vec<Message>,
         out: &mut Vec<WireEvent>,
     ) {
         let was_shut = self.conversation.is_shut(Role::Request);
-        let (mut rest, mut place) = (bytes, 0);
+        let (mut rest, mut position) = (bytes, 0);
         for gap in gaps {
-            let (before, behind) = rest.split_at(gap.at.saturating_sub(place).min(rest.len()));
+            let (before, after) = rest.split_at(gap.at.saturating_sub(position).min(rest.len()));
             self.conversation.received(before, messages);
             self.conversation.received_unseen(gap.len as u64, messages);
-            (rest, place) = (behind, gap.at + gap.len);
+            (rest, position) = (after, gap.at + gap.len);
         }
         self.conversation.received(rest, messages);
+        // The requests that these bytes completed, and the one in which they end.
         let begun = self.conversation.is_inside(Role::Request);
         let requests = if was_shut { 0 } else { messages.len() as u64 + u64::from(begun) };
-        let (when, segments) = (self.since(at), self.segments.take());
-        let call = Call { len: len as u64, when, requests, segments, ..Call::default() };
-        let call = self.received.add(call);
+        let (when, segments) = (self.since_accepted(self.latest), self.segments.take());
+        let call = self.received.add(Call { len: len as u64, when, requests, segments, ..Call::default() });
         self.tags.received(requests);
-        self.tell(at, EventKind::Received(call), out);
+        self.tell(EventKind::Received(call), out);
     }
 
-    fn messages(&mut self, messages: Vec<Message>, at: Duration, out: &mut Vec<WireEvent>) {
+    /// One `send`.
+    fn sent(&mut self, len: usize, bytes: &[u8], messages: &mut Vec<Message>) {
+        let when = self.since_accepted(self.latest);
+        self.sent.add(Call { len: len as u64, when, ..Call::default() });
+        let mut responses = Vec::new();
+        self.conversation.sent(bytes, &mut responses);
+        if responses.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
+            // The response says that the request will never be complete. It is told before the response.
+            self.conversation.client_too_slow(messages);
+        }
+        messages.append(&mut responses);
+    }
+
+    /// One `sendfile`. Only the ends of the bytes are read again, as many as the conversation can use.
+    fn sent_file(&mut self, file: &File, from: u64, len: u64, messages: &mut Vec<Message>) {
+        let when = self.since_accepted(self.latest);
+        self.sent.add(Call { len, when, from_file: true, ..Call::default() });
+        let (most_first, most_last) = self.conversation.window();
+        let first = read_file(file, from, len.min(most_first as u64));
+        let tail = (len - first.len() as u64).min(most_last as u64);
+        let last = read_file(file, from + len - tail, tail);
+        self.conversation.sent_unseen(len, (&first, &last), messages);
+    }
+
+    fn tell_messages(&mut self, messages: Vec<Message>, out: &mut Vec<WireEvent>) {
         for message in messages {
-            let exchange = message.exchange;
-            let clock = clock(self.began + at);
+            let (exchange, clock) = (message.exchange, clock(self.recording_start + self.latest));
             if message.role == Role::Request {
-                (self.read, self.asked) = (message.end(), exchange);
+                self.last_request = (message.end(), exchange);
                 self.missing = missing(&message);
-                if self.complete.len() < WAITING {
-                    self.complete.insert(exchange, at);
+                // A client may send requests without end and read no response.
+                if self.completed.len() < WAITING {
+                    self.completed.insert(exchange, self.latest);
                 }
-                let (boundaries, call_count, calls) = self.received.of(&message);
-                self.tags.message(&message, call_count);
-                self.held.push_back(TimedMessage {
-                    message,
-                    boundaries,
-                    call_count,
-                    calls,
-                    took: None,
-                    early: false,
-                    clock,
-                });
+                let request = self.received.timed(message, clock);
+                self.tags.message(&request.message, request.call_count);
+                self.held.push_back(request);
             } else {
-                self.release(exchange, at, out);
-                let interim = message.is_interim();
-                let complete = self.complete.get(&exchange).copied();
-                let took = complete.map(|complete| at.saturating_sub(complete));
-                let (boundaries, call_count, calls) = self.sent.of(&message);
-                let began = calls.first().map(|first| first.when);
-                let early = match complete {
-                    Some(complete) => began.is_some_and(|began| began < self.since(complete)),
-                    None => self.asked < exchange,
+                self.tell_requests(exchange, out);
+                let completed = self.completed.get(&exchange).copied();
+                let mut response = self.sent.timed(message, clock);
+                self.tags.message(&response.message, response.call_count);
+                response.took = completed.map(|completed| self.latest.saturating_sub(completed));
+                response.early = match completed {
+                    Some(completed) => response.began().is_some_and(|began| began < self.since_accepted(completed)),
+                    None => self.last_request.1 < exchange,
                 };
-                self.tags.message(&message, call_count);
-                let spoken = TimedMessage { message, boundaries, call_count, calls, took, early, clock };
-                self.tell(at, EventKind::Message(Box::new(spoken)), out);
-                if !interim {
-                    self.complete = self.complete.split_off(&(exchange + 1));
+                // The final response ends its exchange; an interim one does not.
+                if !response.message.is_interim() {
+                    self.completed = self.completed.split_off(&(exchange + 1));
                 }
+                self.tell(EventKind::Message(Box::new(response)), out);
             }
         }
-        self.release(self.conversation.answering(), at, out);
+        self.tell_requests(self.conversation.answering(), out);
     }
 
-    /// Tells the requests up to this exchange.
-    fn release(&mut self, exchange: u64, at: Duration, out: &mut Vec<WireEvent>) {
-        while self.held.front().is_some_and(|spoken| spoken.message.exchange <= exchange)
-            && let Some(spoken) = self.held.pop_front()
+    /// Tells the held requests up to this exchange.
+    fn tell_requests(&mut self, exchange: u64, out: &mut Vec<WireEvent>) {
+        while self.held.front().is_some_and(|request| request.message.exchange <= exchange)
+            && let Some(request) = self.held.pop_front()
         {
-            self.tell(at, EventKind::Message(Box::new(spoken)), out);
+            self.tell(EventKind::Message(Box::new(request)), out);
         }
     }
 
-    fn since(&self, at: Duration) -> Duration {
+    fn since_accepted(&self, at: Duration) -> Duration {
         at.saturating_sub(self.accepted)
     }
 
-    fn tell(&self, at: Duration, kind: EventKind, out: &mut Vec<WireEvent>) {
-        out.push(WireEvent { connection: self.number, at: self.since(at), tags: self.tags, kind });
+    fn tell(&self, kind: EventKind, out: &mut Vec<WireEvent>) {
+        out.push(WireEvent { connection: self.number, at: self.since_accepted(self.latest), tags: self.tags, kind });
     }
 }
 
-/// The end for this reason.
+/// The event of an end for this reason.
 pub(crate) fn closed(reason: &'static str, unread: u64, missing: u64) -> EventKind {
     let (note, side) = NoteId::close(reason);
     EventKind::Closed { note, side, reason, unread, missing }
 }
 
-/// Bytes of content that its head announces and that are not in it.
+/// Bytes of content that the head of a message announces and that are not in it.
 fn missing(message: &Message) -> u64 {
-    match message.framing.map(|framed| framed.content) {
+    match message.framing.map(|framing| framing.content) {
         Some(ContentKind::Length(length)) => length.saturating_sub(message.content_len()),
         _ => 0,
     }
 }
 
 /// Bytes of a file that is being sent; fewer if it has become shorter.
-fn read(file: &File, from: u64, len: u64) -> Vec<u8> {
+fn read_file(file: &File, from: u64, len: u64) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     let mut got = 0;
     while got < bytes.len() {
@@ -312,27 +305,27 @@ mod tests {
     use crate::wire::explain::value::RedactOptions;
 
     fn told(records: &[(u64, SocketEvent, &[u8])]) -> Vec<String> {
-        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
-        let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &manner);
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
         let mut out = Vec::new();
         for (millis, event, bytes) in records {
             let record = Record { connection: 1, at: Duration::from_millis(*millis), event: event.clone() };
-            live.record(&record, bytes, &mut out);
+            live.explain(&record, bytes, &mut out);
         }
         out.iter()
-            .map(|told| match &told.kind {
+            .map(|event| match &event.kind {
                 EventKind::Accepted { .. } => "accepted".into(),
                 EventKind::Received(Call { number, len, requests, segments, .. }) => {
                     let segments = segments.map_or(String::new(), |count| format!(" in {count}"));
                     format!("recv {number} {len} {requests}{segments}")
                 }
-                EventKind::Message(spoken) => format!(
+                EventKind::Message(timed) => format!(
                     "{} {} {:?} {} {:?}",
-                    spoken.message.role.name(),
-                    spoken.message.exchange,
-                    spoken.boundaries.iter().map(|c| (c.at, c.call)).collect::<Vec<_>>(),
-                    spoken.call_count,
-                    spoken.took.map(|t| t.as_millis())
+                    timed.message.role.name(),
+                    timed.message.exchange,
+                    timed.boundaries.iter().map(|c| (c.at, c.call)).collect::<Vec<_>>(),
+                    timed.call_count,
+                    timed.took.map(|t| t.as_millis())
                 ),
                 EventKind::Closed { reason, unread, .. } => format!("closed {reason} {unread}"),
                 EventKind::Lost { events, .. } => format!("lost {events}"),
@@ -410,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_body_that_was_answered_before_it_came_is_left_off_and_not_broken() {
-        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let refused = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let head = |fields: &str| format!("PUT / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
         for (asked, answer_first, left_off) in [
@@ -420,11 +413,11 @@ mod tests {
             ([head("Content-Length: 7\r\n"), b"abcdefg".to_vec()].concat(), true, false),
             ([head("Content-Length: 7\r\n"), b"abc".to_vec()].concat(), false, false),
         ] {
-            let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &manner);
+            let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
             let mut out = Vec::new();
             let mut tell = |event: SocketEvent, bytes: &[u8]| {
                 let record = Record { connection: 1, at: Duration::ZERO, event };
-                live.record(&record, bytes, &mut out);
+                live.explain(&record, bytes, &mut out);
             };
             tell(SocketEvent::Received(asked.len()), &asked);
             if answer_first {
@@ -432,8 +425,8 @@ mod tests {
             }
             tell(SocketEvent::Received(0), b"");
             tell(SocketEvent::Closed { reason: "ContentUnread", sentence: "" }, b"");
-            let requests = out.iter().filter_map(|told| match &told.kind {
-                EventKind::Message(spoken) if spoken.message.role == Role::Request => Some(&spoken.message),
+            let requests = out.iter().filter_map(|event| match &event.kind {
+                EventKind::Message(timed) if timed.message.role == Role::Request => Some(&timed.message),
                 _ => None,
             });
             let requests: Vec<&Message> = requests.collect();

@@ -1,16 +1,12 @@
-//! The tape: what happened on the sockets of one loop, byte by byte, recorded only when asked for.
+//! The recorder of one event loop: what its system calls moved, byte by byte, in batches to a reader.
 //!
-//! `net` has two lines that know of it: after a `recv` and after a `send`. What is recorded is exactly
-//! what the system call returned or took, with its moment; nothing is parsed, joined or explained here.
-//! Explanations come from replaying the bytes through [`crate::http`].
+//! `net` records after each `recv` and each `send`, exactly what the call returned or took and when. Nothing is
+//! parsed, joined or formatted on the loop, and the loop never waits: the records of a turn are handed over as one
+//! batch without a lock, and if too much waits for the reader, the batch is dropped and counted.
 //!
-//! Never: a lock, a wait, a line of formatting on the loop. A turn's records are handed over as one
-//! batch; if too much waits for the reader, the batch is dropped and counted, and the next one says so.
-//!
-//! The subtle things:
-//! - Bytes that `sendfile` moves never pass through the program. Their record says so and carries the open
-//!   file, so that a reader can look at the same bytes later.
-//! - An upload brings more than any reader can take. What a view would not show of its content is left out
+//! - Bytes that `sendfile` moves never pass through the program. Their record has the open file, so that the reader can
+//!   look at the same bytes later.
+//! - An upload brings more bytes than any reader can use. Content that no view would show is left out
 //!   ([`crate::wire::record::elide`]), and only its length is recorded.
 
 use std::fs::File;
@@ -22,19 +18,19 @@ use std::time::{Duration, Instant};
 
 use crate::wire::record::elide::Gap;
 
-/// A batch of this weight is handed over at once, in the middle of a turn.
+/// A batch of this many bytes is handed over at once, in the middle of a turn.
 const BATCH: usize = 2 * 1024 * 1024;
-/// What may wait for the reader. A `recv` of an upload weighs about 2.5 KiB, so an upload of a gigabyte by
-/// 100 KiB each waits as a whole.
+/// Most bytes that may wait for the reader. A `recv` of an upload needs about 2.5 KiB, so all of an upload of one
+/// gigabyte in calls of 100 KiB may wait.
 pub(crate) const WAITING: usize = 32 * 1024 * 1024;
-/// Empty batches that are kept to be used again.
+/// Most empty batches that are kept to be used again.
 const EMPTY: usize = 16;
-/// Bytes an empty batch keeps room for: what a turn with some dozen answers brings.
+/// Capacity that an empty batch keeps: what a turn with some dozen responses needs.
 const KEPT: usize = 128 * 1024;
-/// What a record weighs besides its bytes.
+/// The size of a record without its bytes.
 const RECORD: usize = size_of::<Record>();
 
-/// What happened.
+/// What happened on a socket.
 #[derive(Clone, Debug)]
 pub enum SocketEvent {
     /// A connection was accepted.
@@ -44,27 +40,26 @@ pub enum SocketEvent {
         /// The address it reached.
         local: SocketAddr,
     },
-    /// So many TCP segments with bytes had come since the last `recv`, which the one that follows in the
-    /// record has taken: asked of the kernel, where it can be asked.
+    /// The next `recv` in the record took the bytes of this number of TCP segments, as the kernel counts them.
     Segments(u32),
-    /// One `recv` returned these many bytes; 0 is the end of the client's side.
+    /// One `recv` returned this number of bytes; 0 is the end of the client's side.
     Received(usize),
-    /// The same, and some of the bytes, all of them content, were not recorded.
+    /// The same, but some of the bytes, all of them content, were not recorded.
     ReceivedInPart {
-        /// How many it returned.
+        /// The number of bytes returned.
         len: usize,
-        /// Where those lie that are missing here; from the first to the last, none next to another.
+        /// Where the missing bytes lie, in order; no two gaps touch.
         gaps: Box<[Gap]>,
     },
-    /// One `send` took these many bytes.
+    /// One `send` took this number of bytes.
     Sent(usize),
-    /// One `sendfile` took these many bytes of a file.
+    /// One `sendfile` took bytes of a file.
     SentFile {
         /// The file, open.
         file: Arc<File>,
         /// The first byte.
         from: u64,
-        /// How many bytes.
+        /// The number of bytes.
         len: u64,
     },
     /// The connection has ended.
@@ -76,29 +71,29 @@ pub enum SocketEvent {
     },
 }
 
-/// One thing that happened on one connection.
+/// One event on one connection.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The number of the connection, the same in every view of it.
     pub connection: u64,
-    /// When, since the recording began.
+    /// The time since the recording began.
     pub at: Duration,
-    /// What.
+    /// What happened.
     pub event: SocketEvent,
 }
 
-/// The records of one turn.
+/// The records of one turn of the loop.
 #[derive(Debug, Default)]
 pub struct Batch {
     records: Vec<Record>,
     bytes: Vec<u8>,
-    weight: usize,
-    /// Records that were lost between the batch before and this one.
+    size: usize,
+    /// Records that were dropped between the batch before and this one.
     pub dropped: u64,
 }
 
 impl Batch {
-    /// Each record with its bytes (none for records that have none).
+    /// Each record with its bytes; empty for records that have none.
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
         let mut at = 0;
         self.records.iter().map(move |record| {
@@ -115,22 +110,22 @@ impl Batch {
     fn clear(&mut self) {
         self.records.clear();
         self.bytes.clear();
-        self.weight = 0;
+        self.size = 0;
         self.dropped = 0;
     }
 }
 
-/// The writing end, one per loop.
+/// The writing end, one for each loop.
 #[derive(Debug)]
 pub struct Recorder {
     start: Instant,
     batch: Batch,
     full: Sender<Batch>,
     empty: Receiver<Batch>,
-    /// The weight of all that was handed over and is not read yet.
+    /// The size of all batches that were handed over and not read yet.
     waiting: Arc<AtomicUsize>,
     dropped: u64,
-    /// Connections are numbered across all loops.
+    /// Numbers connections across all loops.
     connections: Arc<AtomicU64>,
 }
 
@@ -142,89 +137,85 @@ pub struct RecordReceiver {
     waiting: Arc<AtomicUsize>,
 }
 
-/// A tape whose moments count from `start` and whose connections get their numbers from
-/// `connections`, and its reading end.
+/// A recorder and its reading end. Times count from `start`; connections get their numbers from `connections`.
 pub fn recorder(start: Instant, connections: Arc<AtomicU64>) -> (Recorder, RecordReceiver) {
-    let (full, read) = channel();
-    let (give_back, empty) = sync_channel(EMPTY);
+    let (full, full_receiver) = channel();
+    let (empty_sender, empty) = sync_channel(EMPTY);
     let waiting = Arc::<AtomicUsize>::default();
-    let theirs = Arc::clone(&waiting);
-    (
-        Recorder { start, batch: Batch::default(), full, empty, waiting, dropped: 0, connections },
-        RecordReceiver { full: read, empty: give_back, waiting: theirs },
-    )
+    let receiver = RecordReceiver { full: full_receiver, empty: empty_sender, waiting: Arc::clone(&waiting) };
+    (Recorder { start, batch: Batch::default(), full, empty, waiting, dropped: 0, connections }, receiver)
 }
 
 impl Recorder {
-    /// A number for a connection that begins: 1, 2, 3 …
+    /// The number of a new connection: 1, 2, 3 …
     pub fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records what happened on a connection; `bytes` belong to [`SocketEvent::Received`] and [`SocketEvent::Sent`].
+    /// Records an event; `bytes` are those of [`SocketEvent::Received`] and [`SocketEvent::Sent`], else empty.
     pub fn record(&mut self, connection: u64, now: Instant, event: SocketEvent, bytes: &[u8]) {
         self.batch.bytes.extend_from_slice(bytes);
         self.push(connection, now, event, bytes.len());
     }
 
-    /// Records what a `recv` returned, without what lies in the gaps.
+    /// Records what a `recv` returned, without the bytes in the gaps.
     pub fn record_received(&mut self, connection: u64, now: Instant, bytes: &[u8], gaps: Vec<Gap>) {
         if gaps.is_empty() {
             return self.record(connection, now, SocketEvent::Received(bytes.len()), bytes);
         }
-        let before = self.batch.bytes.len();
-        let mut place = 0;
+        let (before, mut position) = (self.batch.bytes.len(), 0);
         for gap in &gaps {
-            self.batch.bytes.extend_from_slice(&bytes[place..gap.at]);
-            place = gap.at + gap.len;
+            self.batch.bytes.extend_from_slice(&bytes[position..gap.at]);
+            position = gap.at + gap.len;
         }
-        self.batch.bytes.extend_from_slice(&bytes[place..]);
-        let weight = self.batch.bytes.len() - before + size_of_val(&*gaps);
+        self.batch.bytes.extend_from_slice(&bytes[position..]);
+        let size = self.batch.bytes.len() - before + size_of_val(&*gaps);
         let event = SocketEvent::ReceivedInPart { len: bytes.len(), gaps: gaps.into() };
-        self.push(connection, now, event, weight);
+        self.push(connection, now, event, size);
     }
 
-    fn push(&mut self, connection: u64, now: Instant, event: SocketEvent, weight: usize) {
+    fn push(&mut self, connection: u64, now: Instant, event: SocketEvent, size: usize) {
         let batch = &mut self.batch;
         batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), event });
-        batch.weight += RECORD + weight;
-        if batch.weight >= BATCH {
+        batch.size += RECORD + size;
+        if batch.size >= BATCH {
             self.hand_over();
         }
     }
 
-    /// Hands this turn's records to the reader.
+    /// Hands the records of this turn to the reader.
     pub fn hand_over(&mut self) {
         if self.batch.records.is_empty() && self.dropped == 0 {
             return;
         }
-        let weight = self.batch.weight;
-        if self.waiting.load(Ordering::Relaxed) + weight > WAITING {
-            return self.lose();
+        let size = self.batch.size;
+        // The counter is only a limit, so it needs no ordering with the channel.
+        if self.waiting.load(Ordering::Relaxed) + size > WAITING {
+            return self.drop_batch();
         }
-        let fresh = self.empty.try_recv().unwrap_or_default();
-        let mut batch = std::mem::replace(&mut self.batch, fresh);
+        let empty = self.empty.try_recv().unwrap_or_default();
+        let mut batch = std::mem::replace(&mut self.batch, empty);
         batch.dropped = self.dropped;
-        self.waiting.fetch_add(weight, Ordering::Relaxed);
+        self.waiting.fetch_add(size, Ordering::Relaxed);
         match self.full.send(batch) {
             Ok(()) => self.dropped = 0,
-            // Nobody reads any more.
+            // The reader is gone. The server goes on without it.
             Err(error) => {
-                self.waiting.fetch_sub(weight, Ordering::Relaxed);
+                self.waiting.fetch_sub(size, Ordering::Relaxed);
                 self.batch = error.0;
-                self.lose();
+                self.drop_batch();
             }
         }
     }
 
-    fn lose(&mut self) {
+    fn drop_batch(&mut self) {
         self.dropped += self.batch.records.len() as u64;
         self.batch.clear();
     }
 }
 
-/// What was dropped last is said, if there is room for it.
 impl Drop for Recorder {
+    /// Hands over the last records, and the number of those dropped before them.
     fn drop(&mut self) {
         self.hand_over();
     }
@@ -237,17 +228,17 @@ impl RecordReceiver {
     /// `Timeout` when nothing came, `Disconnected` when the loop has ended and every batch was read.
     pub fn receive(&self, timeout: Duration) -> Result<Batch, RecvTimeoutError> {
         let batch = self.full.recv_timeout(timeout)?;
-        self.waiting.fetch_sub(batch.weight, Ordering::Relaxed);
+        self.waiting.fetch_sub(batch.size, Ordering::Relaxed);
         Ok(batch)
     }
 
     /// Gives a batch back, so that its buffers are used again.
     pub fn recycle(&self, mut batch: Batch) {
         batch.clear();
-        // A busy moment is over; what it needed is not kept for the next one.
+        // One busy turn must not make the buffers large for good.
         batch.bytes.shrink_to(KEPT);
         batch.records.shrink_to(KEPT / RECORD);
-        // With enough of them waiting, this one is simply freed.
+        // If enough empty batches wait, this one is freed.
         let _ = self.empty.try_send(batch);
     }
 }
@@ -259,63 +250,63 @@ mod tests {
     #[test]
     fn what_was_recorded_comes_back_byte_by_byte() {
         let start = Instant::now();
-        let (mut tape, reel) = recorder(start, Arc::default());
+        let (mut recorder, receiver) = recorder(start, Arc::default());
         let later = start + Duration::from_millis(5);
-        tape.record(7, later, SocketEvent::Received(4), b"GET ");
-        tape.record(7, later, SocketEvent::Received(0), b"");
-        tape.record(8, later, SocketEvent::Sent(2), b"ok");
-        tape.hand_over();
-        let batch = reel.receive(Duration::ZERO).unwrap();
+        recorder.record(7, later, SocketEvent::Received(4), b"GET ");
+        recorder.record(7, later, SocketEvent::Received(0), b"");
+        recorder.record(8, later, SocketEvent::Sent(2), b"ok");
+        recorder.hand_over();
+        let batch = receiver.receive(Duration::ZERO).unwrap();
         let got: Vec<_> = batch.iter().map(|(r, o)| (r.connection, r.at.as_millis(), o.to_vec())).collect();
         assert_eq!(got, [(7, 5, b"GET ".to_vec()), (7, 5, vec![]), (8, 5, b"ok".to_vec())]);
-        reel.recycle(batch);
+        receiver.recycle(batch);
     }
 
     #[test]
     fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
         let now = Instant::now();
-        let (mut tape, reel) = recorder(now, Arc::default());
+        let (mut recorder, receiver) = recorder(now, Arc::default());
         let bytes = vec![0; BATCH - RECORD];
         for _ in 0..WAITING / BATCH + 5 {
-            tape.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
+            recorder.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
         }
         let (mut seen, mut dropped) = (0, 0);
-        while let Ok(batch) = reel.receive(Duration::ZERO) {
+        while let Ok(batch) = receiver.receive(Duration::ZERO) {
             seen += batch.iter().count();
             dropped += batch.dropped;
         }
         assert_eq!((seen, dropped), (WAITING / BATCH, 0));
-        tape.record(1, now, SocketEvent::Sent(1), b"x");
-        tape.hand_over();
-        assert_eq!(reel.receive(Duration::ZERO).unwrap().dropped, 5);
+        recorder.record(1, now, SocketEvent::Sent(1), b"x");
+        recorder.hand_over();
+        assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 5);
         for _ in 0..=WAITING / BATCH {
-            tape.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
+            recorder.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
         }
-        while reel.receive(Duration::ZERO).is_ok() {}
-        tape.hand_over();
-        assert_eq!(reel.receive(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
-        assert_eq!(reel.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Timeout));
-        tape.record(1, now, SocketEvent::Sent(WAITING), &vec![0; WAITING]);
-        tape.record(1, now, SocketEvent::Sent(1), b"y");
-        tape.hand_over();
-        assert_eq!(reel.receive(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
-        drop(tape);
-        assert_eq!(reel.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Disconnected));
+        while receiver.receive(Duration::ZERO).is_ok() {}
+        recorder.hand_over();
+        assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
+        assert_eq!(receiver.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Timeout));
+        recorder.record(1, now, SocketEvent::Sent(WAITING), &vec![0; WAITING]);
+        recorder.record(1, now, SocketEvent::Sent(1), b"y");
+        recorder.hand_over();
+        assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
+        drop(recorder);
+        assert_eq!(receiver.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Disconnected));
     }
 
     #[test]
     fn an_upload_that_nobody_reads_waits_whole_in_bounded_memory() {
         let now = Instant::now();
-        let (mut tape, reel) = recorder(now, Arc::default());
+        let (mut recorder, receiver) = recorder(now, Arc::default());
         let (turns, len) = (16 * 1024, 64 * 1024);
         let bytes = vec![7; len];
         let gap = Gap { at: 2, len: len - 2 - 1000 };
         for _ in 0..turns {
-            tape.record_received(1, now, &bytes, vec![gap]);
-            tape.hand_over();
+            recorder.record_received(1, now, &bytes, vec![gap]);
+            recorder.hand_over();
         }
         let (mut seen, mut held) = (0, 0);
-        while let Ok(batch) = reel.receive(Duration::ZERO) {
+        while let Ok(batch) = receiver.receive(Duration::ZERO) {
             assert_eq!(batch.dropped, 0);
             for (record, bytes) in batch.iter() {
                 assert!(
@@ -324,7 +315,7 @@ mod tests {
                 seen += 1;
                 held += bytes.len();
             }
-            reel.recycle(batch);
+            receiver.recycle(batch);
         }
         assert_eq!((seen, held), (turns, turns * 1002), "a gibibyte");
     }
@@ -332,12 +323,12 @@ mod tests {
     #[test]
     fn gaps_leave_the_bytes_around_them_in_their_order() {
         let now = Instant::now();
-        let (mut tape, reel) = recorder(now, Arc::default());
+        let (mut recorder, receiver) = recorder(now, Arc::default());
         let gaps = vec![Gap { at: 0, len: 2 }, Gap { at: 4, len: 3 }, Gap { at: 8, len: 1 }];
-        tape.record_received(1, now, b"0123456789", gaps);
-        tape.record_received(1, now, b"abc", Vec::new());
-        tape.hand_over();
-        let batch = reel.receive(Duration::ZERO).unwrap();
+        recorder.record_received(1, now, b"0123456789", gaps);
+        recorder.record_received(1, now, b"abc", Vec::new());
+        recorder.hand_over();
+        let batch = receiver.receive(Duration::ZERO).unwrap();
         let got: Vec<_> = batch.iter().map(|(_, bytes)| bytes).collect();
         assert_eq!(got, [&b"2379"[..], b"abc"]);
     }

@@ -1,7 +1,7 @@
 //! The archive against the rules of HAR 1.2, written down as a table, and against what was on the wire.
 
 use crate::wire::export::har::*;
-use crate::wire::testing::{Call, history};
+use crate::wire::testing::{TestCall, history};
 
 /// Types of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ fn main_address() -> SocketAddr {
     ([127, 0, 0, 1], 8080).into()
 }
 
-fn of(calls: &[Call<'_>]) -> Value {
+fn of(calls: &[TestCall<'_>]) -> Value {
     let har = archive(&history(calls, true), None, main_address());
     valid(&har);
     har
@@ -289,7 +289,7 @@ fn sizes_times_and_parts_are_those_on_the_wire() {
 #[test]
 fn every_kind_of_exchange_makes_a_valid_archive() {
     let long = [&b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n"[..], &[b'x'; 90_000]].concat();
-    let conversations: [&[Call<'_>]; 10] = [
+    let conversations: [&[TestCall<'_>]; 10] = [
         &[],
         &[(1, true, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")],
         &[(1, true, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (2, false, &long)],

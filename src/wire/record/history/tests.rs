@@ -1,4 +1,4 @@
-//! The bounds of the history, and what its readers are told.
+//! The bounds of the history, and what its readers are words.
 
 use crate::http::Limits;
 use crate::wire::explain::builder::ExplainOptions;
@@ -16,19 +16,19 @@ fn peer(connection: u64) -> SocketAddr {
 }
 
 /// A connection, told record by record.
-struct Line(u64, LiveConnection);
+struct TestConnection(u64, LiveConnection);
 
-impl Line {
-    fn accepted(history: &History, connection: u64) -> Line {
-        let manner = ExplainOptions::live(Limits::default(), RedactOptions::default());
-        let mut line = Line(connection, LiveConnection::new(connection, AT_ONCE, AT_ONCE, &manner));
+impl TestConnection {
+    fn accepted(history: &History, connection: u64) -> TestConnection {
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let mut line = TestConnection(connection, LiveConnection::new(connection, AT_ONCE, AT_ONCE, &options));
         line.tell(history, SocketEvent::Accepted { peer: peer(connection), local: peer(0) }, b"");
         line
     }
 
     fn tell(&mut self, history: &History, event: SocketEvent, bytes: &[u8]) {
         let mut out = Vec::new();
-        self.1.record(&Record { connection: self.0, at: AT_ONCE, event }, bytes, &mut out);
+        self.1.explain(&Record { connection: self.0, at: AT_ONCE, event }, bytes, &mut out);
         history.push(&out);
     }
 
@@ -42,6 +42,11 @@ impl Line {
     }
 }
 
+/// The lock is released before the caller goes on: two of these may stand in one statement.
+fn held(history: &History) -> usize {
+    history.lock().held
+}
+
 /// One word for each item.
 fn words(history: &History, since: u64) -> Vec<String> {
     let mut all = Vec::new();
@@ -50,15 +55,15 @@ fn words(history: &History, since: u64) -> Vec<String> {
         match history.wait(&mut reader, AT_ONCE) {
             HistoryRead::Items(items) => {
                 all.extend(items.into_iter().map(|(_, item)| match item {
-                    HistoryItem::Event(kept) => {
-                        let word = match &kept.event.kind {
+                    HistoryItem::Event(stored) => {
+                        let word = match &stored.event.kind {
                             EventKind::Accepted { .. } => "accepted",
                             EventKind::Received(_) => "recv",
-                            EventKind::Message(spoken) => spoken.message.role.name(),
+                            EventKind::Message(timed) => timed.message.role.name(),
                             EventKind::Closed { .. } => "closed",
                             EventKind::Lost { .. } => "lost",
                         };
-                        format!("{word} {}{}", kept.event.connection, if kept.repeated { " again" } else { "" })
+                        format!("{word} {}{}", stored.event.connection, if stored.repeated { " again" } else { "" })
                     }
                     HistoryItem::Notice(notice) => format!("{notice:?}"),
                 }));
@@ -66,7 +71,7 @@ fn words(history: &History, since: u64) -> Vec<String> {
             HistoryRead::TimedOut => return all,
             HistoryRead::Missed => return vec!["missed".into()],
             HistoryRead::Ended => {
-                all.push("over".into());
+                all.push("ended".into());
                 return all;
             }
         }
@@ -76,12 +81,12 @@ fn words(history: &History, since: u64) -> Vec<String> {
 #[test]
 fn events_are_numbered_and_read_from_any_number_on() {
     let history = History::new(1 << 20);
-    let mut line = Line::accepted(&history, 1);
+    let mut line = TestConnection::accepted(&history, 1);
     line.exchange(&history);
     line.close(&history);
     assert_eq!(words(&history, 0), ["accepted 1", "recv 1", "request 1", "response 1", "closed 1"]);
     assert_eq!(words(&history, 3), ["response 1", "closed 1"]);
-    assert_eq!(history.extent(), HistoryStatus { first: 1, last: 5, connections: 1, paused: false });
+    assert_eq!(history.status(), HistoryStatus { first: 1, last: 5, connections: 1, paused: false });
     assert_eq!(history.connection(1).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert!(history.connection(2).is_empty() && history.reaches(5) && !history.reaches(6));
 }
@@ -90,63 +95,63 @@ fn events_are_numbered_and_read_from_any_number_on() {
 fn the_oldest_connection_goes_out_first_whole_and_memory_stays_bounded() {
     let history = History::new(64 * 1024);
     for connection in 1..=500 {
-        let mut line = Line::accepted(&history, connection);
+        let mut line = TestConnection::accepted(&history, connection);
         line.exchange(&history);
         line.close(&history);
-        assert!(history.held() <= history.bound(), "{}", history.held());
+        assert!(held(&history) <= history.bound(), "{}", held(&history));
     }
     let kept = history.connections();
     assert_eq!(kept.last(), Some(&500));
     assert!(kept.len() > 10 && kept.len() < 100, "{}", kept.len());
     assert!(kept.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{kept:?}");
     assert!(kept.iter().all(|&connection| history.connection(connection).len() == 5));
-    let told = words(&history, 0);
-    assert_eq!(told.iter().filter(|word| word.starts_with("Forgotten")).count(), 500 - kept.len());
+    let words = words(&history, 0);
+    assert_eq!(words.iter().filter(|word| word.starts_with("Forgotten")).count(), 500 - kept.len());
 }
 
 #[test]
 fn what_is_held_is_nothing_when_everything_is_gone() {
     let history = History::new(1 << 20);
     for connection in 1..=50 {
-        let mut line = Line::accepted(&history, connection);
+        let mut line = TestConnection::accepted(&history, connection);
         line.exchange(&history);
         line.close(&history);
     }
-    assert!(history.held() > 50 * 500);
+    assert!(held(&history) > 50 * 500);
     history.clear();
-    assert_eq!((history.held(), history.connections().len()), (0, 0));
+    assert_eq!((held(&history), history.connections().len()), (0, 0));
     let mut dropped = Vec::new();
-    let line = Line::accepted(&history, 51);
+    let line = TestConnection::accepted(&history, 51);
     line.close(&history);
     while history.lock().forget_oldest(&mut dropped) {}
-    assert_eq!(history.held(), 0);
+    assert_eq!(held(&history), 0);
 }
 
 #[test]
 fn an_open_connection_that_was_forgotten_begins_its_story_again() {
     let history = History::new(8 * 1024);
-    let mut old = Line::accepted(&history, 1);
+    let mut old = TestConnection::accepted(&history, 1);
     old.exchange(&history);
     for connection in 2..40 {
-        let mut line = Line::accepted(&history, connection);
+        let mut line = TestConnection::accepted(&history, connection);
         line.exchange(&history);
         line.close(&history);
     }
-    let since = history.extent().last;
+    let since = history.status().last;
     assert!(history.connection(1).is_empty());
     old.exchange(&history);
-    let told = words(&history, since);
-    let mine: Vec<&str> = told.iter().map(String::as_str).filter(|word| word.contains(" 1")).collect();
+    let words = words(&history, since);
+    let mine: Vec<&str> = words.iter().map(String::as_str).filter(|word| word.contains(" 1")).collect();
     assert_eq!(mine, ["accepted 1 again", "recv 1", "request 1", "response 1"]);
 }
 
 #[test]
 fn one_connection_alone_cannot_grow_beyond_the_bound() {
     let history = History::new(32 * 1024);
-    let mut line = Line::accepted(&history, 1);
+    let mut line = TestConnection::accepted(&history, 1);
     for _ in 0..500 {
         line.exchange(&history);
-        assert!(history.held() <= history.bound());
+        assert!(held(&history) <= history.bound());
     }
     assert!(history.connection(1)[0].1.repeated);
 }
@@ -154,13 +159,13 @@ fn one_connection_alone_cannot_grow_beyond_the_bound() {
 #[test]
 fn a_pause_leaves_out_what_happens_and_ends_with_connections_that_are_known() {
     let history = History::new(1 << 20);
-    let mut before = Line::accepted(&history, 1);
+    let mut before = TestConnection::accepted(&history, 1);
     history.pause(true);
     history.pause(true);
-    let mut during = Line::accepted(&history, 2);
+    let mut during = TestConnection::accepted(&history, 2);
     before.exchange(&history);
     during.exchange(&history);
-    let gone = Line::accepted(&history, 3);
+    let gone = TestConnection::accepted(&history, 3);
     gone.close(&history);
     history.pause(false);
     during.exchange(&history);
@@ -185,7 +190,7 @@ fn a_pause_leaves_out_what_happens_and_ends_with_connections_that_are_known() {
 #[test]
 fn cleared_is_told_and_the_open_connections_go_on() {
     let history = History::new(1 << 20);
-    let mut line = Line::accepted(&history, 1);
+    let mut line = TestConnection::accepted(&history, 1);
     line.exchange(&history);
     history.clear();
     line.exchange(&history);
@@ -196,11 +201,11 @@ fn cleared_is_told_and_the_open_connections_go_on() {
 #[test]
 fn after_a_hole_nothing_is_awaited_of_what_was_open() {
     let history = History::new(1 << 20);
-    let _line = Line::accepted(&history, 1);
+    let _line = TestConnection::accepted(&history, 1);
     history.push(&[WireEvent::without_connection(EventKind::Lost { events: 7, open: 0 })]);
     assert_eq!(words(&history, 0), ["accepted 1", "lost 0"]);
     history.clear();
-    assert_eq!(history.held(), 0);
+    assert_eq!(held(&history), 0);
 }
 
 #[test]
@@ -220,15 +225,15 @@ fn a_reader_that_missed_notices_begins_afresh() {
 fn portions_follow_each_other_without_a_hole() {
     let history = History::new(1 << 22);
     for connection in 1..=300 {
-        Line::accepted(&history, connection).close(&history);
+        TestConnection::accepted(&history, connection).close(&history);
         if connection % 50 == 0 {
             history.pause(true);
             history.pause(false);
         }
     }
-    let told = words(&history, 0);
-    assert_eq!(told.len(), 600 + 12);
-    assert_eq!(told[100..104], ["Paused(true)", "Paused(false)", "accepted 51", "closed 51"]);
+    let words = words(&history, 0);
+    assert_eq!(words.len(), 600 + 12);
+    assert_eq!(words[100..104], ["Paused(true)", "Paused(false)", "accepted 51", "closed 51"]);
 }
 
 #[test]
@@ -248,7 +253,7 @@ fn a_reader_that_waits_is_woken_by_an_event_and_by_the_end() {
             }
         })
     };
-    Line::accepted(&history, 1).close(&history);
+    TestConnection::accepted(&history, 1).close(&history);
     history.end();
     assert_eq!(reader.join().unwrap(), 2);
 }
@@ -256,7 +261,7 @@ fn a_reader_that_waits_is_woken_by_an_event_and_by_the_end() {
 #[test]
 fn a_client_is_found_by_its_address_open_or_not() {
     let history = History::new(1 << 20);
-    let line = Line::accepted(&history, 1);
+    let line = TestConnection::accepted(&history, 1);
     assert_eq!(history.connection_of(peer(1), AT_ONCE), Some(1));
     line.close(&history);
     assert_eq!(history.connection_of(peer(1), AT_ONCE), Some(1));
