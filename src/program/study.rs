@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
-use barewire::wire::browser::{OpenStreams, Replayer, ViewService, ViewSettings};
+use barewire::wire::browser::{self, OpenStreams, Replayer, ViewSettings};
 use barewire::wire::export::ReplayPlan;
 use barewire::wire::record::history::History;
 use barewire::wire::{Conversation, ExplainOptions, Role};
@@ -104,8 +104,7 @@ impl StudyServer {
     pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
         let StudyServer { listener, port, main, history, key } = self;
         let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets };
-        let service = ViewService::new(Arc::clone(&history), view, replayer(main, Arc::clone(&history)));
-        let streams = service.streams();
+        let (app, streams) = browser::app(Arc::clone(&history), view, replayer(main, Arc::clone(&history)))?;
         // One loop is enough for a few windows, and it leaves the cores to the server that is watched.
         let settings = Settings {
             loops: 1,
@@ -116,7 +115,7 @@ impl StudyServer {
             log: LogFormat::Off,
             ..Settings::default()
         };
-        let server = Server::new(service.app()?, settings, vec![listener])?;
+        let server = Server::new(app, settings, vec![listener])?;
         let stopper = server.stopper();
         let (alive, ended) = sync_channel::<()>(1);
         std::thread::Builder::new().name("view".into()).spawn(move || {

@@ -35,8 +35,8 @@ use crate::wire::explain::notes::NoteId;
 use crate::wire::export::{ReplayPlan, curl, har, send};
 use crate::wire::record::event::{EventKind, TimedMessage};
 use crate::wire::record::exchange::{Exchange, ExchangeId};
-use crate::wire::record::history::HistoryReader;
-use crate::wire::show::json::push_value;
+use crate::wire::record::history::{HistoryReader, StoredEvent};
+use crate::wire::show::json::push_line;
 use crate::wire::show::sentences::capitalize;
 
 /// The files of the page: path, media type, content. They are part of the program and hold no key.
@@ -101,8 +101,7 @@ fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a [u8]> {
 /// 200 with JSON. In ASCII, so that `curl` can print it in a terminal whatever a client has sent.
 fn json_response(value: &Value) -> Response {
     let mut text = String::new();
-    push_value(&mut text, value);
-    text.push('\n');
+    push_line(&mut text, value);
     Response::json(Status::OK, text)
 }
 
@@ -152,21 +151,9 @@ pub(crate) const WITHOUT_KEY: [[&str; 2]; 1] = [[
 ]];
 
 /// Advice while nothing has happened yet: words, and a command to type or an address to open.
-fn first_steps(main: SocketAddr) -> [(&'static str, String); 3] {
-    // 0.0.0.0 is an address to listen at, not one to connect to.
-    let host = match main.ip().is_unspecified() {
-        true => format!("127.0.0.1:{}", main.port()),
-        false => main.to_string(),
-    };
-    let request = "GET /hello.txt HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n";
-    [
-        ("Type this in a terminal. The bytes appear here as they arrive:", format!("curl -v http://{host}/hello.txt")),
-        (
-            "One request in four pieces, cut inside a word, because TCP knows no messages:",
-            format!("printf '{request}' | barewire send {host} --cut 8,28,41 --gap 200"),
-        ),
-        ("Or a browser; count the connections it opens:", format!("http://{host}/")),
-    ]
+fn first_steps(main: SocketAddr) -> Vec<(&'static str, String)> {
+    let lines = include_str!("../../pages/wire-start.txt").lines().filter_map(|line| line.split_once(" | "));
+    lines.map(|(words, command)| (words, command.replace("{main}", &main.to_string()))).collect()
 }
 
 /// All notes by their numbers, and the names of the kinds of spans.
@@ -206,17 +193,16 @@ fn section_link(section: &str) -> Option<String> {
     Some(format!("https://www.rfc-editor.org/rfc/rfc{number}.html{anchor}"))
 }
 
-/// The parameter `{n}` of a route.
-fn connection_number(call: &Call) -> Result<u64, Response> {
-    call.parameter("n").and_then(decimal).ok_or_else(|| not_found("connection"))
+/// The number of the connection that the parameter `{n}` of a route names, and its events.
+fn find_connection(context: &ViewContext, call: &Call) -> Result<(u64, Vec<(u64, StoredEvent)>), Response> {
+    let number = call.parameter("n").and_then(decimal);
+    let found = number.map(|number| (number, context.history.connection(number)));
+    found.filter(|(_, events)| !events.is_empty()).ok_or_else(|| not_found("connection"))
 }
 
 /// All events of a connection, as an array.
 fn connection(context: &ViewContext, call: &Call) -> Outcome {
-    let events = context.history.connection(connection_number(call)?);
-    if events.is_empty() {
-        return Err(not_found("connection"));
-    }
+    let (_, events) = find_connection(context, call)?;
     Ok(json_response(&events.iter().map(|(number, stored)| stored_value(*number, stored)).collect()))
 }
 
@@ -241,11 +227,7 @@ fn bytes_response<'a>(excerpts: impl Iterator<Item = &'a Excerpt>, file_name: &s
 
 /// One side of a connection.
 fn connection_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
-    let number = connection_number(call)?;
-    let events = context.history.connection(number);
-    if events.is_empty() {
-        return Err(not_found("connection"));
-    }
+    let (number, events) = find_connection(context, call)?;
     // By messages and not by calls: only messages are redacted.
     let excerpts = events.iter().filter_map(|(_, stored)| match &stored.event.kind {
         EventKind::Message(timed) if timed.message.role == role => Some(&timed.message.bytes),
@@ -292,11 +274,10 @@ fn command_line(
 /// `?ids=1.1,1.2`: these exchanges as a HAR archive; without names, all.
 fn archive(context: &ViewContext, call: &Call) -> Outcome {
     let parse = |names: &[u8]| names.split(|&b| b == b',').take(NAMES).map(ExchangeId::parse).collect();
+    let names = parameter(call, "ids").filter(|names| !names.is_empty());
     // One wrong name refuses all: an archive that lacks an exchange would look complete.
-    let ids: Option<Vec<ExchangeId>> = match parameter(call, "ids").filter(|names| !names.is_empty()) {
-        None => None,
-        Some(names) => Some(Option::ok_or_else(parse(names), || not_found("exchange"))?),
-    };
+    let ids: Option<Vec<_>> =
+        names.map(|names| Option::ok_or_else(parse(names), || not_found("exchange"))).transpose()?;
     let archive = har::archive(&context.history, ids.as_deref(), context.settings.main);
     Ok(attachment(json_response(&archive), "barewire.har"))
 }

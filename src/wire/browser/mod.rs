@@ -68,51 +68,43 @@ pub struct ViewSettings {
 /// Everything that the handlers use.
 struct ViewContext {
     settings: ViewSettings,
-    /// The names of this listener, as they may stand in Host.
-    hosts: [String; 3],
     history: Arc<History>,
     /// Supplied by the program, since this layer opens no sockets.
     replayer: Box<Replayer>,
     streams: Arc<OpenStreams>,
 }
 
-/// The service of the wire view.
-pub struct ViewService {
+/// The wire view of this history as an app, and the streams of events that are open.
+///
+/// # Errors
+/// None: the fields of each response are constants that a response can carry.
+pub fn app(
+    history: Arc<History>,
+    settings: ViewSettings,
+    replayer: Box<Replayer>,
+) -> io::Result<(App, Arc<OpenStreams>)> {
+    let streams = Arc::<OpenStreams>::default();
+    let context = Arc::new(ViewContext { settings, history, replayer, streams: Arc::clone(&streams) });
+    let routes = api::add_routes(Router::new(Box::new(NotFound)), &context);
+    let headers = FIELDS.map(|(name, value)| (name.to_string(), value.to_string())).to_vec();
+    // The check of `ViewService` is stricter: every request needs a key that no foreign page knows.
+    let settings = app::Settings { headers, no_store: true, allow_foreign_writes: true, ..Default::default() };
+    Ok((App::new(ViewService { context, routes: Box::new(routes) }, settings)?, streams))
+}
+
+/// The checks before the routes.
+struct ViewService {
     context: Arc<ViewContext>,
     /// The routes of [`api`], asked only after the checks.
     routes: Box<dyn Service>,
 }
 
 impl ViewService {
-    /// A view of this history.
-    pub fn new(history: Arc<History>, settings: ViewSettings, replayer: Box<Replayer>) -> ViewService {
-        // Only loopback names: the listener is bound to 127.0.0.1, and other names would come from a foreign DNS.
-        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{}", settings.port));
-        let context = Arc::new(ViewContext { settings, hosts, history, replayer, streams: Arc::default() });
-        let routes = api::add_routes(Router::new(Box::new(NotFound)), &context);
-        ViewService { context, routes: Box::new(routes) }
-    }
-
-    /// The view as an app, with the fields that each of its responses carries.
-    ///
-    /// # Errors
-    /// None: the fields are constants that a response can carry.
-    pub fn app(self) -> io::Result<App> {
-        let headers = FIELDS.map(|(name, value)| (name.to_string(), value.to_string())).to_vec();
-        // Its own check is stricter: every request needs a key that no foreign page knows.
-        let settings = app::Settings { headers, no_store: true, allow_foreign_writes: true, ..Default::default() };
-        App::new(self, settings)
-    }
-
-    /// The streams of events that are open.
-    pub fn streams(&self) -> Arc<OpenStreams> {
-        Arc::clone(&self.context.streams)
-    }
-
     /// The response to a request that fails one of the checks of this module.
     fn refuse(&self, request: &Request<'_>) -> Option<Response> {
-        // Names are compared as a whole: `localhost` is also the start of `localhost.evil.test`.
-        let hosts = &self.context.hosts;
+        // Only loopback names: the listener is bound to 127.0.0.1, and other names would come from a foreign DNS.
+        // They are compared as a whole: `localhost` is also the start of `localhost.evil.test`.
+        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{}", self.context.settings.port));
         let is_host = |authority: &[u8]| hosts.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(authority));
         // A target in absolute form would override Host (RFC 9112 §3.2.2), so it is not accepted at all.
         if request.form() != TargetForm::Origin || !request.authority().is_some_and(is_host) {

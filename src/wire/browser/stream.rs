@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::service::Source;
 use crate::wire::record::history::{History, HistoryItem, HistoryNotice, HistoryRead, HistoryReader, StoredEvent};
-use crate::wire::show::json::{event_value, push_value};
+use crate::wire::show::json::{event_value, push_line};
 
 /// Streams at once: each occupies a worker. A person has one page open, perhaps a second one.
 pub(crate) const STREAMS: usize = 8;
@@ -103,14 +103,14 @@ impl Source for EventStream {
         let mut text = String::new();
         // Alone in the first piece, so that the page need not wait for an event to draw itself.
         if let Some(hello) = self.hello.take() {
-            push_line(&hello, &mut text);
+            push_line(&mut text, &hello);
             return Some(text.into_bytes());
         }
         if self.waiting.is_empty() {
             match self.history.wait(&mut self.reader, TURN) {
                 HistoryRead::Items(items) => self.waiting = items.into(),
                 HistoryRead::TimedOut if self.last_line.elapsed() >= HEARTBEAT => {
-                    push_line(&json!({"event": "heartbeat"}), &mut text);
+                    push_line(&mut text, &json!({"event": "heartbeat"}));
                 }
                 // An empty piece: it sends nothing, but lets the server look at the connection.
                 HistoryRead::TimedOut => {}
@@ -123,7 +123,7 @@ impl Source for EventStream {
         while text.len() < PIECE
             && let Some((number, item)) = self.waiting.pop_front()
         {
-            push_line(&item_value(number, &item), &mut text);
+            push_line(&mut text, &item_value(number, &item));
         }
         // An empty piece does not count, or no heartbeat would ever be due.
         if !text.is_empty() {
@@ -131,12 +131,6 @@ impl Source for EventStream {
         }
         Some(text.into_bytes())
     }
-}
-
-/// Appends a value and a line end: the page splits the stream at line ends.
-fn push_line(value: &Value, text: &mut String) {
-    push_value(text, value);
-    text.push('\n');
 }
 
 /// An event, or a notice about the history itself, with its number.

@@ -50,8 +50,8 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     };
     let main = ([127, 0, 0, 1], 8080).into();
     let settings = ViewSettings { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false };
-    let browser = ViewService::new(Arc::clone(&history), settings, Box::new(replayer));
-    Fixture { app: browser.app().unwrap(), history, replays }
+    let (app, _) = app(Arc::clone(&history), settings, Box::new(replayer)).unwrap();
+    Fixture { app, history, replays }
 }
 
 impl Fixture {

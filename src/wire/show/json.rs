@@ -34,14 +34,8 @@ use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, milli
 use crate::wire::show::sentences;
 use crate::wire::show::sentences::safe;
 
-/// Appends an event and a line end.
-pub fn push_event(out: &mut String, event: &WireEvent) {
-    push_value(out, &event_value(event));
-    out.push('\n');
-}
-
-/// Appends a value, in ASCII and on one line.
-pub(crate) fn push_value(out: &mut String, value: &Value) {
+/// Appends a value in ASCII, and a line end.
+pub(crate) fn push_line(out: &mut String, value: &Value) {
     for c in value.to_string().chars() {
         if matches!(c, ' '..='~') {
             out.push(c);
@@ -52,6 +46,7 @@ pub(crate) fn push_value(out: &mut String, value: &Value) {
             }
         }
     }
+    out.push('\n');
 }
 
 /// An event as a JSON object.

@@ -220,45 +220,25 @@ fn dump(at: u64, bytes: &[u8]) -> String {
     format!("{at:08x} {:24} {:24}  |{ascii}|", hex(left), hex(right))
 }
 
-/// The values of the template `src/pages/messages.html`. The template escapes them for HTML.
+/// The values of the template `src/pages/messages.html`, which escapes them: each message, its arrow, its sentences and
+/// its rows.
 #[derive(Template)]
 #[template(path = "messages.html", config = "src/pages/askama.toml")]
-struct MessagesPage {
-    messages: Vec<MessageSection>,
-}
-
-/// One message of the page. The sentences about its end and its error name their section of an RFC.
-struct MessageSection {
-    name: String,
-    length: String,
-    story: String,
-    rows: Vec<MessageRow>,
-    end: Option<String>,
-    error: Option<String>,
+struct MessagesPage<'a> {
+    messages: Vec<(&'a Message, &'static str, String, Vec<MessageRow>)>,
 }
 
 /// The messages among these events as one page of HTML, for homework or a bug report. It has no script and sends no
 /// request.
 pub fn html_page(events: &[WireEvent]) -> String {
-    let section = |timed: &TimedMessage| {
-        let message = &timed.message;
-        MessageSection {
-            name: format!("{} {} {}", arrow(message.role).0, message.role.name(), message.exchange),
-            length: byte_count(message.len()),
-            story: story(timed),
-            // A page is read in any order, so every note is there every time.
-            rows: message_rows(timed, true, false, &mut |_| true),
-            end: message.framing.map(|framing| format!("{} ({})", framing.sentence(), framing.section())),
-            error: message.error.map(|error| {
-                let note = error.note.note();
-                format!("byte {}: {} ({})", error.at, note.long, note.section)
-            }),
-        }
-    };
     let messages = events.iter().filter_map(|event| match &event.kind {
-        EventKind::Message(timed) => Some(section(timed)),
+        EventKind::Message(timed) => {
+            // A page is read in any order, so every note is there every time.
+            let rows = message_rows(timed, true, false, &mut |_| true);
+            Some((&timed.message, arrow(timed.message.role).0, story(timed), rows))
+        }
         _ => None,
     });
-    // Rendering fails only if a value of the template does, and all of them are texts.
+    // Rendering fails only if a value of the template does, and all of them are texts and numbers.
     MessagesPage { messages: messages.collect() }.render().unwrap_or_default()
 }

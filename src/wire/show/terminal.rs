@@ -76,7 +76,7 @@ impl Terminal {
     /// Appends an event as text.
     pub fn push_event(&mut self, event: &WireEvent, out: &mut String) {
         match self.options.format {
-            ViewFormat::Json => json::push_event(out, event),
+            ViewFormat::Json => json::push_line(out, &json::event_value(event)),
             ViewFormat::Line => self.push_in_lines(event, out),
             ViewFormat::Head | ViewFormat::Full => self.push_in_detail(event, out),
         }
