@@ -1,9 +1,17 @@
 //! The only access to the disk: a folder that is held open, and everything beneath it.
 //!
-//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH`
-//! ([`OpenMethod`]). It walks and checks in one step, so nothing can be swapped between check and
-//! use. Servers that compare path strings, or resolve a path first and open it later, have lost
-//! that race.
+//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH`. It
+//! walks and checks in one step, so nothing can be swapped between check and use. Servers that
+//! compare path strings, or resolve a path first and open it later, have lost that race. Where
+//! `openat2` is missing, the path is walked from folder to folder. The walk follows no link: it
+//! could not know where a link leads without losing the race against a program that swaps it.
+//!
+//! | | `openat2` | walk |
+//! |---|---|---|
+//! | `..` and absolute paths | refused | refused |
+//! | a relative link that stays inside | followed with [`Symlinks::Inside`] | refused |
+//! | a link that leads outside | followed with [`Symlinks::Any`] only | the same |
+//! | a folder that is swapped for a link meanwhile | cannot lead outside | cannot lead outside |
 //!
 //! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would
 //! never end. What is said about a file is measured by `fstat` on the very descriptor that is sent,
@@ -14,24 +22,22 @@
 //! - [`Root::stat`] is cheap and unprotected. It only confirms that a known file is unchanged.
 //! - [`Root::writable_folder`] is the protected way for writes.
 
-mod directory;
-mod open_method;
+mod stat;
 mod temp_file;
 mod writable;
 
-use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-pub use directory::{Directory, Entry, TEMPORARY_PREFIX};
-pub use open_method::{OpenMethod, Symlinks};
+pub(crate) use stat::CheckedPath;
+pub use stat::{Directory, Entry, TEMPORARY_PREFIX};
 pub(crate) use temp_file::{Publish, TempFile};
 pub(crate) use writable::{NameUse, NewFolders, WritableFolder};
 
@@ -85,6 +91,34 @@ impl Meta {
             mode: stat.st_mode,
         })
     }
+}
+
+/// How often a lookup that lost a race against a rename is tried before the client is told to come
+/// back. Each try starts afresh, so only an attacker makes eight of them fail in a row.
+const TRIES: usize = 8;
+
+/// Which symbolic links are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Relative links that stay beneath the root. All others count as missing.
+    #[default]
+    Inside,
+    /// None.
+    Deny,
+    /// All, wherever they lead.
+    Any,
+}
+
+/// How a root opens paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMethod {
+    /// `openat2`. What the kernel has in memory is opened on the loop.
+    Cached,
+    /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a
+    /// network.
+    Worker,
+    /// A walk with `O_NOFOLLOW`, always on a worker: `openat2` is missing or forbidden.
+    Walk,
 }
 
 /// The result of opening a path.
@@ -197,73 +231,10 @@ impl Root {
         })
     }
 
-    /// Metadata of `path`. Not protected against links on the way, so the only conclusion allowed
-    /// is "the same inode, unchanged". A link at its end is not followed and is nothing.
-    pub(crate) fn stat(&self, path: &CheckedPath) -> Option<Meta> {
-        Meta::of(&fs::statat(&self.inner.descriptor, &*path.0, AtFlags::SYMLINK_NOFOLLOW).ok()?)
-    }
-
-    /// Whether this folder can be reached without following a link.
-    pub(crate) fn is_reached_without_links(&self, folder: &[u8]) -> bool {
-        self.open_without_links(folder, OFlags::PATH | OFlags::DIRECTORY).is_some()
-    }
-
-    /// Whether `path` leads to this very file without any link on the way.
-    pub(crate) fn is_without_links(&self, path: &[u8], meta: &Meta) -> bool {
-        let opened = self.open_without_links(path, OFlags::PATH);
-        opened.is_some_and(|opened| fs::fstat(&opened).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta)))
-    }
-
-    /// Opens `path`, but only if no link is on the way and no disk must be waited for.
-    fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
-        let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
-        self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()?
-    }
-
-    /// Whether nothing has this name, not even a link.
-    pub(crate) fn is_free(&self, path: &[u8]) -> bool {
-        // A path that is never opened cannot lead to anything.
-        let Some(path) = relative(path) else { return true };
-        let stat = fs::statat(&self.inner.descriptor, path, AtFlags::SYMLINK_NOFOLLOW);
-        matches!(stat, Err(Errno::NOENT | Errno::NAMETOOLONG))
-    }
-
-    /// Metadata of `path` without opening it for reading. For links in a listing, which are shown
-    /// only if they lead to something this root would serve.
-    fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
-        let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
-        Meta::of(&fs::fstat(descriptor.ok_or(Errno::AGAIN)?)?).ok_or(Errno::NOENT)
-    }
-
     /// `None`: it would block.
     fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> Result<Option<OwnedFd>, Errno> {
         let path = relative(path).ok_or(Errno::NOENT)?;
         self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
-    }
-}
-
-/// A path from the root in the form that the kernel takes: checked and copied once, used many
-/// times.
-#[derive(Debug)]
-pub(crate) struct CheckedPath(Box<CStr>);
-
-impl CheckedPath {
-    /// `None` for a path that is not in its shortest form.
-    pub(crate) fn new(path: &[u8]) -> Option<CheckedPath> {
-        let relative = relative(path)?;
-        let is_shortest = path == b"/" || path.strip_prefix(b"/") == Some(relative);
-        CString::new(relative).ok().filter(|_| is_shortest).map(|path| CheckedPath(path.into()))
-    }
-
-    /// The path without its leading slash.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.to_bytes()
-    }
-
-    /// The path of the folder that contains it, with a slash at its end.
-    pub(crate) fn folder(&self) -> &[u8] {
-        let bytes = self.bytes();
-        &bytes[..bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)]
     }
 }
 
@@ -279,6 +250,130 @@ fn relative(path: &[u8]) -> Option<&[u8]> {
         return None;
     }
     Some(if path.is_empty() { b"." } else { path })
+}
+
+impl OpenMethod {
+    /// One sentence for the banner.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            OpenMethod::Cached => "The kernel keeps every path inside the folder (openat2).",
+            OpenMethod::Worker => {
+                "The kernel keeps every path inside the folder (openat2); here each file is opened by a worker."
+            }
+            OpenMethod::Walk => {
+                "openat2 is not to be had here: folders are walked one by one, symbolic links are refused."
+            }
+        }
+    }
+
+    /// Finds out which method this kernel has for this root.
+    fn probe(root: &OwnedFd) -> OpenMethod {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        // ENOSYS before Linux 5.6, EPERM under the seccomp filter of an older container runtime.
+        if fs::openat2(root, c".", flags, Mode::empty(), beneath).is_err() {
+            return OpenMethod::Walk;
+        }
+        // EINVAL before Linux 5.12.
+        let cached = fs::openat2(root, c".", flags, Mode::empty(), beneath | ResolveFlags::CACHED);
+        // CACHED covers the lookup only. Where fstat may wait for a network, no loop may call it.
+        if cached.is_err() || fs::fstatfs(root).map_or(true, |stat| may_wait(stat.f_type as u32)) {
+            return OpenMethod::Worker;
+        }
+        OpenMethod::Cached
+    }
+
+    /// Opens `path`, which is relative; `None` if that would block and must not.
+    fn open(
+        self,
+        root: BorrowedFd<'_>,
+        path: &[u8],
+        flags: OFlags,
+        symlinks: Symlinks,
+        may_block: bool,
+    ) -> Result<Option<OwnedFd>, Errno> {
+        if !may_block && self != OpenMethod::Cached {
+            return Ok(None);
+        }
+        if self == OpenMethod::Walk {
+            return walk(root, path, flags, symlinks).map(Some);
+        }
+        // Magic links are those in /proc/PID/fd: they lead to any file, past every check.
+        let resolve = match symlinks {
+            Symlinks::Inside => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+            Symlinks::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            Symlinks::Any => ResolveFlags::NO_MAGICLINKS,
+        };
+        if !may_block {
+            // NO_XDEV: another mount may be a network file system, on which fstat would wait.
+            let resolve = resolve | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+            return match fs::openat2(root, path, flags, Mode::empty(), resolve) {
+                // EXDEV: out of the root, or onto another mount. A worker finds out which.
+                Err(Errno::AGAIN | Errno::XDEV | Errno::INTR) => Ok(None),
+                other => other.map(Some),
+            };
+        }
+        let mut opened = Err(Errno::AGAIN);
+        for _ in 0..TRIES {
+            opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
+            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed
+            // beneath the root.
+            if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+                break;
+            }
+        }
+        opened.map(Some)
+    }
+}
+
+/// Opens each folder on the way from the one before it, without following links.
+fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) -> Result<OwnedFd, Errno> {
+    if symlinks == Symlinks::Any {
+        // Links may lead anywhere, so there is nothing to check.
+        return fs::openat(root, path, flags, Mode::empty());
+    }
+    let on_the_way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut segments = path.split(|&b| b == b'/').filter(|segment| !segment.is_empty()).peekable();
+    let mut at: Option<OwnedFd> = None;
+    while let Some(segment) = segments.next() {
+        let from = at.as_ref().map_or(root, AsFd::as_fd);
+        // PATH on the way: a folder that may be entered but not read must still lead further.
+        if segments.peek().is_some() {
+            at = Some(fs::openat(from, segment, on_the_way, Mode::empty())?);
+            continue;
+        }
+        let last = if path.ends_with(b"/") { flags | OFlags::DIRECTORY } else { flags };
+        let opened = fs::openat(from, segment, last | OFlags::NOFOLLOW, Mode::empty())?;
+        // With O_PATH the kernel opens the link itself instead of refusing it.
+        let is_link = FileType::from_raw_mode(fs::fstat(&opened)?.st_mode) == FileType::Symlink;
+        return if is_link { Err(Errno::LOOP) } else { Ok(opened) };
+    }
+    // The path has no segments: it is the root itself.
+    fs::openat(root, c".", flags, Mode::empty())
+}
+
+/// File systems whose `fstat` or lookup may wait for another machine or another program, by the
+/// numbers of `statfs(2)`.
+fn may_wait(magic: u32) -> bool {
+    matches!(
+        magic,
+        0x6969 // NFS
+            | 0x517b | 0xfe53_4d42 | 0xff53_4d42 // SMB in three generations
+            | 0x6573_5546 // FUSE, virtiofs
+            | 0x0102_1997 // 9p
+            | 0x00c3_6400 // Ceph
+            | 0x5346_414f | 0x6b41_4653 // AFS: OpenAFS, the kernel's own
+            | 0x7375_7245 // Coda
+            | 0x564c // NCP
+            | 0x0116_1970 // GFS2: a lock of the cluster
+            | 0x7461_636f // OCFS2: the same
+            | 0x0bd0_0bd0 // Lustre
+            | 0x4750_4653 // GPFS
+            | 0x1983_0326 // BeeGFS
+            | 0x786f_4256 // VirtualBox shared folders
+            | 0xbacb_acbc // VMware shared folders
+            | 0x0187 // autofs: a lookup makes it mount
+    )
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! An open folder and the entries in it.
+//! Metadata without opening a file: the entries of a folder, and the cheap checks of the cache.
 //!
 //! Only entries that this server would serve are listed, so a listing and a GET agree. FIFOs,
 //! sockets, devices, links that lead outside and temporary files of uploads are left out. Names are
 //! bytes: a name that is not UTF-8 is listed like any other.
 
-use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use crate::files::root::{FileKind, Meta, Moment, Root};
+use crate::files::root::{FileKind, Meta, Moment, Root, Symlinks, relative};
 
 /// Every temporary file of an upload has a name that begins with this. Such names are neither
 /// listed nor served.
@@ -65,7 +65,7 @@ impl Directory {
     pub fn entries(&self) -> Result<Vec<Entry>, Errno> {
         // The read position belongs to the descriptor. A new descriptor starts at the first entry.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let descriptor = rustix::fs::openat(&self.descriptor, c".", flags, Mode::empty())?;
+        let descriptor = fs::openat(&self.descriptor, c".", flags, Mode::empty())?;
         let mut buffer = Vec::with_capacity(READ_BUFFER);
         let mut found = RawDir::new(descriptor, buffer.spare_capacity_mut());
         let mut entries = Vec::new();
@@ -89,7 +89,7 @@ impl Directory {
 
     /// Metadata of one name; for a link, of its target beneath the root.
     fn measure(&self, name: &CStr) -> Result<Meta, Errno> {
-        let stat = rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
         // The type from the directory may be unknown or out of date, so only this one decides about
         // following a link.
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
@@ -104,4 +104,69 @@ fn may_be_served(name: &[u8], kind: FileType) -> bool {
     // Some file systems do not know the type here.
     let kinds = [FileType::RegularFile, FileType::Directory, FileType::Symlink, FileType::Unknown];
     !matches!(name, b"." | b"..") && !name.starts_with(TEMPORARY_PREFIX) && kinds.contains(&kind)
+}
+
+/// A path from the root in the form that the kernel takes: checked and copied once, used many
+/// times.
+#[derive(Debug)]
+pub(crate) struct CheckedPath(Box<CStr>);
+
+impl CheckedPath {
+    /// `None` for a path that is not in its shortest form.
+    pub(crate) fn new(path: &[u8]) -> Option<CheckedPath> {
+        let relative = relative(path)?;
+        let is_shortest = path == b"/" || path.strip_prefix(b"/") == Some(relative);
+        CString::new(relative).ok().filter(|_| is_shortest).map(|path| CheckedPath(path.into()))
+    }
+
+    /// The path without its leading slash.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.to_bytes()
+    }
+
+    /// The path of the folder that contains it, with a slash at its end.
+    pub(crate) fn folder(&self) -> &[u8] {
+        let bytes = self.bytes();
+        &bytes[..bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)]
+    }
+}
+
+impl Root {
+    /// Metadata of `path`. Not protected against links on the way, so the only conclusion allowed
+    /// is "the same inode, unchanged". A link at its end is not followed and is nothing.
+    pub(crate) fn stat(&self, path: &CheckedPath) -> Option<Meta> {
+        Meta::of(&fs::statat(&self.inner.descriptor, &*path.0, AtFlags::SYMLINK_NOFOLLOW).ok()?)
+    }
+
+    /// Whether this folder can be reached without following a link.
+    pub(crate) fn is_reached_without_links(&self, folder: &[u8]) -> bool {
+        self.open_without_links(folder, OFlags::PATH | OFlags::DIRECTORY).is_some()
+    }
+
+    /// Whether `path` leads to this very file without any link on the way.
+    pub(crate) fn is_without_links(&self, path: &[u8], meta: &Meta) -> bool {
+        let opened = self.open_without_links(path, OFlags::PATH);
+        opened.is_some_and(|opened| fs::fstat(&opened).is_ok_and(|stat| Meta::of(&stat).as_ref() == Some(meta)))
+    }
+
+    /// Opens `path`, but only if no link is on the way and no disk must be waited for.
+    fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
+        let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
+        self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()?
+    }
+
+    /// Whether nothing has this name, not even a link.
+    pub(crate) fn is_free(&self, path: &[u8]) -> bool {
+        // A path that is never opened cannot lead to anything.
+        let Some(path) = relative(path) else { return true };
+        let stat = fs::statat(&self.inner.descriptor, path, AtFlags::SYMLINK_NOFOLLOW);
+        matches!(stat, Err(Errno::NOENT | Errno::NAMETOOLONG))
+    }
+
+    /// Metadata of `path` without opening it for reading. For links in a listing, which are shown
+    /// only if they lead to something this root would serve.
+    fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
+        let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
+        Meta::of(&fs::fstat(descriptor.ok_or(Errno::AGAIN)?)?).ok_or(Errno::NOENT)
+    }
 }
