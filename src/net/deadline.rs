@@ -27,6 +27,9 @@ pub const SENDING_WINDOWS: u8 = 4;
 pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after the last response. It reads that within a round trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);
+/// A reader is fast when it has taken this many bytes, at this many bytes a second. A slower one needs few turns as it
+/// is.
+const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
 /// The idle time while few further connections are allowed.
 pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 
@@ -131,8 +134,9 @@ impl Deadline {
         self.moved += bytes;
     }
 
-    /// Whether a reader was sent at least `bytes` in this window, at `rate` bytes a second or more.
-    pub fn moved_at(&self, bytes: u64, rate: u64, now: Instant, timeouts: &Timeouts) -> bool {
+    /// Whether a reader was sent much in this window, and fast ([`FAST`]).
+    pub fn is_fast(&self, now: Instant, timeouts: &Timeouts) -> bool {
+        let (bytes, rate) = FAST;
         // Sending has a deadline of one window, so its beginning follows from its end.
         let began = self.at.and_then(|at| at.checked_sub(timeouts.window));
         let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= bytes) else { return false };
@@ -354,15 +358,16 @@ mod tests {
         let (timeouts, start) = (Timeouts::default(), Instant::now());
         let mut deadline = Deadline::new(start, &timeouts, false);
         let at = |millis| start + Duration::from_millis(millis);
+        let (bytes, rate) = FAST;
         deadline.progress(1 << 30);
-        assert!(!deadline.moved_at(1 << 20, 1 << 20, at(1), &timeouts), "the clock of Sending has not begun");
+        assert!(!deadline.is_fast(at(1), &timeouts), "the clock of Sending has not begun");
         deadline.enter(Phase::Sending, start, &timeouts, false);
-        deadline.progress((1 << 20) - 1);
-        assert!(!deadline.moved_at(1 << 20, 1 << 20, at(1), &timeouts));
+        deadline.progress(bytes - 1);
+        assert!(!deadline.is_fast(at(1), &timeouts));
         deadline.progress(1);
-        assert!(deadline.moved_at(1 << 20, 1 << 20, at(0), &timeouts));
-        assert!(deadline.moved_at(1 << 20, 1 << 20, at(1000), &timeouts));
-        assert!(!deadline.moved_at(1 << 20, 1 << 20, at(1002), &timeouts));
+        let just = bytes * 1000 / rate;
+        assert!(deadline.is_fast(at(0), &timeouts) && deadline.is_fast(at(just), &timeouts));
+        assert!(!deadline.is_fast(at(just + 2), &timeouts));
     }
 
     #[test]

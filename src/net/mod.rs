@@ -1,33 +1,93 @@
 //! The network side: sockets, event loops, connections, time-outs and worker threads.
 //!
 //! A request goes through [`event_loop`] → [`connection`] → `connection/read` → `connection/respond` →
-//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`deadline`], [`admission`] (limits on
-//! connections), [`access_log`], [`settings`], [`listener`], `accept`, [`page_cache`], and [`tap`] with `tcp_info` (the record).
+//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`deadline`], `event_loop/accept` (which
+//! connections are accepted), [`access_log`], [`server`], and `tap` with `tcp_info` (the record).
 //!
 //! Rules of HTTP belong to [`crate::http`], paths and files to `files`; here bytes, events and moments are brought to
 //! them. Nothing on a loop blocks, and a request that can be answered from memory takes no lock. Each wait has a phase
 //! with a deadline, each queue a bound, and each end of a connection a [`CloseReason`].
 
-mod accept;
 pub mod access_log;
-pub mod admission;
 pub mod close_reason;
 pub mod connection;
 pub mod connections;
 pub mod deadline;
 pub mod event_loop;
-pub mod listener;
-pub mod page_cache;
 pub mod send_queue;
 pub mod server;
-pub mod settings;
-pub mod tap;
+mod tap;
 mod tcp_info;
 pub mod workers;
 
 pub use access_log::LogFormat;
 pub use close_reason::CloseReason;
 pub use deadline::Timeouts;
-pub use listener::Listener;
-pub use server::{Report, Server, Stopper};
-pub use settings::Settings;
+pub use server::{Listener, Server, Stopper};
+
+use crate::http::Limits;
+
+/// Settings of the network side. They do not change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of a message.
+    pub limits: Limits,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// Number of event loops.
+    pub loops: usize,
+    /// Number of threads for work that may block.
+    pub workers: usize,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
+    pub max_per_client: usize,
+    /// Files are sent by `sendfile`, past the program. Otherwise they are read and sent in pieces of 64 KiB, as
+    /// every tutorial does it, and each piece can be seen.
+    pub sendfile: bool,
+    /// The format of the access log.
+    pub log: LogFormat,
+    /// The log goes to standard error, since standard output is needed for something else.
+    pub log_to_stderr: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        // One loop per core, since a loop never waits for anything but the poller. Workers wait for disks, so there are
+        // a few of them even on one core.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Settings {
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            loops: cores,
+            workers: cores.max(4),
+            max_connections: 720,
+            max_per_client: 180,
+            sendfile: true,
+            log: LogFormat::Off,
+            log_to_stderr: false,
+        }
+    }
+}
+
+/// What the server, or one of its loops, has done. A loop counts without atomics, and the counts are added up when it
+/// ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// Requests answered.
+    pub requests: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Connections cut off when the grace period ended.
+    pub cut_off: u64,
+}
+
+impl Report {
+    pub(crate) fn plus(self, other: Report) -> Report {
+        Report {
+            requests: self.requests + other.requests,
+            bytes: self.bytes + other.bytes,
+            cut_off: self.cut_off + other.cut_off,
+        }
+    }
+}

@@ -7,38 +7,121 @@
 //! grace period. Then, or when it is asked a second time, it closes what is left.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use mio::Waker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::net::access_log;
-use crate::net::access_log::LogWritten;
-use crate::net::admission::Admission;
-use crate::net::event_loop::EventLoop;
-use crate::net::listener::{Listener, LoopListener};
-use crate::net::settings::{DRAINING, SERVING, STOPPING, ServerState, Settings};
-use crate::net::workers::Workers;
+use crate::net::{
+    Report, Settings,
+    access_log::{self, LogWritten},
+    event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState},
+    tcp_info::UnsentLimit,
+    workers::Workers,
+};
 use crate::service::App;
-use crate::wire::RecordReceiver;
-use crate::wire::record::recorder;
+use crate::wire::{RecordReceiver, record::recorder};
 
+/// Connections the kernel completes before they are accepted; beyond it SYNs are dropped. The kernel itself cuts it to
+/// `net.core.somaxconn`.
+const BACKLOG: i32 = 1024;
 /// What a shell adds to the number of the signal that ended a program: 130 for INT, 143 for TERM.
 const KILLED: i32 = 128;
 
-/// What the server has done.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Report {
-    /// Requests answered.
-    pub requests: u64,
-    /// Bytes sent.
-    pub bytes: u64,
-    /// Connections cut off when the grace period ended.
-    pub cut_off: u64,
+/// A bound, listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    address: SocketAddr,
+    inherited: bool,
+}
+
+impl Listener {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// What the kernel says; `EADDRINUSE` if the port is taken.
+    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+        let socket = prepare(address)?;
+        socket.bind(&address.into())?;
+        // After bind: set before, it would let this server share the port with another one.
+        socket.set_reuse_port(true)?;
+        socket.listen(BACKLOG)?;
+        // If port 0 was asked for, the kernel has chosen one.
+        let address = address_of(&socket)?;
+        Ok(Listener { socket, address, inherited: false })
+    }
+
+    /// A socket that a service manager has bound.
+    ///
+    /// # Errors
+    /// What the kernel says about its address and options.
+    pub fn inherited(socket: TcpListener) -> io::Result<Listener> {
+        // The service manager may have made it blocking.
+        let socket = Socket::from(socket);
+        socket.set_nonblocking(true)?;
+        set_inherited_options(&socket);
+        let address = address_of(&socket)?;
+        Ok(Listener { socket, address, inherited: true })
+    }
+
+    /// The address it is bound to, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// One socket for each of `loops` loops.
+    fn share(self, loops: usize) -> io::Result<Vec<TcpListener>> {
+        let mut sockets = Vec::with_capacity(loops);
+        for _ in 1..loops {
+            // An inherited socket may have been bound without SO_REUSEPORT, so nothing can be bound beside it: all
+            // loops accept from the one queue.
+            let socket = if self.inherited { self.socket.try_clone()? } else { self.join()? };
+            sockets.push(TcpListener::from(socket));
+        }
+        // The first socket serves one loop too, so no queue is left without an accept.
+        sockets.push(TcpListener::from(self.socket));
+        Ok(sockets)
+    }
+
+    /// Another socket on the same port.
+    fn join(&self) -> io::Result<Socket> {
+        let socket = prepare(self.address)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&self.address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket)
+    }
+}
+
+fn prepare(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // A restart must not be refused because old connections are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `::` beside `0.0.0.0`: two sockets, each for its own family.
+        socket.set_only_v6(true)?;
+    }
+    set_inherited_options(&socket);
+    Ok(socket)
+}
+
+/// Options that accepted sockets inherit, so that no connection pays a system call for them. A kernel that lacks one
+/// serves all the same.
+fn set_inherited_options(socket: &Socket) {
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_notsent_lowat(UnsentLimit::Low.bytes());
+}
+
+fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
+    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
 /// Stops a running server from another thread; clones stop the same server.
@@ -83,17 +166,15 @@ impl Server {
         let state = Arc::new(ServerState {
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             run_state: AtomicU8::new(SERVING),
-            requests: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            cut_off: AtomicU64::new(0),
-            settings,
+            settings: Arc::new(settings),
         });
         let (workers, worker_threads) = Workers::start(state.settings.workers)?;
         let (access_log, written) = access_log::start(state.settings.log, state.settings.log_to_stderr)?;
-        let mut shares: Vec<Vec<LoopListener>> = (0..count).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
-            for (own, share) in shares.iter_mut().zip(listener.share(count)?) {
-                own.push(share);
+            let address = listener.address();
+            for (own, socket) in shares.iter_mut().zip(listener.share(count)?) {
+                own.push((socket, address));
             }
         }
         // All sockets exist before the first loop is made: a port that is taken is reported before anything runs.
@@ -143,28 +224,25 @@ impl Server {
                 result
             })?);
         }
-        let mut result = self.loops.pop().map_or(Ok(()), EventLoop::run);
+        let mut result = self.loops.pop().map_or(Ok(Report::default()), EventLoop::run);
         if result.is_err() {
             stopper.stop();
         }
         for thread in threads {
             // A panic of a whole loop is reported like an error of its poller.
-            let failed = || io::Error::other("a loop panicked");
-            result = result.and(thread.join().unwrap_or_else(|_| Err(failed())));
+            let one = thread.join().unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+            result = result.and_then(|all| Ok(all.plus(one?)));
         }
         self.workers.close();
         // Jobs of connections that were cut off, and those of a source, may never end: do not wait for them.
-        if self.state.cut_off.load(Ordering::Relaxed) == 0 && !self.workers.has_source_jobs() {
+        if result.as_ref().is_ok_and(|report| report.cut_off == 0) && !self.workers.has_source_jobs() {
             self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
         }
         if let Some(written) = self.written {
             // After all loops: their last lines are in the queue by now.
             written.wait();
         }
-        result?;
-        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let state = &self.state;
-        Ok(Report { requests: read(&state.requests), bytes: read(&state.bytes), cut_off: read(&state.cut_off) })
+        result
     }
 }
 
@@ -193,4 +271,21 @@ pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_is_refused_though_the_loops_share_the_port() {
+        let first = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = first.address();
+        let shares = first.share(3).unwrap();
+        assert_eq!(shares.len(), 3);
+        assert!(shares.iter().all(|s| s.local_addr().unwrap() == address));
+        assert_eq!(Listener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(shares);
+        assert!(Listener::bind(address).is_ok());
+    }
 }

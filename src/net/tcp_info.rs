@@ -5,8 +5,8 @@
 //! `inet_diag_msg` comes back, followed by the attributes that were asked for. Where netlink is forbidden (a sandbox),
 //! nothing is known, and callers must do without.
 //!
-//! Two things are asked: how many bytes wait for a slow reader ([`SocketDiag::queued`]), and, while someone watches,
-//! how many TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
+//! Two things are asked: how many bytes wait for a slow reader ([`UnsentLimit`]), and, while someone watches, how many
+//! TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,6 +18,7 @@ use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with, sockopt,
 };
+use socket2::SockRef;
 
 /// Size of a question: `nlmsghdr` and `inet_diag_req_v2`.
 const QUESTION: usize = 16 + 56;
@@ -41,6 +42,56 @@ const BYTES_RECEIVED: usize = 128;
 const DATA_SEGMENTS_IN: usize = 152;
 /// The states after a FIN of the peer: CLOSE_WAIT, LAST_ACK, CLOSING. The kernel counts the FIN as one byte.
 const HALF_CLOSED: [u8; 3] = [8, 9, 11];
+
+/// How many bytes may wait in the kernel, unsent, for one reader (`TCP_NOTSENT_LOWAT`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnsentLimit {
+    /// For everyone, from the start. With megabytes in the queue the kernel would report a socket as writable so
+    /// seldom that an honest slow reader looks dead.
+    Low,
+    /// For a fast reader of a large file. Each writable event costs a turn, and with eight such readers those turns
+    /// were a third of the processor time.
+    High,
+}
+
+impl UnsentLimit {
+    pub(crate) const fn bytes(self) -> u32 {
+        match self {
+            UnsentLimit::Low => 128 * 1024,
+            UnsentLimit::High => 2 * 1024 * 1024,
+        }
+    }
+
+    /// Raises the limit of a fast reader. Only where the kernel can be asked: an honest reader with so much in the
+    /// queue is heard of so seldom that its progress could not be told from silence.
+    pub(crate) fn raise(&mut self, diag: &mut Option<SocketDiag>, socket: &TcpStream, peer: SocketAddr) {
+        if diag.as_mut().and_then(|diag| diag.queued(socket, peer)).is_some() {
+            // The kernel reports the new room as writable by itself.
+            self.set(UnsentLimit::High, socket);
+        }
+    }
+
+    /// After a window in which a reader took nothing: bytes that wait for it, if that can be known. It is not fast,
+    /// so its limit is low again.
+    pub(crate) fn after_silence(
+        &mut self,
+        diag: &mut Option<SocketDiag>,
+        socket: &TcpStream,
+        peer: SocketAddr,
+    ) -> Option<u32> {
+        // Set only when it changes: most readers were never raised.
+        if *self == UnsentLimit::High {
+            self.set(UnsentLimit::Low, socket);
+        }
+        diag.as_mut()?.queued(socket, peer)
+    }
+
+    fn set(&mut self, limit: UnsentLimit, socket: &TcpStream) {
+        if SockRef::from(socket).set_tcp_notsent_lowat(limit.bytes()).is_ok() {
+            *self = limit;
+        }
+    }
+}
 
 /// A netlink socket for questions.
 #[derive(Debug)]

@@ -198,13 +198,8 @@ impl SourceResult {
     }
 }
 
-/// A finished job.
-pub struct FinishedJob {
-    /// The connection that asked; it may be closed by now.
-    pub id: ConnectionId,
-    /// What came of it.
-    pub result: JobResult,
-}
+/// The result of a job, and the connection that asked; it may be closed by now.
+type FinishedJob = (ConnectionId, JobResult);
 
 /// One loop's way to the workers and back.
 pub struct Jobs {
@@ -257,7 +252,7 @@ impl Jobs {
         Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(JobResult::Panicked);
             // Sending fails only when the loop has ended.
-            let _ = sender.send(FinishedJob { id, result });
+            let _ = sender.send((id, result));
             // One system call for many results: only the first one after the loop has looked wakes it.
             if !woken.swap(true, Ordering::AcqRel) {
                 let _ = waker.wake();

@@ -7,17 +7,21 @@
 use std::time::Instant;
 
 use crate::http::{Framing, Request, Status};
-use crate::net::connection::Connection;
-use crate::net::connection::context::Context;
-use crate::net::connection::state::Work;
-use crate::net::connections::ConnectionId;
-use crate::net::workers::{JobResult, Jobs};
-use crate::service::answer::{ContentJob, RawRequestJob};
-use crate::service::error_page::{Problem, problem};
-use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink};
+use crate::net::{
+    connection::{
+        Connection,
+        state::{Context, Work},
+    },
+    workers::JobResult,
+};
+use crate::service::{
+    Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink,
+    answer::{ContentJob, RawRequestJob},
+    error_page::{Problem, problem},
+};
 
 /// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
-pub const BLOCK: usize = 1024 * 1024;
+const BLOCK: usize = 1024 * 1024;
 /// A block is written when it has this many bytes and the sink is free. So a slow client never fills a whole block, and
 /// the rest of it is never touched memory.
 const READY: usize = 512 * 1024;
@@ -27,11 +31,9 @@ pub(super) const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 const COLLECT_START: usize = 4 * 1024;
 
 /// What happens to the content of the request. Boxed where it is large, because an idle connection has none.
-pub enum RequestBody {
-    /// There is none, or it is not read yet.
+pub(super) enum RequestBody {
+    /// There is none, or it is read and dropped.
     None,
-    /// It is read and dropped.
-    Discarded,
     /// It is kept in memory for one job.
     Collected(Box<CollectedBody>),
     /// It goes to a sink, block by block.
@@ -46,7 +48,7 @@ impl RequestBody {
 }
 
 /// Content that is kept in memory.
-pub struct CollectedBody {
+pub(super) struct CollectedBody {
     limit: u64,
     bytes: Vec<u8>,
     /// The same with its framing, if the job wants that.
@@ -105,7 +107,7 @@ impl CollectedBody {
 }
 
 /// Content on its way to a sink.
-pub struct Upload {
+pub(super) struct Upload {
     limit: u64,
     received: u64,
     /// `None` while a worker has it.
@@ -130,12 +132,27 @@ enum Progress {
     Complete,
 }
 
-/// What a worker has to do next for an upload.
-pub enum SinkJob {
-    /// Write this block.
-    Write(Box<dyn Sink>, Vec<u8>),
-    /// Write the last block, if it is not empty, and finish.
-    Finish(Box<dyn Sink>, Vec<u8>, ReceiveSummary),
+/// What a worker has to do next for an upload: write a block, and finish if it is the last one.
+struct SinkJob {
+    sink: Box<dyn Sink>,
+    block: Vec<u8>,
+    /// With the last block.
+    summary: Option<ReceiveSummary>,
+}
+
+impl SinkJob {
+    fn run(mut self) -> JobResult {
+        // The content may have ended just at the end of a block.
+        let written = if self.block.is_empty() { Ok(()) } else { self.sink.write(&self.block) };
+        match (written, self.summary) {
+            (Ok(()), Some(summary)) => {
+                self.sink.measured(&summary);
+                JobResult::Outcome(Outcome::Response(self.sink.finish()))
+            }
+            // The block comes back to be filled again: allocating a megabyte is not free.
+            (written, _) => JobResult::Wrote(written.map(|()| self.sink), self.block),
+        }
+    }
 }
 
 impl Upload {
@@ -165,13 +182,17 @@ impl Upload {
         if self.received > self.limit {
             return false;
         }
-        if self.block.capacity() == 0 {
-            self.block.reserve_exact(BLOCK);
-        }
+        self.allocate_block();
         // The last bytes of a block may exceed it a little: reserve just these, instead of doubling it.
         self.block.reserve_exact(bytes.len());
         self.block.extend_from_slice(bytes);
         true
+    }
+
+    fn allocate_block(&mut self) {
+        if self.block.capacity() == 0 {
+            self.block.reserve_exact(BLOCK);
+        }
     }
 
     /// The block itself, to receive into it without a copy. `None` if it is full, or if less content is due than it
@@ -182,9 +203,7 @@ impl Upload {
         if !self.has_room() {
             return None;
         }
-        if self.block.capacity() == 0 {
-            self.block.reserve_exact(BLOCK);
-        }
+        self.allocate_block();
         // The capacity may exceed [`BLOCK`] after a block that was overfilled, so the true room is compared with what
         // is due.
         let room = (self.block.capacity() - self.block.len()) as u64;
@@ -196,11 +215,6 @@ impl Upload {
         self.block = block;
         self.received += count as u64;
         self.received <= self.limit
-    }
-
-    /// The content is complete.
-    fn complete(&mut self) {
-        self.progress = Progress::Complete;
     }
 
     /// The sink is here, for the first time or back from a worker, with a block to be filled again.
@@ -222,10 +236,8 @@ impl Upload {
         // While a worker has it there is nothing to hand out: one block at a time, in order.
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
-        Some(match self.progress {
-            Progress::Complete => SinkJob::Finish(sink, block, self.stats.summary),
-            Progress::Opening | Progress::Receiving => SinkJob::Write(sink, block),
-        })
+        let summary = (self.progress == Progress::Complete).then_some(self.stats.summary);
+        Some(SinkJob { sink, block, summary })
     }
 }
 
@@ -242,7 +254,7 @@ impl Connection {
     /// Content has come.
     pub(super) fn take_content(&mut self, bytes: &[u8], cx: &mut Context) {
         let fits = match &mut self.body {
-            RequestBody::None | RequestBody::Discarded => true,
+            RequestBody::None => true,
             RequestBody::Collected(collected) => collected.take(bytes),
             RequestBody::Streamed(upload) => upload.take(bytes),
         };
@@ -258,7 +270,7 @@ impl Connection {
         let response = match &self.body {
             RequestBody::Collected(collected) => problem(&collected.request, &Problem::too_large(collected.limit)),
             RequestBody::Streamed(upload) => problem(&upload.request, &Problem::too_large(upload.limit)),
-            RequestBody::None | RequestBody::Discarded => Response::new(Status::CONTENT_TOO_LARGE),
+            RequestBody::None => Response::new(Status::CONTENT_TOO_LARGE),
         };
         self.deliver(response, cx);
     }
@@ -266,7 +278,7 @@ impl Connection {
     /// The content is complete.
     pub(super) fn end_content(&mut self, cx: &mut Context) {
         match std::mem::replace(&mut self.body, RequestBody::None) {
-            RequestBody::None | RequestBody::Discarded => {}
+            RequestBody::None => {}
             // Trailers come after the last content and count as well.
             RequestBody::Collected(collected) if !collected.fits() => {
                 self.deliver(problem(&collected.request, &Problem::too_large(collected.limit)), cx);
@@ -274,14 +286,13 @@ impl Connection {
             RequestBody::Collected(collected) => {
                 // The request is kept for the error page, since the job takes everything else with it.
                 let (job, request) = collected.finish();
-                self.work = Work::away_if(cx.jobs.submit(self.id, Lane::Long, move || JobResult::Outcome(job())));
-                if self.work == Work::None {
+                if !self.submit(Lane::Long, move || JobResult::Outcome(job()), cx) {
                     self.deliver(problem(&request, &Problem::new(BUSY)), cx);
                 }
             }
             RequestBody::Streamed(mut upload) => {
                 // The sink may be with a worker; then the last block follows when it is back.
-                upload.complete();
+                upload.progress = Progress::Complete;
                 self.body = RequestBody::Streamed(upload);
                 self.run_sink_job(cx);
             }
@@ -304,33 +315,24 @@ impl Connection {
     fn run_sink_job(&mut self, cx: &mut Context) {
         let RequestBody::Streamed(upload) = &mut self.body else { return };
         let Some(job) = upload.next_job() else { return };
-        self.work = Work::away_if(submit(&cx.jobs, self.id, job));
-        if self.work == Work::None {
+        if !self.submit(Lane::Long, move || job.run(), cx) {
             // The queue of the workers is full. The sink was in the job and is dropped with it, which removes its file.
+            let RequestBody::Streamed(upload) = &self.body else { return };
             let response = problem(&upload.request, &Problem::new(BUSY));
             self.deliver(response, cx);
         }
     }
-}
 
-fn submit(jobs: &Jobs, id: ConnectionId, job: SinkJob) -> bool {
-    match job {
-        SinkJob::Write(mut sink, block) => jobs.submit(id, Lane::Long, move || {
-            // The block comes back to be filled again, also after an error: allocating a megabyte is not free.
-            let result = sink.write(&block);
-            JobResult::Wrote(result.map(|()| sink), block)
-        }),
-        SinkJob::Finish(mut sink, block, summary) => jobs.submit(id, Lane::Long, move || {
-            // The content may have ended just at the end of a block.
-            let written = if block.is_empty() { Ok(()) } else { sink.write(&block) };
-            JobResult::Outcome(Outcome::Response(match written {
-                Ok(()) => {
-                    sink.measured(&summary);
-                    sink.finish()
-                }
-                Err(response) => response,
-            }))
-        }),
+    /// Hands in a job that the response waits for; `false` when the queue of the workers is full.
+    pub(super) fn submit(
+        &mut self,
+        lane: Lane,
+        job: impl FnOnce() -> JobResult + Send + 'static,
+        cx: &Context,
+    ) -> bool {
+        let submitted = cx.jobs.submit(self.id, lane, job);
+        self.work = if submitted { Work::Away } else { Work::None };
+        submitted
     }
 }
 
@@ -429,11 +431,13 @@ mod tests {
         assert!(!upload.has_room(), "content is not read before its sink is open");
         upload.sink_returned(Box::new(Counter(0)), Vec::new());
         assert!(upload.take(&vec![0; BLOCK]));
-        let Some(SinkJob::Write(sink, first)) = upload.next_job() else { panic!("a full block goes out") };
+        let Some(SinkJob { sink, block: first, summary: None }) = upload.next_job() else {
+            panic!("a full block goes out")
+        };
         assert!(upload.has_room() && upload.take(&vec![0; BLOCK]));
         assert!(!upload.has_room() && upload.next_job().is_none(), "the second block waits for the first");
         upload.sink_returned(sink, first);
-        assert!(matches!(upload.next_job(), Some(SinkJob::Write(_, block)) if block.len() == BLOCK));
+        assert!(matches!(upload.next_job(), Some(job) if job.block.len() == BLOCK && job.summary.is_none()));
     }
 
     #[test]
@@ -460,8 +464,8 @@ mod tests {
         upload.sink_returned(Box::new(Counter(0)), Vec::new());
         assert!(upload.take(b"hello"));
         assert!(upload.next_job().is_none());
-        upload.complete();
-        assert!(matches!(upload.next_job(), Some(SinkJob::Finish(_, block, _)) if block == b"hello"));
+        upload.progress = Progress::Complete;
+        assert!(matches!(upload.next_job(), Some(job) if job.block == b"hello" && job.summary.is_some()));
         assert!(upload.next_job().is_none());
         assert!(!upload.take(b"!"), "more than the limit");
     }

@@ -28,13 +28,11 @@
 //!
 //! Nothing here waits: each of these states is the note why the connection cannot go on.
 
-pub mod arrival;
-pub mod body;
-pub mod context;
+mod body;
 mod read;
 mod respond;
 mod script;
-mod state;
+pub(crate) mod state;
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -43,17 +41,19 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use crate::http::{Http1, Phase};
-use crate::net::close_reason::CloseReason;
-use crate::net::connection::arrival::FirstByte;
-use crate::net::connection::body::RequestBody;
-use crate::net::connection::context::Context;
-use crate::net::connection::respond::Exchange;
-use crate::net::connection::script::RunningScript;
-use crate::net::connection::state::{Ending, Input, NextBytes, NextTurn, Output, Work};
-use crate::net::connections::ConnectionId;
-use crate::net::deadline::Deadline;
-use crate::net::listener::{FAST, UnsentLimit};
-use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
+use crate::net::{
+    CloseReason,
+    connection::{
+        body::RequestBody,
+        respond::Exchange,
+        script::RunningScript,
+        state::{Context, Ending, FirstByte, Input, NextBytes, NextTurn, Output, Work},
+    },
+    connections::ConnectionId,
+    deadline::Deadline,
+    send_queue::{Flushed, SendOptions, SendQueue},
+    tcp_info::UnsentLimit,
+};
 
 /// Requests answered in one turn, so that a long pipeline does not hold up other connections.
 const REQUESTS_PER_TURN: u64 = 16;
@@ -94,21 +94,22 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has just been accepted.
-    pub fn new(
+    pub(crate) fn new(
         socket: TcpStream,
         id: ConnectionId,
         peer: SocketAddr,
         local: Arc<SocketAddr>,
         cx: &mut Context,
     ) -> Connection {
-        let number = cx.tap.accepted(cx.now, peer, *local);
+        let now = cx.now;
+        let number = cx.tap().map_or(0, |tap| tap.accepted(now, peer, *local));
         Connection {
             socket,
             id,
             number,
             peer,
             local,
-            http: Http1::new(cx.server.settings.limits),
+            http: Http1::new(cx.settings.limits),
             send_queue: SendQueue::default(),
             body: RequestBody::None,
             exchange: Exchange::default(),
@@ -124,7 +125,7 @@ impl Connection {
             received: 0,
             first_byte: FirstByte::Unknown,
             unsent_limit: UnsentLimit::Low,
-            deadline: Deadline::new(cx.now, &cx.server.settings.timeouts, cx.is_scarce()),
+            deadline: Deadline::new(now, &cx.settings.timeouts, cx.scarce),
             armed: None,
         }
     }
@@ -132,8 +133,9 @@ impl Connection {
     /// Notes what an event has reported.
     pub fn note_event(&mut self, readable: bool, writable: bool, closed: bool) {
         // Bytes that were not received in an earlier turn would make the first byte older than the event.
-        let new = readable && !self.input.is_readable() && self.unread.is_empty();
-        self.first_byte = self.first_byte.after_event(new);
+        if readable && !self.input.is_readable() && self.unread.is_empty() {
+            self.first_byte = FirstByte::BeforeTurn;
+        }
         self.input = self.input.after_event(readable, closed);
         if writable {
             self.output = self.output.after_writable();
@@ -157,7 +159,6 @@ impl Connection {
     /// The turn that was promised begins.
     pub fn begin_queued_turn(&mut self) {
         self.next_turn = NextTurn::OnEvent;
-        self.first_byte = if self.input.is_readable() { FirstByte::Overtaken } else { FirstByte::Unknown };
     }
 
     /// Asks for another turn after the other connections.
@@ -170,7 +171,11 @@ impl Connection {
     /// When it must have a turn though no event comes: at the end of a pause in a script, else at its deadline.
     pub fn wake_at(&self) -> Option<Instant> {
         // During a pause the response is owed, and that phase has no deadline.
-        self.pause_ends().or(self.deadline.at())
+        self.pause_end().or(self.deadline.at())
+    }
+
+    fn pause_end(&self) -> Option<Instant> {
+        self.script.as_ref()?.pause_end
     }
 
     /// If it is idle: a moment that is earlier the longer it has been.
@@ -205,19 +210,19 @@ impl Connection {
     pub fn turn(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         self.drive(cx)?;
         // A byte that comes after this turn may have been sent after it.
-        self.first_byte.take();
+        self.first_byte = FirstByte::Unknown;
         // A server that stops does not wait for further requests, but one that was promised a turn may still have
         // bytes.
         if cx.draining && self.phase() == Phase::Idle && self.next_turn == NextTurn::OnEvent {
             return Err(CloseReason::Draining);
         }
-        self.deadline.enter(self.phase(), cx.now, &cx.server.settings.timeouts, cx.is_scarce());
+        self.deadline.enter(self.phase(), cx.now, &cx.settings.timeouts, cx.scarce);
         Ok(())
     }
 
     fn drive(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         // Counted per turn: after these limits the other connections come first.
-        let (requests, mut reads) = (cx.counters.requests, 0);
+        let (requests, mut reads) = (cx.report.requests, 0);
         loop {
             // First what waits: the socket may have room now, and every step below needs an empty queue.
             self.flush(cx)?;
@@ -235,7 +240,7 @@ impl Connection {
             if !self.wants_bytes() {
                 return Ok(());
             }
-            if cx.counters.requests - requests >= REQUESTS_PER_TURN || reads >= READS_PER_TURN {
+            if cx.report.requests - requests >= REQUESTS_PER_TURN || reads >= READS_PER_TURN {
                 self.go_on_soon();
                 return Ok(());
             }
@@ -268,17 +273,18 @@ impl Connection {
         if self.send_queue.is_empty() || self.output != Output::Open || self.work == Work::Warming {
             return Ok(());
         }
-        let (deadline, exchange, counters) = (&mut self.deadline, &mut self.exchange, &mut cx.counters);
-        let (tap, number) = (&mut cx.tap, self.number);
+        let (deadline, exchange, report, number) =
+            (&mut self.deadline, &mut self.exchange, &mut cx.report, self.number);
+        let mut tap = if cfg!(feature = "wire") { cx.tap.as_deref_mut() } else { None };
         // Then the last bytes can wait for the FIN that follows at once.
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
-        let options = SendOptions { fin_follows, sendfile: cx.server.settings.sendfile, resident: &mut cx.resident };
+        let options = SendOptions { fin_follows, sendfile: cx.settings.sendfile, resident: &mut cx.resident };
         let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, options, &mut |sent| {
             // Each byte counts for the rate of the reader, for the log, and for the total of the server.
             deadline.progress(sent.bytes());
             exchange.sent += sent.bytes();
-            counters.bytes += sent.bytes();
-            if tap.is_on() {
+            report.bytes += sent.bytes();
+            if let Some(tap) = &mut tap {
                 tap.sent(number, sent);
             }
         });
@@ -288,10 +294,8 @@ impl Connection {
             Ok(Flushed::Blocked) => {
                 self.output = Output::Full;
                 // The socket is full although this reader takes fast: more may wait in the kernel.
-                if self.unsent_limit == UnsentLimit::Low
-                    && self.deadline.moved_at(FAST.0, FAST.1, cx.now, &cx.server.settings.timeouts)
-                {
-                    self.unsent_limit = cx.unsent.raise(&self.socket, self.peer);
+                if self.unsent_limit == UnsentLimit::Low && self.deadline.is_fast(cx.now, &cx.settings.timeouts) {
+                    self.unsent_limit.raise(&mut cx.diag, &self.socket, self.peer);
                 }
             }
             Ok(Flushed::Again) => self.go_on_soon(),
@@ -345,11 +349,11 @@ impl Connection {
     /// # Errors
     /// Why the connection has ended.
     pub fn time_is_up(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        if self.pause_ends().is_some_and(|until| until <= cx.now) {
+        if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
-        let queued = || cx.unsent.after_silence(&self.socket, self.peer, &mut self.unsent_limit);
-        if !self.deadline.is_over(cx.now, &cx.server.settings.timeouts, queued) {
+        let queued = || self.unsent_limit.after_silence(&mut cx.diag, &self.socket, self.peer);
+        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, queued) {
             return Ok(());
         }
         // Taken before the parser is told: afterwards it is in another one.
@@ -374,15 +378,21 @@ impl Connection {
 
     /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
     pub fn leave(&mut self, reason: CloseReason, cx: &mut Context) {
-        self.exchange.abort(self.peer, reason, cx.wall, &mut cx.access_log);
+        self.log_end(reason, cx);
         self.send_queue.clear(&mut cx.spare_buffers);
-        self.drop_script(cx);
+        // A worker drops its source, which may take its time.
+        if let Some(stream) = self.script.take().and_then(|script| script.stream) {
+            cx.jobs.discard(stream);
+        }
         if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
             // Dropping a sink removes its file, which may block.
             cx.jobs.discard(upload);
         }
         // The record ends after the last byte of the connection.
-        cx.tap.closed(self.number, cx.now, reason);
+        let now = cx.now;
+        if let Some(tap) = cx.tap() {
+            tap.closed(self.number, now, reason);
+        }
         log::debug!("{}: {}", self.peer, reason.sentence());
     }
 }

@@ -12,12 +12,14 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use crate::http::{EndOfInput, Event, Fault, Phase};
-use crate::net::close_reason::CloseReason;
-use crate::net::connection::arrival::FirstByte;
-use crate::net::connection::body::RequestBody;
-use crate::net::connection::context::Context;
-use crate::net::connection::state::{NextBytes, Received};
-use crate::net::connection::{Connection, REQUESTS_PER_TURN};
+use crate::net::{
+    CloseReason,
+    connection::{
+        Connection, REQUESTS_PER_TURN,
+        body::RequestBody,
+        state::{Context, FirstByte, NextBytes},
+    },
+};
 
 /// Bytes read after an incomplete head.
 const READ_MORE: usize = 4 * 1024;
@@ -26,7 +28,7 @@ impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head.
     pub(super) fn read(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         // It holds for this recv alone: later bytes may have been sent after the turn began.
-        let first_byte = self.first_byte.take();
+        let first_byte = std::mem::take(&mut self.first_byte);
         if self.unread.is_empty()
             && let RequestBody::Streamed(upload) = &mut self.body
             // Nothing is left over and the rest of the content fills the block: it can be received right there.
@@ -63,10 +65,7 @@ impl Connection {
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
-        if cx.tap.is_on() {
-            self.record(result, &block[before..], true, cx);
-        }
-        let result = self.note_received(result, capacity - before, cx);
+        let result = self.note_received(result, &block[before..], capacity - before, true, cx);
         let bytes = &block[before..];
         let count = bytes.len();
         if count > 0 {
@@ -98,37 +97,30 @@ impl Connection {
         let size = room.len();
         // Interrupted by a signal it must be repeated: the event does not come again.
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
-        let result = result.map(|(count, _)| count);
-        if cx.tap.is_on() {
-            self.record(result, room, all_parsed, cx);
-        }
-        self.note_received(result, size, cx)
+        self.note_received(result.map(|(count, _)| count), room, size, all_parsed, cx)
     }
 
-    #[cold]
-    fn record(&self, result: rustix::io::Result<usize>, bytes: &[u8], all_parsed: bool, cx: &mut Context) {
-        if let Ok(count) = result {
-            let parser = all_parsed.then(|| (&self.http, self.body.streamed_bytes()));
-            cx.tap.received(self.number, &self.socket, self.peer, &bytes[..count], parser);
-        }
-    }
-
-    /// Changes the state after a `recv` with room for `size` bytes.
+    /// Records what a `recv` with room for `size` bytes has brought to the beginning of `bytes`, and changes the state.
     fn note_received(
         &mut self,
         result: rustix::io::Result<usize>,
+        bytes: &[u8],
         size: usize,
+        all_parsed: bool,
         cx: &mut Context,
     ) -> Result<usize, CloseReason> {
+        if let (Some(tap), Ok(count)) = (cx.tap(), result) {
+            let parser = all_parsed.then(|| (&self.http, self.body.streamed_bytes()));
+            tap.received(self.number, &self.socket, self.peer, &bytes[..count], parser);
+        }
         // An error of the socket ends the connection; every other result is a state of the input.
         let received = match result {
-            Ok(0) => Received::End,
-            Ok(count) => Received::Bytes { filled: count == size },
-            Err(Errno::WOULDBLOCK) => Received::Nothing,
+            Ok(count) => Some(count),
+            Err(Errno::WOULDBLOCK) => None,
             Err(errno) => return Err(self.socket_failed(&errno.into())),
         };
-        self.input = self.input.after_recv(received);
-        let count = result.unwrap_or(0);
+        self.input = self.input.after_recv(received, size);
+        let count = received.unwrap_or(0);
         if count > 0 {
             // A file that was looked at before these bytes came may have been changed by their sender.
             cx.arrivals.advance();
@@ -160,8 +152,8 @@ impl Connection {
         if input.first() == Some(&b'\r') {
             first_byte = FirstByte::Unknown;
         }
-        let requests = cx.counters.requests;
-        while self.takes_events() && cx.counters.requests - requests < REQUESTS_PER_TURN {
+        let requests = cx.report.requests;
+        while self.takes_events() && cx.report.requests - requests < REQUESTS_PER_TURN {
             let framed = &input[used..];
             let step = self.http.receive(framed);
             used += step.used;
@@ -203,7 +195,7 @@ impl Connection {
         match &mut self.body {
             RequestBody::Streamed(upload) => upload.stats.after_head(bytes.len()),
             RequestBody::Collected(collected) => collected.take_framed(&bytes[..used]),
-            RequestBody::None | RequestBody::Discarded => {}
+            RequestBody::None => {}
         }
     }
 

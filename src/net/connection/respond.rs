@@ -8,24 +8,26 @@
 //! gathered and leave in one `send`. A response with large content is sent before the next request is parsed.
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Request, RequestError, Status, Transfer, Version};
-use crate::net::access_log::{AccessLog, LogEntry, LoggedResponse};
-use crate::net::close_reason::CloseReason;
-use crate::net::connection::Connection;
-use crate::net::connection::arrival::FirstByte;
-use crate::net::connection::body::{BUSY, BodyJob, CollectedBody, RequestBody, Upload};
-use crate::net::connection::context::Context;
-use crate::net::connection::state::{Ending, Work};
-use crate::net::page_cache;
-use crate::net::workers::JobResult;
-use crate::service::app::Additions;
-use crate::service::error_page::{Problem, problem};
-use crate::service::{Answer, Lane, Outcome, RequestContext, Response};
+use crate::net::{
+    CloseReason,
+    access_log::{LogEntry, LoggedResponse},
+    connection::{
+        Connection,
+        body::{BUSY, BodyJob, CollectedBody, RequestBody, Upload},
+        state::{Context, Ending, FirstByte, Work},
+    },
+    send_queue,
+    workers::JobResult,
+};
+use crate::service::{
+    Answer, Lane, Outcome, RequestContext, Response,
+    app::Additions,
+    error_page::{Problem, problem},
+};
 
 /// The request being answered: what the log and the end of the response need of it.
 #[derive(Debug, Default)]
@@ -51,37 +53,12 @@ impl Exchange {
     pub(super) fn content_sent(&self) -> u64 {
         self.sent.saturating_sub(self.head)
     }
-
-    /// Writes the line of the log.
-    fn log(&mut self, peer: SocketAddr, bytes: u64, wall: SystemTime, access_log: &mut AccessLog) {
-        if let (Some(entry), Some(status)) = (self.entry.take(), self.status) {
-            access_log.write(entry, &LoggedResponse { peer, status, bytes, ended: wall, note: self.note.as_deref() });
-        }
-        self.status = None;
-        self.note = None;
-    }
-
-    /// The connection ends before the response is sent: writes the line of the log, if a request has begun.
-    pub(super) fn abort(
-        &mut self,
-        peer: SocketAddr,
-        reason: CloseReason,
-        wall: SystemTime,
-        access_log: &mut AccessLog,
-    ) {
-        if self.entry.is_some() {
-            // No status was sent: 499, as nginx writes for a client that left.
-            self.status = self.status.or(Status::new(499));
-            self.note = Some(reason.sentence().into_owned());
-            self.log(peer, self.content_sent(), wall, access_log);
-        }
-    }
 }
 
 impl Connection {
     /// A request is complete up to its content.
     pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
-        cx.counters.requests += 1;
+        cx.report.requests += 1;
         // The next head has a clock of its own, even if its first bytes are here already.
         self.deadline.renew();
         self.exchange.reason = None;
@@ -112,8 +89,7 @@ impl Connection {
             Answer::ReadyFile(head, file) => self.deliver_prepared(&head, Some(file), cx),
             // The loop serves other connections meanwhile; the result comes back to job_finished.
             Answer::Blocking(lane, job) => {
-                self.work = Work::away_if(cx.jobs.submit(self.id, lane, move || JobResult::Outcome(job())));
-                if self.work == Work::None {
+                if !self.submit(lane, move || JobResult::Outcome(job()), cx) {
                     self.deliver(problem(&request, &Problem::new(BUSY)), cx);
                 }
             }
@@ -122,10 +98,7 @@ impl Connection {
             {
                 self.deliver(problem(&request, &Problem::too_large(limit)), cx);
             }
-            Answer::Raw(verbatim) => {
-                self.body = RequestBody::Discarded;
-                self.begin_verbatim(*verbatim);
-            }
+            Answer::Raw(verbatim) => self.begin_verbatim(*verbatim),
             Answer::Collect { limit, then } => {
                 self.collect(CollectedBody::new(limit, BodyJob::Content(then), request.into_owned()), framing, cx);
             }
@@ -133,8 +106,7 @@ impl Connection {
                 self.collect(CollectedBody::new(limit, BodyJob::RawRequest(then), request.into_owned()), framing, cx);
             }
             Answer::Receive { limit, open } => {
-                self.work = Work::away_if(cx.jobs.submit(self.id, Lane::Short, move || JobResult::Opened(open())));
-                if self.work == Work::None {
+                if !self.submit(Lane::Short, move || JobResult::Opened(open()), cx) {
                     return self.deliver(problem(&request, &Problem::new(BUSY)), cx);
                 }
                 // 100 (Continue) waits until the sink is open, so that an upload can be refused before it is sent.
@@ -196,7 +168,7 @@ impl Connection {
     /// The same; the connection ends for `reason` then.
     pub(super) fn refuse_for(&mut self, error: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context) {
         // A refused head may be longer than any valid one; no more of it than that goes into the page and the log.
-        let head = &head[..head.len().min(cx.server.settings.limits.head)];
+        let head = &head[..head.len().min(cx.settings.limits.head)];
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
             // The response had begun before the content turned out to be broken: there is no second one.
@@ -223,7 +195,7 @@ impl Connection {
     /// Puts a response into the send queue.
     pub(super) fn deliver(&mut self, response: Response, cx: &mut Context) {
         // A response that comes before the content: the rest of it is read and dropped.
-        if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::Discarded) {
+        if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
             cx.jobs.discard(upload);
         }
         if response.closes() || cx.draining {
@@ -265,7 +237,7 @@ impl Connection {
 
     /// The same for a response that is prepared: two copies and no allocation.
     fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context) {
-        self.body = RequestBody::Discarded;
+        self.body = RequestBody::None;
         if cx.draining {
             self.http.forbid_persistence();
         }
@@ -298,7 +270,7 @@ impl Connection {
         // The worker has its own reference to the file: the connection may be closed meanwhile.
         let Some((file, from, len)) = self.send_queue.next_slice() else { return };
         let submitted = cx.jobs.submit(self.id, Lane::Short, move || {
-            page_cache::read_ahead(&file, from, len);
+            send_queue::read_ahead(&file, from, len);
             JobResult::Warmed
         });
         if submitted {
@@ -331,7 +303,7 @@ impl Connection {
     /// The response is sent, with so many bytes of content: logs it, and decides whether the connection goes on.
     pub(super) fn finish(&mut self, content: u64, cx: &mut Context) {
         // Before the state of the connection changes: the line needs the exchange as it was.
-        self.exchange.log(self.peer, content, cx.wall, &mut cx.access_log);
+        self.log(content, cx);
         // The end was decided while the response was written, and stays.
         if self.ending.is_some() {
             return;
@@ -341,6 +313,26 @@ impl Connection {
             Next::Linger => Some(Ending::Linger(self.close_reason(cx.draining))),
             Next::Close => Some(Ending::Close(self.close_reason(cx.draining))),
         };
+    }
+
+    /// Writes the line of the log.
+    fn log(&mut self, bytes: u64, cx: &mut Context) {
+        let Exchange { entry, status, note, .. } = &mut self.exchange;
+        let (entry, status, note) = (entry.take(), status.take(), note.take());
+        if let (Some(entry), Some(status)) = (entry, status) {
+            let response = LoggedResponse { peer: self.peer, status, bytes, ended: cx.wall, note: note.as_deref() };
+            cx.access_log.write(entry, &response);
+        }
+    }
+
+    /// The connection ends before the response is sent: writes the line of the log, if a request has begun.
+    pub(super) fn log_end(&mut self, reason: CloseReason, cx: &mut Context) {
+        if self.exchange.entry.is_some() {
+            // No status was sent: 499, as nginx writes for a client that left.
+            self.exchange.status = self.exchange.status.or(Status::new(499));
+            self.exchange.note = Some(reason.sentence().into_owned());
+            self.log(self.exchange.content_sent(), cx);
+        }
     }
 
     /// Why this exchange is the last one.

@@ -21,14 +21,16 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, recv};
 
 use crate::http::{Transfer, chunked};
-use crate::net::close_reason::CloseReason;
-use crate::net::connection::Connection;
-use crate::net::connection::context::Context;
-use crate::net::connection::script::steps::{Fragment, Step, Steps};
-use crate::net::connection::state::Ending;
-use crate::net::workers::{SourceResult, Work as WorkerJob};
-use crate::service::script::{CloseBy, DropToken, RawResponse, Script};
-use crate::service::{Body, Lane, Response, Source};
+use crate::net::{
+    CloseReason,
+    connection::{
+        Connection,
+        script::steps::{Fragment, Step, Steps},
+        state::{Context, Ending},
+    },
+    workers::{SourceResult, Work as WorkerJob},
+};
+use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, script::Script};
 
 /// How long a stream waits before it asks again when the workers' queue is full.
 const RETRY: Duration = Duration::from_millis(20);
@@ -36,9 +38,9 @@ const RETRY: Duration = Duration::from_millis(20);
 /// What is still to come of a response with a script. Boxed, since an ordinary connection has none.
 pub(super) struct RunningScript {
     steps: Steps,
-    /// The step whose pause has begun, and when the pause ends.
-    pausing: Option<(Step, Instant)>,
-    stream: Option<Stream>,
+    /// When the pause before the next step ends, once it has begun.
+    pub(super) pause_end: Option<Instant>,
+    pub(super) stream: Option<Stream>,
     /// How the connection ends after bytes sent as given.
     end: Option<CloseBy>,
     /// Dropped with the response: a service counts its slow responses by it.
@@ -46,54 +48,31 @@ pub(super) struct RunningScript {
 }
 
 /// Content that is made while it is sent.
-struct Stream {
-    source: SourceState,
+pub(super) struct Stream {
+    /// Asks the source for its next bytes. `None` while a worker runs it.
+    job: Option<WorkerJob>,
     chunked: bool,
     /// The client had shut down its side before the stream began.
     half_closed: bool,
-    /// A worker holds a weak reference to it, and does not ask the source when the stream is gone.
+    /// The job holds a weak reference to it, and does not ask the source when the stream is gone.
     wanted: Arc<()>,
-}
-
-/// Where a source is.
-enum SourceState {
-    /// Here, and its bytes are sent.
-    Here(Box<dyn Source>),
-    /// In a job that the workers' queue had no room for.
-    Refused(WorkerJob),
-    /// With a worker.
-    Away,
 }
 
 impl RunningScript {
     fn new(steps: Steps, token: DropToken) -> RunningScript {
-        RunningScript { steps, pausing: None, stream: None, end: None, _token: token }
+        RunningScript { steps, pause_end: None, stream: None, end: None, _token: token }
     }
 
-    /// Begins the pause before a step.
-    fn pause(&mut self, step: Step, now: Instant) {
-        let until = now + step.after;
-        self.pausing = Some((step, until));
-    }
-
-    /// The next step whose pause is over; `Err` while one is in progress.
+    /// The next step, if its pause is over; `Err` while it is in progress.
     fn next_step(&mut self, now: Instant) -> Result<Option<Step>, ()> {
-        match self.pausing.take() {
-            Some((step, until)) if now < until => {
-                self.pausing = Some((step, until));
-                return Err(());
-            }
-            Some((step, _)) => return Ok(Some(step)),
-            None => {}
-        }
         // A pause begins only now, after everything before it was sent.
-        match self.steps.next() {
-            Some(step) if !step.after.is_zero() => {
-                self.pause(step, now);
-                Err(())
-            }
-            step => Ok(step),
+        if let Some(after) = self.steps.pause_before_next()
+            && now < *self.pause_end.get_or_insert(now + after)
+        {
+            return Err(());
         }
+        self.pause_end = None;
+        Ok(self.steps.next())
     }
 
     /// The content of a stream is complete.
@@ -135,8 +114,9 @@ impl Connection {
             Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(source),
             Body::Stream(source) => {
                 // Noted before the first byte is sent: afterwards a FIN means that the client does not want more.
-                let (source, half_closed) = (SourceState::Here(source), self.is_half_closed());
-                script.stream = Some(Stream { source, chunked, half_closed, wanted: Arc::default() });
+                let (half_closed, wanted) = (self.is_half_closed(), Arc::default());
+                let job = Some(cx.jobs.ask_source(self.id, source, Arc::downgrade(&wanted)));
+                script.stream = Some(Stream { job, chunked, half_closed, wanted });
             }
             body if transfer != Transfer::Nothing => script.steps.add_body(body, chunked),
             _ => {}
@@ -191,7 +171,13 @@ impl Connection {
             Ok(None) => match script.stream.take() {
                 Some(stream) => self.ask_source(stream, &mut script, cx),
                 None => {
-                    self.end_script(script.end, cx);
+                    match script.end {
+                        None => {}
+                        Some(CloseBy::Fin) => self.ending = Some(Ending::Linger(CloseReason::Scripted)),
+                        Some(CloseBy::Reset) => self.ending = Some(Ending::Reset(CloseReason::ScriptedReset)),
+                    }
+                    // As for any other response: the line of the log, and the next request or the close.
+                    self.finish(self.exchange.content_sent(), cx);
                     return Ok(());
                 }
             },
@@ -226,16 +212,12 @@ impl Connection {
             self.go_on_soon();
             return cx.jobs.discard(stream);
         }
-        let job = match std::mem::replace(&mut stream.source, SourceState::Away) {
-            // It is being asked already: its answer comes as the result of that job.
-            SourceState::Away => None,
-            SourceState::Here(source) => Some(cx.jobs.ask_source(self.id, source, Arc::downgrade(&stream.wanted))),
-            SourceState::Refused(job) => Some(job),
-        };
-        if let Some(Err(job)) = job.map(|job| cx.jobs.hand_in(Lane::Long, job)) {
+        // While the source is being asked there is no job: the answer comes as the result of the last one.
+        if let Some(Err(job)) = stream.job.take().map(|job| cx.jobs.hand_in(Lane::Long, job)) {
             // The response has begun, so 503 is not possible any more: try again a little later.
-            stream.source = SourceState::Refused(job);
-            script.pause(Step { after: RETRY, fragments: Vec::new() }, cx.now);
+            stream.job = Some(job);
+            script.steps.pause(RETRY);
+            script.pause_end = Some(cx.now + RETRY);
         }
         script.stream = Some(stream);
     }
@@ -248,7 +230,7 @@ impl Connection {
         let chunked = stream.chunked;
         match result {
             SourceResult::More(source, bytes) => {
-                stream.source = SourceState::Here(source);
+                stream.job = Some(cx.jobs.ask_source(self.id, source, Arc::downgrade(&stream.wanted)));
                 script.steps.add_chunk(bytes, "", chunked);
             }
             SourceResult::End(source) => {
@@ -263,29 +245,6 @@ impl Connection {
                 let reason = CloseReason::Failed;
                 self.ending = Some(if chunked { Ending::Cut(reason) } else { Ending::Reset(reason) });
             }
-        }
-    }
-
-    /// The last step is sent.
-    fn end_script(&mut self, end: Option<CloseBy>, cx: &mut Context) {
-        match end {
-            None => {}
-            Some(CloseBy::Fin) => self.ending = Some(Ending::Linger(CloseReason::Scripted)),
-            Some(CloseBy::Reset) => self.ending = Some(Ending::Reset(CloseReason::ScriptedReset)),
-        }
-        // As for any other response: the line of the log, and the next request or the close.
-        self.finish(self.exchange.content_sent(), cx);
-    }
-
-    /// When the pause ends that is in progress.
-    pub(super) fn pause_ends(&self) -> Option<Instant> {
-        self.script.as_ref()?.pausing.as_ref().map(|(_, until)| *until)
-    }
-
-    /// The connection is closed: a worker drops the source, which may take its time.
-    pub(super) fn drop_script(&mut self, cx: &Context) {
-        if let Some(stream) = self.script.take().and_then(|script| script.stream) {
-            cx.jobs.discard(stream);
         }
     }
 }

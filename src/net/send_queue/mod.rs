@@ -9,30 +9,34 @@
 //!
 //! A file may become shorter while it is sent. Then the length in the head is wrong, and the connection must be closed
 //! ([`Flushed::Short`]): with padding the client would take a damaged file for a whole one.
+//!
+//! A loop must not wait for a disk. So bytes of a file are read with RWF_NOWAIT, which reads what the page cache has,
+//! and before a `sendfile` the page cache is asked in the same way (`part.rs`). What is on the disk is read by a
+//! worker.
 
 mod part;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 use rustix::net::{SendFlags, send, sockopt};
 
-use crate::net::page_cache;
-use crate::net::page_cache::{CachedRead, Resident};
 use crate::net::send_queue::part::{FileRange, PIECES_PER_TURN, SendPart};
 use crate::service::{Body, Bytes, Piece};
 
+pub(crate) use part::{Resident, read_ahead};
+
 /// Content up to this length is copied after its head and leaves in the same `send`. Measured: here the copy and
 /// `sendfile` break even.
-pub const SMALL: u64 = 16 * 1024;
+const SMALL: u64 = 16 * 1024;
 /// The size of a page of the page cache.
 const PAGE: u64 = 4096;
 /// Pipelined responses are gathered until the buffer has grown to this.
-pub const GATHER: usize = 64 * 1024;
+const GATHER: usize = 64 * 1024;
 /// Slices of a file sent for one connection in one turn of the loop, so that a fast reader does not hold up the others.
 const SLICES_PER_TURN: usize = 2;
 /// Buffers kept for the next connections.
@@ -40,7 +44,7 @@ const SPARE_BUFFERS: usize = 64;
 
 /// Buffers that are not in use. The loop lends them, so that an idle connection owns none.
 #[derive(Debug, Default)]
-pub struct SpareBuffers(Vec<Vec<u8>>);
+pub(crate) struct SpareBuffers(Vec<Vec<u8>>);
 
 impl SpareBuffers {
     fn lend(&mut self) -> Vec<u8> {
@@ -58,19 +62,19 @@ impl SpareBuffers {
 
 /// How bytes are sent.
 #[derive(Debug)]
-pub struct SendOptions<'a> {
+pub(crate) struct SendOptions<'a> {
     /// Our side is shut down right after. So the last bytes may wait for the FIN and share its segment: one packet of
     /// three on a connection with a single request.
     pub fin_follows: bool,
     /// Files go by `sendfile`; otherwise they are read and sent.
     pub sendfile: bool,
     /// What is known to be in the page cache.
-    pub resident: &'a mut Resident,
+    pub resident: &'a mut Option<Resident>,
 }
 
 /// What the kernel took.
 #[derive(Clone, Copy, Debug)]
-pub enum Sent<'a> {
+pub(crate) enum Sent<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
     /// Bytes of a file, which never passed through the program.
@@ -86,7 +90,7 @@ pub enum Sent<'a> {
 
 impl Sent<'_> {
     /// How many bytes.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         match self {
             Sent::Bytes(bytes) => bytes.len() as u64,
             Sent::File { len, .. } => *len,
@@ -96,7 +100,7 @@ impl Sent<'_> {
 
 /// How a flush ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flushed {
+pub(crate) enum Flushed {
     /// Everything has been sent.
     All,
     /// The socket is full.
@@ -111,7 +115,7 @@ pub enum Flushed {
 
 /// What is still to be sent on one connection.
 #[derive(Debug, Default)]
-pub struct SendQueue {
+pub(crate) struct SendQueue {
     buffer: Vec<u8>,
     /// Bytes of the buffer that are sent.
     from: usize,
@@ -122,27 +126,27 @@ pub struct SendQueue {
 
 impl SendQueue {
     /// Whether nothing is left to send.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.from == self.buffer.len() && self.parts.is_empty()
     }
 
     /// Whether large content waits. Nothing may be written to the buffer then: it would leave before that content.
-    pub fn has_parts(&self) -> bool {
+    pub(crate) fn has_parts(&self) -> bool {
         !self.parts.is_empty()
     }
 
     /// Whether it should be sent before the next request is parsed.
-    pub fn is_heavy(&self) -> bool {
+    pub(crate) fn is_heavy(&self) -> bool {
         self.has_parts() || self.gathered() >= GATHER
     }
 
     /// Unsent bytes in the buffer.
-    pub fn gathered(&self) -> usize {
+    pub(crate) fn gathered(&self) -> usize {
         self.buffer.len() - self.from
     }
 
     /// The buffer for heads and small content.
-    pub fn buffer(&mut self, spare: &mut SpareBuffers) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self, spare: &mut SpareBuffers) -> &mut Vec<u8> {
         // Bytes in the buffer are sent before all parts.
         debug_assert!(self.parts.is_empty(), "a response may not overtake content");
         // Borrowed at the first byte of a response and not earlier.
@@ -157,7 +161,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// When a small file cannot be read.
-    pub fn push(&mut self, body: Body) -> io::Result<bool> {
+    pub(crate) fn push(&mut self, body: Body) -> io::Result<bool> {
         match body {
             // A script adds its content step by step.
             Body::Empty | Body::Stream(_) | Body::Chunks(_) => {}
@@ -174,10 +178,11 @@ impl SendQueue {
                 // seventeen. With its first bytes in the buffer, up to the end of their page, it goes in one call.
                 let first = if len <= SMALL { len } else { from.next_multiple_of(PAGE) - from };
                 match read_small(&mut self.buffer, &file, from, first)? {
-                    SmallRead::Whole if first == len => {}
-                    SmallRead::Whole => self.push_range(file, from + first, len - first),
-                    SmallRead::Short => return Ok(false),
-                    SmallRead::Cold => self.push_range(file, from, len),
+                    // All of it comes as a part of its own, after a worker has read it.
+                    None => self.push_range(file, from, len),
+                    Some(read) if read < first => return Ok(false),
+                    Some(_) if first < len => self.push_range(file, from + first, len - first),
+                    Some(_) => {}
                 }
             }
             Body::Pieces { file, pieces } => {
@@ -193,12 +198,12 @@ impl SendQueue {
     }
 
     /// Adds bytes of a file.
-    pub fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
+    pub(crate) fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
         self.parts.push_back(SendPart::File(FileRange::new(file, from, len)));
     }
 
     /// Adds bytes; they leave in one `send` with those before them, unless a file lies between.
-    pub fn push_bytes(&mut self, bytes: Vec<u8>, spare: &mut SpareBuffers) {
+    pub(crate) fn push_bytes(&mut self, bytes: Vec<u8>, spare: &mut SpareBuffers) {
         if self.parts.is_empty() {
             self.buffer(spare).extend_from_slice(&bytes);
         } else {
@@ -210,7 +215,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
-    pub fn flush(
+    pub(crate) fn flush(
         &mut self,
         socket: impl AsFd,
         spare: &mut SpareBuffers,
@@ -259,51 +264,54 @@ impl SendQueue {
     }
 
     /// The range of a file that a worker should read into the page cache.
-    pub fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
+    pub(crate) fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
         self.parts.front()?.next_slice()
     }
 
     /// Drops everything: the connection is closed.
-    pub fn clear(&mut self, spare: &mut SpareBuffers) {
+    pub(crate) fn clear(&mut self, spare: &mut SpareBuffers) {
         self.parts.clear();
         self.from = 0;
         spare.give_back(std::mem::take(&mut self.buffer));
     }
 }
 
-/// How reading a small file ended.
-enum SmallRead {
-    Whole,
-    Short,
-    Cold,
-}
-
-/// Appends `len` bytes of a file to the buffer, if they are in the page cache. Of a shorter file the buffer gets what
-/// there is.
-fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<SmallRead> {
+/// Appends `len` bytes of a file to the buffer, and returns how many there are; `None`, and nothing appended, if some of
+/// them are on the disk.
+fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
     let start = buffer.len();
     // Read right after its head, so there is no second copy.
     buffer.resize(start + len as usize, 0);
     let mut at = start;
-    while at < buffer.len() {
-        match page_cache::read(file, &mut buffer[at..], from + (at - start) as u64) {
-            Ok(CachedRead::Read(0)) => {
-                buffer.truncate(at);
-                return Ok(SmallRead::Short);
+    let result = loop {
+        match read_cached(file, &mut buffer[at..], from + (at - start) as u64) {
+            // The room is full, or the file has ended.
+            Ok(Some(0)) => break Ok(Some((at - start) as u64)),
+            Ok(Some(count)) => at += count,
+            Ok(None) => {
+                at = start;
+                break Ok(None);
             }
-            Ok(CachedRead::Read(count)) => at += count,
-            Ok(CachedRead::Cold) => {
-                // All of it comes as a part of its own, after a worker has read it.
-                buffer.truncate(start);
-                return Ok(SmallRead::Cold);
-            }
-            Err(errno) => {
-                buffer.truncate(at);
-                return Err(errno.into());
-            }
+            Err(errno) => break Err(errno.into()),
         }
+    };
+    buffer.truncate(at);
+    result
+}
+
+/// Reads bytes that are in the page cache; 0 is the end of the file, `None` means that they are on the disk. A file
+/// system that does not know the flag is read on the loop, as every server does it.
+fn read_cached(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<Option<usize>> {
+    if room.is_empty() {
+        return Ok(Some(0));
     }
-    Ok(SmallRead::Whole)
+    match preadv2(file, &mut [IoSliceMut::new(room)], from, ReadWriteFlags::NOWAIT) {
+        Ok(count) => Ok(Some(count)),
+        Err(Errno::AGAIN) => Ok(None),
+        // The file system does not know the flag; or a signal came, and this read settles it.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => pread(file, room, from).map(Some),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// `more`: further bytes follow at once, so a segment that is not full may wait for them.

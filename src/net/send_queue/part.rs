@@ -3,27 +3,29 @@
 //! A file goes by `sendfile`, from the page cache into the socket. Where the file system cannot do that, or the user
 //! does not want it, it is read and sent in pieces of 64 KiB, so that each `send` can be seen with its bytes.
 //!
-//! A loop must not wait for a disk, so before a slice is sent the page cache is asked whether it is in memory, once.
-//! After a worker has read it, it is sent without asking: even when memory is so short that pages are dropped at
-//! once, each trip to the disk sends something.
+//! `sendfile` cannot be told not to wait for the disk. So before a slice is sent its first and last byte are read, once.
+//! If one is not in memory, a worker reads the slice through. Then it is sent without asking again: even when memory is
+//! so short that pages are dropped at once, each trip to the disk sends something.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 use rustix::net::send;
 
-use crate::net::page_cache;
-use crate::net::page_cache::{CachedRead, Resident};
-use crate::net::send_queue::{Flushed, Sent, send_flags, unless_full};
+use crate::net::send_queue::{Flushed, Sent, read_cached, send_flags, unless_full};
 use crate::service::Bytes;
 
 /// Most bytes of a file handed to the kernel in one call.
 const SLICE: u64 = 1024 * 1024;
 /// Most bytes of a file read into memory in one call.
 const PIECE: u64 = 64 * 1024;
+/// The kernel reads this much around one page by itself: a slice this short is in memory as a whole if its last byte is.
+const READ_AHEAD: u64 = 128 * 1024;
+/// Bytes a worker reads in one call.
+const STEP: usize = 256 * 1024;
 /// Pieces sent for one connection in one turn of the loop: as much as one slice, which a tape can hold.
 pub(super) const PIECES_PER_TURN: usize = (SLICE / PIECE) as usize;
 
@@ -73,7 +75,7 @@ impl SendPart {
         socket: impl AsFd,
         more: bool,
         by_sendfile: bool,
-        resident: &mut Resident,
+        resident: &mut Option<Resident>,
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Option<Flushed>> {
         match self {
@@ -103,21 +105,19 @@ impl FileRange {
         &mut self,
         socket: impl AsFd,
         more: bool,
-        resident: &mut Resident,
+        resident: &mut Option<Resident>,
         sent: &mut dyn FnMut(Sent<'_>),
     ) -> io::Result<Option<Flushed>> {
-        // sendfile cannot be told not to wait for the disk, so the page cache is asked first.
+        let slice = self.len.min(SLICE);
         if self.from >= self.asked {
-            let slice = self.len.min(SLICE);
             self.asked = self.from + slice;
-            if resident.is_cold(&self.file, self.from, slice) {
+            if is_cold(&self.file, self.from, slice, resident) {
                 return Ok(Some(Flushed::Cold));
             }
         }
         // sendfile reads from here and does not move the position of the file, which other connections use as well.
         let mut at = self.from;
-        let len = usize::try_from(self.len.min(SLICE)).unwrap_or(usize::MAX);
-        match unless_full(|| rustix::fs::sendfile(&socket, &self.file, Some(&mut at), len)) {
+        match unless_full(|| rustix::fs::sendfile(&socket, &self.file, Some(&mut at), slice as usize)) {
             Ok(None) => Ok(Some(Flushed::Blocked)),
             // The range is not empty, so 0 bytes mean that the file has ended.
             Ok(Some(0)) => Ok(Some(Flushed::Short)),
@@ -141,12 +141,12 @@ impl FileRange {
         let mut room = vec![0; len as usize];
         // A worker has read them: take them from wherever they are, even if they were dropped again.
         let read = if self.from < self.asked {
-            rustix::io::retry_on_intr(|| rustix::io::pread(&self.file, &mut room[..], self.from))?
+            rustix::io::retry_on_intr(|| pread(&self.file, &mut room[..], self.from))?
         } else {
             self.asked = self.from + len;
-            match page_cache::read(&self.file, &mut room, self.from)? {
-                CachedRead::Read(count) => count,
-                CachedRead::Cold => return Ok(Some(Flushed::Cold)),
+            match read_cached(&self.file, &mut room, self.from)? {
+                Some(count) => count,
+                None => return Ok(Some(Flushed::Cold)),
             }
         };
         if read == 0 {
@@ -165,5 +165,87 @@ impl FileRange {
     fn advance(&mut self, count: usize) {
         self.from += count as u64;
         self.len -= count as u64;
+    }
+}
+
+/// The range of a file that was last found in memory in this turn of the loop, so that a file which many connections
+/// want at once is looked at once. If the kernel has dropped the range since, or another `File` has the same address,
+/// one turn is slow; nothing worse.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resident {
+    /// The address of the `File`.
+    file: usize,
+    from: u64,
+    end: u64,
+}
+
+/// Whether sending `len` bytes from `from` on would wait for the disk, as far as their two ends tell.
+fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident>) -> bool {
+    let (address, end) = (Arc::as_ptr(file) as usize, from + len);
+    // The common case of many readers of one file: no call at all.
+    if resident.is_some_and(|known| known.file == address && known.from <= from && end <= known.end) {
+        return false;
+    }
+    // One byte at each end costs two cheap calls. Asking for every page would cost more than the rare disk read it
+    // saves.
+    let is_missing = |at| matches!(read_cached(file, &mut [0], at), Ok(None));
+    let cold = is_missing(end.saturating_sub(1)) || (len > READ_AHEAD && is_missing(from));
+    if !cold {
+        *resident = Some(Resident { file: address, from, end });
+    }
+    cold
+}
+
+/// Reads bytes into the page cache. This blocks, so only a worker may call it. An error is not reported: sending the
+/// bytes meets it again.
+pub(crate) fn read_ahead(file: &File, from: u64, len: u64) {
+    // The bytes go into a buffer that is thrown away; what counts is the copy in the page cache.
+    let mut room = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
+    let (mut at, end) = (from, from + len);
+    while at < end {
+        // The bytes themselves are not wanted, only that the kernel has read them.
+        let step = room.len().min(usize::try_from(end - at).unwrap_or(STEP));
+        match pread(file, &mut room[..step], at) {
+            Ok(count) if count > 0 => at += count as u64,
+            Err(Errno::INTR) => {}
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn bytes_dropped_from_memory_are_cold_until_a_worker_has_read_them() {
+        let path = std::env::current_exe().unwrap().with_file_name(format!("cold-{}", std::process::id()));
+        let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
+        file.write_all(&vec![7; 1 << 20]).unwrap();
+        file.sync_all().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let file = Arc::new(file);
+        let is_cold = |from, len| super::is_cold(&file, from, len, &mut None);
+        assert!(!is_cold(0, 1 << 20), "just written, so in memory");
+        rustix::fs::fadvise(file.as_fd(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        if !is_cold(0, 1 << 20) {
+            eprintln!("skipped: this file system keeps everything in memory");
+            return;
+        }
+        read_ahead(&file, 0, 1 << 20);
+        assert!(!is_cold(0, 1 << 20));
+        let mut resident = None;
+        assert!(!super::is_cold(&file, 0, 1 << 20, &mut resident));
+        rustix::fs::fadvise(file.as_fd(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        assert!(!super::is_cold(&file, 4096, 1 << 19, &mut resident), "not asked twice in one turn");
+        assert!(super::is_cold(&file, 4096, 1 << 20, &mut resident), "more than was asked for");
+        assert!(is_cold(0, 1 << 20), "another turn asks again");
+        read_ahead(&file, 0, 1 << 20);
+        let mut room = [0; 16];
+        assert_eq!(read_cached(&file, &mut room, 0), Ok(Some(16)));
+        assert_eq!(read_cached(&file, &mut room, 1 << 20), Ok(Some(0)));
     }
 }

@@ -15,8 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::chunked;
-use crate::service::script::{ByteOffset, ChunkedBody, Pause};
-use crate::service::{Body, Piece};
+use crate::service::{Body, ByteOffset, ChunkedBody, Pause, Piece};
 
 /// Bytes that are sent one after the other.
 #[derive(Debug)]
@@ -85,6 +84,11 @@ impl Steps {
     /// The next step.
     pub(super) fn next(&mut self) -> Option<Step> {
         self.steps.pop_front()
+    }
+
+    /// The pause before the next step.
+    pub(super) fn pause_before_next(&self) -> Option<Duration> {
+        self.steps.front().map(|step| step.after)
     }
 
     /// A pause; the bytes added next are sent on their own.

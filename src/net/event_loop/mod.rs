@@ -1,10 +1,10 @@
 //! One event loop: poll for events, give turns to connections, take results of jobs, accept, close what is overdue.
 //!
 //! ```text
-//! poll ─┬─ turns      connections that hit a limit of their last turn go on
-//!       ├─ events     readable or writable → the connection's turn: receive, parse, answer, send
+//! poll ─┬─ events     readable or writable → the connection's turn: receive, parse, answer, send
+//!       ├─ turns      connections that hit a limit of their last turn go on
 //!       ├─ results    a worker has finished → the turn of the connection that asked
-//!       ├─ accept     admission → new connection → its first turn at once → register (accept.rs)
+//!       ├─ accept     within the limits → new connection → its first turn at once → register (accept.rs)
 //!       └─ deadlines  a time-out, or the end of a pause in a script
 //! ```
 //!
@@ -14,10 +14,12 @@
 //! A connection is registered with the poller once, for both directions, edge-triggered. Registering reports the state
 //! at that moment, so bytes that arrive between the first `recv` and the registration are not missed.
 
+mod accept;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
@@ -25,23 +27,25 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::http::HttpDate;
-use crate::net::access_log::AccessLog;
-use crate::net::admission::OverloadResponse;
-use crate::net::close_reason::CloseReason;
-use crate::net::connection::Connection;
-use crate::net::connection::arrival::Arrivals;
-use crate::net::connection::context::{Context, Counters};
-use crate::net::connections::{ConnectionId, Connections};
-use crate::net::deadline::Deadlines;
-use crate::net::listener::{LoopListener, UnsentQuery};
-use crate::net::page_cache::Resident;
-use crate::net::send_queue::SpareBuffers;
-use crate::net::settings::{DRAINING, SERVING, ServerState};
-use crate::net::tap::Tap;
-use crate::net::workers::{Jobs, Workers};
-use crate::service::app::Additions;
-use crate::service::{App, error_page};
+use crate::net::{
+    CloseReason, Report, Settings,
+    access_log::AccessLog,
+    connection::{
+        Connection,
+        state::{Arrivals, Context},
+    },
+    connections::{ConnectionId, Connections},
+    deadline::Deadlines,
+    event_loop::accept::Acceptor,
+    send_queue::SpareBuffers,
+    tap::Tap,
+    tcp_info::SocketDiag,
+    workers::{Jobs, Workers},
+};
+use crate::service::App;
 use crate::wire::Recorder;
+
+pub(crate) use accept::Admission;
 
 /// Size of the buffer into which bytes are received.
 const SCRATCH: usize = 64 * 1024;
@@ -53,33 +57,35 @@ const STALE_DEADLINES: usize = 1024;
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
 const WAKER: Token = Token(0);
 
-/// A listening socket of the loop.
-pub(crate) struct Acceptor {
-    pub(crate) socket: TcpListener,
-    pub(crate) address: Arc<SocketAddr>,
-    /// A descriptor to give up when there are no others.
-    pub(crate) spare: Option<std::net::TcpListener>,
-    /// The poller has reported connections, and `accept` has not returned `WouldBlock` since.
-    pub(crate) waiting: bool,
+/// The value of [`ServerState::run_state`] in normal service.
+pub(crate) const SERVING: u8 = 0;
+/// No new connections; responses that have begun go on.
+pub(crate) const DRAINING: u8 = 1;
+/// Stop at once.
+pub(crate) const STOPPING: u8 = 2;
+
+/// What all loops share. A loop reads it when a connection begins or ends, but never for a single request.
+pub(crate) struct ServerState {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) admission: Admission,
+    /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
+    pub(crate) run_state: AtomicU8,
 }
 
 /// One event loop.
 pub struct EventLoop {
-    pub(crate) context: Context,
-    pub(crate) poll: Poll,
-    pub(crate) acceptors: Vec<Acceptor>,
+    server: Arc<ServerState>,
+    context: Context,
+    poll: Poll,
+    acceptors: Vec<Acceptor>,
     /// Connections accepted in this turn that have not had their first turn.
-    pub(crate) accepted: Vec<(TcpStream, SocketAddr)>,
-    pub(crate) connections: Connections<Connection>,
+    accepted: Vec<(TcpStream, SocketAddr)>,
+    connections: Connections<Connection>,
     deadlines: Deadlines,
-    /// The response to a connection over the limit.
-    pub(crate) overload: OverloadResponse,
     /// Connections to which a turn is promised.
     again: Vec<ConnectionId>,
-    /// The list of the turn before, emptied: two lists take turns, so that none is allocated anew.
-    promised: Vec<ConnectionId>,
     /// No connection is accepted before this moment.
-    pub(crate) paused_until: Option<Instant>,
+    paused_until: Option<Instant>,
     /// When the grace period ends, once draining has begun.
     grace_ends: Option<Instant>,
 }
@@ -89,9 +95,9 @@ impl EventLoop {
     ///
     /// # Errors
     /// When the poller cannot be created or refuses a listener.
-    pub fn new(
+    pub(crate) fn new(
         server: Arc<ServerState>,
-        listeners: Vec<LoopListener>,
+        listeners: Vec<(std::net::TcpListener, SocketAddr)>,
         workers: Workers,
         app: App,
         access_log: AccessLog,
@@ -100,19 +106,17 @@ impl EventLoop {
         // Workers and signals reach the loop through it, from other threads.
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut acceptors = Vec::with_capacity(listeners.len());
-        for (number, listener) in listeners.into_iter().enumerate() {
+        for (number, (listener, address)) in listeners.into_iter().enumerate() {
             // Kept for the moment when there are no descriptors left (accept.rs).
-            let spare = listener.socket.try_clone().ok();
-            let mut socket = TcpListener::from_std(listener.socket);
+            let spare = listener.try_clone().ok();
+            let mut socket = TcpListener::from_std(listener);
             // Edge-triggered like all others, so `waiting` remembers that accept has more to find.
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
-            acceptors.push(Acceptor { socket, address: Arc::new(listener.address), spare, waiting: true });
+            acceptors.push(Acceptor { socket, address: Arc::new(address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
-        // Made once: refusing must be cheap when there are too many connections.
-        let overload = OverloadResponse::new(error_page::overload(), app.added_fields(&Additions::default()));
         let context = Context {
-            server,
+            settings: server.settings.clone(),
             now,
             wall,
             date: HttpDate::new(wall),
@@ -122,33 +126,34 @@ impl EventLoop {
             scratch: vec![0; SCRATCH],
             access_log,
             draining: false,
-            counters: Counters::default(),
-            unsent: UnsentQuery::open(),
+            scarce: false,
+            report: Report::default(),
+            // At the start: later there may be no descriptor for it.
+            diag: SocketDiag::new(),
             arrivals: Arrivals::default(),
-            resident: Resident::default(),
-            tap: Tap::default(),
+            resident: None,
+            tap: None,
         };
         let event_loop = EventLoop {
+            server,
             context,
             poll,
             acceptors,
             accepted: Vec::new(),
             connections: Connections::default(),
             deadlines: Deadlines::default(),
-            overload,
             again: Vec::new(),
-            promised: Vec::new(),
             paused_until: None,
             grace_ends: None,
         };
         Ok((event_loop, waker))
     }
 
-    /// Serves until the server stops.
+    /// Serves until the server stops. Returns what this loop has done.
     ///
     /// # Errors
     /// When the poller fails.
-    pub fn run(mut self) -> io::Result<()> {
+    pub(crate) fn run(mut self) -> io::Result<Report> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
             // As long as the next deadline allows; not at all when connections wait for a promised turn.
@@ -161,28 +166,43 @@ impl EventLoop {
             }
             self.read_clocks();
             self.context.arrivals.begin_turn();
-            self.context.resident = Resident::default();
-            self.give_promised_turns();
+            self.context.resident = None;
+            // A turn promised from now on is one of the next turn of the loop.
+            let promised = self.again.len();
+            let mut woken = false;
             for event in &events {
+                woken |= event.token() == WAKER;
                 self.handle_event(event);
+            }
+            // After the events: no connection has received the bytes of its event before the event is handled.
+            if promised > 0 {
+                self.give_promised_turns(promised);
             }
             // Results after events: a result and an event of the same connection are then one turn after the other, in
             // this order.
-            self.take_results();
+            if woken {
+                self.take_results();
+            }
             // Accepted after the events: no event of this batch can be meant for a connection made in this turn.
             self.accept_all();
             self.handle_deadlines();
-            // Records and log lines are handed over once per turn, which takes one lock and not one per line.
-            self.context.access_log.hand_over();
-            self.context.tap.hand_over();
+            self.hand_over();
         }
         self.cut_off();
-        Ok(())
+        Ok(self.context.report)
+    }
+
+    /// Hands over records and log lines, once per turn: that takes one lock and not one per line.
+    fn hand_over(&mut self) {
+        self.context.access_log.hand_over();
+        if let Some(tap) = self.context.tap() {
+            tap.hand_over();
+        }
     }
 
     /// Whether to go on; begins the drain when the server was asked to stop.
     fn goes_on(&mut self) -> bool {
-        match self.context.server.run_state.load(Ordering::Acquire) {
+        match self.server.run_state.load(Ordering::Acquire) {
             // The usual case costs one load and one comparison per turn.
             SERVING => true,
             DRAINING => {
@@ -208,7 +228,7 @@ impl EventLoop {
             self.accept_all();
         }
         self.acceptors.clear();
-        self.grace_ends = Some(self.context.now + self.context.server.settings.timeouts.grace);
+        self.grace_ends = Some(self.context.now + self.context.settings.timeouts.grace);
         // A copy of the keys, since connections are closed on the way.
         for id in self.connections.ids() {
             // One last recv: a request that is already here gets its response, with `Connection: close`.
@@ -219,24 +239,19 @@ impl EventLoop {
         }
     }
 
-    /// Closes every connection that is left, and adds up what this loop has done.
+    /// Closes every connection that is left.
     fn cut_off(&mut self) {
         self.read_clocks();
         for id in self.connections.ids() {
-            self.context.server.cut_off.fetch_add(1, Ordering::Relaxed);
+            self.context.report.cut_off += 1;
             self.close(id, CloseReason::CutOff);
         }
-        self.context.access_log.hand_over();
-        self.context.tap.hand_over();
-        // Only now: while the loop runs, its counters are its own and cost no shared cache line.
-        let (server, counters) = (&self.context.server, self.context.counters);
-        server.requests.fetch_add(counters.requests, Ordering::Relaxed);
-        server.bytes.fetch_add(counters.bytes, Ordering::Relaxed);
+        self.hand_over();
     }
 
     /// Records from now on what the sockets of this loop carry.
-    pub fn record(&mut self, recorder: Recorder) {
-        self.context.tap.record(recorder);
+    pub(crate) fn record(&mut self, recorder: Recorder) {
+        self.context.tap = Some(Box::new(Tap::new(recorder)));
     }
 
     /// How long the poller may wait.
@@ -251,10 +266,11 @@ impl EventLoop {
         Some(next.saturating_duration_since(self.context.now))
     }
 
-    /// Reads the clocks once per turn; the text of the Date field is made once per second.
+    /// Reads the clocks, and what other loops change, once per turn. The text of the Date field is made once per second.
     fn read_clocks(&mut self) {
         self.context.now = Instant::now();
         self.context.wall = SystemTime::now();
+        self.context.scarce = self.server.admission.is_scarce();
         // A clock before 1970 is wrong in any case; it must not stop the server.
         let second = self.context.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         if second != self.context.date.second() {
@@ -278,31 +294,30 @@ impl EventLoop {
         }
     }
 
-    /// Gives a turn to the connections that hit a limit of their last one.
-    fn give_promised_turns(&mut self) {
-        // Connections that ask for a turn again meanwhile go into the other list, and get it in the next turn of the
-        // loop: each one gets one turn per turn of the loop, however busy it is.
-        let mut promised = std::mem::replace(&mut self.again, std::mem::take(&mut self.promised));
-        for id in promised.drain(..) {
-            self.serve(id, |connection, context| {
+    /// Gives a turn to the first `count` of the connections that hit a limit of their last one.
+    fn give_promised_turns(&mut self, count: usize) {
+        // Connections that ask for a turn again meanwhile are added to the list, and get it in the next turn of the
+        // loop: each one gets one promised turn per turn of the loop, however busy it is.
+        for at in 0..count {
+            self.serve(self.again[at], |connection, context| {
                 connection.begin_queued_turn();
                 connection.turn(context)
             });
         }
-        self.promised = promised;
+        self.again.drain(..count);
     }
 
     fn take_results(&mut self) {
         // Before the results are taken, or a result that comes in between would not wake the loop.
         self.context.jobs.rearm();
-        while let Some(done) = self.context.jobs.next() {
-            if self.connections.get(done.id).is_none() {
+        while let Some((id, result)) = self.context.jobs.next() {
+            if self.connections.get(id).is_none() {
                 // The connection was closed meanwhile. Closing an unnamed file may take long: a worker does it.
-                self.context.jobs.discard(done.result);
+                self.context.jobs.discard(result);
                 continue;
             }
-            self.serve(done.id, |connection, context| {
-                connection.job_finished(done.result, context);
+            self.serve(id, |connection, context| {
+                connection.job_finished(result, context);
                 connection.turn(context)
             });
         }
@@ -318,7 +333,7 @@ impl EventLoop {
     }
 
     /// Notes when the connection must have its next turn, if no event comes before.
-    pub(crate) fn after_turn(&mut self, id: ConnectionId) {
+    fn after_turn(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         if connection.needs_queueing() {
             self.again.push(id);
@@ -338,11 +353,11 @@ impl EventLoop {
     }
 
     /// Closes a connection: what it leaves is written to the log.
-    pub(crate) fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+    fn close(&mut self, id: ConnectionId, reason: CloseReason) {
         // Dropping it closes the socket, and that takes it out of the poller.
         let Some(mut connection) = self.connections.remove(id) else { return };
         connection.leave(reason, &mut self.context);
-        self.context.server.admission.leave(connection.peer);
+        self.server.admission.leave(connection.peer);
     }
 
     fn handle_deadlines(&mut self) {
