@@ -70,10 +70,7 @@ pub(crate) fn select(value: &[u8], length: u64) -> Selected {
     for spec in field::elements(set) {
         has_specs = true;
         match parse(spec, length) {
-            Spec::Invalid => return Selected::Whole,
-            // The last 5 bytes of an empty file are all of it, but Content-Range cannot express an
-            // empty range.
-            Spec::Empty => return Selected::Whole,
+            Spec::Ignored => return Selected::Whole,
             Spec::Unsatisfiable => {}
             Spec::Range(range) => ranges.push(range),
         }
@@ -95,34 +92,36 @@ pub(crate) fn select(value: &[u8], length: u64) -> Selected {
 
 /// One element of the list.
 enum Spec {
-    Invalid,
+    /// It breaks the grammar, or cannot be followed.
+    Ignored,
     Unsatisfiable,
-    Empty,
     Range(ByteRange),
 }
 
 /// One element of a Range field, applied to `length` bytes.
 fn parse(spec: &[u8], length: u64) -> Spec {
-    let Some(dash) = spec.iter().position(|&b| b == b'-') else { return Spec::Invalid };
+    let Some(dash) = spec.iter().position(|&b| b == b'-') else { return Spec::Ignored };
     match (&spec[..dash], &spec[dash + 1..]) {
         (b"", suffix) => match position(suffix) {
-            None => Spec::Invalid,
+            None => Spec::Ignored,
             Some(0) => Spec::Unsatisfiable,
-            Some(_) if length == 0 => Spec::Empty,
+            // The last 5 bytes of an empty file are all of it, but Content-Range cannot express an
+            // empty range.
+            Some(_) if length == 0 => Spec::Ignored,
             // A suffix longer than the file selects all of it (§14.1.2).
             Some(suffix) => Spec::Range(ByteRange { from: length.saturating_sub(suffix), len: suffix.min(length) }),
         },
         (first, last) => {
             let last = if last.is_empty() { Some(u64::MAX) } else { position(last) };
             match (position(first), last) {
-                (Some(first), Some(last)) if last < first => Spec::Invalid,
+                (Some(first), Some(last)) if last < first => Spec::Ignored,
                 (Some(first), Some(_)) if first >= length => Spec::Unsatisfiable,
                 (Some(first), Some(last)) => {
                     // `last - first + 1` overflows for `0-18446744073709551615`.
                     let len = (length - first).min((last - first).saturating_add(1));
                     Spec::Range(ByteRange { from: first, len })
                 }
-                _ => Spec::Invalid,
+                _ => Spec::Ignored,
             }
         }
     }

@@ -15,9 +15,8 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::files::disk_error;
-use crate::files::representation::Coding;
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
+use crate::files::{disk_error, representation::Coding};
 use crate::http::Status;
 use crate::service::text;
 

@@ -24,9 +24,8 @@ use crate::files::representation::{self, Coding};
 use crate::files::resource::{FileError, FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
-use crate::service::access::cors::RESOURCE_POLICY;
 use crate::service::error_page::{self, Problem};
-use crate::service::{Body, Response};
+use crate::service::{Body, Response, access::cors::RESOURCE_POLICY};
 
 /// What the responses for all files of a site have in common.
 #[derive(Clone, Copy, Debug)]

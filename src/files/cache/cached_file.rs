@@ -9,9 +9,8 @@ use std::time::{Duration, SystemTime};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::files::range::{self, Selected};
-use crate::files::representation::Coding;
 use crate::files::root::{CheckedPath, FileKind, Meta, Root};
-use crate::files::validator::Validators;
+use crate::files::{representation::Coding, validator::Validators};
 use crate::http::{Fields, Method, Prepared, Request, Status};
 use crate::service::{Answer, Body, Response};
 

@@ -23,16 +23,13 @@ use std::sync::LazyLock;
 
 use askama::Template;
 
-use crate::files::disk_error;
 use crate::files::precondition::{self, Verdict};
-use crate::files::resource::is_hidden;
 use crate::files::root::{Directory, Entry, FileKind};
 use crate::files::validator::{Validators, hash, mix};
-use crate::files::write::Rights;
+use crate::files::{disk_error, resource::is_hidden, write::Rights};
 use crate::http::{Request, Status};
-use crate::service::Response;
 use crate::service::error_page::{self, PageFormat, Problem};
-use crate::service::text;
+use crate::service::{Response, text};
 
 use in_flight::FoundPage;
 pub(crate) use in_flight::{Pages, Reading, Readings};
@@ -70,20 +67,6 @@ pub(crate) fn respond(
         Err(error) => return disk_error::response(request, &error.into()),
     };
     respond_with(request, &entries, context)
-}
-
-/// The form and order of a listing that a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Variant {
-    form: PageFormat,
-    order: Order,
-}
-
-impl Variant {
-    /// By Accept, User-Agent and the query.
-    fn of(request: &Request<'_>) -> Variant {
-        Variant { form: form(request), order: Order::of(request.query()) }
-    }
 }
 
 /// The page, its style sheet and its script.
@@ -138,8 +121,8 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
 /// The listing of these entries in the form and order that the request asks for, or 304.
 fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContext<'_>) -> Response {
     let path = request.path();
-    let variant @ Variant { form, order } = Variant::of(request);
-    let validators = validators(variant, path, context.rights, entries);
+    let (form, order) = (form(request), Order::of(request.query()));
+    let validators = validators((form, order), path, context.rights, entries);
     let add_common = |response: Response| {
         let response = response.field("ETag", validators.tag.bytes());
         response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
@@ -200,12 +183,11 @@ fn form(request: &Request<'_>) -> PageFormat {
 }
 
 /// The entity-tag of a listing. It has no date.
-fn validators(Variant { form, order }: Variant, path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
+fn validators(variant: (PageFormat, Order), path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
     // A sum, because the disk may name the entries in any order.
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(fingerprint(entry)));
     // Other rights make another page: other scripts and another form.
-    let Rights { upload, overwrite, delete } = rights;
-    let whole = digest(&(*PROGRAM, form, order, path, (upload, overwrite, delete), entries.len(), sum));
+    let whole = digest(&(*PROGRAM, variant, path, rights, entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 

@@ -18,8 +18,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::files::listing::{Entry, FileKind};
-use crate::http::date;
-use crate::http::grammar::push_decimal;
+use crate::http::{date, grammar::push_decimal};
 use crate::service::text::{push_bytes, push_html_name, push_segment, push_size, push_terminal_name};
 
 /// Rows that are written between two calls of the formatter.

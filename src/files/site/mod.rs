@@ -26,12 +26,11 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::cache::FileCache;
 use crate::files::resource::{FileError, FoundFile, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, retrieve};
 use crate::files::root::{OpenMethod, Root};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
-use crate::files::{CacheControl, Settings, disk_error, listing, representation};
+use crate::files::{CacheControl, Settings, cache::FileCache, disk_error, listing, representation};
 use crate::http::{Expectation, Method, Request, Status, field};
 use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
 use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, router};
@@ -53,13 +52,8 @@ struct SiteState {
     /// Whether clients may write files. Then pages are confined, for another client may have
     /// written them.
     sandbox: bool,
-    max_body: u64,
-    listing: bool,
-    /// The path of the page of a single-page application.
-    spa: Option<Vec<u8>>,
+    settings: Settings,
     cache_control: String,
-    cache_bytes: usize,
-    open_files: usize,
     pages: listing::Pages,
     readings: listing::Readings,
     /// The prepared text of a 404, if it depends on nothing but the path.
@@ -93,22 +87,18 @@ impl Site {
             folder.sweep(&top);
         }
         let has_plain_errors = settings.spa.is_none() && single.is_none();
-        let (index, dotfiles) = (settings.index, settings.dotfiles);
+        let (index, dotfiles) = (settings.index.clone(), settings.dotfiles);
         Ok(Site::with(Arc::new(SiteState {
             resolver: Arc::new(Resolver { root: folder, index, dotfiles, single }),
             rights,
             sandbox: rights.can_write(),
-            max_body: settings.max_body,
-            listing: settings.listing,
-            spa: settings.spa.map(|name| format!("/{name}").into_bytes()),
             cache_control: match settings.cache_control {
                 CacheControl::Revalidate => "no-cache".into(),
                 CacheControl::Off => "no-store".into(),
                 CacheControl::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
                 CacheControl::Seconds(seconds) => format!("max-age={seconds}"),
             },
-            cache_bytes: settings.cache_bytes,
-            open_files: settings.open_files,
+            settings,
             pages: listing::Pages::default(),
             readings: listing::Readings::default(),
             missing: has_plain_errors.then(NotFoundLine::new),
@@ -117,7 +107,7 @@ impl Site {
 
     /// A site for one loop, with an empty cache.
     fn with(state: Arc<SiteState>) -> Site {
-        let SiteState { resolver, cache_bytes, open_files, .. } = &*state;
+        let SiteState { resolver, settings: Settings { cache_bytes, open_files, .. }, .. } = &*state;
         // A hit calls stat() on the loop, so the file system must never wait for a network.
         let is_local = resolver.root.open_method() == OpenMethod::Cached;
         let has_cache = *cache_bytes > 0 && resolver.single.is_none() && is_local;
@@ -142,7 +132,7 @@ impl Service for Site {
             return write::answer(WriteRequest {
                 resolver: Arc::clone(resolver),
                 rights: state.rights,
-                max_body: state.max_body,
+                max_body: state.settings.max_body,
                 request: request.clone().into_owned(),
                 peer: context.peer,
                 now: context.now,
@@ -262,10 +252,10 @@ impl SiteState {
             return Ok(found);
         }
         // The start of an application is its page, under any name.
-        let is_start = self.spa.is_some() && request.path() == b"/";
+        let is_start = self.settings.spa.is_some() && request.path() == b"/";
         // A folder that is not listed may still take uploads, and OPTIONS has to say so.
         let asks_for_methods = request.method() == Method::Options && self.rights.any();
-        let is_shown = if is_start { !is_read(request) } else { self.listing || asks_for_methods };
+        let is_shown = if is_start { !is_read(request) } else { self.settings.listing || asks_for_methods };
         // A removed folder that is held open still looks like an empty one.
         if is_shown && !self.resolver.root.is_gone() { Ok(found) } else { Err(FileError::not_found()) }
     }
@@ -306,10 +296,11 @@ impl SiteState {
     fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<FoundFile<'static>>, FileError> {
         let is_navigation = is_read(request) && accepts_html(request);
         let is_page = is_navigation && self.resolver.single.is_none() && !self.resolver.is_hidden(request.path());
-        let Some(path) = self.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
+        let Some(name) = self.settings.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
+        let path = format!("/{name}").into_bytes();
         // If the page is missing, the client gets the 404 of the path it asked for.
-        match self.resolver.open_file(path, may_block) {
-            Ok((file, meta)) => Ok(Some(FoundFile { file, meta, path: path.clone().into() })),
+        match self.resolver.open_file(&path, may_block) {
+            Ok((file, meta)) => Ok(Some(FoundFile { file, meta, path: path.into() })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -354,7 +345,7 @@ impl SiteState {
         }
         let mut response = own.unwrap_or_else(|| error_page::problem(request, &problem));
         // With another Accept, the application would have answered. A cache must know that.
-        if self.spa.is_some() {
+        if self.settings.spa.is_some() {
             response = response.varying_by("Accept");
         }
         Ok(disk_error::add_note(response, note))

@@ -140,7 +140,7 @@ fn delete_folder(write: &WriteRequest, parent: &WritableFolder, path: &[u8], nam
 }
 
 /// What clients may change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Rights {
     /// Create files and folders.
     pub upload: bool,

@@ -16,16 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::files::resource::encode;
 use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
-use crate::files::write::TargetKind;
-use crate::files::write::file_name;
 use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
+use crate::files::{resource::encode, write::TargetKind, write::file_name};
 use crate::http::Status;
 use crate::http::multipart::{FormError, FormEvent, Multipart};
-use crate::service::error_page::PageFormat;
-use crate::service::text;
-use crate::service::{Response, Sink};
+use crate::service::{Response, Sink, error_page::PageFormat, text};
 
 /// Files in one form. For more, the page of a folder sends each dropped file in a request of its
 /// own.

@@ -27,13 +27,12 @@ use std::time::SystemTime;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use crate::files::disk_error;
 use crate::files::precondition::{self, Verdict};
-use crate::files::representation::Coding;
 use crate::files::resource::{Resolver, collapse, encode};
 use crate::files::root::{Meta, Opened};
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::{Rights, TargetKind};
+use crate::files::{disk_error, representation::Coding};
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem};
 use crate::service::{Response, router, text};
