@@ -5,9 +5,8 @@
 //!      └─ entries  one for each exchange: request, response, timings, _wire
 //! ```
 //!
-//! Facts without a member in HAR are under `_wire`:
-//! the specification reserves names with an underscore for that. An unknown number is -1, as specified; no
-//! value is invented, and all bytes are redacted.
+//! Facts without a member in HAR are under `_wire`: the specification reserves names with an underscore for that. An
+//! unknown number is -1, as specified; no value is invented, and all bytes are redacted.
 //!
 //! HAR describes a request as a browser sees it; this server sees the other end. So `send` is the time in
 //! which the request arrived, `wait` the time until the first byte of the response, and `receive` the time in
@@ -99,23 +98,21 @@ fn wire_facts(timed: &TimedMessage) -> Value {
 fn request_value(message: &Message, main: SocketAddr) -> Value {
     let fields = message.fields();
     let target = message.target();
-    let query = target.iter().position(|&b| b == b'?').map_or(&[][..], |at| &target[at + 1..]);
+    let query = target.splitn(2, |&b| b == b'?').nth(1).unwrap_or_default();
     // `+` for a space is the rule of forms (WHATWG URL §5), which all readers of archives expect.
     let decode = |bytes: &[u8]| -> Vec<u8> {
         let spaced: Vec<u8> = bytes.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
         percent_decode(&spaced).collect()
     };
-    let parameters = query_pairs(query).map(|(name, value)| pair(&decode(name), &decode(value.unwrap_or_default())));
+    let parameters = query_pairs(query).map(|(name, value)| pair((&decode(name), &decode(value.unwrap_or_default()))));
     let cookies = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"cookie"));
-    let cookies = cookies.flat_map(|(_, value)| value.split(|&b| b == b';')).map(|cookie| {
-        let (name, value) = split_pair(cookie.trim_ascii());
-        pair(name, value)
-    });
+    let cookies = cookies.flat_map(|(_, value)| value.split(|&b| b == b';'));
+    let cookies = cookies.map(|cookie| pair(split_pair(cookie.trim_ascii())));
     let mut object = json!({
         "method": text(message.part(SpanKind::Method)), "httpVersion": version(message),
         "url": url(target, find_field(&fields, "host"), main),
         "cookies": cookies.collect::<Vec<_>>(), "queryString": parameters.collect::<Vec<_>>(),
-        "headers": fields.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>(),
+        "headers": fields.iter().copied().map(pair).collect::<Vec<_>>(),
         "headersSize": message.head_end, "bodySize": message.content_len(),
     });
     if message.content_len() > 0 {
@@ -159,7 +156,7 @@ fn response_value(message: Option<&Message>) -> Value {
         "status": message.status(), "statusText": text(message.part(SpanKind::Reason)),
         "httpVersion": version(message),
         "cookies": cookies.map(|(_, value)| cookie_value(value)).collect::<Vec<_>>(),
-        "headers": fields.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>(),
+        "headers": fields.iter().copied().map(pair).collect::<Vec<_>>(),
         "content": content, "redirectURL": find_field(&fields, "location").map(text).unwrap_or_default(),
         "headersSize": message.head_end, "bodySize": message.content_len(),
     })
@@ -169,8 +166,7 @@ fn response_value(message: Option<&Message>) -> Value {
 /// HAR has a member.
 fn cookie_value(value: &[u8]) -> Value {
     let mut parts = value.split(|&b| b == b';').map(<[u8]>::trim_ascii);
-    let (name, value) = split_pair(parts.next().unwrap_or_default());
-    let mut object = pair(name, value);
+    let mut object = pair(split_pair(parts.next().unwrap_or_default()));
     for attribute in parts {
         let (name, value) = split_pair(attribute);
         match name.to_ascii_lowercase().as_slice() {
@@ -230,7 +226,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A header field, cookie or parameter as HAR has it.
-fn pair(name: &[u8], value: &[u8]) -> Value {
+fn pair((name, value): (&[u8], &[u8])) -> Value {
     json!({"name": text(name), "value": text(value)})
 }
 

@@ -133,37 +133,30 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
         "octets": {"first": STANDARD.encode(&kept.first), "gap": kept.gap, "last": STANDARD.encode(&kept.last)},
         "from_file": message.from_file, "hidden": message.hidden, "masked": message.masked,
     });
+    // Calls are arrays and not objects: a large upload has hundreds of them, and a page keeps them all.
     match message.role {
-        Role::Request => add_request_members(&mut object, timed),
-        Role::Response => add_response_members(&mut object, timed),
+        Role::Request => {
+            let calls = timed.calls.iter().map(|call| json!([call.at, call.len, millis(call.when), call.number]));
+            object["recvs"] = calls.collect();
+            object["method"] = json!(safe(message.part(SpanKind::Method)));
+            object["target"] = json!(safe(message.target()));
+            object["who"] = json!(sentences::client_name(message));
+            object["seam"] = json!(sentences::received_in(timed));
+        }
+        Role::Response => {
+            let name = |call: &Call| if call.from_file { "sendfile" } else { "write" };
+            let calls = timed.calls.iter();
+            let calls = calls.map(|call| json!([call.at, call.len, millis(call.when), call.number, name(call)]));
+            object["sends"] = calls.collect();
+            object["status"] = json!(message.status());
+            object["reason"] = json!(safe(message.part(SpanKind::Reason)));
+            // 101 is the last response of HTTP on its connection, so nothing may wait for a final one.
+            let is_last = message.status() == Status::SWITCHING_PROTOCOLS.code();
+            object["interim"] = json!(message.is_interim() && !is_last);
+            object["took"] = json!(timed.took.map(millis));
+        }
     }
     object
-}
-
-/// Adds the members that only requests have.
-fn add_request_members(object: &mut Value, timed: &TimedMessage) {
-    let message = &timed.message;
-    // Arrays and not objects: a large upload has hundreds of calls, and a page keeps them all.
-    let calls = timed.calls.iter().map(|call| json!([call.at, call.len, millis(call.when), call.number]));
-    object["method"] = json!(safe(message.part(SpanKind::Method)));
-    object["target"] = json!(safe(message.target()));
-    object["recvs"] = calls.collect();
-    object["who"] = json!(sentences::client_name(message));
-    object["seam"] = json!(sentences::received_in(timed));
-}
-
-/// Adds the members that only responses have.
-fn add_response_members(object: &mut Value, timed: &TimedMessage) {
-    let message = &timed.message;
-    let name = |call: &Call| if call.from_file { "sendfile" } else { "write" };
-    let calls = timed.calls.iter().map(|call| json!([call.at, call.len, millis(call.when), call.number, name(call)]));
-    // 101 is the last response of HTTP on its connection, so nothing may wait for a final one.
-    let is_interim = message.is_interim() && message.status() != Status::SWITCHING_PROTOCOLS.code();
-    object["status"] = json!(message.status());
-    object["reason"] = json!(safe(message.part(SpanKind::Reason)));
-    object["interim"] = json!(is_interim);
-    object["took"] = json!(timed.took.map(millis));
-    object["sends"] = calls.collect();
 }
 
 /// `[start, len, kind, note]`, and words if they are better than those of the note.

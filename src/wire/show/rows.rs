@@ -15,7 +15,7 @@
 use askama::Template;
 
 use crate::service::text::visible;
-use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count};
+use crate::wire::explain::message::{LineKind, Message, MessageLine, MessageSpan, Role, SpanKind, byte_count};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{CallBoundary, EventKind, TimedMessage, WireEvent};
 use crate::wire::show::layout::{MessageRow, StyledText, ansi, arrow, span_style, with_signs};
@@ -27,7 +27,7 @@ const CHUNK_START: u64 = 48;
 const DUMP_BYTES: usize = 16;
 
 /// Decides whether a note is shown, for notes that nearly every message has.
-pub(crate) type ShowNote<'a> = &'a mut dyn FnMut(NoteId) -> bool;
+type ShowNote<'a> = &'a mut dyn FnMut(NoteId) -> bool;
 
 /// The rows of a message; with all of its content, if `full`.
 pub(crate) fn message_rows(timed: &TimedMessage, full: bool, ascii: bool, show_note: ShowNote<'_>) -> Vec<MessageRow> {
@@ -197,17 +197,12 @@ fn is_text(bytes: &[u8], is_cut: bool) -> bool {
 /// boundary of a form, or the head of one of its parts.
 fn content_note(message: &Message, at: u64) -> (&'static str, &'static str) {
     let mut spans = message.spans.iter().filter(|span| span.end() > at);
-    let note = match (spans.next(), spans.next()) {
-        // After the boundary comes more framing in the same row: only the last boundary has that.
-        (Some(span), Some(next)) if span.kind == SpanKind::Framing && next.kind == SpanKind::Framing => {
-            next.note.note()
-        }
-        (Some(span), _) if matches!(span.kind, SpanKind::Framing | SpanKind::Name | SpanKind::Blank) => {
-            span.note.note()
-        }
-        _ => return ("", ""),
-    };
-    (note.short, note.section)
+    let has_note = |span: &&MessageSpan| matches!(span.kind, SpanKind::Framing | SpanKind::Name | SpanKind::Blank);
+    let first = spans.next().filter(has_note);
+    let is_framing = |span: &MessageSpan| span.kind == SpanKind::Framing;
+    // After the boundary comes more framing in the same row: only the last boundary has that.
+    let more = spans.next().filter(|next| is_framing(next) && first.is_some_and(is_framing));
+    more.or(first).map_or(("", ""), |span| (span.note.note().short, span.note.note().section))
 }
 
 /// One row of a dump: the position, the bytes in hex, the bytes as ASCII with a dot for all others. The format

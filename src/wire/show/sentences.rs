@@ -248,6 +248,7 @@ pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
     };
     steps.into_iter().flatten().collect()
 }
+
 /// The note beside a line, and words to show in place of those of the note: for instance the note of a chunk
 /// size, and `chunk 1: size 0x19 = 25 bytes`. The section is that of the note. [`NoteId::NONE`] without words
 /// means that there is nothing to say.
