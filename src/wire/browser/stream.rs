@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::service::Source;
-use crate::wire::record::history::{History, HistoryItem, HistoryNotice, HistoryRead, HistoryReader, StoredEvent};
+use crate::wire::record::history::{History, HistoryItem, HistoryRead, HistoryReader, StoredEvent};
 use crate::wire::show::json::{event_value, push_line};
 
 /// Streams at once: each occupies a worker. A person has one page open, perhaps a second one.
@@ -138,13 +138,13 @@ fn item_value(number: u64, item: &HistoryItem) -> Value {
     match item {
         HistoryItem::Event(stored) => stored_value(number, stored),
         // The page removes the connection, so that it shows no more than the server can prove.
-        HistoryItem::Notice(HistoryNotice::Forgotten(connection)) => {
+        HistoryItem::Forgotten(connection) => {
             json!({"event": "forgotten", "connection": connection, "seq": number})
         }
-        HistoryItem::Notice(HistoryNotice::Paused(paused)) => {
+        HistoryItem::Paused(paused) => {
             json!({"event": "paused", "paused": paused, "seq": number})
         }
-        HistoryItem::Notice(HistoryNotice::Cleared) => json!({"event": "cleared", "seq": number}),
+        HistoryItem::Cleared => json!({"event": "cleared", "seq": number}),
     }
 }
 

@@ -91,6 +91,8 @@ impl MessageBuilder {
     ) -> MessageBuilder {
         let mut annotations = Annotations::default();
         annotations.head(head, role, &options.redact);
+        // Lines and spans are collected in `annotations` and moved here at the end; the other empty fields are set
+        // then, or by `redact`.
         let message = Message {
             role,
             exchange,
@@ -133,6 +135,7 @@ impl MessageBuilder {
         let fits = usize::try_from(len).unwrap_or(usize::MAX);
         let first = &first[..first.len().min(fits)];
         let last = &last[last.len().saturating_sub(fits - first.len())..];
+        // The three calls are in the order of the bytes, as if the content had come in three pieces.
         self.keep(first);
         self.skip(len - first.len() as u64 - last.len() as u64);
         self.keep(last);
@@ -158,13 +161,17 @@ impl MessageBuilder {
     pub(crate) fn finish(mut self, error: Option<MessageError>) -> Message {
         let mut message = self.message;
         if let Some(MessageError { at, len, note, .. }) = error {
+            // The bad bytes have ordinary spans so far: the lexer judges nothing. An error of length 0 gets no span.
             carve(&mut self.annotations.spans, MessageSpan { start: at, len, kind: SpanKind::Bad, note });
         }
         if message.bytes.gap == 0 {
+            // Without a gap the two windows touch. One piece lets `Excerpt::whole` find a line that begins in the first
+            // and ends in the second.
             message.bytes.first.append(&mut message.bytes.last);
         }
         let content_len = message.content_len();
         match message.framing.as_mut().map(|framing| &mut framing.content) {
+            // These two are known only now. The others were announced by the head.
             Some(ContentKind::Chunked { chunks, bytes }) => (*chunks, *bytes) = (self.chunks.count, self.chunks.bytes),
             Some(ContentKind::UntilClose(bytes)) => *bytes = content_len,
             _ => {}
@@ -184,6 +191,7 @@ impl MessageBuilder {
         if !self.is_chunked() {
             return self.annotations.extend(len, SpanKind::Body, LineKind::Body, part::BODY);
         }
+        // Also for chunks that are summed up: the sentence about the content names all of its bytes.
         self.chunks.bytes += len;
         if self.is_crowded() {
             self.sum_up(len);
@@ -208,6 +216,7 @@ impl MessageBuilder {
     fn keep(&mut self, bytes: &[u8]) {
         let (limits, kept) = (self.options.keep, &mut self.message.bytes);
         let window = limits.first.saturating_add(limits.margin);
+        // Once bytes went to the end window, no later byte may join the front: the order would be lost.
         let room = if kept.gap == 0 && kept.last.is_empty() { window.saturating_sub(self.kept) } else { 0 };
         let (first, last) = bytes.split_at(room.min(bytes.len()));
         kept.first.extend_from_slice(first);
@@ -225,6 +234,7 @@ impl MessageBuilder {
 
 /// Whether framing lines end the content: these have lines of their own also where chunks are summed up.
 fn is_last_chunk(bytes: &[u8]) -> bool {
+    // The line end after the last data may come together with the size line.
     let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     line.first() == Some(&b'0') && line.iter().take_while(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
 }
@@ -235,16 +245,19 @@ pub(crate) fn shorten(message: &mut Message, keep: KeepLimits) {
     let bytes = &mut message.bytes;
     let front = usize::try_from(message.head_end).unwrap_or(usize::MAX).saturating_add(keep.first);
     if bytes.gap == 0 {
+        // Nothing lies between the two ends: the whole message is kept in one piece.
         if bytes.first.len() <= front.saturating_add(keep.last) {
             return;
         }
         bytes.last = bytes.first.split_off(bytes.first.len() - keep.last);
     } else {
+        // The surplus at the end joins the gap, so that the length of the message stays true.
         let surplus = bytes.last.len().saturating_sub(keep.last);
         bytes.last.drain(..surplus);
         bytes.gap += surplus as u64;
     }
     bytes.gap += bytes.first.len().saturating_sub(front) as u64;
     bytes.first.truncate(front);
+    // The history counts the bytes of a message by length; spare capacity would be memory that it does not count.
     bytes.first.shrink_to_fit();
 }

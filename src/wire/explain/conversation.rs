@@ -35,6 +35,7 @@ impl Conversation {
     pub fn new(options: &ExplainOptions) -> Conversation {
         let options = Arc::new(options.clone());
         Conversation {
+            // All parts share one copy of the options.
             requests: RequestReplay::new(&options),
             responses: ResponseReader::new(&options),
             redactor: Redactor::new(&options),
@@ -71,7 +72,9 @@ impl Conversation {
     pub fn sent(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
         let first = out.len();
         self.responses.push(bytes, &self.methods, out);
+        // Only what was appended now: to redact a message twice would learn stars as secrets.
         self.redact(&mut out[first..]);
+        // A client may send requests for ever, so the methods of complete exchanges are forgotten.
         self.methods = self.methods.split_off(&self.responses.exchange());
     }
 
@@ -92,6 +95,7 @@ impl Conversation {
 
     /// The client has ended its side: a request that is not complete will never be.
     pub fn client_ended(&mut self, out: &mut Vec<Message>) {
+        // The replay must know this: content that ends early is an error only before the response.
         let answered = self.responses.exchange() - 1;
         self.read_requests(|requests, events| requests.end(answered, events), out);
     }
@@ -134,6 +138,7 @@ impl Conversation {
         read(&mut self.requests, &mut events);
         for event in events {
             match event {
+                // The method is needed before the request is complete: the server may respond early.
                 RequestEvent::Head(method) => self.assume(method),
                 RequestEvent::Message(message) => out.push(message),
             }
@@ -160,11 +165,13 @@ pub struct Annotated {
 /// Explains all bytes of one side; `methods` are those of the requests that the responses belong to.
 pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], options: &ExplainOptions) -> Annotated {
     let mut conversation = Conversation::new(options);
+    // In the order of the responses. For requests the methods are found in the bytes.
     methods.iter().for_each(|&method| conversation.assume(method));
     let mut messages = Vec::new();
     match role {
         Role::Request => {
             conversation.received(bytes, &mut messages);
+            // No more bytes will come, so a message that is not complete is shown as cut off.
             conversation.client_ended(&mut messages);
         }
         Role::Response => {
@@ -172,6 +179,7 @@ pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], options: &ExplainO
             conversation.server_ended(&mut messages);
         }
     }
+    // Bytes after a last or an invalid message belong to no message. Only their number is told.
     let read = messages.last().map_or(0, Message::end);
     Annotated { messages, unread: bytes.len() as u64 - read.min(bytes.len() as u64) }
 }

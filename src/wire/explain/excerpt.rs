@@ -29,6 +29,7 @@ impl Excerpt {
 
     /// The bytes of `start..start + len`: those kept at the front, how many were not kept, those kept at the back.
     pub fn get(&self, start: u64, len: u64) -> (&[u8], u64, &[u8]) {
+        // A span may claim more bytes than the message has, if the message was cut off inside it.
         let end = start.saturating_add(len).min(self.len());
         let start = start.min(end);
         // The part of `kept`, whose first byte is at `base` of the message, that lies in the range.
@@ -44,6 +45,7 @@ impl Excerpt {
     /// The bytes of the range if all of them were kept in one piece.
     pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
         match self.get(start, len) {
+            // A range of no bytes matches here as well, and is an empty piece.
             (first, 0, &[]) if first.len() as u64 == len => Some(first),
             (&[], 0, last) if last.len() as u64 == len => Some(last),
             _ => None,
@@ -57,6 +59,7 @@ impl Excerpt {
         }
         let (first, gap_end) = (self.first.len() as u64, self.gap_end());
         if let Some(more) = to.map(|to| to.saturating_sub(gap_end).min(self.last.len() as u64)) {
+            // The bytes that leave are counted in the gap, so all positions stay true.
             self.last.drain(..more as usize);
             self.gap += more;
         }

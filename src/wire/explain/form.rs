@@ -41,6 +41,7 @@ pub(crate) fn parts(bytes: &[u8], boundary: &[u8], redact: &RedactOptions) -> Ve
         out.put(end - from, SpanKind::Framing, part::BORDER);
         if bytes[end..].starts_with(b"--") {
             out.put(2, SpanKind::Framing, part::LAST_BORDER);
+            // Bytes after the last boundary are no data of a part, so they are not secret either.
             (at, data, note) = (end + 2, SpanKind::Body, part::BODY);
             break;
         }
@@ -78,6 +79,7 @@ fn part_head(bytes: &[u8], redact: &RedactOptions, out: &mut Annotations) -> (Op
                 let (field, value) = text.split_at(text.iter().position(|&b| b == b':').unwrap_or(text.len()));
                 if field.eq_ignore_ascii_case(b"content-disposition") {
                     let (_, mut parameters) = field::parameters(value);
+                    // A file has a `filename` as well; only `name` says what the value is.
                     let named = parameters.find(|(key, _)| key.eq_ignore_ascii_case(b"name"));
                     name = named.map(|(_, value)| field::unquote(value));
                 }

@@ -54,6 +54,7 @@ impl Annotations {
             } else {
                 (LineKind::Field, self.field_line(text, redact, SpanKind::Name))
             };
+            // The line end gets its span after the text: spans are written in the order of the bytes.
             match kind {
                 LineKind::Empty => self.put(end, SpanKind::Crlf, part::EMPTY_LINE),
                 LineKind::Blank => self.put(end, SpanKind::Blank, part::BLANK),
@@ -65,6 +66,8 @@ impl Annotations {
 
     /// method SP target SP version. Returns the note of the method.
     fn request_line(&mut self, text: &[u8], redact: &RedactOptions) -> NoteId {
+        // Split at single spaces and not at runs of them: two spaces are invalid, and the second must show up in a
+        // wrong place.
         let word = |from: usize| text[from..].iter().position(|&b| b == b' ').map_or(text.len(), |at| from + at);
         let method = word(0);
         let note = NoteId::method(&text[..method]);
@@ -79,6 +82,7 @@ impl Annotations {
             }
             if target < text.len() {
                 self.put(1, SpanKind::Space, part::SPACE);
+                // Further spaces belong to this span. The parser has refused them; the error names the byte.
                 self.put(text.len() - target - 1, SpanKind::Version, part::VERSION);
             }
         }
@@ -89,8 +93,10 @@ impl Annotations {
     fn status_line(&mut self, text: &[u8]) -> NoteId {
         let version = text.iter().position(|&b| b == b' ').unwrap_or(text.len());
         self.put(version, SpanKind::Version, part::VERSION);
+        // A line without a space has no status to explain.
         let Some(rest) = text.get(version + 1..) else { return part::STATUS_LINE };
         self.put(1, SpanKind::Space, part::SPACE);
+        // The phrase is optional, and so is the space before it.
         let code = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
         let status = grammar::decimal(&rest[..code]).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
         let note = NoteId::status(status);
@@ -113,6 +119,7 @@ impl Annotations {
             self.put(text.len() - name, SpanKind::Secret, part::SECRET);
             return part::FIELD_NAME;
         };
+        // Space before the colon is refused; the note is still that of the field the sender meant.
         let name = grammar::trim(&text[..colon]);
         let note = NoteId::field(name);
         self.put(colon, kind, note);
@@ -127,6 +134,7 @@ impl Annotations {
             let (text, end) = split_end(line);
             match chunks.next {
                 ChunkLine::DataEnd => {
+                    // Expected are CR LF and nothing else. If other bytes stand here, an error span replaces this one.
                     self.put(line.len(), SpanKind::ChunkEnd, part::CHUNK_END);
                     self.line(line.len(), LineKind::ChunkEnd, part::CHUNK_END);
                     chunks.next = ChunkLine::Size;
@@ -146,6 +154,7 @@ impl Annotations {
     }
 
     fn size_line(&mut self, text: &[u8], end: usize, chunks: &mut ChunkState) {
+        // Everything after the digits is an extension, also if it is not a valid one.
         let digits = text.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let size = grammar::hexadecimal(&text[..digits]);
         let is_last = size == Some(0);

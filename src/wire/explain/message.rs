@@ -176,6 +176,7 @@ pub enum ContentKind {
 impl ContentFraming {
     /// One sentence with its reason; [`ContentFraming::section`] is its source.
     pub fn sentence(&self) -> String {
+        // The wording is the same in every view. Tests of the views compare it byte for byte.
         match (self.content, self.rule) {
             (ContentKind::None, _) => {
                 "no body: a request with neither Content-Length nor Transfer-Encoding has none".into()
@@ -188,6 +189,7 @@ impl ContentFraming {
             (ContentKind::Length(n), _) => format!("body: {}, because Content-Length: {n}", byte_count(n)),
             (ContentKind::Chunked { chunks, bytes }, rule) => {
                 let because = match rule {
+                    // Only a response can follow rule 3: a request with both fields is refused.
                     3 => "because Transfer-Encoding overrides Content-Length",
                     _ => "because Transfer-Encoding: chunked",
                 };
@@ -196,6 +198,7 @@ impl ContentFraming {
             (ContentKind::UntilClose(n), _) => {
                 format!("body: {}, until the connection closed: nothing else says where it ends", byte_count(n))
             }
+            // Rule 1 covers 101 Switching Protocols, rule 2 a successful CONNECT.
             (ContentKind::Tunnel, 1) => "no HTTP from here on: the connection speaks another protocol now".into(),
             (ContentKind::Tunnel, _) => "no HTTP from here on: the connection is a tunnel now".into(),
         }
@@ -277,6 +280,8 @@ impl Message {
 
     /// The bytes of the first span of this kind.
     pub fn part(&self, kind: SpanKind) -> &[u8] {
+        // A head is kept whole, so its parts are always there. Of content nothing is returned if a part of it is
+        // missing.
         let span = self.spans.iter().find(|span| span.kind == kind);
         span.and_then(|span| self.bytes.whole(span.start, span.len)).unwrap_or_default()
     }
@@ -287,6 +292,7 @@ impl Message {
         let mut ends = self.spans.iter().filter(|span| matches!(span.kind, SpanKind::Method | SpanKind::Version));
         let Some(from) = ends.next().map(|method| method.end() + 1) else { return &[] };
         let line = self.lines.iter().find(|line| line.kind == LineKind::Start);
+        // HTTP/0.9 has no version: then the target goes to the end of the line.
         let line_end = || line.map_or(from, |line| line.start + line.len);
         let to = ends.next().map_or_else(line_end, |version| version.start.saturating_sub(1));
         self.bytes.whole(from, to.saturating_sub(from)).unwrap_or_default()
@@ -294,6 +300,7 @@ impl Message {
 
     /// The status code of a response, 0 if it has none.
     pub fn status(&self) -> u16 {
+        // An invalid status line has a span for the status too; its bytes may not be a number.
         decimal(self.part(SpanKind::Status)).and_then(|code| u16::try_from(code).ok()).unwrap_or(0)
     }
 
@@ -308,6 +315,7 @@ impl Message {
             && self.role == Role::Request
             && match self.framing.map(|framing| framing.content) {
                 Some(ContentKind::Length(length)) => self.content_len() < length,
+                // Complete chunked content ends with the blank line after the trailer section.
                 Some(ContentKind::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
                 _ => false,
             }
@@ -321,6 +329,7 @@ impl Message {
     /// Names and values of the field lines of the head, in the case and order of the wire.
     pub(crate) fn fields(&self) -> Vec<(&[u8], &[u8])> {
         let lines = self.lines.iter().filter(|line| line.kind == LineKind::Field);
+        // A line without colon has no value, and a line that was not kept whole could be read as another field.
         lines.filter_map(|line| field::split_line(self.bytes.whole(line.start, line.len)?)).collect()
     }
 
@@ -332,6 +341,7 @@ impl Message {
             let (first, gap, last) = self.bytes.get(line.start, line.len);
             // A line of this note stands for many chunks, so its bytes are data mixed with framing.
             complete &= gap == 0 && line.note != part::NOT_KEPT;
+            // Both ends are returned although bytes are missing between them; `complete` says so.
             content.extend_from_slice(first);
             content.extend_from_slice(last);
         }
@@ -352,6 +362,7 @@ pub(crate) fn carve(spans: &mut Vec<MessageSpan>, new: MessageSpan) {
     // The spans are sorted and disjoint, so those that overlap follow each other.
     let from = spans.partition_point(|span| span.end() <= new.start);
     let to = spans.partition_point(|span| span.start < new.end());
+    // What is left of the first overlapped span, the new one, and what is left of the last.
     let mut replacement = Vec::with_capacity(3);
     if let Some(first) = spans.get(from).filter(|span| span.start < new.start) {
         replacement.push(MessageSpan { len: new.start - first.start, ..*first });

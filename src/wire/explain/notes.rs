@@ -49,6 +49,7 @@ static NOTES: LazyLock<BTreeMap<u16, Note>> = LazyLock::new(|| {
     let (mut notes, mut number) = (BTreeMap::new(), 0);
     for line in include_str!("notes.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(page) = line.strip_prefix("= ") {
+            // An invalid page number would show in a test; at run time its notes are only missing.
             let first = page.split(' ').next().unwrap_or_default();
             number = decimal(first.as_bytes()).and_then(|first| u16::try_from(first).ok()).unwrap_or(u16::MAX);
             continue;
@@ -60,6 +61,7 @@ static NOTES: LazyLock<BTreeMap<u16, Note>> = LazyLock::new(|| {
         if let Some(fault) = number.checked_sub(FAULTS).and_then(|index| Fault::ALL.get(usize::from(index))) {
             (note.long, note.section) = (fault.sentence(), fault.section());
         }
+        // The order of the lines is the numbering, so the constants of `part` stand in the same order.
         notes.insert(number, note);
         number = number.saturating_add(1);
     }
@@ -68,6 +70,7 @@ static NOTES: LazyLock<BTreeMap<u16, Note>> = LazyLock::new(|| {
 
 /// The first note of a page whose name after the page's own name is accepted.
 fn find(page: u16, is_it: impl Fn(&str) -> bool) -> Option<NoteId> {
+    // Faults have no page name before theirs.
     let bare = |name: &'static str| name.split_once('/').map_or(name, |(_, bare)| bare);
     NOTES.range(page..page + PAGE).find(|(_, note)| is_it(bare(note.name))).map(|(&number, _)| NoteId(number))
 }
@@ -125,11 +128,13 @@ impl NoteId {
     /// The note itself; an empty one for a number that does not exist.
     pub fn note(self) -> Note {
         const EMPTY: Note = Note { name: "plain", short: "", long: "", section: "" };
+        // A recording of a newer program may have numbers that this one does not know.
         NOTES.get(&self.0).or_else(|| NOTES.get(&NoteId::NONE.0)).copied().unwrap_or(EMPTY)
     }
 
     /// The note of a field, by its name in any case.
     pub fn field(name: &[u8]) -> NoteId {
+        // The first note of the page is that of an unknown field.
         find(FIELDS, |known| name.eq_ignore_ascii_case(known.as_bytes())).unwrap_or(NoteId(FIELDS))
     }
 
@@ -145,6 +150,7 @@ impl NoteId {
 
     /// The note of a status. A code without one has that of its class, as RFC 9110 §15 has clients treat it.
     pub fn status(code: u16) -> NoteId {
+        // The names of classes are `1xx` to `5xx`; a code outside all of them has the first note.
         let class = || find(STATUSES, |known| known == format!("{}xx", code / 100));
         find(STATUSES, |known| known == code.to_string()).or_else(class).unwrap_or(NoteId(STATUSES))
     }
@@ -170,6 +176,7 @@ impl NoteId {
     /// and the client is the reason.
     pub fn close(reason: &str) -> (NoteId, Side) {
         let by_client = ["PeerClosed", "NeverSpoke", "Broken", "LeftEarly", "ClosedInHead", "ClosedInContent"];
+        // All other reasons are decisions of the server, or errors inside it.
         let is_client = by_client.contains(&reason) || reason == "ResetUnread";
         let note = find(CLOSES, |known| known == reason).unwrap_or(NoteId(CLOSES));
         (note, if is_client { Side::Client } else { Side::Server })

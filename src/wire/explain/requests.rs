@@ -45,6 +45,7 @@ pub(crate) struct RequestReplay {
 
 impl RequestReplay {
     pub(crate) fn new(options: &Arc<ExplainOptions>) -> RequestReplay {
+        // The same limits as in the server: another limit would refuse another byte.
         let (options, http) = (Arc::clone(options), Http1::new(options.limits));
         RequestReplay { options, http, pending: Vec::new(), at: 0, builder: None, count: 0, ended: false }
     }
@@ -70,6 +71,7 @@ impl RequestReplay {
         let mut used = 0;
         while !self.ended {
             let step = self.http.receive(&input[used..]);
+            // The parser reports one event at a time, and how many bytes belong to it.
             let taken = &input[used..used + step.used];
             let start = self.at;
             used += step.used;
@@ -82,6 +84,7 @@ impl RequestReplay {
                 Event::Request(request, framing) => {
                     out.push(RequestEvent::Head(request.method()));
                     self.builder = Some(self.begin(start, taken, Some(content_framing(framing))));
+                    // The parser reports no end for a request without content.
                     if !framing.has_content() {
                         self.complete(out);
                     }
@@ -103,6 +106,7 @@ impl RequestReplay {
         }
         if !self.ended {
             input.drain(..used);
+            // The parser takes no incomplete line; the bytes are offered again with the next ones.
             self.pending = input;
         }
     }
@@ -167,6 +171,8 @@ impl RequestReplay {
     /// A request is complete: lets the parser go on to the next one.
     fn complete(&mut self, out: &mut Vec<RequestEvent>) {
         out.extend(self.builder.take().map(|builder| RequestEvent::Message(builder.finish(None))));
+        // The response is thrown away. The parser only needs to know that one was sent, and whether the connection
+        // stays open.
         let date = HttpDate::from_second(0);
         let (fields, added) = (Fields::new(), AddedFields::NONE);
         self.http.respond(Status::OK, &fields, Length::Known(0), &added, &date, &mut Vec::new());

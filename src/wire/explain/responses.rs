@@ -83,6 +83,7 @@ impl ResponseReader {
     /// Reads on; `methods` are those of the requests, by exchange. A request that was not seen is taken for a GET.
     pub(crate) fn push(&mut self, bytes: &[u8], methods: &BTreeMap<u64, Method>, out: &mut Vec<Message>) {
         let mut input = std::mem::take(&mut self.pending);
+        // A head or a size line may have come in pieces: it is read when it is complete.
         input.extend_from_slice(bytes);
         let mut used = 0;
         while used < input.len()
@@ -105,6 +106,7 @@ impl ResponseReader {
         match &mut self.state {
             ResponseState::Length(left) => {
                 builder.content_of_file(len.min(*left), first, last);
+                // The server sends no more than it announced. If it did, the surplus would be unexplained but counted.
                 *left = left.saturating_sub(len);
                 if *left == 0 {
                     self.complete(out);
@@ -119,6 +121,7 @@ impl ResponseReader {
     pub(crate) fn end(&mut self, out: &mut Vec<Message>) {
         let pending = std::mem::take(&mut self.pending);
         let fault = match std::mem::replace(&mut self.state, ResponseState::Ended) {
+            // Between two responses nothing is pending, and nothing is wrong.
             ResponseState::Head if !pending.is_empty() => {
                 self.builder = Some(self.begin(&pending, None));
                 Some(ResponseFault::HeadCutOff)
@@ -128,6 +131,7 @@ impl ResponseReader {
             _ => None,
         };
         if let Some(mut builder) = self.builder.take() {
+            // An incomplete size line is shown as far as it came.
             builder.framing_lines(&pending);
             let note = fault.map(NoteId::response_fault);
             let error = note.map(|note| MessageError { at: builder.len(), len: 0, note, cut_off: true });
@@ -156,6 +160,7 @@ impl ResponseReader {
         };
         match &mut self.state {
             ResponseState::Length(left) => {
+                // Bytes after the announced length belong to the next response.
                 let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 builder.content(&input[..taken]);
                 *left -= taken as u64;
@@ -175,6 +180,7 @@ impl ResponseReader {
                         self.complete(out);
                     }
                     Chunk::Refused(fault) => {
+                        // The decoder counts from the start of its input, the message from its own.
                         let (at, note) = (builder.len() + fault.at, NoteId::fault(fault.fault));
                         let end = usize::try_from(fault.at + fault.len).unwrap_or(usize::MAX).min(input.len());
                         builder.framing_lines(&input[..end]);
@@ -206,6 +212,8 @@ impl ResponseReader {
                 return Err(invalid(0, at + 1, NoteId::response_fault(ResponseFault::StatusLine)));
             }
             match (input[at], at.checked_sub(1).map(|before| input[before])) {
+                // Only CR LF ends a line. Readers that also accept a bare LF find other ends of the head than those
+                // that do not.
                 (b'\n', Some(b'\r')) if input[..=at].ends_with(b"\r\n\r\n") => {
                     self.searched = 0;
                     return Ok(Some(at + 1));
@@ -215,6 +223,7 @@ impl ResponseReader {
                 (_, Some(b'\r')) => return Err(invalid(at - 1, 1, NoteId::fault(Fault::BareCr))),
                 _ => {}
             }
+            // A server that never ends its head would fill the memory.
             if at >= self.limits.head {
                 return Err(invalid(at, 0, NoteId::response_fault(ResponseFault::HeadTooLong)));
             }
@@ -230,11 +239,14 @@ impl ResponseReader {
         methods: &BTreeMap<u64, Method>,
         out: &mut Vec<Message>,
     ) -> Result<usize, MessageError> {
+        // The status comes first: which fields count depends on it.
         let status = check_head(head)?;
+        // A saved file may contain responses alone.
         let method = methods.get(&self.exchange).copied().unwrap_or(Method::Get);
         let framing = content_framing(head, status, method)?;
         let builder = self.begin(head, Some(framing));
         self.state = match framing.content {
+            // Content of length 0 is complete at once, like no content.
             ContentKind::Length(length @ 1..) => ResponseState::Length(length),
             ContentKind::Chunked { .. } => ResponseState::Chunked(Decoder::default()),
             ContentKind::UntilClose(_) => ResponseState::UntilClose,
@@ -266,6 +278,7 @@ fn check_head(head: &[u8]) -> Result<Status, MessageError> {
     let (mut at, mut status) = (0, None);
     for line in head.split_inclusive(|&b| b == b'\n') {
         let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        // The first line is the status line, also if it looks like a field.
         if status.is_none() {
             status = Some(check_status_line(text)?);
         } else if text.is_empty() {
@@ -291,6 +304,7 @@ fn check_status_line(line: &[u8]) -> Result<Status, MessageError> {
     if !major.is_ascii_digit() || !minor.is_ascii_digit() {
         return Err(invalid(0, 8, NoteId::fault(Fault::VersionSyntax)));
     }
+    // A minor version above 1 is accepted: it reads the same way (RFC 9110 §2.5).
     if *major != b'1' {
         return Err(invalid(0, 8, NoteId::fault(Fault::VersionUnsupported)));
     }
@@ -306,6 +320,7 @@ fn check_status_line(line: &[u8]) -> Result<Status, MessageError> {
 /// How the content of a response is delimited: RFC 9112 §6.3, whose rules stand here in their order.
 fn content_framing(head: &[u8], status: Status, method: Method) -> Result<ContentFraming, MessageError> {
     let by_rule = |rule, content| Ok(ContentFraming { rule, content });
+    // An interim response to HEAD falls under the rule for 1xx, which has another sentence.
     if method == Method::Head && !status.is_interim() {
         return by_rule(1, ContentKind::NoneByHead);
     }
@@ -319,6 +334,7 @@ fn content_framing(head: &[u8], status: Status, method: Method) -> Result<Conten
     if status.forbids_content() {
         return by_rule(1, ContentKind::NoneBy(status.code()));
     }
+    // With positions, since an error names the bytes of the value.
     let values = |name| field::find(head, name).map(|line| (line.value_at, line.value)).collect::<Vec<_>>();
     let (codings, lengths) = (values("transfer-encoding"), values("content-length"));
     let fault = |(at, value): (usize, &[u8]), fault| Err(invalid(at, value.len(), NoteId::fault(fault)));
@@ -339,6 +355,7 @@ fn content_framing(head: &[u8], status: Status, method: Method) -> Result<Conten
             false => by_rule(4, ContentKind::UntilClose(0)),
         };
     }
+    // No coding and no length: the content goes on until the connection ends.
     let Some(&first) = lengths.first() else { return by_rule(8, ContentKind::UntilClose(0)) };
     let Some(length) = decimal(first.1) else { return fault(first, Fault::LengthInvalid) };
     // Equal lengths may be read as one (RFC 9110 §8.6).

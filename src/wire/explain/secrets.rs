@@ -44,10 +44,12 @@ impl SecretValues {
 
     /// Remembers a value in all its forms; not those that are too short.
     pub(crate) fn learn(&mut self, value: &[u8]) {
+        // In this order: first what the value means, then every way to write that.
         for plain in decoded(value).iter().filter(|plain| plain.len() >= SHORTEST) {
             for form in encoded(plain).iter().filter(|form| form.len() >= SHORTEST) {
                 if self.count >= VALUES {
                     self.is_full = true;
+                    // The caller hides everything from now on, so the forms that are left out cannot be shown.
                     return;
                 }
                 let hash = self.hash(form);
@@ -68,6 +70,7 @@ impl SecretValues {
                 if hashes.contains(&hash) {
                     found.push((end - len, end));
                 }
+                // The byte that leaves the window was multiplied most often.
                 let gone = times(top, u64::from(bytes[end - len]) + 1);
                 hash = add(hash, PRIME - gone);
             }

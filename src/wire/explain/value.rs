@@ -50,6 +50,7 @@ impl RedactOptions {
     /// Whether a value with this name, in a query or a form, is secret.
     pub(crate) fn is_secret_name(&self, name: &[u8]) -> bool {
         let name: Vec<u8> = percent_decode(name).collect();
+        // The server decodes the name before it reads the value, so a client may write it in any encoded form.
         !self.off && SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
     }
 
@@ -90,6 +91,7 @@ impl Annotations {
 
     /// Appends `len` bytes to the last span and line if they are of the same kind; else they are a new span and line.
     pub(crate) fn extend(&mut self, len: u64, kind: SpanKind, line: LineKind, note: NoteId) {
+        // Pieces of one chunk come in many calls and are one span.
         let start = self.end();
         match (self.spans.last_mut(), self.lines.last_mut()) {
             (Some(span), Some(last)) if (span.kind, span.note, last.kind) == (kind, note, line) => {
@@ -106,6 +108,7 @@ impl Annotations {
 
     /// Appends the whitespace around `bytes` as such; `write` appends what is between.
     pub(crate) fn put_trimmed(&mut self, bytes: &[u8], write: impl FnOnce(&[u8], &mut Annotations)) {
+        // Only whitespace around the value is optional; inside it may mean something.
         let core = trim(bytes);
         let before = bytes.iter().take_while(|&&b| is_ows(b)).count();
         self.put(before, SpanKind::Ows, part::OWS);
@@ -133,6 +136,7 @@ pub(crate) fn value(name: &[u8], value: &[u8], redact: &RedactOptions, out: &mut
         b"x-api-key" | b"x-auth-token" => out.put(value.len(), secret, part::SECRET),
         b"cookie" => cookies(value, secret, false, out),
         b"set-cookie" => cookies(value, secret, true, out),
+        // These two decide where the message ends, so they stand out in every view.
         b"content-length" => out.put(value.len(), SpanKind::Framing, part::LENGTH),
         b"transfer-encoding" => out.put(value.len(), SpanKind::Framing, part::CODING),
         b"content-type" => list(value, part::MEDIA_TYPE, out),
@@ -140,6 +144,7 @@ pub(crate) fn value(name: &[u8], value: &[u8], redact: &RedactOptions, out: &mut
         b"accept" | b"accept-encoding" | b"accept-language" | b"accept-charset" | b"te" | b"connection" | b"vary"
         | b"allow" | b"trailer" | b"expect" => list(value, part::ELEMENT, out),
         b"range" => {
+            // Without "=" the value is a list of ranges without a unit, and still shown.
             let unit = value.iter().position(|&b| b == b'=').map_or(0, |at| at + 1);
             out.put(unit, SpanKind::Value, part::RANGE_UNIT);
             list(&value[unit..], part::RANGE_SPEC, out);
@@ -169,6 +174,7 @@ fn list(value: &[u8], element: NoteId, out: &mut Annotations) {
         };
         let (piece, after) = rest.split_at(rest.iter().position(separates).unwrap_or(rest.len()));
         out.put_trimmed(piece, |core, out| match core {
+            // The mark of a weak tag has a note of its own: a weak tag cannot be used for ranges.
             [b'W', b'/', tag @ ..] if note == part::ENTITY_TAG => {
                 out.put(2, SpanKind::Value, part::WEAK);
                 out.put(tag.len(), SpanKind::Value, note);
@@ -179,6 +185,7 @@ fn list(value: &[u8], element: NoteId, out: &mut Annotations) {
         rest = after;
         if let [separator, after @ ..] = rest {
             out.put(1, SpanKind::Value, part::SEPARATOR);
+            // After a semicolon a parameter follows, after a comma the next element.
             note = if *separator == b',' { element } else { part::PARAMETER };
             rest = after;
         }
@@ -207,6 +214,7 @@ fn cookies(value: &[u8], secret: SpanKind, is_set: bool, out: &mut Annotations) 
 /// `Sat, 21 Nov 2026 00:23:48 GMT`; a value in another form is one span.
 fn date(value: &[u8], out: &mut Annotations) {
     match value.iter().position(|&b| b == b',') {
+        // The two older forms of a date have no comma, or no GMT; they are shown as one piece.
         Some(comma) if value.ends_with(b" GMT") && comma + 6 < value.len() => {
             out.put(comma + 1, SpanKind::Value, part::DAY);
             out.put(1, SpanKind::Ows, part::OWS);
@@ -222,6 +230,7 @@ fn date(value: &[u8], out: &mut Annotations) {
 pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotations) {
     let mut rest = bytes;
     if let Some(colon) = bytes.windows(3).position(|window| window == b"://")
+        // A "://" after other characters stands in a query, and is no scheme.
         && bytes[..colon].iter().all(u8::is_ascii_alphanumeric)
     {
         out.put(colon + 3, SpanKind::Path, part::SCHEME);
@@ -235,6 +244,7 @@ pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotation
     }
     let path = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
     out.put(path, SpanKind::Path, if &rest[..path] == b"*" { part::ASTERISK } else { part::PATH });
+    // A query that is empty has a question mark all the same.
     if path < rest.len() {
         out.put(1, SpanKind::Query, part::QUERY);
         pairs(&rest[path + 1..], redact, SpanKind::Query, out);
@@ -260,6 +270,7 @@ pub(crate) fn pairs(bytes: &[u8], redact: &RedactOptions, kind: SpanKind, out: &
     // Some servers separate pairs by ";" as well, and "#" ends the query. A new name may follow each of them.
     for pair in bytes.split_inclusive(|b| matches!(b, b'&' | b';' | b'#')) {
         let (pair, end) = split_last(pair, b"&;#");
+        // A pair without "=" is a name without a value, which cannot be secret.
         let name = pair.iter().position(|&b| b == b'=').unwrap_or(pair.len());
         let equals = usize::from(name < pair.len());
         out.put(name, kind, part::QUERY_NAME);

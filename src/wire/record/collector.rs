@@ -49,6 +49,7 @@ pub struct Collector {
 impl Collector {
     /// A collector of recorders whose times count from `start`.
     pub fn new(receivers: Vec<RecordReceiver>, start: SystemTime, options: ExplainOptions) -> Collector {
+        // A clock before 1970 is set wrong. The times of day are wrong then, and nothing else.
         let start = start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let loop_records =
             |receiver| LoopRecords { receiver, waiting: None, live: BTreeMap::new(), lost: BTreeMap::new() };
@@ -72,6 +73,7 @@ impl Collector {
                 first.waiting = first.receiver.receive(IDLE).ok();
             }
             if !events.is_empty() {
+                // The reader is gone. The receivers are dropped, so the recorders drop what they record from now on.
                 if tell(&events).is_break() {
                     return;
                 }
@@ -84,6 +86,7 @@ impl Collector {
     fn take_oldest(&mut self) -> Option<(usize, Batch)> {
         self.loops.retain_mut(|records| {
             if records.waiting.is_none() {
+                // One batch of each loop is enough to compare: those of one loop are in order.
                 match records.receiver.receive(Duration::ZERO) {
                     Ok(batch) => records.waiting = Some(batch),
                     Err(RecvTimeoutError::Timeout) => {}
@@ -105,6 +108,7 @@ impl Collector {
         if batch.dropped > 0 {
             let kind = EventKind::Lost { events: batch.dropped, open: live.len() };
             out.push(WireEvent::without_connection(kind));
+            // The time of acceptance is kept, since the end is told relative to it.
             lost.extend(std::mem::take(live).iter().map(|(&number, connection)| (number, connection.accepted())));
             while lost.len() > LOST {
                 lost.pop_first();
@@ -118,6 +122,7 @@ impl Collector {
             if let Some(connection) = live.get_mut(&number)
                 && !connection.explain(record, bytes, out)
             {
+                // Its number is never used again.
                 live.remove(&number);
             }
             if let SocketEvent::Closed { reason, .. } = record.event

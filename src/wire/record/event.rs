@@ -29,6 +29,32 @@ impl WireEvent {
     pub fn without_connection(kind: EventKind) -> WireEvent {
         WireEvent { connection: 0, at: Duration::ZERO, tags: Tags::default(), kind }
     }
+
+    /// The bytes of memory that a copy of the event needs when it is kept.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// The entries in the tables of the history, the counts of the pointer, and what the allocator adds.
+        const EVENT: usize = 160;
+        /// What the allocator adds to the parts of a message.
+        const MESSAGE: usize = 256;
+        // Allocations count by their length: a copy has no spare capacity.
+        let allocated = match &self.kind {
+            EventKind::Accepted { clock, .. } => clock.len(),
+            EventKind::Message(timed) => {
+                let message = &timed.message;
+                MESSAGE
+                    + size_of::<TimedMessage>()
+                    + message.bytes.first.len()
+                    + message.bytes.last.len()
+                    + size_of_val(&*message.spans)
+                    + size_of_val(&*message.lines)
+                    + size_of_val(&*timed.boundaries)
+                    + size_of_val(&*timed.calls)
+                    + timed.clock.len()
+            }
+            EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => 0,
+        };
+        EVENT + size_of::<WireEvent>() + allocated
+    }
 }
 
 /// The beginning of a call inside a message that several calls moved.
@@ -120,6 +146,7 @@ pub struct TimedMessage {
 impl TimedMessage {
     /// A message of which no call is known: that of a file.
     pub fn without_calls(message: Message) -> TimedMessage {
+        // No call and no time is invented: the views leave these parts out.
         let (boundaries, calls, clock) = (Vec::new(), Vec::new(), String::new());
         TimedMessage { message, boundaries, call_count: 1, calls, took: None, early: false, clock }
     }
@@ -136,8 +163,10 @@ impl TimedMessage {
 
     /// When its head was complete.
     pub fn head_at(&self) -> Option<Duration> {
+        // The last byte of the head, counted like the calls: from the first byte of the side.
         let last = self.message.start + self.message.head_end.saturating_sub(1);
         let call = self.calls.iter().find(|call| call.at + call.len > last);
+        // If only the sum of the last calls is known, the head was complete at its time at the latest.
         call.or(self.calls.last()).map(|call| call.when)
     }
 }
@@ -170,6 +199,7 @@ impl Tags {
     pub(crate) fn message(&mut self, message: &Message, calls: u64) {
         self.exchanges = self.exchanges.max(message.exchange);
         let is_chunked = message.framing.is_some_and(|f| matches!(f.content, ContentKind::Chunked { .. }));
+        // Both directions have their own labels: an upload in chunks and a download in chunks teach different things.
         match message.role {
             Role::Request => {
                 self.calls_per_request = self.calls_per_request.max(calls);
@@ -181,6 +211,7 @@ impl Tags {
             }
         }
         if let Some(error) = message.error {
+            // A message that was cut off breaks no rule; the two have different labels.
             self.is_cut_off |= error.cut_off;
             self.is_broken |= !error.cut_off;
         }
@@ -188,6 +219,7 @@ impl Tags {
 
     /// The connection has ended, for the reason of this name.
     pub(crate) fn closed(&mut self, reason: &str) {
+        // Browsers open connections in advance. A silent one is no error and gets a label of its own.
         self.is_silent |= reason == "NeverSpoke";
         self.is_reset |= reason == "Broken";
     }
@@ -195,6 +227,7 @@ impl Tags {
     /// The labels: `3 requests in one recv()`, `broken`.
     pub fn words(&self) -> Vec<String> {
         let (requests, calls) = (self.requests_per_call, self.calls_per_request);
+        // In a fixed order, so that the same labels look the same on every connection.
         let all = [
             (self.is_silent, "never spoke: opened in advance".to_string()),
             (requests > 1, format!("{} in one recv()", count(requests, "request"))),
@@ -219,6 +252,7 @@ pub(crate) fn millis(time: Duration) -> f64 {
 
 /// `00:23:48.713`: the time of day of a moment since 1970, UTC.
 pub fn clock(since_1970: Duration) -> String {
+    // The result is `2026-11-21T00:23:48Z`, of which the time of day is used.
     let second = date::iso(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX));
     let time_of_day = String::from_utf8_lossy(&second[11..19]);
     format!("{time_of_day}.{:03}", since_1970.subsec_millis())

@@ -19,6 +19,7 @@ pub(crate) struct ExchangeId {
 impl ExchangeId {
     /// Reads `N.M`.
     pub(crate) fn parse(text: &[u8]) -> Option<ExchangeId> {
+        // Decimal numbers only: signs, spaces and a further dot are refused by `decimal`.
         let dot = text.iter().position(|&b| b == b'.')?;
         Some(ExchangeId { connection: decimal(&text[..dot])?, exchange: decimal(&text[dot + 1..])? })
     }
@@ -45,6 +46,7 @@ impl Exchange {
 
     /// The final response.
     pub(crate) fn response(&self) -> Option<&TimedMessage> {
+        // An interim response only announces the final one, which may not have come yet.
         self.responses().filter(|timed| !timed.message.is_interim()).last()
     }
 
@@ -74,6 +76,7 @@ impl ConnectionHistory {
         let mut found = ConnectionHistory { accepted: None, exchanges: Vec::new() };
         for (_, stored) in history.connection(connection) {
             match &stored.event.kind {
+                // Told again when the connection was forgotten; the last one counts.
                 EventKind::Accepted { .. } => found.accepted = Some(stored.event),
                 EventKind::Message(timed) => {
                     // A request is told right before its own responses, so messages of an exchange follow each other.

@@ -13,31 +13,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::wire::explain::message::{MessageLine, MessageSpan};
-use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
+use crate::wire::record::event::{EventKind, WireEvent};
 
 /// Most notices that are kept for readers that were away. A reader that missed some starts again.
 const NOTICES: usize = 4096;
 /// Most items handed to a reader at once.
 const PORTION: usize = 256;
-/// Bytes an event needs besides its own: entries in three tables, the counts of the pointer, and what the allocator
-/// adds to each part.
-const EVENT: usize = 160;
-/// The same for the parts of a message.
-const MESSAGE: usize = 256;
 /// Bytes a connection needs in the tables.
 const CONNECTION: usize = 160;
-
-/// Something that happened to the history itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HistoryNotice {
-    /// A connection was forgotten to make room.
-    Forgotten(u64),
-    /// Recording was paused, or continues.
-    Paused(bool),
-    /// Everything was removed.
-    Cleared,
-}
 
 /// An event that is kept.
 #[derive(Clone, Debug)]
@@ -48,13 +31,17 @@ pub struct StoredEvent {
     pub repeated: bool,
 }
 
-/// What a reader gets.
+/// What a reader gets: an event, or a notice of something that happened to the history itself.
 #[derive(Clone, Debug)]
 pub enum HistoryItem {
     /// An event.
     Event(StoredEvent),
-    /// A notice.
-    Notice(HistoryNotice),
+    /// Notice: a connection was forgotten to make room.
+    Forgotten(u64),
+    /// Notice: recording was paused, or continues.
+    Paused(bool),
+    /// Notice: everything was removed.
+    Cleared,
 }
 
 /// The position of a reader.
@@ -114,7 +101,7 @@ struct HistoryState {
     connections: BTreeMap<u64, StoredConnection>,
     /// The `accepted` event of each connection that has not ended.
     open: BTreeMap<u64, Arc<WireEvent>>,
-    notices: BTreeMap<u64, HistoryNotice>,
+    notices: BTreeMap<u64, HistoryItem>,
     /// The number of the last notice that was removed.
     gone: u64,
     /// Bytes that are held.
@@ -152,14 +139,16 @@ impl History {
     /// Waits for a change until `deadline`; `None` if that has passed.
     fn wait_until<'a>(&self, state: StateGuard<'a>, deadline: Instant) -> Option<StateGuard<'a>> {
         let left = deadline.saturating_duration_since(Instant::now());
+        // A wake-up without a change is possible. The caller looks at the state again.
         (!left.is_zero()).then(|| self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Adds events.
     pub fn push(&self, events: &[WireEvent]) {
         // A clone has no spare capacity, so what is counted is what is held.
-        let events: Vec<_> = events.iter().map(|event| (Arc::new(event.clone()), size_of_event(event))).collect();
+        let events: Vec<_> = events.iter().map(|event| (Arc::new(event.clone()), event.held_bytes())).collect();
         let mut state = self.lock();
+        // The lock is taken once for all events, and the copies were made before it.
         for (event, size) in events {
             state.add(event, size);
         }
@@ -181,14 +170,19 @@ impl History {
         let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         loop {
+            // A notice may say that a connection was forgotten. Without it the reader would show that connection for
+            // ever.
             if reader.notice < state.gone {
                 return HistoryRead::Missed;
             }
             let items = state.items_after(reader);
             if let Some((last, _)) = items.last() {
+                // The position moves on before the items are sent: a reader that fails to send them asks again by
+                // number.
                 *reader = HistoryReader { event: *last, notice: reader.notice.max(*last) };
                 return HistoryRead::Items(items);
             }
+            // After the items: the last events are read before the end is reported.
             if state.ended {
                 return HistoryRead::Ended;
             }
@@ -200,6 +194,7 @@ impl History {
     /// Whether a reader that has everything up to `since` can continue there.
     pub fn reaches(&self, since: u64) -> bool {
         let state = self.lock();
+        // A number above `last` is one of another run of the server.
         since >= state.gone && since <= state.last
     }
 
@@ -219,6 +214,7 @@ impl History {
 
     /// The connections of which something is kept.
     pub fn connections(&self) -> Vec<u64> {
+        // Number 0 is used by events that concern no connection.
         self.lock().connections.keys().copied().filter(|&connection| connection > 0).collect()
     }
 
@@ -238,9 +234,10 @@ impl History {
     /// Pauses recording, or continues.
     pub fn pause(&self, paused: bool) {
         let mut state = self.lock();
+        // Two viewers may pause one after the other; that is one notice.
         if state.paused != paused {
             state.paused = paused;
-            state.notify(HistoryNotice::Paused(paused));
+            state.notify(HistoryItem::Paused(paused));
         }
         drop(state);
         self.changed.notify_all();
@@ -252,7 +249,7 @@ impl History {
         let removed = (std::mem::take(&mut state.events), std::mem::take(&mut state.connections));
         // Open connections stay known, and may continue.
         state.held = state.open.len() * CONNECTION;
-        state.notify(HistoryNotice::Cleared);
+        state.notify(HistoryItem::Cleared);
         drop(state);
         self.changed.notify_all();
         drop(removed);
@@ -276,6 +273,7 @@ impl HistoryState {
         // Open connections are followed also while recording is paused: they may continue after it.
         let accepted = match event.kind {
             EventKind::Accepted { .. } => {
+                // A number comes twice only if records were lost. Its memory is counted once.
                 if self.open.insert(number, Arc::clone(&event)).is_none() {
                     self.held += CONNECTION;
                 }
@@ -294,6 +292,7 @@ impl HistoryState {
             }
             _ => self.open.get(&number).map(Arc::clone),
         };
+        // Nothing is stored, but the open connections above stay up to date.
         if self.paused {
             return;
         }
@@ -303,7 +302,7 @@ impl HistoryState {
             // The end of a connection that was forgotten, or an event of one that was never known.
             (EventKind::Closed { .. }, _) | (_, None) if is_new => return,
             (_, Some(accepted)) if is_new => {
-                let size = size_of_event(&accepted);
+                let size = accepted.held_bytes();
                 self.store(StoredEvent { event: accepted, repeated: true }, size);
             }
             _ => {}
@@ -318,6 +317,7 @@ impl HistoryState {
             StoredConnection { numbers: Vec::new(), size: CONNECTION }
         });
         connection.numbers.push(number);
+        // Counted for the connection too, so that all of it can be subtracted at once.
         connection.size += size;
         self.held += size;
         self.events.insert(number, stored);
@@ -328,18 +328,20 @@ impl HistoryState {
         let Some((_, first)) = self.events.first_key_value() else { return false };
         let number = first.event.connection;
         if let Some(connection) = self.connections.remove(&number) {
+            // The whole connection goes: half of its events would look like a connection that began later.
             dropped.extend(connection.numbers.iter().filter_map(|number| self.events.remove(number)));
             self.held = self.held.saturating_sub(connection.size);
         }
         if number > 0 {
-            self.notify(HistoryNotice::Forgotten(number));
+            self.notify(HistoryItem::Forgotten(number));
         }
         true
     }
 
-    fn notify(&mut self, notice: HistoryNotice) {
+    fn notify(&mut self, notice: HistoryItem) {
         let number = self.next_number();
         self.notices.insert(number, notice);
+        // Readers that need the removed notice are told to start again.
         if self.notices.len() > NOTICES
             && let Some((gone, _)) = self.notices.pop_first()
         {
@@ -350,6 +352,7 @@ impl HistoryState {
     fn connection_of(&self, peer: SocketAddr) -> Option<u64> {
         let is_peer =
             |event: &WireEvent| matches!(event.kind, EventKind::Accepted { peer: other, .. } if other == peer);
+        // The latest first: a port may be used again by a later connection.
         let open = self.open.iter().rev().find(|(_, event)| is_peer(event)).map(|(&number, _)| number);
         // A short connection may have ended already.
         open.or_else(|| {
@@ -362,38 +365,18 @@ impl HistoryState {
 
     /// The next portion for a reader.
     fn items_after(&self, reader: &HistoryReader) -> Vec<(u64, HistoryItem)> {
+        // Ranges of the maps, so a portion costs the same however much is kept.
         let events = self.events.range(reader.event + 1..).take(PORTION);
         let notices = self.notices.range(reader.notice + 1..).take(PORTION);
         let mut items: Vec<(u64, HistoryItem)> = events
             .map(|(&number, stored)| (number, HistoryItem::Event(stored.clone())))
-            .chain(notices.map(|(&number, &notice)| (number, HistoryItem::Notice(notice))))
+            .chain(notices.map(|(&number, notice)| (number, notice.clone())))
             .collect();
         // Both are cut at the same number: a reader has one position, and would miss what is left out before it.
         items.sort_by_key(|(number, _)| *number);
         items.truncate(PORTION);
         items
     }
-}
-
-/// The bytes that a kept event needs.
-fn size_of_event(event: &WireEvent) -> usize {
-    let more = match &event.kind {
-        EventKind::Accepted { clock, .. } => clock.len(),
-        EventKind::Message(timed) => {
-            let message = &timed.message;
-            MESSAGE
-                + size_of::<TimedMessage>()
-                + message.bytes.first.len()
-                + message.bytes.last.len()
-                + size_of_val::<[MessageSpan]>(&message.spans)
-                + size_of_val::<[MessageLine]>(&message.lines)
-                + size_of_val(&*timed.boundaries)
-                + size_of_val(&*timed.calls)
-                + timed.clock.len()
-        }
-        EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => 0,
-    };
-    EVENT + size_of::<WireEvent>() + more
 }
 
 #[cfg(test)]

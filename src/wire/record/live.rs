@@ -40,6 +40,7 @@ impl CallLog {
         self.count += 1;
         let call = Call { number: self.count, at: self.bytes, ..call };
         self.last = Some(call);
+        // A body may come in a million calls. The first ones show the pattern; the others are only counted.
         if self.remembered.len() < CALLS {
             self.remembered.push_back(call);
         }
@@ -51,6 +52,7 @@ impl CallLog {
     fn timed(&mut self, message: Message, clock: String) -> TimedMessage {
         let (start, end) = (message.start, message.end());
         self.forget_before(start);
+        // Without any call remembered, the last one moved all of the message.
         let first = self.remembered.front().map_or(self.count, |call| call.number);
         let inside = self.remembered.iter().filter(|call| call.at > start && call.at < end);
         let boundaries = inside.map(|call| CallBoundary { at: call.at - start, call: call.number }).collect();
@@ -63,6 +65,7 @@ impl CallLog {
         {
             let at = known.at + known.len;
             let len = (last.at + last.len).saturating_sub(at);
+            // The calls that were only counted become one: all bytes after the known ones.
             calls.push(Call { number: known.number + 1, at, len, ..last });
         }
         // The next message may begin in the last call, also if that was only counted.
@@ -144,9 +147,11 @@ impl LiveConnection {
                 let moment = self.recording_start + self.latest;
                 self.tell(EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
+            // The end of the client's side: a request that is not complete now never will be.
             SocketEvent::Received(0) => self.conversation.client_ended(&mut messages),
             SocketEvent::Received(len) => self.received(*len, &[], bytes, &mut messages, out),
             SocketEvent::ReceivedInPart { len, gaps } => self.received(*len, gaps, bytes, &mut messages, out),
+            // Kept for the `recv` that follows in the record.
             SocketEvent::Segments(count) => self.segments = Some(*count),
             SocketEvent::Sent(len) => self.sent(*len, bytes, &mut messages),
             SocketEvent::SentFile { file, from, len } => self.sent_file(file, *from, *len, &mut messages),
@@ -156,6 +161,7 @@ impl LiveConnection {
                 self.tell_messages(messages, out);
                 // No response to these will come.
                 self.tell_requests(u64::MAX, out);
+                // After the last request: pipelined bytes that the server never looked at.
                 let unread = self.received.bytes.saturating_sub(self.last_request.0);
                 // Content that the server did not want to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
@@ -177,6 +183,7 @@ impl LiveConnection {
         messages: &mut Vec<Message>,
         out: &mut Vec<WireEvent>,
     ) {
+        // Asked before these bytes: they may contain the last request.
         let was_shut = self.conversation.is_shut(Role::Request);
         let (mut rest, mut position) = (bytes, 0);
         for gap in gaps {
@@ -214,6 +221,7 @@ impl LiveConnection {
         self.sent.add(Call { len, when, from_file: true, ..Call::default() });
         let (most_first, most_last) = self.conversation.window();
         let first = read_file(file, from, len.min(most_first as u64));
+        // A short piece of a file is covered by the first bytes alone.
         let tail = (len - first.len() as u64).min(most_last as u64);
         let last = read_file(file, from + len - tail, tail);
         self.conversation.sent_unseen(len, (&first, &last), messages);
@@ -223,6 +231,7 @@ impl LiveConnection {
         for message in messages {
             let (exchange, clock) = (message.exchange, clock(self.recording_start + self.latest));
             if message.role == Role::Request {
+                // Bytes after it were not read when the connection ends.
                 self.last_request = (message.end(), exchange);
                 self.missing = missing(&message);
                 // A client may send requests without end and read no response.
@@ -240,6 +249,8 @@ impl LiveConnection {
                 response.took = completed.map(|completed| self.latest.saturating_sub(completed));
                 response.early = match completed {
                     Some(completed) => response.began().is_some_and(|began| began < self.since_accepted(completed)),
+                    // The request is not complete: the response came early, unless the end of the request was
+                    // forgotten.
                     None => self.last_request.1 < exchange,
                 };
                 // The final response ends its exchange; an interim one does not.
@@ -290,6 +301,8 @@ fn read_file(file: &File, from: u64, len: u64) -> Vec<u8> {
     let mut got = 0;
     while got < bytes.len() {
         match file.read_at(&mut bytes[got..], from + got as u64) {
+            // The file became shorter, or cannot be read. The view has fewer bytes, and the client is told by the
+            // server.
             Ok(0) | Err(_) => break,
             Ok(more) => got += more,
         }

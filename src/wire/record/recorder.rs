@@ -102,6 +102,7 @@ impl Batch {
                 SocketEvent::ReceivedInPart { len, gaps } => len - gaps.iter().map(|gap| gap.len).sum::<usize>(),
                 _ => 0,
             };
+            // The bytes of all records lie in one buffer, in the order of the records.
             at += len;
             (record, &self.bytes[at - len..at])
         })
@@ -140,6 +141,8 @@ pub struct RecordReceiver {
 /// A recorder and its reading end. Times count from `start`; connections get their numbers from `connections`.
 pub fn recorder(start: Instant, connections: Arc<AtomicU64>) -> (Recorder, RecordReceiver) {
     let (full, full_receiver) = channel();
+    // Full batches must never be refused by the channel, so that one is unbounded and `waiting` is the limit. Empty
+    // ones are limited by the channel.
     let (empty_sender, empty) = sync_channel(EMPTY);
     let waiting = Arc::<AtomicUsize>::default();
     let receiver = RecordReceiver { full: full_receiver, empty: empty_sender, waiting: Arc::clone(&waiting) };
@@ -165,10 +168,12 @@ impl Recorder {
         }
         let (before, mut position) = (self.batch.bytes.len(), 0);
         for gap in &gaps {
+            // Only what lies between the gaps is copied.
             self.batch.bytes.extend_from_slice(&bytes[position..gap.at]);
             position = gap.at + gap.len;
         }
         self.batch.bytes.extend_from_slice(&bytes[position..]);
+        // The gaps are memory of the batch as well.
         let size = self.batch.bytes.len() - before + size_of_val(&*gaps);
         let event = SocketEvent::ReceivedInPart { len: bytes.len(), gaps: gaps.into() };
         self.push(connection, now, event, size);
@@ -178,6 +183,7 @@ impl Recorder {
         let batch = &mut self.batch;
         batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), event });
         batch.size += RECORD + size;
+        // A turn that moves many bytes must not make one batch that is too large to wait.
         if batch.size >= BATCH {
             self.hand_over();
         }
@@ -185,6 +191,7 @@ impl Recorder {
 
     /// Hands the records of this turn to the reader.
     pub fn hand_over(&mut self) {
+        // With dropped records an empty batch is sent as well, to report them.
         if self.batch.records.is_empty() && self.dropped == 0 {
             return;
         }
@@ -193,6 +200,7 @@ impl Recorder {
         if self.waiting.load(Ordering::Relaxed) + size > WAITING {
             return self.drop_batch();
         }
+        // A used batch has its buffers already; a new one costs two allocations.
         let empty = self.empty.try_recv().unwrap_or_default();
         let mut batch = std::mem::replace(&mut self.batch, empty);
         batch.dropped = self.dropped;

@@ -65,7 +65,7 @@ fn words(history: &History, since: u64) -> Vec<String> {
                         };
                         format!("{word} {}{}", stored.event.connection, if stored.repeated { " again" } else { "" })
                     }
-                    HistoryItem::Notice(notice) => format!("{notice:?}"),
+                    notice => format!("{notice:?}"),
                 }));
             }
             HistoryRead::TimedOut => return all,
