@@ -30,7 +30,7 @@ const TWO_SECONDS: Duration = Duration::from_secs(2);
 const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 
 /// An entity-tag of this server.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntityTag {
     bytes: [u8; TAG_CAPACITY],
     len: usize,
@@ -84,12 +84,6 @@ impl EntityTag {
     /// Weak comparison (§8.8.3.2), for If-None-Match: equal, weak or not.
     pub(crate) fn matches_weakly(&self, other: &ClientTag<'_>) -> bool {
         self.opaque() == other.opaque
-    }
-}
-
-impl std::fmt::Debug for EntityTag {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.bytes()))
     }
 }
 
@@ -305,8 +299,8 @@ mod tests {
 
     #[test]
     fn each_coding_has_a_tag_of_its_own_and_it_is_the_same_for_ever() {
-        let tags =
-            [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Brotli].map(|c| format!("{:?}", old(&META, c)));
+        let tags = [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Brotli]
+            .map(|c| String::from_utf8_lossy(old(&META, c).bytes()).into_owned());
         let want = [
             "\"f56aa44932b50cab\"",
             "\"f56aa44932b50cab-gzip\"",

@@ -10,7 +10,7 @@ use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::files::range::{self, Selected};
 use crate::files::root::{CheckedPath, FileKind, Meta, Root};
-use crate::files::{representation::Coding, validator::Validators};
+use crate::files::{representation::Coding, resource::Resolver, validator::Validators};
 use crate::http::{Fields, Method, Prepared, Request, Status};
 use crate::service::{Answer, Body, Response};
 
@@ -62,17 +62,17 @@ impl CachedFile {
         request: &Request<'_>,
         fields: &Fields,
         file: &Arc<File>,
-        root: &Root,
-        index: &[String],
+        resolver: &Resolver,
         now: SystemTime,
     ) -> Option<CachedFile> {
+        let root = &resolver.root;
         let is_plain = fields.get("Content-Encoding").is_none() && request.method() == Method::Get;
         if !is_plain || request.path().len() > MAX_PATH {
             return None;
         }
         // Only the first index name is kept: a later one is right only while the earlier ones are
         // missing, and a hit does not check that.
-        let index = if request.path().ends_with(b"/") { index.first()?.as_bytes() } else { b"" };
+        let index = if request.path().ends_with(b"/") { resolver.index.first()?.as_bytes() } else { b"" };
         let path = [request.path(), index].concat();
         let file_path = CheckedPath::new(&path)?;
         let meta = root.stat(&file_path).filter(|meta| meta.kind == FileKind::File)?;

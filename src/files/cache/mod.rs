@@ -32,7 +32,7 @@ use std::time::SystemTime;
 
 use crate::files::cache::cached_file::{CachedFile, CheckedFolders};
 use crate::files::precondition::{self, Verdict};
-use crate::files::root::Root;
+use crate::files::{resource::Resolver, root::Root};
 use crate::http::{Method, Request, Status};
 use crate::service::{Answer, Body, RequestContext, Response};
 
@@ -116,15 +116,8 @@ impl FileCache {
     }
 
     /// Keeps a response that the normal path has made, if it may be repeated and its path was
-    /// requested before. `index` are the names of index files.
-    pub(crate) fn store(
-        &mut self,
-        request: &Request<'_>,
-        response: &Response,
-        root: &Root,
-        index: &[String],
-        now: SystemTime,
-    ) {
+    /// requested before.
+    pub(crate) fn store(&mut self, request: &Request<'_>, response: &Response, resolver: &Resolver, now: SystemTime) {
         // A video player asks for ranges only. Their head is that of the whole file, but for one
         // field.
         let (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) = (response.status(), response.body())
@@ -136,7 +129,7 @@ impl FileCache {
         let hash = self.index.hasher().hash_one(request.path());
         let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
         if std::mem::replace(slot, hash) == hash
-            && let Some(entry) = CachedFile::new(request, response.fields(), file, root, index, now)
+            && let Some(entry) = CachedFile::new(request, response.fields(), file, resolver, now)
         {
             self.insert(entry);
         }

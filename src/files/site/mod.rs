@@ -140,7 +140,7 @@ impl Service for Site {
         }
         if let Some(response) = state.respond(request, context, false, None) {
             if let Some(cache) = &mut self.cache {
-                cache.store(request, &response, &resolver.root, &resolver.index, context.now);
+                cache.store(request, &response, resolver, context.now);
             }
             return Answer::Now(response);
         }

@@ -98,7 +98,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
     root.sweep(&upload.folder);
     let Some(reader) = form else {
         upload.create(name, length)?;
-        return Ok(Box::new(ContentSink { upload }));
+        return Ok(Box::new(upload));
     };
     // The length of each file is unknown, but together they are shorter than the form.
     if !upload.folder.has_room(length.unwrap_or(0))? {
@@ -204,20 +204,16 @@ fn take_back(folder: &WritableFolder, file: &UploadedFile, stored: &StoredFile) 
 }
 
 /// Content that is one file.
-struct ContentSink {
-    upload: Upload,
-}
-
-impl Sink for ContentSink {
+impl Sink for Upload {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
-        let appended = self.upload.count(bytes).and_then(|()| self.upload.append(bytes));
-        appended.map_err(|error| self.upload.write.response(error))
+        let appended = self.count(bytes).and_then(|()| self.append(bytes));
+        appended.map_err(|error| self.write.response(error))
     }
 
-    fn finish(mut self: Box<ContentSink>) -> Response {
-        match self.upload.publish() {
-            Ok(stored) => self.upload.write.created(&stored),
-            Err(error) => self.upload.write.response(error),
+    fn finish(mut self: Box<Upload>) -> Response {
+        match self.publish() {
+            Ok(stored) => self.write.created(&stored),
+            Err(error) => self.write.response(error),
         }
     }
 }
