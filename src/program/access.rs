@@ -11,38 +11,27 @@
 //! the network is open, whatever was typed.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 
 use barewire::http::Method;
-use barewire::service::access::hosts::Hosts;
-use barewire::service::{Auth, Credentials, Scope};
+use barewire::service::{Auth, Credentials, Scope, access::hosts::Hosts, app::Settings};
 
 use crate::program::error::{Exit, StartError};
-use crate::program::folder;
-use crate::program::folder::ServedPath;
+use crate::program::folder::{self, ServedPath};
 use crate::program::options::{AuthFor, Options, WriteOptions};
 
 /// The largest password file: some twelve thousand users. A film named by mistake is refused before it is read.
 const LARGEST: u64 = 1 << 20;
 
-/// Who may use the server, and what must be said about it.
-pub(crate) struct AccessRules {
-    /// The names the server answers for.
-    pub(crate) hosts: Hosts,
-    /// The users and what they need a password for; `None` without users.
-    pub(crate) auth: Option<Auth>,
-    /// Sentences for the start.
-    pub(crate) warnings: Vec<String>,
-}
-
-/// Reads the password file and makes the rules. `addresses` are those of the sockets.
+/// Reads the password file and makes the rules of the server, and sentences for the start. `addresses` are those of the
+/// sockets.
 pub(crate) fn decide(
     options: &mut Options,
     served: &ServedPath,
     addresses: &[SocketAddr],
-) -> Result<AccessRules, StartError> {
+) -> Result<(Settings, Vec<String>), StartError> {
     let is_local = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
     let auth_for = options.access.password_for;
     let names = options.access.host.concat();
@@ -58,7 +47,8 @@ pub(crate) fn decide(
         add_file(&mut credentials, path, served)?;
     }
     let auth = auth_for.map(|auth_for| Auth::new(credentials, scope(auth_for, &options.write)));
-    Ok(AccessRules { hosts, auth, warnings })
+    let (cors, headers) = (options.files.cors.clone(), options.files.header.concat());
+    Ok((Settings { hosts, auth, cors, headers, ..Settings::default() }, warnings))
 }
 
 /// Sentences about everything that is weaker than it looks.
@@ -94,11 +84,8 @@ fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
     }
     // Only methods that a right allows: for the others the client is told 405, and not asked for a password that
     // would not help.
-    let rights = [
-        (write.adds(), Method::Post),
-        (write.adds() || write.replaces(), Method::Put),
-        (write.removes(), Method::Delete),
-    ];
+    let rights =
+        [(write.upload, Method::Post), (write.upload || write.overwrite, Method::Put), (write.delete, Method::Delete)];
     Scope::Methods(rights.into_iter().filter_map(|(right, method)| right.then_some(method)).collect())
 }
 
@@ -106,30 +93,31 @@ fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
 /// the one that was asked for.
 fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> Result<(), StartError> {
     let name = folder::shown(path);
-    let failed = |what: String| StartError::new(Exit::Usage, what);
     // Exit code 2 and not 4: the option names the wrong file.
+    let failed = |what: String, advice: &str| StartError::new(Exit::Usage, what).advising(advice);
     let bytes = read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => failed(format!("there is no password file {name}."))
-            .advising(format!("Make it with:  htpasswd -B -c {name} ann")),
-        io::ErrorKind::PermissionDenied => {
-            failed(format!("may not read the password file {name} (permission denied)."))
-                .advising(format!("Change its rights:  ls -l {name}"))
+        ErrorKind::NotFound => {
+            failed(format!("there is no password file {name}."), &format!("Make it with:  htpasswd -B -c {name} ann"))
         }
-        _ => failed(format!("cannot read the password file {name}: {error}.")),
+        ErrorKind::PermissionDenied => failed(
+            format!("may not read the password file {name} (permission denied)."),
+            &format!("Change its rights:  ls -l {name}"),
+        ),
+        _ => failed(format!("cannot read the password file {name}: {error}."), ""),
     })?;
     // With the file in hand, passwords can be guessed at home, at any speed.
     if is_served(path, served) {
-        return Err(failed(format!("the password file {name} lies in the folder that is served."))
-            .advising("Put it elsewhere, where nobody can download it."));
+        let what = format!("the password file {name} lies in the folder that is served.");
+        return Err(failed(what, "Put it elsewhere, where nobody can download it."));
     }
     // Users of `--auth` may be there already, so the length alone does not tell.
     let before = credentials.len();
     credentials
         .add_htpasswd(&bytes)
-        .map_err(|error| failed(format!("the password file {name} cannot be used: {error}.")))?;
+        .map_err(|error| failed(format!("the password file {name} cannot be used: {error}."), ""))?;
     if credentials.len() == before {
-        return Err(failed(format!("the password file {name} has no users: nobody could sign in."))
-            .advising(format!("Add one:  htpasswd -B {name} ann")));
+        let what = format!("the password file {name} has no users: nobody could sign in.");
+        return Err(failed(what, &format!("Add one:  htpasswd -B {name} ann")));
     }
     Ok(())
 }

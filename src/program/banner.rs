@@ -27,12 +27,11 @@ use crate::program::options::{AuthFor, WriteOptions};
 const LINES: usize = 12;
 /// The column width of URLs.
 const URL_WIDTH: usize = 32;
-
 /// [`Banner::changes`] when nothing can be changed.
 const READ_ONLY: &str = "read only";
 
 /// The content of the start screen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Banner {
     /// The name of the folder or file, safe to print.
     pub(crate) title: String,
@@ -58,16 +57,9 @@ pub(crate) struct Banner {
     pub(crate) color: bool,
 }
 
-/// The computers that can connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
-    ThisComputer,
-    Network,
-}
-
 /// The changes that others may make to the files.
 pub(crate) fn changes(options: &WriteOptions) -> String {
-    let rights = [(options.adds(), "added"), (options.replaces(), "replaced"), (options.removes(), "removed")];
+    let rights = [(options.upload, "added"), (options.overwrite, "replaced"), (options.delete, "removed")];
     let words: Vec<&str> = rights.into_iter().filter_map(|(given, word)| given.then_some(word)).collect();
     if words.is_empty() { READ_ONLY.into() } else { format!("files may be {}", words.join(", ")) }
 }
@@ -84,36 +76,38 @@ impl Banner {
         self.urls().first().map(|(url, _)| url.clone()).unwrap_or_default()
     }
 
+    /// The escape sequences for bold type, for yellow, and for neither.
+    fn styles(&self) -> [&'static str; 3] {
+        if self.color { ["\x1b[1m", "\x1b[33m", "\x1b[0m"] } else { [""; 3] }
+    }
+
     /// The lines of `--study`: the wire view, the practice endpoints, the labs.
     fn study_lines(&self) -> Vec<String> {
-        let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-        let url = self.url();
-        let mut lines = Vec::new();
+        let Some(view) = &self.view else { return Vec::new() };
+        let ([bold, _, off], url) = (self.styles(), self.url());
+        let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
         // The key stands in the URL of the view, so nothing may follow it without a space.
-        if let Some(view) = &self.view {
-            let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
-            lines.push(format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"));
-            lines.push(format!("Practice    {bold}{url}.try/{off}   curl {url}.try/"));
-            if self.labs {
-                lines.push(format!("Labs        {bold}{url}learn/{off}"));
-            }
-        }
+        let mut lines = vec![
+            format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"),
+            format!("Practice    {bold}{url}.try/{off}   curl {url}.try/"),
+        ];
+        lines.extend(self.labs.then(|| format!("Labs        {bold}{url}learn/{off}")));
         lines
     }
 
     /// The lines below the URLs: warnings first, then hints.
     fn notes(&self) -> Vec<String> {
-        let (yellow, off) = if self.color { ("\x1b[33m", "\x1b[0m") } else { ("", "") };
+        let [_, yellow, off] = self.styles();
         let mut notes = Vec::new();
         // First, since a bookmark or another program may still use the old port.
         if self.moved {
-            notes.push(format!("Port 8080 was taken, so this is {}.", self.port()));
+            // The port is the same at all addresses.
+            let port = self.addresses.first().map_or(0, SocketAddr::port);
+            notes.push(format!("Port 8080 was taken, so this is {port}."));
         }
-        notes.push(match self.reach() {
-            Reach::ThisComputer => {
-                "Only this computer can connect.      barewire --lan      share on your network".into()
-            }
-            Reach::Network => format!("{yellow}!{off} {}", self.network_warning()),
+        notes.push(match self.is_local() {
+            true => "Only this computer can connect.      barewire --lan      share on your network".into(),
+            false => format!("{yellow}!{off} {}", self.network_warning()),
         });
         notes.extend(self.remarks.iter().map(|remark| format!("{yellow}!{off} {remark}")));
         // The hint is only shown when it takes no line from a warning or a URL.
@@ -138,51 +132,42 @@ impl Banner {
 
     /// The start screen.
     pub(crate) fn screen(&self) -> String {
-        let (bold, off) = if self.color { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let [bold, _, off] = self.styles();
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
-        let (study, notes) = (self.study_lines(), self.notes());
-        let mut screen =
-            format!("  {bold}barewire{off} {version}   serving {bold}{}{off}  ({})\n\n", self.title, self.changes);
+        let (urls, study, notes) = (self.urls(), self.study_lines(), self.notes());
+        let mut lines = vec![
+            format!("{bold}barewire{off} {version}   serving {bold}{}{off}  ({})", self.title, self.changes),
+            String::new(),
+        ];
         // Four lines are taken: the first one, and blank ones before and after the URLs and at the end. The
         // URLs get the rest, since a URL can be looked up elsewhere and a warning cannot.
         let more = study.len() + usize::from(!study.is_empty());
         let free = LINES.saturating_sub(notes.len() + more + 4).max(1);
-        let urls = self.urls();
         let shown = if urls.len() > free { free.saturating_sub(1).max(1) } else { urls.len() };
-        for (url, meaning) in &urls[..shown] {
+        lines.extend(urls[..shown].iter().map(|(url, meaning)| {
             // The padding is computed here, since `{:32}` would count the escape sequences of bold type.
             let space = URL_WIDTH.saturating_sub(url.len());
-            screen += &format!("  {bold}{url}{off}{:space$}{meaning}\n", "");
-        }
+            format!("{bold}{url}{off}{:space$}{meaning}", "")
+        }));
         if shown < urls.len() && free > 1 {
-            screen += &format!("  and {} more addresses\n", urls.len() - shown);
+            lines.push(format!("and {} more addresses", urls.len() - shown));
         }
-        screen += "\n";
-        for line in &study {
-            screen += &format!("  {line}\n");
-        }
+        lines.push(String::new());
+        lines.extend(study);
         // Blank lines are the first to go on a full screen.
-        if !study.is_empty() && screen.lines().count() + notes.len() < LINES {
-            screen += "\n";
+        if more > 0 && lines.len() + notes.len() < LINES {
+            lines.push(String::new());
         }
-        for line in notes {
-            screen += &format!("  {line}\n");
+        lines.extend(notes);
+        if lines.len() < LINES {
+            lines.push(String::new());
         }
-        if screen.lines().count() < LINES {
-            screen += "\n";
-        }
-        screen
+        lines.into_iter().map(|line| if line.is_empty() { "\n".into() } else { format!("  {line}\n") }).collect()
     }
 
-    /// The port, which is the same at all addresses.
-    fn port(&self) -> u16 {
-        self.addresses.first().map_or(0, SocketAddr::port)
-    }
-
-    /// Who can connect, as the sockets say.
-    fn reach(&self) -> Reach {
-        let is_local = self.addresses.iter().all(|address| address.ip().is_loopback());
-        if is_local { Reach::ThisComputer } else { Reach::Network }
+    /// Whether only this computer can connect, as the sockets say.
+    fn is_local(&self) -> bool {
+        self.addresses.iter().all(|address| address.ip().is_loopback())
     }
 
     /// Each URL and who can use it.
@@ -198,18 +183,18 @@ impl Banner {
         // One URL for this computer is enough: 127.0.0.1 and ::1 reach the same server.
         let own = self.addresses.iter().filter(|a| a.ip().is_loopback() || a.ip().is_unspecified());
         if let Some(own) = own.min_by_key(|a| a.is_ipv6()) {
-            let meaning = if self.reach() == Reach::ThisComputer { "open this" } else { "this computer" };
+            let meaning = if self.is_local() { "open this" } else { "this computer" };
             add(reachable(own.ip()), own.port(), meaning.into());
         }
-        // A wildcard stands for all addresses of its family that other computers can reach.
         for address in self.addresses.iter().filter(|address| !address.ip().is_loopback()) {
-            let same_family = |ip: &IpAddr| ip.is_ipv4() == address.is_ipv4();
-            let is_bound = |ip: &IpAddr| same_family(ip) && (address.ip().is_unspecified() || *ip == address.ip());
+            // A wildcard stands for all addresses of its family that other computers can reach.
+            let is_wildcard = address.ip().is_unspecified();
+            let is_bound = |ip: &IpAddr| *ip == address.ip() || is_wildcard && ip.is_ipv4() == address.is_ipv4();
             for (ip, interface) in self.network.iter().filter(|(ip, _)| is_bound(ip)) {
                 add(*ip, address.port(), format!("your network ({interface})"));
             }
             // An address without interface: the socket was passed by a service manager, or it came up later.
-            if !address.ip().is_unspecified() {
+            if !is_wildcard {
                 add(address.ip(), address.port(), "your network".into());
             }
         }
@@ -260,15 +245,9 @@ mod tests {
         Banner {
             title: "./public".into(),
             changes: READ_ONLY.into(),
-            password: None,
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
             network: network.iter().map(|(a, i)| (a.parse().unwrap(), i.to_string())).collect(),
-            moved: false,
-            view: None,
-            secrets: false,
-            labs: false,
-            remarks: Vec::new(),
-            color: false,
+            ..Banner::default()
         }
     }
 

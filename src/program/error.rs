@@ -66,26 +66,25 @@ pub(crate) enum Exit {
 pub(crate) struct StartError {
     exit: Exit,
     what: String,
-    advice: Option<String>,
+    /// A second line; may be empty.
+    advice: String,
     color: bool,
 }
 
 impl StartError {
     /// `what` is a full sentence: what happened, and why. Until `--color` is known, color depends on the terminal.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> StartError {
-        StartError { exit, what: what.into(), advice: None, color: Color::Auto.on(&io::stderr()) }
+        StartError { exit, what: what.into(), advice: String::new(), color: Color::Auto.on(&io::stderr()) }
     }
 
     /// Adds a second line: what to type instead.
-    pub(crate) fn advising(mut self, advice: impl Into<String>) -> StartError {
-        self.advice = Some(advice.into());
-        self
+    pub(crate) fn advising(self, advice: impl Into<String>) -> StartError {
+        StartError { advice: advice.into(), ..self }
     }
 
     /// Applies `--color`, once it is known.
-    pub(crate) fn colored(mut self, color: Color) -> StartError {
-        self.color = color.on(&io::stderr());
-        self
+    pub(crate) fn colored(self, color: Color) -> StartError {
+        StartError { color: color.on(&io::stderr()), ..self }
     }
 
     /// Prints the error on standard error and returns the exit code.
@@ -101,14 +100,17 @@ impl fmt::Display for StartError {
         let (on, off) = if self.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // Only the name is colored: a sentence in red is hard to read.
         writeln!(f, "{on}barewire:{off} {}", self.what)?;
-        match &self.advice {
-            Some(advice) => writeln!(f, "{advice}"),
-            None => Ok(()),
-        }
+        if self.advice.is_empty() { Ok(()) } else { writeln!(f, "{}", self.advice) }
     }
 }
 
 /// Prints one line of warning on standard error.
 pub(crate) fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "barewire: {line}");
+}
+
+/// Writes to standard output at once.
+pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
 }

@@ -8,28 +8,21 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use barewire::http::field::split_line;
 use barewire::http::grammar::{decimal, hex_digit};
-use barewire::http::{Fault, Limits, Method};
+use barewire::http::{Fault, Limits, field::split_line};
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, html_page};
 
-use crate::program::error::{Exit, StartError, warn};
-use crate::program::options::Explain;
-use crate::program::{stream_writer, wire_view};
+use crate::program::error::{Exit, StartError, print, warn};
+use crate::program::{options::Explain, wire_view::style};
 
 /// What one side of a connection sent.
 struct Side {
+    role: Role,
     /// The name of the file, for errors.
     name: String,
     /// All of its bytes.
     bytes: Vec<u8>,
-}
-
-/// What the client sent and what the server sent; one of them may be missing.
-struct Sides {
-    client: Option<Side>,
-    server: Option<Side>,
 }
 
 /// Explains the bytes.
@@ -38,29 +31,26 @@ struct Sides {
 /// `FILE:offset: reason` for each. 4: a file cannot be read.
 pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     let mut sides = read_sides(&options)?;
-    if options.fix_newlines {
-        for side in [&mut sides.client, &mut sides.server].into_iter().flatten() {
-            let (bytes, fixed) = fix_newlines(&side.bytes);
-            side.bytes = bytes;
-            if fixed > 0 {
-                warn(&format!("{}: {fixed} line ends were LF alone and are read as CR LF.", side.name));
-            }
+    for side in sides.iter_mut().filter(|_| options.fix_newlines) {
+        let (bytes, fixed) = fix_newlines(&side.bytes);
+        side.bytes = bytes;
+        if fixed > 0 {
+            warn(&format!("{}: {fixed} line ends were LF alone and are read as CR LF.", side.name));
         }
     }
     let explain = ExplainOptions { redact: options.redact(), ..ExplainOptions::whole(Limits::default()) };
     let mut conversation = Conversation::new(&explain);
-    let method = options.method.unwrap_or(Method::Get);
     // Two passes: the first one learns the secrets, and a secret may also stand before the place that
     // shows it to be one.
-    read_messages(&mut conversation, method, &sides);
-    let (mut messages, unread) = read_messages(&mut conversation.restart(&explain), method, &sides);
-    let wrong = list_errors(&messages, &sides);
+    read_messages(&mut conversation, &options, &sides);
+    let (mut messages, unread) = read_messages(&mut conversation.restart(&explain), &options, &sides);
+    let wrong: Vec<String> = sides.iter().flat_map(|side| list_errors(&messages, side)).collect();
     let edited = messages.iter().any(|m| m.error.is_some_and(|e| e.note == NoteId::fault(Fault::BareLf)));
     // By exchange and not by side: a request, its responses, the next request.
     messages.sort_by_key(|message| (message.exchange, message.role == Role::Response));
-    print(&options, messages);
-    unread.iter().for_each(|line| warn(line));
+    show(&options, messages);
     // Warnings and errors after the messages, where they are still on the screen.
+    unread.iter().for_each(|line| warn(line));
     let mut out = io::stderr().lock();
     for line in &wrong {
         let _ = writeln!(out, "{line}");
@@ -71,125 +61,114 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
 
-/// The messages of both sides, and a line for each side with bytes after its last message.
-fn read_messages(conversation: &mut Conversation, method: Method, sides: &Sides) -> (Vec<Message>, Vec<String>) {
+/// The messages of both sides, and a line for each side with bytes after its last message. They are no error: they may
+/// belong to another protocol.
+fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Side]) -> (Vec<Message>, Vec<String>) {
     /// No response is shorter than its status line without a reason.
     const SHORTEST: usize = 16;
     let (mut messages, mut unread) = (Vec::new(), Vec::new());
-    if let Some(side) = &sides.client {
-        conversation.received(&side.bytes, &mut messages);
-        conversation.client_ended(&mut messages);
-        unread.extend(unread_bytes(side, &messages));
-    }
-    if let Some(side) = &sides.server {
-        // A response is read according to its request. Without the requests, assume as many as there can
-        // be responses in the file.
-        if sides.client.is_none() {
-            (0..=side.bytes.len() / SHORTEST).for_each(|_| conversation.assume(method));
-        }
+    for (at, side) in sides.iter().enumerate() {
         let first = messages.len();
-        conversation.sent(&side.bytes, &mut messages);
-        conversation.server_ended(&mut messages);
-        unread.extend(unread_bytes(side, &messages[first..]));
+        if side.role == Role::Request {
+            conversation.received(&side.bytes, &mut messages);
+            conversation.client_ended(&mut messages);
+        } else {
+            // A response is read according to its request. Without the requests, assume as many as there can
+            // be responses in the file.
+            if at == 0 {
+                (0..=side.bytes.len() / SHORTEST).for_each(|_| conversation.assume(options.method));
+            }
+            conversation.sent(&side.bytes, &mut messages);
+            conversation.server_ended(&mut messages);
+        }
+        // After a broken message nothing is read; that is reported as its error.
+        if let Some(last) = messages[first..].last().filter(|message| message.error.is_none()) {
+            let left = (side.bytes.len() as u64).saturating_sub(last.end());
+            let line = format!("{}:{}: {left} bytes behind the last message belong to none.", side.name, last.end());
+            unread.extend((left > 0).then_some(line));
+        }
     }
     (messages, unread)
 }
 
-/// Reads the files that were named.
-fn read_sides(options: &Explain) -> Result<Sides, StartError> {
+/// Reads the files that were named: the side of the client first, if both are there.
+fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
     if let Some(file) = &options.curl_trace {
-        return read_curl_trace(file);
+        let (name, bytes) = read_file(file)?;
+        let (sent, received) = curl_trace(&bytes);
+        if sent.is_empty() && received.is_empty() {
+            let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
+            return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
+        }
+        let sides = [(Role::Request, "sent", sent), (Role::Response, "received", received)];
+        // A side without bytes is left out, so that it is not reported as an empty file.
+        let sides = sides.into_iter().filter(|(.., bytes)| !bytes.is_empty());
+        return Ok(sides.map(|(role, what, bytes)| Side { role, name: format!("{name} ({what})"), bytes }).collect());
     }
     // Clap has refused `--in` and `--out` together with a file or a direction.
-    let side = |file: &Option<_>| file.as_deref().map(|file| read_side(Some(file))).transpose();
-    if options.input.is_some() || options.output.is_some() {
-        return Ok(Sides { client: side(&options.input)?, server: side(&options.output)? });
-    }
-    let side = read_side(options.file.as_deref())?;
-    // No method begins with "HTTP/", so the first bytes tell the direction.
-    let is_response = options.response || !options.request && side.bytes.starts_with(b"HTTP/");
-    Ok(match is_response {
-        true => Sides { client: None, server: Some(side) },
-        false => Sides { client: Some(side), server: None },
-    })
-}
-
-/// Both sides, from a file that curl wrote.
-fn read_curl_trace(file: &Path) -> Result<Sides, StartError> {
-    let Side { name, bytes } = read_side(Some(file))?;
-    let (sent, received) = curl_trace(&bytes);
-    if sent.is_empty() && received.is_empty() {
-        let what = format!("{name} is no trace of curl: there are no lines of hexadecimal bytes in it.");
-        return Err(StartError::new(Exit::Folder, what).advising("Write one:  curl --trace FILE URL"));
-    }
-    // A side without bytes is left out, so that it is not reported as an empty file.
-    let side = |bytes: Vec<u8>, direction: &str| {
-        (!bytes.is_empty()).then(|| Side { name: format!("{name} ({direction})"), bytes })
-    };
-    Ok(Sides { client: side(sent, "sent"), server: side(received, "received") })
-}
-
-/// One side; without a file, or for `-`, from standard input.
-fn read_side(file: Option<&Path>) -> Result<Side, StartError> {
-    let name = file.filter(|file| *file != Path::new("-")).map_or("-".into(), |file| file.display().to_string());
-    Ok(Side { name, bytes: read_bytes(file)? })
-}
-
-/// The bytes of a file, or of standard input.
-pub(crate) fn read_bytes(file: Option<&Path>) -> Result<Vec<u8>, StartError> {
-    let (name, bytes) = match file {
-        Some(file) if file != Path::new("-") => (file.display().to_string(), fs::read(file)),
-        _ => {
-            let mut bytes = Vec::new();
-            ("standard input".into(), io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
+    let named = [(Role::Request, &options.input), (Role::Response, &options.output)];
+    let mut sides = Vec::new();
+    for (role, file) in named {
+        if let Some(file) = file {
+            let (name, bytes) = read_file(file)?;
+            sides.push(Side { role, name, bytes });
         }
+    }
+    if sides.is_empty() {
+        let (name, bytes) = read_file(&options.file)?;
+        // No method begins with "HTTP/", so the first bytes tell the direction.
+        let is_response = options.response || !options.request && bytes.starts_with(b"HTTP/");
+        sides.push(Side { role: if is_response { Role::Response } else { Role::Request }, name, bytes });
+    }
+    Ok(sides)
+}
+
+/// The name and the bytes of a file, or for `-` of standard input.
+pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
+    let name = file.display().to_string();
+    let mut input = Vec::new();
+    let (shown, bytes) = match name.as_str() {
+        "-" => ("standard input", io::stdin().lock().read_to_end(&mut input).map(|_| input)),
+        name => (name, fs::read(file)),
     };
-    bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {name}: {error}.")))
+    let bytes = bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {shown}: {error}.")))?;
+    Ok((name, bytes))
+}
+
+/// A message as an event of no connection, which the views can show.
+pub(crate) fn event(message: Message) -> WireEvent {
+    WireEvent::without_connection(EventKind::Message(Box::new(TimedMessage::without_calls(message))))
 }
 
 /// Prints the messages in the form that was asked for.
-fn print(options: &Explain, messages: Vec<Message>) {
-    let event = |message| EventKind::Message(Box::new(TimedMessage::without_calls(message)));
-    let events: Vec<WireEvent> =
-        messages.into_iter().map(|message| WireEvent::without_connection(event(message))).collect();
+fn show(options: &Explain, messages: Vec<Message>) {
+    let events: Vec<WireEvent> = messages.into_iter().map(event).collect();
     let mut text = String::new();
     if options.html {
         text = html_page(&events);
     } else {
         let form = if options.json { ViewFormat::Json } else { ViewFormat::Full };
-        let mut terminal = Terminal::new(wire_view::style(form, options.color, options.ascii));
+        let mut terminal = Terminal::new(style(form, options.color, options.ascii));
         events.iter().for_each(|event| terminal.push_event(event, &mut text));
     }
     // A closed standard output (`| head`) is no failure.
-    let _ = stream_writer::print(text.as_bytes());
+    let _ = print(text.as_bytes());
 }
 
-/// A line `FILE:offset: reason` for everything that is broken.
-fn list_errors(messages: &[Message], sides: &Sides) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (role, side) in [(Role::Request, &sides.client), (Role::Response, &sides.server)] {
-        let Some(side) = side else { continue };
-        let mut own = messages.iter().filter(|message| message.role == role).peekable();
-        // A file without any message would otherwise count as well formed.
-        if own.peek().is_none() {
-            lines.push(format!("{}:0: there is no {} in it", side.name, role.name()));
-        }
-        lines.extend(own.filter_map(|message| {
-            let error = message.error?;
-            // The offset counts from the start of the file, where an editor can go to.
-            let note = error.note.note();
-            Some(format!("{}:{}: {} ({})", side.name, message.start + error.at, note.long, note.section))
-        }));
+/// A line `FILE:offset: reason` for everything that is broken on one side.
+fn list_errors(messages: &[Message], side: &Side) -> Vec<String> {
+    let own: Vec<&Message> = messages.iter().filter(|message| message.role == side.role).collect();
+    // A file without any message would otherwise count as well formed.
+    if own.is_empty() {
+        return vec![format!("{}:0: there is no {} in it", side.name, side.role.name())];
     }
-    lines
-}
-
-/// A line about bytes after the last message. They are no error: they may belong to another protocol.
-fn unread_bytes(side: &Side, messages: &[Message]) -> Option<String> {
-    // After a broken message nothing is read; that is reported as its error.
-    let last = messages.last().filter(|message| message.error.is_none())?;
-    let (from, left) = (last.end(), (side.bytes.len() as u64).saturating_sub(last.end()));
-    (left > 0).then(|| format!("{}:{from}: {left} bytes behind the last message belong to none.", side.name))
+    let line = |message: &Message| {
+        let error = message.error?;
+        let note = error.note.note();
+        // The offset counts from the start of the file, where an editor can go to.
+        Some(format!("{}:{}: {} ({})", side.name, message.start + error.at, note.long, note.section))
+    };
+    own.into_iter().filter_map(line).collect()
 }
 
 /// Turns LF alone into CR LF in heads and chunk lines, and counts how often.

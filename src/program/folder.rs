@@ -5,16 +5,19 @@
 //! printed goes through [`printable`].
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use barewire::service::text::printable;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use crate::program::error::{Exit, StartError};
+use crate::program::options::WriteOptions;
 
 /// The folder that is served when none was named and it exists.
 const DEFAULT: &str = "./public";
+/// The advice that always works.
+const SERVE_THIS_FOLDER: &str = "Serve the folder you are in:  barewire .";
 
 /// The path that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,39 +47,36 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, S
         None if Path::new(DEFAULT).is_dir() => Path::new(DEFAULT),
         None => Path::new("."),
     };
-    let failed = |error: io::Error| unreadable(path, &error);
-    let metadata = fs::metadata(path).map_err(failed)?;
+    let unreadable = |error: io::Error| unreadable(path, &error);
+    let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
         // Listing needs the right to read the folder, opening a file in it only the right to search.
         if listed {
-            File::open(path).map_err(failed)?;
+            File::open(path).map_err(unreadable)?;
         }
         // This fails without the right to search.
-        fs::metadata(path.join(".")).map_err(failed)?;
+        fs::metadata(path.join(".")).map_err(unreadable)?;
     } else if metadata.is_file() {
-        File::open(path).map_err(failed)?;
+        File::open(path).map_err(unreadable)?;
     } else {
-        return Err(StartError::new(Exit::Folder, format!("{} is neither a folder nor a file.", shown(path)))
-            .advising("Serve the folder you are in:  barewire ."));
+        return Err(failed(format!("{} is neither a folder nor a file.", shown(path)), SERVE_THIS_FOLDER));
     }
     Ok(ServedPath { path: path.to_path_buf(), is_file: metadata.is_file() })
 }
 
-/// Makes sure that the files can be changed as `option` promises. `adds_only`: only new files are allowed.
-pub(crate) fn check_writable(served: &ServedPath, option: &str, adds_only: bool) -> Result<(), StartError> {
+/// Makes sure that the files can be changed as the options promise.
+pub(crate) fn check_writable(served: &ServedPath, options: &WriteOptions) -> Result<(), StartError> {
+    let Some(option) = options.option() else { return Ok(()) };
     let name = shown(&served.path);
-    if served.is_file && adds_only {
-        return Err(StartError::new(
-            Exit::Folder,
-            format!("{option} was given, but {name} is one file: nothing can be added to it."),
-        )
-        .advising("Serve its folder, or let others replace it:  barewire --overwrite ".to_string() + &name));
+    if served.is_file && !options.overwrite && !options.delete {
+        let what = format!("{option} was given, but {name} is one file: nothing can be added to it.");
+        return Err(failed(what, format!("Serve its folder, or let others replace it:  barewire --overwrite {name}")));
     }
     // A file is replaced by renaming, so its folder must be writable. EACCESS asks for the effective user,
     // whose rights also count when the server writes.
     rustix::fs::accessat(CWD, served.folder(), Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(|_| {
-        let advice = "Change its rights, or serve another folder:  ls -ld ".to_string() + &shown(served.folder());
-        StartError::new(Exit::Folder, format!("{option} was given, but {name} is not writable.")).advising(advice)
+        let advice = format!("Change its rights, or serve another folder:  ls -ld {}", shown(served.folder()));
+        failed(format!("{option} was given, but {name} is not writable."), advice)
     })
 }
 
@@ -88,17 +88,19 @@ pub(crate) fn has_labs(served: &ServedPath) -> bool {
 /// The error about a path that cannot be served.
 fn unreadable(path: &Path, error: &io::Error) -> StartError {
     let name = shown(path);
-    let failed = |what: String| StartError::new(Exit::Folder, what);
+    let near = nearest(path).map(|near| format!("Did you mean {} ?", shown(&near)));
+    let rights = format!("Serve another folder, or change its rights:  ls -ld {name}");
     // Other errors are rare, so the words of the system must do.
     match error.kind() {
-        io::ErrorKind::NotFound => failed(format!("there is no folder {name}.")).advising(match nearest(path) {
-            Some(near) => format!("Did you mean {} ?", shown(&near)),
-            None => "Serve the folder you are in:  barewire .".into(),
-        }),
-        io::ErrorKind::PermissionDenied => failed(format!("may not read {name} (permission denied)."))
-            .advising(format!("Serve another folder, or change its rights:  ls -ld {name}")),
-        _ => failed(format!("cannot open {name}: {error}.")),
+        ErrorKind::NotFound => failed(format!("there is no folder {name}."), near.unwrap_or(SERVE_THIS_FOLDER.into())),
+        ErrorKind::PermissionDenied => failed(format!("may not read {name} (permission denied)."), rights),
+        _ => failed(format!("cannot open {name}: {error}."), ""),
     }
+}
+
+/// An error about the folder, and the advice.
+fn failed(what: String, advice: impl Into<String>) -> StartError {
+    StartError::new(Exit::Folder, what).advising(advice)
 }
 
 /// The most similar name in the same folder, if any is similar enough to be a typing error.

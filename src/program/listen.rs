@@ -10,16 +10,17 @@
 //! All addresses get the same port: `localhost` is 127.0.0.1 for one program and ::1 for the next, and both
 //! must reach the same server.
 
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use barewire::net::Listener;
+use barewire::service::text::printable;
 use listenfd::ListenFd;
 use rustix::io::Errno;
 
 use crate::program::error::{Exit, StartError};
 use crate::program::options::ListenOptions;
-use crate::program::port_owner::port_owner;
 
 /// The default port.
 const DEFAULT_PORT: u16 = 8080;
@@ -47,8 +48,12 @@ pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
         return Ok(Listening { listeners, moved: false });
     }
     // The search works on any function that opens an address, so that it can be tested without sockets.
-    let mut opener = |address| Listener::bind(address);
-    let (listeners, moved) = Plan::new(options).open(options.port, &mut opener, Listener::address)?;
+    let mut opener = |address| {
+        let listener = Listener::bind(address)?;
+        let port = listener.address().port();
+        Ok((listener, port))
+    };
+    let (listeners, moved) = Plan::new(options).open(options.port, &mut opener)?;
     Ok(Listening { listeners, moved })
 }
 
@@ -58,12 +63,12 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Start
     // IPv4 alone: the URL of the view names 127.0.0.1.
     let open = |port| Listener::bind((Ipv4Addr::LOCALHOST, port).into());
     let failed = |port, error| ListenError { address: (Ipv4Addr::LOCALHOST, port).into(), error }.explain(None);
-    let next = || (1..=SUGGESTIONS).filter_map(|n| main.checked_add(n));
     let Some(port) = given else {
-        return next().find_map(|port| open(port).ok()).map_or_else(|| open(0), Ok).map_err(|error| failed(0, error));
+        let next = next_ports(main).find_map(|port| open(port).ok());
+        return next.map_or_else(|| open(0), Ok).map_err(|error| failed(0, error));
     };
     open(port).map_err(|error| {
-        let free = next().find(|&port| open(port).is_ok()).unwrap_or(0);
+        let free = next_ports(main).find(|&port| open(port).is_ok()).unwrap_or(0);
         failed(port, error).advising(format!("Use another one:  barewire --study --wire-port {free}"))
     })
 }
@@ -130,28 +135,29 @@ impl Plan {
     }
 
     /// Opens all addresses at the given port, or at the first free one from [`DEFAULT_PORT`] on; also whether
-    /// that is not the default port itself. `opener` opens one address: tests pass one without sockets.
+    /// that is not the default port itself. `opener` opens one address and returns its port besides.
     fn open<L>(
         &self,
         port: Option<u16>,
-        opener: &mut impl FnMut(SocketAddr) -> io::Result<L>,
-        address_of: impl Fn(&L) -> SocketAddr,
+        opener: &mut impl FnMut(SocketAddr) -> io::Result<(L, u16)>,
     ) -> Result<(Vec<L>, bool), StartError> {
-        let candidates = match port {
-            Some(0) => {
-                return self.open_any(opener, address_of).map(|l| (l, false)).map_err(|e| e.explain(None));
-            }
-            Some(port) => port..=port,
-            None => DEFAULT_PORT..=LAST_PORT,
+        let candidates: Vec<u16> = match port {
+            Some(0) => vec![0; ANY_PORT_TRIES],
+            Some(port) => vec![port],
+            None => (DEFAULT_PORT..=LAST_PORT).collect(),
         };
+        let mut taken = None;
         for candidate in candidates {
             match self.open_at(candidate, opener) {
                 Ok(listeners) => return Ok((listeners, port.is_none() && candidate != DEFAULT_PORT)),
                 // Another port only helps when this one is taken; every other error would come back there.
-                Err(failed) if failed.error.kind() != io::ErrorKind::AddrInUse => return Err(failed.explain(None)),
-                Err(failed) if port.is_some() => return Err(failed.explain(self.suggestion(candidate, opener))),
-                Err(_) => {}
+                Err(failed) if failed.error.kind() != ErrorKind::AddrInUse => return Err(failed.explain(None)),
+                Err(failed) => taken = Some(failed),
             }
+        }
+        if let (Some(port), Some(failed)) = (port, taken) {
+            let mut next = next_ports(port).filter(|_| port > 0);
+            return Err(failed.explain(next.find(|&port| self.open_at(port, opener).is_ok())));
         }
         // All twenty are taken. Suggesting one of them makes no sense.
         let names: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
@@ -159,61 +165,35 @@ impl Plan {
         Err(StartError::new(Exit::Listen, what).advising("Let the system choose one:  barewire -p 0"))
     }
 
-    /// Opens the same port on every address.
+    /// Opens the same port on every address. For port 0 the system chooses at the first address, and the others must be
+    /// free at that port.
     fn open_at<L>(
         &self,
-        port: u16,
-        opener: &mut impl FnMut(SocketAddr) -> io::Result<L>,
+        mut port: u16,
+        opener: &mut impl FnMut(SocketAddr) -> io::Result<(L, u16)>,
     ) -> Result<Vec<L>, ListenError> {
         let mut listeners = Vec::new();
         for &address in &self.addresses {
             let address = SocketAddr::new(address, port);
             match opener(address) {
-                Ok(listener) => listeners.push(listener),
+                Ok((listener, opened)) => {
+                    listeners.push(listener);
+                    port = opened;
+                }
                 // IPv6 comes second, so a listener for IPv4 exists already.
-                Err(error) if self.may_leave_out(address, &error) && !listeners.is_empty() => {}
+                Err(error)
+                    if self.may_lack_ipv6 && address.is_ipv6() && is_missing(&error) && !listeners.is_empty() => {}
+                // The listeners of this port are dropped, so that the caller can try another one.
                 Err(error) => return Err(ListenError { address, error }),
             }
         }
         Ok(listeners)
     }
+}
 
-    /// Opens a port that the system chooses, the same on every address.
-    fn open_any<L>(
-        &self,
-        opener: &mut impl FnMut(SocketAddr) -> io::Result<L>,
-        address_of: impl Fn(&L) -> SocketAddr,
-    ) -> Result<Vec<L>, ListenError> {
-        // The system chooses for the first address, and the others must be free at the same port.
-        let Some((first, rest)) = self.addresses.split_first() else { return Ok(Vec::new()) };
-        let first = SocketAddr::new(*first, 0);
-        let rest = Plan { addresses: rest.to_vec(), may_lack_ipv6: false };
-        let mut last = ListenError { address: first, error: io::ErrorKind::AddrInUse.into() };
-        for _ in 0..ANY_PORT_TRIES {
-            let listener = opener(first).map_err(|error| ListenError { address: first, error })?;
-            // On an error the listener is dropped, and the next round asks for another port.
-            match rest.open_at(address_of(&listener).port(), opener) {
-                Ok(mut others) => {
-                    others.insert(0, listener);
-                    return Ok(others);
-                }
-                Err(failed) if self.may_leave_out(failed.address, &failed.error) => return Ok(vec![listener]),
-                Err(failed) if failed.error.kind() == io::ErrorKind::AddrInUse => last = failed,
-                Err(failed) => return Err(failed),
-            }
-        }
-        Err(last)
-    }
-
-    /// Whether the address is IPv6, was not named, and does not exist here.
-    fn may_leave_out(&self, address: SocketAddr, error: &io::Error) -> bool {
-        self.may_lack_ipv6 && address.is_ipv6() && is_missing(error)
-    }
-
-    /// A port that was tried and is free on all addresses.
-    fn suggestion<L>(&self, taken: u16, opener: &mut impl FnMut(SocketAddr) -> io::Result<L>) -> Option<u16> {
-        (1..=SUGGESTIONS).filter_map(|n| taken.checked_add(n)).find(|&port| self.open_at(port, opener).is_ok())
-    }
+/// The ports after one that is taken.
+fn next_ports(taken: u16) -> impl Iterator<Item = u16> {
+    (1..=SUGGESTIONS).filter_map(move |n| taken.checked_add(n))
 }
 
 /// Removes addresses that stand twice or that a wildcard of the list includes: the second bind would find its
@@ -232,7 +212,7 @@ fn without_covered(given: &[IpAddr]) -> Vec<IpAddr> {
 
 /// Whether this machine lacks the address, or the whole protocol.
 fn is_missing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
 impl ListenError {
@@ -242,13 +222,13 @@ impl ListenError {
         let (address, port) = (self.address.ip(), self.address.port());
         let failed = |what: String| StartError::new(Exit::Listen, what);
         match self.error.kind() {
-            io::ErrorKind::AddrInUse => {
+            ErrorKind::AddrInUse => {
                 let owner = port_owner(self.address).map(|owner| format!(" (by {owner})")).unwrap_or_default();
                 // Without a suggestion: port 0 always works.
                 failed(format!("port {port} on {address} is already in use{owner}."))
                     .advising(format!("Use another one:  barewire -p {}", free.unwrap_or(0)))
             }
-            io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
+            ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
                 failed(format!("port {port} needs special rights."))
                     .advising(format!("Use a port above 1023:  barewire -p {DEFAULT_PORT}"))
             }
@@ -262,6 +242,53 @@ impl ListenError {
     }
 }
 
+/// The process that keeps `address` from being used: "python3, pid 4711".
+///
+/// /proc/net/tcp says which socket (by its inode) listens where, and a process has that socket among its descriptors.
+/// Every failure means "unknown": other users' processes cannot be read.
+fn port_owner(address: SocketAddr) -> Option<String> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines());
+    let sockets: Vec<String> =
+        lines.filter_map(|line| blocking_inode(line, address)).map(|inode| format!("socket:[{inode}]")).collect();
+    // The search reads all of /proc: skip it when there is nothing to find.
+    if sockets.is_empty() {
+        return None;
+    }
+    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+        let name = process.file_name();
+        let pid = name.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))?;
+        let descriptors = fs::read_dir(process.path().join("fd")).ok()?.flatten();
+        let mut links = descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok());
+        links.find(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()))?;
+        let command = fs::read_to_string(process.path().join("comm")).ok()?;
+        // A process chooses its own name, so it may hold escape sequences.
+        Some(format!("{}, pid {pid}", printable(command.trim_end())))
+    })
+}
+
+/// The inode in a line of the table, if that socket listens and keeps `wanted` from being bound.
+fn blocking_inode(line: &str, wanted: SocketAddr) -> Option<&str> {
+    /// The state of a listening socket.
+    const LISTEN: &str = "0A";
+    // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+    let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (address, port) = columns.get(1)?.split_once(':')?;
+    // The kernel prints four bytes as one number in the byte order of this machine.
+    let hex = |bytes: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*bytes));
+    let wanted_address = match wanted.ip() {
+        IpAddr::V4(four) => hex(&four.octets()),
+        IpAddr::V6(six) => six.octets().as_chunks().0.iter().map(hex).collect(),
+    };
+    let is_wildcard = address.bytes().all(|b| b == b'0');
+    let is_same_family = address.len() == wanted_address.len();
+    // A socket on [::] may also take IPv4; the table does not say whether it does.
+    let overlaps = is_same_family && (wanted.ip().is_unspecified() || address == wanted_address || is_wildcard)
+        || is_wildcard && wanted.is_ipv4();
+    let blocks = columns.get(3) == Some(&LISTEN) && port == format!("{:04X}", wanted.port()) && overlaps;
+    columns.get(9).copied().filter(|_| blocks)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,7 +297,7 @@ mod tests {
     const V6: Ipv6Addr = Ipv6Addr::LOCALHOST;
 
     /// Opens everything but `taken` (any address of that family and port), with IPv6 or without.
-    fn opener(taken: &'static [(bool, u16)], has_six: bool) -> impl FnMut(SocketAddr) -> io::Result<SocketAddr> {
+    fn opener(taken: &'static [(bool, u16)], has_six: bool) -> impl FnMut(SocketAddr) -> io::Result<(SocketAddr, u16)> {
         let mut next = 40_000;
         move |mut address| {
             if address.port() == 0 {
@@ -282,7 +309,7 @@ mod tests {
             }
             match taken.contains(&(address.is_ipv6(), address.port())) {
                 true => Err(io::ErrorKind::AddrInUse.into()),
-                false => Ok(address),
+                false => Ok((address, address.port())),
             }
         }
     }
@@ -291,7 +318,7 @@ mod tests {
 
     fn open(bind: &[IpAddr], port: Option<u16>, taken: &'static [(bool, u16)], has_six: bool) -> Opened {
         let plan = Plan::new(&ListenOptions { port, bind: vec![bind.to_vec()], lan: false });
-        let opened = plan.open(port, &mut opener(taken, has_six), |address| *address);
+        let opened = plan.open(port, &mut opener(taken, has_six));
         opened.map_err(|error| error.to_string())
     }
 
@@ -368,5 +395,47 @@ mod tests {
         let kept = without_covered(&list(&["127.0.0.1", "0.0.0.0", "::1", "::1", "0.0.0.0"]));
         assert_eq!(kept, list(&["0.0.0.0", "::1"]));
         assert_eq!(without_covered(&list(&["::", "127.0.0.1"])), list(&["::", "127.0.0.1"]));
+    }
+
+    /// A line of /proc/net/tcp about a socket that listens on this address, as hexadecimal text.
+    fn line(address: &str) -> String {
+        format!("   0: {address} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0")
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn a_line_of_the_table_is_read() {
+        let four = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let six = SocketAddr::from((V6, 8081));
+        let local = line("0100007F:1F90");
+        assert_eq!(blocking_inode(&local, four), Some("4711"));
+        assert_eq!(blocking_inode(&line("00000000000000000000000001000000:1F91"), six), Some("4711"));
+        assert_eq!(blocking_inode(&local.replace(" 0A ", " 01 "), four), None, "connected");
+        for odd in
+            ["", "  sl  local_address rem_address   st tx_queue", "0: x:y z 0A a b c d e", "0: é:1F90 0 0A 0 0 0 0 0 1"]
+        {
+            assert_eq!(blocking_inode(odd, four), None, "{odd}");
+        }
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn a_wildcard_is_in_the_way_of_every_address() {
+        let is = |other: &str, wanted: &str| blocking_inode(&line(other), wanted.parse().unwrap()).is_some();
+        let all = "0".repeat(32) + ":0050";
+        assert!(is("0100007F:0050", "127.0.0.1:80") && is("00000000:0050", "127.0.0.1:80"));
+        assert!(is("0100007F:0050", "0.0.0.0:80") && is(&all, "127.0.0.1:80") && is(&all, "[::1]:80"));
+        assert!(!is("0100007F:0050", "127.0.0.1:81") && !is("0100007F:0050", "127.0.0.2:80"));
+        assert!(!is("00000000000000000000000001000000:0050", "127.0.0.1:80") && !is("00000000:0050", "[::1]:80"));
+    }
+
+    #[test]
+    fn this_process_is_found_by_its_socket() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let owner = port_owner(socket.local_addr().unwrap());
+        if fs::metadata("/proc/net/tcp").is_ok() {
+            let pid = format!("pid {}", std::process::id());
+            assert!(owner.as_ref().is_some_and(|owner| owner.ends_with(&pid)), "{owner:?}");
+        }
     }
 }

@@ -8,19 +8,17 @@
 //! was sent apart: without Nagle's algorithm (`TCP_NODELAY`) and with a gap between the pieces, a piece
 //! is a segment of its own, and one `recv` of the server returns it alone.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
-use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::{Conversation, ExplainOptions, Message, Role, Terminal, ViewFormat};
 
-use crate::program::error::{Exit, StartError, warn};
-use crate::program::explain::read_bytes;
-use crate::program::options::Send;
-use crate::program::{stream_writer, wire_view};
+use crate::program::error::{Exit, StartError, print, warn};
+use crate::program::explain::{event, read_file};
+use crate::program::{options::Send, wire_view::style};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -36,13 +34,10 @@ const READ: usize = 64 * 1024;
 pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
     let failed = |error: io::Error| StartError::new(Exit::Failed, format!("the connection broke: {error}."));
     // With --hold, connect before the bytes are read: this shows what the server does with a silent client.
-    let early = if options.hold { Some(connect(&options.to)?) } else { None };
-    let bytes = read_bytes(options.file.as_deref())?;
+    let early = options.hold.then(|| connect(&options.to)).transpose()?;
+    let (_, bytes) = read_file(&options.file)?;
     let bytes = if options.raw { bytes } else { with_cr_lf(&bytes) };
-    let mut socket = match early {
-        Some(socket) => socket,
-        None => connect(&options.to)?,
-    };
+    let mut socket = early.map_or_else(|| connect(&options.to), Ok)?;
     // An error is kept for later: a server that refuses the request often closes before it has read all of it.
     let sent = write_pieces(&mut socket, &bytes, &options);
     let has_response = Receiver::new(&bytes, &options, &mut socket).run(&mut socket).map_err(failed)?;
@@ -62,7 +57,7 @@ fn connect(to: &str) -> Result<TcpStream, StartError> {
             .advising("For example:  barewire send localhost:8080 ask.bin")
     })?;
     // A name may have several addresses, and the server may listen on one of them only.
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT).and_then(|s| s.set_nodelay(true).map(|()| s)) {
             Ok(socket) => return Ok(socket),
@@ -81,7 +76,7 @@ fn write_pieces(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Res
     let mut from = 0;
     for cut in cuts.into_iter().chain([bytes.len()]) {
         if from > 0 {
-            std::thread::sleep(options.gap());
+            std::thread::sleep(options.gap);
         }
         io::Write::write_all(socket, &bytes[from..cut])?;
         from = cut;
@@ -111,76 +106,65 @@ impl Receiver<'_> {
             let _ = socket.shutdown(Shutdown::Write);
             conversation.client_ended(&mut messages);
         }
-        let requests = messages.iter().filter(|m| m.role == Role::Request).count() as u64;
-        messages.clear();
-        let terminal = Terminal::new(wire_view::style(ViewFormat::Full, options.color, options.ascii));
+        let requests = messages.drain(..).filter(|m| m.role == Role::Request).count() as u64;
+        let terminal = Terminal::new(style(ViewFormat::Full, options.color, options.ascii));
         Receiver { options, conversation, messages, requests, terminal }
     }
 
     /// Reads until every request has its response, or the server closes. Returns whether anything came.
     fn run(mut self, socket: &mut TcpStream) -> io::Result<bool> {
-        // With --hold the loop only ends when the server closes.
-        let (mut buffer, mut has_response) = (vec![0; READ], false);
+        let (mut buffer, mut has_response, mut remark) = (vec![0; READ], false, String::new());
         let begun = Instant::now();
         socket.set_read_timeout(if self.options.hold { None } else { Some(SILENCE) })?;
-        while self.options.hold || self.conversation.answering() <= self.requests {
-            match socket.read(&mut buffer) {
-                Ok(0) => {
-                    self.end();
-                    return Ok(has_response);
-                }
-                Ok(count) => {
-                    has_response = true;
-                    self.take(&buffer[..count]);
-                    // After a response that closes, or that is broken, nothing more can be read as one.
-                    let is_shut = self.conversation.is_shut(Role::Response);
-                    if is_shut && !self.options.hold && !self.options.plain {
-                        return Ok(has_response);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    self.end();
-                    warn(&format!("no more answer came within {} s.", begun.elapsed().as_secs()));
-                    return Ok(has_response);
+        while !self.is_complete() {
+            let count = match socket.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    remark = format!("no more answer came within {} s.", begun.elapsed().as_secs());
+                    0
                 }
                 Err(error) if has_response => {
-                    self.end();
-                    warn(&format!("the connection broke: {error}."));
-                    return Ok(has_response);
+                    remark = format!("the connection broke: {error}.");
+                    0
                 }
-                Err(error) => return Err(error),
+                result => result?,
+            };
+            if count == 0 {
+                // Show a response that is not complete.
+                self.conversation.server_ended(&mut self.messages);
+                self.print();
+                break;
             }
+            has_response = true;
+            self.conversation.sent(&buffer[..count], &mut self.messages);
+            // The bytes are read as a response in both cases, to know when the last one is complete.
+            if self.options.plain {
+                let _ = print(&buffer[..count]);
+                self.messages.clear();
+            } else {
+                self.print();
+            }
+        }
+        if !remark.is_empty() {
+            warn(&remark);
         }
         Ok(has_response)
     }
 
-    /// Bytes of the server.
-    fn take(&mut self, bytes: &[u8]) {
-        self.conversation.sent(bytes, &mut self.messages);
-        // The bytes are read as a response in both cases, to know when the last one is complete.
-        if self.options.plain {
-            let _ = stream_writer::print(bytes);
-            self.messages.clear();
-        } else {
-            self.print();
-        }
-    }
-
-    /// The server sends no more: shows a response that is not complete.
-    fn end(&mut self) {
-        self.conversation.server_ended(&mut self.messages);
-        self.print();
+    /// Whether nothing more is expected. With `--hold` only the server ends the connection.
+    fn is_complete(&self) -> bool {
+        // After a response that closes, or that is broken, nothing more can be read as one.
+        let is_shut = self.conversation.is_shut(Role::Response) && !self.options.plain;
+        !self.options.hold && (is_shut || self.conversation.answering() > self.requests)
     }
 
     /// Prints the responses that are complete.
     fn print(&mut self) {
         let mut text = String::new();
         for message in self.messages.drain(..).filter(|message| message.role == Role::Response) {
-            let event = EventKind::Message(Box::new(TimedMessage::without_calls(message)));
-            self.terminal.push_event(&WireEvent::without_connection(event), &mut text);
+            self.terminal.push_event(&event(message), &mut text);
         }
-        let _ = stream_writer::print(text.as_bytes());
+        let _ = print(text.as_bytes());
     }
 }
 

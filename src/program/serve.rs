@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
+<<<<<<< HEAD
 use barewire::files;
 use barewire::files::{OpenMethod, Site, Symlinks};
 use barewire::net;
@@ -24,21 +25,25 @@ use barewire::net::Server;
 use barewire::practice;
 use barewire::service::access::hosts::Hosts;
 use barewire::service::{App, Auth, app};
+=======
+use barewire::files::{self, OpenMethod, Site, Symlinks};
+use barewire::net::{self, LogFormat, Server, Timeouts};
+use barewire::practice::Practice;
+use barewire::service::app::App;
+>>>>>>> e78a188 (program: the long help in a text file, plain functions as value parsers, fewer files)
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 
-use crate::program::access::AccessRules;
-use crate::program::banner::Banner;
+use crate::program::access;
+use crate::program::banner::{self, Banner};
 use crate::program::error::{Exit, StartError, warn};
-use crate::program::folder::ServedPath;
-use crate::program::landlock::Allowed;
-use crate::program::listen::Listening;
-use crate::program::options::{AuthFor, FileOptions, Options};
-use crate::program::stream_writer::StreamWriter;
+use crate::program::folder::{self, ServedPath};
+use crate::program::landlock::{self, Allowed};
+use crate::program::listen::{self, Listening};
+use crate::program::options::{AuthFor, Options};
 use crate::program::study::{RunningStudy, StudyServer};
-use crate::program::wire_view::WireView;
-use crate::program::{access, banner, folder, landlock, listen, wire_view};
+use crate::program::wire_view::{self, StreamWriter, WireView};
 
 /// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
 const RESERVED_DESCRIPTORS: u64 = 64;
@@ -69,10 +74,7 @@ pub(crate) fn run(options: Options) -> Result<(), StartError> {
 fn serve(mut options: Options) -> Result<(), StartError> {
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
     // Better an error now than a failed upload later.
-    if let Some(option) = options.write.option() {
-        let adds_only = !options.write.replaces() && !options.write.removes();
-        folder::check_writable(&served, option, adds_only)?;
-    }
+    folder::check_writable(&served, &options.write)?;
     let title = folder::title(&served.path);
     // Warnings about the limits come before the line that scripts wait for.
     let descriptors = raise_descriptors();
@@ -81,7 +83,8 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
-    let AccessRules { hosts, auth, warnings } = access::decide(&mut options, &served, &addresses)?;
+    let (mut rules, warnings) = access::decide(&mut options, &served, &addresses)?;
+    rules.view_port = study.as_ref().map(|study| study.port);
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
     let mut banner = Banner {
@@ -98,12 +101,16 @@ fn serve(mut options: Options) -> Result<(), StartError> {
         color: options.output.color.on(&io::stderr()),
     };
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
-    let (remarks, details) = restrict(&site, &served, &options, study.as_ref());
-    banner.remarks.extend(remarks);
+    let protection = restrict(&site, &served, &options, study.as_ref());
     let log = start_logging(&options).map_err(failed)?;
-    details.iter().for_each(|sentence| log::debug!("{sentence}"));
-    let app = app(site, hosts, auth, &options.files, study.as_ref()).map_err(failed)?;
-    let mut server = Server::new(app, settings, listeners).map_err(failed)?;
+    let add = |(is_weak, text)| if is_weak { banner.remarks.push(text) } else { log::debug!("{text}") };
+    protection.into_iter().for_each(add);
+    // The rules stand before everything, so that they also hold for the practice endpoints.
+    let app = match study {
+        None => App::new(site, rules),
+        Some(_) => App::new(Practice::around(Box::new(site)), rules),
+    };
+    let mut server = app.and_then(|app| Server::new(app, settings, listeners)).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
     let view = wire_view::start(&mut server, history, &options).map_err(failed)?;
     let study = study.map(|study| study.start(options.study.wire_secrets)).transpose().map_err(failed)?;
@@ -111,72 +118,46 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     // Signals are handled now, so a script that stops the server right after the line gets exit code 0.
     let began = Instant::now();
     announce(&options, banner, warnings, &log);
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
     let report = server.run().map_err(failed)?;
     // The wire thread first: it must have passed on the last events before the streams of the browser end.
     view.into_iter().for_each(WireView::finish);
     study.into_iter().for_each(RunningStudy::finish);
-    // On a terminal the cursor stands after "^C".
-    let line = if io::stderr().is_terminal() { "\n" } else { "" };
-    let farewell = format!("{line}{}", banner::farewell(&report, began.elapsed(), options.limits.grace));
     if !options.output.quiet {
-        let _ = log.offer(farewell.into_bytes(), 0);
+        // On a terminal the cursor stands after "^C".
+        let first = if io::stderr().is_terminal() { "\n" } else { "" };
+        let farewell = banner::farewell(&report, began.elapsed(), options.limits.grace);
+        let _ = log.offer((first.to_string() + &farewell).into_bytes(), 0);
     }
     log.finish();
     Ok(())
 }
 
-/// Restricts the process with Landlock. Returns what this machine lacks, for the start screen, and what protects the
-/// files, for `--verbose`.
-fn restrict(
-    site: &Site,
-    served: &ServedPath,
-    options: &Options,
-    study: Option<&StudyServer>,
-) -> (Vec<String>, Vec<String>) {
-    let (mut remarks, mut details) = (Vec::new(), Vec::new());
-    // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
-    let method = site.root().open_method();
-    let sentences = if method == OpenMethod::Walk { &mut remarks } else { &mut details };
-    sentences.push(method.sentence().to_string());
+/// Restricts the process with Landlock. Returns a sentence about each thing that protects the files, and whether it is
+/// weaker on this machine than elsewhere.
+fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> [(bool, String); 2] {
     let allowed = Allowed {
         reads_anywhere: options.files.symlinks == Symlinks::Any,
         writes: options.write.option().is_some(),
-        connects_to: study.map(StudyServer::replay_port),
+        connects_to: study.map(|study| study.main.port()),
     };
     // A failure is a remark and no error: the server is safe without Landlock.
-    match (landlock::restrict(served, allowed), allowed.reads_anywhere) {
-        (Ok(()), true) => details
-            .push("the fence is up: nothing outside the folder can be written; links may be read (Landlock)".into()),
-        (Ok(()), false) => {
-            details.push("the fence is up: nothing outside the folder can be read or written (Landlock)".into());
+    let fence = match landlock::restrict(served, allowed) {
+        Ok(()) => {
+            let may_not = if allowed.reads_anywhere { "written; links may be read" } else { "read or written" };
+            (false, format!("the fence is up: nothing outside the folder can be {may_not} (Landlock)"))
         }
-        (Err(why), _) => remarks.push(format!("No second fence around the folder: {why}.")),
-    }
-    (remarks, details)
-}
-
-/// The files, with `--study` the practice endpoints before them, and the rules of access before both.
-fn app(
-    site: Site,
-    hosts: Hosts,
-    auth: Option<Auth>,
-    files: &FileOptions,
-    study: Option<&StudyServer>,
-) -> io::Result<App> {
-    // The rules stand outside, so that they also hold for the practice endpoints.
-    let settings = app::Settings {
-        hosts,
-        auth,
-        cors: files.cors.clone(),
-        headers: files.header.concat(),
-        view_port: study.map(StudyServer::port),
-        ..app::Settings::default()
+        Err(why) => (true, format!("No second fence around the folder: {why}.")),
     };
+<<<<<<< HEAD
     match study {
         None => App::new(site, settings),
         Some(_) => App::new(practice::router(Box::new(site)), settings),
     }
+=======
+    // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
+    let method = site.root().open_method();
+    [(method == OpenMethod::Walk, method.sentence().to_string()), fence]
+>>>>>>> e78a188 (program: the long help in a text file, plain functions as value parsers, fewer files)
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
@@ -199,7 +180,7 @@ fn failed(error: io::Error) -> StartError {
     StartError::new(Exit::Failed, format!("the server failed: {error}."))
 }
 
-/// Says that the server listens. Warnings stand on the start screen, or in lines of their own where there is none.
+/// Says that the server listens, also to a service manager. Warnings stand on the start screen, or in lines of their own where there is none.
 fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>, log: &StreamWriter) {
     let has_screen = io::stderr().is_terminal() && !options.output.quiet;
     let mut text = String::new();
@@ -214,6 +195,7 @@ fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>, log: &
     }
     // After the lines of the log, in the same queue. Ignore errors: the server can serve without standard error.
     let _ = log.offer(text.into_bytes(), 0);
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// Raises the soft limit of open files to the hard one and returns the limit that now holds.
@@ -250,16 +232,33 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
     net::Settings {
         limits: limits.limits(),
-        timeouts: limits.timeouts(),
+        timeouts: Timeouts {
+            head: limits.head_timeout,
+            idle: limits.idle_timeout,
+            min_rate: limits.min_rate,
+            grace: limits.grace,
+            ..Timeouts::default()
+        },
         loops: limits.loops.unwrap_or(cores),
         workers: limits.workers.unwrap_or(cores.max(LEAST_WORKERS)),
         max_connections,
         // A quarter: four greedy clients are needed to take all connections.
         max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
-        log: options.log_format(),
+        log: log_format(options),
         sendfile: !options.study.no_sendfile,
         // Standard output is for the wire view then.
         log_to_stderr: options.study.wire.is_some(),
+    }
+}
+
+/// The format of the access log.
+fn log_format(options: &Options) -> LogFormat {
+    match options.output.log {
+        Some(format) => format,
+        // The wire view takes its place on standard output.
+        None if options.study.wire.is_some() => LogFormat::Off,
+        None if io::stdout().is_terminal() => LogFormat::Short,
+        None => LogFormat::Combined,
     }
 }
 
@@ -277,9 +276,9 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         cache_control: files.cache,
         // A cache that many share must not keep what only some may read.
         private: options.access.password_for == Some(AuthFor::All),
-        upload: write.adds(),
-        overwrite: write.replaces(),
-        delete: write.removes(),
+        upload: write.upload,
+        overwrite: write.overwrite,
+        delete: write.delete,
         max_body: write.max_body,
         // All loops together use what the library gives one.
         cache_bytes: files::CACHE_CAPACITY / loops.max(1),

@@ -10,27 +10,28 @@
 //! ends after the first one. A random key, made at each start and printed once, is needed to read it; the key stands
 //! in the fragment of the URL, which browsers send to no server.
 
-use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
+<<<<<<< HEAD
 use barewire::wire::browser::{self, OpenStreams, Replayer, ViewSettings};
 use barewire::wire::export::ReplayPlan;
 use barewire::wire::record::history::History;
 use barewire::wire::{Conversation, ExplainOptions, Role};
+=======
+use barewire::wire::browser::{OpenStreams, Replayer, ViewService, ViewSettings};
+use barewire::wire::{Conversation, ExplainOptions, Role, export::ReplayPlan, record::history::History};
+>>>>>>> e78a188 (program: the long help in a text file, plain functions as value parsers, fewer files)
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::program::banner::reachable;
 use crate::program::error::{Exit, StartError};
-use crate::program::listen;
-use crate::program::options::StudyOptions;
+use crate::program::{banner::reachable, listen, options::StudyOptions, wire_view::spawn};
 
 /// Threads: one for each of eight streams, and four for everything else that pages ask for.
 const WORKERS: usize = 12;
@@ -65,9 +66,10 @@ const READ: usize = 16 * 1024;
 /// The server of the view, before it runs.
 pub(crate) struct StudyServer {
     listener: Listener,
-    port: u16,
-    /// The server that is watched, as it is reached from here.
-    main: SocketAddr,
+    /// The port of the view.
+    pub(crate) port: u16,
+    /// The server that is watched, as it is reached from here: the only one to which a replay connects.
+    pub(crate) main: SocketAddr,
     pub(crate) history: Arc<History>,
     key: String,
 }
@@ -90,16 +92,6 @@ impl StudyServer {
         format!("http://127.0.0.1:{}/#k={}", self.port, self.key)
     }
 
-    /// The port of the server that is watched: the only one to which [`replayer`] connects.
-    pub(crate) fn replay_port(&self) -> u16 {
-        self.main.port()
-    }
-
-    /// The port of the view.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Starts the server. `secrets`: they are shown.
     pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
         let StudyServer { listener, port, main, history, key } = self;
@@ -117,13 +109,10 @@ impl StudyServer {
         };
         let server = Server::new(app, settings, vec![listener])?;
         let stopper = server.stopper();
-        let (alive, ended) = sync_channel::<()>(1);
-        std::thread::Builder::new().name("view".into()).spawn(move || {
+        let ended = spawn("view", move || {
             if let Err(error) = server.run() {
                 log::error!("the view in the browser has failed: {error}");
             }
-            // Closing the channel tells `finish` that the server has ended.
-            drop(alive);
         })?;
         Ok(RunningStudy { history, streams, stopper, ended })
     }
@@ -168,41 +157,27 @@ fn nearest(addresses: &[SocketAddr]) -> SocketAddr {
 /// The function that sends a recorded request to `main` again and returns the number of the new connection, if it is
 /// known in time. The response is read and thrown away: the view shows it like every other one.
 fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
-    let running = Arc::new(AtomicUsize::new(0));
+    let running = Arc::new(());
     Box::new(move |plan| {
-        let slot = ReplaySlot::take(&running).ok_or("other requests are still on their way: wait for their answers")?;
+        // Each replay holds a clone until it ends, so the count of references tells how many run, besides `running`.
+        let slot = Arc::clone(&running);
+        if Arc::strong_count(&running) > REPLAYS + 1 {
+            return Err("other requests are still on their way: wait for their answers".into());
+        }
         // These texts are shown in the page.
-        let failed = |what: &str, error: &dyn Display| format!("{what}: {error}");
+        let failed = |what: &str, error: io::Error| format!("{what}: {error}");
         let socket = TcpStream::connect_timeout(&main, CONNECT)
-            .map_err(|error| failed("the server takes no connection", &error))?;
+            .map_err(|error| failed("the server takes no connection", error))?;
         // The history knows a connection by the port it comes from, so its number is known before the first byte.
-        let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|e| failed("no socket", &e))?;
+        let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|e| failed("no socket", e))?;
         let send = move || {
             // Ignore errors: the view shows how far the request came.
             let _ = replay(socket, &plan);
             drop(slot);
         };
-        std::thread::Builder::new().name("replay".into()).spawn(send).map_err(|error| failed("no thread", &error))?;
+        spawn("replay", send).map_err(|error| failed("no thread", error))?;
         Ok(history.connection_of(own, NUMBER))
     })
-}
-
-/// One of [`REPLAYS`], free again when it is dropped.
-struct ReplaySlot(Arc<AtomicUsize>);
-
-impl ReplaySlot {
-    /// `None` when all are taken.
-    fn take(running: &Arc<AtomicUsize>) -> Option<ReplaySlot> {
-        // Made before the check, so that dropping it takes the count back when there are too many.
-        let slot = ReplaySlot(Arc::clone(running));
-        (running.fetch_add(1, Ordering::Relaxed) < REPLAYS).then_some(slot)
-    }
-}
-
-impl Drop for ReplaySlot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Sends the pieces of a request and reads until its response is complete.

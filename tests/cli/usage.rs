@@ -42,8 +42,13 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
             "For example:  barewire -H 'X-Robots-Tag: noindex'",
         ),
         (
+            &["-H", "X: a\rY: b"],
+            "--header takes a field such as 'X-Robots-Tag: noindex', not \"X: a\\rY: b\".",
+            "For example:  barewire -H 'X-Robots-Tag: noindex'",
+        ),
+        (
             &["-H", "X: a\nY: b"],
-            "--header takes a field such as 'X-Robots-Tag: noindex', not \"X: a\\nY: b\".",
+            "--header takes one line, and no line break in it.",
             "For example:  barewire -H 'X-Robots-Tag: noindex'",
         ),
         (

@@ -43,7 +43,7 @@ const UNREACHABLE: [(&str, &str); 4] = [
     ("program/explain.rs", "opens the file that a person named, and serves nobody"),
     ("program/access.rs", "reads the password file once, before a client can connect"),
     ("program/folder.rs", "opens the served folder once, before a client can connect"),
-    ("program/port_owner.rs", "reads in /proc who holds a port, after bind has failed"),
+    ("program/listen.rs", "reads in /proc who holds a port, after bind has failed"),
 ];
 
 /// Names that the protocol does not contain: it would need a socket, a disk, a thread, a clock or a log.

@@ -1,41 +1,49 @@
 //! The definition of the command line, from which the parser, `--help`, the manual page and the completions are made.
 //!
-//! The doc comment of a field is its help: the first line stands in lists, all of it in `--help` and in the
-//! manual. The value parsers yield the final types; [`check`] looks at options that only make sense
-//! together. Options stand in the order of `-h`, in a struct for each of its groups.
+//! The doc comment of a field is the first line of its help; the rest stands in `long_help.txt`. The value parsers
+//! yield the final types; [`check`] looks at options that only make sense together. Options stand in the order of
+//! `-h`, in a struct for each of its groups.
+//!
+//! Nothing can be changed over the network unless an option says so, and none of the three rights includes another one;
+//! `--write` is short for all of them.
 //!
 //! [`check`]: crate::program::options
 
-use std::io::{self, IsTerminal};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use barewire::files::{CacheControl, Symlinks};
 use barewire::http::Limits;
-use barewire::net::{LogFormat, Timeouts};
+use barewire::net::LogFormat;
+use barewire::service::Credentials;
 use barewire::wire::ViewFormat;
-use clap::builder::Resettable;
-use clap::{Args, Command, CommandFactory, Parser, ValueHint};
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clap_complete::Shell;
 
-use crate::program::error::Color;
-use crate::program::options::content::{AccessOptions, FileOptions, WriteOptions};
-use crate::program::options::value;
-use crate::program::options::value::{Lines, bytes, count, lines, one, word};
+use crate::program::options::value::{self, Lines, count, lines, size, word};
+use crate::program::{error::Color, options::help_section};
 
-/// Event loops. No machine has more cores.
-const LOOPS: RangeInclusive<u64> = 1..=256;
-/// Workers. Slow jobs always leave one worker free, so a single worker could never take one.
-const WORKERS: RangeInclusive<u64> = 2..=1024;
-/// Connections: a million, which is what a machine can be set up for.
-const CONNECTIONS: RangeInclusive<u64> = 1..=1 << 20;
-/// The head of a request: enough for a request line and Host, and at most what positions in a message can hold.
-const HEAD: RangeInclusive<u64> = 1024..=Limits::HEAD_CEILING as u64;
-/// Bytes per second: no client is faster than a gigabyte.
-const RATE: RangeInclusive<u64> = 0..=1 << 30;
-/// The history of the wire view: less than a page of exchanges is useless, more is never read.
-const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 30;
+/// What a password is needed for. The methods that need it are chosen in `access`, since they depend on the rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthFor {
+    /// Every request.
+    All,
+    /// Requests that change something.
+    Write,
+}
+
+/// The values of `--auth-for`.
+const AUTH_FOR: [(&str, &str, AuthFor); 2] =
+    [("all", "Everything", AuthFor::All), ("write", "Changes alone", AuthFor::Write)];
+
+/// The values of `--symlinks`.
+const SYMLINKS: [(&str, &str, Symlinks); 3] = [
+    ("inside", "Relative ones that stay under the folder", Symlinks::Inside),
+    ("deny", "None", Symlinks::Deny),
+    ("any", "All, wherever they lead", Symlinks::Any),
+];
 
 /// The values of `--wire`.
 const FORMS: [(&str, &str, ViewFormat); 4] = [
@@ -79,14 +87,8 @@ pub(crate) const COLORS: [(&str, &str, Color); 3] =
 )]
 pub(crate) struct Options {
     /// The folder to serve, or one file
-    ///
-    /// Without it: ./public if there is such a folder, else the folder you are in. A file is served
-    /// alone: / redirects to it, and nothing else is there.
-    ///
-    /// Example: barewire ~/site
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) path: Option<PathBuf>,
-
     #[command(flatten)]
     pub(crate) listen: ListenOptions,
     #[command(flatten)]
@@ -108,29 +110,93 @@ pub(crate) struct Options {
 #[command(next_help_heading = "Where")]
 pub(crate) struct ListenOptions {
     /// The port [default: 8080, or the next free one up to 8099]
-    ///
-    /// A port that is given must be free. 0 lets the system choose one, which is then printed.
-    ///
-    /// Example: barewire -p 9000
-    #[arg(short, long, value_name = "N", value_parser = one(value::port))]
+    #[arg(short, long, value_name = "N", value_parser = value::port)]
     pub(crate) port: Option<u16>,
-
     /// An address to listen on; may be repeated [default: 127.0.0.1 and ::1]
-    ///
-    /// All addresses get the same port. 0.0.0.0 is every IPv4 address of this computer, :: every IPv6
-    /// address.
-    ///
-    /// Example: barewire -b 192.168.1.20
     #[arg(short, long, value_name = "ADDR", value_parser = lines(value::address))]
     pub(crate) bind: Vec<Lines<IpAddr>>,
-
     /// Listen on all addresses: everyone on your network can connect
-    ///
-    /// The start screen lists the URLs that others can use.
-    ///
-    /// Example: barewire --lan ~/photos
-    #[arg(long, value_parser = one(value::switch))]
+    #[arg(long)]
     pub(crate) lan: bool,
+}
+
+/// How the files are served.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What")]
+pub(crate) struct FileOptions {
+    /// The file that stands for its folder; may be repeated [default: index.html, index.htm]
+    #[arg(long, value_name = "NAME", value_parser = lines(value::file_name))]
+    pub(crate) index: Vec<Lines<String>>,
+    /// Show no lists of folders
+    #[arg(long)]
+    pub(crate) no_listing: bool,
+    /// Serve names that begin with a dot
+    #[arg(long)]
+    pub(crate) dotfiles: bool,
+    /// Which symbolic links are followed
+    #[arg(long, value_name = "WHICH", default_value = "inside", value_parser = word(&SYMLINKS))]
+    pub(crate) symlinks: Symlinks,
+    /// Answer unknown paths with FILE [default: index.html]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "index.html", value_parser = value::file_below)]
+    pub(crate) spa: Option<String>,
+    /// Add a field to every answer; may be repeated
+    #[arg(short = 'H', long, value_name = "'NAME: VALUE'", value_parser = lines(value::field))]
+    pub(crate) header: Vec<Lines<(String, String)>>,
+    /// Let pages of other origins read [default: any origin]
+    #[arg(long, value_name = "ORIGIN", num_args = 0..=1, require_equals = true, default_missing_value = "*", value_parser = value::origin)]
+    pub(crate) cors: Option<String>,
+    /// How long answers may be kept: revalidate, off or SECONDS
+    #[arg(long, value_name = "HOW", default_value = "revalidate", value_parser = value::cache)]
+    pub(crate) cache: CacheControl,
+}
+
+/// Which changes others may make to the files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Write")]
+pub(crate) struct WriteOptions {
+    /// Let others add files
+    #[arg(short, long)]
+    pub(crate) upload: bool,
+    /// Let others replace files
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Let others remove files and empty folders
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// All three: --upload, --overwrite and --delete
+    #[arg(short, long)]
+    pub(crate) write: bool,
+    /// The largest upload
+    // No disk has more than 1024 TiB.
+    #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = size(1..=1 << 50))]
+    pub(crate) max_body: u64,
+}
+
+/// Who may use the server. It is not `Debug`: there are passwords in it.
+#[derive(Args)]
+#[command(next_help_heading = "Who")]
+pub(crate) struct AccessOptions {
+    /// Let in only those who know a password; may be repeated
+    #[arg(short, long, value_name = "USER:PASS")]
+    pub(crate) auth: Vec<String>,
+    /// Let in the users of an htpasswd file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) auth_file: Option<PathBuf>,
+    /// What the password is asked for [default: all]
+    #[arg(long, value_name = "WHAT", value_parser = word(&AUTH_FOR))]
+    pub(crate) auth_for: Option<AuthFor>,
+    /// A name this server answers for; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = lines(value::host))]
+    pub(crate) host: Vec<Lines<String>>,
+    /// The users of `auth`, which is emptied when they are read: no password stays in memory in clear.
+    #[arg(skip)]
+    pub(crate) credentials: Credentials,
+    /// What a password is needed for, if for anything.
+    #[arg(skip)]
+    pub(crate) password_for: Option<AuthFor>,
+    /// A password was given on the command line, where `ps` shows it.
+    #[arg(skip)]
+    pub(crate) is_visible: bool,
 }
 
 /// How much of the machine the clients may use. `None` depends on the machine.
@@ -138,74 +204,37 @@ pub(crate) struct ListenOptions {
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitOptions {
     /// Most connections at once [default: three quarters of the open files allowed]
-    ///
-    /// One more is answered 503 at once. The rest of the open files is for files being sent.
-    ///
-    /// Example: barewire --max-connections 5000
-    #[arg(long, value_name = "N", value_parser = count(CONNECTIONS))]
+    // A million is what a machine can be set up for.
+    #[arg(long, value_name = "N", value_parser = count(1..=1 << 20))]
     pub(crate) max_connections: Option<usize>,
-
     /// Most connections of one client [default: a quarter of --max-connections]
-    ///
-    /// An IPv6 client is its /64 network. Clients on this computer are not counted, since a proxy in
-    /// front would look like one.
-    ///
-    /// Example: barewire --lan --max-per-client 100
-    #[arg(long, value_name = "N", value_parser = count(CONNECTIONS))]
+    // A million is what a machine can be set up for.
+    #[arg(long, value_name = "N", value_parser = count(1..=1 << 20))]
     pub(crate) max_per_client: Option<usize>,
-
     /// The longest request head
-    ///
-    /// A longer one is 431.
-    ///
-    /// Example: barewire --max-head 32K
-    #[arg(long, value_name = "SIZE", default_value = "16K", value_parser = bytes(HEAD))]
+    // Enough for a request line and Host, and at most what positions in a message can hold.
+    #[arg(long, value_name = "SIZE", default_value = "16K", value_parser = size(1024..=Limits::HEAD_CEILING as u64))]
     pub(crate) max_head: u64,
-
     /// How long a request head may take, all in all
-    ///
-    /// The clock starts with the first byte and is not set back by the next ones, so a client that
-    /// drips bytes cannot hold a connection. Typing a request by hand takes longer than the default, so
-    /// with --study it is 120s unless it is given.
-    ///
-    /// Example: barewire --head-timeout 60s
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = one(value::time))]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(crate) head_timeout: Duration,
-
     /// How long a connection may wait for its next request
-    ///
-    /// Example: barewire --idle-timeout 5s
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = one(value::time))]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::time)]
     pub(crate) idle_timeout: Duration,
-
     /// Bytes per second a client must send, over 20 seconds, or take, over 80
-    ///
-    /// A slower one is cut off, and one that takes nothing at all for 40 seconds, whatever is said here. 0
-    /// lets everyone else be as slow as they like. The system shows what a client has taken in steps of up
-    /// to 256K, so one that takes less than about 7K a second may look as if it took nothing.
-    ///
-    /// Example: barewire --min-rate 512
-    #[arg(long, value_name = "SIZE", default_value = "1K", value_parser = bytes(RATE))]
+    // No client is faster than a gigabyte per second.
+    #[arg(long, value_name = "SIZE", default_value = "1K", value_parser = size(0..=1 << 30))]
     pub(crate) min_rate: u64,
-
     /// How long running answers may go on after Ctrl-C
-    ///
-    /// Idle connections are closed at once. A second Ctrl-C ends everything at once.
-    ///
-    /// Example: barewire --grace 60s
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = one(value::time_or_zero))]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time_or_zero)]
     pub(crate) grace: Duration,
-
     /// Event loops, each a thread [default: the number of cores]
-    ///
-    /// Example: barewire --loops 1
-    #[arg(long, value_name = "N", value_parser = count(LOOPS))]
+    // No machine has more cores.
+    #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) loops: Option<usize>,
-
     /// Threads for work that waits for the disk [default: the number of cores, at least 4]
-    ///
-    /// Example: barewire --workers 16
-    #[arg(long, value_name = "N", value_parser = count(WORKERS))]
+    // Slow jobs always leave one worker free, so a single worker could never take one.
+    #[arg(long, value_name = "N", value_parser = count(2..=1024))]
     pub(crate) workers: Option<usize>,
 }
 
@@ -214,72 +243,29 @@ pub(crate) struct LimitOptions {
 #[command(next_help_heading = "Study")]
 pub(crate) struct StudyOptions {
     /// Show what the sockets carry, on standard output [default: head]
-    ///
-    /// line: one line for each exchange. head: what each recv() returned, and the heads, each line
-    /// explained the first time it appears. full: bodies too, explained every time. json: one object for
-    /// each event. Secrets are hidden. The access log is off, unless --log is given; it then goes to
-    /// standard error.
-    ///
-    /// Example: barewire --wire=full public
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "head", value_parser = word(&FORMS))]
     pub(crate) wire: Option<ViewFormat>,
-
     /// Show what the sockets carry, in a browser
-    ///
-    /// On a port of its own that only this computer can reach; the start screen has its address, with the
-    /// key to it. The server also gets /.try/, addresses to practise with, and gives a request head 120
-    /// seconds, so that it can be typed by hand. Secrets are hidden.
-    ///
-    /// Example: barewire --study
-    #[arg(long, value_parser = one(value::switch))]
+    #[arg(long)]
     pub(crate) study: bool,
-
     /// The port of the view in a browser [default: the one behind --port, or the next free one]
-    ///
-    /// A port that is given must be free. 0 lets the system choose one.
-    ///
-    /// Example: barewire --study --wire-port 9001
-    #[arg(long, value_name = "N", value_parser = one(value::port))]
+    #[arg(long, value_name = "N", value_parser = value::port)]
     pub(crate) wire_port: Option<u16>,
-
     /// The memory for what the view in a browser can show [default: 16M]
-    ///
-    /// When it is full, the oldest connection is forgotten. Nothing is ever written to the disk.
-    ///
-    /// Example: barewire --study --wire-memory 64M
-    #[arg(long, value_name = "SIZE", value_parser = bytes(MEMORY))]
+    // Less than a page of exchanges is useless, more is never read.
+    #[arg(long, value_name = "SIZE", value_parser = size(1 << 20..=1 << 30))]
     pub(crate) wire_memory: Option<u64>,
-
     /// A field whose value is hidden too; may be repeated
-    ///
-    /// Hidden in any case: Authorization, Cookie, Set-Cookie and their kin, and values in queries and
-    /// forms that are named password, token, key and the like, wherever they appear again.
-    ///
-    /// Example: barewire --wire --wire-hide X-Session
     #[arg(long, value_name = "NAME", value_parser = lines(value::field_name))]
     pub(crate) wire_hide: Vec<Lines<String>>,
-
     /// Hide no secrets
-    ///
-    /// Refused together with --lan: the secrets of others are not yours to show.
-    ///
-    /// Example: barewire --wire --wire-secrets
-    #[arg(long, value_parser = one(value::switch))]
+    #[arg(long)]
     pub(crate) wire_secrets: bool,
-
     /// Read files and send them, instead of letting the kernel do it
-    ///
-    /// With sendfile() the bytes of a file never pass through the program. Without it, every one of them
-    /// is seen in the view, and large files cost more.
-    ///
-    /// Example: barewire --study --no-sendfile
-    #[arg(long, value_parser = one(value::switch))]
+    #[arg(long)]
     pub(crate) no_sendfile: bool,
-
     /// Draw with ASCII only
-    ///
-    /// Example: barewire --wire --ascii
-    #[arg(long, value_parser = one(value::switch))]
+    #[arg(long)]
     pub(crate) ascii: bool,
 }
 
@@ -288,61 +274,23 @@ pub(crate) struct StudyOptions {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputOptions {
     /// Say nothing at start and end
-    ///
-    /// Errors, warnings and the access log stay.
-    ///
-    /// Example: barewire -q
-    #[arg(short, long, value_parser = one(value::switch))]
+    #[arg(short, long)]
     pub(crate) quiet: bool,
-
     /// Say more, on standard error
-    ///
-    /// RUST_LOG chooses in detail, as in env_logger.
-    ///
-    /// Example: barewire -v
-    #[arg(short, long, value_parser = one(value::switch))]
+    #[arg(short, long)]
     pub(crate) verbose: bool,
-
     /// The access log, on standard output [default: short on a terminal, else combined]
-    ///
-    /// In addresses, what is a secret by its name (?token=, ?password= and the like) is shown as stars.
-    ///
-    /// Example: barewire --log json >access.log
     #[arg(long, value_name = "FORMAT", value_parser = word(&LOG_FORMATS))]
     pub(crate) log: Option<LogFormat>,
-
     /// When to use colors
-    ///
-    /// NO_COLOR is honoured.
-    ///
-    /// Example: barewire --color never
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = word(&COLORS))]
     pub(crate) color: Color,
-
     /// Print the completions for a shell, and exit
-    ///
-    /// Example: barewire --completions fish >~/.config/fish/completions/barewire.fish
     #[arg(long, value_name = "SHELL")]
     pub(crate) completions: Option<Shell>,
-
     /// Print the manual page, and exit
-    ///
-    /// Example: barewire --man >barewire.1
     #[arg(long)]
     pub(crate) man: bool,
-}
-
-impl Options {
-    /// The format of the access log.
-    pub(crate) fn log_format(&self) -> LogFormat {
-        match self.output.log {
-            Some(format) => format,
-            // The wire view takes its place on standard output.
-            None if self.study.wire.is_some() => LogFormat::Off,
-            None if io::stdout().is_terminal() => LogFormat::Short,
-            None => LogFormat::Combined,
-        }
-    }
 }
 
 impl LimitOptions {
@@ -353,34 +301,48 @@ impl LimitOptions {
         // A target must fit into the head, or it would be refused with the wrong status.
         Limits { head, target: default.target.min(head), ..default }
     }
+}
 
-    /// How long each phase of a connection may take.
-    pub(crate) fn timeouts(&self) -> Timeouts {
-        Timeouts {
-            head: self.head_timeout,
-            idle: self.idle_timeout,
-            min_rate: self.min_rate,
-            grace: self.grace,
-            ..Timeouts::default()
-        }
+impl WriteOptions {
+    /// The option that allows changes, if one was given.
+    pub(crate) fn option(&self) -> Option<&'static str> {
+        // For an error about it. `--write` first: with it the others are superfluous.
+        let options = [
+            (self.write, "--write"),
+            (self.upload, "--upload"),
+            (self.overwrite, "--overwrite"),
+            (self.delete, "--delete"),
+        ];
+        options.into_iter().find_map(|(given, name)| given.then_some(name))
     }
 }
 
-/// The definition as clap takes it: every option gets its variable, `BAREWIRE_PORT` for `--port`.
+/// The definition as clap takes it: every option gets its long help and its variable, `BAREWIRE_PORT` for `--port`.
 pub(crate) fn command() -> Command {
-    /// These print something and exit.
-    const ACTIONS: [&str; 4] = ["completions", "man", "help", "version"];
     Options::command().mut_args(|arg| {
-        let Some(long) = arg.get_long().filter(|long| !ACTIONS.contains(long)) else { return arg };
-        let name = format!("BAREWIRE_{}", long.replace('-', "_").to_uppercase());
-        // Kubernetes sets BAREWIRE_PORT=tcp://10.0.0.1:80 beside a Service called "barewire". The user did not
-        // write that, so it counts as not set, as an empty variable does.
-        let is_ignored = std::env::var_os(&name).is_some_and(|value| {
-            value.is_empty() || name == "BAREWIRE_PORT" && value.as_encoded_bytes().starts_with(b"tcp://")
-        });
-        // "-1" is a wrong value that deserves its own error, and not an unknown option.
-        let takes_value = arg.get_action().takes_values();
-        let arg = arg.env(name).hide_env_values(true).allow_negative_numbers(takes_value);
-        if is_ignored { arg.env(Resettable::Reset) } else { arg }
+        let title = arg.get_long().map_or("PATH".into(), |long| format!("--{long}"));
+        let Some(section) = help_section(&title) else { return arg };
+        let first_line = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        with_variable(arg.long_help(format!("{first_line}\n\n{section}")))
     })
+}
+
+/// Adds the environment variable of an option.
+fn with_variable(arg: Arg) -> Arg {
+    /// These print something and exit.
+    const ACTIONS: [&str; 2] = ["completions", "man"];
+    let Some(long) = arg.get_long().filter(|long| !ACTIONS.contains(long)) else { return arg };
+    let name = format!("BAREWIRE_{}", long.replace('-', "_").to_uppercase());
+    // Kubernetes sets BAREWIRE_PORT=tcp://10.0.0.1:80 beside a Service called "barewire". The user did not
+    // write that, so it counts as not set, as an empty variable does.
+    let is_ignored = std::env::var_os(&name).is_some_and(|value| {
+        value.is_empty() || name == "BAREWIRE_PORT" && value.as_encoded_bytes().starts_with(b"tcp://")
+    });
+    let arg = match arg.get_action() {
+        // A variable has words for a switch, such as "yes" and "off".
+        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
+        // "-1" is a wrong value that deserves its own error, and not an unknown option.
+        _ => arg.allow_negative_numbers(true),
+    };
+    if is_ignored { arg.env(Resettable::Reset) } else { arg.env(name).hide_env_values(true) }
 }

@@ -2,72 +2,219 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `definition`, `content` | which options there are, as structs for clap |
-//! | `value` | how each value is read; its errors |
-//! | this file | what only makes sense together |
-//! | `usage` | errors in our words, with an example |
-//! | `help` | `-h`, the manual, completions, the table of the README |
+//! | `definition` | which options there are, as structs for clap |
 //! | `tools` | the command lines of `explain` and `send` |
+//! | `value` | how each value is read; its errors |
+//! | `long_help.txt`, `short_help.txt` | the text of `--help`, and that of `-h`, which fits on one screen |
+//! | this file | what only makes sense together; the errors of clap in our words; the manual and the completions |
 //!
 //! After that only the machine can refuse the configuration: whether a folder exists and a port is free is found out
 //! by `serve`. An option on the command line wins over its environment variable, and that over the default.
 
-mod content;
 mod definition;
-mod help;
 mod tools;
-mod usage;
 mod value;
 
-use std::io;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process;
 use std::time::Duration;
 
-use barewire::service::Credentials;
-use barewire::service::access::htpasswd::HtpasswdError;
-use clap::error::ErrorKind;
+use barewire::service::{Credentials, access::htpasswd::HtpasswdError};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap_complete::Shell;
+use clap_mangen::Man;
 
-use crate::program::error::{Exit, StartError};
-use crate::program::stream_writer::print;
+use crate::program::error::{Exit, StartError, print};
 use definition::command;
-use value::ValueError;
 
-pub(crate) use content::{AuthFor, FileOptions, WriteOptions};
-pub(crate) use definition::{ListenOptions, Options, StudyOptions};
-pub(crate) use tools::{Explain, Send, read as read_tool};
+pub(crate) use definition::{AuthFor, ListenOptions, Options, StudyOptions, WriteOptions};
+pub(crate) use tools::{Explain, Send};
 
 /// The head timeout with `--study`: long enough to type a request by hand.
 const STUDY_HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// The text of `-h`: at most 24 lines of 80 columns, so that nothing scrolls away.
+const SHORT_HELP: &str = include_str!("short_help.txt");
+/// The long help of each option, and its example.
+const LONG_HELP: &str = include_str!("long_help.txt");
 
-/// Reads the command line and the environment. Prints the help, the manual or completions, if that was asked
-/// for, and exits.
+/// Reads the command line and the environment of the server. Prints the help, the manual or completions, if that was
+/// asked for, and exits.
 pub(crate) fn read() -> Result<Options, StartError> {
     let matches = command().try_get_matches().map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Clap does not tell `-h` from `--help`; the text does. Ours of `-h` fits on one screen.
-            let is_short = error.to_string() == command().render_help().to_string();
-            exit_after(if is_short { print(help::SHORT.as_bytes()) } else { error.print() })
+        // Clap does not tell `-h` from `--help`; the text does.
+        ErrorKind::DisplayHelp if error.to_string() == command().render_help().to_string() => {
+            exit_after(print(SHORT_HELP.as_bytes()))
         }
-        _ => usage::explain(&error, &command()),
+        _ => show_help_or_explain(&error, &command()),
     })?;
-    let mut options = Options::from_arg_matches(&matches).map_err(|error| usage::explain(&error, &command()))?;
+    let explain = |error| explain(&error, &command());
+    let mut options = Options::from_arg_matches(&matches).map_err(explain)?;
     // These come before all checks: `--man` works whatever else is set in the environment.
     if let Some(shell) = options.output.completions {
-        exit_after(print(&help::completions(command(), tools::commands(), shell)));
+        exit_after(print(&completions(shell)));
     }
     if options.output.man {
-        exit_after(help::manual(command(), tools::commands()).and_then(|manual| print(&manual)));
+        exit_after(manual().and_then(|manual| print(&manual)));
     }
     let checked = Origins(&matches).check(&mut options);
     checked.map_err(|error| error.colored(options.output.color))?;
     Ok(options)
 }
 
+/// Reads the command line of a tool, `explain` or `send`. The first word has chosen it, before the server's own
+/// command line is read; a folder of that name is still served as `./explain`.
+pub(crate) fn read_tool<T: Parser>(words: &[OsString]) -> Result<T, StartError> {
+    T::try_parse_from(words).map_err(|error| show_help_or_explain(&error, &T::command()))
+}
+
+/// Prints the help or the version, which clap takes for an error, and exits; explains every other error.
+fn show_help_or_explain(error: &clap::Error, command: &Command) -> StartError {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit_after(error.print()),
+        _ => explain(error, command),
+    }
+}
+
 /// Exits after something was printed. A closed standard output (`barewire --man | head`) is no failure.
 fn exit_after(_printed: io::Result<()>) -> ! {
     process::exit(0);
+}
+
+/// The manual page: the server, and a section for each tool.
+fn manual() -> io::Result<Vec<u8>> {
+    /// The sections about how to call a command.
+    fn usage(man: &Man) -> io::Result<Vec<u8>> {
+        let mut sections = Vec::new();
+        man.render_synopsis_section(&mut sections)?;
+        man.render_description_section(&mut sections)?;
+        man.render_options_section(&mut sections)?;
+        Ok(sections)
+    }
+    let (man, mut page) = (Man::new(command()), Vec::new());
+    // Section by section: those of the tools stand before the exit codes and the version.
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    page.extend(usage(&man)?);
+    for tool in [Explain::command(), Send::command()] {
+        writeln!(page, ".SH \"BAREWIRE {}\"", tool.get_name().to_uppercase())?;
+        // The sections of a tool become subsections of its own one.
+        let sections = usage(&Man::new(tool))?;
+        page.extend_from_slice(String::from_utf8_lossy(&sections).replace("\n.SH ", "\n.SS ").as_bytes());
+    }
+    man.render_extra_section(&mut page)?;
+    man.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+/// The completions of a shell. The tools are subcommands here: a shell completes both in the same way.
+fn completions(shell: Shell) -> Vec<u8> {
+    // Clap would add a subcommand `help`, which the program does not have.
+    let tools = [Explain::command(), Send::command()];
+    let mut command = command().subcommands(tools).disable_help_subcommand(true);
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "barewire", &mut script);
+    script
+}
+
+/// The section of the long help that begins with `## title`: its paragraphs, each on one line.
+fn help_section(title: &str) -> Option<String> {
+    let (_, text) = LONG_HELP.split_once(&format!("\n## {title}\n"))?;
+    let section = text.split("\n## ").next()?.trim_end();
+    Some(section.split("\n\n").map(|lines| lines.replace('\n', " ")).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// Turns an error of clap into ours: a sentence about what is wrong, and mostly a second line with a near name, an
+/// example, or where to read on.
+fn explain(error: &clap::Error, command: &Command) -> StartError {
+    // The context depends on the kind; what is missing counts as empty.
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    };
+    // Clap names an option with its value: "--port <N>", "--cors[=<ORIGIN>]".
+    let argument = text(ContextKind::InvalidArg);
+    let option = argument.split([' ', '[', '=']).next().unwrap_or_default();
+    let value = text(ContextKind::InvalidValue);
+    let arg = command.get_arguments().find(|arg| arg.get_long().is_some_and(|long| option == format!("--{long}")));
+    let name = arg.and_then(|arg| variable_with(arg, &value)).unwrap_or(option.into());
+    let is_switch = arg.is_some_and(|arg| !arg.get_action().takes_values());
+    let (tool, example) = (tool(command), example(command, option));
+    let (what, advice) = match error.kind() {
+        // Only a variable gives a switch a value, and its name is enough.
+        ErrorKind::ValueValidation if is_switch => {
+            (format!("{name} takes true or false, not {value:?}."), String::new())
+        }
+        // The value parser has written the rest of the sentence.
+        ErrorKind::ValueValidation => (error.source().map_or(name.clone(), |rest| format!("{name} {rest}")), example),
+        // Clap reports a missing value as an empty one.
+        ErrorKind::InvalidValue if value.is_empty() => (format!("{name} needs a value."), example),
+        ErrorKind::InvalidValue => {
+            let words = text(ContextKind::ValidValue);
+            let words = words.rsplit_once(", ").map_or(words.clone(), |(first, last)| format!("{first} or {last}"));
+            (format!("{name} takes {words}, not {value:?}."), example)
+        }
+        ErrorKind::TooManyValues => (format!("{name} takes no value, not even {value:?}."), String::new()),
+        // `--spa app.html` would serve app.html, so a value must stand after "=".
+        ErrorKind::NoEquals => (format!("{name} takes its value behind \"=\"."), example),
+        // A path too many; "-" alone is one as well.
+        ErrorKind::UnknownArgument if !option.starts_with('-') || option == "-" => match tool {
+            Some(tool) => (format!("{tool} takes one file, {argument:?} is one too many."), see_all(command)),
+            None => (
+                format!("one folder or file is enough, {argument:?} is one too many."),
+                format!("Serve it with a second server:  barewire {argument}"),
+            ),
+        },
+        ErrorKind::UnknownArgument => (
+            tool.map_or(format!("there is no option {option}."), |tool| format!("{tool} has no option {option}.")),
+            match text(ContextKind::SuggestedArg) {
+                near if near.is_empty() => see_all(command),
+                near => format!("Did you mean {near} ?"),
+            },
+        ),
+        // Clap's own sentence is the first paragraph of its message.
+        _ => {
+            let message = error.to_string();
+            let sentence = message.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+            (format!("{sentence}."), see_all(command))
+        }
+    };
+    StartError::new(Exit::Usage, what).advising(advice)
+}
+
+/// The environment variable of an option, if it is set to the refused `value`.
+fn variable_with(arg: &Arg, value: &str) -> Option<String> {
+    // Clap reads the variable only when the option is not typed, but its error does not tell where the value is from.
+    let name = arg.get_env()?.to_str()?;
+    let set = std::env::var(name).ok()?;
+    (set == value).then(|| name.into())
+}
+
+/// The example in the help of an option, as advice.
+fn example(command: &Command, option: &str) -> String {
+    let title = tool(command).map_or(option.into(), |tool| format!("{tool} {option}"));
+    let example = help_section(&title).and_then(|text| Some(text.split_once("Example: ")?.1.to_string()));
+    example.map_or(see_all(command), |example| format!("For example:  {example}"))
+}
+
+/// `explain` or `send`; `None` for the server.
+fn tool(command: &Command) -> Option<&str> {
+    Some(command.get_name()).filter(|name| *name != "barewire")
+}
+
+/// The advice where there is no better one.
+fn see_all(command: &Command) -> String {
+    match tool(command) {
+        Some(tool) => format!("See all options:  barewire {tool} --help"),
+        None => "See all options:  barewire -h".into(),
+    }
 }
 
 /// Where each value came from: the command line, the environment, or the definition.
@@ -76,26 +223,41 @@ struct Origins<'a>(&'a ArgMatches);
 impl Origins<'_> {
     /// Checks the options that only make sense together, and fills in what depends on others.
     fn check(&self, options: &mut Options) -> Result<(), StartError> {
+        // `--write` is short for all three rights.
+        if options.write.write {
+            (options.write.upload, options.write.overwrite, options.write.delete) = (true, true, true);
+        }
+        self.check_lines()?;
         self.check_listen(&mut options.listen)?;
         self.check_study(options)?;
         self.check_access(options)
     }
 
-    /// `--lan` and `--bind`.
-    fn check_listen(&self, listen: &mut ListenOptions) -> Result<(), StartError> {
-        if !listen.lan || listen.bind.concat().is_empty() {
-            return Ok(());
-        }
-        // Typed options win over variables.
-        match (self.is_typed("lan"), self.is_typed("bind")) {
-            (true, false) => listen.bind.clear(),
-            (false, true) => listen.lan = false,
-            _ => {
-                let what = "--lan opens every address, --bind only some: they exclude each other.";
-                return Err(wrong(what, "Leave out one of them:  barewire --lan"));
+    /// Only a variable holds one value a line. A line break in a typed value was not meant: a script may have put text
+    /// of others into it, which must not become a field of its own.
+    fn check_lines(&self) -> Result<(), StartError> {
+        for id in ["bind", "index", "header", "auth", "host", "wire_hide"] {
+            let mut values = self.0.get_raw(id).into_iter().flatten();
+            if self.is_typed(id) && values.any(|value| value.as_encoded_bytes().contains(&b'\n')) {
+                let what = format!("{} takes one line, and no line break in it.", self.name(id));
+                return wrong(what, example(&command(), &self.name(id)));
             }
         }
         Ok(())
+    }
+
+    /// `--lan` and `--bind`.
+    fn check_listen(&self, listen: &mut ListenOptions) -> Result<(), StartError> {
+        // Typed options win over variables.
+        match (self.is_typed("lan"), self.is_typed("bind")) {
+            _ if !listen.lan || listen.bind.concat().is_empty() => Ok(()),
+            (true, false) => Ok(listen.bind.clear()),
+            (false, true) => Ok(listen.lan = false),
+            _ => wrong(
+                "--lan opens every address, --bind only some: they exclude each other.",
+                "Leave out one of them:  barewire --lan",
+            ),
+        }
     }
 
     /// The options of the wire view; the head timeout, which `--study` makes longer.
@@ -104,35 +266,30 @@ impl Origins<'_> {
         for (option, is_given) in [("--wire", study.wire.is_some()), ("--study", study.study)] {
             if is_given && !cfg!(feature = "wire") {
                 let what = format!("{option}: this barewire was built without the wire view.");
-                return Err(wrong(what, "Build it with the view:  cargo install barewire"));
+                return wrong(what, "Build it with the view:  cargo install barewire");
             }
         }
         // The secrets in the view are those of everybody who connects.
         let is_local = !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.is_loopback());
         if study.wire_secrets && !is_local {
             let what = "--wire-secrets would show the secrets of others: not where others can connect.";
-            return Err(wrong(what, "Leave it out:  barewire --lan --wire"));
-        }
-        if study.study {
-            // Port 0 is never the same port twice.
-            if let (Some(port @ 1..), Some(main)) = (study.wire_port, options.listen.port)
-                && port == main
-            {
-                let what = format!("{} is the port of the server itself.", self.name("wire_port"));
-                return Err(wrong(what, format!("Give it another one:  barewire -p {main} --study --wire-port 0")));
-            }
-            // A default that depends on another option: clap has filled in its own one.
-            if self.0.value_source("head_timeout") == Some(ValueSource::DefaultValue) {
-                options.limits.head_timeout = STUDY_HEAD_TIMEOUT;
-            }
-            return Ok(());
+            return wrong(what, "Leave it out:  barewire --lan --wire");
         }
         // An option without effect is a mistake, so it is refused.
         for (id, is_given) in [("wire_port", study.wire_port.is_some()), ("wire_memory", study.wire_memory.is_some())] {
-            if is_given {
+            if is_given && !study.study {
                 let what = format!("{} belongs to the view in a browser, which is off.", self.name(id));
-                return Err(wrong(what, "Switch it on:  barewire --study"));
+                return wrong(what, "Switch it on:  barewire --study");
             }
+        }
+        // Port 0 is never the same port twice.
+        if let (Some(port @ 1..), true) = (study.wire_port, study.wire_port == options.listen.port) {
+            let what = format!("{} is the port of the server itself.", self.name("wire_port"));
+            return wrong(what, format!("Give it another one:  barewire -p {port} --study --wire-port 0"));
+        }
+        // A default that depends on another option: clap has filled in its own one.
+        if study.study && self.0.value_source("head_timeout") == Some(ValueSource::DefaultValue) {
+            options.limits.head_timeout = STUDY_HEAD_TIMEOUT;
         }
         Ok(())
     }
@@ -149,44 +306,41 @@ impl Origins<'_> {
         // The user believes that there is a password. Do not start without one.
         if access.auth_for.is_some() && password_for.is_none() {
             let what = format!("{} says what a password is asked for, but there is none.", self.name("auth_for"));
-            return Err(wrong(what, "Name one:  barewire --auth ann:secret"));
+            return wrong(what, "Name one:  barewire --auth ann:secret");
         }
         // Without a right to change files the password would never be asked for, and its owner would not notice.
         if password_for == Some(AuthFor::Write) && options.write.option().is_none() {
             let what = format!("{} asks for a password for changes, but none are allowed.", self.name("auth_for"));
-            return Err(wrong(what, "Allow some:  barewire --upload --auth ann:secret --auth-for write"));
+            return wrong(what, "Allow some:  barewire --upload --auth ann:secret --auth-for write");
         }
         // `*` says that every page may read, the password that only some people may: one of them is a mistake.
         if password_for.is_some() && options.files.cors.as_deref() == Some("*") {
             let guard = self.name(if access.auth_file.is_some() { "auth_file" } else { "auth" });
             let what = format!("{} opens the files to every page, {guard} closes them.", self.name("cors"));
-            return Err(wrong(what, "Name the page that may read:  barewire --cors=http://localhost:3000"));
+            return wrong(what, "Name the page that may read:  barewire --cors=http://localhost:3000");
         }
         Ok(())
     }
 
-    /// The users of `--auth`. No error repeats the text, since there is a password in it.
+    /// The users of `--auth`, one a line. No error repeats the text, since there is a password in it.
     fn credentials(&self, texts: &[String]) -> Result<Credentials, StartError> {
-        // The sentence of `ValueError::Takes` would show the text.
-        let fail = |why: String| {
-            let error = ValueError::Because(format!("cannot be used: {why}."));
-            wrong(error.sentence(&self.name("auth"), ""), usage::example(&command(), "--auth"))
+        let failed = |why: String| {
+            let what = format!("{} cannot be used: {why}.", self.name("auth"));
+            wrong(what, example(&command(), "--auth"))
         };
         let mut credentials = Credentials::new();
         for text in texts {
-            if self.is_typed("auth") {
-                credentials.add(text).map_err(|error| fail(error.to_string()))?;
-                continue;
-            }
-            // A variable holds one user a line.
+            let is_list = text.lines().nth(1).is_some();
             for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-                let failed = |error| fail(HtpasswdError { line: Some(at + 1), ..error }.to_string());
-                credentials.add(line).map_err(failed)?;
+                if let Err(error) = credentials.add(line) {
+                    let line = is_list.then_some(at + 1);
+                    return failed(HtpasswdError { line, ..error }.to_string());
+                }
             }
         }
         if credentials.is_empty() && !texts.is_empty() {
             // A variable that is set but holds no user is a mistake: the user relies on a password.
-            return Err(fail("there is nobody in it".into()));
+            return failed("there is nobody in it".into());
         }
         Ok(credentials)
     }
@@ -206,6 +360,6 @@ impl Origins<'_> {
 }
 
 /// An error of the command line: what is wrong, and what to type.
-fn wrong(what: impl Into<String>, advice: impl Into<String>) -> StartError {
-    StartError::new(Exit::Usage, what).advising(advice)
+fn wrong<T>(what: impl Into<String>, advice: impl Into<String>) -> Result<T, StartError> {
+    Err(StartError::new(Exit::Usage, what).advising(advice))
 }

@@ -3,19 +3,15 @@
 //! They are chosen by the first word, before the server's own command line is read. A folder of that name is still
 //! served as `./explain`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use barewire::http::Method;
 use barewire::wire::RedactOptions;
-use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, Parser};
+use clap::Parser;
 
-use crate::program::error::{Color, StartError};
-use crate::program::options::definition::COLORS;
-use crate::program::options::value::{ValueError, count, field_name, number, one, word};
-use crate::program::options::{exit_after, usage};
+use crate::program::options::value::{self, count, word};
+use crate::program::{error::Color, options::definition::COLORS};
 
 /// Explain saved request or response bytes
 ///
@@ -27,18 +23,18 @@ use crate::program::options::{exit_after, usage};
 #[derive(Debug, Parser)]
 #[command(name = "explain", bin_name = "barewire explain", max_term_width = 80)]
 pub(crate) struct Explain {
-    /// The bytes; - is standard input [default: -]
-    #[arg(value_name = "FILE|-")]
-    pub(crate) file: Option<PathBuf>,
+    /// The bytes; - is standard input
+    #[arg(value_name = "FILE|-", default_value = "-")]
+    pub(crate) file: PathBuf,
     /// Read them as requests
     #[arg(long, conflicts_with = "response")]
     pub(crate) request: bool,
     /// Read them as responses
     #[arg(long)]
     pub(crate) response: bool,
-    /// The method of the requests that responses answer [default: GET]
-    #[arg(long = "for", value_name = "METHOD", value_parser = one(method))]
-    pub(crate) method: Option<Method>,
+    /// The method of the requests that responses answer
+    #[arg(long = "for", value_name = "METHOD", default_value = "GET", value_parser = value::method)]
+    pub(crate) method: Method,
     /// What the client sent, to be read together with --out
     #[arg(long = "in", value_name = "FILE", conflicts_with_all = ["file", "request", "response"])]
     pub(crate) input: Option<PathBuf>,
@@ -52,7 +48,7 @@ pub(crate) struct Explain {
     #[arg(long)]
     pub(crate) fix_newlines: bool,
     /// A field whose value is hidden too; may be repeated
-    #[arg(long, value_name = "NAME", value_parser = one(field_name))]
+    #[arg(long, value_name = "NAME", value_parser = value::field_name)]
     wire_hide: Vec<String>,
     /// Hide no secrets
     #[arg(long)]
@@ -80,15 +76,15 @@ pub(crate) struct Send {
     /// Where to
     #[arg(value_name = "HOST:PORT")]
     pub(crate) to: String,
-    /// The bytes; - is standard input [default: -]
-    #[arg(value_name = "FILE|-")]
-    pub(crate) file: Option<PathBuf>,
+    /// The bytes; - is standard input
+    #[arg(value_name = "FILE|-", default_value = "-")]
+    pub(crate) file: PathBuf,
     /// Send in pieces, cut before these bytes
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = count(1..=u64::from(u32::MAX)))]
     pub(crate) cut: Vec<usize>,
-    /// Milliseconds between the pieces [default: 100]
-    #[arg(long, value_name = "MS", value_parser = one(gap))]
-    gap: Option<Duration>,
+    /// Milliseconds between the pieces
+    #[arg(long, value_name = "MS", default_value = "100", value_parser = value::gap)]
+    pub(crate) gap: Duration,
     /// Stay connected until the server closes, or Ctrl-C
     #[arg(long)]
     pub(crate) hold: bool,
@@ -112,39 +108,4 @@ impl Explain {
         // A saved file is the user's own, so secrets may be shown without further conditions.
         if self.wire_secrets { RedactOptions::off() } else { RedactOptions::with_fields(&self.wire_hide) }
     }
-}
-
-impl Send {
-    /// The pause between two pieces.
-    pub(crate) fn gap(&self) -> Duration {
-        self.gap.unwrap_or(Duration::from_millis(100))
-    }
-}
-
-/// A method that the server knows by name.
-fn method(text: &str) -> Result<Method, ValueError> {
-    // Methods are case-sensitive (RFC 9110 §9.1), so "get" is another one than GET.
-    match Method::of(text.as_bytes()) {
-        Method::Other => Err(ValueError::Takes("the name of a method, as in a request line".into())),
-        method => Ok(method),
-    }
-}
-
-/// Up to a minute; no server waits longer for the rest of a request.
-fn gap(text: &str) -> Result<Duration, ValueError> {
-    number(text, 0..=60_000).map(Duration::from_millis)
-}
-
-/// Reads the command line of a tool; prints its help, if that was asked for, and exits.
-pub(crate) fn read<T: Parser>(words: &[OsString]) -> Result<T, StartError> {
-    T::try_parse_from(words).map_err(|error| match error.kind() {
-        // Clap takes the help for an error.
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit_after(error.print()),
-        _ => usage::explain(&error, &T::command()),
-    })
-}
-
-/// The definitions, for the manual and the completions.
-pub(crate) fn commands() -> [Command; 2] {
-    [Explain::command(), Send::command()]
 }
