@@ -17,20 +17,10 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-<<<<<<< HEAD
-use barewire::files;
-use barewire::files::{OpenMethod, Site, Symlinks};
-use barewire::net;
-use barewire::net::Server;
-use barewire::practice;
-use barewire::service::access::hosts::Hosts;
-use barewire::service::{App, Auth, app};
-=======
 use barewire::files::{self, OpenMethod, Site, Symlinks};
 use barewire::net::{self, LogFormat, Server, Timeouts};
-use barewire::practice::Practice;
+use barewire::practice;
 use barewire::service::app::App;
->>>>>>> e78a188 (program: the long help in a text file, plain functions as value parsers, fewer files)
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -108,7 +98,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     // The rules stand before everything, so that they also hold for the practice endpoints.
     let app = match study {
         None => App::new(site, rules),
-        Some(_) => App::new(Practice::around(Box::new(site)), rules),
+        Some(_) => App::new(practice::router(Box::new(site)), rules),
     };
     let mut server = app.and_then(|app| Server::new(app, settings, listeners)).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
@@ -148,16 +138,9 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
         }
         Err(why) => (true, format!("No second fence around the folder: {why}.")),
     };
-<<<<<<< HEAD
-    match study {
-        None => App::new(site, settings),
-        Some(_) => App::new(practice::router(Box::new(site)), settings),
-    }
-=======
     // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
     let method = site.root().open_method();
     [(method == OpenMethod::Walk, method.sentence().to_string()), fence]
->>>>>>> e78a188 (program: the long help in a text file, plain functions as value parsers, fewer files)
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.

@@ -18,15 +18,10 @@ use std::time::{Duration, Instant};
 
 use barewire::http::Limits;
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
-<<<<<<< HEAD
 use barewire::wire::browser::{self, OpenStreams, Replayer, ViewSettings};
 use barewire::wire::export::ReplayPlan;
 use barewire::wire::record::history::History;
 use barewire::wire::{Conversation, ExplainOptions, Role};
-=======
-use barewire::wire::browser::{OpenStreams, Replayer, ViewService, ViewSettings};
-use barewire::wire::{Conversation, ExplainOptions, Role, export::ReplayPlan, record::history::History};
->>>>>>> e78a188 (program: the long help in a text file, plain functions as value parsers, fewer files)
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
