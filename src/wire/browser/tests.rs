@@ -301,6 +301,8 @@ fn a_stream_continues_after_the_last_event_or_says_that_it_cannot() {
         assert_eq!(field(&response, "content-type").as_deref(), Some("application/x-ndjson"));
         let lines = lines(response, 2);
         assert_eq!(lines[0]["event"], "hello", "{query}");
+        let steps = lines[0]["start"].as_array().unwrap();
+        assert!(steps.iter().all(|step| step[1].as_str().unwrap().contains("127.0.0.1:8080")) && steps.len() == 3);
         assert_eq!((lines[0]["run"].as_str(), lines[0]["main"].as_str()), (Some("run1"), Some("127.0.0.1:8080")));
         assert_eq!(lines[0]["kept"], serde_json::json!({"first_seq": 1, "last_seq": 4, "connections": 1}));
         assert_eq!((lines[0]["reset"] == true, lines[1]["seq"].as_u64()), (reset, Some(first)), "{query}");

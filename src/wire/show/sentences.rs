@@ -281,3 +281,21 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
         _ => (line.note, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lesson_is_missing_or_without_a_sentence() {
+        let names =
+            ["broken", "glued", "pieces", "waiting", "cut in head", "cut in body", "cut off", "segments", "whole"];
+        for name in names {
+            let (bold, rest) = lesson(name);
+            assert!(rest.ends_with('.') || rest.ends_with(".{waiting}"), "{name}: {rest}");
+            assert!(bold.is_empty() || bold.ends_with('.'), "{name}: {bold}");
+        }
+        let lines = include_str!("lessons.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        assert_eq!(lines.count(), names.len());
+    }
+}
