@@ -4,6 +4,11 @@
 //! at its end. The windows are wider than what is kept in the end, by the longest possible secret. Otherwise half of a
 //! secret that lies across the edge of a window would not be recognised and would be shown.
 //!
+//! ```text
+//! head | first + margin            | counted only | margin + last        while it is built
+//! head | first      | counted only                        | last        when it is kept
+//! ```
+//!
 //! The message is not redacted here. It leaves [`crate::wire::explain`] only through `redact`.
 
 use std::sync::Arc;
@@ -183,10 +188,12 @@ impl MessageBuilder {
         matches!(self.message.framing, Some(ContentFraming { content: ContentKind::Chunked { .. }, .. }))
     }
 
+    /// Whether further chunks are summed up.
     fn is_crowded(&self) -> bool {
         self.annotations.spans.len() > SPANS
     }
 
+    /// Extends the spans by `len` bytes of content, or of the data of a chunk.
     fn count_content(&mut self, len: u64) {
         if !self.is_chunked() {
             return self.annotations.extend(len, SpanKind::Body, LineKind::Body, part::BODY);
@@ -200,6 +207,7 @@ impl MessageBuilder {
         }
     }
 
+    /// Extends the span that stands for many chunks, data and framing.
     fn sum_up(&mut self, len: u64) {
         self.annotations.extend(len, SpanKind::Body, LineKind::Body, part::NOT_KEPT);
     }
@@ -213,6 +221,7 @@ impl MessageBuilder {
         }
     }
 
+    /// Adds bytes to the window at the front, or to that at the end.
     fn keep(&mut self, bytes: &[u8]) {
         let (limits, kept) = (self.options.keep, &mut self.message.bytes);
         let window = limits.first.saturating_add(limits.margin);

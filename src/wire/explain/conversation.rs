@@ -5,6 +5,12 @@
 //! their own (`responses`). The two meet here, since the end of a response depends on the method of its request
 //! (RFC 9112 §6.3).
 //!
+//! ```text
+//! received ──► RequestReplay ──► messages ─┐
+//!                   │ methods              ├──► Redactor ──► out
+//! sent ──────► ResponseReader ─► messages ─┘
+//! ```
+//!
 //! Live connections, saved files and tests all use this type, so their explanations are the same.
 
 use std::collections::BTreeMap;
@@ -163,6 +169,19 @@ pub struct Annotated {
 }
 
 /// Explains all bytes of one side; `methods` are those of the requests that the responses belong to.
+///
+/// ```
+/// use barewire::http::Limits;
+/// use barewire::wire::{ExplainOptions, Role, SpanKind, annotate};
+///
+/// let bytes = b"GET /a?token=abcdefgh HTTP/1.1\r\nHost: h\r\n\r\nGET";
+/// let found = annotate(bytes, Role::Request, &[], &ExplainOptions::whole(Limits::default()));
+/// let request = &found.messages[0];
+/// assert_eq!((request.part(SpanKind::Method), request.target()), (&b"GET"[..], &b"/a?token=********"[..]));
+/// // The second request is not complete: it has an error at the byte where its bytes end.
+/// let error = found.messages[1].error.unwrap();
+/// assert_eq!((error.at, error.len, error.cut_off), (3, 0, true));
+/// ```
 pub fn annotate(bytes: &[u8], role: Role, methods: &[Method], options: &ExplainOptions) -> Annotated {
     let mut conversation = Conversation::new(options);
     // In the order of the responses. For requests the methods are found in the bytes.
@@ -209,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_of_framing_is_told_by_its_number() {
+    fn every_rule_of_framing_is_reported_by_its_number() {
         framing(
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
             Method::Head,
@@ -262,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_no_client_should_believe_is_broken_at_its_byte() {
+    fn an_invalid_response_is_blamed_at_its_byte() {
         for (text, at, len, name) in [
             ("HTTP/1.1 200 OK\nA: b\n\n", 15, 1, "BareLf"),
             ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", 18, 1, "SpaceBeforeColon"),
@@ -296,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_told_in_a_row_until_one_is_the_last() {
+    fn requests_are_read_until_one_is_the_last() {
         let text = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhiGET";
         let found = annotate(text.as_bytes(), Role::Request, &[], &options());
         let told: Vec<_> = found.messages.iter().map(|m| (m.part(SpanKind::Method), m.target(), m.len())).collect();
@@ -306,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_went_past_the_program_has_true_places() {
+    fn a_file_sent_by_the_kernel_has_true_positions() {
         let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let mut conversation = Conversation::new(&options);
         let mut out = Vec::new();

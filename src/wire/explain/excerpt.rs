@@ -1,4 +1,12 @@
 //! The bytes of a message that were kept, with positions that count all of its bytes.
+//!
+//! ```text
+//! 0        first.len()          gap_end()        len()
+//! | first  |  gap: only counted  |  last          |
+//! ```
+//!
+//! Callers ask for ranges of the message and learn how many of their bytes are missing. They never see an index of one
+//! of the two vectors, so a shortened message cannot be read at wrong places.
 
 /// The bytes of a message that were kept: some at the front, some at the back, and the number of those between.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,11 @@
 //! The content of a form in multipart/form-data as spans: boundaries, part heads, data (RFC 7578; RFC 2046 §5.1.1).
 //!
+//! ```text
+//! form = [ preamble CRLF ] boundary-line *( part CRLF boundary-line ) "--" epilogue
+//! part = *( field CRLF ) CRLF data
+//! boundary-line = "--" boundary OWS CRLF
+//! ```
+//!
 //! Unlike [`crate::http::multipart`], which reads a valid form as a stream, this accepts any bytes and any part of a
 //! form: every byte gets a span. The CR LF before a boundary belongs to the boundary and not to the data, so data may
 //! end with a line end of its own, or with none.
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_border_has_the_line_end_before_it_and_data_keeps_its_own() {
+    fn a_boundary_has_the_line_end_before_it_and_data_keeps_its_own() {
         let told = told(FORM);
         let of = |name: &str| told.iter().filter(|(_, n)| *n == name).map(|(text, _)| &**text).collect::<Vec<_>>();
         assert_eq!(of("border"), ["--XyZ", "\\r\\n--XyZ", "\\r\\n--XyZ"]);
@@ -119,11 +125,11 @@ mod tests {
         assert_eq!(of("secret"), ["opensesame"]);
         assert_eq!(of("part-blank"), ["\\r\\n", "\\r\\n"]);
         assert_eq!(of("field/content-disposition").len(), 2);
-        assert_eq!(of("body"), ["\\r\\n"], "what follows the last border is nobody's");
+        assert_eq!(of("body"), ["\\r\\n"], "bytes after the last boundary mean nothing");
     }
 
     #[test]
-    fn a_form_that_was_cut_anywhere_is_covered_and_its_secret_is_one() {
+    fn a_form_cut_anywhere_is_covered_and_its_secret_is_hidden() {
         for len in 0..=FORM.len() {
             let told = told(&FORM[..len]);
             let shown: String = told.iter().filter(|(_, name)| *name != "secret").map(|(text, _)| &**text).collect();

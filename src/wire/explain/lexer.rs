@@ -4,6 +4,20 @@
 //! can show the invalid byte in its place. Whether a message is valid was decided before, by [`crate::http::Http1`]
 //! for requests and by `responses` for responses. A test holds the positions found here to those of the parser.
 //!
+//! The lines of a small response with their spans; `·` is a space:
+//!
+//! ```text
+//! Start      HTTP/1.1 · 200 · OK CRLF        version space status space reason crlf
+//! Field      Transfer-Encoding : · chunked CRLF      name colon ows framing crlf
+//! Blank      CRLF                            blank
+//! ChunkSize  5 ;a=b CRLF                     chunk-size chunk-ext crlf
+//! ChunkData  hello                           chunk-data, written by the builder
+//! ChunkEnd   CRLF                            chunk-end
+//! LastChunk  0 CRLF                          chunk-size crlf
+//! Trailer    X-Sum : · 1 CRLF                trailer colon ows value crlf
+//! TrailerEnd CRLF                            blank
+//! ```
+//!
 //! Lines are split at LF and not at CR LF. A bare LF is then the end of the line in which it is blamed; otherwise that
 //! line would run on into the next one.
 
@@ -24,7 +38,7 @@ pub(crate) struct ChunkState {
     pub(crate) bytes: u64,
 }
 
-/// The kind of framing line that comes next.
+/// The kind of framing line that comes next. Data is not in the list: its length is known, so it never comes here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ChunkLine {
     #[default]
@@ -153,6 +167,7 @@ impl Annotations {
         }
     }
 
+    /// chunk-size [ chunk-ext ] CRLF, or the part of it that came; `end` is the length of the line end.
     fn size_line(&mut self, text: &[u8], end: usize, chunks: &mut ChunkState) {
         // Everything after the digits is an extension, also if it is not a valid one.
         let digits = text.iter().take_while(|b| b.is_ascii_hexdigit()).count();
@@ -198,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_falls_into_its_parts() {
+    fn a_head_is_divided_into_its_parts() {
         let bytes = b"\r\nGET /a?b=c HTTP/1.1\r\nHost: x \r\n\r\n";
         let mut annotations = Annotations::default();
         annotations.head(bytes, Role::Request, &RedactOptions::default());
@@ -216,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn chunk_lines_fall_into_theirs() {
+    fn chunk_lines_are_divided_into_their_parts() {
         let bytes = b"3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n";
         let (mut annotations, mut chunks) = (Annotations::default(), ChunkState::default());
         let redact = RedactOptions::default();
@@ -232,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_whatever_are_left_out() {
+    fn no_byte_is_left_without_a_span() {
         for bytes in [&b"\n"[..], b"\r", b"GET", b"GET /\n x\n:\n \n\n", b" \r\n\r\n", b"\xff\r\n:a", b"=\n;\n"] {
             for role in [Role::Request, Role::Response] {
                 let mut annotations = Annotations::default();

@@ -2,7 +2,7 @@
 //!
 //! Every byte of a message lies in exactly one span, and every span has one kind and one note. All positions count
 //! the bytes on the wire, also where bytes were not kept ([`Excerpt`]): the message of a gigabyte has true offsets
-//! and needs some 2 KiB of memory. Messages reach their readers redacted ([`crate::wire::explain::redact`]). They
+//! and needs some 2 KiB of memory. Messages reach their readers redacted (`redact`). They
 //! contain no text that repeats bytes: lengths are numbers and reasons are notes.
 
 use crate::http::field;

@@ -5,6 +5,12 @@
 //! many times longer than the bytes they explain. The texts stand in `notes.txt`. Sentences of faults come from
 //! [`crate::http::Fault`], which has them for error pages as well.
 //!
+//! ```text
+//! = 400 fields                                                       a page and its first number
+//! field/other | a field not in this dictionary | Unknown … | RFC …   number 400
+//! field/host | which site is wanted; exactly one | One … | RFC …     number 401
+//! ```
+//!
 //! A number is that of a page plus that of a line on it. A note that is added at the end of a page changes no other
 //! number, so recordings that were saved earlier keep their meaning.
 

@@ -7,6 +7,16 @@
 //! - by value: a value that was secret once is redacted wherever it appears later on its connection, in both
 //!   directions, in heads and in content, also across chunk boundaries ([`SecretValues`]).
 //!
+//! | a secret stands in | it is found by |
+//! |---|---|
+//! | a query, a cookie, an `Authorization`, a field that the user named | its span (`value`) |
+//! | a form, urlencoded or in parts | `find_in_form` |
+//! | an address or a Host field with a user name, which is refused | `redact`, `find_in_errors` |
+//! | a field line without colon, which is refused | `find_without_colon` |
+//! | any place in a later message | `find_values` |
+//! | the response, if the secret is short or was not kept whole | `hide_content` |
+//! | the bytes next to an omitted region | `widen_gap` |
+//!
 //! A secret of fewer than [`SHORTEST`] bytes cannot be searched for. Instead the whole content of the response to it is
 //! hidden. Each byte is replaced by one `*`, so that positions and lengths stay true; the length of a secret
 //! is shown, which is accepted.
@@ -98,6 +108,7 @@ impl Redactor {
         self.all_hidden |= self.values.is_full;
     }
 
+    /// The content of the response of this exchange will be hidden.
     fn hide_response(&mut self, exchange: u64) {
         self.hidden.insert(exchange);
         self.all_hidden |= self.hidden.len() > WAITING;
@@ -161,6 +172,7 @@ impl Redactor {
         end
     }
 
+    /// Carves out the spans of form content from `at` of `content` on, and learns the secrets in it.
     fn carve_form(&mut self, message: &mut Message, form: &Form, content: &UnframedContent, at: usize) {
         let mut found = Annotations::default();
         match form {
@@ -316,17 +328,17 @@ mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-    /// A number that looks like chance and is the same every day.
-    struct Dice(u64);
+    /// Random numbers, the same in every run.
+    struct Random(u64);
 
-    impl Dice {
-        fn roll(&mut self, sides: usize) -> usize {
+    impl Random {
+        fn below(&mut self, sides: usize) -> usize {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (self.0 >> 33) as usize % sides
         }
 
         fn word(&mut self, len: usize) -> String {
-            (0..len).map(|_| char::from(b"abcdefghijkmnpqrstuvwxyzABCDEFGH23456789-_~"[self.roll(43)])).collect()
+            (0..len).map(|_| char::from(b"abcdefghijkmnpqrstuvwxyzABCDEFGH23456789-_~"[self.below(43)])).collect()
         }
     }
 
@@ -348,7 +360,7 @@ mod tests {
     #[track_caller]
     fn nowhere(messages: &[Message], secret: &str) {
         let encoded = STANDARD_NO_PAD.encode(secret);
-        let hex: String = secret.bytes().map(|o| format!("{o:02x}")).collect();
+        let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
         for message in messages {
             for bytes in left(message) {
                 for form in [secret, &encoded, &hex] {
@@ -360,32 +372,32 @@ mod tests {
     }
 
     /// A request that carries secrets in every place, an answer that gives all of it back, cut anywhere.
-    fn exchange(dice: &mut Dice, keep_all: bool) {
+    fn exchange(random: &mut Random, keep_all: bool) {
         let secrets: Vec<String> = (0..6)
             .map(|_| {
-                let len = 6 + dice.roll(30);
-                dice.word(len)
+                let len = 6 + random.below(30);
+                random.word(len)
             })
             .collect();
         let [token, key, bearer, cookie, set, form] = &secrets[..] else { unreachable!() };
-        let filler = "x".repeat(dice.roll(3000));
+        let filler = "x".repeat(random.below(3000));
         let body = format!("a={filler}&password={form}&b=1");
         let request = format!(
             "POST /p?token={token}&q=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {bearer}\r\nCookie: theme={cookie}; n={key}\r\n\
              X-Api-Key: {key}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let hex: String = key.bytes().map(|o| format!("{o:02X}")).collect();
-        let inside = STANDARD_NO_PAD.encode(format!("{}{bearer}", &"yyy"[dice.roll(4)..]));
+        let hex: String = key.bytes().map(|b| format!("{b:02X}")).collect();
+        let inside = STANDARD_NO_PAD.encode(format!("{}{bearer}", &"yyy"[random.below(4)..]));
         let echo = format!("{request}\n{hex}\n{inside}\n{}", STANDARD_NO_PAD.encode(cookie));
         let mut answer =
             format!("HTTP/1.1 200 OK\r\nSet-Cookie: id={set}; HttpOnly\r\nX-Back: {token}\r\n").into_bytes();
-        let chunked = dice.roll(2) == 0;
+        let chunked = random.below(2) == 0;
         if chunked {
             answer.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
             let mut rest = echo.as_bytes();
             while !rest.is_empty() {
-                let (chunk, after) = rest.split_at((1 + dice.roll(40)).min(rest.len()));
+                let (chunk, after) = rest.split_at((1 + random.below(40)).min(rest.len()));
                 crate::http::chunked::encode(chunk, &mut answer);
                 rest = after;
             }
@@ -404,7 +416,7 @@ mod tests {
         for (bytes, received) in [(request.as_bytes(), true), (&answer, false)] {
             let mut rest = bytes;
             while !rest.is_empty() {
-                let (piece, after) = rest.split_at((1 + dice.roll(600)).min(rest.len()));
+                let (piece, after) = rest.split_at((1 + random.below(600)).min(rest.len()));
                 if received {
                     conversation.received(piece, &mut messages);
                 } else {
@@ -428,9 +440,9 @@ mod tests {
 
     #[test]
     fn no_secret_survives_anywhere_in_either_direction() {
-        let mut dice = Dice(4711);
+        let mut random = Random(4711);
         for round in 0..rounds(12, 60) {
-            exchange(&mut dice, round % 2 == 0);
+            exchange(&mut random, round % 2 == 0);
         }
     }
 
@@ -445,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_a_short_secret_is_hidden_as_a_whole_and_the_next_one_is_not() {
+    fn the_response_to_a_short_secret_is_hidden_as_a_whole_and_the_next_one_is_not() {
         let request = "GET / HTTP/1.1\r\nHost: a\r\nCookie: pin=1234\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\npin=1234 !";
         let messages = converse(request, &answer.repeat(2));
@@ -458,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_request_shows_no_more_than_its_fault() {
+    fn an_invalid_request_shows_no_more_than_its_fault() {
         let request = "GET /?token=abcdefgh HTTP/1.1\r\nCookie: a=ijklmnop\r\nBad : x\r\nCookie: a=qrstuvwx\r\n\r\n";
         let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 26\r\n\r\nabcdefgh ijklmnop and more";
         let messages = converse(request, answer);
@@ -470,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_behind_a_forgotten_colon_is_one() {
+    fn a_secret_after_a_forgotten_colon_is_hidden() {
         for line in ["Authorization Bearer abcdefgh", "cookie\ta=abcdefgh", "X-Api-Key abcdefgh"] {
             let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
             let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 8\r\n\r\nabcdefgh";

@@ -3,6 +3,14 @@
 //! A request is invalid exactly when that parser refuses it, at the byte the parser names. Nothing here decides
 //! whether a request is well formed, so the explanation cannot differ from what the server did.
 //!
+//! | event of the parser | what is done |
+//! |---|---|
+//! | a request head | a message begins; its method is reported for the response |
+//! | content | added to the message, after the framing lines before it |
+//! | the end of the content | the message is complete |
+//! | more bytes needed | the bytes wait for the next ones |
+//! | refused | the message ends with the bytes to blame, and nothing after it is read |
+//!
 //! The parser reads the next request only after the response to the one before was sent. The replay therefore sends a
 //! response of its own at once; what the server really sent is read from its own bytes by `responses`.
 
@@ -159,11 +167,13 @@ impl RequestReplay {
         }
     }
 
+    /// A request with this head, or with the part of it up to its fault.
     fn begin(&mut self, start: u64, head: &[u8], framing: Option<ContentFraming>) -> MessageBuilder {
         self.count += 1;
         MessageBuilder::new(&self.options, (Role::Request, self.count, start), head, framing)
     }
 
+    /// Adds framing lines to the request that is being read, if there is one.
     fn framing_lines(&mut self, bytes: &[u8]) {
         self.builder.iter_mut().for_each(|builder| builder.framing_lines(bytes));
     }

@@ -4,6 +4,17 @@
 //! response invalid, although most clients accept them. Field lines and chunks are checked by the functions that check
 //! those of requests: [`field::diagnose`] and [`Decoder`].
 //!
+//! | rule of §6.3 | applies to | the content |
+//! |---|---|---|
+//! | 1 | a response to HEAD, a 1xx, 204 or 304 response | none, whatever the fields say |
+//! | 2 | a 2xx response to CONNECT | none; a tunnel follows |
+//! | 3 | Transfer-Encoding and Content-Length | chunks; the length is ignored |
+//! | 4 | Transfer-Encoding | chunks, or until the connection ends if `chunked` is not the last coding |
+//! | 5 | an invalid Content-Length | the response is invalid |
+//! | 6 | Content-Length | that number of bytes |
+//! | 7 | (requests only) | none |
+//! | 8 | all others | until the connection ends |
+//!
 //! The length of a response depends on the method of its request, so the caller provides the methods. A response
 //! without a length ends where the connection does (rule 8): it is complete only in [`ResponseReader::end`], and
 //! a cut cannot be told from its end.
@@ -139,6 +150,7 @@ impl ResponseReader {
         }
     }
 
+    /// A response with this head, or with the part of it up to its fault.
     fn begin(&self, head: &[u8], framing: Option<ContentFraming>) -> MessageBuilder {
         MessageBuilder::new(&self.options, (Role::Response, self.exchange, self.at), head, framing)
     }
@@ -262,6 +274,7 @@ impl ResponseReader {
         Ok(head.len())
     }
 
+    /// The final response of an exchange is complete: the next bytes are the head of another one.
     fn complete(&mut self, out: &mut Vec<Message>) {
         out.extend(self.builder.take().map(|builder| builder.finish(None)));
         self.state = ResponseState::Head;
@@ -269,6 +282,7 @@ impl ResponseReader {
     }
 }
 
+/// An error at these bytes, which are `len` bytes from `at` of the message on.
 fn invalid(at: usize, len: usize, note: NoteId) -> MessageError {
     MessageError { at: at as u64, len: len as u64, note, cut_off: false }
 }

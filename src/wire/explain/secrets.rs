@@ -1,7 +1,18 @@
 //! The secret values of one connection: remembered as keyed hashes, and found again in any bytes.
 //!
 //! A value is remembered in every form in which the server or the client may repeat it: as it is, percent-decoded,
-//! escaped, in hexadecimal, and in Base64 at each of its three alignments. The values themselves are not kept. The
+//! escaped, in hexadecimal, and in Base64 at each of its three alignments. For the secret `a&b%2Fxy`:
+//!
+//! | form | is found in |
+//! |---|---|
+//! | `a&b%2Fxy` | another field, an echo of the request |
+//! | `a&b/xy` | a page that shows what was decoded |
+//! | `a&amp;b/xy` | the same in HTML; JSON and quotes have forms of their own |
+//! | `a%26b%2Fxy` | an address that the server builds |
+//! | `6126622f7879` | a log or a debug page, in both cases of the digits |
+//! | `YSZiL3h5` | Base64, where the value may begin at any of three positions in a group |
+//!
+//! The values themselves are not kept. The
 //! recorder holds bytes of many clients for a long time; a dump of its memory must not contain their passwords.
 
 use std::collections::{BTreeMap, HashSet};
@@ -58,7 +69,8 @@ impl SecretValues {
         }
     }
 
-    /// Where remembered values stand in `bytes`: the first byte and the one after the last.
+    /// Where remembered values stand in `bytes`: the first byte and the one after the last. A false hit is possible
+    /// and very rare; it hides a few ordinary bytes.
     pub(crate) fn find(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         for (&len, hashes) in self.hashes.range(..=bytes.len()) {
@@ -78,20 +90,24 @@ impl SecretValues {
         found
     }
 
+    /// The polynomial hash of `bytes`: each byte is a coefficient, `base` is the variable.
     fn hash(&self, bytes: &[u8]) -> u64 {
         bytes.iter().fold(0, |hash, &byte| self.step(hash, byte))
     }
 
+    /// The hash after one more byte.
     fn step(&self, hash: u64, byte: u8) -> u64 {
         // One is added to the byte, so that leading zero bytes change the hash.
         add(times(hash, self.base), u64::from(byte) + 1)
     }
 }
 
+/// a × b modulo [`PRIME`].
 fn times(a: u64, b: u64) -> u64 {
     (u128::from(a) * u128::from(b) % u128::from(PRIME)) as u64
 }
 
+/// a + b modulo [`PRIME`]; both are smaller than it, so the sum does not overflow.
 fn add(a: u64, b: u64) -> u64 {
     (a + b) % PRIME
 }

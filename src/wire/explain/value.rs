@@ -4,6 +4,18 @@
 //! (addresses). Every byte of a value gets a span, valid or not: what the value means to the server was decided in
 //! [`crate::http`].
 //!
+//! | field | value | spans |
+//! |---|---|---|
+//! | `Accept` | `a/b;q=0.5, c/d` | element, separator, weight, separator, whitespace, element |
+//! | `ETag` | `W/"a"` | weak, entity-tag |
+//! | `Range` | `bytes=0-9,-5` | unit, range, separator, range |
+//! | `Date` | `Sat, 21 Nov 2026 00:23:48 GMT` | day, whitespace, moment, whitespace, zone |
+//! | `Authorization` | `Basic abc=` | scheme, whitespace, **secret** |
+//! | `Cookie` | `a=b; c` | name, **secret**, separator, whitespace, **secret** |
+//! | `Set-Cookie` | `s=1; HttpOnly` | name, **secret**, separator, whitespace, attribute |
+//! | `Referer` | `http://u:p@h/a?key=x` | scheme, **secret**, authority, path, query, name, separator, **secret** |
+//! | `Content-Length` | `21` | framing |
+//!
 //! This file alone decides which bytes are secret because of their place ([`SpanKind::Secret`]).
 //! [`crate::wire::explain::redact`] overwrites them, and finds the same bytes in other places.
 
@@ -38,6 +50,7 @@ impl RedactOptions {
         RedactOptions { fields: Vec::new(), off: true }
     }
 
+    /// Whether nothing is redacted.
     pub(crate) fn is_off(&self) -> bool {
         self.off
     }
@@ -54,6 +67,7 @@ impl RedactOptions {
         !self.off && SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
     }
 
+    /// Whether the user named this field.
     fn is_named(&self, name: &[u8]) -> bool {
         self.fields.iter().any(|field| field.eq_ignore_ascii_case(name))
     }
@@ -156,7 +170,8 @@ pub(crate) fn value(name: &[u8], value: &[u8], redact: &RedactOptions, out: &mut
     }
 }
 
-/// Elements between commas, and after each its parameters after semicolons.
+/// Elements between commas, and after each its parameters after semicolons (RFC 9110 §5.6.1, §5.6.6). `element` is the
+/// note of an element. Empty elements are valid and have no span.
 fn list(value: &[u8], element: NoteId, out: &mut Annotations) {
     let (mut rest, mut note) = (value, element);
     while !rest.is_empty() {
@@ -192,7 +207,7 @@ fn list(value: &[u8], element: NoteId, out: &mut Annotations) {
     }
 }
 
-/// `name=value` between semicolons. In Set-Cookie only the first is a cookie; attributes follow.
+/// `name=value` between semicolons (RFC 6265 §4.2.1). In Set-Cookie only the first is a cookie; attributes follow.
 fn cookies(value: &[u8], secret: SpanKind, is_set: bool, out: &mut Annotations) {
     for (n, piece) in value.split_inclusive(|&b| b == b';').enumerate() {
         let (piece, end) = split_last(piece, b";");
@@ -226,7 +241,8 @@ fn date(value: &[u8], out: &mut Annotations) {
     }
 }
 
-/// Appends the spans of a target or another address: scheme, authority, path, query.
+/// Appends the spans of a target or another address: scheme, authority, path, query (RFC 3986 §3). A user name and a
+/// password before the host are secret. A fragment is part of the path or of the query; it is not sent anyway.
 pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotations) {
     let mut rest = bytes;
     if let Some(colon) = bytes.windows(3).position(|window| window == b"://")
@@ -265,7 +281,8 @@ pub fn redact_address(bytes: &mut [u8]) {
     }
 }
 
-/// Appends the spans of `name=value` pairs, those of a query or of an urlencoded form.
+/// Appends the spans of `name=value` pairs, those of a query or of an urlencoded form. `kind` is that of everything
+/// that is not secret. Names stay readable: they tell what was sent.
 pub(crate) fn pairs(bytes: &[u8], redact: &RedactOptions, kind: SpanKind, out: &mut Annotations) {
     // Some servers separate pairs by ";" as well, and "#" ends the query. A new name may follow each of them.
     for pair in bytes.split_inclusive(|b| matches!(b, b'&' | b';' | b'#')) {
@@ -309,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_falls_into_its_pieces() {
+    fn a_value_is_divided_into_its_pieces() {
         check(
             "Content-Type",
             "text/html; charset=utf-8",

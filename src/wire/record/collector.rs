@@ -148,7 +148,7 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn what_was_dropped_is_counted_and_nothing_with_a_hole_is_explained() {
+    fn dropped_records_are_counted_and_no_connection_with_a_hole_is_explained() {
         let now = Instant::now();
         let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();
@@ -187,14 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn what_two_loops_recorded_is_told_in_the_order_in_which_it_happened() {
+    fn records_of_two_loops_are_told_in_the_order_in_which_they_happened() {
         let now = Instant::now();
         let moment = |millis| now + Duration::from_millis(millis);
         let peer = ([127, 0, 0, 1], 1).into();
         let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let (mut recorders, receivers): (Vec<_>, Vec<_>) =
             (0..2).map(|_| recorder(now, std::sync::Arc::default())).unzip();
-        // Connections after each other, as of somebody who types commands; the second loop has most of them,
+        // Connections after each other, as of a person who types commands; the second loop has most of them,
         // and the first.
         for (connection, of) in [(1, 1), (2, 1), (3, 1), (4, 0), (5, 1), (6, 0)] {
             let (recorder, at) = (&mut recorders[of], connection * 10);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_that_nobody_reads_ends_and_leaves_the_recorder_alone() {
+    fn a_view_that_is_not_read_ends_and_leaves_the_recorder_alone() {
         let now = Instant::now();
         let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();

@@ -69,13 +69,13 @@ mod tests {
     use crate::wire::{ExplainOptions, Message, RedactOptions};
 
     /// The events of these pieces, and how many bytes the record had.
-    fn told(pieces: &[&[u8]], sieved: bool) -> (Vec<WireEvent>, usize) {
+    fn told(pieces: &[&[u8]], elides: bool) -> (Vec<WireEvent>, usize) {
         let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
-        let mut machine = Http1::new(Limits::default());
+        let mut http = Http1::new(Limits::default());
         let (mut out, mut carried, mut left, mut before) = (Vec::new(), 0, Vec::new(), 0);
         for (n, piece) in pieces.iter().enumerate() {
-            let gaps = if sieved && left.is_empty() { gaps(&machine, before, piece) } else { Vec::new() };
+            let gaps = if elides && left.is_empty() { gaps(&http, before, piece) } else { Vec::new() };
             let mut kept = piece.to_vec();
             gaps.iter().rev().for_each(|gap| drop(kept.drain(gap.at..gap.at + gap.len)));
             carried += kept.len();
@@ -86,7 +86,7 @@ mod tests {
             let record = Record { connection: 1, at: Duration::from_millis(n as u64), event };
             live.explain(&record, &kept, &mut out);
             left.extend_from_slice(piece);
-            before = read(&mut machine, &mut left, before);
+            before = read(&mut http, &mut left, before);
         }
         let closed = SocketEvent::Closed { reason: "PeerClosed", sentence: "" };
         live.explain(&Record { connection: 1, at: Duration::from_secs(9), event: closed }, b"", &mut out);
@@ -94,17 +94,17 @@ mod tests {
     }
 
     /// The server reads on; bytes of the content so far.
-    fn read(machine: &mut Http1, input: &mut Vec<u8>, mut before: u64) -> u64 {
+    fn read(http: &mut Http1, input: &mut Vec<u8>, mut before: u64) -> u64 {
         let mut used = 0;
         loop {
-            let step = machine.receive(&input[used..]);
+            let step = http.receive(&input[used..]);
             used += step.used;
             match step.event {
                 Event::Request(_, framing) if framing.has_content() => before = 0,
                 Event::Content(data) => before += data.len() as u64,
                 Event::End | Event::Request(..) => {
                     let (fields, date) = (Fields::new(), HttpDate::from_second(0));
-                    machine.respond(
+                    http.respond(
                         Status::OK,
                         &fields,
                         Length::Known(0),
@@ -112,7 +112,7 @@ mod tests {
                         &date,
                         &mut Vec::new(),
                     );
-                    machine.sent();
+                    http.sent();
                 }
                 Event::NeedMore | Event::Refused(_) => break,
             }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn message(told: &WireEvent) -> Option<&Message> {
-        if let EventKind::Message(spoken) = &told.kind { Some(&spoken.message) } else { None }
+        if let EventKind::Message(timed) = &told.kind { Some(&timed.message) } else { None }
     }
 
     fn messages(told: &[WireEvent]) -> Vec<&Message> {
@@ -157,8 +157,8 @@ mod tests {
 
     /// Where what is secret begins in bytes that are not shown depends on how many there are.
     fn in_what_is_kept(told: &mut WireEvent) {
-        let EventKind::Message(spoken) = &mut told.kind else { return };
-        let Message { bytes, spans, .. } = &mut spoken.message;
+        let EventKind::Message(timed) = &mut told.kind else { return };
+        let Message { bytes, spans, .. } = &mut timed.message;
         let (from, to) = (bytes.first.len() as u64, bytes.first.len() as u64 + bytes.gap);
         let mut clipped = Vec::new();
         for span in spans.iter() {
@@ -179,14 +179,14 @@ mod tests {
         let ((mut with, carried), (mut without, all)) = (told(&pieces, true), told(&pieces, false));
         with.iter_mut().chain(&mut without).for_each(in_what_is_kept);
         assert_eq!(all, bytes.len());
-        assert!(carried <= most, "{carried} of {all} octets in pieces of {size}");
+        assert!(carried <= most, "{carried} of {all} bytes in pieces of {size}");
         assert_eq!(messages(&with).len(), 2);
         assert!(messages(&with).iter().all(|message| message.error.is_none()));
         assert!(format!("{with:?}") == format!("{without:?}"), "in pieces of {size}:\n{with:?}\n{without:?}");
     }
 
     #[test]
-    fn what_is_left_out_changes_nothing_of_what_is_told() {
+    fn bytes_that_are_left_out_change_no_event() {
         let content = content(600_000);
         let secret = "Cookie: a=hunter2-is\r\n";
         for &size in [65_536, 7_919, 400_000, 65_535].iter().take(rounds(2, 4)) {
@@ -223,9 +223,9 @@ mod tests {
     fn half_a_secret_beside_a_gap_is_not_kept() {
         let secret: String = (0..400u32).map(|n| format!("{n:08x}")).collect();
         let filler = content(200_000);
-        for behind in (0..4000).step_by(rounds(911, 211)) {
-            // Its end lies behind the gap, wherever the gap ends.
-            let body = [&filler[..], secret.as_bytes(), &filler[..behind]].concat();
+        for after in (0..4000).step_by(rounds(911, 211)) {
+            // Its end lies after the gap, wherever the gap ends.
+            let body = [&filler[..], secret.as_bytes(), &filler[..after]].concat();
             let bytes = with_length(&body, &format!("Cookie: a={secret}\r\n"));
             let head = bytes.len() - body.len();
             let (told, carried) = told(&[&bytes[..head + 70_000], &bytes[head + 70_000..]], true);
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(kept.len(), bytes.len() as u64);
             for piece in secret.as_bytes().windows(16).step_by(8) {
                 let found = kept.last.windows(16).any(|window| window == piece);
-                assert!(!found, "{behind}: {}", kept.last.escape_ascii());
+                assert!(!found, "{after}: {}", kept.last.escape_ascii());
             }
         }
     }
@@ -242,15 +242,15 @@ mod tests {
     #[test]
     fn only_content_is_left_out() {
         let bytes = content(100_000);
-        let mut machine = Http1::new(Limits::default());
-        assert_eq!(gaps(&machine, 0, &bytes), [], "it is a head, or none");
-        machine.receive(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
+        let mut http = Http1::new(Limits::default());
+        assert_eq!(gaps(&http, 0, &bytes), [], "it is a head, or none");
+        http.receive(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n");
         let (front, end) = (FRONT as usize, 90_000 - BACK);
-        assert_eq!(gaps(&machine, 0, &bytes), [Gap { at: front, len: end - front }]);
-        assert_eq!(gaps(&machine, FRONT + 1, &bytes), [Gap { at: 0, len: end }]);
-        assert_eq!(gaps(&machine, FRONT - 5, &bytes), [Gap { at: 5, len: end - 5 }]);
-        assert_eq!(gaps(&machine, FRONT, &bytes[..BACK + SHORTEST - 1]), []);
-        machine.time_out();
-        assert_eq!(gaps(&machine, FRONT, &bytes), [], "nobody reads it any more");
+        assert_eq!(gaps(&http, 0, &bytes), [Gap { at: front, len: end - front }]);
+        assert_eq!(gaps(&http, FRONT + 1, &bytes), [Gap { at: 0, len: end }]);
+        assert_eq!(gaps(&http, FRONT - 5, &bytes), [Gap { at: 5, len: end - 5 }]);
+        assert_eq!(gaps(&http, FRONT, &bytes[..BACK + SHORTEST - 1]), []);
+        http.time_out();
+        assert_eq!(gaps(&http, FRONT, &bytes), [], "it is not read any more");
     }
 }

@@ -1,4 +1,7 @@
 //! Exchanges as the history keeps them: a request and its responses, all redacted.
+//!
+//! A snapshot: it holds the events that were there when it was made, also if the history forgets them meanwhile. What
+//! was never recorded, or is forgotten, is missing in it and is not replaced by anything.
 
 use std::sync::Arc;
 
@@ -55,6 +58,7 @@ impl Exchange {
         self.of(Role::Response)
     }
 
+    /// The messages of one side, in their order.
     fn of(&self, role: Role) -> impl Iterator<Item = &TimedMessage> {
         self.messages.iter().filter_map(move |event| match &event.kind {
             EventKind::Message(timed) if timed.message.role == role => Some(&**timed),

@@ -4,6 +4,11 @@
 //! event has a number (1, 2, 3 …). So has every notice: a connection was forgotten, the recording was paused, all was
 //! cleared. A reader that was away learns of both in the order in which they happened.
 //!
+//! ```text
+//! 1 accepted c1   2 recv c1   3 request c1.1   4 response c1.1   5 accepted c2   6 notice: c1 forgotten
+//! after 6: events 5, notices 6. A reader that has everything up to 4 gets 5 and 6.
+//! ```
+//!
 //! The limit is on the bytes that are really held. The connection whose first event is the oldest is forgotten first,
 //! also while it is open. If it then continues, its `accepted` is told again, so that no reader gets a message of a
 //! connection it does not know.
@@ -263,11 +268,13 @@ impl History {
 }
 
 impl HistoryState {
+    /// The number of the next event or notice: both are counted together.
     fn next_number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
+    /// Adds an event that needs `size` bytes, unless it is not to be kept.
     fn add(&mut self, event: Arc<WireEvent>, size: usize) {
         let number = event.connection;
         // Open connections are followed also while recording is paused: they may continue after it.
@@ -310,6 +317,7 @@ impl HistoryState {
         self.store(StoredEvent { event, repeated: false }, size);
     }
 
+    /// Keeps an event.
     fn store(&mut self, stored: StoredEvent, size: usize) {
         let number = self.next_number();
         let connection = self.connections.entry(stored.event.connection).or_insert_with(|| {
@@ -338,6 +346,7 @@ impl HistoryState {
         true
     }
 
+    /// Keeps a notice, and removes the oldest if there are too many.
     fn notify(&mut self, notice: HistoryItem) {
         let number = self.next_number();
         self.notices.insert(number, notice);
@@ -349,6 +358,7 @@ impl HistoryState {
         }
     }
 
+    /// The latest connection from this address.
     fn connection_of(&self, peer: SocketAddr) -> Option<u64> {
         let is_peer =
             |event: &WireEvent| matches!(event.kind, EventKind::Accepted { peer: other, .. } if other == peer);

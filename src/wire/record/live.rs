@@ -3,6 +3,15 @@
 //! The bytes of the records are explained by a [`Conversation`]. This adds what only the calls know: which of them
 //! moved a message, when, and how long the server took.
 //!
+//! ```text
+//! record                     events
+//! Accepted                   Accepted
+//! Received, 2 requests       Received; request 1 at once, request 2 is held
+//! Sent, the first response   response 1, then request 2
+//! Sent, the second response  response 2
+//! Closed                     what is not complete, as cut off; Closed
+//! ```
+//!
 //! Several requests may come in one `recv`, complete before the first response is out. They are held back and told
 //! each before its own response; otherwise a reader could not tell the exchanges apart.
 
@@ -346,18 +355,18 @@ mod tests {
             .collect()
     }
 
-    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const RESPONSE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
     #[test]
-    fn requests_glued_together_are_told_each_before_its_answer() {
-        let three = ASK.repeat(3);
+    fn requests_in_one_call_are_told_each_before_its_response() {
+        let three = REQUEST.repeat(3);
         let closed = SocketEvent::Closed { reason: "PeerClosed", sentence: "" };
         let got = told(&[
             (1, SocketEvent::Received(three.len()), &three),
-            (2, SocketEvent::Sent(ANSWER.len()), ANSWER),
-            (3, SocketEvent::Sent(ANSWER.len()), ANSWER),
-            (5, SocketEvent::Sent(ANSWER.len()), ANSWER),
+            (2, SocketEvent::Sent(RESPONSE.len()), RESPONSE),
+            (3, SocketEvent::Sent(RESPONSE.len()), RESPONSE),
+            (5, SocketEvent::Sent(RESPONSE.len()), RESPONSE),
             (9, SocketEvent::Received(0), b""),
             (9, closed, b""),
         ]);
@@ -377,13 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_in_pieces_knows_its_borders() {
-        let two = ASK.repeat(2);
+    fn a_request_in_pieces_knows_where_its_calls_begin() {
+        let two = REQUEST.repeat(2);
         let got = told(&[
             (1, SocketEvent::Received(8), &two[..8]),
             (2, SocketEvent::Received(22), &two[8..30]),
             (3, SocketEvent::Received(24), &two[30..]),
-            (4, SocketEvent::Sent(ANSWER.len() * 2), &ANSWER.repeat(2)),
+            (4, SocketEvent::Sent(RESPONSE.len() * 2), &RESPONSE.repeat(2)),
         ]);
         assert_eq!(
             got,
@@ -400,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_read_is_counted_and_what_was_cut_off_is_told() {
+    fn unread_bytes_are_counted_and_a_cut_off_request_is_told() {
         let got = told(&[
             (1, SocketEvent::Received(9), b"GET /\nabc"),
             (2, SocketEvent::Closed { reason: "Refused", sentence: "" }, b""),
@@ -415,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_was_answered_before_it_came_is_left_off_and_not_broken() {
+    fn a_body_whose_response_came_first_is_left_off_and_not_invalid() {
         let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let refused = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let head = |fields: &str| format!("PUT / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
@@ -456,8 +465,8 @@ mod tests {
         let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n";
         records.push((0, SocketEvent::Received(head.len()), &head[..]));
         records.extend((0..3000).map(|_| (1, SocketEvent::Received(1), &b"x"[..])));
-        records.push((2, SocketEvent::Received(ASK.len()), ASK));
-        records.push((3, SocketEvent::Sent(ANSWER.len()), ANSWER));
+        records.push((2, SocketEvent::Received(REQUEST.len()), REQUEST));
+        records.push((3, SocketEvent::Sent(RESPONSE.len()), RESPONSE));
         let got = told(&records);
         let requests: Vec<&str> = got.iter().filter(|line| line.starts_with("request")).map(String::as_str).collect();
         assert!(requests[0].ends_with(" 3001 None"), "{}", &requests[0][requests[0].len() - 30..]);

@@ -4,6 +4,11 @@
 //! parsed, joined or formatted on the loop, and the loop never waits: the records of a turn are handed over as one
 //! batch without a lock, and if too much waits for the reader, the batch is dropped and counted.
 //!
+//! ```text
+//! loop: record … record, hand_over ──► full batches (at most 32 MiB) ──► collector
+//!       a used batch, or a new one ◄── empty batches (at most 16)    ◄── recycle
+//! ```
+//!
 //! - Bytes that `sendfile` moves never pass through the program. Their record has the open file, so that the reader can
 //!   look at the same bytes later.
 //! - An upload brings more bytes than any reader can use. Content that no view would show is left out
@@ -179,6 +184,7 @@ impl Recorder {
         self.push(connection, now, event, size);
     }
 
+    /// Adds a record whose bytes, which lie in the batch already, need `size` bytes of memory.
     fn push(&mut self, connection: u64, now: Instant, event: SocketEvent, size: usize) {
         let batch = &mut self.batch;
         batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), event });
@@ -216,6 +222,7 @@ impl Recorder {
         }
     }
 
+    /// Drops the records of this turn and counts them.
     fn drop_batch(&mut self) {
         self.dropped += self.batch.records.len() as u64;
         self.batch.clear();
@@ -256,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_recorded_comes_back_byte_by_byte() {
+    fn records_come_back_byte_by_byte() {
         let start = Instant::now();
         let (mut recorder, receiver) = recorder(start, Arc::default());
         let later = start + Duration::from_millis(5);
@@ -303,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_that_nobody_reads_waits_whole_in_bounded_memory() {
+    fn an_upload_that_is_not_read_waits_whole_in_bounded_memory() {
         let now = Instant::now();
         let (mut recorder, receiver) = recorder(now, Arc::default());
         let (turns, len) = (16 * 1024, 64 * 1024);

@@ -7,8 +7,8 @@ use crate::wire::record::history::*;
 use crate::wire::record::live::LiveConnection;
 use crate::wire::record::recorder::{Record, SocketEvent};
 
-const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
-const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 const AT_ONCE: Duration = Duration::ZERO;
 
 fn peer(connection: u64) -> SocketAddr {
@@ -33,8 +33,8 @@ impl TestConnection {
     }
 
     fn exchange(&mut self, history: &History) {
-        self.tell(history, SocketEvent::Received(ASK.len()), ASK);
-        self.tell(history, SocketEvent::Sent(ANSWER.len()), ANSWER);
+        self.tell(history, SocketEvent::Received(REQUEST.len()), REQUEST);
+        self.tell(history, SocketEvent::Sent(RESPONSE.len()), RESPONSE);
     }
 
     fn close(mut self, history: &History) {
@@ -92,7 +92,7 @@ fn events_are_numbered_and_read_from_any_number_on() {
 }
 
 #[test]
-fn the_oldest_connection_goes_out_first_whole_and_memory_stays_bounded() {
+fn the_oldest_connection_is_forgotten_first_and_whole_and_memory_stays_bounded() {
     let history = History::new(64 * 1024);
     for connection in 1..=500 {
         let mut line = TestConnection::accepted(&history, connection);
@@ -110,7 +110,7 @@ fn the_oldest_connection_goes_out_first_whole_and_memory_stays_bounded() {
 }
 
 #[test]
-fn what_is_held_is_nothing_when_everything_is_gone() {
+fn an_empty_history_holds_no_bytes() {
     let history = History::new(1 << 20);
     for connection in 1..=50 {
         let mut line = TestConnection::accepted(&history, connection);
@@ -128,7 +128,7 @@ fn what_is_held_is_nothing_when_everything_is_gone() {
 }
 
 #[test]
-fn an_open_connection_that_was_forgotten_begins_its_story_again() {
+fn an_open_connection_that_was_forgotten_is_told_from_its_start() {
     let history = History::new(8 * 1024);
     let mut old = TestConnection::accepted(&history, 1);
     old.exchange(&history);
@@ -157,7 +157,7 @@ fn one_connection_alone_cannot_grow_beyond_the_bound() {
 }
 
 #[test]
-fn a_pause_leaves_out_what_happens_and_ends_with_connections_that_are_known() {
+fn after_a_pause_every_connection_that_is_told_was_accepted() {
     let history = History::new(1 << 20);
     let mut before = TestConnection::accepted(&history, 1);
     history.pause(true);
@@ -209,7 +209,7 @@ fn after_a_hole_nothing_is_awaited_of_what_was_open() {
 }
 
 #[test]
-fn a_reader_that_missed_notices_begins_afresh() {
+fn a_reader_that_missed_notices_starts_again() {
     let history = History::new(1 << 20);
     for n in 0..=NOTICES {
         history.pause(n % 2 == 0);
