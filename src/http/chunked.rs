@@ -7,23 +7,21 @@
 //! chunk-ext    = *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )
 //! ```
 //!
-//! The decoder has no buffer. Data comes out as slices of the input; a line that is not complete stays
-//! in the caller's input, which is why lines are bounded.
+//! The decoder has no buffer. Data comes out as slices of the input; a line that is not complete stays in the caller's
+//! input, which is why lines are bounded.
 //!
-//! A lenient reader of chunk lines allows request smuggling even if everything else is strict
-//! (CVE-2025-55315 and similar bugs: a bare LF or CR inside a chunk extension). So a line ends with CR LF
-//! only, and an extension is checked though its meaning is ignored. Trailer fields are checked and
-//! dropped, as RFC 9110 §6.5.1 allows.
+//! A lenient reader of chunk lines allows request smuggling even if everything else is strict (CVE-2025-55315 and
+//! similar bugs: a bare LF or CR inside a chunk extension). So a line ends with CR LF only, and an extension is checked
+//! though its meaning is ignored. Trailer fields are checked and dropped, as RFC 9110 §6.5.1 allows.
 
-use crate::http::fault::{Fault, RequestError};
-use crate::http::grammar;
-use crate::http::grammar::{is_field_byte, is_ows, is_tchar};
-use crate::http::{Limits, field};
+use crate::http::grammar::{self, is_field_byte, is_ows, is_tchar};
+use crate::http::{Fault, Limits, RequestError, field};
 
 /// Where in the grammar the decoder is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 enum ChunkState {
     /// Before a chunk-size line.
+    #[default]
     Size,
     /// Inside chunk-data, with this many bytes to come.
     Data(u64),
@@ -51,7 +49,7 @@ pub enum Chunk<'b> {
 }
 
 /// The decoder of one message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Decoder {
     state: ChunkState,
     /// Bytes of chunk extensions so far.
@@ -59,68 +57,62 @@ pub struct Decoder {
     /// Bytes of the trailer section so far.
     trailer: usize,
     trailer_lines: usize,
-    /// Bytes of the incomplete line that were searched for its end, so that a slow sender does not make
-    /// us search it from its start for each byte.
+    /// Bytes of the incomplete line that were searched for its end, so that a slow sender does not make us search it
+    /// from its start for each byte.
     seen: usize,
-}
-
-impl Default for Decoder {
-    fn default() -> Decoder {
-        Decoder { state: ChunkState::Size, extensions: 0, trailer: 0, trailer_lines: 0, seen: 0 }
-    }
 }
 
 impl Decoder {
     /// Reads on in `input`. Returns how many bytes of it are used up, and what they were.
     pub fn step<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+        self.advance(input, limits).unwrap_or_else(|error| (0, Chunk::Refused(error)))
+    }
+
+    fn advance<'b>(&mut self, input: &'b [u8], limits: &Limits) -> Result<(usize, Chunk<'b>), RequestError> {
         match self.state {
             ChunkState::Size => self.size_line(input, limits),
             ChunkState::Data(left) => {
                 // As much as is there: a chunk may be larger than any buffer.
                 let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 if take == 0 {
-                    return (0, Chunk::NeedMore);
+                    return Ok((0, Chunk::NeedMore));
                 }
                 let left = left - take as u64;
                 self.state = if left == 0 { ChunkState::DataEnd } else { ChunkState::Data(left) };
-                (take, Chunk::Data(&input[..take]))
+                Ok((take, Chunk::Data(&input[..take])))
             }
             // Checked, not skipped: a wrong size would else make the decoder read data as framing.
             ChunkState::DataEnd => match input {
                 [b'\r', b'\n', ..] => {
                     self.state = ChunkState::Size;
-                    (2, Chunk::Line)
+                    Ok((2, Chunk::Line))
                 }
-                [] | [b'\r'] => (0, Chunk::NeedMore),
-                [b'\r', ..] => refuse(Fault::ChunkEnd, 1, 1),
-                _ => refuse(Fault::ChunkEnd, 0, 1),
+                [] | [b'\r'] => Ok((0, Chunk::NeedMore)),
+                [b'\r', ..] => Err(RequestError::new(Fault::ChunkEnd, 1, 1)),
+                _ => Err(RequestError::new(Fault::ChunkEnd, 0, 1)),
             },
             ChunkState::Trailer => self.trailer_line(input, limits),
-            ChunkState::End => (0, Chunk::End),
+            ChunkState::End => Ok((0, Chunk::End)),
         }
     }
 
-    fn size_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+    fn size_line<'b>(&mut self, input: &[u8], limits: &Limits) -> Result<(usize, Chunk<'b>), RequestError> {
+        let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
         let digits = input.iter().take(grammar::HEXADECIMAL_DIGITS + 1).take_while(|b| b.is_ascii_hexdigit()).count();
-        // More digits could overflow, and an overflow would make the size small.
-        if digits > grammar::HEXADECIMAL_DIGITS {
-            return refuse(Fault::ChunkTooLarge, 0, digits);
-        }
-        // A wrong byte is refused at once, not when the line is complete: a client that forgot the size
-        // may send no line end, and would wait for us while we wait for it.
+        // A wrong byte is refused at once, not when the line is complete: a client that forgot the size may send no
+        // line end, and would wait for us while we wait for it.
         match (digits, input.get(digits)) {
-            (_, None) => return (0, Chunk::NeedMore),
+            // More digits could overflow, and an overflow would make the size small.
+            _ if digits > grammar::HEXADECIMAL_DIGITS => return refuse(Fault::ChunkTooLarge, 0, digits),
+            (_, None) => return Ok((0, Chunk::NeedMore)),
             (0, Some(_)) => return refuse(Fault::ChunkSize, 0, 1),
             (_, Some(b'\n')) => return refuse(Fault::BareLf, digits, 1),
             (_, Some(b'\r' | b';' | b' ' | b'\t')) => {}
             (_, Some(_)) => return refuse(Fault::ChunkSize, digits, 1),
         }
-        // The extensions are searched for the end of the line before they are parsed, since they may
-        // still be incomplete.
-        let end = match self.line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong) {
-            Ok(Some(end)) => end,
-            Ok(None) => return (0, Chunk::NeedMore),
-            Err(error) => return (0, Chunk::Refused(error)),
+        // The extensions are searched for the end of the line before they are parsed, since they may be incomplete.
+        let Some(end) = self.line_end(input, digits, limits.chunk_line, Fault::ChunkLineTooLong)? else {
+            return Ok((0, Chunk::NeedMore));
         };
         let Some(size) = grammar::hexadecimal(&input[..digits]) else { return refuse(Fault::ChunkSize, 0, digits) };
         if let Some((at, len)) = extension_fault(&input[digits..end]) {
@@ -132,36 +124,34 @@ impl Decoder {
             return refuse(Fault::ChunkLineTooLong, digits, end - digits);
         }
         self.state = if size == 0 { ChunkState::Trailer } else { ChunkState::Data(size) };
-        (end + 2, Chunk::Line)
+        Ok((end + 2, Chunk::Line))
     }
 
-    fn trailer_line<'b>(&mut self, input: &'b [u8], limits: &Limits) -> (usize, Chunk<'b>) {
+    fn trailer_line<'b>(&mut self, input: &[u8], limits: &Limits) -> Result<(usize, Chunk<'b>), RequestError> {
         // The bound is for the whole section: each line has what the lines before it have left.
         let bound = limits.trailer.saturating_sub(self.trailer);
-        let end = match self.line_end(input, 0, bound, Fault::TrailerTooLarge) {
-            Ok(Some(end)) => end,
-            Ok(None) => return (0, Chunk::NeedMore),
-            Err(error) => return (0, Chunk::Refused(error)),
+        let Some(end) = self.line_end(input, 0, bound, Fault::TrailerTooLarge)? else {
+            return Ok((0, Chunk::NeedMore));
         };
         // The blank line ends the section, and with it the message.
         if end == 0 {
             self.state = ChunkState::End;
-            return (2, Chunk::End);
+            return Ok((2, Chunk::End));
         }
         // The same rules as for the fields of a head, so that both end at the same byte for everyone.
         if let Some((fault, at, len)) = field::diagnose(&input[..end]) {
-            return refuse(fault, at, len);
+            return Err(RequestError::new(fault, at, len));
         }
         self.trailer += end + 2;
         self.trailer_lines += 1;
         if self.trailer_lines > Limits::FIELD_LINES {
-            return refuse(Fault::TooManyFields, 0, end);
+            return Err(RequestError::new(Fault::TooManyFields, 0, end));
         }
-        (end + 2, Chunk::Line)
+        Ok((end + 2, Chunk::Line))
     }
 
-    /// The length of the line that begins with `input`, without its CR LF; its end is not among the
-    /// first `from` bytes. `Ok(None)` if the end has not arrived.
+    /// The length of the line that begins with `input`, without its CR LF; its end is not among the first `from` bytes.
+    /// `Ok(None)` if the end has not arrived.
     ///
     /// # Errors
     /// `too_long` for a line of more than `bound` bytes, else a bare CR or LF.
@@ -192,78 +182,60 @@ impl Decoder {
     }
 }
 
-fn refuse<'b>(fault: Fault, at: usize, len: usize) -> (usize, Chunk<'b>) {
-    (0, Chunk::Refused(RequestError::new(fault, at, len)))
-}
-
-/// The first byte in `rest` (from the size up to the CR) that no chunk-ext may have there, and how many
-/// bytes are to blame: none if the line ends too early. `None` if the extensions are valid.
-fn extension_fault(rest: &[u8]) -> Option<(usize, usize)> {
-    let mut at = 0;
+/// The first byte in `line` (from the size up to the CR) that no chunk-ext may have there, and how many bytes are to
+/// blame: none if the line ends too early. `None` if the extensions are valid.
+fn extension_fault(line: &[u8]) -> Option<(usize, usize)> {
     // At the end of the line there is no byte to blame, only a position.
-    let blame = |at: usize| Some((at, 1.min(rest.len() - at)));
-    let skip_space = |at: &mut usize| {
-        while rest.get(*at).is_some_and(|&b| is_ows(b)) {
-            *at += 1;
-        }
-    };
-    let skip_token = |at: &mut usize| {
-        let start = *at;
-        while rest.get(*at).is_some_and(|&b| is_tchar(b)) {
-            *at += 1;
-        }
-        *at > start
-    };
+    let blame = |rest: &[u8]| Some((line.len() - rest.len(), 1.min(rest.len())));
+    let mut rest = line;
     // Each turn reads one extension: `;`, a name, and perhaps `=` and a value.
-    while at < rest.len() {
-        let space = at;
-        skip_space(&mut at);
-        match rest.get(at) {
-            Some(b';') => {}
+    while !rest.is_empty() {
+        let semicolon = skip(rest, is_ows);
+        if semicolon.is_empty() {
             // Spaces after the size without an extension: the grammar has no `5 \r\n`.
-            None => return Some((space, at - space)),
-            Some(_) => return blame(at),
+            return Some((line.len() - rest.len(), rest.len()));
         }
-        at += 1;
-        skip_space(&mut at);
-        if !skip_token(&mut at) {
-            return blame(at);
+        let Some(name) = semicolon.strip_prefix(b";") else { return blame(semicolon) };
+        let name = skip(name, is_ows);
+        rest = skip(name, is_tchar);
+        if rest.len() == name.len() {
+            return blame(name);
         }
-        let name_end = at;
-        skip_space(&mut at);
-        // No value: the spaces belong to the next extension, or are a fault at the end of the line.
-        if rest.get(at) != Some(&b'=') {
-            at = name_end;
-            continue;
-        }
-        // RFC 9112 §7.1.1 lets bad whitespace stand on both sides of the `=`; a recipient must accept it.
-        at += 1;
-        skip_space(&mut at);
-        let good = if rest.get(at) == Some(&b'"') { skip_quoted(rest, &mut at) } else { skip_token(&mut at) };
-        if !good {
-            return blame(at);
+        // Without a value, the spaces belong to the next extension, or are a fault at the end of the line. With one,
+        // bad whitespace on both sides of the `=` must be accepted (RFC 9112 §7.1.1).
+        let Some(value) = skip(rest, is_ows).strip_prefix(b"=") else { continue };
+        let value = skip(value, is_ows);
+        rest = match value {
+            [b'"', quoted @ ..] => match skip_quoted(quoted) {
+                Ok(rest) => rest,
+                Err(bad) => return blame(bad),
+            },
+            token => skip(token, is_tchar),
+        };
+        if rest.len() == value.len() {
+            return blame(value);
         }
     }
     None
 }
 
-/// Moves `at` past a quoted-string; if it is invalid, returns `false` with `at` on the wrong byte.
-fn skip_quoted(rest: &[u8], at: &mut usize) -> bool {
-    *at += 1;
-    while let Some(&byte) = rest.get(*at) {
-        match byte {
-            b'"' => {
-                *at += 1;
-                return true;
-            }
+/// The bytes from the first one on that is not in the set.
+fn skip(bytes: &[u8], is_in_set: fn(u8) -> bool) -> &[u8] {
+    &bytes[bytes.iter().take_while(|&&b| is_in_set(b)).count()..]
+}
+
+/// The bytes after a quoted-string, whose first quote is not in `rest`; `Err` with the bytes from a wrong one on.
+fn skip_quoted(mut rest: &[u8]) -> Result<&[u8], &[u8]> {
+    loop {
+        rest = match rest {
+            [b'"', rest @ ..] => return Ok(rest),
             // quoted-pair: the byte after the backslash is taken as it is, even if it is a quote.
-            b'\\' if rest.get(*at + 1).is_some_and(|&b| is_field_byte(b)) => *at += 2,
+            [b'\\', byte, rest @ ..] if is_field_byte(*byte) => rest,
             // A backslash that reaches here stands before a control byte or at the end of the line.
-            b if is_field_byte(b) && b != b'\\' => *at += 1,
-            _ => return false,
-        }
+            [byte, rest @ ..] if is_field_byte(*byte) && *byte != b'\\' => rest,
+            bad => return Err(bad),
+        };
     }
-    false
 }
 
 /// Appends one chunk. Empty data is left out: a size of 0 would end the content.
@@ -285,8 +257,8 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the size line of a chunk of `size` bytes, with an extension after the size unless it is empty.
-/// An extension that contains a control byte is left out, since it could end the line.
+/// Appends the size line of a chunk of `size` bytes, with an extension after the size unless it is empty. An extension
+/// that contains a control byte is left out, since it could end the line.
 pub fn encode_size(size: u64, extension: &str, out: &mut Vec<u8>) {
     grammar::push_hexadecimal(out, size);
     if !extension.is_empty() && extension.bytes().all(is_field_byte) {

@@ -1,10 +1,10 @@
-//! Dates: the three forms of the protocol are read, one is written (RFC 9110 §5.6.7); and the form of
-//! ISO 8601 for everything else that shows a time.
+//! Dates: the three forms of the protocol are read, one is written (RFC 9110 §5.6.7); and the form of ISO 8601 for
+//! everything else that shows a time.
 //!
 //! There is no clock here. The time is an argument, so that every response can be tested and replayed.
 //!
-//! HTTP dates count whole seconds. A file that changes twice within one second keeps its Last-Modified,
-//! which is why `files/validator.rs` does not trust a date that is too recent.
+//! HTTP dates count whole seconds. A file that changes twice within one second keeps its Last-Modified, which is why
+//! `files/validator.rs` does not trust a date that is too recent.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,8 +22,8 @@ pub struct HttpDate {
 }
 
 impl HttpDate {
-    /// The second in which this moment lies. A moment before 1970 counts as its first second, one after
-    /// 9999 as the last second of that year.
+    /// The second in which this moment lies. A moment before 1970 counts as its first second, one after 9999 as the
+    /// last second of that year.
     pub fn new(moment: SystemTime) -> HttpDate {
         HttpDate::from_second(moment.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
     }
@@ -57,15 +57,15 @@ impl std::fmt::Debug for HttpDate {
     }
 }
 
-/// Seconds since 1970 of a date in any of the three forms. `None` for anything else, also for a date
-/// before 1970: a recipient ignores such a field (RFC 9110 §13.1.3).
+/// Seconds since 1970 of a date in any of the three forms. `None` for anything else, also for a date before 1970: a
+/// recipient ignores such a field (RFC 9110 §13.1.3).
 pub fn parse(bytes: &[u8]) -> Option<u64> {
     let moment = httpdate::parse_http_date(std::str::from_utf8(bytes).ok()?).ok()?;
     Some(moment.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// A time in the form of ISO 8601, in UTC: `2026-08-01T10:00:02Z`. `second` counts from 1970 and may be
-/// negative. A moment outside the years 1 to 9999 becomes the nearest end, so the length never changes.
+/// A time in the form of ISO 8601, in UTC: `2026-08-01T10:00:02Z`. `second` counts from 1970 and may be negative. A
+/// moment outside the years 1 to 9999 becomes the nearest end, so the length never changes.
 ///
 /// ```
 /// assert_eq!(&barewire::http::date::iso(784_111_777), b"1994-11-06T08:49:37Z");
@@ -74,8 +74,8 @@ pub fn iso(second: i64) -> [u8; 20] {
     const FIRST_SECOND: i64 = -62_135_596_800; // 0001-01-01T00:00:00Z
     const DAY: i64 = 86_400;
     let moment = second.clamp(FIRST_SECOND, LAST_SECOND as i64);
-    // Days are counted from 0000-03-01: then a leap day is the last day of its year, and the calendar
-    // repeats every 400 years, which have 146,097 days.
+    // Days are counted from 0000-03-01: then a leap day is the last day of its year, and the calendar repeats every 400
+    // years, which have 146,097 days.
     let days = moment.div_euclid(DAY) + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     // Leap days are taken out first; what is left are years of 365 days.

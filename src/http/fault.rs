@@ -1,15 +1,14 @@
 //! All ways in which a request can break the protocol, as one table: name, status, section, sentence.
 //!
-//! [`Fault`] is the kind; [`RequestError`] is the error that carries it, with its position. The table is
-//! used for the error page, the access log (the name), the wire view, the documentation of the variants
-//! and the corpus of tests, which has a case for each. A fault contains no text from the client, so
-//! nothing hostile can be reflected. A valid request that is refused for another reason (404, 405) is no
-//! fault: it gets its response from a service.
+//! [`Fault`] is the kind; [`RequestError`] is the error that carries it, with its position. The table is used for the
+//! error page, the access log (the name), the wire view, the documentation of the variants and the corpus of tests,
+//! which has a case for each. A fault contains no text from the client, so nothing hostile can be reflected. A valid
+//! request that is refused for another reason (404, 405) is no fault: it gets its response from a service.
 //!
-//! Every fault ends the connection. After bytes that break the grammar it is unknown where the next
-//! message begins, and a guess would allow request smuggling (RFC 9112 §11.2).
+//! Every fault ends the connection. After bytes that break the grammar it is unknown where the next message begins, and
+//! a guess would allow request smuggling (RFC 9112 §11.2).
 
-use crate::http::status::Status;
+use crate::http::Status;
 
 macro_rules! faults {
     ($($name:ident $status:ident $section:literal $sentence:literal,)*) => {
@@ -115,8 +114,8 @@ faults! {
 pub struct RequestError {
     /// The kind.
     pub fault: Fault,
-    /// The position of the first byte that breaks the rule, counted from the end of the message before.
-    /// A skipped empty line counts too, so that people can count along in what they sent.
+    /// The position of the first byte that breaks the rule, counted from the end of the message before. A skipped empty
+    /// line counts too, so that people can count along in what they sent.
     pub at: u64,
     /// How many bytes are to blame; 0 if something is missing at `at`.
     pub len: u64,

@@ -9,18 +9,17 @@
 //! weight      = OWS ";" OWS "q=" ( "0" [ "." 0*3DIGIT ] / "1" [ "." 0*3("0") ] )
 //! ```
 //!
-//! A comma or semicolon inside a quoted-string separates nothing, so all splitting here goes through
-//! `split_unquoted`: a plain split would make two entity-tags out of `"a,b"`.
+//! A comma or semicolon inside a quoted-string separates nothing, so all splitting here goes through `split_unquoted`:
+//! a plain split would make two entity-tags out of `"a,b"`.
 //!
-//! A request that was parsed has its fields in [`crate::http::Request`]. [`raw_lines`] and [`find`] are
-//! for bytes that were not: refused requests, recorded responses, prepared heads, parts of a form.
+//! A request that was parsed has its fields in [`crate::http::Request`]. [`raw_lines`] and [`find`] are for bytes that
+//! were not: refused requests, recorded responses, prepared heads, parts of a form.
 
-use crate::http::fault::{Fault, RequestError};
-use crate::http::grammar::{is_field_byte, is_ows, is_tchar, trim};
-use crate::http::limits::Limits;
+use crate::http::grammar::{decimal, is_field_byte, is_ows, is_tchar, trim};
+use crate::http::{Fault, Limits, RequestError};
 
-/// The first thing wrong with a field line (without its CR LF): the fault, its position in the line, and
-/// how many bytes are to blame. `None` if the line is valid.
+/// The first thing wrong with a field line (without its CR LF): the fault, its position in the line, and how many bytes
+/// are to blame. `None` if the line is valid.
 pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     // A line that continues the one before it: two recipients may read one value or two.
     if line.first().is_some_and(|&b| is_ows(b)) {
@@ -28,10 +27,7 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     }
     let Some(colon) = line.iter().position(|&b| b == b':') else {
         // A control byte explains more than the missing colon.
-        return Some(match line.iter().position(|&b| !is_field_byte(b)) {
-            Some(at) => (control_fault(line[at]), at, 1),
-            None => (Fault::NoColon, 0, line.len()),
-        });
+        return misplaced(line, is_field_byte, Fault::FieldValue).or(Some((Fault::NoColon, 0, line.len())));
     };
     let name = &line[..colon];
     if name.is_empty() {
@@ -39,40 +35,39 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     }
     // The space before a colon is told apart from other wrong bytes, since it has a rule of its own.
     let bare = trim(name);
-    if let Some(at) = bare.iter().position(|&b| !is_tchar(b)) {
-        return Some((if bare[at] == b'\r' { Fault::BareCr } else { Fault::FieldName }, at, 1));
+    if let Some(found) = misplaced(bare, is_tchar, Fault::FieldName) {
+        return Some(found);
     }
     if bare.len() < name.len() {
         // One recipient would read `Content-Length : 5`, another would skip it (RFC 9112 §5.1).
         return Some((Fault::SpaceBeforeColon, bare.len(), name.len() - bare.len()));
     }
     // The value may be empty, and OWS around it needs no check: spaces and tabs are field bytes.
-    let at = line[colon + 1..].iter().position(|&b| !is_field_byte(b))? + colon + 1;
-    Some((control_fault(line[at]), at, 1))
+    let (fault, at, len) = misplaced(&line[colon + 1..], is_field_byte, Fault::FieldValue)?;
+    Some((fault, colon + 1 + at, len))
 }
 
-fn control_fault(byte: u8) -> Fault {
-    if byte == b'\r' { Fault::BareCr } else { Fault::FieldValue }
+/// The first byte outside of the set, with this fault; a CR is always a bare CR.
+fn misplaced(bytes: &[u8], is_in_set: fn(u8) -> bool, fault: Fault) -> Option<(Fault, usize, usize)> {
+    let at = bytes.iter().position(|&b| !is_in_set(b))?;
+    Some((if bytes[at] == b'\r' { Fault::BareCr } else { fault }, at, 1))
 }
 
-/// The first error in `lines`: field lines and the blank line after them. For lines that `httparse` has
-/// refused, since it does not tell where.
+/// The first error in `lines`: field lines and the blank line after them. For lines that `httparse` has refused, since
+/// it does not tell where.
 pub(crate) fn first_error(lines: &[u8]) -> RequestError {
-    let (mut at, mut count) = (0, 0);
-    while let Some(len) = lines[at..].iter().position(|&b| b == b'\n') {
-        let line = &lines[at..at + len.saturating_sub(1)];
-        // The blank line: what follows is not part of the head.
-        if line.is_empty() {
-            break;
-        }
-        if let Some((fault, offset, len)) = diagnose(line) {
+    let mut at = 0;
+    // Up to the blank line: what follows is not part of the head.
+    let of_head = lines.split_inclusive(|&b| b == b'\n').take_while(|line| *line != b"\r\n");
+    for (count, line) in of_head.enumerate() {
+        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        if let Some((fault, offset, len)) = diagnose(text) {
             return RequestError::new(fault, at + offset, len);
         }
-        count += 1;
-        if count > Limits::FIELD_LINES {
-            return RequestError::new(Fault::TooManyFields, at, line.len());
+        if count == Limits::FIELD_LINES {
+            return RequestError::new(Fault::TooManyFields, at, text.len());
         }
-        at += len + 1;
+        at += line.len();
     }
     // Reached only if httparse is stricter than `diagnose`. The request is refused all the same.
     RequestError::new(Fault::FieldName, 0, 0)
@@ -91,8 +86,8 @@ pub struct RawLine<'a> {
 
 /// The field lines in `head`, up to the blank line or the end.
 ///
-/// It is lenient: a line may end with LF alone; a line without colon and one that is not complete are
-/// left out. A start line need not be removed before: what stands before a colon in it is no field name.
+/// It is lenient: a line may end with LF alone; a line without colon and one that is not complete are left out. A start
+/// line need not be removed before: what stands before a colon in it is no field name.
 pub fn raw_lines(head: &[u8]) -> impl Iterator<Item = RawLine<'_>> {
     let lines = head.split_inclusive(|&b| b == b'\n');
     // A line without its end may have been cut anywhere: half of a value means something else.
@@ -158,8 +153,8 @@ pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     split_unquoted(value, b',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// An element split at its semicolons: what stands before the first one, then name and value of each
-/// parameter. A quoted value keeps its quotes ([`unquote`] removes them); a name alone has an empty one.
+/// An element split at its semicolons: what stands before the first one, then name and value of each parameter. A
+/// quoted value keeps its quotes ([`unquote`] removes them); a name alone has an empty one.
 pub fn parameters(element: &[u8]) -> (&[u8], impl Iterator<Item = (&[u8], &[u8])>) {
     // Empty pieces are allowed: `text/html;` and `a;;b=c` (RFC 9110 §5.6.6).
     let mut pieces = split_unquoted(element, b';');
@@ -185,8 +180,8 @@ pub fn unquote(value: &[u8]) -> Vec<u8> {
 
 /// The elements of a weighted list (Accept and similar fields): name and weight in thousandths.
 ///
-/// A weight that breaks the grammar counts as 1, as if it were missing. Ignoring the whole field would
-/// send a client that writes `q=.5` a representation it cannot use.
+/// A weight that breaks the grammar counts as 1, as if it were missing. Ignoring the whole field would send a client
+/// that writes `q=.5` a representation it cannot use.
 ///
 /// ```
 /// let list: Vec<_> = barewire::http::field::weighted(b"gzip;q=0.5, br").collect();
@@ -208,19 +203,11 @@ fn thousandths(value: &[u8]) -> Option<u16> {
         [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
         _ => return None,
     };
-    let mut sum = match whole {
-        b'0' => 0,
-        b'1' => 1000,
-        _ => return None,
-    };
-    // The digits are worth 100, 10 and 1 thousandths.
-    let mut unit = 100;
-    for digit in fraction {
-        sum += unit * u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
-        unit /= 10;
-    }
+    // The digits that are left out are zeros.
+    let mut digits = [*whole, b'0', b'0', b'0'];
+    digits[1..=fraction.len()].copy_from_slice(fraction);
     // 1.001 is no qvalue.
-    (sum <= 1000).then_some(sum)
+    decimal(&digits).filter(|weight| *weight <= 1000).map(|weight| weight as u16)
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! Properties that hold for any input: one function for each way in, which panics if one does not hold.
 //!
-//! They are called by the mutation test (`tests/it/protocol`) on some thousand broken variants of the
-//! corpus, and by the fuzz targets (`tests/fuzz`); the server never calls them.
+//! They are called by the mutation test (`tests/it/protocol`) on some thousand broken variants of the corpus, and by
+//! the fuzz targets (`tests/fuzz`); the server never calls them.
 //!
-//! Most bugs of a parser are differences, not crashes. So [`receive`] compares the results of the same
-//! bytes cut in different positions: a request that depends on how TCP has cut it is one that two servers
-//! understand differently (RFC 9112 §11.2).
+//! Most bugs of a parser are differences, not crashes. So [`receive`] compares the results of the same bytes cut in
+//! different positions: a request that depends on how TCP has cut it is one that two servers understand differently
+//! (RFC 9112 §11.2).
 
-use crate::http::EndOfInput;
 use crate::http::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
-use crate::http::fields::{AddedFields, Fields};
 use crate::http::grammar::{is_field_byte, is_ows, is_token};
-use crate::http::limits::Limits;
-use crate::http::response::Length;
-use crate::http::{Event, Framing, Http1, HttpDate, Next, Request, RequestError, Status, date, field, target};
+use crate::http::{
+    AddedFields, EndOfInput, Event, Fields, Framing, Http1, HttpDate, Length, Limits, Next, Request, RequestError,
+    Status, date, field, target,
+};
 
 /// Steps per byte after which a conversation must have ended: each step uses a byte or asks for more.
 const STEPS_PER_BYTE: usize = 4;
@@ -28,8 +27,8 @@ enum Seen {
     Rest(EndOfInput, usize),
 }
 
-/// Any bytes on a connection: no panic, no byte used twice, every position inside the input, and the same
-/// events whole, byte by byte, and cut somewhere.
+/// Any bytes on a connection: no panic, no byte used twice, every position inside the input, and the same events whole,
+/// byte by byte, and cut somewhere.
 pub fn receive(bytes: &[u8]) {
     // The bytes also choose how the server behaves, so that a fuzzer can reach both ways.
     let sum = bytes.iter().fold(bytes.len(), |sum, &b| sum.wrapping_mul(31).wrapping_add(usize::from(b)));
@@ -143,8 +142,7 @@ fn check_path(raw: &[u8], path: &[u8]) {
     assert!(path.split(|&b| b == b'/').all(|segment| !matches!(segment, b"." | b"..")), "no segment leads upwards");
 }
 
-/// Any bytes as chunked content: the same result whole and byte by byte; and after encoding, decoding
-/// returns them.
+/// Any bytes as chunked content: the same result whole and byte by byte; and after encoding, decoding returns them.
 pub fn chunks(bytes: &[u8]) {
     let bytewise: Vec<usize> = (1..bytes.len()).collect();
     assert_eq!(unchunk(bytes, &bytewise), unchunk(bytes, &[]));

@@ -1,11 +1,11 @@
 //! Sets of bytes from the grammar, and the only parsers of numbers in the protocol.
 //!
-//! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of bytes.
-//! Each set is written here once, as a function of one byte.
+//! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of bytes. Each set is
+//! written here once, as a function of one byte.
 //!
-//! `u64::from_str("+5")` and `from_str_radix("+5", 16)` succeed in the standard library, but a sign is no
-//! DIGIT (RFC 5234). Two servers that disagree about `Content-Length: +5` allow request smuggling, so
-//! [`decimal`] and [`hexadecimal`] are written here and used everywhere; a test of the sources enforces it.
+//! `u64::from_str("+5")` and `from_str_radix("+5", 16)` succeed in the standard library, but a sign is no DIGIT (RFC
+//! 5234). Two servers that disagree about `Content-Length: +5` allow request smuggling, so [`decimal`] and
+//! [`hexadecimal`] are written here and used everywhere; a test of the sources enforces it.
 
 /// The most digits of a decimal number: 18 digits always fit into a `u64`.
 pub const DECIMAL_DIGITS: usize = 18;
@@ -13,10 +13,8 @@ pub const DECIMAL_DIGITS: usize = 18;
 pub const HEXADECIMAL_DIGITS: usize = 15;
 
 /// tchar (RFC 9110 §5.6.2): a byte of a method, a field name or a parameter name.
-pub const fn is_tchar(byte: u8) -> bool {
-    matches!(byte,
-        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+pub fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Whether `bytes` is a token: one tchar or more.
@@ -36,64 +34,44 @@ pub const fn is_ows(byte: u8) -> bool {
 
 /// A byte that a request target may contain as it is: VCHAR without `#`.
 ///
-/// A narrower set would break browsers, which send `|`, `{` or `"` as typed. A wider one would let a
-/// fragment or raw UTF-8 through, in which two recipients may see two different resources.
+/// A narrower set would break browsers, which send `|`, `{` or `"` as typed. A wider one would let a fragment or raw
+/// UTF-8 through, in which two recipients may see two different resources.
 pub const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
 /// unreserved and sub-delims of RFC 3986 §2: a byte of a registered name, besides `%XX`.
-pub const fn is_name_byte(byte: u8) -> bool {
-    matches!(byte,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
-        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+pub fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
-/// The bytes without OWS at either end. Unlike `trim_ascii`, it leaves CR and LF, which are no OWS.
-pub fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = bytes
-        && is_ows(*first)
-    {
-        bytes = rest;
-    }
-    while let [rest @ .., last] = bytes
-        && is_ows(*last)
-    {
-        bytes = rest;
-    }
-    bytes
+/// The bytes without OWS at either end, as a part of them. Unlike `trim_ascii`, it leaves CR and LF, which are no OWS.
+pub fn trim(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().take_while(|&&b| is_ows(b)).count();
+    let end = bytes.iter().rposition(|&b| !is_ows(b)).map_or(start, |last| last + 1);
+    &bytes[start..end]
 }
 
 /// 1*DIGIT, at most [`DECIMAL_DIGITS`] of them; no sign, no space, no list.
 pub fn decimal(bytes: &[u8]) -> Option<u64> {
     // The bound on the length also makes an overflow impossible.
-    if bytes.is_empty() || bytes.len() > DECIMAL_DIGITS {
-        return None;
-    }
-    bytes.iter().try_fold(0u64, |sum, &b| match b {
-        b'0'..=b'9' => Some(sum * 10 + u64::from(b - b'0')),
-        _ => None,
-    })
+    let is_number = (1..=DECIMAL_DIGITS).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit);
+    is_number.then(|| bytes.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
 /// 1*HEXDIG, at most [`HEXADECIMAL_DIGITS`] of them.
 pub fn hexadecimal(bytes: &[u8]) -> Option<u64> {
     // Leading zeros count too: RFC 9112 §7.1 allows any number of them, and real senders have none.
-    if bytes.is_empty() || bytes.len() > HEXADECIMAL_DIGITS {
+    if !(1..=HEXADECIMAL_DIGITS).contains(&bytes.len()) {
         return None;
     }
     // Fifteen digits are 60 bits, so nothing is shifted out.
-    bytes.iter().try_fold(0u64, |sum, &b| Some(sum << 4 | u64::from(hex_digit(b)?)))
+    bytes.iter().try_fold(0, |sum, &b| Some(sum << 4 | u64::from(hex_digit(b)?)))
 }
 
 /// The value of one HEXDIG, either case.
-pub const fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+pub fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|value| value as u8)
 }
 
 /// Appends a number in decimal digits.

@@ -1,8 +1,8 @@
 //! One request head: where it ends, whether it is valid, and where each of its parts lies.
 //!
-//! RFC 9112 §2–5. The field lines are parsed by `httparse`. By itself it would accept a bare LF as a line
-//! end and raw UTF-8 or `#` in a target, refuse HTTP/1.2 (which RFC 9110 §2.5 wants treated as 1.1), and
-//! give no position with an error. So this file works in four steps:
+//! RFC 9112 §2–5. The field lines are parsed by `httparse`. By itself it would accept a bare LF as a line end and raw
+//! UTF-8 or `#` in a target, refuse HTTP/1.2 (which RFC 9110 §2.5 wants treated as 1.1), and give no position with an
+//! error. So this file works in four steps:
 //!
 //! 1. find the end of the head, refusing a bare LF on the way ([`Scan`]),
 //! 2. read the request line ([`RequestLine`]),
@@ -11,22 +11,21 @@
 //!
 //! Nothing is copied: a head is a list of positions ([`Span`]) in bytes that the caller keeps.
 //!
-//! The result must not depend on how TCP has cut the bytes. A fault found before the head is complete is
-//! reported at the earliest byte that proves it, in the order in which a complete head is checked. The
-//! corpus passes each case whole, byte by byte and at every split.
+//! The result must not depend on how TCP has cut the bytes. A fault found before the head is complete is reported at
+//! the earliest byte that proves it, in the order in which a complete head is checked. The corpus passes each case
+//! whole, byte by byte and at every split.
 
 use memchr::memchr;
 
-use crate::http::fault::{Fault, RequestError};
 use crate::http::grammar::{is_target_byte, is_tchar, trim};
 use crate::http::target::{Target, TargetForm, authority};
-use crate::http::{Limits, Method, Span, Version, field};
+use crate::http::{Fault, Limits, Method, RequestError, Span, Version, field};
 
 /// The first byte of a TLS record that carries a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// The search for the end of a head. It keeps how far it has come, so each byte is searched once,
-/// however the input is cut.
+/// The search for the end of a head. It keeps how far it has come, so each byte is searched once, however the input is
+/// cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scan {
     /// Bytes of the message searched so far, without the empty line before it.
@@ -39,22 +38,15 @@ pub struct Scan {
     skipped: usize,
 }
 
-/// What a [`Scan`] found.
+/// A complete head that a [`Scan`] found.
 #[derive(Debug)]
-pub enum Scanned {
-    /// The end of the head has not arrived.
-    NeedMore,
-    /// The head has `head` bytes, after `skipped` bytes of an empty line.
-    Complete {
-        /// Bytes of the empty line before it: 0 or 2.
-        skipped: usize,
-        /// Bytes of the head, blank line included.
-        head: usize,
-        /// The request line.
-        line: RequestLine,
-    },
-    /// Whatever follows, this cannot become a valid head.
-    Refused(RequestError),
+pub(crate) struct FoundHead {
+    /// Bytes of the empty line before it: 0 or 2.
+    pub(crate) skipped: usize,
+    /// Bytes of the head, blank line included.
+    pub(crate) len: usize,
+    /// The request line.
+    pub(crate) line: RequestLine,
 }
 
 impl Scan {
@@ -68,8 +60,8 @@ impl Scan {
         self.skipped + self.at
     }
 
-    /// The method, as far as an incomplete or invalid head tells it. It is needed for the response: a
-    /// HEAD that is refused gets no content either.
+    /// The method, as far as an incomplete or invalid head tells it. It is needed for the response: a HEAD that is
+    /// refused gets no content either.
     pub fn method(&self, input: &[u8]) -> Method {
         const LONGEST: usize = 8; // the longest known name and its space
         let message = input.get(self.skipped..).unwrap_or_default();
@@ -77,17 +69,18 @@ impl Scan {
         Method::of(&message[..end])
     }
 
-    /// Continues the search. `input` begins with everything that was passed the last time.
-    pub fn advance(&mut self, input: &[u8], limits: &Limits) -> Scanned {
-        match self.search(input, limits) {
-            Ok(Some((head, line))) => Scanned::Complete { skipped: self.skipped, head, line },
-            Ok(None) => Scanned::NeedMore,
-            Err(error) => Scanned::Refused(error.shifted(self.skipped as u64)),
-        }
+    /// Continues the search. `input` begins with everything that was passed the last time. `None`: the end of the head
+    /// has not arrived.
+    ///
+    /// # Errors
+    /// Whatever follows, this cannot become a valid head.
+    pub(crate) fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Option<FoundHead>, RequestError> {
+        let found = self.search(input, limits);
+        // The search counts from the request line, and a person who sent the bytes from the first of them.
+        found.map_err(|error| error.shifted(self.skipped as u64))
     }
 
-    /// Returns the length of the head and its request line; `None` if more bytes are needed.
-    fn search(&mut self, input: &[u8], limits: &Limits) -> Result<Option<(usize, RequestLine)>, RequestError> {
+    fn search(&mut self, input: &[u8], limits: &Limits) -> Result<Option<FoundHead>, RequestError> {
         if self.at == 0 && !self.begin(input)? {
             return Ok(None);
         }
@@ -105,8 +98,8 @@ impl Scan {
             if end == self.line || message[end - 1] != b'\r' {
                 return Err(RequestError::new(Fault::BareLf, end, 1));
             }
-            // The request line is read as soon as it is there: most junk is refused by it, and a client
-            // need not send more before it learns so.
+            // The request line is read as soon as it is there: most junk is refused by it, and a client need not send
+            // more before it learns so.
             if !self.checked {
                 self.checked = true;
                 line = Some(RequestLine::parse(message, end - 1, limits)?);
@@ -115,9 +108,10 @@ impl Scan {
                 if end > self.line + 1 {
                     return Err(RequestError::new(Fault::BareCr, self.line, 1));
                 }
-                // Parsed again only if the request line came with an earlier piece.
-                let line = line.map_or_else(|| RequestLine::parse_again(message, limits), Ok)?;
-                return Ok(Some((end + 1, line)));
+                // Parsed again only if the request line came with an earlier piece; the first CR ends it.
+                let parse_again = || RequestLine::parse(message, memchr(b'\r', message).unwrap_or_default(), limits);
+                let line = line.map_or_else(parse_again, Ok)?;
+                return Ok(Some(FoundHead { skipped: self.skipped, len: end + 1, line }));
             }
             self.at = end + 1;
             self.line = end + 1;
@@ -126,7 +120,7 @@ impl Scan {
         // With as many bytes as a head may have and no end among them, it is too long whatever follows.
         match self.checked {
             _ if message.len() < limits.head => Ok(None),
-            true => Err(too_large(limits)),
+            true => Err(RequestError::new(Fault::HeadTooLarge, limits.head, 0)),
             false => Err(overlong_line(&message[..bound], limits)),
         }
     }
@@ -150,22 +144,19 @@ impl Scan {
     }
 }
 
-fn too_large(limits: &Limits) -> RequestError {
-    RequestError::new(Fault::HeadTooLarge, limits.head, 0)
-}
-
-/// The fault of a request line that does not end within the bound of a head: is it its target that is
-/// too long (414), or something else (431)?
+/// The error of a request line that does not end within the bound of a head: is it its target that is too long (414),
+/// or something else (431)?
 fn overlong_line(line: &[u8], limits: &Limits) -> RequestError {
-    let Some(first) = line.iter().position(|&b| b == b' ') else { return too_large(limits) };
-    let target = &line[first + 1..];
-    let len = target.iter().position(|&b| b == b' ').unwrap_or(target.len());
-    if len <= limits.target && len < target.len() {
-        return too_large(limits);
+    let mut parts = line.split(|&b| b == b' ').map(<[u8]>::len);
+    let (method, target) = (parts.next().unwrap_or_default(), parts.next());
+    match target {
+        // Blamed are the bytes over the bound, or none if the target is not that long yet.
+        Some(len) if len > limits.target || parts.next().is_none() => {
+            let at = len.min(limits.target);
+            RequestError::new(Fault::TargetTooLong, method + 1 + at, len - at)
+        }
+        _ => RequestError::new(Fault::HeadTooLarge, limits.head, 0),
     }
-    // Blamed are the bytes over the bound, or none if the target is not that long yet.
-    let at = len.min(limits.target);
-    RequestError::new(Fault::TargetTooLong, first + 1 + at, len - at)
 }
 
 /// The request line (RFC 9112 §3): method, target and version, and where they lie.
@@ -186,13 +177,8 @@ pub struct RequestLine {
 }
 
 impl RequestLine {
-    fn parse_again(message: &[u8], limits: &Limits) -> Result<RequestLine, RequestError> {
-        let end = message.iter().position(|&b| b == b'\r').unwrap_or(message.len());
-        RequestLine::parse(message, end, limits)
-    }
-
-    /// Reads `method SP target SP version` from the first `end` bytes of the message. Of several faults
-    /// it reports the one that stands first; only a wrong version comes before a wrong target.
+    /// Reads `method SP target SP version` from the first `end` bytes of the message. Of several faults it reports the
+    /// one that stands first; only a wrong version comes before a wrong target.
     fn parse(message: &[u8], end: usize, limits: &Limits) -> Result<RequestLine, RequestError> {
         let line = &message[..end];
         let refuse = |fault, at, len| Err(RequestError::new(fault, at, len));
@@ -227,9 +213,28 @@ impl RequestLine {
         // The version first, since another one may have another syntax of targets.
         let method = Method::of(&line[..first]);
         let version_span = Span::new(at + len + 1, end - at - len - 1);
-        let version = Version::parse(message, version_span)?;
+        let version = parse_version(message, version_span)?;
         let target = Target::parse(message, Span::new(at, len), method)?;
         Ok(RequestLine { method, method_span: Span::new(0, first), target, version, version_span, len: end + 2 })
+    }
+}
+
+/// Reads HTTP-version = "HTTP" "/" DIGIT "." DIGIT, which is case-sensitive (RFC 9112 §2.3).
+fn parse_version(message: &[u8], span: Span) -> Result<Version, RequestError> {
+    let bytes = span.of(message);
+    match bytes {
+        b"HTTP/1.0" => Ok(Version::Http10),
+        // The line ends with the space after the target.
+        b"" => Err(span.error(Fault::NoVersion)),
+        // A higher minor version is answered as the highest 1.x known here (RFC 9110 §2.5).
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(span.error(Fault::VersionUnsupported)),
+        // Also `http/1.1`: a lenient server and a strict one must not disagree about a request.
+        _ => match memchr(b' ', bytes) {
+            // With a space in it, the line has too many parts.
+            Some(space) => Err(RequestError::new(Fault::RequestLine, span.start() + space, 1)),
+            None => Err(span.error(Fault::VersionSyntax)),
+        },
     }
 }
 
@@ -255,8 +260,8 @@ impl FieldLine {
     }
 }
 
-/// Field lines that are kept inline, so that the head of a browser needs no allocation. More lines are
-/// rare and go to the heap; a larger array would make each move of a request dearer.
+/// Field lines that are kept inline, so that the head of a browser needs no allocation. More lines are rare and go to
+/// the heap; a larger array would make each move of a request dearer.
 const INLINE_LINES: usize = 24;
 
 /// A whole request head: positions only, so it may be moved together with its bytes.
@@ -274,8 +279,8 @@ pub struct Head {
     names: u64,
 }
 
-/// One of 64 bits for a field name in any case. A request is asked for some twenty fields and has four:
-/// if the bit is not set, no line needs to be compared.
+/// One of 64 bits for a field name in any case. A request is asked for some twenty fields and has four: if the bit is
+/// not set, no line needs to be compared.
 const fn name_bit(name: &[u8]) -> u64 {
     let len = name.len();
     if len == 0 {
@@ -321,43 +326,33 @@ impl Head {
     }
 
     fn read_fields(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
-        // On the stack, so that a request costs no allocation.
-        let mut headers = [httparse::EMPTY_HEADER; INLINE_LINES];
-        match httparse::parse_headers(&bytes[self.line.len..], &mut headers) {
-            Ok(httparse::Status::Complete((_, found))) => {
-                for (slot, header) in self.inline.iter_mut().zip(found.iter()) {
-                    *slot = FieldLine::of(header, bytes);
-                    self.names |= name_bit(header.name.as_bytes());
-                }
-                self.count = found.len();
-                Ok(())
-            }
-            // The small array is filled first: to clear a hundred slots would cost every request.
-            Err(httparse::Error::TooManyHeaders) => self.read_many_fields(bytes),
-            _ => Err(self.field_error(bytes)),
+        let lines = &bytes[self.line.len..];
+        // On the stack, so that a request costs no allocation. The small array comes first: to clear a hundred slots
+        // would cost every request.
+        let mut few = [httparse::EMPTY_HEADER; INLINE_LINES];
+        let mut many;
+        let mut parsed = httparse::parse_headers(lines, &mut few);
+        if parsed == Err(httparse::Error::TooManyHeaders) {
+            many = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
+            parsed = httparse::parse_headers(lines, &mut many);
         }
-    }
-
-    #[cold]
-    fn read_many_fields(&mut self, bytes: &[u8]) -> Result<(), RequestError> {
-        let mut headers = [httparse::EMPTY_HEADER; Limits::FIELD_LINES];
-        match httparse::parse_headers(&bytes[self.line.len..], &mut headers) {
-            Ok(httparse::Status::Complete((_, found))) => {
-                self.heap = found.iter().map(|header| FieldLine::of(header, bytes)).collect();
-                // With so many lines most bits would be set, and the filter would help no more.
-                self.names = u64::MAX;
-                Ok(())
-            }
-            _ => Err(self.field_error(bytes)),
+        let Ok(httparse::Status::Complete((_, found))) = parsed else {
+            // httparse does not tell where, so the lines are read once more.
+            return Err(field::first_error(lines).shifted(self.line.len as u64));
+        };
+        self.count = found.len();
+        if found.len() > INLINE_LINES {
+            self.heap = found.iter().map(|header| FieldLine::of(header, bytes)).collect();
         }
+        for (slot, header) in self.inline.iter_mut().zip(found) {
+            *slot = FieldLine::of(header, bytes);
+            self.names |= name_bit(header.name.as_bytes());
+        }
+        Ok(())
     }
 
-    fn field_error(&self, bytes: &[u8]) -> RequestError {
-        field::first_error(&bytes[self.line.len..]).shifted(self.line.len as u64)
-    }
-
-    /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2). With none or two, a
-    /// cache and a server may disagree about which site a response belongs to.
+    /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2). With none or two, a cache and a
+    /// server may disagree about which site a response belongs to.
     fn check_host(&self, bytes: &[u8]) -> Result<(), RequestError> {
         let mut hosts = self.spans(bytes, "host");
         match (hosts.next(), hosts.next()) {
@@ -371,8 +366,8 @@ impl Head {
         }
     }
 
-    /// Host and port the request is for: of the target in absolute-form, else of Host (RFC 9112 §3.3).
-    /// `None` for HTTP/1.0 without Host.
+    /// Host and port the request is for: of the target in absolute-form, else of Host (RFC 9112 §3.3). `None` for
+    /// HTTP/1.0 without Host.
     pub fn authority<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match (self.line.target.form, self.line.target.authority) {
             // Host may say something else then, and must be ignored.

@@ -1,8 +1,7 @@
-//! The state machine of one connection: which events its input gives, and what may be written next
-//! (RFC 9112 §9).
+//! The state machine of one connection: which events its input gives, and what may be written next (RFC 9112 §9).
 //!
-//! It holds no buffer, clock or socket. The caller owns the received bytes, passes them from the first
-//! one that was not used yet, and learns how many were used and what they were.
+//! It holds no buffer, clock or socket. The caller owns the received bytes, passes them from the first one that was not
+//! used yet, and learns how many were used and what they were.
 //!
 //! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
 //!
@@ -17,14 +16,16 @@
 //! | Done | Done | persistent: back to (Head, Quiet); else close | – |
 //! | Shut | any | the response to an error, then [`Next::Linger`] | Owed, Sending, Lingering |
 //!
-//! One exchange at a time: a pipelined request stays in the caller's input until the response before it
-//! has been sent. So method and version belong to the current exchange.
+//! One exchange at a time: a pipelined request stays in the caller's input until the response before it has been sent.
+//! So method and version belong to the current exchange.
 
 use crate::http::chunked::{Chunk, Decoder};
-use crate::http::head::{Head, Scan, Scanned};
-use crate::http::response::{Length, Persistence, Prepared, Transfer};
-use crate::http::{AddedFields, Expectation, Fault, Fields, Framing, HttpDate, Limits, Method, Request, RequestError};
-use crate::http::{EndOfInput, Event, Next, Phase, Status, Step, Version, framing, response};
+use crate::http::head::{Head, Scan};
+use crate::http::response::{connection_line, write_head, write_interim};
+use crate::http::{
+    AddedFields, EndOfInput, Event, Expectation, Fault, Fields, Framing, HttpDate, Length, Limits, Method, Next, Phase,
+    Prepared, Request, RequestError, Status, Step, Transfer, Version,
+};
 
 /// How far the request has been read.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +70,7 @@ pub struct Http1 {
 }
 
 impl Http1 {
-    /// A connection on which nothing has happened. `limits.head` above [`Limits::HEAD_CEILING`] counts
-    /// as that ceiling.
+    /// A connection on which nothing has happened. `limits.head` above [`Limits::HEAD_CEILING`] counts as that ceiling.
     pub fn new(limits: Limits) -> Http1 {
         Http1 {
             limits: Limits { head: limits.head.min(Limits::HEAD_CEILING), ..limits },
@@ -116,8 +116,8 @@ impl Http1 {
         }
     }
 
-    /// Whether the next call of [`Http1::receive`] may find something. It may not while a response is
-    /// due to a request that is complete.
+    /// Whether the next call of [`Http1::receive`] may find something. It may not while a response is due to a request
+    /// that is complete.
     pub fn wants_input(&self) -> bool {
         match self.reading {
             Reading::Head(_) => self.writing == Writing::Quiet,
@@ -138,14 +138,14 @@ impl Http1 {
 
     /// Reads on. `input` begins with the first byte that was not used before.
     ///
-    /// Call it until it returns [`Event::NeedMore`], and after the last byte of content too: content is
-    /// complete only with [`Event::End`].
+    /// Call it until it returns [`Event::NeedMore`], and after the last byte of content too: content is complete only
+    /// with [`Event::End`].
     pub fn receive<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let is_last = !self.persistent && matches!(self.writing, Writing::Sending | Writing::Done);
         let step = match self.reading {
             Reading::Head(scan) => return self.receive_head(scan, input),
-            // No other response can be sent after the last one, so its request is read no further: the
-            // bytes are thrown away, and a fault in them is not looked for.
+            // No other response can be sent after the last one, so its request is read no further: the bytes are thrown
+            // away, and a fault in them is not looked for.
             Reading::Length(_) | Reading::Chunked(_) if is_last => Step { used: input.len(), event: Event::NeedMore },
             // The end is an event of its own, so that the caller handles it in one place for both framings.
             Reading::Length(0) => self.end_content(),
@@ -173,26 +173,27 @@ impl Http1 {
         self.reading = Reading::Head(scan);
         // Set before anything can be refused or time out: the response to a HEAD never has content.
         self.method = scan.method(input);
-        let (skipped, len, line) = match scanned {
-            Scanned::Complete { skipped, head, line } => (skipped, head, line),
+        let found = match scanned {
+            Ok(Some(found)) => found,
             // Nothing is used up: fields are positions in one slice, which must hold the whole head.
-            Scanned::NeedMore => return Step { used: 0, event: Event::NeedMore },
-            Scanned::Refused(error) => return self.refuse(error),
+            Ok(None) => return Step { used: 0, event: Event::NeedMore },
+            Err(error) => return self.refuse(error),
         };
-        let bytes = &input[skipped..skipped + len];
+        let used = found.skipped + found.len;
+        let bytes = &input[found.skipped..used];
         // Also before the fields are read: how their refusal is sent depends on the version.
-        self.version = line.version;
-        let framed = Head::parse(bytes, line).and_then(|head| Ok((framing::of(&head, bytes)?, head)));
+        self.version = found.line.version;
+        let framed = Head::parse(bytes, found.line).and_then(|head| Ok((Framing::of(&head, bytes)?, head)));
         let (framing, head) = match framed {
             Ok(both) => both,
-            Err(error) => return self.refuse(error.shifted(skipped as u64)),
+            Err(error) => return self.refuse(error.shifted(found.skipped as u64)),
         };
         let request = Request::new(bytes, head);
         self.begin(&request, framing);
         // The skipped empty line counts as well, so that positions of faults fit what was sent.
-        self.position = (skipped + len) as u64;
+        self.position = used as u64;
         self.pending = 0;
-        Step { used: skipped + len, event: Event::Request(request, framing) }
+        Step { used, event: Event::Request(request, framing) }
     }
 
     fn begin(&mut self, request: &Request<'_>, framing: Framing) {
@@ -251,11 +252,11 @@ impl Http1 {
         Step { used: 0, event: Event::Refused(error) }
     }
 
-    /// The client has shut down its side. Call it after the last bytes were passed to
-    /// [`Http1::receive`]: a request that is still in the caller's input gets its response.
+    /// The client has shut down its side. Call it after the last bytes were passed to [`Http1::receive`]: a request
+    /// that is still in the caller's input gets its response.
     ///
-    /// The end is no fault by itself. Between requests it is usual, and after a whole request it only
-    /// means that no other request follows. RFC 9112 §8 has the rules for incomplete messages.
+    /// The end is no fault by itself. Between requests it is usual, and after a whole request it only means that no
+    /// other request follows. RFC 9112 §8 has the rules for incomplete messages.
     pub fn end_of_input(&mut self) -> EndOfInput {
         self.persistent = false;
         let fault = match self.reading {
@@ -273,8 +274,8 @@ impl Http1 {
         EndOfInput::Refused(self.give_up(fault))
     }
 
-    /// The time for a head or for content is over (RFC 9112 §9.5). Returns the error to respond with;
-    /// `None` if no request has begun, or if its response is already being sent.
+    /// The time for a head or for content is over (RFC 9112 §9.5). Returns the error to respond with; `None` if no
+    /// request has begun, or if its response is already being sent.
     pub fn time_out(&mut self) -> Option<RequestError> {
         match self.phase() {
             Phase::Head => Some(self.give_up(Fault::SlowHead)),
@@ -295,8 +296,8 @@ impl Http1 {
         error
     }
 
-    /// The version of the client, if it was the client that made this exchange the last one: by a
-    /// Connection field, or by speaking HTTP/1.0 without keep-alive (RFC 9112 §9.6).
+    /// The version of the client, if it was the client that made this exchange the last one: by a Connection field, or
+    /// by speaking HTTP/1.0 without keep-alive (RFC 9112 §9.6).
     pub fn close_asked_by(&self) -> Option<Version> {
         self.close_asked.then_some(self.version)
     }
@@ -305,22 +306,21 @@ impl Http1 {
     pub fn write_continue(&mut self, out: &mut Vec<u8>) {
         if self.awaits_continue && self.writing == Writing::Owed {
             self.awaits_continue = false;
-            response::write_interim(out, Status::CONTINUE, &Fields::new());
+            write_interim(out, Status::CONTINUE, &Fields::new());
         }
     }
 
-    /// Appends an interim response, unless the client speaks HTTP/1.0, which has none
-    /// (RFC 9110 §15.2).
+    /// Appends an interim response, unless the client speaks HTTP/1.0, which has none (RFC 9110 §15.2).
     pub fn write_interim(&mut self, status: Status, fields: &Fields, out: &mut Vec<u8>) {
         if self.version == Version::Http11 && self.writing == Writing::Owed && status.is_interim() {
-            response::write_interim(out, status, fields);
+            write_interim(out, status, fields);
         }
     }
 
     /// Appends the head of the final response, and returns how its content must be sent.
     ///
-    /// `Date`, `Connection`, `Content-Length` and `Transfer-Encoding` are written here only, so they
-    /// cannot contradict what happens on the connection.
+    /// `Date`, `Connection`, `Content-Length` and `Transfer-Encoding` are written here only, so they cannot contradict
+    /// what happens on the connection.
     pub fn respond(
         &mut self,
         status: Status,
@@ -333,28 +333,28 @@ impl Http1 {
         debug_assert!(self.writing == Writing::Owed && !status.is_interim(), "no final response is due: {self:?}");
         self.settle_persistence();
         let announced = length.announced(status, self.version);
-        // Only the end of the connection can end such content. This holds for the response to HEAD too,
-        // whose head must say what that of GET says.
+        // Only the end of the connection can end such content. This holds for the response to HEAD too, whose head must
+        // say what that of GET says.
         if announced == Transfer::UntilClose {
             self.persistent = false;
         }
-        let persistence = Persistence::of(self.persistent, self.version);
-        response::write_head(out, status, fields, added, date, announced, persistence);
+        write_head(out, status, fields, added, date, announced, connection_line(self.persistent, self.version));
         self.writing = Writing::Sending;
         if self.method == Method::Head { Transfer::Nothing } else { announced }
     }
 
-    /// Appends a whole response that was prepared before; without its content if the request was HEAD.
-    /// The state is then the same as after [`Http1::respond`].
+    /// Appends a whole response that was prepared before; without its content if the request was HEAD. The state is
+    /// then the same as after [`Http1::respond`].
     pub fn respond_prepared(&mut self, prepared: &Prepared, added: &AddedFields, date: &HttpDate, out: &mut Vec<u8>) {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle_persistence();
-        prepared.write(out, added, date, Persistence::of(self.persistent, self.version), self.method != Method::Head);
+        let connection = connection_line(self.persistent, self.version);
+        prepared.write(out, added, date, connection, self.method != Method::Head);
         self.writing = Writing::Sending;
     }
 
-    /// The caller writes the bytes of this response itself. The connection closes after it, since where
-    /// such bytes end is not known here.
+    /// The caller writes the bytes of this response itself. The connection closes after it, since where such bytes end
+    /// is not known here.
     pub fn respond_verbatim(&mut self) {
         self.persistent = false;
         self.writing = Writing::Sending;
@@ -365,8 +365,8 @@ impl Http1 {
         self.persistent &= match self.reading {
             Reading::Head(_) | Reading::Shut => false,
             Reading::Done => true,
-            // A client told 417 may send its next request in place of the content: reading that as
-            // content would hide a request.
+            // A client told 417 may send its next request in place of the content: reading that as content would hide a
+            // request.
             Reading::Length(left) => !self.awaits_continue && left <= self.limits.discard,
             // Chunked content may be endless.
             Reading::Chunked(_) => false,
@@ -518,8 +518,8 @@ mod tests {
 
     #[test]
     fn a_client_that_may_wait_for_100_loses_its_connection_when_refused() {
-        // Told 417, it may send its next request instead of the content: reading that as content
-        // would hide a request from us.
+        // Told 417, it may send its next request instead of the content: reading that as content would hide a request
+        // from us.
         for expect in ["100-continue", "100-continue, more", "more"] {
             let mut c = connection();
             let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nExpect: {expect}\r\nContent-Length: 5\r\n\r\n");

@@ -1,16 +1,15 @@
 //! The protocol without sockets: HTTP/1.1 messages as bytes in and bytes out.
 //!
-//! [`Http1`] is the state machine of one connection. It takes the bytes that were received and
-//! returns borrowed events; it takes a status, fields and a length and returns the bytes of a response
-//! head. RFC 9112, and the parts of RFC 9110 that concern messages.
+//! [`Http1`] is the state machine of one connection. It takes the bytes that were received and returns borrowed events;
+//! it takes a status, fields and a length and returns the bytes of a response head. RFC 9112, and the parts of RFC 9110
+//! that concern messages.
 //!
-//! This layer has no socket, file, thread, log or clock: the time is an argument. A test of the imports
-//! enforces it. Because of that, all of this can be fuzzed, replayed from a recording and explained
-//! byte by byte in the wire view.
+//! This layer has no socket, file, thread, log or clock: the time is an argument. A test of the imports enforces it.
+//! Because of that, all of this can be fuzzed, replayed from a recording and explained byte by byte in the wire view.
 //!
 //! # One exchange
-//! Two requests arrive together. The first one has its content in chunks; the response to it keeps the
-//! connection open, so the second request is read from the same input.
+//! Two requests arrive together. The first one has its content in chunks; the response to it keeps the connection open,
+//! so the second request is read from the same input.
 //!
 //! ```
 //! use barewire::http::{AddedFields, Event, Fields, Framing, Http1, HttpDate, Length, Limits, Method, Next, Status, Transfer};
@@ -64,18 +63,14 @@
 //! | file | contents |
 //! |---|---|
 //! | [`grammar`] | sets of bytes; the only parsers of numbers |
-//! | [`method`], [`status`] | methods and their properties; codes and reason phrases |
-//! | [`limits`] | every bound of a message |
-//! | [`fault`] | every way a request can be wrong, as one table |
-//! | [`field`] | field lines, lists, parameters, weights |
+//! | [`status`], [`fault`] | codes and reason phrases; every way a request can be wrong, as one table |
+//! | [`field`] | field lines, lists, parameters, weights in bytes that were received |
 //! | [`date`] | dates: three forms are read, one is written |
 //! | [`target`] | the four forms of a target; the path, decoded once; the pairs of a query |
 //! | [`head`] | where a head ends, and where its parts lie |
-//! | [`framing`] | how long the content of a request is |
-//! | [`request`] | a request, as a service sees it |
+//! | [`request`] | a request, as a service sees it, and how long its content is |
 //! | [`chunked`] | content in chunks |
-//! | [`fields`] | the field lines of responses, and those that are added to all of them |
-//! | [`response`] | heads of responses, also prepared once and sent often |
+//! | [`response`] | field lines and heads of responses, also prepared once and sent often |
 //! | [`http1`] | the state machine that uses all of them |
 //! | `multipart` | the parts of a form: content that is itself framed |
 //! | `fuzz` | properties that hold for any input |
@@ -84,15 +79,11 @@ pub mod chunked;
 pub mod date;
 pub mod fault;
 pub mod field;
-pub mod fields;
-pub mod framing;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod grammar;
 pub mod head;
 pub mod http1;
-pub mod limits;
-pub mod method;
 pub(crate) mod multipart;
 pub mod request;
 pub mod response;
@@ -101,19 +92,15 @@ pub mod target;
 
 pub use date::HttpDate;
 pub use fault::{Fault, RequestError};
-pub use fields::{AddedFields, FieldError, Fields};
-pub use framing::Framing;
 pub use http1::Http1;
-pub use limits::Limits;
-pub use method::Method;
-pub use request::{Expectation, Request};
-pub use response::{Length, Prepared, Transfer};
+pub use request::{Expectation, Framing, Request};
+pub use response::{AddedFields, FieldError, Fields, Length, MergeRule, Prepared, Transfer};
 pub use status::Status;
 
 /// Where some bytes lie in a message: position and length, counted from its first byte.
 ///
-/// A head has at most 64 KiB − 1 bytes ([`Limits::HEAD_CEILING`]), so 16 bits are enough, and the two
-/// spans of a field line take 8 bytes instead of the 32 of two slices.
+/// A head has at most 64 KiB − 1 bytes ([`Limits::HEAD_CEILING`]), so 16 bits are enough, and the two spans of a field
+/// line take 8 bytes instead of the 32 of two slices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     at: u16,
@@ -175,28 +162,103 @@ impl Version {
             Version::Http11 => "HTTP/1.1",
         }
     }
+}
 
-    /// Reads HTTP-version = "HTTP" "/" DIGIT "." DIGIT, which is case-sensitive (RFC 9112 §2.3).
-    ///
-    /// # Errors
-    /// [`Fault::NoVersion`], [`Fault::VersionSyntax`] or [`Fault::VersionUnsupported`];
-    /// [`Fault::RequestLine`] if there is a space in it, since then the line has too many parts.
-    fn parse(message: &[u8], span: Span) -> Result<Version, RequestError> {
-        let bytes = span.of(message);
-        match bytes {
-            b"HTTP/1.0" => Ok(Version::Http10),
-            // The line ends with the space after the target.
-            b"" => Err(span.error(Fault::NoVersion)),
-            // A higher minor version is answered as the highest 1.x known here (RFC 9110 §2.5).
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
-            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-                Err(span.error(Fault::VersionUnsupported))
-            }
-            // Also `http/1.1`: a lenient server and a strict one must not disagree about a request.
-            _ => match bytes.iter().position(|&b| b == b' ') {
-                Some(space) => Err(RequestError::new(Fault::RequestLine, span.start() + space, 1)),
-                None => Err(span.error(Fault::VersionSyntax)),
-            },
+/// A request method (RFC 9110 §9). Names are case-sensitive (§9.1): `get` is an unknown method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Send the current representation (§9.3.1).
+    Get,
+    /// Send the head that GET would get (§9.3.2).
+    Head,
+    /// Process the content as the resource sees fit (§9.3.3).
+    Post,
+    /// Create or replace the state of the target (§9.3.4).
+    Put,
+    /// Remove the association of target and functionality (§9.3.5).
+    Delete,
+    /// Open a tunnel (§9.3.6): for proxies only.
+    Connect,
+    /// Say which methods are allowed (§9.3.7).
+    Options,
+    /// Send the request back (§9.3.8).
+    Trace,
+    /// Apply a partial change (RFC 5789): known here so that users of the library can route it.
+    Patch,
+    /// Any other token: 501.
+    Other,
+}
+
+impl Method {
+    /// All methods with a name, in the order of RFC 9110 §9.3.
+    pub const ALL: [Method; 9] = {
+        use Method::*;
+        [Get, Head, Post, Put, Delete, Connect, Options, Trace, Patch]
+    };
+
+    /// The method of this name; any other token is [`Method::Other`].
+    pub fn of(name: &[u8]) -> Method {
+        let known = Method::ALL.into_iter().find(|method| method.name().as_bytes() == name);
+        known.unwrap_or(Method::Other)
+    }
+
+    /// The name on the wire; for [`Method::Other`] a dash.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Connect => "CONNECT",
+            Method::Options => "OPTIONS",
+            Method::Trace => "TRACE",
+            Method::Patch => "PATCH",
+            Method::Other => "-",
+        }
+    }
+
+    /// Safe (§9.2.1): the client asks for no change of state.
+    pub fn is_safe(self) -> bool {
+        matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
+    }
+}
+
+/// All bounds of one message, in bytes. RFC 9110 §2.3 and §5.4 leave them to the recipient: without a bound, a client
+/// decides how much memory a request takes. Times and numbers of connections belong to `net`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A head, from the request line to the blank line. Over it: 431. The default, 16 KiB, leaves room: browsers stay
+    /// under 4 KiB unless a site has filled them with cookies.
+    pub head: usize,
+    /// A request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
+    pub target: usize,
+    /// One chunk-size line, extension included. An incomplete line stays in the input buffer, and could fill it.
+    pub chunk_line: usize,
+    /// All chunk extensions of one message. Without it, one byte of content could cost a kilobyte of extension.
+    pub chunk_extensions: usize,
+    /// The trailer section.
+    pub trailer: usize,
+    /// Content that is read and thrown away to keep a connection. If more is left, the connection is closed instead.
+    pub discard: u64,
+}
+
+impl Limits {
+    /// No head can be longer, whatever is configured: positions in it have 16 bits ([`Span`]).
+    pub const HEAD_CEILING: usize = u16::MAX as usize;
+    /// Field lines of one head, and of one trailer section: the array in which they are parsed lies on the stack.
+    pub const FIELD_LINES: usize = 100;
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            head: 16 * 1024,
+            target: 8 * 1024,
+            chunk_line: 1024,
+            chunk_extensions: 16 * 1024,
+            trailer: 8 * 1024,
+            discard: 64 * 1024,
         }
     }
 }
@@ -206,8 +268,8 @@ impl Version {
 pub struct Step<'b> {
     /// Bytes of the input that are used up: the next call begins after them.
     pub used: usize,
-    /// What they were. [`Event::Content`] is always the last part of the used bytes, so its position on
-    /// the connection needs no field of its own.
+    /// What they were. [`Event::Content`] is always the last part of the used bytes, so its position on the connection
+    /// needs no field of its own.
     pub event: Event<'b>,
 }
 
@@ -237,8 +299,8 @@ pub enum Next {
     Request,
     /// Go on reading: the rest of the content must be discarded before the next request.
     Discard,
-    /// Close in two steps: shut down the sending side, read until the client closes, then close. A plain
-    /// close with unread bytes resets the connection, and the client may lose the response (RFC 9112 §9.6).
+    /// Close in two steps: shut down the sending side, read until the client closes, then close. A plain close with
+    /// unread bytes resets the connection, and the client may lose the response (RFC 9112 §9.6).
     Linger,
     /// Close: the client asked for it and will send nothing more.
     Close,
@@ -270,4 +332,17 @@ pub enum Phase {
     Sending,
     /// The client, to close after [`Next::Linger`].
     Lingering,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_methods_go_there_and_back_and_case_matters() {
+        for method in Method::ALL {
+            assert_eq!(Method::of(method.name().as_bytes()), method);
+            assert_eq!(Method::of(method.name().to_lowercase().as_bytes()), Method::Other);
+        }
+    }
 }

@@ -7,13 +7,14 @@
 //! boundary  = 0*69bchars bcharsnospace
 //! ```
 //!
-//! It works like [`crate::http::Http1`]: no buffer, no disk. The caller passes the bytes from the first
-//! one that was not used, and the content of a part comes out as slices of them.
+//! It works like [`crate::http::Http1`]: no buffer, no disk. The caller passes the bytes from the first one that was
+//! not used, and the content of a part comes out as slices of them.
 //!
-//! A delimiter is CR LF, two dashes and the boundary, and it may be cut anywhere. Bytes at the end of the
-//! input that could begin one are therefore not used, so the result does not depend on how the content
-//! was cut; a test tries every split. The search jumps by the length of the delimiter, some forty bytes
-//! (Boyer–Moore–Horspool), so most bytes of a large file are never looked at.
+//! A delimiter is CR LF, two dashes and the boundary, and it may be cut anywhere. Bytes at the end of the input that
+//! could begin one are therefore not used, so the result does not depend on how the content was cut; a test tries every
+//! split.
+
+use memchr::memmem;
 
 use crate::http::field;
 
@@ -87,8 +88,8 @@ enum FormState {
     Epilogue,
 }
 
-/// The boundary parameter of a Content-Type, not checked; empty if it has none. `None` if the media type
-/// is not multipart/form-data.
+/// The boundary parameter of a Content-Type, not checked; empty if it has none. `None` if the media type is not
+/// multipart/form-data.
 pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     let (media_type, mut parameters) = field::parameters(content_type);
     if !media_type.eq_ignore_ascii_case(b"multipart/form-data") {
@@ -101,10 +102,8 @@ pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
 /// The reader of one form.
 #[derive(Clone, Debug)]
 pub(crate) struct Multipart {
-    /// CR LF, two dashes, the boundary.
-    delimiter: Vec<u8>,
-    /// For each byte: how far the search may jump if it stands where the delimiter would end.
-    jumps: Box<[u8; 256]>,
+    /// Finds CR LF, two dashes, the boundary.
+    delimiter: memmem::Finder<'static>,
     state: FormState,
 }
 
@@ -113,19 +112,11 @@ impl Multipart {
     pub(crate) fn of(content_type: &[u8]) -> Option<Result<Multipart, FormError>> {
         let boundary = boundary(content_type)?;
         // Checked, since its length bounds what is kept back between two pieces.
-        Some(if is_boundary(&boundary) { Ok(Multipart::with(&boundary)) } else { Err(FormError::Boundary) })
-    }
-
-    fn with(boundary: &[u8]) -> Multipart {
-        let delimiter = [b"\r\n--", boundary].concat();
-        let length = delimiter.len() as u8; // at most 74
-        // A byte that is not in the delimiter allows a jump over its whole length; another one, a jump
-        // that puts its last occurrence there. The last byte of the delimiter does not count.
-        let mut jumps = Box::new([length; 256]);
-        for (at, &byte) in delimiter[..delimiter.len() - 1].iter().enumerate() {
-            jumps[usize::from(byte)] = length - 1 - at as u8;
+        if !is_boundary(&boundary) {
+            return Some(Err(FormError::Boundary));
         }
-        Multipart { delimiter, jumps, state: FormState::Start }
+        let delimiter = memmem::Finder::new(&[b"\r\n--", &boundary[..]].concat()).into_owned();
+        Some(Ok(Multipart { delimiter, state: FormState::Start }))
     }
 
     /// Whether the last boundary has been read.
@@ -143,7 +134,7 @@ impl Multipart {
             FormState::Preamble => Ok(match self.find(input) {
                 Ok(at) => {
                     self.state = FormState::Line;
-                    (at + self.delimiter.len(), FormEvent::NeedMore)
+                    (at + self.delimiter.needle().len(), FormEvent::NeedMore)
                 }
                 // The preamble is for mail programs that cannot read multipart; it is not content.
                 Err(safe) => (safe, FormEvent::NeedMore),
@@ -153,7 +144,7 @@ impl Multipart {
             FormState::Content => Ok(match self.find(input) {
                 Ok(0) => {
                     self.state = FormState::Line;
-                    (self.delimiter.len(), FormEvent::PartEnd)
+                    (self.delimiter.needle().len(), FormEvent::PartEnd)
                 }
                 // The CR LF before a boundary belongs to it (RFC 2046 §5.1.1), so content ends before it.
                 Ok(at) | Err(at) if at > 0 => (at, FormEvent::Data(&input[..at])),
@@ -164,7 +155,7 @@ impl Multipart {
     }
 
     fn start<'b>(&mut self, input: &'b [u8]) -> Result<(usize, FormEvent<'b>), FormError> {
-        let first = &self.delimiter[2..];
+        let first = &self.delimiter.needle()[2..];
         // Nothing precedes the first delimiter, so it needs no line end before it.
         if input.len() < first.len() && first.starts_with(input) {
             return Ok((0, FormEvent::NeedMore));
@@ -194,8 +185,8 @@ impl Multipart {
                 Ok((blanks + 2, FormEvent::NeedMore))
             }
             ([] | [b'\r'], _) | ([b'-'], 0) => Ok((0, FormEvent::NeedMore)),
-            // A sender must choose a boundary that is not in its content, not even as a prefix. One that
-            // did not cannot be understood safely.
+            // A sender must choose a boundary that is not in its content, not even as a prefix. One that did not cannot
+            // be understood safely.
             _ => Err(FormError::Delimiter),
         }
     }
@@ -217,18 +208,12 @@ impl Multipart {
 
     /// Where the delimiter begins; `Err` with the number of bytes that surely do not belong to one.
     fn find(&self, input: &[u8]) -> Result<usize, usize> {
-        let length = self.delimiter.len();
-        // Compared is the window that ends at `end`; its last byte says how far the next one may be.
-        let mut end = length;
-        while end <= input.len() {
-            if input[end - length..end] == self.delimiter[..] {
-                return Ok(end - length);
-            }
-            end += usize::from(self.jumps[usize::from(input[end - 1])]);
+        if let Some(at) = self.delimiter.find(input) {
+            return Ok(at);
         }
         // The delimiter may begin in the last bytes and end in the next piece: those are kept back.
-        let tail = input.len().saturating_sub(length - 1);
-        let cut = (tail..input.len()).find(|&at| self.delimiter.starts_with(&input[at..]));
+        let tail = input.len().saturating_sub(self.delimiter.needle().len() - 1);
+        let cut = (tail..input.len()).find(|&at| self.delimiter.needle().starts_with(&input[at..]));
         Err(cut.unwrap_or(input.len()))
     }
 }
@@ -271,10 +256,9 @@ fn disposition_file_name(value: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
 
 /// A file name as the sender meant it.
 ///
-/// Browsers write `"`, CR and LF as `%22`, `%0D` and `%0A` and change nothing else (WHATWG HTML,
-/// "multipart/form-data encoding algorithm"). curl does the same, or puts a backslash before a quote.
-/// Only those are undone: `%41` is a name with a percent sign, and the backslashes in `C:\film.mp4` are
-/// separators.
+/// Browsers write `"`, CR and LF as `%22`, `%0D` and `%0A` and change nothing else (WHATWG HTML, "multipart/form-data
+/// encoding algorithm"). curl does the same, or puts a backslash before a quote. Only those are undone: `%41` is a name
+/// with a percent sign, and the backslashes in `C:\film.mp4` are separators.
 fn unescape(value: &[u8]) -> Vec<u8> {
     let mut rest = match value {
         [b'"', inner @ .., b'"'] => inner,

@@ -1,14 +1,87 @@
-//! A request as a service sees it: the bytes of its head, and where its parts lie in them.
+//! A request as a service sees it: the bytes of its head, and where its parts lie in them; and how long its content is.
 //!
-//! The bytes are borrowed on the event loop (no copy) and owned by a worker ([`Request::into_owned`]).
-//! A head is a list of positions, so both are the same type and nothing is parsed twice. The content is
-//! not part of it: it follows as [`crate::http::Event`]s.
+//! The bytes are borrowed on the event loop (no copy) and owned by a worker ([`Request::into_owned`]). A head is a list
+//! of positions, so both are the same type and nothing is parsed twice. The content follows as [`crate::http::Event`]s.
+//!
+//! # Where the content ends
+//! RFC 9112 §6.3 lists the cases for requests and responses. Those of a request:
+//!
+//! | fields | content |
+//! |---|---|
+//! | Transfer-Encoding and Content-Length | refused, which the RFC allows |
+//! | Transfer-Encoding: chunked | in chunks |
+//! | any other Transfer-Encoding | refused |
+//! | Content-Length: one plain number | that many bytes |
+//! | any other Content-Length | refused |
+//! | neither | none |
+//!
+//! Two servers that frame one request differently are what request smuggling needs (RFC 9112 §11.2). So everything that
+//! could be read in two ways is refused, and the connection is closed. That includes `Content-Length: 5, 5` and two
+//! equal Content-Length lines, which a server may merge: no client known to us sends them, and attackers do.
 
 use std::borrow::Cow;
 
 use crate::http::head::Head;
 use crate::http::target::{TargetForm, query_pairs};
-use crate::http::{Framing, Method, Version, field, framing};
+use crate::http::{Fault, Method, RequestError, Version, field, grammar};
+
+/// How the content of a request is delimited (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// No content.
+    None,
+    /// This many bytes.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+impl Framing {
+    /// Whether bytes of content follow the head.
+    pub fn has_content(self) -> bool {
+        !matches!(self, Framing::None | Framing::Length(0))
+    }
+
+    /// The framing of the request with this head.
+    ///
+    /// # Errors
+    /// One of the framing faults, with the span of the field value to blame.
+    pub(crate) fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
+        let mut codings = head.spans(bytes, "transfer-encoding");
+        let mut lengths = head.spans(bytes, "content-length");
+        match (codings.next(), codings.next(), lengths.next(), lengths.next()) {
+            // Only a response may last until the close.
+            (None, _, None, _) => Ok(Framing::None),
+            (None, _, Some(_), Some(second)) => Err(second.error(Fault::LengthTwice)),
+            (None, _, Some(length), None) => match grammar::decimal(length.of(bytes)) {
+                Some(length) => Ok(Framing::Length(length)),
+                None => Err(length.error(Fault::LengthInvalid)),
+            },
+            // The RFC lets a server ignore the length here. A proxy before us may have used it instead.
+            (Some(_), _, Some(length), _) => Err(length.error(Fault::LengthAndCoding)),
+            // HTTP/1.0 has no chunks: an old proxy before us may have passed the field on without reading it.
+            (Some(coding), ..) if head.line.version == Version::Http10 => Err(coding.error(Fault::CodingInHttp10)),
+            // Exactly one line that is exactly `chunked`. An empty element (`chunked,`) would be legal in a list, but a
+            // proxy that took it for "a coding after chunked" could be bypassed with it.
+            (Some(coding), None, ..) if coding.of(bytes).eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            (Some(coding), ..) => Err(coding.error(coding_fault(head, bytes))),
+        }
+    }
+}
+
+/// Why a Transfer-Encoding is not `chunked`: a coding unknown here (501), or chunked used wrongly (400, since the end
+/// of the content cannot be found).
+fn coding_fault(head: &Head, bytes: &[u8]) -> Fault {
+    let mut codings = Vec::new();
+    for value in head.values(bytes, "transfer-encoding") {
+        codings.extend(field::elements(value).map(|element| field::parameters(element).0));
+    }
+    let chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    // An unknown coding is 501 only if chunked does not stand before another one: that is always wrong.
+    let unknown = codings.iter().any(|coding| !chunked(coding));
+    let misplaced = codings.iter().rev().skip(1).any(chunked);
+    if unknown && !misplaced { Fault::CodingUnknown } else { Fault::CodingNotFinal }
+}
 
 /// What the Expect field asks for (RFC 9110 §10.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +146,8 @@ impl<'b> Request<'b> {
         self.head.line.target.span.of(&self.bytes)
     }
 
-    /// The decoded path. It is bytes, since file names need not be UTF-8. `/` if an absolute-form target
-    /// has no path; empty for `*` and CONNECT.
+    /// The decoded path. It is bytes, since file names need not be UTF-8. `/` if an absolute-form target has no path;
+    /// empty for `*` and CONNECT.
     pub fn path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
             Some(decoded) => decoded,
@@ -107,8 +180,8 @@ impl<'b> Request<'b> {
         self.head.authority(&self.bytes)
     }
 
-    /// The value of a field that may appear once. `None` if it is missing, and also if it appears more
-    /// than once: for a field without list syntax, neither value can be relied on.
+    /// The value of a field that may appear once. `None` if it is missing, and also if it appears more than once: for a
+    /// field without list syntax, neither value can be relied on.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields(name);
         let first = values.next()?;
@@ -138,7 +211,7 @@ impl<'b> Request<'b> {
     /// How the content is delimited.
     pub fn framing(&self) -> Framing {
         // The fallback is never used: a request whose framing is wrong was refused by `Http1`.
-        framing::of(&self.head, &self.bytes).unwrap_or(Framing::None)
+        Framing::of(&self.head, &self.bytes).unwrap_or(Framing::None)
     }
 
     /// What the client expects.

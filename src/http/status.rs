@@ -1,7 +1,7 @@
 //! Status codes, their classes and reason phrases (RFC 9110 §15, RFC 6585).
 //!
-//! When to use which code is decided elsewhere: in [`crate::http::fault`] for a request that breaks the
-//! grammar, in the services for everything else.
+//! When to use which code is decided elsewhere: in [`crate::http::fault`] for a request that breaks the grammar, in the
+//! services for everything else.
 
 /// A status code, 100 to 999.
 ///
@@ -23,8 +23,8 @@ macro_rules! statuses {
             /// All codes with a name.
             pub const ALL: &'static [Status] = &[$(Status($code)),*];
 
-            /// The reason phrase. A program ignores it (§15.1), but people read it: a code without a name
-            /// gets the name of its class, never an empty phrase.
+            /// The reason phrase. A program ignores it (§15.1), but people read it: a code without a name gets the name
+            /// of its class, never an empty phrase.
             pub fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $reason,)*

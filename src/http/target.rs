@@ -9,18 +9,16 @@
 //! asterisk-form  = "*"                                  OPTIONS *
 //! ```
 //!
-//! A path is decoded exactly once, and `.`, `..`, NUL and an encoded `/` are refused *after* decoding.
-//! Apache 2.4.49 decoded twice, others checked before they decoded; both let clients read the whole
-//! disk. Every other byte may be part of a file name and passes. Which file a path names is decided in
-//! `files`.
+//! A path is decoded exactly once, and `.`, `..`, NUL and an encoded `/` are refused *after* decoding. Apache 2.4.49
+//! decoded twice, others checked before they decoded; both let clients read the whole disk. Every other byte may be
+//! part of a file name and passes. Which file a path names is decided in `files`.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-use crate::http::fault::{Fault, RequestError};
 use crate::http::grammar::{decimal, hex_digit, is_name_byte, is_target_byte};
-use crate::http::{Method, Span};
+use crate::http::{Fault, Method, RequestError, Span};
 
 /// The form of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +130,8 @@ fn absolute(bytes: &[u8]) -> Result<Span, Misplaced> {
     }
 }
 
-/// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, since an empty Host
-/// field is valid for a target without authority (RFC 9110 §7.2).
+/// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, since an empty Host field is valid for
+/// a target without authority (RFC 9110 §7.2).
 pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     // Only an IP literal begins with a bracket.
     let is_literal = bytes.first() == Some(&b'[');
@@ -222,8 +220,8 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
     }
 }
 
-/// Where the first segment lies that is `.` or `..`, encoded or not. It looks at the path as it was
-/// sent, so that the position fits.
+/// Where the first segment lies that is `.` or `..`, encoded or not. It looks at the path as it was sent, so that the
+/// position fits.
 fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
     for segment in path.split(|&b| b == b'/') {
@@ -245,8 +243,8 @@ fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// The pairs of a query, `name=value` between `&`, as they were sent: nothing is decoded. A name without
-/// `=` has no value; empty pieces are left out. RFC 3986 §3.4 leaves this form to applications.
+/// The pairs of a query, `name=value` between `&`, as they were sent: nothing is decoded. A name without `=` has no
+/// value; empty pieces are left out. RFC 3986 §3.4 leaves this form to applications.
 ///
 /// ```
 /// let pairs: Vec<_> = barewire::http::target::query_pairs(b"sort=size&all").collect();

@@ -1,9 +1,9 @@
 //! The interface between the connections and everything that makes responses: [`Service`] and [`Answer`].
 //!
-//! A service says how a request will be answered, and the connection does the work: it runs jobs, collects content
-//! and sends. [`Service::answer`] is called on an event loop and must not block. If the kernel has all data in
-//! memory, the service answers at once ([`Answer::Now`] and the prepared ones); any other work becomes a job for a
-//! worker. A job costs some thirty times as much as opening a file that is in memory, so both ways exist.
+//! A service says how a request will be answered, and the connection does the work: it runs jobs, collects content and
+//! sends. [`Service::answer`] is called on an event loop and must not block. If the kernel has all data in memory, the
+//! service answers at once ([`Answer::Now`] and the prepared ones); any other work becomes a job for a worker. A job
+//! costs some thirty times as much as opening a file that is in memory, so both ways exist.
 //!
 //! | answer | the response is made | content of the request |
 //! |---|---|---|
@@ -15,8 +15,8 @@
 //! | [`Answer::Raw`] | by the service: bytes in the place of a response | not used; the connection closes |
 //!
 //! An example with a password file: a PUT gets `Blocking`, whose job runs bcrypt and results in [`Outcome::Again`]. The
-//! service is asked once more, now with the password known, and returns `Receive`. Its `open` makes a temporary file
-//! on a worker, the client gets 100 (Continue), and the sink receives the content block by block.
+//! service is asked once more, now with the password known, and returns `Receive`. Its `open` makes a temporary file on
+//! a worker, the client gets 100 (Continue), and the sink receives the content block by block.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -36,8 +36,8 @@ pub struct RequestContext {
     pub local: SocketAddr,
     /// The current time, read once per turn of the loop.
     pub now: SystemTime,
-    /// The arrival number. Requests with the same number may share one `stat()` of a file, since all of them began
-    /// to arrive before the first of them was answered. Never 0.
+    /// The arrival number. Requests with the same number may share one `stat()` of a file, since all of them began to
+    /// arrive before the first of them was answered. Never 0.
     pub arrival: u64,
 }
 
@@ -46,8 +46,8 @@ pub struct RequestContext {
 pub enum Lane {
     /// Jobs of some milliseconds: open, read, remove.
     Short,
-    /// Jobs of any length: listing, writing, fsync, handlers of a [`crate::service::Router`]. They never take the
-    /// last worker, so that four slow ones cannot delay every file that is not in memory.
+    /// Jobs of any length: listing, writing, fsync, handlers of a [`crate::service::Router`]. They never take the last
+    /// worker, so that four slow ones cannot delay every file that is not in memory.
     Long,
     /// Password hashes, which are slow on purpose. They never take more than a quarter of the workers.
     Passwords,
@@ -57,8 +57,8 @@ pub enum Lane {
 pub enum Outcome {
     /// The response.
     Response(Response),
-    /// The service must be asked again: the job found out something that it did not know, such as whether a
-    /// password is right.
+    /// The service must be asked again: the job found out something that it did not know, such as whether a password is
+    /// right.
     Again(Box<Request<'static>>),
 }
 
@@ -163,8 +163,8 @@ pub trait Sink: Send {
     fn finish(self: Box<Self>) -> Response;
 }
 
-/// Answers requests. Each event loop owns one ([`Service::fork`]), so a service may have a memory of its own
-/// without a lock. What all loops share belongs into an `Arc`.
+/// Answers requests. Each event loop owns one ([`Service::fork`]), so a service may have a memory of its own without a
+/// lock. What all loops share belongs into an `Arc`.
 pub trait Service: Send {
     /// How this request will be answered. Must not block.
     fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer;

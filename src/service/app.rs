@@ -1,7 +1,7 @@
 //! The order in which a request is decided, and the fields that are added to every response.
 //!
-//! An [`App`] stands between the connections and a [`Service`]. It tries these steps in this order, and the first
-//! step that has a response ends the search. RFC 9110 leaves the order open. No step reads content.
+//! An [`App`] stands between the connections and a [`Service`]. It tries these steps in this order, and the first step
+//! that has a response ends the search. RFC 9110 leaves the order open. No step reads content.
 //!
 //! | step | decided by | response |
 //! |---|---|---|
@@ -22,7 +22,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::http::target::TargetForm;
-use crate::http::{AddedFields, FieldError, Method, Request, RequestError, Status};
+use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, RequestError, Status};
 use crate::service::access::basic::Auth;
 use crate::service::access::cors::{Cors, RESOURCE_POLICY};
 use crate::service::access::hosts::{self, Hosts};
@@ -45,8 +45,8 @@ pub struct Settings {
     pub auth: Option<Auth>,
     /// Fields of every response, in order. Each replaces the fields of its name that a response has.
     pub headers: Vec<(String, String)>,
-    /// Whether pages of foreign origins may write here. Only for a service that has a check of its own: without
-    /// one, every page that a user visits could change something in the name of that user.
+    /// Whether pages of foreign origins may write here. Only for a service that has a check of its own: without one,
+    /// every page that a user visits could change something in the name of that user.
     pub allow_foreign_writes: bool,
     /// Whether `Cache-Control: no-store` is the default of all responses, and not only of errors.
     pub no_store: bool,
@@ -220,11 +220,11 @@ impl Rules {
     fn added_fields(settings: &Settings, cors: Option<&Cors>, is_readable: bool) -> Result<AddedFields, FieldError> {
         let mut fields = AddedFields::default();
         // A browser must not guess another type than the one we send (Fetch §3.6): text could become a script.
-        fields.replace("X-Content-Type-Options", "nosniff")?;
+        fields.add(MergeRule::Replace, "X-Content-Type-Options", "nosniff")?;
         // A cache may keep some errors (RFC 9110 §15.1) after their cause is gone, so errors are never stored.
         match settings.no_store {
-            true => fields.unless_set("Cache-Control", "no-store")?,
-            false => fields.unless_set_in_error("Cache-Control", "no-store")?,
+            true => fields.add(MergeRule::UnlessSet, "Cache-Control", "no-store")?,
+            false => fields.add(MergeRule::UnlessSetInError, "Cache-Control", "no-store")?,
         }
         if let Some(cors) = cors {
             cors.add_to(&mut fields, is_readable)?;
@@ -232,7 +232,7 @@ impl Rules {
         // Where host names are checked, a foreign page must not embed what only its visitor can reach. A page of
         // another local port is of the same site and may. An open server that is only read may be embedded by all.
         if !(cors.is_some() && is_readable) && settings.hosts.is_enforced() {
-            fields.unless_set(RESOURCE_POLICY, "same-site")?;
+            fields.add(MergeRule::UnlessSet, RESOURCE_POLICY, "same-site")?;
         }
         // Last, because the fields of the command line replace all others.
         for (name, value) in &settings.headers {
@@ -240,7 +240,7 @@ impl Rules {
             if is_connection_field(name) {
                 return Err(FieldError);
             }
-            fields.replace(name, value)?;
+            fields.add(MergeRule::Replace, name, value)?;
         }
         Ok(fields)
     }

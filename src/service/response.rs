@@ -191,8 +191,8 @@ impl Response {
         Response::content(status, "application/json", json)
     }
 
-    /// Adds a field line. A line that cannot be sent (a value with a control byte, a field of the connection) turns
-    /// the whole response into a 500 with a note for the log.
+    /// Adds a field line. A line that cannot be sent (a value with a control byte, a field of the connection) turns the
+    /// whole response into a 500 with a note for the log.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Response {
         // To leave out the line alone could be dangerous: it may be a Content-Security-Policy.
         if is_connection_field(name) || self.fields.push(name, value).is_err() {

@@ -24,8 +24,8 @@ use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
 use crate::service::error_page::{self, Problem};
 use crate::service::response::Response;
 
-/// Bytes of content that a handler is given at most, unless its route says otherwise. The content of every
-/// request is kept in memory, and a form or a JSON document rarely has a tenth of it.
+/// Bytes of content that a handler is given at most, unless its route says otherwise. The content of every request is
+/// kept in memory, and a form or a JSON document rarely has a tenth of it.
 pub const CONTENT_LIMIT: u64 = 1024 * 1024;
 
 /// The parameters of a pattern, with their ranges in the decoded path.

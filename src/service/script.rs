@@ -1,9 +1,9 @@
-//! Responses of which the service decides more than status, fields and content: pauses, chunk boundaries, bytes
-//! exactly as given, the way the connection closes. For teaching, and for content that is made while it is sent.
+//! Responses of which the service decides more than status, fields and content: pauses, chunk boundaries, bytes exactly
+//! as given, the way the connection closes. For teaching, and for content that is made while it is sent.
 //!
 //! A pause is a deadline of the event loop and no sleeping thread, so a thousand slow responses cost a thousand
-//! connections and nothing else. A pause stands before one byte of the response. Bytes before it and after it are
-//! never in the same `send`, even if it lasts no time; so a response can be split into pieces. With pauses before
+//! connections and nothing else. A pause stands before one byte of the response. Bytes before it and after it are never
+//! in the same `send`, even if it lasts no time; so a response can be split into pieces. With pauses before
 //! `Content(0)` and `Content(3)`, the content `hello` is sent in three steps:
 //!
 //! ```text
@@ -34,8 +34,8 @@ pub struct Pause {
     pub time: Duration,
 }
 
-/// A value that is dropped when the last byte of its response was sent, or when the client has left. A service
-/// counts its slow responses by such values. The default has no value.
+/// A value that is dropped when the last byte of its response was sent, or when the client has left. A service counts
+/// its slow responses by such values. The default has no value.
 #[derive(Clone, Debug, Default)]
 pub struct DropToken {
     _value: Option<Arc<dyn Any + Send + Sync>>,
@@ -57,8 +57,8 @@ pub struct ChunkedBody {
     pub extension: String,
     /// The trailer fields. The response should announce them in `Trailer`.
     pub trailers: Fields,
-    /// The pause before each chunk but the first, the last chunk with the trailers included. Each chunk is a `send`
-    /// of its own.
+    /// The pause before each chunk but the first, the last chunk with the trailers included. Each chunk is a `send` of
+    /// its own.
     pub gap: Duration,
 }
 
@@ -78,8 +78,8 @@ pub enum CloseBy {
     Reset,
 }
 
-/// Bytes that are sent exactly as given in the place of a response, to show what can go wrong. The connection
-/// always closes after them.
+/// Bytes that are sent exactly as given in the place of a response, to show what can go wrong. The connection always
+/// closes after them.
 #[derive(Clone, Debug)]
 pub struct RawResponse {
     /// The status for the log.

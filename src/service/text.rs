@@ -59,8 +59,8 @@ pub(crate) fn escape_unsafe(text: &str) -> String {
     escape_if(text, is_unsafe)
 }
 
-/// Text for a line of our own in a terminal. Also the two marks of direction are escaped, since they would reorder
-/// the rest of our sentence.
+/// Text for a line of our own in a terminal. Also the two marks of direction are escaped, since they would reorder the
+/// rest of our sentence.
 pub fn printable(text: &str) -> String {
     escape_if(text, |char| is_unsafe(char) || matches!(char, '\u{200e}' | '\u{200f}'))
 }
@@ -108,8 +108,8 @@ pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
-/// Appends a name for a terminal. Different names look different: a backslash is doubled, and a byte that is not
-/// UTF-8 is shown as `\xff`.
+/// Appends a name for a terminal. Different names look different: a backslash is doubled, and a byte that is not UTF-8
+/// is shown as `\xff`.
 pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
     // Nearly every name is copied in one piece here too.
     if name.iter().all(|&b| matches!(b, b' '..=b'~') && b != b'\\') {
@@ -179,8 +179,8 @@ pub(crate) fn visible(bytes: &[u8], ascii: bool) -> String {
     out
 }
 
-/// Whether a character beyond ASCII is seen and does not change its neighbours. Stricter than [`is_unsafe`]: a
-/// reader of the wire view counts bytes, so a character must neither hide nor join with others.
+/// Whether a character beyond ASCII is seen and does not change its neighbours. Stricter than [`is_unsafe`]: a reader
+/// of the wire view counts bytes, so a character must neither hide nor join with others.
 pub(crate) fn is_visible(c: char) -> bool {
     !c.is_control()
         && !matches!(u32::from(c),

@@ -20,8 +20,8 @@ use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use crate::http::{
-    AddedFields, HttpDate, Transfer,
-    response::{Persistence, write_head},
+    AddedFields, HttpDate, Transfer, Version,
+    response::{connection_line, write_head},
 };
 use crate::net::{CloseReason, connection::Connection, event_loop::EventLoop, send_queue::Sent};
 use crate::service::{Body, app::Additions, error_page};
@@ -166,7 +166,8 @@ fn overload_bytes(added: &AddedFields, date: &HttpDate) -> Vec<u8> {
     let (status, fields, body) = error_page::overload().into_parts();
     let content = if let Body::Bytes(bytes) = &body { &bytes[..] } else { b"" };
     let mut bytes = Vec::new();
-    write_head(&mut bytes, status, &fields, added, date, Transfer::Exactly(content.len() as u64), Persistence::Close);
+    let (announced, connection) = (Transfer::Exactly(content.len() as u64), connection_line(false, Version::Http11));
+    write_head(&mut bytes, status, &fields, added, date, announced, connection);
     bytes.extend_from_slice(content);
     bytes
 }
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_refused_connection_gets_a_whole_response_with_the_fields_of_all_others() {
         let mut added = AddedFields::default();
-        added.replace("X-Mine", "yes").unwrap();
+        added.add(crate::http::MergeRule::Replace, "X-Mine", "yes").unwrap();
         let sent = overload_bytes(&added, &HttpDate::from_second(0));
         let sent = String::from_utf8(sent).unwrap();
         let (head, content) = sent.split_once("\r\n\r\n").unwrap();

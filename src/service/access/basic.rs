@@ -2,10 +2,9 @@
 //!
 //! RFC 7617 (Basic, `charset="UTF-8"`), RFC 9110 §11.6 (challenge and credentials), §15.5.2 (401).
 //!
-//! bcrypt is slow on purpose, and browsers send credentials with every request. So right credentials are
-//! remembered by their digest, for all loops: a password costs one bcrypt in the life of the process. Wrong ones
-//! are not remembered. They cost a bcrypt each time, on a lane of their own, and after ten of them the client has
-//! to wait (`Throttle`).
+//! bcrypt is slow on purpose, and browsers send credentials with every request. So right credentials are remembered by
+//! their digest, for all loops: a password costs one bcrypt in the life of the process. Wrong ones are not remembered.
+//! They cost a bcrypt each time, on a lane of their own, and after ten of them the client has to wait (`Throttle`).
 //!
 //! ```text
 //! the method needs no credentials ──────────────────────► allowed
@@ -42,8 +41,8 @@ const CHALLENGE: &str = "Basic realm=\"barewire\", charset=\"UTF-8\"";
 pub enum Scope {
     /// All, OPTIONS included.
     All,
-    /// Only requests with one of these methods: the unsafe ones that are enabled. A write that is not enabled is
-    /// 405 and needs no password, since none would help.
+    /// Only requests with one of these methods: the unsafe ones that are enabled. A write that is not enabled is 405
+    /// and needs no password, since none would help.
     Methods(Vec<Method>),
 }
 
@@ -56,8 +55,8 @@ pub struct Auth {
 
 struct Users {
     credentials: Credentials,
-    /// The digests of right credentials, each with its user. One user may have many right ones, since bcrypt reads
-    /// only 72 bytes of a password; the last digest of each is kept, so the memory is bounded.
+    /// The digests of right credentials, each with its user. One user may have many right ones, since bcrypt reads only
+    /// 72 bytes of a password; the last digest of each is kept, so the memory is bounded.
     verified: RwLock<HashMap<Digest, usize>>,
     throttle: Arc<Throttle>,
 }

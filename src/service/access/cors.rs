@@ -1,9 +1,9 @@
 //! CORS: pages of other origins may read this site, if `--cors` says so (Fetch standard, "CORS protocol").
 //!
-//! Without `--cors` no such field is sent, and the browser keeps other pages out by itself. Pages may never use
-//! the credentials that a browser has for this site: `Access-Control-Allow-Credentials` is not sent.
+//! Without `--cors` no such field is sent, and the browser keeps other pages out by itself. Pages may never use the
+//! credentials that a browser has for this site: `Access-Control-Allow-Credentials` is not sent.
 
-use crate::http::{AddedFields, FieldError, Method, Request, Status};
+use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, Status};
 use crate::service::response::Response;
 use crate::service::router;
 
@@ -22,8 +22,8 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// `origin` is `*`, or one origin as browsers write it: `https://example.org`. `methods` are those that work
-    /// on any target here. A named origin may use them all, and `*` only those that read.
+    /// `origin` is `*`, or one origin as browsers write it: `https://example.org`. `methods` are those that work on any
+    /// target here. A named origin may use them all, and `*` only those that read.
     pub fn new(origin: &str, methods: &[Method]) -> Cors {
         let origin = (origin != "*").then(|| origin.to_string());
         // `*` allows pages of unknown origins, so it never includes a method that writes.
@@ -64,14 +64,14 @@ impl Cors {
     /// Adds the fields that let a page read every response, if `is_readable`.
     pub(crate) fn add_to(&self, fields: &mut AddedFields, is_readable: bool) -> Result<(), FieldError> {
         if is_readable {
-            fields.replace("Access-Control-Allow-Origin", self.origin.as_deref().unwrap_or("*"))?;
+            fields.add(MergeRule::Replace, "Access-Control-Allow-Origin", self.origin.as_deref().unwrap_or("*"))?;
             // A media player reads Content-Range, and a script the ETag.
-            fields.replace("Access-Control-Expose-Headers", "*")?;
-            fields.replace(RESOURCE_POLICY, "cross-origin")?;
+            fields.add(MergeRule::Replace, "Access-Control-Expose-Headers", "*")?;
+            fields.add(MergeRule::Replace, RESOURCE_POLICY, "cross-origin")?;
         }
         // Also where the origin may not read: else a cache would send the response for one origin to another.
         if self.origin.is_some() {
-            fields.member("Vary", "Origin")?;
+            fields.add(MergeRule::Member, "Vary", "Origin")?;
         }
         Ok(())
     }

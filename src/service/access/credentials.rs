@@ -6,12 +6,12 @@
 //! credentials = "Basic" 1*SP base64( user-id ":" password )      ; the scheme in any case
 //! ```
 //!
-//! No password is kept in clear: the server keeps the bcrypt hash of a password file, or a keyed digest
-//! (`Digest`). Neither type can be printed.
+//! No password is kept in clear: the server keeps the bcrypt hash of a password file, or a keyed digest (`Digest`).
+//! Neither type can be printed.
 //!
-//! A comparison must not tell by its duration how much was right. Digests are 128 bits under keys drawn at start,
-//! so two credentials that differ in one byte have nothing in common. They are compared without a branch, and all
-//! known digests are compared, so an unknown user takes as long as a known one.
+//! A comparison must not tell by its duration how much was right. Digests are 128 bits under keys drawn at start, so
+//! two credentials that differ in one byte have nothing in common. They are compared without a branch, and all known
+//! digests are compared, so an unknown user takes as long as a known one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -27,16 +27,16 @@ use crate::service::access::htpasswd::{Bcrypt, CONTROL_BYTE, HtpasswdError, NO_C
 
 /// The credentials of a request: the bytes `user:password`.
 ///
-/// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: equal bytes are equal
-/// credentials, and a client that sends Latin-1 gets 401 like any other that does not match.
+/// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: equal bytes are equal credentials, and
+/// a client that sends Latin-1 gets 401 like any other that does not match.
 pub struct Credential {
     bytes: Vec<u8>,
     colon: usize,
 }
 
 impl Credential {
-    /// The Basic credentials of a request; `None` if there are none that can be read. Two Authorization lines
-    /// count as none, since a proxy and this server could each use another one.
+    /// The Basic credentials of a request; `None` if there are none that can be read. Two Authorization lines count as
+    /// none, since a proxy and this server could each use another one.
     pub fn of(request: &Request<'_>) -> Option<Credential> {
         Credential::parse(request.field("authorization")?)
     }
@@ -56,8 +56,8 @@ impl Credential {
     /// Splits `user:password` at the first colon, so a password may contain colons. Control bytes are refused.
     fn new(bytes: Vec<u8>) -> Option<Credential> {
         let colon = bytes.iter().position(|&b| b == b':')?;
-        // RFC 7617 §2 forbids control bytes. NUL is a danger: bcrypt repeats a password with its NUL until 72
-        // bytes are full, so it takes `a` and `a NUL a` for the same password.
+        // RFC 7617 §2 forbids control bytes. NUL is a danger: bcrypt repeats a password with its NUL until 72 bytes are
+        // full, so it takes `a` and `a NUL a` for the same password.
         (!bytes.iter().any(u8::is_ascii_control)).then_some(Credential { bytes, colon })
     }
 

@@ -2,12 +2,12 @@
 //!
 //! RFC 9110 §4.3 (authority), §7.4 (421); RFC 9112 §3.3 (the host a request is for); RFC 6761 §6.3 (`localhost`).
 //!
-//! The list stops *DNS rebinding*. The name `evil.test` first leads to the attacker's server, then to 127.0.0.1.
-//! The browser takes the attacker's page and this server for one origin, so the page may read and write here.
-//! The page cannot forge the name in Host, therefore only names are allowed that no stranger can make lead here.
+//! The list stops *DNS rebinding*. The name `evil.test` first leads to the attacker's server, then to 127.0.0.1. The
+//! browser takes the attacker's page and this server for one origin, so the page may read and write here. The page
+//! cannot forge the name in Host, therefore only names are allowed that no stranger can make lead here.
 //!
-//! Writing needs the list too: after rebinding, `Origin` is the name in Host, and the check of [`super::origin`]
-//! would pass. So every server that allows writes also checks host names.
+//! Writing needs the list too: after rebinding, `Origin` is the name in Host, and the check of [`super::origin`] would
+//! pass. So every server that allows writes also checks host names.
 
 use std::net::Ipv4Addr;
 
@@ -28,8 +28,8 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// `named` are the values of `--host`, each a [`host_name`] or `*`. `machine` is the name of this computer.
-    /// If the list is not `enforced`, every host is allowed.
+    /// `named` are the values of `--host`, each a [`host_name`] or `*`. `machine` is the name of this computer. If the
+    /// list is not `enforced`, every host is allowed.
     pub fn new(enforced: bool, named: &[String], machine: Option<&str>) -> Hosts {
         let mut names: Vec<String> = named.iter().filter_map(|name| host_name(name)).collect();
         // On a LAN this computer is found by its name, and by mDNS under `.local`.
@@ -69,8 +69,8 @@ pub(crate) fn host(authority_bytes: &[u8]) -> Option<&[u8]> {
 
 /// Whether `host` is an IP address. No name server is asked for an address, so it cannot be made to lead elsewhere.
 ///
-/// Of IPv4 only four decimal numbers with dots count. A browser rewrites `0x7f.1` and the like before it sends
-/// them, so such a host comes from another program, or it is a name that a name server resolves.
+/// Of IPv4 only four decimal numbers with dots count. A browser rewrites `0x7f.1` and the like before it sends them, so
+/// such a host comes from another program, or it is a name that a name server resolves.
 fn is_address(host: &[u8]) -> bool {
     // `authority` accepts brackets only around an IPv6 address.
     host.first() == Some(&b'[') || std::str::from_utf8(host).is_ok_and(|host| host.parse::<Ipv4Addr>().is_ok())
@@ -83,9 +83,9 @@ fn is_localhost(host: &[u8]) -> bool {
     labels.next().is_some_and(|last| last.eq_ignore_ascii_case(LOCALHOST)) && labels.all(|label| !label.is_empty())
 }
 
-/// The value of `--host` in the form in which it is compared: `*`, or a host without port, in lower case and
-/// without a dot at its end. `None` for text that no browser sends as a host, so that a mistake is reported: a
-/// URL, a port, `*.example.org`, letters outside ASCII (browsers send `xn--…` for those).
+/// The value of `--host` in the form in which it is compared: `*`, or a host without port, in lower case and without a
+/// dot at its end. `None` for text that no browser sends as a host, so that a mistake is reported: a URL, a port,
+/// `*.example.org`, letters outside ASCII (browsers send `xn--…` for those).
 pub fn host_name(text: &str) -> Option<String> {
     if text == "*" {
         return Some(text.to_string());
@@ -97,8 +97,8 @@ pub fn host_name(text: &str) -> Option<String> {
     (is_host && port.is_none()).then(|| String::from_utf8_lossy(name).to_ascii_lowercase())
 }
 
-/// Whether a name has only letters, digits, hyphens, underscores and single dots. Such a name may be repeated in
-/// a command to be typed; `a;reboot`, a valid reg-name of RFC 3986, may not.
+/// Whether a name has only letters, digits, hyphens, underscores and single dots. Such a name may be repeated in a
+/// command to be typed; `a;reboot`, a valid reg-name of RFC 3986, may not.
 pub(crate) fn is_plain_name(name: &[u8]) -> bool {
     let is_plain = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     name.split(|&b| b == b'.').all(|label| !label.is_empty() && label.iter().all(is_plain))

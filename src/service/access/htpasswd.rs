@@ -5,13 +5,13 @@
 //! ann:$2y$10$…22 characters of salt……31 characters of hash…
 //! ```
 //!
-//! A file with MD5, SHA-1, crypt or clear text is refused at start, with the number of the line. To skip the line
-//! would lock a user out silently; to accept it would keep passwords in a form that a thief of the file can break
-//! within hours.
+//! A file with MD5, SHA-1, crypt or clear text is refused at start, with the number of the line. To skip the line would
+//! lock a user out silently; to accept it would keep passwords in a form that a thief of the file can break within
+//! hours.
 //!
-//! Hashes of one file may have different costs, and a shorter check would tell which user was meant. So every
-//! check takes as long as the one of the highest cost (`Bcrypt::verify`): after a hash of cost c, hashes of cost
-//! c, c+1, … top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.
+//! Hashes of one file may have different costs, and a shorter check would tell which user was meant. So every check
+//! takes as long as the one of the highest cost (`Bcrypt::verify`): after a hash of cost c, hashes of cost c, c+1, …
+//! top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,8 +23,8 @@ use subtle::ConstantTimeEq;
 
 use crate::http::grammar::decimal;
 
-/// The costs that are accepted. Below 4 there is no bcrypt. 17 is the most that `htpasswd` writes, and takes
-/// seconds; above it one mistyped digit would keep a worker busy for minutes.
+/// The costs that are accepted. Below 4 there is no bcrypt. 17 is the most that `htpasswd` writes, and takes seconds;
+/// above it one mistyped digit would keep a worker busy for minutes.
 const COSTS: std::ops::RangeInclusive<u64> = 4..=17;
 /// Bytes of a password that bcrypt reads.
 const PASSWORD_BYTES: usize = 72;
@@ -38,8 +38,8 @@ pub(crate) const CONTROL_BYTE: &str = "there is a control character in it, which
 /// The salt of hashes that are computed only to take time.
 const UNUSED_SALT: [u8; 16] = *b"nobody's salt...";
 
-/// bcrypt's own alphabet. Some programs leave random bits at the end of the salt, which mean nothing; a file with
-/// such bits works elsewhere, so it works here.
+/// bcrypt's own alphabet. Some programs leave random bits at the end of the salt, which mean nothing; a file with such
+/// bits works elsewhere, so it works here.
 const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::BCRYPT, LENIENT);
 const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
 
@@ -78,8 +78,8 @@ pub(crate) struct Bcrypt {
 }
 
 impl Bcrypt {
-    /// Reads `$2y$10$…`. `$2a$` and `$2b$` are other names of the same hash; `$2x$` marks hashes of a faulty
-    /// program and is refused.
+    /// Reads `$2y$10$…`. `$2a$` and `$2b$` are other names of the same hash; `$2x$` marks hashes of a faulty program
+    /// and is refused.
     pub(crate) fn parse(text: &[u8]) -> Result<Bcrypt, Cow<'static, str>> {
         // The start of the text tells a password or another hash from a damaged bcrypt hash.
         if !matches!(text, [b'$', b'2', b'a' | b'b' | b'y', b'$', ..]) {

@@ -2,9 +2,9 @@
 //!
 //! RFC 6454 and the Fetch standard (`Origin`); W3C Fetch Metadata (`Sec-Fetch-Site`).
 //!
-//! The check stops *cross-site request forgery*: a page that its visitor merely looks at sends a form, or a
-//! `fetch` whose response it may not read, to `http://localhost:8080`. Browsers tell with an unsafe method
-//! where the page is from:
+//! The check stops *cross-site request forgery*: a page that its visitor merely looks at sends a form, or a `fetch`
+//! whose response it may not read, to `http://localhost:8080`. Browsers tell with an unsafe method where the page is
+//! from:
 //!
 //! | client | `Sec-Fetch-Site` | `Origin` |
 //! |---|---|---|
@@ -18,8 +18,8 @@
 //! | browsers from before 2021 to 2023, whatever the address | – | as above |
 //! | curl and other programs | – | – |
 //!
-//! A page can neither omit nor forge the two fields. So `Sec-Fetch-Site` decides if it is there, else `Origin`,
-//! and a request with neither of them comes from no page. Because of the third row our own pages are sent with
+//! A page can neither omit nor forge the two fields. So `Sec-Fetch-Site` decides if it is there, else `Origin`, and a
+//! request with neither of them comes from no page. Because of the third row our own pages are sent with
 //! `Referrer-Policy: same-origin`. `Referer` proves nothing, since a page can omit it by one attribute.
 
 use crate::http::Request;
@@ -56,8 +56,8 @@ pub fn foreign_write(request: &Request<'_>, cors: Option<&Cors>) -> Option<Forei
     if request.method().is_safe() {
         return None;
     }
-    // No browser sends a field twice. A program in between may be tricked into adding one, and then each
-    // reader would pick another.
+    // No browser sends a field twice. A program in between may be tricked into adding one, and then each reader would
+    // pick another.
     let mut sites = request.fields("sec-fetch-site");
     let mut origins = request.fields("origin");
     let (site, origin) = (sites.next(), origins.next());
@@ -83,8 +83,8 @@ fn is_own_origin(origin: &[u8], own: Option<&[u8]>) -> bool {
     // `null`, `file://` and the origins of extensions are never ours.
     let split = origin.windows(3).position(|w| w == b"://").map(|at| (&origin[..at], &origin[at + 3..]));
     let Some((scheme, rest)) = split else { return false };
-    // The scheme is not compared, since a proxy that speaks TLS changes it. It only says which port is meant
-    // where none is written.
+    // The scheme is not compared, since a proxy that speaks TLS changes it. It only says which port is meant where none
+    // is written.
     let default = match scheme {
         b"http" => 80,
         b"https" => 443,

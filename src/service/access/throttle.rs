@@ -1,13 +1,13 @@
 //! Slows down guessing: a client that has failed ten times within a minute has to wait (RFC 6585 §4, 429).
 //!
-//! Credentials that were found right before are not counted here ([`super::basic`] knows them). So a client after
-//! the same proxy can keep new users waiting, but cannot lock out one who has signed in.
+//! Credentials that were found right before are not counted here ([`super::basic`] knows them). So a client after the
+//! same proxy can keep new users waiting, but cannot lock out one who has signed in.
 //!
-//! Clients at this computer are counted too. After a proxy every client has its address, and just such a server
-//! is the one that strangers reach.
+//! Clients at this computer are counted too. After a proxy every client has its address, and just such a server is the
+//! one that strangers reach.
 //!
-//! An attempt counts from its beginning, and is taken back when it proves right. If only results counted, a
-//! hundred guesses sent at once would all begin before the first of them has failed.
+//! An attempt counts from its beginning, and is taken back when it proves right. If only results counted, a hundred
+//! guesses sent at once would all begin before the first of them has failed.
 //!
 //! ```text
 //! second   0 … 9: ten failures    10: 429, wait 50 s    60: one attempt, since the failure of second 0 is forgotten
@@ -18,8 +18,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// Failures within [`WINDOW`] after which a client waits. More than a user mistypes, and fewer than fifteen
-/// thousand guesses a day.
+/// Failures within [`WINDOW`] after which a client waits. More than a user mistypes, and fewer than fifteen thousand
+/// guesses a day.
 pub(crate) const FAILURES: usize = 10;
 /// How long a failure counts.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
@@ -114,8 +114,8 @@ fn make_room(clients: &mut HashMap<IpAddr, Client>, now: SystemTime) {
     }
 }
 
-/// The address by which a client is counted: an IPv4 address, or the /64 network of an IPv6 address. A household
-/// has 2^64 IPv6 addresses, so single ones would not slow it down.
+/// The address by which a client is counted: an IPv4 address, or the /64 network of an IPv6 address. A household has
+/// 2^64 IPv6 addresses, so single ones would not slow it down.
 fn network_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
@@ -127,8 +127,8 @@ fn network_of(peer: IpAddr) -> IpAddr {
     }
 }
 
-/// An attempt under way. If it is dropped without [`Attempt::fail`], because it was right or because the workers
-/// had no room for it, it leaves no trace.
+/// An attempt under way. If it is dropped without [`Attempt::fail`], because it was right or because the workers had no
+/// room for it, it leaves no trace.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     throttle: Arc<Throttle>,

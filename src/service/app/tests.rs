@@ -138,8 +138,8 @@ fn of_several_things_wrong_the_first_in_the_order_decides() {
             assert_eq!(ask(line, "evil.example", fields), (421, false), "{line} {fields}");
         }
     }
-    // A method that works nowhere, before a foreign write and before credentials. It never reaches the service,
-    // which might know it.
+    // A method that works nowhere, before a foreign write and before credentials. It never reaches the service, which
+    // might know it.
     for fields in ["", CROSS, RIGHT, WRONG, PREFLIGHT] {
         assert_eq!(ask("BREW /", "localhost", fields), (501, false), "{fields}");
         assert_eq!(ask("get /", "localhost", fields), (501, false), "{fields}");
@@ -283,8 +283,8 @@ fn a_field_of_the_command_line_is_in_every_response_and_replaces_others_of_its_n
     }
 }
 
-/// A wrapper of a service could add fields to fresh responses, but not to prepared ones of a cache. So no field may
-/// be added by wrapping, and both are sent with the same fields.
+/// A wrapper of a service could add fields to fresh responses, but not to prepared ones of a cache. So no field may be
+/// added by wrapping, and both are sent with the same fields.
 #[test]
 fn a_response_from_the_cache_carries_the_same_fields_as_a_fresh_one() {
     let named = Some("http://app.example".to_string());

@@ -1,7 +1,7 @@
 //! Error responses that explain themselves (RFC 9110 §15): as a page, as JSON, or as one line of text.
 //!
-//! A page says what happened, one sentence about this case, a next step, and what the status means, with the
-//! section of the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `wording`.
+//! A page says what happened, one sentence about this case, a next step, and what the status means, with the section of
+//! the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `wording`.
 //!
 //! ```text
 //! 404 There is no file or folder called /x on this server. Check the spelling: upper and lower case count.
@@ -13,9 +13,9 @@
 //! byte that breaks it, counted from 0.
 //!
 //! A client must not be able to write markup or terminal commands into a page: all that comes from it goes through
-//! [`shown`], and the template escapes it once more. The page about a malformed request repeats nothing of it and
-//! names the byte instead. Pages have no script and load nothing; their policy allows only the style sheet inside
-//! them, by its hash.
+//! [`shown`], and the template escapes it once more. The page about a malformed request repeats nothing of it and names
+//! the byte instead. Pages have no script and load nothing; their policy allows only the style sheet inside them, by
+//! its hash.
 
 mod wording;
 
@@ -32,8 +32,8 @@ use wording::Wording;
 /// How many seconds a client that gets 503 is asked to wait.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// The most bytes of a sentence or an advice, after escaping. So a page stays below 4 kB, even if
-/// a client asks for a name of 8 KiB.
+/// The most bytes of a sentence or an advice, after escaping. So a page stays below 4 kB, even if a client asks for a
+/// name of 8 KiB.
 const SENTENCE_BYTES: usize = 420;
 /// The same for the label of a link.
 const LABEL_BYTES: usize = 80;
@@ -45,8 +45,8 @@ const LINKS: usize = 3;
 /// The style sheet. It is inside the page, because a client that gets 503 or 421 could not load it.
 const STYLE: &str = include_str!("../../pages/problem.css");
 
-/// The Content-Security-Policy of a page. The hash is the SHA-256 of [`STYLE`]; a test computes it, and tells the
-/// new one when the style sheet was changed.
+/// The Content-Security-Policy of a page. The hash is the SHA-256 of [`STYLE`]; a test computes it, and tells the new
+/// one when the style sheet was changed.
 const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/DABa1EFWeqmTK9J4WYygIfVo='; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -71,8 +71,8 @@ impl PageFormat {
     const MEDIA_TYPES: [(&'static [u8], PageFormat); 3] =
         [(b"text/html", PageFormat::Html), (b"application/json", PageFormat::Json), (b"text/plain", PageFormat::Text)];
 
-    /// The format with the greatest weight in these values of Accept, the first of them on a tie; `None` if no
-    /// format is named. Ranges such as `*/*` do not count, since every client sends them.
+    /// The format with the greatest weight in these values of Accept, the first of them on a tie; `None` if no format
+    /// is named. Ranges such as `*/*` do not count, since every client sends them.
     pub fn named<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Option<PageFormat> {
         // The first of equal weights stays, so the order of the client decides.
         let mut best = None;
@@ -138,8 +138,8 @@ impl Problem {
         self
     }
 
-    /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists, decoded,
-    /// with a slash at its end.
+    /// 404: there is nothing at `path` (decoded). `parent` is the nearest folder above it that exists, decoded, with a
+    /// slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
         // The root gets no button of its own, since "Home" leads there.
         let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(not_found_sentence(path));
@@ -206,16 +206,16 @@ pub fn malformed_request(error: &RequestError, head: &[u8]) -> Response {
         links: Vec::new(),
         section: Some(fault.section()),
     };
-    // The fields could not be parsed. Only lines that were complete before the fault are trusted; a wrong guess
-    // costs a page where a line of text was wanted. The first line is the request line.
+    // The fields could not be parsed. Only lines that were complete before the fault are trusted; a wrong guess costs a
+    // page where a line of text was wanted. The first line is the request line.
     let end = head.len().min(usize::try_from(error.at).unwrap_or(usize::MAX));
     let fields = head[..end].iter().position(|&b| b == b'\n').map_or(&[][..], |at| &head[at + 1..end]);
     let format = PageFormat::named(field::find(fields, "accept").map(|line| line.value));
     render(format.unwrap_or(PageFormat::Text), &problem, Some(error))
 }
 
-/// The response of a full server to a new connection, before any request was read. It is one line of text, since
-/// the format that the client accepts is unknown. Browsers obey the Refresh field and try again by themselves.
+/// The response of a full server to a new connection, before any request was read. It is one line of text, since the
+/// format that the client accepts is unknown. Browsers obey the Refresh field and try again by themselves.
 pub fn overload() -> Response {
     let seconds = RETRY_AFTER_SECONDS.to_string();
     Response::text(Status::SERVICE_UNAVAILABLE, format!("503 Too busy. Trying again in {seconds} s.\n"))
