@@ -1,4 +1,4 @@
-//! An exchange to take away: as a HAR archive ([`har`]), as a line for a shell, and as the plan by which the program
+//! An exchange to take away: as a HAR archive (`har`), as a line for a shell, and as the plan by which the program
 //! sends a request again.
 //!
 //! A plan keeps the pieces in which a request came, and the gaps between them, since without gaps TCP would
