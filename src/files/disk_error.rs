@@ -41,6 +41,11 @@ pub(crate) fn status_of(error: &io::Error) -> Status {
     }
 }
 
+/// Whether nothing is there, or nothing that is served.
+pub(crate) fn is_not_found(error: Errno) -> bool {
+    status_of(&error.into()) == Status::NOT_FOUND
+}
+
 /// The page for an error of the disk, and a note for the log if the operator should know of it.
 pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
     let status = status_of(error);

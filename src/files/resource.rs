@@ -8,44 +8,17 @@
 //! | `/sub` | a redirect to `/sub/`, so that relative links in its page work |
 //! | `/.git/config` | nothing, unless dot files are served |
 //! | `/.well-known/x` | the file, always (RFC 8615) |
+//!
+//! Errors are those of the kernel. `EAGAIN` without `may_block` means: a worker must try.
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
 
 use rustix::io::Errno;
 
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
 use crate::files::{disk_error, representation::Coding};
-use crate::http::Status;
 use crate::service::text;
-
-/// Why a file or folder could not be opened.
-#[derive(Debug)]
-pub(crate) enum FileError {
-    /// It is not in memory: a worker must try.
-    WouldBlock,
-    /// The error of the kernel.
-    Disk(io::Error),
-}
-
-impl From<io::Error> for FileError {
-    fn from(error: io::Error) -> FileError {
-        FileError::Disk(error)
-    }
-}
-
-impl FileError {
-    /// Nothing is there, or nothing that is served.
-    pub(crate) fn not_found() -> FileError {
-        FileError::Disk(Errno::NOENT.into())
-    }
-
-    /// Whether the response is 404.
-    pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, FileError::Disk(error) if disk_error::status_of(error) == Status::NOT_FOUND)
-    }
-}
 
 /// A file to be sent.
 #[derive(Debug)]
@@ -95,12 +68,12 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     /// Finds the resource at a decoded path.
-    pub(crate) fn find<'a>(&self, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, FileError> {
+    pub(crate) fn find<'a>(&self, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, Errno> {
         if let Some(single) = &self.single {
             return self.find_single(single, path, may_block);
         }
         if self.is_hidden(path) {
-            return Err(FileError::not_found());
+            return Err(Errno::NOENT);
         }
         if path.ends_with(b"/") {
             // The index before the folder: nearly every request for a folder wants it, so one open
@@ -109,7 +82,7 @@ impl Resolver {
                 let path = [path, name.as_bytes()].concat();
                 match self.open_file(&path, may_block) {
                     Ok((file, meta)) => return Ok(Resource::File(FoundFile { file, meta, path: Cow::Owned(path) })),
-                    Err(error) if error.is_not_found() => {}
+                    Err(error) if disk_error::is_not_found(error) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -120,18 +93,17 @@ impl Resolver {
             // Without the slash at the end, relative links in the page would lead to the parent
             // folder.
             Opened::Directory(_) => Ok(Resource::Redirect { location: encode(path) + "/", permanent: true }),
-            Opened::WouldBlock => Err(FileError::WouldBlock),
         }
     }
 
     /// Finds the single file: at its own address, and from the root by a redirect.
-    fn find_single<'a>(&self, single: &SingleFile, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, FileError> {
+    fn find_single<'a>(&self, single: &SingleFile, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, Errno> {
         if path.iter().all(|&b| b == b'/') {
             // Not permanent: the next server on this port may serve another file.
             return Ok(Resource::Redirect { location: encode(&single.url), permanent: false });
         }
         if path != single.url {
-            return Err(FileError::not_found());
+            return Err(Errno::NOENT);
         }
         // Opened anew for each request, because the file may be replaced at any time.
         let (file, meta) = self.open_file(&single.path, may_block)?;
@@ -139,12 +111,11 @@ impl Resolver {
     }
 
     /// Opens a regular file. A folder of that name counts as missing.
-    pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(File, Meta), FileError> {
+    pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(File, Meta), Errno> {
         match self.root.open(path, may_block)? {
             Opened::File(file, meta) => Ok((file, meta)),
             // `index.html/` may be a folder. It is no index then.
-            Opened::Directory(_) => Err(FileError::not_found()),
-            Opened::WouldBlock => Err(FileError::WouldBlock),
+            Opened::Directory(_) => Err(Errno::NOENT),
         }
     }
 
@@ -155,7 +126,7 @@ impl Resolver {
         original: &FoundFile<'_>,
         codings: impl Iterator<Item = Coding>,
         may_block: bool,
-    ) -> Result<Option<(Coding, File, Meta)>, FileError> {
+    ) -> Result<Option<(Coding, File, Meta)>, Errno> {
         let mut name = Vec::new();
         for coding in codings {
             name.clear();
@@ -166,7 +137,7 @@ impl Resolver {
                 Ok(Opened::File(file, meta)) if meta.modified >= original.meta.modified => {
                     return Ok(Some((coding, file, meta)));
                 }
-                Ok(Opened::WouldBlock) => return Err(FileError::WouldBlock),
+                Err(Errno::AGAIN) if !may_block => return Err(Errno::AGAIN),
                 // Whatever is wrong with the prepared file, the original can be sent.
                 Ok(Opened::File(..) | Opened::Directory(_)) | Err(_) => {}
             }
@@ -184,7 +155,7 @@ impl Resolver {
 
     /// The nearest existing folder above a path, with a slash at its end; `None` for the root. For
     /// the link on a 404 page.
-    pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<Option<Vec<u8>>, FileError> {
+    pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<Option<Vec<u8>>, Errno> {
         /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link
         /// leads to the root.
         const MAX_LEVELS: usize = 8;
@@ -199,7 +170,7 @@ impl Resolver {
             }
             match self.root.open(rest, may_block) {
                 Ok(Opened::Directory(_)) => return Ok(Some([rest, b"/"].concat())),
-                Ok(Opened::WouldBlock) => return Err(FileError::WouldBlock),
+                Err(Errno::AGAIN) if !may_block => return Err(Errno::AGAIN),
                 _ => {}
             }
         }

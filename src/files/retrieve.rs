@@ -18,10 +18,12 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustix::io::Errno;
+
 use crate::files::precondition::{self, Verdict};
 use crate::files::range::{self, Selected};
 use crate::files::representation::{self, Coding};
-use crate::files::resource::{FileError, FoundFile, Resolver};
+use crate::files::resource::{FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
@@ -59,7 +61,7 @@ pub(crate) fn retrieve(
     resolver: &Resolver,
     context: &FileContext<'_>,
     may_block: bool,
-) -> Result<Response, FileError> {
+) -> Result<Response, Errno> {
     let representation = choose(request, found, resolver, context, may_block)?;
     // Before the range: a range of another version would corrupt the copy of the client.
     let response = match precondition::evaluate(request, Some(&representation.validators)) {
@@ -82,7 +84,7 @@ fn choose(
     resolver: &Resolver,
     context: &FileContext<'_>,
     may_block: bool,
-) -> Result<Representation, FileError> {
+) -> Result<Representation, Errno> {
     let name = found.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let media_type = representation::media_type(name);
     // The files beside a single file are not part of the site.

@@ -128,8 +128,6 @@ pub enum Opened {
     File(File, Meta),
     /// A folder.
     Directory(Directory),
-    /// The kernel does not have it in memory: ask again on a worker.
-    WouldBlock,
 }
 
 /// A served folder. Clones are the same folder.
@@ -208,21 +206,22 @@ impl Root {
     ///
     /// # Errors
     /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder,
-    /// and for a path with a segment `.` or `..`.
-    pub fn open(&self, path: &[u8], may_block: bool) -> io::Result<Opened> {
+    /// and for a path with a segment `.` or `..`; `EAGAIN` if it is not in memory and `may_block` is
+    /// false: ask again on a worker.
+    pub fn open(&self, path: &[u8], may_block: bool) -> Result<Opened, Errno> {
         // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become
         // ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = match self.descriptor(path, flags, may_block) {
+        let descriptor = match self.descriptor(path, flags, may_block) {
             Err(Errno::ACCESS) => {
                 // A folder that may be entered but not listed can still have an index, or need a
                 // redirect to its slash.
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                self.descriptor(path, flags, may_block).map_err(|_| Errno::ACCESS)
+                let folder = self.descriptor(path, flags, may_block);
+                folder.map_err(|error| if error == Errno::AGAIN { error } else { Errno::ACCESS })
             }
             opened => opened,
-        };
-        let Some(descriptor) = opened? else { return Ok(Opened::WouldBlock) };
+        }?;
         // Measured after opening, on the descriptor that will be sent.
         let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
         Ok(match meta.kind {
@@ -231,8 +230,8 @@ impl Root {
         })
     }
 
-    /// `None`: it would block.
-    fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> Result<Option<OwnedFd>, Errno> {
+    /// Opens `path` by the method of this root.
+    fn descriptor(&self, path: &[u8], flags: OFlags, may_block: bool) -> Result<OwnedFd, Errno> {
         let path = relative(path).ok_or(Errno::NOENT)?;
         self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, self.inner.symlinks, may_block)
     }
@@ -283,7 +282,7 @@ impl OpenMethod {
         OpenMethod::Cached
     }
 
-    /// Opens `path`, which is relative; `None` if that would block and must not.
+    /// Opens `path`, which is relative; `EAGAIN` if that would block and must not.
     fn open(
         self,
         root: BorrowedFd<'_>,
@@ -291,12 +290,12 @@ impl OpenMethod {
         flags: OFlags,
         symlinks: Symlinks,
         may_block: bool,
-    ) -> Result<Option<OwnedFd>, Errno> {
+    ) -> Result<OwnedFd, Errno> {
         if !may_block && self != OpenMethod::Cached {
-            return Ok(None);
+            return Err(Errno::AGAIN);
         }
         if self == OpenMethod::Walk {
-            return walk(root, path, flags, symlinks).map(Some);
+            return walk(root, path, flags, symlinks);
         }
         // Magic links are those in /proc/PID/fd: they lead to any file, past every check.
         let resolve = match symlinks {
@@ -309,8 +308,8 @@ impl OpenMethod {
             let resolve = resolve | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
             return match fs::openat2(root, path, flags, Mode::empty(), resolve) {
                 // EXDEV: out of the root, or onto another mount. A worker finds out which.
-                Err(Errno::AGAIN | Errno::XDEV | Errno::INTR) => Ok(None),
-                other => other.map(Some),
+                Err(Errno::XDEV | Errno::INTR) => Err(Errno::AGAIN),
+                opened => opened,
             };
         }
         let mut opened = Err(Errno::AGAIN);
@@ -322,7 +321,7 @@ impl OpenMethod {
                 break;
             }
         }
-        opened.map(Some)
+        opened
     }
 }
 

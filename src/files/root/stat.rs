@@ -152,7 +152,7 @@ impl Root {
     /// Opens `path`, but only if no link is on the way and no disk must be waited for.
     fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
         let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
-        self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()?
+        self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()
     }
 
     /// Whether nothing has this name, not even a link.
@@ -167,6 +167,6 @@ impl Root {
     /// only if they lead to something this root would serve.
     fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
         let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
-        Meta::of(&fs::fstat(descriptor.ok_or(Errno::AGAIN)?)?).ok_or(Errno::NOENT)
+        Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)
     }
 }

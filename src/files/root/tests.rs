@@ -27,8 +27,7 @@ fn read(root: &Root, path: &[u8]) -> Result<Vec<u8>, Errno> {
             Ok(content)
         }
         Ok(Opened::Directory(_)) => Ok(b"folder".to_vec()),
-        Ok(Opened::WouldBlock) => panic!("a worker may block"),
-        Err(error) => Err(Errno::from_io_error(&error).unwrap()),
+        Err(error) => Err(error),
     }
 }
 
@@ -137,7 +136,11 @@ fn no_fifo_socket_or_device_is_opened_or_listed() {
         for root in roots(folder.path(), symlinks) {
             for path in ["/fifo", "/fifo-link", "/socket", "/zero", "/null"] {
                 let error = root.open(path.as_bytes(), true).map(|_| ()).unwrap_err();
-                assert_eq!(crate::files::disk_error::status_of(&error).code(), 404, "{path} {symlinks:?}: {error}");
+                assert_eq!(
+                    crate::files::disk_error::status_of(&error.into()).code(),
+                    404,
+                    "{path} {symlinks:?}: {error}"
+                );
             }
             assert_eq!(names(&root, b"/"), ["a.txt"], "{symlinks:?}");
         }
@@ -206,21 +209,21 @@ fn what_is_in_memory_is_opened_without_blocking_and_says_the_same() {
     folder.symlink("../x", "out");
     let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
     if root.open_method() != OpenMethod::Cached {
-        assert!(matches!(root.open(b"/a.txt", false), Ok(Opened::WouldBlock)));
+        assert!(matches!(root.open(b"/a.txt", false), Err(Errno::AGAIN)));
         return;
     }
     let blocking = root.open(b"/a.txt", true).unwrap();
     let Opened::File(_, expected) = blocking else { panic!("no file") };
-    match root.open(b"/a.txt", false).unwrap() {
-        Opened::File(_, meta) => assert_eq!(meta, expected),
+    match root.open(b"/a.txt", false) {
+        Ok(Opened::File(_, meta)) => assert_eq!(meta, expected),
         // Memory may have become scarce just now.
-        Opened::WouldBlock => {}
-        Opened::Directory(_) => panic!("a file is no folder"),
+        Err(Errno::AGAIN) => {}
+        other => panic!("{other:?}"),
     }
-    assert!(!matches!(root.open(b"/out", false), Ok(Opened::File(..) | Opened::Directory(_))));
+    assert!(root.open(b"/out", false).is_err());
     assert!(matches!(
         Root::walking(folder.path(), Symlinks::Inside).unwrap().open(b"/a.txt", false),
-        Ok(Opened::WouldBlock)
+        Err(Errno::AGAIN)
     ));
 }
 
@@ -262,7 +265,7 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_reveals_nothing() {
                                 opened += 1;
                             }
                             Ok(Opened::Directory(_)) => panic!("neither is a folder"),
-                            Ok(Opened::WouldBlock) => {}
+                            Err(Errno::AGAIN) => {}
                             Err(_) => refused += 1,
                         }
                     }

@@ -81,7 +81,7 @@ impl Root {
         // uploads.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
-        WritableFolder::new(opened.ok_or(Errno::AGAIN)?)
+        WritableFolder::new(opened)
     }
 
     /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::resource::{FileError, FoundFile, Resolver, Resource, SingleFile, encode};
+use crate::files::resource::{FoundFile, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, retrieve};
 use crate::files::root::{OpenMethod, Root};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
@@ -184,14 +184,14 @@ impl SiteState {
     ) -> Option<Response> {
         let error = match self.respond_with_file(request, context, may_block, reading) {
             Ok(response) => return Some(response),
-            Err(FileError::WouldBlock) => return None,
-            Err(FileError::Disk(error)) => error,
+            Err(Errno::AGAIN) if !may_block => return None,
+            Err(error) => error,
         };
-        match self.failure(request, &error, may_block) {
+        match self.failure(request, error, may_block) {
             Ok(response) => Some(response),
-            Err(FileError::WouldBlock) => None,
+            Err(Errno::AGAIN) if !may_block => None,
             // The error page needed the disk and failed too. The plain one needs no disk.
-            Err(FileError::Disk(_)) => Some(disk_error::response(request, &error)),
+            Err(_) => Some(disk_error::response(request, &error.into())),
         }
     }
 
@@ -202,7 +202,7 @@ impl SiteState {
         context: &RequestContext,
         may_block: bool,
         reading: Option<listing::Reading>,
-    ) -> Result<Response, FileError> {
+    ) -> Result<Response, Errno> {
         if request.path().starts_with(ASSETS)
             && is_read(request)
             && let Some(response) = listing::asset(request.path())
@@ -212,7 +212,7 @@ impl SiteState {
         let mut varies_by_accept = false;
         // Existence first: a method is only refused for a target that exists.
         let found = match self.find(request, may_block) {
-            Err(error) if error.is_not_found() => match self.application(request, may_block)? {
+            Err(error) if disk_error::is_not_found(error) => match self.application(request, may_block)? {
                 Some(page) => {
                     varies_by_accept = true;
                     Resource::File(page)
@@ -235,7 +235,7 @@ impl SiteState {
                 retrieve(request, file, &self.resolver, &context, may_block)
             }
             // Reading a folder takes long even when it is in memory.
-            Resource::Directory(_) if !may_block => Err(FileError::WouldBlock),
+            Resource::Directory(_) if !may_block => Err(Errno::AGAIN),
             Resource::Directory(directory) => {
                 let (dotfiles, rights, pages) = (self.resolver.dotfiles, self.rights, &self.pages);
                 let context = listing::ListingContext { dotfiles, rights, cache_control, pages };
@@ -246,7 +246,7 @@ impl SiteState {
     }
 
     /// The resource at the path, if it may be shown.
-    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Resource<'a>, FileError> {
+    fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Resource<'a>, Errno> {
         let found = self.resolver.find(request.path(), may_block)?;
         if !matches!(found, Resource::Directory(_)) {
             return Ok(found);
@@ -257,7 +257,7 @@ impl SiteState {
         let asks_for_methods = request.method() == Method::Options && self.rights.any();
         let is_shown = if is_start { !is_read(request) } else { self.settings.listing || asks_for_methods };
         // A removed folder that is held open still looks like an empty one.
-        if is_shown && !self.resolver.root.is_gone() { Ok(found) } else { Err(FileError::not_found()) }
+        if is_shown && !self.resolver.root.is_gone() { Ok(found) } else { Err(Errno::NOENT) }
     }
 
     /// The response to OPTIONS, to a method that does not work on this file or folder, and to an
@@ -293,7 +293,7 @@ impl SiteState {
 
     /// The page of a single-page application, which answers unknown paths when a browser navigates.
     /// A script that fetches a missing file gets 404.
-    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<FoundFile<'static>>, FileError> {
+    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<FoundFile<'static>>, Errno> {
         let is_navigation = is_read(request) && accepts_html(request);
         let is_page = is_navigation && self.resolver.single.is_none() && !self.resolver.is_hidden(request.path());
         let Some(name) = self.settings.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
@@ -301,7 +301,7 @@ impl SiteState {
         // If the page is missing, the client gets the 404 of the path it asked for.
         match self.resolver.open_file(&path, may_block) {
             Ok((file, meta)) => Ok(Some(FoundFile { file, meta, path: path.into() })),
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if disk_error::is_not_found(error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -317,8 +317,9 @@ impl SiteState {
 
     /// The response for an error of the disk: the table at the head of this file. The author's
     /// pages lie on the disk too, so this may block.
-    fn failure(&self, request: &Request<'_>, error: &io::Error, may_block: bool) -> Result<Response, FileError> {
-        let status = disk_error::status_of(error);
+    fn failure(&self, request: &Request<'_>, error: Errno, may_block: bool) -> Result<Response, Errno> {
+        let error = io::Error::from(error);
+        let status = disk_error::status_of(&error);
         // Under Landlock everything in a removed root is forbidden.
         if matches!(status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
             return Ok(disk_error::gone(request));
@@ -333,7 +334,7 @@ impl SiteState {
         }
         // Only for browsers: a program gets one line or JSON, even if the author has a page.
         let own = if is_browser { self.own_page(status, may_block)? } else { None };
-        let (mut problem, note) = disk_error::explain(error);
+        let (mut problem, note) = disk_error::explain(&error);
         if own.is_none() && status == Status::NOT_FOUND {
             // Finding the folder costs some opens, and a program would not follow the link.
             let is_useful = is_browser && self.resolver.single.is_none();
@@ -352,7 +353,7 @@ impl SiteState {
     }
 
     /// The author's page for this status: `404.html` and the like.
-    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, FileError> {
+    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Errno> {
         let path: &[u8] = match status {
             _ if self.resolver.single.is_some() => return Ok(None),
             Status::NOT_FOUND => b"/404.html",
@@ -369,9 +370,9 @@ impl SiteState {
                 let response = add_sandbox(response, &media_type, self.sandbox);
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))
             }
-            Err(FileError::WouldBlock) => Err(FileError::WouldBlock),
+            Err(Errno::AGAIN) if !may_block => Err(Errno::AGAIN),
             // A second error must not hide the first one: this server's own page needs no disk.
-            Err(FileError::Disk(_)) => Ok(None),
+            Err(_) => Ok(None),
         }
     }
 }

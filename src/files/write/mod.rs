@@ -110,7 +110,6 @@ fn delete(write: &WriteRequest) -> Result<(), WriteError> {
             match root.open(&path, true)? {
                 Opened::File(_, meta) => write.check_preconditions(Some(&meta))?,
                 Opened::Directory(_) => write.check_folder_preconditions()?,
-                Opened::WouldBlock => return Err(Errno::AGAIN.into()),
             }
             folder.remove(name)?;
         }

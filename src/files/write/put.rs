@@ -133,7 +133,7 @@ impl UploadPath {
             NameUse::Link => match write.resolver.root.open(&self.path, true) {
                 Ok(Opened::File(_, meta)) => Ok(TargetState::Taken(Some(meta))),
                 Ok(Opened::Directory(_)) => Err(is_folder(write)),
-                Ok(Opened::WouldBlock) | Err(_) => Ok(TargetState::Taken(None)),
+                Err(_) => Ok(TargetState::Taken(None)),
             },
             NameUse::Other => Err(write.conflict("Something of that name is there that is no file.")),
         }

@@ -142,7 +142,6 @@ impl WriteRequest {
             _ if TargetKind::of_path(path) == TargetKind::Root => Ok(TargetKind::Root),
             Opened::File(..) => Ok(TargetKind::File),
             Opened::Directory(_) => Ok(TargetKind::Folder),
-            Opened::WouldBlock => Err(Errno::AGAIN.into()),
         }
     }
 
