@@ -19,7 +19,7 @@
 //! | `framing`, `broken` | the rule that ends the content; the byte that is wrong, and why |
 //! | `cuts`, `calls`, `recvs`, `sends` | where calls began inside, their number, and `[start, len, time, number]` of each |
 //! | `began`, `head_at`, `ended`, `took` | milliseconds |
-//! | `story`, `about`, `seam`, `blocks`, `foot`, `who` | sentences and labels of [`sentences`] |
+//! | `story`, `about`, `seam`, `blocks`, `foot`, `who` | sentences and labels of `sentences` |
 //! | `from_file`, `hidden`, `masked` | sent by `sendfile`; the body is left out; a secret is painted over |
 //!
 //! All output is ASCII, because JSON is read in terminals as well. Members keep their names: programs use them.
