@@ -36,19 +36,18 @@ pub enum LogFormat {
 /// Batches that may wait for the writing thread.
 const BATCHES: usize = 64;
 /// A batch is handed over when it has grown to this, at the latest at the end of the turn.
-pub const BATCH: usize = 32 * 1024;
-/// Entries kept to be used again: about as many as there are requests in one turn.
-const SPARE: usize = 64;
+const BATCH: usize = 32 * 1024;
 /// Most bytes of one value: a target may have 8 KiB, a log line should not.
 const VALUE: usize = 1024;
-/// How long the last lines may take when the server stops.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// How long the last lines may take when the server stops. A reader that has stopped reading must not keep the server
+/// from stopping.
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What the log says of a request, kept until its response is sent.
-#[derive(Clone, Debug)]
-pub struct LogEntry {
+#[derive(Debug)]
+pub(crate) struct LogEntry {
     began: SystemTime,
-    /// The request line, Referer and User-Agent, one after the other: one allocation for all of them.
+    /// The request line, Referer and User-Agent, one after the other, in one buffer of the loop.
     bytes: Vec<u8>,
     /// Where the line ends, and where the two values do, if there are any.
     line: usize,
@@ -57,9 +56,25 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    fn fill(&mut self, line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>, began: SystemTime) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
+    /// The entry of a request. `buffer` is empty; it is lent, so a logged request allocates nothing.
+    pub(crate) fn of_request(request: &Request<'_>, began: SystemTime, buffer: Vec<u8>) -> LogEntry {
+        let end = request.bytes().iter().position(|&b| b == b'\r').unwrap_or(0);
+        LogEntry::new(&request.bytes()[..end], request.field("referer"), request.field("user-agent"), began, buffer)
+    }
+
+    /// The entry of bytes that are no valid request: their first line.
+    pub(crate) fn of_refused(head: &[u8], began: SystemTime, buffer: Vec<u8>) -> LogEntry {
+        let end = head.iter().position(|&b| matches!(b, b'\r' | b'\n')).unwrap_or(head.len());
+        LogEntry::new(&head[..end], None, None, began, buffer)
+    }
+
+    fn new(
+        line: &[u8],
+        referer: Option<&[u8]>,
+        agent: Option<&[u8]>,
+        began: SystemTime,
+        mut bytes: Vec<u8>,
+    ) -> LogEntry {
         let mut keep = |value: &[u8], address: fn(&[u8]) -> Range<usize>| {
             let from = bytes.len();
             bytes.extend_from_slice(value);
@@ -71,7 +86,12 @@ impl LogEntry {
         let line = keep(line, target);
         let referer = referer.map(|value| keep(value, |value| 0..value.len()));
         let agent = agent.map(|value| keep(value, |_| 0..0));
-        *self = LogEntry { began, bytes, line, referer, agent };
+        LogEntry { began, bytes, line, referer, agent }
+    }
+
+    /// The buffer, to be given back.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
     }
 
     fn line(&self) -> &[u8] {
@@ -87,12 +107,6 @@ impl LogEntry {
     }
 }
 
-impl Default for LogEntry {
-    fn default() -> LogEntry {
-        LogEntry { began: UNIX_EPOCH, bytes: Vec::new(), line: 0, referer: None, agent: None }
-    }
-}
-
 /// Where the target stands in a request line, or where it may stand in an invalid one.
 fn target(line: &[u8]) -> Range<usize> {
     let from = line.iter().position(|&b| b == b' ').map_or(0, |at| at + 1);
@@ -102,22 +116,20 @@ fn target(line: &[u8]) -> Range<usize> {
 
 /// How a request was answered.
 #[derive(Clone, Copy, Debug)]
-pub struct LoggedResponse<'a> {
-    /// The client.
-    pub peer: SocketAddr,
-    /// The status.
-    pub status: Status,
+pub(crate) struct LoggedResponse<'a> {
+    pub(crate) peer: SocketAddr,
+    pub(crate) status: Status,
     /// Bytes of content that were sent.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// When the response was sent.
-    pub ended: SystemTime,
+    pub(crate) ended: SystemTime,
     /// What else is worth a word: the name of a fault, why the response broke off.
-    pub note: Option<&'a str>,
+    pub(crate) note: Option<&'a str>,
 }
 
 /// One loop's end of the log.
-#[derive(Debug)]
-pub struct AccessLog {
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
     format: LogFormat,
     batch: Vec<u8>,
     writer: Option<SyncSender<Vec<u8>>>,
@@ -125,62 +137,20 @@ pub struct AccessLog {
     dropped: u64,
     /// The date of the last line: the next line is nearly always of the same second.
     date: HttpDate,
-    /// Entries to be used again.
-    #[expect(clippy::vec_box, reason = "the boxes themselves are used again")]
-    spare: Vec<Box<LogEntry>>,
 }
 
 impl AccessLog {
-    /// A log that writes nothing.
-    pub fn off() -> AccessLog {
-        AccessLog::new(LogFormat::Off, None)
-    }
-
     fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> AccessLog {
-        AccessLog { format, batch: Vec::new(), writer, dropped: 0, date: HttpDate::from_second(0), spare: Vec::new() }
+        AccessLog { format, batch: Vec::new(), writer, dropped: 0, date: HttpDate::from_second(0) }
     }
 
     /// Whether entries are wanted.
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.format != LogFormat::Off
     }
 
-    /// The entry of a request.
-    pub fn entry(&mut self, request: &Request<'_>, began: SystemTime) -> Box<LogEntry> {
-        let end = request.bytes().iter().position(|&b| b == b'\r').unwrap_or(0);
-        let agent = request.field("user-agent").map(|value| value.get(..VALUE).unwrap_or(value));
-        self.filled(&request.bytes()[..end], request.field("referer"), agent, began)
-    }
-
-    /// The entry of bytes that are no valid request: their first line.
-    pub fn entry_of_refused(&mut self, head: &[u8], began: SystemTime) -> Box<LogEntry> {
-        let end = head.iter().position(|&b| matches!(b, b'\r' | b'\n')).unwrap_or(head.len());
-        self.filled(&head[..end], None, None, began)
-    }
-
-    fn filled(
-        &mut self,
-        line: &[u8],
-        referer: Option<&[u8]>,
-        agent: Option<&[u8]>,
-        began: SystemTime,
-    ) -> Box<LogEntry> {
-        // An entry that was used before has its buffer already, so a logged request allocates nothing.
-        let mut entry = self.spare.pop().unwrap_or_default();
-        entry.fill(line, referer, agent, began);
-        entry
-    }
-
-    /// Writes one line, and keeps the entry for another request.
-    pub fn write(&mut self, entry: Box<LogEntry>, response: &LoggedResponse<'_>) {
-        self.push_line(&entry, response);
-        // More than these are the rest of an unusual turn, and are dropped.
-        if self.spare.len() < SPARE {
-            self.spare.push(entry);
-        }
-    }
-
-    fn push_line(&mut self, entry: &LogEntry, response: &LoggedResponse<'_>) {
+    /// Writes one line.
+    pub(crate) fn write(&mut self, entry: &LogEntry, response: &LoggedResponse<'_>) {
         let out = &mut self.batch;
         match self.format {
             LogFormat::Off => return,
@@ -204,7 +174,7 @@ impl AccessLog {
     }
 
     /// Hands the lines of this turn to the writing thread.
-    pub fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) {
         if self.batch.is_empty() {
             return;
         }
@@ -223,45 +193,23 @@ impl AccessLog {
     }
 }
 
-impl Clone for AccessLog {
-    fn clone(&self) -> AccessLog {
-        AccessLog::new(self.format, self.writer.clone())
-    }
-}
-
-/// Tells when everything has been written.
-#[derive(Debug)]
-pub struct LogWritten(Receiver<()>);
-
-impl LogWritten {
-    /// Waits until the last line is written, but not longer than a second: a reader that has stopped reading must not
-    /// keep the server from stopping.
-    pub fn wait(self) {
-        // There is never a message: the sender is dropped when the thread ends.
-        let _ = self.0.recv_timeout(LAST_LINES);
-    }
-}
-
-/// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped.
+/// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped; then
+/// the receiver, on which there is never a message, is told.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<LogWritten>)> {
+pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<Receiver<()>>)> {
     if format == LogFormat::Off {
-        return Ok((AccessLog::off(), None));
+        return Ok((AccessLog::new(format, None), None));
     }
     let (writer, batches) = sync_channel(BATCHES);
-    // `alive` carries no message. When the thread drops it, the receiver of [`LogWritten`] is told.
     let (alive, written) = sync_channel::<()>(1);
     std::thread::Builder::new().name("access log".into()).spawn(move || {
-        if to_stderr {
-            write_all(&batches, io::stderr());
-        } else {
-            write_all(&batches, io::stdout());
-        }
+        let out: Box<dyn Write> = if to_stderr { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+        write_all(&batches, out);
         drop(alive);
     })?;
-    Ok((AccessLog::new(format, Some(writer)), Some(LogWritten(written))))
+    Ok((AccessLog::new(format, Some(writer)), Some(written)))
 }
 
 fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
@@ -370,12 +318,12 @@ mod tests {
     use super::*;
 
     fn line(format: LogFormat, request_line: &[u8]) -> String {
-        let mut access_log = AccessLog { format, ..AccessLog::off() };
+        let mut access_log = AccessLog::new(format, None);
         let began = UNIX_EPOCH + Duration::from_millis(784_111_777_000);
-        let entry = access_log.filled(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began);
+        let entry = LogEntry::new(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began, Vec::new());
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        access_log.write(entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended, note: Some("Why") });
+        access_log.write(&entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended, note: Some("Why") });
         String::from_utf8(access_log.batch).unwrap()
     }
 
@@ -394,16 +342,16 @@ mod tests {
     #[test]
     fn the_values_of_an_entry_stay_apart_and_short() {
         let long = [b'a'; 2 * VALUE];
-        let mut access_log = AccessLog::off();
+        let mut buffer = Vec::new();
         for (referer, agent) in
             [(None, None), (Some(&b"r"[..]), None), (None, Some(&b"a"[..])), (Some(b""), Some(b"a"))]
         {
-            let entry = access_log.filled(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH);
+            let entry = LogEntry::new(b"GET / HTTP/1.1", referer, agent, UNIX_EPOCH, buffer);
             assert_eq!((entry.line(), entry.referer(), entry.agent()), (&b"GET / HTTP/1.1"[..], referer, agent));
-            // The next one is made of it, and has nothing of it.
-            access_log.spare.push(entry);
+            buffer = entry.into_buffer();
+            buffer.clear();
         }
-        let entry = access_log.filled(&long, Some(&long), Some(&long), UNIX_EPOCH);
+        let entry = LogEntry::new(&long, Some(&long), Some(&long), UNIX_EPOCH, buffer);
         for value in [Some(entry.line()), entry.referer(), entry.agent()] {
             assert_eq!(value, Some(&long[..VALUE]));
         }

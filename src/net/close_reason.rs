@@ -10,57 +10,64 @@ use rustix::io::Errno;
 
 use crate::http::Phase;
 
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// The client closed between requests, or had its answer.
-    PeerClosed,
-    /// The client connected, sent nothing, and closed.
-    NeverSpoke,
-    /// The client closed in the middle of a head.
-    ClosedInHead,
-    /// The client closed in the middle of the content; so many bytes were missing, if the head gave a length.
-    ClosedInContent(Option<u64>),
-    /// The client asked for the close.
-    Finished,
-    /// The client speaks HTTP/1.0 and did not ask to keep the connection.
-    Http10,
-    /// The end of the connection is the end of the content.
-    Delimited,
-    /// The service wanted its response to be the last one.
-    Chosen,
-    /// A request broke the protocol: its end, or that of the next one, cannot be known.
-    Refused,
-    /// The client began a TLS handshake.
-    TlsHandshake,
-    /// The response came before the content was read, and the rest was too long to be read and dropped.
-    ContentUnread,
-    /// The same, and the client went on sending until the time to linger was over.
-    StillSending,
-    /// A deadline passed.
-    TimedOut(Phase),
-    /// The limit of connections was reached: answered with 503.
-    Shed,
-    /// It was idle, and was closed to make room for a new connection.
-    MadeRoom,
-    /// The server is stopping.
-    Draining,
-    /// The grace period ended before the response was sent.
-    CutOff,
-    /// The client reset the connection, or the network broke.
-    Broken,
-    /// The same after bytes of a response, which the client had not read to their end.
-    ResetUnread,
-    /// The file became shorter while it was being sent: the announced length cannot be kept.
-    FileShrank,
-    /// The client closed before the end of a stream.
-    LeftEarly,
-    /// The end of a response sent exactly as given.
-    Scripted,
-    /// The same with a reset.
-    ScriptedReset,
-    /// The server failed inside.
-    Failed,
+/// Makes the enum, the list of all reasons, their names and their sentences from one table.
+macro_rules! reasons {
+    ($($reason:ident $(($number:ty))? $sentence:literal;)*) => {
+        /// Why a connection ended.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum CloseReason {
+            $(#[doc = $sentence] $reason $(($number))?,)*
+        }
+
+        impl CloseReason {
+            /// Every reason.
+            pub const ALL: &[CloseReason] = &[$(CloseReason::$reason $((<$number>::None))?,)*];
+
+            /// The name of the reason, and one sentence about it without full stop.
+            const fn texts(self) -> (&'static str, &'static str) {
+                match self {
+                    $(CloseReason::$reason { .. } => (stringify!($reason), $sentence),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    PeerClosed "the client closed the connection";
+    NeverSpoke "the client opened the connection, said nothing, and closed it";
+    ClosedInHead "the client closed the connection in the middle of a head";
+    // So many bytes were missing, if the head gave a length.
+    ClosedInContent(Option<u64>) "the client closed the connection in the middle of its content";
+    Finished "closed after the answer, as the client asked";
+    Http10 "closed after the answer: HTTP/1.0 without keep-alive";
+    Delimited "closed after the answer: nothing else tells where its content ends";
+    Chosen "closed after the answer, as the server chose";
+    Refused "closed after a request that breaks the protocol: where the next one begins is unknown";
+    TlsHandshake "a TLS handshake; this port speaks plain http://";
+    // The rest was too long to be read and dropped.
+    ContentUnread "closed after an answer that came before the content was read";
+    // The same, and the client went on until the time to linger was over.
+    StillSending "closed after an answer that came before the content was read; the client went on sending, \
+        which is met with a reset";
+    TimedOutIdle "no further request came within the idle time";
+    TimedOutHead "the head did not arrive in time";
+    TimedOutContent "the content arrived too slowly";
+    TimedOutSending "the client did not take the answer in time";
+    TimedOutLingering "the client had its answer and did not close";
+    Shed "answered 503: every seat was taken";
+    MadeRoom "an idle connection closed to make room for a new one";
+    Draining "the server is stopping";
+    CutOff "the server stopped and its grace ended before the answer was out";
+    // The client reset the connection, or the network broke.
+    Broken "the client reset the connection";
+    ResetUnread "the client reset the connection without having read all of the answer";
+    // The length that was announced cannot be kept.
+    FileShrank "the file became shorter while it was being sent";
+    LeftEarly "the client closed before the answer had its end";
+    Scripted "closed on purpose, behind an answer sent as it stands";
+    ScriptedReset "reset on purpose, behind an answer sent as it stands";
+    Failed "the server failed inside";
 }
 
 impl CloseReason {
@@ -75,56 +82,16 @@ impl CloseReason {
         CloseReason::Broken
     }
 
-    /// Every reason, except the time-out of [`Phase::Owed`], which has no deadline.
-    #[rustfmt::skip]
-    pub const ALL: [CloseReason; 28] = {
-        use CloseReason::*;
-        [
-            PeerClosed, NeverSpoke, ClosedInHead, ClosedInContent(None), Finished, Http10, Delimited, Chosen, Refused,
-            TlsHandshake, ContentUnread, StillSending, TimedOut(Phase::Idle), TimedOut(Phase::Head),
-            TimedOut(Phase::Content), TimedOut(Phase::Sending), TimedOut(Phase::Lingering), Shed, MadeRoom, Draining,
-            CutOff, Broken, ResetUnread, FileShrank, LeftEarly, Scripted, ScriptedReset, Failed,
-        ]
-    };
-
-    /// The name of the reason, and one sentence about it without full stop.
-    const fn texts(self) -> (&'static str, &'static str) {
-        use CloseReason::*;
-        match self {
-            PeerClosed => ("PeerClosed", "the client closed the connection"),
-            NeverSpoke => ("NeverSpoke", "the client opened the connection, said nothing, and closed it"),
-            ClosedInHead => ("ClosedInHead", "the client closed the connection in the middle of a head"),
-            ClosedInContent(_) => ("ClosedInContent", "the client closed the connection in the middle of its content"),
-            Finished => ("Finished", "closed after the answer, as the client asked"),
-            Http10 => ("Http10", "closed after the answer: HTTP/1.0 without keep-alive"),
-            Delimited => ("Delimited", "closed after the answer: nothing else tells where its content ends"),
-            Chosen => ("Chosen", "closed after the answer, as the server chose"),
-            Refused => {
-                ("Refused", "closed after a request that breaks the protocol: where the next one begins is unknown")
-            }
-            TlsHandshake => ("TlsHandshake", "a TLS handshake; this port speaks plain http://"),
-            ContentUnread => ("ContentUnread", "closed after an answer that came before the content was read"),
-            StillSending => (
-                "StillSending",
-                "closed after an answer that came before the content was read; the client went on sending, which is met with a reset",
-            ),
-            TimedOut(Phase::Idle) => ("TimedOutIdle", "no further request came within the idle time"),
-            TimedOut(Phase::Head) => ("TimedOutHead", "the head did not arrive in time"),
-            TimedOut(Phase::Content) => ("TimedOutContent", "the content arrived too slowly"),
-            TimedOut(Phase::Owed) => ("TimedOutOwed", "the answer took too long to make"),
-            TimedOut(Phase::Sending) => ("TimedOutSending", "the client did not take the answer in time"),
-            TimedOut(Phase::Lingering) => ("TimedOutLingering", "the client had its answer and did not close"),
-            Shed => ("Shed", "answered 503: every seat was taken"),
-            MadeRoom => ("MadeRoom", "an idle connection closed to make room for a new one"),
-            Draining => ("Draining", "the server is stopping"),
-            CutOff => ("CutOff", "the server stopped and its grace ended before the answer was out"),
-            Broken => ("Broken", "the client reset the connection"),
-            ResetUnread => ("ResetUnread", "the client reset the connection without having read all of the answer"),
-            FileShrank => ("FileShrank", "the file became shorter while it was being sent"),
-            LeftEarly => ("LeftEarly", "the client closed before the answer had its end"),
-            Scripted => ("Scripted", "closed on purpose, behind an answer sent as it stands"),
-            ScriptedReset => ("ScriptedReset", "reset on purpose, behind an answer sent as it stands"),
-            Failed => ("Failed", "the server failed inside"),
+    /// The reason when a deadline has passed.
+    pub(crate) fn timed_out(phase: Phase) -> CloseReason {
+        match phase {
+            Phase::Idle => CloseReason::TimedOutIdle,
+            Phase::Head => CloseReason::TimedOutHead,
+            Phase::Content => CloseReason::TimedOutContent,
+            Phase::Sending => CloseReason::TimedOutSending,
+            Phase::Lingering => CloseReason::TimedOutLingering,
+            // This phase has no deadline: the server itself would be the cause.
+            Phase::Owed => CloseReason::Failed,
         }
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -18,13 +19,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::net::{
-    Report, Settings,
-    access_log::{self, LogWritten},
-    event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState},
-    tcp_info::UnsentLimit,
-    workers::Workers,
-};
+use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState};
+use crate::net::{Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
 use crate::service::App;
 use crate::wire::{RecordReceiver, record::recorder};
 
@@ -152,7 +148,7 @@ pub struct Server {
     wakers: Vec<Arc<Waker>>,
     workers: Workers,
     worker_threads: Vec<JoinHandle<()>>,
-    written: Option<LogWritten>,
+    written: Option<Receiver<()>>,
 }
 
 impl Server {
@@ -240,7 +236,7 @@ impl Server {
         }
         if let Some(written) = self.written {
             // After all loops: their last lines are in the queue by now.
-            written.wait();
+            let _ = written.recv_timeout(access_log::LAST_LINES);
         }
         result
     }

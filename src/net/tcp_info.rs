@@ -178,35 +178,35 @@ impl<'a> Reply<'a> {
     }
 }
 
-fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attributes: u8) -> [u8; QUESTION] {
+fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attributes: u8) -> Vec<u8> {
     let (family, scope) = match local {
         SocketAddr::V4(_) => (AddressFamily::INET, 0),
         SocketAddr::V6(local) => (AddressFamily::INET6, local.scope_id()),
     };
-    let mut question = [0; QUESTION];
-    let mut put = |at: usize, bytes: &[u8]| question[at..at + bytes.len()].copy_from_slice(bytes);
-    // nlmsghdr
-    put(0, &(QUESTION as u32).to_ne_bytes());
-    put(4, &BY_FAMILY.to_ne_bytes());
-    put(6, &REQUEST.to_ne_bytes());
-    put(8, &number.to_ne_bytes());
-    // inet_diag_req_v2: family, protocol, wanted attributes, a mask for any state
-    put(16, &[family.as_raw() as u8, TCP, attributes, 0]);
-    put(20, &u32::MAX.to_ne_bytes());
-    // inet_diag_sockid: ports and addresses in network order, interface, cookie
-    put(24, &local.port().to_be_bytes());
-    put(26, &peer.port().to_be_bytes());
-    for (at, address) in [(28, local.ip()), (44, peer.ip())] {
-        match address {
-            IpAddr::V4(address) => put(at, &address.octets()),
-            IpAddr::V6(address) => put(at, &address.octets()),
-        }
-    }
-    put(60, &scope.to_ne_bytes());
-    // The cookie is two words, the lower one first.
-    put(64, &(cookie as u32).to_ne_bytes());
-    put(68, &((cookie >> 32) as u32).to_ne_bytes());
-    question
+    let address = |address| match address {
+        IpAddr::V4(address) => [&address.octets()[..], &[0; 12]].concat(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    [
+        // nlmsghdr: length, type, flags, number, port
+        &(QUESTION as u32).to_ne_bytes()[..],
+        &BY_FAMILY.to_ne_bytes(),
+        &REQUEST.to_ne_bytes(),
+        &number.to_ne_bytes(),
+        &[0; 4],
+        // inet_diag_req_v2: family, protocol, wanted attributes, a mask for any state
+        &[family.as_raw() as u8, TCP, attributes, 0],
+        &u32::MAX.to_ne_bytes(),
+        // inet_diag_sockid: ports and addresses in network order, interface, cookie as two words, the lower one first
+        &local.port().to_be_bytes(),
+        &peer.port().to_be_bytes(),
+        &address(local.ip()),
+        &address(peer.ip()),
+        &scope.to_ne_bytes(),
+        &(cookie as u32).to_ne_bytes(),
+        &((cookie >> 32) as u32).to_ne_bytes(),
+    ]
+    .concat()
 }
 
 /// The number of four bytes at a place of a message.

@@ -186,15 +186,11 @@ impl SourceResult {
     fn ask(mut source: Box<dyn Source>) -> SourceResult {
         // The source moves into the closure. If it panics it is lost with it, since its state cannot be trusted any
         // more.
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let next = source.next();
-            (source, next)
-        }));
-        match result {
-            Ok((source, Some(bytes))) => SourceResult::More(source, bytes),
-            Ok((source, None)) => SourceResult::End(source),
-            Err(_) => SourceResult::Panicked,
-        }
+        let ask = AssertUnwindSafe(move || match source.next() {
+            Some(bytes) => SourceResult::More(source, bytes),
+            None => SourceResult::End(source),
+        });
+        catch_unwind(ask).unwrap_or(SourceResult::Panicked)
     }
 }
 

@@ -7,18 +7,11 @@
 use std::time::Instant;
 
 use crate::http::{Framing, Request, Status};
-use crate::net::{
-    connection::{
-        Connection,
-        state::{Context, Work},
-    },
-    workers::JobResult,
-};
-use crate::service::{
-    Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink,
-    answer::{ContentJob, RawRequestJob},
-    error_page::{Problem, problem},
-};
+use crate::net::connection::{Connection, state::Context, state::Work};
+use crate::net::workers::JobResult;
+use crate::service::answer::{ContentJob, RawRequestJob};
+use crate::service::error_page::{Problem, problem};
+use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink};
 
 /// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
 const BLOCK: usize = 1024 * 1024;
@@ -52,21 +45,21 @@ pub(super) struct CollectedBody {
     limit: u64,
     bytes: Vec<u8>,
     /// The same with its framing, if the job wants that.
-    framed: Vec<u8>,
-    job: BodyJob,
+    framed: Option<Vec<u8>>,
+    job: RawRequestJob,
     request: Box<Request<'static>>,
 }
 
-/// The job that gets collected content.
-pub(super) enum BodyJob {
-    Content(ContentJob),
-    RawRequest(RawRequestJob),
-}
-
 impl CollectedBody {
-    pub(super) fn new(limit: u64, job: BodyJob, request: Request<'static>) -> CollectedBody {
+    /// For a job that gets the content alone.
+    pub(super) fn new(limit: u64, job: ContentJob, request: Request<'static>) -> CollectedBody {
+        CollectedBody { framed: None, ..CollectedBody::raw(limit, Box::new(|raw| job(raw.content)), request) }
+    }
+
+    /// For a job that gets the request as it came.
+    pub(super) fn raw(limit: u64, job: RawRequestJob, request: Request<'static>) -> CollectedBody {
         let bytes = Vec::with_capacity(COLLECT_START);
-        CollectedBody { limit, bytes, framed: Vec::new(), job, request: Box::new(request) }
+        CollectedBody { limit, bytes, framed: Some(Vec::new()), job, request: Box::new(request) }
     }
 
     /// Takes content; `false` when there is too much.
@@ -81,28 +74,23 @@ impl CollectedBody {
 
     /// Takes content with its framing.
     pub(super) fn take_framed(&mut self, bytes: &[u8]) {
-        if let BodyJob::RawRequest(_) = self.job {
-            self.framed.extend_from_slice(bytes);
+        if let Some(framed) = &mut self.framed {
+            framed.extend_from_slice(bytes);
         }
     }
 
     /// Whether the content with its framing is within the limit: a chunk-size line may be longer than its chunk.
     fn fits(&self) -> bool {
-        self.framed.len() as u64 <= self.limit
+        self.framed.as_ref().map_or(0, Vec::len) as u64 <= self.limit
     }
 
     /// The job for a worker, and the request.
     fn finish(self) -> (Job, Box<Request<'static>>) {
-        let CollectedBody { bytes, framed, job, request, .. } = self;
-        let job: Job = match job {
-            BodyJob::Content(job) => Box::new(move || Outcome::Response(job(bytes))),
-            BodyJob::RawRequest(job) => {
-                // These jobs show a request exactly as it came, so they also get its head.
-                let head = request.bytes().to_vec();
-                Box::new(move || Outcome::Response(job(RawRequest { head, framed, content: bytes })))
-            }
-        };
-        (job, request)
+        let CollectedBody { bytes: content, framed, job, request, .. } = self;
+        // A job that shows a request exactly as it came also gets its head.
+        let head = if framed.is_some() { request.bytes().to_vec() } else { Vec::new() };
+        let raw = RawRequest { head, framed: framed.unwrap_or_default(), content };
+        (Box::new(move || Outcome::Response(job(raw))), request)
     }
 }
 

@@ -41,19 +41,10 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use crate::http::{Http1, Phase};
-use crate::net::{
-    CloseReason,
-    connection::{
-        body::RequestBody,
-        respond::Exchange,
-        script::RunningScript,
-        state::{Context, Ending, FirstByte, Input, NextBytes, NextTurn, Output, Work},
-    },
-    connections::ConnectionId,
-    deadline::Deadline,
-    send_queue::{Flushed, SendOptions, SendQueue},
-    tcp_info::UnsentLimit,
-};
+use crate::net::connection::state::{Context, Ending, FirstByte, Input, NextBytes, NextTurn, Output, Work};
+use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript};
+use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
+use crate::net::{CloseReason, connections::ConnectionId, deadline::Deadline, tcp_info::UnsentLimit};
 
 /// Requests answered in one turn, so that a long pipeline does not hold up other connections.
 const REQUESTS_PER_TURN: u64 = 16;
@@ -371,7 +362,7 @@ impl Connection {
                     Err(CloseReason::StillSending)
                 }
                 Some(Ending::Linger(reason)) if self.output == Output::Shut => Err(reason),
-                _ => Err(CloseReason::TimedOut(phase)),
+                _ => Err(CloseReason::timed_out(phase)),
             },
         }
     }

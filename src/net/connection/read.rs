@@ -12,14 +12,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use crate::http::{EndOfInput, Event, Fault, Phase};
-use crate::net::{
-    CloseReason,
-    connection::{
-        Connection, REQUESTS_PER_TURN,
-        body::RequestBody,
-        state::{Context, FirstByte, NextBytes},
-    },
-};
+use crate::net::CloseReason;
+use crate::net::connection::state::{Context, FirstByte, NextBytes};
+use crate::net::connection::{Connection, REQUESTS_PER_TURN, body::RequestBody};
 
 /// Bytes read after an incomplete head.
 const READ_MORE: usize = 4 * 1024;

@@ -11,29 +11,20 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::http::{Fault, Framing, Method, Next, Phase, Prepared, Request, RequestError, Status, Transfer, Version};
-use crate::net::{
-    CloseReason,
-    access_log::{LogEntry, LoggedResponse},
-    connection::{
-        Connection,
-        body::{BUSY, BodyJob, CollectedBody, RequestBody, Upload},
-        state::{Context, Ending, FirstByte, Work},
-    },
-    send_queue,
-    workers::JobResult,
-};
-use crate::service::{
-    Answer, Lane, Outcome, RequestContext, Response,
-    app::Additions,
-    error_page::{Problem, problem},
-};
+use crate::http::{Fault, Framing, Method, Next, Prepared, Request, RequestError, Status, Transfer, Version};
+use crate::net::access_log::{LogEntry, LoggedResponse};
+use crate::net::connection::Connection;
+use crate::net::connection::body::{BUSY, CollectedBody, RequestBody, Upload};
+use crate::net::connection::state::{Context, Ending, FirstByte, Work};
+use crate::net::{CloseReason, send_queue, workers::JobResult};
+use crate::service::error_page::{Problem, problem};
+use crate::service::{Answer, Lane, Outcome, RequestContext, Response, app::Additions};
 
 /// The request being answered: what the log and the end of the response need of it.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     /// `None` when no log is written.
-    entry: Option<Box<LogEntry>>,
+    entry: Option<LogEntry>,
     /// The status, once the response has begun.
     pub(super) status: Option<Status>,
     /// Bytes that are sent before the content of this response: its head, and what is still gathered of the
@@ -65,7 +56,7 @@ impl Connection {
         self.body = RequestBody::None;
         if cx.access_log.is_on() {
             // Taken now, because the request is borrowed from the receive buffer.
-            self.exchange.entry = Some(cx.access_log.entry(&request, cx.wall));
+            self.exchange.entry = Some(LogEntry::of_request(&request, cx.wall, cx.spare_buffers.lend()));
         }
         self.ask(request, framing, arrival, cx);
     }
@@ -100,10 +91,10 @@ impl Connection {
             }
             Answer::Raw(verbatim) => self.begin_verbatim(*verbatim),
             Answer::Collect { limit, then } => {
-                self.collect(CollectedBody::new(limit, BodyJob::Content(then), request.into_owned()), framing, cx);
+                self.collect(CollectedBody::new(limit, then, request.into_owned()), framing, cx);
             }
             Answer::CollectRaw { limit, then } => {
-                self.collect(CollectedBody::new(limit, BodyJob::RawRequest(then), request.into_owned()), framing, cx);
+                self.collect(CollectedBody::raw(limit, then, request.into_owned()), framing, cx);
             }
             Answer::Receive { limit, open } => {
                 if !self.submit(Lane::Short, move || JobResult::Opened(open()), cx) {
@@ -158,8 +149,8 @@ impl Connection {
         let reason = match error.fault {
             // These faults say more than "a broken request", so they have reasons of their own.
             Fault::TlsHandshake => CloseReason::TlsHandshake,
-            Fault::SlowHead => CloseReason::TimedOut(Phase::Head),
-            Fault::SlowContent => CloseReason::TimedOut(Phase::Content),
+            Fault::SlowHead => CloseReason::TimedOutHead,
+            Fault::SlowContent => CloseReason::TimedOutContent,
             _ => CloseReason::Refused,
         };
         self.refuse_for(error, reason, head, cx);
@@ -177,7 +168,7 @@ impl Connection {
         }
         // There is an entry already if the head was valid and only the content is broken.
         if self.exchange.entry.is_none() && cx.access_log.is_on() {
-            self.exchange.entry = Some(cx.access_log.entry_of_refused(head, cx.wall));
+            self.exchange.entry = Some(LogEntry::of_refused(head, cx.wall, cx.spare_buffers.lend()));
         }
         if error.fault == Fault::TlsHandshake {
             log::warn!("{}: {}", self.peer, reason.explain());
@@ -321,7 +312,8 @@ impl Connection {
         let (entry, status, note) = (entry.take(), status.take(), note.take());
         if let (Some(entry), Some(status)) = (entry, status) {
             let response = LoggedResponse { peer: self.peer, status, bytes, ended: cx.wall, note: note.as_deref() };
-            cx.access_log.write(entry, &response);
+            cx.access_log.write(&entry, &response);
+            cx.spare_buffers.give_back(entry.into_buffer());
         }
     }
 

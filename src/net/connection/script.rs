@@ -21,15 +21,10 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, recv};
 
 use crate::http::{Transfer, chunked};
-use crate::net::{
-    CloseReason,
-    connection::{
-        Connection,
-        script::steps::{Fragment, Step, Steps},
-        state::{Context, Ending},
-    },
-    workers::{SourceResult, Work as WorkerJob},
-};
+use crate::net::CloseReason;
+use crate::net::connection::script::steps::{Fragment, Step, Steps};
+use crate::net::connection::{Connection, state::Context, state::Ending};
+use crate::net::workers::{SourceResult, Work as WorkerJob};
 use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, script::Script};
 
 /// How long a stream waits before it asks again when the workers' queue is full.

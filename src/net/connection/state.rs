@@ -8,14 +8,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::http::HttpDate;
-use crate::net::{
-    CloseReason, Report, Settings,
-    access_log::AccessLog,
-    send_queue::{Resident, SpareBuffers},
-    tap::Tap,
-    tcp_info::SocketDiag,
-    workers::Jobs,
-};
+use crate::net::send_queue::{Resident, SpareBuffers};
+use crate::net::{CloseReason, Report, Settings, access_log::AccessLog, tap::Tap, tcp_info::SocketDiag, workers::Jobs};
 use crate::service::App;
 
 /// The receiving side of the socket. Readiness is edge-triggered: what an event has reported must be remembered until

@@ -19,10 +19,8 @@ use mio::Interest;
 use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
-use crate::http::{
-    AddedFields, HttpDate, Transfer, Version,
-    response::{connection_line, write_head},
-};
+use crate::http::response::{connection_line, write_head};
+use crate::http::{AddedFields, HttpDate, Transfer, Version};
 use crate::net::{CloseReason, connection::Connection, event_loop::EventLoop, send_queue::Sent};
 use crate::service::{Body, app::Additions, error_page};
 

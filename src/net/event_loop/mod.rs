@@ -27,21 +27,13 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::http::HttpDate;
+use crate::net::connection::{Connection, state::Arrivals, state::Context};
+use crate::net::connections::{ConnectionId, Connections};
+use crate::net::workers::{Jobs, Workers};
 use crate::net::{
-    CloseReason, Report, Settings,
-    access_log::AccessLog,
-    connection::{
-        Connection,
-        state::{Arrivals, Context},
-    },
-    connections::{ConnectionId, Connections},
-    deadline::Deadlines,
-    event_loop::accept::Acceptor,
-    send_queue::SpareBuffers,
-    tap::Tap,
-    tcp_info::SocketDiag,
-    workers::{Jobs, Workers},
+    CloseReason, Report, Settings, access_log::AccessLog, deadline::Deadlines, event_loop::accept::Acceptor,
 };
+use crate::net::{send_queue::SpareBuffers, tap::Tap, tcp_info::SocketDiag};
 use crate::service::App;
 use crate::wire::Recorder;
 

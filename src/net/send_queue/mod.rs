@@ -42,16 +42,17 @@ const SLICES_PER_TURN: usize = 2;
 /// Buffers kept for the next connections.
 const SPARE_BUFFERS: usize = 64;
 
-/// Buffers that are not in use. The loop lends them, so that an idle connection owns none.
+/// Buffers that are not in use. The loop lends them to send queues and to entries of the log, so that an idle
+/// connection owns none.
 #[derive(Debug, Default)]
 pub(crate) struct SpareBuffers(Vec<Vec<u8>>);
 
 impl SpareBuffers {
-    fn lend(&mut self) -> Vec<u8> {
+    pub(crate) fn lend(&mut self) -> Vec<u8> {
         self.0.pop().unwrap_or_else(|| Vec::with_capacity(4096))
     }
 
-    fn give_back(&mut self, mut buffer: Vec<u8>) {
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
         // A buffer that grew very large is dropped, so that one long pipeline does not keep memory for ever.
         if self.0.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * GATHER {
             buffer.clear();
