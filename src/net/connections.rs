@@ -11,7 +11,7 @@ use slotmap::{Key, SlotMap, new_key_type};
 
 new_key_type! {
     /// Names one connection of a loop, and no later one in the same slot.
-    pub struct ConnectionId;
+    pub(crate) struct ConnectionId;
 }
 
 /// How a key is packed into a poll token: the generation in the upper bits, the index of the slot in the lower ones.
@@ -47,13 +47,13 @@ impl ConnectionId {
     }
 
     /// The token under which the connection is registered with the poller.
-    pub fn token(self) -> Token {
+    pub(crate) fn token(self) -> Token {
         Token(LAYOUT.pack(self) as usize)
     }
 }
 
 /// All connections of a loop. They are boxed, so that the map grows cheaply.
-pub struct Connections<T> {
+pub(crate) struct Connections<T> {
     map: SlotMap<ConnectionId, Box<T>>,
     /// For each slot, the key that was given out last: a token is compared with it, and searches walk over it.
     keys: Vec<ConnectionId>,
@@ -69,7 +69,7 @@ impl<T> Default for Connections<T> {
 
 impl<T> Connections<T> {
     /// Adds the connection that `new` makes of its key.
-    pub fn insert(&mut self, new: impl FnOnce(ConnectionId) -> T) -> ConnectionId {
+    pub(crate) fn insert(&mut self, new: impl FnOnce(ConnectionId) -> T) -> ConnectionId {
         let id = self.map.insert_with_key(|id| Box::new(new(id)));
         // A new slot is always the next one, so the list grows by one at most.
         let index = id.index() as usize;
@@ -81,13 +81,13 @@ impl<T> Connections<T> {
     }
 
     /// The connection with this key, unless it is closed.
-    pub fn get(&mut self, id: ConnectionId) -> Option<&mut T> {
+    pub(crate) fn get(&mut self, id: ConnectionId) -> Option<&mut T> {
         self.map.get_mut(id).map(Box::as_mut)
     }
 
     /// The key that belongs to a token of [`ConnectionId::token`]. `None` for one of the small numbers, and for the
     /// token of an earlier connection in the same slot.
-    pub fn find(&self, token: Token) -> Option<ConnectionId> {
+    pub(crate) fn find(&self, token: Token) -> Option<ConnectionId> {
         self.find_in(LAYOUT, token.0 as u64)
     }
 
@@ -99,28 +99,32 @@ impl<T> Connections<T> {
     }
 
     /// Takes a connection out; its key finds nothing from now on.
-    pub fn remove(&mut self, id: ConnectionId) -> Option<Box<T>> {
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Box<T>> {
         self.map.remove(id)
     }
 
     /// How many connections there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map.len()
     }
 
     /// Whether there is no connection.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
     /// The keys of all connections.
-    pub fn ids(&self) -> Vec<ConnectionId> {
+    pub(crate) fn ids(&self) -> Vec<ConnectionId> {
         self.map.keys().collect()
     }
 
     /// The connection that has been idle longest among the next `slots` slots. The search is bounded: to look at all
     /// connections for each one over the limit would make a flood of them dearer to refuse than to serve.
-    pub fn longest_idle(&mut self, slots: usize, idle_since: impl Fn(&T) -> Option<Instant>) -> Option<ConnectionId> {
+    pub(crate) fn longest_idle(
+        &mut self,
+        slots: usize,
+        idle_since: impl Fn(&T) -> Option<Instant>,
+    ) -> Option<ConnectionId> {
         let mut longest = None;
         for _ in 0..slots.min(self.keys.len()) {
             // Each search goes on where the last one ended, so that in time every connection is looked at.

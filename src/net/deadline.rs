@@ -64,7 +64,7 @@ impl Default for Timeouts {
 
 /// The phase of a connection, and when it must end.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     phase: Phase,
     /// `None`: the phase may take any time.
     at: Option<Instant>,
@@ -91,29 +91,29 @@ struct Windows {
 
 impl Deadline {
     /// The deadline of a connection that has just been accepted.
-    pub fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
+    pub(crate) fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
         let at = Some(now + idle_time(timeouts, scarce));
         Deadline { phase: Phase::Idle, at, moved: 0, earlier: Windows::default(), queued: None, renewed: false }
     }
 
     /// The phase for which the clock runs.
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
 
     /// When it must end.
-    pub fn at(&self) -> Option<Instant> {
+    pub(crate) fn at(&self) -> Option<Instant> {
         self.at
     }
 
     /// A request is complete. One turn may bring the end of a head and the beginning of the next one, which has a
     /// clock of its own.
-    pub fn renew(&mut self) {
+    pub(crate) fn renew(&mut self) {
         self.renewed = true;
     }
 
     /// The connection is in `phase` now. A clock starts when its phase is entered, and anew with each request.
-    pub fn enter(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts, scarce: bool) {
+    pub(crate) fn enter(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts, scarce: bool) {
         // The same phase keeps its clock, whatever was received: otherwise a dripping client would never be late.
         if phase == self.phase && !self.renewed {
             return;
@@ -130,12 +130,12 @@ impl Deadline {
     }
 
     /// Bytes moved: content from the client, or a response into the kernel.
-    pub fn progress(&mut self, bytes: u64) {
+    pub(crate) fn progress(&mut self, bytes: u64) {
         self.moved += bytes;
     }
 
     /// Whether a reader was sent much in this window, and fast ([`FAST`]).
-    pub fn is_fast(&self, now: Instant, timeouts: &Timeouts) -> bool {
+    pub(crate) fn is_fast(&self, now: Instant, timeouts: &Timeouts) -> bool {
         let (bytes, rate) = FAST;
         // Sending has a deadline of one window, so its beginning follows from its end.
         let began = self.at.and_then(|at| at.checked_sub(timeouts.window));
@@ -147,7 +147,7 @@ impl Deadline {
 
     /// Whether time is up. A window in which enough bytes moved starts anew instead. `queued` asks the kernel, where
     /// that is possible, how many bytes wait for the reader.
-    pub fn is_over(&mut self, now: Instant, timeouts: &Timeouts, queued: impl FnOnce() -> Option<u32>) -> bool {
+    pub(crate) fn is_over(&mut self, now: Instant, timeouts: &Timeouts, queued: impl FnOnce() -> Option<u32>) -> bool {
         // Owed: the server itself is slow, and the client must not pay for it.
         let Some(at) = self.at else { return false };
         if now < at {
@@ -205,35 +205,35 @@ fn idle_time(timeouts: &Timeouts, scarce: bool) -> Duration {
 /// where it is, and when it comes up the loop looks at the real deadline and enters that. A connection remembers the
 /// moment of its earliest entry; any other entry is dropped when it comes up.
 #[derive(Debug, Default)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
 }
 
 impl Deadlines {
     /// Enters a connection for `at`.
-    pub fn enter(&mut self, id: ConnectionId, at: Instant) {
+    pub(crate) fn enter(&mut self, id: ConnectionId, at: Instant) {
         self.heap.push(Reverse((at, id)));
     }
 
     /// The earliest moment.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Takes out the earliest entry, if its moment has come.
-    pub fn take_due(&mut self, now: Instant) -> Option<(ConnectionId, Instant)> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(ConnectionId, Instant)> {
         // Looked at before it is taken out: an entry that is not due keeps its place.
         self.next().filter(|at| *at <= now)?;
         self.heap.pop().map(|Reverse((at, id))| (id, at))
     }
 
     /// How many entries there are, those that do not count included.
-    pub fn entries(&self) -> usize {
+    pub(crate) fn entries(&self) -> usize {
         self.heap.len()
     }
 
     /// Drops entries that do not count any more.
-    pub fn retain(&mut self, mut counts: impl FnMut(ConnectionId, Instant) -> bool) {
+    pub(crate) fn retain(&mut self, mut counts: impl FnMut(ConnectionId, Instant) -> bool) {
         self.heap.retain(|Reverse((at, id))| counts(*id, *at));
     }
 }

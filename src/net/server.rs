@@ -146,7 +146,7 @@ pub struct Server {
     state: Arc<ServerState>,
     loops: Vec<EventLoop>,
     wakers: Vec<Arc<Waker>>,
-    workers: Workers,
+    workers: Arc<Workers>,
     worker_threads: Vec<JoinHandle<()>>,
     written: Option<Receiver<()>>,
 }

@@ -30,7 +30,7 @@ use crate::service::{Lane, Outcome, Response, Sink, Source};
 pub const QUEUE: usize = 256;
 
 /// A job with everything it needs, the way back included.
-pub type Work = Box<dyn FnOnce() + Send>;
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 /// The jobs that wait.
 #[derive(Default)]
@@ -64,16 +64,35 @@ impl Queues {
     }
 }
 
-/// What the worker threads have in common.
-struct Pool {
+/// The worker threads, as the loops and the threads themselves see them.
+pub(crate) struct Workers {
     queues: Mutex<Queues>,
     ready: Condvar,
-    workers: usize,
+    count: usize,
     /// Cloned for each job of a [`Source`], which may keep its worker for any time.
     source_jobs: Arc<()>,
 }
 
-impl Pool {
+impl Workers {
+    /// Starts `count` threads (at least 2, so that the long lane can leave one).
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(crate) fn start(count: usize) -> std::io::Result<(Arc<Workers>, Vec<JoinHandle<()>>)> {
+        // With one thread a long job would delay every short one.
+        let count = count.max(2);
+        let (queues, source_jobs) = (Mutex::default(), Arc::default());
+        let workers = Arc::new(Workers { queues, ready: Condvar::new(), count, source_jobs });
+        let mut threads = Vec::with_capacity(count);
+        for number in 0..count {
+            let workers = workers.clone();
+            // The name is shown by ps and by debuggers.
+            let name = format!("worker {number}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || workers.run())?);
+        }
+        Ok((workers, threads))
+    }
+
     /// Jobs run outside the lock, so a panic never leaves the queues half changed.
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
@@ -82,13 +101,14 @@ impl Pool {
     fn run(&self) {
         let mut queues = self.lock();
         loop {
-            if let Some((lane, work)) = queues.next(self.workers) {
+            if let Some((lane, work)) = queues.next(self.count) {
                 drop(queues);
                 // The job itself reports a panic to its connection; here it is caught to keep the thread.
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 queues = self.lock();
                 queues.busy[lane as usize] -= 1;
-                // Jobs may have waited for the place in the lane, not for a worker, and nothing else would wake one for them.
+                // Jobs may have waited for the place in the lane, not for a worker, and nothing else would wake one for
+                // them.
                 if lane != Lane::Short && queues.waiting.iter().any(|queue| !queue.is_empty()) {
                     self.ready.notify_one();
                 }
@@ -99,40 +119,13 @@ impl Pool {
             }
         }
     }
-}
-
-/// A handle on the worker threads.
-#[derive(Clone)]
-pub struct Workers {
-    pool: Arc<Pool>,
-}
-
-impl Workers {
-    /// Starts `count` threads (at least 2, so that the long lane can leave one).
-    ///
-    /// # Errors
-    /// When a thread cannot be started.
-    pub fn start(count: usize) -> std::io::Result<(Workers, Vec<JoinHandle<()>>)> {
-        // With one thread a long job would delay every short one.
-        let workers = count.max(2);
-        let (queues, source_jobs) = (Mutex::default(), Arc::default());
-        let pool = Arc::new(Pool { queues, ready: Condvar::new(), workers, source_jobs });
-        let mut threads = Vec::with_capacity(workers);
-        for number in 0..workers {
-            let pool = pool.clone();
-            // The name is shown by ps and by debuggers.
-            let name = format!("worker {number}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || pool.run())?);
-        }
-        Ok((Workers { pool }, threads))
-    }
 
     /// Queues a job.
     ///
     /// # Errors
     /// The job itself when the queue of its lane is full.
-    pub fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
-        let mut queues = self.pool.lock();
+    pub(crate) fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
+        let mut queues = self.lock();
         // After [`Workers::close`] no thread may be left to run it.
         if queues.closed || queues.waiting[lane as usize].len() >= QUEUE {
             return Err(work);
@@ -140,24 +133,24 @@ impl Workers {
         queues.waiting[lane as usize].push_back(work);
         drop(queues);
         // Notified after the lock is free, or the woken thread would wait for it at once.
-        self.pool.ready.notify_one();
+        self.ready.notify_one();
         Ok(())
     }
 
     /// Whether a job of a source is running or waiting, which may never end.
     pub(crate) fn has_source_jobs(&self) -> bool {
-        Arc::strong_count(&self.pool.source_jobs) > 1
+        Arc::strong_count(&self.source_jobs) > 1
     }
 
     /// Lets the threads end when the queues are empty.
-    pub fn close(&self) {
-        self.pool.lock().closed = true;
-        self.pool.ready.notify_all();
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.ready.notify_all();
     }
 }
 
 /// The result of a job.
-pub enum JobResult {
+pub(crate) enum JobResult {
     /// Of a job of the service.
     Outcome(Outcome),
     /// A sink was opened, or a response says why not.
@@ -173,7 +166,7 @@ pub enum JobResult {
 }
 
 /// What a source returned.
-pub enum SourceResult {
+pub(crate) enum SourceResult {
     /// These bytes.
     More(Box<dyn Source>, Vec<u8>),
     /// The end of the content.
@@ -198,8 +191,8 @@ impl SourceResult {
 type FinishedJob = (ConnectionId, JobResult);
 
 /// One loop's way to the workers and back.
-pub struct Jobs {
-    workers: Workers,
+pub(crate) struct Jobs {
+    workers: Arc<Workers>,
     waker: Arc<Waker>,
     /// The loop has been woken and has not looked yet: further results need no second wake-up.
     woken: Arc<AtomicBool>,
@@ -209,13 +202,18 @@ pub struct Jobs {
 
 impl Jobs {
     /// Results wake the loop of this `waker`.
-    pub fn new(workers: Workers, waker: Arc<Waker>) -> Jobs {
+    pub(crate) fn new(workers: Arc<Workers>, waker: Arc<Waker>) -> Jobs {
         let (sender, results) = channel();
         Jobs { workers, waker, woken: Arc::default(), sender, results }
     }
 
     /// Hands in work for a connection; `false` when the queue is full, and then the work is dropped.
-    pub fn submit(&self, id: ConnectionId, lane: Lane, work: impl FnOnce() -> JobResult + Send + 'static) -> bool {
+    pub(crate) fn submit(
+        &self,
+        id: ConnectionId,
+        lane: Lane,
+        work: impl FnOnce() -> JobResult + Send + 'static,
+    ) -> bool {
         self.hand_in(lane, self.wrap(id, work)).is_ok()
     }
 
@@ -224,7 +222,7 @@ impl Jobs {
     pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
         // Counted from now on and not from its start: a job that waits in the queue may start after the server has
         // begun to stop.
-        let running = self.workers.pool.source_jobs.clone();
+        let running = self.workers.source_jobs.clone();
         self.wrap(id, move || {
             let wanted = wanted.strong_count() > 0;
             let result = if wanted { SourceResult::ask(source) } else { SourceResult::End(source) };
@@ -233,10 +231,7 @@ impl Jobs {
         })
     }
 
-    /// Hands in work that contains its way back.
-    ///
-    /// # Errors
-    /// The work itself when the queue is full.
+    /// Hands in work that contains its way back; `Err` with the work when the queue is full.
     pub(crate) fn hand_in(&self, lane: Lane, work: Work) -> Result<(), Work> {
         self.workers.submit(lane, work)
     }
@@ -257,20 +252,20 @@ impl Jobs {
     }
 
     /// Lets a worker drop something whose drop may block (closing a large unnamed file frees its blocks).
-    pub fn discard(&self, value: impl Send + 'static) {
+    pub(crate) fn discard(&self, value: impl Send + 'static) {
         // If the queue is full it is dropped here, which is slow but right.
         // Short, because freeing is quick in most cases and must not wait for long jobs.
         let _ = self.workers.submit(Lane::Short, Box::new(move || drop(value)));
     }
 
     /// The next result.
-    pub fn next(&self) -> Option<FinishedJob> {
+    pub(crate) fn next(&self) -> Option<FinishedJob> {
         self.results.try_recv().ok()
     }
 
     /// Results from now on wake the loop again. Must be called before the results are taken: one that comes in between
     /// then costs a wake-up too many, and is not forgotten.
-    pub fn rearm(&self) {
+    pub(crate) fn rearm(&self) {
         self.woken.store(false, Ordering::Release);
     }
 }

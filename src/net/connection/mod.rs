@@ -52,7 +52,7 @@ const REQUESTS_PER_TURN: u64 = 16;
 const READS_PER_TURN: usize = 16;
 
 /// One connection.
-pub struct Connection {
+pub(crate) struct Connection {
     pub(super) socket: TcpStream,
     id: ConnectionId,
     /// Its number in every view of the record; 0 when nothing is recorded.
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     /// Notes what an event has reported.
-    pub fn note_event(&mut self, readable: bool, writable: bool, closed: bool) {
+    pub(crate) fn note_event(&mut self, readable: bool, writable: bool, closed: bool) {
         // Bytes that were not received in an earlier turn would make the first byte older than the event.
         if readable && !self.input.is_readable() && self.unread.is_empty() {
             self.first_byte = FirstByte::BeforeTurn;
@@ -134,12 +134,12 @@ impl Connection {
     }
 
     /// Bytes may be here though no event has come.
-    pub fn assume_readable(&mut self) {
+    pub(crate) fn assume_readable(&mut self) {
         self.input = self.input.after_event(true, false);
     }
 
     /// Whether the loop must put it into the list of those that get another turn.
-    pub fn needs_queueing(&mut self) -> bool {
+    pub(crate) fn needs_queueing(&mut self) -> bool {
         let soon = self.next_turn == NextTurn::Soon;
         if soon {
             self.next_turn = NextTurn::Queued;
@@ -148,7 +148,7 @@ impl Connection {
     }
 
     /// The turn that was promised begins.
-    pub fn begin_queued_turn(&mut self) {
+    pub(crate) fn begin_queued_turn(&mut self) {
         self.next_turn = NextTurn::OnEvent;
     }
 
@@ -160,7 +160,7 @@ impl Connection {
     }
 
     /// When it must have a turn though no event comes: at the end of a pause in a script, else at its deadline.
-    pub fn wake_at(&self) -> Option<Instant> {
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
         // During a pause the response is owed, and that phase has no deadline.
         self.pause_end().or(self.deadline.at())
     }
@@ -170,7 +170,7 @@ impl Connection {
     }
 
     /// If it is idle: a moment that is earlier the longer it has been.
-    pub fn idle_since(&self) -> Option<Instant> {
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         if self.phase() == Phase::Idle { self.deadline.at() } else { None }
     }
 
@@ -198,7 +198,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn turn(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(crate) fn turn(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         self.drive(cx)?;
         // A byte that comes after this turn may have been sent after it.
         self.first_byte = FirstByte::Unknown;
@@ -339,7 +339,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub fn time_is_up(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(crate) fn time_is_up(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
         if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
@@ -368,7 +368,7 @@ impl Connection {
     }
 
     /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
-    pub fn leave(&mut self, reason: CloseReason, cx: &mut Context) {
+    pub(crate) fn leave(&mut self, reason: CloseReason, cx: &mut Context) {
         self.log_end(reason, cx);
         self.send_queue.clear(&mut cx.spare_buffers);
         // A worker drops its source, which may take its time.

@@ -152,21 +152,20 @@ impl Connection {
             let framed = &input[used..];
             let step = self.http.receive(framed);
             used += step.used;
+            // Without a body, as before a request, it notes nothing.
+            self.note_framed(framed, step.used);
             match step.event {
                 // The head or the chunk-size line is incomplete: nothing more can be done before the next recv.
                 Event::NeedMore => {
-                    self.note_framed(framed, step.used);
                     self.next_bytes = NextBytes::Socket;
                     break;
                 }
                 Event::Request(request, framing) => self.begin(request, framing, cx.arrivals.number(first_byte), cx),
                 Event::Content(bytes) => {
-                    self.note_framed(framed, step.used);
                     self.deadline.progress(bytes.len() as u64);
                     self.take_content(bytes, cx);
                 }
                 Event::End => {
-                    self.note_framed(framed, step.used);
                     if let RequestBody::Streamed(upload) = &mut self.body {
                         // What is left in this recv belongs to the next request and not to the content.
                         upload.stats.end(input.len() - used);

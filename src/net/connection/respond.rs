@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// A worker has finished a job of this connection.
-    pub fn job_finished(&mut self, result: JobResult, cx: &mut Context) {
+    pub(crate) fn job_finished(&mut self, result: JobResult, cx: &mut Context) {
         match result {
             JobResult::Warmed => {
                 self.work = Work::None;

@@ -167,7 +167,7 @@ impl Arrivals {
 
 /// What a loop lends to the connection whose turn it is. It belongs to one loop and is used by one connection at a
 /// time, so nothing of it needs a lock.
-pub struct Context {
+pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     /// Read once per turn of the loop.
     pub(crate) now: Instant,

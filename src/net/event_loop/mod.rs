@@ -65,7 +65,7 @@ pub(crate) struct ServerState {
 }
 
 /// One event loop.
-pub struct EventLoop {
+pub(crate) struct EventLoop {
     server: Arc<ServerState>,
     context: Context,
     poll: Poll,
@@ -90,7 +90,7 @@ impl EventLoop {
     pub(crate) fn new(
         server: Arc<ServerState>,
         listeners: Vec<(std::net::TcpListener, SocketAddr)>,
-        workers: Workers,
+        workers: Arc<Workers>,
         app: App,
         access_log: AccessLog,
     ) -> io::Result<(EventLoop, Arc<Waker>)> {
