@@ -4,7 +4,7 @@
 //! The rules of `files` for conditions and ranges are not used: they decide about validators of files, dates and several
 //! ranges. Here each address has one kind of validator, and one range is enough to see what there is to see.
 
-use std::sync::atomic::Ordering;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use sha2::{Digest, Sha256};
@@ -12,21 +12,13 @@ use sha2::{Digest, Sha256};
 use crate::http::grammar::decimal;
 use crate::http::{HttpDate, Method, Request, Status, date};
 use crate::practice::limits::{MAX_AGE, NOTE};
-use crate::practice::query::{bad_request, number};
+use crate::practice::query::{number, require};
 use crate::practice::{PracticeRequest, PracticeState, hex, not_stored, text};
 use crate::service::error_page::{self, Problem};
 use crate::service::{Answer, Response};
 
 /// Seconds for which a tag and a date stay the same.
 const STEADY: u64 = 10;
-/// The addresses that count their requests.
-#[derive(Clone, Copy)]
-enum Counter {
-    Age,
-    Tag,
-    Date,
-    Never,
-}
 
 /// Bytes of `/.try/range`, and their tag: they never change.
 const RANGE_LENGTH: u64 = 1000;
@@ -57,8 +49,15 @@ fn is_not_modified(request: &Request<'_>, current: Option<&str>) -> Result<bool,
 
 /// The text of one response, or 304. The number in it grows with each request that arrives, 304 included: if a client
 /// shows the same number again, its cache did not ask.
-fn counted(practice: &PracticeRequest<'_>, counter: Counter, is_not_modified: bool, explanation: &str) -> Response {
-    let count = practice.state.counts[counter as usize].fetch_add(1, Ordering::Relaxed) + 1;
+fn counted(
+    practice: &PracticeRequest<'_>,
+    address: &'static str,
+    is_not_modified: bool,
+    explanation: &str,
+) -> Response {
+    let mut counts = practice.state.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = counts.entry(address).or_default();
+    *count += 1;
     if is_not_modified {
         return Response::new(Status::NOT_MODIFIED);
     }
@@ -69,7 +68,7 @@ fn counted(practice: &PracticeRequest<'_>, counter: Counter, is_not_modified: bo
 /// May be kept for as many seconds as the path says.
 pub(super) fn max_age(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let seconds = number("The age, in seconds,", practice.value, 0..=MAX_AGE)?;
-    let response = counted(practice, Counter::Age, false, &format!("It may be kept for {seconds} s."));
+    let response = counted(practice, "max_age", false, &format!("It may be kept for {seconds} s."));
     Ok(response.field("Cache-Control", format!("max-age={seconds}")).into())
 }
 
@@ -79,7 +78,7 @@ pub(super) fn etag(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let tag = format!("W/\"{}\"", HttpDate::new(practice.context.now).second() / STEADY);
     let is_not_modified = is_not_modified(practice.request, Some(&tag))?;
     let explanation = format!("Its tag changes every {STEADY} s; until then the answer to If-None-Match is 304.");
-    let response = counted(practice, Counter::Tag, is_not_modified, &explanation);
+    let response = counted(practice, "etag", is_not_modified, &explanation);
     Ok(response.field("ETag", tag).field("Cache-Control", "no-cache").into())
 }
 
@@ -91,37 +90,25 @@ pub(super) fn modified(practice: &PracticeRequest<'_>) -> Result<Answer, Problem
     let since = request.field("if-modified-since").filter(|_| !request.has("if-none-match")).and_then(date::parse);
     let is_not_modified = since.is_some_and(|since| since >= second);
     let explanation = format!("Its date changes every {STEADY} s; until then the answer to If-Modified-Since is 304.");
-    let response = counted(practice, Counter::Date, is_not_modified, &explanation);
+    let response = counted(practice, "modified", is_not_modified, &explanation);
     Ok(response.field("Last-Modified", HttpDate::from_second(second).bytes()).field("Cache-Control", "no-cache").into())
 }
 
 /// Must not be kept.
 pub(super) fn never(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    Ok(not_stored(counted(practice, Counter::Never, false, "It must not be kept.")).into())
+    Ok(not_stored(counted(practice, "never", false, "It must not be kept.")).into())
 }
 
 /// Lines of ten bytes. Each begins with its position, so one byte too many in a part is seen at once.
-fn numbered_lines() -> Vec<u8> {
-    (0..RANGE_LENGTH / 10).flat_map(|line| format!("{:03}......\n", line * 10).into_bytes()).collect()
+fn numbered_lines() -> String {
+    (0..RANGE_LENGTH / 10).map(|line| format!("{:03}......\n", line * 10)).collect()
 }
 
-/// What a Range field asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RangePart {
-    Whole,
-    /// The first and the last position.
-    Bytes(u64, u64),
-    Unsatisfiable,
-}
-
-/// The one range of a Range field. A field that breaks the grammar or has several ranges is ignored, as RFC 9110 §14.2
-/// allows.
-fn range_part(value: &[u8]) -> RangePart {
-    let split = || {
-        let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
-        unit.eq_ignore_ascii_case("bytes").then(|| range.split_once('-'))?
-    };
-    let Some((first, last)) = split() else { return RangePart::Whole };
+/// The positions that a Range field asks for: `None` for all, an empty range if none of them exists. A field that breaks
+/// the grammar or has several ranges is ignored, as RFC 9110 §14.2 allows.
+fn part(value: &[u8]) -> Option<Range<u64>> {
+    let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
+    let (first, last) = range.split_once('-').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
     // 1*DIGIT. A number of too many digits is valid too, and means a position after the end.
     let position = |digits: &str| {
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -130,14 +117,11 @@ fn range_part(value: &[u8]) -> RangePart {
     let (first, last) = match (position(first), position(last)) {
         (Some(first), Some(last)) if first <= last => (first, last),
         (Some(first), None) if last.is_empty() => (first, u64::MAX),
-        // `-5` means the last five. The last none begin after the end, so they are unsatisfiable.
+        // `-5` means the last five. The last none begin after the end.
         (None, Some(count)) if first.is_empty() => (RANGE_LENGTH.saturating_sub(count), u64::MAX),
-        _ => return RangePart::Whole,
+        _ => return None,
     };
-    match first < RANGE_LENGTH {
-        true => RangePart::Bytes(first, last.min(RANGE_LENGTH - 1)),
-        false => RangePart::Unsatisfiable,
-    }
+    Some(first.min(RANGE_LENGTH)..last.saturating_add(1).min(RANGE_LENGTH))
 }
 
 /// A thousand bytes, or one part of them.
@@ -148,24 +132,24 @@ pub(super) fn range(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     }
     // §13.1.5: with another tag the client has bytes of another version, and gets everything.
     let is_same = !request.has("if-range") || request.field("if-range") == Some(RANGE_TAG.as_bytes());
+    // §14.2: Range means something only with GET.
     let asked = request.field("range").filter(|_| is_same && request.method() == Method::Get);
-    let fields = |response: Response| response.field("Accept-Ranges", "bytes").field("ETag", RANGE_TAG);
-    let last = RANGE_LENGTH - 1;
-    Ok(match asked.map_or(RangePart::Whole, range_part) {
-        RangePart::Whole => fields(text(Status::OK, numbered_lines())),
-        RangePart::Unsatisfiable => {
+    let respond = |status, bytes| text(status, bytes).field("Accept-Ranges", "bytes").field("ETag", RANGE_TAG);
+    let (bytes, end) = (numbered_lines(), RANGE_LENGTH - 1);
+    let response = match asked.and_then(part) {
+        None => respond(Status::OK, bytes),
+        Some(part) if part.is_empty() => {
             let said =
-                format!("416 There are {RANGE_LENGTH} bytes here, 0 to {last}, and the range lies behind them.\n");
-            let response = fields(text(Status::RANGE_NOT_SATISFIABLE, said));
+                format!("416 There are {RANGE_LENGTH} bytes here, 0 to {end}, and the range lies behind them.\n");
+            let response = respond(Status::RANGE_NOT_SATISFIABLE, said);
             response.field("Content-Range", format!("bytes */{RANGE_LENGTH}"))
         }
-        RangePart::Bytes(first, last) => {
-            let bytes = numbered_lines().drain(first as usize..=last as usize).collect::<Vec<u8>>();
-            let response = fields(text(Status::PARTIAL_CONTENT, bytes));
-            response.field("Content-Range", format!("bytes {first}-{last}/{RANGE_LENGTH}"))
+        Some(Range { start, end }) => {
+            let response = respond(Status::PARTIAL_CONTENT, bytes[start as usize..end as usize].to_string());
+            response.field("Content-Range", format!("bytes {start}-{}/{RANGE_LENGTH}", end - 1))
         }
-    }
-    .into())
+    };
+    Ok(response.into())
 }
 
 /// A text that clients create, read, replace and remove. It is kept in memory and is gone when the server stops.
@@ -178,10 +162,8 @@ pub(super) struct Note {
 pub(super) fn note(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let request = practice.request;
     let is_put = request.method() == Method::Put;
-    if is_put && request.has("content-range") {
-        let sentence = "PUT with Content-Range would put a part in the place of the whole (RFC 9110 §14.5).";
-        return Err(bad_request(sentence));
-    }
+    let sentence = "PUT with Content-Range would put a part in the place of the whole (RFC 9110 §14.5).";
+    require(!is_put || !request.has("content-range"), sentence)?;
     if !is_put || !request.framing().has_content() {
         return change_note(practice.state, request, Vec::new()).map(Answer::Now);
     }
@@ -231,28 +213,28 @@ mod tests {
     #[test]
     fn a_range_is_one_part_ignored_or_unsatisfiable() {
         for (value, expected) in [
-            ("bytes=0-9", RangePart::Bytes(0, 9)),
-            ("Bytes=500-509", RangePart::Bytes(500, 509)),
-            ("bytes=990-", RangePart::Bytes(990, 999)),
-            ("bytes=990-5000", RangePart::Bytes(990, 999)),
-            ("bytes=-5", RangePart::Bytes(995, 999)),
-            ("bytes=-5000", RangePart::Bytes(0, 999)),
-            ("bytes=0-99999999999999999999", RangePart::Bytes(0, 999)),
-            ("bytes=1000-", RangePart::Unsatisfiable),
-            ("bytes=99999999999999999999-", RangePart::Unsatisfiable),
-            ("bytes=1000-2000", RangePart::Unsatisfiable),
-            ("bytes=-0", RangePart::Unsatisfiable),
-            ("bytes=9-0", RangePart::Whole),
-            ("bytes=0-1,5-6", RangePart::Whole),
-            ("bytes=", RangePart::Whole),
-            ("bytes=-", RangePart::Whole),
-            ("bytes=+1-2", RangePart::Whole),
-            ("lines=0-9", RangePart::Whole),
-            ("0-9", RangePart::Whole),
+            ("bytes=0-9", Some(0..10)),
+            ("Bytes=500-509", Some(500..510)),
+            ("bytes=990-", Some(990..1000)),
+            ("bytes=990-5000", Some(990..1000)),
+            ("bytes=-5", Some(995..1000)),
+            ("bytes=-5000", Some(0..1000)),
+            ("bytes=0-99999999999999999999", Some(0..1000)),
+            ("bytes=1000-", Some(1000..1000)),
+            ("bytes=99999999999999999999-", Some(1000..1000)),
+            ("bytes=1000-2000", Some(1000..1000)),
+            ("bytes=-0", Some(1000..1000)),
+            ("bytes=9-0", None),
+            ("bytes=0-1,5-6", None),
+            ("bytes=", None),
+            ("bytes=-", None),
+            ("bytes=+1-2", None),
+            ("lines=0-9", None),
+            ("0-9", None),
         ] {
-            assert_eq!(range_part(value.as_bytes()), expected, "{value}");
+            assert_eq!(part(value.as_bytes()), expected, "{value}");
         }
         let all = numbered_lines();
-        assert_eq!((all.len() as u64, &all[500..510]), (RANGE_LENGTH, &b"500......\n"[..]));
+        assert_eq!((all.len() as u64, &all[500..510]), (RANGE_LENGTH, "500......\n"));
     }
 }

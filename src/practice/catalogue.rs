@@ -6,46 +6,41 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::http::{Method, Status};
 use crate::practice::{PracticeRequest, limits, not_stored, text};
 use crate::service::error_page::{PageFormat, Problem};
 use crate::service::{Answer, Response, router};
 
-/// The four columns of a line of the lists.
+/// The four columns of one line of a table.
 type Columns = [&'static str; 4];
 
-/// Some lines of a list under one title.
-pub(super) struct Group {
-    pub(super) title: &'static str,
-    pub(super) lines: Vec<Columns>,
+/// Some lines of a list under one title: [`Columns`] as they are read, or [`ListLine`]s as they are shown.
+#[derive(Serialize)]
+pub(super) struct Group<L> {
+    title: &'static str,
+    pub(super) lines: Vec<L>,
 }
 
 /// Path, options of curl, an address that works, and what it shows.
-pub(super) static ADDRESSES: LazyLock<Vec<Group>> = LazyLock::new(|| read(include_str!("catalogue.txt")));
+pub(super) static ADDRESSES: LazyLock<Vec<Group<Columns>>> = LazyLock::new(|| read(include_str!("catalogue.txt")));
 /// Name, fault, what curl 7.88.1 does, and what Chromium 156 does.
-static BROKEN: LazyLock<Vec<Group>> = LazyLock::new(|| read(include_str!("broken.txt")));
+static BROKEN: LazyLock<Vec<Group<Columns>>> = LazyLock::new(|| read(include_str!("broken.txt")));
 
 const STYLE: &str = include_str!("../pages/practice.css");
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'"
-    )
-});
+/// The page may show itself with its own style, and send forms to this server. The hash is the SHA-256 of [`STYLE`]; a
+/// test prints the new one when the style changes.
+const POLICY: &str = "default-src 'none'; style-src 'sha256-VGaVsULkSDJEBd+n2iuyv6YjoKfzz3g5J2PkE8P9eQw='; \
+                      img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]
 #[template(path = "practice.html", config = "src/pages/askama.toml")]
 struct ListPage<'a> {
     title: &'a str,
     style: &'static str,
-    intro: &'a [String],
-    groups: &'a [ListGroup],
+    intro: [&'a str; 2],
+    groups: &'a [Group<ListLine>],
 }
 
 #[derive(Template)]
@@ -54,36 +49,27 @@ struct FormPage {
     style: &'static str,
 }
 
-/// A group as a page and as JSON.
-#[derive(Serialize)]
-struct ListGroup {
-    title: &'static str,
-    lines: Vec<ListLine>,
-}
-
+/// One address or one kind of broken response, as the page, the text and the JSON show it.
 #[derive(Serialize)]
 struct ListLine {
     path: String,
     /// A command that can be typed.
     curl: String,
     says: Vec<String>,
-    /// The address of a link, if following it does the same as the command.
+    /// The address of a link, if following it does the same as the command. Programs do not need it.
     #[serde(skip)]
     link: Option<String>,
 }
 
-/// Reads a list: `= title`, then lines of four columns. Empty lines and comments are left out.
-fn read(text: &'static str) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+/// Reads a table: `= title`, then lines of four columns. Empty lines and comments are left out.
+fn read(table: &'static str) -> Vec<Group<Columns>> {
+    let mut groups: Vec<Group<Columns>> = Vec::new();
+    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(title) = line.strip_prefix("= ") {
             groups.push(Group { title, lines: Vec::new() });
-            continue;
-        }
-        let mut columns = line.split(" | ");
-        let columns = [(); 4].map(|()| columns.next().unwrap_or_default());
-        if let Some(group) = groups.last_mut() {
-            group.lines.push(columns);
+        } else if let Some(group) = groups.last_mut() {
+            let mut columns = line.split(" | ");
+            group.lines.push([(); 4].map(|()| columns.next().unwrap_or_default()));
         }
     }
     groups
@@ -96,36 +82,82 @@ pub(super) fn broken_kinds() -> &'static [Columns] {
 
 /// The list of all addresses.
 pub(super) fn list(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let authority = authority(practice);
-    let line = |&[path, options, example, says]: &Columns| ListLine {
+    let line = |authority: &str, [path, options, example, says]: Columns| ListLine {
         path: path.to_string(),
-        curl: command(&authority, options, example),
+        curl: command(authority, options, example),
         says: vec![says.to_string()],
-        // With these options curl sends what a browser sends, and only shows it in another way.
+        // With these options curl sends the same request, and only shows the response in another way.
         link: matches!(options, "-i" | "-iL" | "--raw" | "-iN").then(|| example.to_string()),
     };
-    let groups =
-        ADDRESSES.iter().map(|group| ListGroup { title: group.title, lines: group.lines.iter().map(line).collect() });
-    let intro =
-        ["Every case of HTTP on demand. Each line is one; run it beside the wire view.".to_string(), limits::explain()];
-    Ok(show(practice, "Practice", &intro, &groups.collect::<Vec<_>>()))
+    let intro = "Every case of HTTP on demand. Each line is one; run it beside the wire view.";
+    Ok(show(practice, "Practice", [intro, &limits::explain()], &ADDRESSES, line))
 }
 
 /// The list of broken responses, with what curl and Chromium do.
 pub(super) fn list_broken(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let authority = authority(practice);
-    let line = |&[name, fault, curl, chromium]: &Columns| {
+    let line = |authority: &str, [name, fault, curl, chromium]: Columns| {
         let path = format!("/.try/broken/{name}?yes");
         let says = vec![format!("{fault}."), format!("curl 7.88.1: {curl}."), format!("Chromium 156: {chromium}.")];
-        ListLine { curl: command(&authority, "-i", &path), says, link: Some(path.clone()), path }
+        ListLine { curl: command(authority, "-i", &path), says, link: Some(path.clone()), path }
     };
-    let group = |group: &Group| ListGroup { title: group.title, lines: group.lines.iter().map(line).collect() };
     let intro = [
         "Answers that are wrong on purpose. The connection is closed behind each.",
         "What is forgiven is the dangerous part: two programs that guess differently see two different messages.",
     ];
-    let groups: Vec<ListGroup> = BROKEN.iter().map(group).collect();
-    Ok(show(practice, "Broken on purpose", &intro.map(String::from), &groups))
+    Ok(show(practice, "Broken on purpose", intro, &BROKEN, line))
+}
+
+/// A list in the format that the client prefers, with command lines for the host that it has named.
+fn show(
+    practice: &PracticeRequest<'_>,
+    title: &str,
+    intro: [&str; 2],
+    table: &[Group<Columns>],
+    line: impl Fn(&str, Columns) -> ListLine,
+) -> Answer {
+    let authority = authority(practice);
+    let lines = |group: &Group<Columns>| group.lines.iter().map(|&columns| line(&authority, columns)).collect();
+    let groups: Vec<_> = table.iter().map(|group| Group { title: group.title, lines: lines(group) }).collect();
+    // Rendering into memory does not fail, so the empty text of an error is never sent.
+    let response = match PageFormat::of_listing(practice.request) {
+        PageFormat::Html => html(ListPage { title, style: STYLE, intro, groups: &groups }.render().unwrap_or_default()),
+        PageFormat::Json => {
+            let json = serde_json::to_string(&groups).unwrap_or_default() + "\n";
+            not_stored(Response::json(Status::OK, json))
+        }
+        PageFormat::Text => text(Status::OK, as_text(title, intro, &groups)),
+    };
+    response.field("Vary", "Accept, User-Agent").into()
+}
+
+/// The same as text, with a command in each line that has two spaces before it.
+fn as_text(title: &str, [first, second]: [&str; 2], groups: &[Group<ListLine>]) -> String {
+    let mut out = format!("{title}\n\n{first}\n{second}\n");
+    for group in groups {
+        out += &format!("\n{}\n", group.title);
+        for line in &group.lines {
+            out += &format!("  {}\n", line.curl);
+            line.says.iter().for_each(|says| out += &format!("      {says}\n"));
+        }
+    }
+    out
+}
+
+/// The host and port for command lines: those of the request, if a shell would take them for nothing else.
+fn authority(practice: &PracticeRequest<'_>) -> String {
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    match practice.request.authority() {
+        Some(host) if !host.is_empty() && host.iter().all(is_plain) => String::from_utf8_lossy(host).into_owned(),
+        // The lines are copied into shells, and a Host field may hold `$(reboot)`.
+        _ => practice.context.local.to_string(),
+    }
+}
+
+fn command(authority: &str, options: &str, path: &str) -> String {
+    let url = format!("http://{authority}{path}");
+    // Without quotes a shell would run the command in the background at `&`, and look for files at the others.
+    let quote = if url.contains(['?', '&', '[', ']']) { "'" } else { "" };
+    format!("curl {options} {quote}{url}{quote}")
 }
 
 /// Forms of all encodings, sent to the echo.
@@ -151,58 +183,23 @@ pub(super) fn unknown(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
         .with_link("All practice", "/.try/"))
 }
 
-/// The host and port for command lines.
-fn authority(practice: &PracticeRequest<'_>) -> String {
-    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    match practice.request.authority() {
-        Some(host) if !host.is_empty() && host.iter().all(is_plain) => String::from_utf8_lossy(host).into_owned(),
-        // The lines are copied into shells, and a Host field may hold `$(reboot)`.
-        _ => practice.context.local.to_string(),
-    }
-}
-
-fn command(authority: &str, options: &str, path: &str) -> String {
-    let url = format!("http://{authority}{path}");
-    // These characters mean something to a shell.
-    let quote = if url.contains(['?', '&', '[', ']']) { "'" } else { "" };
-    format!("curl {options} {quote}{url}{quote}")
-}
-
 fn html(page: String) -> Response {
     not_stored(Response::html(Status::OK, page))
-        .field("Content-Security-Policy", POLICY.as_str())
+        .field("Content-Security-Policy", POLICY)
         .field("Referrer-Policy", "same-origin")
 }
 
-/// A list in the form that the client prefers.
-fn show(practice: &PracticeRequest<'_>, title: &str, intro: &[String], groups: &[ListGroup]) -> Answer {
-    let request = practice.request;
-    let is_curl = || {
-        let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
-        agent && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"))
-    };
-    // Rendering into memory does not fail.
-    let response = match PageFormat::named(request.fields("accept")) {
-        Some(PageFormat::Json) => {
-            not_stored(Response::json(Status::OK, serde_json::to_string(groups).unwrap_or_default() + "\n"))
-        }
-        Some(PageFormat::Text) => text(Status::OK, lines(title, intro, groups)),
-        None if is_curl() => text(Status::OK, lines(title, intro, groups)),
-        _ => html(ListPage { title, style: STYLE, intro, groups }.render().unwrap_or_default()),
-    };
-    response.field("Vary", "Accept, User-Agent").into()
-}
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use sha2::{Digest, Sha256};
 
-/// A list as text.
-fn lines(title: &str, intro: &[String], groups: &[ListGroup]) -> String {
-    let mut out = format!("{title}\n\n");
-    intro.iter().for_each(|sentence| out += &format!("{sentence}\n"));
-    for group in groups {
-        out += &format!("\n{}\n", group.title);
-        for line in &group.lines {
-            out += &format!("  {}\n", line.curl);
-            line.says.iter().for_each(|says| out += &format!("      {says}\n"));
-        }
+    use super::*;
+
+    #[test]
+    fn the_policy_allows_the_style_of_the_page() {
+        let hash = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE)));
+        assert!(POLICY.contains(&hash), "the style changed; the policy needs {hash}");
     }
-    out
 }

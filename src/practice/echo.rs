@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::http::{Method, Status, field};
 use crate::practice::limits::{ECHO, UPLOAD};
-use crate::practice::query::{Query, bad_request};
+use crate::practice::query::{Query, require};
 use crate::practice::{PracticeRequest, hex, not_stored, text};
 use crate::service::error_page::Problem;
 use crate::service::{Answer, RawRequest, ReceiveSummary, Response, Sink};
@@ -19,41 +19,21 @@ const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 const SENSITIVE: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"];
 
-/// How an echo is shown.
-#[derive(Clone, Copy)]
-enum EchoForm {
-    /// All bytes, as a message of HTTP.
-    Message,
-    /// All bytes, as text that a browser shows.
-    Text,
-    /// The content alone, without its framing.
-    Content,
-}
-
-impl EchoForm {
-    fn show(self, received: RawRequest) -> Response {
-        match self {
-            EchoForm::Message => message([received.head, received.framed].concat()),
-            EchoForm::Text => harmless(Response::text(Status::OK, [received.head, received.framed].concat())),
-            EchoForm::Content => harmless(Response::text(Status::OK, received.content)),
-        }
-    }
-}
-
 /// The bytes of the request.
 pub(super) fn echo(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let request = practice.request;
     // Other parameters belong to the request that is echoed, also those that cannot be read.
     let query = Query::any(request).unwrap_or_default();
-    let form = match (query.get("body"), query.get("text")) {
-        (Some(_), _) => EchoForm::Content,
-        (None, Some(_)) => EchoForm::Text,
-        (None, None) => EchoForm::Message,
+    let show: fn(RawRequest) -> Response = match (query.get("body"), query.get("text")) {
+        (Some(_), _) => |received| harmless(Response::text(Status::OK, received.content)),
+        (None, Some(_)) => |received| harmless(Response::text(Status::OK, [received.head, received.framed].concat())),
+        (None, None) => |received| message([received.head, received.framed].concat()),
     };
     let is_options = request.method() == Method::Options;
-    let respond = move |received| {
-        let response = form.show(received);
-        if is_options { response.field("Allow", ALLOW) } else { response }
+    // OPTIONS comes here like any other method, so `Allow` is not added by the router.
+    let respond = move |received| match is_options {
+        true => show(received).field("Allow", ALLOW),
+        false => show(received),
     };
     // With content the bytes are collected as they arrive: chunk-size lines and trailers belong to the echo.
     if request.framing().has_content() {
@@ -67,9 +47,8 @@ pub(super) fn echo(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// TRACE is refused at all other addresses: its response would show a script the cookies that it may not read. Browsers
 /// let no page send TRACE today, but RFC 9110 asks for this, and an old proxy may be more permissive.
 pub(super) fn trace(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    if practice.request.framing().has_content() {
-        return Err(bad_request("A TRACE request has no content (RFC 9110 §9.3.8)."));
-    }
+    let has_content = practice.request.framing().has_content();
+    require(!has_content, "A TRACE request has no content (RFC 9110 §9.3.8).")?;
     let is_harmless = |line: &&[u8]| {
         let name = field::split_line(line).map_or(&[][..], |(name, _)| name);
         !SENSITIVE.iter().any(|sensitive| name.eq_ignore_ascii_case(sensitive.as_bytes()))

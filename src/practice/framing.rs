@@ -11,21 +11,13 @@ use crate::http::grammar::is_token;
 use crate::http::{Fields, Limits, Status};
 use crate::practice::broken::{TEXT_FIELDS, raw, start};
 use crate::practice::limits::{CONTENT, GAP, PHRASE, PIECES, SILENCE, silence};
-use crate::practice::query::{Query, bad_request, number};
+use crate::practice::query::{Query, bad_request, number, require};
 use crate::practice::{PracticeRequest, text};
 use crate::service::error_page::Problem;
 use crate::service::{Answer, Body, ByteOffset, Bytes, ChunkedBody, CloseBy, Pause, RawResponse};
 
 /// Milliseconds between pieces unless the query says otherwise: long enough to be seen.
 const DEFAULT_GAP: u64 = 200;
-/// The sizes of chunks unless the query says otherwise. The second has two hexadecimal digits.
-const DEFAULT_SIZES: [u64; 2] = [5, 26];
-/// Where a response is cut unless the query says otherwise: inside the version, the reason phrase, the next name.
-const DEFAULT_CUTS: [u64; 3] = [3, 10, 17];
-/// The most cuts of one response.
-const MAX_CUTS: u64 = 100;
-/// Four characters of 2, 3, 4 and 1 bytes.
-const CHARACTERS: &str = "é汉😀a";
 
 /// `count` letters from `a` to `z` and again, so that a reader sees where they go on.
 fn letters(from: u64, count: u64) -> String {
@@ -41,11 +33,8 @@ pub(super) fn length(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
 
 /// Ten bytes of UTF-8. `Content-Length` counts bytes and not characters (RFC 9110 §8.6).
 pub(super) fn utf8(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    // In fields, so that the content is only what is counted.
-    Ok(text(Status::OK, CHARACTERS)
-        .field("X-Characters", CHARACTERS.chars().count().to_string())
-        .field("X-Bytes", CHARACTERS.len().to_string())
-        .into())
+    // Characters of 2, 3, 4 and 1 bytes. The explanation is in fields, so that only they are counted.
+    Ok(text(Status::OK, "é汉😀a").field("X-Characters", "4").field("X-Bytes", "10").into())
 }
 
 /// Content without a length: it ends with the connection.
@@ -58,11 +47,9 @@ pub(super) fn close(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// Chunks, each in a `send` of its own, with an extension and a trailer if the query gives them.
 pub(super) fn chunked(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["sizes", "gap", "ext", "trailer"])?;
-    // No size of 0: that is not an empty chunk but the end of the content.
-    let sizes = query.numbers("sizes", &DEFAULT_SIZES, 1..=CONTENT, PIECES)?;
-    if sizes.iter().sum::<u64>() > CONTENT {
-        return Err(bad_request("All sizes together may be 1,048,576 at most."));
-    }
+    // Without sizes, the second chunk has two hexadecimal digits. A size of 0 is refused: it is the end of the content.
+    let sizes = query.numbers("sizes", &[5, 26], 1..=CONTENT, PIECES)?;
+    require(sizes.iter().sum::<u64>() <= CONTENT, "All sizes together may be 1,048,576 at most.")?;
     let gap = query.number("gap", DEFAULT_GAP, 0..=GAP)?;
     let silence = silence(sizes.len() as u64, gap)?;
     let extension = extension(&query)?;
@@ -84,12 +71,10 @@ fn extension(query: &Query) -> Result<String, Problem> {
     let Some(text) = query.get("ext") else { return Ok(String::new()) };
     let (name, value) = text.split_once('=').unwrap_or((text, "x"));
     // Tokens only: a line end or a semicolon would change the framing of everything that follows.
-    match text.len() <= PHRASE && is_token(name.as_bytes()) && is_token(value.as_bytes()) {
-        true => Ok(text.to_string()),
-        false => {
-            Err(bad_request(format!("ext takes name or name=value, both tokens of HTTP, {PHRASE} characters at most.")))
-        }
-    }
+    let is_harmless = text.len() <= PHRASE && is_token(name.as_bytes()) && is_token(value.as_bytes());
+    let sentence = format!("ext takes name or name=value, both tokens of HTTP, {PHRASE} characters at most.");
+    require(is_harmless, sentence)?;
+    Ok(text.to_string())
 }
 
 /// The trailer of the query, and the name that announces it.
@@ -101,13 +86,12 @@ fn trailer(query: &Query) -> Result<(Option<String>, Fields), Problem> {
     // Only `X-` names: a recipient may merge trailers into the head, where a late `Content-Length` is an attack
     // (RFC 9110 §6.5.1).
     let is_harmless = text.is_ascii() && name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
-    match text.len() <= PHRASE && is_harmless && fields.push(name, value).is_ok() {
-        true => Ok((Some(name.to_string()), fields)),
-        false => Err(bad_request(format!(
-            "trailer takes X-Name:value in printable ASCII, {PHRASE} characters at most; other names could change the \
-             meaning of the head."
-        ))),
-    }
+    let sentence = format!(
+        "trailer takes X-Name:value in printable ASCII, {PHRASE} characters at most; other names could change the \
+         meaning of the head."
+    );
+    require(text.len() <= PHRASE && is_harmless && fields.push(name, value).is_ok(), sentence)?;
+    Ok((Some(name.to_string()), fields))
 }
 
 /// One byte in each `send`.
@@ -125,11 +109,11 @@ pub(super) fn drip(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// One response, cut before the bytes that `at` names, counted from the first byte of the head.
 pub(super) fn split(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["at", "gap"])?;
-    let cuts = query.numbers("at", &DEFAULT_CUTS, 1..=Limits::HEAD_CEILING as u64, MAX_CUTS)?;
+    // Without cuts of its own: inside the version, the reason phrase and the first field name.
+    let cuts = query.numbers("at", &[3, 10, 17], 1..=Limits::HEAD_CEILING as u64, 100)?;
     // Two cuts at one place would be one, and the response would take less time than its cuts say.
-    if !cuts.is_sorted_by(|a, b| a < b) {
-        return Err(bad_request("at takes offsets in ascending order, each once: 3,10,17."));
-    }
+    let is_sorted = cuts.is_sorted_by(|a, b| a < b);
+    require(is_sorted, "at takes offsets in ascending order, each once: 3,10,17.")?;
     let gap = query.number("gap", DEFAULT_GAP, 0..=GAP)?;
     let silence = silence(cuts.len() as u64, gap)?;
     let time = Duration::from_millis(gap);
@@ -148,9 +132,8 @@ pub(super) fn wait(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
         Some(_) => return Err(bad_request("where takes head or body.")),
     };
     let time = Duration::from_millis(milliseconds);
-    let content = format!("{milliseconds} ms of silence stood before the {name}.\n");
-    Ok(practice
-        .slow(time, |token| text(Status::OK, content).with_pauses([Pause { before, time }]).with_token(token).into()))
+    let response = text(Status::OK, format!("{milliseconds} ms of silence stood before the {name}.\n"));
+    Ok(practice.slow(time, |token| response.with_pauses([Pause { before, time }]).with_token(token).into()))
 }
 
 /// A response that announces `of` bytes and sends only `send` of them before the connection ends.
@@ -158,9 +141,7 @@ pub(super) fn cut(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["send", "of", "how"])?;
     let of = query.number("of", 100, 1..=CONTENT)?;
     let send = query.number("send", 20.min(of - 1), 0..=CONTENT - 1)?;
-    if send >= of {
-        return Err(bad_request("send takes a number below that of of; else nothing would be cut."));
-    }
+    require(send < of, "send takes a number below that of of; else nothing would be cut.")?;
     let close = match query.get("how") {
         None | Some("fin") => CloseBy::Fin,
         Some("rst") => CloseBy::Reset,

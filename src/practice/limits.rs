@@ -4,7 +4,6 @@
 //! memory, time or system calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::practice::PracticeRequest;
@@ -40,27 +39,18 @@ pub(super) const PHRASE: usize = 100;
 /// Seconds for which a cache may keep a response: one year, the most that caches respect.
 pub(super) const MAX_AGE: u64 = 365 * 24 * 60 * 60;
 
-/// The number of slow responses on all loops.
+/// The slots of slow responses, shared by all loops. Each taken slot holds one more reference.
 #[derive(Default)]
-pub(super) struct Slots(Arc<AtomicUsize>);
-
-/// One slow response. Its drop frees the slot.
-struct Slot(Arc<AtomicUsize>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
+pub(super) struct Slots(Arc<()>);
 
 impl Slots {
-    /// A slot, if one is free. It stays taken until the response is sent or its connection ends. A client that has
-    /// closed only its sending side still waits for the response, so it keeps the slot.
+    /// A slot, if one is free. It stays taken until the response is sent or its connection ends, however slowly the
+    /// client reads. A client that has closed only its sending side still waits, so it keeps the slot.
     fn take(&self) -> Option<DropToken> {
-        let before = self.0.fetch_add(1, Ordering::AcqRel);
-        // Made before the comparison: if no slot is free, its drop takes back what was added.
-        let slot = Slot(Arc::clone(&self.0));
-        (before < SLOTS).then(|| DropToken::new(slot))
+        let slot = Arc::clone(&self.0);
+        // Counted after this slot was taken: two loops that take the last one at once may both be refused, but there
+        // is never one too many. One reference is that of `self`.
+        (Arc::strong_count(&slot) <= SLOTS + 1).then(|| DropToken::new(slot))
     }
 }
 

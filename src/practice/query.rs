@@ -24,6 +24,11 @@ pub(super) fn bad_request(sentence: impl Into<String>) -> Problem {
     Problem::new(Status::BAD_REQUEST).with_sentence(sentence)
 }
 
+/// Refuses the request with 400 and this sentence, unless the condition is true.
+pub(super) fn require(condition: bool, sentence: impl Into<String>) -> Result<(), Problem> {
+    if condition { Ok(()) } else { Err(bad_request(sentence)) }
+}
+
 impl Query {
     /// All parameters, with any names.
     pub(super) fn any(request: &Request<'_>) -> Result<Query, Problem> {
@@ -32,9 +37,8 @@ impl Query {
             let value = value.map(decode).transpose()?;
             let name = decode(name)?;
             // Programs differ in which of two values they take, so neither is taken.
-            if pairs.iter().any(|(other, _)| *other == name) {
-                return Err(bad_request("A parameter stands twice; each may stand once."));
-            }
+            let is_first = pairs.iter().all(|(other, _)| *other != name);
+            require(is_first, "A parameter stands twice; each may stand once.")?;
             pairs.push((name, value));
         }
         Ok(Query { pairs })
@@ -110,10 +114,9 @@ pub(super) fn number(name: &str, value: &[u8], range: RangeInclusive<u64>) -> Re
 fn decode(bytes: &[u8]) -> Result<String, Problem> {
     let is_code = |piece: &[u8]| matches!(piece, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
     // The decoder would leave `%5` as it is. All pieces but the first follow a percent sign.
-    if !bytes.split(|&b| b == b'%').skip(1).all(is_code) {
-        let sentence = "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25.";
-        return Err(bad_request(sentence));
-    }
+    let is_encoded = bytes.split(|&b| b == b'%').skip(1).all(is_code);
+    let sentence = "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25.";
+    require(is_encoded, sentence)?;
     let text = percent_decode(bytes).decode_utf8();
     Ok(text.map_err(|_| bad_request("The query is no UTF-8 behind its percent signs."))?.into_owned())
 }

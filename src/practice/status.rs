@@ -8,8 +8,8 @@ use crate::http::grammar::decimal;
 use crate::http::{Fields, Status};
 use crate::practice::broken::{TEXT_FIELDS, raw, start};
 use crate::practice::identity::BASIC;
-use crate::practice::limits::{self, PHRASE, REDIRECTS};
-use crate::practice::query::{Query, bad_request, number};
+use crate::practice::limits::{PHRASE, REDIRECTS};
+use crate::practice::query::{Query, bad_request, number, require};
 use crate::practice::{PracticeRequest, not_stored, text};
 use crate::service::error_page::Problem;
 use crate::service::{Answer, Lane, Response};
@@ -29,25 +29,23 @@ pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
             .with_link("Interim responses", link));
     }
     let code = number("The code", practice.value, 200..=599)?;
-    let Some(status) = u16::try_from(code).ok().and_then(Status::new) else {
-        return Err(bad_request("That is no status."));
-    };
+    let status = status_of(code).ok_or_else(|| bad_request("That is no status."))?;
     // These words go into the status line as they are, so a line end in them would begin a second head.
     let reason = query.get("reason");
-    if reason.is_some_and(|words| words.len() > PHRASE || !words.bytes().all(|b| matches!(b, b' '..=b'~'))) {
-        return Err(bad_request(format!("reason takes at most {PHRASE} printable characters of ASCII.")));
-    }
+    let is_harmless = |words: &str| words.len() <= PHRASE && words.bytes().all(|b| matches!(b, b' '..=b'~'));
+    require(reason.is_none_or(is_harmless), format!("reason takes at most {PHRASE} printable characters of ASCII."))?;
     // Only the connection may write `Upgrade`, and it knows only the usual phrases.
     if reason.is_some() || status == Status::UPGRADE_REQUIRED {
         return Ok(raw_status(practice, status, reason.unwrap_or(status.reason())));
     }
-    let response = match has_content(status) {
-        true => text(status, explain(status)),
-        false => not_stored(Response::new(status)),
-    };
+    let response = if has_content(status) { text(status, explain(status)) } else { not_stored(Response::new(status)) };
     let response = demanded(status).into_iter().fold(response, |r, (name, value)| r.field(name, value));
     // RFC 9110 §15.5.9: a server that sends 408 has decided to close.
     Ok(if status == Status::REQUEST_TIMEOUT { response.closing() } else { response }.into())
+}
+
+fn status_of(code: u64) -> Option<Status> {
+    u16::try_from(code).ok().and_then(Status::new)
 }
 
 /// The same, written byte by byte.
@@ -82,13 +80,12 @@ fn explain(status: Status) -> String {
 
 /// The field that a response of this status must or should have.
 fn demanded(status: Status) -> Option<(&'static str, String)> {
+    let length = explain(status).len();
+    let range = format!("bytes 0-{}/{length}", length - 1);
     let (name, value) = match status.code() {
         201 | 300..=303 | 307 | 308 => ("Location", LANDED),
-        // The whole text is the range, so that the length in it is true.
-        206 => {
-            let length = explain(status).len();
-            return Some(("Content-Range", format!("bytes 0-{}/{length}", length - 1)));
-        }
+        // The whole text is the range, so that the numbers are true.
+        206 => ("Content-Range", range.as_str()),
         304 => ("ETag", "\"practice\""),
         401 => ("WWW-Authenticate", BASIC),
         405 => ("Allow", "OPTIONS"),
@@ -104,13 +101,10 @@ fn demanded(status: Status) -> Option<(&'static str, String)> {
 /// content, 303 turns it into GET, and for 301 and 302 clients differ (RFC 9110 §15.4).
 pub(super) fn redirect(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let times = Query::of(practice.request, &["times"])?.number("times", 1, 1..=REDIRECTS)?;
-    let status = match decimal(practice.value) {
-        Some(301) => Status::MOVED_PERMANENTLY,
-        Some(302) => Status::FOUND,
-        Some(303) => Status::SEE_OTHER,
-        Some(307) => Status::TEMPORARY_REDIRECT,
-        Some(308) => Status::PERMANENT_REDIRECT,
-        _ => return Err(bad_request("The codes of redirects are 301, 302, 303, 307 and 308; or loop.")),
+    // 300, 304 and the others of this class lead nowhere by themselves.
+    let code = decimal(practice.value).filter(|code| matches!(code, 301..=303 | 307 | 308));
+    let Some(status) = code.and_then(status_of) else {
+        return Err(bad_request("The codes of redirects are 301, 302, 303, 307 and 308; or loop."));
     };
     let location = match times {
         1 => LANDED.to_string(),
@@ -158,9 +152,4 @@ pub(super) fn refuse(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 pub(super) fn fail(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     // On a worker, where a panic costs one response.
     Ok(Answer::Blocking(Lane::Long, Box::new(|| panic!("/.try/fail was asked to fail, and does"))))
-}
-
-/// The response of a server without room.
-pub(super) fn busy(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    Ok(limits::busy())
 }

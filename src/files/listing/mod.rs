@@ -121,7 +121,7 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
 /// The listing of these entries in the form and order that the request asks for, or 304.
 fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContext<'_>) -> Response {
     let path = request.path();
-    let (form, order) = (form(request), Order::of(request.query()));
+    let (form, order) = (PageFormat::of_listing(request), Order::of(request.query()));
     let validators = validators((form, order), path, context.rights, entries);
     let add_common = |response: Response| {
         let response = response.field("ETag", validators.tag.bytes());
@@ -164,21 +164,6 @@ fn render(form: PageFormat, path: &[u8], rights: Rights, entries: &[&Entry], ord
         PageFormat::Text => Ok(render::text(entries)),
         PageFormat::Json => Ok(render::json(path, entries).into_bytes()),
         PageFormat::Html => page(path, rights, entries, order).map(String::into_bytes),
-    }
-}
-
-/// The form that the client accepts. Without a preference, curl gets text. All other clients get
-/// the page: programs like `wget -r` accept anything too, and follow its links.
-fn form(request: &Request<'_>) -> PageFormat {
-    // curl sends `*/*` by default. If the user asked for something, that counts.
-    let curl = || {
-        let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
-        agent && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"))
-    };
-    match PageFormat::named(request.fields("accept")) {
-        Some(form) => form,
-        None if curl() => PageFormat::Text,
-        None => PageFormat::Html,
     }
 }
 

@@ -92,6 +92,21 @@ impl PageFormat {
     pub fn of(request: &Request<'_>) -> PageFormat {
         PageFormat::named(request.fields("accept")).unwrap_or(PageFormat::Text)
     }
+
+    /// The format of a listing. Without a preference, curl gets text. All other clients get the page: programs like
+    /// `wget -r` accept anything too, and follow its links.
+    pub(crate) fn of_listing(request: &Request<'_>) -> PageFormat {
+        // curl sends `*/*` by default. If the user asked for something, that counts.
+        let is_curl = || {
+            let agent = request.field("user-agent").is_some_and(|agent| agent.starts_with(b"curl/"));
+            agent && (!request.has("accept") || request.list("accept").any(|range| range == b"*/*"))
+        };
+        match PageFormat::named(request.fields("accept")) {
+            Some(format) => format,
+            None if is_curl() => PageFormat::Text,
+            None => PageFormat::Html,
+        }
+    }
 }
 
 /// What an error page says.
