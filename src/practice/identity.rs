@@ -85,7 +85,7 @@ pub(super) fn cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
 
 /// Sets each parameter of the query as a cookie.
 pub(super) fn set_cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    // cookie-octet (RFC 6265 §4.1.1). A semicolon would add an attribute of the client's choice.
+    // RFC 6265 §4.1.1. A semicolon would add an attribute of the client's choice.
     let is_value_byte = |b| matches!(b, b'!' | b'#'..=b'+' | b'-'..=b':' | b'<'..=b'[' | b']'..=b'~');
     let is_cookie = |&(name, value): &(&str, Option<&str>)| {
         let value = value.is_some_and(|value| value.len() <= COOKIE_VALUE && value.bytes().all(is_value_byte));
