@@ -19,8 +19,8 @@
 //!
 //! The functions differ in what their result allows to conclude:
 //! - [`Root::open`] is the protected way. Everything that is sent to a client was opened by it.
-//! - [`Root::stat`] is cheap and unprotected. It only confirms that a known file is unchanged.
-//! - [`Root::writable_folder`] is the protected way for writes.
+//! - `Root::stat` is cheap and unprotected. It only confirms that a known file is unchanged.
+//! - `Root::writable_folder` is the protected way for writes.
 
 mod stat;
 mod temp_file;

@@ -5,13 +5,13 @@
 //! beginning. So there is one code path for both.
 //!
 //! The steps, each with the module that decides it:
-//! 1. a kept response that is still true: [`crate::files::cache`];
-//! 2. a write that the rights allow: [`crate::files::write`], always on a worker;
-//! 3. the file, folder or redirect at the path: [`crate::files::resource`];
+//! 1. a kept response that is still true: `files::cache`;
+//! 2. a write that the rights allow: `files::write`, always on a worker;
+//! 3. the file, folder or redirect at the path: `files::resource`;
 //! 4. if there is none: the page of a single-page application, else 404;
 //! 5. OPTIONS, or 405 for a method that does not work on this target;
 //! 6. an expectation other than 100-continue: 417;
-//! 7. the content: [`crate::files::retrieve`] for a file, [`crate::files::listing`] for a folder.
+//! 7. the content: `files::retrieve` for a file, `files::listing` for a folder.
 //!
 //! | error | for a browser | for a program |
 //! |---|---|---|
