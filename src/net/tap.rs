@@ -15,7 +15,7 @@ use crate::http::Http1;
 use crate::net::{CloseReason, send_queue::Sent, tcp_info::SegmentCounter};
 use crate::wire::{
     Recorder,
-    record::{elide, recorder::SocketEvent},
+    record::recorder::{SocketEvent, gaps},
 };
 
 /// Records the connections of one loop.
@@ -31,9 +31,9 @@ impl Tap {
     }
 
     /// A connection begins. Returns its number in every view.
-    pub(crate) fn accepted(&mut self, now: Instant, peer: SocketAddr, local: SocketAddr) -> u64 {
+    pub(crate) fn accepted(&mut self, now: Instant, peer: SocketAddr) -> u64 {
         let number = self.recorder.next_connection();
-        self.recorder.record(number, now, SocketEvent::Accepted { peer, local }, &[]);
+        self.recorder.record(number, now, SocketEvent::Accepted { peer }, &[]);
         number
     }
 
@@ -47,7 +47,7 @@ impl Tap {
         bytes: &[u8],
         parser: Option<(&Http1, u64)>,
     ) {
-        let gaps = parser.map(|(http, content)| elide::gaps(http, content, bytes)).unwrap_or_default();
+        let gaps = parser.map(|(http, content)| gaps(http, content, bytes)).unwrap_or_default();
         // A turn of the loop may last long, so the clock is read for each call and not once per turn.
         let now = Instant::now();
         if let Some(segments) = &mut self.segments
@@ -77,8 +77,7 @@ impl Tap {
         if let Some(segments) = &mut self.segments {
             segments.forget(number);
         }
-        let closed = SocketEvent::Closed { reason: reason.name(), sentence: reason.explain() };
-        self.recorder.record(number, now, closed, &[]);
+        self.recorder.record(number, now, SocketEvent::Closed { reason: reason.name() }, &[]);
     }
 
     /// Hands over what this turn has recorded.

@@ -24,13 +24,13 @@ pub(crate) fn history(calls: &[TestCall<'_>], closed: bool) -> History {
     let mut tell = |millis, event, bytes: &[u8]| {
         live.explain(&Record { connection: 1, at: start + Duration::from_millis(millis), event }, bytes, &mut out);
     };
-    tell(0, SocketEvent::Accepted { peer, local: peer }, b"");
+    tell(0, SocketEvent::Accepted { peer }, b"");
     for &(at, came_in, bytes) in calls {
         let len = bytes.len();
         tell(at, if came_in { SocketEvent::Received(len) } else { SocketEvent::Sent(len) }, bytes);
     }
     if closed {
-        tell(9_000, SocketEvent::Closed { reason: "PeerClosed", sentence: "" }, b"");
+        tell(9_000, SocketEvent::Closed { reason: "PeerClosed" }, b"");
     }
     history.push(&out);
     history

@@ -296,7 +296,7 @@ fn cut_off_and_broken_responses_end_as_their_page_says() {
         // The request has no `Connection: close`: the response ends the connection by itself.
         let got = exchange(&server, request("GET", &format!("/.try/{path}"), ""));
         assert_eq!(got, (expected, ending), "{path}");
-        let (reason, _) = server.log_of(number).end.clone().unwrap();
+        let reason = server.log_of(number).end.unwrap();
         assert_eq!(reason, if ending == Ending::Fin { "Scripted" } else { "ScriptedReset" }, "{path}");
     }
 }

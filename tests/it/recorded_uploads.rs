@@ -44,7 +44,7 @@ fn told(fields: &str, body: &[u8], content: &[u8]) -> (TimedMessage, TimedMessag
     assert_eq!(client.response("PUT").body, content.len().to_string().into_bytes());
     let log = library.log_of(1);
     assert_eq!(log.received.iter().sum::<usize>(), head.len() + body.len());
-    assert_eq!(log.end.as_ref().map(|(reason, _)| *reason), Some("Finished"));
+    assert_eq!(log.end, Some("Finished"));
     let mut spoken = log.events.iter().filter_map(|told| match &told.kind {
         EventKind::Message(spoken) => Some((**spoken).clone()),
         _ => None,

@@ -240,7 +240,7 @@ fn bytes_as_they_stand_leave_as_they_stand_and_are_never_lost() {
     drop(client);
     let log = library.log_of(1);
     assert_eq!(log.sent, [&BROKEN[..5], &BROKEN[5..6], &BROKEN[6..]].map(|part| part.as_bytes().to_vec()));
-    assert_eq!(log.end.as_ref().unwrap().0, "Scripted");
+    assert_eq!(log.end, Some("Scripted"));
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn an_end_by_reset_comes_after_the_last_byte_and_the_pause_before_it() {
     assert_eq!(client.rest(), (Vec::new(), Ending::Reset));
     assert!(began.elapsed() >= GAP);
     let log = library.log_of(1);
-    assert_eq!((log.sent.len(), log.end.as_ref().unwrap().0), (1, "ScriptedReset"));
+    assert_eq!((log.sent.len(), log.end), (1, Some("ScriptedReset")));
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn without_sendfile_a_file_goes_through_memory_in_pieces_and_each_is_seen() {
     assert!(rest == bytes && ending == Ending::Fin);
     drop(client);
     let log = library.log_of(1);
-    assert_eq!(log.end.as_ref().unwrap().0, "FileShrank");
+    assert_eq!(log.end, Some("FileShrank"));
     assert!(log.sent.iter().all(|send| send.len() <= 64 * 1024));
     assert!(log.sent.concat().ends_with(&expected), "the record has the bytes themselves");
 }

@@ -167,7 +167,7 @@ fn a_client_that_leaves_while_the_source_is_silent_is_let_go_at_once() {
         }
         drop(client);
         let log = library.log_of(1);
-        assert_eq!(log.end.as_ref().unwrap().0, if reset { "ResetUnread" } else { "LeftEarly" });
+        assert_eq!(log.end, Some(if reset { "ResetUnread" } else { "LeftEarly" }));
         // The server still waits for the source. What it returns now is thrown away.
         control.send("too late");
         control.is_dropped_by_a_worker();
@@ -223,7 +223,7 @@ fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
     drop(client);
     // A worker still waits for the source, but the server ends.
     assert_eq!(library.ended().cut_off, 0);
-    assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Draining");
+    assert_eq!(library.log_of(1).end, Some("Draining"));
     control.send("too late");
     control.is_dropped_by_a_worker();
 }
@@ -239,7 +239,7 @@ fn a_source_that_panics_is_no_end_in_order() {
         assert_eq!(client.take(expected.len()), expected.as_bytes());
         control.send("panic");
         assert_eq!(client.rest(), (Vec::new(), ending));
-        assert_eq!(library.log_of(1).end.as_ref().unwrap().0, "Failed");
+        assert_eq!(library.log_of(1).end, Some("Failed"));
         library.connect().get("/other", "").assert_status(200);
     }
 }

@@ -132,7 +132,7 @@ fn a_reader_that_stops_is_ended_and_a_modest_one_is_not() {
     assert!(soon == content, "a reader that becomes slow gets every byte");
     hasty.end();
     let ended = server.log_of(1);
-    assert_eq!(ended.end.as_ref().unwrap().0, "TimedOutSending");
+    assert_eq!(ended.end, Some("TimedOutSending"));
     assert!(ended.lasted >= WINDOW, "ended after {:?}", ended.lasted);
     assert!(stopped.rest().0.len() < content.len());
 }

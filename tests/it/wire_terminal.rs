@@ -29,11 +29,11 @@ fn sent(at: u64, bytes: &str) -> (u64, SocketEvent, Vec<u8>) {
 
 fn accepted() -> (u64, SocketEvent, Vec<u8>) {
     let peer = ([127, 0, 0, 1], 50070).into();
-    (0, SocketEvent::Accepted { peer, local: peer }, Vec::new())
+    (0, SocketEvent::Accepted { peer }, Vec::new())
 }
 
 fn closed(at: u64, reason: &'static str) -> (u64, SocketEvent, Vec<u8>) {
-    (at, SocketEvent::Closed { reason, sentence: "" }, Vec::new())
+    (at, SocketEvent::Closed { reason }, Vec::new())
 }
 
 fn answer(status: &str, more: &str, body: &str) -> String {

@@ -45,8 +45,8 @@ pub(crate) struct ConnectionLog {
     pub(crate) sent: Vec<Vec<u8>>,
     /// The number of bytes that each `recv` brought.
     pub(crate) received: Vec<usize>,
-    /// The name of the close reason, and its sentence.
-    pub(crate) end: Option<(&'static str, String)>,
+    /// The name of the close reason.
+    pub(crate) end: Option<&'static str>,
     /// How long it was open, once it has ended.
     pub(crate) lasted: Duration,
     /// The events of the wire view.
@@ -162,8 +162,8 @@ impl Library {
                     SocketEvent::Received(len) | SocketEvent::ReceivedInPart { len, .. } => log.received.push(*len),
                     SocketEvent::Sent(_) => log.sent.push(bytes.to_vec()),
                     SocketEvent::SentFile { len, .. } => log.sent.push(format!("[{len} of a file]").into_bytes()),
-                    SocketEvent::Closed { reason, sentence } => {
-                        log.end = Some((reason, sentence.to_string()));
+                    SocketEvent::Closed { reason } => {
+                        log.end = Some(reason);
                         log.lasted = record.at - self.began[at];
                     }
                     _ => {}

@@ -93,7 +93,7 @@ impl Connection {
         cx: &mut Context,
     ) -> Connection {
         let now = cx.now;
-        let number = cx.tap().map_or(0, |tap| tap.accepted(now, peer, *local));
+        let number = cx.tap().map_or(0, |tap| tap.accepted(now, peer));
         Connection {
             socket,
             id,

@@ -96,8 +96,7 @@ impl EventLoop {
         // frees it again.
         acceptor.spare = None;
         if let Ok((socket, peer)) = acceptor.socket.accept() {
-            let local = *acceptor.address;
-            self.refuse(&socket, peer, local);
+            self.refuse(&socket, peer);
         }
         let acceptor = &mut self.acceptors[number];
         // If another thread was faster there is no spare one for now. The next failure tries again.
@@ -110,7 +109,7 @@ impl EventLoop {
             // A client over its own share gets nothing more. Over the common limit an idle connection makes room.
             let room = error == AdmissionError::Full && self.close_idle();
             if !(room && self.server.admission.enter(peer).is_ok()) {
-                return self.refuse(&socket, peer, *local);
+                return self.refuse(&socket, peer);
             }
         }
         // With this one counted: its own idle time may already be the short one.
@@ -139,7 +138,7 @@ impl EventLoop {
     }
 
     /// Says 503 to a connection over the limit. Its request is not parsed, only read and dropped.
-    fn refuse(&mut self, socket: &TcpStream, peer: SocketAddr, local: SocketAddr) {
+    fn refuse(&mut self, socket: &TcpStream, peer: SocketAddr) {
         log::debug!("{peer}: {}", CloseReason::Shed.explain());
         let context = &mut self.context;
         let response = overload_bytes(context.app.added_fields(&Additions::default()), &context.date);
@@ -152,7 +151,7 @@ impl EventLoop {
         drop_received(socket);
         let now = context.now;
         if let Some(tap) = context.tap() {
-            let number = tap.accepted(now, peer, local);
+            let number = tap.accepted(now, peer);
             tap.sent(number, Sent::Bytes(&response[..sent]));
             tap.closed(number, now, CloseReason::Shed);
         }

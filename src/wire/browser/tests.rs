@@ -36,7 +36,7 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     let mut tell = |event, bytes: &[u8]| {
         live.explain(&Record { connection: 1, at: Duration::from_millis(5), event }, bytes, &mut out);
     };
-    tell(SocketEvent::Accepted { peer, local: peer }, b"");
+    tell(SocketEvent::Accepted { peer }, b"");
     for (asked, answered) in exchanges {
         tell(SocketEvent::Received(asked.len()), asked);
         tell(SocketEvent::Sent(answered.len()), answered);

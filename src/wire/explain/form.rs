@@ -44,9 +44,9 @@ pub(crate) fn parts(bytes: &[u8], boundary: &[u8], redact: &RedactOptions) -> Ve
     let (mut at, mut data, mut note) = (0, SpanKind::Body, part::BODY);
     while let Some((from, end)) = find_boundary(bytes, boundary, at) {
         out.put(from - at, data, note);
-        out.put(end - from, SpanKind::Framing, part::BORDER);
+        out.put(end - from, SpanKind::Framing, part::BOUNDARY);
         if bytes[end..].starts_with(b"--") {
-            out.put(2, SpanKind::Framing, part::LAST_BORDER);
+            out.put(2, SpanKind::Framing, part::LAST_BOUNDARY);
             // Bytes after the last boundary are no data of a part, so they are not secret either.
             (at, data, note) = (end + 2, SpanKind::Body, part::BODY);
             break;

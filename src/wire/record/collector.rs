@@ -125,7 +125,7 @@ impl Collector {
                 // Its number is never used again.
                 live.remove(&number);
             }
-            if let SocketEvent::Closed { reason, .. } = record.event
+            if let SocketEvent::Closed { reason } = record.event
                 && let Some(accepted) = lost.remove(&number)
             {
                 // Nothing else is known of it: other tags would be guessed.
@@ -152,8 +152,8 @@ mod tests {
         let now = Instant::now();
         let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();
-        let accepted = SocketEvent::Accepted { peer, local: peer };
-        let closed = SocketEvent::Closed { reason: "NeverSpoke", sentence: "" };
+        let accepted = SocketEvent::Accepted { peer };
+        let closed = SocketEvent::Closed { reason: "NeverSpoke" };
         for connection in [1, 2] {
             recorder.record(connection, now, accepted.clone(), b"");
             recorder.record(connection, now, SocketEvent::Received(5), b"GET /");
@@ -198,15 +198,10 @@ mod tests {
         // and the first.
         for (connection, of) in [(1, 1), (2, 1), (3, 1), (4, 0), (5, 1), (6, 0)] {
             let (recorder, at) = (&mut recorders[of], connection * 10);
-            recorder.record(connection, moment(at), SocketEvent::Accepted { peer, local: peer }, b"");
+            recorder.record(connection, moment(at), SocketEvent::Accepted { peer }, b"");
             recorder.record(connection, moment(at + 1), SocketEvent::Received(ask.len()), ask);
             recorder.hand_over();
-            recorder.record(
-                connection,
-                moment(at + 2),
-                SocketEvent::Closed { reason: "PeerClosed", sentence: "" },
-                b"",
-            );
+            recorder.record(connection, moment(at + 2), SocketEvent::Closed { reason: "PeerClosed" }, b"");
             recorder.hand_over();
         }
         drop(recorders);
@@ -229,7 +224,7 @@ mod tests {
         let now = Instant::now();
         let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
         let peer = ([127, 0, 0, 1], 1).into();
-        recorder.record(1, now, SocketEvent::Accepted { peer, local: peer }, b"");
+        recorder.record(1, now, SocketEvent::Accepted { peer }, b"");
         recorder.hand_over();
         let watch = Collector::new(
             vec![receiver],

@@ -25,9 +25,8 @@ use crate::wire::explain::builder::ExplainOptions;
 use crate::wire::explain::conversation::Conversation;
 use crate::wire::explain::message::{ContentKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::record::elide::Gap;
 use crate::wire::record::event::{Call, CallBoundary, EventKind, Tags, TimedMessage, WireEvent, clock};
-use crate::wire::record::recorder::{Record, SocketEvent};
+use crate::wire::record::recorder::{Gap, Record, SocketEvent};
 
 /// Most calls that are remembered for one message; the others are only counted.
 const CALLS: usize = 1000;
@@ -152,7 +151,7 @@ impl LiveConnection {
         self.latest = self.latest.max(record.at);
         let mut messages = Vec::new();
         match &record.event {
-            SocketEvent::Accepted { peer, .. } => {
+            SocketEvent::Accepted { peer } => {
                 let moment = self.recording_start + self.latest;
                 self.tell(EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
@@ -164,7 +163,7 @@ impl LiveConnection {
             SocketEvent::Segments(count) => self.segments = Some(*count),
             SocketEvent::Sent(len) => self.sent(*len, bytes, &mut messages),
             SocketEvent::SentFile { file, from, len } => self.sent_file(file, *from, *len, &mut messages),
-            SocketEvent::Closed { reason, .. } => {
+            SocketEvent::Closed { reason } => {
                 self.conversation.client_ended(&mut messages);
                 self.conversation.server_ended(&mut messages);
                 self.tell_messages(messages, out);
@@ -361,7 +360,7 @@ mod tests {
     #[test]
     fn requests_in_one_call_are_told_each_before_its_response() {
         let three = REQUEST.repeat(3);
-        let closed = SocketEvent::Closed { reason: "PeerClosed", sentence: "" };
+        let closed = SocketEvent::Closed { reason: "PeerClosed" };
         let got = told(&[
             (1, SocketEvent::Received(three.len()), &three),
             (2, SocketEvent::Sent(RESPONSE.len()), RESPONSE),
@@ -410,15 +409,13 @@ mod tests {
 
     #[test]
     fn unread_bytes_are_counted_and_a_cut_off_request_is_told() {
-        let got = told(&[
-            (1, SocketEvent::Received(9), b"GET /\nabc"),
-            (2, SocketEvent::Closed { reason: "Refused", sentence: "" }, b""),
-        ]);
+        let got =
+            told(&[(1, SocketEvent::Received(9), b"GET /\nabc"), (2, SocketEvent::Closed { reason: "Refused" }, b"")]);
         assert_eq!(got, ["recv 1 9 1", "request 1 [] 1 None", "closed Refused 3"]);
         let got = told(&[
             (1, SocketEvent::Received(5), b"GET /"),
             (2, SocketEvent::Received(0), b""),
-            (2, SocketEvent::Closed { reason: "PeerClosed", sentence: "" }, b""),
+            (2, SocketEvent::Closed { reason: "PeerClosed" }, b""),
         ]);
         assert_eq!(got, ["recv 1 5 1", "request 1 [] 1 None", "closed PeerClosed 0"]);
     }
@@ -446,7 +443,7 @@ mod tests {
                 tell(SocketEvent::Sent(refused.len()), refused);
             }
             tell(SocketEvent::Received(0), b"");
-            tell(SocketEvent::Closed { reason: "ContentUnread", sentence: "" }, b"");
+            tell(SocketEvent::Closed { reason: "ContentUnread" }, b"");
             let requests = out.iter().filter_map(|event| match &event.kind {
                 EventKind::Message(timed) if timed.message.role == Role::Request => Some(&timed.message),
                 _ => None,

@@ -5,7 +5,6 @@
 //! the events at once; the [`history`] keeps them for the browser.
 
 pub mod collector;
-pub mod elide;
 pub mod event;
 pub(crate) mod exchange;
 pub mod history;

@@ -11,8 +11,10 @@
 //!
 //! - Bytes that `sendfile` moves never pass through the program. Their record has the open file, so that the reader can
 //!   look at the same bytes later.
-//! - An upload brings more bytes than any reader can use. Content that no view would show is left out
-//!   ([`crate::wire::record::elide`]), and only its length is recorded.
+//! - An upload brings more bytes than any reader can use. Views show the two ends of content; of the bytes between them
+//!   only the number is recorded ([`gaps`]). Where content lies is not guessed: a copy of the parser that is about to
+//!   read the bytes reads them first (RFC 9112 §6.2, §7.1). A gap never lies in a head, in a framing line, or after the
+//!   end of the content. If bytes are not surely content, they are recorded.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -21,7 +23,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::wire::record::elide::Gap;
+use crate::http::{Event, Http1};
+use crate::wire::explain::builder::LAST;
 
 /// A batch of this many bytes is handed over at once, in the middle of a turn.
 const BATCH: usize = 2 * 1024 * 1024;
@@ -35,6 +38,17 @@ const KEPT: usize = 128 * 1024;
 /// The size of a record without its bytes.
 const RECORD: usize = size_of::<Record>();
 
+/// Bytes at the start of content that are recorded. More than is shown, so that a form which a person has filled in is
+/// known as a whole: the names in it say which values are secret.
+const GAP_FRONT: u64 = 64 * 1024;
+/// Bytes recorded before those that are shown of the end. A secret across the edge of what is shown is recognised if
+/// it is no longer than this, as most tokens are; for a longer one redaction shows fewer bytes.
+const GAP_MARGIN: usize = 2048;
+/// Bytes at the end of each `recv`, or of the content in it, that are recorded.
+const GAP_BACK: usize = LAST + GAP_MARGIN;
+/// A shorter gap needs as much memory as its bytes.
+const SHORTEST_GAP: usize = 64;
+
 /// What happened on a socket.
 #[derive(Clone, Debug)]
 pub enum SocketEvent {
@@ -42,8 +56,6 @@ pub enum SocketEvent {
     Accepted {
         /// The client's address.
         peer: SocketAddr,
-        /// The address it reached.
-        local: SocketAddr,
     },
     /// The next `recv` in the record took the bytes of this number of TCP segments, as the kernel counts them.
     Segments(u32),
@@ -71,8 +83,6 @@ pub enum SocketEvent {
     Closed {
         /// The name of the reason.
         reason: &'static str,
-        /// Its sentence.
-        sentence: &'static str,
     },
 }
 
@@ -258,93 +268,40 @@ impl RecordReceiver {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_come_back_byte_by_byte() {
-        let start = Instant::now();
-        let (mut recorder, receiver) = recorder(start, Arc::default());
-        let later = start + Duration::from_millis(5);
-        recorder.record(7, later, SocketEvent::Received(4), b"GET ");
-        recorder.record(7, later, SocketEvent::Received(0), b"");
-        recorder.record(8, later, SocketEvent::Sent(2), b"ok");
-        recorder.hand_over();
-        let batch = receiver.receive(Duration::ZERO).unwrap();
-        let got: Vec<_> = batch.iter().map(|(r, o)| (r.connection, r.at.as_millis(), o.to_vec())).collect();
-        assert_eq!(got, [(7, 5, b"GET ".to_vec()), (7, 5, vec![]), (8, 5, b"ok".to_vec())]);
-        receiver.recycle(batch);
-    }
-
-    #[test]
-    fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
-        let now = Instant::now();
-        let (mut recorder, receiver) = recorder(now, Arc::default());
-        let bytes = vec![0; BATCH - RECORD];
-        for _ in 0..WAITING / BATCH + 5 {
-            recorder.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
-        }
-        let (mut seen, mut dropped) = (0, 0);
-        while let Ok(batch) = receiver.receive(Duration::ZERO) {
-            seen += batch.iter().count();
-            dropped += batch.dropped;
-        }
-        assert_eq!((seen, dropped), (WAITING / BATCH, 0));
-        recorder.record(1, now, SocketEvent::Sent(1), b"x");
-        recorder.hand_over();
-        assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 5);
-        for _ in 0..=WAITING / BATCH {
-            recorder.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
-        }
-        while receiver.receive(Duration::ZERO).is_ok() {}
-        recorder.hand_over();
-        assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
-        assert_eq!(receiver.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Timeout));
-        recorder.record(1, now, SocketEvent::Sent(WAITING), &vec![0; WAITING]);
-        recorder.record(1, now, SocketEvent::Sent(1), b"y");
-        recorder.hand_over();
-        assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
-        drop(recorder);
-        assert_eq!(receiver.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Disconnected));
-    }
-
-    #[test]
-    fn an_upload_that_is_not_read_waits_whole_in_bounded_memory() {
-        let now = Instant::now();
-        let (mut recorder, receiver) = recorder(now, Arc::default());
-        let (turns, len) = (16 * 1024, 64 * 1024);
-        let bytes = vec![7; len];
-        let gap = Gap { at: 2, len: len - 2 - 1000 };
-        for _ in 0..turns {
-            recorder.record_received(1, now, &bytes, vec![gap]);
-            recorder.hand_over();
-        }
-        let (mut seen, mut held) = (0, 0);
-        while let Ok(batch) = receiver.receive(Duration::ZERO) {
-            assert_eq!(batch.dropped, 0);
-            for (record, bytes) in batch.iter() {
-                assert!(
-                    matches!(&record.event, SocketEvent::ReceivedInPart { len: all, gaps } if *all == len && **gaps == [gap])
-                );
-                seen += 1;
-                held += bytes.len();
-            }
-            receiver.recycle(batch);
-        }
-        assert_eq!((seen, held), (turns, turns * 1002), "a gibibyte");
-    }
-
-    #[test]
-    fn gaps_leave_the_bytes_around_them_in_their_order() {
-        let now = Instant::now();
-        let (mut recorder, receiver) = recorder(now, Arc::default());
-        let gaps = vec![Gap { at: 0, len: 2 }, Gap { at: 4, len: 3 }, Gap { at: 8, len: 1 }];
-        recorder.record_received(1, now, b"0123456789", gaps);
-        recorder.record_received(1, now, b"abc", Vec::new());
-        recorder.hand_over();
-        let batch = receiver.receive(Duration::ZERO).unwrap();
-        let got: Vec<_> = batch.iter().map(|(_, bytes)| bytes).collect();
-        assert_eq!(got, [&b"2379"[..], b"abc"]);
-    }
+/// Bytes of content that were received and not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first byte, counted from the first byte of the `recv`.
+    pub at: usize,
+    /// The number of bytes.
+    pub len: usize,
 }
+
+/// The gaps in the bytes of a `recv`: content that no view would show. `http` has read everything before them, of which `before` bytes were content of
+/// the current request.
+pub fn gaps(http: &Http1, before: u64, bytes: &[u8]) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    if bytes.len() < GAP_BACK + SHORTEST_GAP || !http.content_is_due() {
+        return gaps;
+    }
+    let (mut http, mut used, mut seen) = (http.clone(), 0, before);
+    loop {
+        let step = http.receive(&bytes[used..]);
+        used += step.used;
+        // After anything but content the rest may be framing, or another request.
+        let Event::Content(data) = step.event else { break };
+        let front = usize::try_from(GAP_FRONT.saturating_sub(seen)).unwrap_or(usize::MAX).min(data.len());
+        seen += data.len() as u64;
+        gaps.push(Gap { at: used - data.len() + front, len: data.len() - front });
+    }
+    // The end of these bytes may become the end of the content, which is shown.
+    let back = used.saturating_sub(GAP_BACK);
+    for gap in &mut gaps {
+        gap.len = gap.len.min(back.saturating_sub(gap.at));
+    }
+    gaps.retain(|gap| gap.len >= SHORTEST_GAP);
+    gaps
+}
+
+#[cfg(test)]
+mod tests;

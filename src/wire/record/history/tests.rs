@@ -22,7 +22,7 @@ impl TestConnection {
     fn accepted(history: &History, connection: u64) -> TestConnection {
         let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
         let mut line = TestConnection(connection, LiveConnection::new(connection, AT_ONCE, AT_ONCE, &options));
-        line.tell(history, SocketEvent::Accepted { peer: peer(connection), local: peer(0) }, b"");
+        line.tell(history, SocketEvent::Accepted { peer: peer(connection) }, b"");
         line
     }
 
@@ -38,7 +38,7 @@ impl TestConnection {
     }
 
     fn close(mut self, history: &History) {
-        self.tell(history, SocketEvent::Closed { reason: "PeerClosed", sentence: "" }, b"");
+        self.tell(history, SocketEvent::Closed { reason: "PeerClosed" }, b"");
     }
 }
 
