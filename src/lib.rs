@@ -45,9 +45,10 @@
 //! | question | file |
 //! |---|---|
 //! | In which order is a request decided? | [`service::app`], `App::answer` |
-//! | Where is a malformed byte refused, and with which status? | the rule in [`http::head`] or [`http::chunked`], the table in [`http::fault`] |
-//! | What does the client read then? | [`service::error_page`] |
-//! | What happens when a client stops reading? | [`net::deadline`] |
+//! | Where is a malformed request refused? | head: [`http::head`]; chunk size: [`http::chunked`], `Decoder::size_line` |
+//! | With which status and sentence? | the table in [`http::fault`] |
+//! | Which code makes a page of it? | `Connection::refuse` in `net::connection::respond` calls `App::refuse`, which calls [`service::error_page::malformed_request`] |
+//! | What happens when a client stops reading? | sending stops: `Connection::drive` in [`net::connection`]; it is closed: [`net::deadline`], phase Sending |
 //! | How do I add a header field to every response? | [`service::app`], `Rules::added_fields` |
 //! | How does an upload become a file? | `files::write::put`, `files::root::temp_file` |
 //! | Why was a connection closed? | [`net::close_reason`] |

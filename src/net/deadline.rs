@@ -9,7 +9,12 @@
 //! | Sending | a byte within [`SILENT_WINDOWS`], the minimum rate over [`SENDING_WINDOWS`] | a reader that stops must not hold a file and a connection |
 //! | Lingering | absolute | the response is sent, and the client only has to close |
 //!
+//! The loop calls `Connection::time_is_up` at the deadline. If `Deadline::is_over` confirms it, the connection gets
+//! 408 (in Head and Content, if no response has begun) or is closed with the [`CloseReason`] of its phase.
+//!
 //! The clock is never read here: moments come in as arguments, read once per turn of the loop.
+//!
+//! [`CloseReason`]: crate::net::CloseReason
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -70,11 +75,11 @@ pub(crate) struct Deadline {
     at: Option<Instant>,
     /// Bytes that moved since the window began.
     moved: u64,
-    /// What the earlier windows of Sending have come to.
+    /// The sums of the earlier windows of Sending.
     earlier: Windows,
     /// Bytes that waited for a reader at the end of a window in which none moved.
     queued: Option<u32>,
-    /// A request has come since the phase was entered: the same phase again is another one.
+    /// A request has come since the phase was entered, so entering the same phase again starts a new clock.
     renewed: bool,
 }
 
@@ -106,8 +111,8 @@ impl Deadline {
         self.at
     }
 
-    /// A request is complete. One turn may bring the end of a head and the beginning of the next one, which has a
-    /// clock of its own.
+    /// A request is complete. One turn may receive the end of a head and the beginning of the next one, which needs a
+    /// new clock.
     pub(crate) fn renew(&mut self) {
         self.renewed = true;
     }
@@ -201,9 +206,9 @@ fn idle_time(timeouts: &Timeouts, scarce: bool) -> Duration {
 
 /// When each connection is due, with the earliest moment on top of a heap.
 ///
-/// The deadline of a busy connection moves away on every request, and a heap cannot move an entry. So an entry stays
-/// where it is, and when it comes up the loop looks at the real deadline and enters that. A connection remembers the
-/// moment of its earliest entry; any other entry is dropped when it comes up.
+/// The deadline of a busy connection becomes later on every request, and a heap cannot move an entry. So an entry stays
+/// where it is, and when its moment comes the loop looks at the real deadline and enters that. A connection stores the
+/// moment of its earliest entry (`Connection::deadline_entry`); any other entry is dropped when its moment comes.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,

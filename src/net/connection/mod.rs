@@ -1,7 +1,7 @@
 //! One connection: its socket, its parser, its responses and its deadline, as one state machine.
 //!
-//! The loop gives it a [turn](Connection::turn) whenever something may have changed. A turn repeats these steps until
-//! there is nothing to do, or other connections must come first:
+//! The loop calls `Connection::turn` whenever something may have changed. A turn repeats these steps until there is
+//! nothing to do, or other connections must come first:
 //!
 //! 1. send what waits; if the socket is full, stop
 //! 2. go on with a response that has a script (`script.rs`)
@@ -26,7 +26,7 @@
 //! | `Queued` | `OnEvent` | that turn begins |
 //! | `Ending` none | any | the response being sent is known to be the last one |
 //!
-//! Nothing here waits: each of these states is the note why the connection cannot go on.
+//! No function here waits. The states record why the connection cannot go on now.
 
 mod body;
 mod read;
@@ -80,7 +80,7 @@ pub(crate) struct Connection {
     unsent_limit: UnsentLimit,
     deadline: Deadline,
     /// The earliest moment for which the loop has an entry: see [`crate::net::deadline::Deadlines`].
-    pub(super) armed: Option<Instant>,
+    pub(super) deadline_entry: Option<Instant>,
 }
 
 impl Connection {
@@ -117,7 +117,7 @@ impl Connection {
             first_byte: FirstByte::Unknown,
             unsent_limit: UnsentLimit::Low,
             deadline: Deadline::new(now, &cx.settings.timeouts, cx.scarce),
-            armed: None,
+            deadline_entry: None,
         }
     }
 
@@ -147,7 +147,7 @@ impl Connection {
         soon
     }
 
-    /// The turn that was promised begins.
+    /// The queued turn begins.
     pub(crate) fn begin_queued_turn(&mut self) {
         self.next_turn = NextTurn::OnEvent;
     }
@@ -202,8 +202,8 @@ impl Connection {
         self.drive(cx)?;
         // A byte that comes after this turn may have been sent after it.
         self.first_byte = FirstByte::Unknown;
-        // A server that stops does not wait for further requests, but one that was promised a turn may still have
-        // bytes.
+        // A server that stops does not wait for further requests. A connection that is queued for another turn may
+        // still have bytes, so it stays.
         if cx.draining && self.phase() == Phase::Idle && self.next_turn == NextTurn::OnEvent {
             return Err(CloseReason::Draining);
         }
@@ -215,7 +215,7 @@ impl Connection {
         // Counted per turn: after these limits the other connections come first.
         let (requests, mut reads) = (cx.report.requests, 0);
         loop {
-            // First what waits: the socket may have room now, and every step below needs an empty queue.
+            // Send first: the socket may have room now, and every step below needs an empty queue.
             self.flush(cx)?;
             if self.script.is_some() && self.send_queue.is_empty() {
                 self.advance_script(cx)?;
@@ -280,7 +280,7 @@ impl Connection {
             }
         });
         match flushed {
-            // The log, and whether the connection goes on, are decided when the last byte is with the kernel.
+            // Only now is the response logged and decided whether the connection goes on: the kernel has its last byte.
             Ok(Flushed::All) => self.all_sent(cx),
             Ok(Flushed::Blocked) => {
                 self.output = Output::Full;
@@ -316,7 +316,7 @@ impl Connection {
             }
         };
         if self.output != Output::Shut {
-            // Only once; in later turns the connection is already here and goes on reading.
+            // Only in the first turn that comes here; later turns only go on reading.
             self.output = Output::Shut;
             self.unread = Vec::new();
             if self.socket.shutdown(Shutdown::Write).is_err() {
@@ -347,7 +347,7 @@ impl Connection {
         if !self.deadline.is_over(cx.now, &cx.settings.timeouts, queued) {
             return Ok(());
         }
-        // Taken before the parser is told: afterwards it is in another one.
+        // Read before `time_out`, which changes the phase of the parser.
         let phase = self.deadline.phase();
         match self.http.time_out() {
             // A request that came too slowly gets 408.

@@ -22,7 +22,7 @@ const READ_MORE: usize = 4 * 1024;
 impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head.
     pub(super) fn read(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        // It holds for this recv alone: later bytes may have been sent after the turn began.
+        // Valid for this recv only: later bytes may have been sent after the turn began.
         let first_byte = std::mem::take(&mut self.first_byte);
         if self.unread.is_empty()
             && let RequestBody::Streamed(upload) = &mut self.body
@@ -200,14 +200,14 @@ impl Connection {
 
     /// The client has shut down its sending side, and everything it sent is parsed.
     pub(super) fn input_ended(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
-        // Asked before the end is told: afterwards the parser has forgotten it.
+        // Read before `end_of_input`, which ends the message in the parser.
         let missing = self.http.missing_content();
         match self.http.end_of_input() {
-            // A probe of a load balancer or of a port scanner; nothing is wrong with it.
+            // A probe of a load balancer or of a port scanner, and no error.
             EndOfInput::Clean if self.received == 0 => Err(CloseReason::NeverSpoke),
             EndOfInput::Clean | EndOfInput::ResponseOwed => Err(CloseReason::PeerClosed),
             EndOfInput::Refused(error) => {
-                // It may still read, so it gets the response to its incomplete request.
+                // The client may still read, so it gets the response to its incomplete request.
                 let unread = std::mem::take(&mut self.unread);
                 let in_head = error.fault == Fault::TruncatedHead;
                 let reason = if in_head { CloseReason::ClosedInHead } else { CloseReason::ClosedInContent(missing) };

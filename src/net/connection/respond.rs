@@ -1,8 +1,9 @@
 //! Answering: from a request to the bytes of its response in the send queue.
 //!
 //! The service is asked on the loop. It gives a response at once, or a job for a worker whose result comes back to
-//! [`Connection::job_finished`]. Whatever made a response, [`Connection::deliver`] writes its head, with the fields
-//! that are added to every response, and puts its content into the send queue.
+//! [`Connection::job_finished`]. [`Connection::deliver`] writes the head, with the fields that are added to every
+//! response, and puts the content into the send queue. A response that the cache has as bytes takes
+//! `Connection::deliver_prepared`, which adds the same fields; one with a script begins in `script.rs`.
 //!
 //! A small response counts as sent when it lies in the buffer as a whole. So the responses to pipelined requests are
 //! gathered and leave in one `send`. A response with large content is sent before the next request is parsed.
@@ -74,6 +75,7 @@ impl Connection {
                 problem(&request, &Problem::new(Status::INTERNAL_SERVER_ERROR)).with_note("a service panicked");
             return self.deliver(response, cx);
         };
+        let exceeds = |limit| matches!(framing, Framing::Length(length) if length > limit);
         match answer {
             Answer::Now(response) => self.deliver(response, cx),
             Answer::Ready(prepared) => self.deliver_prepared(&prepared, None, cx),
@@ -85,7 +87,8 @@ impl Connection {
                 }
             }
             // Refused before 100 (Continue): the client need not send content that is too long anyway.
-            Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. } if matches!(framing, Framing::Length(length) if length > limit) =>
+            Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. }
+                if exceeds(limit) =>
             {
                 self.deliver(problem(&request, &Problem::too_large(limit)), cx);
             }
@@ -121,7 +124,7 @@ impl Connection {
         cx.arrivals.advance();
         let response = match result {
             JobResult::Outcome(Outcome::Response(response)) => response,
-            // The job has found out what the service lacked (a password is verified now): ask it again.
+            // The service could not decide without this job (it has verified a password): ask it again.
             JobResult::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
                 return self.ask(*request, framing, cx.arrivals.number(FirstByte::Unknown), cx);
@@ -156,13 +159,13 @@ impl Connection {
         self.refuse_for(error, reason, head, cx);
     }
 
-    /// The same; the connection ends for `reason` then.
+    /// The same, with `reason` as the reason for the end of the connection.
     pub(super) fn refuse_for(&mut self, error: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context) {
         // A refused head may be longer than any valid one; no more of it than that goes into the page and the log.
         let head = &head[..head.len().min(cx.settings.limits.head)];
         self.exchange.reason = Some(reason);
         if self.exchange.status.is_some() {
-            // The response had begun before the content turned out to be broken: there is no second one.
+            // The response began before the fault in the content was found, and there cannot be a second one.
             self.ending = Some(Ending::Linger(reason));
             return;
         }
@@ -208,8 +211,8 @@ impl Connection {
         let head = buffer.len() - before;
         self.begin_response(status, transfer);
         if transfer != Transfer::Nothing {
-            // The head is written and cannot be taken back. If its length turns out wrong, only a cut connection tells
-            // the client.
+            // The head with its length is written and cannot be changed. If the file is shorter by now, the client can
+            // only see that from a connection that ends too early.
             match self.send_queue.push(body) {
                 Ok(true) => {}
                 Ok(false) => self.ending = Some(Ending::Cut(CloseReason::FileShrank)),
@@ -275,7 +278,7 @@ impl Connection {
     /// The note of a response is for the log; an error of the server is also logged as one.
     fn keep_note(&mut self, response: &Response, cx: &mut Context) {
         let Some(note) = response.note() else { return };
-        // The visitor sees a plain page; the operator needs the cause.
+        // The client gets a plain page without the cause, which the operator needs.
         if response.status().code() >= 500 {
             log::error!("{}: {}: {note}", self.peer, response.status());
         }
@@ -330,7 +333,7 @@ impl Connection {
     /// Why this exchange is the last one.
     fn close_reason(&self, draining: bool) -> CloseReason {
         self.exchange.reason.unwrap_or_else(|| match self.http.close_asked_by() {
-            // The order matters: the first cause that would have been enough alone is the one that is told.
+            // The order matters: of several causes, the first one in this list is logged.
             _ if draining => CloseReason::Draining,
             _ if self.http.content_is_due() => CloseReason::ContentUnread,
             Some(Version::Http10) => CloseReason::Http10,

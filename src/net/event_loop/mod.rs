@@ -8,8 +8,8 @@
 //!       └─ deadlines  a time-out, or the end of a pause in a script
 //! ```
 //!
-//! Nothing here blocks: work that may block goes to the workers. Everything a connection needs is lent to it as one
-//! [`Context`], so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
+//! Nothing here blocks: work that may block goes to the workers. Everything a connection needs from the loop is lent to
+//! it as one `Context`, so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
 //!
 //! A connection is registered with the poller once, for both directions, edge-triggered. Registering reports the state
 //! at that moment, so bytes that arrive between the first `recv` and the registration are not missed.
@@ -74,8 +74,8 @@ pub(crate) struct EventLoop {
     accepted: Vec<(TcpStream, SocketAddr)>,
     connections: Connections<Connection>,
     deadlines: Deadlines,
-    /// Connections to which a turn is promised.
-    again: Vec<ConnectionId>,
+    /// Connections that hit a limit of their last turn, and get another one in the next turn of the loop.
+    queued: Vec<ConnectionId>,
     /// No connection is accepted before this moment.
     paused_until: Option<Instant>,
     /// When the grace period ends, once draining has begun.
@@ -102,7 +102,7 @@ impl EventLoop {
             // Kept for the moment when there are no descriptors left (accept.rs).
             let spare = listener.try_clone().ok();
             let mut socket = TcpListener::from_std(listener);
-            // Edge-triggered like all others, so `waiting` remembers that accept has more to find.
+            // Edge-triggered like all others, so `waiting` keeps the note that accept may find more.
             poll.registry().register(&mut socket, Token(number + 1), Interest::READABLE)?;
             acceptors.push(Acceptor { socket, address: Arc::new(address), spare, waiting: true });
         }
@@ -134,7 +134,7 @@ impl EventLoop {
             accepted: Vec::new(),
             connections: Connections::default(),
             deadlines: Deadlines::default(),
-            again: Vec::new(),
+            queued: Vec::new(),
             paused_until: None,
             grace_ends: None,
         };
@@ -148,30 +148,28 @@ impl EventLoop {
     pub(crate) fn run(mut self) -> io::Result<Report> {
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
-            // As long as the next deadline allows; not at all when connections wait for a promised turn.
+            // As long as the next deadline allows; not at all when connections are queued for another turn.
             let timeout = self.poll_timeout();
             match self.poll.poll(&mut events, timeout) {
-                // A signal interrupts the wait; there is nothing to do then, but the clocks and deadlines are looked
-                // at.
+                // A signal only interrupts the wait: no error.
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             self.read_clocks();
             self.context.arrivals.begin_turn();
             self.context.resident = None;
-            // A turn promised from now on is one of the next turn of the loop.
-            let promised = self.again.len();
+            // Counted here: a connection that is queued from now on has to wait for the next turn of the loop.
+            let queued = self.queued.len();
             let mut woken = false;
             for event in &events {
                 woken |= event.token() == WAKER;
                 self.handle_event(event);
             }
             // After the events: no connection has received the bytes of its event before the event is handled.
-            if promised > 0 {
-                self.give_promised_turns(promised);
+            if queued > 0 {
+                self.give_queued_turns(queued);
             }
-            // Results after events: a result and an event of the same connection are then one turn after the other, in
-            // this order.
+            // After the events too: an event and a result of the same connection are two turns, always in this order.
             if woken {
                 self.take_results();
             }
@@ -249,7 +247,7 @@ impl EventLoop {
     /// How long the poller may wait.
     fn poll_timeout(&self) -> Option<Duration> {
         let accepts = self.paused_until.is_none() && self.acceptors.iter().any(|acceptor| acceptor.waiting);
-        if !self.again.is_empty() || accepts {
+        if !self.queued.is_empty() || accepts {
             return Some(Duration::ZERO);
         }
         // Counted from the clock of the turn, which is a little old: a deadline may be met late, never early.
@@ -258,7 +256,8 @@ impl EventLoop {
         Some(next.saturating_duration_since(self.context.now))
     }
 
-    /// Reads the clocks, and what other loops change, once per turn. The text of the Date field is made once per second.
+    /// Reads the clocks, and whether connections are scarce, once per turn of the loop. The text of the Date field is
+    /// made once per second.
     fn read_clocks(&mut self) {
         self.context.now = Instant::now();
         self.context.wall = SystemTime::now();
@@ -286,17 +285,17 @@ impl EventLoop {
         }
     }
 
-    /// Gives a turn to the first `count` of the connections that hit a limit of their last one.
-    fn give_promised_turns(&mut self, count: usize) {
-        // Connections that ask for a turn again meanwhile are added to the list, and get it in the next turn of the
-        // loop: each one gets one promised turn per turn of the loop, however busy it is.
+    /// Gives a turn to the first `count` queued connections.
+    fn give_queued_turns(&mut self, count: usize) {
+        // A connection that is queued again meanwhile is added after them. So each one gets one queued turn per turn of
+        // the loop, however busy it is.
         for at in 0..count {
-            self.serve(self.again[at], |connection, context| {
+            self.serve(self.queued[at], |connection, context| {
                 connection.begin_queued_turn();
                 connection.turn(context)
             });
         }
-        self.again.drain(..count);
+        self.queued.drain(..count);
     }
 
     fn take_results(&mut self) {
@@ -315,7 +314,7 @@ impl EventLoop {
         }
     }
 
-    /// Lets a connection do something, and closes it when it says so.
+    /// Calls `turn` with a connection, and closes the connection if that returns an error.
     fn serve(&mut self, id: ConnectionId, turn: impl FnOnce(&mut Connection, &mut Context) -> Result<(), CloseReason>) {
         let Some(connection) = self.connections.get(id) else { return };
         match turn(connection, &mut self.context) {
@@ -328,18 +327,18 @@ impl EventLoop {
     fn after_turn(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         if connection.needs_queueing() {
-            self.again.push(id);
+            self.queued.push(id);
         }
-        // A deadline that moves away, as it does on every request, is not entered anew: the entry there is comes
-        // first, and then the deadline is looked at again. So a request costs one comparison here.
+        // A deadline that becomes later, as it does on every request, is not entered anew: the moment of the old entry
+        // comes first, and then the deadline is looked at again. So a request costs one comparison here.
         if let Some(at) = connection.wake_at()
-            && connection.armed.is_none_or(|armed| at < armed)
+            && connection.deadline_entry.is_none_or(|entry| at < entry)
         {
-            connection.armed = Some(at);
+            connection.deadline_entry = Some(at);
             self.deadlines.enter(id, at);
             if self.deadlines.entries() > 2 * self.connections.len() + STALE_DEADLINES {
                 let connections = &mut self.connections;
-                self.deadlines.retain(|id, at| connections.get(id).is_some_and(|c| c.armed == Some(at)));
+                self.deadlines.retain(|id, at| connections.get(id).is_some_and(|c| c.deadline_entry == Some(at)));
             }
         }
     }
@@ -353,19 +352,19 @@ impl EventLoop {
     }
 
     fn handle_deadlines(&mut self) {
-        // All are taken out before the first is served: one that enters itself for this very moment waits for the
-        // next turn and does not keep the loop here.
+        // All are taken out before the first is served. A connection that enters a deadline for this very moment waits
+        // for the next turn of the loop, so this function always ends.
         let mut due = Vec::new();
         while let Some(entry) = self.deadlines.take_due(self.context.now) {
             due.push(entry);
         }
         for (id, at) in due {
             self.serve(id, |connection, context| {
-                // An earlier entry has taken its place.
-                if connection.armed != Some(at) {
+                // The connection has a newer entry, so this one does not count.
+                if connection.deadline_entry != Some(at) {
                     return Ok(());
                 }
-                connection.armed = None;
+                connection.deadline_entry = None;
                 connection.time_is_up(context)
             });
         }

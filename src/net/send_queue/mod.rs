@@ -1,6 +1,6 @@
 //! Bytes on their way to the socket: heads and small content gathered in one buffer, then parts of large content.
 //!
-//! Bytes and ranges of files go in, in order, and leave in order; nothing here knows HTTP.
+//! Bytes and ranges of files go in, in order, and leave in order. No rule of HTTP is applied here.
 //!
 //! A response, or several pipelined ones, leaves in one `send`. If a file follows, the head is sent with MSG_MORE, so
 //! that it shares a segment with the first bytes of `sendfile`: two plain sends would meet Nagle's algorithm and
@@ -8,7 +8,7 @@
 //! small segment, which cost a tenth of the processor time of a fast download.
 //!
 //! A file may become shorter while it is sent. Then the length in the head is wrong, and the connection must be closed
-//! ([`Flushed::Short`]): with padding the client would take a damaged file for a whole one.
+//! (`Flushed::Short`): with padding the client would take a damaged file for a whole one.
 //!
 //! A loop must not wait for a disk. So bytes of a file are read with RWF_NOWAIT, which reads what the page cache has,
 //! and before a `sendfile` the page cache is asked in the same way (`part.rs`). What is on the disk is read by a
@@ -108,7 +108,7 @@ pub(crate) enum Flushed {
     Blocked,
     /// There is room, but other connections wait for their turn.
     Again,
-    /// A file ended before its promised length.
+    /// A file ended before the length that the head announces.
     Short,
     /// The next bytes are not in the page cache: a worker should read them ([`SendQueue::next_slice`]).
     Cold,
@@ -121,7 +121,7 @@ pub(crate) struct SendQueue {
     /// Bytes of the buffer that are sent.
     from: usize,
     parts: VecDeque<SendPart>,
-    /// The kernel was told to send whole segments only.
+    /// TCP_CORK is set: the kernel sends whole segments only.
     corked: bool,
 }
 
@@ -212,7 +212,7 @@ impl SendQueue {
         }
     }
 
-    /// Sends what the socket takes; `sent` is told of every byte that the kernel took.
+    /// Sends what the socket takes, and calls `sent` with the bytes that the kernel took.
     ///
     /// # Errors
     /// What the kernel says; the connection is of no use any more.
@@ -235,7 +235,7 @@ impl SendQueue {
         // Given back in each turn, so that a connection which waits for its reader owns no buffer.
         spare.give_back(std::mem::take(&mut self.buffer));
         if !self.corked && self.parts.front().is_some_and(SendPart::is_long) {
-            // A kernel that refuses sends small segments, which is slower and right.
+            // If the kernel refuses, it sends small segments: slower, but correct.
             self.corked = sockopt::set_tcp_cork(&socket, true).is_ok();
         }
         let most = if options.sendfile { SLICES_PER_TURN } else { PIECES_PER_TURN };
@@ -248,7 +248,7 @@ impl SendQueue {
                 self.parts.pop_front();
                 continue;
             }
-            // Asked only when a slice is left to send: after the last one the queue is simply empty.
+            // Checked only when a slice is left to send: otherwise the result is `All` and not `Again`.
             if slices == most {
                 return Ok(Flushed::Again);
             }
@@ -286,7 +286,7 @@ fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Res
     let mut at = start;
     let result = loop {
         match read_cached(file, &mut buffer[at..], from + (at - start) as u64) {
-            // The room is full, or the file has ended.
+            // The buffer is full, or the file has ended.
             Ok(Some(0)) => break Ok(Some((at - start) as u64)),
             Ok(Some(count)) => at += count,
             Ok(None) => {
@@ -301,16 +301,16 @@ fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Res
 }
 
 /// Reads bytes that are in the page cache; 0 is the end of the file, `None` means that they are on the disk. A file
-/// system that does not know the flag is read on the loop, as every server does it.
-fn read_cached(file: &File, room: &mut [u8], from: u64) -> rustix::io::Result<Option<usize>> {
-    if room.is_empty() {
+/// system without this flag is read on the loop, as other servers do with all files.
+fn read_cached(file: &File, buffer: &mut [u8], from: u64) -> rustix::io::Result<Option<usize>> {
+    if buffer.is_empty() {
         return Ok(Some(0));
     }
-    match preadv2(file, &mut [IoSliceMut::new(room)], from, ReadWriteFlags::NOWAIT) {
+    match preadv2(file, &mut [IoSliceMut::new(buffer)], from, ReadWriteFlags::NOWAIT) {
         Ok(count) => Ok(Some(count)),
         Err(Errno::AGAIN) => Ok(None),
-        // The file system does not know the flag; or a signal came, and this read settles it.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => pread(file, room, from).map(Some),
+        // The file system does not support the flag, or a signal came. A plain read may wait for the disk, but succeeds.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => pread(file, buffer, from).map(Some),
         Err(errno) => Err(errno),
     }
 }
