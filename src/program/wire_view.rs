@@ -286,7 +286,10 @@ mod tests {
         }
     }
 
-    fn slow(limit: usize) -> (StreamWriter, SyncSender<io::Result<()>>, Arc<Mutex<Vec<u8>>>) {
+    /// A writer to a stream that takes one piece for each permit, the sender of permits, and what was written.
+    type Slow = (StreamWriter, SyncSender<io::Result<()>>, Arc<Mutex<Vec<u8>>>);
+
+    fn slow(limit: usize) -> Slow {
         let (permit, permits) = sync_channel(limit + 2);
         let written = Arc::<Mutex<Vec<u8>>>::default();
         let stream = SlowStream(permits, Arc::clone(&written));

@@ -250,14 +250,17 @@ impl Origins<'_> {
     fn check_listen(&self, listen: &mut ListenOptions) -> Result<(), StartError> {
         // Typed options win over variables.
         match (self.is_typed("lan"), self.is_typed("bind")) {
-            _ if !listen.lan || listen.bind.concat().is_empty() => Ok(()),
-            (true, false) => Ok(listen.bind.clear()),
-            (false, true) => Ok(listen.lan = false),
-            _ => wrong(
-                "--lan opens every address, --bind only some: they exclude each other.",
-                "Leave out one of them:  barewire --lan",
-            ),
+            _ if !listen.lan || listen.bind.concat().is_empty() => {}
+            (true, false) => listen.bind.clear(),
+            (false, true) => listen.lan = false,
+            _ => {
+                return wrong(
+                    "--lan opens every address, --bind only some: they exclude each other.",
+                    "Leave out one of them:  barewire --lan",
+                );
+            }
         }
+        Ok(())
     }
 
     /// The options of the wire view; the head timeout, which `--study` makes longer.
