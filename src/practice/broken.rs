@@ -1,11 +1,16 @@
-//! Responses written byte by byte: `/.try/broken/KIND`, and those of `status` and `framing` that the ordinary writer
-//! refuses, because it writes only correct ones.
+//! Responses written byte by byte: `/.try/broken/KIND?yes`, and those of `status` and `framing` that the ordinary
+//! writer refuses, because it writes only correct ones.
 //!
-//! Each kind breaks one rule of RFC 9112: §2.1 (the blank line), §2.2 (line ends), §5.1 (no space before the colon),
-//! §6.3 (length), §7.1 (chunks). curl forgives half of them, so a test with curl alone would not notice; the list says
-//! what curl and Chromium do.
+//! | kind | broken rule |
+//! |---|---|
+//! | `no-blank-line` | a head ends with a blank line (RFC 9112 §2.1) |
+//! | `lf-only` | a line ends with CRLF (§2.2) |
+//! | `long-length`, `short-length`, `two-lengths` | the length is that of the content, and there is one (§6.3) |
+//! | `bad-chunk`, `no-last-chunk` | each chunk has a size, and the last one has size 0 (§7.1) |
+//! | `space-before-colon` | a field name is followed by its colon (§5.1) |
 //!
-//! The connection ends after such a response, and its head says so.
+//! curl forgives half of them, so a test with curl alone would not notice. `broken.txt` says what curl and Chromium do.
+//! The connection ends after each of these responses, and the head says so.
 
 use std::time::Duration;
 
@@ -31,7 +36,8 @@ pub(super) fn start(practice: &PracticeRequest<'_>, status: Status, reason: &str
     format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: {connection}\r\n", status.code())
 }
 
-/// The response of these lines, a blank line and `content`, which HEAD does not get.
+/// The response of these lines, a blank line and `content`, which HEAD does not get. It ends with a FIN and has no
+/// pauses; the caller may change that.
 ///
 /// Nothing is checked here: bytes of a request must not be passed unless the caller has checked them.
 pub(super) fn raw(practice: &PracticeRequest<'_>, status: Status, lines: String, content: &str) -> RawResponse {
@@ -59,13 +65,16 @@ pub(super) fn broken(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     if *name != "long-length" || practice.request.method() == Method::Head {
         return Ok(Answer::Raw(Box::new(response)));
     }
-    // The connection stays open for a moment, so that the client is seen waiting for bytes that never come.
+    // Other kinds end at once. Here the connection stays open for a moment, so that the client is seen waiting for
+    // bytes that never come.
     let end = ByteOffset::Response(response.bytes.len() as u64);
     response.pauses.push(Pause { before: end, time: WAIT });
     Ok(practice.slow(WAIT, |token| Answer::Raw(Box::new(RawResponse { token, ..response }))))
 }
 
+/// The bytes of one kind. A name that is not listed here breaks nothing, so each name of `broken.txt` must be.
 fn raw_broken(practice: &PracticeRequest<'_>, name: &str) -> RawResponse {
+    // Lengths: 33 is right, 100 is too long, and 11 is the end of "This answer".
     let framing = match name {
         "long-length" => "Content-Length: 100\r\n",
         "short-length" => "Content-Length: 11\r\n",
@@ -74,6 +83,7 @@ fn raw_broken(practice: &PracticeRequest<'_>, name: &str) -> RawResponse {
         "bad-chunk" | "no-last-chunk" => "Transfer-Encoding: chunked\r\n",
         _ => "Content-Length: 33\r\n",
     };
+    // After the first chunk, which is right, so that the fault comes when the client trusts the framing.
     let content = match name {
         "bad-chunk" => format!("21\r\n{CONTENT}\r\nxyz\r\nwhat is this?\r\n0\r\n\r\n"),
         "no-last-chunk" => format!("21\r\n{CONTENT}\r\n"),

@@ -1,8 +1,16 @@
-//! What caches and clients ask before they take a representation again: freshness and validators (`/.try/cache/…`), a
-//! part of it (`/.try/range`), and changes on condition (`/.try/note`). RFC 9111 §5.2, RFC 9110 §8.8, §13 and §14.
+//! What a client or a cache asks before it takes or changes something again. RFC 9111 §5.2; RFC 9110 §8.8, §13
+//! and §14.
 //!
-//! The rules of `files` for conditions and ranges are not used: they decide about validators of files, dates and several
-//! ranges. Here each address has one kind of validator, and one range is enough to see what there is to see.
+//! | address | shows |
+//! |---|---|
+//! | `/.try/cache/SECONDS` | `max-age`: how long a response is fresh |
+//! | `/.try/cache/etag`, `/.try/cache/modified` | 304 as long as a validator stays the same |
+//! | `/.try/cache/never` | `no-store` |
+//! | `/.try/range` | 206, 416 and If-Range |
+//! | `/.try/note` | GET, PUT and DELETE with If-Match and If-None-Match |
+//!
+//! The rules of `files` for conditions and ranges are not used: they decide about validators of files, dates and
+//! several ranges. Here each address has one kind of validator, and one range is enough to see what there is to see.
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
@@ -30,14 +38,17 @@ const RANGE_TAG: &str = "\"numbers\"";
 /// # Errors
 /// 412 when a condition of the request is false (RFC 9110 §13.1.1, §13.1.2).
 fn is_not_modified(request: &Request<'_>, current: Option<&str>) -> Result<bool, Problem> {
+    // Without the mark of a weak tag.
     fn opaque(tag: &[u8]) -> &[u8] {
         tag.strip_prefix(b"W/").unwrap_or(tag)
     }
+    // `*` matches each version, but not that there is none.
     let any = |name: &str, same: &dyn Fn(&[u8], &[u8]) -> bool| {
         current.is_some_and(|tag| request.list(name).any(|other| other == b"*" || same(other, tag.as_bytes())))
     };
     // A strong comparison (§8.8.3.2): a part of one version must not be joined to one of another.
     let is_expected = || any("if-match", &|other, tag| other == tag && !tag.starts_with(b"W/"));
+    // A weak comparison ignores the mark: the content counts as the same, even if some of its bytes differ.
     let is_known = any("if-none-match", &|other, tag| opaque(other) == opaque(tag));
     let is_read = matches!(request.method(), Method::Get | Method::Head);
     // §13.2.2: If-Match comes first, and a field that is absent decides nothing.
@@ -49,19 +60,15 @@ fn is_not_modified(request: &Request<'_>, current: Option<&str>) -> Result<bool,
 
 /// The text of one response, or 304. The number in it grows with each request that arrives, 304 included: if a client
 /// shows the same number again, its cache did not ask.
-fn counted(
-    practice: &PracticeRequest<'_>,
-    address: &'static str,
-    is_not_modified: bool,
-    explanation: &str,
-) -> Response {
+fn counted(practice: &PracticeRequest<'_>, address: &'static str, is_not_modified: bool, about: &str) -> Response {
+    // Before the decision, since a 304 was a request too.
     let mut counts = practice.state.counts.lock().unwrap_or_else(PoisonError::into_inner);
     let count = counts.entry(address).or_default();
     *count += 1;
     if is_not_modified {
         return Response::new(Status::NOT_MODIFIED);
     }
-    let said = format!("Request {count} to this address. {explanation}\nThe same number again: nobody was asked.\n");
+    let said = format!("Request {count} to this address. {about}\nThe same number again: nobody was asked.\n");
     Response::text(Status::OK, said)
 }
 
@@ -77,8 +84,8 @@ pub(super) fn etag(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     // The number in the text grows while the tag stays, so the tag is weak: a strong one promises the same bytes.
     let tag = format!("W/\"{}\"", HttpDate::new(practice.context.now).second() / STEADY);
     let is_not_modified = is_not_modified(practice.request, Some(&tag))?;
-    let explanation = format!("Its tag changes every {STEADY} s; until then the answer to If-None-Match is 304.");
-    let response = counted(practice, "etag", is_not_modified, &explanation);
+    let about = format!("Its tag changes every {STEADY} s; until then the answer to If-None-Match is 304.");
+    let response = counted(practice, "etag", is_not_modified, &about);
     Ok(response.field("ETag", tag).field("Cache-Control", "no-cache").into())
 }
 
@@ -89,8 +96,8 @@ pub(super) fn modified(practice: &PracticeRequest<'_>) -> Result<Answer, Problem
     // §13.1.3: with If-None-Match the date does not count, even if the address has no tag.
     let since = request.field("if-modified-since").filter(|_| !request.has("if-none-match")).and_then(date::parse);
     let is_not_modified = since.is_some_and(|since| since >= second);
-    let explanation = format!("Its date changes every {STEADY} s; until then the answer to If-Modified-Since is 304.");
-    let response = counted(practice, "modified", is_not_modified, &explanation);
+    let about = format!("Its date changes every {STEADY} s; until then the answer to If-Modified-Since is 304.");
+    let response = counted(practice, "modified", is_not_modified, &about);
     Ok(response.field("Last-Modified", HttpDate::from_second(second).bytes()).field("Cache-Control", "no-cache").into())
 }
 
@@ -104,8 +111,8 @@ fn numbered_lines() -> String {
     (0..RANGE_LENGTH / 10).map(|line| format!("{:03}......\n", line * 10)).collect()
 }
 
-/// The positions that a Range field asks for: `None` for all, an empty range if none of them exists. A field that breaks
-/// the grammar or has several ranges is ignored, as RFC 9110 §14.2 allows.
+/// The positions that a Range field asks for: `None` for all, an empty range if none of them exists. A field that
+/// breaks the grammar or has several ranges is ignored, as RFC 9110 §14.2 allows.
 fn part(value: &[u8]) -> Option<Range<u64>> {
     let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
     let (first, last) = range.split_once('-').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
@@ -114,6 +121,7 @@ fn part(value: &[u8]) -> Option<Range<u64>> {
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         is_number.then(|| decimal(digits.as_bytes()).unwrap_or(u64::MAX))
     };
+    // Positions count from 0, and the last one is included.
     let (first, last) = match (position(first), position(last)) {
         (Some(first), Some(last)) if first <= last => (first, last),
         (Some(first), None) if last.is_empty() => (first, u64::MAX),
@@ -121,6 +129,7 @@ fn part(value: &[u8]) -> Option<Range<u64>> {
         (None, Some(count)) if first.is_empty() => (RANGE_LENGTH.saturating_sub(count), u64::MAX),
         _ => return None,
     };
+    // `u64::MAX + 1` would overflow.
     Some(first.min(RANGE_LENGTH)..last.saturating_add(1).min(RANGE_LENGTH))
 }
 
@@ -158,23 +167,25 @@ pub(super) struct Note {
     tag: String,
 }
 
-/// Applies the method to the note (RFC 9110 §9.3). It changes nothing on the disk, so it needs no `--write`.
+/// Applies the method to the note, if the conditions of the request are true (RFC 9110 §9.3). It changes nothing on the
+/// disk, so it needs no `--write`.
 pub(super) fn note(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let request = practice.request;
     let is_put = request.method() == Method::Put;
     let sentence = "PUT with Content-Range would put a part in the place of the whole (RFC 9110 §14.5).";
     require(!is_put || !request.has("content-range"), sentence)?;
+    // Without content the note is changed at once: a PUT of nothing makes it empty.
     if !is_put || !request.framing().has_content() {
         return change_note(practice.state, request, Vec::new()).map(Answer::Now);
     }
+    // The content comes later, when the borrowed request is gone.
     let (state, request) = (Arc::clone(practice.state), request.clone().into_owned());
-    let then = move |content| {
-        let changed = change_note(&state, &request, content);
-        changed.unwrap_or_else(|problem| error_page::problem(&request, &problem))
-    };
+    let page = |request: &_, problem| error_page::problem(request, &problem);
+    let then = move |content| change_note(&state, &request, content).unwrap_or_else(|problem| page(&request, problem));
     Ok(Answer::Collect { limit: NOTE, then: Box::new(then) })
 }
 
+/// The response of one method, and what it does to the note. `content` is that of PUT.
 fn change_note(state: &PracticeState, request: &Request<'_>, content: Vec<u8>) -> Result<Response, Problem> {
     // Locked from the condition to the change: of two clients that say `If-None-Match: *`, only one may be the first.
     let mut note = state.note.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +200,7 @@ fn change_note(state: &PracticeState, request: &Request<'_>, content: Vec<u8>) -
                 let problem = Problem::new(Status::UNSUPPORTED_MEDIA_TYPE);
                 return Err(problem.with_sentence("The note is a text in UTF-8, and this is none."));
             }
-            // A hash, so that the same text has the same tag again (§8.8.3: a strong one).
+            // A hash of the text: a strong tag (§8.8.3), and the same for the same text after a restart.
             let tag = format!("\"{}\"", hex(&Sha256::digest(&content)[..8]));
             let status = if note.is_some() { Status::NO_CONTENT } else { Status::CREATED };
             let response = Response::new(status).field("ETag", &tag);

@@ -2,6 +2,9 @@
 //!
 //! The lists stand in `catalogue.txt` and `broken.txt`. A browser gets a page, curl gets lines to copy, and a program
 //! that asks for JSON gets that. The pages have no script, and their policy allows only their own style sheet.
+//!
+//! The command lines name the host that the client has used, so that they work where they are read. Here also are the
+//! two responses of paths that are no address: the redirect from `/.try`, and 404.
 
 use std::sync::LazyLock;
 
@@ -9,7 +12,8 @@ use askama::Template;
 use serde::Serialize;
 
 use crate::http::{Method, Status};
-use crate::practice::{PracticeRequest, limits, not_stored, text};
+use crate::practice::limits::{SILENCE, SLOTS};
+use crate::practice::{PracticeRequest, not_stored, text};
 use crate::service::error_page::{PageFormat, Problem};
 use crate::service::{Answer, Response, router};
 
@@ -40,7 +44,7 @@ struct ListPage<'a> {
     title: &'a str,
     style: &'static str,
     intro: [&'a str; 2],
-    groups: &'a [Group<ListLine>],
+    groups: Vec<Group<ListLine>>,
 }
 
 #[derive(Template)]
@@ -61,10 +65,14 @@ struct ListLine {
     link: Option<String>,
 }
 
+/// Makes a line from columns, with this host and port in its command.
+type ToLine = fn(authority: &str, Columns) -> ListLine;
+
 /// Reads a table: `= title`, then lines of four columns. Empty lines and comments are left out.
 fn read(table: &'static str) -> Vec<Group<Columns>> {
     let mut groups: Vec<Group<Columns>> = Vec::new();
     for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        // A line before the first title belongs to no group, and is left out too.
         if let Some(title) = line.strip_prefix("= ") {
             groups.push(Group { title, lines: Vec::new() });
         } else if let Some(group) = groups.last_mut() {
@@ -82,20 +90,25 @@ pub(super) fn broken_kinds() -> &'static [Columns] {
 
 /// The list of all addresses.
 pub(super) fn list(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let line = |authority: &str, [path, options, example, says]: Columns| ListLine {
+    let line: ToLine = |authority, [path, options, example, says]| ListLine {
         path: path.to_string(),
         curl: command(authority, options, example),
         says: vec![says.to_string()],
         // With these options curl sends the same request, and only shows the response in another way.
         link: matches!(options, "-i" | "-iL" | "--raw" | "-iN").then(|| example.to_string()),
     };
-    let intro = "Every case of HTTP on demand. Each line is one; run it beside the wire view.";
-    Ok(show(practice, "Practice", [intro, &limits::explain()], &ADDRESSES, line))
+    let limits = format!(
+        "At most 1 MiB of content, {} s of pauses and {SLOTS} slow answers at once; one more is the 503 of a full server.",
+        SILENCE / 1000
+    );
+    let intro = ["Every case of HTTP on demand. Each line is one; run it beside the wire view.", &limits];
+    Ok(show(practice, &ListPage { title: "Practice", style: STYLE, intro, groups: groups(practice, &ADDRESSES, line) }))
 }
 
 /// The list of broken responses, with what curl and Chromium do.
 pub(super) fn list_broken(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let line = |authority: &str, [name, fault, curl, chromium]: Columns| {
+    let line: ToLine = |authority, [name, fault, curl, chromium]| {
+        // With `?yes`, without which the address only explains itself.
         let path = format!("/.try/broken/{name}?yes");
         let says = vec![format!("{fault}."), format!("curl 7.88.1: {curl}."), format!("Chromium 156: {chromium}.")];
         ListLine { curl: command(authority, "-i", &path), says, link: Some(path.clone()), path }
@@ -104,38 +117,39 @@ pub(super) fn list_broken(practice: &PracticeRequest<'_>) -> Result<Answer, Prob
         "Answers that are wrong on purpose. The connection is closed behind each.",
         "What is forgiven is the dangerous part: two programs that guess differently see two different messages.",
     ];
-    Ok(show(practice, "Broken on purpose", intro, &BROKEN, line))
+    let groups = groups(practice, &BROKEN, line);
+    Ok(show(practice, &ListPage { title: "Broken on purpose", style: STYLE, intro, groups }))
 }
 
-/// A list in the format that the client prefers, with command lines for the host that it has named.
-fn show(
-    practice: &PracticeRequest<'_>,
-    title: &str,
-    intro: [&str; 2],
-    table: &[Group<Columns>],
-    line: impl Fn(&str, Columns) -> ListLine,
-) -> Answer {
+/// The lines of a table, with commands for the host that the client has named.
+fn groups(practice: &PracticeRequest<'_>, table: &[Group<Columns>], line: ToLine) -> Vec<Group<ListLine>> {
     let authority = authority(practice);
     let lines = |group: &Group<Columns>| group.lines.iter().map(|&columns| line(&authority, columns)).collect();
-    let groups: Vec<_> = table.iter().map(|group| Group { title: group.title, lines: lines(group) }).collect();
+    table.iter().map(|group| Group { title: group.title, lines: lines(group) }).collect()
+}
+
+/// A list in the format that the client prefers.
+fn show(practice: &PracticeRequest<'_>, page: &ListPage<'_>) -> Answer {
     // Rendering into memory does not fail, so the empty text of an error is never sent.
     let response = match PageFormat::of_listing(practice.request) {
-        PageFormat::Html => html(ListPage { title, style: STYLE, intro, groups: &groups }.render().unwrap_or_default()),
+        PageFormat::Html => html(page.render().unwrap_or_default()),
         PageFormat::Json => {
-            let json = serde_json::to_string(&groups).unwrap_or_default() + "\n";
+            let json = serde_json::to_string(&page.groups).unwrap_or_default() + "\n";
             not_stored(Response::json(Status::OK, json))
         }
-        PageFormat::Text => text(Status::OK, as_text(title, intro, &groups)),
+        PageFormat::Text => text(Status::OK, as_text(page)),
     };
+    // The fields that have decided about the format (RFC 9110 §12.5.5).
     response.field("Vary", "Accept, User-Agent").into()
 }
 
-/// The same as text, with a command in each line that has two spaces before it.
-fn as_text(title: &str, [first, second]: [&str; 2], groups: &[Group<ListLine>]) -> String {
-    let mut out = format!("{title}\n\n{first}\n{second}\n");
-    for group in groups {
+fn as_text(page: &ListPage<'_>) -> String {
+    let [first, second] = page.intro;
+    let mut out = format!("{}\n\n{first}\n{second}\n", page.title);
+    for group in &page.groups {
         out += &format!("\n{}\n", group.title);
         for line in &group.lines {
+            // The command stands alone in its line, so that it can be copied.
             out += &format!("  {}\n", line.curl);
             line.says.iter().for_each(|says| out += &format!("      {says}\n"));
         }
@@ -153,6 +167,7 @@ fn authority(practice: &PracticeRequest<'_>) -> String {
     }
 }
 
+/// A command of curl that a shell runs as it stands.
 fn command(authority: &str, options: &str, path: &str) -> String {
     let url = format!("http://{authority}{path}");
     // Without quotes a shell would run the command in the background at `&`, and look for files at the others.
@@ -177,12 +192,14 @@ pub(super) fn unknown(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
     if practice.request.method() == Method::Trace {
         return Ok(router::not_allowed(practice.request, &[Method::Get, Method::Head, Method::Options]).into());
     }
+    // The 404 of the files would lead to a folder; this one leads to the list.
     Err(Problem::new(Status::NOT_FOUND)
         .with_sentence("There is no practice of that name.")
         .with_advice("All of them: /.try/")
         .with_link("All practice", "/.try/"))
 }
 
+/// A page with its policy, which no cache keeps.
 fn html(page: String) -> Response {
     not_stored(Response::html(Status::OK, page))
         .field("Content-Security-Policy", POLICY)

@@ -1,4 +1,11 @@
-//! The request sent back: `/.try/echo` as it came, `/.try/trace` by TRACE (RFC 9110 §9.3.8); `/.try/upload` only counts it.
+//! The request sent back.
+//!
+//! | address | response |
+//! |---|---|
+//! | `/.try/echo` | the bytes of the request: `?text` as text, `?body` its content alone |
+//! | `/.try/trace` | the same by TRACE, without credentials (RFC 9110 §9.3.8) |
+//! | `/.try/method` | the name of the method, and 405 for most of them |
+//! | `/.try/upload` | the number of bytes and of `recv` calls |
 //!
 //! An echo holds bytes that a link may have put there, so a browser must not run them. It is `message/http`
 //! (RFC 9112 §10.1) or plain text, and a policy forbids everything if a browser shows it as a page nevertheless.
@@ -24,6 +31,7 @@ pub(super) fn echo(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let request = practice.request;
     // Other parameters belong to the request that is echoed, also those that cannot be read.
     let query = Query::any(request).unwrap_or_default();
+    // `?body` wins, since it says more than how the bytes are shown.
     let show: fn(RawRequest) -> Response = match (query.get("body"), query.get("text")) {
         (Some(_), _) => |received| harmless(Response::text(Status::OK, received.content)),
         (None, Some(_)) => |received| harmless(Response::text(Status::OK, [received.head, received.framed].concat())),
@@ -50,6 +58,7 @@ pub(super) fn trace(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let has_content = practice.request.framing().has_content();
     require(!has_content, "A TRACE request has no content (RFC 9110 §9.3.8).")?;
     let is_harmless = |line: &&[u8]| {
+        // The blank line has no name, and stays.
         let name = field::split_line(line).map_or(&[][..], |(name, _)| name);
         !SENSITIVE.iter().any(|sensitive| name.eq_ignore_ascii_case(sensitive.as_bytes()))
     };
@@ -59,6 +68,7 @@ pub(super) fn trace(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     Ok(message([first].into_iter().chain(lines.filter(is_harmless)).collect::<Vec<_>>().concat()).into())
 }
 
+/// A message as what it is (RFC 9112 §10.1).
 fn message(bytes: Vec<u8>) -> Response {
     harmless(Response::content(Status::OK, "message/http", bytes))
 }
@@ -76,6 +86,7 @@ pub(super) fn method(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
 
 /// How the content came. It is hashed and counted block by block, and nothing of it is kept.
 pub(super) fn upload(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    // A sink is opened only for content, so without it the report is made here.
     if !practice.request.framing().has_content() {
         return Ok(Box::<ReceivedContent>::default().finish().into());
     }

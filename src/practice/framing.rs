@@ -1,6 +1,15 @@
-//! How a response says where it ends: `/.try/length/N`, `/.try/chunked`, `/.try/close` (RFC 9112 §6.3, §7.1, §9.6). How
-//! its bytes are spread over time: `/.try/drip`, `/.try/split`, `/.try/wait/MS`. And `/.try/cut`, which ends too early
-//! (RFC 9112 §8).
+//! How a response says where it ends, and when its bytes come. RFC 9112 §6.3, §7.1, §8 and §9.6.
+//!
+//! | address | parameters | response |
+//! |---|---|---|
+//! | `/.try/length/N` | | `Content-Length` |
+//! | `/.try/utf8` | | a length in bytes and not in characters |
+//! | `/.try/chunked` | `sizes`, `gap`, `ext`, `trailer` | chunks, one `send` for each |
+//! | `/.try/close` | `n` | ends with the connection |
+//! | `/.try/drip` | `n`, `gap` | one byte in each `send` |
+//! | `/.try/split` | `at`, `gap` | cut at these bytes, the head too |
+//! | `/.try/wait/MS` | `where` | late |
+//! | `/.try/cut` | `send`, `of`, `how` | incomplete |
 //!
 //! Pauses are deadlines of the event loop, so no thread sleeps. The bytes before a pause and those after it are never
 //! sent by one `send`, even if the pause is empty: `gap=0` still makes pieces.
@@ -40,6 +49,7 @@ pub(super) fn utf8(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// Content without a length: it ends with the connection.
 pub(super) fn close(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let count = Query::of(practice.request, &["n"])?.number("n", 40, 0..=CONTENT)?;
+    // Also on HTTP/1.1, where the client would understand a length or chunks.
     let body = Body::UntilClose(Bytes::from(letters(0, count)));
     Ok(text(Status::OK, "").with_body(body).closing().into())
 }
@@ -54,6 +64,7 @@ pub(super) fn chunked(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
     let silence = silence(sizes.len() as u64, gap)?;
     let extension = extension(&query)?;
     let (announced, trailers) = trailer(&query)?;
+    // The letters go on from chunk to chunk, so that a lost one is seen.
     let mut from = 0;
     let data = sizes.into_iter().map(|size| {
         from += size;
@@ -62,6 +73,7 @@ pub(super) fn chunked(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
     let body = ChunkedBody { data: data.collect(), extension, trailers, gap: Duration::from_millis(gap) };
     Ok(practice.slow(silence, |token| {
         let response = text(Status::OK, "").with_body(Body::Chunks(Box::new(body))).with_token(token);
+        // `Trailer` lets a recipient prepare for the fields that come last (RFC 9110 §6.6.2).
         announced.iter().fold(response, |response, name| response.field("Trailer", name)).into()
     }))
 }
@@ -69,6 +81,7 @@ pub(super) fn chunked(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
 /// The chunk-ext of the query without its semicolon: `name` or `name=value`.
 fn extension(query: &Query) -> Result<String, Problem> {
     let Some(text) = query.get("ext") else { return Ok(String::new()) };
+    // A name alone is valid too; the value is then only one that passes.
     let (name, value) = text.split_once('=').unwrap_or((text, "x"));
     // Tokens only: a line end or a semicolon would change the framing of everything that follows.
     let is_harmless = text.len() <= PHRASE && is_token(name.as_bytes()) && is_token(value.as_bytes());
@@ -126,6 +139,7 @@ pub(super) fn split(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 pub(super) fn wait(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["where"])?;
     let milliseconds = number("The wait, in milliseconds,", practice.value, 0..=SILENCE)?;
+    // Before the head nothing is sent at all: the client cannot tell a slow server from a lost request.
     let (before, name) = match query.get("where") {
         None | Some("head") => (ByteOffset::Response(0), "head"),
         Some("body") => (ByteOffset::Content(0), "body"),
@@ -140,6 +154,7 @@ pub(super) fn wait(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 pub(super) fn cut(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["send", "of", "how"])?;
     let of = query.number("of", 100, 1..=CONTENT)?;
+    // At least one byte is missing, else nothing would be cut.
     let send = query.number("send", 20.min(of - 1), 0..=CONTENT - 1)?;
     require(send < of, "send takes a number below that of of; else nothing would be cut.")?;
     let close = match query.get("how") {

@@ -1,4 +1,11 @@
-//! Who the client is: `/.try/auth` (RFC 9110 §11, RFC 7617, RFC 6750) and `/.try/cookie` (RFC 6265 §4).
+//! Who the client is.
+//!
+//! | address | response |
+//! |---|---|
+//! | `/.try/auth` | 200 with `student:wire`, else 401 (RFC 9110 §11, RFC 7617) |
+//! | `/.try/auth/bearer` | 200 with the token `wire`, else 401 (RFC 6750) |
+//! | `/.try/auth/forbidden` | 403 (RFC 9110 §15.5.4) |
+//! | `/.try/cookie`, `…/set?name=value`, `…/clear` | the cookies that came, new ones, none (RFC 6265 §4) |
 //!
 //! The credentials are printed on the page, but they are compared as secret ones are, in constant time, because code
 //! that is studied is copied.
@@ -40,6 +47,7 @@ pub(super) fn basic(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// 200 with the right token, else 401.
 pub(super) fn bearer(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let token = practice.request.field("authorization").and_then(|value| {
+        // Names of schemes are case-insensitive, tokens are not (RFC 9110 §11.1).
         let (scheme, token) = value.split_at(value.iter().position(|&b| is_ows(b))?);
         scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii_start())
     });
@@ -61,6 +69,7 @@ pub(super) fn forbidden(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
         .with_advice("No credentials help: that is the difference from 401."))
 }
 
+/// 401 with a challenge, which RFC 9110 §11.6.1 demands, and the command that would work.
 fn unauthorized(practice: &PracticeRequest<'_>, challenge: &str, needed: &str, command: &str) -> Response {
     let problem = Problem::new(Status::UNAUTHORIZED)
         .with_sentence(format!("This address is only for people with a {needed}."))
@@ -76,6 +85,7 @@ fn sent_cookies<'a>(practice: &PracticeRequest<'a>) -> impl Iterator<Item = &'a 
 
 /// The cookies of the request as text.
 pub(super) fn cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    // Made visible: a terminal would obey the control characters of a cookie.
     let mut lines: String = sent_cookies(practice).map(|cookie| shown(cookie) + "\n").collect();
     if lines.is_empty() {
         lines = "No cookies came with this request. Set one: /.try/cookie/set?name=value\n".into();
@@ -87,23 +97,23 @@ pub(super) fn cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
 pub(super) fn set_cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     // RFC 6265 §4.1.1. A semicolon would add an attribute of the client's choice.
     let is_value_byte = |b| matches!(b, b'!' | b'#'..=b'+' | b'-'..=b':' | b'<'..=b'[' | b']'..=b'~');
-    let is_cookie = |&(name, value): &(&str, Option<&str>)| {
-        let value = value.is_some_and(|value| value.len() <= COOKIE_VALUE && value.bytes().all(is_value_byte));
-        value && name.len() <= COOKIE_NAME && is_token(name.as_bytes())
+    let is_cookie = |(name, value): &(String, Option<String>)| {
+        let is_value = |value: &String| value.len() <= COOKIE_VALUE && value.bytes().all(is_value_byte);
+        is_token(name.as_bytes()) && name.len() <= COOKIE_NAME && value.as_ref().is_some_and(is_value)
     };
-    let query = Query::any(practice.request)?;
-    let count = query.pairs().count();
-    // All or none: a response that left out one cookie would look like success.
+    let pairs = Query::any(practice.request)?.pairs;
     let sentence = format!(
         "Write name=value, at most {COOKIES} of them: a name is a token of {COOKIE_NAME} characters at most, a value has \
          {COOKIE_VALUE} at most, of printable ASCII without space, comma, semicolon, backslash and double quote."
     );
-    require((1..=COOKIES).contains(&count) && query.pairs().all(|pair| is_cookie(&pair)), sentence)?;
+    // All or none: a response that left out one cookie would look like success.
+    require((1..=COOKIES).contains(&pairs.len()) && pairs.iter().all(is_cookie), sentence)?;
     let response = text(Status::OK, "Set. Your client sends them from now on: /.try/cookie\n");
-    let add = |response: Response, (name, value): (&str, Option<&str>)| {
-        response.field("Set-Cookie", format!("{name}={}; {COOKIE_ATTRIBUTES}", value.unwrap_or_default()))
+    let add = |response: Response, (name, value): &(String, Option<String>)| {
+        let value = value.as_deref().unwrap_or_default();
+        response.field("Set-Cookie", format!("{name}={value}; {COOKIE_ATTRIBUTES}"))
     };
-    Ok(query.pairs().fold(response, add).into())
+    Ok(pairs.iter().fold(response, add).into())
 }
 
 /// Removes the cookies of the request, by setting each again with an age of 0 (RFC 6265 §4.1.2).

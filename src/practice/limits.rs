@@ -1,7 +1,10 @@
 //! The bounds of all practice addresses, and the slots of slow responses.
 //!
 //! Any client that reaches the server can ask for these responses. Each number bounds what a stranger can cost:
-//! memory, time or system calls.
+//! memory, time or system calls. Values outside the bounds are refused with 400 and never reduced in silence.
+//!
+//! A response with pauses takes a slot, so that only some connections at a time are kept open by them. Without a free
+//! slot a client gets the 503 of a full server at once; it is not made to wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +22,7 @@ pub(super) const SILENCE: u64 = 60_000;
 /// Milliseconds of one pause between two pieces.
 pub(super) const GAP: u64 = 10_000;
 /// Slow responses at the same time: one for each person of a class of thirty.
-const SLOTS: usize = 32;
+pub(super) const SLOTS: usize = 32;
 /// Pieces of one response. Each is a system call.
 pub(super) const PIECES: u64 = 1000;
 /// Bytes after the head of a request that is echoed. With the longest head they stay below [`CONTENT`].
@@ -75,20 +78,13 @@ pub(super) fn busy() -> Answer {
 /// # Errors
 /// 400 when it is longer than [`SILENCE`].
 pub(super) fn silence(count: u64, gap: u64) -> Result<Duration, Problem> {
+    // Callers bound both factors, but this function should not depend on that.
     let total = count.saturating_mul(gap);
     if total <= SILENCE {
         return Ok(Duration::from_millis(total));
     }
     let (seconds, count, gap) = (SILENCE / 1000, grouped(count), grouped(gap));
     Err(bad_request(format!("All pauses together may take {seconds} s; {count} of {gap} ms are longer.")))
-}
-
-/// The sentence about these bounds on the list of addresses.
-pub(super) fn explain() -> String {
-    format!(
-        "At most 1 MiB of content, {} s of pauses and {SLOTS} slow answers at once; one more is the 503 of a full server.",
-        SILENCE / 1000
-    )
 }
 
 #[cfg(test)]

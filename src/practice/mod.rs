@@ -15,6 +15,13 @@
 //! | `framing` | how a response says where it ends, and responses in pieces |
 //! | `caching` | freshness, validators, ranges, and one note that can be changed |
 //!
+//! One request: the router finds its line in `ROUTES`. The handler reads the parameters (`query::Query`), bounds them
+//! (`limits`), and returns an [`Answer`] with pauses, chunks or raw bytes, which the connection sends as they are. A
+//! slow one takes a slot first (`PracticeRequest::slow`).
+//!
+//! A new address needs a handler in the file of its theme, a line in `ROUTES` and one in `catalogue.txt`; a test
+//! compares the two lists, and asks for each address on them.
+//!
 //! The addresses may be reached from the network, so a stranger must be able to waste a response and nothing else:
 //! no thread sleeps, memory is bounded, no redirect leads to another server, and no byte of a request is shown
 //! where a browser would run it.
@@ -40,10 +47,11 @@ use crate::http::{Method, Request, Status};
 use crate::service::error_page::{self, Problem};
 use crate::service::{Answer, Bytes, RequestContext, Response, Router, Service};
 
-/// What all event loops share.
+/// What all event loops share. The locks are held for moments only, so that no loop waits for another.
 #[derive(Default)]
 struct PracticeState {
     slots: Slots,
+    /// The text of `/.try/note`, if a client has written one.
     note: Mutex<Option<Note>>,
     /// How often each address about freshness was asked, by its name.
     counts: Mutex<HashMap<&'static str, u64>>,
@@ -52,6 +60,7 @@ struct PracticeState {
 /// One request to a practice address.
 struct PracticeRequest<'a> {
     request: &'a Request<'a>,
+    /// The time and the addresses, for the dates and command lines of responses.
     context: &'a RequestContext,
     state: &'a Arc<PracticeState>,
     /// The segment that the pattern has as `{value}`, decoded; empty if it has none.
@@ -125,6 +134,7 @@ pub fn router(inner: Box<dyn Service>) -> Router {
         // One state for all routes: the slots bound the slow responses of all of them together.
         let state = Arc::clone(&state);
         router.route_answer(methods, pattern, move |request, context, parameters| {
+            // No segment is empty, so an empty value means that the pattern has none.
             let value = parameters.get("value").unwrap_or_default();
             handler(&PracticeRequest { request, context, state: &state, value })
                 .unwrap_or_else(|problem| error_page::problem(request, &problem).into())

@@ -1,5 +1,10 @@
 //! The parameters of a practice address, read strictly (RFC 3986 §3.4, §2.1).
 //!
+//! ```text
+//! ?sizes=5,26&gap=200     names and values
+//! ?yes                    a switch: a name without a value
+//! ```
+//!
 //! A parameter that cannot be read is refused with 400, and no default takes its place: a response with another gap
 //! than the one that was meant would teach something false. The sentence names the parameter and what it takes; it
 //! repeats nothing of the request.
@@ -16,7 +21,8 @@ use crate::service::text::grouped;
 /// The parameters of one request: `name=value`, or a name alone.
 #[derive(Debug, Default)]
 pub(super) struct Query {
-    pairs: Vec<(String, Option<String>)>,
+    /// Decoded, in the order in which they were sent, each name once.
+    pub(super) pairs: Vec<(String, Option<String>)>,
 }
 
 /// 400 with this sentence.
@@ -34,6 +40,7 @@ impl Query {
     pub(super) fn any(request: &Request<'_>) -> Result<Query, Problem> {
         let mut pairs: Vec<(String, Option<String>)> = Vec::new();
         for (name, value) in request.query_pairs() {
+            // Decoded after it was split, so that `%26` is part of a value and no separator.
             let value = value.map(decode).transpose()?;
             let name = decode(name)?;
             // Programs differ in which of two values they take, so neither is taken.
@@ -58,14 +65,9 @@ impl Query {
         })
     }
 
-    /// Names and values in the order in which they were sent.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
-    }
-
     /// The value of a parameter; an empty one for a name alone.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs().find(|(other, _)| *other == name).map(|(_, value)| value.unwrap_or_default())
+        self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_deref().unwrap_or_default())
     }
 
     /// Whether a parameter without a value is given.
@@ -91,6 +93,7 @@ impl Query {
         most: u64,
     ) -> Result<Vec<u64>, Problem> {
         let Some(value) = self.get(name) else { return Ok(default.to_vec()) };
+        // An empty piece is no number: `5,,26` and `5,` are refused.
         let one = |text: &str| decimal(text.as_bytes()).filter(|number| range.contains(number));
         let numbers: Option<Vec<u64>> = value.split(',').map(one).collect();
         numbers.filter(|numbers| numbers.len() as u64 <= most).ok_or_else(|| {

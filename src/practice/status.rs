@@ -1,5 +1,13 @@
-//! Any status from 200 to 599 with the fields that RFC 9110 §15 demands of it: `/.try/status/CODE`. Also redirects,
-//! interim responses (1xx), and the ways in which a server itself fails.
+//! Any status with the fields that RFC 9110 §15 demands of it, redirects, interim responses (1xx), and the ways in
+//! which a server itself fails.
+//!
+//! | address | parameters | response |
+//! |---|---|---|
+//! | `/.try/status/CODE` | `reason` | any status from 200 to 599 |
+//! | `/.try/redirect/CODE`, `/.try/redirect/loop` | `times` | 3xx |
+//! | `/.try/interim/CODE` | | 1xx, then 200 |
+//! | `/.try/expect/refuse` | | 413 in the place of 100 |
+//! | `/.try/fail`, `/.try/busy` | | 500, 503 |
 //!
 //! A redirect leads to a path under `/.try/` that is written anew from a code and a number, so no request can choose
 //! where a client is sent.
@@ -22,6 +30,7 @@ const LANDED: &str = "/.try/landed";
 /// (RFC 9112 §4), and here a program that does not is found out.
 pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["reason"])?;
+    // Valid codes, but of responses that cannot stand alone: a client would wait for the final one.
     if let [b'1', b'0'..=b'9', b'0'..=b'9'] = practice.value {
         let link = "/.try/interim/103";
         return Err(bad_request("A status from 100 to 199 is never the last word: a final one follows it.")
@@ -34,7 +43,7 @@ pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     let reason = query.get("reason");
     let is_harmless = |words: &str| words.len() <= PHRASE && words.bytes().all(|b| matches!(b, b' '..=b'~'));
     require(reason.is_none_or(is_harmless), format!("reason takes at most {PHRASE} printable characters of ASCII."))?;
-    // Only the connection may write `Upgrade`, and it knows only the usual phrases.
+    // The ordinary writer cannot do this: only the connection may write `Upgrade`, and it knows only the usual phrases.
     if reason.is_some() || status == Status::UPGRADE_REQUIRED {
         return Ok(raw_status(practice, status, reason.unwrap_or(status.reason())));
     }
@@ -44,15 +53,12 @@ pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     Ok(if status == Status::REQUEST_TIMEOUT { response.closing() } else { response }.into())
 }
 
-fn status_of(code: u64) -> Option<Status> {
-    u16::try_from(code).ok().and_then(Status::new)
-}
-
-/// The same, written byte by byte.
+/// The response of this status, written byte by byte.
 fn raw_status(practice: &PracticeRequest<'_>, status: Status, reason: &str) -> Answer {
     let is_upgrade = status == Status::UPGRADE_REQUIRED;
     let content = if has_content(status) { explain(status) } else { String::new() };
-    // RFC 9110 §7.8: `Upgrade` counts only if `Connection` names it.
+    // The order of the lines is that of the ordinary writer. `Upgrade` counts only if `Connection` names it (RFC 9110
+    // §7.8).
     let mut lines = start(practice, status, reason, if is_upgrade { "close, upgrade" } else { "close" });
     if !status.forbids_content() {
         lines += &format!("Content-Length: {}\r\n", content.len());
@@ -65,6 +71,11 @@ fn raw_status(practice: &PracticeRequest<'_>, status: Status, reason: &str) -> A
         lines += &format!("{name}: {value}\r\n");
     }
     Answer::Raw(Box::new(raw(practice, status, lines, &content)))
+}
+
+/// The status of a code of three digits.
+fn status_of(code: u64) -> Option<Status> {
+    u16::try_from(code).ok().and_then(Status::new)
 }
 
 /// 205 must not have content either, but it has a length of 0 (RFC 9110 §15.3.6).
@@ -97,15 +108,16 @@ fn demanded(status: Status) -> Option<(&'static str, String)> {
     Some((name, value.to_string()))
 }
 
-/// A redirect, and after it as many more as `times` says. All methods may come here: 307 and 308 keep the method and the
-/// content, 303 turns it into GET, and for 301 and 302 clients differ (RFC 9110 §15.4).
+/// A redirect, `times` of them in a row. All methods may come here: 307 and 308 keep the method and the content, 303
+/// turns it into GET, and for 301 and 302 clients differ (RFC 9110 §15.4).
 pub(super) fn redirect(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let times = Query::of(practice.request, &["times"])?.number("times", 1, 1..=REDIRECTS)?;
-    // 300, 304 and the others of this class lead nowhere by themselves.
+    // Without 300 and 304, which do not send a client on by themselves.
     let code = decimal(practice.value).filter(|code| matches!(code, 301..=303 | 307 | 308));
     let Some(status) = code.and_then(status_of) else {
         return Err(bad_request("The codes of redirects are 301, 302, 303, 307 and 308; or loop."));
     };
+    // The number counts down, so that the chain ends by itself.
     let location = match times {
         1 => LANDED.to_string(),
         _ => format!("/.try/redirect/{}?times={}", status.code(), times - 1),

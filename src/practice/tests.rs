@@ -1,4 +1,4 @@
-//! Practice by tables: every address, every method, every way to ask for it wrongly.
+//! All practice addresses as tables: each method, each wrong parameter, each status.
 
 use std::time::{Duration, SystemTime};
 
@@ -248,7 +248,7 @@ fn every_address_says_truly_which_methods_work() {
 }
 
 #[test]
-fn trace_is_let_through_to_one_address_and_names_without_meaning_to_another() {
+fn trace_reaches_one_address_and_unknown_methods_another() {
     let mut app = App::from(practice());
     for (line, status, allow) in [
         ("TRACE /.try/trace", 200, ""),
@@ -267,7 +267,7 @@ fn trace_is_let_through_to_one_address_and_names_without_meaning_to_another() {
 }
 
 #[test]
-fn everything_else_is_none_of_our_business() {
+fn other_paths_reach_the_files_and_unknown_ones_below_try_do_not() {
     for path in ["/", "/.trying", "/.TRY/echo", "/a/.try/echo", "//.try/echo"] {
         assert_eq!(content(&ask(&format!("GET {path}"), "")), format!("file {path}"));
     }
@@ -341,7 +341,7 @@ fn every_status_carries_what_the_rfc_demands_and_no_more() {
 }
 
 #[test]
-fn nothing_of_a_request_acts_where_it_is_shown() {
+fn nothing_of_a_request_runs_where_it_is_shown() {
     for target in ["/.try/echo?<script>", "/.try/echo?body", "/.try/echo?text", "/.try/cookie", "/.try/trace"] {
         let method = if target.ends_with("trace") { "TRACE" } else { "GET" };
         let response = ask(&format!("{method} {target}"), "Cookie: a=<script>\u{202e}\r\n");
@@ -361,7 +361,7 @@ fn nothing_of_a_request_acts_where_it_is_shown() {
 }
 
 #[test]
-fn the_list_names_the_host_that_was_asked_unless_a_shell_would_obey_it() {
+fn the_list_names_the_host_of_the_request_unless_a_shell_would_run_it() {
     let list = |host: &str, fields: &str| {
         let head = format!("GET /.try/ HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
         let mut connection = Http1::new(Limits::default());
@@ -457,7 +457,7 @@ fn the_number_in_a_cached_text_grows_with_every_request() {
 }
 
 #[test]
-fn trace_leaves_out_who_somebody_is_and_takes_no_content() {
+fn trace_leaves_out_credentials_and_takes_no_content() {
     let secret =
         "Authorization: Basic c2VjcmV0\r\ncookie: sid=secret\r\nX-Api-Key: secret\r\nproxy-authorization: secret\r\n";
     let Answer::Now(response) =
@@ -470,7 +470,7 @@ fn trace_leaves_out_who_somebody_is_and_takes_no_content() {
 }
 
 #[test]
-fn credentials_open_and_nothing_else_does() {
+fn only_the_right_credentials_get_200() {
     let basic = |text: &str| {
         use base64::Engine;
         format!("Authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(text))
@@ -546,7 +546,7 @@ fn paced_answers_pause_where_they_say() {
 }
 
 #[test]
-fn a_head_request_gets_no_content_however_the_answer_is_written() {
+fn a_head_request_gets_no_content_also_where_the_bytes_are_raw() {
     let kinds = broken_kinds().iter().map(|[name, ..]| format!("broken/{name}?yes"));
     for kind in kinds.chain(["cut".into(), "status/426".into()]) {
         let Answer::Raw(raw) = answer(&mut practice(), &format!("HEAD /.try/{kind}"), "") else { panic!("{kind}") };
