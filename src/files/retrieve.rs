@@ -27,7 +27,7 @@ use crate::files::resource::{FoundFile, Resolver};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Body, Response, access::cors::RESOURCE_POLICY};
+use crate::service::{Body, Response, access::origins::RESOURCE_POLICY};
 
 /// What the responses for all files of a site have in common.
 #[derive(Clone, Copy, Debug)]

@@ -23,9 +23,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::http::{Method, Prepared, Request};
-use crate::service::response::Response;
-use crate::service::script::RawResponse;
+use crate::http::{Method, Prepared, Request, Status};
+use crate::service::response::{DropToken, Pause, Response};
 
 /// Addresses and time of a request.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +118,31 @@ impl From<Response> for Answer {
     fn from(response: Response) -> Answer {
         Answer::Now(response)
     }
+}
+
+/// How a connection closes after a [`RawResponse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseBy {
+    /// With a FIN, after all bytes were sent.
+    Fin,
+    /// With a reset.
+    Reset,
+}
+
+/// Bytes that are sent exactly as given in the place of a response, to show what can go wrong. The connection always
+/// closes after them.
+#[derive(Clone, Debug)]
+pub struct RawResponse {
+    /// The status for the log.
+    pub status: Status,
+    /// All bytes, status line included.
+    pub bytes: Vec<u8>,
+    /// Pauses. [`crate::service::ByteOffset::Content`] counts from the end of the first empty line.
+    pub pauses: Vec<Pause>,
+    /// How the connection closes.
+    pub close: CloseBy,
+    /// Dropped with the response.
+    pub token: DropToken,
 }
 
 /// A request as it was received, byte by byte.

@@ -21,18 +21,25 @@
 use std::io;
 use std::sync::Arc;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
 use crate::http::target::TargetForm;
 use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, RequestError, Status};
 use crate::service::access::basic::Auth;
-use crate::service::access::cors::{Cors, RESOURCE_POLICY};
 use crate::service::access::hosts::{self, Hosts};
-use crate::service::access::origin::{ForeignWrite, foreign_write};
+use crate::service::access::origins::{Cors, ForeignWrite, RESOURCE_POLICY, foreign_write};
 use crate::service::answer::{Answer, RequestContext, Service};
 use crate::service::error_page::{self, Problem};
 use crate::service::response::{Response, is_connection_field};
 use crate::service::router;
 use crate::service::text::shown;
-use crate::service::view_link::{self, ViewLink};
+
+/// The path that redirects a browser on this computer to the wire view.
+const VIEW_PATH: &str = "/.wire";
+/// The text of the link on an error page.
+const VIEW_LABEL: &str = "See this exchange on the wire";
+/// Bytes of method and path in a link. The view shows the newest exchange that begins with them.
+const VIEW_LINK_BYTES: usize = 60;
 
 /// The rules of an [`App`]. By default every request reaches the service, except writes of foreign pages.
 #[derive(Clone, Default)]
@@ -131,7 +138,7 @@ impl App {
             return router::options(&service.methods()).into();
         }
         if let Some(port) = rules.view_port
-            && let Some(response) = view_link::redirect(port, request, context)
+            && let Some(response) = redirect_to_view(port, request, context)
         {
             return response.into();
         }
@@ -287,6 +294,62 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
         .with_sentence(foreign.explain())
         .with_advice("Nothing was changed. A page you trust can be let in with --cors=ORIGIN");
     error_page::problem(request, &problem).with_note("a write from a page of another origin")
+}
+
+/// The address of one exchange in the wire view, for an error page. Only clients on this computer get it.
+///
+/// It repeats method and path, percent-encoded as a whole, which is a form in which the redaction of the view recognizes
+/// a secret: `/.wire#find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor the key of
+/// the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ViewLink(Box<str>);
+
+impl ViewLink {
+    /// The link to this request; `None` for a client on another computer.
+    fn of_request(request: &Request<'_>, context: &RequestContext) -> Option<ViewLink> {
+        is_from_this_computer(context).then(|| ViewLink::new(request.method_name(), request.target()))
+    }
+
+    /// The link to a malformed request, of which `head` was received.
+    fn of_head(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
+        // The head was not parsed, so its first two words are taken for method and target.
+        let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let mut words = line.split(|&byte| byte == b' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        is_from_this_computer(context).then(|| ViewLink::new(method, target))
+    }
+
+    fn new(method: &[u8], target: &[u8]) -> ViewLink {
+        // Without the query, and with it without most secrets.
+        let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        // The view searches the first line of requests, which begins like this.
+        let words = [method, b" ", path].concat();
+        // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
+        let find: Vec<u8> =
+            words.into_iter().take(VIEW_LINK_BYTES).take_while(|byte| matches!(byte, b' '..=b'~')).collect();
+        ViewLink(format!("{VIEW_PATH}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
+    }
+
+    /// The response with the link, if it is one of our error pages.
+    fn add_to(&self, response: Response) -> Response {
+        error_page::with_link(response, VIEW_LABEL, &self.0)
+    }
+}
+
+/// The redirect from [`VIEW_PATH`] to the view on `port`.
+fn redirect_to_view(port: u16, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
+    let is_requested = matches!(request.method(), Method::Get | Method::Head) && request.path() == VIEW_PATH.as_bytes();
+    // Temporary, and never stored: the view has another port after the next start, or none.
+    (is_requested && is_from_this_computer(context)).then(|| {
+        Response::new(Status::TEMPORARY_REDIRECT)
+            .field("Location", format!("http://127.0.0.1:{port}/"))
+            .field("Cache-Control", "no-store")
+    })
+}
+
+fn is_from_this_computer(context: &RequestContext) -> bool {
+    // A dual-stack socket has IPv4 clients as ::ffff:127.0.0.1.
+    context.peer.ip().to_canonical().is_loopback()
 }
 
 #[cfg(test)]

@@ -10,17 +10,15 @@ pub mod app;
 pub mod error_page;
 pub mod response;
 pub mod router;
-pub mod script;
 pub mod text;
-pub(crate) mod view_link;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
-pub use answer::{Answer, Job, Lane, Outcome, RawRequest, ReceiveSummary, RequestContext, Service, Sink};
+pub use answer::{Answer, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
+pub use answer::{ReceiveSummary, RequestContext, Service, Sink};
 pub use app::App;
-pub use response::{Body, Bytes, Piece, Response};
+pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};
 pub use router::{Call, Parameters, Router};
-pub use script::{ByteOffset, ChunkedBody, CloseBy, DropToken, Pause, RawResponse, Source};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -44,16 +44,6 @@ pub fn shown(bytes: &[u8]) -> String {
     escape_unsafe(&String::from_utf8_lossy(bytes))
 }
 
-/// Appends the result of [`shown`].
-pub(crate) fn push_shown(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Plain ASCII, which is most of it, is copied without an allocation.
-    if bytes.iter().all(|b| matches!(b, b' '..=b'~')) {
-        out.extend_from_slice(bytes);
-    } else {
-        out.extend_from_slice(shown(bytes).as_bytes());
-    }
-}
-
 /// Escapes unsafe characters ([`is_unsafe`]) as `\u{1b}`.
 pub(crate) fn escape_unsafe(text: &str) -> String {
     escape_if(text, is_unsafe)

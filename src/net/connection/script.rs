@@ -25,7 +25,7 @@ use crate::net::CloseReason;
 use crate::net::connection::script::steps::{Fragment, Step, Steps};
 use crate::net::connection::{Connection, state::Context, state::Ending};
 use crate::net::workers::{SourceResult, Work as WorkerJob};
-use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, script::Script};
+use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, Script};
 
 /// How long a stream waits before it asks again when the workers' queue is full.
 const RETRY: Duration = Duration::from_millis(20);

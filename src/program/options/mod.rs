@@ -24,7 +24,7 @@ use std::io::{self, Write};
 use std::process;
 use std::time::Duration;
 
-use barewire::service::{Credentials, access::htpasswd::HtpasswdError};
+use barewire::service::Credentials;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
@@ -336,8 +336,7 @@ impl Origins<'_> {
             let is_list = text.lines().nth(1).is_some();
             for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
                 if let Err(error) = credentials.add(line) {
-                    let line = is_list.then_some(at + 1);
-                    return failed(HtpasswdError { line, ..error }.to_string());
+                    return failed(if is_list { format!("line {}: {error}", at + 1) } else { error });
                 }
             }
         }

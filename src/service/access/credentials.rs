@@ -6,24 +6,47 @@
 //! credentials = "Basic" 1*SP base64( user-id ":" password )      ; the scheme in any case
 //! ```
 //!
-//! No password is kept in clear: the server keeps the bcrypt hash of a password file, or a keyed digest (`Digest`).
-//! Neither type can be printed.
+//! No password is kept in clear: the server keeps a keyed digest (`Digest`), or the bcrypt hash of a password file as
+//! Apache's `htpasswd -B` writes it (`Bcrypt`). Neither can be printed. A file with MD5, SHA-1, crypt or clear text is
+//! refused at start, with the number of the line: a thief of the file could break those within hours.
 //!
 //! A comparison must not tell by its duration how much was right. Digests are 128 bits under keys drawn at start, so
-//! two credentials that differ in one byte have nothing in common. They are compared without a branch, and all known
-//! digests are compared, so an unknown user takes as long as a known one.
+//! two credentials that differ in one byte have nothing in common. All known digests are compared, without a branch.
+//! Every check of a hash takes as long as the one of the highest cost: after a hash of cost c, hashes of cost c, c+1, …
+//! top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, NO_PAD, STANDARD};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::http::Request;
-use crate::http::grammar::is_ows;
-use crate::service::access::htpasswd;
-use crate::service::access::htpasswd::{Bcrypt, CONTROL_BYTE, HtpasswdError, NO_COLON};
+use crate::http::{
+    Request,
+    grammar::{decimal, is_ows},
+};
+
+/// The costs that are accepted. Below 4 there is no bcrypt. 17 is the most that `htpasswd` writes, and takes seconds;
+/// above it one mistyped digit would keep a worker busy for minutes.
+const COSTS: std::ops::RangeInclusive<u64> = 4..=17;
+/// Bytes of a password that bcrypt reads.
+const PASSWORD_BYTES: usize = 72;
+/// Bytes of a hash in its text form.
+const TEXT_BYTES: usize = 60;
+/// The salt of hashes that are computed only to take time.
+const UNUSED_SALT: [u8; 16] = *b"nobody's salt...";
+
+/// bcrypt's own alphabet. Some programs leave random bits at the end of the salt, which mean nothing; a file with such
+/// bits works elsewhere, so it works here.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::BCRYPT, LENIENT);
+const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
+
+/// Why a user cannot be added. These texts never contain a password or a hash, since they are shown and logged.
+const NO_COLON: &str = "there is no colon between user and password";
+const CONTROL_BYTE: &str = "there is a control character in it, which no client can send";
+const DAMAGED: &str = "the bcrypt hash is damaged";
 
 /// The credentials of a request: the bytes `user:password`.
 ///
@@ -106,47 +129,57 @@ impl Credentials {
     ///
     /// # Errors
     /// The reason why the text is probably a mistake.
-    pub fn add(&mut self, text: &str) -> Result<(), HtpasswdError> {
-        let error = |reason| HtpasswdError::new(None, reason);
+    pub fn add(&mut self, text: &str) -> Result<(), String> {
         if !text.contains(':') {
-            return Err(error(NO_COLON));
+            return Err(NO_COLON.into());
         }
-        let credential = Credential::new(text.into()).ok_or(error(CONTROL_BYTE))?;
+        let credential = Credential::new(text.into()).ok_or(CONTROL_BYTE)?;
         // `--auth "ann:$SECRET"` with an empty variable would accept every client that knows the name.
         if credential.password().is_empty() {
-            return Err(error("the password is empty"));
+            return Err("the password is empty".into());
         }
         // Taken as a password, a hash would be useless to its user and useful to a thief of the hash.
         if Bcrypt::parse(credential.password()).is_ok() {
-            return Err(error("that is a hash and not a password; hashes belong in a file (--auth-file)"));
+            return Err("that is a hash and not a password; hashes belong in a file (--auth-file)".into());
         }
         let digest = self.digest(&credential);
-        self.insert(credential.user(), Secret::Plain(digest), None)
+        self.insert(credential.user(), Secret::Plain(digest))
     }
 
     /// Adds the users of an htpasswd file.
     ///
     /// # Errors
     /// The first line that cannot be used, and why.
-    pub fn add_htpasswd(&mut self, file: &[u8]) -> Result<(), HtpasswdError> {
-        for line in htpasswd::lines(file) {
-            let line = line?;
-            // No client can send such a name (RFC 7617 §2), so the line is a mistake.
-            if line.user.iter().any(u8::is_ascii_control) {
-                return Err(HtpasswdError::new(Some(line.number), CONTROL_BYTE));
+    pub fn add_htpasswd(&mut self, file: &[u8]) -> Result<(), String> {
+        for (at, line) in file.split(|&b| b == b'\n').enumerate() {
+            // Trimmed, since a file that was edited on Windows has a CR at the end of each line.
+            let line = line.trim_ascii();
+            if !line.is_empty() && !line.starts_with(b"#") {
+                self.add_line(line).map_err(|reason| format!("line {}: {reason}", at + 1))?;
             }
-            // Every check takes as long as the highest cost of all.
-            self.top_cost = self.top_cost.max(Some(line.hash.cost()));
-            self.insert(line.user, Secret::Hashed(line.hash), Some(line.number))?;
         }
         Ok(())
     }
 
-    fn insert(&mut self, user: &[u8], secret: Secret, line: Option<usize>) -> Result<(), HtpasswdError> {
+    /// Adds the user of one line of such a file: `ann:$2y$10$…22 characters of salt……31 characters of hash…`.
+    fn add_line(&mut self, line: &[u8]) -> Result<(), String> {
+        // A second colon ends the hash, and a remark follows (as for nginx).
+        let mut parts = line.split(|&b| b == b':');
+        let user = parts.next().unwrap_or_default();
+        let hash = Bcrypt::parse(parts.next().ok_or(NO_COLON)?)?;
+        // No client can send such a name (RFC 7617 §2), so the line is a mistake.
+        if user.iter().any(u8::is_ascii_control) {
+            return Err(CONTROL_BYTE.into());
+        }
+        // Every check takes as long as the highest cost of all.
+        self.top_cost = self.top_cost.max(Some(hash.cost));
+        self.insert(user, Secret::Hashed(hash))
+    }
+
+    fn insert(&mut self, user: &[u8], secret: Secret) -> Result<(), String> {
         // A second password of a user would either work without being noticed, or silently not work.
         if self.indices.contains_key(user) {
-            let user = user.escape_ascii().to_string();
-            return Err(HtpasswdError::new(line, format!("the user {user:?} is there twice")));
+            return Err(format!("the user {:?} is there twice", user.escape_ascii().to_string()));
         }
         // The index of a user is the position of the secret.
         self.indices.insert(user.into(), self.secrets.len());
@@ -197,10 +230,79 @@ impl Credentials {
             Some(Secret::Hashed(hash)) => index.filter(|_| hash.verify(credential.password(), top_cost)),
             // The same work for an unknown user, so that the time does not tell which names exist.
             _ => {
-                htpasswd::spend(credential.password(), top_cost);
+                spend(credential.password(), top_cost);
                 None
             }
         }
+    }
+}
+
+/// One bcrypt hash.
+struct Bcrypt {
+    /// The binary logarithm of the rounds.
+    cost: u32,
+    salt: [u8; 16],
+    hash: [u8; 23],
+}
+
+impl Bcrypt {
+    /// Reads `$2y$10$…`. `$2a$` and `$2b$` are other names of the same hash; `$2x$` marks hashes of a faulty program
+    /// and is refused.
+    fn parse(text: &[u8]) -> Result<Bcrypt, String> {
+        // The start of the text tells a password or another hash from a damaged bcrypt hash.
+        if !matches!(text, [b'$', b'2', b'a' | b'b' | b'y', b'$', ..]) {
+            return Err(format!("{}; only bcrypt is taken (htpasswd -B makes it)", kind(text)));
+        }
+        let (cost, rest) = match text {
+            [_, _, _, _, ten, one, b'$', rest @ ..] if text.len() == TEXT_BYTES => ([*ten, *one], rest),
+            _ => return Err(DAMAGED.into()),
+        };
+        // Exactly two digits: `+4` is a number for some parsers, and no cost.
+        let cost = decimal(&cost).filter(|cost| COSTS.contains(cost));
+        let cost = cost.ok_or("the cost of the bcrypt hash is not between 04 and 17")?;
+        // The length was checked, so there are 22 + 31 bytes.
+        let (salt, hash) = rest.split_at(22);
+        let decode = |text: &[u8]| BASE64.decode(text).map_err(|_| DAMAGED);
+        let (salt, hash) = (decode(salt)?.try_into(), decode(hash)?.try_into());
+        Ok(Bcrypt { cost: cost as u32, salt: salt.map_err(|_| DAMAGED)?, hash: hash.map_err(|_| DAMAGED)? })
+    }
+
+    /// Whether `password` is right. Blocks as long as a hash of cost `top_cost` takes.
+    fn verify(&self, password: &[u8], top_cost: u32) -> bool {
+        let made = bcrypt_of(self.cost, self.salt, password);
+        for cost in self.cost..top_cost {
+            // `black_box`: else the compiler could leave out work that has no result.
+            black_box(bcrypt_of(cost, UNUSED_SALT, password));
+        }
+        // bcrypt's text form keeps 23 of its 24 bytes.
+        made[..23].ct_eq(&self.hash).into()
+    }
+}
+
+/// Takes as long as [`Bcrypt::verify`], for a user who does not exist.
+fn spend(password: &[u8], top_cost: u32) {
+    black_box(bcrypt_of(top_cost, UNUSED_SALT, password));
+}
+
+fn bcrypt_of(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 24] {
+    #[cfg(test)]
+    crate::service::testing::bcrypt_work::add(1 << cost);
+    // bcrypt reads the password and the NUL that ends it, at most 72 bytes together.
+    let mut bytes = [0; PASSWORD_BYTES];
+    let len = password.len().min(PASSWORD_BYTES);
+    bytes[..len].copy_from_slice(&password[..len]);
+    bcrypt::bcrypt(cost, salt, &bytes[..(len + 1).min(PASSWORD_BYTES)])
+}
+
+/// The name of the hash that stands in the place of bcrypt.
+fn kind(text: &[u8]) -> &'static str {
+    match text {
+        [b'$', b'2', b'x', b'$', ..] => "bcrypt of a faulty program ($2x$)",
+        [b'$', b'a', b'p', b'r', b'1', b'$', ..] | [b'$', b'1', b'$', ..] => "an MD5 hash",
+        [b'{', b'S', ..] => "a SHA-1 hash",
+        [b'$', b'5' | b'6', b'$', ..] => "a SHA-2 crypt hash",
+        [b'$', ..] => "a hash of another kind",
+        _ => "no hash of a kind that is safe to keep",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Error responses that explain themselves (RFC 9110 §15): as a page, as JSON, or as one line of text.
 //!
 //! A page says what happened, one sentence about this case, a next step, and what the status means, with the section of
-//! the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `wording`.
+//! the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `texts.txt`.
 //!
 //! ```text
 //! 404 There is no file or folder called /x on this server. Check the spelling: upper and lower case count.
@@ -17,8 +17,6 @@
 //! the byte instead. Pages have no script and load nothing; their policy allows only the style sheet inside them, by
 //! its hash.
 
-mod wording;
-
 use std::hash::BuildHasher;
 
 use askama::Template;
@@ -26,8 +24,7 @@ use serde::Serialize;
 
 use crate::http::{Fields, Request, RequestError, Status, field};
 use crate::service::response::{Body, Response};
-use crate::service::text::{byte_count, clip, escape_unsafe, href, push_shown, shown, size};
-use wording::Wording;
+use crate::service::text::{byte_count, clip, escape_unsafe, href, shown, size};
 
 /// How many seconds a client that gets 503 is asked to wait.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
@@ -44,6 +41,9 @@ const LINKS: usize = 3;
 
 /// The style sheet. It is inside the page, because a client that gets 503 or 421 could not load it.
 const STYLE: &str = include_str!("../../pages/problem.css");
+
+/// The usual texts, one a line: `404 heading Nothing here has that address.`
+const TEXTS: &str = include_str!("texts.txt");
 
 /// The Content-Security-Policy of a page. The hash is the SHA-256 of [`STYLE`]; a test computes it, and tells the new
 /// one when the style sheet was changed.
@@ -127,9 +127,9 @@ pub struct Problem {
 impl Problem {
     /// A problem with the usual sentence and advice of this status.
     pub fn new(status: Status) -> Problem {
-        let Wording { sentence, advice, .. } = Wording::of(status);
-        let (sentence, advice) = (sentence.to_string(), advice.map(str::to_string));
-        Problem { status, sentence, advice, links: Vec::new(), section: None }
+        let key = key(status);
+        let sentence = text(&key, "sentence").unwrap_or_default().to_string();
+        Problem { status, sentence, advice: text(&key, "advice").map(str::to_string), links: Vec::new(), section: None }
     }
 
     /// The same with a sentence about this case.
@@ -186,6 +186,22 @@ impl Problem {
     }
 }
 
+/// A text about a status or a fault. The lines are searched each time: a response with an error is rare, and 404 is
+/// prepared.
+fn text(key: &str, part: &str) -> Option<&'static str> {
+    TEXTS.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.strip_prefix(part)?.strip_prefix(' '))
+}
+
+/// The key of a status in the texts: its code, or its class if there are none for the code.
+fn key(status: Status) -> String {
+    let code = status.code().to_string();
+    match text(&code, "heading") {
+        Some(_) => code,
+        None if status.code() < 500 => "4xx".into(),
+        None => "5xx".into(),
+    }
+}
+
 /// The response for a problem, in the format that the request asks for.
 pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
     render(PageFormat::of(request), problem, None)
@@ -214,13 +230,11 @@ pub fn internal_problem(cause: &str) -> (Problem, String) {
 /// The response to a request that breaks the protocol. `head` is the part of it that was received.
 pub fn malformed_request(error: &RequestError, head: &[u8]) -> Response {
     let fault = error.fault;
-    let problem = Problem {
-        status: fault.status(),
-        sentence: format!("byte {}: {}", error.at, fault.sentence()),
-        advice: wording::remedy(fault).map(str::to_string),
-        links: Vec::new(),
-        section: Some(fault.section()),
-    };
+    let mut problem = Problem::new(fault.status()).with_sentence(format!("byte {}: {}", error.at, fault.sentence()));
+    problem.section = Some(fault.section());
+    if let Some(advice) = text(fault.name(), "advice") {
+        problem.advice = Some(advice.into());
+    }
     // The fields could not be parsed. Only lines that were complete before the fault are trusted; a wrong guess costs a
     // page where a line of text was wanted. The first line is the request line.
     let end = head.len().min(usize::try_from(error.at).unwrap_or(usize::MAX));
@@ -282,11 +296,7 @@ impl NotFoundLine {
 
     /// The whole response for `path` (decoded).
     pub(crate) fn response(&self, path: &[u8]) -> Response {
-        // One allocation, and no format string.
-        let mut line = Vec::with_capacity(self.before.len() + path.len() + self.after.len());
-        line.extend_from_slice(self.before.as_bytes());
-        push_shown(&mut line, path);
-        line.extend_from_slice(self.after.as_bytes());
+        let line = [&self.before, &*shown(path), &self.after].concat();
         Response::from_parts((Status::NOT_FOUND, self.fields.clone(), Body::Bytes(line.into())))
     }
 }
@@ -298,7 +308,8 @@ struct ErrorPage<'a> {
     style: &'static str,
     /// Seconds after which the page loads itself again.
     refresh: Option<u32>,
-    words: Wording,
+    heading: &'static str,
+    meaning: &'static str,
     sentence: String,
     advice: Option<String>,
     links: &'a [(String, String)],
@@ -343,12 +354,14 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
             Response::json(status, serde_json::to_string(&json).unwrap_or_default() + "\n")
         }
         PageFormat::Html => {
+            let key = key(status);
             let page = ErrorPage {
                 status: status.to_string(),
                 style: STYLE,
                 // Only here a second try may succeed without a change.
                 refresh: (status == Status::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
-                words: Wording::of(status),
+                heading: text(&key, "heading").unwrap_or_default(),
+                meaning: text(&key, "meaning").unwrap_or_default(),
                 sentence: clip(&sentence, SENTENCE_BYTES),
                 advice: advice.map(|advice| clip(&advice, SENTENCE_BYTES)),
                 links: &links(&problem.links),

@@ -145,7 +145,25 @@ fn every_status_has_texts_in_every_format_and_a_page_stays_below_4_kb() {
         }
         let page = with_request("Accept: text/html\r\n", |r| content(&problem(r, &said)));
         assert!(page.len() <= 4096 && page.ends_with("</html>"), "{status}: {}", page.len());
-        assert!(page.contains(&format!("<h1>{}</h1>", Wording::of(status).heading.replace('\'', "&#39;"))), "{page}");
+        assert!(
+            page.contains(&format!("<h1>{}</h1>", text(&key(status), "heading").unwrap().replace('\'', "&#39;"))),
+            "{page}"
+        );
+    }
+}
+
+#[test]
+fn every_line_of_the_texts_belongs_to_a_status_or_a_fault_and_none_is_missing() {
+    let parts = ["heading", "sentence", "advice", "meaning"];
+    for line in TEXTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let mut words = line.splitn(3, ' ');
+        let [key, part, said] = [(); 3].map(|()| words.next().unwrap());
+        assert!(parts.contains(&part) && said.len() > 9, "{line}");
+        assert_eq!(text(key, part), Some(said), "the same twice");
+        let is_fault = Fault::ALL.iter().any(|fault| fault.name() == key && part == "advice");
+        assert!(is_fault || ["4xx", "5xx"].contains(&key) || Status::ALL.iter().any(|s| s.code().to_string() == key));
+        let needed = if is_fault { &parts[2..3] } else { &parts[..] };
+        assert!(needed.iter().all(|part| *part == "advice" || text(key, part).is_some()), "{line}");
     }
 }
 

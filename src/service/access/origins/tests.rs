@@ -1,7 +1,7 @@
 //! Writes by a table: what browsers send, and what attackers make them send.
 
 use crate::http::Method;
-use crate::service::access::origin::*;
+use crate::service::access::origins::*;
 use crate::service::testing::{asked, request};
 
 /// What becomes of a POST with these field lines to this Host.
@@ -149,5 +149,64 @@ fn a_star_allows_every_page_to_read_and_none_to_write() {
         (Some("null"), "Origin: http://evil.test\r\n".into(), false),
     ] {
         assert_eq!(written(host, &fields, cors).is_none(), allowed, "{cors:?} {fields:?}");
+    }
+}
+
+const EVERY: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Options];
+
+fn shown(response: &Response) -> String {
+    String::from_utf8_lossy(response.fields().bytes()).replace("\r\n", "|")
+}
+
+#[test]
+fn a_preflight_is_answered_to_allowed_origins_only() {
+    let ask = |fields: &str| request(format!("OPTIONS /x HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
+    let full = ask("Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n");
+    let all = Cors::new("*", &EVERY);
+    let one = Cors::new("https://a.example", &EVERY);
+    assert_eq!(
+        shown(&all.preflight(&full).unwrap()),
+        "Access-Control-Allow-Methods: GET, HEAD|Access-Control-Allow-Headers: *|Access-Control-Max-Age: 600|"
+    );
+    let named = shown(&one.preflight(&full).unwrap());
+    assert!(named.contains("Allow-Headers: Authorization, *|"), "{named}");
+    assert!(named.contains("Allow-Methods: GET, HEAD, POST, PUT, DELETE|"), "{named}");
+    let reading = Cors::new("https://a.example", &[Method::Get, Method::Head, Method::Options]);
+    assert!(shown(&reading.preflight(&full).unwrap()).contains("Allow-Methods: GET, HEAD|"));
+    assert!(Cors::new("https://b.example", &EVERY).preflight(&full).is_none());
+    assert!(Cors::new("http://a.example", &EVERY).preflight(&full).is_none());
+    assert!(all.preflight(&ask("Origin: https://a.example\r\n")).is_none(), "no preflight, an ordinary OPTIONS");
+    assert!(all.preflight(&ask("Access-Control-Request-Method: GET\r\n")).is_none());
+    let get = request(
+        b"GET /x HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+    );
+    assert!(all.preflight(&get).is_none());
+}
+
+#[test]
+fn only_a_preflight_of_an_allowed_page_goes_without_credentials() {
+    let page = "http://app.example";
+    let full = "Origin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n";
+    for (cors, line, fields, is_one) in [
+        (Some(page), "OPTIONS /x", full, true),
+        (Some("*"), "OPTIONS /x", full, true),
+        (Some("http://b.example"), "OPTIONS /x", full, false),
+        (Some(page), "GET /x", full, false),
+        (Some(page), "PUT /x", full, false),
+        (Some(page), "OPTIONS /x", "Origin: http://app.example\r\n", false),
+        (Some(page), "OPTIONS /x", "Access-Control-Request-Method: PUT\r\n", false),
+        (
+            Some(page),
+            "OPTIONS /x",
+            "Origin: http://app.example\r\nOrigin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n",
+            false,
+        ),
+    ] {
+        let cors = cors.unwrap_or_default();
+        assert_eq!(
+            Cors::new(cors, &EVERY).preflight(&asked(line, fields)).is_some(),
+            is_one,
+            "{cors:?} {line} {fields:?}"
+        );
     }
 }

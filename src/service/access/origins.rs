@@ -1,8 +1,12 @@
-//! Which web pages may change something on this server.
+//! Which web pages may read this site (CORS), and which may change something on it.
 //!
 //! RFC 6454 and the Fetch standard (`Origin`); W3C Fetch Metadata (`Sec-Fetch-Site`).
 //!
-//! The check stops *cross-site request forgery*: a page that its visitor merely looks at sends a form, or a `fetch`
+//! Pages of other origins may read if `--cors` says so. Without it no such field is sent, and the browser keeps them out
+//! by itself. Pages may never use the credentials that a browser has for this site: `Access-Control-Allow-Credentials`
+//! is not sent.
+//!
+//! The check of writes stops *cross-site request forgery*: a page that its visitor merely looks at sends a form, or a `fetch`
 //! whose response it may not read, to `http://localhost:8080`. Browsers tell with an unsafe method where the page is
 //! from:
 //!
@@ -22,10 +26,81 @@
 //! request with neither of them comes from no page. Because of the third row our own pages are sent with
 //! `Referrer-Policy: same-origin`. `Referer` proves nothing, since a page can omit it by one attribute.
 
-use crate::http::Request;
 use crate::http::grammar::decimal;
 use crate::http::target::authority;
-use crate::service::access::cors::Cors;
+use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, Status};
+use crate::service::response::Response;
+use crate::service::router;
+
+/// The field that keeps foreign pages from embedding a response (Fetch §3.7).
+pub const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
+/// How many seconds a browser may remember a preflight. Short, so that other options work soon after a restart.
+const MAX_AGE: &str = "600";
+
+/// Which origins may read this site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// `None`: every origin (`--cors=*`).
+    origin: Option<String>,
+    /// The value of `Access-Control-Allow-Methods`.
+    methods: String,
+}
+
+impl Cors {
+    /// `origin` is `*`, or one origin as browsers write it: `https://example.org`. `methods` are those that work on any
+    /// target here. A named origin may use them all, and `*` only those that read.
+    pub fn new(origin: &str, methods: &[Method]) -> Cors {
+        let origin = (origin != "*").then(|| origin.to_string());
+        // `*` allows pages of unknown origins, so it never includes a method that writes.
+        let may = |method: &Method| match method {
+            Method::Options => false,
+            Method::Get | Method::Head => true,
+            _ => origin.is_some(),
+        };
+        let methods: Vec<Method> = methods.iter().copied().filter(may).collect();
+        Cors { methods: router::names(&methods), origin }
+    }
+
+    /// Whether a page of this origin may read responses.
+    pub fn allows(&self, origin: Option<&[u8]>) -> bool {
+        self.origin.is_none() || origin.is_some_and(|origin| self.names(origin))
+    }
+
+    /// Whether this origin is named. No origin is named by `*`.
+    pub fn names(&self, origin: &[u8]) -> bool {
+        // Scheme and host are case-insensitive (RFC 6454 §4).
+        self.origin.as_ref().is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(origin))
+    }
+
+    /// The response to a preflight from an allowed origin; `None` for every other request.
+    pub fn preflight(&self, request: &Request<'_>) -> Option<Response> {
+        let is_preflight = request.method() == Method::Options && request.has("access-control-request-method");
+        // `field` finds nothing if the field stands twice, so such a request is no preflight either.
+        request.field("origin").filter(|origin| is_preflight && self.allows(Some(origin)))?;
+        // `*` stands for every field name but this one (Fetch, "CORS non-wildcard request-header name").
+        let headers = if self.origin.is_some() { "Authorization, *" } else { "*" };
+        let response = Response::new(Status::NO_CONTENT)
+            .field("Access-Control-Allow-Methods", &self.methods)
+            .field("Access-Control-Allow-Headers", headers)
+            .field("Access-Control-Max-Age", MAX_AGE);
+        Some(response)
+    }
+
+    /// Adds the fields that let a page read every response, if `is_readable`.
+    pub(crate) fn add_to(&self, fields: &mut AddedFields, is_readable: bool) -> Result<(), FieldError> {
+        if is_readable {
+            fields.add(MergeRule::Replace, "Access-Control-Allow-Origin", self.origin.as_deref().unwrap_or("*"))?;
+            // A media player reads Content-Range, and a script the ETag.
+            fields.add(MergeRule::Replace, "Access-Control-Expose-Headers", "*")?;
+            fields.add(MergeRule::Replace, RESOURCE_POLICY, "cross-origin")?;
+        }
+        // Also where the origin may not read: else a cache would send the response for one origin to another.
+        if self.origin.is_some() {
+            fields.add(MergeRule::Member, "Vary", "Origin")?;
+        }
+        Ok(())
+    }
+}
 
 /// Why a write is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
