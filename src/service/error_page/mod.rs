@@ -1,7 +1,8 @@
 //! Error responses that explain themselves (RFC 9110 §15): as a page, as JSON, or as one line of text.
 //!
 //! A page says what happened, one sentence about this case, a next step, and what the status means, with the section of
-//! the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `texts.txt`.
+//! the RFC. `Accept` (§12.5.1) chooses the format. The usual texts of each status are in `texts.txt`. The JSON of a
+//! malformed request also has `fault`, the name of the broken rule, and `byte`, where it is broken, counted from 0.
 //!
 //! ```text
 //! 404 There is no file or folder called /x on this server. Check the spelling: upper and lower case count.
@@ -9,14 +10,12 @@
 //! {"status":404,"title":"Not Found","detail":"There is no file …","advice":"Check …","section":"RFC 9110 §15.5.5",…}
 //! ```
 //!
-//! The JSON of a malformed request also has `fault`, the name of the broken rule, and `byte`, the position of the first
-//! byte that breaks it, counted from 0.
-//!
 //! A client must not be able to write markup or terminal commands into a page: all that comes from it goes through
 //! [`shown`], and the template escapes it once more. The page about a malformed request repeats nothing of it and names
 //! the byte instead. Pages have no script and load nothing; their policy allows only the style sheet inside them, by
 //! its hash.
 
+use std::cmp::Reverse;
 use std::hash::BuildHasher;
 
 use askama::Template;
@@ -32,9 +31,8 @@ pub const RETRY_AFTER_SECONDS: u32 = 5;
 /// The most bytes of a sentence or an advice, after escaping. So a page stays below 4 kB, even if a client asks for a
 /// name of 8 KiB.
 const SENTENCE_BYTES: usize = 420;
-/// The same for the label of a link.
+/// The same for the label and for the address of a link. A longer address is left out, since half leads nowhere.
 const LABEL_BYTES: usize = 80;
-/// The same for the address of a link. A longer one is left out, since half an address leads nowhere.
 const HREF_BYTES: usize = 200;
 /// The most links of a page.
 const LINKS: usize = 3;
@@ -74,18 +72,12 @@ impl PageFormat {
     /// The format with the greatest weight in these values of Accept, the first of them on a tie; `None` if no format
     /// is named. Ranges such as `*/*` do not count, since every client sends them.
     pub fn named<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Option<PageFormat> {
-        // The first of equal weights stays, so the order of the client decides.
-        let mut best = None;
-        for (name, weight) in accept.flat_map(field::weighted) {
-            let known = PageFormat::MEDIA_TYPES.iter().find(|(media_type, _)| media_type.eq_ignore_ascii_case(name));
-            // Weight 0 means "not acceptable" (RFC 9110 §12.4.2), so it must not win.
-            if let Some((_, format)) = known
-                && weight > best.map_or(0, |(_, heaviest)| heaviest)
-            {
-                best = Some((*format, weight));
-            }
-        }
-        best.map(|(format, _)| format)
+        let known = |name: &[u8]| PageFormat::MEDIA_TYPES.iter().find(|known| known.0.eq_ignore_ascii_case(name));
+        // Weight 0 means "not acceptable" (RFC 9110 §12.4.2), so it must not win.
+        let weighted = accept.flat_map(field::weighted).filter(|(_, weight)| *weight > 0);
+        let formats = weighted.filter_map(|(name, weight)| Some((known(name)?.1, weight)));
+        // The first of equal weights, so the order of the client decides.
+        formats.min_by_key(|(_, weight)| Reverse(*weight)).map(|(format, _)| format)
     }
 
     /// The format that this request asks for; text if it names none.
@@ -262,14 +254,10 @@ pub fn with_link(response: Response, label: &str, href: &str) -> Response {
     let Body::Bytes(bytes) = response.body() else { return response };
     // No text of the page can contain this tag, since the template escapes it.
     let last = bytes.windows(LAST_PARAGRAPH.len()).position(|window| window == LAST_PARAGRAPH.as_bytes());
-    match last.filter(|_| is_page) {
-        Some(at) => {
-            let link = format!("<p><a href=\"{href}\">{label}</a></p>");
-            let page = [&bytes[..at], link.as_bytes(), &bytes[at..]].concat();
-            response.with_body(Body::Bytes(page.into()))
-        }
-        None => response,
-    }
+    let Some(at) = last.filter(|_| is_page) else { return response };
+    let link = format!("<p><a href=\"{href}\">{label}</a></p>");
+    let page = [&bytes[..at], link.as_bytes(), &bytes[at..]].concat();
+    response.with_body(Body::Bytes(page.into()))
 }
 
 /// The line of text of a 404, prepared but for the name. Robots ask for missing files more often than for anything
