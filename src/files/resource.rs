@@ -76,8 +76,8 @@ impl Resolver {
             return Err(Errno::NOENT);
         }
         if path.ends_with(b"/") {
-            // The index before the folder: nearly every request for a folder wants it, so one open
-            // is enough.
+            // The index before the folder: nearly every request for a folder gets an index, so one
+            // open is enough.
             for name in &self.index {
                 let path = [path, name.as_bytes()].concat();
                 match self.open_file(&path, may_block) {

@@ -138,7 +138,7 @@ impl Decoder {
             self.state = ChunkState::End;
             return Ok((2, Chunk::End));
         }
-        // The same rules as for the fields of a head, so that both end at the same byte for everyone.
+        // The same rules as for the fields of a head. With laxer ones a proxy could see another end of the message.
         if let Some((fault, at, len)) = field::diagnose(&input[..end]) {
             return Err(RequestError::new(fault, at, len));
         }
@@ -182,11 +182,11 @@ impl Decoder {
     }
 }
 
-/// The first byte in `line` (from the size up to the CR) that no chunk-ext may have there, and how many bytes are to
-/// blame: none if the line ends too early. `None` if the extensions are valid.
+/// The first byte in `line` (from the size up to the CR) that no chunk-ext may have there, and how many bytes are
+/// faulty: 0 if the line ends too early. `None` if the extensions are valid.
 fn extension_fault(line: &[u8]) -> Option<(usize, usize)> {
-    // At the end of the line there is no byte to blame, only a position.
-    let blame = |rest: &[u8]| Some((line.len() - rest.len(), 1.min(rest.len())));
+    // The fault is the first byte of `rest`. At the end of the line there is no such byte, only a position.
+    let fault_at = |rest: &[u8]| Some((line.len() - rest.len(), 1.min(rest.len())));
     let mut rest = line;
     // Each turn reads one extension: `;`, a name, and perhaps `=` and a value.
     while !rest.is_empty() {
@@ -195,11 +195,11 @@ fn extension_fault(line: &[u8]) -> Option<(usize, usize)> {
             // Spaces after the size without an extension: the grammar has no `5 \r\n`.
             return Some((line.len() - rest.len(), rest.len()));
         }
-        let Some(name) = semicolon.strip_prefix(b";") else { return blame(semicolon) };
+        let Some(name) = semicolon.strip_prefix(b";") else { return fault_at(semicolon) };
         let name = skip(name, is_ows);
         rest = skip(name, is_tchar);
         if rest.len() == name.len() {
-            return blame(name);
+            return fault_at(name);
         }
         // Without a value, the spaces belong to the next extension, or are a fault at the end of the line. With one,
         // bad whitespace on both sides of the `=` must be accepted (RFC 9112 §7.1.1).
@@ -208,12 +208,12 @@ fn extension_fault(line: &[u8]) -> Option<(usize, usize)> {
         rest = match value {
             [b'"', quoted @ ..] => match skip_quoted(quoted) {
                 Ok(rest) => rest,
-                Err(bad) => return blame(bad),
+                Err(bad) => return fault_at(bad),
             },
             token => skip(token, is_tchar),
         };
         if rest.len() == value.len() {
-            return blame(value);
+            return fault_at(value);
         }
     }
     None
@@ -224,7 +224,8 @@ fn skip(bytes: &[u8], is_in_set: fn(u8) -> bool) -> &[u8] {
     &bytes[bytes.iter().take_while(|&&b| is_in_set(b)).count()..]
 }
 
-/// The bytes after a quoted-string, whose first quote is not in `rest`; `Err` with the bytes from a wrong one on.
+/// The bytes after a quoted-string, whose first quote is not in `rest`; `Err` with the bytes from the first invalid one
+/// on.
 fn skip_quoted(mut rest: &[u8]) -> Result<&[u8], &[u8]> {
     loop {
         rest = match rest {

@@ -117,7 +117,7 @@ pub struct RequestError {
     /// The position of the first byte that breaks the rule, counted from the end of the message before. A skipped empty
     /// line counts too, so that people can count along in what they sent.
     pub at: u64,
-    /// How many bytes are to blame; 0 if something is missing at `at`.
+    /// How many bytes break it; 0 if something is missing at `at`.
     pub len: u64,
 }
 

@@ -33,14 +33,14 @@ pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     if name.is_empty() {
         return Some((Fault::FieldName, 0, 1));
     }
-    // The space before a colon is told apart from other wrong bytes, since it has a rule of its own.
-    let bare = trim(name);
-    if let Some(found) = misplaced(bare, is_tchar, Fault::FieldName) {
+    // A space before the colon has a fault of its own, since RFC 9112 has a rule of its own for it.
+    let trimmed = trim(name);
+    if let Some(found) = misplaced(trimmed, is_tchar, Fault::FieldName) {
         return Some(found);
     }
-    if bare.len() < name.len() {
+    if trimmed.len() < name.len() {
         // One recipient would read `Content-Length : 5`, another would skip it (RFC 9112 §5.1).
-        return Some((Fault::SpaceBeforeColon, bare.len(), name.len() - bare.len()));
+        return Some((Fault::SpaceBeforeColon, trimmed.len(), name.len() - trimmed.len()));
     }
     // The value may be empty, and OWS around it needs no check: spaces and tabs are field bytes.
     let (fault, at, len) = misplaced(&line[colon + 1..], is_field_byte, Fault::FieldValue)?;
@@ -54,7 +54,7 @@ fn misplaced(bytes: &[u8], is_in_set: fn(u8) -> bool, fault: Fault) -> Option<(F
 }
 
 /// The first error in `lines`: field lines and the blank line after them. For lines that `httparse` has refused, since
-/// it does not tell where.
+/// it gives no position.
 pub(crate) fn first_error(lines: &[u8]) -> RequestError {
     let mut at = 0;
     // Up to the blank line: what follows is not part of the head.

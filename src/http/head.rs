@@ -73,10 +73,10 @@ impl Scan {
     /// has not arrived.
     ///
     /// # Errors
-    /// Whatever follows, this cannot become a valid head.
+    /// No further bytes can make this a valid head.
     pub(crate) fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Option<FoundHead>, RequestError> {
         let found = self.search(input, limits);
-        // The search counts from the request line, and a person who sent the bytes from the first of them.
+        // The search counts from the request line; an error counts from the first byte that was sent.
         found.map_err(|error| error.shifted(self.skipped as u64))
     }
 
@@ -98,13 +98,13 @@ impl Scan {
             if end == self.line || message[end - 1] != b'\r' {
                 return Err(RequestError::new(Fault::BareLf, end, 1));
             }
-            // The request line is read as soon as it is there: most junk is refused by it, and a client need not send
-            // more before it learns so.
+            // The request line is read as soon as it is there. Most invalid input has a fault in it, so the client gets
+            // its 400 without sending more.
             if !self.checked {
                 self.checked = true;
                 line = Some(RequestLine::parse(message, end - 1, limits)?);
             } else if message[self.line] == b'\r' {
-                // A line that begins with CR but is not blank: the client believes the head has ended.
+                // A line that begins with CR but is not blank. A lenient parser would take it for the end of the head.
                 if end > self.line + 1 {
                     return Err(RequestError::new(Fault::BareCr, self.line, 1));
                 }
@@ -117,7 +117,7 @@ impl Scan {
             self.line = end + 1;
         }
         self.at = bound;
-        // With as many bytes as a head may have and no end among them, it is too long whatever follows.
+        // As many bytes as a head may have, and no end among them: it is too long.
         match self.checked {
             _ if message.len() < limits.head => Ok(None),
             true => Err(RequestError::new(Fault::HeadTooLarge, limits.head, 0)),
@@ -150,7 +150,7 @@ fn overlong_line(line: &[u8], limits: &Limits) -> RequestError {
     let mut parts = line.split(|&b| b == b' ').map(<[u8]>::len);
     let (method, target) = (parts.next().unwrap_or_default(), parts.next());
     match target {
-        // Blamed are the bytes over the bound, or none if the target is not that long yet.
+        // The faulty bytes are those over the bound; there are none if the target is not that long yet.
         Some(len) if len > limits.target || parts.next().is_none() => {
             let at = len.min(limits.target);
             RequestError::new(Fault::TargetTooLong, method + 1 + at, len - at)
@@ -261,7 +261,7 @@ impl FieldLine {
 }
 
 /// Field lines that are kept inline, so that the head of a browser needs no allocation. More lines are rare and go to
-/// the heap; a larger array would make each move of a request dearer.
+/// the heap; a larger array would make each move of a request more expensive.
 const INLINE_LINES: usize = 24;
 
 /// A whole request head: positions only, so it may be moved together with its bytes.
@@ -279,8 +279,8 @@ pub struct Head {
     names: u64,
 }
 
-/// One of 64 bits for a field name in any case. A request is asked for some twenty fields and has four: if the bit is
-/// not set, no line needs to be compared.
+/// One of 64 bits for a field name in any case. The server looks up about twenty names in a request, and a small one
+/// has four fields: if the bit of a name is not set, no line needs to be compared.
 const fn name_bit(name: &[u8]) -> u64 {
     let len = name.len();
     if len == 0 {
@@ -337,7 +337,7 @@ impl Head {
             parsed = httparse::parse_headers(lines, &mut many);
         }
         let Ok(httparse::Status::Complete((_, found))) = parsed else {
-            // httparse does not tell where, so the lines are read once more.
+            // httparse gives no position, so the lines are read once more.
             return Err(field::first_error(lines).shifted(self.line.len as u64));
         };
         self.count = found.len();
@@ -358,7 +358,7 @@ impl Head {
         match (hosts.next(), hosts.next()) {
             (_, Some(second)) => Err(second.error(Fault::HostTwice)),
             (Some(host), None) if authority(host.of(bytes)).is_none() => Err(host.error(Fault::HostInvalid)),
-            // Blamed on the blank line: there the field was still missing.
+            // Reported at the blank line: only there is it certain that the field is missing.
             (None, None) if self.line.version == Version::Http11 => {
                 Err(RequestError::new(Fault::HostMissing, bytes.len() - 2, 0))
             }

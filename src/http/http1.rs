@@ -1,7 +1,7 @@
 //! The state machine of one connection: which events its input gives, and what may be written next (RFC 9112 §9).
 //!
-//! It holds no buffer, clock or socket. The caller owns the received bytes, passes them from the first one that was not
-//! used yet, and learns how many were used and what they were.
+//! It holds no buffer, clock or socket. The caller owns the received bytes and passes them from the first one that was
+//! not used yet. The result says how many were used and which event they were.
 //!
 //! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
 //!
@@ -288,7 +288,7 @@ impl Http1 {
     fn give_up(&mut self, fault: Fault) -> RequestError {
         let at = match self.reading {
             Reading::Head(scan) => scan.seen() as u64,
-            // A started chunk line is not used up, but it came.
+            // An incomplete chunk line is not used up, but was received: the fault comes after it.
             _ => self.position + self.pending,
         };
         let error = RequestError { fault, at, len: 0 };
@@ -360,13 +360,13 @@ impl Http1 {
         self.writing = Writing::Sending;
     }
 
-    /// Decides, when the response begins, whether unread content costs the connection.
+    /// Decides, when the response begins, whether the connection must close because content is unread.
     fn settle_persistence(&mut self) {
         self.persistent &= match self.reading {
             Reading::Head(_) | Reading::Shut => false,
             Reading::Done => true,
-            // A client told 417 may send its next request in place of the content: reading that as content would hide a
-            // request.
+            // After a 417 the client may send its next request in place of the content. Read as content, that request
+            // would be lost.
             Reading::Length(left) => !self.awaits_continue && left <= self.limits.discard,
             // Chunked content may be endless.
             Reading::Chunked(_) => false,

@@ -139,7 +139,7 @@ impl Span {
         message.get(self.start()..self.end()).unwrap_or_default()
     }
 
-    /// The error that blames these bytes.
+    /// The error whose faulty bytes are these.
     pub(crate) fn error(self, fault: Fault) -> RequestError {
         RequestError::new(fault, self.start(), self.len())
     }
@@ -228,8 +228,8 @@ impl Method {
 /// decides how much memory a request takes. Times and numbers of connections belong to `net`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A head, from the request line to the blank line. Over it: 431. The default, 16 KiB, leaves room: browsers stay
-    /// under 4 KiB unless a site has filled them with cookies.
+    /// A head, from the request line to the blank line. Over it: 431. The default is 16 KiB; heads of browsers are under
+    /// 4 KiB, unless a site has set many cookies.
     pub head: usize,
     /// A request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
     pub target: usize,
@@ -244,7 +244,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No head can be longer, whatever is configured: positions in it have 16 bits ([`Span`]).
+    /// No setting allows a longer head: positions in it have 16 bits ([`Span`]).
     pub const HEAD_CEILING: usize = u16::MAX as usize;
     /// Field lines of one head, and of one trailer section: the array in which they are parsed lies on the stack.
     pub const FIELD_LINES: usize = 100;

@@ -45,7 +45,7 @@ impl Framing {
     /// The framing of the request with this head.
     ///
     /// # Errors
-    /// One of the framing faults, with the span of the field value to blame.
+    /// One of the framing faults, with the span of the faulty field value.
     pub(crate) fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
         let mut codings = head.spans(bytes, "transfer-encoding");
         let mut lengths = head.spans(bytes, "content-length");

@@ -114,7 +114,7 @@ struct Added {
 /// An ordered set of fields that a server adds to every response, each with its rule.
 ///
 /// It is filled once, when the server starts, and merged into each head when that is written, so a response from a cache
-/// has them too. A response is more specific than a default, and what the user said is more specific than both.
+/// has them too. The response's own field overrides a default, and an option of the operator overrides both.
 #[derive(Clone, Debug, Default)]
 pub struct AddedFields {
     fields: Vec<Added>,
@@ -137,7 +137,7 @@ impl AddedFields {
         let mut line = Fields::new();
         line.push(name, &value)?;
         if rule == MergeRule::Replace {
-            // A default of this name would else replace nothing, and be sent next to this one.
+            // A default of this name is dropped, or it would be sent next to this one.
             self.fields.retain(|added| added.rule == rule || !added.name.eq_ignore_ascii_case(name));
         }
         self.fields.push(Added { name: name.into(), value: trim(value.as_ref()).into(), rule });
@@ -191,7 +191,7 @@ fn has_member(line: &[u8], member: &[u8]) -> bool {
     field::elements(list).any(|one| one.eq_ignore_ascii_case(member))
 }
 
-/// How long the content of a response is, as far as the service knows.
+/// How long the content of a response is, as the service gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// Exactly this many bytes.
@@ -210,8 +210,8 @@ impl Length {
             // Such a response has no content, and a length would be wrong or forbidden (RFC 9110 §8.6).
             _ if status.forbids_content() => Transfer::Nothing,
             (Length::Known(length), _) => Transfer::Exactly(length),
-            // Chunks are better than the close of the connection: they tell a complete response from one that broke
-            // off.
+            // Chunks are better than the close of the connection: with them a client can see whether the response is
+            // complete.
             (Length::Unknown, Version::Http11) => Transfer::Chunked,
             (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => Transfer::UntilClose,
         }
@@ -223,7 +223,7 @@ impl Length {
 pub enum Transfer {
     /// There is none (RFC 9112 §6.3, rule 1).
     Nothing,
-    /// This many bytes: not one more, not one less.
+    /// Exactly this many bytes.
     Exactly(u64),
     /// In chunks ([`crate::http::chunked`]).
     Chunked,

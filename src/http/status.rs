@@ -121,7 +121,7 @@ impl Status {
         self.0 >= 400
     }
 
-    /// Whether a response with this status has no content, whatever its fields say (RFC 9112 §6.3, rule 1).
+    /// Whether a response with this status never has content, even if its fields announce some (RFC 9112 §6.3, rule 1).
     pub const fn forbids_content(self) -> bool {
         self.is_interim() || matches!(self.0, 204 | 304)
     }

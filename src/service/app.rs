@@ -71,7 +71,7 @@ pub struct Additions {
     view_link: Option<ViewLink>,
 }
 
-/// A service, and the rules that are applied before it. Each event loop owns one ([`App::fork`]).
+/// A service, and the rules that are applied before it. Each event loop has its own ([`App::fork`]).
 pub struct App {
     rules: Arc<Rules>,
     /// The last authority that was allowed. Nearly all clients name the same one, so it is compared first.
@@ -108,7 +108,8 @@ impl App {
     /// How this request will be answered. Called on an event loop; does not block.
     pub fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
         let App { rules, last_host, service } = self;
-        // 2. First: a page that reaches us by DNS rebinding must learn nothing, not even which methods work.
+        // 2. Before the other steps: a page that reaches us by DNS rebinding must learn nothing, not even which methods
+        // work.
         if !rules.is_own_host(request, last_host) {
             return misdirected(request).into();
         }

@@ -5,7 +5,7 @@
 //! ```text
 //! /users/{id}      one segment, never empty; the handler finds it as parameter "id"
 //! /files/{*rest}   everything that follows, slashes included; may be empty
-//! /users/me        only this path; preferred to /users/{id}, in whatever order they were added
+//! /users/me        only this path; preferred to /users/{id}, even if that was added first
 //! ```
 //!
 //! A segment that has not exactly one of the two forms with braces is taken literally. A pattern is compared with the
@@ -188,7 +188,7 @@ impl Router {
 
     /// Adds a handler. It runs on a worker, so it may take its time, and a panic in it costs one response.
     ///
-    /// A GET route answers HEAD too, and every path with a route answers OPTIONS, unless there are own routes for them.
+    /// A GET route answers HEAD too, and every path with a route answers OPTIONS, unless they have routes of their own.
     pub fn route(
         self,
         method: Method,
@@ -255,7 +255,7 @@ impl Router {
         let all = self.routes.iter();
         let mut found: Vec<_> = all.filter_map(|route| Some((route, route.pattern.matches(path)?))).collect();
         match found.first() {
-            // A route of its own methods hides all less specific ones, but not others of the same pattern.
+            // A route that decides alone hides all less specific ones, but not others of the same pattern.
             Some(&(first, _)) if first.decides_alone() => {
                 found.retain(|(route, _)| route.decides_alone() && route.pattern == first.pattern);
             }
@@ -278,7 +278,7 @@ impl Router {
         let found = with(method).or_else(|| with(Method::Get).filter(|_| method == Method::Head));
         let Some(found) = found else {
             let allowed = methods_of_routes(&routes);
-            // The path exists but not with this method, so the fallback is not asked.
+            // The fallback is not asked: a path with a route belongs to the router, with every method.
             let is_options = method == Method::Options;
             return Some(if is_options { options(&allowed) } else { not_allowed(request, &allowed) }.into());
         };
@@ -320,7 +320,7 @@ impl Service for Router {
     }
 
     fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
-        // `*` and the target of CONNECT have no path. Routes that decide alone speak only of their own paths.
+        // `*` and the target of CONNECT have no path. Routes that decide alone have methods only for their own paths.
         if request.path().is_empty() {
             let others = self.routes.iter().filter(|route| !route.decides_alone());
             let methods = others.flat_map(|route| route.methods.clone());

@@ -118,8 +118,8 @@ impl FileCache {
     /// Keeps a response that the normal path has made, if it may be repeated and its path was
     /// requested before.
     pub(crate) fn store(&mut self, request: &Request<'_>, response: &Response, resolver: &Resolver, now: SystemTime) {
-        // A video player asks for ranges only. Their head is that of the whole file, but for one
-        // field.
+        // A 206 too, since a video player requests only ranges. Its fields are those of the whole
+        // file and Content-Range.
         let (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) = (response.status(), response.body())
         else {
             return;

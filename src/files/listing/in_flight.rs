@@ -6,8 +6,8 @@
 //!   sees it. Per folder at most one reading runs and at most one waits, so a flood of requests
 //!   does not read a large folder in parallel.
 //! - [`Pages`]: clients that are being sent the same page share one copy, and all copies together
-//!   are bounded. A folder of 100,000 names is a page of 20 MB, and a slow client holds it for as
-//!   long as it likes.
+//!   are bounded. A folder of 100,000 names is a page of 20 MB, and a slow client may hold it for a
+//!   long time.
 //!
 //! ```text
 //! reading 1   |------------|                  A came before it began
@@ -74,7 +74,7 @@ impl Readings {
             folders.insert(path.into(), Arc::downgrade(&folder));
             folder
         });
-        // A waiting reading lives as long as a request holds it. If all of them were dropped, a new
+        // A waiting reading exists as long as a request holds it. If all of them were dropped, a new
         // one begins.
         let mut waiting = lock(&folder.waiting);
         let result = waiting.upgrade().unwrap_or_else(|| {
@@ -153,12 +153,12 @@ impl Default for Pages {
 }
 
 impl Pages {
-    /// Looks for the page with this tag at this path, before it is made: making it is what costs.
-    /// Each worker may find room at the same moment, so the bound may be exceeded by one page per
-    /// worker.
+    /// Looks for the page with this tag at this path, before it is made, because making it is
+    /// expensive. Several workers may get [`FoundPage::MayBeMade`] at the same moment, so the bound
+    /// may be exceeded by one page per worker.
     pub(crate) fn find(&self, tag: EntityTag, path: &[u8]) -> FoundPage {
         let (mut same, mut bytes) = (None, 0);
-        // Pages that were sent completely are forgotten here, so no one else has to do it.
+        // Pages that were sent completely are removed here, and nowhere else.
         lock(&self.pages).retain(|page| {
             let Some(content) = page.content.upgrade() else { return false };
             bytes += content.len();

@@ -2,7 +2,7 @@
 //!
 //! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH`. It
 //! walks and checks in one step, so nothing can be swapped between check and use. Servers that
-//! compare path strings, or resolve a path first and open it later, have lost that race. Where
+//! compare path strings, or resolve a path first and open it later, have this race. Where
 //! `openat2` is missing, the path is walked from folder to folder. The walk follows no link: it
 //! could not know where a link leads without losing the race against a program that swaps it.
 //!
@@ -14,10 +14,10 @@
 //! | a folder that is swapped for a link meanwhile | cannot lead outside | cannot lead outside |
 //!
 //! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would
-//! never end. What is said about a file is measured by `fstat` on the very descriptor that is sent,
-//! so the length of one file and the bytes of another never meet.
+//! never end. Length and times of a file are read by `fstat` from the descriptor that is sent, so a
+//! response never has the length of one file and the bytes of another.
 //!
-//! The functions differ in what their result allows to conclude:
+//! The functions give different guarantees:
 //! - [`Root::open`] is the protected way. Everything that is sent to a client was opened by it.
 //! - `Root::stat` is cheap and unprotected. It only confirms that a known file is unchanged.
 //! - `Root::writable_folder` is the protected way for writes.
@@ -93,8 +93,8 @@ impl Meta {
     }
 }
 
-/// How often a lookup that lost a race against a rename is tried before the client is told to come
-/// back. Each try starts afresh, so only an attacker makes eight of them fail in a row.
+/// How often a lookup that lost a race against a rename is tried before the response is an error.
+/// Each try starts afresh, so only an attacker makes eight of them fail in a row.
 const TRIES: usize = 8;
 
 /// Which symbolic links are followed.
@@ -105,7 +105,7 @@ pub enum Symlinks {
     Inside,
     /// None.
     Deny,
-    /// All, wherever they lead.
+    /// All, also those that leave the root.
     Any,
 }
 
@@ -197,7 +197,7 @@ impl Root {
     /// Whether the folder itself was removed. Then nothing is found in it and nothing can be
     /// stored. A new folder of the same name is another folder.
     pub fn is_gone(&self) -> bool {
-        // A removed folder stays open here and looks like an empty one; only its link count tells.
+        // A removed folder stays open here and looks like an empty one. Only its link count differs.
         self.inner.counts_links && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
@@ -209,8 +209,8 @@ impl Root {
     /// and for a path with a segment `.` or `..`; `EAGAIN` if it is not in memory and `may_block` is
     /// false: ask again on a worker.
     pub fn open(&self, path: &[u8], may_block: bool) -> Result<Opened, Errno> {
-        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must not become
-        // ours.
+        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal that is opened must
+        // not become the controlling terminal of the server.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let descriptor = match self.descriptor(path, flags, may_block) {
             Err(Errno::ACCESS) => {

@@ -325,7 +325,7 @@ impl SiteState {
             return Ok(disk_error::gone(request));
         }
         let is_browser = accepts_html(request);
-        // Nothing is requested more often than what is missing, mostly by robots, which get text.
+        // 404 is the most frequent error, mostly for robots, which get text. So its text is prepared.
         if status == Status::NOT_FOUND
             && !is_browser
             && let Some(line) = self.missing.as_ref().filter(|_| PageFormat::of(request) == PageFormat::Text)
@@ -333,7 +333,7 @@ impl SiteState {
             return Ok(line.response(request.path()));
         }
         // Only for browsers: a program gets one line or JSON, even if the author has a page.
-        let own = if is_browser { self.own_page(status, may_block)? } else { None };
+        let own = if is_browser { self.author_page(status, may_block)? } else { None };
         let (mut problem, note) = disk_error::explain(&error);
         if own.is_none() && status == Status::NOT_FOUND {
             // Finding the folder costs some opens, and a program would not follow the link.
@@ -353,7 +353,7 @@ impl SiteState {
     }
 
     /// The author's page for this status: `404.html` and the like.
-    fn own_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Errno> {
+    fn author_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Errno> {
         let path: &[u8] = match status {
             _ if self.resolver.single.is_some() => return Ok(None),
             Status::NOT_FOUND => b"/404.html",
