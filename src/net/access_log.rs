@@ -123,7 +123,7 @@ pub(crate) struct LoggedResponse<'a> {
     pub(crate) bytes: u64,
     /// When the response was sent.
     pub(crate) ended: SystemTime,
-    /// What else is worth a word: the name of a fault, why the response broke off.
+    /// A note: the name of a fault, or why the response broke off.
     pub(crate) note: Option<&'a str>,
 }
 
@@ -179,7 +179,7 @@ impl AccessLog {
             return;
         }
         let Some(writer) = &self.writer else { return self.batch.clear() };
-        // As much room as this turn needed, so that the next batch does not grow step by step.
+        // With the capacity that this turn needed, so that the next batch does not grow step by step.
         let next = Vec::with_capacity(self.batch.len().min(BATCH));
         let mut batch = std::mem::replace(&mut self.batch, next);
         if self.dropped > 0 {
@@ -193,8 +193,8 @@ impl AccessLog {
     }
 }
 
-/// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped; then
-/// the receiver, on which there is never a message, is told.
+/// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped. The
+/// receiver never gets a message: it is disconnected when the thread has ended.
 ///
 /// # Errors
 /// When the thread cannot be started.

@@ -108,7 +108,7 @@ impl CloseReason {
     /// The same sentence with the numbers of this very end.
     pub fn sentence(self) -> Cow<'static, str> {
         match self {
-            // The sentence of the table is constant; only this reason has a number to tell.
+            // The sentences of the table are constant. Only this reason has a number.
             CloseReason::ClosedInContent(Some(1)) => format!("{}: 1 octet was missing", self.explain()).into(),
             CloseReason::ClosedInContent(Some(missing)) => {
                 format!("{}: {missing} octets were missing", self.explain()).into()

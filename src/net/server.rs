@@ -219,7 +219,7 @@ impl Server {
             threads.push(std::thread::Builder::new().name(name).spawn(move || {
                 let result = one.run();
                 if result.is_err() {
-                    // If one loop fails, stop the others: a partly dead server would look healthy.
+                    // If one loop fails, stop the others: a server that still runs in part would look healthy.
                     stopper.stop();
                 }
                 result
@@ -263,7 +263,7 @@ pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
                 SIGINT | SIGTERM if stopping => std::process::exit(KILLED + signal),
                 SIGINT | SIGTERM => {
                     stopping = true;
-                    // A service manager that is told waits for the grace period before it kills.
+                    // After this notice a service manager waits for the grace period before it kills the process.
                     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                     stopper.stop();
                 }

@@ -1,12 +1,12 @@
-//! Facts about a connection that only the kernel knows, asked over netlink (sock_diag(7)).
+//! Counters that the kernel keeps for a connection, asked over netlink (sock_diag(7)).
 //!
 //! `TCP_INFO` and `SIOCOUTQ` cannot be called without `unsafe`. But the kernel answers questions about sockets over
 //! netlink, at once and without privilege: 72 bytes with both addresses and the socket's cookie go out, an
 //! `inet_diag_msg` comes back, followed by the attributes that were asked for. Where netlink is forbidden (a sandbox),
 //! nothing is known, and callers must do without.
 //!
-//! Two things are asked: how many bytes wait for a slow reader ([`UnsentLimit`]), and, while someone watches, how many
-//! TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
+//! Two things are asked: how many bytes wait for a slow reader ([`UnsentLimit`]), and, while the wire view is open, how
+//! many TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -34,8 +34,8 @@ const INFO: u16 = 2;
 /// Where in the reply the connection's state stands, and the number of bytes not acknowledged yet.
 const STATE: usize = 17;
 const QUEUED: usize = 76;
-/// Room for a reply: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
-const ROOM: usize = 1024;
+/// Size of the buffer for a reply: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
+const REPLY_BUFFER: usize = 1024;
 
 /// Where in `tcp_info` two counters stand.
 const BYTES_RECEIVED: usize = 128;
@@ -46,8 +46,8 @@ const HALF_CLOSED: [u8; 3] = [8, 9, 11];
 /// How many bytes may wait in the kernel, unsent, for one reader (`TCP_NOTSENT_LOWAT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnsentLimit {
-    /// For everyone, from the start. With megabytes in the queue the kernel would report a socket as writable so
-    /// seldom that an honest slow reader looks dead.
+    /// For every connection, from the start. With megabytes in the queue the kernel would report a socket as writable so
+    /// seldom that a slow reader looks like one that has stopped.
     Low,
     /// For a fast reader of a large file. Each writable event costs a turn, and with eight such readers those turns
     /// were a third of the processor time.
@@ -62,11 +62,11 @@ impl UnsentLimit {
         }
     }
 
-    /// Raises the limit of a fast reader. Only where the kernel can be asked: an honest reader with so much in the
-    /// queue is heard of so seldom that its progress could not be told from silence.
+    /// Raises the limit of a fast reader. Only where the kernel can be asked how much is queued: writable events come so
+    /// seldom then that they do not show the progress of the reader.
     pub(crate) fn raise(&mut self, diag: &mut Option<SocketDiag>, socket: &TcpStream, peer: SocketAddr) {
         if diag.as_mut().and_then(|diag| diag.queued(socket, peer)).is_some() {
-            // The kernel reports the new room as writable by itself.
+            // The kernel reports the socket as writable by itself after this.
             self.set(UnsentLimit::High, socket);
         }
     }
@@ -134,9 +134,9 @@ impl SocketDiag {
         let attributes = u8::from(with_info) << (INFO - 1);
         let question = question(self.number, cookie, local, peer, attributes);
         send(&self.netlink, &question, SendFlags::DONTWAIT).ok()?;
-        let mut room = [0; ROOM];
-        while let Ok((count, _)) = recv(&self.netlink, &mut room[..], RecvFlags::DONTWAIT) {
-            let reply = &room[..count.min(ROOM)];
+        let mut buffer = [0; REPLY_BUFFER];
+        while let Ok((count, _)) = recv(&self.netlink, &mut buffer[..], RecvFlags::DONTWAIT) {
+            let reply = &buffer[..count.min(REPLY_BUFFER)];
             // The reply to an earlier question may still lie here: its number is another one, and it is skipped.
             if word(reply, 8) == Some(self.number) {
                 return Reply::of(reply).and_then(read);
@@ -330,9 +330,9 @@ mod tests {
 
     /// Until everything has come.
     fn read(server: &mut TcpStream, len: usize) -> usize {
-        let mut room = vec![0; len];
-        while rustix::net::recv(&*server, &mut room[..], RecvFlags::PEEK).unwrap().0 < len {}
-        server.read(&mut room).unwrap()
+        let mut buffer = vec![0; len];
+        while rustix::net::recv(&*server, &mut buffer[..], RecvFlags::PEEK).unwrap().0 < len {}
+        server.read(&mut buffer).unwrap()
     }
 
     #[test]
@@ -357,9 +357,9 @@ mod tests {
             // Bytes that a recv leaves make its number uncertain, and that of the next one too.
             client.write_all(b"torn apart").unwrap();
             for len in [4, 6] {
-                let mut room = [0; 10];
-                while rustix::net::recv(&server, &mut room[..], RecvFlags::PEEK).unwrap().0 < len {}
-                let count = server.read(&mut room[..len]).unwrap();
+                let mut buffer = [0; 10];
+                while rustix::net::recv(&server, &mut buffer[..], RecvFlags::PEEK).unwrap().0 < len {}
+                let count = server.read(&mut buffer[..len]).unwrap();
                 let _ = segments.count(1, &server, peer, count);
             }
             client.write_all(b"end").unwrap();

@@ -238,7 +238,7 @@ impl Jobs {
 
     /// Work that sends its result to this loop.
     fn wrap(&self, id: ConnectionId, work: impl FnOnce() -> JobResult + Send + 'static) -> Work {
-        // The job owns its way back, so it can be run by any thread at any time, also after the loop has ended.
+        // The job owns the channel for its result, so any thread can run it at any time, also after the loop has ended.
         let (sender, waker, woken) = (self.sender.clone(), self.waker.clone(), self.woken.clone());
         Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(JobResult::Panicked);
@@ -253,7 +253,7 @@ impl Jobs {
 
     /// Lets a worker drop something whose drop may block (closing a large unnamed file frees its blocks).
     pub(crate) fn discard(&self, value: impl Send + 'static) {
-        // If the queue is full it is dropped here, which is slow but right.
+        // If the queue is full it is dropped here, which is slow but correct.
         // Short, because freeing is quick in most cases and must not wait for long jobs.
         let _ = self.workers.submit(Lane::Short, Box::new(move || drop(value)));
     }
@@ -263,8 +263,8 @@ impl Jobs {
         self.results.try_recv().ok()
     }
 
-    /// Results from now on wake the loop again. Must be called before the results are taken: one that comes in between
-    /// then costs a wake-up too many, and is not forgotten.
+    /// Results from now on wake the loop again. Must be called before the results are taken: a result that comes in
+    /// between then causes one wake-up too many. In the other order it would not wake the loop at all.
     pub(crate) fn rearm(&self) {
         self.woken.store(false, Ordering::Release);
     }

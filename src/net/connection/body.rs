@@ -44,7 +44,7 @@ impl RequestBody {
 pub(super) struct CollectedBody {
     limit: u64,
     bytes: Vec<u8>,
-    /// The same with its framing, if the job wants that.
+    /// The same with its framing, if the job needs that.
     framed: Option<Vec<u8>>,
     job: RawRequestJob,
     request: Box<Request<'static>>,
@@ -192,10 +192,9 @@ impl Upload {
             return None;
         }
         self.allocate_block();
-        // The capacity may exceed [`BLOCK`] after a block that was overfilled, so the true room is compared with what
-        // is due.
-        let room = (self.block.capacity() - self.block.len()) as u64;
-        (length.saturating_sub(self.received) >= room).then(|| std::mem::take(&mut self.block))
+        // The capacity may exceed [`BLOCK`] after a block that was overfilled, so it is read here.
+        let free = (self.block.capacity() - self.block.len()) as u64;
+        (length.saturating_sub(self.received) >= free).then(|| std::mem::take(&mut self.block))
     }
 
     /// The block is back with `count` bytes more; `false` when there are too many.

@@ -7,11 +7,11 @@
 //! | the next bytes of a source, which a worker asks | the result of that job |
 //!
 //! A pause is a deadline and never a sleeping thread, so a thousand slow responses cost a thousand connections and
-//! nothing else. The main path has one hook: [`Connection::advance_script`], when the send queue is empty.
+//! nothing else. The main path calls one function of this file: [`Connection::advance_script`], when the send queue is
+//! empty.
 //!
-//! While a source is asked nothing is sent, so a failing `send` would never tell that the client has left. Therefore a
-//! FIN of the client ends a stream at once, unless it came before the stream began: then the client (`nc -N`) is known
-//! to wait for the response.
+//! While a source is asked nothing is sent, so no failing `send` shows that the client has left. Therefore a FIN of the
+//! client ends a stream at once, unless it came before the stream began: such a client (`nc -N`) waits for the response.
 
 mod steps;
 
@@ -108,7 +108,7 @@ impl Connection {
             // A response to HEAD has no content: the source is never asked.
             Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(source),
             Body::Stream(source) => {
-                // Noted before the first byte is sent: afterwards a FIN means that the client does not want more.
+                // Noted before the first byte is sent: a FIN that comes later means that the client has left.
                 let (half_closed, wanted) = (self.is_half_closed(), Arc::default());
                 let job = Some(cx.jobs.ask_source(self.id, source, Arc::downgrade(&wanted)));
                 script.stream = Some(Stream { job, chunked, half_closed, wanted });
@@ -234,8 +234,8 @@ impl Connection {
             }
             SourceResult::Panicked => {
                 log::error!("{}: a source panicked", self.peer);
-                // Without the last chunk the client knows that something is missing. Content that ends with the
-                // connection needs a reset for that.
+                // The client must see that content is missing: by a last chunk that never comes, or by a reset where
+                // the content ends with the connection.
                 self.script = None;
                 let reason = CloseReason::Failed;
                 self.ending = Some(if chunked { Ending::Cut(reason) } else { Ending::Reset(reason) });

@@ -95,9 +95,9 @@ pub(crate) enum Work {
 pub(crate) enum NextTurn {
     /// At an event, a result, or a deadline.
     OnEvent,
-    /// Soon: it has more to do, but other connections come first. The loop does not know yet.
+    /// Soon: it has more to do, but other connections come first. It is not in the list of the loop yet.
     Soon,
-    /// Soon, and the loop has it in its list. A second entry would give the busiest connection more turns.
+    /// Soon, and it is in the list of the loop. A second entry would give the busiest connection more turns.
     Queued,
 }
 
@@ -193,7 +193,7 @@ pub(crate) struct Context {
     pub(crate) arrivals: Arrivals,
     /// What was found in the page cache in this turn of the loop.
     pub(crate) resident: Option<Resident>,
-    /// Records bytes, if someone watches.
+    /// Records bytes, while the wire view is on.
     pub(crate) tap: Option<Box<Tap>>,
 }
 

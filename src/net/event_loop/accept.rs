@@ -4,8 +4,8 @@
 //! not kept waiting: it gets 503 with Retry-After at once and is closed.
 //!
 //! Without a free descriptor not even a refusal is possible, and the listener stays readable, so the loop would spin.
-//! Each listener therefore keeps a spare descriptor: it is closed, one connection is accepted with it and told 503,
-//! it is opened again, and accepting pauses for a moment.
+//! Each listener therefore keeps a spare descriptor. It is closed, one connection is accepted in its place and gets 503,
+//! the spare one is opened again, and accepting pauses for a moment.
 
 use std::collections::HashMap;
 use std::io;
@@ -32,7 +32,7 @@ const SLOTS_TO_SEARCH: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections are scarce when fewer than one in this many is free. Then the idle time shrinks.
 const SCARCE: usize = 8;
-/// Most reads of 4 KiB before the close of a refused connection: more than any honest head.
+/// Most reads of 4 KiB before the close of a refused connection: more than any usual head.
 const READS: usize = 8;
 
 /// A listening socket of a loop.
@@ -89,7 +89,7 @@ impl EventLoop {
         }
     }
 
-    /// Out of descriptors: gives up the spare one to tell one client 503.
+    /// Out of descriptors: gives up the spare one to send one client 503.
     fn refuse_with_spare(&mut self, number: usize) {
         let acceptor = &mut self.acceptors[number];
         // Closing it frees the one descriptor that accept needs. The socket is dropped at the end of the block, which
@@ -106,9 +106,9 @@ impl EventLoop {
     /// Begins with an accepted connection, if the limits allow one more.
     fn open(&mut self, socket: TcpStream, peer: SocketAddr, local: Arc<SocketAddr>) {
         if let Err(error) = self.server.admission.enter(peer) {
-            // A client over its own share gets nothing more. Over the common limit an idle connection makes room.
-            let room = error == AdmissionError::Full && self.close_idle();
-            if !(room && self.server.admission.enter(peer).is_ok()) {
+            // A client over its own limit gets 503. Over the common limit an idle connection is closed for it.
+            let has_closed = error == AdmissionError::Full && self.close_idle();
+            if !(has_closed && self.server.admission.enter(peer).is_ok()) {
                 return self.refuse(&socket, peer);
             }
         }
@@ -250,7 +250,7 @@ impl Admission {
 fn counted_address(peer: SocketAddr) -> Option<IpAddr> {
     let address = peer.ip().to_canonical();
     match address {
-        // A proxy in front of the server connects from loopback, and would look like one greedy client.
+        // A proxy in front of the server connects from loopback, and all its clients would count as one.
         _ if address.is_loopback() => None,
         IpAddr::V4(_) => Some(address),
         IpAddr::V6(v6) => {

@@ -138,13 +138,13 @@ impl FileRange {
     fn copy(&mut self, socket: impl AsFd, more: bool, sent: &mut dyn FnMut(Sent<'_>)) -> io::Result<Option<Flushed>> {
         let len = self.len.min(PIECE);
         // A buffer for each piece: this is the way for study and for rare file systems, not the fast one.
-        let mut room = vec![0; len as usize];
+        let mut buffer = vec![0; len as usize];
         // A worker has read them: take them from wherever they are, even if they were dropped again.
         let read = if self.from < self.asked {
-            rustix::io::retry_on_intr(|| pread(&self.file, &mut room[..], self.from))?
+            rustix::io::retry_on_intr(|| pread(&self.file, &mut buffer[..], self.from))?
         } else {
             self.asked = self.from + len;
-            match read_cached(&self.file, &mut room, self.from)? {
+            match read_cached(&self.file, &mut buffer, self.from)? {
                 Some(count) => count,
                 None => return Ok(Some(Flushed::Cold)),
             }
@@ -154,10 +154,10 @@ impl FileRange {
         }
         // Between the pieces of one file a segment that is not full waits for the next piece.
         let flags = send_flags(more || self.len > read as u64);
-        let Some(count) = unless_full(|| send(&socket, &room[..read], flags))? else {
+        let Some(count) = unless_full(|| send(&socket, &buffer[..read], flags))? else {
             return Ok(Some(Flushed::Blocked));
         };
-        sent(Sent::Bytes(&room[..count]));
+        sent(Sent::Bytes(&buffer[..count]));
         self.advance(count);
         Ok(None)
     }
@@ -200,12 +200,12 @@ fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident
 /// bytes meets it again.
 pub(crate) fn read_ahead(file: &File, from: u64, len: u64) {
     // The bytes go into a buffer that is thrown away; what counts is the copy in the page cache.
-    let mut room = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
+    let mut buffer = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);
     while at < end {
-        // The bytes themselves are not wanted, only that the kernel has read them.
+        // The bytes themselves are not used. The purpose is that the kernel reads them into the page cache.
         let step = room.len().min(usize::try_from(end - at).unwrap_or(STEP));
-        match pread(file, &mut room[..step], at) {
+        match pread(file, &mut buffer[..step], at) {
             Ok(count) if count > 0 => at += count as u64,
             Err(Errno::INTR) => {}
             _ => return,
@@ -244,8 +244,8 @@ mod tests {
         assert!(super::is_cold(&file, 4096, 1 << 20, &mut resident), "more than was asked for");
         assert!(is_cold(0, 1 << 20), "another turn asks again");
         read_ahead(&file, 0, 1 << 20);
-        let mut room = [0; 16];
-        assert_eq!(read_cached(&file, &mut room, 0), Ok(Some(16)));
-        assert_eq!(read_cached(&file, &mut room, 1 << 20), Ok(Some(0)));
+        let mut buffer = [0; 16];
+        assert_eq!(read_cached(&file, &mut buffer, 0), Ok(Some(16)));
+        assert_eq!(read_cached(&file, &mut buffer, 1 << 20), Ok(Some(0)));
     }
 }
