@@ -88,11 +88,11 @@ impl Connection {
 
     /// Receives what is there. 0 means the end as well as "nothing now": [`Connection::input`] tells them apart.
     /// `all_parsed`: the parser has seen every byte before these.
-    fn receive(&mut self, room: &mut [u8], all_parsed: bool, cx: &mut Context) -> Result<usize, CloseReason> {
-        let size = room.len();
+    fn receive(&mut self, buffer: &mut [u8], all_parsed: bool, cx: &mut Context) -> Result<usize, CloseReason> {
+        let size = buffer.len();
         // Interrupted by a signal it must be repeated: the event does not come again.
-        let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::empty()));
-        self.note_received(result.map(|(count, _)| count), room, size, all_parsed, cx)
+        let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *buffer, RecvFlags::empty()));
+        self.note_received(result.map(|(count, _)| count), buffer, size, all_parsed, cx)
     }
 
     /// Records what a `recv` with room for `size` bytes has brought to the beginning of `bytes`, and changes the state.

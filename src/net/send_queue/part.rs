@@ -204,7 +204,7 @@ pub(crate) fn read_ahead(file: &File, from: u64, len: u64) {
     let (mut at, end) = (from, from + len);
     while at < end {
         // The bytes themselves are not used. The purpose is that the kernel reads them into the page cache.
-        let step = room.len().min(usize::try_from(end - at).unwrap_or(STEP));
+        let step = buffer.len().min(usize::try_from(end - at).unwrap_or(STEP));
         match pread(file, &mut buffer[..step], at) {
             Ok(count) if count > 0 => at += count as u64,
             Err(Errno::INTR) => {}
