@@ -163,7 +163,8 @@ fn failed(error: io::Error) -> StartError {
     StartError::new(Exit::Failed, format!("the server failed: {error}."))
 }
 
-/// Says that the server listens, also to a service manager. Warnings stand on the start screen, or in lines of their own where there is none.
+/// Says that the server listens, also to a service manager. Warnings stand on the start screen, or in lines of their
+/// own where there is none.
 fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>, log: &StreamWriter) {
     let has_screen = io::stderr().is_terminal() && !options.output.quiet;
     let mut text = String::new();

@@ -179,6 +179,7 @@ fn explain(error: &clap::Error, command: &Command) -> StartError {
                 near => format!("Did you mean {near} ?"),
             },
         ),
+        ErrorKind::MissingRequiredArgument => (format!("{} needs {argument}.", command.get_name()), see_all(command)),
         // Clap's own sentence is the first paragraph of its message.
         _ => {
             let message = error.to_string();
@@ -248,16 +249,16 @@ impl Origins<'_> {
 
     /// `--lan` and `--bind`.
     fn check_listen(&self, listen: &mut ListenOptions) -> Result<(), StartError> {
+        if !listen.lan || listen.bind.concat().is_empty() {
+            return Ok(());
+        }
         // Typed options win over variables.
         match (self.is_typed("lan"), self.is_typed("bind")) {
-            _ if !listen.lan || listen.bind.concat().is_empty() => {}
             (true, false) => listen.bind.clear(),
             (false, true) => listen.lan = false,
             _ => {
-                return wrong(
-                    "--lan opens every address, --bind only some: they exclude each other.",
-                    "Leave out one of them:  barewire --lan",
-                );
+                let what = "--lan opens every address, --bind only some: they exclude each other.";
+                return wrong(what, "Leave out one of them:  barewire --lan");
             }
         }
         Ok(())
