@@ -64,8 +64,6 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
 /// The messages of both sides, and a line for each side with bytes after its last message. They are no error: they may
 /// belong to another protocol.
 fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Side]) -> (Vec<Message>, Vec<String>) {
-    /// No response is shorter than its status line without a reason.
-    const SHORTEST: usize = 16;
     let (mut messages, mut unread) = (Vec::new(), Vec::new());
     for (at, side) in sides.iter().enumerate() {
         let first = messages.len();
@@ -73,10 +71,9 @@ fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Si
             conversation.received(&side.bytes, &mut messages);
             conversation.client_ended(&mut messages);
         } else {
-            // A response is read according to its request. Without the requests, assume as many as there can
-            // be responses in the file.
+            // A response is read according to its request. This counts where the requests are not in the files.
             if at == 0 {
-                (0..=side.bytes.len() / SHORTEST).for_each(|_| conversation.assume(options.method));
+                conversation.assume(options.method);
             }
             conversation.sent(&side.bytes, &mut messages);
             conversation.server_ended(&mut messages);

@@ -20,11 +20,11 @@ pub mod export;
 pub mod record;
 pub mod show;
 
-pub use explain::builder::{ExplainOptions, KeepLimits};
-pub use explain::conversation::{Annotated, Conversation, annotate};
+pub use explain::builder::ExplainOptions;
 pub use explain::message::{Message, MessageSpan, Role, SpanKind};
 pub use explain::notes::{Note, NoteId};
 pub use explain::value::{RedactOptions, redact_address};
+pub use explain::{Annotated, Conversation, annotate};
 pub use record::recorder::{RecordReceiver, Recorder};
 pub use show::layout::{ViewFormat, ViewOptions};
 pub use show::rows::html_page;

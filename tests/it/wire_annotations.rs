@@ -114,7 +114,7 @@ fn same(a: &[Message], b: &[Message], what: &str) {
 
 fn promises(bytes: &[u8]) {
     let served = serve(bytes);
-    let told = annotate(bytes, Role::Request, &[], &manner());
+    let told = annotate(bytes, Role::Request, Method::Get, &manner());
     let mut at = 0;
     for message in &told.messages {
         assert_eq!(message.start, at, "messages follow each other");
@@ -201,7 +201,7 @@ fn mutants_of_requests_and_responses_hold_every_promise() {
 #[test]
 fn a_response_that_is_right_is_not_called_broken() {
     for (response, broken) in RESPONSES.iter().zip([false, false, false, false, false, true, true, false]) {
-        let told = annotate(response.as_bytes(), Role::Response, &[Method::Get; 2], &manner());
+        let told = annotate(response.as_bytes(), Role::Response, Method::Get, &manner());
         assert_eq!(told.messages.iter().any(|m| m.error.is_some()), broken, "{response}");
     }
 }

@@ -14,13 +14,10 @@
 use std::sync::Arc;
 
 use crate::http::Limits;
-use crate::wire::explain::excerpt::Excerpt;
-use crate::wire::explain::lexer::ChunkState;
-use crate::wire::explain::message::{
-    ContentFraming, ContentKind, LineKind, Message, MessageError, MessageSpan, Role, SpanKind, carve,
+use crate::wire::explain::{
+    Annotations, ContentFraming, ContentKind, LineKind, Message, MessageError, MessageSpan, RedactOptions, Role,
+    SpanKind, lexer::ChunkState, message::carve, part,
 };
-use crate::wire::explain::notes::part;
-use crate::wire::explain::value::{Annotations, RedactOptions};
 
 /// Bytes of content kept at its start: a page of text.
 pub(crate) const FIRST: usize = 2048;
@@ -44,12 +41,93 @@ pub struct ExplainOptions {
 impl ExplainOptions {
     /// For a saved file: everything is kept.
     pub fn whole(limits: Limits) -> ExplainOptions {
-        ExplainOptions { limits, redact: RedactOptions::default(), keep: KeepLimits::all() }
+        ExplainOptions {
+            limits,
+            redact: RedactOptions::default(),
+            keep: KeepLimits { first: usize::MAX / 4, last: 0, margin: 0 },
+        }
     }
 
     /// For a live connection: heads are kept, and both ends of content.
     pub fn live(limits: Limits, redact: RedactOptions) -> ExplainOptions {
-        ExplainOptions { limits, redact, keep: KeepLimits::ends(&limits) }
+        // No secret of a head is longer than the head.
+        ExplainOptions { limits, redact, keep: KeepLimits { first: FIRST, last: LAST, margin: limits.head } }
+    }
+}
+
+/// The bytes of a message that were kept: some at the front, some at the back, and the number of those between.
+/// Callers ask for ranges of the message, so a shortened message cannot be read at wrong places.
+///
+/// ```text
+/// 0        first.len()          gap_end()        len()
+/// | first  |  gap: only counted  |  last          |
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The first bytes of the message.
+    pub first: Vec<u8>,
+    /// How many bytes after them were only counted.
+    pub gap: u64,
+    /// The last bytes of the message; empty if there is no gap.
+    pub last: Vec<u8>,
+}
+
+impl Excerpt {
+    /// The number of bytes of the message, kept or not.
+    pub fn len(&self) -> u64 {
+        self.gap_end() + self.last.len() as u64
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The position of the first byte of `last`.
+    pub(crate) fn gap_end(&self) -> u64 {
+        self.first.len() as u64 + self.gap
+    }
+
+    /// The bytes of `start..start + len`: those kept at the front, how many were not kept, those kept at the back.
+    pub fn get(&self, start: u64, len: u64) -> (&[u8], u64, &[u8]) {
+        // A span may claim more bytes than the message has, if the message was cut off inside it.
+        let end = start.saturating_add(len).min(self.len());
+        let start = start.min(end);
+        // The part of `kept`, whose first byte is at `base` of the message, that lies in the range.
+        let part = |kept: &'_ [u8], base: u64| {
+            let index = |position: u64| position.saturating_sub(base).min(kept.len() as u64) as usize;
+            index(start)..index(end)
+        };
+        let first = &self.first[part(&self.first, 0)];
+        let last = &self.last[part(&self.last, self.gap_end())];
+        (first, end - start - (first.len() + last.len()) as u64, last)
+    }
+
+    /// The bytes of the range if all of them were kept in one piece.
+    pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
+        match self.get(start, len) {
+            // A range of no bytes matches here as well, and is an empty piece.
+            (first, 0, &[]) if first.len() as u64 == len => Some(first),
+            (&[], 0, last) if last.len() as u64 == len => Some(last),
+            _ => None,
+        }
+    }
+
+    /// Makes the gap, if there is one, begin at `from` and end at `to`. It never becomes smaller.
+    pub(crate) fn widen(&mut self, from: Option<u64>, to: Option<u64>) {
+        if self.gap == 0 {
+            return;
+        }
+        let (first, gap_end) = (self.first.len() as u64, self.gap_end());
+        if let Some(more) = to.map(|to| to.saturating_sub(gap_end).min(self.last.len() as u64)) {
+            // The bytes that leave are counted in the gap, so all positions stay true.
+            self.last.drain(..more as usize);
+            self.gap += more;
+        }
+        if let Some(from) = from.map(|from| from.min(first)) {
+            self.first.truncate(from as usize);
+            self.gap += first - from;
+        }
     }
 }
 
@@ -58,20 +136,8 @@ impl ExplainOptions {
 pub struct KeepLimits {
     pub(crate) first: usize,
     pub(crate) last: usize,
-    /// Added to both while the message is built: the longest secret. No value of a head is longer.
+    /// Added to both while the message is built: the length of the longest secret.
     margin: usize,
-}
-
-impl KeepLimits {
-    /// The first and the last bytes.
-    pub fn ends(limits: &Limits) -> KeepLimits {
-        KeepLimits { first: FIRST, last: LAST, margin: limits.head }
-    }
-
-    /// Everything.
-    pub fn all() -> KeepLimits {
-        KeepLimits { first: usize::MAX / 4, last: 0, margin: 0 }
-    }
 }
 
 /// The message.
@@ -81,8 +147,6 @@ pub(crate) struct MessageBuilder {
     message: Message,
     annotations: Annotations,
     chunks: ChunkState,
-    /// Bytes of content and chunk framing that were kept at the front.
-    kept: usize,
 }
 
 impl MessageBuilder {
@@ -112,7 +176,7 @@ impl MessageBuilder {
             hidden: false,
             masked: false,
         };
-        MessageBuilder { options: Arc::clone(options), message, annotations, chunks: ChunkState::default(), kept: 0 }
+        MessageBuilder { options: Arc::clone(options), message, annotations, chunks: ChunkState::default() }
     }
 
     /// The number of its bytes so far.
@@ -129,21 +193,24 @@ impl MessageBuilder {
     /// Adds `len` bytes of content that were not recorded.
     pub(crate) fn content_gap(&mut self, len: u64) {
         self.count_content(len);
-        self.skip(len);
+        if len > 0 {
+            // The window at the end must be one piece, so what it held before the gap is left out as well.
+            self.message.bytes.gap += len + self.message.bytes.last.len() as u64;
+            self.message.bytes.last.clear();
+        }
     }
 
     /// Adds `len` bytes of content that the kernel sent from a file, with the first and last of them.
     pub(crate) fn content_of_file(&mut self, len: u64, first: &[u8], last: &[u8]) {
         self.message.from_file = true;
-        self.count_content(len);
         // A short piece of a file is smaller than the two windows together, which then overlap.
         let fits = usize::try_from(len).unwrap_or(usize::MAX);
         let first = &first[..first.len().min(fits)];
         let last = &last[last.len().saturating_sub(fits - first.len())..];
-        // The three calls are in the order of the bytes, as if the content had come in three pieces.
-        self.keep(first);
-        self.skip(len - first.len() as u64 - last.len() as u64);
-        self.keep(last);
+        // In the order of the bytes, as if the content had come in three pieces.
+        self.content(first);
+        self.content_gap(len - first.len() as u64 - last.len() as u64);
+        self.content(last);
     }
 
     /// Adds framing lines of chunked content; nothing if the content is not chunked.
@@ -212,24 +279,16 @@ impl MessageBuilder {
         self.annotations.extend(len, SpanKind::Body, LineKind::Body, part::NOT_KEPT);
     }
 
-    /// Leaves out `len` bytes.
-    fn skip(&mut self, len: u64) {
-        if len > 0 {
-            // The window at the end must be one piece, so what it held before the gap is left out as well.
-            self.message.bytes.gap += len + self.message.bytes.last.len() as u64;
-            self.message.bytes.last.clear();
-        }
-    }
-
     /// Adds bytes to the window at the front, or to that at the end.
     fn keep(&mut self, bytes: &[u8]) {
         let (limits, kept) = (self.options.keep, &mut self.message.bytes);
-        let window = limits.first.saturating_add(limits.margin);
+        // A head is always kept whole, so it takes no room in the window.
+        let window = limits.first.saturating_add(limits.margin).saturating_add(self.message.head_end as usize);
         // Once bytes went to the end window, no later byte may join the front: the order would be lost.
-        let room = if kept.gap == 0 && kept.last.is_empty() { window.saturating_sub(self.kept) } else { 0 };
+        let is_open = kept.gap == 0 && kept.last.is_empty();
+        let room = if is_open { window.saturating_sub(kept.first.len()) } else { 0 };
         let (first, last) = bytes.split_at(room.min(bytes.len()));
         kept.first.extend_from_slice(first);
-        self.kept += first.len();
         kept.last.extend_from_slice(last);
         // The window at the end moves on only when it is twice too long, so that each byte is moved at most once.
         let window = limits.last.saturating_add(limits.margin);
@@ -269,4 +328,21 @@ pub(crate) fn shorten(message: &mut Message, keep: KeepLimits) {
     bytes.first.truncate(front);
     // The history counts the bytes of a message by length; spare capacity would be memory that it does not count.
     bytes.first.shrink_to_fit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_gives_what_it_kept_and_counts_the_rest() {
+        let excerpt = Excerpt { first: b"abcd".to_vec(), gap: 10, last: b"yz".to_vec() };
+        assert_eq!(excerpt.len(), 16);
+        assert_eq!(excerpt.get(1, 2), (&b"bc"[..], 0, &b""[..]));
+        assert_eq!(excerpt.get(2, 13), (&b"cd"[..], 10, &b"y"[..]));
+        assert_eq!(excerpt.get(5, 3), (&b""[..], 3, &b""[..]));
+        assert_eq!(excerpt.get(15, 99), (&b""[..], 0, &b"z"[..]));
+        assert_eq!(excerpt.whole(0, 4), Some(&b"abcd"[..]));
+        assert_eq!((excerpt.whole(3, 2), excerpt.whole(14, 2)), (None, Some(&b"yz"[..])));
+    }
 }

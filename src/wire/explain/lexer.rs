@@ -21,12 +21,61 @@
 //! Lines are split at LF and not at CR LF. A bare LF is then the end of the line in which it is blamed; otherwise that
 //! line would run on into the next one.
 
-use crate::http::grammar;
-use crate::http::grammar::is_ows;
-use crate::wire::explain::message::{LineKind, Role, SpanKind};
-use crate::wire::explain::notes::{NoteId, part};
-use crate::wire::explain::value;
-use crate::wire::explain::value::{Annotations, RedactOptions};
+use crate::http::grammar::{self, is_ows, trim};
+use crate::wire::explain::{LineKind, MessageLine, MessageSpan, NoteId, RedactOptions, Role, SpanKind, part, value};
+
+/// The spans and lines of a message, written from its first byte to its last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Annotations {
+    pub(crate) spans: Vec<MessageSpan>,
+    pub(crate) lines: Vec<MessageLine>,
+}
+
+impl Annotations {
+    /// The position of the next byte.
+    pub(crate) fn end(&self) -> u64 {
+        self.spans.last().map_or(0, MessageSpan::end)
+    }
+
+    /// Appends a span of `len` bytes; none if that is 0.
+    pub(crate) fn put(&mut self, len: usize, kind: SpanKind, note: NoteId) {
+        if len > 0 {
+            self.spans.push(MessageSpan { start: self.end(), len: len as u64, kind, note });
+        }
+    }
+
+    /// Appends a line, whose `len` bytes have their spans already.
+    pub(crate) fn line(&mut self, len: usize, kind: LineKind, note: NoteId) {
+        self.lines.push(MessageLine { start: self.end() - len as u64, len: len as u64, kind, note });
+    }
+
+    /// Appends `len` bytes to the last span and line if they are of the same kind; else they are a new span and line.
+    pub(crate) fn extend(&mut self, len: u64, kind: SpanKind, line: LineKind, note: NoteId) {
+        // Pieces of one chunk come in many calls and are one span.
+        let start = self.end();
+        match (self.spans.last_mut(), self.lines.last_mut()) {
+            (Some(span), Some(last)) if (span.kind, span.note, last.kind) == (kind, note, line) => {
+                span.len += len;
+                last.len += len;
+            }
+            _ if len > 0 => {
+                self.spans.push(MessageSpan { start, len, kind, note });
+                self.lines.push(MessageLine { start, len, kind: line, note });
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends the whitespace around `bytes` as such; `write` appends what is between.
+    pub(crate) fn put_trimmed(&mut self, bytes: &[u8], write: impl FnOnce(&[u8], &mut Annotations)) {
+        // Only whitespace around the value is optional; inside it may mean something.
+        let core = trim(bytes);
+        let before = bytes.iter().take_while(|&&b| is_ows(b)).count();
+        self.put(before, SpanKind::Ows, part::OWS);
+        write(core, self);
+        self.put(bytes.len() - before - core.len(), SpanKind::Ows, part::OWS);
+    }
+}
 
 /// The position in the grammar of chunked content, and the totals so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,14 +176,14 @@ impl Annotations {
         let Some(colon) = text.iter().position(|&b| b == b':') else {
             // The colon may have been forgotten: what follows the name of a secret field is still secret.
             let end = text.iter().position(|&b| is_ows(b)).unwrap_or(text.len());
-            let is_secret = redact.is_secret_field(&text[..end]) && !redact.is_off();
+            let is_secret = redact.is_secret_field(&text[..end]);
             let name = if is_secret { end } else { text.len() };
             self.put(name, kind, part::FIELD_NAME);
             self.put(text.len() - name, SpanKind::Secret, part::SECRET);
             return part::FIELD_NAME;
         };
         // Space before the colon is refused; the note is still that of the field the sender meant.
-        let name = grammar::trim(&text[..colon]);
+        let name = trim(&text[..colon]);
         let note = NoteId::field(name);
         self.put(colon, kind, note);
         self.put(1, SpanKind::Colon, part::COLON);

@@ -8,8 +8,7 @@
 use crate::http::field;
 use crate::http::grammar::decimal;
 pub use crate::service::text::{byte_count, count};
-use crate::wire::explain::excerpt::Excerpt;
-use crate::wire::explain::notes::{NoteId, part};
+use crate::wire::explain::{Excerpt, NoteId, part};
 
 /// The side that sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,13 +1,21 @@
-//! Bytes of both directions of a connection to annotated, redacted messages.
+//! Bytes of both directions of a connection to annotated, redacted messages. [`Conversation`] is the entry.
 //!
-//! [`conversation`] is the entry. `requests` and `responses` find where messages begin and end; a `builder` collects
-//! each of them. `lexer`, `value` and `form` divide its bytes into spans with [`notes`]. `redact` overwrites the secrets
-//! (`secrets` finds their values again), and only then a [`message`] leaves this module.
+//! The caller adds bytes as they came, of either side and in any pieces. Messages are appended to `out` when they are
+//! complete. Requests are found by a replay of the parser that served them (`requests`), responses by a reader of
+//! their own (`responses`). The two meet here, since the end of a response depends on the method of its request
+//! (RFC 9112 §6.3). A `builder` collects each message; `lexer` and `value` divide its bytes into spans with
+//! [`notes`]. `redact` overwrites the secrets (`secrets` finds their values again), and only then a [`message`] leaves
+//! this module.
+//!
+//! ```text
+//! received ──► RequestReplay ──► messages ─┐
+//!                   │ methods              ├──► Redactor ──► out
+//! sent ──────► ResponseReader ─► messages ─┘
+//! ```
+//!
+//! Live connections, saved files and tests all use this type, so their explanations are the same.
 
 pub mod builder;
-pub mod conversation;
-pub mod excerpt;
-pub(crate) mod form;
 pub(crate) mod lexer;
 pub mod message;
 pub mod notes;
@@ -16,3 +24,176 @@ pub(crate) mod requests;
 pub(crate) mod responses;
 pub(crate) mod secrets;
 pub(crate) mod value;
+
+use std::sync::Arc;
+
+use crate::http::Method;
+pub(crate) use builder::{Excerpt, ExplainOptions, MessageBuilder};
+pub(crate) use lexer::Annotations;
+pub(crate) use message::{
+    ContentFraming, ContentKind, LineKind, Message, MessageError, MessageLine, MessageSpan, Role, SpanKind,
+};
+pub(crate) use notes::{NoteId, part};
+pub(crate) use value::RedactOptions;
+
+use redact::Redactor;
+use requests::RequestReplay;
+use responses::ResponseReader;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Conversation {
+    options: Arc<ExplainOptions>,
+    requests: RequestReplay,
+    responses: ResponseReader,
+    redactor: Redactor,
+}
+
+impl Conversation {
+    /// A connection without bytes so far.
+    pub fn new(options: &ExplainOptions) -> Conversation {
+        let options = Arc::new(options.clone());
+        Conversation {
+            // All parts share one copy of the options.
+            requests: RequestReplay::new(&options),
+            responses: ResponseReader::new(&options),
+            redactor: Redactor::new(&options),
+            options,
+        }
+    }
+
+    /// The same connection for a second pass over its bytes, with the secrets of the first one known: a value that
+    /// the server made a secret late may stand in what the client sent before.
+    #[must_use]
+    pub fn restart(self, options: &ExplainOptions) -> Conversation {
+        Conversation { redactor: self.redactor.restart(), ..Conversation::new(options) }
+    }
+
+    /// Sets the method of all requests that are not seen; it is GET otherwise.
+    pub fn assume(&mut self, method: Method) {
+        self.responses.assumed = method;
+    }
+
+    /// Adds bytes of the client.
+    pub fn received(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
+        self.read(out, |it, out| it.requests.push(bytes, out));
+    }
+
+    /// Adds `len` bytes of the client's content that were not recorded.
+    pub fn received_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
+        self.read(out, |it, out| it.requests.skip(len, out));
+    }
+
+    /// Adds bytes of the server.
+    pub fn sent(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
+        self.read(out, |it, out| it.responses.push(bytes, &it.requests.methods, out));
+        // A client may send requests for ever, so the methods of complete exchanges are forgotten.
+        self.requests.methods = self.requests.methods.split_off(&self.answering());
+    }
+
+    /// Adds `len` bytes that the server sent from a file without seeing them, with the first and last of them:
+    /// at most as many as [`Conversation::window`] says.
+    pub fn sent_unseen(&mut self, len: u64, (first, last): (&[u8], &[u8]), out: &mut Vec<Message>) {
+        self.read(out, |it, out| it.responses.push_file(len, first, last, out));
+    }
+
+    /// How many bytes at the start and at the end of a file are of use to [`Conversation::sent_unseen`].
+    pub fn window(&self) -> (usize, usize) {
+        // A secret at the edge of what is shown must be seen whole, or half of it would be shown.
+        let (keep, longest) = (self.options.keep, self.redactor.values.longest());
+        (keep.first.saturating_add(longest), keep.last.saturating_add(longest))
+    }
+
+    /// The client has ended its side: a request that is not complete will never be.
+    pub fn client_ended(&mut self, out: &mut Vec<Message>) {
+        // The replay must know this: content that ends early is an error only before the response.
+        let answered = self.answering() - 1;
+        self.read(out, |it, out| it.requests.end(answered, out));
+    }
+
+    /// The server has stopped waiting: a request that is not complete will never be.
+    pub fn client_too_slow(&mut self, out: &mut Vec<Message>) {
+        self.read(out, |it, out| it.requests.time_out(out));
+    }
+
+    /// The server has ended its side.
+    pub fn server_ended(&mut self, out: &mut Vec<Message>) {
+        self.read(out, |it, out| it.responses.end(out));
+    }
+
+    /// The exchange whose response comes next, counted from 1.
+    pub fn answering(&self) -> u64 {
+        self.responses.exchange
+    }
+
+    /// Whether a message of this side has begun and is not complete.
+    pub fn is_inside(&self, role: Role) -> bool {
+        match role {
+            Role::Request => self.requests.is_inside(),
+            Role::Response => self.responses.is_inside(),
+        }
+    }
+
+    /// Whether further bytes of this side are no longer read.
+    pub fn is_shut(&self, role: Role) -> bool {
+        match role {
+            Role::Request => self.requests.ended,
+            Role::Response => self.responses.is_ended(),
+        }
+    }
+
+    /// Lets `read` append messages to `out`, and redacts them. Every message passes through here once, before the
+    /// caller can read it.
+    fn read(&mut self, out: &mut Vec<Message>, read: impl FnOnce(&mut Conversation, &mut Vec<Message>)) {
+        let first = out.len();
+        read(self, out);
+        // Only what was appended now: to redact a message twice would learn stars as secrets.
+        out[first..].iter_mut().for_each(|message| self.redactor.redact(message));
+    }
+}
+
+/// Bytes explained at once.
+#[derive(Debug)]
+pub struct Annotated {
+    /// The messages in them.
+    pub messages: Vec<Message>,
+    /// Bytes after the last message, which are not read.
+    pub unread: u64,
+}
+
+/// Explains all bytes of one side; `method` is that of the requests that the responses belong to.
+///
+/// ```
+/// use barewire::http::{Limits, Method};
+/// use barewire::wire::{ExplainOptions, Role, SpanKind, annotate};
+///
+/// let bytes = b"GET /a?token=abcdefgh HTTP/1.1\r\nHost: h\r\n\r\nGET";
+/// let found = annotate(bytes, Role::Request, Method::Get, &ExplainOptions::whole(Limits::default()));
+/// let request = &found.messages[0];
+/// assert_eq!((request.part(SpanKind::Method), request.target()), (&b"GET"[..], &b"/a?token=********"[..]));
+/// // The second request is not complete: it has an error at the byte where its bytes end.
+/// let error = found.messages[1].error.unwrap();
+/// assert_eq!((error.at, error.len, error.cut_off), (3, 0, true));
+/// ```
+pub fn annotate(bytes: &[u8], role: Role, method: Method, options: &ExplainOptions) -> Annotated {
+    let mut conversation = Conversation::new(options);
+    conversation.assume(method);
+    let mut messages = Vec::new();
+    match role {
+        Role::Request => {
+            conversation.received(bytes, &mut messages);
+            // No more bytes will come, so a message that is not complete is shown as cut off.
+            conversation.client_ended(&mut messages);
+        }
+        Role::Response => {
+            conversation.sent(bytes, &mut messages);
+            conversation.server_ended(&mut messages);
+        }
+    }
+    // Bytes after a last or an invalid message belong to no message. Only their number is told.
+    let read = messages.last().map_or(0, Message::end);
+    Annotated { messages, unread: bytes.len() as u64 - read.min(bytes.len() as u64) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -81,18 +81,19 @@ fn find(page: u16, is_it: impl Fn(&str) -> bool) -> Option<NoteId> {
     NOTES.range(page..page + PAGE).find(|(_, note)| is_it(bare(note.name))).map(|(&number, _)| NoteId(number))
 }
 
-macro_rules! part_numbers {
-    ($($constant:ident)*) => {
-        /// The numbers of the notes of parts, in the order of `notes.txt`.
+/// Makes a module of constants: the numbers of notes that follow each other in `notes.txt`, in its order.
+macro_rules! numbers {
+    ($(#[$doc:meta])* $module:ident from $first:expr; $($constant:ident)*) => {
+        $(#[$doc])*
         #[allow(missing_docs)]
-        pub mod part {
-            use super::NoteId;
+        pub mod $module {
+            use super::*;
 
             #[repr(u16)]
             #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
             enum Number { $($constant),* }
 
-            $(pub const $constant: NoteId = NoteId(Number::$constant as u16);)*
+            $(pub const $constant: NoteId = NoteId($first + Number::$constant as u16);)*
 
             #[cfg(test)]
             pub(crate) const ALL: &[(&str, NoteId)] = &[$((stringify!($constant), $constant)),*];
@@ -100,12 +101,20 @@ macro_rules! part_numbers {
     };
 }
 
-part_numbers! {
+numbers! {
+    /// The notes of parts of messages and of values.
+    part from 0;
     PLAIN REQUEST_LINE STATUS_LINE PATH QUERY QUERY_NAME QUERY_VALUE SCHEME AUTHORITY ASTERISK VERSION STATUS REASON
     FIELD_NAME COLON OWS SPACE CRLF BLANK EMPTY_LINE SECRET AUTH_SCHEME COOKIE_NAME COOKIE_ATTRIBUTE MEDIA_TYPE
     PARAMETER WEIGHT ELEMENT SEPARATOR DIRECTIVE RANGE_UNIT RANGE_SPEC DAY MOMENT ZONE WEAK ENTITY_TAG LENGTH CODING
     CHUNK_SIZE CHUNK_EXT CHUNK_DATA CHUNK_END LAST_CHUNK TRAILER TRAILER_END BODY NOT_KEPT FROM_FILE BAD
     RULE_1 RULE_2 RULE_3 RULE_4 RULE_5 RULE_6 RULE_7 RULE_8 BOUNDARY LAST_BOUNDARY PART_BLANK PART_DATA
+}
+
+numbers! {
+    /// The notes of faults that a response can have and a request cannot.
+    response_fault from FAULTS + Fault::ALL.len() as u16;
+    STATUS_LINE STATUS_CODE HEAD_TOO_LONG HEAD_CUT_OFF CONTENT_CUT_OFF CHUNKS_CUT_OFF MADE_UP_LINE
 }
 
 /// The side that closed a connection.
@@ -171,47 +180,22 @@ impl NoteId {
         NoteId(FAULTS + Fault::ALL.iter().position(|&other| other == fault).unwrap_or(0) as u16)
     }
 
-    /// The note of a fault that only a response can have.
-    pub fn response_fault(fault: ResponseFault) -> NoteId {
-        NoteId(FAULTS + Fault::ALL.len() as u16 + fault as u16)
-    }
-
     /// The note of the end of a connection, by the name of its reason, and the side that closed.
     ///
     /// The side that closed is not always to blame: a server that gives up on a client that stopped reading closes,
     /// and the client is the reason.
     pub fn close(reason: &str) -> (NoteId, Side) {
-        let by_client = ["PeerClosed", "NeverSpoke", "Broken", "LeftEarly", "ClosedInHead", "ClosedInContent"];
+        let by_client =
+            ["PeerClosed", "NeverSpoke", "Broken", "LeftEarly", "ClosedInHead", "ClosedInContent", "ResetUnread"];
         // All other reasons are decisions of the server, or errors inside it.
-        let is_client = by_client.contains(&reason) || reason == "ResetUnread";
-        let note = find(CLOSES, |known| known == reason).unwrap_or(NoteId(CLOSES));
-        (note, if is_client { Side::Client } else { Side::Server })
+        let side = if by_client.contains(&reason) { Side::Client } else { Side::Server };
+        (find(CLOSES, |known| known == reason).unwrap_or(NoteId(CLOSES)), side)
     }
 
     /// Every note, with its number.
     pub fn all() -> impl Iterator<Item = (NoteId, Note)> {
         NOTES.iter().map(|(&number, &note)| (NoteId(number), note))
     }
-}
-
-/// A way in which a response can be wrong and a request cannot, in the order of `notes.txt`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum ResponseFault {
-    /// The first line is no status line.
-    StatusLine,
-    /// The code is not three digits, or below 100.
-    StatusCode,
-    /// The head is longer than any client accepts.
-    HeadTooLong,
-    /// The stream ended before the blank line.
-    HeadCutOff,
-    /// The stream ended before the announced content was complete.
-    ContentCutOff,
-    /// The stream ended before the last chunk.
-    ChunksCutOff,
-    /// The line that programs print for a response of HTTP/2 or HTTP/3, which have no status line.
-    MadeUpLine,
 }
 
 #[cfg(test)]
@@ -242,7 +226,7 @@ mod tests {
         assert!(count(FIELDS) > 45 && count(STATUSES) > 30);
         assert_eq!(count(0), part::ALL.len());
         assert_eq!(count(METHODS), Method::ALL.len() + 1);
-        assert_eq!(count(FAULTS), Fault::ALL.len() + ResponseFault::MadeUpLine as usize + 1);
+        assert_eq!(count(FAULTS), Fault::ALL.len() + response_fault::ALL.len());
         for page in [0, METHODS, FIELDS, STATUSES, CLOSES, FAULTS] {
             assert!(count(page) < usize::from(PAGE) && NOTES.contains_key(&page), "{page}");
         }
@@ -268,9 +252,8 @@ mod tests {
             let note = NoteId::fault(fault).note();
             assert_eq!((note.name, note.long), (fault.name(), fault.sentence()));
         }
-        use ResponseFault::*;
-        for fault in [StatusLine, StatusCode, HeadTooLong, HeadCutOff, ContentCutOff, ChunksCutOff, MadeUpLine] {
-            assert_eq!(NoteId::response_fault(fault).note().name, format!("{fault:?}"));
+        for (name, id) in response_fault::ALL {
+            assert_eq!(id.note().name.to_uppercase(), name.replace('_', ""));
         }
         for (name, id) in part::ALL {
             // The name that programs see is older than the word of the source.

@@ -26,13 +26,10 @@ use std::sync::Arc;
 
 use crate::http::Fault;
 use crate::http::grammar::is_ows;
-use crate::wire::explain::builder::{ExplainOptions, shorten};
-use crate::wire::explain::form;
-use crate::wire::explain::message::{Message, MessageSpan, Role, SpanKind, carve, find_field};
-use crate::wire::explain::notes::{NoteId, part};
-use crate::wire::explain::secrets::{SHORTEST, SecretValues};
-use crate::wire::explain::value;
-use crate::wire::explain::value::Annotations;
+use crate::wire::explain::{
+    ExplainOptions, Message, MessageSpan, NoteId, Role, SpanKind, builder::shorten, message::carve,
+    message::find_field, part, secrets::SHORTEST, secrets::SecretValues, value::Form,
+};
 
 /// Most exchanges with a short secret whose responses are awaited. With more of them every response is hidden.
 const WAITING: usize = 1024;
@@ -41,7 +38,7 @@ const WAITING: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Redactor {
     options: Arc<ExplainOptions>,
-    values: SecretValues,
+    pub(crate) values: SecretValues,
     /// Exchanges whose response may repeat a secret that cannot be searched for.
     hidden: BTreeSet<u64>,
     all_hidden: bool,
@@ -58,18 +55,13 @@ impl Redactor {
         Redactor { hidden: BTreeSet::new(), ..self }
     }
 
-    /// The length of the longest value that is searched for.
-    pub(crate) fn longest(&self) -> usize {
-        self.values.longest()
-    }
-
     /// Redacts a message, and shortens it to what is kept.
     pub(crate) fn redact(&mut self, message: &mut Message) {
-        if self.options.redact.is_off() {
+        if self.options.redact.off {
             return shorten(message, self.options.keep);
         }
         // Read first: when the spans of form fields are carved out below, it is no longer clear what is content.
-        let contents = [UnframedContent::front(message), UnframedContent::back(message)];
+        let contents = UnframedContent::of(message);
         let nameless = self.find_in_form(message, &contents);
         let mut places = Vec::new();
         self.find_in_errors(message, &mut places);
@@ -151,7 +143,8 @@ impl Redactor {
     /// Carves out the spans of a form, urlencoded or in parts. Returns where those bytes at the back end that are
     /// taken for secret because their names were not kept; 0 if there are none.
     fn find_in_form(&mut self, message: &mut Message, [front, back]: &[UnframedContent; 2]) -> u64 {
-        let Some(form) = Form::of(message) else { return 0 };
+        let content_type = find_field(&message.fields(), "content-type").unwrap_or_default();
+        let Some(form) = Form::of(message.role, content_type) else { return 0 };
         self.carve_form(message, &form, front, 0);
         if message.bytes.gap == 0 {
             return 0;
@@ -162,10 +155,8 @@ impl Redactor {
         let nameless = form.first_separator(&back.bytes).unwrap_or(back.bytes.len());
         let mut end = 0;
         for (start, to) in back.places(0, nameless) {
-            carve(
-                &mut message.spans,
-                MessageSpan { start, len: to - start, kind: SpanKind::Secret, note: part::SECRET },
-            );
+            let span = MessageSpan { start, len: to - start, kind: SpanKind::Secret, note: part::SECRET };
+            carve(&mut message.spans, span);
             end = to;
         }
         self.carve_form(message, &form, back, nameless);
@@ -174,17 +165,9 @@ impl Redactor {
 
     /// Carves out the spans of form content from `at` of `content` on, and learns the secrets in it.
     fn carve_form(&mut self, message: &mut Message, form: &Form, content: &UnframedContent, at: usize) {
-        let mut found = Annotations::default();
-        match form {
-            Form::Urlencoded => {
-                value::pairs(&content.bytes[at..], &self.options.redact, SpanKind::Body, &mut found);
-            }
-            Form::Multipart(boundary) => {
-                found.spans = form::parts(&content.bytes[at..], boundary, &self.options.redact);
-            }
-        }
         // Ordinary data is content like any other: its spans are those of the framing.
-        for span in found.spans.into_iter().filter(|span| span.kind != SpanKind::Body) {
+        let spans = form.spans(&content.bytes[at..], &self.options.redact).into_iter();
+        for span in spans.filter(|span| span.kind != SpanKind::Body) {
             let (from, to) = (at + span.start as usize, at + span.end() as usize);
             if span.kind == SpanKind::Secret {
                 // Learned here in one piece: in the message it may lie in several chunks.
@@ -227,41 +210,15 @@ impl Redactor {
     /// Leaves out the bytes next to a gap as well, as many as the longest value has: they may be half of a secret,
     /// whose other half was not kept, so that the search could not find it.
     fn widen_gap(&self, message: &mut Message, [front, back]: &[UnframedContent; 2]) {
-        let (most, known) = (self.longest().saturating_sub(1), front.bytes.len());
+        let (most, known) = (self.values.longest().saturating_sub(1), front.bytes.len());
         let from = front.places(known.saturating_sub(most), known).first().map(|place| place.0);
         let to = back.places(0, most).last().map(|place| place.1);
         message.bytes.widen(from, to);
     }
 }
 
-/// The encoding of a form.
-enum Form {
-    Urlencoded,
-    /// With this boundary.
-    Multipart(Vec<u8>),
-}
-
-impl Form {
-    fn of(message: &Message) -> Option<Form> {
-        let fields = message.fields();
-        let content_type = find_field(&fields, "content-type")?;
-        if content_type.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded") {
-            return Some(Form::Urlencoded);
-        }
-        // A response in parts is no form. It may repeat one; then the search or `hide_content` covers it.
-        form::boundary(content_type).filter(|_| message.role == Role::Request).map(Form::Multipart)
-    }
-
-    /// Where the first value in `bytes` ends, whose beginning is unknown.
-    fn first_separator(&self, bytes: &[u8]) -> Option<usize> {
-        match self {
-            Form::Urlencoded => bytes.iter().position(|&b| b == b'&'),
-            Form::Multipart(boundary) => form::find_boundary(bytes, boundary, 0).map(|(from, _)| from),
-        }
-    }
-}
-
 /// Content without chunk framing, in which a secret is one piece, and the places of its bytes in the message.
+#[derive(Default)]
 struct UnframedContent {
     bytes: Vec<u8>,
     /// For each piece its position in `bytes` and in the message.
@@ -269,29 +226,24 @@ struct UnframedContent {
 }
 
 impl UnframedContent {
-    /// The content that was kept at the front.
-    fn front(message: &Message) -> UnframedContent {
-        UnframedContent::of(message, |span| (message.bytes.get(span.start, span.len).0, span.start))
-    }
-
-    /// The content that was kept at the back.
-    fn back(message: &Message) -> UnframedContent {
-        let gap_end = message.bytes.gap_end();
-        UnframedContent::of(message, |span| (message.bytes.get(span.start, span.len).2, span.start.max(gap_end)))
-    }
-
-    fn of<'a>(message: &'a Message, kept: impl Fn(&MessageSpan) -> (&'a [u8], u64)) -> UnframedContent {
-        let mut content = UnframedContent { bytes: Vec::new(), pieces: Vec::new() };
+    /// The content that was kept at the front, and that at the back.
+    fn of(message: &Message) -> [UnframedContent; 2] {
+        let (mut front, mut back) = (UnframedContent::default(), UnframedContent::default());
         // Secret spans after the head are trailers, or content that was carved out before.
         let is_secret = |span: &MessageSpan| span.kind == SpanKind::Secret && span.start >= message.head_end;
         for span in message.spans.iter().filter(|span| span.is_content() || is_secret(span)) {
-            let (bytes, place) = kept(span);
-            if !bytes.is_empty() {
-                content.pieces.push((content.bytes.len(), place));
-                content.bytes.extend_from_slice(bytes);
-            }
+            let (first, _, last) = message.bytes.get(span.start, span.len);
+            front.push(first, span.start);
+            back.push(last, span.start.max(message.bytes.gap_end()));
         }
-        content
+        [front, back]
+    }
+
+    fn push(&mut self, bytes: &[u8], place: u64) {
+        if !bytes.is_empty() {
+            self.pieces.push((self.bytes.len(), place));
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
     /// Where the bytes `from..to` lie in the message: the first byte and the one after the last of each piece.
@@ -323,8 +275,7 @@ mod tests {
     use super::*;
     use crate::http::Limits;
     use crate::service::testing::rounds;
-    use crate::wire::explain::conversation::Conversation;
-    use crate::wire::explain::value::RedactOptions;
+    use crate::wire::explain::{Conversation, RedactOptions};
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -348,13 +299,8 @@ mod tests {
 
     /// All bytes that are left of a message: what was kept, and its content without chunks.
     fn left(message: &Message) -> Vec<Vec<u8>> {
-        let kept = &message.bytes;
-        vec![
-            kept.first.clone(),
-            kept.last.clone(),
-            UnframedContent::front(message).bytes,
-            UnframedContent::back(message).bytes,
-        ]
+        let [front, back] = UnframedContent::of(message);
+        vec![message.bytes.first.clone(), message.bytes.last.clone(), front.bytes, back.bytes]
     }
 
     #[track_caller]

@@ -14,26 +14,18 @@
 //! The parser reads the next request only after the response to the one before was sent. The replay therefore sends a
 //! response of its own at once; what the server really sent is read from its own bytes by `responses`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::http::{
     AddedFields, EndOfInput, Event, Fields, Framing, Http1, HttpDate, Length, Method, Next, RequestError, Status,
 };
-use crate::wire::explain::builder::{ExplainOptions, MessageBuilder};
-use crate::wire::explain::message::{ContentFraming, ContentKind, Message, MessageError, Role};
-use crate::wire::explain::notes::NoteId;
+use crate::wire::explain::{
+    ContentFraming, ContentKind, ExplainOptions, Message, MessageBuilder, MessageError, NoteId, Role,
+};
 
 /// Stands for bytes that were not recorded: the parser counts content and never looks at it.
 static UNKNOWN: [u8; 4096] = [0; 4096];
-
-/// What the replay found.
-#[derive(Debug)]
-pub(crate) enum RequestEvent {
-    /// A head is complete; the response to it is read by this method.
-    Head(Method),
-    /// A request is complete, or invalid; not redacted yet.
-    Message(Message),
-}
 
 /// The replay of one connection.
 #[derive(Debug)]
@@ -47,15 +39,18 @@ pub(crate) struct RequestReplay {
     builder: Option<MessageBuilder>,
     /// Requests whose head is complete, or that were refused.
     count: u64,
-    /// Nothing more is read: a request was refused, or was the last one.
-    ended: bool,
+    /// The methods of requests by exchange, for the responses. The caller removes those that are no longer needed.
+    pub(crate) methods: BTreeMap<u64, Method>,
+    /// Nothing more is read as requests: one was refused, or was the last one.
+    pub(crate) ended: bool,
 }
 
 impl RequestReplay {
     pub(crate) fn new(options: &Arc<ExplainOptions>) -> RequestReplay {
         // The same limits as in the server: another limit would refuse another byte.
         let (options, http) = (Arc::clone(options), Http1::new(options.limits));
-        RequestReplay { options, http, pending: Vec::new(), at: 0, builder: None, count: 0, ended: false }
+        let (pending, methods) = (Vec::new(), BTreeMap::new());
+        RequestReplay { options, http, pending, at: 0, builder: None, count: 0, methods, ended: false }
     }
 
     /// Whether a request has begun and is not complete.
@@ -63,13 +58,8 @@ impl RequestReplay {
         self.builder.is_some() || (!self.pending.is_empty() && !self.ended)
     }
 
-    /// Whether bytes that come now are no longer read as requests.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.ended
-    }
-
     /// Reads on.
-    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<RequestEvent>) {
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
         if self.ended {
             // Bytes after the end are not kept: without a grammar a secret in them cannot be found.
             return;
@@ -90,8 +80,8 @@ impl RequestReplay {
                     break;
                 }
                 Event::Request(request, framing) => {
-                    out.push(RequestEvent::Head(request.method()));
-                    self.builder = Some(self.begin(start, taken, Some(content_framing(framing))));
+                    let (method, framing_rule) = (request.method(), content_framing(framing));
+                    self.builder = Some(self.begin(method, start, taken, Some(framing_rule)));
                     // The parser reports no end for a request without content.
                     if !framing.has_content() {
                         self.complete(out);
@@ -120,7 +110,7 @@ impl RequestReplay {
     }
 
     /// Reads `len` bytes of content that were not recorded.
-    pub(crate) fn skip(&mut self, len: u64, out: &mut Vec<RequestEvent>) {
+    pub(crate) fn skip(&mut self, len: u64, out: &mut Vec<Message>) {
         let mut left = len;
         while left > 0 && !self.ended && self.pending.is_empty() {
             let some = &UNKNOWN[..usize::try_from(left).unwrap_or(usize::MAX).min(UNKNOWN.len())];
@@ -141,7 +131,7 @@ impl RequestReplay {
     }
 
     /// The client has ended its side. `answered` is the number of exchanges with a complete response.
-    pub(crate) fn end(&mut self, answered: u64, out: &mut Vec<RequestEvent>) {
+    pub(crate) fn end(&mut self, answered: u64, out: &mut Vec<Message>) {
         if self.ended {
             return;
         }
@@ -151,14 +141,14 @@ impl RequestReplay {
             // Content may end early after the response: a client that was refused should stop sending it (RFC 9112
             // §9.5), and one that waits for 100 Continue never begins (RFC 9110 §10.1.1).
             self.framing_lines(&pending);
-            out.extend(self.builder.take().map(|builder| RequestEvent::Message(builder.finish(None))));
+            out.extend(self.builder.take().map(|builder| builder.finish(None)));
         } else if let EndOfInput::Refused(error) = self.http.end_of_input() {
             self.refuse(error, true, &pending, out);
         }
     }
 
     /// The server's time limit for the rest of the request has passed.
-    pub(crate) fn time_out(&mut self, out: &mut Vec<RequestEvent>) {
+    pub(crate) fn time_out(&mut self, out: &mut Vec<Message>) {
         if !self.ended
             && let Some(error) = self.http.time_out()
         {
@@ -168,8 +158,10 @@ impl RequestReplay {
     }
 
     /// A request with this head, or with the part of it up to its fault.
-    fn begin(&mut self, start: u64, head: &[u8], framing: Option<ContentFraming>) -> MessageBuilder {
+    fn begin(&mut self, method: Method, start: u64, head: &[u8], framing: Option<ContentFraming>) -> MessageBuilder {
         self.count += 1;
+        // Known before the request is complete: the server may respond early.
+        self.methods.insert(self.count, method);
         MessageBuilder::new(&self.options, (Role::Request, self.count, start), head, framing)
     }
 
@@ -179,8 +171,8 @@ impl RequestReplay {
     }
 
     /// A request is complete: lets the parser go on to the next one.
-    fn complete(&mut self, out: &mut Vec<RequestEvent>) {
-        out.extend(self.builder.take().map(|builder| RequestEvent::Message(builder.finish(None))));
+    fn complete(&mut self, out: &mut Vec<Message>) {
+        out.extend(self.builder.take().map(|builder| builder.finish(None)));
         // The response is thrown away. The parser only needs to know that one was sent, and whether the connection
         // stays open.
         let date = HttpDate::from_second(0);
@@ -191,7 +183,7 @@ impl RequestReplay {
 
     /// A fault, at a position in the message: the message goes up to the last byte to blame. `unused` are the bytes
     /// after those that belong to the message already.
-    fn refuse(&mut self, error: RequestError, cut_off: bool, unused: &[u8], out: &mut Vec<RequestEvent>) {
+    fn refuse(&mut self, error: RequestError, cut_off: bool, unused: &[u8], out: &mut Vec<Message>) {
         self.ended = true;
         let (end, note) = (error.at + error.len, NoteId::fault(error.fault));
         let prefix = |len: u64| &unused[..usize::try_from(len).unwrap_or(usize::MAX).min(unused.len())];
@@ -201,14 +193,11 @@ impl RequestReplay {
                 builder.framing_lines(prefix(end.saturating_sub(builder.len())));
                 builder
             }
-            None => {
-                out.push(RequestEvent::Head(self.http.method()));
-                // At least one byte, also where something is missing: a message of no bytes could not be shown.
-                self.begin(self.at, prefix(end.max(1)), None)
-            }
+            // At least one byte, also where something is missing: a message of no bytes could not be shown.
+            None => self.begin(self.http.method(), self.at, prefix(end.max(1)), None),
         };
         let error = MessageError { at: error.at, len: error.len, note, cut_off };
-        out.push(RequestEvent::Message(builder.finish(Some(error))));
+        out.push(builder.finish(Some(error)));
     }
 }
 

@@ -25,9 +25,10 @@ use std::sync::Arc;
 use crate::http::chunked::{Chunk, Decoder};
 use crate::http::grammar::{decimal, is_field_byte};
 use crate::http::{Fault, Limits, Method, Status, field};
-use crate::wire::explain::builder::{ExplainOptions, MessageBuilder};
-use crate::wire::explain::message::{ContentFraming, ContentKind, Message, MessageError, Role};
-use crate::wire::explain::notes::{NoteId, ResponseFault};
+use crate::wire::explain::{
+    ContentFraming, ContentKind, ExplainOptions, Message, MessageBuilder, MessageError, NoteId, Role,
+    notes::response_fault,
+};
 
 /// What is read next.
 #[derive(Debug)]
@@ -54,7 +55,10 @@ pub(crate) struct ResponseReader {
     searched: usize,
     /// The position of the next byte on the server's side.
     at: u64,
-    exchange: u64,
+    /// The exchange whose response is being read, counted from 1.
+    pub(crate) exchange: u64,
+    /// The method of requests that were not seen: a saved file may contain responses alone.
+    pub(crate) assumed: Method,
 }
 
 impl ResponseReader {
@@ -69,12 +73,8 @@ impl ResponseReader {
             searched: 0,
             at: 0,
             exchange: 1,
+            assumed: Method::Get,
         }
-    }
-
-    /// The exchange whose response is being read, counted from 1.
-    pub(crate) fn exchange(&self) -> u64 {
-        self.exchange
     }
 
     /// Whether a response has begun and is not complete.
@@ -91,7 +91,7 @@ impl ResponseReader {
         matches!(self.state, ResponseState::Ended)
     }
 
-    /// Reads on; `methods` are those of the requests, by exchange. A request that was not seen is taken for a GET.
+    /// Reads on; `methods` are those of the requests, by exchange.
     pub(crate) fn push(&mut self, bytes: &[u8], methods: &BTreeMap<u64, Method>, out: &mut Vec<Message>) {
         let mut input = std::mem::take(&mut self.pending);
         // A head or a size line may have come in pieces: it is read when it is complete.
@@ -131,20 +131,19 @@ impl ResponseReader {
     /// The server has ended its side, or the connection was lost.
     pub(crate) fn end(&mut self, out: &mut Vec<Message>) {
         let pending = std::mem::take(&mut self.pending);
-        let fault = match std::mem::replace(&mut self.state, ResponseState::Ended) {
+        let note = match std::mem::replace(&mut self.state, ResponseState::Ended) {
             // Between two responses nothing is pending, and nothing is wrong.
             ResponseState::Head if !pending.is_empty() => {
                 self.builder = Some(self.begin(&pending, None));
-                Some(ResponseFault::HeadCutOff)
+                Some(response_fault::HEAD_CUT_OFF)
             }
-            ResponseState::Length(_) => Some(ResponseFault::ContentCutOff),
-            ResponseState::Chunked(_) => Some(ResponseFault::ChunksCutOff),
+            ResponseState::Length(_) => Some(response_fault::CONTENT_CUT_OFF),
+            ResponseState::Chunked(_) => Some(response_fault::CHUNKS_CUT_OFF),
             _ => None,
         };
         if let Some(mut builder) = self.builder.take() {
             // An incomplete size line is shown as far as it came.
             builder.framing_lines(&pending);
-            let note = fault.map(NoteId::response_fault);
             let error = note.map(|note| MessageError { at: builder.len(), len: 0, note, cut_off: true });
             out.push(builder.finish(error));
         }
@@ -221,7 +220,7 @@ impl ResponseReader {
         for at in self.searched..input.len() {
             // Refused at the first wrong byte: bytes that are not HTTP may never contain a blank line.
             if BEGIN.get(at).is_some_and(|&b| b != input[at]) {
-                return Err(invalid(0, at + 1, NoteId::response_fault(ResponseFault::StatusLine)));
+                return Err(invalid(0, at + 1, response_fault::STATUS_LINE));
             }
             match (input[at], at.checked_sub(1).map(|before| input[before])) {
                 // Only CR LF ends a line. Readers that also accept a bare LF find other ends of the head than those
@@ -237,7 +236,7 @@ impl ResponseReader {
             }
             // A server that never ends its head would fill the memory.
             if at >= self.limits.head {
-                return Err(invalid(at, 0, NoteId::response_fault(ResponseFault::HeadTooLong)));
+                return Err(invalid(at, 0, response_fault::HEAD_TOO_LONG));
             }
         }
         self.searched = input.len();
@@ -253,8 +252,7 @@ impl ResponseReader {
     ) -> Result<usize, MessageError> {
         // The status comes first: which fields count depends on it.
         let status = check_head(head)?;
-        // A saved file may contain responses alone.
-        let method = methods.get(&self.exchange).copied().unwrap_or(Method::Get);
+        let method = methods.get(&self.exchange).copied().unwrap_or(self.assumed);
         let framing = content_framing(head, status, method)?;
         let builder = self.begin(head, Some(framing));
         self.state = match framing.content {
@@ -302,18 +300,17 @@ fn check_head(head: &[u8]) -> Result<Status, MessageError> {
         }
         at += line.len();
     }
-    status.ok_or(invalid(0, 0, NoteId::response_fault(ResponseFault::StatusLine)))
+    status.ok_or(invalid(0, 0, response_fault::STATUS_LINE))
 }
 
 /// HTTP-version SP 3DIGIT SP [ reason-phrase ]; the last space may be missing (RFC 9112 §4).
 fn check_status_line(line: &[u8]) -> Result<Status, MessageError> {
-    let fault = |fault, at, len| Err(invalid(at, len, NoteId::response_fault(fault)));
     // Programs print such a line for HTTP/2 and HTTP/3, and users paste it into files that are explained.
     if let [b'H', b'T', b'T', b'P', b'/', b'2' | b'3', b' ', ..] = line {
-        return fault(ResponseFault::MadeUpLine, 0, 6);
+        return Err(invalid(0, 6, response_fault::MADE_UP_LINE));
     }
     let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', rest @ ..] = line else {
-        return fault(ResponseFault::StatusLine, 0, line.len());
+        return Err(invalid(0, line.len(), response_fault::STATUS_LINE));
     };
     if !major.is_ascii_digit() || !minor.is_ascii_digit() {
         return Err(invalid(0, 8, NoteId::fault(Fault::VersionSyntax)));
@@ -324,7 +321,7 @@ fn check_status_line(line: &[u8]) -> Result<Status, MessageError> {
     }
     let end = rest.iter().position(|&b| b == b' ').unwrap_or(rest.len());
     let code = decimal(&rest[..end]).filter(|_| end == 3).and_then(|n| u16::try_from(n).ok()).and_then(Status::new);
-    let Some(status) = code else { return fault(ResponseFault::StatusCode, 9, end) };
+    let Some(status) = code else { return Err(invalid(9, end, response_fault::STATUS_CODE)) };
     match rest[end..].iter().position(|&b| !is_field_byte(b)) {
         Some(bad) => Err(invalid(9 + end + bad, 1, NoteId::fault(Fault::FieldValue))),
         None => Ok(status),

@@ -21,8 +21,8 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use crate::http::Status;
+use crate::wire::explain::Conversation;
 use crate::wire::explain::builder::ExplainOptions;
-use crate::wire::explain::conversation::Conversation;
 use crate::wire::explain::message::{ContentKind, Message, Role};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::record::event::{Call, CallBoundary, EventKind, Tags, TimedMessage, WireEvent, clock};
