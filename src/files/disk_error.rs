@@ -59,7 +59,7 @@ pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
         Status::SERVICE_UNAVAILABLE => {
             problem.sentence = "The server is too busy to open this.".into();
             problem.advice = Some("Try again in a moment.".into());
-            // The limit that was reached can be raised, so the operator should learn of it.
+            // The limit that was reached can be raised, so it is logged for the operator.
             return (problem, Some(error.to_string()));
         }
         Status::INTERNAL_SERVER_ERROR => {

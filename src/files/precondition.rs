@@ -1,4 +1,4 @@
-//! Preconditions: whether a request may proceed, given the version that the client knows (RFC 9110
+//! Preconditions: whether a request may proceed, given the version that the client has (RFC 9110
 //! §13).
 //!
 //! One pure function, in the order of §13.2.2, for reads and writes alike:
@@ -37,12 +37,12 @@ pub(crate) enum Verdict {
 /// Evaluates the preconditions against the current representation; `None` if there is none.
 pub(crate) fn evaluate(request: &Request<'_>, current: Option<&Validators>) -> Verdict {
     let is_read = matches!(request.method(), Method::Get | Method::Head);
-    // Steps 1 and 2: the client wants to change or continue exactly the version it knows.
+    // Steps 1 and 2: the client asks to change or continue exactly the version that it has.
     let is_known_version = if_match(request, current).or_else(|| if_unmodified_since(request, current));
     if is_known_version == Some(false) {
         return Verdict::Failed;
     }
-    // Steps 3 and 4: the client wants something other than the version it knows.
+    // Steps 3 and 4: the client asks for a version other than the one that it has.
     let is_new_version =
         if_none_match(request, current).or_else(|| if is_read { if_modified_since(request, current) } else { None });
     match is_new_version {
@@ -58,7 +58,7 @@ fn is_any(request: &Request<'_>, name: &str) -> bool {
     elements.next() == Some(b"*") && elements.next().is_none()
 }
 
-/// §13.1.1. A field without a usable tag is false: its sender wants to avoid overwriting something.
+/// §13.1.1. A field without a usable tag is false: its purpose is that nothing is overwritten.
 fn if_match(request: &Request<'_>, current: Option<&Validators>) -> Option<bool> {
     if !request.has("if-match") {
         return None;

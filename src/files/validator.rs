@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in
-//! another process, and shows no inode number. Three rules keep one promise, that a changed file is
-//! never called unchanged:
+//! another process, and shows no inode number. Three rules make sure that a changed file is never
+//! called unchanged:
 //! - Clocks have ticks. A file that is written twice within one tick keeps its mtime. So while the
 //!   last change is younger than two ticks, the tag is weak: If-None-Match may use it, ranges and
 //!   writes may not.

@@ -384,8 +384,8 @@ mod tests {
     /// Whether httparse takes `line` as the one field line of a head.
     fn httparse_takes(line: &[u8]) -> bool {
         let head = [line, b"\r\n\r\n"].concat();
-        let mut room = [httparse::EMPTY_HEADER; 2];
-        match httparse::parse_headers(&head, &mut room) {
+        let mut headers = [httparse::EMPTY_HEADER; 2];
+        match httparse::parse_headers(&head, &mut headers) {
             Ok(httparse::Status::Complete((used, _))) => used == head.len(),
             _ => false,
         }

@@ -233,7 +233,7 @@ fn file_name(lines: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
         if field.eq_ignore_ascii_case(b"content-disposition") {
             name = disposition_file_name(value);
         } else if field.eq_ignore_ascii_case(b"content-transfer-encoding") {
-            // Stored as it is, a base64 part would be a file that no one can open.
+            // Stored as it is, a base64 part would be a damaged file.
             let is_plain = [&b"binary"[..], b"8bit", b"7bit"].iter().any(|plain| value.eq_ignore_ascii_case(plain));
             if !is_plain {
                 return Err(FormError::Encoded);

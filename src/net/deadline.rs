@@ -27,8 +27,8 @@ use crate::net::connections::ConnectionId;
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
-/// Windows without any byte after which a reader has stopped. The kernel reports room in large steps, and a reader of
-/// 8 KiB a second needs more than one window for a step.
+/// Windows without any byte after which a reader has stopped. The kernel reports free space in large steps, and a reader
+/// of 8 KiB a second needs more than one window for a step.
 pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after the last response. It reads that within a round trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -119,7 +119,7 @@ impl Deadline {
 
     /// The connection is in `phase` now. A clock starts when its phase is entered, and anew with each request.
     pub(crate) fn enter(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts, scarce: bool) {
-        // The same phase keeps its clock, whatever was received: otherwise a dripping client would never be late.
+        // The same phase keeps its clock: otherwise a client that sends a byte now and then would never be late.
         if phase == self.phase && !self.renewed {
             return;
         }
@@ -189,7 +189,7 @@ impl Deadline {
         windows.count += 1;
         windows.bytes += self.moved;
         windows.silent = if self.moved == 0 { windows.silent + 1 } else { 0 };
-        // The rate is checked over several windows, because a slow reader makes room in steps of many kilobytes.
+        // The rate is checked over several windows, because the kernel reports free space in steps of many kilobytes.
         let mut fast_enough = true;
         if windows.count == SENDING_WINDOWS {
             fast_enough = windows.bytes >= least.saturating_mul(u64::from(SENDING_WINDOWS));

@@ -1,10 +1,10 @@
-//! Records what the sockets of one loop carry, while someone watches.
+//! Records what the sockets of one loop carry, while the wire view is on.
 //!
 //! The tap stores what each system call returned, with its moment, and parses nothing: explaining is the work of
 //! [`crate::wire`], on the recorded bytes.
 //!
-//! Mostly no one watches. Then the loop has no tap, and each place that would record costs one branch. Without the
-//! Cargo feature `wire` even that branch is compiled away (`tests/bench/tap.py` measures the difference).
+//! Mostly it is off. Then the loop has no tap, and each place that would record costs one branch. Without the Cargo
+//! feature `wire` even that branch is compiled away (`tests/bench/tap.py` measures the difference).
 
 use std::net::SocketAddr;
 use std::time::Instant;

@@ -1,5 +1,4 @@
-//! What a client or a cache asks before it takes or changes something again. RFC 9111 §5.2; RFC 9110 §8.8, §13
-//! and §14.
+//! Caching, conditional requests and ranges. RFC 9111 §5.2; RFC 9110 §8.8, §13 and §14.
 //!
 //! | address | shows |
 //! |---|---|
@@ -10,7 +9,7 @@
 //! | `/.try/note` | GET, PUT and DELETE with If-Match and If-None-Match |
 //!
 //! The rules of `files` for conditions and ranges are not used: they decide about validators of files, dates and
-//! several ranges. Here each address has one kind of validator, and one range is enough to see what there is to see.
+//! several ranges. Here each address has one kind of validator, and one range is enough for a lesson.
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};

@@ -7,8 +7,8 @@
 //! | `--host` is given | the same |
 //! | else: read-only and open to the network | every name |
 //!
-//! Who can connect depends on the sockets, not on the options: a server whose sockets a service manager opened to
-//! the network is open, whatever was typed.
+//! Which clients can connect depends on the sockets, not on the options: a service manager may have opened sockets to
+//! the network although no option says so.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! A terminal gets this start screen, at most [`LINES`] lines. Everything else gets the one line that scripts wait
-//! for: `listening on http://127.0.0.1:8080/ serving ./public`. Who can connect is told from the sockets and
-//! not from the options, since a service manager may have passed other sockets. A URL has spaces around it, so that
-//! terminals make it a link.
+//! for: `listening on http://127.0.0.1:8080/ serving ./public`. The sentence about who can connect follows from the
+//! sockets and not from the options, since a service manager may have passed other sockets. A URL has spaces around it,
+//! so that terminals make it a link.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -118,9 +118,9 @@ impl Banner {
         notes
     }
 
-    /// What everybody on the network can do.
+    /// The sentence about the rights of all clients on the network.
     fn network_warning(&self) -> &'static str {
-        // Without a password, the most that anybody can do; with one, who needs it.
+        // Without a password: the most that a client can do. With one: where it is needed.
         match (self.password, self.view.is_some(), self.changes == READ_ONLY) {
             (None, true, false) => "Anyone on your network can change files and use the practice endpoints.",
             (None, true, true) => "Anyone on your network can read these files and use the practice endpoints.",

@@ -40,8 +40,8 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     }
     let explain = ExplainOptions { redact: options.redact(), ..ExplainOptions::whole(Limits::default()) };
     let mut conversation = Conversation::new(&explain);
-    // Two passes: the first one learns the secrets, and a secret may also stand before the place that
-    // shows it to be one.
+    // Two passes: the first one collects the secrets, because a value may also stand before the place
+    // that shows it to be a secret.
     read_messages(&mut conversation, &options, &sides);
     let (mut messages, unread) = read_messages(&mut conversation.restart(&explain), &options, &sides);
     let wrong: Vec<String> = sides.iter().flat_map(|side| list_errors(&messages, side)).collect();

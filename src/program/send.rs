@@ -99,7 +99,7 @@ impl Receiver<'_> {
     fn new<'a>(bytes: &[u8], options: &'a Send, socket: &mut TcpStream) -> Receiver<'a> {
         let mut conversation = Conversation::new(&ExplainOptions::whole(Limits::default()));
         let mut messages = Vec::new();
-        // The requests must be known first: the response to HEAD has no content, whatever its fields say.
+        // The requests must be known first: the response to HEAD has no content, even if its fields announce some.
         conversation.received(bytes, &mut messages);
         if conversation.is_inside(Role::Request) && !options.hold {
             // The server waits for the rest of an incomplete request. Tell it that there is no more.

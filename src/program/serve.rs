@@ -131,7 +131,7 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
         connects_to: study.map(|study| study.main.port()),
     };
     // A failure is a remark and no error: the server is safe without Landlock.
-    let fence = match landlock::restrict(served, allowed) {
+    let landlock = match landlock::restrict(served, allowed) {
         Ok(()) => {
             let may_not = if allowed.reads_anywhere { "written; links may be read" } else { "read or written" };
             (false, format!("the fence is up: nothing outside the folder can be {may_not} (Landlock)"))
@@ -140,7 +140,7 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
     };
     // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
     let method = site.root().open_method();
-    [(method == OpenMethod::Walk, method.sentence().to_string()), fence]
+    [(method == OpenMethod::Walk, method.sentence().to_string()), landlock]
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
@@ -226,7 +226,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         loops: limits.loops.unwrap_or(cores),
         workers: limits.workers.unwrap_or(cores.max(LEAST_WORKERS)),
         max_connections,
-        // A quarter: four greedy clients are needed to take all connections.
+        // A quarter: one client cannot take all connections; four could.
         max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
         log: log_format(options),
         sendfile: !options.study.no_sendfile,

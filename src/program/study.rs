@@ -163,7 +163,7 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
         let failed = |what: &str, error: io::Error| format!("{what}: {error}");
         let socket = TcpStream::connect_timeout(&main, CONNECT)
             .map_err(|error| failed("the server takes no connection", error))?;
-        // The history knows a connection by the port it comes from, so its number is known before the first byte.
+        // The history finds a connection by the port it comes from, so its number is known before the first byte.
         let own = socket.set_nodelay(true).and_then(|()| socket.local_addr()).map_err(|e| failed("no socket", e))?;
         let send = move || {
             // Ignore errors: the view shows how far the request came.

@@ -7,7 +7,7 @@
 //! log of the program ─────────────► thread "stderr" ─► stderr
 //! ```
 //!
-//! A pipe that nobody reads (`barewire --wire | less`) is full after 64 KiB, and a write to it blocks. Clients decide
+//! A pipe that is not read (`barewire --wire | less`) is full after 64 KiB, and a write to it blocks. Clients decide
 //! how often an event loop logs, so a loop that wrote to standard error itself could be stopped from outside, and all
 //! its connections with it. Text is handed over to a [`StreamWriter`] instead. Each piece has a cost, and a piece that
 //! does not fit into the limit is refused: its sender drops and counts it. A standard output that is closed ends that
@@ -56,7 +56,7 @@ impl WireView {
     }
 }
 
-/// Starts the view of a server that does not run yet, if anybody looks. `history` is what the browser reads.
+/// Starts the view of a server that does not run yet, if `--wire` or `--study` is given. The browser reads `history`.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -66,7 +66,7 @@ pub(crate) fn start(
     options: &Options,
 ) -> io::Result<Option<WireView>> {
     let (study, color) = (&options.study, options.output.color);
-    // Record nothing when nobody looks: recording costs every connection.
+    // Record nothing when there is no view: recording costs every connection.
     if study.wire.is_none() && history.is_none() {
         return Ok(None);
     }
@@ -249,7 +249,7 @@ impl Write for StreamWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut text = line.to_vec();
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        // Told with the next line that fits, so that the reader knows where lines are missing.
+        // Added to the next line that fits, so that the log shows where lines are missing.
         if dropped > 0 {
             text.extend_from_slice(format!("barewire: {dropped} more lines found no reader\n").as_bytes());
         }

@@ -134,7 +134,7 @@ impl App {
         if let Some(answer) = rules.auth.as_ref().and_then(|auth| auth.check(request, context)) {
             return answer;
         }
-        // 7. After credentials: the list of methods and the port of the wire view are not for everyone.
+        // 7. After credentials: only clients that may use this server get the list of methods and the port of the view.
         if request.form() == TargetForm::Asterisk && !service.takes(request) {
             return router::options(&service.methods()).into();
         }
@@ -321,7 +321,7 @@ impl ViewLink {
     }
 
     fn new(method: &[u8], target: &[u8]) -> ViewLink {
-        // Without the query, and with it without most secrets.
+        // Without the query, which is where most secrets are.
         let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
         // The view searches the first line of requests, which begins like this.
         let words = [method, b" ", path].concat();

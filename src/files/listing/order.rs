@@ -3,7 +3,7 @@
 //!
 //! Names are ordered as people count: `file2` before `file10`, upper and lower case together. No
 //! locale is used: the order must be the same for every client and after every restart, because the
-//! entity-tag promises the same bytes.
+//! same entity-tag must mean the same bytes.
 //!
 //! Each name is turned into a key once, and keys are compared byte by byte. In a key, a run of
 //! digits becomes its length and its digits, so 10 follows 9.

@@ -75,8 +75,8 @@ pub(crate) fn of_moment(now: SystemTime) -> Vec<u8> {
 pub(crate) fn numbered(name: &[u8], number: u32) -> Vec<u8> {
     let (stem, extension) = split(name);
     let mark = if number > 1 { format!(" ({number})") } else { String::new() };
-    let room = MAX_NAME - mark.len() - extension.len();
-    [shortened(stem, room), mark.as_bytes(), extension].concat()
+    let max = MAX_NAME - mark.len() - extension.len();
+    [shortened(stem, max), mark.as_bytes(), extension].concat()
 }
 
 /// Stem and extension. `.tar.gz` is one extension; `.profile` has none.
@@ -87,15 +87,15 @@ fn split(name: &[u8]) -> (&[u8], &[u8]) {
     name.split_at(at)
 }
 
-/// At most `room` bytes, without half a character at the end.
-fn shortened(stem: &[u8], room: usize) -> &[u8] {
-    if stem.len() <= room {
+/// At most `max` bytes, without half a character at the end.
+fn shortened(stem: &[u8], max: usize) -> &[u8] {
+    if stem.len() <= max {
         return stem;
     }
     let is_continuation = |at: usize| stem[at] & 0b1100_0000 == 0b1000_0000;
     // A character has four bytes at most. If no boundary is among the last four, the name is not
     // UTF-8.
-    let end = (room.saturating_sub(3)..=room).rev().find(|&at| !is_continuation(at)).unwrap_or(room);
+    let end = (max.saturating_sub(3)..=max).rev().find(|&at| !is_continuation(at)).unwrap_or(max);
     &stem[..end]
 }
 

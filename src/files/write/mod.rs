@@ -116,7 +116,7 @@ fn delete(write: &WriteRequest) -> Result<(), WriteError> {
         NameUse::Folder => delete_folder(write, &folder, &path, name)?,
         NameUse::Free | NameUse::Other => return Err(Errno::NOENT.into()),
     }
-    // 204 promises that the file is gone, even after a power failure.
+    // After a 204 the file must stay deleted, even after a power failure.
     Ok(folder.sync()?)
 }
 
@@ -223,8 +223,8 @@ impl Rights {
     pub(crate) fn not_allowed(self, request: &Request<'_>, kind: TargetKind, peer: SocketAddr) -> Response {
         let allow = router::names(&self.methods_on(kind));
         let mut problem = Problem::method_not_allowed(request.method_name(), &allow);
-        // Only people at this computer learn the options of the server. A proxy in front of it is
-        // at this computer too, but then its operator sees this page in a test of their own.
+        // Only clients on this computer are shown the option. Those of a proxy on this computer see
+        // it too, which is harmless: the option can only be given where the server is started.
         if let Some((option, _)) = self.right(request.method(), kind)
             && peer.ip().to_canonical().is_loopback()
         {

@@ -189,7 +189,7 @@ impl WriteRequest {
                     .with_advice("Its permissions on the server's disk decide that.");
                 error_page::problem(&self.request, &problem)
             }
-            // A limit of the machine. The operator wants to know which one.
+            // A limit of the machine. The note tells the operator which one.
             Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
                 disk_error::response(&self.request, &error).with_note(error.to_string())
             }

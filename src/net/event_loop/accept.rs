@@ -199,7 +199,7 @@ pub(crate) enum AdmissionError {
 impl Admission {
     /// Allows `most` connections, `most_per_client` of them for one client.
     pub(crate) fn new(most: usize, most_per_client: usize) -> Admission {
-        // A limit of 0 would refuse everyone, which is never what is meant.
+        // At least 1: a limit of 0 would refuse all clients.
         let clients = Mutex::default();
         Admission { open: AtomicUsize::new(0), most: most.max(1), most_per_client: most_per_client.max(1), clients }
     }

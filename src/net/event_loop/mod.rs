@@ -8,6 +8,8 @@
 //!       └─ deadlines  a time-out, or the end of a pause in a script
 //! ```
 //!
+//! A *turn of the loop* is one pass through this list. A *turn of a connection* is one call of `Connection::turn`.
+//!
 //! Nothing here blocks: work that may block goes to the workers. Everything a connection needs from the loop is lent to
 //! it as one `Context`, so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
 //!

@@ -139,7 +139,8 @@ impl FileRange {
         let len = self.len.min(PIECE);
         // A buffer for each piece: this is the way for study and for rare file systems, not the fast one.
         let mut buffer = vec![0; len as usize];
-        // A worker has read them: take them from wherever they are, even if they were dropped again.
+        // A worker has read these bytes already. A plain read, since the page cache may have dropped them again: asking
+        // a worker once more could go on for ever.
         let read = if self.from < self.asked {
             rustix::io::retry_on_intr(|| pread(&self.file, &mut buffer[..], self.from))?
         } else {

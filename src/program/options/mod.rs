@@ -56,7 +56,7 @@ pub(crate) fn read() -> Result<Options, StartError> {
     })?;
     let explain = |error| explain(&error, &command());
     let mut options = Options::from_arg_matches(&matches).map_err(explain)?;
-    // These come before all checks: `--man` works whatever else is set in the environment.
+    // These come before all checks: `--man` works even if other settings in the environment are wrong.
     if let Some(shell) = options.output.completions {
         exit_after(print(&completions(shell)));
     }
@@ -273,7 +273,7 @@ impl Origins<'_> {
                 return wrong(what, "Build it with the view:  cargo install barewire");
             }
         }
-        // The secrets in the view are those of everybody who connects.
+        // The view shows the secrets of all clients that connect.
         let is_local = !options.listen.lan && options.listen.bind.concat().iter().all(|address| address.is_loopback());
         if study.wire_secrets && !is_local {
             let what = "--wire-secrets would show the secrets of others: not where others can connect.";
@@ -307,7 +307,7 @@ impl Origins<'_> {
         let has_users = access.auth_file.is_some() || !access.credentials.is_empty();
         access.password_for = has_users.then(|| access.auth_for.unwrap_or(AuthFor::All));
         let password_for = access.password_for;
-        // The user believes that there is a password. Do not start without one.
+        // The user expects a password, so do not start without one.
         if access.auth_for.is_some() && password_for.is_none() {
             let what = format!("{} says what a password is asked for, but there is none.", self.name("auth_for"));
             return wrong(what, "Name one:  barewire --auth ann:secret");
@@ -319,8 +319,8 @@ impl Origins<'_> {
         }
         // `*` says that every page may read, the password that only some people may: one of them is a mistake.
         if password_for.is_some() && options.files.cors.as_deref() == Some("*") {
-            let guard = self.name(if access.auth_file.is_some() { "auth_file" } else { "auth" });
-            let what = format!("{} opens the files to every page, {guard} closes them.", self.name("cors"));
+            let auth = self.name(if access.auth_file.is_some() { "auth_file" } else { "auth" });
+            let what = format!("{} opens the files to every page, {auth} closes them.", self.name("cors"));
             return wrong(what, "Name the page that may read:  barewire --cors=http://localhost:3000");
         }
         Ok(())

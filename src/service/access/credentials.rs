@@ -95,7 +95,7 @@ impl Credential {
     }
 }
 
-/// 128 bits of a keyed hash of whole credentials. The keys never leave this process; without them nobody can find
+/// 128 bits of a keyed hash of whole credentials. The keys never leave this process; without them a client cannot find
 /// credentials of a given digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(u128);

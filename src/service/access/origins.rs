@@ -19,7 +19,7 @@
 //! | a page of another site | `cross-site`; – to a LAN address | its own |
 //! | a sandboxed frame, a `data:` or `file:` page, after a redirect across origins | as above | `null` |
 //! | an extension, a bookmarklet without page, the address bar | `none` or as above | none, or not http(s) |
-//! | browsers from before 2021 to 2023, whatever the address | – | as above |
+//! | browsers from before 2021 to 2023, at any address | – | as above |
 //! | curl and other programs | – | – |
 //!
 //! A page can neither omit nor forge the two fields. So `Sec-Fetch-Site` decides if it is there, else `Origin`, and a

@@ -98,7 +98,7 @@ fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a [u8]> {
     query_pairs(call.request().query()?).find_map(|(other, value)| value.filter(|_| other == name.as_bytes()))
 }
 
-/// 200 with JSON. In ASCII, so that `curl` can print it in a terminal whatever a client has sent.
+/// 200 with JSON. In ASCII, so that `curl` can print it in a terminal, even if a client has sent terminal commands.
 fn json_response(value: &Value) -> Response {
     let mut text = String::new();
     push_line(&mut text, value);
@@ -131,7 +131,7 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
         "secrets": settings.secrets, "safe": if settings.secrets { "Secrets are shown" } else { SAFE },
         "start": first_steps(settings.main),
     });
-    // Then the page forgets what it has and takes everything from here.
+    // Then the page drops its events and takes all from here.
     if since > 0 && !continues {
         hello["reset"] = true.into();
     }

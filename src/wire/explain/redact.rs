@@ -96,7 +96,7 @@ impl Redactor {
             self.hide_response(exchange);
         }
         self.values.learn(value);
-        // A client can fill the memory of values; then everything is hidden, not the rest shown.
+        // A client can send more values than are kept. Then everything is hidden: further secrets are not found.
         self.all_hidden |= self.values.is_full;
     }
 

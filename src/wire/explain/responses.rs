@@ -6,7 +6,7 @@
 //!
 //! | rule of §6.3 | applies to | the content |
 //! |---|---|---|
-//! | 1 | a response to HEAD, a 1xx, 204 or 304 response | none, whatever the fields say |
+//! | 1 | a response to HEAD, a 1xx, 204 or 304 response | none, even if the fields announce some |
 //! | 2 | a 2xx response to CONNECT | none; a tunnel follows |
 //! | 3 | Transfer-Encoding and Content-Length | chunks; the length is ignored |
 //! | 4 | Transfer-Encoding | chunks, or until the connection ends if `chunked` is not the last coding |
@@ -17,7 +17,7 @@
 //!
 //! The length of a response depends on the method of its request, so the caller provides the methods. A response
 //! without a length ends where the connection does (rule 8): it is complete only in [`ResponseReader::end`], and
-//! a cut cannot be told from its end.
+//! a cut looks like its end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

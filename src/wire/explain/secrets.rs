@@ -25,7 +25,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 /// Shorter values are not searched for: they would be found everywhere by chance.
 pub(crate) const SHORTEST: usize = 6;
 /// Most forms of values remembered for one connection. A browser needs a small part of this; a client that sends more
-/// wants to fill the memory or to slow down the search.
+/// would fill the memory or slow down the search.
 const VALUES: usize = 4096;
 /// Hashes are computed modulo this Mersenne prime, 2^61 − 1.
 const PRIME: u64 = (1 << 61) - 1;

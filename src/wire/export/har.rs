@@ -27,8 +27,8 @@ use crate::wire::record::event::{EventKind, TimedMessage, millis};
 use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId};
 use crate::wire::record::history::History;
 
-/// An archive of these exchanges, or of all. `main` is the address of the server that was recorded: HAR wants it,
-/// and requests without Host have no other.
+/// An archive of these exchanges, or of all. `main` is the address of the server that was recorded: HAR requires it, and
+/// requests without Host have no other.
 pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: SocketAddr) -> Value {
     let (mut pages, mut entries) = (Vec::new(), Vec::new());
     let is_wanted = |connection: &u64| ids.is_none_or(|ids| ids.iter().any(|id| id.connection == *connection));
@@ -174,7 +174,7 @@ fn cookie_value(value: &[u8]) -> Value {
             b"domain" => object["domain"] = text(value).into(),
             b"httponly" => object["httpOnly"] = true.into(),
             b"secure" => object["secure"] = true.into(),
-            // `Expires` and `Max-Age` too: HAR wants a moment, which a copy of the field would not be.
+            // Also `Expires` and `Max-Age`: HAR requires a moment in its own format, not a copy of the attribute.
             _ => {}
         }
     }
@@ -207,7 +207,7 @@ fn kept_comment(kept: usize, message: &Message) -> String {
     format!("{} of {} were kept", byte_count(kept as u64), byte_count(content_length(message)))
 }
 
-/// The value of Content-Type, or nothing: HAR wants the member even so.
+/// The value of Content-Type, or nothing: HAR requires the member in any case.
 fn media_type(fields: &[(&[u8], &[u8])]) -> String {
     find_field(fields, "content-type").map(text).unwrap_or_default()
 }

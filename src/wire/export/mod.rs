@@ -18,7 +18,7 @@ use crate::service::text::is_visible;
 use crate::wire::explain::message::{Message, SpanKind, find_field};
 use crate::wire::record::event::TimedMessage;
 
-/// The longest gap: a person who typed the request by hand does not want to wait as long again.
+/// The longest gap: a request that was typed by hand is replayed faster.
 const LONGEST_GAP: Duration = Duration::from_secs(2);
 /// The shortest gap: longer than a busy server takes to read, or two pieces would arrive as one.
 const SHORTEST_GAP: Duration = Duration::from_millis(20);

@@ -3,11 +3,11 @@
 //! It runs in a thread of its own and has no effect on the server. If the reader of the events is slow, this thread
 //! waits for it; then recorders drop records and count them, and the events say how many.
 //!
-//! - It is not known to which connections dropped records belonged. Connections that were open then are told no
-//!   further, since bytes with a hole in them would be explained wrongly. Only their end is still told, unless that was
-//!   dropped too.
+//! - It is not known to which connections dropped records belonged. Connections that were open then are not followed
+//!   further, since bytes with a hole in them would be explained wrongly. Only their end is still reported, unless that
+//!   was dropped too.
 //! - A client with two connections may be served by two loops, whose batches arrive in any order. Of all batches that
-//!   wait, the oldest is told next.
+//!   wait, the oldest is reported next.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,17 +23,18 @@ use crate::wire::record::recorder::{Batch, RecordReceiver, SocketEvent};
 const IDLE: Duration = Duration::from_millis(20);
 /// Most batches whose events are passed on together: fewer writes, and a limit on their memory.
 const BATCHES: usize = 16;
-/// Most connections that are told no further and whose end is awaited. Those whose end was dropped would stay forever.
+/// Most connections that are not followed further and whose end is awaited. Those whose end was dropped would stay
+/// forever.
 const LOST: usize = 4096;
 
 /// The connections of one loop.
 #[derive(Debug)]
 struct LoopRecords {
     receiver: RecordReceiver,
-    /// Received, and not told yet.
+    /// Received, and not reported yet.
     waiting: Option<Batch>,
     live: BTreeMap<u64, LiveConnection>,
-    /// Connections told no further, and when they were accepted.
+    /// Connections that are not followed further, and when they were accepted.
     lost: BTreeMap<u64, Duration>,
 }
 
@@ -56,9 +57,9 @@ impl Collector {
         Collector { options, start, loops: receivers.into_iter().map(loop_records).collect() }
     }
 
-    /// Calls `tell` with the events of some batches, in the order in which they happened, until the server has ended
-    /// or `tell` breaks.
-    pub fn run(mut self, mut tell: impl FnMut(&[WireEvent]) -> ControlFlow<()>) {
+    /// Calls `report` with the events of some batches, in the order in which they happened, until the server has ended
+    /// or `report` breaks.
+    pub fn run(mut self, mut report: impl FnMut(&[WireEvent]) -> ControlFlow<()>) {
         let mut events = Vec::new();
         while !self.loops.is_empty() {
             let mut is_idle = true;
@@ -68,13 +69,13 @@ impl Collector {
                 self.explain(index, batch, &mut events);
             }
             if is_idle && let Some(first) = self.loops.first_mut() {
-                // One loop is waited for, and only if none had a batch. Its batch is not told at once: those that the
-                // others have by then may be older.
+                // One loop is waited for, and only if none had a batch. Its batch is not reported at once: those that
+                // the others have by then may be older.
                 first.waiting = first.receiver.receive(IDLE).ok();
             }
             if !events.is_empty() {
                 // The reader is gone. The receivers are dropped, so the recorders drop what they record from now on.
-                if tell(&events).is_break() {
+                if report(&events).is_break() {
                     return;
                 }
                 events.clear();
@@ -108,7 +109,7 @@ impl Collector {
         if batch.dropped > 0 {
             let kind = EventKind::Lost { events: batch.dropped, open: live.len() };
             out.push(WireEvent::without_connection(kind));
-            // The time of acceptance is kept, since the end is told relative to it.
+            // The time of acceptance is kept, since the time of the end counts from it.
             lost.extend(std::mem::take(live).iter().map(|(&number, connection)| (number, connection.accepted())));
             while lost.len() > LOST {
                 lost.pop_first();

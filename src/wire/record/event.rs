@@ -1,4 +1,4 @@
-//! Events: what the views are told of connections, in order, and the labels of each connection.
+//! Events: the input of the views, in order, and the labels of each connection.
 //!
 //! Events contain redacted messages only, and numbers of notes in place of their texts. The names `cN` (connection)
 //! and `cN.M` (exchange) are the same in the terminal, in JSON, in the browser and in archives, so that two people can
@@ -118,7 +118,7 @@ pub enum EventKind {
     Lost {
         /// How many records, or events.
         events: u64,
-        /// Connections that were open. Of these only the end is still told.
+        /// Connections that were open. Of these only the end is still reported.
         open: usize,
     },
 }

@@ -1,7 +1,7 @@
 //! Exchanges as the history keeps them: a request and its responses, all redacted.
 //!
-//! A snapshot: it holds the events that were there when it was made, also if the history forgets them meanwhile. What
-//! was never recorded, or is forgotten, is missing in it and is not replaced by anything.
+//! A snapshot: it holds the events that were there when it was made, also if the history forgets them meanwhile. Bytes
+//! that were never recorded, or are forgotten, are missing in it and are not replaced by anything.
 
 use std::sync::Arc;
 
@@ -80,10 +80,10 @@ impl ConnectionHistory {
         let mut found = ConnectionHistory { accepted: None, exchanges: Vec::new() };
         for (_, stored) in history.connection(connection) {
             match &stored.event.kind {
-                // Told again when the connection was forgotten; the last one counts.
+                // It is repeated when the connection was forgotten; the last one counts.
                 EventKind::Accepted { .. } => found.accepted = Some(stored.event),
                 EventKind::Message(timed) => {
-                    // A request is told right before its own responses, so messages of an exchange follow each other.
+                    // A request comes right before its own responses, so messages of an exchange follow each other.
                     let id = ExchangeId { connection, exchange: timed.message.exchange };
                     match found.exchanges.last_mut().filter(|last| last.id == id) {
                         Some(exchange) => exchange.messages.push(stored.event),

@@ -2,7 +2,7 @@
 //!
 //! The wire thread adds events; readers take them out by number and wait for more. It never waits for a reader. Every
 //! event has a number (1, 2, 3 …). So has every notice: a connection was forgotten, the recording was paused, all was
-//! cleared. A reader that was away learns of both in the order in which they happened.
+//! cleared. A reader that was away gets both in the order in which they happened.
 //!
 //! ```text
 //! 1 accepted c1   2 recv c1   3 request c1.1   4 response c1.1   5 accepted c2   6 notice: c1 forgotten
@@ -10,8 +10,8 @@
 //! ```
 //!
 //! The limit is on the bytes that are really held. The connection whose first event is the oldest is forgotten first,
-//! also while it is open. If it then continues, its `accepted` is told again, so that no reader gets a message of a
-//! connection it does not know.
+//! also while it is open. If it then continues, its `accepted` is repeated, so that no reader gets a message of a
+//! connection without that.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ const CONNECTION: usize = 160;
 pub struct StoredEvent {
     /// The event.
     pub event: Arc<WireEvent>,
-    /// It is told again, since the earlier events of its connection are forgotten.
+    /// It is a repetition, since the earlier events of its connection are forgotten.
     pub repeated: bool,
 }
 
@@ -41,7 +41,7 @@ pub struct StoredEvent {
 pub enum HistoryItem {
     /// An event.
     Event(StoredEvent),
-    /// Notice: a connection was forgotten to make room.
+    /// Notice: a connection was forgotten, because the memory was full.
     Forgotten(u64),
     /// Notice: recording was paused, or continues.
     Paused(bool),
@@ -292,7 +292,7 @@ impl HistoryState {
                 accepted
             }
             EventKind::Lost { .. } => {
-                // Connections that were open then are told no further.
+                // Connections that were open then are not followed further.
                 self.held = self.held.saturating_sub(self.open.len() * CONNECTION);
                 self.open.clear();
                 None
@@ -350,7 +350,7 @@ impl HistoryState {
     fn notify(&mut self, notice: HistoryItem) {
         let number = self.next_number();
         self.notices.insert(number, notice);
-        // Readers that need the removed notice are told to start again.
+        // Readers that need the removed notice must start again.
         if self.notices.len() > NOTICES
             && let Some((gone, _)) = self.notices.pop_first()
         {

@@ -1,7 +1,7 @@
 //! One live connection: records of its socket in, events for the views out.
 //!
-//! The bytes of the records are explained by a [`Conversation`]. This adds what only the calls know: which of them
-//! moved a message, when, and how long the server took.
+//! The bytes of the records are explained by a [`Conversation`]. This module adds what the bytes do not show: which
+//! calls moved a message, when, and how long the server took.
 //!
 //! ```text
 //! record                     events
@@ -12,8 +12,8 @@
 //! Closed                     what is not complete, as cut off; Closed
 //! ```
 //!
-//! Several requests may come in one `recv`, complete before the first response is out. They are held back and told
-//! each before its own response; otherwise a reader could not tell the exchanges apart.
+//! Several requests may come in one `recv`, complete before the first response is out. They are held back, and each is
+//! reported before its own response; otherwise a reader could not tell the exchanges apart.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -153,7 +153,7 @@ impl LiveConnection {
         match &record.event {
             SocketEvent::Accepted { peer } => {
                 let moment = self.recording_start + self.latest;
-                self.tell(EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
+                self.report(EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
             }
             // The end of the client's side: a request that is not complete now never will be.
             SocketEvent::Received(0) => self.conversation.client_ended(&mut messages),
@@ -168,13 +168,13 @@ impl LiveConnection {
                 self.conversation.server_ended(&mut messages);
                 self.tell_messages(messages, out);
                 // No response to these will come.
-                self.tell_requests(u64::MAX, out);
+                self.report_requests(u64::MAX, out);
                 // After the last request: pipelined bytes that the server never looked at.
                 let unread = self.received.bytes.saturating_sub(self.last_request.0);
-                // Content that the server did not want to read is not missing.
+                // Content that the server has chosen not to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
                 self.tags.closed(reason);
-                self.tell(closed(reason, unread, missing), out);
+                self.report(closed(reason, unread, missing), out);
                 return false;
             }
         }
@@ -207,7 +207,7 @@ impl LiveConnection {
         let (when, segments) = (self.since_accepted(self.latest), self.segments.take());
         let call = self.received.add(Call { len: len as u64, when, requests, segments, ..Call::default() });
         self.tags.received(requests);
-        self.tell(EventKind::Received(call), out);
+        self.report(EventKind::Received(call), out);
     }
 
     /// One `send`.
@@ -217,7 +217,7 @@ impl LiveConnection {
         let mut responses = Vec::new();
         self.conversation.sent(bytes, &mut responses);
         if responses.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
-            // The response says that the request will never be complete. It is told before the response.
+            // The response says that the request will never be complete. The request is reported before it.
             self.conversation.client_too_slow(messages);
         }
         messages.append(&mut responses);
@@ -250,7 +250,7 @@ impl LiveConnection {
                 self.tags.message(&request.message, request.call_count);
                 self.held.push_back(request);
             } else {
-                self.tell_requests(exchange, out);
+                self.report_requests(exchange, out);
                 let completed = self.completed.get(&exchange).copied();
                 let mut response = self.sent.timed(message, clock);
                 self.tags.message(&response.message, response.call_count);
@@ -265,18 +265,18 @@ impl LiveConnection {
                 if !response.message.is_interim() {
                     self.completed = self.completed.split_off(&(exchange + 1));
                 }
-                self.tell(EventKind::Message(Box::new(response)), out);
+                self.report(EventKind::Message(Box::new(response)), out);
             }
         }
-        self.tell_requests(self.conversation.answering(), out);
+        self.report_requests(self.conversation.answering(), out);
     }
 
-    /// Tells the held requests up to this exchange.
-    fn tell_requests(&mut self, exchange: u64, out: &mut Vec<WireEvent>) {
+    /// Reports the held requests up to this exchange.
+    fn report_requests(&mut self, exchange: u64, out: &mut Vec<WireEvent>) {
         while self.held.front().is_some_and(|request| request.message.exchange <= exchange)
             && let Some(request) = self.held.pop_front()
         {
-            self.tell(EventKind::Message(Box::new(request)), out);
+            self.report(EventKind::Message(Box::new(request)), out);
         }
     }
 
@@ -284,7 +284,7 @@ impl LiveConnection {
         at.saturating_sub(self.accepted)
     }
 
-    fn tell(&self, kind: EventKind, out: &mut Vec<WireEvent>) {
+    fn report(&self, kind: EventKind, out: &mut Vec<WireEvent>) {
         out.push(WireEvent { connection: self.number, at: self.since_accepted(self.latest), tags: self.tags, kind });
     }
 }
@@ -309,8 +309,8 @@ fn read_file(file: &File, from: u64, len: u64) -> Vec<u8> {
     let mut got = 0;
     while got < bytes.len() {
         match file.read_at(&mut bytes[got..], from + got as u64) {
-            // The file became shorter, or cannot be read. The view has fewer bytes, and the client is told by the
-            // server.
+            // The file became shorter, or cannot be read. The view has fewer bytes; the server closes the connection of
+            // the client.
             Ok(0) | Err(_) => break,
             Ok(more) => got += more,
         }

@@ -6,7 +6,7 @@
 //! | `recv` | `call`: its number; `start`, `bytes`: what it brought; `requests` in it; `segments` of TCP, if known |
 //! | `request`, `response` | see below |
 //! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
-//! | `dropped` | `dropped`: events that are lost; `open`: connections of which no more is told |
+//! | `dropped` | `dropped`: events that are lost; `open`: connections that are not followed further |
 //!
 //! | member of a message | meaning |
 //! |---|---|

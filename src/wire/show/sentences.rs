@@ -53,7 +53,7 @@ fn verb(method: &[u8]) -> String {
     }
 }
 
-/// One or two sentences about the message. In their order, those of an exchange tell all that happened:
+/// One or two sentences about the message. In their order, those of an exchange describe all that happened:
 ///
 /// ```text
 /// Firefox asks for /hello.txt, on a connection already used 2 times.
