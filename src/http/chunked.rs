@@ -261,7 +261,7 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
 /// Appends the size line of a chunk of `size` bytes, with an extension after the size unless it is empty. An extension
 /// that contains a control byte is left out, since it could end the line.
 pub fn encode_size(size: u64, extension: &str, out: &mut Vec<u8>) {
-    grammar::push_hexadecimal(out, size);
+    out.extend_from_slice(format!("{size:x}").as_bytes());
     if !extension.is_empty() && extension.bytes().all(is_field_byte) {
         out.push(b';');
         out.extend_from_slice(extension.as_bytes());

@@ -1,10 +1,8 @@
 //! Dates: the three forms of the protocol are read, one is written (RFC 9110 §5.6.7); and the form of ISO 8601 for
 //! everything else that shows a time.
 //!
-//! There is no clock here. The time is an argument, so that every response can be tested and replayed.
-//!
-//! HTTP dates count whole seconds. A file that changes twice within one second keeps its Last-Modified, which is why
-//! `files/validator.rs` does not trust a date that is too recent.
+//! There is no clock here: the time is an argument. HTTP dates count whole seconds, so a file that changes twice within
+//! one second keeps its Last-Modified.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +13,7 @@ pub const DATE_LENGTH: usize = 29;
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// One second as an IMF-fixdate. It is formatted once and copied into all responses of that second.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpDate {
     second: u64,
     bytes: [u8; DATE_LENGTH],
@@ -48,12 +46,6 @@ impl HttpDate {
     /// The 29 bytes as they are sent.
     pub fn bytes(&self) -> &[u8; DATE_LENGTH] {
         &self.bytes
-    }
-}
-
-impl std::fmt::Debug for HttpDate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.bytes))
     }
 }
 

@@ -1,9 +1,7 @@
 //! All ways in which a request can break the protocol, as one table: name, status, section, sentence.
 //!
-//! [`Fault`] is the kind; [`RequestError`] is the error that carries it, with its position. The table is used for the
-//! error page, the access log (the name), the wire view, the documentation of the variants and the corpus of tests,
-//! which has a case for each. A fault contains no text from the client, so nothing hostile can be reflected. A valid
-//! request that is refused for another reason (404, 405) is no fault: it gets its response from a service.
+//! [`Fault`] is the kind; [`RequestError`] carries it with its position. A fault contains no text from the client, so
+//! nothing hostile can be reflected. The corpus of tests has a case for each.
 //!
 //! Every fault ends the connection. After bytes that break the grammar it is unknown where the next message begins, and
 //! a guess would allow request smuggling (RFC 9112 §11.2).

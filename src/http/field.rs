@@ -1,19 +1,14 @@
 //! Field lines: what they may contain, and how lists, parameters and weights in a value are read.
 //!
-//! RFC 9110 §5 (fields), §5.6.1 (lists), §5.6.6 (parameters), §12.4.2 (weights).
-//!
 //! ```text
-//! field-line  = field-name ":" OWS field-value OWS
-//! list        = [ element ] *( OWS "," OWS [ element ] )     ; empty elements are skipped
-//! parameter   = token "=" ( token / quoted-string )
-//! weight      = OWS ";" OWS "q=" ( "0" [ "." 0*3DIGIT ] / "1" [ "." 0*3("0") ] )
+//! field-line  = field-name ":" OWS field-value OWS           ; RFC 9110 §5
+//! list        = [ element ] *( OWS "," OWS [ element ] )     ; §5.6.1: empty elements are skipped
+//! parameter   = token "=" ( token / quoted-string )          ; §5.6.6
+//! weight      = OWS ";" OWS "q=" ( "0" [ "." 0*3DIGIT ] / "1" [ "." 0*3("0") ] )    ; §12.4.2
 //! ```
 //!
 //! A comma or semicolon inside a quoted-string separates nothing, so all splitting here goes through `split_unquoted`:
 //! a plain split would make two entity-tags out of `"a,b"`.
-//!
-//! A request that was parsed has its fields in [`crate::http::Request`]. [`raw_lines`] and [`find`] are for bytes that
-//! were not: refused requests, recorded responses, prepared heads, parts of a form.
 
 use crate::http::grammar::{decimal, is_field_byte, is_ows, is_tchar, trim};
 use crate::http::{Fault, Limits, RequestError};
@@ -73,41 +68,32 @@ pub(crate) fn first_error(lines: &[u8]) -> RequestError {
     RequestError::new(Fault::FieldName, 0, 0)
 }
 
-/// A field line in bytes that were not parsed as a message.
+/// A field value in bytes that were not parsed as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawLine<'a> {
-    /// What stands before the colon.
-    pub name: &'a [u8],
-    /// What stands after it, without the whitespace around it.
+pub struct RawValue<'a> {
+    /// The value, without the whitespace around it.
     pub value: &'a [u8],
-    /// The position of the value in the bytes.
+    /// Its position in the bytes.
     pub value_at: usize,
 }
 
-/// The field lines in `head`, up to the blank line or the end.
+/// The field lines of this name in `head`, up to the blank line or the end. For bytes that were not parsed as a request.
 ///
 /// It is lenient: a line may end with LF alone; a line without colon and one that is not complete are left out. A start
 /// line need not be removed before: what stands before a colon in it is no field name.
-pub fn raw_lines(head: &[u8]) -> impl Iterator<Item = RawLine<'_>> {
-    let lines = head.split_inclusive(|&b| b == b'\n');
-    // A line without its end may have been cut anywhere: half of a value means something else.
-    let complete = lines.take_while(|line| line.ends_with(b"\n") && !matches!(line, [b'\n'] | [b'\r', b'\n']));
-    complete.filter_map(|line| {
-        let (name, value) = split_line(line)?;
-        // The value is a part of `head`, so the difference of the addresses is its position.
-        Some(RawLine { name, value, value_at: value.as_ptr() as usize - head.as_ptr() as usize })
-    })
-}
-
-/// The lines of `head` with this name, in any case; as lenient as [`raw_lines`].
 ///
 /// ```
 /// let head = b"HTTP/1.1 200 OK\r\nServer: x\r\nAge: 5\r\n\r\n";
 /// let age = barewire::http::field::find(head, "age").next().unwrap();
 /// assert_eq!((age.value, age.value_at), (&b"5"[..], 33));
 /// ```
-pub fn find<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = RawLine<'a>> {
-    raw_lines(head).filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()))
+pub fn find<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = RawValue<'a>> {
+    let lines = head.split_inclusive(|&b| b == b'\n');
+    // A line without its end may have been cut anywhere: half of a value means something else.
+    let complete = lines.take_while(|line| line.ends_with(b"\n") && !matches!(line, [b'\n'] | [b'\r', b'\n']));
+    let found = complete.filter_map(split_line).filter(move |line| line.0.eq_ignore_ascii_case(name.as_bytes()));
+    // The value is a part of `head`, so the difference of the addresses is its position.
+    found.map(|(_, value)| RawValue { value, value_at: value.as_ptr() as usize - head.as_ptr() as usize })
 }
 
 /// Name and value of one line, with or without its line end. `None` if there is no colon.
@@ -275,7 +261,7 @@ mod tests {
         let head = b"HTTP/1.1 200 OK: x\r\nA: 1\nno colon\r\na:\t two \r\nB:\r\nA : 3\r\n\r\nA: content\r\n";
         let found: Vec<_> = find(head, "a").collect();
         assert_eq!(found.iter().map(|line| line.value).collect::<Vec<_>>(), [&b"1"[..], b"two"]);
-        for line in raw_lines(head) {
+        for line in find(head, "a").chain(find(head, "b")) {
             assert_eq!(&head[line.value_at..line.value_at + line.value.len()], line.value);
         }
         assert_eq!(find(head, "B").next().map(|line| line.value), Some(&b""[..]));

@@ -182,7 +182,7 @@ pub fn targets(bytes: &[u8]) {
         // A raw NUL is refused before a path is decoded.
         Ok(path) if !bytes.contains(&0) => check_path(bytes, &path),
         Ok(_) => {}
-        Err((_, at, len)) => assert!(len > 0 && at + len <= bytes.len()),
+        Err(error) => assert!(error.len > 0 && error.at + error.len <= bytes.len() as u64),
     }
     if let Some((host, port)) = target::authority(bytes) {
         let whole = port.map_or(host.to_vec(), |port| [host, b":", port].concat());

@@ -1,8 +1,5 @@
 //! Sets of bytes from the grammar, and the only parsers of numbers in the protocol.
 //!
-//! RFC 9110 §5.6 (token, quoted-string, OWS) and RFC 9112 §2–7 build everything from a few sets of bytes. Each set is
-//! written here once, as a function of one byte.
-//!
 //! `u64::from_str("+5")` and `from_str_radix("+5", 16)` succeed in the standard library, but a sign is no DIGIT (RFC
 //! 5234). Two servers that disagree about `Content-Length: +5` allow request smuggling, so [`decimal`] and
 //! [`hexadecimal`] are written here and used everywhere; a test of the sources enforces it.
@@ -74,25 +71,15 @@ pub fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|value| value as u8)
 }
 
-/// Appends a number in decimal digits.
-pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
-    push_digits::<10>(out, number);
-}
-
-/// Appends a number in hexadecimal digits, as a chunk size is written.
-pub fn push_hexadecimal(out: &mut Vec<u8>, number: u64) {
-    push_digits::<16>(out, number);
-}
-
-/// Without `fmt`, since every response head and log line has several numbers.
-fn push_digits<const BASE: u64>(out: &mut Vec<u8>, mut number: u64) {
+/// Appends a number in decimal digits. Without `fmt`, since every response head and log line has several numbers.
+pub fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
     // The last digit comes first, so the array is filled from its end.
     let mut digits = [0u8; 20]; // u64::MAX in decimal
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b"0123456789abcdef"[(number % BASE) as usize];
-        number /= BASE;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
         if number == 0 {
             break;
         }
@@ -147,9 +134,6 @@ mod tests {
             let mut out = Vec::new();
             push_decimal(&mut out, number);
             assert_eq!(out, number.to_string().as_bytes());
-            out.clear();
-            push_hexadecimal(&mut out, number);
-            assert_eq!(out, format!("{number:x}").as_bytes());
         }
     }
 

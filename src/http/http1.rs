@@ -1,9 +1,8 @@
 //! The state machine of one connection: which events its input gives, and what may be written next (RFC 9112 §9).
 //!
-//! It holds no buffer, clock or socket. The caller owns the received bytes and passes them from the first one that was
-//! not used yet. The result says how many were used and which event they were.
-//!
-//! Two coupled states, as in h11 and hyper: `Reading` follows the request, `Writing` the response.
+//! It holds no buffer. The caller owns the received bytes and passes them from the first one that was not used yet. The
+//! result says how many were used and which event they were. Two coupled states: `Reading` follows the request,
+//! `Writing` the response.
 //!
 //! | Reading | Writing | may happen next | [`Phase`] |
 //! |---|---|---|---|

@@ -1,11 +1,10 @@
 //! The protocol without sockets: HTTP/1.1 messages as bytes in and bytes out.
 //!
 //! [`Http1`] is the state machine of one connection. It takes the bytes that were received and returns borrowed events;
-//! it takes a status, fields and a length and returns the bytes of a response head. RFC 9112, and the parts of RFC 9110
-//! that concern messages.
+//! it takes a status, fields and a length and returns the bytes of a response head (RFC 9112, parts of RFC 9110).
 //!
-//! This layer has no socket, file, thread, log or clock: the time is an argument. A test of the imports enforces it.
-//! Because of that, all of this can be fuzzed, replayed from a recording and explained byte by byte in the wire view.
+//! This layer has no socket, file, thread, log or clock: the time is an argument. So it can be fuzzed, replayed from a
+//! recording and explained byte by byte in the wire view. A test of the imports enforces it.
 //!
 //! # One exchange
 //! Two requests arrive together. The first one has its content in chunks; the response to it keeps the connection open,

@@ -7,12 +7,9 @@
 //! boundary  = 0*69bchars bcharsnospace
 //! ```
 //!
-//! It works like [`crate::http::Http1`]: no buffer, no disk. The caller passes the bytes from the first one that was
-//! not used, and the content of a part comes out as slices of them.
-//!
-//! A delimiter is CR LF, two dashes and the boundary, and it may be cut anywhere. Bytes at the end of the input that
-//! could begin one are therefore not used, so the result does not depend on how the content was cut; a test tries every
-//! split.
+//! It has no buffer: the caller passes the bytes from the first one that was not used, and the content of a part comes
+//! out as slices of them. A delimiter is CR LF, two dashes and the boundary, and it may be cut anywhere. Bytes at the
+//! end of the input that could begin one are therefore not used; a test tries every split.
 
 use memchr::memmem;
 

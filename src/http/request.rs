@@ -3,18 +3,6 @@
 //! The bytes are borrowed on the event loop (no copy) and owned by a worker ([`Request::into_owned`]). A head is a list
 //! of positions, so both are the same type and nothing is parsed twice. The content follows as [`crate::http::Event`]s.
 //!
-//! # Where the content ends
-//! RFC 9112 §6.3 lists the cases for requests and responses. Those of a request:
-//!
-//! | fields | content |
-//! |---|---|
-//! | Transfer-Encoding and Content-Length | refused, which the RFC allows |
-//! | Transfer-Encoding: chunked | in chunks |
-//! | any other Transfer-Encoding | refused |
-//! | Content-Length: one plain number | that many bytes |
-//! | any other Content-Length | refused |
-//! | neither | none |
-//!
 //! Two servers that frame one request differently are what request smuggling needs (RFC 9112 §11.2). So everything that
 //! could be read in two ways is refused, and the connection is closed. That includes `Content-Length: 5, 5` and two
 //! equal Content-Length lines, which a server may merge: no client known to us sends them, and attackers do.
@@ -42,10 +30,8 @@ impl Framing {
         !matches!(self, Framing::None | Framing::Length(0))
     }
 
-    /// The framing of the request with this head.
-    ///
-    /// # Errors
-    /// One of the framing faults, with the span of the faulty field value.
+    /// The framing of the request with this head, or the error with the span of the faulty field value. These are the
+    /// rules of RFC 9112 §6.3 that concern requests.
     pub(crate) fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
         let mut codings = head.spans(bytes, "transfer-encoding");
         let mut lengths = head.spans(bytes, "content-length");

@@ -297,9 +297,8 @@ fn write_status_line(out: &mut Vec<u8>, status: Status) {
 
 /// A whole response that is put into bytes once and sent many times.
 ///
-/// Status line, fields and content are the same for all clients. The date and the Connection line are not: they stand
-/// directly after the status line, so that sending is two copies with a few bytes between them. Whether the response is
-/// still up to date is decided where it is kept.
+/// Only the date and the Connection line differ between clients. They stand directly after the status line, so that
+/// sending is two copies with a few bytes between them.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     status: Status,

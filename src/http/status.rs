@@ -1,7 +1,4 @@
 //! Status codes, their classes and reason phrases (RFC 9110 §15, RFC 6585).
-//!
-//! When to use which code is decided elsewhere: in [`crate::http::fault`] for a request that breaks the grammar, in the
-//! services for everything else.
 
 /// A status code, 100 to 999.
 ///
@@ -12,7 +9,7 @@
 /// assert_eq!(Status::new(299).map(Status::reason), Some("Success"));
 /// assert_eq!(Status::new(42), None);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 
 macro_rules! statuses {
@@ -130,12 +127,6 @@ impl Status {
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.0, self.reason())
-    }
-}
-
-impl std::fmt::Debug for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -56,12 +56,10 @@ impl Target {
     /// # Errors
     /// The first fault in it.
     pub fn parse(message: &[u8], span: Span, method: Method) -> Result<Target, RequestError> {
-        let bytes = span.of(message);
-        let start = span.start();
-        let error = |(fault, at, len): Misplaced| RequestError::new(fault, start + at, len);
+        let (bytes, start) = (span.of(message), span.start());
         // Before the form, which would else be blamed for a byte that no form may have.
         if let Some(at) = bytes.iter().position(|&b| !is_target_byte(b)) {
-            return Err(error((Fault::TargetByte, at, 1)));
+            return Err(RequestError::new(Fault::TargetByte, start + at, 1));
         }
         // The method decides first: `*` is a form for OPTIONS only, and CONNECT has just one form.
         match (bytes, method) {
@@ -79,7 +77,7 @@ impl Target {
         let (form, authority, path_at) = if bytes.first() == Some(&b'/') {
             (TargetForm::Origin, None, 0)
         } else {
-            let span = absolute(bytes).map_err(error)?;
+            let span = absolute(bytes).map_err(|error| error.shifted(start as u64))?;
             (TargetForm::Absolute, Some(Span::new(start + span.start(), span.len())), span.end())
         };
         // A `#` cannot follow: a fragment is never sent, and was refused above.
@@ -87,9 +85,8 @@ impl Target {
         let path_len = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
         let path = Span::new(start + path_at, path_len);
         let query = (path_len < rest.len()).then(|| Span::new(path.end() + 1, rest.len() - path_len - 1));
-        let decoded = decode(&rest[..path_len]).map_err(|(fault, at, len)| error((fault, path_at + at, len)))?;
         // Nothing is kept if the path reads the same decoded: its span is enough.
-        let decoded = match decoded {
+        let decoded = match decode(&rest[..path_len]).map_err(|error| error.shifted(path.start() as u64))? {
             Cow::Borrowed(_) => None,
             Cow::Owned(bytes) => Some(bytes.into_boxed_slice()),
         };
@@ -101,32 +98,30 @@ impl Target {
     }
 }
 
-/// A fault, its position in the part that was read, and how many bytes are to blame.
-type Misplaced = (Fault, usize, usize);
-
 /// Where the authority of an absolute-form target lies.
-fn absolute(bytes: &[u8]) -> Result<Span, Misplaced> {
-    let colon = bytes.windows(3).position(|w| w == b"://").ok_or((Fault::TargetForm, 0, bytes.len()))?;
+fn absolute(bytes: &[u8]) -> Result<Span, RequestError> {
+    let no_form = || RequestError::new(Fault::TargetForm, 0, bytes.len());
+    let colon = bytes.windows(3).position(|w| w == b"://").ok_or_else(no_form)?;
     let scheme = &bytes[..colon];
-    let alphabet = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let alphabet = |&b: &u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
     // In `host/path://x` the part before `://` is no scheme, and the target has none of the forms.
     if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !scheme.iter().all(alphabet) {
-        return Err((Fault::TargetForm, 0, bytes.len()));
+        return Err(no_form());
     }
     // Valid, but of another scheme: this server has no authority for it (RFC 9110 §7.4).
     if !scheme.eq_ignore_ascii_case(b"http") {
-        return Err((Fault::TargetScheme, 0, scheme.len()));
+        return Err(RequestError::new(Fault::TargetScheme, 0, scheme.len()));
     }
     let at = colon + 3;
     let rest = &bytes[at..];
     let len = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     // `http://bank.example@evil.example/` looks like the first host to a person.
     if let Some(sign) = rest[..len].iter().position(|&b| b == b'@') {
-        return Err((Fault::TargetUserinfo, at, sign + 1));
+        return Err(RequestError::new(Fault::TargetUserinfo, at, sign + 1));
     }
     match authority(&rest[..len]) {
         Some((host, _)) if !host.is_empty() => Ok(Span::new(at, len)),
-        _ => Err((Fault::TargetHost, at, len)),
+        _ => Err(RequestError::new(Fault::TargetHost, at, len)),
     }
 }
 
@@ -158,39 +153,30 @@ pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 /// reg-name of RFC 3986 §3.2.2: name bytes and whole `%XX`.
 fn is_registered_name(mut host: &[u8]) -> bool {
-    // The common case first, since every request has a host and hardly any is encoded.
-    if host.iter().all(|&b| is_name_byte(b)) {
-        return true;
-    }
     loop {
-        match host {
+        host = match host {
             [] => return true,
-            [b'%', high, low, rest @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => host = rest,
-            [byte, rest @ ..] if is_name_byte(*byte) => host = rest,
+            [b'%', high, low, rest @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => rest,
+            [byte, rest @ ..] if is_name_byte(*byte) => rest,
             _ => return false,
-        }
+        };
     }
 }
 
 /// The path without its percent-encoding; borrowed if nothing was encoded, which is the common case.
 ///
 /// ```
-/// use barewire::http::{Fault, target};
+/// use barewire::http::{Fault, RequestError, target};
 ///
 /// assert_eq!(target::decode(b"/a%20b").unwrap(), &b"/a b"[..]);
-/// assert_eq!(target::decode(b"/a/%2e%2e/b"), Err((Fault::DotSegment, 3, 6)));
+/// assert_eq!(target::decode(b"/a/%2e%2e/b"), Err(RequestError::new(Fault::DotSegment, 3, 6)));
 /// ```
 ///
 /// # Errors
-/// The fault, its position in `path`, and how many bytes are to blame.
-pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
+/// The first fault, with its position in `path`.
+pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
     let mut decoded = Cow::Borrowed(path);
-    let encoded = memchr(b'%', path).is_some();
-    // Without a percent sign and a segment that begins with a dot, there is nothing to do.
-    if !encoded && !path.starts_with(b".") && !path.windows(2).any(|two| two == b"/.") {
-        return Ok(decoded);
-    }
-    if encoded {
+    if memchr(b'%', path).is_some() {
         let mut out = Vec::with_capacity(path.len());
         let mut at = 0;
         while let Some(&byte) = path.get(at) {
@@ -202,45 +188,26 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, (Fault, usize, usize)> {
             }
             let digit = |offset| path.get(at + offset).and_then(|&b: &u8| hex_digit(b));
             match digit(1).zip(digit(2)).map(|(high, low)| high << 4 | low) {
-                None => return Err((Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
+                None => return Err(RequestError::new(Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
                 // A system call would take NUL for the end of the name: `/x%00.txt` would open `x`.
-                Some(0) => return Err((Fault::EncodedNul, at, 3)),
+                Some(0) => return Err(RequestError::new(Fault::EncodedNul, at, 3)),
                 // It would become a separator, and a check of the segments before could not have seen it.
-                Some(b'/') => return Err((Fault::EncodedSlash, at, 3)),
+                Some(b'/') => return Err(RequestError::new(Fault::EncodedSlash, at, 3)),
                 Some(byte) => out.push(byte),
             }
             at += 3;
         }
         decoded = Cow::Owned(out);
     }
-    // Also after decoding: `%2e%2e` climbs like `..`.
-    match dot_segment(path) {
-        Some((at, len)) => Err((Fault::DotSegment, at, len)),
-        None => Ok(decoded),
-    }
-}
-
-/// Where the first segment lies that is `.` or `..`, encoded or not. It looks at the path as it was sent, so that the
-/// position fits.
-fn dot_segment(path: &[u8]) -> Option<(usize, usize)> {
+    // Also after decoding: `%2e%2e` climbs like `..`. Without encoded slashes, both have the same number of segments.
     let mut at = 0;
-    for segment in path.split(|&b| b == b'/') {
-        let (mut rest, mut dots) = (segment, 0);
-        // Takes dots from the front; `...` and `..x` are ordinary names.
-        loop {
-            rest = match rest {
-                [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
-                _ => break,
-            };
-            dots += 1;
+    for (raw, segment) in path.split(|&b| b == b'/').zip(decoded.split(|&b| b == b'/')) {
+        if matches!(segment, b"." | b"..") {
+            return Err(RequestError::new(Fault::DotSegment, at, raw.len()));
         }
-        // Nothing but one or two dots.
-        if rest.is_empty() && matches!(dots, 1 | 2) {
-            return Some((at, segment.len()));
-        }
-        at += segment.len() + 1;
+        at += raw.len() + 1;
     }
-    None
+    Ok(decoded)
 }
 
 /// The pairs of a query, `name=value` between `&`, as they were sent: nothing is decoded. A name without `=` has no
@@ -265,7 +232,7 @@ mod tests {
     #[track_caller]
     fn check(path: &str, expected: Result<&[u8], Fault>) {
         let got = decode(path.as_bytes());
-        assert_eq!(got.as_deref().map_err(|e| e.0), expected, "{path}");
+        assert_eq!(got.as_deref().map_err(|error| error.fault), expected, "{path}");
     }
 
     #[test]

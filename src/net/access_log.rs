@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{HttpDate, Request, Status, grammar};
-use crate::service::text::push_log_value;
+use crate::service::text::hex_escape;
 use crate::wire::redact_address;
 
 /// The format of a log line.
@@ -311,6 +311,25 @@ fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>)
     };
     // Strings and numbers can always be written.
     let _ = serde_json::to_writer(&mut *out, &line);
+}
+
+/// Appends bytes inside a quoted value of the access log. The result is plain ASCII, so a client can forge neither a
+/// line nor the end of the value.
+fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
+    // The quote and the backslash would end or change the value.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // Nearly everything is plain: it is copied in one piece.
+        let plain = rest.iter().position(|&b| !is_plain(b)).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        match rest.get(plain) {
+            Some(&byte @ (b'"' | b'\\')) => out.extend_from_slice(&[b'\\', byte]),
+            Some(&byte) => out.extend_from_slice(&hex_escape(byte)),
+            None => return,
+        }
+        rest = &rest[plain + 1..];
+    }
 }
 
 #[cfg(test)]

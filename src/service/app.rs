@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 1. the request is malformed or too slow | [`crate::http`] | 400, 408, 414, 421, 431, 501, 505: [`App::refuse`] |
 //! | 2. the host is not one of ours | [`Hosts`] | 421 |
-//! | 3. the method works nowhere | [`router::refuse_method`] | 501, 405 |
+//! | 3. the method works nowhere | [`router::not_allowed`] | 501, 405 |
 //! | 4. a preflight of an origin that `--cors` allows | [`Cors`] | 204 |
 //! | 5. a write that a foreign page asked for | [`foreign_write`] | 403 |
 //! | 6. credentials are missing or wrong | [`Auth`] | 401, 429 |
@@ -108,6 +108,7 @@ impl App {
     /// How this request will be answered. Called on an event loop; does not block.
     pub fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
         let App { rules, last_host, service } = self;
+        let method = request.method();
         // 2. Before the other steps: a page that reaches us by DNS rebinding must learn nothing, not even which methods
         // work.
         if !rules.is_own_host(request, last_host) {
@@ -115,17 +116,15 @@ impl App {
         }
         // 3. Before credentials, and so before the service: no password helps a method that works nowhere. A service
         // that takes such a method at this address says so.
-        if let Some(response) = router::refuse_method(request, || service.methods_of(request))
-            && !service.takes(request)
-        {
-            return response.into();
+        if matches!(method, Method::Other | Method::Trace | Method::Connect) && !service.takes(request) {
+            return router::not_allowed(request, &service.methods_of(request)).into();
         }
         // 4. Before credentials: browsers send a preflight without them (Fetch, "CORS-preflight fetch").
         if let Some(response) = rules.cors.as_ref().and_then(|cors| cors.preflight(request)) {
             return response.into();
         }
         // 5. Before credentials: the browser adds those of its user to the request of a foreign page.
-        if !rules.allows_foreign_writes
+        if !(rules.allows_foreign_writes || method.is_safe())
             && let Some(foreign) = foreign_write(request, rules.cors.as_ref())
         {
             return forbidden(request, foreign).into();
@@ -138,7 +137,7 @@ impl App {
         if request.form() == TargetForm::Asterisk && !service.takes(request) {
             return router::options(&service.methods()).into();
         }
-        if let Some(port) = rules.view_port
+        if let Some(port) = rules.view_port.filter(|_| request.path() == VIEW_PATH.as_bytes())
             && let Some(response) = redirect_to_view(port, request, context)
         {
             return response.into();
@@ -154,20 +153,19 @@ impl App {
 
     /// The additions to the response to this request.
     pub fn additions(&self, request: &Request<'_>, context: &RequestContext) -> Additions {
-        let rules = &self.rules;
-        // Without Origin no page of another origin asked. Then only `--cors=*` allows the response to be read.
-        let is_readable = |cors: &Cors| cors.allows(request.field("origin"));
-        let is_readable_by_origin = rules.cors.as_ref().is_some_and(is_readable);
-        // Made before the response, since the request may be gone when a worker has finished.
-        let view_link = rules.view_port.and_then(|_| ViewLink::of_request(request, context));
-        Additions { is_readable_by_origin, view_link }
+        self.additions_for(request.field("origin"), request.bytes(), context)
     }
 
-    /// The additions to the response to a malformed request.
+    /// The additions to the response to a malformed request, of which `head` was received.
     pub fn additions_to_refusal(&self, head: &[u8], context: &RequestContext) -> Additions {
         // Its fields cannot be trusted, so only `--cors=*` lets a page read the response.
-        let is_readable_by_origin = self.rules.cors.as_ref().is_some_and(|cors| cors.allows(None));
-        let view_link = self.rules.view_port.and_then(|_| ViewLink::of_head(head, context));
+        self.additions_for(None, head, context)
+    }
+
+    fn additions_for(&self, origin: Option<&[u8]>, head: &[u8], context: &RequestContext) -> Additions {
+        let is_readable_by_origin = self.rules.cors.as_ref().is_some_and(|cors| cors.allows(origin));
+        // Made before the response, since the request may be gone when a worker has finished.
+        let view_link = self.rules.view_port.and_then(|_| ViewLink::of(head, context));
         Additions { is_readable_by_origin, view_link }
     }
 
@@ -175,7 +173,7 @@ impl App {
     pub fn finish(&self, response: Response, additions: &Additions) -> Response {
         // Only here, since the link needs the content, which a worker may have made.
         match &additions.view_link {
-            Some(link) if response.status().is_error() => link.add_to(response),
+            Some(link) if response.status().is_error() => error_page::with_link(response, VIEW_LABEL, &link.0),
             _ => response,
         }
     }
@@ -197,17 +195,11 @@ impl App {
     }
 }
 
-impl From<Box<dyn Service>> for App {
-    /// The service with the default settings.
-    fn from(service: Box<dyn Service>) -> App {
-        let rules = Rules::new(Settings::default(), &service.methods()).unwrap_or_default();
-        App { rules: Arc::new(rules), last_host: None, service }
-    }
-}
-
 impl<S: Service + 'static> From<S> for App {
+    /// The service with the default settings.
     fn from(service: S) -> App {
-        App::from(Box::new(service) as Box<dyn Service>)
+        let rules = Rules::new(Settings::default(), &service.methods()).unwrap_or_default();
+        App { rules: Arc::new(rules), last_host: None, service: Box::new(service) }
     }
 }
 
@@ -306,42 +298,29 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
 struct ViewLink(Box<str>);
 
 impl ViewLink {
-    /// The link to this request; `None` for a client on another computer.
-    fn of_request(request: &Request<'_>, context: &RequestContext) -> Option<ViewLink> {
-        is_from_this_computer(context).then(|| ViewLink::new(request.method_name(), request.target()))
-    }
-
-    /// The link to a malformed request, of which `head` was received.
-    fn of_head(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
-        // The head was not parsed, so its first two words are taken for method and target.
+    /// The link to the request that begins with `head`, valid or not; `None` for a client on another computer.
+    fn of(head: &[u8], context: &RequestContext) -> Option<ViewLink> {
+        // A malformed head was not parsed, so the first two words are taken for method and target.
         let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
         let mut words = line.split(|&byte| byte == b' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        is_from_this_computer(context).then(|| ViewLink::new(method, target))
-    }
-
-    fn new(method: &[u8], target: &[u8]) -> ViewLink {
         // Without the query, which is where most secrets are.
         let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
         // The view searches the first line of requests, which begins like this.
-        let words = [method, b" ", path].concat();
+        let words = [method, path].join(&b' ');
         // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
-        let find: Vec<u8> =
-            words.into_iter().take(VIEW_LINK_BYTES).take_while(|byte| matches!(byte, b' '..=b'~')).collect();
-        ViewLink(format!("{VIEW_PATH}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
-    }
-
-    /// The response with the link, if it is one of our error pages.
-    fn add_to(&self, response: Response) -> Response {
-        error_page::with_link(response, VIEW_LABEL, &self.0)
+        let plain = words.iter().take(VIEW_LINK_BYTES).take_while(|byte| matches!(byte, b' '..=b'~'));
+        let find: Vec<u8> = plain.copied().collect();
+        let link = || ViewLink(format!("{VIEW_PATH}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into());
+        is_from_this_computer(context).then(link)
     }
 }
 
 /// The redirect from [`VIEW_PATH`] to the view on `port`.
 fn redirect_to_view(port: u16, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
-    let is_requested = matches!(request.method(), Method::Get | Method::Head) && request.path() == VIEW_PATH.as_bytes();
+    let is_read = matches!(request.method(), Method::Get | Method::Head);
     // Temporary, and never stored: the view has another port after the next start, or none.
-    (is_requested && is_from_this_computer(context)).then(|| {
+    (is_read && is_from_this_computer(context)).then(|| {
         Response::new(Status::TEMPORARY_REDIRECT)
             .field("Location", format!("http://127.0.0.1:{port}/"))
             .field("Cache-Control", "no-store")

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::http::{Expectation, Method, Request, Status};
-use crate::service::answer::{Answer, Lane, Outcome, RequestContext, Service};
+use crate::service::answer::{Answer, Lane, RequestContext, Service};
 use crate::service::error_page::{self, Problem};
 use crate::service::response::Response;
 
@@ -90,26 +90,6 @@ enum Segment {
     Rest(Arc<str>),
 }
 
-impl Segment {
-    fn parse(text: &str, is_last: bool) -> Segment {
-        // `{*x}` is a parameter only at the end: in the middle it would be unclear how much it takes.
-        match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(name) if !name.starts_with('*') => Segment::One(name.into()),
-            Some(name) if is_last => Segment::Rest(name[1..].into()),
-            _ => Segment::Literal(text.as_bytes().into()),
-        }
-    }
-
-    /// The smaller, the more specific.
-    fn rank(&self) -> u8 {
-        match self {
-            Segment::Literal(_) => 0,
-            Segment::One(_) => 1,
-            Segment::Rest(_) => 2,
-        }
-    }
-}
-
 /// The segments of `/a/{b}/{*c}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern(Vec<Segment>);
@@ -118,11 +98,23 @@ impl Pattern {
     fn parse(text: &str) -> Pattern {
         let text = text.strip_prefix('/').unwrap_or(text);
         let last = text.split('/').count() - 1;
-        Pattern(text.split('/').enumerate().map(|(n, segment)| Segment::parse(segment, n == last)).collect())
+        // `{*x}` is a parameter only at the end: in the middle it would be unclear how much it takes.
+        let segment = |(at, text): (usize, &str)| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            Some(name) if !name.starts_with('*') => Segment::One(name.into()),
+            Some(name) if at == last => Segment::Rest(name[1..].into()),
+            _ => Segment::Literal(text.as_bytes().into()),
+        };
+        Pattern(text.split('/').enumerate().map(segment).collect())
     }
 
+    /// The smaller, the more specific.
     fn rank(&self) -> Vec<u8> {
-        self.0.iter().map(Segment::rank).collect()
+        let rank = |segment: &Segment| match segment {
+            Segment::Literal(_) => 0,
+            Segment::One(_) => 1,
+            Segment::Rest(_) => 2,
+        };
+        self.0.iter().map(rank).collect()
     }
 
     /// The ranges of the parameters in `path`, if it matches.
@@ -150,27 +142,15 @@ impl Pattern {
     }
 }
 
-type AnswerHandler = dyn Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync;
-
-#[derive(Clone)]
-enum Handler {
-    /// Runs on a worker, with at most `limit` bytes of content.
-    Response { limit: u64, run: Arc<dyn Fn(&Call) -> Response + Send + Sync> },
-    /// Runs on the event loop, before any content is read.
-    Answer(Arc<AnswerHandler>),
-}
+type Handler = dyn Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync;
 
 #[derive(Clone)]
 struct Route {
     methods: Vec<Method>,
     pattern: Pattern,
-    handler: Handler,
-}
-
-impl Route {
-    fn decides_alone(&self) -> bool {
-        matches!(self.handler, Handler::Answer(_))
-    }
+    /// Whether only the methods of this pattern work on its paths.
+    decides_alone: bool,
+    handler: Arc<Handler>,
 }
 
 /// A service that chooses a handler for each request.
@@ -206,7 +186,19 @@ impl Router {
         limit: u64,
         handler: impl Fn(&Call) -> Response + Send + Sync + 'static,
     ) -> Router {
-        self.add(&[method], pattern, Handler::Response { limit, run: Arc::new(handler) })
+        let handler = Arc::new(handler);
+        let on_worker = move |request: &Request<'_>, context: &RequestContext, parameters: &Parameters<'_>| {
+            // The job outlives the borrowed request.
+            let (run, context, ranges) = (Arc::clone(&handler), *context, parameters.ranges.to_vec());
+            let (request, has_content) = (request.clone().into_owned(), request.framing().has_content());
+            let job = move |content| run(&Call { request, content, ranges, context });
+            match has_content {
+                // The content is collected before the handler runs, so no worker waits for a slow client.
+                true => Answer::Collect { limit, then: Box::new(job) },
+                false => Answer::Blocking(Lane::Long, Box::new(move || job(Vec::new()).into())),
+            }
+        };
+        self.add(&[method], pattern, false, Arc::new(on_worker))
     }
 
     /// Adds a handler that runs on the event loop and must not block; it may return any kind of [`Answer`].
@@ -219,14 +211,15 @@ impl Router {
         pattern: &str,
         handler: impl Fn(&Request<'_>, &RequestContext, &Parameters<'_>) -> Answer + Send + Sync + 'static,
     ) -> Router {
-        self.add(methods, pattern, Handler::Answer(Arc::new(handler)))
+        self.add(methods, pattern, true, Arc::new(handler))
     }
 
-    fn add(mut self, methods: &[Method], pattern: &str, handler: Handler) -> Router {
+    fn add(mut self, methods: &[Method], pattern: &str, decides_alone: bool, handler: Arc<Handler>) -> Router {
         let pattern = Pattern::parse(pattern);
         // After the routes of the same rank, so that the one that was added first is preferred.
         let at = self.routes.partition_point(|other| other.pattern.rank() <= pattern.rank());
-        Arc::make_mut(&mut self.routes).insert(at, Route { methods: methods.to_vec(), pattern, handler });
+        Arc::make_mut(&mut self.routes)
+            .insert(at, Route { methods: methods.to_vec(), pattern, decides_alone, handler });
         self
     }
 
@@ -235,32 +228,17 @@ impl Router {
         self.route(Method::Get, pattern, handler)
     }
 
-    /// Adds a handler for POST.
-    pub fn post(self, pattern: &str, handler: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Router {
-        self.route(Method::Post, pattern, handler)
-    }
-
-    /// Adds a handler for PUT.
-    pub fn put(self, pattern: &str, handler: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Router {
-        self.route(Method::Put, pattern, handler)
-    }
-
-    /// Adds a handler for DELETE.
-    pub fn delete(self, pattern: &str, handler: impl Fn(&Call) -> Response + Send + Sync + 'static) -> Router {
-        self.route(Method::Delete, pattern, handler)
-    }
-
     /// The routes that decide about this path, the most specific first.
     fn routes_at(&self, path: &[u8]) -> Vec<(&Route, Ranges)> {
         let all = self.routes.iter();
         let mut found: Vec<_> = all.filter_map(|route| Some((route, route.pattern.matches(path)?))).collect();
         match found.first() {
             // A route that decides alone hides all less specific ones, but not others of the same pattern.
-            Some(&(first, _)) if first.decides_alone() => {
-                found.retain(|(route, _)| route.decides_alone() && route.pattern == first.pattern);
+            Some(&(first, _)) if first.decides_alone => {
+                found.retain(|(route, _)| route.decides_alone && route.pattern == first.pattern);
             }
             // The methods of all others work together, so a route that decides alone must not add its own.
-            _ => found.retain(|(route, _)| !route.decides_alone()),
+            _ => found.retain(|(route, _)| !route.decides_alone),
         }
         found
     }
@@ -287,20 +265,7 @@ impl Router {
             return Some(expectation_failed(request).into());
         }
         let (route, ranges) = routes.swap_remove(found);
-        Some(match &route.handler {
-            Handler::Answer(run) => run(request, context, &Parameters { path: request.path(), ranges: &ranges }),
-            Handler::Response { limit, run } => {
-                // The job outlives the borrowed request.
-                let has_content = request.framing().has_content();
-                let (run, request, context) = (Arc::clone(run), request.clone().into_owned(), *context);
-                let job = move |content| run(&Call { request, content, ranges, context });
-                match has_content {
-                    // The content is collected before the handler runs, so no worker waits for a slow client.
-                    true => Answer::Collect { limit: *limit, then: Box::new(job) },
-                    false => Answer::Blocking(Lane::Long, Box::new(move || Outcome::Response(job(Vec::new())))),
-                }
-            }
-        })
+        Some((route.handler)(request, context, &Parameters { path: request.path(), ranges: &ranges }))
     }
 }
 
@@ -322,7 +287,7 @@ impl Service for Router {
     fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
         // `*` and the target of CONNECT have no path. Routes that decide alone have methods only for their own paths.
         if request.path().is_empty() {
-            let others = self.routes.iter().filter(|route| !route.decides_alone());
+            let others = self.routes.iter().filter(|route| !route.decides_alone);
             let methods = others.flat_map(|route| route.methods.clone());
             return completed(methods.chain(self.fallback.methods_of(request)).collect());
         }
@@ -349,13 +314,6 @@ impl Service for Router {
     }
 }
 
-/// The response to a method that works nowhere, on no target: 501 for an unknown one, and 405 for TRACE (it would show
-/// a script the credentials that it may not read) and CONNECT (this is no proxy).
-pub fn refuse_method(request: &Request<'_>, allowed: impl FnOnce() -> Vec<Method>) -> Option<Response> {
-    let is_refused = matches!(request.method(), Method::Other | Method::Trace | Method::Connect);
-    is_refused.then(|| not_allowed(request, &allowed()))
-}
-
 /// 417 for an expectation other than 100-continue (RFC 9110 §10.1.1).
 pub fn expectation_failed(request: &Request<'_>) -> Response {
     let problem = Problem::new(Status::EXPECTATION_FAILED)
@@ -364,6 +322,8 @@ pub fn expectation_failed(request: &Request<'_>) -> Response {
 }
 
 /// 405 with the methods that do work (RFC 9110 §15.5.6 demands `Allow`), or 501 for an unknown method (§9.1).
+///
+/// TRACE and CONNECT work nowhere: the one would show a script the credentials that it may not read, and this is no proxy.
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     if request.method() == Method::Other {
         let sentence = "This server knows no method of that name. Names of methods are case-sensitive.";
@@ -403,7 +363,7 @@ mod tests {
 
     use super::*;
     use crate::http::{Event, Http1, Limits};
-    use crate::service::{App, Body};
+    use crate::service::{App, Body, Outcome};
 
     struct Files;
 
@@ -433,11 +393,11 @@ mod tests {
         Router::new(Box::new(Files))
             .get("/users/{id}", replies("user"))
             .get("/users/me", replies("me"))
-            .post("/users/{id}", replies("change"))
-            .delete("/users/me", replies("forget"))
+            .route(Method::Post, "/users/{id}", replies("change"))
+            .route(Method::Delete, "/users/me", replies("forget"))
             .get("/tree/{*rest}", replies("tree"))
             .get("/tree/{kind}/leaf", replies("leaf"))
-            .put("/only/put", replies("put"))
+            .route(Method::Put, "/only/put", replies("put"))
             .route(Method::Head, "/own/head", replies("head"))
             .route(Method::Options, "/own/options", replies("options"))
             .route_limited(Method::Patch, "/small", 3, replies("patch"))
@@ -571,7 +531,7 @@ mod tests {
             .route_answer(&[Method::Post], "/try/post", echo)
             .route_answer(&[Method::Delete], "/try/post", echo)
             .route_answer(&[Method::Get], "/users/{part}/", echo)
-            .put("/try/any/put", replies("put"))
+            .route(Method::Put, "/try/any/put", replies("put"))
     }
 
     #[test]

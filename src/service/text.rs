@@ -1,6 +1,6 @@
 //! Bytes of a client or a disk as text that is safe to show, and numbers for people.
 //!
-//! All escaping of the crate is here; only the templates escape their own values once more. Each output has one
+//! The escaping of the crate is here; the access log has its own, and templates escape their values once more. Each output has one
 //! function:
 //!
 //! | output | function | a byte that is not UTF-8 | an unsafe character |
@@ -9,7 +9,6 @@
 //! | page, made by hand | `push_html_name` | U+FFFD | `\u{1b}`, `&lt;` |
 //! | listing in a terminal | `push_terminal_name` | `\xff` | `\u{1b}` |
 //! | own lines in a terminal | [`printable`] | (text) | `\u{1b}` |
-//! | access log | `push_log_value` | `\xff` | `\x1b` |
 //! | wire view | `visible` | `\xff` | `\x1b`, byte by byte |
 //! | address | [`href`] | `%FF` | `%1B` (RFC 3986 §2) |
 //!
@@ -124,25 +123,6 @@ fn push_safe(out: &mut Vec<u8>, char: char) {
     }
 }
 
-/// Appends bytes inside a quoted value of the access log. The result is plain ASCII, so a client can forge neither a
-/// line nor the end of the value.
-pub(crate) fn push_log_value(out: &mut Vec<u8>, bytes: &[u8]) {
-    // The quote and the backslash would end or change the value.
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        // Nearly everything is plain: it is copied in one piece.
-        let plain = rest.iter().position(|&b| !is_plain(b)).unwrap_or(rest.len());
-        out.extend_from_slice(&rest[..plain]);
-        match rest.get(plain) {
-            Some(&byte @ (b'"' | b'\\')) => out.extend_from_slice(&[b'\\', byte]),
-            Some(&byte) => out.extend_from_slice(&hex_escape(byte)),
-            None => return,
-        }
-        rest = &rest[plain + 1..];
-    }
-}
-
 /// Bytes as text that shows each of them: `\r`, `\n`, `\t`, and `\x1b` for every byte of a character that is not
 /// visible. With `ascii`, only ASCII is visible.
 pub(crate) fn visible(bytes: &[u8], ascii: bool) -> String {
@@ -187,7 +167,7 @@ pub(crate) fn is_visible(c: char) -> bool {
 }
 
 /// `\x1b`
-const fn hex_escape(byte: u8) -> [u8; 4] {
+pub(crate) const fn hex_escape(byte: u8) -> [u8; 4] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [b'\\', b'x', DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }

@@ -85,8 +85,8 @@ impl Library {
         Library::serving(settings, Library::fixed(answer))
     }
 
-    pub(crate) fn fixed(answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> Box<dyn Service> {
-        Box::new(Fixed(Arc::new(answer)))
+    pub(crate) fn fixed(answer: impl Fn(&Request<'_>) -> Answer + Send + Sync + 'static) -> impl Service + 'static {
+        Fixed(Arc::new(answer))
     }
 
     pub(crate) fn serving(settings: Settings, service: impl Into<App>) -> Library {

@@ -125,12 +125,9 @@ impl ForeignWrite {
     }
 }
 
-/// Why this request must not change anything; `None` if it may, or if its method is safe.
+/// Why this request must not change anything; `None` if it may. Only for unsafe methods: safe ones change nothing
+/// (RFC 9110 §9.2.1), so every page may send them.
 pub fn foreign_write(request: &Request<'_>, cors: Option<&Cors>) -> Option<ForeignWrite> {
-    // Safe methods change nothing (RFC 9110 §9.2.1), so every page may send them.
-    if request.method().is_safe() {
-        return None;
-    }
     // No browser sends a field twice. A program in between may be tricked into adding one, and then each reader would
     // pick another.
     let mut sites = request.fields("sec-fetch-site");

@@ -378,9 +378,10 @@ fn a_response_in_the_cache_is_not_sent_to_a_client_without_credentials() {
 
 #[test]
 fn a_link_names_method_and_path_percent_encoded() {
-    let href = |method: &[u8], target: &[u8]| ViewLink::new(method, target).0;
-    assert_eq!(&*href(b"GET", b"/nope.txt?secret=1"), "/.wire#find=GET%20%2Fnope%2Etxt");
-    assert_eq!(&*href(b"GET", b"/a%20b\"><x"), "/.wire#find=GET%20%2Fa%2520b%22%3E%3Cx");
-    assert!(href(b"GET", &[b'/'; 8000]).len() < 200);
-    assert_eq!(&*href(b"GET", b"/a\xc3\xa9"), "/.wire#find=GET%20%2Fa");
+    let context = crate::service::testing::context("127.0.0.1", 0);
+    let href = |head: &[u8]| ViewLink::of(head, &context).unwrap().0;
+    assert_eq!(&*href(b"GET /nope.txt?secret=1 HTTP/1.1\r\n"), "/.wire#find=GET%20%2Fnope%2Etxt");
+    assert_eq!(&*href(b"GET /a%20b\"><x HTTP/1.1\r\n"), "/.wire#find=GET%20%2Fa%2520b%22%3E%3Cx");
+    assert!(href(&[b"GET ", &[b'/'; 8000][..]].concat()).len() < 200);
+    assert_eq!(&*href(b"GET /a\xc3\xa9 HTTP/1.1\r\n"), "/.wire#find=GET%20%2Fa");
 }
