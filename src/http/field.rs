@@ -14,7 +14,7 @@ use crate::http::grammar::{decimal, is_field_byte, is_ows, is_tchar, trim};
 use crate::http::{Fault, Limits, RequestError};
 
 /// The first thing wrong with a field line (without its CR LF): the fault, its position in the line, and how many bytes
-/// are to blame. `None` if the line is valid.
+/// are faulty. `None` if the line is valid.
 pub fn diagnose(line: &[u8]) -> Option<(Fault, usize, usize)> {
     // A line that continues the one before it: two recipients may read one value or two.
     if line.first().is_some_and(|&b| is_ows(b)) {

@@ -29,14 +29,14 @@ use crate::service::{Lane, Outcome, Response, Sink, Source};
 /// millisecond each this is a quarter of a second for one worker; more would only be a longer wait for the same 503.
 pub const QUEUE: usize = 256;
 
-/// A job with everything it needs, the way back included.
-pub(crate) type Work = Box<dyn FnOnce() + Send>;
+/// A job with everything it needs, also to send its result.
+pub(crate) type WorkerJob = Box<dyn FnOnce() + Send>;
 
 /// The jobs that wait.
 #[derive(Default)]
 struct Queues {
     /// One queue for each [`Lane`], in the order of its variants.
-    waiting: [VecDeque<Work>; 3],
+    waiting: [VecDeque<WorkerJob>; 3],
     /// How many jobs of each lane are running.
     busy: [usize; 3],
     closed: bool,
@@ -44,11 +44,11 @@ struct Queues {
 
 impl Queues {
     /// The next job that may run now.
-    fn next(&mut self, workers: usize) -> Option<(Lane, Work)> {
+    fn next(&mut self, workers: usize) -> Option<(Lane, WorkerJob)> {
         let [_, long, passwords] = self.busy;
         // One worker always stays free for short jobs.
         let others_may_run = workers.saturating_sub(long + passwords) > 1 || workers == 1;
-        // Passwords before long jobs: a login should not wait for a row of listings.
+        // Passwords before long jobs: a login should not wait for several listings.
         let lanes = [
             (Lane::Short, true),
             (Lane::Passwords, others_may_run && passwords < (workers / 4).max(1)),
@@ -107,8 +107,8 @@ impl Workers {
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 queues = self.lock();
                 queues.busy[lane as usize] -= 1;
-                // Jobs may have waited for the place in the lane, not for a worker, and nothing else would wake one for
-                // them.
+                // A job may have waited until its lane had fewer running jobs, and not for a free worker. Only this
+                // notification starts it.
                 if lane != Lane::Short && queues.waiting.iter().any(|queue| !queue.is_empty()) {
                     self.ready.notify_one();
                 }
@@ -124,7 +124,7 @@ impl Workers {
     ///
     /// # Errors
     /// The job itself when the queue of its lane is full.
-    pub(crate) fn submit(&self, lane: Lane, work: Work) -> Result<(), Work> {
+    pub(crate) fn submit(&self, lane: Lane, work: WorkerJob) -> Result<(), WorkerJob> {
         let mut queues = self.lock();
         // After [`Workers::close`] no thread may be left to run it.
         if queues.closed || queues.waiting[lane as usize].len() >= QUEUE {
@@ -190,11 +190,11 @@ impl SourceResult {
 /// The result of a job, and the connection that asked; it may be closed by now.
 type FinishedJob = (ConnectionId, JobResult);
 
-/// One loop's way to the workers and back.
+/// The jobs of one loop: queues them for the workers, and receives their results.
 pub(crate) struct Jobs {
     workers: Arc<Workers>,
     waker: Arc<Waker>,
-    /// The loop has been woken and has not looked yet: further results need no second wake-up.
+    /// The loop has been woken and has not taken the results yet: further results need no second wake-up.
     woken: Arc<AtomicBool>,
     sender: Sender<FinishedJob>,
     results: Receiver<FinishedJob>,
@@ -207,19 +207,19 @@ impl Jobs {
         Jobs { workers, waker, woken: Arc::default(), sender, results }
     }
 
-    /// Hands in work for a connection; `false` when the queue is full, and then the work is dropped.
+    /// Queues a job of a connection; `false` when the queue is full, and then the job is dropped.
     pub(crate) fn submit(
         &self,
         id: ConnectionId,
         lane: Lane,
         work: impl FnOnce() -> JobResult + Send + 'static,
     ) -> bool {
-        self.hand_in(lane, self.wrap(id, work)).is_ok()
+        self.submit_wrapped(lane, self.wrap(id, work)).is_ok()
     }
 
-    /// Work that asks a source for more, for [`Jobs::hand_in`]. The source is not asked when `wanted` is gone by then,
+    /// A job that asks a source for more, for [`Jobs::submit_wrapped`]. The source is not asked when `wanted` is gone by then,
     /// since the response it belongs to has ended.
-    pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> Work {
+    pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> WorkerJob {
         // Counted from now on and not from its start: a job that waits in the queue may start after the server has
         // begun to stop.
         let running = self.workers.source_jobs.clone();
@@ -231,20 +231,20 @@ impl Jobs {
         })
     }
 
-    /// Hands in work that contains its way back; `Err` with the work when the queue is full.
-    pub(crate) fn hand_in(&self, lane: Lane, work: Work) -> Result<(), Work> {
+    /// Queues a job that sends its result itself; `Err` with the job when the queue is full.
+    pub(crate) fn submit_wrapped(&self, lane: Lane, work: WorkerJob) -> Result<(), WorkerJob> {
         self.workers.submit(lane, work)
     }
 
-    /// Work that sends its result to this loop.
-    fn wrap(&self, id: ConnectionId, work: impl FnOnce() -> JobResult + Send + 'static) -> Work {
+    /// Makes of `work` a job that sends its result to this loop.
+    fn wrap(&self, id: ConnectionId, work: impl FnOnce() -> JobResult + Send + 'static) -> WorkerJob {
         // The job owns the channel for its result, so any thread can run it at any time, also after the loop has ended.
         let (sender, waker, woken) = (self.sender.clone(), self.waker.clone(), self.woken.clone());
         Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or(JobResult::Panicked);
             // Sending fails only when the loop has ended.
             let _ = sender.send((id, result));
-            // One system call for many results: only the first one after the loop has looked wakes it.
+            // One system call for many results: only the first one after `rearm` wakes the loop.
             if !woken.swap(true, Ordering::AcqRel) {
                 let _ = waker.wake();
             }

@@ -1,6 +1,6 @@
 //! The bounds of all practice addresses, and the slots of slow responses.
 //!
-//! Any client that reaches the server can ask for these responses. Each number bounds what a stranger can cost:
+//! Any client that reaches the server can ask for these responses. Each number bounds what one request can cost:
 //! memory, time or system calls. Values outside the bounds are refused with 400 and never reduced in silence.
 //!
 //! A response with pauses takes a slot, so that only some connections at a time are kept open by them. Without a free

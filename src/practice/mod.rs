@@ -22,9 +22,9 @@
 //! A new address needs a handler in the file of its theme, a line in `ROUTES` and one in `catalogue.txt`; a test
 //! compares the two lists, and asks for each address on them.
 //!
-//! The addresses may be reached from the network, so a stranger must be able to waste a response and nothing else:
-//! no thread sleeps, memory is bounded, no redirect leads to another server, and no byte of a request is shown
-//! where a browser would run it.
+//! The addresses may be reached from the network, so a hostile client must not be able to do harm with them: no thread
+//! sleeps, memory is bounded, no redirect leads to another server, and no byte of a request is shown where a browser
+//! would run it.
 
 mod broken;
 mod caching;

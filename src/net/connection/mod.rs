@@ -84,7 +84,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection that has just been accepted.
+    /// A connection that has just been accepted, before its first turn.
     pub(crate) fn new(
         socket: TcpStream,
         id: ConnectionId,

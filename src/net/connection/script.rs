@@ -24,7 +24,7 @@ use crate::http::{Transfer, chunked};
 use crate::net::CloseReason;
 use crate::net::connection::script::steps::{Fragment, Step, Steps};
 use crate::net::connection::{Connection, state::Context, state::Ending};
-use crate::net::workers::{SourceResult, Work as WorkerJob};
+use crate::net::workers::{SourceResult, WorkerJob};
 use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, Script};
 
 /// How long a stream waits before it asks again when the workers' queue is full.
@@ -208,7 +208,7 @@ impl Connection {
             return cx.jobs.discard(stream);
         }
         // While the source is being asked there is no job: the answer comes as the result of the last one.
-        if let Some(Err(job)) = stream.job.take().map(|job| cx.jobs.hand_in(Lane::Long, job)) {
+        if let Some(Err(job)) = stream.job.take().map(|job| cx.jobs.submit_wrapped(Lane::Long, job)) {
             // The response has begun, so 503 is not possible any more: try again a little later.
             stream.job = Some(job);
             script.steps.pause(RETRY);

@@ -4,9 +4,9 @@
 //!
 //! The list stops *DNS rebinding*. The name `evil.test` first leads to the attacker's server, then to 127.0.0.1. The
 //! browser takes the attacker's page and this server for one origin, so the page may read and write here. The page
-//! cannot forge the name in Host, therefore only names are allowed that no stranger can make lead here.
+//! cannot forge the name in Host. So only names are allowed that an attacker cannot point to this server.
 //!
-//! Writing needs the list too: after rebinding, `Origin` is the name in Host, and the check of [`super::origin`] would
+//! Writing needs the list too: after rebinding, `Origin` is the name in Host, and the check of [`super::origins`] would
 //! pass. So every server that allows writes also checks host names.
 
 use std::net::Ipv4Addr;

@@ -282,12 +282,12 @@ impl MessageBuilder {
     /// Adds bytes to the window at the front, or to that at the end.
     fn keep(&mut self, bytes: &[u8]) {
         let (limits, kept) = (self.options.keep, &mut self.message.bytes);
-        // A head is always kept whole, so it takes no room in the window.
+        // A head is always kept whole, so it does not count for the window.
         let window = limits.first.saturating_add(limits.margin).saturating_add(self.message.head_end as usize);
         // Once bytes went to the end window, no later byte may join the front: the order would be lost.
         let is_open = kept.gap == 0 && kept.last.is_empty();
-        let room = if is_open { window.saturating_sub(kept.first.len()) } else { 0 };
-        let (first, last) = bytes.split_at(room.min(bytes.len()));
+        let free = if is_open { window.saturating_sub(kept.first.len()) } else { 0 };
+        let (first, last) = bytes.split_at(free.min(bytes.len()));
         kept.first.extend_from_slice(first);
         kept.last.extend_from_slice(last);
         // The window at the end moves on only when it is twice too long, so that each byte is moved at most once.

@@ -18,7 +18,7 @@
 //! TrailerEnd CRLF                            blank
 //! ```
 //!
-//! Lines are split at LF and not at CR LF. A bare LF is then the end of the line in which it is blamed; otherwise that
+//! Lines are split at LF and not at CR LF. A bare LF is then the end of the line whose fault it is; otherwise that
 //! line would run on into the next one.
 
 use crate::http::grammar::{self, is_ows, trim};

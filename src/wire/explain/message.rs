@@ -217,7 +217,7 @@ impl ContentFraming {
 /// Where and why a message is invalid or incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageError {
-    /// The first byte to blame, counted from the start of the message.
+    /// The first faulty byte, counted from the start of the message.
     pub at: u64,
     /// The number of bytes; 0 when something is missing at `at`.
     pub len: u64,

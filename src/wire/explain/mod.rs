@@ -147,7 +147,7 @@ impl Conversation {
     fn read(&mut self, out: &mut Vec<Message>, read: impl FnOnce(&mut Conversation, &mut Vec<Message>)) {
         let first = out.len();
         read(self, out);
-        // Only what was appended now: to redact a message twice would learn stars as secrets.
+        // Only the new messages: a message that is redacted twice would add its stars to the secrets.
         out[first..].iter_mut().for_each(|message| self.redactor.redact(message));
     }
 }
@@ -190,7 +190,7 @@ pub fn annotate(bytes: &[u8], role: Role, method: Method, options: &ExplainOptio
             conversation.server_ended(&mut messages);
         }
     }
-    // Bytes after a last or an invalid message belong to no message. Only their number is told.
+    // Bytes after a last or an invalid message belong to no message. Only their number is reported.
     let read = messages.last().map_or(0, Message::end);
     Annotated { messages, unread: bytes.len() as u64 - read.min(bytes.len() as u64) }
 }

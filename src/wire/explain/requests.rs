@@ -9,7 +9,7 @@
 //! | content | added to the message, after the framing lines before it |
 //! | the end of the content | the message is complete |
 //! | more bytes needed | the bytes wait for the next ones |
-//! | refused | the message ends with the bytes to blame, and nothing after it is read |
+//! | refused | the message ends with the faulty bytes, and nothing after it is read |
 //!
 //! The parser reads the next request only after the response to the one before was sent. The replay therefore sends a
 //! response of its own at once; what the server really sent is read from its own bytes by `responses`.
@@ -181,7 +181,7 @@ impl RequestReplay {
         self.ended = self.http.sent() != Next::Request;
     }
 
-    /// A fault, at a position in the message: the message goes up to the last byte to blame. `unused` are the bytes
+    /// A fault, at a position in the message: the message goes up to the last faulty byte. `unused` are the bytes
     /// after those that belong to the message already.
     fn refuse(&mut self, error: RequestError, cut_off: bool, unused: &[u8], out: &mut Vec<Message>) {
         self.ended = true;

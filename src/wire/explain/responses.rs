@@ -161,7 +161,7 @@ impl ResponseReader {
             return match self.head_end(input).transpose()?.and_then(|end| self.head(&input[..end], methods, out)) {
                 Ok(taken) => Some(taken),
                 Err(error) => {
-                    // The response is shown up to the last byte to blame, and nothing after it is read.
+                    // The response is shown up to the last faulty byte, and nothing after it is read.
                     let head = &input[..(error.at + error.len) as usize];
                     out.push(self.begin(head, None).finish(Some(error)));
                     self.state = ResponseState::Ended;
