@@ -18,7 +18,7 @@
 //! | `Output` `Open` | `Full` | a `send` finds no room |
 //! | `Full` | `Open` | an event reports room |
 //! | `Open` | `Shut` | the last response is sent, and bytes of the client may still come |
-//! | `Work` `None` | `Away` | a job is handed in that makes the response, or writes a block of an upload |
+//! | `Work` `None` | `Away` | a job is queued that makes the response, or writes a block of an upload |
 //! | `None` | `Warming` | the next bytes of a file are on the disk |
 //! | `Away`, `Warming` | `None` | the result is back |
 //! | `NextTurn` `OnEvent` | `Soon` | a turn ends at a limit, with more to do |
