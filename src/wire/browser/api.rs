@@ -29,7 +29,7 @@ use crate::http::{Method, Status};
 use crate::service::{Body, Call, Response, Router};
 use crate::wire::browser::stream::{EventStream, STREAMS, StreamPermit, stored_value};
 use crate::wire::browser::{ViewContext, error};
-use crate::wire::explain::builder::Excerpt;
+use crate::wire::explain::message::Excerpt;
 use crate::wire::explain::message::{Role, SpanKind};
 use crate::wire::explain::notes::NoteId;
 use crate::wire::export::{ReplayPlan, curl, har, send};

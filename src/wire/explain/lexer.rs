@@ -1,4 +1,4 @@
-//! The bytes of a head, and of the framing lines of chunked content, as spans and lines.
+//! The bytes of a head, of the framing lines of chunked content, and of a form, as spans and lines.
 //!
 //! RFC 9112 §2–5 and §7.1. It accepts any bytes: an invalid head is taken apart as far as it came, so that the view
 //! can show the invalid byte in its place. Whether a message is valid was decided before, by [`crate::http::Http1`]
@@ -21,61 +21,8 @@
 //! Lines are split at LF and not at CR LF. A bare LF is then the end of the line whose fault it is; otherwise that
 //! line would run on into the next one.
 
-use crate::http::grammar::{self, is_ows, trim};
-use crate::wire::explain::{LineKind, MessageLine, MessageSpan, NoteId, RedactOptions, Role, SpanKind, part, value};
-
-/// The spans and lines of a message, written from its first byte to its last.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Annotations {
-    pub(crate) spans: Vec<MessageSpan>,
-    pub(crate) lines: Vec<MessageLine>,
-}
-
-impl Annotations {
-    /// The position of the next byte.
-    pub(crate) fn end(&self) -> u64 {
-        self.spans.last().map_or(0, MessageSpan::end)
-    }
-
-    /// Appends a span of `len` bytes; none if that is 0.
-    pub(crate) fn put(&mut self, len: usize, kind: SpanKind, note: NoteId) {
-        if len > 0 {
-            self.spans.push(MessageSpan { start: self.end(), len: len as u64, kind, note });
-        }
-    }
-
-    /// Appends a line, whose `len` bytes have their spans already.
-    pub(crate) fn line(&mut self, len: usize, kind: LineKind, note: NoteId) {
-        self.lines.push(MessageLine { start: self.end() - len as u64, len: len as u64, kind, note });
-    }
-
-    /// Appends `len` bytes to the last span and line if they are of the same kind; else they are a new span and line.
-    pub(crate) fn extend(&mut self, len: u64, kind: SpanKind, line: LineKind, note: NoteId) {
-        // Pieces of one chunk come in many calls and are one span.
-        let start = self.end();
-        match (self.spans.last_mut(), self.lines.last_mut()) {
-            (Some(span), Some(last)) if (span.kind, span.note, last.kind) == (kind, note, line) => {
-                span.len += len;
-                last.len += len;
-            }
-            _ if len > 0 => {
-                self.spans.push(MessageSpan { start, len, kind, note });
-                self.lines.push(MessageLine { start, len, kind: line, note });
-            }
-            _ => {}
-        }
-    }
-
-    /// Appends the whitespace around `bytes` as such; `write` appends what is between.
-    pub(crate) fn put_trimmed(&mut self, bytes: &[u8], write: impl FnOnce(&[u8], &mut Annotations)) {
-        // Only whitespace around the value is optional; inside it may mean something.
-        let core = trim(bytes);
-        let before = bytes.iter().take_while(|&&b| is_ows(b)).count();
-        self.put(before, SpanKind::Ows, part::OWS);
-        write(core, self);
-        self.put(bytes.len() - before - core.len(), SpanKind::Ows, part::OWS);
-    }
-}
+use crate::http::{field, grammar, grammar::is_ows, multipart};
+use crate::wire::explain::{Annotations, LineKind, MessageSpan, NoteId, RedactOptions, Role, SpanKind, part, value};
 
 /// The position in the grammar of chunked content, and the totals so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -183,7 +130,7 @@ impl Annotations {
             return part::FIELD_NAME;
         };
         // Space before the colon is refused; the note is still that of the field the sender meant.
-        let name = trim(&text[..colon]);
+        let name = grammar::trim(&text[..colon]);
         let note = NoteId::field(name);
         self.put(colon, kind, note);
         self.put(1, SpanKind::Colon, part::COLON);
@@ -251,6 +198,122 @@ fn split_end(line: &[u8]) -> (&[u8], usize) {
     }
 }
 
+/// The encoding of a form.
+pub(crate) enum Form {
+    Urlencoded,
+    /// In parts, with this boundary (RFC 7578; RFC 2046 §5.1.1).
+    Multipart(Vec<u8>),
+}
+
+impl Form {
+    /// The form in a message with this Content-Type.
+    pub(crate) fn of(role: Role, content_type: &[u8]) -> Option<Form> {
+        if content_type.to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded") {
+            return Some(Form::Urlencoded);
+        }
+        // A response in parts is no form. It may repeat one, which redaction covers in other ways.
+        let boundary = multipart::boundary(content_type).filter(|boundary| !boundary.is_empty());
+        boundary.filter(|_| role == Role::Request).map(Form::Multipart)
+    }
+
+    /// Where the first value in `bytes` ends, whose beginning is unknown.
+    pub(crate) fn first_separator(&self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Form::Urlencoded => bytes.iter().position(|&b| b == b'&'),
+            Form::Multipart(boundary) => find_boundary(bytes, boundary, 0).map(|(from, _)| from),
+        }
+    }
+
+    /// The spans of content, as far as it was kept. A value or a part with a secret name is secret.
+    pub(crate) fn spans(&self, bytes: &[u8], redact: &RedactOptions) -> Vec<MessageSpan> {
+        let mut out = Annotations::default();
+        match self {
+            Form::Urlencoded => value::pairs(bytes, redact, SpanKind::Body, &mut out),
+            Form::Multipart(boundary) => parts(bytes, boundary, redact, &mut out),
+        }
+        out.spans
+    }
+}
+
+/// The first boundary line at or after `at`: where it begins, and where it ends after the boundary itself.
+fn find_boundary(bytes: &[u8], boundary: &[u8], at: usize) -> Option<(usize, usize)> {
+    let line = [b"\r\n--", boundary].concat();
+    // A longer boundary may begin with this one. After ours the line ends, or the form does.
+    let ends = |rest: &[u8]| {
+        let rest = &rest[rest.iter().take_while(|&&b| is_ows(b)).count()..];
+        rest.is_empty() || rest.starts_with(b"--") || rest.starts_with(b"\r\n") || rest == b"\r" || rest == b"-"
+    };
+    // At the very beginning of the content there is no line end before it.
+    if at == 0 && bytes.starts_with(&line[2..]) && ends(&bytes[line.len() - 2..]) {
+        return Some((0, line.len() - 2));
+    }
+    let places = bytes.get(at..)?.windows(line.len()).enumerate().filter(|(_, window)| *window == line);
+    places.map(|(n, _)| (at + n, at + n + line.len())).find(|&(_, end)| ends(&bytes[end..]))
+}
+
+/// Appends the spans of a form in parts. Unlike [`crate::http::multipart`], which reads a valid form as a stream, this
+/// accepts any bytes and any piece of a form. The CR LF before a boundary belongs to the boundary.
+///
+/// ```text
+/// form = [ preamble CRLF ] boundary-line *( part CRLF boundary-line ) "--" epilogue
+/// part = *( field CRLF ) CRLF data
+/// boundary-line = "--" boundary OWS CRLF
+/// ```
+fn parts(bytes: &[u8], boundary: &[u8], redact: &RedactOptions, out: &mut Annotations) {
+    // Bytes before the first boundary are not part of the form and mean nothing.
+    let (mut at, mut data, mut note) = (0, SpanKind::Body, part::BODY);
+    while let Some((from, end)) = find_boundary(bytes, boundary, at) {
+        out.put(from - at, data, note);
+        out.put(end - from, SpanKind::Framing, part::BOUNDARY);
+        if bytes[end..].starts_with(b"--") {
+            out.put(2, SpanKind::Framing, part::LAST_BOUNDARY);
+            // Bytes after the last boundary are no data of a part, so they are not secret either.
+            (at, data, note) = (end + 2, SpanKind::Body, part::BODY);
+            break;
+        }
+        let (name, head) = part_head(&bytes[end..], redact, out);
+        at = end + head;
+        (data, note) = match name.is_some_and(|name| redact.is_secret_name(&name)) {
+            true => (SpanKind::Secret, part::SECRET),
+            false => (SpanKind::Body, part::PART_DATA),
+        };
+    }
+    out.put(bytes.len() - at, data, note);
+}
+
+/// The rest of a boundary line and the fields after it. Returns the name of the part and the number of bytes.
+fn part_head(bytes: &[u8], redact: &RedactOptions, out: &mut Annotations) -> (Option<Vec<u8>>, usize) {
+    let (mut at, mut name) = (0, None);
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
+        let is_first = at == 0;
+        at += line.len();
+        match line.strip_suffix(b"\r\n") {
+            // The line was cut off, and may have become anything.
+            None => out.put(line.len(), SpanKind::Value, part::PLAIN),
+            Some(padding) if is_first => {
+                out.put(padding.len(), SpanKind::Ows, part::OWS);
+                out.put(2, SpanKind::Crlf, part::CRLF);
+            }
+            Some([]) => {
+                out.put(2, SpanKind::Blank, part::PART_BLANK);
+                break;
+            }
+            Some(text) => {
+                out.field_line(text, redact, SpanKind::Name);
+                out.put(2, SpanKind::Crlf, part::CRLF);
+                let (field, value) = text.split_at(text.iter().position(|&b| b == b':').unwrap_or(text.len()));
+                if field.eq_ignore_ascii_case(b"content-disposition") {
+                    let (_, mut parameters) = field::parameters(value);
+                    // A file has a `filename` as well; only `name` says what the value is.
+                    let named = parameters.find(|(key, _)| key.eq_ignore_ascii_case(b"name"));
+                    name = named.map(|(_, value)| field::unquote(value));
+                }
+            }
+        }
+    }
+    (name, at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +367,65 @@ mod tests {
                 assert_eq!(annotations.end(), bytes.len() as u64, "{bytes:?}");
                 assert_eq!(annotations.lines.iter().map(|l| l.len).sum::<u64>(), bytes.len() as u64);
             }
+        }
+    }
+
+    const FORM: &[u8] =
+        b"--XyZ\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nabc\r\n\r\n--XyZ \r\n\
+        Content-Disposition: form-data; name=\"password\"\r\n\r\nopensesame\r\n--XyZ--\r\n";
+
+    fn told(bytes: &[u8]) -> Vec<(String, &'static str)> {
+        let spans = Form::Multipart(b"XyZ".to_vec()).spans(bytes, &RedactOptions::default());
+        let mut at = 0;
+        for span in &spans {
+            assert_eq!(span.start, at, "sorted, disjoint, covering");
+            at = span.end();
+        }
+        assert_eq!(at, bytes.len() as u64);
+        let text = |span: &MessageSpan| bytes[span.start as usize..span.end() as usize].escape_ascii().to_string();
+        spans.iter().map(|span| (text(span), span.note.note().name)).collect()
+    }
+
+    #[test]
+    fn a_boundary_has_the_line_end_before_it_and_data_keeps_its_own() {
+        let told = told(FORM);
+        let of = |name: &str| told.iter().filter(|(_, n)| *n == name).map(|(text, _)| &**text).collect::<Vec<_>>();
+        assert_eq!(of("border"), ["--XyZ", "\\r\\n--XyZ", "\\r\\n--XyZ"]);
+        assert_eq!(of("last-border"), ["--"]);
+        assert_eq!(of("part-data"), ["abc\\r\\n"]);
+        assert_eq!(of("secret"), ["opensesame"]);
+        assert_eq!(of("part-blank"), ["\\r\\n", "\\r\\n"]);
+        assert_eq!(of("field/content-disposition").len(), 2);
+        assert_eq!(of("body"), ["\\r\\n"], "bytes after the last boundary mean nothing");
+    }
+
+    #[test]
+    fn a_form_cut_anywhere_is_covered_and_its_secret_is_hidden() {
+        for len in 0..=FORM.len() {
+            let told = told(&FORM[..len]);
+            let shown: String = told.iter().filter(|(_, name)| *name != "secret").map(|(text, _)| &**text).collect();
+            assert!(!shown.contains("opense"), "{len}: {shown}");
+        }
+        for bytes in [&b"--XyZ"[..], b"--XyZW\r\n\r\nabc", b"\r\n--XyZ\r\nno colon\r\n", b"--XyZ\nA: b\n\n", b""] {
+            told(bytes);
+        }
+    }
+
+    #[test]
+    fn only_a_form_has_parts() {
+        for (content_type, expected) in [
+            ("multipart/form-data; boundary=XyZ", Some("XyZ")),
+            ("Multipart/Form-Data; charset=x; Boundary=\"a b\"", Some("a b")),
+            ("multipart/byteranges; boundary=XyZ", None),
+            ("multipart/form-data; boundary=\"\"", None),
+            ("multipart/form-data", None),
+        ] {
+            let found = match Form::of(Role::Request, content_type.as_bytes()) {
+                Some(Form::Multipart(boundary)) => Some(String::from_utf8(boundary).unwrap()),
+                _ => None,
+            };
+            assert_eq!(found.as_deref(), expected);
+            assert!(Form::of(Role::Response, content_type.as_bytes()).is_none());
         }
     }
 }

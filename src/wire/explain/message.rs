@@ -8,7 +8,8 @@
 use crate::http::field;
 use crate::http::grammar::decimal;
 pub use crate::service::text::{byte_count, count};
-use crate::wire::explain::{Excerpt, NoteId, part};
+pub use crate::wire::explain::spans::{LineKind, MessageLine, MessageSpan, SpanKind};
+use crate::wire::explain::{NoteId, part};
 
 /// The side that sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,116 +28,6 @@ impl Role {
             Role::Response => "response",
         }
     }
-}
-
-// One table, so that the list, the words for programs and the docs cannot disagree.
-macro_rules! kinds {
-    ($($name:ident $word:literal $what:literal,)*) => {
-        /// What the bytes of a span are.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum SpanKind { $(#[doc = $what] $name,)* }
-
-        impl SpanKind {
-            /// Every kind, in the order of the numbers.
-            pub const ALL: &'static [SpanKind] = &[$(SpanKind::$name),*];
-
-            /// One word, for programs.
-            pub const fn word(self) -> &'static str {
-                match self { $(SpanKind::$name => $word,)* }
-            }
-        }
-    };
-}
-
-kinds! {
-    Method "method" "The method of a request.",
-    Path "path" "The path of a target, or a target in another form.",
-    Query "query" "A piece of the query.",
-    Version "version" "The version.",
-    Status "status" "The status code.",
-    Reason "reason" "The reason phrase.",
-    Space "space" "A space of a start line.",
-    Name "name" "The name of a field.",
-    Colon "colon" "The colon after it.",
-    Ows "ows" "Whitespace that means nothing.",
-    Value "value" "A value, or a piece of one.",
-    Framing "framing" "A value that decides where the message ends.",
-    Secret "secret" "A value that is redacted.",
-    Crlf "crlf" "The end of a line.",
-    Blank "blank" "The line that ends a head or a trailer section.",
-    ChunkSize "chunk-size" "The size of a chunk.",
-    ChunkExt "chunk-ext" "An extension after the size.",
-    ChunkData "chunk-data" "Data of a chunk.",
-    ChunkEnd "chunk-end" "The line end after the data.",
-    Trailer "trailer" "The name of a trailer field.",
-    Body "body" "Content.",
-    Bad "bad" "The bytes that break the grammar.",
-}
-
-/// Some bytes of a message, and what they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageSpan {
-    /// The first byte, counted from the start of the message.
-    pub start: u64,
-    /// The number of bytes.
-    pub len: u64,
-    /// What they are.
-    pub kind: SpanKind,
-    /// What they mean.
-    pub note: NoteId,
-}
-
-impl MessageSpan {
-    /// The byte after the last one.
-    pub const fn end(&self) -> u64 {
-        self.start + self.len
-    }
-
-    /// Whether its bytes are content without its framing.
-    pub(crate) fn is_content(&self) -> bool {
-        matches!(self.kind, SpanKind::Body | SpanKind::ChunkData)
-    }
-}
-
-/// What a line of a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineKind {
-    /// An empty line before a request.
-    Empty,
-    /// The request line or the status line.
-    Start,
-    /// A field line of the head.
-    Field,
-    /// The blank line after the head.
-    Blank,
-    /// The size line of a chunk: its number, counted from 1, and its size.
-    ChunkSize(u64, u64),
-    /// The data of a chunk.
-    ChunkData,
-    /// The line end after the data.
-    ChunkEnd,
-    /// The size line of the last chunk.
-    LastChunk,
-    /// A field line of the trailer section.
-    Trailer,
-    /// The blank line after the trailer section.
-    TrailerEnd,
-    /// Content.
-    Body,
-}
-
-/// One line of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageLine {
-    /// The first byte, counted from the start of the message.
-    pub start: u64,
-    /// The number of bytes, with the line end.
-    pub len: u64,
-    /// What it is.
-    pub kind: LineKind,
-    /// What it means.
-    pub note: NoteId,
 }
 
 /// How the content of a message is delimited (RFC 9112 §6.3).
@@ -211,6 +102,82 @@ impl ContentFraming {
     /// The note of the rule.
     pub fn note(&self) -> NoteId {
         NoteId::framing_rule(self.rule)
+    }
+}
+
+/// The bytes of a message that were kept: some at the front, some at the back, and the number of those between.
+/// Callers ask for ranges of the message, so a shortened message cannot be read at wrong places.
+///
+/// ```text
+/// 0        first.len()          gap_end()        len()
+/// | first  |  gap: only counted  |  last          |
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The first bytes of the message.
+    pub first: Vec<u8>,
+    /// How many bytes after them were only counted.
+    pub gap: u64,
+    /// The last bytes of the message; empty if there is no gap.
+    pub last: Vec<u8>,
+}
+
+impl Excerpt {
+    /// The number of bytes of the message, kept or not.
+    pub fn len(&self) -> u64 {
+        self.gap_end() + self.last.len() as u64
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The position of the first byte of `last`.
+    pub(crate) fn gap_end(&self) -> u64 {
+        self.first.len() as u64 + self.gap
+    }
+
+    /// The bytes of `start..start + len`: those kept at the front, how many were not kept, those kept at the back.
+    pub fn get(&self, start: u64, len: u64) -> (&[u8], u64, &[u8]) {
+        // A span may claim more bytes than the message has, if the message was cut off inside it.
+        let end = start.saturating_add(len).min(self.len());
+        let start = start.min(end);
+        // The part of `kept`, whose first byte is at `base` of the message, that lies in the range.
+        let part = |kept: &'_ [u8], base: u64| {
+            let index = |position: u64| position.saturating_sub(base).min(kept.len() as u64) as usize;
+            index(start)..index(end)
+        };
+        let first = &self.first[part(&self.first, 0)];
+        let last = &self.last[part(&self.last, self.gap_end())];
+        (first, end - start - (first.len() + last.len()) as u64, last)
+    }
+
+    /// The bytes of the range if all of them were kept in one piece.
+    pub fn whole(&self, start: u64, len: u64) -> Option<&[u8]> {
+        match self.get(start, len) {
+            // A range of no bytes matches here as well, and is an empty piece.
+            (first, 0, &[]) if first.len() as u64 == len => Some(first),
+            (&[], 0, last) if last.len() as u64 == len => Some(last),
+            _ => None,
+        }
+    }
+
+    /// Makes the gap, if there is one, begin at `from` and end at `to`. It never becomes smaller.
+    pub(crate) fn widen(&mut self, from: Option<u64>, to: Option<u64>) {
+        if self.gap == 0 {
+            return;
+        }
+        let (first, gap_end) = (self.first.len() as u64, self.gap_end());
+        if let Some(more) = to.map(|to| to.saturating_sub(gap_end).min(self.last.len() as u64)) {
+            // The bytes that leave are counted in the gap, so all positions stay true.
+            self.last.drain(..more as usize);
+            self.gap += more;
+        }
+        if let Some(from) = from.map(|from| from.min(first)) {
+            self.first.truncate(from as usize);
+            self.gap += first - from;
+        }
     }
 }
 
@@ -353,46 +320,9 @@ pub(crate) fn find_field<'a>(fields: &[(&'a [u8], &'a [u8])], name: &str) -> Opt
     fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
 }
 
-/// Makes `new` one span of its own, and shortens, splits or removes the spans it overlaps.
-pub(crate) fn carve(spans: &mut Vec<MessageSpan>, new: MessageSpan) {
-    if new.len == 0 {
-        return;
-    }
-    // The spans are sorted and disjoint, so those that overlap follow each other.
-    let from = spans.partition_point(|span| span.end() <= new.start);
-    let to = spans.partition_point(|span| span.start < new.end());
-    // What is left of the first overlapped span, the new one, and what is left of the last.
-    let mut replacement = Vec::with_capacity(3);
-    if let Some(first) = spans.get(from).filter(|span| span.start < new.start) {
-        replacement.push(MessageSpan { len: new.start - first.start, ..*first });
-    }
-    replacement.push(new);
-    if let Some(last) = to.checked_sub(1).and_then(|at| spans.get(at)).filter(|span| span.end() > new.end()) {
-        replacement.push(MessageSpan { start: new.end(), len: last.end() - new.end(), ..*last });
-    }
-    spans.splice(from..to.max(from), replacement);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_carved_span_leaves_no_hole_and_no_overlap() {
-        let span = |start, len, kind| MessageSpan { start, len, kind, note: NoteId::NONE };
-        let before = vec![span(0, 4, SpanKind::Name), span(4, 4, SpanKind::Value), span(8, 2, SpanKind::Crlf)];
-        for (start, len) in [(0, 10), (0, 1), (3, 2), (4, 4), (5, 2), (8, 1), (9, 1), (2, 7)] {
-            let mut spans = before.clone();
-            carve(&mut spans, span(start, len, SpanKind::Bad));
-            let mut at = 0;
-            for span in &spans {
-                assert_eq!(span.start, at, "{spans:?}");
-                assert!(span.len > 0);
-                at = span.end();
-            }
-            assert_eq!((at, spans.iter().filter(|s| s.kind == SpanKind::Bad).count()), (10, 1));
-        }
-    }
 
     #[test]
     fn numbers_are_written_for_people() {
@@ -401,5 +331,17 @@ mod tests {
             ("1 byte".into(), "20,480 bytes".into(), "0 bytes".into())
         );
         assert_eq!(byte_count(1_234_567), "1,234,567 bytes");
+    }
+
+    #[test]
+    fn an_excerpt_gives_what_it_kept_and_counts_the_rest() {
+        let excerpt = Excerpt { first: b"abcd".to_vec(), gap: 10, last: b"yz".to_vec() };
+        assert_eq!(excerpt.len(), 16);
+        assert_eq!(excerpt.get(1, 2), (&b"bc"[..], 0, &b""[..]));
+        assert_eq!(excerpt.get(2, 13), (&b"cd"[..], 10, &b"y"[..]));
+        assert_eq!(excerpt.get(5, 3), (&b""[..], 3, &b""[..]));
+        assert_eq!(excerpt.get(15, 99), (&b""[..], 0, &b"z"[..]));
+        assert_eq!(excerpt.whole(0, 4), Some(&b"abcd"[..]));
+        assert_eq!((excerpt.whole(3, 2), excerpt.whole(14, 2)), (None, Some(&b"yz"[..])));
     }
 }

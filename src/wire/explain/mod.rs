@@ -23,17 +23,16 @@ pub(crate) mod redact;
 pub(crate) mod requests;
 pub(crate) mod responses;
 pub(crate) mod secrets;
+pub(crate) mod spans;
 pub(crate) mod value;
 
 use std::sync::Arc;
 
 use crate::http::Method;
-pub(crate) use builder::{Excerpt, ExplainOptions, MessageBuilder};
-pub(crate) use lexer::Annotations;
-pub(crate) use message::{
-    ContentFraming, ContentKind, LineKind, Message, MessageError, MessageLine, MessageSpan, Role, SpanKind,
-};
+pub(crate) use builder::{ExplainOptions, MessageBuilder};
+pub(crate) use message::{ContentFraming, ContentKind, Excerpt, Message, MessageError, Role};
 pub(crate) use notes::{NoteId, part};
+pub(crate) use spans::{Annotations, LineKind, MessageSpan, SpanKind};
 pub(crate) use value::RedactOptions;
 
 use redact::Redactor;

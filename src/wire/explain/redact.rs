@@ -27,8 +27,8 @@ use std::sync::Arc;
 use crate::http::Fault;
 use crate::http::grammar::is_ows;
 use crate::wire::explain::{
-    ExplainOptions, Message, MessageSpan, NoteId, Role, SpanKind, builder::shorten, message::carve,
-    message::find_field, part, secrets::SHORTEST, secrets::SecretValues, value::Form,
+    ExplainOptions, Message, MessageSpan, NoteId, Role, SpanKind, builder::shorten, lexer::Form, message::find_field,
+    part, secrets::SHORTEST, secrets::SecretValues, spans::carve,
 };
 
 /// Most exchanges with a short secret whose responses are awaited. With more of them every response is hidden.
