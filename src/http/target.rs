@@ -57,7 +57,7 @@ impl Target {
     /// The first fault in it.
     pub fn parse(message: &[u8], span: Span, method: Method) -> Result<Target, RequestError> {
         let (bytes, start) = (span.of(message), span.start());
-        // Before the form, which would else be blamed for a byte that no form may have.
+        // Before the form: for a byte that no form may have, TargetByte is the clearer fault.
         if let Some(at) = bytes.iter().position(|&b| !is_target_byte(b)) {
             return Err(RequestError::new(Fault::TargetByte, start + at, 1));
         }

@@ -1,4 +1,4 @@
-//! One kept file: how it is made from a response, and how a hit checks that it is still true.
+//! One kept file: how it is made from a response, and how a hit checks that it is up to date.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +21,7 @@ const MAX_CONTENT: u64 = 16 * 1024;
 const MAX_PATH: usize = 512;
 /// A path is checked for symbolic links again after this time.
 const LINK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Folders whose last check for links is remembered.
+/// Folders of which the time of the last check for links is kept.
 const MAX_CHECKED_FOLDERS: usize = 4096;
 /// Fields of a 200 that a 304 does not have (RFC 9110 §15.4.5).
 const NOT_IN_304: [&str; 3] = ["Last-Modified", "Accept-Ranges", "Content-Type"];
@@ -152,7 +152,7 @@ impl CachedFile {
         }
     }
 
-    /// The response with the one range that the request asks for. Several ranges, unsatisfiable
+    /// The response with the one range of the request. Several ranges, unsatisfiable
     /// ones and ranges of small files are left to the normal path.
     pub(crate) fn range(&self, request: &Request<'_>) -> Option<Answer> {
         // Range given twice counts as absent. If-Range alone has no effect.

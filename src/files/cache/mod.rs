@@ -2,7 +2,7 @@
 //! descriptor with their head. Each loop has its own cache, so there are no locks.
 //!
 //! There are two entry points. [`FileCache::store`] keeps a response that the normal path made, if
-//! its path was requested before; [`FileCache::lookup`] returns it while it is still true. A hit
+//! its path was requested before; [`FileCache::lookup`] returns it while it is up to date. A hit
 //! costs one `stat` and two copies instead of open, fstat, read and close.
 //!
 //! A response from here must equal the response that the normal path would make now. So every hit
@@ -77,7 +77,7 @@ impl FileCache {
         }
     }
 
-    /// The answer to this request, if it is kept and still true. Otherwise the normal path must
+    /// The answer to this request, if it is kept and up to date. Otherwise the normal path must
     /// answer.
     pub(crate) fn lookup(&mut self, request: &Request<'_>, root: &Root, context: &RequestContext) -> Option<Answer> {
         let at = *self.index.get(request.path().strip_prefix(b"/")?)?;
@@ -87,13 +87,15 @@ impl FileCache {
         // checked, so they may share that check.
         if entry.checked_for != context.arrival {
             if !entry.is_unchanged(&mut self.checked, root, context.now) {
-                return self.forget(at);
+                self.remove(at);
+                return None;
             }
             entry.checked_for = context.arrival;
         }
         // A compressed file may have been added beside this one. Then the client should get that.
         if summary.accepts_codings && entry.is_negotiated && !entry.has_no_coded_sibling(root) {
-            return self.forget(at);
+            self.remove(at);
+            return None;
         }
         // For the clock algorithm.
         entry.is_used = true;
@@ -124,7 +126,7 @@ impl FileCache {
         else {
             return;
         };
-        // An entry costs as much as three requests, so a file that is asked for once gets none. The
+        // An entry costs as much as three requests, so a file that is requested once gets none. The
         // hash has random keys: a client cannot choose paths that push out those of others.
         let hash = self.index.hasher().hash_one(request.path());
         let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
@@ -138,7 +140,7 @@ impl FileCache {
     /// Closes the open files. The small ones, which need no descriptor, stay.
     pub(crate) fn close_files(&mut self) {
         while let Some(at) = self.entries.iter().position(CachedFile::is_open) {
-            self.forget::<()>(at);
+            self.remove(at);
         }
     }
 
@@ -146,10 +148,10 @@ impl FileCache {
     fn insert(&mut self, entry: CachedFile) {
         // An older entry of this path is out of date.
         if let Some(&at) = self.index.get(entry.requested_path()) {
-            self.forget::<()>(at);
+            self.remove(at);
         }
         let (bytes, open) = (entry.bytes(), usize::from(entry.is_open()));
-        // It would evict everything and still not fit.
+        // An entry over the limit would evict everything and still not fit.
         if bytes > self.max_bytes || open > self.max_open {
             return;
         }
@@ -169,15 +171,15 @@ impl FileCache {
         loop {
             self.hand %= self.entries.len();
             if !std::mem::take(&mut self.entries[self.hand].is_used) {
-                self.forget::<()>(self.hand);
+                self.remove(self.hand);
                 return;
             }
             self.hand += 1;
         }
     }
 
-    /// Removes an entry. Returns `None`, which is what a lookup that removes one has to return.
-    fn forget<T>(&mut self, at: usize) -> Option<T> {
+    /// Removes an entry.
+    fn remove(&mut self, at: usize) {
         let entry = self.entries.swap_remove(at);
         self.bytes -= entry.bytes();
         self.open -= usize::from(entry.is_open());
@@ -187,7 +189,6 @@ impl FileCache {
         if let Some(place) = moved.and_then(|path| self.index.get_mut(path)) {
             *place = at;
         }
-        None
     }
 }
 

@@ -5,7 +5,7 @@
 //! beginning. So there is one code path for both.
 //!
 //! The steps, each with the module that decides it:
-//! 1. a kept response that is still true: `files::cache`;
+//! 1. a kept response that is up to date: `files::cache`;
 //! 2. a write that the rights allow: `files::write`, always on a worker;
 //! 3. the file, folder or redirect at the path: `files::resource`;
 //! 4. if there is none: the page of a single-page application, else 404;

@@ -16,14 +16,14 @@ use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, S
 /// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
 const BLOCK: usize = 1024 * 1024;
 /// A block is written when it has this many bytes and the sink is free. So a slow client never fills a whole block, and
-/// the rest of it is never touched memory.
+/// the kernel needs no memory for the rest of it.
 const READY: usize = 512 * 1024;
 /// The status when the queue of the workers is full. The connection may go on.
 pub(super) const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 /// First size of the buffer for collected content.
 const COLLECT_START: usize = 4 * 1024;
 
-/// What happens to the content of the request. Boxed where it is large, because an idle connection has none.
+/// How the content of the request is used. Boxed where it is large, because an idle connection has none.
 pub(super) enum RequestBody {
     /// There is none, or it is read and dropped.
     None,
@@ -120,7 +120,7 @@ enum Progress {
     Complete,
 }
 
-/// What a worker has to do next for an upload: write a block, and finish if it is the last one.
+/// The next job of an upload: write a block, and finish if it is the last one.
 struct SinkJob {
     sink: Box<dyn Sink>,
     block: Vec<u8>,
@@ -220,7 +220,7 @@ impl Upload {
         if self.progress != Progress::Complete && self.block.len() < READY {
             return None;
         }
-        // While a worker has it there is nothing to hand out: one block at a time, in order.
+        // `None` while a worker has it: blocks are written one at a time, in order.
         let sink = self.sink.take()?;
         let block = std::mem::replace(&mut self.block, std::mem::take(&mut self.spare));
         let summary = (self.progress == Progress::Complete).then_some(self.stats.summary);
@@ -248,7 +248,7 @@ impl Connection {
         self.after_content(fits, cx);
     }
 
-    /// Content is where it belongs, unless there was too much.
+    /// Content was taken, or (`fits` is false) was too much: then the response is 413.
     pub(super) fn after_content(&mut self, fits: bool, cx: &mut Context) {
         if fits {
             return self.run_sink_job(cx);
@@ -310,7 +310,7 @@ impl Connection {
         }
     }
 
-    /// Hands in a job that the response waits for; `false` when the queue of the workers is full.
+    /// Queues a job that the response waits for; `false` when the queue of the workers is full.
     pub(super) fn submit(
         &mut self,
         lane: Lane,
