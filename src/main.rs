@@ -6,7 +6,7 @@
 //! | `error` | errors that end the program: sentence, advice, exit code |
 //! | `serve` | the server: the order of all steps from the options to the end |
 //! | `folder` | the folder or file that is served |
-//! | `listen` | the listening sockets; who holds a port that is taken |
+//! | `listen` | the listening sockets; which program holds a port that is taken |
 //! | `access` | users, passwords and host names |
 //! | `landlock` | what the kernel keeps the process from touching |
 //! | `banner` | the texts at the start and at the end |

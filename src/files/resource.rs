@@ -138,7 +138,7 @@ impl Resolver {
                     return Ok(Some((coding, file, meta)));
                 }
                 Err(Errno::AGAIN) if !may_block => return Err(Errno::AGAIN),
-                // Whatever is wrong with the prepared file, the original can be sent.
+                // An error of the prepared file is no error of the original, which can be sent.
                 Ok(Opened::File(..) | Opened::Directory(_)) | Err(_) => {}
             }
         }

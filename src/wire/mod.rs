@@ -12,7 +12,7 @@
 //! | [`record`] | what the system calls moved; events of live connections; the history of them |
 //! | [`show`] | events as text that is safe to show: terminal, JSON, HTML |
 //! | [`export`] | an exchange as a HAR archive, as a shell command, as a plan to send it again |
-//! | [`browser`] | the page of the wire view, its API, and who may use it |
+//! | [`browser`] | the page of the wire view, its API, and the check of its key |
 
 pub mod browser;
 pub mod explain;

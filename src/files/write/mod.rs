@@ -4,7 +4,7 @@
 //! for a disk. `request` has the checks that all writes share, before any content is read. `put`,
 //! `post` and [`delete`] do the work.
 //!
-//! Rights hold for every client: who may use them is decided by [`crate::service::app`] before.
+//! Rights are the same for every client. [`crate::service::app`] has checked the client before.
 //! RFC 9110 §9.3.7 (OPTIONS), §10.2.1 (`Allow`), §15.5.6 (405):
 //!
 //! | | file | folder | the root | a free name |

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::http::{Framing, Request, Status};
-use crate::net::connection::{Connection, state::Context, state::Work};
+use crate::net::connection::{Connection, state::LoopContext, state::Work};
 use crate::net::workers::JobResult;
 use crate::service::answer::{ContentJob, RawRequestJob};
 use crate::service::error_page::{Problem, problem};
@@ -230,7 +230,7 @@ impl Upload {
 
 impl Connection {
     /// Begins to collect content.
-    pub(super) fn collect(&mut self, collected: CollectedBody, framing: Framing, cx: &mut Context) {
+    pub(super) fn collect(&mut self, collected: CollectedBody, framing: Framing, cx: &mut LoopContext) {
         self.body = RequestBody::Collected(Box::new(collected));
         self.http.write_continue(self.send_queue.buffer(&mut cx.spare_buffers));
         if !framing.has_content() {
@@ -239,7 +239,7 @@ impl Connection {
     }
 
     /// Content has come.
-    pub(super) fn take_content(&mut self, bytes: &[u8], cx: &mut Context) {
+    pub(super) fn take_content(&mut self, bytes: &[u8], cx: &mut LoopContext) {
         let fits = match &mut self.body {
             RequestBody::None => true,
             RequestBody::Collected(collected) => collected.take(bytes),
@@ -249,7 +249,7 @@ impl Connection {
     }
 
     /// Content was taken, or (`fits` is false) was too much: then the response is 413.
-    pub(super) fn after_content(&mut self, fits: bool, cx: &mut Context) {
+    pub(super) fn after_content(&mut self, fits: bool, cx: &mut LoopContext) {
         if fits {
             return self.run_sink_job(cx);
         }
@@ -263,7 +263,7 @@ impl Connection {
     }
 
     /// The content is complete.
-    pub(super) fn end_content(&mut self, cx: &mut Context) {
+    pub(super) fn end_content(&mut self, cx: &mut LoopContext) {
         match std::mem::replace(&mut self.body, RequestBody::None) {
             RequestBody::None => {}
             // Trailers come after the last content and count as well.
@@ -287,7 +287,7 @@ impl Connection {
     }
 
     /// The sink is open, or has written a block.
-    pub(super) fn sink_returned(&mut self, sink: Box<dyn Sink>, block: Vec<u8>, cx: &mut Context) {
+    pub(super) fn sink_returned(&mut self, sink: Box<dyn Sink>, block: Vec<u8>, cx: &mut LoopContext) {
         match &mut self.body {
             RequestBody::Streamed(upload) => {
                 upload.sink_returned(sink, block);
@@ -299,7 +299,7 @@ impl Connection {
     }
 
     /// Hands the sink and its next block to a worker, if the sink is here and there is enough to do.
-    fn run_sink_job(&mut self, cx: &mut Context) {
+    fn run_sink_job(&mut self, cx: &mut LoopContext) {
         let RequestBody::Streamed(upload) = &mut self.body else { return };
         let Some(job) = upload.next_job() else { return };
         if !self.submit(Lane::Long, move || job.run(), cx) {
@@ -315,7 +315,7 @@ impl Connection {
         &mut self,
         lane: Lane,
         job: impl FnOnce() -> JobResult + Send + 'static,
-        cx: &Context,
+        cx: &LoopContext,
     ) -> bool {
         let submitted = cx.jobs.submit(self.id, lane, job);
         self.work = if submitted { Work::Away } else { Work::None };

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use crate::http::{Http1, Phase};
-use crate::net::connection::state::{Context, Ending, FirstByte, Input, NextBytes, NextTurn, Output, Work};
+use crate::net::connection::state::{Ending, FirstByte, Input, LoopContext, NextBytes, NextTurn, Output, Work};
 use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript};
 use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
 use crate::net::{CloseReason, connections::ConnectionId, deadline::Deadline, tcp_info::UnsentLimit};
@@ -90,7 +90,7 @@ impl Connection {
         id: ConnectionId,
         peer: SocketAddr,
         local: Arc<SocketAddr>,
-        cx: &mut Context,
+        cx: &mut LoopContext,
     ) -> Connection {
         let now = cx.now;
         let number = cx.tap().map_or(0, |tap| tap.accepted(now, peer));
@@ -198,7 +198,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub(crate) fn turn(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(crate) fn turn(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         self.drive(cx)?;
         // A byte that comes after this turn may have been sent after it.
         self.first_byte = FirstByte::Unknown;
@@ -211,7 +211,7 @@ impl Connection {
         Ok(())
     }
 
-    fn drive(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    fn drive(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Counted per turn: after these limits the other connections come first.
         let (requests, mut reads) = (cx.report.requests, 0);
         loop {
@@ -260,7 +260,7 @@ impl Connection {
     }
 
     /// Sends what waits.
-    fn flush(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    fn flush(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         if self.send_queue.is_empty() || self.output != Output::Open || self.work == Work::Warming {
             return Ok(());
         }
@@ -298,7 +298,7 @@ impl Connection {
     }
 
     /// Ends the connection; the last response has been sent.
-    fn end(&mut self, ending: Ending, cx: &mut Context) -> Result<(), CloseReason> {
+    fn end(&mut self, ending: Ending, cx: &mut LoopContext) -> Result<(), CloseReason> {
         let reason = match ending {
             Ending::Close(reason) if self.unread.is_empty() && self.output != Output::Shut => {
                 // Sends the last bytes, which waited for it, together with the FIN. A close alone would do the same,
@@ -339,7 +339,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub(crate) fn time_is_up(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(crate) fn time_is_up(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
@@ -368,7 +368,7 @@ impl Connection {
     }
 
     /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
-    pub(crate) fn leave(&mut self, reason: CloseReason, cx: &mut Context) {
+    pub(crate) fn leave(&mut self, reason: CloseReason, cx: &mut LoopContext) {
         self.log_end(reason, cx);
         self.send_queue.clear(&mut cx.spare_buffers);
         // A worker drops its source, which may take its time.

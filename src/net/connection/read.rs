@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::http::{EndOfInput, Event, Fault, Phase};
 use crate::net::CloseReason;
-use crate::net::connection::state::{Context, FirstByte, NextBytes};
+use crate::net::connection::state::{FirstByte, LoopContext, NextBytes};
 use crate::net::connection::{Connection, REQUESTS_PER_TURN, body::RequestBody};
 
 /// Bytes read after an incomplete head.
@@ -21,7 +21,7 @@ const READ_MORE: usize = 4 * 1024;
 
 impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head.
-    pub(super) fn read(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(super) fn read(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Valid for this recv only: later bytes may have been sent after the turn began.
         let first_byte = std::mem::take(&mut self.first_byte);
         if self.unread.is_empty()
@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// One `recv` into a block. All of it is content, because the block has room for no more than is due.
-    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut Context) -> Result<(), CloseReason> {
+    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // The spare capacity is not zeroed first: for a megabyte that would cost as much as the copy that is saved.
         let (before, capacity) = (block.len(), block.capacity());
         let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
@@ -79,7 +79,7 @@ impl Connection {
     }
 
     /// One `recv` whose bytes are dropped.
-    pub(super) fn discard(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(super) fn discard(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         let mut scratch = std::mem::take(&mut cx.scratch);
         let result = self.receive(&mut scratch, false, cx);
         cx.scratch = scratch;
@@ -88,7 +88,7 @@ impl Connection {
 
     /// Receives what is there. 0 means the end as well as "nothing now": [`Connection::input`] tells them apart.
     /// `all_parsed`: the parser has seen every byte before these.
-    fn receive(&mut self, buffer: &mut [u8], all_parsed: bool, cx: &mut Context) -> Result<usize, CloseReason> {
+    fn receive(&mut self, buffer: &mut [u8], all_parsed: bool, cx: &mut LoopContext) -> Result<usize, CloseReason> {
         let size = buffer.len();
         // Interrupted by a signal it must be repeated: the event does not come again.
         let result = rustix::io::retry_on_intr(|| recv(&self.socket, &mut *buffer, RecvFlags::empty()));
@@ -102,7 +102,7 @@ impl Connection {
         bytes: &[u8],
         size: usize,
         all_parsed: bool,
-        cx: &mut Context,
+        cx: &mut LoopContext,
     ) -> Result<usize, CloseReason> {
         if let (Some(tap), Ok(count)) = (cx.tap(), result) {
             let parser = all_parsed.then(|| (&self.http, self.body.streamed_bytes()));
@@ -130,7 +130,7 @@ impl Connection {
     }
 
     /// Parses bytes that were left over; what is left of them now stays.
-    pub(super) fn parse_unread(&mut self, cx: &mut Context) {
+    pub(super) fn parse_unread(&mut self, cx: &mut LoopContext) {
         let mut unread = std::mem::take(&mut self.unread);
         let used = self.parse(&unread, FirstByte::Unknown, cx);
         // Otherwise the buffer is dropped here, so an idle connection owns none.
@@ -141,7 +141,7 @@ impl Connection {
     }
 
     /// Hands bytes to the parser, and each event it finds to the code for it. Returns how many bytes were used.
-    fn parse(&mut self, input: &[u8], mut first_byte: FirstByte, cx: &mut Context) -> usize {
+    fn parse(&mut self, input: &[u8], mut first_byte: FirstByte, cx: &mut LoopContext) -> usize {
         let mut used = 0;
         // An empty line before a request (RFC 9112 §2.2) may have been sent earlier than the request.
         if input.first() == Some(&b'\r') {
@@ -199,7 +199,7 @@ impl Connection {
     }
 
     /// The client has shut down its sending side, and everything it sent is parsed.
-    pub(super) fn input_ended(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(super) fn input_ended(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Read before `end_of_input`, which ends the message in the parser.
         let missing = self.http.missing_content();
         match self.http.end_of_input() {

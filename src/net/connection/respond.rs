@@ -16,7 +16,7 @@ use crate::http::{Fault, Framing, Method, Next, Prepared, Request, RequestError,
 use crate::net::access_log::{LogEntry, LoggedResponse};
 use crate::net::connection::Connection;
 use crate::net::connection::body::{BUSY, CollectedBody, RequestBody, Upload};
-use crate::net::connection::state::{Context, Ending, FirstByte, Work};
+use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
 use crate::net::{CloseReason, send_queue, workers::JobResult};
 use crate::service::error_page::{Problem, problem};
 use crate::service::{Answer, Lane, Outcome, RequestContext, Response, app::Additions};
@@ -49,7 +49,7 @@ impl Exchange {
 
 impl Connection {
     /// A request is complete up to its content.
-    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
+    pub(super) fn begin(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut LoopContext) {
         cx.report.requests += 1;
         // The next head has a clock of its own, even if its first bytes are here already.
         self.deadline.renew();
@@ -63,7 +63,7 @@ impl Connection {
     }
 
     /// Asks the service, and begins what its answer says.
-    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut Context) {
+    fn ask(&mut self, request: Request<'_>, framing: Framing, arrival: u64, cx: &mut LoopContext) {
         let context = RequestContext { peer: self.peer, local: *self.local, now: cx.wall, arrival };
         // Before the request is answered, because a job may take the request with it. The fields are added when the
         // head is written, however the response is made.
@@ -110,7 +110,7 @@ impl Connection {
     }
 
     /// A worker has finished a job of this connection.
-    pub(crate) fn job_finished(&mut self, result: JobResult, cx: &mut Context) {
+    pub(crate) fn job_finished(&mut self, result: JobResult, cx: &mut LoopContext) {
         match result {
             JobResult::Warmed => {
                 self.work = Work::None;
@@ -148,9 +148,9 @@ impl Connection {
     }
 
     /// Answers bytes that are no valid request, or only a part of one.
-    pub(super) fn refuse(&mut self, error: RequestError, head: &[u8], cx: &mut Context) {
+    pub(super) fn refuse(&mut self, error: RequestError, head: &[u8], cx: &mut LoopContext) {
         let reason = match error.fault {
-            // These faults say more than "a broken request", so they have reasons of their own.
+            // An operator must be able to tell these from other broken requests, so they have reasons of their own.
             Fault::TlsHandshake => CloseReason::TlsHandshake,
             Fault::SlowHead => CloseReason::TimedOutHead,
             Fault::SlowContent => CloseReason::TimedOutContent,
@@ -160,7 +160,7 @@ impl Connection {
     }
 
     /// The same, with `reason` as the reason for the end of the connection.
-    pub(super) fn refuse_for(&mut self, error: RequestError, reason: CloseReason, head: &[u8], cx: &mut Context) {
+    pub(super) fn refuse_for(&mut self, error: RequestError, reason: CloseReason, head: &[u8], cx: &mut LoopContext) {
         // A refused head may be longer than any valid one; no more of it than that goes into the page and the log.
         let head = &head[..head.len().min(cx.settings.limits.head)];
         self.exchange.reason = Some(reason);
@@ -187,7 +187,7 @@ impl Connection {
     }
 
     /// Puts a response into the send queue.
-    pub(super) fn deliver(&mut self, response: Response, cx: &mut Context) {
+    pub(super) fn deliver(&mut self, response: Response, cx: &mut LoopContext) {
         // A response that comes before the content: the rest of it is read and dropped.
         if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
             cx.jobs.discard(upload);
@@ -230,7 +230,7 @@ impl Connection {
     }
 
     /// The same for a response that is prepared: two copies and no allocation.
-    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut Context) {
+    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut LoopContext) {
         self.body = RequestBody::None;
         if cx.draining {
             self.http.forbid_persistence();
@@ -260,7 +260,7 @@ impl Connection {
     }
 
     /// The next bytes of a file are on the disk: a worker reads them into the page cache.
-    pub(super) fn warm(&mut self, cx: &mut Context) {
+    pub(super) fn warm(&mut self, cx: &mut LoopContext) {
         // The worker has its own reference to the file: the connection may be closed meanwhile.
         let Some((file, from, len)) = self.send_queue.next_slice() else { return };
         let submitted = cx.jobs.submit(self.id, Lane::Short, move || {
@@ -276,7 +276,7 @@ impl Connection {
     }
 
     /// The note of a response is for the log; an error of the server is also logged as one.
-    fn keep_note(&mut self, response: &Response, cx: &mut Context) {
+    fn keep_note(&mut self, response: &Response, cx: &mut LoopContext) {
         let Some(note) = response.note() else { return };
         // The client gets a plain page without the cause, which the operator needs.
         if response.status().code() >= 500 {
@@ -288,14 +288,14 @@ impl Connection {
     }
 
     /// The send queue is empty. A script decides itself when its response ends.
-    pub(super) fn all_sent(&mut self, cx: &mut Context) {
+    pub(super) fn all_sent(&mut self, cx: &mut LoopContext) {
         if self.script.is_none() && self.exchange.status.is_some() {
             self.finish(self.exchange.content_sent(), cx);
         }
     }
 
     /// The response is sent, with so many bytes of content: logs it, and decides whether the connection goes on.
-    pub(super) fn finish(&mut self, content: u64, cx: &mut Context) {
+    pub(super) fn finish(&mut self, content: u64, cx: &mut LoopContext) {
         // Before the state of the connection changes: the line needs the exchange as it was.
         self.log(content, cx);
         // The end was decided while the response was written, and stays.
@@ -310,7 +310,7 @@ impl Connection {
     }
 
     /// Writes the line of the log.
-    fn log(&mut self, bytes: u64, cx: &mut Context) {
+    fn log(&mut self, bytes: u64, cx: &mut LoopContext) {
         let Exchange { entry, status, note, .. } = &mut self.exchange;
         let (entry, status, note) = (entry.take(), status.take(), note.take());
         if let (Some(entry), Some(status)) = (entry, status) {
@@ -321,7 +321,7 @@ impl Connection {
     }
 
     /// The connection ends before the response is sent: writes the line of the log, if a request has begun.
-    pub(super) fn log_end(&mut self, reason: CloseReason, cx: &mut Context) {
+    pub(super) fn log_end(&mut self, reason: CloseReason, cx: &mut LoopContext) {
         if self.exchange.entry.is_some() {
             // No status was sent: 499, as nginx writes for a client that left.
             self.exchange.status = self.exchange.status.or(Status::new(499));

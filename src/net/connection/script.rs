@@ -23,7 +23,7 @@ use rustix::net::{RecvFlags, recv};
 use crate::http::{Transfer, chunked};
 use crate::net::CloseReason;
 use crate::net::connection::script::steps::{Fragment, Step, Steps};
-use crate::net::connection::{Connection, state::Context, state::Ending};
+use crate::net::connection::{Connection, state::Ending, state::LoopContext};
 use crate::net::workers::{SourceResult, WorkerJob};
 use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, Script};
 
@@ -81,7 +81,7 @@ impl RunningScript {
 
 impl Connection {
     /// Begins a response with a script.
-    pub(super) fn begin_script(&mut self, mut response: Response, cx: &mut Context) {
+    pub(super) fn begin_script(&mut self, mut response: Response, cx: &mut LoopContext) {
         let Script { pauses, interim, token } = *response.take_script().unwrap_or_default();
         let mut interims = Vec::with_capacity(interim.len());
         for (status, fields) in &interim {
@@ -146,7 +146,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection has ended.
-    pub(super) fn advance_script(&mut self, cx: &mut Context) -> Result<(), CloseReason> {
+    pub(super) fn advance_script(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         if self.input.is_closed_by_peer() {
             // An event for an error looks like one for a FIN; a pending error means a reset.
             if let Ok(Some(error)) = self.socket.take_error() {
@@ -182,7 +182,7 @@ impl Connection {
     }
 
     /// The bytes of a step go into the send queue. They are sent in the next turn, since other connections wait too.
-    fn put_out(&mut self, step: Step, cx: &mut Context) {
+    fn put_out(&mut self, step: Step, cx: &mut LoopContext) {
         for fragment in step.fragments {
             match fragment {
                 Fragment::Frame(bytes) => {
@@ -198,7 +198,7 @@ impl Connection {
     }
 
     /// Lets a worker ask the source for its next bytes.
-    fn ask_source(&mut self, mut stream: Stream, script: &mut RunningScript, cx: &mut Context) {
+    fn ask_source(&mut self, mut stream: Stream, script: &mut RunningScript, cx: &mut LoopContext) {
         if cx.draining {
             // Between two chunks a stream can be ended properly, and it might have ended anywhere. Bytes that a
             // worker still makes are dropped when they come.
@@ -218,7 +218,7 @@ impl Connection {
     }
 
     /// A worker has asked the source.
-    pub(super) fn source_returned(&mut self, result: SourceResult, cx: &mut Context) {
+    pub(super) fn source_returned(&mut self, result: SourceResult, cx: &mut LoopContext) {
         // The response may have ended while the worker was busy. The source is dropped where that may block.
         let Some(script) = &mut self.script else { return cx.jobs.discard(result) };
         let Some(stream) = &mut script.stream else { return cx.jobs.discard(result) };

@@ -1,5 +1,5 @@
 //! The parts of a connection's state, how events and system calls change them, and what a loop lends to the
-//! connection whose turn it is ([`Context`]).
+//! connection whose turn it is ([`LoopContext`]).
 //!
 //! The table of transitions is at the head of [`crate::net::connection`]; the functions here are that table, without
 //! a socket, so that they can be tested as a whole.
@@ -167,7 +167,7 @@ impl Arrivals {
 
 /// What a loop lends to the connection whose turn it is. It belongs to one loop and is used by one connection at a
 /// time, so nothing of it needs a lock.
-pub(crate) struct Context {
+pub(crate) struct LoopContext {
     pub(crate) settings: Arc<Settings>,
     /// Read once per turn of the loop.
     pub(crate) now: Instant,
@@ -197,7 +197,7 @@ pub(crate) struct Context {
     pub(crate) tap: Option<Box<Tap>>,
 }
 
-impl Context {
+impl LoopContext {
     /// The record, if there is one. The condition is a constant, so without the feature the compiler drops everything
     /// that depends on it.
     #[inline]

@@ -11,7 +11,7 @@
 //! A *turn of the loop* is one pass through this list. A *turn of a connection* is one call of `Connection::turn`.
 //!
 //! Nothing here blocks: work that may block goes to the workers. Everything a connection needs from the loop is lent to
-//! it as one `Context`, so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
+//! it as one `LoopContext`, so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
 //!
 //! A connection is registered with the poller once, for both directions, edge-triggered. Registering reports the state
 //! at that moment, so bytes that arrive between the first `recv` and the registration are not missed.
@@ -29,7 +29,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::http::HttpDate;
-use crate::net::connection::{Connection, state::Arrivals, state::Context};
+use crate::net::connection::{Connection, state::Arrivals, state::LoopContext};
 use crate::net::connections::{ConnectionId, Connections};
 use crate::net::workers::{Jobs, Workers};
 use crate::net::{
@@ -69,7 +69,7 @@ pub(crate) struct ServerState {
 /// One event loop.
 pub(crate) struct EventLoop {
     server: Arc<ServerState>,
-    context: Context,
+    context: LoopContext,
     poll: Poll,
     acceptors: Vec<Acceptor>,
     /// Connections accepted in this turn that have not had their first turn.
@@ -109,7 +109,7 @@ impl EventLoop {
             acceptors.push(Acceptor { socket, address: Arc::new(address), spare, waiting: true });
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
-        let context = Context {
+        let context = LoopContext {
             settings: server.settings.clone(),
             now,
             wall,
@@ -317,7 +317,11 @@ impl EventLoop {
     }
 
     /// Calls `turn` with a connection, and closes the connection if that returns an error.
-    fn serve(&mut self, id: ConnectionId, turn: impl FnOnce(&mut Connection, &mut Context) -> Result<(), CloseReason>) {
+    fn serve(
+        &mut self,
+        id: ConnectionId,
+        turn: impl FnOnce(&mut Connection, &mut LoopContext) -> Result<(), CloseReason>,
+    ) {
         let Some(connection) = self.connections.get(id) else { return };
         match turn(connection, &mut self.context) {
             Ok(()) => self.after_turn(id),
