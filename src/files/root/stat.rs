@@ -99,7 +99,7 @@ impl Directory {
     }
 }
 
-/// Whether an entry can be shown, by its name and its type alone: saves a `stat` for what never is.
+/// Whether an entry may be shown, by its name and its type alone. Entries that never are cost no `stat`.
 fn may_be_served(name: &[u8], kind: FileType) -> bool {
     // Some file systems do not know the type here.
     let kinds = [FileType::RegularFile, FileType::Directory, FileType::Symlink, FileType::Unknown];

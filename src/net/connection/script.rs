@@ -142,7 +142,7 @@ impl Connection {
             || matches!(recv(&self.socket, &mut [0][..], RecvFlags::PEEK).map(|(count, _)| count), Ok(0))
     }
 
-    /// Everything so far is sent: puts the next step into the send queue, if it is time.
+    /// Puts the next step into the send queue, if its pause is over. Called when everything before it is sent.
     ///
     /// # Errors
     /// Why the connection has ended.
@@ -162,7 +162,7 @@ impl Connection {
         match script.next_step(cx.now) {
             Err(()) => {}
             // Pause, then bytes, then the source, then the end: in this order, one per call.
-            Ok(Some(step)) => self.put_out(step, cx),
+            Ok(Some(step)) => self.queue_step(step, cx),
             Ok(None) => match script.stream.take() {
                 Some(stream) => self.ask_source(stream, &mut script, cx),
                 None => {
@@ -181,8 +181,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The bytes of a step go into the send queue. They are sent in the next turn, since other connections wait too.
-    fn put_out(&mut self, step: Step, cx: &mut LoopContext) {
+    /// Puts the bytes of a step into the send queue. They are sent in the next turn, since other connections wait too.
+    fn queue_step(&mut self, step: Step, cx: &mut LoopContext) {
         for fragment in step.fragments {
             match fragment {
                 Fragment::Frame(bytes) => {
@@ -200,8 +200,8 @@ impl Connection {
     /// Lets a worker ask the source for its next bytes.
     fn ask_source(&mut self, mut stream: Stream, script: &mut RunningScript, cx: &mut LoopContext) {
         if cx.draining {
-            // Between two chunks a stream can be ended properly, and it might have ended anywhere. Bytes that a
-            // worker still makes are dropped when they come.
+            // Between two chunks a stream can be ended properly: the client gets complete, if shorter, content. Bytes
+            // that a worker still makes are dropped when they come.
             self.http.forbid_persistence();
             script.end_stream(stream.chunked);
             self.go_on_soon();

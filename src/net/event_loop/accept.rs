@@ -137,7 +137,7 @@ impl EventLoop {
         true
     }
 
-    /// Says 503 to a connection over the limit. Its request is not parsed, only read and dropped.
+    /// Sends 503 to a connection over the limit. Its request is not parsed, only read and dropped.
     fn refuse(&mut self, socket: &TcpStream, peer: SocketAddr) {
         log::debug!("{peer}: {}", CloseReason::Shed.explain());
         let context = &mut self.context;
@@ -145,7 +145,7 @@ impl EventLoop {
         // A socket closed with unread bytes sends a reset, which can overtake the response. The request is usually
         // here already, so it is read first.
         drop_received(socket);
-        // A failure cannot be helped: the client is gone, or does not take a single byte.
+        // Ignore an error: the client is gone, or does not take a single byte.
         let sent = send(socket, &response, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
         let _ = shutdown(socket, Shutdown::Write);
         drop_received(socket);

@@ -10,8 +10,9 @@
 //!
 //! A *turn of the loop* is one pass through this list. A *turn of a connection* is one call of `Connection::turn`.
 //!
-//! Nothing here blocks: work that may block goes to the workers. Everything a connection needs from the loop is lent to
-//! it as one `LoopContext`, so a turn takes no lock, except for the moment in which a job is put into the workers' queue.
+//! Nothing here blocks: work that may block goes to the workers. Everything that a connection needs from the loop is
+//! lent to it as one `LoopContext`, so a turn takes no lock, except for the moment in which a job is put into the queue
+//! of the workers.
 //!
 //! A connection is registered with the poller once, for both directions, edge-triggered. Registering reports the state
 //! at that moment, so bytes that arrive between the first `recv` and the registration are not missed.

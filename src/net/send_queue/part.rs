@@ -1,7 +1,7 @@
 //! A part of large content: bytes in memory, or a range of a file, sent slice by slice.
 //!
-//! A file goes by `sendfile`, from the page cache into the socket. Where the file system cannot do that, or the user
-//! does not want it, it is read and sent in pieces of 64 KiB, so that each `send` can be seen with its bytes.
+//! A file goes by `sendfile`, from the page cache into the socket. Where the file system cannot do that, or with
+//! `--no-sendfile`, it is read and sent in pieces of 64 KiB, so that each `send` can be seen with its bytes.
 //!
 //! `sendfile` cannot be told not to wait for the disk. So before a slice is sent its first and last byte are read, once.
 //! If one is not in memory, a worker reads the slice through. Then it is sent without asking again: even when memory is
@@ -26,7 +26,7 @@ const PIECE: u64 = 64 * 1024;
 const READ_AHEAD: u64 = 128 * 1024;
 /// Bytes a worker reads in one call.
 const STEP: usize = 256 * 1024;
-/// Pieces sent for one connection in one turn of the loop: as much as one slice, which a tape can hold.
+/// Pieces sent for one connection in one turn of the loop: as many bytes as one slice.
 pub(super) const PIECES_PER_TURN: usize = (SLICE / PIECE) as usize;
 
 /// A part of large content.
@@ -169,9 +169,9 @@ impl FileRange {
     }
 }
 
-/// The range of a file that was last found in memory in this turn of the loop, so that a file which many connections
-/// want at once is looked at once. If the kernel has dropped the range since, or another `File` has the same address,
-/// one turn is slow; nothing worse.
+/// The range of a file that was last found in memory in this turn of the loop, so that it is checked once for many
+/// connections that send it at the same time. If the kernel has dropped the range since, or another `File` has the same
+/// address, the only harm is one slow turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resident {
     /// The address of the `File`.
@@ -180,7 +180,7 @@ pub(crate) struct Resident {
     end: u64,
 }
 
-/// Whether sending `len` bytes from `from` on would wait for the disk, as far as their two ends tell.
+/// Whether sending `len` bytes from `from` on would wait for the disk, judged by the first and the last of them.
 fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident>) -> bool {
     let (address, end) = (Arc::as_ptr(file) as usize, from + len);
     // The common case of many readers of one file: no call at all.
@@ -200,11 +200,10 @@ fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident
 /// Reads bytes into the page cache. This blocks, so only a worker may call it. An error is not reported: sending the
 /// bytes meets it again.
 pub(crate) fn read_ahead(file: &File, from: u64, len: u64) {
-    // The bytes go into a buffer that is thrown away; what counts is the copy in the page cache.
+    // The buffer is thrown away: the purpose is that the kernel reads the bytes into the page cache.
     let mut buffer = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);
     while at < end {
-        // The bytes themselves are not used. The purpose is that the kernel reads them into the page cache.
         let step = buffer.len().min(usize::try_from(end - at).unwrap_or(STEP));
         match pread(file, &mut buffer[..step], at) {
             Ok(count) if count > 0 => at += count as u64,

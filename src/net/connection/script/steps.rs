@@ -40,9 +40,9 @@ impl Fragment {
     fn split_off(&mut self, at: u64) -> Fragment {
         match self {
             Fragment::Frame(bytes) => Fragment::Frame(bytes.split_off(at as usize)),
-            // A range of a file is cut without reading it.
             Fragment::Content(bytes) => Fragment::Content(bytes.split_off(at as usize)),
             Fragment::File { file, from, len } => {
+                // Only the range is cut: the file is not read.
                 let rest = Fragment::File { file: Arc::clone(file), from: *from + at, len: *len - at };
                 *len = at;
                 rest
