@@ -97,11 +97,15 @@ impl ResponseReader {
         // A head or a size line may have come in pieces: it is read when it is complete.
         input.extend_from_slice(bytes);
         let mut used = 0;
-        while used < input.len()
-            && let Some(taken) = self.step(&input[used..], methods, out)
-        {
-            used += taken;
-            self.at += taken as u64;
+        while used < input.len() && !self.is_ended() {
+            match self.step(&input[used..], methods, out) {
+                Ok(0) => break,
+                Ok(taken) => {
+                    used += taken;
+                    self.at += taken as u64;
+                }
+                Err(error) => self.refuse(error, &input[used..], out),
+            }
         }
         if !self.is_ended() {
             input.drain(..used);
@@ -154,20 +158,32 @@ impl ResponseReader {
         MessageBuilder::new(&self.options, (Role::Response, self.exchange, self.at), head, framing)
     }
 
-    /// Reads some of `input`, which is not empty. Returns the bytes taken, `None` if more are needed or the end was
-    /// reached.
-    fn step(&mut self, input: &[u8], methods: &BTreeMap<u64, Method>, out: &mut Vec<Message>) -> Option<usize> {
+    /// A response is invalid: it goes up to the last byte of the error, and nothing after it is read. `unused` are the
+    /// bytes after those that belong to it already.
+    fn refuse(&mut self, error: MessageError, unused: &[u8], out: &mut Vec<Message>) {
+        self.state = ResponseState::Ended;
+        let known = self.builder.as_ref().map_or(0, MessageBuilder::len);
+        let len = usize::try_from(error.at + error.len - known).unwrap_or(usize::MAX).min(unused.len());
+        // Inside content only a framing line can be invalid.
+        let builder = match self.builder.take() {
+            Some(mut builder) => {
+                builder.framing_lines(&unused[..len]);
+                builder
+            }
+            None => self.begin(&unused[..len], None),
+        };
+        out.push(builder.finish(Some(error)));
+    }
+
+    /// Reads some of `input`, which is not empty. Returns the number of bytes taken, 0 if more are needed.
+    fn step(
+        &mut self,
+        input: &[u8],
+        methods: &BTreeMap<u64, Method>,
+        out: &mut Vec<Message>,
+    ) -> Result<usize, MessageError> {
         let Some(builder) = &mut self.builder else {
-            return match self.head_end(input).transpose()?.and_then(|end| self.head(&input[..end], methods, out)) {
-                Ok(taken) => Some(taken),
-                Err(error) => {
-                    // The response is shown up to the last faulty byte, and nothing after it is read.
-                    let head = &input[..(error.at + error.len) as usize];
-                    out.push(self.begin(head, None).finish(Some(error)));
-                    self.state = ResponseState::Ended;
-                    None
-                }
-            };
+            return self.head_end(input)?.map_or(Ok(0), |end| self.head(&input[..end], methods, out));
         };
         match &mut self.state {
             ResponseState::Length(left) => {
@@ -178,45 +194,36 @@ impl ResponseReader {
                 if *left == 0 {
                     self.complete(out);
                 }
-                Some(taken)
+                Ok(taken)
             }
             ResponseState::Chunked(decoder) => {
                 let (taken, chunk) = decoder.step(input, &self.limits);
                 match chunk {
-                    Chunk::NeedMore => return None,
-                    Chunk::Data(data) => builder.content(data),
-                    Chunk::Line => builder.framing_lines(&input[..taken]),
-                    Chunk::End => {
-                        builder.framing_lines(&input[..taken]);
-                        self.complete(out);
-                    }
+                    // The decoder counts from the start of its input, the message from its own.
                     Chunk::Refused(fault) => {
-                        // The decoder counts from the start of its input, the message from its own.
                         let (at, note) = (builder.len() + fault.at, NoteId::fault(fault.fault));
-                        let end = usize::try_from(fault.at + fault.len).unwrap_or(usize::MAX).min(input.len());
-                        builder.framing_lines(&input[..end]);
-                        let error = MessageError { at, len: fault.len, note, cut_off: false };
-                        out.extend(self.builder.take().map(|builder| builder.finish(Some(error))));
-                        self.state = ResponseState::Ended;
-                        return None;
+                        return Err(MessageError { at, len: fault.len, note, cut_off: false });
                     }
+                    Chunk::NeedMore => return Ok(0),
+                    Chunk::Data(data) => builder.content(data),
+                    Chunk::Line | Chunk::End => builder.framing_lines(&input[..taken]),
                 }
-                Some(taken)
+                if chunk == Chunk::End {
+                    self.complete(out);
+                }
+                Ok(taken)
             }
             ResponseState::UntilClose => {
                 builder.content(input);
-                Some(input.len())
+                Ok(input.len())
             }
-            ResponseState::Head | ResponseState::Ended => None,
+            ResponseState::Head | ResponseState::Ended => Ok(0),
         }
     }
 
     /// The length of the head, `None` if it is not complete; a line end that is invalid is found before its end.
     fn head_end(&mut self, input: &[u8]) -> Result<Option<usize>, MessageError> {
         const BEGIN: &[u8] = b"HTTP/";
-        if self.is_ended() {
-            return Ok(None);
-        }
         for at in self.searched..input.len() {
             // Refused at the first wrong byte: bytes that are not HTTP may never contain a blank line.
             if BEGIN.get(at).is_some_and(|&b| b != input[at]) {

@@ -85,6 +85,13 @@ pub struct Call {
     pub segments: Option<u32>,
 }
 
+impl Call {
+    /// The byte after the last one, counted from the first byte of its side.
+    pub fn end(&self) -> u64 {
+        self.at + self.len
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum EventKind {
@@ -165,7 +172,7 @@ impl TimedMessage {
     pub fn head_at(&self) -> Option<Duration> {
         // The last byte of the head, counted like the calls: from the first byte of the side.
         let last = self.message.start + self.message.head_end.saturating_sub(1);
-        let call = self.calls.iter().find(|call| call.at + call.len > last);
+        let call = self.calls.iter().find(|call| call.end() > last);
         // If only the sum of the last calls is known, the head was complete at its time at the latest.
         call.or(self.calls.last()).map(|call| call.when)
     }

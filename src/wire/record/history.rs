@@ -141,6 +141,13 @@ impl History {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the state, and wakes the readers that wait.
+    fn change<T>(&self, change: impl FnOnce(&mut HistoryState) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
     /// Waits for a change until `deadline`; `None` if that has passed.
     fn wait_until<'a>(&self, state: StateGuard<'a>, deadline: Instant) -> Option<StateGuard<'a>> {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -152,15 +159,12 @@ impl History {
     pub fn push(&self, events: &[WireEvent]) {
         // A clone has no spare capacity, so what is counted is what is held.
         let events: Vec<_> = events.iter().map(|event| (Arc::new(event.clone()), event.held_bytes())).collect();
-        let mut state = self.lock();
-        // The lock is taken once for all events, and the copies were made before it.
-        for (event, size) in events {
-            state.add(event, size);
-        }
         let mut dropped = Vec::new();
-        while state.held > self.bound && state.forget_oldest(&mut dropped) {}
-        drop(state);
-        self.changed.notify_all();
+        self.change(|state| {
+            // The lock is taken once for all events, and the copies were made before it.
+            events.into_iter().for_each(|(event, size)| state.add(event, size));
+            while state.held > self.bound && state.forget_oldest(&mut dropped) {}
+        });
         // Freed after the lock was released, so that no reader waits for the allocator.
         drop(dropped);
     }
@@ -238,32 +242,30 @@ impl History {
 
     /// Pauses recording, or continues.
     pub fn pause(&self, paused: bool) {
-        let mut state = self.lock();
-        // Two viewers may pause one after the other; that is one notice.
-        if state.paused != paused {
-            state.paused = paused;
-            state.notify(HistoryItem::Paused(paused));
-        }
-        drop(state);
-        self.changed.notify_all();
+        self.change(|state| {
+            // Two viewers may pause one after the other; that is one notice.
+            if state.paused != paused {
+                state.paused = paused;
+                state.notify(HistoryItem::Paused(paused));
+            }
+        });
     }
 
     /// Removes everything.
     pub fn clear(&self) {
-        let mut state = self.lock();
-        let removed = (std::mem::take(&mut state.events), std::mem::take(&mut state.connections));
-        // Open connections stay known, and may continue.
-        state.held = state.open.len() * CONNECTION;
-        state.notify(HistoryItem::Cleared);
-        drop(state);
-        self.changed.notify_all();
+        let removed = self.change(|state| {
+            // Open connections stay known, and may continue.
+            state.held = state.open.len() * CONNECTION;
+            state.notify(HistoryItem::Cleared);
+            (std::mem::take(&mut state.events), std::mem::take(&mut state.connections))
+        });
+        // Freed after the lock was released, as above.
         drop(removed);
     }
 
     /// The server has ended: no reader needs to wait any more.
     pub fn end(&self) {
-        self.lock().ended = true;
-        self.changed.notify_all();
+        self.change(|state| state.ended = true);
     }
 }
 

@@ -36,23 +36,20 @@ const WAITING: usize = 1024;
 /// The calls of one side that are still needed for messages.
 #[derive(Debug, Default)]
 struct CallLog {
-    bytes: u64,
-    count: u64,
-    last: Option<Call>,
+    /// The last call; number 0 before the first.
+    last: Call,
     remembered: VecDeque<Call>,
 }
 
 impl CallLog {
     /// Adds a call. Returns it with its number and position.
     fn add(&mut self, call: Call) -> Call {
-        self.count += 1;
-        let call = Call { number: self.count, at: self.bytes, ..call };
-        self.last = Some(call);
+        let call = Call { number: self.last.number + 1, at: self.last.end(), ..call };
+        self.last = call;
         // A body may come in a million calls. The first ones show the pattern; the others are only counted.
         if self.remembered.len() < CALLS {
             self.remembered.push_back(call);
         }
-        self.bytes += call.len;
         call
     }
 
@@ -61,24 +58,23 @@ impl CallLog {
         let (start, end) = (message.start, message.end());
         self.forget_before(start);
         // Without any call remembered, the last one moved all of the message.
-        let first = self.remembered.front().map_or(self.count, |call| call.number);
+        let first = self.remembered.front().map_or(self.last.number, |call| call.number);
         let inside = self.remembered.iter().filter(|call| call.at > start && call.at < end);
         let boundaries = inside.map(|call| CallBoundary { at: call.at - start, call: call.number }).collect();
         // Calls may have moved bytes after the end of the message already.
         let after = self.remembered.iter().filter(|call| call.at >= end).count() as u64;
-        let call_count = (self.count + 1).saturating_sub(first + after).max(1);
+        let call_count = (self.last.number + 1).saturating_sub(first + after).max(1);
         let mut calls: Vec<Call> = self.remembered.iter().copied().filter(|call| call.at < end).collect();
-        if let (Some(last), Some(known)) = (self.last, calls.last())
+        if let Some(known) = calls.last()
             && (calls.len() as u64) < call_count
         {
-            let at = known.at + known.len;
-            let len = (last.at + last.len).saturating_sub(at);
+            let (number, at) = (known.number + 1, known.end());
             // The calls that were only counted become one: all bytes after the known ones.
-            calls.push(Call { number: known.number + 1, at, len, ..last });
+            calls.push(Call { number, at, len: self.last.end().saturating_sub(at), ..self.last });
         }
         // The next message may begin in the last call, also if that was only counted.
-        if self.remembered.back() != self.last.as_ref() {
-            self.remembered.extend(self.last);
+        if self.last.number > self.remembered.back().map_or(0, |call| call.number) {
+            self.remembered.push_back(self.last);
         }
         self.forget_before(end);
         TimedMessage { message, boundaries, call_count, calls, took: None, early: false, clock }
@@ -170,7 +166,7 @@ impl LiveConnection {
                 // No response to these will come.
                 self.report_requests(u64::MAX, out);
                 // After the last request: pipelined bytes that the server never looked at.
-                let unread = self.received.bytes.saturating_sub(self.last_request.0);
+                let unread = self.received.last.end().saturating_sub(self.last_request.0);
                 // Content that the server has chosen not to read is not missing.
                 let missing = if matches!(*reason, "ClosedInContent" | "TimedOutContent") { self.missing } else { 0 };
                 self.tags.closed(reason);
