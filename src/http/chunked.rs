@@ -57,8 +57,7 @@ pub struct Decoder {
     /// Bytes of the trailer section so far.
     trailer: usize,
     trailer_lines: usize,
-    /// Bytes of the incomplete line that were searched for its end, so that a slow sender does not make us search it
-    /// from its start for each byte.
+    /// Bytes of the incomplete line searched so far: a slow sender must not make us search it again for each byte.
     seen: usize,
 }
 
@@ -224,8 +223,7 @@ fn skip(bytes: &[u8], is_in_set: fn(u8) -> bool) -> &[u8] {
     &bytes[bytes.iter().take_while(|&&b| is_in_set(b)).count()..]
 }
 
-/// The bytes after a quoted-string, whose first quote is not in `rest`; `Err` with the bytes from the first invalid one
-/// on.
+/// The bytes after a quoted-string whose first quote was read; `Err` with the bytes from the first invalid one on.
 fn skip_quoted(mut rest: &[u8]) -> Result<&[u8], &[u8]> {
     loop {
         rest = match rest {
@@ -258,8 +256,7 @@ pub fn encode(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the size line of a chunk of `size` bytes, with an extension after the size unless it is empty. An extension
-/// that contains a control byte is left out, since it could end the line.
+/// Appends the size line of a chunk. An extension with a control byte is left out, since it could end the line.
 pub fn encode_size(size: u64, extension: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{size:x}").as_bytes());
     if !extension.is_empty() && extension.bytes().all(is_field_byte) {

@@ -20,8 +20,7 @@ pub struct HttpDate {
 }
 
 impl HttpDate {
-    /// The second in which this moment lies. A moment before 1970 counts as its first second, one after 9999 as the
-    /// last second of that year.
+    /// The second in which this moment lies, within the years 1970 to 9999.
     pub fn new(moment: SystemTime) -> HttpDate {
         HttpDate::from_second(moment.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
     }
@@ -49,8 +48,7 @@ impl HttpDate {
     }
 }
 
-/// Seconds since 1970 of a date in any of the three forms. `None` for anything else, also for a date before 1970: a
-/// recipient ignores such a field (RFC 9110 §13.1.3).
+/// Seconds since 1970 of a date in any of the three forms. Others are ignored, as RFC 9110 §13.1.3 demands: `None`.
 pub fn parse(bytes: &[u8]) -> Option<u64> {
     let moment = httpdate::parse_http_date(std::str::from_utf8(bytes).ok()?).ok()?;
     Some(moment.duration_since(UNIX_EPOCH).ok()?.as_secs())

@@ -112,8 +112,7 @@ faults! {
 pub struct RequestError {
     /// The kind.
     pub fault: Fault,
-    /// The position of the first byte that breaks the rule, counted from the end of the message before. A skipped empty
-    /// line counts too, so that people can count along in what they sent.
+    /// The position of the first byte that breaks the rule, from the end of the message before; an empty line counts too.
     pub at: u64,
     /// How many bytes break it; 0 if something is missing at `at`.
     pub len: u64,

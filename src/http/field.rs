@@ -48,8 +48,7 @@ fn misplaced(bytes: &[u8], is_in_set: fn(u8) -> bool, fault: Fault) -> Option<(F
     Some((if bytes[at] == b'\r' { Fault::BareCr } else { fault }, at, 1))
 }
 
-/// The first error in `lines`: field lines and the blank line after them. For lines that `httparse` has refused, since
-/// it gives no position.
+/// The first error in field lines that `httparse` has refused, since it gives no position.
 pub(crate) fn first_error(lines: &[u8]) -> RequestError {
     let mut at = 0;
     // Up to the blank line: what follows is not part of the head.

@@ -29,19 +29,6 @@ pub const fn is_ows(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// A byte that a request target may contain as it is: VCHAR without `#`.
-///
-/// A narrower set would break browsers, which send `|`, `{` or `"` as typed. A wider one would let a fragment or raw
-/// UTF-8 through, in which two recipients may see two different resources.
-pub const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && byte != b'#'
-}
-
-/// unreserved and sub-delims of RFC 3986 §2: a byte of a registered name, besides `%XX`.
-pub fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
-}
-
 /// The bytes without OWS at either end, as a part of them. Unlike `trim_ascii`, it leaves CR and LF, which are no OWS.
 pub fn trim(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().take_while(|&&b| is_ows(b)).count();

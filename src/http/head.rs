@@ -17,15 +17,14 @@
 
 use memchr::memchr;
 
-use crate::http::grammar::{is_target_byte, is_tchar, trim};
-use crate::http::target::{Target, TargetForm, authority};
+use crate::http::grammar::{is_tchar, trim};
+use crate::http::target::{Target, TargetForm, authority, is_target_byte};
 use crate::http::{Fault, Limits, Method, RequestError, Span, Version, field};
 
 /// The first byte of a TLS record that carries a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// The search for the end of a head. It keeps how far it has come, so each byte is searched once, however the input is
-/// cut.
+/// The search for the end of a head. Each byte is searched once, however the input is cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scan {
     /// Bytes of the message searched so far, without the empty line before it.
@@ -60,8 +59,7 @@ impl Scan {
         self.skipped + self.at
     }
 
-    /// The method, as far as an incomplete or invalid head tells it. It is needed for the response: a HEAD that is
-    /// refused gets no content either.
+    /// The method, as far as an incomplete or invalid head has it: a HEAD that is refused gets no content either.
     pub fn method(&self, input: &[u8]) -> Method {
         const LONGEST: usize = 8; // the longest known name and its space
         let message = input.get(self.skipped..).unwrap_or_default();
@@ -144,8 +142,7 @@ impl Scan {
     }
 }
 
-/// The error of a request line that does not end within the bound of a head: is it its target that is too long (414),
-/// or something else (431)?
+/// The error of a request line that is longer than a head may be: its target is too long (414), or the rest is (431).
 fn overlong_line(line: &[u8], limits: &Limits) -> RequestError {
     let mut parts = line.split(|&b| b == b' ').map(<[u8]>::len);
     let (method, target) = (parts.next().unwrap_or_default(), parts.next());
@@ -260,8 +257,7 @@ impl FieldLine {
     }
 }
 
-/// Field lines that are kept inline, so that the head of a browser needs no allocation. More lines are rare and go to
-/// the heap; a larger array would make each move of a request more expensive.
+/// Field lines that are kept inline, enough for a browser. More would make each move of a request more expensive.
 const INLINE_LINES: usize = 24;
 
 /// A whole request head: positions only, so it may be moved together with its bytes.
@@ -351,8 +347,7 @@ impl Head {
         Ok(())
     }
 
-    /// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2). With none or two, a cache and a
-    /// server may disagree about which site a response belongs to.
+    /// One valid Host in HTTP/1.1, at most one in HTTP/1.0 (RFC 9112 §3.2): with two, a cache may use the other one.
     fn check_host(&self, bytes: &[u8]) -> Result<(), RequestError> {
         let mut hosts = self.spans(bytes, "host");
         match (hosts.next(), hosts.next()) {
@@ -366,8 +361,7 @@ impl Head {
         }
     }
 
-    /// Host and port the request is for: of the target in absolute-form, else of Host (RFC 9112 §3.3). `None` for
-    /// HTTP/1.0 without Host.
+    /// Host and port the request is for (RFC 9112 §3.3); `None` for HTTP/1.0 without Host.
     pub fn authority<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         match (self.line.target.form, self.line.target.authority) {
             // Host may say something else then, and must be ignored.

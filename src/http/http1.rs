@@ -115,8 +115,7 @@ impl Http1 {
         }
     }
 
-    /// Whether the next call of [`Http1::receive`] may find something. It may not while a response is due to a request
-    /// that is complete.
+    /// Whether [`Http1::receive`] may find something: not while a response is due to a complete request.
     pub fn wants_input(&self) -> bool {
         match self.reading {
             Reading::Head(_) => self.writing == Writing::Quiet,
@@ -273,8 +272,7 @@ impl Http1 {
         EndOfInput::Refused(self.give_up(fault))
     }
 
-    /// The time for a head or for content is over (RFC 9112 §9.5). Returns the error to respond with; `None` if no
-    /// request has begun, or if its response is already being sent.
+    /// The time for a head or for content is over (RFC 9112 §9.5). `None` if no request has begun or a response is sent.
     pub fn time_out(&mut self) -> Option<RequestError> {
         match self.phase() {
             Phase::Head => Some(self.give_up(Fault::SlowHead)),
@@ -295,8 +293,7 @@ impl Http1 {
         error
     }
 
-    /// The version of the client, if it was the client that made this exchange the last one: by a Connection field, or
-    /// by speaking HTTP/1.0 without keep-alive (RFC 9112 §9.6).
+    /// The version of the client, if the client itself made this exchange the last one (RFC 9112 §9.6).
     pub fn close_asked_by(&self) -> Option<Version> {
         self.close_asked.then_some(self.version)
     }
@@ -342,8 +339,7 @@ impl Http1 {
         if self.method == Method::Head { Transfer::Nothing } else { announced }
     }
 
-    /// Appends a whole response that was prepared before; without its content if the request was HEAD. The state is
-    /// then the same as after [`Http1::respond`].
+    /// Appends a prepared response, without its content to HEAD. The state is then the same as after [`Http1::respond`].
     pub fn respond_prepared(&mut self, prepared: &Prepared, added: &AddedFields, date: &HttpDate, out: &mut Vec<u8>) {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle_persistence();
@@ -352,8 +348,7 @@ impl Http1 {
         self.writing = Writing::Sending;
     }
 
-    /// The caller writes the bytes of this response itself. The connection closes after it, since where such bytes end
-    /// is not known here.
+    /// The caller writes this response itself. The connection closes after it, since its end is not known here.
     pub fn respond_verbatim(&mut self) {
         self.persistent = false;
         self.writing = Writing::Sending;
@@ -364,8 +359,7 @@ impl Http1 {
         self.persistent &= match self.reading {
             Reading::Head(_) | Reading::Shut => false,
             Reading::Done => true,
-            // After a 417 the client may send its next request in place of the content. Read as content, that request
-            // would be lost.
+            // After a 417 the client may send its next request in place of the content, and it must not be read as content.
             Reading::Length(left) => !self.awaits_continue && left <= self.limits.discard,
             // Chunked content may be endless.
             Reading::Chunked(_) => false,

@@ -96,10 +96,7 @@ pub use request::{Expectation, Framing, Request};
 pub use response::{AddedFields, FieldError, Fields, Length, MergeRule, Prepared, Transfer};
 pub use status::Status;
 
-/// Where some bytes lie in a message: position and length, counted from its first byte.
-///
-/// A head has at most 64 KiB − 1 bytes ([`Limits::HEAD_CEILING`]), so 16 bits are enough, and the two spans of a field
-/// line take 8 bytes instead of the 32 of two slices.
+/// Where some bytes lie in a message. With 16 bits for each number, the two spans of a field line take 8 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     at: u16,
@@ -227,8 +224,7 @@ impl Method {
 /// decides how much memory a request takes. Times and numbers of connections belong to `net`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A head, from the request line to the blank line. Over it: 431. The default is 16 KiB; heads of browsers are under
-    /// 4 KiB, unless a site has set many cookies.
+    /// A head, from the request line to the blank line. Over it: 431. Heads of browsers are mostly under 4 KiB.
     pub head: usize,
     /// A request target. Over it: 414. RFC 9112 §3 recommends at least 8,000.
     pub target: usize,
@@ -267,8 +263,7 @@ impl Default for Limits {
 pub struct Step<'b> {
     /// Bytes of the input that are used up: the next call begins after them.
     pub used: usize,
-    /// What they were. [`Event::Content`] is always the last part of the used bytes, so its position on the connection
-    /// needs no field of its own.
+    /// What they were. [`Event::Content`] is always the last part of the used bytes.
     pub event: Event<'b>,
 }
 

@@ -85,8 +85,7 @@ enum FormState {
     Epilogue,
 }
 
-/// The boundary parameter of a Content-Type, not checked; empty if it has none. `None` if the media type is not
-/// multipart/form-data.
+/// The boundary of a Content-Type, not checked, perhaps empty; `None` if the type is not multipart/form-data.
 pub(crate) fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     let (media_type, mut parameters) = field::parameters(content_type);
     if !media_type.eq_ignore_ascii_case(b"multipart/form-data") {
@@ -182,8 +181,7 @@ impl Multipart {
                 Ok((blanks + 2, FormEvent::NeedMore))
             }
             ([] | [b'\r'], _) | ([b'-'], 0) => Ok((0, FormEvent::NeedMore)),
-            // A sender must choose a boundary that is not in its content, not even as a prefix. One that did not cannot
-            // be understood safely.
+            // A boundary must not occur in the content, not even as a prefix, so this cannot be understood safely.
             _ => Err(FormError::Delimiter),
         }
     }

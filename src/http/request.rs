@@ -30,8 +30,7 @@ impl Framing {
         !matches!(self, Framing::None | Framing::Length(0))
     }
 
-    /// The framing of the request with this head, or the error with the span of the faulty field value. These are the
-    /// rules of RFC 9112 §6.3 that concern requests.
+    /// The framing of a request by the rules of RFC 9112 §6.3, or the error with the span of the faulty value.
     pub(crate) fn of(head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
         let mut codings = head.spans(bytes, "transfer-encoding");
         let mut lengths = head.spans(bytes, "content-length");
@@ -55,8 +54,7 @@ impl Framing {
     }
 }
 
-/// Why a Transfer-Encoding is not `chunked`: a coding unknown here (501), or chunked used wrongly (400, since the end
-/// of the content cannot be found).
+/// Why a Transfer-Encoding is not `chunked`: an unknown coding (501), or chunked used wrongly (400).
 fn coding_fault(head: &Head, bytes: &[u8]) -> Fault {
     let mut codings = Vec::new();
     for value in head.values(bytes, "transfer-encoding") {
@@ -132,8 +130,7 @@ impl<'b> Request<'b> {
         self.head.line.target.span.of(&self.bytes)
     }
 
-    /// The decoded path. It is bytes, since file names need not be UTF-8. `/` if an absolute-form target has no path;
-    /// empty for `*` and CONNECT.
+    /// The decoded path, not always UTF-8. `/` if a target in absolute-form has none; empty for `*` and CONNECT.
     pub fn path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
             Some(decoded) => decoded,
@@ -166,8 +163,7 @@ impl<'b> Request<'b> {
         self.head.authority(&self.bytes)
     }
 
-    /// The value of a field that may appear once. `None` if it is missing, and also if it appears more than once: for a
-    /// field without list syntax, neither value can be relied on.
+    /// The value of a field that may appear once; `None` if it is missing or appears more than once.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields(name);
         let first = values.next()?;

@@ -1,8 +1,8 @@
 //! Response heads as bytes: status line, field lines and framing (RFC 9112 §4, §6).
 //!
-//! A field line gets into a response only through [`Fields`] and [`AddedFields`], and no value with CR, LF or NUL passes.
-//! A value copied from a request (the target of a redirect, a file name) can therefore never add a line of its own:
-//! response splitting is impossible.
+//! A field line gets into a response only through [`Fields`] and [`AddedFields`], and no value with CR, LF or NUL
+//! passes. A value copied from a request (the target of a redirect, a file name) can therefore never add a line of its
+//! own: response splitting is impossible.
 //!
 //! The content itself is not here: [`Transfer`] says how it will be delimited, and the owner of the socket sends it.
 
@@ -79,8 +79,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&b| b == b'\n')
 }
 
-/// Whether this line has this name. The position of the colon is compared first, since nearly every line has another
-/// name.
+/// Whether this line has this name. The position of the colon is compared first, since that differs mostly.
 fn has_name(line: &[u8], name: &str) -> bool {
     line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name.as_bytes())
 }
@@ -111,10 +110,9 @@ struct Added {
     rule: MergeRule,
 }
 
-/// An ordered set of fields that a server adds to every response, each with its rule.
-///
-/// It is filled once, when the server starts, and merged into each head when that is written, so a response from a cache
-/// has them too. The response's own field overrides a default, and an option of the operator overrides both.
+/// Fields that a server adds to every response, each with its rule. They are merged into each head when it is written,
+/// so a response from a cache has them too. The response's own field overrides a default, and an option of the operator
+/// overrides both.
 #[derive(Clone, Debug, Default)]
 pub struct AddedFields {
     fields: Vec<Added>,
@@ -203,15 +201,13 @@ pub enum Length {
 }
 
 impl Length {
-    /// How a head with this status announces such content to a client of this version. A response to HEAD announces the
-    /// same, though its content is not sent.
+    /// How a head with this status announces such content. A response to HEAD announces the same without sending it.
     pub(crate) fn announced(self, status: Status, version: Version) -> Transfer {
         match (self, version) {
             // Such a response has no content, and a length would be wrong or forbidden (RFC 9110 §8.6).
             _ if status.forbids_content() => Transfer::Nothing,
             (Length::Known(length), _) => Transfer::Exactly(length),
-            // Chunks are better than the close of the connection: with them a client can see whether the response is
-            // complete.
+            // With chunks a client can see whether the response is complete.
             (Length::Unknown, Version::Http11) => Transfer::Chunked,
             (Length::Unknown, Version::Http10) | (Length::UntilClose, _) => Transfer::UntilClose,
         }
@@ -241,10 +237,7 @@ pub(crate) fn connection_line(is_persistent: bool, version: Version) -> &'static
     }
 }
 
-/// Appends a final response head: status line, Date, Connection, framing, fields, blank line.
-///
-/// `fields` are those of the response itself; `added` are merged into them here and in [`Prepared::write`], and nowhere
-/// else, so every response carries them.
+/// Appends a final response head. `added` are merged into its own `fields` here and in [`Prepared::write`] only.
 pub(crate) fn write_head(
     out: &mut Vec<u8>,
     status: Status,
@@ -277,8 +270,7 @@ pub(crate) fn write_head(
 /// The start of the line after the status line.
 const DATE_NAME: &[u8] = b"Date: ";
 
-/// Appends an interim response (1xx): status line, fields, blank line. It has no content, so nothing announces its
-/// length.
+/// Appends an interim response (1xx). It has no content, so nothing announces its length.
 pub(crate) fn write_interim(out: &mut Vec<u8>, status: Status, fields: &Fields) {
     write_status_line(out, status);
     // No Date: an interim response need not have one (RFC 9110 §6.6.1).
@@ -325,8 +317,7 @@ impl Prepared {
     /// The head alone of a response whose content of `content` bytes is kept elsewhere.
     pub fn without_content(status: Status, fields: &Fields, content: u64) -> Prepared {
         let mut bytes = Vec::with_capacity(256 + fields.bytes().len());
-        // The function that writes every other head, so a prepared response cannot differ from a fresh one. The date is
-        // a placeholder of the right length.
+        // Written as every other head, so a prepared response cannot differ. The date is a placeholder.
         let (date, announced) = (HttpDate::from_second(0), Length::Known(content).announced(status, Version::Http11));
         write_head(&mut bytes, status, fields, &AddedFields::NONE, &date, announced, b"");
         let date = lines(&bytes).next().map_or(0, <[u8]>::len) + DATE_NAME.len();

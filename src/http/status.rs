@@ -20,8 +20,7 @@ macro_rules! statuses {
             /// All codes with a name.
             pub const ALL: &'static [Status] = &[$(Status($code)),*];
 
-            /// The reason phrase. A program ignores it (§15.1), but people read it: a code without a name gets the name
-            /// of its class, never an empty phrase.
+            /// The reason phrase, for people (§15.1); that of its class if the code has no name.
             pub fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $reason,)*

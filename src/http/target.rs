@@ -17,8 +17,21 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use crate::http::grammar::{decimal, hex_digit, is_name_byte, is_target_byte};
+use crate::http::grammar::{decimal, hex_digit};
 use crate::http::{Fault, Method, RequestError, Span};
+
+/// A byte that a request target may contain as it is: VCHAR without `#`.
+///
+/// A narrower set would break browsers, which send `|`, `{` or `"` as typed. A wider one would let a fragment or raw
+/// UTF-8 through, in which two recipients may see two different resources.
+pub(crate) const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
+}
+
+/// unreserved and sub-delims of RFC 3986 §2: a byte of a registered name, besides `%XX`.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+}
 
 /// The form of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +138,7 @@ fn absolute(bytes: &[u8]) -> Result<Span, RequestError> {
     }
 }
 
-/// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, since an empty Host field is valid for
-/// a target without authority (RFC 9110 §7.2).
+/// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, as in an empty Host (RFC 9110 §7.2).
 pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     // Only an IP literal begins with a bracket.
     let is_literal = bytes.first() == Some(&b'[');

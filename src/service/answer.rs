@@ -5,15 +5,6 @@
 //! service answers at once ([`Answer::Now`] and the prepared ones); any other work becomes a job for a worker. A job
 //! costs some thirty times as much as opening a file that is in memory, so both ways exist.
 //!
-//! | answer | the response is made | content of the request |
-//! |---|---|---|
-//! | [`Answer::Now`], [`Answer::Ready`], [`Answer::ReadyFile`] | by the service, on the loop | not used |
-//! | [`Answer::Blocking`] | by a job, on a worker | not used |
-//! | [`Answer::Collect`] | by a job that gets the content | in memory, up to a limit |
-//! | [`Answer::CollectRaw`] | by a job that gets the request byte by byte | in memory with its framing, up to a limit |
-//! | [`Answer::Receive`] | by a [`Sink`] on a worker | written to the sink while it is received |
-//! | [`Answer::Raw`] | by the service: bytes in the place of a response | not used; the connection closes |
-//!
 //! An example with a password file: a PUT gets `Blocking`, whose job runs bcrypt and results in [`Outcome::Again`]. The
 //! service is asked once more, now with the password known, and returns `Receive`. Its `open` makes a temporary file on
 //! a worker, the client gets 100 (Continue), and the sink receives the content block by block.
@@ -56,8 +47,7 @@ pub enum Lane {
 pub enum Outcome {
     /// The response.
     Response(Response),
-    /// The service must be asked again: the job found out something that it did not know, such as whether a password is
-    /// right.
+    /// The service must be asked again, since the job found out something new, such as that a password is right.
     Again(Box<Request<'static>>),
 }
 
@@ -81,7 +71,7 @@ pub type OpenSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Response> + Send>;
 
 /// How a request will be answered.
 pub enum Answer {
-    /// Immediately.
+    /// Immediately. Content of the request is not used.
     Now(Response),
     /// Immediately, with a prepared head and content.
     Ready(Arc<Prepared>),
@@ -129,8 +119,7 @@ pub enum CloseBy {
     Reset,
 }
 
-/// Bytes that are sent exactly as given in the place of a response, to show what can go wrong. The connection always
-/// closes after them.
+/// Bytes that are sent exactly as given in the place of a response; then the connection always closes.
 #[derive(Clone, Debug)]
 pub struct RawResponse {
     /// The status for the log.
@@ -198,8 +187,7 @@ pub trait Service: Send {
         vec![Method::Get, Method::Head, Method::Options]
     }
 
-    /// The methods that work on the target of this request, as far as that is known without blocking: for responses
-    /// that are made before the service is asked.
+    /// The methods that work on the target of this request, as far as that is known without blocking.
     fn methods_of(&self, request: &Request<'_>) -> Vec<Method> {
         let _ = request;
         self.methods()

@@ -25,14 +25,10 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use crate::http::target::TargetForm;
 use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, RequestError, Status};
-use crate::service::access::basic::Auth;
-use crate::service::access::hosts::{self, Hosts};
 use crate::service::access::origins::{Cors, ForeignWrite, RESOURCE_POLICY, foreign_write};
-use crate::service::answer::{Answer, RequestContext, Service};
+use crate::service::access::{basic::Auth, hosts, hosts::Hosts};
 use crate::service::error_page::{self, Problem};
-use crate::service::response::{Response, is_connection_field};
-use crate::service::router;
-use crate::service::text::shown;
+use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text::shown};
 
 /// The path that redirects a browser on this computer to the wire view.
 const VIEW_PATH: &str = "/.wire";
@@ -206,8 +202,7 @@ impl<S: Service + 'static> From<S> for App {
 impl Rules {
     /// `methods` work on some target of the service.
     fn new(settings: Settings, methods: &[Method]) -> Result<Rules, FieldError> {
-        // Two sets are enough, since a response either may be read by the page that asked or not. Both are checked
-        // here, at the start, so that adding them to a head cannot fail.
+        // Two sets are enough. Both are checked here, at the start, so that adding them to a head cannot fail.
         let cors = settings.cors.as_deref().map(|origin| Cors::new(origin, methods));
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;

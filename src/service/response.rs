@@ -21,16 +21,13 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::{Fields, Length, Status};
-
-/// Fields that only the connection writes.
-pub const CONNECTION_FIELDS: [&str; 6] =
-    ["Date", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade"];
+use crate::http::{Fields, Length, Status, field};
 
 /// Whether only the connection writes this field.
 pub fn is_connection_field(name: &str) -> bool {
+    const OWN: [&str; 6] = ["Date", "Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Upgrade"];
     // Field names are case-insensitive (RFC 9110 §5.1).
-    CONNECTION_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name))
+    OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// Content in memory.
@@ -56,23 +53,22 @@ impl std::ops::Deref for Bytes {
     }
 }
 
-/// Implements `From` for the types that [`Bytes`] can be made of.
 macro_rules! bytes_from {
-    ($($from:ty => $into:expr),*) => {
+    ($($from:ty: $value:ident => $into:expr,)*) => {
         $(impl From<$from> for Bytes {
-            fn from(value: $from) -> Bytes {
-                $into(value)
+            fn from($value: $from) -> Bytes {
+                $into
             }
         })*
     };
 }
 
 bytes_from! {
-    &'static str => |text: &'static str| Bytes::Static(text.as_bytes()),
-    &'static [u8] => Bytes::Static,
-    String => |text: String| Bytes::Owned(text.into_bytes()),
-    Vec<u8> => Bytes::Owned,
-    Arc<Vec<u8>> => Bytes::Shared
+    &'static str: text => Bytes::Static(text.as_bytes()),
+    &'static [u8]: bytes => Bytes::Static(bytes),
+    String: text => Bytes::Owned(text.into_bytes()),
+    Vec<u8>: bytes => Bytes::Owned(bytes),
+    Arc<Vec<u8>>: bytes => Bytes::Shared(bytes),
 }
 
 /// A piece of content that is partly in memory and partly in a file (multipart/byteranges).
@@ -205,8 +201,7 @@ pub struct ChunkedBody {
     pub extension: String,
     /// The trailer fields. The response should announce them in `Trailer`.
     pub trailers: Fields,
-    /// The pause before each chunk but the first, the last chunk with the trailers included. Each chunk is a `send` of
-    /// its own.
+    /// The pause before each chunk but the first, the last one included. Each chunk is a `send` of its own.
     pub gap: Duration,
 }
 
@@ -288,12 +283,11 @@ impl Response {
 
     /// Adds a name to `Vary`, unless it is there already (RFC 9110 §12.5.5).
     pub(crate) fn varying_by(self, name: &str) -> Response {
-        // A member of the list that is there, as RFC 9110 §5.3 demands of the line of a sender.
         let Some(present) = self.fields.get("Vary") else { return self.field("Vary", name) };
-        let is_name = |member: &[u8]| member.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
-        if present.split(|&b| b == b',').any(is_name) {
+        if field::elements(present).any(|member| member.eq_ignore_ascii_case(name.as_bytes())) {
             return self;
         }
+        // Into the line that is there: a sender must not write two lines of one list (RFC 9110 §5.3).
         let both = [present, b", ", name.as_bytes()].concat();
         self.replace_field("Vary", both)
     }

@@ -1,7 +1,5 @@
 //! Routes: a method and a pattern lead to a handler, and all other requests go to one fallback service.
 //!
-//! RFC 9110 §9.1 (unknown methods), §9.3.2 (HEAD), §9.3.7 (OPTIONS), §15.5.6 (405 and `Allow`).
-//!
 //! ```text
 //! /users/{id}      one segment, never empty; the handler finds it as parameter "id"
 //! /files/{*rest}   everything that follows, slashes included; may be empty
@@ -20,9 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::http::{Expectation, Method, Request, Status};
-use crate::service::answer::{Answer, Lane, RequestContext, Service};
-use crate::service::error_page::{self, Problem};
-use crate::service::response::Response;
+use crate::service::{Answer, Lane, RequestContext, Response, Service, error_page};
 
 /// Bytes of content that a handler is given at most, unless its route says otherwise. The content of every request is
 /// kept in memory, and a form or a JSON document rarely has a tenth of it.
@@ -250,8 +246,7 @@ impl Router {
             return None;
         }
         let method = request.method();
-        // The first match is the most specific one. A handler of GET also makes the response to HEAD, and the
-        // connection leaves out its content.
+        // The first match is the most specific one. A handler of GET also answers HEAD; its content is not sent.
         let with = |method| routes.iter().position(|(route, _)| route.methods.contains(&method));
         let found = with(method).or_else(|| with(Method::Get).filter(|_| method == Method::Head));
         let Some(found) = found else {
@@ -316,7 +311,7 @@ impl Service for Router {
 
 /// 417 for an expectation other than 100-continue (RFC 9110 §10.1.1).
 pub fn expectation_failed(request: &Request<'_>) -> Response {
-    let problem = Problem::new(Status::EXPECTATION_FAILED)
+    let problem = error_page::Problem::new(Status::EXPECTATION_FAILED)
         .with_sentence("The only expectation this server can meet is 100-continue.");
     error_page::problem(request, &problem)
 }
@@ -327,10 +322,13 @@ pub fn expectation_failed(request: &Request<'_>) -> Response {
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     if request.method() == Method::Other {
         let sentence = "This server knows no method of that name. Names of methods are case-sensitive.";
-        return error_page::problem(request, &Problem::new(Status::NOT_IMPLEMENTED).with_sentence(sentence));
+        return error_page::problem(
+            request,
+            &error_page::Problem::new(Status::NOT_IMPLEMENTED).with_sentence(sentence),
+        );
     }
     let allow = names(allowed);
-    let problem = Problem::method_not_allowed(request.method_name(), &allow);
+    let problem = error_page::Problem::method_not_allowed(request.method_name(), &allow);
     error_page::problem(request, &problem).field("Allow", allow)
 }
 

@@ -19,8 +19,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::http::grammar::push_decimal;
 
-/// The bytes that are percent-encoded in a segment of an address: all but the unreserved ones (RFC 3986 §2.3). So an
-/// address is safe in an attribute, a header field and a shell.
+/// All but the unreserved bytes (RFC 3986 §2.3), so an address is safe in an attribute, a field and a shell.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
@@ -37,8 +36,7 @@ pub(crate) fn clip(text: &str, bytes: usize) -> String {
     text.to_string()
 }
 
-/// Text for a page, a log or a terminal: bytes that are not UTF-8 become U+FFFD, and unsafe characters are escaped
-/// (`is_unsafe`).
+/// Text for a page, a log or a terminal: invalid UTF-8 becomes U+FFFD, and unsafe characters are escaped.
 pub fn shown(bytes: &[u8]) -> String {
     escape_unsafe(&String::from_utf8_lossy(bytes))
 }
@@ -48,8 +46,7 @@ pub(crate) fn escape_unsafe(text: &str) -> String {
     escape_if(text, is_unsafe)
 }
 
-/// Text for a line of our own in a terminal. Also the two marks of direction are escaped, since they would reorder the
-/// rest of our sentence.
+/// Text for a line of our own in a terminal. The two marks of direction would reorder the rest of the line.
 pub fn printable(text: &str) -> String {
     escape_if(text, |char| is_unsafe(char) || matches!(char, '\u{200e}' | '\u{200f}'))
 }

@@ -6,17 +6,6 @@
 //! their digest, for all loops: a password costs one bcrypt in the life of the process. Wrong ones are not remembered.
 //! They cost a bcrypt each time, on a lane of their own, and after ten of them the client has to wait (`Throttle`).
 //!
-//! ```text
-//! the method needs no credentials ──────────────────────► allowed
-//! no credentials, or unreadable ones ───────────────────► 401
-//! remembered as right ──────────────────────────────────► allowed, also while others of this address fail
-//! ten failures in a minute ─────────────────────────────► 429
-//! in the list of --auth ────────────────────────────────► allowed, remembered
-//! no password file ─────────────────────────────────────► 401, counted as a failure
-//! else a worker runs bcrypt: right ─► remembered, checked again ─► allowed
-//!                            wrong ─────────────────────► 401, counted as a failure
-//! ```
-//!
 //! A right password that is not remembered yet also gets 429 while its client has ten failures. Otherwise a client
 //! could guess at full speed, and the right guess would be allowed.
 //!
@@ -28,10 +17,8 @@ use std::time::Duration;
 
 use crate::http::{Method, Request, Status};
 use crate::service::access::credentials::{Credential, Credentials, Digest};
-use crate::service::access::throttle::Throttle;
-use crate::service::answer::{Answer, Lane, Outcome, RequestContext};
 use crate::service::error_page::{self, Problem};
-use crate::service::response::Response;
+use crate::service::{Answer, Lane, Outcome, RequestContext, Response, access::throttle::Throttle};
 
 /// Tells a browser to ask its user for a name and a password (RFC 7617 §2, §2.1).
 const CHALLENGE: &str = "Basic realm=\"barewire\", charset=\"UTF-8\"";

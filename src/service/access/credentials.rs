@@ -58,8 +58,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// The Basic credentials of a request; `None` if there are none that can be read. Two Authorization lines count as
-    /// none, since a proxy and this server could each use another one.
+    /// The Basic credentials of a request. Two Authorization lines are none: a proxy might use the other one.
     pub fn of(request: &Request<'_>) -> Option<Credential> {
         Credential::parse(request.field("authorization")?)
     }

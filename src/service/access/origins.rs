@@ -29,8 +29,7 @@
 use crate::http::grammar::decimal;
 use crate::http::target::authority;
 use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, Status};
-use crate::service::response::Response;
-use crate::service::router;
+use crate::service::{Response, router};
 
 /// The field that keeps foreign pages from embedding a response (Fetch §3.7).
 pub const RESOURCE_POLICY: &str = "Cross-Origin-Resource-Policy";
@@ -128,8 +127,7 @@ impl ForeignWrite {
 /// Why this request must not change anything; `None` if it may. Only for unsafe methods: safe ones change nothing
 /// (RFC 9110 §9.2.1), so every page may send them.
 pub fn foreign_write(request: &Request<'_>, cors: Option<&Cors>) -> Option<ForeignWrite> {
-    // No browser sends a field twice. A program in between may be tricked into adding one, and then each reader would
-    // pick another.
+    // No browser sends a field twice. With two, each program in between might pick another one.
     let mut sites = request.fields("sec-fetch-site");
     let mut origins = request.fields("origin");
     let (site, origin) = (sites.next(), origins.next());
@@ -155,8 +153,7 @@ fn is_own_origin(origin: &[u8], own: Option<&[u8]>) -> bool {
     // `null`, `file://` and the origins of extensions are never ours.
     let split = origin.windows(3).position(|w| w == b"://").map(|at| (&origin[..at], &origin[at + 3..]));
     let Some((scheme, rest)) = split else { return false };
-    // The scheme is not compared, since a proxy that speaks TLS changes it. It only says which port is meant where none
-    // is written.
+    // The scheme is not compared, since a proxy may change it. It says which port is meant where none is written.
     let default = match scheme {
         b"http" => 80,
         b"https" => 443,

@@ -8,18 +8,13 @@
 //!
 //! An attempt counts from its beginning, and is taken back when it proves right. If only results counted, a hundred
 //! guesses sent at once would all begin before the first of them has failed.
-//!
-//! ```text
-//! second   0 … 9: ten failures    10: 429, wait 50 s    60: one attempt, since the failure of second 0 is forgotten
-//! ```
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// Failures within [`WINDOW`] after which a client waits. More than a user mistypes, and fewer than fifteen thousand
-/// guesses a day.
+/// Failures within [`WINDOW`] after which a client waits: more than a user mistypes, too few for guessing.
 pub(crate) const FAILURES: usize = 10;
 /// How long a failure counts.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
