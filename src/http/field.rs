@@ -76,7 +76,8 @@ pub struct RawValue<'a> {
     pub value_at: usize,
 }
 
-/// The field lines of this name in `head`, up to the blank line or the end. For bytes that were not parsed as a request.
+/// The field lines of this name in `head`, up to the blank line or the end. For bytes that were not parsed as a
+/// request.
 ///
 /// It is lenient: a line may end with LF alone; a line without colon and one that is not complete are left out. A start
 /// line need not be removed before: what stands before a colon in it is no field name.

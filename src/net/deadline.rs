@@ -27,8 +27,8 @@ use crate::net::connections::ConnectionId;
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
 pub const SENDING_WINDOWS: u8 = 4;
-/// Windows without any byte after which a reader has stopped. The kernel reports free space in large steps, and a reader
-/// of 8 KiB a second needs more than one window for a step.
+/// Windows without any byte after which a reader has stopped. The kernel reports free space in large steps, and a
+/// reader of 8 KiB a second needs more than one window for a step.
 pub const SILENT_WINDOWS: u8 = 2;
 /// How long a client may take to close after the last response. It reads that within a round trip or not at all.
 pub const LINGER: Duration = Duration::from_secs(2);

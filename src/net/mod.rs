@@ -1,8 +1,8 @@
 //! The network side: sockets, event loops, connections, time-outs and worker threads.
 //!
 //! A request goes through [`event_loop`] → [`connection`] → `connection/read` → `connection/respond` →
-//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`deadline`], `event_loop/accept` (which
-//! connections are accepted), [`access_log`], [`server`], and `tap` with `tcp_info` (the record).
+//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`deadline`], `event_loop/accept`
+//! (which connections are accepted), [`access_log`], [`server`], and `tap` with `tcp_info` (the record).
 //!
 //! Rules of HTTP belong to [`crate::http`], paths and files to `files`; here bytes, events and moments are brought to
 //! them. Nothing on a loop blocks, and a request that can be answered from memory takes no lock. Each wait has a phase

@@ -3,10 +3,10 @@
 //! Each loop has an [`App`] of its own ([`App::fork`]) and listening sockets of its own. So serving a request shares
 //! nothing between loops, except the count of connections and the queue of the workers.
 //!
-//! The sockets of the loops listen on the same port (SO_REUSEPORT), and the kernel spreads connections over them. But two
-//! servers that both bind with SO_REUSEPORT would share one port silently, each with half of the connections. So the
-//! first socket binds *without* the option, which fails with `EADDRINUSE` if the port is taken, gets the option after
-//! that, and only then do the sockets of the other loops join.
+//! The sockets of the loops listen on the same port (SO_REUSEPORT), and the kernel spreads connections over them. But
+//! two servers that both bind with SO_REUSEPORT would share one port silently, each with half of the connections. So
+//! the first socket binds *without* the option, which fails with `EADDRINUSE` if the port is taken, gets the option
+//! after that, and only then do the sockets of the other loops join.
 //!
 //! A stop has two steps. First the server drains: it accepts no more, and responses that have begun may end within the
 //! grace period. Then, or when it is asked a second time, it closes what is left.

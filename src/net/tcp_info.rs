@@ -46,8 +46,8 @@ const HALF_CLOSED: [u8; 3] = [8, 9, 11];
 /// How many bytes may wait in the kernel, unsent, for one reader (`TCP_NOTSENT_LOWAT`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnsentLimit {
-    /// For every connection, from the start. With megabytes in the queue the kernel would report a socket as writable so
-    /// seldom that a slow reader looks like one that has stopped.
+    /// For every connection, from the start. With megabytes in the queue the kernel would report a socket as writable
+    /// so seldom that a slow reader looks like one that has stopped.
     Low,
     /// For a fast reader of a large file. Each writable event costs a turn, and with eight such readers those turns
     /// were a third of the processor time.
@@ -62,8 +62,8 @@ impl UnsentLimit {
         }
     }
 
-    /// Raises the limit of a fast reader. Only where the kernel can be asked how much is queued: writable events come so
-    /// seldom then that they do not show the progress of the reader.
+    /// Raises the limit of a fast reader. Only where the kernel can be asked how much is queued: writable events come
+    /// so seldom then that they do not show the progress of the reader.
     pub(crate) fn raise(&mut self, diag: &mut Option<SocketDiag>, socket: &TcpStream, peer: SocketAddr) {
         if diag.as_mut().and_then(|diag| diag.queued(socket, peer)).is_some() {
             // The kernel reports the socket as writable by itself after this.

@@ -217,8 +217,8 @@ impl Jobs {
         self.submit_wrapped(lane, self.wrap(id, work)).is_ok()
     }
 
-    /// A job that asks a source for more, for [`Jobs::submit_wrapped`]. The source is not asked when `wanted` is gone by then,
-    /// since the response it belongs to has ended.
+    /// A job that asks a source for more, for [`Jobs::submit_wrapped`]. The source is not asked when `wanted` is gone
+    /// by then, since the response it belongs to has ended.
     pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> WorkerJob {
         // Counted from now on and not from its start: a job that waits in the queue may start after the server has
         // begun to stop.

@@ -286,9 +286,9 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
 
 /// The address of one exchange in the wire view, for an error page. Only clients on this computer get it.
 ///
-/// It repeats method and path, percent-encoded as a whole, which is a form in which the redaction of the view recognizes
-/// a secret: `/.wire#find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor the key of
-/// the view.
+/// It repeats method and path, percent-encoded as a whole, which is a form in which the redaction of the view
+/// recognizes a secret: `/.wire#find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor
+/// the key of the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ViewLink(Box<str>);
 

@@ -1,15 +1,16 @@
 //! A response as a service makes it: a status, fields, and the place of its content.
 //!
-//! The connection itself writes `Date`, `Connection`, `Content-Length` and `Transfer-Encoding`, because only it knows
-//! what it does. A service cannot set them ([`Response::field`]).
+//! The connection writes `Date`, `Connection`, `Content-Length` and `Transfer-Encoding`, because they depend on its
+//! state. A service cannot set them ([`Response::field`]).
 //!
 //! Content in a file is not read into memory. The response holds the open file and the range of bytes to send, so a
 //! film costs one file descriptor, and the length in the head is that of the file that is really sent.
 //!
-//! A service can also decide about pauses and the boundaries of chunks ([`Script`]), for teaching and for content that is
-//! made while it is sent. A pause is a deadline of the event loop and no sleeping thread, so a thousand slow responses
-//! cost a thousand connections and nothing else. Bytes before a pause and after it are never in the same `send`, even if
-//! it lasts no time. With pauses before `Content(0)` and `Content(3)`, the content `hello` is sent in three steps:
+//! A service can also decide about pauses and the boundaries of chunks ([`Script`]), for teaching and for content that
+//! is made while it is sent. A pause is a deadline of the event loop and no sleeping thread, so a thousand slow
+//! responses cost a thousand connections and nothing else. Bytes before a pause and after it are never in the same
+//! `send`, even if it lasts no time. With pauses before `Content(0)` and `Content(3)`, the content `hello` is sent in
+//! three steps:
 //!
 //! ```text
 //! head ── pause ── hel ── pause ── lo

@@ -318,7 +318,8 @@ pub fn expectation_failed(request: &Request<'_>) -> Response {
 
 /// 405 with the methods that do work (RFC 9110 §15.5.6 demands `Allow`), or 501 for an unknown method (§9.1).
 ///
-/// TRACE and CONNECT work nowhere: the one would show a script the credentials that it may not read, and this is no proxy.
+/// TRACE and CONNECT work nowhere. TRACE would show a script the credentials that it may not read, and CONNECT is for
+/// proxies.
 pub fn not_allowed(request: &Request<'_>, allowed: &[Method]) -> Response {
     if request.method() == Method::Other {
         let sentence = "This server knows no method of that name. Names of methods are case-sensitive.";

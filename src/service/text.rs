@@ -1,7 +1,7 @@
 //! Bytes of a client or a disk as text that is safe to show, and numbers for people.
 //!
-//! The escaping of the crate is here; the access log has its own, and templates escape their values once more. Each output has one
-//! function:
+//! All escaping of the crate is here, except that of the access log. Templates escape their values once more. Each
+//! output has one function:
 //!
 //! | output | function | a byte that is not UTF-8 | an unsafe character |
 //! |---|---|---|---|

@@ -204,7 +204,7 @@ struct Column {
 #[template(path = "listing.html", config = "src/pages/askama.toml")]
 struct ListingPage<'a> {
     title: String,
-    /// The relative path to the root. All references are relative, so the page works after a proxy
+    /// The relative path to the root. All references are relative, so the page works with a proxy
     /// that adds a prefix, and no folder called `//host` can lead to another server.
     up: String,
     css: &'a str,

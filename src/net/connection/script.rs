@@ -11,7 +11,8 @@
 //! empty.
 //!
 //! While a source is asked nothing is sent, so no failing `send` shows that the client has left. Therefore a FIN of the
-//! client ends a stream at once, unless it came before the stream began: such a client (`nc -N`) waits for the response.
+//! client ends a stream at once, unless it came before the stream began: such a client (`nc -N`) waits for the
+//! response.
 
 mod steps;
 

@@ -4,8 +4,8 @@
 //! not kept waiting: it gets 503 with Retry-After at once and is closed.
 //!
 //! Without a free descriptor not even a refusal is possible, and the listener stays readable, so the loop would spin.
-//! Each listener therefore keeps a spare descriptor. It is closed, one connection is accepted in its place and gets 503,
-//! the spare one is opened again, and accepting pauses for a moment.
+//! Each listener therefore keeps a spare descriptor. It is closed, one connection is accepted in its place and gets
+//! 503, the spare one is opened again, and accepting pauses for a moment.
 
 use std::collections::HashMap;
 use std::io;

@@ -277,8 +277,8 @@ impl SendQueue {
     }
 }
 
-/// Appends `len` bytes of a file to the buffer, and returns how many there are; `None`, and nothing appended, if some of
-/// them are on the disk.
+/// Appends `len` bytes of a file to the buffer, and returns how many there are; `None`, and nothing appended, if some
+/// of them are on the disk.
 fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
     let start = buffer.len();
     // Read right after its head, so there is no second copy.
@@ -309,7 +309,8 @@ fn read_cached(file: &File, buffer: &mut [u8], from: u64) -> rustix::io::Result<
     match preadv2(file, &mut [IoSliceMut::new(buffer)], from, ReadWriteFlags::NOWAIT) {
         Ok(count) => Ok(Some(count)),
         Err(Errno::AGAIN) => Ok(None),
-        // The file system does not support the flag, or a signal came. A plain read may wait for the disk, but succeeds.
+        // The file system does not support the flag, or a signal came. A plain read may wait for the disk, but
+        // succeeds.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => pread(file, buffer, from).map(Some),
         Err(errno) => Err(errno),
     }

@@ -3,9 +3,9 @@
 //! A file goes by `sendfile`, from the page cache into the socket. Where the file system cannot do that, or with
 //! `--no-sendfile`, it is read and sent in pieces of 64 KiB, so that each `send` can be seen with its bytes.
 //!
-//! `sendfile` cannot be told not to wait for the disk. So before a slice is sent its first and last byte are read, once.
-//! If one is not in memory, a worker reads the slice through. Then it is sent without asking again: even when memory is
-//! so short that pages are dropped at once, each trip to the disk sends something.
+//! `sendfile` cannot be told not to wait for the disk. So before a slice is sent its first and last byte are read,
+//! once. If one is not in memory, a worker reads the slice through. Then it is sent without asking again: even when
+//! memory is so short that pages are dropped at once, each trip to the disk sends something.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,8 @@ use crate::service::Bytes;
 const SLICE: u64 = 1024 * 1024;
 /// Most bytes of a file read into memory in one call.
 const PIECE: u64 = 64 * 1024;
-/// The kernel reads this much around one page by itself: a slice this short is in memory as a whole if its last byte is.
+/// The kernel reads this much around one page by itself: a slice this short is in memory as a whole if its last byte
+/// is.
 const READ_AHEAD: u64 = 128 * 1024;
 /// Bytes a worker reads in one call.
 const STEP: usize = 256 * 1024;

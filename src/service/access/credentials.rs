@@ -10,7 +10,7 @@
 //! Apache's `htpasswd -B` writes it (`Bcrypt`). Neither can be printed. A file with MD5, SHA-1, crypt or clear text is
 //! refused at start, with the number of the line: a thief of the file could break those within hours.
 //!
-//! A comparison must not tell by its duration how much was right. Digests are 128 bits under keys drawn at start, so
+//! The duration of a comparison must not show how much was right. Digests are 128 bits under keys drawn at start, so
 //! two credentials that differ in one byte have nothing in common. All known digests are compared, without a branch.
 //! Every check of a hash takes as long as the one of the highest cost: after a hash of cost c, hashes of cost c, c+1, …
 //! top−1 are computed for nothing, and 2^c + 2^c + 2^(c+1) + … + 2^(top−1) is exactly 2^top.

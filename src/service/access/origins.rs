@@ -2,13 +2,13 @@
 //!
 //! RFC 6454 and the Fetch standard (`Origin`); W3C Fetch Metadata (`Sec-Fetch-Site`).
 //!
-//! Pages of other origins may read if `--cors` says so. Without it no such field is sent, and the browser keeps them out
-//! by itself. Pages may never use the credentials that a browser has for this site: `Access-Control-Allow-Credentials`
-//! is not sent.
+//! Pages of other origins may read if `--cors` says so. Without it no such field is sent, and the browser keeps them
+//! out by itself. Pages may never use the credentials that a browser has for this site:
+//! `Access-Control-Allow-Credentials` is not sent.
 //!
-//! The check of writes stops *cross-site request forgery*: a page that its visitor merely looks at sends a form, or a `fetch`
-//! whose response it may not read, to `http://localhost:8080`. Browsers tell with an unsafe method where the page is
-//! from:
+//! The check of writes stops *cross-site request forgery*: a page that its visitor merely looks at sends a form, or a
+//! `fetch` whose response it may not read, to `http://localhost:8080`. With an unsafe method browsers send
+//! where the page is from:
 //!
 //! | client | `Sec-Fetch-Site` | `Origin` |
 //! |---|---|---|

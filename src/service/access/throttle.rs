@@ -1,10 +1,10 @@
 //! Slows down guessing: a client that has failed ten times within a minute has to wait (RFC 6585 §4, 429).
 //!
-//! Credentials that were found right before are not counted here ([`super::basic`] knows them). So a client after the
+//! Credentials that were found right before are not counted here ([`super::basic`] remembers them). So a client of the
 //! same proxy can keep new users waiting, but cannot lock out one who has signed in.
 //!
-//! Clients at this computer are counted too. After a proxy every client has its address, and just such a server is the
-//! one that strangers reach.
+//! Clients on this computer are counted too. If a proxy runs here, all its clients come from this computer, and such a
+//! server is usually open to the internet.
 //!
 //! An attempt counts from its beginning, and is taken back when it proves right. If only results counted, a hundred
 //! guesses sent at once would all begin before the first of them has failed.

@@ -27,8 +27,8 @@ use crate::wire::record::event::{EventKind, TimedMessage, millis};
 use crate::wire::record::exchange::{ConnectionHistory, Exchange, ExchangeId};
 use crate::wire::record::history::History;
 
-/// An archive of these exchanges, or of all. `main` is the address of the server that was recorded: HAR requires it, and
-/// requests without Host have no other.
+/// An archive of these exchanges, or of all. `main` is the address of the server that was recorded: HAR requires it,
+/// and requests without Host have no other.
 pub(crate) fn archive(history: &History, ids: Option<&[ExchangeId]>, main: SocketAddr) -> Value {
     let (mut pages, mut entries) = (Vec::new(), Vec::new());
     let is_wanted = |connection: &u64| ids.is_none_or(|ids| ids.iter().any(|id| id.connection == *connection));

@@ -277,8 +277,8 @@ pub struct Gap {
     pub len: usize,
 }
 
-/// The gaps in the bytes of a `recv`: content that no view would show. `http` has read everything before them, of which `before` bytes were content of
-/// the current request.
+/// The gaps in the bytes of a `recv`: content that no view would show. `http` has read everything before them, of which
+/// `before` bytes were content of the current request.
 pub fn gaps(http: &Http1, before: u64, bytes: &[u8]) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if bytes.len() < GAP_BACK + SHORTEST_GAP || !http.content_is_due() {

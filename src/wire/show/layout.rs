@@ -300,7 +300,8 @@ pub(crate) const fn arrow(role: Role) -> (&'static str, &'static str) {
     }
 }
 
-/// Our own text; with `ascii`, its signs are replaced. Bytes of the network never come here: they are shown as they are.
+/// Our own text; with `ascii`, its signs are replaced. Bytes of the network never come here: they are shown as they
+/// are.
 pub(crate) fn with_signs(text: &str, ascii: bool) -> String {
     let signs = if ascii { &SIGNS[..] } else { &[] };
     signs.iter().fold(text.into(), |text, (sign, substitute)| text.replace(sign, substitute))

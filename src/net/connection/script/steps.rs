@@ -139,8 +139,8 @@ impl Steps {
         }
     }
 
-    /// Adds one chunk, or the data alone where there are no chunks. Empty data adds nothing: an empty chunk would end the
-    /// content.
+    /// Adds one chunk, or the data alone where there are no chunks. Empty data adds nothing: an empty chunk would end
+    /// the content.
     pub(super) fn add_chunk(&mut self, data: Vec<u8>, extension: &str, chunked: bool) {
         if chunked && !data.is_empty() {
             // Size line, data and line end are one step, unless a pause stands between them.

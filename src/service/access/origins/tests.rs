@@ -47,7 +47,7 @@ fn a_write_needs_a_page_of_this_server_or_no_page_at_all() {
         ("h:", "Origin: http://h\r\n", None),
         ("h", "Origin: http://h:80\r\n", None),
         ("h:080", "Origin: http://h\r\n", None),
-        // After a proxy that speaks TLS.
+        // With a proxy in front that speaks TLS.
         ("h", "Origin: https://h\r\n", None),
         ("h:443", "Origin: https://h\r\n", None),
         ("h:8443", "Origin: https://h:8443\r\n", None),
