@@ -112,7 +112,8 @@ faults! {
 pub struct RequestError {
     /// The kind.
     pub fault: Fault,
-    /// The position of the first byte that breaks the rule, from the end of the message before; an empty line counts too.
+    /// The position of the first byte that breaks the rule, from the end of the message before; an empty line counts
+    /// too.
     pub at: u64,
     /// How many bytes break it; 0 if something is missing at `at`.
     pub len: u64,

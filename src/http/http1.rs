@@ -272,7 +272,8 @@ impl Http1 {
         EndOfInput::Refused(self.give_up(fault))
     }
 
-    /// The time for a head or for content is over (RFC 9112 §9.5). `None` if no request has begun or a response is sent.
+    /// The time for a head or for content is over (RFC 9112 §9.5). `None` if no request has begun or a response is
+    /// sent.
     pub fn time_out(&mut self) -> Option<RequestError> {
         match self.phase() {
             Phase::Head => Some(self.give_up(Fault::SlowHead)),
@@ -339,7 +340,8 @@ impl Http1 {
         if self.method == Method::Head { Transfer::Nothing } else { announced }
     }
 
-    /// Appends a prepared response, without its content to HEAD. The state is then the same as after [`Http1::respond`].
+    /// Appends a prepared response, without its content to HEAD. The state is then the same as after
+    /// [`Http1::respond`].
     pub fn respond_prepared(&mut self, prepared: &Prepared, added: &AddedFields, date: &HttpDate, out: &mut Vec<u8>) {
         debug_assert!(self.writing == Writing::Owed, "a response without a request: {self:?}");
         self.settle_persistence();
@@ -359,7 +361,8 @@ impl Http1 {
         self.persistent &= match self.reading {
             Reading::Head(_) | Reading::Shut => false,
             Reading::Done => true,
-            // After a 417 the client may send its next request in place of the content, and it must not be read as content.
+            // After a 417 the client may send its next request in place of the content, and it must not be read as
+            // content.
             Reading::Length(left) => !self.awaits_continue && left <= self.limits.discard,
             // Chunked content may be endless.
             Reading::Chunked(_) => false,

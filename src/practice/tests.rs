@@ -7,7 +7,7 @@ use crate::practice::catalogue::{ADDRESSES, broken_kinds};
 use crate::practice::*;
 use crate::service::{App, Body, ByteOffset, CloseBy, Outcome, RawRequest, RawResponse};
 
-/// The service after the practice addresses.
+/// The service that is asked after the practice addresses.
 struct Files;
 
 impl Service for Files {

@@ -105,7 +105,7 @@ fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> 
         ),
         _ => failed(format!("cannot read the password file {name}: {error}."), ""),
     })?;
-    // With the file in hand, passwords can be guessed at home, at any speed.
+    // With a copy of the file, passwords can be guessed offline, at any speed.
     if is_served(path, served) {
         let what = format!("the password file {name} lies in the folder that is served.");
         return Err(failed(what, "Put it elsewhere, where nobody can download it."));

@@ -215,7 +215,7 @@ pub(crate) fn reachable(ip: IpAddr) -> IpAddr {
 pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> String {
     let requests = count(report.requests, "request");
     let mut line = format!("stopped: {requests}, {}, {}", size(report.bytes), time(ran.as_secs()));
-    // Connections cut off mean lost downloads, so they are told even if there was only one.
+    // Connections cut off mean lost downloads, so they are reported even if there was only one.
     if report.cut_off > 0 {
         let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));

@@ -1,4 +1,4 @@
-//! Landlock: what the kernel keeps this process from touching, even if the server itself has a hole.
+//! Landlock: the kernel refuses this process files and connections that it never needs, even if the server has a flaw.
 //!
 //! Where the kernel has it, files may be read below the served folder only, and written there if uploads,
 //! replacing or deletion are on; nothing may be executed; no connection may be opened, except with `--study`

@@ -3,7 +3,7 @@
 //! | given | opened |
 //! |---|---|
 //! | nothing | 8080 on 127.0.0.1 and ::1, or the next port that is free on both |
-//! | a port | that one, or an error that names its owner |
+//! | a port | that one, or an error that names the program which holds it |
 //! | port 0 | the port that the system gives the first address, on all addresses |
 //! | sockets from a service manager | those, and nothing else |
 //!
@@ -80,7 +80,7 @@ fn inherited() -> Result<Vec<Listener>, StartError> {
         StartError::new(Exit::Listen, format!("a socket passed by the service manager cannot be used ({why})."))
             .advising("It must be a listening TCP socket, as ListenStream=8080 in a socket unit makes it.")
     };
-    // One that cannot be used ends the start: the service manager believes that it is served.
+    // One that cannot be used ends the start: the service manager expects that it is served.
     let count = passed.len();
     let sockets = (0..count).filter_map(|n| passed.take_tcp_listener(n).transpose());
     sockets.map(|socket| socket.and_then(Listener::inherited).map_err(unusable)).collect()

@@ -70,7 +70,8 @@ pub(crate) fn start(
     if study.wire.is_none() && history.is_none() {
         return Ok(None);
     }
-    // The browser must not miss what a terminal is too slow for, so standard output has a thread of its own then.
+    // With a browser, standard output has a thread of its own: a slow terminal must not delay or drop events of the
+    // browser.
     let writer = study.wire.and(history.as_ref()).map(|_| StreamWriter::start("terminal", WAITING, io::stdout()));
     let writer = writer.transpose()?;
     let terminal = study.wire.map(|format| Terminal::new(style(format, color, study.ascii)));

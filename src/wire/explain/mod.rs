@@ -61,8 +61,8 @@ impl Conversation {
         }
     }
 
-    /// The same connection for a second pass over its bytes, with the secrets of the first one known: a value that
-    /// the server made a secret late may stand in what the client sent before.
+    /// The same connection for a second pass over its bytes, with the secrets of the first pass: the server may have
+    /// made a value a secret (Set-Cookie) after the client had sent it.
     #[must_use]
     pub fn restart(self, options: &ExplainOptions) -> Conversation {
         Conversation { redactor: self.redactor.restart(), ..Conversation::new(options) }
