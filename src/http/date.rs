@@ -16,7 +16,7 @@ const LAST_SECOND: u64 = 253_402_300_799;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpDate {
     second: u64,
-    bytes: [u8; DATE_LENGTH],
+    pub(super) bytes: [u8; DATE_LENGTH],
 }
 
 impl HttpDate {

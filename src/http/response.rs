@@ -250,7 +250,7 @@ pub(crate) fn write_head(
     write_status_line(out, status);
     // Date and Connection come first: what differs between clients then lies in one place, and `Prepared` can send
     // everything else as it is.
-    for part in [DATE_NAME, date.bytes(), b"\r\n", connection] {
+    for part in [DATE_NAME, &date.bytes, b"\r\n", connection] {
         out.extend_from_slice(part);
     }
     match announced {
@@ -356,7 +356,7 @@ impl Prepared {
         let after_date = self.date + DATE_LENGTH + b"\r\n".len();
         let end = if content { self.bytes.len() } else { self.head };
         out.extend_from_slice(&self.bytes[..self.date]);
-        out.extend_from_slice(date.bytes());
+        out.extend_from_slice(&date.bytes);
         out.extend_from_slice(b"\r\n");
         // Here the Connection line goes in, where `write_head` would have put it.
         out.extend_from_slice(connection);

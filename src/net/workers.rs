@@ -109,7 +109,7 @@ impl Workers {
                 queues.busy[lane as usize] -= 1;
                 // A job may have waited until its lane had fewer running jobs, and not for a free worker. Only this
                 // notification starts it.
-                if lane != Lane::Short && queues.waiting.iter().any(|queue| !queue.is_empty()) {
+                if !matches!(lane, Lane::Short) && queues.waiting.iter().any(|queue| !queue.is_empty()) {
                     self.ready.notify_one();
                 }
             } else if queues.closed {
