@@ -25,20 +25,20 @@
 //!
 //! # The main path: one GET from accept to the last byte
 //!
-//! Read these files in this order. Together they are what a first GET executes most:
+//! Read these files in this order. They contain most of the code that the first GET of a file executes:
 //!
-//! 1. `net::event_loop`: waits for events, gives each connection its turn, collects finished jobs.
-//! 2. [`net::connection`]: one connection, its states and one turn. It calls
-//! 3. `net::connection::read`: `recv` into the buffer of the loop, and the bytes to
-//! 4. [`http::http1`]: the protocol state of one connection, which finds a request with
-//! 5. [`http::head`]: request line, field lines and their rules.
-//! 6. `net::connection::respond`: asks how the request will be answered, and delivers each response.
+//! 1. [`net::event_loop`]: waits for events, gives each connection its turn, takes the results of finished jobs.
+//! 2. [`net::connection`]: the states of one connection, and one turn of it.
+//! 3. `net::connection::read`: receives bytes into the buffer of the loop, and passes them to the parser.
+//! 4. [`http::http1`]: the protocol state of one connection. It turns bytes into events, such as a request.
+//! 5. [`http::head`]: finds the end of a request head, and checks request line and field lines.
+//! 6. `net::connection::respond`: asks how the request will be answered, and puts the response into the send queue.
 //! 7. [`service::app`]: the order in which a request is decided, on one screen; fields of every response.
 //! 8. [`files::site`]: the path becomes a file, a folder or an error; from the cache where that is possible.
 //! 9. [`files::root`]: the only code that opens a path, beneath the served folder.
 //! 10. `files::retrieve`: preconditions, ranges and header fields of a file, in the order of RFC 9110.
 //! 11. [`http::response`]: the head of the response as bytes.
-//! 12. `net::send_queue`: `send`, and `sendfile` for large content.
+//! 12. [`net::send_queue`]: `send`, and `sendfile` for large content.
 //!
 //! # Where to find what
 //!
@@ -52,13 +52,13 @@
 //! | How do I add a header field to every response? | [`service::app`], `Rules::added_fields` |
 //! | How does an upload become a file? | received in blocks: `net::connection::body`; written: `files::write::put`, `files::root::temp_file` |
 //! | Why was a connection closed? | [`net::close_reason`] |
-//! | What keeps a secret out of the wire view? | `wire::explain::redact` |
+//! | Where are secrets removed from the wire view? | `wire::explain::redact` |
 //!
 //! # What always holds
 //!
 //! 1. [`http`] names no socket, file, clock, thread or log. *(test of imports)*
 //! 2. No call on an event loop waits for a disk: work that may block is a job for a worker.
-//! 3. No path reaches the kernel but through [`files::root`]. *(test of imports)*
+//! 3. Every path of a request reaches the kernel through [`files::root`]. *(test of imports)*
 //! 4. A late result cannot reach another client: keys of connections carry a generation.
 //! 5. Each byte of input is looked at a bounded number of times. *(the corpus, byte by byte)*
 //! 6. Every limit is a constant with a name and a reason.
