@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::wire::explain::builder::ExplainOptions;
+use crate::wire::explain::ExplainOptions;
 use crate::wire::record::event::{EventKind, Tags, WireEvent};
 use crate::wire::record::live::{LiveConnection, closed};
 use crate::wire::record::recorder::{Batch, RecordReceiver, SocketEvent};

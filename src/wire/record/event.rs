@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::http::{Status, date};
-use crate::wire::explain::message::{ContentKind, Message, Role, count};
-use crate::wire::explain::notes::{NoteId, Side};
+use crate::wire::explain::{ContentKind, Message, NoteId, Role, message::count, notes::Side};
 
 /// Something that happened on a connection.
 #[derive(Clone, Debug)]
@@ -38,7 +37,6 @@ impl WireEvent {
         const MESSAGE: usize = 256;
         // Allocations count by their length: a copy has no spare capacity.
         let allocated = match &self.kind {
-            EventKind::Accepted { clock, .. } => clock.len(),
             EventKind::Message(timed) => {
                 let message = &timed.message;
                 MESSAGE
@@ -51,7 +49,9 @@ impl WireEvent {
                     + size_of_val(&*timed.calls)
                     + timed.clock.len()
             }
-            EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => 0,
+            EventKind::Accepted { .. } | EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => {
+                0
+            }
         };
         EVENT + size_of::<WireEvent>() + allocated
     }
@@ -99,8 +99,6 @@ pub enum EventKind {
     Accepted {
         /// The client's address.
         peer: SocketAddr,
-        /// The time of day, `00:23:48.713`, UTC.
-        clock: String,
         /// The time since 1970.
         moment: Duration,
     },

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::http::grammar::decimal;
-use crate::wire::explain::message::Role;
+use crate::wire::explain::Role;
 use crate::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use crate::wire::record::history::History;
 

@@ -21,10 +21,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use crate::http::Status;
-use crate::wire::explain::Conversation;
-use crate::wire::explain::builder::ExplainOptions;
-use crate::wire::explain::message::{ContentKind, Message, Role};
-use crate::wire::explain::notes::NoteId;
+use crate::wire::explain::{ContentKind, Conversation, ExplainOptions, Message, NoteId, Role};
 use crate::wire::record::event::{Call, CallBoundary, EventKind, Tags, TimedMessage, WireEvent, clock};
 use crate::wire::record::recorder::{Gap, Record, SocketEvent};
 
@@ -149,7 +146,7 @@ impl LiveConnection {
         match &record.event {
             SocketEvent::Accepted { peer } => {
                 let moment = self.recording_start + self.latest;
-                self.report(EventKind::Accepted { peer: *peer, clock: clock(moment), moment }, out);
+                self.report(EventKind::Accepted { peer: *peer, moment }, out);
             }
             // The end of the client's side: a request that is not complete now never will be.
             SocketEvent::Received(0) => self.conversation.client_ended(&mut messages),

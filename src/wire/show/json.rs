@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 use crate::http::Status;
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind};
-use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, millis};
+use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, clock, millis};
 use crate::wire::show::sentences;
 use crate::wire::show::sentences::safe;
 
@@ -68,8 +68,8 @@ fn kind_value(event: &WireEvent) -> Value {
     let at = millis(event.at);
     let connection = event.connection;
     match &event.kind {
-        EventKind::Accepted { peer, clock, moment } => {
-            let time = millis(*moment);
+        EventKind::Accepted { peer, moment } => {
+            let (clock, time) = (clock(*moment), millis(*moment));
             json!({"event": "accepted", "connection": connection, "peer": peer.to_string(), "clock": clock, "time": time})
         }
         EventKind::Received(Call { number, at: start, len, requests, segments, .. }) => {

@@ -24,7 +24,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::service::text::visible;
 use crate::wire::explain::message::{Message, Role, SpanKind, byte_count, count};
 use crate::wire::explain::notes::NoteId;
-use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent};
+use crate::wire::record::event::{Call, EventKind, TimedMessage, WireEvent, clock};
 use crate::wire::show::json;
 use crate::wire::show::layout::{Layout, ViewFormat, ViewOptions, WIDEST, WrappedLine, ansi};
 use crate::wire::show::layout::{arrow, format_duration, short_section, with_signs};
@@ -85,8 +85,8 @@ impl Terminal {
     /// Appends an event in the formats [`ViewFormat::Head`] and [`ViewFormat::Full`].
     fn push_in_detail(&mut self, event: &WireEvent, out: &mut String) {
         let connection = event.connection;
-        if let EventKind::Accepted { peer, clock, .. } = &event.kind {
-            self.headers.insert(connection, format!("{peer} ── accepted {clock}"));
+        if let EventKind::Accepted { peer, moment } = &event.kind {
+            self.headers.insert(connection, format!("{peer} ── accepted {}", clock(*moment)));
             // Connections are numbered in their order, so the first one is the oldest.
             if self.headers.len() > HEADERS {
                 self.headers.pop_first();
