@@ -75,17 +75,17 @@ impl Conversation {
 
     /// Adds bytes of the client.
     pub fn received(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
-        self.read(out, |it, out| it.requests.push(bytes, out));
+        self.read(out, |this, out| this.requests.push(bytes, out));
     }
 
     /// Adds `len` bytes of the client's content that were not recorded.
     pub fn received_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
-        self.read(out, |it, out| it.requests.skip(len, out));
+        self.read(out, |this, out| this.requests.skip(len, out));
     }
 
     /// Adds bytes of the server.
     pub fn sent(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
-        self.read(out, |it, out| it.responses.push(bytes, &it.requests.methods, out));
+        self.read(out, |this, out| this.responses.push(bytes, &this.requests.methods, out));
         // A client may send requests for ever, so the methods of complete exchanges are forgotten.
         self.requests.methods = self.requests.methods.split_off(&self.answering());
     }
@@ -93,7 +93,7 @@ impl Conversation {
     /// Adds `len` bytes that the server sent from a file without seeing them, with the first and last of them:
     /// at most as many as [`Conversation::window`] says.
     pub fn sent_unseen(&mut self, len: u64, (first, last): (&[u8], &[u8]), out: &mut Vec<Message>) {
-        self.read(out, |it, out| it.responses.push_file(len, first, last, out));
+        self.read(out, |this, out| this.responses.push_file(len, first, last, out));
     }
 
     /// How many bytes at the start and at the end of a file are of use to [`Conversation::sent_unseen`].
@@ -107,17 +107,17 @@ impl Conversation {
     pub fn client_ended(&mut self, out: &mut Vec<Message>) {
         // The replay must know this: content that ends early is an error only before the response.
         let answered = self.answering() - 1;
-        self.read(out, |it, out| it.requests.end(answered, out));
+        self.read(out, |this, out| this.requests.end(answered, out));
     }
 
     /// The server has stopped waiting: a request that is not complete will never be.
     pub fn client_too_slow(&mut self, out: &mut Vec<Message>) {
-        self.read(out, |it, out| it.requests.time_out(out));
+        self.read(out, |this, out| this.requests.time_out(out));
     }
 
     /// The server has ended its side.
     pub fn server_ended(&mut self, out: &mut Vec<Message>) {
-        self.read(out, |it, out| it.responses.end(out));
+        self.read(out, |this, out| this.responses.end(out));
     }
 
     /// The exchange whose response comes next, counted from 1.

@@ -12,8 +12,8 @@
 //! | `6126622f7879` | a log or a debug page, in both cases of the digits |
 //! | `YSZiL3h5` | Base64, where the value may begin at any of three positions in a group |
 //!
-//! The values themselves are not kept. The
-//! recorder holds bytes of many clients for a long time; a dump of its memory must not contain their passwords.
+//! The values themselves are not kept. The recorder holds bytes of many clients for a long time; a dump of its memory
+//! must not contain their passwords.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -130,13 +130,11 @@ fn decoded(value: &[u8]) -> Vec<Vec<u8>> {
 
 /// A value as it may be written: itself, escaped for addresses, HTML and JSON, in hexadecimal, in Base64.
 fn encoded(plain: &[u8]) -> Vec<Vec<u8>> {
-    let hex = |digits: &[u8; 16]| -> Vec<u8> {
-        plain.iter().flat_map(|b| [digits[usize::from(b >> 4)], digits[usize::from(b & 15)]]).collect()
-    };
+    let hex: String = plain.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![
         plain.to_vec(),
-        hex(b"0123456789abcdef"),
-        hex(b"0123456789ABCDEF"),
+        hex.to_uppercase().into_bytes(),
+        hex.into_bytes(),
         percent_encode(plain, NON_ALPHANUMERIC).to_string().into_bytes(),
     ];
     if let Ok(text) = std::str::from_utf8(plain) {
