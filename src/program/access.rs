@@ -7,6 +7,15 @@
 //! | `--host` is given | the same |
 //! | else: read-only and open to the network | every name |
 //!
+//! The start also warns about settings that are weaker than they look:
+//!
+//! | warning | given when |
+//! |---|---|
+//! | the password is visible in `ps` | `--auth` stands on the command line |
+//! | passwords travel unencrypted | a password is on, and other computers can connect |
+//! | any name is answered | `--host '*'` |
+//! | everybody may change files | writing is on without a password, and other computers can connect |
+//!
 //! Which clients can connect depends on the sockets, not on the options: a service manager may have opened sockets to
 //! the network although no option says so.
 
@@ -27,6 +36,11 @@ const LARGEST: u64 = 1 << 20;
 
 /// Reads the password file and makes the rules of the server, and sentences for the start. `addresses` are those of the
 /// sockets.
+///
+/// The credentials are moved out of `options`. The other fields of the settings keep their defaults.
+///
+/// # Errors
+/// A password file that cannot be used (exit code 2).
 pub(crate) fn decide(
     options: &mut Options,
     served: &ServedPath,
@@ -41,6 +55,7 @@ pub(crate) fn decide(
     let machine = rustix::system::uname();
     let hosts = Hosts::new(is_private || !names.is_empty(), &names, machine.nodename().to_str().ok());
 
+    // Before the credentials are taken out of the options: one of the warnings asks whether there are any.
     let warnings = warnings(options, &names, is_local);
     let mut credentials = std::mem::take(&mut options.access.credentials);
     if let Some(path) = &options.access.auth_file {
@@ -91,6 +106,9 @@ fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
 
 /// Adds the users of the password file. A single line that cannot be used ends the start: the server would not be
 /// the one that was asked for.
+///
+/// # Errors
+/// The file is missing, unreadable, larger than [`LARGEST`], served to clients, malformed or without users.
 fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> Result<(), StartError> {
     let name = folder::shown(path);
     // Exit code 2 and not 4: the option names the wrong file.
@@ -123,6 +141,9 @@ fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> 
 }
 
 /// The bytes of the file, unless it is too large.
+///
+/// # Errors
+/// Those of opening and reading, and a file of more than [`LARGEST`] bytes.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.

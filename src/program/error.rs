@@ -64,10 +64,13 @@ pub(crate) enum Exit {
 /// Why the program ends without having done its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StartError {
+    /// The exit code that [`StartError::report`] returns.
     exit: Exit,
+    /// What happened and why, in sentences with their full stops; printed after "barewire:".
     what: String,
     /// A second line; may be empty.
     advice: String,
+    /// Whether the name of the program is printed bold and red.
     color: bool,
 }
 
@@ -105,12 +108,17 @@ impl fmt::Display for StartError {
 }
 
 /// Prints one line of warning on standard error.
+/// `line` is a sentence without a line end. A write error is ignored: a warning is no reason to stop.
 pub(crate) fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "barewire: {line}");
 }
 
 /// Writes to standard output at once.
+///
+/// # Errors
+/// When standard output is closed or full. Most callers ignore that: `barewire --man | head` is no failure.
 pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    // Flushed: standard output has a buffer, which would hold back the end of a text without a line end.
     out.write_all(bytes).and_then(|()| out.flush())
 }

@@ -18,6 +18,7 @@ use crate::program::{options::Explain, wire_view::style};
 
 /// What one side of a connection sent.
 struct Side {
+    /// Requests came from the client, responses from the server.
     role: Role,
     /// The name of the file, for errors.
     name: String,
@@ -89,6 +90,9 @@ fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Si
 }
 
 /// Reads the files that were named: the side of the client first, if both are there.
+///
+/// # Errors
+/// Exit code 4: a file cannot be read, or holds no trace of curl although `--curl-trace` names it.
 fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
     if let Some(file) = &options.curl_trace {
         let (name, bytes) = read_file(file)?;
@@ -121,6 +125,9 @@ fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
 }
 
 /// The name and the bytes of a file, or for `-` of standard input.
+///
+/// # Errors
+/// Exit code 4, with the error of the system.
 pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
     let name = file.display().to_string();
     let mut input = Vec::new();
@@ -203,6 +210,7 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
 }
 
 /// The bytes in a file that `curl --trace` wrote: sent, received.
+/// Both are empty when the file is no trace.
 fn curl_trace(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
     /// The bytes in one line: `0000: 47 45 … `, and then the same as text.
     const ROW: usize = 16;

@@ -22,6 +22,7 @@ const SERVE_THIS_FOLDER: &str = "Serve the folder you are in:  barewire .";
 /// The path that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServedPath {
+    /// As the user typed it, or the default: relative to the current folder, links not resolved.
     pub(crate) path: PathBuf,
     /// A single file, and nothing beside it.
     pub(crate) is_file: bool,
@@ -40,6 +41,9 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Chooses the path and makes sure that it can be read. `listed`: folders will be listed.
+///
+/// # Errors
+/// Exit code 4: the path is missing, may not be read, or is neither a folder nor a file.
 pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, StartError> {
     // A folder `public` is what site generators make. Serving it instead of the current folder hides sources.
     let path = match named {
@@ -65,6 +69,9 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, S
 }
 
 /// Makes sure that the files can be changed as the options promise.
+///
+/// # Errors
+/// Exit code 4: the folder is not writable, or a single file is served with an option that only adds files.
 pub(crate) fn check_writable(served: &ServedPath, options: &WriteOptions) -> Result<(), StartError> {
     let Some(option) = options.option() else { return Ok(()) };
     let name = shown(&served.path);

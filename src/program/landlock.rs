@@ -1,8 +1,14 @@
 //! Landlock: the kernel refuses this process files and connections that it never needs, even if the server has a flaw.
 //!
-//! Where the kernel has it, files may be read below the served folder only, and written there if uploads,
-//! replacing or deletion are on; nothing may be executed; no connection may be opened, except with `--study`
-//! to the server's own port, so that a recorded request can be sent again. Landlock also sets "no new
+//! | right | where | when |
+//! |---|---|---|
+//! | read files, list folders | below the served folder, or the folder of the served file | always |
+//! | the same | everywhere | with `--symlinks any` |
+//! | write, make, rename, remove files and folders | below the same folder | uploads, replacing or deletion are on |
+//! | execute, make devices, sockets, pipes or symbolic links | nowhere | |
+//! | open a TCP connection | the server's own port, so that a recorded request can be sent again | with `--study` |
+//!
+//! Files that are open already stay usable: the rules count when a file is opened. Landlock also sets "no new
 //! privileges". The safety of a request does not rest on this: it is the second line after [`files::Root`].
 //!
 //! A kernel without Landlock is no reason not to start.
@@ -47,6 +53,9 @@ pub(crate) fn restrict(served: &ServedPath, allowed: Allowed) -> Result<(), Stri
 }
 
 /// Builds the rules and applies them; what the kernel made of them.
+///
+/// # Errors
+/// The root cannot be opened, or the kernel refuses the rules. No file is restricted then.
 fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     // The rights that temporary files, publishing and removing need: no devices, sockets, pipes or links.
@@ -59,8 +68,10 @@ fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error
         | AccessFs::RemoveFile
         | AccessFs::RemoveDir
         | AccessFs::Refer;
+    // A handled right is refused where no rule allows it; one that is not handled stays as it was.
     let handled = AccessFs::from_all(RIGHTS) & if allowed.reads_anywhere { !read } else { BitFlags::all() };
     let mut ruleset = Ruleset::default()
+        // An older kernel enforces the part that it knows, which is better than no restriction.
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(handled)?
         .handle_access(AccessNet::ConnectTcp)?

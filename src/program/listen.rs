@@ -7,6 +7,16 @@
 //! | port 0 | the port that the system gives the first address, on all addresses |
 //! | sockets from a service manager | those, and nothing else |
 //!
+//! A port that is taken is handled by the way it was chosen:
+//!
+//! | server | given | tried | all taken |
+//! |---|---|---|---|
+//! | files | no port | 8080 to 8099 | the error advises `-p 0` |
+//! | files | a port | that one | the error names the first free one of the next 100 |
+//! | files | port 0 | 16 ports that the system gives | the error advises `-p 0` again |
+//! | wire view | no port | the 100 after that of the files, then one that the system gives | |
+//! | wire view | a port | that one | the error names the first free one of the 100 after that of the files |
+//!
 //! All addresses get the same port: `localhost` is 127.0.0.1 for one program and ::1 for the next, and both
 //! must reach the same server.
 
@@ -22,7 +32,7 @@ use rustix::io::Errno;
 use crate::program::error::{Exit, StartError};
 use crate::program::options::ListenOptions;
 
-/// The default port.
+/// The default port. It is above 1023, so that it needs no special rights.
 const DEFAULT_PORT: u16 = 8080;
 /// The last port tried when it is taken: twenty servers of one person are enough.
 const LAST_PORT: u16 = 8099;
@@ -35,12 +45,17 @@ const ANY_PORT_TRIES: usize = 16;
 /// The sockets, and how their port was found.
 #[derive(Debug)]
 pub(crate) struct Listening {
+    /// At least one. All have the same port, unless a service manager has passed them.
     pub(crate) listeners: Vec<Listener>,
     /// No port was given and the default one was taken, so this is another one.
     pub(crate) moved: bool,
 }
 
 /// Opens the sockets of the server.
+///
+/// # Errors
+/// Exit code 3: a passed socket that cannot be used, no free port, no right to the port, or an address that this
+/// computer does not have.
 pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
     // A service manager that passes sockets has decided about address and port; the options do not count.
     let listeners = inherited()?;
@@ -59,6 +74,9 @@ pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
 
 /// Opens the socket of the wire view in a browser. It accepts connections from this computer only, even when
 /// the server itself is open to the network. The default is the port after `main`, or the next free one.
+///
+/// # Errors
+/// Exit code 3, when the given port cannot be used. Without a given port, only when the system has no port at all.
 pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, StartError> {
     // IPv4 alone: the URL of the view names 127.0.0.1.
     let open = |port| Listener::bind((Ipv4Addr::LOCALHOST, port).into());
@@ -74,6 +92,9 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Start
 }
 
 /// The sockets passed by a service manager (`LISTEN_FDS`).
+///
+/// # Errors
+/// Exit code 3: a socket of another kind than TCP, or one that the system refuses to set up.
 fn inherited() -> Result<Vec<Listener>, StartError> {
     let mut passed = ListenFd::from_env();
     let unusable = |why: io::Error| {
@@ -108,6 +129,7 @@ pub(crate) fn network_addresses() -> Vec<(IpAddr, String)> {
 /// The addresses to listen on, all at one port.
 #[derive(Debug)]
 struct Plan {
+    /// Never empty, none twice. By default and with `--lan` IPv4 stands first.
     addresses: Vec<IpAddr>,
     /// IPv6 was not named, so a machine without it is no error: its addresses are left out.
     may_lack_ipv6: bool,
@@ -116,7 +138,9 @@ struct Plan {
 /// Why an address cannot be listened on.
 #[derive(Debug)]
 struct ListenError {
+    /// The first address that failed, with the port that was tried.
     address: SocketAddr,
+    /// The error of the system; its kind decides about the sentence and the advice.
     error: io::Error,
 }
 
@@ -156,6 +180,7 @@ impl Plan {
             }
         }
         if let (Some(port), Some(failed)) = (port, taken) {
+            // Opened to be sure that it is free, and closed again at once. Port 0 has no next port.
             let mut next = next_ports(port).filter(|_| port > 0);
             return Err(failed.explain(next.find(|&port| self.open_at(port, opener).is_ok())));
         }
@@ -272,6 +297,7 @@ fn blocking_inode(line: &str, wanted: SocketAddr) -> Option<&str> {
     /// The state of a listening socket.
     const LISTEN: &str = "0A";
     // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+    // Such as "0: 0100007F:1F90 00000000:0000 0A …": 127.0.0.1:8080, and it listens.
     let columns: Vec<&str> = line.split_ascii_whitespace().collect();
     let (address, port) = columns.get(1)?.split_once(':')?;
     // The kernel prints four bytes as one number in the byte order of this machine.

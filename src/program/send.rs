@@ -21,6 +21,7 @@ use crate::program::explain::{event, read_file};
 use crate::program::{options::Send, wire_view::style};
 
 /// How long connecting may take.
+/// It holds for each address of a name, one after the other.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may be silent. With `--hold`, for ever.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -49,6 +50,9 @@ pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
 }
 
 /// Connects to `HOST:PORT`, without Nagle's algorithm.
+///
+/// # Errors
+/// Exit code 2 for a name that cannot be resolved, 1 when none of its addresses takes the connection.
 fn connect(to: &str) -> Result<TcpStream, StartError> {
     // People paste the URL of the server here.
     let to = to.strip_prefix("http://").unwrap_or(to).trim_end_matches('/');
@@ -87,7 +91,9 @@ fn write_pieces(socket: &mut TcpStream, bytes: &[u8], options: &Send) -> io::Res
 /// Prints what the server sends.
 struct Receiver<'a> {
     options: &'a Send,
+    /// Reads both directions, so that each response is read according to its request.
     conversation: Conversation,
+    /// What was read and is not printed yet.
     messages: Vec<Message>,
     /// Complete and broken requests among the bytes that were sent.
     requests: u64,
@@ -112,6 +118,9 @@ impl Receiver<'_> {
     }
 
     /// Reads until every request has its response, or the server closes. Returns whether anything came.
+    ///
+    /// # Errors
+    /// The connection broke before the first byte of a response. Later errors are only a warning: the bytes are shown.
     fn run(mut self, socket: &mut TcpStream) -> io::Result<bool> {
         let (mut buffer, mut has_response, mut remark) = (vec![0; READ], false, String::new());
         let begun = Instant::now();

@@ -61,6 +61,9 @@ pub(crate) fn run(options: Options) -> Result<(), StartError> {
 }
 
 /// All steps in their order.
+///
+/// # Errors
+/// The folder (exit code 4), the sockets (3), the password file (2), and a failure of the server or of a thread (1).
 fn serve(mut options: Options) -> Result<(), StartError> {
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
     // Better an error now than a failed upload later.
@@ -124,6 +127,9 @@ fn serve(mut options: Options) -> Result<(), StartError> {
 
 /// Restricts the process with Landlock. Returns a sentence about each thing that protects the files, and whether it is
 /// weaker on this machine than elsewhere.
+///
+/// Each item: whether the protection is weaker (then it is a remark on the start screen, else a line of the debug log),
+/// and the sentence.
 fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> [(bool, String); 2] {
     let allowed = Allowed {
         reads_anywhere: options.files.symlinks == Symlinks::Any,
@@ -144,6 +150,9 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
+///
+/// # Errors
+/// When the thread that writes cannot be started.
 fn start_logging(options: &Options) -> io::Result<StreamWriter> {
     let log = StreamWriter::start("stderr", LOG_LINES, io::stderr())?;
     let level = if options.output.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
@@ -183,6 +192,7 @@ fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>, log: &
 }
 
 /// Raises the soft limit of open files to the hard one and returns the limit that now holds.
+/// At most [`MOST_DESCRIPTORS`]; "unlimited" counts as that. Each connection and each open file takes one descriptor.
 fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(MOST_DESCRIPTORS).min(MOST_DESCRIPTORS);
@@ -198,11 +208,13 @@ fn raise_descriptors() -> u64 {
 }
 
 /// Three quarters of the descriptors; the rest is for files being sent.
+/// At least 1, also where fewer than [`RESERVED_DESCRIPTORS`] are allowed.
 fn most_connections(descriptors: u64) -> usize {
     (descriptors.saturating_sub(RESERVED_DESCRIPTORS) * 3 / 4).max(1) as usize
 }
 
 /// How the event loops work: limits of messages, time, connections and threads.
+/// `descriptors` is the limit of open files that holds now. Options that were not given get their value here.
 fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     let cores = available_parallelism().map_or(1, usize::from);
     let limits = &options.limits;
@@ -247,6 +259,7 @@ fn log_format(options: &Options) -> LogFormat {
 }
 
 /// How the files are served, and how much each loop may keep of them.
+/// `loops` divides what is kept: each loop has a cache of its own.
 fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Settings {
     let default = files::Settings::default();
     let (files, write) = (&options.files, &options.write);

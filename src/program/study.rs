@@ -65,12 +65,17 @@ pub(crate) struct StudyServer {
     pub(crate) port: u16,
     /// The server that is watched, as it is reached from here: the only one to which a replay connects.
     pub(crate) main: SocketAddr,
+    /// The events that the view shows, filled by the thread "wire".
     pub(crate) history: Arc<History>,
+    /// 22 characters of base64 for URLs: [`KEY`] random bytes.
     key: String,
 }
 
 impl StudyServer {
     /// Opens the socket. `addresses` are those of the server that is watched.
+    ///
+    /// # Errors
+    /// The port of the view cannot be used (exit code 3), or the system gives no random numbers (1).
     pub(crate) fn open(options: &StudyOptions, addresses: &[SocketAddr]) -> Result<StudyServer, StartError> {
         // The default port is the next one after that of the server.
         let main = nearest(addresses);
@@ -88,6 +93,9 @@ impl StudyServer {
     }
 
     /// Starts the server. `secrets`: they are shown.
+    ///
+    /// # Errors
+    /// No random numbers, no thread, or an event loop that cannot be set up.
     pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
         let StudyServer { listener, port, main, history, key } = self;
         let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets };
@@ -116,8 +124,10 @@ impl StudyServer {
 /// The server of the view, while it runs.
 pub(crate) struct RunningStudy {
     history: Arc<History>,
+    /// The event streams of all open windows, which are waited for at the end.
     streams: Arc<OpenStreams>,
     stopper: Stopper,
+    /// Closed when the thread of the server has ended.
     ended: Receiver<()>,
 }
 
@@ -176,6 +186,9 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
 }
 
 /// Sends the pieces of a request and reads until its response is complete.
+///
+/// # Errors
+/// The connection broke while the response was read, or the server was silent for longer than [`SILENCE`].
 fn replay(mut socket: TcpStream, plan: &ReplayPlan) -> io::Result<()> {
     let mut conversation = Conversation::new(&ExplainOptions::live(Limits::default(), Default::default()));
     let mut messages = Vec::new();

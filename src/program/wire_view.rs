@@ -92,6 +92,9 @@ pub(crate) fn start(
 
 /// Starts a thread. The channel is closed when the thread has ended: waiting for that can have a time limit, which
 /// joining a thread has not.
+///
+/// # Errors
+/// When the system starts no thread.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Receiver<()>> {
     let (alive, ended) = channel();
     std::thread::Builder::new().name(name.into()).spawn(move || {
@@ -104,6 +107,7 @@ pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Resu
 /// Where events go: to a browser, to standard output, or to both.
 struct Output {
     history: Option<Arc<History>>,
+    /// `--wire`: set to `None` when standard output is closed, so that the browser still gets its events.
     printer: Option<Printer>,
 }
 
@@ -191,9 +195,11 @@ enum Piece {
 /// A handle to a thread that writes to a stream. Clones write to the same stream.
 #[derive(Clone)]
 pub(crate) struct StreamWriter {
+    /// Without a bound of its own: [`StreamWriter::offer`] counts the cost before it sends.
     pieces: Sender<Piece>,
-    /// The cost of all pieces that are not written yet, and its limit.
+    /// The cost of all pieces that are not written yet.
     waiting: Arc<AtomicUsize>,
+    /// The most that may wait, in the unit of the cost: bytes for the view, lines for the log.
     limit: usize,
     /// Log lines dropped since the last one that was taken.
     dropped: Arc<AtomicU64>,
@@ -228,6 +234,9 @@ impl StreamWriter {
     }
 
     /// Hands over a piece of text without waiting. A piece that costs nothing always fits.
+    ///
+    /// # Errors
+    /// `Full`: the piece would exceed the limit and is dropped. `Closed`: the stream takes nothing any more.
     pub(crate) fn offer(&self, text: Vec<u8>, cost: usize) -> Result<(), WriterError> {
         let add = |waiting| Some(waiting + cost).filter(|&waiting| cost == 0 || waiting <= self.limit);
         // Added before it is sent, so that the thread cannot subtract what was not added yet.
