@@ -68,9 +68,11 @@ pub struct ViewSettings {
 /// Everything that the handlers use.
 struct ViewContext {
     settings: ViewSettings,
+    /// Written by the wire thread; handlers read it, and may pause or clear it.
     history: Arc<History>,
     /// Supplied by the program, since this layer opens no sockets.
     replayer: Box<Replayer>,
+    /// Counted here, and waited for by the program when the server stops.
     streams: Arc<OpenStreams>,
 }
 

@@ -33,6 +33,7 @@ const PIECE: usize = 64 * 1024;
 /// The number of open streams.
 #[derive(Debug, Default)]
 pub struct OpenStreams {
+    /// At most [`STREAMS`].
     count: Mutex<usize>,
     /// Notified whenever a stream has ended.
     closed: Condvar,

@@ -58,7 +58,9 @@ impl ExplainOptions {
 /// How much of the content of a message is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct KeepLimits {
+    /// Bytes of content kept at its start. The head is kept whole and does not count.
     pub(crate) first: usize,
+    /// Bytes of content kept at its end.
     pub(crate) last: usize,
     /// Added to both while the message is built: the length of the longest secret.
     margin: usize,
@@ -67,9 +69,13 @@ pub struct KeepLimits {
 /// The message.
 #[derive(Debug)]
 pub(crate) struct MessageBuilder {
+    /// Shared by all messages of the connection.
     options: Arc<ExplainOptions>,
+    /// Its `lines` and `spans` stay empty until [`MessageBuilder::finish`].
     message: Message,
+    /// The spans and lines of every byte so far, kept or not.
     annotations: Annotations,
+    /// Changes only if the content is chunked.
     chunks: ChunkState,
 }
 

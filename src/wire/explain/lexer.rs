@@ -27,6 +27,7 @@ use crate::wire::explain::{Annotations, LineKind, MessageSpan, NoteId, RedactOpt
 /// The position in the grammar of chunked content, and the totals so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChunkState {
+    /// Moves on only after a complete line: a line that was cut off begins nothing.
     next: ChunkLine,
     /// Chunks, without the last one.
     pub(crate) count: u64,
@@ -37,9 +38,12 @@ pub(crate) struct ChunkState {
 /// The kind of framing line that comes next. Data is not in the list: its length is known, so it never comes here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ChunkLine {
+    /// The size line of a chunk, also that of the last one.
     #[default]
     Size,
+    /// The CR LF after the data of a chunk.
     DataEnd,
+    /// A field line of the trailer section, or the blank line that ends it.
     Trailer,
 }
 
@@ -200,6 +204,7 @@ fn split_end(line: &[u8]) -> (&[u8], usize) {
 
 /// The encoding of a form.
 pub(crate) enum Form {
+    /// `a=b&c=d`, as in a query (WHATWG URL §5).
     Urlencoded,
     /// In parts, with this boundary (RFC 7578; RFC 2046 §5.1.1).
     Multipart(Vec<u8>),

@@ -44,10 +44,13 @@ pub struct NoteId(pub u16);
 
 /// Most notes of one page, and the first numbers of the pages. Parts of messages are on page 0.
 const PAGE: u16 = 200;
+/// The methods in the order of [`Method::ALL`], then the note of an unknown one.
 const METHODS: u16 = PAGE;
+/// The note of an unknown field, then the known ones.
 const FIELDS: u16 = 2 * PAGE;
 const STATUSES: u16 = 3 * PAGE;
 const CLOSES: u16 = 4 * PAGE;
+/// The faults of requests in the order of [`Fault::ALL`], then those that only a response can have.
 const FAULTS: u16 = 5 * PAGE;
 
 /// All notes by their numbers.

@@ -38,9 +38,11 @@ const WAITING: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Redactor {
     options: Arc<ExplainOptions>,
+    /// The secrets of both directions, for as long as the connection lasts.
     pub(crate) values: SecretValues,
     /// Exchanges whose response may repeat a secret that cannot be searched for.
     hidden: BTreeSet<u64>,
+    /// Every response is hidden from now on: there were more secrets than are remembered. Never unset.
     all_hidden: bool,
 }
 
@@ -209,7 +211,13 @@ impl Redactor {
 
     /// Leaves out the bytes next to a gap as well, as many as the longest value has: they may be half of a secret,
     /// whose other half was not kept, so that the search could not find it.
+    ///
+    /// ```text
+    /// kept   … hunt | gap, begins with er22 | …     the search for `hunter22` does not find its first half
+    /// after  …   | gap, begins before hunt  | …     the half is left out too
+    /// ```
     fn widen_gap(&self, message: &mut Message, [front, back]: &[UnframedContent; 2]) {
+        // One byte less than the longest value: a value of which all bytes were kept was found by the search.
         let (most, known) = (self.values.longest().saturating_sub(1), front.bytes.len());
         let from = front.places(known.saturating_sub(most), known).first().map(|place| place.0);
         let to = back.places(0, most).last().map(|place| place.1);
@@ -220,6 +228,7 @@ impl Redactor {
 /// Content without chunk framing, in which a secret is one piece, and the places of its bytes in the message.
 #[derive(Default)]
 struct UnframedContent {
+    /// The data of all pieces, one after the other.
     bytes: Vec<u8>,
     /// For each piece its position in `bytes` and in the message.
     pieces: Vec<(usize, u64)>,
@@ -248,6 +257,7 @@ impl UnframedContent {
 
     /// Where the bytes `from..to` lie in the message: the first byte and the one after the last of each piece.
     fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
+        // A piece ends where the next one begins, so only its start is stored.
         let ends = self.pieces.iter().skip(1).map(|piece| piece.0).chain([self.bytes.len()]);
         let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
         let place = |(&(start, place), end): (&(usize, u64), usize)| {

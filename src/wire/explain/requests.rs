@@ -31,11 +31,13 @@ static UNKNOWN: [u8; 4096] = [0; 4096];
 #[derive(Debug)]
 pub(crate) struct RequestReplay {
     options: Arc<ExplainOptions>,
+    /// The parser, with the limits of the server.
     http: Http1,
     /// Bytes that the parser did not take yet.
     pending: Vec<u8>,
     /// The position of the first of them on the client's side.
     at: u64,
+    /// The request whose content is being read.
     builder: Option<MessageBuilder>,
     /// Requests whose head is complete, or that were refused.
     count: u64,

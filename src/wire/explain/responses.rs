@@ -33,10 +33,13 @@ use crate::wire::explain::{
 /// What is read next.
 #[derive(Debug)]
 enum ResponseState {
+    /// A head, up to and with its blank line.
     Head,
     /// Content, with this number of bytes to come.
     Length(u64),
+    /// Chunked content. The decoder has the position in its grammar.
     Chunked(Decoder),
+    /// Content that ends with the connection: rule 8, or rule 4 if `chunked` is not the last coding.
     UntilClose,
     /// Nothing: a response was invalid, or the bytes are not HTTP any more.
     Ended,
@@ -46,10 +49,12 @@ enum ResponseState {
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
     options: Arc<ExplainOptions>,
+    /// Those of the server, with the largest head that any reader accepts.
     limits: Limits,
     state: ResponseState,
     /// The response whose content is being read.
     builder: Option<MessageBuilder>,
+    /// Bytes that were not taken yet: an incomplete head or framing line.
     pending: Vec<u8>,
     /// Bytes of `pending` in which the end of a head was searched for, so that none is searched twice.
     searched: usize,

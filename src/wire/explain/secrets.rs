@@ -28,6 +28,9 @@ pub(crate) const SHORTEST: usize = 6;
 /// would fill the memory or slow down the search.
 const VALUES: usize = 4096;
 /// Hashes are computed modulo this Mersenne prime, 2^61 − 1.
+///
+/// It is large: two different values of n bytes have the same hash with a chance of about n in 2^61. It still fits
+/// into a `u64`, and a product of two hashes fits into a `u128`.
 const PRIME: u64 = (1 << 61) - 1;
 
 /// The secret values.
@@ -37,6 +40,7 @@ pub(crate) struct SecretValues {
     base: u64,
     /// The hashes of the values of each length.
     hashes: BTreeMap<usize, HashSet<u64>>,
+    /// The number of hashes of all lengths, at most [`VALUES`].
     count: usize,
     /// There were more values than are remembered.
     pub(crate) is_full: bool,
@@ -114,6 +118,7 @@ fn add(a: u64, b: u64) -> u64 {
 
 /// A value as it was sent, and as the server may read it: decoded, without quotes, as the password of Base64.
 fn decoded(value: &[u8]) -> Vec<Vec<u8>> {
+    // `+` is a space in a form and a digit in Base64. It is not known which was meant, so both readings are kept.
     let spaced: Vec<u8> = value.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
     let mut plain = vec![value.to_vec(), percent_decode(value).collect(), percent_decode(&spaced).collect(), spaced];
     plain.extend(value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).map(<[u8]>::to_vec));

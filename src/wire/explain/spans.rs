@@ -119,7 +119,9 @@ pub struct MessageLine {
 /// The spans and lines of a message, written from its first byte to its last.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Annotations {
+    /// Sorted and disjoint; each begins where the one before it ends.
     pub(crate) spans: Vec<MessageSpan>,
+    /// In the order of their bytes. A line has one span or more.
     pub(crate) lines: Vec<MessageLine>,
 }
 
@@ -170,6 +172,12 @@ impl Annotations {
 }
 
 /// Makes `new` one span of its own, and shortens, splits or removes the spans it overlaps.
+///
+/// ```text
+/// spans   aaaaaabbbcccccc
+/// new        nnnnnnnnn
+/// result  aaannnnnnnnnccc
+/// ```
 pub(crate) fn carve(spans: &mut Vec<MessageSpan>, new: MessageSpan) {
     if new.len == 0 {
         return;

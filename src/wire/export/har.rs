@@ -11,6 +11,11 @@
 //! HAR describes a request as a browser sees it; this server sees the other end. So `send` is the time in
 //! which the request arrived, `wait` the time until the first byte of the response, and `receive` the time in
 //! which the response was sent. Time on the network is not known here.
+//!
+//! ```text
+//! first byte of the request   its last byte   first byte of the response   its last byte
+//! |---------- send -----------|---- wait -----|---------- receive ---------|
+//! ```
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -26,6 +26,13 @@ const SHORTEST_GAP: Duration = Duration::from_millis(20);
 const NO_EXPECT: usize = 1000;
 
 /// A request to be sent again: its bytes, and when.
+///
+/// ```text
+/// recorded                              piece
+/// recv at   0 ms   GET /hel             after    0 ms
+/// recv at 900 ms   lo.txt HTTP/1.1      after  900 ms
+/// recv at 905 ms   \r\n\r\n             after   20 ms: not less than SHORTEST_GAP
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayPlan {
     /// Each piece, and how long to wait before it.

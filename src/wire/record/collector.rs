@@ -30,9 +30,11 @@ const LOST: usize = 4096;
 /// The connections of one loop.
 #[derive(Debug)]
 struct LoopRecords {
+    /// Its batches come in the order in which the loop recorded them.
     receiver: RecordReceiver,
     /// Received, and not reported yet.
     waiting: Option<Batch>,
+    /// The open connections, by number.
     live: BTreeMap<u64, LiveConnection>,
     /// Connections that are not followed further, and when they were accepted.
     lost: BTreeMap<u64, Duration>,
@@ -41,9 +43,11 @@ struct LoopRecords {
 /// The connections of one server.
 #[derive(Debug)]
 pub struct Collector {
+    /// How each connection is explained.
     options: ExplainOptions,
     /// The start of the recording, since 1970.
     start: Duration,
+    /// One for each event loop that has not ended.
     loops: Vec<LoopRecords>,
 }
 

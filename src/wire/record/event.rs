@@ -184,13 +184,21 @@ pub struct Tags {
     requests_per_call: u64,
     /// The most calls that brought one request.
     calls_per_request: u64,
+    /// The highest number of an exchange of which a message was reported.
     exchanges: u64,
+    /// The client closed it without having sent a byte.
     is_silent: bool,
+    /// A request had chunked content.
     has_chunked_request: bool,
+    /// A response had chunked content.
     has_chunked_response: bool,
+    /// The server sent 100 Continue.
     has_continue: bool,
+    /// A message broke a rule.
     is_broken: bool,
+    /// A message ended before its last byte.
     is_cut_off: bool,
+    /// The client reset it, or the network broke.
     is_reset: bool,
 }
 

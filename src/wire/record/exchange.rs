@@ -31,6 +31,7 @@ impl ExchangeId {
 /// An exchange. The request or the responses may be missing.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
+    /// Shown as `cN.M`.
     pub(crate) id: ExchangeId,
     /// Its messages in the order in which they were complete. They stay shared with the history.
     messages: Vec<Arc<WireEvent>>,
@@ -70,7 +71,9 @@ impl Exchange {
 /// What the history has of a connection, exchange by exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionHistory {
+    /// The event `Accepted`; `None` if the history does not have it.
     pub(crate) accepted: Option<Arc<WireEvent>>,
+    /// In the order of their first kept messages.
     pub(crate) exchanges: Vec<Exchange>,
 }
 

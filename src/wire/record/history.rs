@@ -23,6 +23,7 @@ use crate::wire::record::event::{EventKind, WireEvent};
 /// Most notices that are kept for readers that were away. A reader that missed some starts again.
 const NOTICES: usize = 4096;
 /// Most items handed to a reader at once.
+/// They are collected under the lock, for which the wire thread may wait.
 const PORTION: usize = 256;
 /// Bytes a connection needs in the tables.
 const CONNECTION: usize = 160;
@@ -94,6 +95,7 @@ pub struct HistoryStatus {
 /// The events of one connection: their numbers, and the bytes they need.
 #[derive(Debug)]
 struct StoredConnection {
+    /// Rising. The lowest first number of all connections says which is forgotten next.
     numbers: Vec<u64>,
     size: usize,
 }
@@ -102,10 +104,13 @@ struct StoredConnection {
 struct HistoryState {
     /// The number given last.
     last: u64,
+    /// By their numbers. Those of notices and of forgotten events are missing.
     events: BTreeMap<u64, StoredEvent>,
+    /// By the number of the connection; 0 for events that concern none.
     connections: BTreeMap<u64, StoredConnection>,
     /// The `accepted` event of each connection that has not ended.
     open: BTreeMap<u64, Arc<WireEvent>>,
+    /// By their numbers, at most [`NOTICES`]. They are small and do not count in `held`.
     notices: BTreeMap<u64, HistoryItem>,
     /// The number of the last notice that was removed.
     gone: u64,

@@ -35,6 +35,7 @@ const WAITING: usize = 1024;
 struct CallLog {
     /// The last call; number 0 before the first.
     last: Call,
+    /// The first calls that the next message may need, in order.
     remembered: VecDeque<Call>,
 }
 
@@ -52,6 +53,7 @@ impl CallLog {
 
     /// Adds to a complete message the calls that moved it, and forgets those that no later message needs.
     fn timed(&mut self, message: Message, clock: String) -> TimedMessage {
+        // Calls and messages are compared by positions on the same side, counted from its first byte.
         let (start, end) = (message.start, message.end());
         self.forget_before(start);
         // Without any call remembered, the last one moved all of the message.
@@ -88,13 +90,17 @@ impl CallLog {
 /// The connection.
 #[derive(Debug)]
 pub struct LiveConnection {
+    /// N of `cN`.
     number: u64,
+    /// Explains and redacts the bytes of both sides.
     conversation: Conversation,
     /// All times of records are relative to the start of the recording; this is the time of acceptance.
     accepted: Duration,
     /// The start of the recording, since 1970.
     recording_start: Duration,
+    /// The `recv` calls. Positions count from the client's first byte.
     received: CallLog,
+    /// The `send` and `sendfile` calls. Positions count from the server's first byte.
     sent: CallLog,
     /// Complete requests that wait for the responses before theirs.
     held: VecDeque<TimedMessage>,
@@ -104,6 +110,7 @@ pub struct LiveConnection {
     last_request: (u64, u64),
     /// TCP segments that brought the bytes of the next `recv`.
     segments: Option<u32>,
+    /// A copy of these goes into each event.
     tags: Tags,
     /// The time of the last record.
     latest: Duration,

@@ -15,6 +15,12 @@
 //!   only the number is recorded ([`gaps`]). Where content lies is not guessed: a copy of the parser that is about to
 //!   read the bytes reads them first (RFC 9112 §6.2, §7.1). A gap never lies in a head, in a framing line, or after the
 //!   end of the content. If bytes are not surely content, they are recorded.
+//!
+//! | one `recv` returns | record | bytes with it |
+//! |---|---|---|
+//! | a request of 44 bytes | `Received(44)` | 44 |
+//! | 0: the client has ended its side | `Received(0)` | none |
+//! | 102,400 bytes in the middle of a long upload | `ReceivedInPart`, a gap of 100,096 from 0 on | the last 2,304 |
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -100,8 +106,11 @@ pub struct Record {
 /// The records of one turn of the loop.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// In the order in which the events happened.
     records: Vec<Record>,
+    /// The bytes of all records, one after the other, without those in gaps.
     bytes: Vec<u8>,
+    /// Memory of the records and of their bytes. The batch is handed over when this reaches [`BATCH`].
     size: usize,
     /// Records that were dropped between the batch before and this one.
     pub dropped: u64,
@@ -134,12 +143,17 @@ impl Batch {
 /// The writing end, one for each loop.
 #[derive(Debug)]
 pub struct Recorder {
+    /// The times of records count from here.
     start: Instant,
+    /// The records of this turn.
     batch: Batch,
+    /// A channel without a limit of its own: `waiting` is the limit, in bytes.
     full: Sender<Batch>,
+    /// Used batches, at most [`EMPTY`].
     empty: Receiver<Batch>,
     /// The size of all batches that were handed over and not read yet.
     waiting: Arc<AtomicUsize>,
+    /// Records dropped since the last batch that was handed over.
     dropped: u64,
     /// Numbers connections across all loops.
     connections: Arc<AtomicU64>,
@@ -284,6 +298,7 @@ pub fn gaps(http: &Http1, before: u64, bytes: &[u8]) -> Vec<Gap> {
     if bytes.len() < GAP_BACK + SHORTEST_GAP || !http.content_is_due() {
         return gaps;
     }
+    // A copy reads ahead, so that the parser of the server stays where it is.
     let (mut http, mut used, mut seen) = (http.clone(), 0, before);
     loop {
         let step = http.receive(&bytes[used..]);

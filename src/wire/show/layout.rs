@@ -85,6 +85,7 @@ impl ViewOptions {
 /// Parameters of the ANSI sequence SGR. Sixteen colours only, since the reader's theme defines them and
 /// keeps them readable.
 pub(crate) mod ansi {
+    /// No sequence at all.
     pub(crate) const PLAIN: &str = "";
     /// Notes, sections, and bytes without a meaning of their own.
     pub(crate) const DIM: &str = "2";
@@ -95,6 +96,7 @@ pub(crate) mod ansi {
     pub(crate) const SENTENCE: &str = "33";
     pub(crate) const REQUEST: &str = "1;34";
     pub(crate) const RESPONSE: &str = "1;32";
+    /// Bytes that are wrong, their notes and the pointer below them; also sizes of chunks.
     pub(crate) const ERROR: &str = "1;31";
 }
 
@@ -120,7 +122,9 @@ pub(crate) fn span_style(kind: SpanKind) -> &'static str {
 /// A part of a row: text that is safe to show, and its style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StyledText {
+    /// Parameters of a sequence, as in [`ansi`].
     pub(crate) style: &'static str,
+    /// Without line ends and control characters.
     pub(crate) text: String,
     /// Whether these bytes break the grammar, and are pointed at with `^^^`.
     pub(crate) is_bad: bool,

@@ -43,6 +43,7 @@ const PENDING: usize = 4096;
 /// program prints that. It remembers which notes have been shown already.
 #[derive(Debug)]
 pub struct Terminal {
+    /// The same for the whole session.
     options: ViewOptions,
     explained: BTreeSet<NoteId>,
     /// The connection whose header was printed last.
@@ -59,6 +60,7 @@ pub struct Terminal {
 struct PendingRequest {
     /// Method and target.
     title: String,
+    /// Bytes of the message, head and content.
     bytes: u64,
     /// `recv()` calls that brought it.
     calls: u64,
