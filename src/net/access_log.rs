@@ -24,16 +24,20 @@ pub enum LogFormat {
     /// No log.
     Off,
     /// For a person at a terminal.
+    /// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`, and a note if there is one.
     Short,
     /// NCSA common.
+    /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
     Common,
     /// NCSA combined: common, Referer and User-Agent.
     Combined,
     /// A JSON object.
+    /// Programs read it, so its keys do not change.
     Json,
 }
 
 /// Batches that may wait for the writing thread.
+/// With the size of a batch this bounds the memory of waiting lines: about 2 MiB.
 const BATCHES: usize = 64;
 /// A batch is handed over when it has grown to this, at the latest at the end of the turn.
 const BATCH: usize = 32 * 1024;
@@ -46,6 +50,7 @@ pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 /// What the log says of a request, kept until its response is sent.
 #[derive(Debug)]
 pub(crate) struct LogEntry {
+    /// When the head was complete.
     began: SystemTime,
     /// The request line, Referer and User-Agent, one after the other, in one buffer of the loop.
     bytes: Vec<u8>,
@@ -131,7 +136,9 @@ pub(crate) struct LoggedResponse<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLog {
     format: LogFormat,
+    /// The lines of this turn; at most a little over [`BATCH`], since lines are not cut.
     batch: Vec<u8>,
+    /// Shared by all loops. `None` without a log.
     writer: Option<SyncSender<Vec<u8>>>,
     /// Batches dropped since the last one that was taken.
     dropped: u64,
@@ -220,7 +227,7 @@ fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
     }
 }
 
-/// `12:00:01 GET /a.txt 200 21 B 0.4 ms`
+/// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`
 fn push_short(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>) {
     out.extend_from_slice(&HttpDate::new(response.ended).bytes()[17..25]);
     out.push(b' ');
@@ -273,13 +280,18 @@ fn since(from: SystemTime, to: SystemTime) -> Duration {
 /// A line of the JSON format.
 #[derive(serde::Serialize)]
 struct JsonLine<'a> {
+    /// Seconds since 1970, when the head was complete.
     time: f64,
+    /// The address, without port.
     client: String,
+    /// The request line, escaped; the first line of bytes that are no request.
     request: &'a str,
+    /// 499 for a client that left before its response began.
     status: u16,
     /// The key keeps its first name: programs that read the log know it.
     #[serde(rename = "octets")]
     bytes: u64,
+    /// From the head to the end of the response.
     milliseconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     referer: Option<String>,

@@ -3,6 +3,14 @@
 //! Every end has a reason of its own; there is none for "unknown". A reason also says which side is the cause: a client
 //! that vanishes while a response is sent, and a server that gives up on a client that stopped reading, look alike on
 //! the wire.
+//!
+//! | the cause is | reasons |
+//! |---|---|
+//! | the client, properly | `PeerClosed`, `NeverSpoke`, `Finished`, `Http10` |
+//! | the client, with a fault | `ClosedIn…`, `Refused`, `TlsHandshake`, `Broken`, `ResetUnread`, `LeftEarly` |
+//! | a deadline | `TimedOut…`, `StillSending` |
+//! | this server, as intended | `Chosen`, `Delimited`, `ContentUnread`, `Shed`, `MadeRoom`, `Draining`, `Scripted…` |
+//! | this server, with a loss | `CutOff`, `FileShrank`, `Failed` |
 
 use std::borrow::Cow;
 

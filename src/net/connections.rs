@@ -3,6 +3,12 @@
 //! The slot of a closed connection is given to a later one, with another generation in its key. Poll events, results
 //! of jobs and deadlines name a connection by its key. One that was meant for a closed connection therefore finds
 //! nothing, and never reaches the next connection in the slot, which belongs to another client.
+//!
+//! ```text
+//! key     generation 32 │ index 32
+//! token   generation 32 │ index 32   on 64 bits
+//!         generation 12 │ index 20   on 32 bits
+//! ```
 
 use std::time::Instant;
 
@@ -17,7 +23,9 @@ new_key_type! {
 /// How a key is packed into a poll token: the generation in the upper bits, the index of the slot in the lower ones.
 #[derive(Clone, Copy, Debug)]
 struct TokenLayout {
+    /// Bits of the index, the lower ones.
     index_bits: u32,
+    /// Bits of the whole token; those of the generation that do not fit are dropped.
     token_bits: u32,
 }
 

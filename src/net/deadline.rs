@@ -9,6 +9,14 @@
 //! | Sending | a byte within [`SILENT_WINDOWS`], the minimum rate over [`SENDING_WINDOWS`] | a reader that stops must not hold a file and a connection |
 //! | Lingering | absolute | the response is sent, and the client only has to close |
 //!
+//! ```text
+//! accept     first byte    end of head      content complete    response begins     last byte in the kernel
+//!   ├── Idle ──┼──── Head ────┼──── Content ────┼────── Owed ───────┼────── Sending ──────┼── Idle, or Lingering
+//! ```
+//!
+//! The clock follows the phase at the end of a turn only. A request that arrives whole and is answered in the same turn
+//! therefore never leaves Idle, and `Deadline::renew` gives it a new idle time.
+//!
 //! The loop calls `Connection::time_is_up` at the deadline. If `Deadline::is_over` confirms it, the connection gets
 //! 408 (in Head and Content, if no response has begun) or is closed with the [`CloseReason`] of its phase.
 //!
@@ -24,8 +32,10 @@ use crate::http::Phase;
 use crate::net::connections::ConnectionId;
 
 /// The window over which a rate is measured, if nothing else is asked for.
+/// With the default rate, 20 KiB must move in each window of content.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
 /// Windows over which a reader must keep the minimum rate.
+/// With the defaults: 80 KiB in 80 seconds.
 pub const SENDING_WINDOWS: u8 = 4;
 /// Windows without any byte after which a reader has stopped. The kernel reports free space in large steps, and a
 /// reader of 8 KiB a second needs more than one window for a step.
@@ -36,6 +46,7 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// is.
 const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
 /// The idle time while few further connections are allowed.
+/// The idle time of [`Timeouts`] counts if it is shorter.
 pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 
 /// How long each phase may take.
@@ -70,6 +81,7 @@ impl Default for Timeouts {
 /// The phase of a connection, and when it must end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
+    /// The phase whose clock runs. It may be older than that of the connection until the turn ends.
     phase: Phase,
     /// `None`: the phase may take any time.
     at: Option<Instant>,
@@ -125,6 +137,7 @@ impl Deadline {
         }
         *self = Deadline::new(now, timeouts, scarce);
         self.phase = phase;
+        // Each phase has its own clock: absolute ones for what needs one round trip, windows for what may be long.
         self.at = match phase {
             Phase::Idle => self.at,
             Phase::Head => Some(now + timeouts.head),
@@ -193,6 +206,7 @@ impl Deadline {
         let mut fast_enough = true;
         if windows.count == SENDING_WINDOWS {
             fast_enough = windows.bytes >= least.saturating_mul(u64::from(SENDING_WINDOWS));
+            // Silence is counted across the checks of the rate, so only the other two counts start anew.
             *windows = Windows { silent: windows.silent, ..Windows::default() };
         }
         windows.silent < SILENT_WINDOWS && fast_enough

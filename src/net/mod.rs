@@ -35,10 +35,13 @@ pub struct Settings {
     /// How long each phase may take.
     pub timeouts: Timeouts,
     /// Number of event loops.
+    /// A loop is one thread; at least 1.
     pub loops: usize,
     /// Number of threads for work that may block.
+    /// At least 2, so that a long job never delays a short one.
     pub workers: usize,
     /// Most connections at once.
+    /// In all loops together. Above it an idle connection is closed for a new one, or the new one gets 503.
     pub max_connections: usize,
     /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
     pub max_per_client: usize,
@@ -77,6 +80,7 @@ pub struct Report {
     /// Requests answered.
     pub requests: u64,
     /// Bytes sent.
+    /// Of content and heads, as the kernel took them.
     pub bytes: u64,
     /// Connections cut off when the grace period ended.
     pub cut_off: u64,

@@ -10,6 +10,12 @@
 //!
 //! A stop has two steps. First the server drains: it accepts no more, and responses that have begun may end within the
 //! grace period. Then, or when it is asked a second time, it closes what is left.
+//!
+//! | call | run state | accepts | open connections |
+//! |---|---|---|---|
+//! | `run` | serving | yes | all |
+//! | first `stop` | draining | those in the kernel's queue, then none | end after the response they owe |
+//! | second `stop`, or end of the grace period | stopping, or draining | no | all are closed and counted as cut off |
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -38,8 +44,11 @@ const KILLED: i32 = 128;
 /// A bound, listening socket.
 #[derive(Debug)]
 pub struct Listener {
+    /// Listening and non-blocking.
     socket: Socket,
+    /// With its real port, also if port 0 was asked for.
     address: SocketAddr,
+    /// A service manager made it, so its options are not known.
     inherited: bool,
 }
 
@@ -128,7 +137,9 @@ fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
 /// Stops a running server from another thread; clones stop the same server.
 #[derive(Clone)]
 pub struct Stopper {
+    /// Shared with the loops.
     state: Arc<ServerState>,
+    /// One for each loop, which may be waiting in its poller.
     wakers: Vec<Arc<Waker>>,
 }
 
@@ -149,10 +160,13 @@ impl Stopper {
 /// The server, bound and ready to run.
 pub struct Server {
     state: Arc<ServerState>,
+    /// The first one runs on the thread that calls [`Server::run`].
     loops: Vec<EventLoop>,
     wakers: Vec<Arc<Waker>>,
     workers: Arc<Workers>,
+    /// Waited for at the end, unless a job may never end.
     worker_threads: Vec<JoinHandle<()>>,
+    /// Disconnected when the thread of the log has ended; `None` without a log.
     written: Option<Receiver<()>>,
 }
 

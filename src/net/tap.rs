@@ -21,7 +21,9 @@ use crate::wire::{
 /// Records the connections of one loop.
 #[derive(Debug)]
 pub(crate) struct Tap {
+    /// Gathers the events of a turn, and hands them over together.
     recorder: Recorder,
+    /// `None` where the kernel cannot be asked; then the record has no counts of segments.
     segments: Option<SegmentCounter>,
 }
 

@@ -7,6 +7,13 @@
 //!
 //! Two things are asked: how many bytes wait for a slow reader ([`UnsentLimit`]), and, while the wire view is open, how
 //! many TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
+//!
+//! ```text
+//! question   nlmsghdr 16 │ inet_diag_req_v2 56
+//! reply      nlmsghdr 16 │ inet_diag_msg 72 │ attributes: length 2, type 2, value, padding to 4
+//! ```
+//!
+//! Numbers are in the byte order of the machine; ports and addresses in that of the network.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -28,11 +35,13 @@ const REPLY: usize = 16 + 72;
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
+/// `IPPROTO_TCP`.
 const TCP: u8 = 6;
 /// `INET_DIAG_INFO`: the attribute with `tcp_info`, and the number of the bit that asks for it.
 const INFO: u16 = 2;
 /// Where in the reply the connection's state stands, and the number of bytes not acknowledged yet.
 const STATE: usize = 17;
+/// `idiag_wqueue`: bytes that were written and not acknowledged, sent or not.
 const QUEUED: usize = 76;
 /// Size of the buffer for a reply: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
 const REPLY_BUFFER: usize = 1024;
@@ -96,6 +105,7 @@ impl UnsentLimit {
 /// A netlink socket for questions.
 #[derive(Debug)]
 pub(crate) struct SocketDiag {
+    /// Non-blocking, connected to the kernel.
     netlink: OwnedFd,
     /// The number of the last question.
     number: u32,
@@ -170,6 +180,8 @@ impl<'a> Reply<'a> {
     }
 
     /// The number of segments with data, and the number of bytes in them. `None` of a kernel too old to count.
+    ///
+    /// The two counters are those of `tcp_info`: `tcpi_data_segs_in` and `tcpi_bytes_received`.
     fn received(&self) -> Option<(u32, u64)> {
         let info = self.info()?;
         let bytes = u64::from_ne_bytes(info.get(BYTES_RECEIVED..BYTES_RECEIVED + 8)?.try_into().ok()?);
@@ -217,6 +229,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 /// Tells how many TCP segments brought the bytes of each `recv`.
 #[derive(Debug)]
 pub(crate) struct SegmentCounter {
+    /// Its own netlink socket, not that of the loop: the tap exists only while the wire view is on.
     diag: SocketDiag,
     /// What is known of each connection, by its number in the record.
     connections: BTreeMap<u64, Counted>,
@@ -225,6 +238,7 @@ pub(crate) struct SegmentCounter {
 /// What is remembered of a connection.
 #[derive(Debug)]
 struct Counted {
+    /// Asked once: the address of a connection does not change.
     local: SocketAddr,
     /// Bytes received by this program.
     bytes: u64,

@@ -10,6 +10,14 @@
 //! hashes never take more than a quarter of them, so neither slow disks nor a flood of wrong passwords delays the
 //! short job that reads a file into memory.
 //!
+//! | lane | its jobs | workers it may use |
+//! |---|---|---|
+//! | short | some milliseconds: open, read, remove | all |
+//! | passwords | hashes, slow on purpose | a quarter, at least one |
+//! | long | any length: listing, writing, fsync, handlers | all but one, less those with passwords |
+//!
+//! A free worker takes the first job of the first lane that may run, in this order.
+//!
 //! A full queue hands the job back, and the client gets 503 at once: to queue without a bound would only delay the same
 //! failure. A job that panics costs one response (500); its thread goes on.
 
@@ -39,6 +47,7 @@ struct Queues {
     waiting: [VecDeque<WorkerJob>; 3],
     /// How many jobs of each lane are running.
     busy: [usize; 3],
+    /// No new job is queued, and a thread that finds none waiting ends.
     closed: bool,
 }
 
@@ -66,8 +75,11 @@ impl Queues {
 
 /// The worker threads, as the loops and the threads themselves see them.
 pub(crate) struct Workers {
+    /// Held to take or add a job, and never while one runs.
     queues: Mutex<Queues>,
+    /// Notified when a job is added, or may run now.
     ready: Condvar,
+    /// Threads; at least 2.
     count: usize,
     /// Cloned for each job of a [`Source`], which may keep its worker for any time.
     source_jobs: Arc<()>,
@@ -192,10 +204,13 @@ type FinishedJob = (ConnectionId, JobResult);
 
 /// The jobs of one loop: queues them for the workers, and receives their results.
 pub(crate) struct Jobs {
+    /// Shared by all loops.
     workers: Arc<Workers>,
+    /// Reaches the poller of this loop.
     waker: Arc<Waker>,
     /// The loop has been woken and has not taken the results yet: further results need no second wake-up.
     woken: Arc<AtomicBool>,
+    /// Cloned for each job. It has no bound of its own: the queues of the lanes bound the jobs.
     sender: Sender<FinishedJob>,
     results: Receiver<FinishedJob>,
 }

@@ -3,6 +3,11 @@
 //! A [`Sink`] takes one block at a time. While a worker writes one block, a second one is filled. When both are full
 //! the socket is not read any more: the kernel's window closes, so TCP itself is the flow control. An upload to a slow
 //! disk therefore costs one connection and two blocks, and no thread.
+//!
+//! ```text
+//! loop    fill A to 512 KiB │ fill B to 1 MiB │ no recv   │ fill A again
+//! worker  idle              │ write A ───────────────────►│ write B ...
+//! ```
 
 use std::time::Instant;
 
@@ -42,11 +47,13 @@ impl RequestBody {
 
 /// Content that is kept in memory.
 pub(super) struct CollectedBody {
+    /// Most bytes of content, and of the framed bytes if they are kept. The service sets it; more is a 413.
     limit: u64,
     bytes: Vec<u8>,
     /// The same with its framing, if the job needs that.
     framed: Option<Vec<u8>>,
     job: RawRequestJob,
+    /// Kept for an error page in place of the response.
     request: Box<Request<'static>>,
 }
 
@@ -96,7 +103,9 @@ impl CollectedBody {
 
 /// Content on its way to a sink.
 pub(super) struct Upload {
+    /// Most bytes of content. The service sets it; more is a 413.
     limit: u64,
+    /// Bytes of content so far, without framing.
     received: u64,
     /// `None` while a worker has it.
     sink: Option<Box<dyn Sink>>,
@@ -335,6 +344,7 @@ pub(super) struct ReceiveStats {
     last: u64,
     /// When the head was complete.
     head: Instant,
+    /// When the first bytes of content came; `None` before.
     first: Option<Instant>,
     until: Instant,
 }

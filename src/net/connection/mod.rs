@@ -53,15 +53,20 @@ const READS_PER_TURN: usize = 16;
 
 /// One connection.
 pub(crate) struct Connection {
+    /// Non-blocking. Registered with the poller only after the first turn.
     pub(super) socket: TcpStream,
+    /// Names it in jobs and deadlines. A later connection in the same slot has another one.
     id: ConnectionId,
     /// Its number in every view of the record; 0 when nothing is recorded.
     number: u64,
     pub(super) peer: SocketAddr,
+    /// The address of its listener, shared by all connections of that.
     local: Arc<SocketAddr>,
     /// The parser, and the rules of HTTP/1.1 about what may be sent next.
     http: Http1,
+    /// Bytes of responses that the socket has not taken yet. No request is parsed while much waits here.
     send_queue: SendQueue,
+    /// Set when the service wants content, and `None` again when the response is delivered.
     body: RequestBody,
     exchange: Exchange,
     /// What is still to come of a response with a script.
@@ -70,14 +75,18 @@ pub(crate) struct Connection {
     output: Output,
     work: Work,
     next_turn: NextTurn,
+    /// Set once, when the response being sent is known to be the last one, and never taken back.
     ending: Option<Ending>,
     next_bytes: NextBytes,
     /// Bytes that were received and not parsed yet. An idle connection has no buffer.
     unread: Vec<u8>,
     /// Bytes received in all.
     received: u64,
+    /// Known only in the turn that follows an event.
     first_byte: FirstByte,
+    /// Low at first; high while the reader is fast.
     unsent_limit: UnsentLimit,
+    /// Compared with the phase at the end of each turn.
     deadline: Deadline,
     /// The earliest moment for which the loop has an entry: see [`crate::net::deadline::Deadlines`].
     pub(super) deadline_entry: Option<Instant>,

@@ -16,11 +16,14 @@ use crate::net::CloseReason;
 use crate::net::connection::state::{FirstByte, LoopContext, NextBytes};
 use crate::net::connection::{Connection, REQUESTS_PER_TURN, body::RequestBody};
 
-/// Bytes read after an incomplete head.
+/// Bytes read after an incomplete head. Few, since the rest of a head is short; the next `recv` makes room for more.
 const READ_MORE: usize = 4 * 1024;
 
 impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head.
+    ///
+    /// # Errors
+    /// Why the connection has ended, when the socket has failed.
     pub(super) fn read(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Valid for this recv only: later bytes may have been sent after the turn began.
         let first_byte = std::mem::take(&mut self.first_byte);
@@ -79,6 +82,9 @@ impl Connection {
     }
 
     /// One `recv` whose bytes are dropped.
+    ///
+    /// # Errors
+    /// As for [`Connection::read`].
     pub(super) fn discard(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         let mut scratch = std::mem::take(&mut cx.scratch);
         let result = self.receive(&mut scratch, false, cx);
@@ -188,6 +194,7 @@ impl Connection {
     fn note_framed(&mut self, bytes: &[u8], used: usize) {
         match &mut self.body {
             RequestBody::Streamed(upload) => upload.stats.after_head(bytes.len()),
+            // Framing that is kept counts against the limit: a sender of tiny chunks sends mostly framing.
             RequestBody::Collected(collected) => collected.take_framed(&bytes[..used]),
             RequestBody::None => {}
         }
@@ -199,6 +206,9 @@ impl Connection {
     }
 
     /// The client has shut down its sending side, and everything it sent is parsed.
+    ///
+    /// # Errors
+    /// Why the connection has ended. `Ok` means that a response to the incomplete request is on its way.
     pub(super) fn input_ended(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Read before `end_of_input`, which ends the message in the parser.
         let missing = self.http.missing_content();

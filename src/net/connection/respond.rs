@@ -7,6 +7,17 @@
 //!
 //! A small response counts as sent when it lies in the buffer as a whole. So the responses to pipelined requests are
 //! gathered and leave in one `send`. A response with large content is sent before the next request is parsed.
+//!
+//! | the service says | then |
+//! |---|---|
+//! | `Now` | the response is delivered |
+//! | `Ready`, `ReadyFile` | the prepared head goes into the buffer, and its content or a file after it |
+//! | `Blocking` | a job is queued; its result is the response, or the service is asked again |
+//! | `Collect`, `CollectRaw` | the content is kept in memory, then a job makes the response |
+//! | `Receive` | a job opens a sink, and the content goes to it block by block |
+//! | `Raw` | bytes go out exactly as given (`script.rs`) |
+//!
+//! Content that is announced longer than its limit gets 413, and a full queue of the workers 503.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +44,7 @@ pub(super) struct Exchange {
     pub(super) head: u64,
     /// Bytes sent since the response began, those of `head` included.
     pub(super) sent: u64,
+    /// For the log alone: the client does not see it.
     note: Option<String>,
     /// What is added to the response when it is sent.
     pub(super) additions: Additions,
@@ -210,6 +222,7 @@ impl Connection {
         let transfer = self.http.respond(status, &fields, body.length(), added, &cx.date, buffer);
         let head = buffer.len() - before;
         self.begin_response(status, transfer);
+        // A HEAD or a 304 has a head that may announce a length, and no content in the queue.
         if transfer != Transfer::Nothing {
             // The head with its length is written and cannot be changed. If the file is shorter by now, the client can
             // only see that from a connection that ends too early.
@@ -303,6 +316,7 @@ impl Connection {
             return;
         }
         self.ending = match self.http.sent() {
+            // Discard keeps the connection: the content that is left is read first, and then the next request.
             Next::Request | Next::Discard => None,
             Next::Linger => Some(Ending::Linger(self.close_reason(cx.draining))),
             Next::Close => Some(Ending::Close(self.close_reason(cx.draining))),
@@ -312,6 +326,7 @@ impl Connection {
     /// Writes the line of the log.
     fn log(&mut self, bytes: u64, cx: &mut LoopContext) {
         let Exchange { entry, status, note, .. } = &mut self.exchange;
+        // Taken, not copied: the next request of the connection must not find them.
         let (entry, status, note) = (entry.take(), status.take(), note.take());
         if let (Some(entry), Some(status)) = (entry, status) {
             let response = LoggedResponse { peer: self.peer, status, bytes, ended: cx.wall, note: note.as_deref() };

@@ -29,13 +29,16 @@ use crate::net::workers::{SourceResult, WorkerJob};
 use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, Script};
 
 /// How long a stream waits before it asks again when the workers' queue is full.
+/// 503 is not possible any more, so the client sees a short pause.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// What is still to come of a response with a script. Boxed, since an ordinary connection has none.
 pub(super) struct RunningScript {
+    /// Bytes that are known so far, cut at the pauses. A stream adds to them.
     steps: Steps,
     /// When the pause before the next step ends, once it has begun.
     pub(super) pause_end: Option<Instant>,
+    /// Asked for more bytes when all steps are sent; `None` if the content is known, or has ended.
     pub(super) stream: Option<Stream>,
     /// How the connection ends after bytes sent as given.
     end: Option<CloseBy>,
@@ -47,6 +50,7 @@ pub(super) struct RunningScript {
 pub(super) struct Stream {
     /// Asks the source for its next bytes. `None` while a worker runs it.
     job: Option<WorkerJob>,
+    /// Whether the response has the chunked coding; without it the content ends with the connection.
     chunked: bool,
     /// The client had shut down its side before the stream began.
     half_closed: bool,
@@ -84,6 +88,7 @@ impl Connection {
     /// Begins a response with a script.
     pub(super) fn begin_script(&mut self, mut response: Response, cx: &mut LoopContext) {
         let Script { pauses, interim, token } = *response.take_script().unwrap_or_default();
+        // Interim responses (RFC 9110 §15.2) come before the final head, and `write_interim` drops them for HTTP/1.0.
         let mut interims = Vec::with_capacity(interim.len());
         for (status, fields) in &interim {
             let mut bytes = Vec::new();
@@ -95,6 +100,7 @@ impl Connection {
         let added = cx.app.added_fields(&self.exchange.additions);
         let transfer = self.http.respond(status, &fields, body.length(), added, &cx.date, &mut head);
         self.begin_response(status, transfer);
+        // A pause may be placed relative to the content, so everything before it is measured first.
         let before_content = interims.iter().map(Vec::len).sum::<usize>() + head.len();
         let mut steps = Steps::new(&pauses, before_content as u64);
         for bytes in interims {
@@ -139,6 +145,7 @@ impl Connection {
 
     /// Whether the client's FIN is here already, before anything was answered.
     fn is_half_closed(&self) -> bool {
+        // A peek of one byte takes nothing. It returns 0 only at the end of the input.
         self.input.is_closed_by_peer()
             || matches!(recv(&self.socket, &mut [0][..], RecvFlags::PEEK).map(|(count, _)| count), Ok(0))
     }

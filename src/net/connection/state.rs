@@ -32,6 +32,7 @@ impl Input {
     pub(crate) fn after_event(self, readable: bool, closed: bool) -> Input {
         match self {
             Input::Ended => Input::Ended,
+            // Closed counts before readable: a FIN that comes with data is reported once only.
             _ if closed => Input::PeerClosed,
             Input::Drained if readable => Input::Readable,
             input => input,
@@ -143,7 +144,9 @@ pub(crate) enum FirstByte {
 /// This saves a tenth of the time of a small cached GET when many come at once (`tests/bench/README.md`).
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
+    /// The number shared by the requests whose first byte came before this turn of the loop.
     turn: u64,
+    /// The number given out last. It only grows.
     last: u64,
 }
 
@@ -168,6 +171,7 @@ impl Arrivals {
 /// What a loop lends to the connection whose turn it is. It belongs to one loop and is used by one connection at a
 /// time, so nothing of it needs a lock.
 pub(crate) struct LoopContext {
+    /// The same for all loops, and never changed while the server runs.
     pub(crate) settings: Arc<Settings>,
     /// Read once per turn of the loop.
     pub(crate) now: Instant,
@@ -175,12 +179,16 @@ pub(crate) struct LoopContext {
     pub(crate) wall: SystemTime,
     /// The same second, ready for the Date field.
     pub(crate) date: HttpDate,
+    /// This loop's own ([`App::fork`]).
     pub(crate) app: App,
     /// The way to the workers and back.
     pub(crate) jobs: Jobs,
+    /// Lent to send queues and log entries. An idle connection has none of them.
     pub(crate) spare_buffers: SpareBuffers,
     /// Where bytes are received.
+    /// 64 KiB for one `recv`. Taken out while bytes are parsed, and put back before the next connection's turn.
     pub(crate) scratch: Vec<u8>,
+    /// Gathers the lines of a turn.
     pub(crate) access_log: AccessLog,
     /// The server is stopping.
     pub(crate) draining: bool,
@@ -189,7 +197,9 @@ pub(crate) struct LoopContext {
     /// What this loop has done.
     pub(crate) report: Report,
     /// Asks how much waits unsent for a reader.
+    /// `None` where the kernel cannot be asked.
     pub(crate) diag: Option<SocketDiag>,
+    /// Decides which requests of a turn may share one look at a file.
     pub(crate) arrivals: Arrivals,
     /// What was found in the page cache in this turn of the loop.
     pub(crate) resident: Option<Resident>,

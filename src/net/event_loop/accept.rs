@@ -6,6 +6,15 @@
 //! Without a free descriptor not even a refusal is possible, and the listener stays readable, so the loop would spin.
 //! Each listener therefore keeps a spare descriptor. It is closed, one connection is accepted in its place and gets
 //! 503, the spare one is opened again, and accepting pauses for a moment.
+//!
+//! | situation | the new connection |
+//! |---|---|
+//! | below both limits | is accepted |
+//! | the limit for all is reached | takes the place of an idle one; 503 if none is found |
+//! | the limit of its client is reached | gets 503, however many places are free |
+//! | no descriptor is free | one gets 503 by the spare descriptor; the others wait for the end of the pause |
+//!
+//! Clients on loopback have no limit of their own: a proxy on the same machine is one address for many clients.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,17 +36,22 @@ use crate::service::{Body, app::Additions, error_page};
 /// Most connections accepted in one turn, so that a flood of them does not hold up the open ones.
 const ACCEPTS_PER_TURN: usize = 64;
 /// Slots searched for an idle connection that can be closed for a new one.
+/// Bounded, since each connection over the limit searches once.
 const SLOTS_TO_SEARCH: usize = 64;
 /// How long accepting pauses when there are no descriptors left.
+/// The loop goes on meanwhile, and connections that end give descriptors back.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections are scarce when fewer than one in this many is free. Then the idle time shrinks.
+/// With 720 allowed this is below 90.
 const SCARCE: usize = 8;
 /// Most reads of 4 KiB before the close of a refused connection: more than any usual head.
 const READS: usize = 8;
 
 /// A listening socket of a loop.
 pub(super) struct Acceptor {
+    /// Non-blocking, registered for reading.
     pub(super) socket: mio::net::TcpListener,
+    /// With its real port. Each accepted connection gets a reference to it.
     pub(super) address: Arc<SocketAddr>,
     /// A descriptor to give up when there are no others.
     pub(super) spare: Option<TcpListener>,
@@ -82,6 +96,7 @@ impl EventLoop {
                 if self.paused_until.is_none() {
                     log::warn!("cannot accept: {error}");
                 }
+                // Files that are kept open only for speed are closed first: that frees descriptors.
                 self.context.app.relieve();
                 self.refuse_with_spare(number);
                 self.paused_until = Some(self.context.now + PAUSE);
@@ -179,8 +194,11 @@ fn drop_received(socket: &TcpStream) {
 /// Counts the connections of all loops.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    /// In all loops.
     open: AtomicUsize,
+    /// At least 1.
     most: usize,
+    /// At least 1. Loopback is not counted, and an IPv6 client is its /64.
     most_per_client: usize,
     /// Open connections of each client. The standard hasher is seeded at random, so a client cannot choose addresses
     /// that collide.
@@ -218,6 +236,7 @@ impl Admission {
         // The one lock on the way of a new connection; it is held for a look-up in a small map.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let open = clients.entry(client).or_insert(0);
+        // A limit is at least 1, so a refusal never leaves an entry of 0 in the map.
         if *open >= self.most_per_client {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(AdmissionError::TooManyOfClient);

@@ -43,10 +43,13 @@ use crate::wire::Recorder;
 pub(crate) use accept::Admission;
 
 /// Size of the buffer into which bytes are received.
+/// Shared by all connections of the loop: only one of them receives at a time.
 const SCRATCH: usize = 64 * 1024;
 /// Most events taken from the kernel in one turn.
+/// More stay in the kernel and come with the next poll.
 const EVENTS: usize = 256;
 /// Entries of closed connections that may stay in the heap of deadlines before it is cleaned up.
+/// Without this margin a loop with few connections would clean up again and again.
 const STALE_DEADLINES: usize = 1024;
 
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
@@ -61,7 +64,9 @@ pub(crate) const STOPPING: u8 = 2;
 
 /// What all loops share. A loop reads it when a connection begins or ends, but never for a single request.
 pub(crate) struct ServerState {
+    /// Never changed once the server runs.
     pub(crate) settings: Arc<Settings>,
+    /// Counts connections, since the limits hold for all loops together.
     pub(crate) admission: Admission,
     /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
     pub(crate) run_state: AtomicU8,
@@ -69,13 +74,17 @@ pub(crate) struct ServerState {
 
 /// One event loop.
 pub(crate) struct EventLoop {
+    /// Shared with the other loops.
     server: Arc<ServerState>,
+    /// This loop's own; lent to one connection at a time.
     context: LoopContext,
     poll: Poll,
+    /// One for each address the server listens on; none once draining has begun.
     acceptors: Vec<Acceptor>,
     /// Connections accepted in this turn that have not had their first turn.
     accepted: Vec<(TcpStream, SocketAddr)>,
     connections: Connections<Connection>,
+    /// For each connection with a deadline an entry that is not later than it, and entries that are out of date.
     deadlines: Deadlines,
     /// Connections that hit a limit of their last turn, and get another one in the next turn of the loop.
     queued: Vec<ConnectionId>,
@@ -250,6 +259,7 @@ impl EventLoop {
     /// How long the poller may wait.
     fn poll_timeout(&self) -> Option<Duration> {
         let accepts = self.paused_until.is_none() && self.acceptors.iter().any(|acceptor| acceptor.waiting);
+        // An event does not come again, so the poller must not wait while a connection or a listener has more to do.
         if !self.queued.is_empty() || accepts {
             return Some(Duration::ZERO);
         }

@@ -7,6 +7,14 @@
 //! delayed acknowledgements, and stall for 40 ms. A long file is sent under TCP_CORK: without it each slice ends in a
 //! small segment, which cost a tenth of the processor time of a fast download.
 //!
+//! | waiting | leaves as |
+//! |---|---|
+//! | head and content up to 16 KiB | one `send` |
+//! | pipelined responses of this kind | one `send` of all that are gathered, about 64 KiB at most |
+//! | head and long content in memory | `send` with MSG_MORE, then `send` of 1 MiB at most each |
+//! | head and a file over 16 KiB | `send` with MSG_MORE, then `sendfile` of 1 MiB at most each, two a turn |
+//! | the same without `sendfile` | `send` with MSG_MORE, then `send` of 64 KiB each, sixteen a turn |
+//!
 //! A file may become shorter while it is sent. Then the length in the head is wrong, and the connection must be closed
 //! (`Flushed::Short`): with padding the client would take a damaged file for a whole one.
 //!
@@ -40,6 +48,7 @@ const GATHER: usize = 64 * 1024;
 /// Slices of a file sent for one connection in one turn of the loop, so that a fast reader does not hold up the others.
 const SLICES_PER_TURN: usize = 2;
 /// Buffers kept for the next connections.
+/// None is larger than twice [`GATHER`], so a loop keeps at most 8 MiB in them.
 const SPARE_BUFFERS: usize = 64;
 
 /// Buffers that are not in use. The loop lends them to send queues and to entries of the log, so that an idle
@@ -48,10 +57,12 @@ const SPARE_BUFFERS: usize = 64;
 pub(crate) struct SpareBuffers(Vec<Vec<u8>>);
 
 impl SpareBuffers {
+    /// An empty buffer. A new one has 4 KiB and grows as needed.
     pub(crate) fn lend(&mut self) -> Vec<u8> {
         self.0.pop().unwrap_or_else(|| Vec::with_capacity(4096))
     }
 
+    /// Keeps the buffer for the next connection, or drops it.
     pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
         // A buffer that grew very large is dropped, so that one long pipeline does not keep memory for ever.
         if self.0.len() < SPARE_BUFFERS && buffer.capacity() <= 2 * GATHER {
@@ -117,9 +128,11 @@ pub(crate) enum Flushed {
 /// What is still to be sent on one connection.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
+    /// Heads and small content. Sent before all parts, and given back to the loop as soon as it is sent.
     buffer: Vec<u8>,
     /// Bytes of the buffer that are sent.
     from: usize,
+    /// Large content, in order.
     parts: VecDeque<SendPart>,
     /// TCP_CORK is set: the kernel sends whole segments only.
     corked: bool,
@@ -279,6 +292,9 @@ impl SendQueue {
 
 /// Appends `len` bytes of a file to the buffer, and returns how many there are; `None`, and nothing appended, if some
 /// of them are on the disk.
+///
+/// # Errors
+/// What the kernel says of the file.
 fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
     let start = buffer.len();
     // Read right after its head, so there is no second copy.

@@ -19,6 +19,7 @@ use crate::net::send_queue::{Flushed, Sent, read_cached, send_flags, unless_full
 use crate::service::Bytes;
 
 /// Most bytes of a file handed to the kernel in one call.
+/// Two of them a turn are what one fast reader may send before others come.
 const SLICE: u64 = 1024 * 1024;
 /// Most bytes of a file read into memory in one call.
 const PIECE: u64 = 64 * 1024;
@@ -42,8 +43,11 @@ pub(super) enum SendPart {
 /// The bytes of a file that are still to be sent.
 #[derive(Debug)]
 pub(super) struct FileRange {
+    /// Open as long as a part needs it. The cache and other connections may share it.
     file: Arc<File>,
+    /// The next byte to be sent.
     from: u64,
+    /// Bytes still to be sent; 0 when the part is done.
     len: u64,
     /// The page cache need not be asked for bytes before this one.
     asked: u64,
@@ -71,6 +75,9 @@ impl SendPart {
     }
 
     /// Sends one slice; `more`: another part follows. Returns why sending must stop, or `None` when bytes were sent.
+    ///
+    /// # Errors
+    /// What the kernel says of the socket, or of the file.
     pub(super) fn send(
         &mut self,
         socket: impl AsFd,
@@ -111,6 +118,7 @@ impl FileRange {
     ) -> io::Result<Option<Flushed>> {
         let slice = self.len.min(SLICE);
         if self.from >= self.asked {
+            // Counted as asked also if the answer is bad: after a worker has read it the slice is sent in any case.
             self.asked = self.from + slice;
             if is_cold(&self.file, self.from, slice, resident) {
                 return Ok(Some(Flushed::Cold));
@@ -177,6 +185,7 @@ impl FileRange {
 pub(crate) struct Resident {
     /// The address of the `File`.
     file: usize,
+    /// The first byte of the range, and the one after its last.
     from: u64,
     end: u64,
 }

@@ -54,13 +54,16 @@ impl Fragment {
 /// Bytes that are sent together, after a pause.
 #[derive(Debug, Default)]
 pub(super) struct Step {
+    /// How long to wait before the first byte is queued; 0 for no pause.
     pub(super) after: Duration,
+    /// In the order of sending. Empty in a step that is a pause alone.
     pub(super) fragments: Vec<Fragment>,
 }
 
 /// The steps that are still to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
+    /// In the order of sending. The last one takes the bytes that are added next, unless a pause stands before them.
     steps: VecDeque<Step>,
     /// Bytes added so far.
     position: u64,
@@ -110,6 +113,8 @@ impl Steps {
     }
 
     /// Adds bytes.
+    ///
+    /// It is cut at each pause that stands inside it. A pause exactly at its end stays for the bytes that follow.
     pub(super) fn add(&mut self, mut fragment: Fragment) {
         while let Some(&(at, time)) = self.pauses.front()
             && at < self.position + fragment.len()
@@ -180,6 +185,7 @@ impl Steps {
             self.pause(std::mem::replace(&mut gap, chunks.gap));
             self.add_chunk(data, &chunks.extension, chunked);
         }
+        // A client without chunked coding gets the data alone: gaps stay, extensions and trailers are left out.
         if chunked {
             // The last chunk comes after a gap as well; its trailers belong to it (RFC 9112 §7.1.2).
             self.pause(gap);
