@@ -168,7 +168,7 @@ impl Banner {
 
     /// Whether only this computer can connect, as the sockets say.
     fn is_local(&self) -> bool {
-        self.addresses.iter().all(|address| address.ip().is_loopback())
+        self.addresses.iter().all(|address| address.ip().to_canonical().is_loopback())
     }
 
     /// Each URL and who can use it.

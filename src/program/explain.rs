@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use barewire::http::grammar::{decimal, hex_digit};
 use barewire::http::{Fault, Limits, field::split_line};
+use barewire::service::text::printable;
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
 use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, html_page};
 
@@ -135,7 +136,10 @@ pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
         "-" => ("standard input", io::stdin().lock().read_to_end(&mut input).map(|_| input)),
         name => (name, fs::read(file)),
     };
-    let bytes = bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {shown}: {error}.")))?;
+    // The name may come from a script and contain escapes of a terminal.
+    let failed =
+        |error: io::Error| StartError::new(Exit::Folder, format!("cannot read {}: {error}.", printable(shown)));
+    let bytes = bytes.map_err(failed)?;
     Ok((name, bytes))
 }
 

@@ -231,7 +231,8 @@ fn explain_says_what_is_wrong_by_exit_code_and_offset() {
     let (exit, page, _) = explain(&["--html", "good"]);
     assert!(exit == 0 && page.starts_with("<!doctype html>") && page.contains(">Host</span>"), "{page}");
 
-    assert_eq!(explain(&["no-such-file"]).0, 4);
+    let (exit, _, complaint) = explain(&["no-\u{1b}[31m-file"]);
+    assert!(exit == 4 && complaint.contains("no-\\u{1b}[31m-file") && !complaint.contains('\u{1b}'), "{complaint}");
     assert_eq!(explain(&["--curl-trace", "good"]).0, 4);
     assert_eq!(explain(&["--for", "get", "good"]).0, 2);
     assert_eq!(explain(&["--request", "--response", "good"]).0, 2);
