@@ -38,7 +38,7 @@ use crate::wire::{RecordReceiver, record::recorder};
 /// Connections the kernel completes before they are accepted; beyond it SYNs are dropped. The kernel itself cuts it to
 /// `net.core.somaxconn`.
 const BACKLOG: i32 = 1024;
-/// What a shell adds to the number of the signal that ended a program: 130 for INT, 143 for TERM.
+/// What a shell adds to the number of the signal that ended a program: 129 for HUP, 130 for INT, 143 for TERM.
 const KILLED: i32 = 128;
 
 /// A bound, listening socket.
@@ -261,21 +261,50 @@ impl Server {
     }
 }
 
-/// Handles signals from now on: INT and TERM stop the server, a second one of them ends the process at once with the
-/// exit code a shell expects, HUP is ignored. A thread waits for them, so nothing runs in a signal handler.
+/// What the signal HUP does, which a terminal sends to its programs when it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangUp {
+    /// It stops the server, as TERM does: nobody would see any more that it runs.
+    Stops,
+    /// Nothing.
+    Ignored,
+}
+
+impl HangUp {
+    /// As this process was started: `nohup` passes HUP on as ignored, and so it stays.
+    ///
+    /// Read from `/proc`, so before access to that is restricted, and before anything handles HUP. Without `/proc`
+    /// it stops the server.
+    pub fn inherited() -> HangUp {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if ignores(&status, SIGHUP) { HangUp::Ignored } else { HangUp::Stops }
+    }
+}
+
+/// Whether a process with this `/proc/PID/status` ignores a signal: bit 0 of `SigIgn` is signal 1.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Handles signals from now on: INT, TERM and, unless it is ignored, HUP stop the server; a second one of them ends the
+/// process at once with the exit code a shell expects. A thread waits for them, so nothing runs in a signal handler.
 ///
 /// # Errors
 /// When the handlers or the thread cannot be installed.
-pub fn stop_on_signals(stopper: Stopper) -> io::Result<()> {
+pub fn stop_on_signals(stopper: Stopper, hang_up: HangUp) -> io::Result<()> {
     // An upload past RLIMIT_FSIZE raises XFSZ, which would end the server; ignored, the write fails and becomes a 507.
     // PIPE is ignored by the standard library.
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ])?;
+    if hang_up == HangUp::Stops {
+        signals.handle().add_signal(SIGHUP)?;
+    }
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut stopping = false;
         for signal in signals.forever() {
             match signal {
-                SIGINT | SIGTERM if stopping => std::process::exit(KILLED + signal),
-                SIGINT | SIGTERM => {
+                SIGINT | SIGTERM | SIGHUP if stopping => std::process::exit(KILLED + signal),
+                SIGINT | SIGTERM | SIGHUP => {
                     stopping = true;
                     // After this notice a service manager waits for the grace period before it kills the process.
                     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -302,5 +331,14 @@ mod tests {
         assert_eq!(Listener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(shares);
         assert!(Listener::bind(address).is_ok());
+    }
+
+    #[test]
+    fn a_signal_is_ignored_only_where_its_own_bit_is_set() {
+        for (mask, expected) in [("0000000000000001", true), ("0000000000001000", false), ("", false), ("x", false)] {
+            let status = format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t0000000000000001\n");
+            assert_eq!(ignores(&status, SIGHUP), expected, "{mask}");
+        }
+        assert!(!ignores("", SIGHUP));
     }
 }

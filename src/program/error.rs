@@ -48,7 +48,7 @@ impl Color {
     }
 }
 
-/// Exit codes. 130 and 143 (ended by a second signal) are set where signals are received.
+/// Exit codes. 129, 130 and 143 (ended by a second signal) are set where signals are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Failed while running.

@@ -18,7 +18,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use barewire::files::{self, OpenMethod, Site, Symlinks};
-use barewire::net::{self, LogFormat, Server, Timeouts};
+use barewire::net::{self, LogFormat, Server, Timeouts, server::HangUp};
 use barewire::practice;
 use barewire::service::app::App;
 use log::LevelFilter;
@@ -93,6 +93,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
         remarks: Vec::new(),
         color: options.output.color.on(&io::stderr()),
     };
+    let hang_up = HangUp::inherited();
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
     let protection = restrict(&site, &served, &options, study.as_ref());
     let log = start_logging(&options).map_err(failed)?;
@@ -107,7 +108,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
     let view = wire_view::start(&mut server, history, &options).map_err(failed)?;
     let study = study.map(|study| study.start(options.study.wire_secrets)).transpose().map_err(failed)?;
-    net::server::stop_on_signals(server.stopper()).map_err(failed)?;
+    net::server::stop_on_signals(server.stopper(), hang_up).map_err(failed)?;
     // Signals are handled now, so a script that stops the server right after the line gets exit code 0.
     let began = Instant::now();
     announce(&options, banner, warnings, &log);

@@ -56,6 +56,20 @@ fn connections_that_the_grace_cut_off_are_counted() {
 }
 
 #[test]
+fn a_server_under_nohup_outlives_its_terminal() {
+    let folder = site_folder();
+    // As nohup does it: the shell ignores HUP, and the program inherits that.
+    let script = "trap '' HUP && exec \"$0\" \"$@\"";
+    let server = Server::of(&mut shell(&folder, script, &["-p", "0", "site"]));
+    for _ in 0..2 {
+        server.signal(Signal::HUP);
+        assert!(get(server.port(), "/a.txt").ends_with("hello\n"));
+    }
+    let (exit, rest) = server.stop(Signal::TERM);
+    assert!(exit == 0 && rest.starts_with("stopped: 2 requests, "), "{exit} {rest}");
+}
+
+#[test]
 fn a_service_manager_is_told_when_it_serves_and_when_it_stops() {
     let folder = site_folder();
     let manager = UnixDatagram::bind(folder.join("notify")).unwrap();

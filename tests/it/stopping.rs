@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::time::Instant;
 
+use barewire::net::server::HangUp;
 use rustix::process::Signal;
 
 use crate::support::PATIENCE;
@@ -13,7 +14,10 @@ use crate::support::server::Server;
 
 #[test]
 fn a_stop_completes_downloads_drops_idle_clients_and_refuses_new_ones() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        if is_ignored(signal) {
+            continue;
+        }
         let folder = Folder::with(&[("a.txt", "fine")]);
         let content = folder.pattern("big.bin", 10 << 20);
         let mut server = Server::start(&folder, &["--grace", "60s"]);
@@ -54,7 +58,10 @@ fn a_stop_completes_downloads_drops_idle_clients_and_refuses_new_ones() {
 
 #[test]
 fn a_second_signal_ends_it_now() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        if is_ignored(signal) {
+            continue;
+        }
         let folder = Folder::new();
         folder.sparse("big.bin", 1 << 30, b"end");
         let mut server = Server::start(&folder, &["--grace", "600s"]);
@@ -72,13 +79,20 @@ fn a_second_signal_ends_it_now() {
     }
 }
 
+/// Whether these tests run under `nohup`: then a server of theirs must stay.
+fn is_ignored(signal: Signal) -> bool {
+    let ignored = signal == Signal::HUP && HangUp::inherited() == HangUp::Ignored;
+    if ignored {
+        eprintln!("skipped: HUP is ignored here (nohup)");
+    }
+    ignored
+}
+
 #[test]
-fn a_hangup_is_no_reason_to_stop() {
+fn a_reader_that_leaves_is_no_reason_to_stop() {
     let folder = Folder::with(&[("a.txt", "fine")]);
     let mut server = Server::start(&folder, &[]);
-    server.signal(Signal::HUP);
     let mut client = Client::connect(&server);
-    assert_eq!(client.get("/a.txt", "").text(), "fine");
     server.signal(Signal::PIPE);
     assert_eq!(client.get("/a.txt", "").text(), "fine");
     server.assert_alive();

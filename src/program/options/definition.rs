@@ -83,7 +83,7 @@ pub(crate) const COLORS: [(&str, &str, Color); 3] =
     max_term_width = 80,
     next_line_help = true,
     after_long_help = "Exit codes: 0 stopped on request, 1 failed while running, 2 wrong usage, 3 cannot listen, \
-        4 cannot serve the folder, 130 and 143 stopped at once by a second Ctrl-C or TERM."
+        4 cannot serve the folder, 129, 130 and 143 stopped at once by a second HUP, Ctrl-C or TERM."
 )]
 pub(crate) struct Options {
     /// The folder to serve, or one file
