@@ -12,8 +12,10 @@
 //! end of the input that could begin one are therefore not used; a test tries every split.
 
 use memchr::memmem;
+use percent_encoding::percent_decode;
 
 use crate::http::field;
+use crate::http::grammar::{hex_digit, is_ows};
 
 /// The most bytes of a boundary (RFC 2046 §5.1.1).
 const BOUNDARY: usize = 70;
@@ -35,6 +37,8 @@ pub(crate) enum FormError {
     Head,
     /// A part is encoded once more (RFC 7578 §4.7 tells senders not to).
     Encoded,
+    /// There is no file name but a `filename*` that cannot be read.
+    FileName,
     /// The content ended before the last boundary.
     Short,
 }
@@ -48,6 +52,9 @@ impl FormError {
             FormError::LongHead => "The field lines of a part of the form are too long.",
             FormError::Head => "A part of the form does not say that it is form-data.",
             FormError::Encoded => "A part of the form is encoded; send its octets as they are.",
+            FormError::FileName => {
+                "The file name in filename* cannot be read. Send it percent-encoded after UTF-8'' or ISO-8859-1''."
+            }
             FormError::Short => "The form ended before its last boundary.",
         }
     }
@@ -196,7 +203,7 @@ impl Multipart {
                 None => return Ok((0, FormEvent::NeedMore)),
             },
         };
-        let name = file_name(&input[..lines])?;
+        let name = part_file_name(&input[..lines])?;
         self.state = FormState::Content;
         Ok((lines + 2, FormEvent::Part(name)))
     }
@@ -220,13 +227,18 @@ fn is_boundary(bytes: &[u8]) -> bool {
 }
 
 /// The file name of a part, from its field lines.
-fn file_name(lines: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
+fn part_file_name(lines: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
+    let unfolded = unfold(lines);
     // RFC 7578 §4.2: every part has a Content-Disposition.
     let mut name = Err(FormError::Head);
-    for line in lines.split(|&b| b == b'\n').filter(|line| !matches!(*line, b"" | b"\r")) {
+    for line in unfolded.split(|&b| b == b'\n').filter(|line| !matches!(*line, b"" | b"\r")) {
         let (field, value) = field::split_line(line).ok_or(FormError::Head)?;
         if field.eq_ignore_ascii_case(b"content-disposition") {
-            name = disposition_file_name(value);
+            let (kind, _) = field::parameters(value);
+            name = match kind.eq_ignore_ascii_case(b"form-data") {
+                true => file_name(value, unescape),
+                false => Err(FormError::Head),
+            };
         } else if field.eq_ignore_ascii_case(b"content-transfer-encoding") {
             // Stored as it is, a base64 part would be a damaged file.
             let is_plain = [&b"binary"[..], b"8bit", b"7bit"].iter().any(|plain| value.eq_ignore_ascii_case(plain));
@@ -238,15 +250,64 @@ fn file_name(lines: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
     name
 }
 
-/// The file name in a Content-Disposition. `filename*` is ignored: RFC 7578 §4.2 forbids it in a form.
-fn disposition_file_name(value: &[u8]) -> Result<Option<Vec<u8>>, FormError> {
-    let (kind, mut parameters) = field::parameters(value);
-    if !kind.eq_ignore_ascii_case(b"form-data") {
-        return Err(FormError::Head);
+/// The field lines with each folded one on a line of its own. HTTP forbids folding, but a part is MIME (RFC 5322
+/// §2.2.3), and mail libraries fold long lines.
+fn unfold(lines: &[u8]) -> Vec<u8> {
+    let mut unfolded = Vec::with_capacity(lines.len());
+    for line in lines.split_inclusive(|&b| b == b'\n') {
+        if line.first().is_some_and(|&b| is_ows(b)) {
+            // Only the line end goes: the blank after it belongs to the value.
+            let len = unfolded.trim_ascii_end().len();
+            unfolded.truncate(len);
+        }
+        unfolded.extend_from_slice(line);
     }
-    // An empty name counts as one here; `files` knows that browsers send it if no file was chosen.
-    let name = parameters.find(|(name, _)| name.eq_ignore_ascii_case(b"filename"));
-    Ok(name.map(|(_, value)| unescape(value)))
+    unfolded
+}
+
+/// The file name in a Content-Disposition, not checked; `None` if it has none. `plain` undoes the escapes of
+/// `filename`.
+///
+/// `filename*` comes first (RFC 6266 §4.3). RFC 7578 §4.2 forbids it in a form, but .NET and PowerShell send it beside
+/// a `filename` in which the name is an encoded-word of mail, and slashes of Base64 look like folders.
+///
+/// # Errors
+/// [`FormError::FileName`]
+pub(crate) fn file_name(disposition: &[u8], plain: fn(&[u8]) -> Vec<u8>) -> Result<Option<Vec<u8>>, FormError> {
+    let find = |wanted: &[u8]| {
+        let (_, mut parameters) = field::parameters(disposition);
+        parameters.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+    };
+    let extended = find(b"filename*").map(|value| extended_value(value).ok_or(FormError::FileName)).transpose();
+    match (extended, find(b"filename")) {
+        // An empty name counts as one here; `files` knows that browsers send it if no file was chosen.
+        (Ok(None) | Err(_), Some(value)) => Ok(Some(plain(value))),
+        // Without a name the part would count as a text field, and the file would be lost.
+        (extended, _) => extended,
+    }
+}
+
+/// The value of an extended parameter; `None` if it is empty, malformed, or in another character set.
+///
+/// ```text
+/// ext-value = ( "UTF-8" / "ISO-8859-1" ) "'" [ language ] "'" *( "%" 2HEXDIG / attr-char )     RFC 8187 §3.2.1
+/// ```
+fn extended_value(value: &[u8]) -> Option<Vec<u8>> {
+    // Some clients quote it, which the grammar does not allow.
+    let value = field::unquote(value);
+    let mut pieces = value.splitn(3, |&b| b == b'\'');
+    let (charset, _language, encoded) = (pieces.next()?, pieces.next()?, pieces.next()?);
+    let is_escape = |rest: &[u8]| matches!(rest, [a, b, ..] if hex_digit(*a).and(hex_digit(*b)).is_some());
+    if encoded.is_empty() || !encoded.split(|&b| b == b'%').skip(1).all(is_escape) {
+        return None;
+    }
+    let decoded = percent_decode(encoded);
+    // UTF-8 is not checked: a name on Linux may be any bytes.
+    match charset {
+        _ if charset.eq_ignore_ascii_case(b"utf-8") => Some(decoded.collect()),
+        _ if charset.eq_ignore_ascii_case(b"iso-8859-1") => Some(decoded.map(char::from).collect::<String>().into()),
+        _ => None,
+    }
 }
 
 /// A file name as the sender meant it.
@@ -263,7 +324,7 @@ fn unescape(value: &[u8]) -> Vec<u8> {
     while let Some(&first) = rest.first() {
         let (byte, used) = match rest {
             [b'%', b'2', b'2', ..] => (b'"', 3),
-            // Back to control bytes: the rules for file names then refuse the name.
+            // Back to control bytes: a file on Linux may have them in its name.
             [b'%', b'0', b'D' | b'd', ..] => (b'\r', 3),
             [b'%', b'0', b'A' | b'a', ..] => (b'\n', 3),
             // A backslash before anything else is a separator of Windows, not an escape.
@@ -406,14 +467,55 @@ mod tests {
             (b"form-data; filename=token", Some(b"token")),
             (b"form-data; name=\"x\"; filename=\"\"", Some(b"")),
             (b"form-data; name=\"filename=no\"", None),
-            (b"form-data; filename*=UTF-8''a", None),
+            // An encoded-word in quotes is no encoded-word (RFC 2047 §5), and the name may really be that.
+            (b"form-data; filename=\"=?utf-8?B?YQ==?=\"", Some(b"=?utf-8?B?YQ==?=")),
+            // What .NET sends: Base64 with a slash in it, and the name.
+            (b"form-data; filename=\"=?utf-8?B?/w==?=\"; filename*=utf-8''%C3%A9%20b.txt", Some("é b.txt".as_bytes())),
+            (b"form-data; filename*=\"UTF-8'en'a'b\"; filename=x", Some(b"a'b")),
+            (b"form-data; FileName*=iso-8859-1''%e9", Some("é".as_bytes())),
+            (b"form-data; filename*=UTF-8''%FF%2F..%00%0d%0A", Some(b"\xff/..\0\r\n")),
+            // One that cannot be read is ignored where there is a plain name.
+            (b"form-data; filename*=KOI8-R''%C1; filename=x", Some(b"x")),
+            (b"form-data; filename=x; filename*=UTF-8''", Some(b"x")),
         ] {
-            assert_eq!(
-                disposition_file_name(value),
-                Ok(expected.map(<[u8]>::to_vec)),
-                "{}",
-                String::from_utf8_lossy(value)
-            );
+            let name = file_name(value, unescape);
+            assert_eq!(name, Ok(expected.map(<[u8]>::to_vec)), "{}", String::from_utf8_lossy(value));
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_read_is_refused_and_no_file_is_lost() {
+        for value in [
+            "KOI8-R''%C1",
+            "UTF-16''a",
+            "''a",
+            "UTF-8''%4",
+            "UTF-8''%",
+            "UTF-8''%zz",
+            "UTF-8''a%+1",
+            "UTF-8'a",
+            "",
+            "UTF-8''",
+        ] {
+            let name = file_name(format!("form-data; filename*={value}").as_bytes(), unescape);
+            assert_eq!(name, Err(FormError::FileName), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_folded_field_line_is_one_line() {
+        for (lines, expected) in [
+            ("Content-Disposition: form-data;\r\n name=f;\r\n\tfilename=\"a.txt\"\r\n", Ok(Some("a.txt"))),
+            ("Content-Disposition:\r\n form-data; filename=\"a\r\n b\"\r\nX: y\r\n", Ok(Some("a b"))),
+            ("X: y\r\n Content-Disposition: form-data; filename=no\r\n", Err(FormError::Head)),
+            (" X: y\r\nContent-Disposition: form-data\r\n \r\n", Ok(None)),
+            (
+                "Content-Disposition: form-data; filename=a\r\nContent-Transfer-Encoding:\r\n base64\r\n",
+                Err(FormError::Encoded),
+            ),
+        ] {
+            let expected = expected.map(|name| name.map(|name| name.as_bytes().to_vec()));
+            assert_eq!(part_file_name(lines.as_bytes()), expected, "{lines}");
         }
     }
 }

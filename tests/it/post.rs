@@ -87,3 +87,84 @@ fn other_content_becomes_a_new_file_with_the_name_it_brings_or_a_free_one() {
     send(&server, "POST", "/", "Content-Disposition: attachment; filename=.env\r\n", b"x").assert_status(409);
     send(&server, "POST", "/nowhere/", "", b"x").assert_status(404);
 }
+
+/// A form of one part with these field lines.
+fn part(lines: &str) -> String {
+    format!("--XyZ\r\n{lines}\r\n\r\nx\r\n--XyZ--\r\n")
+}
+
+#[test]
+fn an_extended_file_name_is_used_and_chooses_neither_folder_nor_hidden_name() {
+    let folder = Folder::with(&[("in/x", "x")]);
+    let server = Server::start(&folder, &["--upload", "--dotfiles"]);
+    let own = |parameters: &str| part(&format!("Content-Disposition: form-data; name=f; {parameters}"));
+    for (parameters, status, stored) in [
+        // .NET and PowerShell 7.
+        (r#"filename="=?utf-8?B?w6kvYi50eHQ=?="; filename*=utf-8''%C3%A9%20b.txt"#, 303, &["é b.txt"][..]),
+        ("filename*=UTF-8''alone.txt", 303, &["alone.txt"]),
+        ("filename*=ISO-8859-1''caf%E9", 303, &["café"]),
+        ("filename=first; filename*=UTF-8''second", 303, &["second"]),
+        ("filename=plain; filename*=UTF-8''%zz", 303, &["plain"]),
+        ("filename*=UTF-8''..%2F..%2F..%5Cetc%2fpasswd", 303, &["passwd"]),
+        ("filename*=UTF-8''a%0D%0AX:%20y", 303, &["a\r\nX: y"]),
+        // In quotes it is no encoded-word (RFC 2047 §5).
+        (r#"filename="=?utf-8?B?YQ==?=""#, 303, &["=?utf-8?B?YQ==?="]),
+        ("filename*=UTF-8''a%00.txt", 409, &[]),
+        ("filename*=UTF-8''..", 409, &[]),
+        ("filename*=UTF-8''folder%2F", 409, &[]),
+        ("filename=\"folder/\"", 409, &[]),
+        ("filename*=UTF-8''%2Ebarewire-0123456789abcdef", 409, &[]),
+        ("filename*=UTF-8''%4", 400, &[]),
+        ("filename*=KOI8-R''%C1", 400, &[]),
+        ("filename*=x", 400, &[]),
+    ] {
+        let answer = send(&server, "POST", "/in/", FORM, own(parameters));
+        assert_eq!(answer.status, status, "{parameters}: {answer:?}");
+        assert!(status != 400 || answer.text().contains("UTF-8''"), "{answer:?}");
+        assert!(answer.field("x").is_none(), "{answer:?}");
+        let mut expected = [stored, &["x"]].concat();
+        expected.sort_unstable();
+        assert_eq!(names(&folder.join("in")), expected, "{parameters}");
+        stored.iter().for_each(|name| fs::remove_file(folder.join("in").join(name)).unwrap());
+    }
+    let named = |value: &str| format!("Content-Disposition: attachment; {value}\r\n");
+    send(&server, "POST", "/in/", &named("filename*=KOI8-R''%C1"), "x").assert_status(400);
+    let answer = send(&server, "POST", "/in/", &named("filename*=iso-8859-1''%E9"), "x");
+    assert_eq!(answer.assert_status(201).must("location"), "/in/%C3%A9");
+}
+
+#[test]
+fn a_folded_field_of_a_part_loses_no_file() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--upload"]);
+    let folded = part(
+        "Content-Type: text/plain;\r\n charset=utf-8\r\nContent-Disposition: form-data;\r\n\tname=f;\r\n filename=\"a.txt\"",
+    );
+    send(&server, "POST", "/", FORM, folded).assert_status(303);
+    assert_eq!(names(folder.path()), ["a.txt"]);
+}
+
+#[test]
+fn a_client_that_wants_no_page_is_not_sent_to_one() {
+    let folder = Folder::with(&[("in/x", "x")]);
+    let server = Server::start(&folder, &["--upload"]);
+    for (accept, is_redirected) in [
+        ("", true),
+        ("Accept: */*\r\n", true),
+        ("Accept:\r\n", true),
+        ("Accept: text/*;q=0.1\r\n", true),
+        ("Accept: image/png\r\nAccept: Text/HTML\r\n", true),
+        ("Accept: text/plain\r\n", false),
+        ("Accept: application/xml\r\n", false),
+        ("Accept: text/html;q=0, application/*\r\n", false),
+        ("Accept: application/json, */*\r\n", false),
+    ] {
+        for (files, location) in [(&[("a", &b"1"[..])][..], "/in/a"), (&[("b", b"1"), ("c", b"2")], "/in/")] {
+            let answer = send(&server, "POST", "/in/", &format!("{FORM}{accept}"), form(files));
+            let expected = if is_redirected { (303, "/in/") } else { (201, location) };
+            assert_eq!((answer.status, answer.must("location")), expected, "{accept}: {answer:?}");
+            assert_eq!(answer.field("etag").is_some(), !is_redirected && files.len() == 1, "{answer:?}");
+            files.iter().for_each(|(name, _)| fs::remove_file(folder.join("in").join(name)).unwrap());
+        }
+    }
+}

@@ -16,9 +16,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use percent_encoding::percent_decode;
-
 use crate::files::resource::is_hidden;
+use crate::http::multipart::{self, FormError};
 use crate::http::{Request, date, field};
 
 /// Bytes of the longest name on nearly every file system.
@@ -41,23 +40,14 @@ pub(crate) fn is_usable(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
         && !is_hidden(name, at_top, dotfiles)
 }
 
-/// The name that Content-Disposition suggests (RFC 6266 §4.3): `filename*` is preferred to
-/// `filename`.
-pub(crate) fn suggested(request: &Request<'_>) -> Option<Vec<u8>> {
-    let value = request.field("content-disposition")?;
-    let find = |wanted: &[u8]| {
-        let (_, mut parameters) = field::parameters(value);
-        parameters.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
-    };
-    let extended = find(b"filename*").and_then(|value| {
-        // ext-value = charset "'" [ language ] "'" value-chars (RFC 8187 §3.2)
-        let mut pieces = value.splitn(3, |&b| b == b'\'');
-        let (charset, _, bytes) = (pieces.next()?, pieces.next()?, pieces.next()?);
-        charset.eq_ignore_ascii_case(b"utf-8").then(|| percent_decode(bytes).collect::<Vec<u8>>())
-    });
-    let name = extended.or_else(|| find(b"filename").map(field::unquote))?;
-    let last = last_component(&name);
-    (!last.is_empty()).then(|| last.to_vec())
+/// The name that Content-Disposition suggests, if it does (RFC 6266 §4.3).
+///
+/// # Errors
+/// [`FormError::FileName`]
+pub(crate) fn suggested(request: &Request<'_>) -> Result<Option<Vec<u8>>, FormError> {
+    let Some(value) = request.field("content-disposition") else { return Ok(None) };
+    let name = multipart::file_name(value, field::unquote)?;
+    Ok(name.map(|name| last_component(&name).to_vec()).filter(|last| !last.is_empty()))
 }
 
 /// A name for content without one: `upload-19941106-084937`, in UTC.
@@ -166,7 +156,8 @@ mod tests {
     fn a_request_may_suggest_a_name() {
         let name = |value: &str| {
             let text = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Disposition: {value}\r\n\r\n");
-            suggested(&request(text.as_bytes())).map(|name| String::from_utf8(name).unwrap())
+            let name = suggested(&request(text.as_bytes())).unwrap();
+            name.map(|name| String::from_utf8(name).unwrap())
         };
         assert_eq!(name("attachment; filename=\"a \\\"b\\\".txt\"").as_deref(), Some("a \"b\".txt"));
         assert_eq!(name("attachment; filename=../../x.txt").as_deref(), Some("x.txt"));

@@ -16,7 +16,7 @@
 //!
 //! | response | meaning |
 //! |---|---|
-//! | 201 | new files, with the address and the tag of a single one |
+//! | 201 | new files, with the address and the tag of a single one, or the address of their folder |
 //! | 204 | a file was replaced or removed |
 //! | 303 | a form was stored: the browser shows the folder |
 //! | 400 | the content is shorter than announced, a broken form, or a range of a file |

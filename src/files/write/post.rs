@@ -19,8 +19,8 @@ use rustix::process::{Resource, getrlimit};
 use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
 use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
 use crate::files::{resource::encode, write::TargetKind, write::file_name};
-use crate::http::Status;
 use crate::http::multipart::{FormError, FormEvent, Multipart};
+use crate::http::{Request, Status, field};
 use crate::service::{Response, Sink, error_page::PageFormat, text};
 
 /// Files in one form. For more, the page of a folder sends each dropped file in a request of its
@@ -110,10 +110,15 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
 impl Upload {
     /// The name for content that is not a form.
     fn name_of_content(&self) -> Result<Vec<u8>, WriteError> {
-        match file_name::suggested(&self.write.request) {
+        match file_name::suggested(&self.write.request).map_err(|error| self.broken(error))? {
             Some(name) => self.check_name(&name),
             None => Ok(file_name::of_moment(self.write.now)),
         }
+    }
+
+    /// 400.
+    fn broken(&self, error: FormError) -> Response {
+        self.write.problem(Status::BAD_REQUEST, error.sentence())
     }
 
     /// The name, if a file in this folder may have it; otherwise 409.
@@ -233,8 +238,7 @@ impl FormSink {
     fn consume(&mut self, input: &[u8]) -> Result<usize, WriteError> {
         let mut used = 0;
         loop {
-            let broken = |error: FormError| self.upload.write.problem(Status::BAD_REQUEST, error.sentence());
-            let (step, event) = self.reader.step(&input[used..]).map_err(broken)?;
+            let (step, event) = self.reader.step(&input[used..]).map_err(|error| self.upload.broken(error))?;
             used += step;
             match event {
                 FormEvent::NeedMore if step == 0 => return Ok(used),
@@ -250,12 +254,12 @@ impl FormSink {
 
     /// Begins a part of the form.
     fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), WriteError> {
-        let name = file_name::last_component(name.unwrap_or_default());
         // Without a file name it is a text field of the form. With an empty one, no file was chosen
         // in the browser.
-        self.is_file = !name.is_empty();
-        if self.is_file {
-            let name = self.upload.check_name(name)?;
+        let name = name.filter(|name| !name.is_empty());
+        self.is_file = name.is_some();
+        if let Some(name) = name {
+            let name = self.upload.check_name(file_name::last_component(name))?;
             self.upload.create(name, None)?;
         }
         Ok(())
@@ -264,7 +268,7 @@ impl FormSink {
     /// Publishes the files of a complete form.
     fn complete(&mut self) -> Result<Response, WriteError> {
         if !self.reader.is_complete() {
-            return Err(self.upload.write.problem(Status::BAD_REQUEST, FormError::Short.sentence()).into());
+            return Err(self.upload.broken(FormError::Short).into());
         }
         if self.upload.files.is_empty() {
             return Err(self.upload.write.problem(Status::BAD_REQUEST, "There is no file in the form.").into());
@@ -272,7 +276,8 @@ impl FormSink {
         let stored = self.upload.publish()?;
         let write = &self.upload.write;
         let created = write.created(&stored);
-        if PageFormat::named(write.request.fields("accept")) == Some(PageFormat::Json) {
+        let wants_json = PageFormat::named(write.request.fields("accept")) == Some(PageFormat::Json);
+        if wants_json || !admits_page(&write.request) {
             return Ok(created);
         }
         // A redirect to the folder: reloading that page does not send the form again.
@@ -308,6 +313,17 @@ impl FormSink {
         self.unread = rest[used..].to_vec();
         Ok(())
     }
+}
+
+/// Whether `Accept` admits a page, and so a redirect to one. A request without the field admits
+/// everything (RFC 9110 §12.5.1).
+fn admits_page(request: &Request<'_>) -> bool {
+    let mut ranges = request.fields("accept").flat_map(field::weighted).peekable();
+    let is_page = |range: &[u8]| {
+        let all = [&b"text/html"[..], b"text/*", b"*/*"];
+        all.iter().any(|page| range.eq_ignore_ascii_case(page))
+    };
+    ranges.peek().is_none() || ranges.any(|(range, weight)| weight > 0 && is_page(range))
 }
 
 impl Sink for FormSink {

@@ -287,10 +287,14 @@ impl WriteRequest {
                 Response::text(Status::CREATED, stored.iter().map(line).collect::<String>())
             }
         };
-        // With several files there is no single Location (§10.2.2).
         match stored {
             [file] => response.field("Location", encode(&file.path)).field("ETag", file.tag.bytes()),
-            _ => response,
+            // Several files of one form are in one folder, where a client finds them all.
+            [file, ..] => {
+                let folder = &file.path[..file.path.len() - file.name().len()];
+                response.field("Location", encode(folder))
+            }
+            [] => response,
         }
     }
 }
