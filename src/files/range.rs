@@ -19,6 +19,9 @@
 //! | `bytes=0-1,1-4,8-9` | two ranges: 0-4 and 8-9 |
 //! | `bytes=10-` | 416: there is no such byte |
 //! | `bytes=5-3`, `lines=1-2` | everything: the field is ignored |
+//!
+//! For an empty file the field is always ignored: there is no range of it, and programs that fetch every
+//! file in slices (`bytes=0-…`) take 416 for a failure.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -26,8 +29,9 @@ use crate::http::grammar::{decimal, push_decimal};
 use crate::http::{field, grammar};
 use crate::service::Piece;
 
-/// The most ranges in one response. Video players ask for two or three, PDF viewers for a dozen.
-pub(crate) const MAX_RANGES: usize = 16;
+/// The most ranges in one response. Video players ask for two or three, PDF viewers for a dozen, zsync for
+/// twenty.
+const MAX_RANGES: usize = 64;
 
 /// Consecutive bytes of a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub(crate) enum Selected {
 pub(crate) fn select(value: &[u8], length: u64) -> Selected {
     let Some(equals) = value.iter().position(|&b| b == b'=') else { return Selected::Whole };
     let (unit, set) = (&value[..equals], &value[equals + 1..]);
-    if !unit.eq_ignore_ascii_case(b"bytes") {
+    if !unit.eq_ignore_ascii_case(b"bytes") || length == 0 {
         return Selected::Whole;
     }
     // Nearly every client sends one range. Then there is nothing to split and to merge.
@@ -105,9 +109,6 @@ fn parse(spec: &[u8], length: u64) -> Spec {
         (b"", suffix) => match position(suffix) {
             None => Spec::Ignored,
             Some(0) => Spec::Unsatisfiable,
-            // The last 5 bytes of an empty file are all of it, but Content-Range cannot express an
-            // empty range.
-            Some(_) if length == 0 => Spec::Ignored,
             // A suffix longer than the file selects all of it (§14.1.2).
             Some(suffix) => Spec::Range(ByteRange { from: length.saturating_sub(suffix), len: suffix.min(length) }),
         },
@@ -189,16 +190,15 @@ pub(crate) fn boundary() -> String {
 pub(crate) fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
     debug_assert!(grammar::is_token(boundary.as_bytes()), "a boundary that would need quotes");
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
-    // The line end before a boundary belongs to the boundary (RFC 2046 §5.1.1).
-    let mut lead = "--";
     for range in ranges {
-        let mut head = format!("{lead}{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: ").into_bytes();
+        // The line end before a boundary belongs to the boundary (RFC 2046 §5.1.1). The first one needs none,
+        // but zsync waits for it, and other servers send it.
+        let mut head = format!("\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: ").into_bytes();
         head.extend_from_slice(&content_range(*range, length));
         head.extend_from_slice(b"\r\n\r\n");
         pieces.push(Piece::Bytes(head));
         // Sent with sendfile, so the memory for a response does not depend on the file.
         pieces.push(Piece::Range { from: range.from, len: range.len });
-        lead = "\r\n--";
     }
     pieces.push(Piece::Bytes(format!("\r\n--{boundary}--\r\n").into_bytes()));
     pieces
@@ -272,14 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_has_no_first_byte() {
-        for (value, expected) in [
-            ("bytes=0-", Selected::Unsatisfiable),
-            ("bytes=0-0", Selected::Unsatisfiable),
-            ("bytes=-0", Selected::Unsatisfiable),
-            ("bytes=-5", Selected::Whole),
-        ] {
-            assert_eq!(select(value.as_bytes(), 0), expected, "{value}");
+    fn an_empty_file_has_no_ranges() {
+        for value in ["bytes=0-", "bytes=0-0", "bytes=-0", "bytes=-5", "bytes=5-", "bytes=0-0,5-9"] {
+            assert_eq!(select(value.as_bytes(), 0), Selected::Whole, "{value}");
         }
     }
 
@@ -299,8 +294,8 @@ mod tests {
     fn a_bomb_of_ranges_is_the_file_once() {
         assert_eq!(select(format!("bytes={}", "0-,".repeat(5000)).as_bytes(), 10), one(0, 10));
         let list = |n: u64| (0..n).map(|i| format!("{}-{}", i * 3, i * 3)).collect::<Vec<_>>().join(",");
-        assert!(matches!(select(format!("bytes={}", list(16)).as_bytes(), 1000), Selected::Many(p) if p.len() == 16));
-        assert_eq!(select(format!("bytes={}", list(17)).as_bytes(), 1000), Selected::Whole);
+        assert!(matches!(select(format!("bytes={}", list(64)).as_bytes(), 1000), Selected::Many(p) if p.len() == 64));
+        assert_eq!(select(format!("bytes={}", list(65)).as_bytes(), 1000), Selected::Whole);
     }
 
     #[test]
@@ -323,7 +318,7 @@ mod tests {
                 Piece::Range { from, len } => out.extend_from_slice(&content[*from as usize..(*from + *len) as usize]),
             }
         }
-        let want = "--b\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n\
+        let want = "\r\n--b\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n\
                     --b\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n--b--\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), want);
         assert_ne!(boundary(), boundary());

@@ -87,7 +87,7 @@ fn one_range_several_ranges_and_no_range() {
     }
     let beyond = range("bytes=10-");
     assert_eq!((beyond.code, beyond.field("content-range")), (416, Some("bytes */10")));
-    assert_eq!(ask(&site, "GET /empty.txt", &["Range: bytes=0-0"]).code, 416);
+    assert_eq!(ask(&site, "GET /empty.txt", &["Range: bytes=0-0"]), get(&site, "/empty.txt"));
     assert_eq!(ask(&site, "GET /a.txt", &["Range: bytes=0-0", "Range: bytes=1-1"]), whole);
     let many = range("bytes=7-8,0-0,30-");
     let media = many.field("content-type").unwrap();
@@ -95,10 +95,10 @@ fn one_range_several_ranges_and_no_range() {
     assert_eq!((many.code, many.field("content-range")), (206, None));
     let part = |at: &str, content: &str| {
         format!(
-            "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes {at}/10\r\n\r\n{content}\r\n"
+            "\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes {at}/10\r\n\r\n{content}"
         )
     };
-    assert_eq!(many.text(), format!("{}{}--{boundary}--\r\n", part("7-8", "78"), part("0-0", "0")));
+    assert_eq!(many.text(), format!("{}{}\r\n--{boundary}--\r\n", part("7-8", "78"), part("0-0", "0")));
     let tag = whole.field("etag").unwrap();
     for (condition, code) in [(tag.to_string(), 206), (format!("W/{tag}"), 200), ("\"x\"".into(), 200)] {
         let seen = ask(&site, "GET /a.txt", &["Range: bytes=0-0", &format!("If-Range: {condition}")]);
