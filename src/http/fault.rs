@@ -65,7 +65,7 @@ faults! {
     PercentEncoding BAD_REQUEST "RFC 3986 §2.1" "a percent sign in the path is not followed by two hexadecimal digits",
     EncodedNul BAD_REQUEST "RFC 3986 §7.3" "the path contains an encoded NUL",
     EncodedSlash BAD_REQUEST "RFC 3986 §2.2" "the path contains an encoded slash, which could mean two different resources",
-    DotSegment BAD_REQUEST "RFC 3986 §6.2.2.3" "the path contains a '.' or '..' segment; a client removes those before it sends",
+    AboveRoot BAD_REQUEST "RFC 3986 §5.2.4" "a '..' segment leads above the root of this server",
     // The field lines.
     HeadTooLarge FIELDS_TOO_LARGE "RFC 6585 §5" "the head is longer than this server takes",
     TooManyFields FIELDS_TOO_LARGE "RFC 6585 §5" "the head has more field lines than this server takes",

@@ -130,11 +130,12 @@ impl<'b> Request<'b> {
         self.head.line.target.span.of(&self.bytes)
     }
 
-    /// The decoded path, not always UTF-8. `/` if a target in absolute-form has none; empty for `*` and CONNECT.
+    /// The path, decoded and without dot segments ([`crate::http::target::decode`]), not always UTF-8. `/` if a target in
+    /// absolute-form has none; empty for `*` and CONNECT.
     pub fn path(&self) -> &[u8] {
         match &self.head.line.target.decoded {
             Some(decoded) => decoded,
-            // Nothing was encoded, so both are the same bytes.
+            // Nothing was encoded and nothing removed, so both are the same bytes.
             None => self.raw_path(),
         }
     }

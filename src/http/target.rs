@@ -9,13 +9,23 @@
 //! asterisk-form  = "*"                                  OPTIONS *
 //! ```
 //!
-//! A path is decoded exactly once, and `.`, `..`, NUL and an encoded `/` are refused *after* decoding. Apache 2.4.49
-//! decoded twice, others checked before they decoded; both let clients read the whole disk. Every other byte may be
-//! part of a file name and passes. Which file a path names is decided in `files`.
+//! A path is decoded exactly once, and *after* that NUL and an encoded `/` are refused and dot segments are removed:
+//! Apache 2.4.49 decoded twice, others checked before they decoded; both let clients read the whole disk. Every other
+//! rule, such as that about hidden names, sees the path without dot segments. Every other byte may be part of a file
+//! name and passes. Which file a path names is decided in `files`.
+//!
+//! | sent | path | reason |
+//! |---|---|---|
+//! | `/./a`, `/d/../a`, `/d/%2e%2e/a` | `/a` | RFC 3986 §5.2.4; apt, urllib, Go and Java send them as written |
+//! | `/d/.`, `/d/e/..` | `/d/` | a dot segment at the end names a folder |
+//! | `/.//a` | `/a` | two slashes at the start would name a host in an address |
+//! | `/..`, `/d/../../a` | 400 | nothing is above the root |
+//! | `/d/..%2fa` | 400 | an encoded slash |
+//! | `/%252e/a`, `/.../a`, `/..;/a` | as decoded | names like any other |
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use crate::http::grammar::{decimal, hex_digit};
 use crate::http::{Fault, Method, RequestError, Span};
@@ -59,7 +69,7 @@ pub struct Target {
     pub path: Span,
     /// What follows the first `?`.
     pub query: Option<Span>,
-    /// The decoded path, if it had any percent-encoding.
+    /// The path as [`decode`] returns it, if that differs from the path as it was sent.
     pub decoded: Option<Box<[u8]>>,
 }
 
@@ -175,51 +185,100 @@ fn is_registered_name(mut host: &[u8]) -> bool {
     }
 }
 
-/// The path without its percent-encoding; borrowed if nothing was encoded, which is the common case.
+/// The path without percent-encoding and dot segments; borrowed if it has neither, which is the common case. `path`
+/// begins with a slash.
 ///
 /// ```
 /// use barewire::http::{Fault, RequestError, target};
 ///
 /// assert_eq!(target::decode(b"/a%20b").unwrap(), &b"/a b"[..]);
-/// assert_eq!(target::decode(b"/a/%2e%2e/b"), Err(RequestError::new(Fault::DotSegment, 3, 6)));
+/// assert_eq!(target::decode(b"/a/%2e%2e/b").unwrap(), &b"/b"[..]);
+/// assert_eq!(target::decode(b"/a/../%2e%2e"), Err(RequestError::new(Fault::AboveRoot, 6, 6)));
 /// ```
 ///
 /// # Errors
 /// The first fault, with its position in `path`.
 pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
-    let mut decoded = Cow::Borrowed(path);
-    if memchr(b'%', path).is_some() {
-        let mut out = Vec::with_capacity(path.len());
-        let mut at = 0;
-        while let Some(&byte) = path.get(at) {
-            // `+` stays a plus: only forms write it for a space.
-            if byte != b'%' {
-                out.push(byte);
-                at += 1;
-                continue;
-            }
-            let digit = |offset| path.get(at + offset).and_then(|&b: &u8| hex_digit(b));
-            match digit(1).zip(digit(2)).map(|(high, low)| high << 4 | low) {
-                None => return Err(RequestError::new(Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
-                // A system call would take NUL for the end of the name: `/x%00.txt` would open `x`.
-                Some(0) => return Err(RequestError::new(Fault::EncodedNul, at, 3)),
-                // It would become a separator, and a check of the segments before could not have seen it.
-                Some(b'/') => return Err(RequestError::new(Fault::EncodedSlash, at, 3)),
-                Some(byte) => out.push(byte),
-            }
-            at += 3;
-        }
-        decoded = Cow::Owned(out);
+    let decoded = percent_decode(path)?;
+    if !segments(&decoded).any(is_dot_segment) {
+        return Ok(decoded);
     }
-    // Also after decoding: `%2e%2e` climbs like `..`. Without encoded slashes, both have the same number of segments.
+    let mut kept = without_dot_segments(path, &decoded)?;
+    // `/.//x` is `//x` by now. Without this, a rule that begins with one slash would not see `/.//.git`.
+    let slashes = kept.iter().take_while(|&&b| b == b'/').count();
+    kept.drain(..slashes.saturating_sub(1));
+    Ok(Cow::Owned(kept))
+}
+
+/// Percent-decodes a path, once.
+fn percent_decode(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
+    if memchr(b'%', path).is_none() {
+        return Ok(Cow::Borrowed(path));
+    }
+    let mut out = Vec::with_capacity(path.len());
     let mut at = 0;
-    for (raw, segment) in path.split(|&b| b == b'/').zip(decoded.split(|&b| b == b'/')) {
-        if matches!(segment, b"." | b"..") {
-            return Err(RequestError::new(Fault::DotSegment, at, raw.len()));
+    while let Some(&byte) = path.get(at) {
+        // `+` stays a plus: only forms write it for a space.
+        if byte != b'%' {
+            out.push(byte);
+            at += 1;
+            continue;
+        }
+        let digit = |offset| path.get(at + offset).and_then(|&b: &u8| hex_digit(b));
+        match digit(1).zip(digit(2)).map(|(high, low)| high << 4 | low) {
+            None => return Err(RequestError::new(Fault::PercentEncoding, at, path.len().min(at + 3) - at)),
+            // A system call would take NUL for the end of the name: `/x%00.txt` would open `x`.
+            Some(0) => return Err(RequestError::new(Fault::EncodedNul, at, 3)),
+            // It would become a separator, and then `..%2f` would be two segments.
+            Some(b'/') => return Err(RequestError::new(Fault::EncodedSlash, at, 3)),
+            Some(byte) => out.push(byte),
+        }
+        at += 3;
+    }
+    Ok(Cow::Owned(out))
+}
+
+/// Whether a path as it was sent has dot segments, which [`decode`] removes.
+pub(crate) fn has_dot_segments(path: &[u8]) -> bool {
+    percent_decode(path).is_ok_and(|path| segments(&path).any(is_dot_segment))
+}
+
+fn is_dot_segment(segment: &[u8]) -> bool {
+    matches!(segment, b"." | b"..")
+}
+
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|&b| b == b'/')
+}
+
+/// Removes the dot segments of a path (RFC 3986 §5.2.4). `raw` is the path as it was sent, for the position of a fault:
+/// without encoded slashes, both have the same segments.
+fn without_dot_segments(raw: &[u8], decoded: &[u8]) -> Result<Vec<u8>, RequestError> {
+    let mut kept = Vec::with_capacity(decoded.len());
+    let mut at = 1;
+    // Before the first slash there is nothing.
+    let mut both = segments(raw).zip(segments(decoded)).skip(1).peekable();
+    while let Some((raw, segment)) = both.next() {
+        match segment {
+            b"." => {}
+            b".." => match memrchr(b'/', &kept) {
+                // With the slash before it. The last segment may be empty, as in `/a//..`.
+                Some(slash) => kept.truncate(slash),
+                // The RFC drops such a segment. Only an attempt to leave the root needs it, so it is refused.
+                None => return Err(RequestError::new(Fault::AboveRoot, at, raw.len())),
+            },
+            name => {
+                kept.push(b'/');
+                kept.extend_from_slice(name);
+            }
+        }
+        // At the end a dot segment names the folder itself.
+        if both.peek().is_none() && is_dot_segment(segment) {
+            kept.push(b'/');
         }
         at += raw.len() + 1;
     }
-    Ok(decoded)
+    Ok(kept)
 }
 
 /// The pairs of a query, `name=value` between `&`, as they were sent: nothing is decoded. A name without `=` has no
@@ -248,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_decoded_once_and_climbs_nowhere() {
+    fn a_path_is_decoded_once() {
         check("/plain/name.txt", Ok(b"/plain/name.txt"));
         check("/a%20b", Ok(b"/a b"));
         check("/%252e%252e/x", Ok(b"/%2e%2e/x"));
@@ -257,14 +316,109 @@ mod tests {
         check("/...", Ok(b"/..."));
         check("/.well-known/x", Ok(b"/.well-known/x"));
         check("//x//", Ok(b"//x//"));
-        for dots in ["/..", "/../x", "/x/..", "/./x", "/x/.", "/%2e", "/.%2E/x", "/%2e%2e/x", "/%2E./", "//..//x"] {
-            check(dots, Err(Fault::DotSegment));
-        }
         check("/a%2fb", Err(Fault::EncodedSlash));
         check("/a%2Fb", Err(Fault::EncodedSlash));
         check("/a%00b", Err(Fault::EncodedNul));
         for broken in ["/%", "/%4", "/%4g", "/%g4", "/%%41", "/%+1"] {
             check(broken, Err(Fault::PercentEncoding));
+        }
+    }
+
+    #[test]
+    fn dot_segments_are_removed_as_the_rfc_says_and_none_climbs_above_the_root() {
+        for (path, kept) in [
+            ("/./a", "/a"),
+            ("/d/../a", "/a"),
+            ("/d/./../a", "/a"),
+            // Of RFC 3986 §5.2.4 and §5.4.1.
+            ("/a/b/c/./../../g", "/a/g"),
+            ("/b/c/..", "/b/"),
+            ("/b/c/.", "/b/c/"),
+            ("/b/c/../", "/b/"),
+            ("/b/c/g;x=1/../y", "/b/c/y"),
+            ("/b/c/../../g", "/g"),
+            ("/.", "/"),
+            ("/./", "/"),
+            ("/a/..", "/"),
+            ("/a/../", "/"),
+            ("/%2e/a", "/a"),
+            ("/d/%2E%2e/a", "/a"),
+            ("/d/.%2e/%2e/a%20b", "/a b"),
+            // An empty segment is one, too.
+            ("//..", "/"),
+            ("/a//../b", "/a/b"),
+            ("/a//..", "/a/"),
+            ("/a/..//b//c", "/b//c"),
+            ("/.//evil.example/", "/evil.example/"),
+            ("/././//.git", "/.git"),
+            ("/x/..//.try/", "/.try/"),
+            ("//./x", "/x"),
+            // Decoded once.
+            ("/%252e%252e/./x", "/%2e%2e/x"),
+            ("/./%5C..%5Cx", "/\\..\\x"),
+            ("/..;/./...", "/..;/..."),
+        ] {
+            check(path, Ok(kept.as_bytes()));
+        }
+        for (path, at, len) in [
+            ("/..", 1, 2),
+            ("/../x", 1, 2),
+            ("/%2e%2e/x", 1, 6),
+            ("/a/../.%2E/x", 6, 4),
+            ("//../..", 5, 2),
+            ("/./../a", 3, 2),
+            ("/a/../../a", 6, 2),
+        ] {
+            assert_eq!(decode(path.as_bytes()), Err(RequestError::new(Fault::AboveRoot, at, len)), "{path}");
+        }
+        // What is removed must be valid all the same.
+        check("/%00/../x", Err(Fault::EncodedNul));
+        check("/a%2f/../x", Err(Fault::EncodedSlash));
+        check("/a/..%2fx", Err(Fault::EncodedSlash));
+        check("/%zz/../x", Err(Fault::PercentEncoding));
+    }
+
+    /// The steps A to E of RFC 3986 §5.2.4, word for word; `None` where C finds no segment to remove.
+    fn remove_dot_segments(mut input: &str) -> Option<String> {
+        let mut output = String::new();
+        while !input.is_empty() {
+            if let Some(rest) = input.strip_prefix("../").or(input.strip_prefix("./")) {
+                input = rest;
+            } else if input.starts_with("/./") {
+                input = &input[2..];
+            } else if input == "/." {
+                input = "/";
+            } else if input.starts_with("/../") || input == "/.." {
+                input = if input == "/.." { "/" } else { &input[3..] };
+                output.truncate(output.rfind('/')?);
+            } else if input == "." || input == ".." {
+                input = "";
+            } else {
+                let end = input[1..].find('/').map_or(input.len(), |at| at + 1);
+                output.push_str(&input[..end]);
+                input = &input[end..];
+            }
+        }
+        Some(output)
+    }
+
+    #[test]
+    fn every_short_path_loses_its_dot_segments_as_the_algorithm_of_the_rfc_says() {
+        let mut paths = vec!["/".to_string()];
+        for _ in 0..8 {
+            paths = paths.iter().flat_map(|path| ["/", ".", "a"].map(|next| format!("{path}{next}"))).collect();
+            for path in &paths {
+                let coded = path.replace('.', "%2e");
+                let expected = remove_dot_segments(path).map(|kept| match kept == *path {
+                    true => kept,
+                    false => format!("/{}", kept.trim_start_matches('/')),
+                });
+                for sent in [path, &coded] {
+                    let got = decode(sent.as_bytes()).map(|path| String::from_utf8_lossy(&path).into_owned());
+                    assert_eq!(got.as_ref().ok(), expected.as_ref(), "{sent}");
+                    assert!(got.is_ok_and(|path| !has_dot_segments(path.as_bytes())) || expected.is_none(), "{sent}");
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::http::{HttpDate, Request, Status, grammar};
+use crate::http::{HttpDate, Request, Status, field, grammar};
 use crate::service::text::hex_escape;
 use crate::wire::redact_address;
 
@@ -67,10 +67,14 @@ impl LogEntry {
         LogEntry::new(&request.bytes()[..end], request.field("referer"), request.field("user-agent"), began, buffer)
     }
 
-    /// The entry of bytes that are no valid request: their first line.
+    /// The entry of bytes that are no valid request: their first line, and the two fields if they are there.
     pub(crate) fn of_refused(head: &[u8], began: SystemTime, buffer: Vec<u8>) -> LogEntry {
+        // An empty line before the request line was skipped.
+        let head = head.strip_prefix(b"\r\n").unwrap_or(head);
         let end = head.iter().position(|&b| matches!(b, b'\r' | b'\n')).unwrap_or(head.len());
-        LogEntry::new(&head[..end], None, None, began, buffer)
+        // Lines after the fault count too: they decide nothing here, and they tell which program sends such requests.
+        let field = |name| field::find(head, name).next().map(|line| line.value);
+        LogEntry::new(&head[..end], field("referer"), field("user-agent"), began, buffer)
     }
 
     fn new(

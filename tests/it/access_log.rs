@@ -26,6 +26,30 @@ fn combined_is_the_default_away_from_a_terminal() {
     assert!(line.starts_with("127.0.0.1 - - [") && line.contains(r#"] "GET /missing HTTP/1.1" 404 "#), "{line}");
 }
 
+/// Whoever sends broken requests is found by the name of their program.
+#[test]
+fn a_refused_request_keeps_its_user_agent() {
+    let folder = site();
+    let server = Server::start(&folder, &[]);
+    let mut count = 0;
+    let mut logged = |head: &str, expected: &str| {
+        raw(&server, head, "GET").assert_status(400);
+        count += 1;
+        let text = server.log().wait("a line", |text| (text.lines().count() >= count).then(|| text.to_string()));
+        let line = text.lines().last().unwrap_or_default();
+        assert!(line.ends_with(expected), "{head:?}: {line}");
+    };
+    let agent = "User-Agent: pro\"be/1.0\r\nReferer: http://localhost/?token=12345678\r\n";
+    let both = r#" "http://localhost/?token=********" "pro\"be/1.0""#;
+    logged(&format!("GET /../x HTTP/1.1\r\nHost: localhost\r\n{agent}\r\n"), both);
+    logged(&format!("\r\nGET /../x HTTP/1.1\r\nHost: localhost\r\n{agent}\r\n"), both);
+    logged(&format!("GET / HTTP/1.1\r\nHost: localhost\r\n{agent}broken line\r\n\r\n"), both);
+    logged(&format!("GET / HTTP/1.1\r\n{agent}\r\n"), both);
+    // Half of a value, or a line of the content, is no field.
+    logged("GET /../x HTTP/1.1\r\nUser-Agent: pro", r#" "-" "-""#);
+    logged("GET /../x HTTP/1.1\r\nHost: localhost\r\n\r\nUser-Agent: x\r\n", r#" "-" "-""#);
+}
+
 #[test]
 fn json_is_one_object_a_line() {
     let folder = site();

@@ -5,9 +5,11 @@ use std::os::unix::fs::symlink;
 use rustix::fs::CWD;
 
 use crate::support::client::{Client, get, request};
-use crate::support::folder::Folder;
+use crate::support::folder::{Folder, names};
+use crate::support::response::Response;
 use crate::support::rounds;
 use crate::support::server::Server;
+use crate::support::uploads::send;
 
 #[test]
 fn dotfiles_are_not_there_but_well_known_is() {
@@ -19,11 +21,35 @@ fn dotfiles_are_not_there_but_well_known_is() {
         (".well-known/.hidden", "secret"),
     ]);
     let server = Server::start(&folder, &[]);
-    for target in ["/.git/config", "/.git/", "/.git", "/.env", "/%2eenv", "/a/.b/c", "/.well-known/.hidden", "/a/.b"] {
+    for target in [
+        "/.git/config",
+        "/.git/",
+        "/.git",
+        "/.env",
+        "/%2eenv",
+        "/a/.b/c",
+        "/.well-known/.hidden",
+        "/a/.b",
+        // The rule sees the path without dot segments.
+        "/./.git/config",
+        "/%2e/.git/config",
+        "/a/../.git/config",
+        "/a/%2e%2e/.env",
+        "/.//.git/config",
+        "/a/..//.env",
+        "/.well-known/../.env",
+        "/.well-known/./.hidden",
+        "/a/.b/./c",
+        "/a/x/..//.b/c",
+    ] {
         let answer = get(&server, target, "");
         assert!(!answer.assert_status(404).text().contains("secret"), "{target}");
     }
-    assert_eq!(get(&server, "/.well-known/security.txt", "").text(), "public");
+    for target in
+        ["/.well-known/security.txt", "/a/../.well-known/x/../security.txt", "/.git/../.well-known/security.txt"]
+    {
+        assert_eq!(get(&server, target, "").text(), "public", "{target}");
+    }
     assert!(!get(&server, "/", "Accept: text/html\r\n").text().contains(".env"));
     let open = Server::start(&folder, &["--dotfiles"]);
     assert_eq!(get(&open, "/.env", "").text(), "secret");
@@ -100,6 +126,91 @@ fn a_folder_that_is_swapped_for_a_link_while_fetched_leaks_nothing() {
         client.end();
     });
     assert!(seen[0] > 0 && seen[1] > 0, "the race never happened: {seen:?}");
+}
+
+/// All paths of some segments, each of which goes down, goes up, or stays. The answer is worked out here from RFC 3986
+/// §5.2.4 and compared: the content of each file is its path, and outside the root lie files of the same names.
+#[test]
+fn every_way_through_folders_and_dots_ends_where_the_rfc_says_and_inside_the_root() {
+    let base = Folder::with(&[("f", "OUTSIDE"), ("d/f", "OUTSIDE"), ("root/f", "/f")]);
+    for path in ["/d/f", "/d/d/f", "/d/d/d/f", "/d/d/d/d/f", "/d/d/d/d/d/f"] {
+        base.write(format!("root{path}"), path);
+    }
+    const SEGMENTS: [&str; 7] = ["d", "..", "%2E%2e", ".%2e", ".", "%2e", ""];
+    let server = Server::serve(&base.join("root"), &["--log", "off"]);
+    let mut client = Client::connect(&server);
+    let mut ways = vec![String::new()];
+    let mut counts = [0_u32; 2];
+    for _ in 0..rounds(3, 5) {
+        ways = ways.iter().flat_map(|way| SEGMENTS.map(|segment| format!("{way}/{segment}"))).collect();
+        for way in &ways {
+            let target = format!("{way}/f");
+            let mut kept = Vec::new();
+            let climbs =
+                target.replace("%2E", ".").replace("%2e", ".").split('/').skip(1).any(|segment| match segment {
+                    ".." => kept.pop().is_none(),
+                    "." => false,
+                    name => {
+                        kept.push(name.to_string());
+                        false
+                    }
+                });
+            let answer = client.get(&target, "");
+            counts[usize::from(climbs)] += 1;
+            if climbs {
+                assert!(answer.assert_status(400).text().contains("leads above the root"), "{target}: {answer:?}");
+                client.assert_ended();
+                client = Client::connect(&server);
+                continue;
+            }
+            // The file system takes two slashes for one.
+            kept.retain(|name| !name.is_empty());
+            assert_eq!(answer.text(), format!("/{}", kept.join("/")), "{target}");
+        }
+    }
+    assert!(counts.iter().all(|&count| count > 30), "{counts:?}");
+}
+
+/// Rights, routes and kept files: whatever asks about a path asks about the one without dot segments.
+#[test]
+fn no_rule_is_passed_by_a_dot_segment() {
+    let folder = Folder::with(&[("a.txt", "fine"), ("d/b.txt", "b")]);
+    let server = Server::start(&folder, &["--upload", "--study", "--log", "off"]);
+    let way = |method: &str, target: &str, content: &str| send(&server, method, target, "", content).status;
+    // Two times: the second answer may be from the cache, under the same path.
+    for target in ["/a.txt", "/./a.txt", "/d/../a.txt", "/%2e/d/%2e%2e/a.txt", "http://localhost/d/../a.txt"] {
+        for _ in 0..3 {
+            assert_eq!(get(&server, target, "").text(), "fine", "{target}");
+        }
+    }
+    // What may not be replaced or removed may not be so under another spelling.
+    for target in ["/a.txt", "/./a.txt", "/d/../a.txt"] {
+        assert_eq!((way("PUT", target, "x"), way("DELETE", target, "")), (409, 405), "{target}");
+    }
+    for target in ["/./.env", "/d/../.env", "/.//.barewire-x", "/d/..//.git/config"] {
+        assert!(matches!(way("PUT", target, "x"), 404 | 409), "{target}");
+    }
+    assert_eq!(way("PUT", "/d/../../up.txt", "x"), 400);
+    assert_eq!(names(folder.path()), ["a.txt", "d"]);
+    assert_eq!(way("PUT", "/d/./x/../new.txt", "x"), 201);
+    assert_eq!(names(&folder.join("d")), ["b.txt", "new.txt"]);
+    // Routes.
+    for target in ["/.try/landed", "/./.try/landed", "/d/..//.try/landed", "/.try/x/%2e%2e/landed"] {
+        assert!(get(&server, target, "").text().starts_with("You have landed"), "{target}");
+    }
+    for target in ["/./.wire", "/d/%2e%2e/.wire", "/.//.wire"] {
+        let mut client = Client::connect(&server);
+        client.send(request("GET", target, ""));
+        assert_eq!(Response::read(&mut client, "GET").status, 307, "{target}");
+    }
+    assert_eq!(get(&server, "/.try/../a.txt", "").text(), "fine");
+    // A dot segment at the end names the folder.
+    for target in ["/d/.", "/d/./", "/d/x/..", "/d/x/%2e%2E/"] {
+        assert!(get(&server, target, "User-Agent: curl/8\r\n").assert_status(200).text().contains("b.txt"), "{target}");
+    }
+    for target in ["/a.txt/.", "/a.txt/./", "/a.txt/x/.."] {
+        get(&server, target, "").assert_status(404);
+    }
 }
 
 #[test]

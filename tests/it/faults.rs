@@ -68,7 +68,7 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::PercentEncoding => line("GET /a▸%zz HTTP/1.1"),
         Fault::EncodedNul => line("GET /a▸%00 HTTP/1.1"),
         Fault::EncodedSlash => line("GET /a▸%2Fb HTTP/1.1"),
-        Fault::DotSegment => line("GET /a/▸../x HTTP/1.1"),
+        Fault::AboveRoot => line("GET /a/../▸../x HTTP/1.1"),
         Fault::HeadTooLarge => head_of(limits.head),
         Fault::TooManyFields => lines(&format!("{}▸Z: 1", "A: b\r\n".repeat(Limits::FIELD_LINES - 1))),
         Fault::ObsFold => lines("A: b\r\n▸ folded"),

@@ -34,6 +34,11 @@ fn every_form_that_the_rfc_tells_a_server_to_accept_is_accepted() {
         "GET http://localhost/hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET HTTP://LOCALHOST:1/hello.txt?x HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /hell%6F.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /./hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /dir/../hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /none/%2e%2E/%2e/hello.txt?a=/../b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET http://localhost/dir/../hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /.//hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET //hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ] {
         let answer = raw(&server, bytes, "GET");

@@ -21,7 +21,7 @@
 
 use percent_encoding::percent_decode;
 
-use crate::http::grammar::is_ows;
+use crate::http::{grammar::is_ows, target};
 use crate::wire::explain::{Annotations, NoteId, SpanKind, part};
 
 /// Values in queries and forms with these names are redacted. Names are decoded first: `pass%77ord` is one of them.
@@ -201,7 +201,12 @@ pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotation
         rest = &rest[end..];
     }
     let path = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
-    out.put(path, SpanKind::Path, if &rest[..path] == b"*" { part::ASTERISK } else { part::PATH });
+    let note = match &rest[..path] {
+        b"*" => part::ASTERISK,
+        path if target::has_dot_segments(path) => part::DOT_SEGMENTS,
+        _ => part::PATH,
+    };
+    out.put(path, SpanKind::Path, note);
     // A query that is empty has a question mark all the same.
     if path < rest.len() {
         out.put(1, SpanKind::Query, part::QUERY);
@@ -300,6 +305,20 @@ mod tests {
         );
         check("Date", ", GMT", &[(", GMT", "plain")]);
         check("Content-Length", "21", &[("21", "length")]);
+    }
+
+    #[test]
+    fn a_path_with_dot_segments_says_that_they_are_removed() {
+        for (path, note) in [
+            ("/a/b...", "path"),
+            ("/./a", "dot-segments"),
+            ("/d/%2E%2e/a", "dot-segments"),
+            ("../a/", "dot-segments"),
+            ("/%252e/..;", "path"),
+            ("*", "asterisk"),
+        ] {
+            check("Location", path, &[(path, note)]);
+        }
     }
 
     #[test]
