@@ -80,19 +80,12 @@ impl UnsentLimit {
         }
     }
 
-    /// After a window in which a reader took nothing: bytes that wait for it, if that can be known. It is not fast,
-    /// so its limit is low again.
-    pub(crate) fn after_silence(
-        &mut self,
-        diag: &mut Option<SocketDiag>,
-        socket: &TcpStream,
-        peer: SocketAddr,
-    ) -> Option<u32> {
+    /// Lowers it again, for a reader that is not fast any more.
+    pub(crate) fn lower(&mut self, socket: &TcpStream) {
         // Set only when it changes: most readers were never raised.
         if *self == UnsentLimit::High {
             self.set(UnsentLimit::Low, socket);
         }
-        diag.as_mut()?.queued(socket, peer)
     }
 
     fn set(&mut self, limit: UnsentLimit, socket: &TcpStream) {

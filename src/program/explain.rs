@@ -4,7 +4,7 @@
 //! `--fix-newlines` undoes that in heads and says so, but not in content, where an LF may be what was sent.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -131,6 +131,9 @@ fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
 /// Exit code 4, with the error of the system.
 pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
     let name = file.display().to_string();
+    if name == "-" && io::stdin().is_terminal() {
+        warn("standard input is this terminal. Type or paste the bytes, then Ctrl-D; or name a file.");
+    }
     let mut input = Vec::new();
     let (shown, bytes) = match name.as_str() {
         "-" => ("standard input", io::stdin().lock().read_to_end(&mut input).map(|_| input)),

@@ -92,6 +92,13 @@ pub(crate) fn has_labs(served: &ServedPath) -> bool {
     !served.is_file && served.path.join("learn").join("index.html").is_file()
 }
 
+/// A sentence for the start if the page of `--spa` is missing. It is no error: a build may make it later.
+pub(crate) fn missing_page(served: &ServedPath, page: Option<&str>) -> Option<String> {
+    let path = served.path.join(page.filter(|_| !served.is_file)?);
+    let what = "so --spa has nothing to answer with, and unknown paths are 404.";
+    (!path.is_file()).then(|| format!("There is no file {}, {what}", shown(&path)))
+}
+
 /// The error about a path that cannot be served.
 fn unreadable(path: &Path, error: &io::Error) -> StartError {
     let name = shown(path);

@@ -76,7 +76,8 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
-    let (mut rules, warnings) = access::decide(&mut options, &served, &addresses)?;
+    let (mut rules, mut warnings) = access::decide(&mut options, &served, &addresses)?;
+    warnings.extend(folder::missing_page(&served, options.files.spa.as_deref()));
     rules.view_port = study.as_ref().map(|study| study.port);
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
@@ -232,6 +233,7 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         timeouts: Timeouts {
             head: limits.head_timeout,
             idle: limits.idle_timeout,
+            send: limits.send_timeout,
             min_rate: limits.min_rate,
             grace: limits.grace,
             ..Timeouts::default()

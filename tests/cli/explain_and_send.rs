@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::program::{assert_error, barewire, in_folder, run, site_folder, wire_of};
+use crate::start_screen::on_a_terminal;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, has_program};
 
@@ -137,6 +138,20 @@ fn a_saved_answer_that_was_cut_off_anywhere_says_where() {
     for len in [1, 9, 40, answered.len() - 7, answered.len() - 1] {
         let (exit, _, complaint) = explain(&answered[..len]);
         assert!(exit == 1 && complaint.starts_with(&format!("answer:{len}: ")), "{len}: {exit} {complaint}");
+    }
+}
+
+#[test]
+fn a_tool_that_waits_for_a_person_says_what_to_type() {
+    let folder = site_folder();
+    for arguments in [&["explain"][..], &["send", "127.0.0.1:1"]] {
+        let (mut child, mut terminal, _) = on_a_terminal(
+            &mut barewire(&folder, arguments),
+            "barewire: standard input is this terminal. Type or paste the bytes, then Ctrl-D; or name a file.\r\n",
+        );
+        terminal.write_all(b"\x04").unwrap();
+        // Without any byte explain finds no message, and send no server: both end.
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{arguments:?}");
     }
 }
 

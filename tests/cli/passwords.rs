@@ -147,8 +147,9 @@ fn status(port: u16, fields: &str) -> String {
 fn passwords_and_names_come_from_variables_too_and_are_not_shown() {
     use base64::Engine;
     let folder = site_folder();
-    fs::write(folder.join("file"), format!("carl:{}\n", bcrypt::hash("three", 4).unwrap())).unwrap();
-    let mut command = barewire(&folder, &["-p", "0", "site"]);
+    // With the byte order mark of an editor on Windows.
+    fs::write(folder.join("file"), format!("\u{feff}carl:{}\r\n", bcrypt::hash("three", 4).unwrap())).unwrap();
+    let mut command = barewire(&folder, &["-p", "0", "--log", "json", "site"]);
     command.env("BAREWIRE_AUTH", "ann:one\nbob:two").env("BAREWIRE_AUTH_FILE", "file");
     let server = Server::of(command.env("BAREWIRE_HOST", "files.example.org\nother.example"));
     assert_eq!(server.before(), Vec::<String>::new(), "nothing to warn of");
@@ -160,6 +161,17 @@ fn passwords_and_names_come_from_variables_too_and_are_not_shown() {
     }
     assert_eq!(status(server.port(), "Host: evil.example\r\n"), "421");
     assert_eq!(status(server.port(), "Host: files.example.org\r\n"), "401");
+    // The log tells a client that sends Latin-1 from one that mistypes: in a note of the request, and once in words.
+    for _ in 0..2 {
+        let who = base64::engine::general_purpose::STANDARD.encode(b"carl:\xfcber");
+        assert_eq!(status(server.port(), &format!("Host: localhost\r\nAuthorization: Basic {who}\r\n")), "401");
+    }
+    server.log().wait("two notes", |log| {
+        (log.matches(r#""credentials refused: they are not UTF-8""#).count() == 2).then_some(())
+    });
+    server.err.line("in another encoding than UTF-8, so letters such as é do not match.");
+    assert_eq!(server.err.so_far().matches("another encoding").count(), 1);
+    assert_eq!(server.log().so_far().matches(r#""credentials refused""#).count(), 1, "ann:two is UTF-8");
     // A password for writes only.
     let mut command = barewire(&folder, &["-p", "0", "-w", "site"]);
     let server = Server::of(command.env("BAREWIRE_AUTH", "ann:one").env("BAREWIRE_AUTH_FOR", "write"));

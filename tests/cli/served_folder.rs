@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::program::{assert_error, barewire, site_folder, without_rights};
+use crate::support::client::converse;
 use crate::support::server::Server;
 
 #[test]
@@ -49,6 +50,22 @@ fn a_folder_that_may_not_be_written_is_named_at_the_start() {
     let complaint = "barewire: --upload was given, but ./site/a.txt is one file: nothing can be added to it.\n\
                      Serve its folder, or let others replace it:  barewire --overwrite ./site/a.txt\n";
     assert_error(&mut barewire(&folder, &["--upload", "site/a.txt"]), 4, complaint);
+}
+
+#[test]
+fn a_missing_page_of_an_application_is_named_at_the_start_and_served_once_it_is_built() {
+    let folder = site_folder();
+    let server = Server::of(&mut barewire(&folder, &["-p", "0", "--spa=app.html", "site"]));
+    let missing = "barewire: There is no file ./site/app.html, so --spa has nothing to answer with, and unknown paths \
+                   are 404.\n";
+    assert_eq!(server.before(), [missing]);
+    const REQUEST: &str = "GET /new HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
+    let ask = || String::from_utf8(converse(server.address, REQUEST)).unwrap();
+    assert!(ask().starts_with("HTTP/1.1 404 "));
+    folder.write("site/app.html", "built");
+    assert!(ask().ends_with("\r\n\r\nbuilt"));
+    let server = Server::of(&mut barewire(&folder, &["-p", "0", "--spa=app.html", "site"]));
+    assert_eq!(server.before(), Vec::<String>::new());
 }
 
 #[test]

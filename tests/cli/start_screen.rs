@@ -69,9 +69,10 @@ pub(crate) fn on_a_terminal(command: &mut Command, end: &str) -> (Child, File, S
     unlockpt(&master).unwrap();
     let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
     let slave = File::options().read(true).write(true).open(path).unwrap();
-    let child = command.stdout(Stdio::null()).stderr(Stdio::from(slave)).spawn().unwrap();
+    let input = Stdio::from(slave.try_clone().unwrap());
+    let child = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::from(slave)).spawn().unwrap();
     // The command would keep its end of the terminal open, and a read of our end would never finish.
-    command.stderr(Stdio::null());
+    command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut master = File::from(master);
     let mut shown = String::new();
     while !shown.contains(end) {

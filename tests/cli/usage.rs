@@ -16,6 +16,8 @@ fn wrong_usage_says_what_is_wrong_and_what_to_type() {
         (&["--indx=a"], "there is no option --indx.", "Did you mean --index ?"),
         (&["--zzz"], "there is no option --zzz.", "See all options:  barewire -h"),
         (&["-x"], "there is no option -x.", "See all options:  barewire -h"),
+        (&[""], "the path is empty.", "Serve the folder you are in:  barewire ."),
+        (&["explain", ""], "the name of the file is empty.", "See all options:  barewire explain --help"),
         (
             &["site", "b"],
             "one folder or file is enough, \"b\" is one too many.",

@@ -96,35 +96,40 @@ fn hundreds_of_slow_heads_delay_no_other_client_and_all_are_ended() {
     assert_eq!(get(&server, "/a.txt", "").text(), "fine");
 }
 
-/// Three readers: one takes nothing, one takes a modest rate, and one takes half of the file at once and then the same
-/// rate. For the third, more bytes wait in the kernel, which then reports room more rarely. The first is ended, the
-/// others get all of their file. With a window of 1 s and these rates, each window moves as many bytes as in 20 s, the
-/// default, at 20 KiB a second.
+/// Four readers: one takes nothing, one pauses, one takes a modest rate, and one takes half of the file at once and then
+/// the same rate. For the last, more bytes wait in the kernel, which then reports room more rarely. The first is ended,
+/// the others get all of their file. With a window of 300 ms and these rates, each window moves as many bytes as in
+/// 20 s, the default, at 6 KiB a second.
 #[test]
-fn a_reader_that_stops_is_ended_and_a_modest_one_is_not() {
-    const WINDOW: Duration = Duration::from_secs(1);
+fn a_reader_that_stops_is_ended_and_one_that_pauses_or_is_modest_is_not() {
+    const WINDOW: Duration = Duration::from_millis(300);
+    /// So many windows a reader may take nothing, and so many one of them does: more than the rate is measured over.
+    const LONGEST: u32 = 12;
+    const PAUSE: u32 = 5;
     /// Bytes that a modest reader takes at once, and how often.
     const PIECE: usize = 5 * 1024;
     const EVERY: Duration = Duration::from_micros(12_500);
     let folder = Folder::new();
     let content = folder.pattern("f.bin", 24 << 20);
-    let mut server = Library::files(&folder, Timeouts { window: WINDOW, min_rate: 20 * 1024, ..Timeouts::default() });
+    let timeouts = Timeouts { window: WINDOW, min_rate: 20 * 1024, send: LONGEST * WINDOW, ..Timeouts::default() };
+    let mut server = Library::files(&folder, timeouts);
     let reader = || {
         let mut client = Client::narrow_to(server.address);
         client.send(request("GET", "/f.bin", ""));
         Response::read_head(&mut client);
         client
     };
-    let (mut stopped, mut modest, mut hasty) = (reader(), reader(), reader());
+    let (mut stopped, mut paused, mut modest, mut hasty) = (reader(), reader(), reader(), reader());
     let mut got = Vec::new();
     let mut soon = hasty.take(content.len() / 2);
     let began = Instant::now();
-    // Longer than a reader may take nothing.
-    while began.elapsed() < 3 * WINDOW {
+    while began.elapsed() < PAUSE * WINDOW {
         got.extend(modest.take(PIECE));
         soon.extend(hasty.take(PIECE));
         std::thread::sleep(EVERY);
     }
+    assert!(paused.take(content.len()) == content, "a reader that pauses gets every byte");
+    paused.end();
     got.extend(modest.take(content.len() - got.len()));
     assert!(got == content, "a modest reader gets every byte");
     modest.end();
@@ -133,6 +138,19 @@ fn a_reader_that_stops_is_ended_and_a_modest_one_is_not() {
     hasty.end();
     let ended = server.log_of(1);
     assert_eq!(ended.end, Some("TimedOutSending"));
-    assert!(ended.lasted >= WINDOW, "ended after {:?}", ended.lasted);
+    assert!(ended.lasted >= LONGEST * WINDOW, "ended after {:?}", ended.lasted);
     assert!(stopped.rest().0.len() < content.len());
+}
+
+#[test]
+fn the_send_timeout_ends_a_reader_that_takes_nothing_though_no_rate_is_asked_for() {
+    let folder = Folder::new();
+    folder.sparse("big.bin", 1 << 30, b"end");
+    let server = Server::start(&folder, &["--send-timeout", "500ms", "--min-rate", "0"]);
+    let mut client = Client::narrow(&server);
+    client.send(request("GET", "/big.bin", ""));
+    Response::read_head(&mut client).assert_status(200);
+    let line = server.log().line("/big.bin");
+    assert!(line.contains(" 200 "), "{line}");
+    assert!(client.rest().0.len() < 1 << 30);
 }

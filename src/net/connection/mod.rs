@@ -82,6 +82,8 @@ pub(crate) struct Connection {
     unread: Vec<u8>,
     /// Bytes received in all.
     received: u64,
+    /// Bytes sent in all, as the kernel took them.
+    sent: u64,
     /// Known only in the turn that follows an event.
     first_byte: FirstByte,
     /// Low at first; high while the reader is fast.
@@ -123,6 +125,7 @@ impl Connection {
             next_bytes: NextBytes::Socket,
             unread: Vec::new(),
             received: 0,
+            sent: 0,
             first_byte: FirstByte::Unknown,
             unsent_limit: UnsentLimit::Low,
             deadline: Deadline::new(now, &cx.settings.timeouts, cx.scarce),
@@ -273,8 +276,8 @@ impl Connection {
         if self.send_queue.is_empty() || self.output != Output::Open || self.work == Work::Warming {
             return Ok(());
         }
-        let (deadline, exchange, report, number) =
-            (&mut self.deadline, &mut self.exchange, &mut cx.report, self.number);
+        let (deadline, exchange, report, number, total) =
+            (&mut self.deadline, &mut self.exchange, &mut cx.report, self.number, &mut self.sent);
         let mut tap = if cfg!(feature = "wire") { cx.tap.as_deref_mut() } else { None };
         // Then the last bytes can wait for the FIN that follows at once.
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
@@ -283,6 +286,7 @@ impl Connection {
             // Each byte counts for the rate of the reader, for the log, and for the total of the server.
             deadline.progress(sent.bytes());
             exchange.sent += sent.bytes();
+            *total += sent.bytes();
             report.bytes += sent.bytes();
             if let Some(tap) = &mut tap {
                 tap.sent(number, sent);
@@ -352,8 +356,14 @@ impl Connection {
         if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
-        let queued = || self.unsent_limit.after_silence(&mut cx.diag, &self.socket, self.peer);
-        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, queued) {
+        if !self.deadline.is_fast(cx.now, &cx.settings.timeouts) {
+            self.unsent_limit.lower(&self.socket);
+        }
+        let acknowledged = || {
+            let queued = cx.diag.as_mut()?.queued(&self.socket, self.peer)?;
+            Some(self.sent.saturating_sub(queued.into()))
+        };
+        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, cx.scarce, acknowledged) {
             return Ok(());
         }
         // Read before `time_out`, which changes the phase of the parser.

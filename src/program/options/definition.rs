@@ -225,6 +225,9 @@ pub(crate) struct LimitOptions {
     // No client is faster than a gigabyte per second.
     #[arg(long, value_name = "SIZE", default_value = "1K", value_parser = size(0..=1 << 30))]
     pub(crate) min_rate: u64,
+    /// How long a client may take nothing of an answer
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = value::time)]
+    pub(crate) send_timeout: Duration,
     /// How long running answers may go on after Ctrl-C
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time_or_zero)]
     pub(crate) grace: Duration,

@@ -157,6 +157,11 @@ fn explain(error: &clap::Error, command: &Command) -> StartError {
         }
         // The value parser has written the rest of the sentence.
         ErrorKind::ValueValidation => (error.source().map_or(name.clone(), |rest| format!("{name} {rest}")), example),
+        // A path that is empty: a variable of a script that is not set.
+        ErrorKind::InvalidValue if option.is_empty() => match tool {
+            Some(_) => ("the name of the file is empty.".into(), see_all(command)),
+            None => ("the path is empty.".into(), "Serve the folder you are in:  barewire .".into()),
+        },
         // Clap reports a missing value as an empty one.
         ErrorKind::InvalidValue if value.is_empty() => (format!("{name} needs a value."), example),
         ErrorKind::InvalidValue => {

@@ -12,6 +12,7 @@
 //! No page and no note says whether the name or the password was wrong, and neither of them is logged.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ struct Users {
     /// 72 bytes of a password; the last digest of each is kept, so the memory is bounded.
     verified: RwLock<HashMap<Digest, usize>>,
     throttle: Arc<Throttle>,
+    /// The log has said that a client does not send UTF-8. Once is enough: it is the habit of a program.
+    told_encoding: AtomicBool,
 }
 
 impl Users {
@@ -60,12 +63,27 @@ impl Users {
         verified.retain(|_, other| *other != user);
         verified.insert(digest, user);
     }
+
+    /// The response to credentials that are wrong, which only the log says.
+    fn refuse(&self, request: &Request<'_>, credential: &Credential) -> Response {
+        if credential.is_utf8() {
+            return challenge(request).with_note("credentials refused");
+        }
+        if !self.told_encoding.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "A client sends its name and password in another encoding than UTF-8, so letters such as \u{e9} do not \
+                 match. Let it send UTF-8, or choose a password of plain ASCII."
+            );
+        }
+        challenge(request).with_note("credentials refused: they are not UTF-8")
+    }
 }
 
 impl Auth {
     /// Asks for one of these credentials where `scope` says so.
     pub fn new(credentials: Credentials, scope: Scope) -> Auth {
-        let users = Users { credentials, verified: RwLock::default(), throttle: Arc::default() };
+        let (verified, throttle, told_encoding) = Default::default();
+        let users = Users { credentials, verified, throttle, told_encoding };
         Auth { scope, users: Arc::new(users) }
     }
 
@@ -104,7 +122,7 @@ impl Auth {
         // Without a password file bcrypt could not find the user either.
         if !users.credentials.has_hashes() {
             attempt.fail();
-            return Some(refused(request).into());
+            return Some(users.refuse(request, &credential).into());
         }
         // The attempt moves into the job: if the workers have no room and the job is dropped, it is taken back.
         let (users, request) = (Arc::clone(users), request.clone().into_owned());
@@ -120,7 +138,7 @@ impl Auth {
                 }
                 None => {
                     attempt.fail();
-                    Outcome::Response(refused(&request))
+                    Outcome::Response(users.refuse(&request, &credential))
                 }
             }
         };
@@ -131,11 +149,6 @@ impl Auth {
 /// 401, with the same page for every reason.
 fn challenge(request: &Request<'_>) -> Response {
     error_page::problem(request, &Problem::new(Status::UNAUTHORIZED)).field("WWW-Authenticate", CHALLENGE)
-}
-
-/// The same for credentials that are wrong, which only the log says.
-fn refused(request: &Request<'_>) -> Response {
-    challenge(request).with_note("credentials refused")
 }
 
 /// 429 for a client that has failed too often, whether these credentials are right or not.

@@ -51,7 +51,7 @@ const DAMAGED: &str = "the bcrypt hash is damaged";
 /// The credentials of a request: the bytes `user:password`.
 ///
 /// The challenge asks for UTF-8 (RFC 7617 §2.1), but nothing here depends on it: equal bytes are equal credentials, and
-/// a client that sends Latin-1 gets 401 like any other that does not match.
+/// a client that sends Latin-1 gets 401 like any other that does not match. Only the log tells it apart.
 pub struct Credential {
     bytes: Vec<u8>,
     colon: usize,
@@ -86,6 +86,11 @@ impl Credential {
     /// The user.
     pub fn user(&self) -> &[u8] {
         &self.bytes[..self.colon]
+    }
+
+    /// Whether it is UTF-8, as the challenge asks for.
+    pub(crate) fn is_utf8(&self) -> bool {
+        str::from_utf8(&self.bytes).is_ok()
     }
 
     /// The password.
@@ -150,6 +155,8 @@ impl Credentials {
     /// # Errors
     /// The first line that cannot be used, and why.
     pub fn add_htpasswd(&mut self, file: &[u8]) -> Result<(), String> {
+        // Some editors on Windows begin a file with a byte order mark, which would become part of the first name.
+        let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
         for (at, line) in file.split(|&b| b == b'\n').enumerate() {
             // Trimmed, since a file that was edited on Windows has a CR at the end of each line.
             let line = line.trim_ascii();
