@@ -3,7 +3,7 @@
 //! [`site`] is the service. It asks the cache first. Otherwise the path is opened beneath the
 //! served folder ([`root`]) and becomes a file, a folder or a redirect (`resource`). `retrieve`
 //! makes the response for a file by pure rules, which never use the disk: `representation`,
-//! `validator`, `precondition`, `range`. `listing` shows folders, `write` changes them.
+//! `charset`, `validator`, `precondition`, `range`. `listing` shows folders, `write` changes them.
 //!
 //! Functions that may touch the disk take `may_block`. On a loop it is false: if something is not
 //! in the kernel's memory, they return "would block", and the request runs again on a worker, from
@@ -12,6 +12,7 @@
 //! Only [`root`] gives paths to the kernel, and nothing here uses sockets or starts threads.
 
 mod cache;
+mod charset;
 mod disk_error;
 mod listing;
 mod precondition;

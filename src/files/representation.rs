@@ -1,10 +1,13 @@
 //! The representation of a file: its media type, by its name (RFC 9110 §8.3), and its content coding,
 //! by negotiation (§8.4.1, §12.5.3).
 //!
-//! The content is never inspected. Guessing a type from content is how an uploaded picture becomes a
-//! page; every response says `nosniff`, so that browsers do not guess either. Nor is anything
-//! compressed here: the author of the site puts compressed files beside the original, so a repeated
-//! request gets the same bytes and the validators hold.
+//! Guessing a type from content is how an uploaded picture becomes a page. So the name decides, and every
+//! response says `nosniff`, so that browsers do not guess either. The first bytes decide three questions that
+//! the name leaves open, and none of them makes a page of anything: whether a text is UTF-8
+//! (`files::charset`), whether `.ts` is a film ([`is_transport_stream`]), whether `.svgz` is compressed.
+//!
+//! Nor is anything compressed here: the author of the site puts compressed files beside the original, so a
+//! repeated request gets the same bytes and the validators hold.
 //!
 //! ```text
 //! Accept-Encoding = #( codings [ weight ] )
@@ -27,6 +30,8 @@ use crate::http::field;
 
 /// The media type of files of an unknown kind.
 const UNKNOWN: &str = "application/octet-stream";
+/// The parameter of text. The content may contradict it (`files::charset`).
+pub(crate) const UTF8: &str = "; charset=utf-8";
 /// Text without further meaning.
 const PLAIN: &str = "text/plain; charset=utf-8";
 /// JavaScript, by RFC 9239.
@@ -37,19 +42,23 @@ const TEXT_NAMES: &str = "README LICENSE LICENCE COPYING COPYRIGHT NOTICE AUTHOR
                           CHANGELOG CHANGES CONTRIBUTING INSTALL NEWS TODO VERSION Makefile Dockerfile Containerfile \
                           Justfile Procfile SHA256SUMS MD5SUMS";
 /// Extensions of text that should be read, not run by the program that the desktop has for it.
-const TEXT_EXTENSIONS: &str = "sh bash zsh fish java sql pl php rs lua go rb kt swift cs hpp scss sass vue svelte lock \
-                               env diff patch tex rst adoc nfo pem";
-/// Subtypes of `application/` that are compressed already.
-const COMPRESSED: &str = "gzip zip zstd pdf java-archive epub+zip x-7z-compressed x-bzip2 x-xz x-rar-compressed \
+const TEXT_EXTENSIONS: &str = "sh bash zsh fish bat ps1 psm1 psd1 java sql pl php rs lua go rb kt swift cs hpp scss sass \
+                               vue svelte lock env diff patch tex rst adoc nfo pem properties gradle groovy scala dart \
+                               zig hs nix tf proto graphql";
+/// Subtypes of `application/` that are compressed already, beside those that end in `+zip`.
+const COMPRESSED: &str = "gzip zip zstd pdf java-archive x-7z-compressed x-bzip2 x-xz x-rar-compressed \
                           x-compressed x-rpm vnd.android.package-archive x-shockwave-flash";
+
+/// The extension of a name, without the dot. A dot at the beginning marks a hidden file, not an extension.
+pub(crate) fn extension(name: &[u8]) -> Option<&[u8]> {
+    let dot = name.iter().rposition(|&b| b == b'.').filter(|&dot| dot > 0)?;
+    Some(&name[dot + 1..])
+}
 
 /// The media type of a file of this name, with its charset if it has one.
 pub(crate) fn media_type(name: &[u8]) -> Cow<'static, str> {
-    // A dot at the beginning marks a hidden file, not an extension.
-    let Some(dot) = name.iter().rposition(|&b| b == b'.').filter(|&dot| dot > 0) else {
-        return Cow::Borrowed(without_extension(name));
-    };
-    let Ok(extension) = std::str::from_utf8(&name[dot + 1..]) else { return Cow::Borrowed(UNKNOWN) };
+    let Some(extension) = extension(name) else { return Cow::Borrowed(without_extension(name)) };
+    let Ok(extension) = std::str::from_utf8(extension) else { return Cow::Borrowed(UNKNOWN) };
     if let Some(known) = corrected(extension) {
         return Cow::Borrowed(known);
     }
@@ -57,9 +66,7 @@ pub(crate) fn media_type(name: &[u8]) -> Cow<'static, str> {
         None => Cow::Borrowed(UNKNOWN),
         // Without a charset, text is read in the encoding of the reader's locale. XML names its
         // encoding itself, and a parameter would override that (RFC 7303 §3).
-        Some(text) if text.starts_with("text/") && !text.contains("xml") => {
-            Cow::Owned(format!("{text}; charset=utf-8"))
-        }
+        Some(text) if text.starts_with("text/") && !text.contains("xml") => Cow::Owned(format!("{text}{UTF8}")),
         Some(other) => Cow::Borrowed(other),
     }
 }
@@ -67,7 +74,7 @@ pub(crate) fn media_type(name: &[u8]) -> Cow<'static, str> {
 /// The extensions that most sites have (this way they need no allocation), and those that
 /// `mime_guess` has wrong.
 fn corrected(extension: &str) -> Option<&'static str> {
-    const LONGEST: usize = 11; // webmanifest
+    const LONGEST: usize = 12; // mobileconfig
     let mut lower = [0; LONGEST];
     // A longer extension is not in this table.
     let lower = lower.get_mut(..extension.len())?;
@@ -79,23 +86,20 @@ fn corrected(extension: &str) -> Option<&'static str> {
         b"txt" | b"text" | b"log" => PLAIN,
         // Browsers refuse a module script with another type (HTML, 8.1.4.2).
         b"js" | b"mjs" | b"cjs" => SCRIPT,
-        // TypeScript far more often than an MPEG stream. No browser runs it, every browser shows
-        // text.
+        // No browser runs TypeScript, every browser shows text. An MPEG stream is told by its content.
         b"ts" | b"mts" | b"cts" | b"tsx" | b"jsx" => PLAIN,
         b"md" | b"markdown" => "text/markdown; charset=utf-8",
         b"csv" => "text/csv; charset=utf-8",
         b"vtt" => "text/vtt; charset=utf-8",
         // JSON has no charset parameter: it is always UTF-8 (RFC 8259 §8.1).
-        b"json" | b"map" => "application/json",
+        b"json" | b"map" | b"har" | b"ipynb" => "application/json",
         b"webmanifest" => "application/manifest+json",
-        b"jsonl" | b"ndjson" => PLAIN,
-        b"yaml" | b"yml" => "application/yaml", // RFC 9512
-        b"toml" => "application/toml",
+        // Browsers store application/yaml (RFC 9512) and application/toml instead of showing them.
+        b"jsonl" | b"ndjson" | b"json5" | b"jsonc" | b"hjson" | b"yaml" | b"yml" | b"toml" => PLAIN,
         b"xml" | b"xsl" | b"xslt" => "application/xml",
         b"wasm" => "application/wasm",
-        b"svg" => "image/svg+xml",
-        // Compressed: without Content-Encoding no browser could show it as an image.
-        b"svgz" | b"tgz" => "application/gzip",
+        b"svg" | b"svgz" => "image/svg+xml",
+        b"tgz" => "application/gzip",
         b"br" => UNKNOWN,
         b"zst" => "application/zstd",
         b"avif" => "image/avif",
@@ -111,6 +115,9 @@ fn corrected(extension: &str) -> Option<&'static str> {
         b"rpm" => "application/x-rpm",
         b"obj" => "model/obj",
         b"stl" => "model/stl",
+        // iOS opens both by their type alone.
+        b"usdz" => "model/vnd.usdz+zip",
+        b"mobileconfig" => "application/x-apple-aspen-config",
         lower if TEXT_EXTENSIONS.split(' ').any(|text| text.as_bytes() == lower) => PLAIN,
         _ => return None,
     })
@@ -131,6 +138,7 @@ fn without_extension(name: &[u8]) -> &'static str {
 pub(crate) fn is_compressible(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default();
     match essence.split_once('/') {
+        Some((_, kind)) if kind.ends_with("+zip") => false,
         // These image formats are text or plain bitmaps.
         Some(("image", kind)) => matches!(kind, "svg+xml" | "bmp" | "x-icon" | "tiff" | "x-ms-bmp"),
         Some(("audio" | "video", _)) => false,
@@ -142,6 +150,20 @@ pub(crate) fn is_compressible(media_type: &str) -> bool {
         }
         _ => true,
     }
+}
+
+/// Bytes at the beginning of a file that the two functions below look at.
+pub(crate) const KIND_START: usize = 2 * 188 + 1;
+
+/// Whether a file begins like an MPEG transport stream: packets of 188 bytes that begin with 0x47
+/// (ISO/IEC 13818-1 §2.4.3.2). A TypeScript file may begin with `G`, which is 0x47, so three packets must fit.
+pub(crate) fn is_transport_stream(start: &[u8]) -> bool {
+    [0, 188, 376].iter().all(|&at| start.get(at) == Some(&0x47))
+}
+
+/// Whether a file begins like one in gzip (RFC 1952 §2.3.1).
+pub(crate) fn is_gzip(start: &[u8]) -> bool {
+    start.starts_with(b"\x1f\x8b")
 }
 
 /// A content coding.
@@ -234,7 +256,15 @@ mod tests {
             ("a.wasm", "application/wasm"),
             ("a.json", "application/json"),
             ("app.js.map", "application/json"),
-            ("a.yaml", "application/yaml"),
+            ("a.yaml", PLAIN),
+            ("a.yml", PLAIN),
+            ("a.toml", PLAIN),
+            ("a.json5", PLAIN),
+            ("a.ps1", PLAIN),
+            ("a.har", "application/json"),
+            ("a.ipynb", "application/json"),
+            ("a.usdz", "model/vnd.usdz+zip"),
+            ("a.mobileconfig", "application/x-apple-aspen-config"),
             ("a.md", "text/markdown; charset=utf-8"),
             ("a.webmanifest", "application/manifest+json"),
             ("a.svg", "image/svg+xml"),
@@ -248,7 +278,7 @@ mod tests {
             ("a.woff2", "font/woff2"),
             ("a.pdf", "application/pdf"),
             ("a.tar.gz", "application/gzip"),
-            ("a.svgz", "application/gzip"),
+            ("a.svgz", "image/svg+xml"),
             ("a.py", "text/plain; charset=utf-8"),
             ("a.ics", "text/calendar; charset=utf-8"),
             ("README", "text/plain; charset=utf-8"),
@@ -289,9 +319,22 @@ mod tests {
             ("a.js.gz", false),
             ("a.pdf", false),
             ("a.docx", false),
+            ("a.epub", false),
+            ("a.usdz", false),
         ] {
             assert_eq!(is_compressible(&media_type(name.as_bytes())), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_script_that_begins_with_a_g_is_no_film() {
+        let with =
+            |places: &[usize]| (0..400).map(|at| if places.contains(&at) { 0x47 } else { 0 }).collect::<Vec<u8>>();
+        assert!(is_transport_stream(&with(&[0, 188, 376])));
+        for places in [&[][..], &[0], &[0, 188], &[188, 376], &[0, 376], &[1, 189, 377]] {
+            assert!(!is_transport_stream(&with(places)), "{places:?}");
+        }
+        assert!(!is_transport_stream(&with(&[0, 188, 376])[..376]), "too short for three packets");
     }
 
     #[track_caller]

@@ -13,8 +13,9 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::IoSliceMut;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
 
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
 use crate::files::{disk_error, representation::Coding};
@@ -176,6 +177,19 @@ impl Resolver {
         }
         Ok(None)
     }
+}
+
+/// The beginning of a file: as many bytes as fit into the buffer, or all. Without `may_block` only if they are in
+/// memory, else `EAGAIN`.
+pub(crate) fn read_start<'a>(file: &File, buffer: &'a mut [u8], may_block: bool) -> Result<&'a [u8], Errno> {
+    let flags = if may_block { ReadWriteFlags::empty() } else { ReadWriteFlags::NOWAIT };
+    let read = retry_on_intr(|| preadv2(file, &mut [IoSliceMut::new(buffer)], 0, flags));
+    let count = match read {
+        // This file system cannot tell what is in memory. Then its files are sent by the loop, too.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => pread(file, &mut *buffer, 0)?,
+        read => read?,
+    };
+    Ok(&buffer[..count])
 }
 
 /// Whether a name is not served: a temporary file of an upload, or a name that begins with a dot,

@@ -12,6 +12,9 @@
 //! | GET with `Range` | 206 with one range or with several, or 416 |
 //! | GET with `Range` and `If-Range` of an old tag | 200 with the new file |
 //! | GET with `Accept-Encoding: br` where `FILE.br` exists | 200 with `FILE.br` |
+//!
+//! The first bytes of some files are read before they are described ([`kind_of`], [`with_true_charset`]). The
+//! result is kept with the file by the cache, so a later request does not read them again.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -20,10 +23,11 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
+use crate::files::charset;
 use crate::files::precondition::{self, Verdict};
 use crate::files::range::{self, Selected};
-use crate::files::representation::{self, Coding};
-use crate::files::resource::{FoundFile, Resolver};
+use crate::files::representation::{self, Coding, UTF8};
+use crate::files::resource::{FoundFile, Resolver, read_start};
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
@@ -43,7 +47,9 @@ pub(crate) struct FileContext<'a> {
 
 /// One representation of a file.
 struct Representation {
-    file: File,
+    original: File,
+    /// The file that is sent instead of the original, in another coding.
+    prepared: Option<File>,
     length: u64,
     coding: Coding,
     media_type: Cow<'static, str>,
@@ -62,7 +68,7 @@ pub(crate) fn retrieve(
     context: &FileContext<'_>,
     may_block: bool,
 ) -> Result<Response, Errno> {
-    let representation = choose(request, found, resolver, context, may_block)?;
+    let mut representation = choose(request, found, resolver, context, may_block)?;
     // Before the range: a range of another version would corrupt the copy of the client.
     let response = match precondition::evaluate(request, Some(&representation.validators)) {
         Verdict::Failed => failed(request, &representation),
@@ -71,6 +77,9 @@ pub(crate) fn retrieve(
             // If-Range names another version: the client gets all of the new one.
             let asked = if range_allowed { request.field("range") } else { None };
             let selected = asked.map_or(Selected::Whole, |value| range::select(value, representation.length));
+            // Not for a 304, which has no Content-Type: a revalidation should not read the content from the disk.
+            let Representation { original, media_type, .. } = &mut representation;
+            *media_type = with_true_charset(std::mem::take(media_type), original, may_block)?;
             send(request, representation, selected, context)
         }
     };
@@ -86,18 +95,49 @@ fn choose(
     may_block: bool,
 ) -> Result<Representation, Errno> {
     let name = found.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    let media_type = representation::media_type(name);
+    let (media_type, own_coding) = kind_of(name, &found.file, may_block)?;
     // The files beside a single file are not part of the site.
-    let is_negotiated = resolver.single.is_none() && representation::is_compressible(&media_type);
+    let is_negotiated =
+        resolver.single.is_none() && own_coding == Coding::Identity && representation::is_compressible(&media_type);
     let prepared = if is_negotiated {
         resolver.prepared(&found, representation::preferred(request.fields("accept-encoding")), may_block)?
     } else {
         None
     };
-    let (coding, file, meta) = prepared.unwrap_or((Coding::Identity, found.file, found.meta));
+    let (coding, prepared, meta) = match prepared {
+        Some((coding, file, meta)) => (coding, Some(file), meta),
+        None => (own_coding, None, found.meta),
+    };
     // Of the chosen representation: the compressed file has its own tag and date.
     let validators = Validators::of(&meta, coding, context.now);
-    Ok(Representation { file, length: meta.size, coding, media_type, validators, is_negotiated })
+    let original = found.file;
+    Ok(Representation { original, prepared, length: meta.size, coding, media_type, validators, is_negotiated })
+}
+
+/// The media type of a file by its name, and the coding that its content has from the start. Two names stand for
+/// different things, so there the first bytes decide.
+fn kind_of(name: &[u8], file: &File, may_block: bool) -> Result<(Cow<'static, str>, Coding), Errno> {
+    let is = |wanted| representation::extension(name).is_some_and(|extension| extension.eq_ignore_ascii_case(wanted));
+    let mut buffer = [0; representation::KIND_START];
+    if is(b"ts") && representation::is_transport_stream(read_start(file, &mut buffer, may_block)?) {
+        return Ok(("video/mp2t".into(), Coding::Identity));
+    }
+    let is_compressed = is(b"svgz") && representation::is_gzip(read_start(file, &mut buffer, may_block)?);
+    let coding = if is_compressed { Coding::Gzip } else { Coding::Identity };
+    Ok((representation::media_type(name), coding))
+}
+
+/// The media type without the charset, if the first bytes of the file contradict it.
+pub(crate) fn with_true_charset(
+    media_type: Cow<'static, str>,
+    file: &File,
+    may_block: bool,
+) -> Result<Cow<'static, str>, Errno> {
+    let Some(essence) = media_type.strip_suffix(UTF8) else { return Ok(media_type) };
+    let mut buffer = [0; charset::START];
+    let start = read_start(file, &mut buffer, may_block)?;
+    let is_true = charset::may_be_utf8(start, essence == "text/html");
+    Ok(if is_true { media_type } else { essence.to_string().into() })
 }
 
 /// Adds the fields that 200, 206 and 304 have in common. A 304 has every field that a cache would
@@ -156,9 +196,9 @@ fn send(
         response = response.field("Content-Encoding", representation.coding.name());
     }
     response = response.field("Accept-Ranges", "bytes");
-    let Representation { file, media_type, .. } = representation;
+    let Representation { original, prepared, media_type, .. } = representation;
     // Shared, because a cached entry keeps the same descriptor.
-    let file = Arc::new(file);
+    let file = Arc::new(prepared.unwrap_or(original));
     match selected {
         // §15.3.7.2: each range has a Content-Range, the response has none.
         Selected::Many(ranges) => {

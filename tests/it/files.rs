@@ -44,6 +44,35 @@ fn files_are_described_so_that_a_browser_need_not_guess() {
     }
 }
 
+#[test]
+fn a_page_in_another_encoding_is_readable_also_from_the_cache() {
+    let folder = Folder::new();
+    let page = b"<!doctype html><meta charset=shift_jis><p>\x93\xfa\x96\x7b";
+    let long = [&page[..], &[b'x'; 100_000]].concat();
+    for (name, content) in [("sjis.html", &page[..]), ("long.html", &long), ("latin.txt", b"caf\xe9"), ("a.html", b"a")]
+    {
+        folder.write(name, content);
+        folder.age(name);
+    }
+    let server = Server::start(&folder, &["--loops", "1"]);
+    for (name, expected) in [
+        ("sjis.html", "text/html"),
+        ("long.html", "text/html"),
+        ("latin.txt", "text/plain"),
+        ("a.html", "text/html; charset=utf-8"),
+    ] {
+        let target = format!("/{name}");
+        crate::support::client::strong_tag(&server, &target);
+        for round in 0..5 {
+            for (method, fields) in [("GET", ""), ("HEAD", ""), ("GET", "Range: bytes=0-1\r\n")] {
+                let answer = crate::support::client::ask(&server, method, &target, fields);
+                assert_eq!(answer.must("content-type"), expected, "{method} {name} {fields} {round}");
+                assert_eq!(answer.must("x-content-type-options"), "nosniff");
+            }
+        }
+    }
+}
+
 /// A removed folder that is still open looks empty. 404 would tell caches and indexes to forget files that
 /// may come back.
 #[test]

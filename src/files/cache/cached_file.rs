@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::IoSliceMut;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::io::{ReadWriteFlags, preadv2};
-
 use crate::files::range::{self, Selected};
+use crate::files::resource::{Resolver, read_start};
 use crate::files::root::{CheckedPath, FileKind, Meta, Root};
-use crate::files::{representation::Coding, resource::Resolver, validator::Validators};
+use crate::files::{representation::Coding, validator::Validators};
 use crate::http::{Fields, Method, Prepared, Request, Status};
 use crate::service::{Answer, Body, Response};
 
@@ -192,14 +190,8 @@ fn folder_without_codings(root: &Root, path: &[u8], now: SystemTime) -> Option<(
 /// The content, if all of it is in the page cache.
 fn read_cached(file: &File, size: u64) -> Option<Vec<u8>> {
     let mut content = vec![0; usize::try_from(size).ok()?];
-    let mut from = 0;
-    while from < content.len() {
-        // NOWAIT: this runs on a loop, which must not wait for a disk.
-        let mut slices = [IoSliceMut::new(&mut content[from..])];
-        let count = preadv2(file, &mut slices, from as u64, ReadWriteFlags::NOWAIT).ok()?;
-        from += Some(count).filter(|&count| count > 0)?;
-    }
-    Some(content)
+    let is_whole = read_start(file, &mut content, false).ok()?.len() as u64 == size;
+    is_whole.then_some(content)
 }
 
 /// Folders that were reached without a symbolic link, and when that was checked.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::files::resource::{FoundFile, Resolver, Resource, SingleFile, encode};
-use crate::files::retrieve::{FileContext, add_sandbox, retrieve};
+use crate::files::retrieve::{FileContext, add_sandbox, retrieve, with_true_charset};
 use crate::files::root::{OpenMethod, Root};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
 use crate::files::{CacheControl, Settings, cache::FileCache, disk_error, listing, representation};
@@ -363,9 +363,9 @@ impl SiteState {
         };
         match self.resolver.open_file(path, may_block) {
             Ok((file, meta)) => {
-                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
-                let media_type = representation::media_type(path);
+                let media_type = with_true_charset(representation::media_type(path), &file, may_block)?;
                 let response = Response::new(status).field("Content-Type", media_type.as_bytes());
+                let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 // This page may have been uploaded, like any other.
                 let response = add_sandbox(response, &media_type, self.sandbox);
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))

@@ -179,3 +179,73 @@ fn prepared_codings_are_chosen_named_and_never_stale() {
     folder.write("a.js.zst", "zstd");
     assert_eq!(with("zstd").text(), "zstd");
 }
+
+#[test]
+fn a_text_in_another_encoding_is_not_called_utf_8_in_any_response() {
+    let folder = Folder::new();
+    folder.write("sjis.html", "<!doctype html><meta charset=\"shift_jis\"><p>x");
+    folder.write("latin.txt", b"caf\xe9\n");
+    folder.write("utf8.html", "<!doctype html><p>\u{e9}");
+    folder.write("old.css", "@charset \"windows-1251\";");
+    folder.write("latin.csv", b"a;\xe9\n");
+    // The prepared file is sent, and the original says in which encoding it is.
+    folder.write("sjis.html.gz", "compressed");
+    folder.write("404.html", "<meta charset=euc-kr>");
+    let site = plain(&folder);
+    for (path, expected) in [
+        ("/sjis.html", "text/html"),
+        ("/latin.txt", "text/plain"),
+        ("/utf8.html", "text/html; charset=utf-8"),
+        ("/old.css", "text/css"),
+        ("/latin.csv", "text/csv"),
+    ] {
+        for fields in [&[][..], &["Range: bytes=1-2"], &["Accept-Encoding: gzip"]] {
+            for method in ["GET", "HEAD"] {
+                let seen = ask(&site, &format!("{method} {path}"), fields);
+                assert_eq!(seen.field("content-type"), Some(expected), "{method} {path} {fields:?}");
+            }
+        }
+        let parts = ask(&site, &format!("GET {path}"), &["Range: bytes=0-0,3-3"]).text();
+        assert_eq!(parts.matches(&format!("Content-Type: {expected}\r\n")).count(), 2, "{path}: {parts}");
+    }
+    assert_eq!(ask(&site, "GET /none", &[HTML]).field("content-type"), Some("text/html"));
+}
+
+#[test]
+fn two_names_mean_what_the_first_bytes_say() {
+    let folder = Folder::new();
+    let gzip = b"\x1f\x8b\x08rest";
+    folder.write("a.svgz", gzip);
+    folder.write("A.SVGZ", gzip);
+    folder.write("a.svgz.br", "a coding of a coding");
+    folder.write("plain.svgz", "<svg/>");
+    let packets: Vec<u8> = (0..600).map(|at| if at % 188 == 0 { 0x47 } else { 0 }).collect();
+    folder.write("film.ts", &packets);
+    folder.write("script.ts", "GET = 1;\n".repeat(60));
+    let sandboxed = site(&folder, |s| s.upload = true);
+    for (path, media_type, coding, negotiated) in [
+        ("/a.svgz", "image/svg+xml", Some("gzip"), false),
+        ("/A.SVGZ", "image/svg+xml", Some("gzip"), false),
+        ("/plain.svgz", "image/svg+xml", None, true),
+        ("/film.ts", "video/mp2t", None, false),
+        ("/script.ts", "text/plain; charset=utf-8", None, true),
+    ] {
+        for (site, is_sandboxed) in [(&plain(&folder), false), (&sandboxed, true)] {
+            for fields in [&[][..], &["Range: bytes=0-3"], &["Accept-Encoding: br"], &["Accept-Encoding: gzip;q=0"]] {
+                for method in ["GET", "HEAD"] {
+                    let seen = ask(site, &format!("{method} {path}"), fields);
+                    let said = (seen.field("content-type"), seen.field("content-encoding"));
+                    assert_eq!(said, (Some(media_type), coding), "{method} {path} {fields:?}");
+                    assert_eq!(seen.field("vary").is_some(), negotiated, "{path}");
+                    // A picture with scripts is confined like a page.
+                    let confined = is_sandboxed && media_type == "image/svg+xml";
+                    assert_eq!(seen.field("content-security-policy").is_some(), confined, "{path}");
+                }
+            }
+            let tag = get(site, path).field("etag").unwrap().to_string();
+            let known = ask(site, &format!("GET {path}"), &[&format!("If-None-Match: {tag}")]);
+            assert_eq!((known.code, known.field("etag")), (304, Some(&tag[..])), "{path}");
+            assert_eq!((known.field("content-type"), known.field("content-encoding")), (None, None));
+        }
+    }
+}
