@@ -6,7 +6,7 @@
 //! | error | status | reason |
 //! |---|---|---|
 //! | nothing there, or outside the root | 404 | both look the same to a client |
-//! | no permission | 403 | |
+//! | no permission, a file of `/proc` or the like | 403 | |
 //! | out of descriptors or memory, a lost race | 503 | the file exists; the client should come back |
 //! | disk full, quota, size limit | 507 | |
 //! | name in use, folder not empty | 409 | |
@@ -16,6 +16,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::files::root::PSEUDO;
 use crate::http::{Request, Status};
 use crate::service::Response;
 use crate::service::error_page::{self, Problem};
@@ -31,7 +32,7 @@ pub(crate) fn status_of(error: &io::Error) -> Status {
         // and EILSEQ are names that this file system cannot have.
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP | Errno::XDEV => Status::NOT_FOUND,
         Errno::NXIO | Errno::NODEV | Errno::INVAL | Errno::ILSEQ => Status::NOT_FOUND,
-        Errno::ACCESS | Errno::PERM | Errno::ROFS => Status::FORBIDDEN,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS | PSEUDO => Status::FORBIDDEN,
         // Never 404: caches, indexes and mirrors would remove a file because this server was busy.
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => Status::SERVICE_UNAVAILABLE,
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Status::INSUFFICIENT_STORAGE,
@@ -52,6 +53,13 @@ pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
     let mut problem = Problem::new(status);
     match status {
         Status::NOT_FOUND => problem.sentence = "There is nothing at this address.".into(),
+        Status::FORBIDDEN if Errno::from_io_error(error) == Some(PSEUDO) => {
+            problem.sentence =
+                "What lies at this address is made by the kernel while it is read, as in /proc or /sys.".into();
+            problem.advice =
+                Some("Such files have no length and may never end, so this server does not send them.".into());
+            return (problem, Some("a file system of the kernel, such as /proc".into()));
+        }
         Status::FORBIDDEN => {
             problem.sentence = "This server may not read what lies at this address.".into();
             problem.advice = Some("Its permissions on the server's disk decide that.".into());
@@ -111,6 +119,7 @@ mod tests {
             (Errno::ACCESS, 403),
             (Errno::PERM, 403),
             (Errno::ROFS, 403),
+            (PSEUDO, 403),
             (Errno::MFILE, 503),
             (Errno::NFILE, 503),
             (Errno::NOMEM, 503),

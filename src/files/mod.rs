@@ -24,6 +24,7 @@ pub mod root;
 pub mod site;
 #[cfg(test)]
 mod testing;
+mod unknown_length;
 mod validator;
 mod write;
 

@@ -11,6 +11,7 @@
 //! | GET with `If-None-Match` of the current tag | 304 |
 //! | GET with `Range` | 206 with one range or with several, or 416 |
 //! | GET with `Range` and `If-Range` of an old tag | 200 with the new file |
+//! | GET of a file on FUSE that has size 0 and content | 200 with its content, without length |
 //! | GET with `Accept-Encoding: br` where `FILE.br` exists | 200 with `FILE.br` |
 //!
 //! The first bytes of some files are read before they are described ([`kind_of`], [`with_true_charset`]). The
@@ -28,6 +29,8 @@ use crate::files::precondition::{self, Verdict};
 use crate::files::range::{self, Selected};
 use crate::files::representation::{self, Coding, UTF8};
 use crate::files::resource::{FoundFile, Resolver, read_start};
+use crate::files::root::FileSystem;
+use crate::files::unknown_length::UnknownLength;
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
@@ -51,6 +54,7 @@ struct Representation {
     /// The file that is sent instead of the original, in another coding.
     prepared: Option<File>,
     length: u64,
+    file_system: FileSystem,
     coding: Coding,
     media_type: Cow<'static, str>,
     validators: Validators,
@@ -58,6 +62,18 @@ struct Representation {
     /// and one to a client that accepts no coding. Otherwise a cache would give one representation
     /// to all clients.
     is_negotiated: bool,
+}
+
+impl Representation {
+    /// The content of a file whose size is 0 although it has some.
+    fn content_of_unknown_length(&self) -> Result<Option<UnknownLength>, Errno> {
+        if self.length > 0 || self.file_system != FileSystem::Fuse {
+            return Ok(None);
+        }
+        // Fails only where the process may open no more files.
+        let file = self.prepared.as_ref().unwrap_or(&self.original).try_clone().map_err(|_| Errno::MFILE)?;
+        UnknownLength::begin(file)
+    }
 }
 
 /// The response to a GET or HEAD of a file.
@@ -69,6 +85,9 @@ pub(crate) fn retrieve(
     may_block: bool,
 ) -> Result<Response, Errno> {
     let mut representation = choose(request, found, resolver, context, may_block)?;
+    if let Some(content) = representation.content_of_unknown_length()? {
+        return Ok(add_accept(send_unmeasured(representation, content, context), context));
+    }
     // Before the range: a range of another version would corrupt the copy of the client.
     let response = match precondition::evaluate(request, Some(&representation.validators)) {
         Verdict::Failed => failed(request, &representation),
@@ -83,7 +102,11 @@ pub(crate) fn retrieve(
             send(request, representation, selected, context)
         }
     };
-    Ok(if context.varies_by_accept { response.varying_by("Accept") } else { response })
+    Ok(add_accept(response, context))
+}
+
+fn add_accept(response: Response, context: &FileContext<'_>) -> Response {
+    if context.varies_by_accept { response.varying_by("Accept") } else { response }
 }
 
 /// Steps 1 and 2: coding and validators.
@@ -110,8 +133,9 @@ fn choose(
     };
     // Of the chosen representation: the compressed file has its own tag and date.
     let validators = Validators::of(&meta, coding, context.now);
-    let original = found.file;
-    Ok(Representation { original, prepared, length: meta.size, coding, media_type, validators, is_negotiated })
+    let (original, file_system) = (found.file, resolver.root.file_system(&meta));
+    let length = meta.size;
+    Ok(Representation { original, prepared, length, file_system, coding, media_type, validators, is_negotiated })
 }
 
 /// The media type of a file by its name, and the coding that its content has from the start. Two names stand for
@@ -143,8 +167,12 @@ pub(crate) fn with_true_charset(
 /// Adds the fields that 200, 206 and 304 have in common. A 304 has every field that a cache would
 /// take from a 200 (§15.4.5).
 fn describe(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
-    let response =
-        response.field("ETag", representation.validators.tag.bytes()).field("Cache-Control", context.cache_control);
+    describe_file(response.field("ETag", representation.validators.tag.bytes()), representation, context)
+}
+
+/// Adds those of them that do not depend on the version of the file.
+fn describe_file(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
+    let response = response.field("Cache-Control", context.cache_control);
     let response = add_sandbox(response, &representation.media_type, context.sandbox);
     if representation.is_negotiated { response.field("Vary", "Accept-Encoding") } else { response }
 }
@@ -216,6 +244,18 @@ fn send(
             response.field("Content-Type", media_type.as_bytes()).with_body(Body::File { file, from: 0, len: length })
         }
     }
+}
+
+/// 200 for a file of which the length is not known. Conditions and ranges are ignored: it has no validators.
+fn send_unmeasured(representation: Representation, content: UnknownLength, context: &FileContext<'_>) -> Response {
+    let mut response = describe_file(Response::new(Status::OK), &representation, context);
+    if representation.coding != Coding::Identity {
+        response = response.field("Content-Encoding", representation.coding.name());
+    }
+    response
+        .field("Accept-Ranges", "none")
+        .field("Content-Type", representation.media_type.as_bytes())
+        .with_body(Body::Stream(Box::new(content)))
 }
 
 /// 412 for a file that is another version than the client expects.

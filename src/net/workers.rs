@@ -183,8 +183,8 @@ pub(crate) enum SourceResult {
     More(Box<dyn Source>, Vec<u8>),
     /// The end of the content.
     End(Box<dyn Source>),
-    /// Nothing: it panicked.
-    Panicked,
+    /// Nothing: it failed, for this reason.
+    Failed(String),
 }
 
 impl SourceResult {
@@ -192,10 +192,11 @@ impl SourceResult {
         // The source moves into the closure. If it panics it is lost with it, since its state cannot be trusted any
         // more.
         let ask = AssertUnwindSafe(move || match source.next() {
-            Some(bytes) => SourceResult::More(source, bytes),
-            None => SourceResult::End(source),
+            Ok(Some(bytes)) => SourceResult::More(source, bytes),
+            Ok(None) => SourceResult::End(source),
+            Err(error) => SourceResult::Failed(format!("a source failed: {error}")),
         });
-        catch_unwind(ask).unwrap_or(SourceResult::Panicked)
+        catch_unwind(ask).unwrap_or_else(|_| SourceResult::Failed("a source panicked".into()))
     }
 }
 

@@ -148,7 +148,13 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
     };
     // Without openat2 symbolic links are refused, which the user should know. The other two ways serve the same files.
     let method = site.root().open_method();
-    [(method == OpenMethod::Walk, method.sentence().to_string()), landlock]
+    let opening = match site.root().is_pseudo() {
+        true => {
+            (true, "This folder is made by the kernel, as /proc and /sys are: its files are not served (403).".into())
+        }
+        false => (method == OpenMethod::Walk, method.sentence().to_string()),
+    };
+    [opening, landlock]
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.

@@ -19,6 +19,7 @@
 use std::any::Any;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,7 +211,11 @@ pub struct ChunkedBody {
 pub trait Source: Send {
     /// The next bytes, which may be empty if there are none yet; `None` at the end. Called on a worker, one call at a
     /// time, and may block: no time limit of the connection runs during the call.
-    fn next(&mut self) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// Why there will be no more although the content is not whole. The connection is cut off, so that the client
+    /// sees it.
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>>;
 }
 
 /// What a scripted response has besides status, fields and content.

@@ -24,10 +24,10 @@ const MOMENT: Duration = Duration::from_millis(150);
 struct Silent(bool, Arc<Mutex<()>>);
 
 impl Source for Silent {
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         assert!(!self.0, "a source that panics, on purpose");
         drop(self.1.lock());
-        None
+        Ok(None)
     }
 }
 

@@ -30,6 +30,7 @@ mod listing;
 mod load;
 mod lookup_sharing;
 mod methods;
+mod odd_file_systems;
 mod options;
 mod order_of_answers;
 mod overload;

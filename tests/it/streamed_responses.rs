@@ -22,11 +22,11 @@ struct WireEvent {
 }
 
 impl Source for WireEvent {
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let _ = self.asked.send(());
-        let word = self.words.recv().ok()?;
+        let Ok(word) = self.words.recv() else { return Ok(None) };
         assert_ne!(word, "panic", "a source that panics, on purpose");
-        Some(word.as_bytes().to_vec())
+        if word == "error" { Err(std::io::ErrorKind::Other.into()) } else { Ok(Some(word.as_bytes().to_vec())) }
     }
 }
 
@@ -229,15 +229,16 @@ fn a_stop_ends_a_stream_in_order_even_a_silent_one() {
 }
 
 #[test]
-fn a_source_that_panics_is_no_end_in_order() {
-    for (version, expected, ending) in [("1.1", "2\r\nab\r\n", Ending::Fin), ("1.0", "ab", Ending::Reset)] {
+fn a_source_that_fails_or_panics_is_no_end_in_order() {
+    let versions = [("1.1", "2\r\nab\r\n", Ending::Fin), ("1.0", "ab", Ending::Reset)];
+    for ((version, expected, ending), last) in versions.into_iter().flat_map(|v| [(v, "panic"), (v, "error")]) {
         let (mut library, control) = streaming();
         let mut client = library.connect();
         client.send(format!("GET /stream HTTP/{version}\r\nHost: a\r\n\r\n"));
         head(&mut client);
         control.send("ab");
         assert_eq!(client.take(expected.len()), expected.as_bytes());
-        control.send("panic");
+        control.send(last);
         assert_eq!(client.rest(), (Vec::new(), ending));
         assert_eq!(library.log_of(1).end, Some("Failed"));
         library.connect().get("/other", "").assert_status(200);

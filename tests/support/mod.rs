@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod corpus;
 pub(crate) mod folder;
+pub(crate) mod fuse;
 pub(crate) mod library;
 pub(crate) mod mutants;
 pub(crate) mod response;

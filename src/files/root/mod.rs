@@ -14,7 +14,7 @@
 //! | a folder that is swapped for a link meanwhile | cannot lead outside | cannot lead outside |
 //!
 //! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would
-//! never end. Length and times of a file are read by `fstat` from the descriptor that is sent, so a
+//! never end. Nothing of `/proc`, `/sys` and the like is opened ([`FileSystem`]). Length and times of a file are read by `fstat` from the descriptor that is sent, so a
 //! response never has the length of one file and the bytes of another.
 //!
 //! The functions give different guarantees:
@@ -22,6 +22,7 @@
 //! - `Root::stat` is cheap and unprotected. It only confirms that a known file is unchanged.
 //! - `Root::writable_folder` is the protected way for writes.
 
+mod file_system;
 mod stat;
 mod temp_file;
 mod writable;
@@ -36,6 +37,8 @@ use std::sync::Arc;
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use file_system::FileSystems;
+pub(crate) use file_system::{FileSystem, PSEUDO};
 pub(crate) use stat::CheckedPath;
 pub use stat::{Directory, Entry, TEMPORARY_PREFIX};
 pub(crate) use temp_file::{Publish, TempFile};
@@ -142,6 +145,7 @@ struct RootState {
     descriptor: OwnedFd,
     open_method: OpenMethod,
     symlinks: Symlinks,
+    file_systems: FileSystems,
     locks: writable::WriteLocks,
     /// Whether its file system counts the links of a folder, so that 0 means that it was removed.
     counts_links: bool,
@@ -157,11 +161,17 @@ impl Root {
     }
 
     /// Opens the folder; `method` decides how paths beneath it are opened.
-    fn with(path: &Path, symlinks: Symlinks, method: impl FnOnce(&OwnedFd) -> OpenMethod) -> io::Result<Root> {
+    fn with(
+        path: &Path,
+        symlinks: Symlinks,
+        method: impl FnOnce(&OwnedFd, FileSystem) -> OpenMethod,
+    ) -> io::Result<Root> {
         let descriptor = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let (open_method, locks) = (method(&descriptor), writable::WriteLocks::default());
+        let file_system = FileSystem::of(&descriptor);
+        let (open_method, file_systems) = (method(&descriptor, file_system), FileSystems::new(file_system));
         let counts_links = fs::fstat(&descriptor).is_ok_and(|stat| stat.st_nlink > 0);
-        Ok(Root { inner: Arc::new(RootState { descriptor, open_method, symlinks, locks, counts_links }) })
+        let locks = writable::WriteLocks::default();
+        Ok(Root { inner: Arc::new(RootState { descriptor, open_method, symlinks, file_systems, locks, counts_links }) })
     }
 
     /// Opens `path` for serving: a folder, or the folder of a single file together with the name of
@@ -186,12 +196,17 @@ impl Root {
     /// The folder opened by [`OpenMethod::Walk`], even if this kernel has `openat2`.
     #[cfg(test)]
     pub(crate) fn walking(path: &Path, symlinks: Symlinks) -> io::Result<Root> {
-        Root::with(path, symlinks, |_| OpenMethod::Walk)
+        Root::with(path, symlinks, |_, _| OpenMethod::Walk)
     }
 
     /// How paths beneath this root are opened.
     pub fn open_method(&self) -> OpenMethod {
         self.inner.open_method
+    }
+
+    /// Whether the folder itself lies in `/proc`, `/sys` or the like, of which nothing is served.
+    pub fn is_pseudo(&self) -> bool {
+        self.inner.file_systems.root() == FileSystem::Pseudo
     }
 
     /// Whether the folder itself was removed. Then nothing is found in it and nothing can be
@@ -206,8 +221,8 @@ impl Root {
     ///
     /// # Errors
     /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder,
-    /// and for a path with a segment `.` or `..`; `EAGAIN` if it is not in memory and `may_block` is
-    /// false: ask again on a worker.
+    /// and for a path with a segment `.` or `..`; [`PSEUDO`] for everything in `/proc` and the like;
+    /// `EAGAIN` if it is not in memory and `may_block` is false: ask again on a worker.
     pub fn open(&self, path: &[u8], may_block: bool) -> Result<Opened, Errno> {
         // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal that is opened must
         // not become the controlling terminal of the server.
@@ -224,10 +239,16 @@ impl Root {
         }?;
         // Measured after opening, on the descriptor that will be sent.
         let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
+        self.inner.file_systems.check(&descriptor, meta.device, may_block)?;
         Ok(match meta.kind {
             FileKind::File => Opened::File(File::from(descriptor), meta),
             FileKind::Directory => Opened::Directory(Directory::new(self.clone(), path, descriptor, meta)),
         })
+    }
+
+    /// The kind of the file system of a file that was opened beneath this root.
+    pub(crate) fn file_system(&self, meta: &Meta) -> FileSystem {
+        self.inner.file_systems.get(meta.device)
     }
 
     /// Opens `path` by the method of this root.
@@ -266,7 +287,7 @@ impl OpenMethod {
     }
 
     /// Finds out which method this kernel has for this root.
-    fn probe(root: &OwnedFd) -> OpenMethod {
+    fn probe(root: &OwnedFd, file_system: FileSystem) -> OpenMethod {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         // ENOSYS before Linux 5.6, EPERM under the seccomp filter of an older container runtime.
@@ -276,7 +297,7 @@ impl OpenMethod {
         // EINVAL before Linux 5.12.
         let cached = fs::openat2(root, c".", flags, Mode::empty(), beneath | ResolveFlags::CACHED);
         // CACHED covers the lookup only. Where fstat may wait for a network, no loop may call it.
-        if cached.is_err() || fs::fstatfs(root).map_or(true, |stat| may_wait(stat.f_type as u32)) {
+        if cached.is_err() || file_system.may_wait() {
             return OpenMethod::Worker;
         }
         OpenMethod::Cached
@@ -349,30 +370,6 @@ fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, symlinks: Symlinks) ->
     }
     // The path has no segments: it is the root itself.
     fs::openat(root, c".", flags, Mode::empty())
-}
-
-/// File systems whose `fstat` or lookup may wait for another machine or another program, by the
-/// numbers of `statfs(2)`.
-fn may_wait(magic: u32) -> bool {
-    matches!(
-        magic,
-        0x6969 // NFS
-            | 0x517b | 0xfe53_4d42 | 0xff53_4d42 // SMB in three generations
-            | 0x6573_5546 // FUSE, virtiofs
-            | 0x0102_1997 // 9p
-            | 0x00c3_6400 // Ceph
-            | 0x5346_414f | 0x6b41_4653 // AFS: OpenAFS, the kernel's own
-            | 0x7375_7245 // Coda
-            | 0x564c // NCP
-            | 0x0116_1970 // GFS2: a lock of the cluster
-            | 0x7461_636f // OCFS2: the same
-            | 0x0bd0_0bd0 // Lustre
-            | 0x4750_4653 // GPFS
-            | 0x1983_0326 // BeeGFS
-            | 0x786f_4256 // VirtualBox shared folders
-            | 0xbacb_acbc // VMware shared folders
-            | 0x0187 // autofs: a lookup makes it mount
-    )
 }
 
 #[cfg(test)]

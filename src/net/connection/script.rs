@@ -240,8 +240,8 @@ impl Connection {
                 cx.jobs.discard(source);
                 script.end_stream(chunked);
             }
-            SourceResult::Panicked => {
-                log::error!("{}: a source panicked", self.peer);
+            SourceResult::Failed(why) => {
+                log::error!("{}: {why}", self.peer);
                 // The client must see that content is missing: by a last chunk that never comes, or by a reset where
                 // the content ends with the connection.
                 self.script = None;

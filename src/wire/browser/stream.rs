@@ -12,6 +12,7 @@
 //! [`TURN`] at a time: between two turns the server notices a page that has gone, and the stream ends.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -100,12 +101,12 @@ impl EventStream {
 }
 
 impl Source for EventStream {
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut text = String::new();
         // Alone in the first piece, so that the page need not wait for an event to draw itself.
         if let Some(hello) = self.hello.take() {
             push_line(&mut text, &hello);
-            return Some(text.into_bytes());
+            return Ok(Some(text.into_bytes()));
         }
         if self.waiting.is_empty() {
             match self.history.wait(&mut self.reader, TURN) {
@@ -116,7 +117,7 @@ impl Source for EventStream {
                 // An empty piece: it sends nothing, but lets the server look at the connection.
                 HistoryRead::TimedOut => {}
                 // The page asks again, and the new stream tells it to start anew.
-                HistoryRead::Missed | HistoryRead::Ended => return None,
+                HistoryRead::Missed | HistoryRead::Ended => return Ok(None),
             }
         }
         // Many small events share a piece, since each piece is a chunk and a system call. The rest
@@ -130,7 +131,7 @@ impl Source for EventStream {
         if !text.is_empty() {
             self.last_line = Instant::now();
         }
-        Some(text.into_bytes())
+        Ok(Some(text.into_bytes()))
     }
 }
 

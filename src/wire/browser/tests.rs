@@ -278,7 +278,7 @@ fn lines(response: Response, count: usize) -> Vec<Value> {
     let (_, _, Body::Stream(mut source)) = response.into_parts() else { panic!("no stream") };
     let mut lines: Vec<Value> = Vec::new();
     while lines.len() < count {
-        let text = String::from_utf8(source.next().unwrap()).unwrap();
+        let text = String::from_utf8(source.next().unwrap().unwrap()).unwrap();
         assert!(text.is_ascii());
         lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
     }
@@ -326,7 +326,7 @@ fn a_stream_ends_with_the_server() {
     let (_, _, Body::Stream(mut source)) = fixture.ask("GET", "/api/events", "").into_parts() else { panic!() };
     fixture.history.end();
     let mut pieces = Vec::new();
-    while let Some(text) = source.next() {
+    while let Some(text) = source.next().unwrap() {
         pieces.push(text);
     }
     assert_eq!(pieces.len(), 2, "hello, and the kept events");

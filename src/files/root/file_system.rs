@@ -1,0 +1,173 @@
+//! The kinds of file systems, as far as they decide how a file can be read.
+//!
+//! | kind | the size of a file | a read |
+//! |---|---|---|
+//! | [`FileSystem::Local`] | is that of its content | may wait for the disk |
+//! | [`FileSystem::Memory`] | the same | never waits |
+//! | [`FileSystem::Remote`] | the same | may wait for another machine, for any time |
+//! | [`FileSystem::Fuse`] | 0 may mean that the program does not know it | may wait for that program |
+//! | [`FileSystem::Pseudo`] | says nothing | may wait for an event that never comes |
+//!
+//! Nothing on a pseudo file system is served: in `/proc` every size is 0, in `/sys` it is 4096, and a read of
+//! `/proc/kmsg` or of `trace_pipe` waits until the kernel has something to say.
+//!
+//! The kind is asked for by `fstatfs`, which itself may wait. So only a worker asks, and the answer is kept for each
+//! device number. A loop opens files of the root's own mount only, whose kind is known from the start.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::fd::AsFd;
+use rustix::fs;
+use rustix::io::Errno;
+
+/// The error for everything on a pseudo file system. The kernel gives it for removable media only, so here it has no
+/// other meaning.
+pub(crate) const PSEUDO: Errno = Errno::MEDIUMTYPE;
+/// A kind is asked for again after this time: the kernel gives the number of an unmounted device to the next one.
+const KEEP: Duration = Duration::from_secs(1);
+/// Devices that are remembered; a root with more mounts beneath it asks more often.
+const MAX_DEVICES: usize = 64;
+
+/// How files of a file system can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// On a disk of this machine.
+    Local,
+    /// In memory.
+    Memory,
+    /// On another machine, or it may have to be mounted first.
+    Remote,
+    /// Of a program.
+    Fuse,
+    /// A view of the kernel on itself.
+    Pseudo,
+}
+
+impl FileSystem {
+    /// The kind of the file system of an open file or folder. May block.
+    pub(crate) fn of(file: impl AsFd) -> FileSystem {
+        // Only a program that does not know this call makes it fail.
+        fs::fstatfs(file).map_or(FileSystem::Fuse, |stat| FileSystem::of_magic(stat.f_type as u32))
+    }
+
+    /// The kind by the number of `statfs(2)`.
+    fn of_magic(magic: u32) -> FileSystem {
+        match magic {
+            0x0102_1994 | 0x8584_58f6 => FileSystem::Memory, // tmpfs, ramfs
+            0x6573_5546 => FileSystem::Fuse,                 // virtiofs too
+            0x6969 // NFS
+                | 0x517b | 0xfe53_4d42 | 0xff53_4d42 // SMB in three generations
+                | 0x0102_1997 // 9p
+                | 0x00c3_6400 // Ceph
+                | 0x5346_414f | 0x6b41_4653 // AFS: OpenAFS, the kernel's own
+                | 0x7375_7245 // Coda
+                | 0x564c // NCP
+                | 0x0116_1970 // GFS2: a lock of the cluster
+                | 0x7461_636f // OCFS2: the same
+                | 0x0bd0_0bd0 // Lustre
+                | 0x4750_4653 // GPFS
+                | 0x1983_0326 // BeeGFS
+                | 0x786f_4256 // VirtualBox shared folders
+                | 0xbacb_acbc // VMware shared folders
+                | 0x0187 // autofs: a lookup makes it mount
+                => FileSystem::Remote,
+            0x9fa0 // proc
+                | 0x6265_6572 // sysfs
+                | 0x6462_6720 | 0x7472_6163 // debugfs, tracefs
+                | 0x0027_e0eb | 0x6367_7270 // cgroup in two generations
+                | 0x6265_6570 // configfs
+                | 0x7363_6673 | 0xf97c_ff8c | 0x4341_5d53 // securityfs, SELinux, Smack
+                | 0xcafe_4a11 // bpf
+                | 0x4249_4e4d // binfmt_misc
+                | 0x6573_5543 // fusectl
+                | 0x6e73_6673 // namespaces
+                | 0x1980_0202 // POSIX message queues
+                | 0x0765_5821 // resctrl
+                | 0x6759_6969 | 0x6e66_7364 // control files of the NFS client and server
+                | 0xabba_1974 // xenfs
+                => FileSystem::Pseudo,
+            _ => FileSystem::Local,
+        }
+    }
+
+    /// Whether a lookup or `fstat` may wait for another machine or another program.
+    pub(crate) fn may_wait(self) -> bool {
+        matches!(self, FileSystem::Remote | FileSystem::Fuse)
+    }
+}
+
+/// The kinds of the file systems of one root.
+#[derive(Debug)]
+pub(crate) struct FileSystems {
+    /// That of the root itself.
+    root: FileSystem,
+    /// Those that workers have met: device number, kind, and when it was asked for.
+    met: Mutex<Vec<(u64, FileSystem, Instant)>>,
+}
+
+impl FileSystems {
+    pub(crate) fn new(root: FileSystem) -> FileSystems {
+        FileSystems { root, met: Mutex::default() }
+    }
+
+    /// The kind of the root itself.
+    pub(crate) fn root(&self) -> FileSystem {
+        self.root
+    }
+
+    /// The kind that this device had when a file on it was opened.
+    pub(crate) fn get(&self, device: u64) -> FileSystem {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        // A loop may have opened the file: on the mount of the root, some of which have many device numbers (btrfs,
+        // overlayfs).
+        met.iter().find(|(known, ..)| *known == device).map_or(self.root, |(_, kind, _)| *kind)
+    }
+
+    /// Finds out the kind of a file that was just opened, and refuses what cannot be served. On a loop (`may_block` is
+    /// false) the file lies on the mount of the root.
+    ///
+    /// # Errors
+    /// [`PSEUDO`].
+    pub(crate) fn check(&self, file: impl AsFd, device: u64, may_block: bool) -> Result<(), Errno> {
+        let kind = if may_block { self.ask(file, device) } else { self.root };
+        if kind == FileSystem::Pseudo { Err(PSEUDO) } else { Ok(()) }
+    }
+
+    fn ask(&self, file: impl AsFd, device: u64) -> FileSystem {
+        let lock = || self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().iter().find(|(known, _, asked)| *known == device && asked.elapsed() < KEEP).copied();
+        if let Some((_, kind, _)) = known {
+            return kind;
+        }
+        // Outside the lock: a mount that hangs must not stop those that ask about another one.
+        let kind = FileSystem::of(file);
+        let mut met = lock();
+        met.retain(|(known, ..)| *known != device);
+        if met.len() >= MAX_DEVICES {
+            met.remove(0);
+        }
+        met.push((device, kind, Instant::now()));
+        kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_number_that_was_given_to_another_file_system_is_asked_about_again() {
+        let (file, proc) = (std::fs::File::open("/").unwrap(), std::fs::File::open("/proc/version").unwrap());
+        let systems = FileSystems::new(FileSystem::Local);
+        assert_eq!(systems.check(&file, 7, true), Ok(()));
+        assert_eq!(systems.check(&proc, 7, true), Ok(()), "kept for a moment");
+        systems.met.lock().unwrap()[0].2 -= KEEP;
+        assert_eq!(systems.check(&proc, 7, true), Err(PSEUDO));
+        assert_eq!((systems.get(7), systems.get(8)), (FileSystem::Pseudo, FileSystem::Local));
+        for device in 0..2 * MAX_DEVICES as u64 {
+            assert_eq!(systems.check(&file, 100 + device, true), Ok(()));
+        }
+        assert_eq!(systems.met.lock().unwrap().len(), MAX_DEVICES);
+    }
+}

@@ -1,0 +1,95 @@
+//! File systems on which a size is not the length of the content, or on which a read waits for something else than a
+//! disk: `/proc`, `/sys`, FUSE.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::client::{Client, ask, get, request};
+use crate::support::folder::Folder;
+use crate::support::fuse::{Fuse, FuseFile};
+use crate::support::response::Response;
+use crate::support::server::Server;
+
+/// 403 that says why.
+#[track_caller]
+fn assert_refused(response: &Response) {
+    assert!(response.assert_status(403).text().contains("made by the kernel"), "{response:?}");
+}
+
+#[test]
+fn nothing_in_proc_or_sys_is_sent_under_a_size_that_is_not_its_length() {
+    let server = Server::serve(Path::new("/proc/sys/kernel"), &["--log", "json"]);
+    for target in ["/ostype", "/random/uuid", "/random/", "/"] {
+        assert_refused(&get(&server, target, ""));
+        assert_eq!(ask(&server, "HEAD", target, "").status, 403);
+    }
+    assert!(server.log().line("/ostype").contains("a file system of the kernel"));
+    assert!(server.log().line("/ostype").contains("a file system of the kernel"));
+    get(&server, "/none", "").assert_status(404);
+    let server = Server::serve(Path::new("/sys/kernel"), &[]);
+    assert_refused(&get(&server, "/", "Accept: text/html\r\n"));
+    // A single file has its folder as root.
+    let server = Server::serve(Path::new("/proc/version"), &[]);
+    assert_refused(&get(&server, "/version", ""));
+}
+
+#[test]
+fn a_way_into_proc_from_an_ordinary_folder_is_refused_too() {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    symlink("/proc", folder.join("kernel")).unwrap();
+    symlink("/proc/kmsg", folder.join("endless")).unwrap();
+    let server = Server::start(&folder, &["--symlinks", "any"]);
+    for target in ["/kernel/version", "/kernel/sys/kernel/ostype", "/endless", "/kernel/"] {
+        for accept in ["", "Accept: text/html\r\n"] {
+            assert_refused(&get(&server, target, accept));
+        }
+    }
+    let listing = get(&server, "/", "").text();
+    assert!(listing.contains("a.txt") && !listing.contains("endless") && !listing.contains("kernel"), "{listing}");
+    get(&server, "/a.txt", "").assert_status(200);
+}
+
+#[test]
+fn a_file_that_hides_its_size_is_sent_whole_to_every_kind_of_client() {
+    let folder = Folder::with(&[("a.txt", "fine")]);
+    let long: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    let files = vec![
+        FuseFile::claiming(0, "short.txt", "made as it is read"),
+        FuseFile::claiming(0, "long.html", long.clone()),
+        FuseFile::claiming(0, "empty.txt", ""),
+        FuseFile::new("true.txt", "as long as it says"),
+        FuseFile::claiming(4096, "liar.txt", "shorter than it says"),
+    ];
+    // As the root itself, and as a mount beneath it.
+    std::fs::create_dir(folder.join("mount")).unwrap();
+    let Some(_fuse) = Fuse::mount(&folder.join("mount"), files) else { return };
+    for (root, at) in [(folder.path(), "/mount"), (&folder.join("mount"), "")] {
+        let server = Server::serve(root, &[]);
+        for (name, content) in [("short.txt", &b"made as it is read"[..]), ("long.html", &long)] {
+            let target = format!("{at}/{name}");
+            let whole = get(&server, &target, "Range: bytes=0-3\r\nIf-None-Match: *\r\n");
+            assert!(whole.assert_status(200).body == content, "{target}");
+            assert!(whole.lists("transfer-encoding", "chunked") && whole.field("content-length").is_none());
+            assert_eq!((whole.field("etag"), whole.field("accept-ranges")), (None, Some("none")));
+            let head = ask(&server, "HEAD", &target, "");
+            assert!(head.field("content-length").is_none() && head.field("etag").is_none(), "{head:?}");
+            // HTTP/1.0 has no chunks: the end of the connection is the end of the content.
+            let mut old = Client::connect(&server);
+            old.send(format!("GET {target} HTTP/1.0\r\n\r\n"));
+            let (bytes, _) = old.rest();
+            let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+            assert!(
+                bytes[head + 4..] == *content && !String::from_utf8_lossy(&bytes[..head]).contains("Transfer-Encoding")
+            );
+        }
+        let empty = get(&server, &format!("{at}/empty.txt"), "");
+        assert_eq!(empty.assert_status(200).must("content-length"), "0");
+        let part = get(&server, &format!("{at}/true.txt"), "Range: bytes=0-1\r\n");
+        assert_eq!(part.assert_status(206).text(), "as");
+        // Announced longer than it is: the client must see that something is missing.
+        let mut client = Client::connect(&server);
+        client.send(request("GET", &format!("{at}/liar.txt"), ""));
+        let (bytes, _) = client.rest();
+        assert!(bytes.ends_with(b"shorter than it says") && bytes.starts_with(b"HTTP/1.1 200"), "{bytes:?}");
+    }
+}
