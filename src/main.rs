@@ -19,6 +19,7 @@ mod program {
     pub(crate) mod error;
     pub(crate) mod explain;
     pub(crate) mod folder;
+    pub(crate) mod hang_up;
     pub(crate) mod landlock;
     pub(crate) mod listen;
     pub(crate) mod options;

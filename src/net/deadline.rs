@@ -103,7 +103,9 @@ pub(crate) struct Deadline {
     earlier: Windows,
     /// Since when a reader has taken nothing, as far as is known.
     silent_since: Instant,
-    /// Bytes of the whole connection that the client's TCP had acknowledged when the kernel was last asked.
+    /// Bytes sent in the whole connection, as the kernel took them, and how many of them the client's TCP had
+    /// acknowledged when the kernel was last asked.
+    sent: u64,
     acknowledged: u64,
     /// A request has come since the phase was entered, so entering the same phase again starts a new clock.
     renewed: bool,
@@ -122,7 +124,16 @@ impl Deadline {
     pub(crate) fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
         let at = Some(now + idle_time(timeouts, scarce));
         let earlier = Windows::default();
-        Deadline { phase: Phase::Idle, at, moved: 0, earlier, silent_since: now, acknowledged: 0, renewed: false }
+        Deadline {
+            phase: Phase::Idle,
+            at,
+            moved: 0,
+            earlier,
+            silent_since: now,
+            sent: 0,
+            acknowledged: 0,
+            renewed: false,
+        }
     }
 
     /// The phase for which the clock runs.
@@ -147,8 +158,9 @@ impl Deadline {
         if phase == self.phase && !self.renewed {
             return;
         }
-        // What was acknowledged is counted for the whole connection, across its phases.
-        *self = Deadline { phase, acknowledged: self.acknowledged, ..Deadline::new(now, timeouts, scarce) };
+        // These two count for the whole connection, across its phases.
+        let (sent, acknowledged) = (self.sent, self.acknowledged);
+        *self = Deadline { phase, sent, acknowledged, ..Deadline::new(now, timeouts, scarce) };
         // Each phase has its own clock: absolute ones for what needs one round trip, windows for what may be long.
         self.at = match phase {
             Phase::Idle => self.at,
@@ -160,9 +172,15 @@ impl Deadline {
         };
     }
 
-    /// Bytes moved: content from the client, or a response into the kernel.
+    /// Bytes of content came from the client.
     pub(crate) fn progress(&mut self, bytes: u64) {
         self.moved += bytes;
+    }
+
+    /// Bytes of a response went into the kernel.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.moved += bytes;
+        self.sent += bytes;
     }
 
     /// Whether a reader was sent much in this window, and fast ([`FAST`]).
@@ -176,14 +194,14 @@ impl Deadline {
         u128::from(self.moved) * 1000 >= u128::from(rate) * time.as_millis()
     }
 
-    /// Whether time is up. A window in which enough bytes moved starts anew instead. `acknowledged` asks the kernel,
-    /// where that is possible, how many bytes of the whole connection the client's TCP has acknowledged.
+    /// Whether time is up. A window in which enough bytes moved starts anew instead. `queued` asks the kernel, where
+    /// that is possible, how many bytes the client's TCP has not acknowledged yet.
     pub(crate) fn is_over(
         &mut self,
         now: Instant,
         timeouts: &Timeouts,
         scarce: bool,
-        acknowledged: impl FnOnce() -> Option<u64>,
+        queued: impl FnOnce() -> Option<u32>,
     ) -> bool {
         // Owed: the server itself is slow, and the client must not pay for it.
         let Some(at) = self.at else { return false };
@@ -196,7 +214,7 @@ impl Deadline {
         let least = timeouts.min_rate.saturating_mul(millis) / 1000;
         let goes_on = match self.phase {
             Phase::Content => self.moved >= least,
-            Phase::Sending => match self.taken(acknowledged()) {
+            Phase::Sending => match self.taken(queued()) {
                 0 => now.saturating_duration_since(self.silent_since) < send_time(timeouts, scarce),
                 taken => self.keeps_the_rate(taken, least, now),
             },
@@ -212,10 +230,11 @@ impl Deadline {
 
     /// Bytes that the reader has taken in this window. The first window of a later response also counts what was taken
     /// of earlier ones since the kernel was last asked.
-    fn taken(&mut self, acknowledged: Option<u64>) -> u64 {
+    fn taken(&mut self, queued: Option<u32>) -> u64 {
         // What the socket takes comes in large steps, and its buffer takes much before the client takes anything.
         // What the client acknowledges is what it has room for. If nobody can be asked, the socket must do.
-        let Some(acknowledged) = acknowledged else { return self.moved };
+        let Some(queued) = queued else { return self.moved };
+        let acknowledged = self.sent.saturating_sub(queued.into());
         acknowledged.saturating_sub(std::mem::replace(&mut self.acknowledged, acknowledged))
     }
 
@@ -333,16 +352,17 @@ mod tests {
     /// How many windows a reader lasts that takes these bytes in them; `None`: the kernel cannot be asked in that one,
     /// and the socket takes nothing.
     fn windows_lasted(timeouts: &Timeouts, scarce: bool, taken: &[Option<u64>]) -> usize {
-        let (mut now, mut total) = (Instant::now(), 0);
+        // Megabytes that the socket buffers once are not taken by the client.
+        const BUFFERED: u64 = 4 << 20;
+        let mut now = Instant::now();
         let mut deadline = Deadline::new(now, timeouts, false);
+        deadline.sent(BUFFERED);
         deadline.enter(Phase::Sending, now, timeouts, false);
         let survived = taken.iter().take_while(|taken| {
             now += timeouts.sending_window();
-            total += taken.unwrap_or(0);
-            // Megabytes that the socket buffers once are not taken by the client.
-            deadline.progress(if taken.is_some() { 4 << 20 } else { 0 });
+            deadline.sent(taken.unwrap_or(0));
             deadline.enter(Phase::Sending, now, timeouts, scarce);
-            !deadline.is_over(now, timeouts, scarce, || taken.map(|_| total))
+            !deadline.is_over(now, timeouts, scarce, || taken.map(|_| BUFFERED as u32))
         });
         survived.count()
     }
@@ -388,17 +408,18 @@ mod tests {
         let (timeouts, start) = (Timeouts::default(), Instant::now());
         let mut deadline = Deadline::new(start, &timeouts, false);
         let mut now = start;
-        let mut look = |deadline: &mut Deadline, acknowledged| {
+        let mut look = |deadline: &mut Deadline| {
             now += RATE_WINDOW;
-            deadline.is_over(now, &timeouts, true, || Some(acknowledged))
+            deadline.is_over(now, &timeouts, true, || Some(500))
         };
+        deadline.sent(1 << 20);
         deadline.enter(Phase::Sending, start, &timeouts, false);
-        assert!(!look(&mut deadline, 1 << 20));
+        assert!(!look(&mut deadline));
         deadline.enter(Phase::Idle, start + RATE_WINDOW, &timeouts, false);
         deadline.enter(Phase::Sending, start + RATE_WINDOW, &timeouts, false);
         // Nothing new since: this reader has been silent from the beginning.
-        assert!(!look(&mut deadline, 1 << 20));
-        assert!(look(&mut deadline, 1 << 20));
+        assert!(!look(&mut deadline));
+        assert!(look(&mut deadline));
     }
 
     #[test]
@@ -407,12 +428,12 @@ mod tests {
         let mut deadline = Deadline::new(start, &timeouts, false);
         let at = |millis| start + Duration::from_millis(millis);
         let (bytes, rate) = FAST;
-        deadline.progress(1 << 30);
+        deadline.sent(1 << 30);
         assert!(!deadline.is_fast(at(1), &timeouts), "the clock of Sending has not begun");
         deadline.enter(Phase::Sending, start, &timeouts, false);
-        deadline.progress(bytes - 1);
+        deadline.sent(bytes - 1);
         assert!(!deadline.is_fast(at(1), &timeouts));
-        deadline.progress(1);
+        deadline.sent(1);
         let just = bytes * 1000 / rate;
         assert!(deadline.is_fast(at(0), &timeouts) && deadline.is_fast(at(just), &timeouts));
         assert!(!deadline.is_fast(at(just + 2), &timeouts));

@@ -266,25 +266,8 @@ impl Server {
 pub enum HangUp {
     /// It stops the server, as TERM does: nobody would see any more that it runs.
     Stops,
-    /// Nothing.
+    /// Nothing, as in a process that was started with HUP ignored (`nohup`).
     Ignored,
-}
-
-impl HangUp {
-    /// As this process was started: `nohup` passes HUP on as ignored, and so it stays.
-    ///
-    /// Read from `/proc`, so before access to that is restricted, and before anything handles HUP. Without `/proc`
-    /// it stops the server.
-    pub fn inherited() -> HangUp {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        if ignores(&status, SIGHUP) { HangUp::Ignored } else { HangUp::Stops }
-    }
-}
-
-/// Whether a process with this `/proc/PID/status` ignores a signal: bit 0 of `SigIgn` is signal 1.
-fn ignores(status: &str, signal: i32) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Handles signals from now on: INT, TERM and, unless it is ignored, HUP stop the server; a second one of them ends the
@@ -331,14 +314,5 @@ mod tests {
         assert_eq!(Listener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(shares);
         assert!(Listener::bind(address).is_ok());
-    }
-
-    #[test]
-    fn a_signal_is_ignored_only_where_its_own_bit_is_set() {
-        for (mask, expected) in [("0000000000000001", true), ("0000000000001000", false), ("", false), ("x", false)] {
-            let status = format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t0000000000000001\n");
-            assert_eq!(ignores(&status, SIGHUP), expected, "{mask}");
-        }
-        assert!(!ignores("", SIGHUP));
     }
 }

@@ -81,9 +81,9 @@ impl UnsentLimit {
     }
 
     /// Lowers it again, for a reader that is not fast any more.
-    pub(crate) fn lower(&mut self, socket: &TcpStream) {
+    pub(crate) fn lower_unless(&mut self, is_fast: bool, socket: &TcpStream) {
         // Set only when it changes: most readers were never raised.
-        if *self == UnsentLimit::High {
+        if *self == UnsentLimit::High && !is_fast {
             self.set(UnsentLimit::Low, socket);
         }
     }

@@ -7,13 +7,14 @@
 //! | `--host` is given | the same |
 //! | else: read-only and open to the network | every name |
 //!
-//! The start also warns about settings that are weaker than they look:
+//! The start also warns about settings that are weaker than they look, or have no effect:
 //!
 //! | warning | given when |
 //! |---|---|
 //! | the password is visible in `ps` | `--auth` stands on the command line |
 //! | passwords travel unencrypted | a password is on, and other computers can connect |
 //! | any name is answered | `--host '*'` |
+//! | a page is missing | `--spa` names it |
 //! | everybody may change files | writing is on without a password, and other computers can connect |
 //!
 //! Which clients can connect depends on the sockets, not on the options: a service manager may have opened sockets to
@@ -56,7 +57,8 @@ pub(crate) fn decide(
     let hosts = Hosts::new(is_private || !names.is_empty(), &names, machine.nodename().to_str().ok());
 
     // Before the credentials are taken out of the options: one of the warnings asks whether there are any.
-    let warnings = warnings(options, &names, is_local);
+    let mut warnings = warnings(options, &names, is_local);
+    warnings.extend(folder::missing_page(served, options.files.spa.as_deref()));
     let mut credentials = std::mem::take(&mut options.access.credentials);
     if let Some(path) = &options.access.auth_file {
         add_file(&mut credentials, path, served)?;

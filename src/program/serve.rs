@@ -29,6 +29,7 @@ use crate::program::access;
 use crate::program::banner::{self, Banner};
 use crate::program::error::{Exit, StartError, warn};
 use crate::program::folder::{self, ServedPath};
+use crate::program::hang_up;
 use crate::program::landlock::{self, Allowed};
 use crate::program::listen::{self, Listening};
 use crate::program::options::{AuthFor, Options};
@@ -57,14 +58,14 @@ const LEAST_WORKERS: usize = 4;
 /// Everything that ends the program before it serves (exit codes 2 to 4), or a failure while it runs (1).
 pub(crate) fn run(options: Options) -> Result<(), StartError> {
     let color = options.output.color;
-    serve(options).map_err(|error| error.colored(color))
+    serve(options, hang_up::inherited()).map_err(|error| error.colored(color))
 }
 
 /// All steps in their order.
 ///
 /// # Errors
 /// The folder (exit code 4), the sockets (3), the password file (2), and a failure of the server or of a thread (1).
-fn serve(mut options: Options) -> Result<(), StartError> {
+fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
     // Better an error now than a failed upload later.
     folder::check_writable(&served, &options.write)?;
@@ -76,8 +77,7 @@ fn serve(mut options: Options) -> Result<(), StartError> {
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
-    let (mut rules, mut warnings) = access::decide(&mut options, &served, &addresses)?;
-    warnings.extend(folder::missing_page(&served, options.files.spa.as_deref()));
+    let (mut rules, warnings) = access::decide(&mut options, &served, &addresses)?;
     rules.view_port = study.as_ref().map(|study| study.port);
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
@@ -94,7 +94,6 @@ fn serve(mut options: Options) -> Result<(), StartError> {
         remarks: Vec::new(),
         color: options.output.color.on(&io::stderr()),
     };
-    let hang_up = HangUp::inherited();
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
     let protection = restrict(&site, &served, &options, study.as_ref());
     let log = start_logging(&options).map_err(failed)?;

@@ -39,10 +39,11 @@ const ROOT: &str = "files/root/";
 /// Where numbers are parsed: those that a client sends, and those that a person types.
 const NUMBERS: [&str; 2] = ["http/grammar.rs", "program/options/"];
 /// Other files that open paths or parse numbers, and why no client can reach them.
-const UNREACHABLE: [(&str, &str); 4] = [
+const UNREACHABLE: [(&str, &str); 5] = [
     ("program/explain.rs", "opens the file that a person named, and serves nobody"),
     ("program/access.rs", "reads the password file once, before a client can connect"),
     ("program/folder.rs", "opens the served folder once, before a client can connect"),
+    ("program/hang_up.rs", "reads in /proc which signals are ignored, before a client can connect"),
     ("program/listen.rs", "reads in /proc who holds a port, after bind has failed"),
 ];
 

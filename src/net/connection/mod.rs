@@ -82,8 +82,6 @@ pub(crate) struct Connection {
     unread: Vec<u8>,
     /// Bytes received in all.
     received: u64,
-    /// Bytes sent in all, as the kernel took them.
-    sent: u64,
     /// Known only in the turn that follows an event.
     first_byte: FirstByte,
     /// Low at first; high while the reader is fast.
@@ -125,7 +123,6 @@ impl Connection {
             next_bytes: NextBytes::Socket,
             unread: Vec::new(),
             received: 0,
-            sent: 0,
             first_byte: FirstByte::Unknown,
             unsent_limit: UnsentLimit::Low,
             deadline: Deadline::new(now, &cx.settings.timeouts, cx.scarce),
@@ -276,17 +273,16 @@ impl Connection {
         if self.send_queue.is_empty() || self.output != Output::Open || self.work == Work::Warming {
             return Ok(());
         }
-        let (deadline, exchange, report, number, total) =
-            (&mut self.deadline, &mut self.exchange, &mut cx.report, self.number, &mut self.sent);
+        let (deadline, exchange, report, number) =
+            (&mut self.deadline, &mut self.exchange, &mut cx.report, self.number);
         let mut tap = if cfg!(feature = "wire") { cx.tap.as_deref_mut() } else { None };
         // Then the last bytes can wait for the FIN that follows at once.
         let fin_follows = matches!(self.ending, Some(Ending::Linger(_) | Ending::Close(_)));
         let options = SendOptions { fin_follows, sendfile: cx.settings.sendfile, resident: &mut cx.resident };
         let flushed = self.send_queue.flush(&self.socket, &mut cx.spare_buffers, options, &mut |sent| {
             // Each byte counts for the rate of the reader, for the log, and for the total of the server.
-            deadline.progress(sent.bytes());
+            deadline.sent(sent.bytes());
             exchange.sent += sent.bytes();
-            *total += sent.bytes();
             report.bytes += sent.bytes();
             if let Some(tap) = &mut tap {
                 tap.sent(number, sent);
@@ -356,14 +352,9 @@ impl Connection {
         if self.pause_end().is_some_and(|until| until <= cx.now) {
             return self.turn(cx);
         }
-        if !self.deadline.is_fast(cx.now, &cx.settings.timeouts) {
-            self.unsent_limit.lower(&self.socket);
-        }
-        let acknowledged = || {
-            let queued = cx.diag.as_mut()?.queued(&self.socket, self.peer)?;
-            Some(self.sent.saturating_sub(queued.into()))
-        };
-        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, cx.scarce, acknowledged) {
+        self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), &self.socket);
+        let queued = || cx.diag.as_mut()?.queued(&self.socket, self.peer);
+        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, cx.scarce, queued) {
             return Ok(());
         }
         // Read before `time_out`, which changes the phase of the parser.

@@ -157,11 +157,7 @@ fn explain(error: &clap::Error, command: &Command) -> StartError {
         }
         // The value parser has written the rest of the sentence.
         ErrorKind::ValueValidation => (error.source().map_or(name.clone(), |rest| format!("{name} {rest}")), example),
-        // A path that is empty: a variable of a script that is not set.
-        ErrorKind::InvalidValue if option.is_empty() => match tool {
-            Some(_) => ("the name of the file is empty.".into(), see_all(command)),
-            None => ("the path is empty.".into(), "Serve the folder you are in:  barewire .".into()),
-        },
+        ErrorKind::InvalidValue if option.is_empty() => empty_path(command),
         // Clap reports a missing value as an empty one.
         ErrorKind::InvalidValue if value.is_empty() => (format!("{name} needs a value."), example),
         ErrorKind::InvalidValue => {
@@ -196,6 +192,14 @@ fn explain(error: &clap::Error, command: &Command) -> StartError {
         }
     };
     StartError::new(Exit::Usage, what).advising(advice)
+}
+
+/// What is wrong with a path that is empty, such as a variable of a script that is not set; and the advice.
+fn empty_path(command: &Command) -> (String, String) {
+    match tool(command) {
+        Some(_) => ("the name of the file is empty.".into(), see_all(command)),
+        None => ("the path is empty.".into(), "Serve the folder you are in:  barewire .".into()),
+    }
 }
 
 /// The environment variable of an option, if it is set to the refused `value`.
