@@ -173,7 +173,10 @@ fn describe(response: Response, representation: &Representation, context: &FileC
 /// Adds those of them that do not depend on the version of the file.
 fn describe_file(response: Response, representation: &Representation, context: &FileContext<'_>) -> Response {
     let response = response.field("Cache-Control", context.cache_control);
-    let response = add_sandbox(response, &representation.media_type, context.sandbox);
+    let response = match context.sandbox {
+        true => add_resource_policy(add_sandbox(response, &representation.media_type), &representation.media_type),
+        false => response,
+    };
     if representation.is_negotiated { response.field("Vary", "Accept-Encoding") } else { response }
 }
 
@@ -182,24 +185,42 @@ fn describe_file(response: Response, representation: &Representation, context: &
 /// A file that can run scripts is shown in a sandbox with an origin of its own. Never
 /// `allow-same-origin`, which would give the scripts access to this site and to everything that may
 /// be written in it. PDF gets no sandbox: some browsers do not show it in one.
+pub(crate) fn add_sandbox(response: Response, media_type: &str) -> Response {
+    const POLICY: &str = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
+    let essence = essence(media_type);
+    // XML too: it may contain XHTML or SVG with scripts.
+    let runs_scripts = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
+    if runs_scripts { response.field("Content-Security-Policy", POLICY) } else { response }
+}
+
+/// Lets pages in the sandbox use what is at an address of this media type: a file, or the error
+/// that there is none.
 ///
 /// To a page in the sandbox, its own style sheets, images and scripts come from another site. So
 /// these may be used from anywhere. Data and pages may not.
-pub(crate) fn add_sandbox(response: Response, media_type: &str, sandbox: bool) -> Response {
-    const POLICY: &str = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
-    let essence = media_type.split(';').next().unwrap_or_default().trim_end();
-    // XML too: it may contain XHTML or SVG with scripts.
-    let runs_scripts = essence == "text/html" || essence.ends_with("/xml") || essence.ends_with("+xml");
-    let (class, kind) = essence.split_once('/').unwrap_or_default();
+fn add_resource_policy(response: Response, media_type: &str) -> Response {
+    let (class, kind) = essence(media_type).split_once('/').unwrap_or_default();
     let is_subresource = matches!(class, "image" | "font" | "audio" | "video") || matches!(kind, "css" | "javascript");
-    let mut response = response;
-    if sandbox && runs_scripts {
-        response = response.field("Content-Security-Policy", POLICY);
+    if is_subresource { response.field(RESOURCE_POLICY, "cross-origin") } else { response }
+}
+
+/// An error in the form in which a page in the sandbox gets it. Otherwise the browser would block
+/// it, and the author would look for a right that is missing, and not for an image.
+pub(crate) fn error_for_sandbox(request: &Request<'_>, error: Response) -> Response {
+    let name = request.path().rsplit(|&b| b == b'/').next().unwrap_or_default();
+    let media_type = representation::media_type(name);
+    let error = add_resource_policy(error, &media_type);
+    // A page never sees the content of what it embeds from another site, and browsers block text
+    // there (opaque response blocking, Fetch §3.8). Without content the type of the file will do.
+    match request.field("sec-fetch-mode") {
+        Some(b"no-cors") => error.replace_field("Content-Type", media_type.as_bytes()).with_body(Body::Empty),
+        _ => error,
     }
-    if sandbox && is_subresource {
-        response = response.field(RESOURCE_POLICY, "cross-origin");
-    }
-    response
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim_end()
 }
 
 /// Step 4: 200, 206 or 416.

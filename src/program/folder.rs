@@ -4,8 +4,10 @@
 //! name of a folder may hold any byte, also ones that move the cursor or change colors, so every name that is
 //! printed goes through [`printable`].
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use barewire::service::text::printable;
@@ -68,23 +70,63 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, S
     Ok(ServedPath { path: path.to_path_buf(), is_file: metadata.is_file() })
 }
 
-/// Makes sure that the files can be changed as the options promise.
+/// Makes sure that files can be changed as the options promise, somewhere. Returns a sentence for the start screen if
+/// that is not in the folder itself, but below it. `dotfiles`: names that begin with a dot are served.
 ///
 /// # Errors
-/// Exit code 4: the folder is not writable, or a single file is served with an option that only adds files.
-pub(crate) fn check_writable(served: &ServedPath, options: &WriteOptions) -> Result<(), StartError> {
-    let Some(option) = options.option() else { return Ok(()) };
+/// Exit code 4: nothing is writable, or a single file is served with an option that only adds files.
+pub(crate) fn check_writable(
+    served: &ServedPath,
+    options: &WriteOptions,
+    dotfiles: bool,
+) -> Result<Option<String>, StartError> {
+    let Some(option) = options.option() else { return Ok(None) };
     let name = shown(&served.path);
     if served.is_file && !options.overwrite && !options.delete {
         let what = format!("{option} was given, but {name} is one file: nothing can be added to it.");
         return Err(failed(what, format!("Serve its folder, or let others replace it:  barewire --overwrite {name}")));
     }
-    // A file is replaced by renaming, so its folder must be writable. EACCESS asks for the effective user,
-    // whose rights also count when the server writes.
-    rustix::fs::accessat(CWD, served.folder(), Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(|_| {
-        let advice = format!("Change its rights, or serve another folder:  ls -ld {}", shown(served.folder()));
-        failed(format!("{option} was given, but {name} is not writable."), advice)
-    })
+    // A file is replaced by renaming, so its folder must be writable.
+    if is_writable(served.folder()) {
+        return Ok(None);
+    }
+    if !served.is_file && has_writable_folder(&served.path, dotfiles) {
+        return Ok(Some(format!(
+            "{name} itself is read-only: {option} works in the folders below it that are writable."
+        )));
+    }
+    let advice = format!("Change its rights, or serve another folder:  ls -ld {}", shown(served.folder()));
+    Err(failed(format!("{option} was given, but {name} is not writable."), advice))
+}
+
+/// Whether this process may change the names in a folder.
+fn is_writable(folder: &Path) -> bool {
+    // EACCESS asks for the effective user, whose rights also count when the server writes.
+    rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
+/// Whether a served folder below `top` is writable, or there are too many names to tell.
+fn has_writable_folder(top: &Path, dotfiles: bool) -> bool {
+    /// Reading so many names takes a moment on a disk, and the start must not take minutes.
+    const MOST_NAMES: usize = 100_000;
+    let (mut folders, mut names) = (VecDeque::from([top.to_path_buf()]), 0);
+    // The upper folders first: one that is writable is seldom far down.
+    while let Some(folder) = folders.pop_front() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            names += 1;
+            let name = entry.file_name();
+            let is_served = dotfiles || !name.as_bytes().starts_with(b".") || name == ".well-known";
+            // Links are left out: one could lead in a circle, and what lies inside is found without them.
+            if !is_served || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if names > MOST_NAMES || is_writable(&entry.path()) {
+                return true;
+            }
+            folders.push_back(entry.path());
+        }
+    }
+    false
 }
 
 /// Whether the folder contains the labs.

@@ -67,8 +67,7 @@ pub(crate) fn run(options: Options) -> Result<(), StartError> {
 /// The folder (exit code 4), the sockets (3), the password file (2), and a failure of the server or of a thread (1).
 fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
-    // Better an error now than a failed upload later.
-    folder::check_writable(&served, &options.write)?;
+    let read_only_top = folder::check_writable(&served, &options.write, options.files.dotfiles)?;
     let title = folder::title(&served.path);
     // Warnings about the limits come before the line that scripts wait for.
     let descriptors = raise_descriptors();
@@ -91,7 +90,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
         view: study.as_ref().map(StudyServer::url),
         secrets: options.study.wire_secrets,
         labs: study.is_some() && folder::has_labs(&served),
-        remarks: Vec::new(),
+        remarks: read_only_top.into_iter().chain(sandbox_remark(&options)).collect(),
         color: options.output.color.on(&io::stderr()),
     };
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
@@ -156,6 +155,16 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
     [opening, landlock]
 }
 
+/// A sentence for an author whose page works otherwise than without uploads: it may keep nothing in the browser.
+fn sandbox_remark(options: &Options) -> Option<String> {
+    let headers = options.files.header.concat();
+    let has_own_policy = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-security-policy"));
+    let option = options.write.content_option().filter(|_| !has_own_policy)?;
+    Some(format!(
+        "Scripts of served pages are sandboxed because of {option}. Another policy: -H 'Content-Security-Policy: VALUE'"
+    ))
+}
+
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
 ///
 /// # Errors
@@ -187,8 +196,10 @@ fn announce(options: &Options, mut banner: Banner, warnings: Vec<String>, log: &
     if has_screen {
         banner.remarks.extend(warnings);
     } else {
-        // `--quiet` does not hide them.
+        // `--quiet` does not hide the warnings.
         warnings.iter().for_each(|warning| text += &format!("barewire: {warning}\n"));
+        let remarks = banner.remarks.iter().filter(|_| !options.output.quiet);
+        remarks.for_each(|remark| text += &format!("note: {remark}\n"));
     }
     if !options.output.quiet {
         text += &if has_screen { banner.screen() } else { banner.line() };

@@ -328,3 +328,34 @@ fn error_pages_are_for_people_and_reflect_nothing() {
         pictures(browser, "listing-empty");
     });
 }
+
+#[test]
+fn a_page_in_the_sandbox_sees_what_is_missing_as_missing_and_not_as_blocked() {
+    in_browser(|browser, scratch| {
+        let page = "<!doctype html><title>p</title><body><script>window.ended = []
+            for (const name of ['there.svg', 'none.png', 'none.css', 'none.js', 'none.woff2']) {
+                const tag = name.endsWith('.css') ? 'link' : name.endsWith('.js') ? 'script' : 'img'
+                const e = document.createElement(tag)
+                e.onload = () => ended.push(name + ' loaded')
+                e.onerror = () => ended.push(name + ' failed')
+                Object.assign(e, tag == 'link' ? {rel: 'stylesheet', href: name} : {src: name})
+                document.body.append(e)
+            }</script>";
+        fs::write(scratch.site().join("p.html"), page).unwrap();
+        fs::write(scratch.site().join("there.svg"), "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
+            .unwrap();
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--upload"]);
+        browser.open(&format!("{}p.html", site.url));
+        browser.wait("window.ended?.length == 5");
+        let ended = browser.eval("ended.sort().join()");
+        assert_eq!(ended, "none.css failed,none.js failed,none.png failed,none.woff2 failed,there.svg loaded");
+        assert_eq!(browser.eval("origin"), "null", "the page is in the sandbox");
+        let failed: Vec<String> = browser.complaints().into_iter().filter(|said| said.contains("/none.")).collect();
+        assert_eq!(failed.len(), 4, "{failed:#?}");
+        for said in &failed {
+            assert!(said.contains("status of 404") && !said.contains("BLOCKED"), "{said}");
+        }
+        let is_blocked = browser.events.iter().any(|event| !event["params"]["blockedReason"].is_null());
+        assert!(!is_blocked, "{:#?}", browser.events);
+    });
+}

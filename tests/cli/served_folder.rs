@@ -5,6 +5,7 @@ use std::fs;
 use crate::program::{assert_error, barewire, site_folder, without_rights};
 use crate::support::client::converse;
 use crate::support::server::Server;
+use crate::support::uploads::put;
 
 #[test]
 fn a_missing_folder_is_named_with_the_nearest_one() {
@@ -66,6 +67,36 @@ fn a_missing_page_of_an_application_is_named_at_the_start_and_served_once_it_is_
     assert!(ask().ends_with("\r\n\r\nbuilt"));
     let server = Server::of(&mut barewire(&folder, &["-p", "0", "--spa=app.html", "site"]));
     assert_eq!(server.before(), Vec::<String>::new());
+}
+
+#[test]
+fn a_read_only_folder_above_writable_ones_takes_uploads_in_those() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = site_folder();
+    let set_mode = |name: &str, mode| fs::set_permissions(folder.join(name), PermissionsExt::from_mode(mode)).unwrap();
+    let start = |arguments: &[&str]| without_rights(&folder, &[&["-p", "0"], arguments, &["site"]].concat());
+    // Hidden folders are not served, so one of them is no place for uploads.
+    fs::create_dir_all(folder.join("site/.git")).unwrap();
+    fs::create_dir_all(folder.join("site/deep/in")).unwrap();
+    for (name, mode) in [("site/.git", 0o777), ("site/deep/in", 0o755), ("site/deep", 0o755), ("site", 0o555)] {
+        set_mode(name, mode);
+    }
+    let advice = "Change its rights, or serve another folder:  ls -ld ./site";
+    let complaint = format!("barewire: --upload was given, but ./site is not writable.\n{advice}\n");
+    assert_error(&mut start(&["--upload"]), 4, &complaint);
+    set_mode("site/deep/in", 0o777);
+    let server = Server::of(&mut start(&["--upload"]));
+    let note = "./site itself is read-only: --upload works in the folders below it that are writable.";
+    assert!(server.notes().iter().any(|line| line == note), "{:?}", server.notes());
+    put(&server, "/deep/in/a.txt", "", b"a").assert_status(201);
+    for target in ["/b.txt", "/new/b.txt", "/deep/b.txt"] {
+        put(&server, target, "", b"b").assert_status(403);
+    }
+    assert_eq!(fs::read(folder.join("site/deep/in/a.txt")).unwrap(), b"a");
+    drop(server);
+    let dotted = Server::of(&mut start(&["--dotfiles", "--delete"]));
+    assert!(dotted.notes().concat().contains("--delete works in the folders below"), "{:?}", dotted.notes());
+    set_mode("site", 0o755);
 }
 
 #[test]

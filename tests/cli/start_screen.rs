@@ -127,3 +127,35 @@ fn ctrl_c_on_a_terminal_ends_with_a_line_of_its_own() {
     let rest = String::from_utf8_lossy(&rest).replace("\r\n", "\n");
     assert!(rest.contains("\nstopped: 0 requests, 0 B, "), "{rest:?}");
 }
+
+#[test]
+fn an_author_learns_which_option_puts_pages_into_the_sandbox() {
+    const POLICY: &str = "Content-Security-Policy: default-src 'self'";
+    let folder = site_folder();
+    let said = |option: &str| {
+        format!(
+            "Scripts of served pages are sandboxed because of {option}. Another policy: -H 'Content-Security-Policy: VALUE'"
+        )
+    };
+    for (arguments, option) in [
+        (&["--upload"][..], Some("--upload")),
+        (&["--overwrite", "--delete"], Some("--overwrite")),
+        (&["-w"], Some("--write")),
+        (&["--delete"], None),
+        (&["-w", "-H", POLICY], None),
+        (&[], None),
+    ] {
+        let mut command = barewire(&folder, &[&["-p", "0"], arguments, &["site"]].concat());
+        let notes = Server::of(&mut command).notes();
+        let (mut child, _master, screen) = on_a_terminal(command.env("NO_COLOR", "1"), "Stop: Ctrl-C");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let sandboxed = |text: &str| text.contains("sandboxed");
+        assert_eq!(
+            notes.iter().filter(|line| sandboxed(line)).collect::<Vec<_>>(),
+            option.map(said).as_ref().into_iter().collect::<Vec<_>>()
+        );
+        let line = option.map(|option| format!("  ! {}", said(option)));
+        assert_eq!(screen.lines().find(|line| sandboxed(line)), line.as_deref(), "{screen}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use rustix::fs::CWD;
+use rustix::process::Signal;
 
 use crate::support::client::{Client, get, request};
 use crate::support::folder::{Folder, names};
@@ -259,4 +260,39 @@ fn no_spelling_of_dot_dot_leads_out() {
         assert!(matches!(answer.status, 400 | 404 | 308) && !answer.text().contains("root:"), "{target}: {answer:?}");
     }
     server.assert_alive();
+}
+
+#[test]
+fn a_link_that_is_not_followed_is_named_in_the_log_which_stays_short() {
+    let outside = Folder::with(&[("secret", "secret")]);
+    let folder = Folder::with(&[("sub/a.txt", "a")]);
+    for (to, name) in [
+        (outside.join("secret"), "a\n\x1b[2J\u{202e}404 for b"),
+        (outside.path().to_path_buf(), "out"),
+        (outside.join("secret"), "sub/index.html"),
+    ] {
+        symlink(to, folder.join(name)).unwrap();
+    }
+    let asked = |options: &[&str], times: usize| {
+        let server = Server::start(&folder, options);
+        get(&server, "/a%0A%1B%5B2J%E2%80%AE404%20for%20b", "").assert_status(404);
+        // An index that is a link is passed over: without the line nobody would know why.
+        assert!(get(&server, "/sub/", "").assert_status(200).text().contains("a.txt"));
+        (0..times).for_each(|_| assert_eq!(get(&server, "/out/secret", "").status, 404));
+        server.stop(Signal::INT).1
+    };
+    let logged = asked(&[], 100);
+    let warnings: Vec<&str> = logged.lines().filter(|line| line.contains("not served: ")).collect();
+    assert_eq!(warnings.len(), 32, "{logged}");
+    let shown = r"not served: /a\n\u{1b}[2J\u{202e}404 for b: a symbolic link there is absolute or leads out";
+    assert!(warnings[0].contains(shown) && warnings[0].contains("--symlinks any"), "{logged}");
+    assert!(warnings[1].contains("not served: /sub/index.html: ") && warnings[2].contains("not served: /out/secret: "));
+    let all = asked(&["--verbose"], 40);
+    assert_eq!(all.lines().filter(|line| line.contains("not served: ")).count(), 42, "{all}");
+    for options in [["--symlinks", "deny"], ["--symlinks", "any"]] {
+        let server = Server::start(&folder, &options);
+        get(&server, "/out/secret", "");
+        let logged = server.stop(Signal::INT).1;
+        assert!(!logged.contains("not served: "), "{logged}");
+    }
 }

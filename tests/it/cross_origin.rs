@@ -140,4 +140,34 @@ fn a_page_in_the_sandbox_may_use_its_own_files_and_no_other_data() {
             assert_eq!(get(&named, path, "").must(POLICY), "same-origin", "{path}");
         }
     }
+    // An error as the file would be: to the page, a missing image is missing and not blocked.
+    for html in ["", "Accept: text/html\r\n"] {
+        for (path, status, policy) in [
+            ("/favicon.ico", 404, "cross-origin"),
+            ("/none/of.them.svg", 404, "cross-origin"),
+            ("/.hidden.png", 404, "cross-origin"),
+            ("/none.css", 404, "cross-origin"),
+            ("/none.js/", 404, "same-site"),
+            ("/none.json", 404, "same-site"),
+            ("/none", 404, "same-site"),
+        ] {
+            for _ in 0..3 {
+                assert_eq!(get(&sandboxing, path, html).assert_status(status).must(POLICY), policy, "{path}");
+                assert_eq!(get(&reading, path, html).assert_status(status).must(POLICY), "same-site", "{path}");
+                assert_eq!(get(&named, path, html).assert_status(status).must(POLICY), "same-origin", "{path}");
+            }
+        }
+    }
+    // To what a page embeds, an error has no content: browsers would block it as text in place of an image.
+    let embedded = get(&sandboxing, "/none.png", "Sec-Fetch-Mode: no-cors\r\n");
+    assert_eq!((embedded.assert_status(404).must("content-type"), embedded.text().as_str()), ("image/png", ""));
+    for (server, fields) in [(&sandboxing, "Sec-Fetch-Mode: navigate\r\n"), (&reading, "Sec-Fetch-Mode: no-cors\r\n")] {
+        assert!(get(server, "/none.png", fields).assert_status(404).text().contains("none.png"), "{fields}");
+    }
+    assert_eq!(get(&sandboxing, "/i.png", "Range: bytes=9-\r\n").assert_status(416).must(POLICY), "cross-origin");
+    let changed = "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+    assert_eq!(get(&sandboxing, "/i.png", changed).assert_status(412).must(POLICY), "cross-origin");
+    folder.write("404.html", "<p>own");
+    let own = get(&sandboxing, "/none.png", "Accept: text/html\r\n");
+    assert_eq!((own.assert_status(404).text().as_str(), own.must(POLICY)), ("<p>own", "cross-origin"));
 }

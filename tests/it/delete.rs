@@ -25,7 +25,7 @@ fn delete_removes_files_links_and_empty_folders_and_never_the_root() {
         ("/none", "", 404),
         ("/a.txt/", "", 404),
         ("/out", "", 404),
-        ("/hidden/.env", "", 404),
+        ("/hidden/.env", "", 403),
         ("/a.txt", "If-Match: \"x\"\r\n", 412),
         ("/a.txt", "If-None-Match: *\r\n", 412),
         ("/a.txt", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n", 412),

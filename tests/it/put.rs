@@ -78,7 +78,9 @@ fn names_of_any_bytes_are_stored_and_hidden_ones_are_not() {
     }
     let before = names(folder.path());
     for target in ["/.env", "/a/.git/config", "/.barewire-0123456789abcdef", "/x/.barewire-y"] {
-        put(&server, target, "", b"x").assert_status(404);
+        // Whether it is there or not: the rule is about names.
+        let refused = put(&server, target, "", b"x");
+        assert!(refused.assert_status(403).text().contains("--dotfiles"), "{refused:?}");
     }
     for target in ["/..%2Fout", "/a/../../b", "/%2e%2e/x", "/a%00b"] {
         put(&server, target, "", b"x").assert_status(400);

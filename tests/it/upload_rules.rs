@@ -74,7 +74,7 @@ fn a_refusal_comes_before_the_body_and_no_100_before_it() {
         (&reads, "PUT", "/a.txt", LENGTH.to_string(), 405),
         (&uploads, "PUT", "/a.txt", LENGTH.to_string(), 409),
         (&writes, "POST", "/a.txt", LENGTH.to_string(), 405),
-        (&writes, "PUT", "/.hidden", LENGTH.to_string(), 404),
+        (&writes, "PUT", "/.hidden", LENGTH.to_string(), 403),
         (&writes, "PUT", "/a.txt", "Content-Length: 1048577\r\n".to_string(), 413),
         (&uploads, "PUT", "/new", "Content-Length: 17179869185\r\n".to_string(), 413),
         (&writes, "POST", "/", "Content-Length: 1048577\r\n".to_string(), 413),
@@ -93,7 +93,7 @@ fn a_refusal_comes_before_the_body_and_no_100_before_it() {
         (&writes, "POST", "/folder/", format!("{LENGTH}If-None-Match: *\r\n"), 412),
         (&writes, "POST", "/folder/", format!("{LENGTH}Content-Type: multipart/form-data\r\n"), 400),
         (&writes, "PUT", "/a.txt", format!("{LENGTH}Expect: a-miracle\r\n"), 417),
-        (&writes, "PUT", "/chunked/.hidden", "Transfer-Encoding: chunked\r\n".to_string(), 404),
+        (&writes, "PUT", "/chunked/.hidden", "Transfer-Encoding: chunked\r\n".to_string(), 403),
     ] {
         let mut client = Client::connect(server);
         let expect = if fields.contains("Expect") { "" } else { "Expect: 100-continue\r\n" };

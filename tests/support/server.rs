@@ -99,6 +99,8 @@ impl Capture {
 
 /// How the line begins by which a server says that it listens.
 const LISTENING: &str = "listening on http://";
+/// How a line begins that notes at the start what is not as usual.
+const NOTE: &str = "note: ";
 
 /// A running server.
 pub(crate) struct Server {
@@ -211,10 +213,20 @@ impl Server {
         self.address.port()
     }
 
-    /// The lines of standard error before the one by which it says that it listens.
+    /// The lines of standard error before the one by which it says that it listens, without [`Server::notes`].
     pub(crate) fn before(&self) -> Vec<String> {
+        self.at_start().filter(|line| !line.starts_with(NOTE)).collect()
+    }
+
+    /// What it notes at the start, such as a kernel without Landlock.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.at_start().filter_map(|line| Some(line.strip_prefix(NOTE)?.trim_end().to_string())).collect()
+    }
+
+    fn at_start(&self) -> impl Iterator<Item = String> {
         let text = self.err.so_far();
-        text.split_inclusive('\n').take_while(|line| !line.starts_with(LISTENING)).map(str::to_string).collect()
+        let lines: Vec<String> = text.split_inclusive('\n').map(str::to_string).collect();
+        lines.into_iter().take_while(|line| !line.starts_with(LISTENING))
     }
 
     /// The line by which it says that it listens, with its end.
@@ -242,7 +254,7 @@ impl Server {
     pub(crate) fn end(&mut self) -> (i32, String) {
         let code = self.exit().code().unwrap_or(-1);
         let text = String::from_utf8(self.err.all()).unwrap();
-        let after = self.before().concat().len() + self.line().len();
+        let after = self.at_start().map(|line| line.len()).sum::<usize>() + self.line().len();
         (code, text[after..].to_string())
     }
 

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::files::disk_error;
 use file_system::FileSystems;
 pub(crate) use file_system::{FileSystem, PSEUDO};
 pub(crate) use stat::CheckedPath;
@@ -234,6 +235,11 @@ impl Root {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let folder = self.descriptor(path, flags, may_block);
                 folder.map_err(|error| if error == Errno::AGAIN { error } else { Errno::ACCESS })
+            }
+            Err(Errno::XDEV) => {
+                // Only here, where a worker looked: on the loop it may be another mount.
+                disk_error::log_link(path);
+                Err(Errno::XDEV)
             }
             opened => opened,
         }?;

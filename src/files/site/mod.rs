@@ -27,7 +27,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use crate::files::resource::{FoundFile, Resolver, Resource, SingleFile, encode};
-use crate::files::retrieve::{FileContext, add_sandbox, retrieve, with_true_charset};
+use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
 use crate::files::root::{OpenMethod, Root};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
 use crate::files::{CacheControl, Settings, cache::FileCache, disk_error, listing, representation};
@@ -182,17 +182,18 @@ impl SiteState {
         may_block: bool,
         reading: Option<listing::Reading>,
     ) -> Option<Response> {
-        let error = match self.respond_with_file(request, context, may_block, reading) {
-            Ok(response) => return Some(response),
+        let response = match self.respond_with_file(request, context, may_block, reading) {
+            Ok(response) => response,
             Err(Errno::AGAIN) if !may_block => return None,
-            Err(error) => error,
+            Err(error) => match self.failure(request, error, may_block) {
+                Ok(response) => response,
+                Err(Errno::AGAIN) if !may_block => return None,
+                // The error page needed the disk and failed too. The plain one needs no disk.
+                Err(_) => disk_error::response(request, &error.into()),
+            },
         };
-        match self.failure(request, error, may_block) {
-            Ok(response) => Some(response),
-            Err(Errno::AGAIN) if !may_block => None,
-            // The error page needed the disk and failed too. The plain one needs no disk.
-            Err(_) => Some(disk_error::response(request, &error.into())),
-        }
+        let is_error = self.sandbox && response.status().is_error();
+        Some(if is_error { error_for_sandbox(request, response) } else { response })
     }
 
     /// Everything but errors of the disk.
@@ -367,7 +368,7 @@ impl SiteState {
                 let response = Response::new(status).field("Content-Type", media_type.as_bytes());
                 let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 // This page may have been uploaded, like any other.
-                let response = add_sandbox(response, &media_type, self.sandbox);
+                let response = if self.sandbox { add_sandbox(response, &media_type) } else { response };
                 Ok(Some(response.field("Vary", "Accept").with_body(body)))
             }
             Err(Errno::AGAIN) if !may_block => Err(Errno::AGAIN),

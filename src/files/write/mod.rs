@@ -20,8 +20,8 @@
 //! | 204 | a file was replaced or removed |
 //! | 303 | a form was stored: the browser shows the folder |
 //! | 400 | the content is shorter than announced, a broken form, or a range of a file |
-//! | 403 | the permissions on the disk forbid it |
-//! | 404 | the path is not served, or there is nothing to remove |
+//! | 403 | the permissions on the disk forbid it, or a name on the path is not served |
+//! | 404 | there is nothing to remove, or the path leads out of the root |
 //! | 405 | the right is missing, or the method does not work on this target |
 //! | 409 | the name is in use or unusable, a folder is missing or not empty |
 //! | 411, 413, 415, 417 | no length, too long, compressed, an unknown expectation |
@@ -222,15 +222,18 @@ impl Rights {
     /// 405 for a request that does not work on `kind`.
     pub(crate) fn not_allowed(self, request: &Request<'_>, kind: TargetKind, peer: SocketAddr) -> Response {
         let allow = router::names(&self.methods_on(kind));
-        let mut problem = Problem::method_not_allowed(request.method_name(), &allow);
-        // Only clients on this computer are shown the option. Those of a proxy on this computer see
-        // it too, which is harmless: the option can only be given where the server is started.
-        if let Some((option, _)) = self.right(request.method(), kind)
-            && peer.ip().to_canonical().is_loopback()
-        {
-            problem = problem.with_advice(format!("To allow it, start the server with {option}."));
-        }
-        error_page::problem(request, &problem).field("Allow", allow)
+        let problem = Problem::method_not_allowed(request.method_name(), &allow);
+        let option = self.right(request.method(), kind).map(|(option, _)| option);
+        error_page::problem(request, &name_option(problem, option, peer)).field("Allow", allow)
+    }
+}
+
+/// Adds the option that would allow it, for clients on this computer. Those of a proxy on this
+/// computer see it too, which is harmless: it can only be given where the server is started.
+fn name_option(problem: Problem, option: Option<&str>, peer: SocketAddr) -> Problem {
+    match option.filter(|_| peer.ip().to_canonical().is_loopback()) {
+        Some(option) => problem.with_advice(format!("To allow it, start the server with {option}.")),
+        None => problem,
     }
 }
 

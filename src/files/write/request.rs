@@ -9,7 +9,7 @@
 //!
 //! | check | status |
 //! |---|---|
-//! | the path is not served, or a file is in the way | 404, 409 |
+//! | a name on the path is not served, or a file is in the way | 403, 409 |
 //! | the right is missing for this kind of target | 405 |
 //! | an unknown expectation | 417 |
 //! | no length | 411 |
@@ -31,7 +31,7 @@ use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode};
 use crate::files::root::{Meta, Opened};
 use crate::files::validator::{EntityTag, Validators};
-use crate::files::write::{Rights, TargetKind};
+use crate::files::write::{Rights, TargetKind, name_option};
 use crate::files::{disk_error, representation::Coding};
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem};
@@ -121,15 +121,17 @@ impl WriteRequest {
     /// perhaps one at the end.
     ///
     /// # Errors
-    /// 404 for a name that is not served.
+    /// 403 for a name that is not served; 404 for all but a single served file.
     pub(crate) fn path(&self) -> Result<Vec<u8>, WriteError> {
         let path = self.request.path();
         match &self.resolver.single {
             // The single file may have another name on the disk.
             Some(single) if path == single.url => Ok(single.path.clone()),
             None if !self.resolver.is_hidden(path) => Ok(collapse(path)),
+            // A rule about names, so it does not tell whether anything is there.
+            None => Err(self.hidden().into()),
             // As if nothing were there: a removed root is another matter (see `response`).
-            _ => Err(disk_error::response(&self.request, &Errno::NOENT.into()).into()),
+            Some(_) => Err(disk_error::response(&self.request, &Errno::NOENT.into()).into()),
         }
     }
 
@@ -148,6 +150,19 @@ impl WriteRequest {
     /// An error page with one sentence.
     pub(crate) fn problem(&self, status: Status, sentence: &str) -> Response {
         error_page::problem(&self.request, &Problem::new(status).with_sentence(sentence))
+    }
+
+    /// 403 for a path with a name that is not served.
+    fn hidden(&self) -> Response {
+        let sentence = match self.resolver.dotfiles {
+            true => "Names that begin with .barewire- are kept for unfinished uploads of this server.",
+            false => {
+                "A name on this path begins with a dot. Such names are not served here, so nothing is changed there."
+            }
+        };
+        let option = (!self.resolver.dotfiles).then_some("--dotfiles");
+        let problem = Problem::new(Status::FORBIDDEN).with_sentence(sentence);
+        error_page::problem(&self.request, &name_option(problem, option, self.peer))
     }
 
     /// 409.

@@ -318,6 +318,11 @@ impl WriteOptions {
         ];
         options.into_iter().find_map(|(given, name)| given.then_some(name))
     }
+
+    /// The option by which others decide what files contain, if one was given. Then pages are sandboxed.
+    pub(crate) fn content_option(&self) -> Option<&'static str> {
+        self.option().filter(|_| self.upload || self.overwrite)
+    }
 }
 
 /// The definition as clap takes it: every option gets its long help and its variable, `BAREWIRE_PORT` for `--port`.
