@@ -189,7 +189,7 @@ fn no_rule_is_passed_by_a_dot_segment() {
         assert_eq!((way("PUT", target, "x"), way("DELETE", target, "")), (409, 405), "{target}");
     }
     for target in ["/./.env", "/d/../.env", "/.//.barewire-x", "/d/..//.git/config"] {
-        assert!(matches!(way("PUT", target, "x"), 404 | 409), "{target}");
+        assert_eq!(way("PUT", target, "x"), 403, "{target}");
     }
     assert_eq!(way("PUT", "/d/../../up.txt", "x"), 400);
     assert_eq!(names(folder.path()), ["a.txt", "d"]);
