@@ -13,15 +13,13 @@
 //! | anything else | 500 | the note in the log has the details |
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use log::Level;
 use rustix::io::Errno;
 
 use crate::files::root::PSEUDO;
 use crate::http::{Request, Status};
+use crate::service::Response;
 use crate::service::error_page::{self, Problem};
-use crate::service::{Response, text};
 
 /// The status for an error of the disk.
 pub(crate) fn status_of(error: &io::Error) -> Status {
@@ -95,19 +93,6 @@ pub(crate) fn gone(request: &Request<'_>) -> Response {
         .with_sentence("The folder that this server serves is gone.")
         .with_advice("When it is back, whoever runs the server must start it again.");
     error_page::problem(request, &problem).with_note("the served folder was removed")
-}
-
-/// Says in the log that a symbolic link on `path` is not followed, which the client does not learn.
-pub(crate) fn log_link(path: &[u8]) {
-    /// After so many, only `--verbose` shows more: a client may ask for a link again and again.
-    const MOST: usize = 32;
-    static LOGGED: AtomicUsize = AtomicUsize::new(0);
-    let level = if LOGGED.fetch_add(1, Ordering::Relaxed) < MOST { Level::Warn } else { Level::Debug };
-    let path = text::printable(&String::from_utf8_lossy(path));
-    log::log!(
-        level,
-        "not served: {path}: a symbolic link there is absolute or leads out of the folder; --symlinks any follows it"
-    );
 }
 
 /// The response with a note for the log, if there is one.

@@ -23,6 +23,7 @@
 //! - `Root::writable_folder` is the protected way for writes.
 
 mod file_system;
+mod skipped_link;
 mod stat;
 mod temp_file;
 mod writable;
@@ -37,7 +38,6 @@ use std::sync::Arc;
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::files::disk_error;
 use file_system::FileSystems;
 pub(crate) use file_system::{FileSystem, PSEUDO};
 pub(crate) use stat::CheckedPath;
@@ -238,7 +238,7 @@ impl Root {
             }
             Err(Errno::XDEV) => {
                 // Only here, where a worker looked: on the loop it may be another mount.
-                disk_error::log_link(path);
+                skipped_link::log(path);
                 Err(Errno::XDEV)
             }
             opened => opened,
