@@ -40,9 +40,8 @@ pub(crate) enum Resource<'a> {
     Directory(Directory),
     /// It has another address on this site.
     Redirect {
-        /// An absolute path, encoded.
-        location: String,
-        /// 308 instead of 307.
+        /// Its path there, decoded.
+        path: Vec<u8>,
         permanent: bool,
     },
 }
@@ -93,7 +92,7 @@ impl Resolver {
             Opened::Directory(directory) if path.ends_with(b"/") => Ok(Resource::Directory(directory)),
             // Without the slash at the end, relative links in the page would lead to the parent
             // folder.
-            Opened::Directory(_) => Ok(Resource::Redirect { location: encode(path) + "/", permanent: true }),
+            Opened::Directory(_) => Ok(Resource::Redirect { path: [path, b"/"].concat(), permanent: true }),
         }
     }
 
@@ -101,7 +100,7 @@ impl Resolver {
     fn find_single<'a>(&self, single: &SingleFile, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, Errno> {
         if path.iter().all(|&b| b == b'/') {
             // Not permanent: the next server on this port may serve another file.
-            return Ok(Resource::Redirect { location: encode(&single.url), permanent: false });
+            return Ok(Resource::Redirect { path: single.url.clone(), permanent: false });
         }
         if path != single.url {
             return Err(Errno::NOENT);
@@ -214,10 +213,6 @@ pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
 
 /// A decoded path in the form for a URL: collapsed, and everything encoded that is not unreserved
 /// (RFC 3986 §2.3).
-///
-/// A Location is always made by this function and never copied from the request. So neither
-/// `//host`, which leads to another server, nor `/\host`, which browsers treat the same way, can
-/// come out.
 pub(crate) fn encode(path: &[u8]) -> String {
     text::href(&collapse(path))
 }
@@ -225,25 +220,6 @@ pub(crate) fn encode(path: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_location_never_leads_to_another_host() {
-        for (path, encoded) in [
-            (&b"/a"[..], "/a"),
-            (b"//evil.example", "/evil.example"),
-            (b"///evil.example/", "/evil.example/"),
-            (b"/\\evil.example", "/%5Cevil.example"),
-            (b"/\\/evil", "/%5C/evil"),
-            (b"//\\//evil//x", "/%5C/evil/x"),
-            (b"/a b?c#d%e:f@g", "/a%20b%3Fc%23d%25e%3Af%40g"),
-            (b"/\r\nSet-Cookie: x", "/%0D%0ASet-Cookie%3A%20x"),
-            (b"/\xff\xc3\xa9", "/%FF%C3%A9"),
-            (b"/", "/"),
-            (b"//", "/"),
-        ] {
-            assert_eq!(encode(path), encoded, "{:?}", String::from_utf8_lossy(path));
-        }
-    }
 
     #[test]
     fn dot_names_are_hidden_but_for_the_well_known_one_at_the_top() {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use crate::http::head::Head;
 use crate::http::target::{TargetForm, query_pairs};
-use crate::http::{Fault, Method, RequestError, Version, field, grammar};
+use crate::http::{Fault, Method, RequestError, Version, field, grammar, target};
 
 /// How the content of a request is delimited (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +147,12 @@ impl<'b> Request<'b> {
             b"" if self.form() == TargetForm::Absolute => b"/",
             path => path,
         }
+    }
+
+    /// The folder that relative references in the response start from; empty for `*` and CONNECT.
+    pub(crate) fn base(&self) -> Vec<u8> {
+        // Cannot fail: the whole path was decoded before.
+        target::base(self.raw_path()).unwrap_or_default()
     }
 
     /// What follows the first `?`, as it was sent.

@@ -210,6 +210,16 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
     Ok(Cow::Owned(kept))
 }
 
+/// The folder against which a client resolves relative references (RFC 3986 §5.2.3): the path up to its last slash,
+/// decoded and without dot segments. Two slashes at its start stay two, since the client counts them.
+///
+/// # Errors
+/// Those of [`decode`].
+pub(crate) fn base(path: &[u8]) -> Result<Vec<u8>, RequestError> {
+    let folder = &path[..memrchr(b'/', path).map_or(0, |at| at + 1)];
+    without_dot_segments(folder, &percent_decode(folder)?)
+}
+
 /// Percent-decodes a path, once.
 fn percent_decode(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
     if memchr(b'%', path).is_none() {

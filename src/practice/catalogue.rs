@@ -181,9 +181,9 @@ pub(super) fn form(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 }
 
 /// From `/.try` to the list. For now only (307): the server may run without these addresses tomorrow.
-pub(super) fn bare(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+pub(super) fn bare(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let response = text(Status::TEMPORARY_REDIRECT, "307 All practice is at /.try/\n");
-    Ok(response.field("Location", "/.try/").into())
+    Ok(response.field("Location", practice.reference("/.try/")).into())
 }
 
 /// 404 with a link to the list, for every method but TRACE, which is refused as everywhere.

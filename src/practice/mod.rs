@@ -45,6 +45,7 @@ use limits::Slots;
 use crate::http::Method::{Delete, Get, Options, Other, Patch, Post, Put, Trace};
 use crate::http::{Method, Request, Status};
 use crate::service::error_page::{self, Problem};
+use crate::service::text::reference;
 use crate::service::{Answer, Bytes, RequestContext, Response, Router, Service};
 
 /// What all event loops share. The locks are held for moments only, so that no loop waits for another.
@@ -65,6 +66,13 @@ struct PracticeRequest<'a> {
     state: &'a Arc<PracticeState>,
     /// The segment that the pattern has as `{value}`, decoded; empty if it has none.
     value: &'a [u8],
+}
+
+impl PracticeRequest<'_> {
+    /// The relative reference from the target to this address.
+    fn reference(&self, path: &str) -> String {
+        reference(&self.request.base(), path.as_bytes())
+    }
 }
 
 /// Answers one request on the event loop. An error becomes an error page.

@@ -48,7 +48,7 @@ pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
         return Ok(raw_status(practice, status, reason.unwrap_or(status.reason())));
     }
     let response = if has_content(status) { text(status, explain(status)) } else { not_stored(Response::new(status)) };
-    let response = demanded(status).into_iter().fold(response, |r, (name, value)| r.field(name, value));
+    let response = demanded(practice, status).into_iter().fold(response, |r, (name, value)| r.field(name, value));
     // RFC 9110 §15.5.9: a server that sends 408 has decided to close.
     Ok(if status == Status::REQUEST_TIMEOUT { response.closing() } else { response }.into())
 }
@@ -67,7 +67,7 @@ fn raw_status(practice: &PracticeRequest<'_>, status: Status, reason: &str) -> A
     if is_upgrade {
         lines += "Upgrade: websocket\r\n";
     }
-    if let Some((name, value)) = demanded(status) {
+    if let Some((name, value)) = demanded(practice, status) {
         lines += &format!("{name}: {value}\r\n");
     }
     Answer::Raw(Box::new(raw(practice, status, lines, &content)))
@@ -90,11 +90,12 @@ fn explain(status: Status) -> String {
 }
 
 /// The field that a response of this status must or should have.
-fn demanded(status: Status) -> Option<(&'static str, String)> {
+fn demanded(practice: &PracticeRequest<'_>, status: Status) -> Option<(&'static str, String)> {
     let length = explain(status).len();
     let range = format!("bytes 0-{}/{length}", length - 1);
+    let landed = practice.reference(LANDED);
     let (name, value) = match status.code() {
-        201 | 300..=303 | 307 | 308 => ("Location", LANDED),
+        201 | 300..=303 | 307 | 308 => ("Location", landed.as_str()),
         // The whole text is the range, so that the numbers are true.
         206 => ("Content-Range", range.as_str()),
         304 => ("ETag", "\"practice\""),
@@ -118,17 +119,19 @@ pub(super) fn redirect(practice: &PracticeRequest<'_>) -> Result<Answer, Problem
         return Err(bad_request("The codes of redirects are 301, 302, 303, 307 and 308; or loop."));
     };
     // The number counts down, so that the chain ends by itself.
-    let location = match times {
-        1 => LANDED.to_string(),
-        _ => format!("/.try/redirect/{}?times={}", status.code(), times - 1),
+    let (path, query) = match times {
+        1 => (LANDED.to_string(), String::new()),
+        _ => (format!("/.try/redirect/{}", status.code()), format!("?times={}", times - 1)),
     };
-    Ok(text(status, format!("{status}: go to {location}\n")).field("Location", location).into())
+    let response = text(status, format!("{status}: go to {path}{query}\n"));
+    Ok(response.field("Location", practice.reference(&path) + &query).into())
 }
 
 /// A redirect to itself.
 pub(super) fn redirect_loop(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     Query::of(practice.request, &[])?;
-    Ok(text(Status::FOUND, "302 Found: go to where you are\n").field("Location", "/.try/redirect/loop").into())
+    let response = text(Status::FOUND, "302 Found: go to where you are\n");
+    Ok(response.field("Location", practice.reference("/.try/redirect/loop")).into())
 }
 
 /// The end of all redirects, which says what they have made of the method.
@@ -147,8 +150,8 @@ pub(super) fn interim(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
     };
     let mut fields = Fields::new();
     if status == Status::EARLY_HINTS {
-        // Cannot fail: the name and the value are valid constants.
-        let _ = fields.push("Link", format!("<{LANDED}>; rel=preload; as=fetch"));
+        // Cannot fail: the name is valid, and the value consists of bytes of an address.
+        let _ = fields.push("Link", format!("<{}>; rel=preload; as=fetch", practice.reference(LANDED)));
     }
     let content = format!("This is the final response. Before it came {status}.\n");
     Ok(text(Status::OK, content).after_interim(status, fields).into())

@@ -23,18 +23,19 @@ use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use crate::http::target::TargetForm;
+use crate::http::target::{self, TargetForm};
 use crate::http::{AddedFields, FieldError, MergeRule, Method, Request, RequestError, Status};
 use crate::service::access::origins::{Cors, ForeignWrite, RESOURCE_POLICY, foreign_write};
 use crate::service::access::{basic::Auth, hosts, hosts::Hosts};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text::shown};
+use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text};
 
 /// The path that redirects a browser on this computer to the wire view.
 const VIEW_PATH: &str = "/.wire";
 /// The text of the link on an error page.
 const VIEW_LABEL: &str = "See this exchange on the wire";
-/// Bytes of method and path in a link. The view shows the newest exchange that begins with them.
+/// Bytes of method and path in a link, and of the folder it starts from: a page stays small. The view shows the newest
+/// exchange that begins with them.
 const VIEW_LINK_BYTES: usize = 60;
 
 /// The rules of an [`App`]. By default every request reaches the service, except writes of foreign pages.
@@ -261,7 +262,7 @@ impl Rules {
 /// 421 with the option that would allow the host.
 fn misdirected(request: &Request<'_>) -> Response {
     let host = request.authority().and_then(hosts::host).unwrap_or_default();
-    let name = shown(host);
+    let name = text::shown(host);
     let mut problem = Problem::new(Status::MISDIRECTED_REQUEST);
     problem.sentence = match host {
         b"" => "The request names no host, and this server answers only for certain ones.".into(),
@@ -287,7 +288,7 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
 /// The address of one exchange in the wire view, for an error page. Only clients on this computer get it.
 ///
 /// It repeats method and path, percent-encoded as a whole, which is a form in which the redaction of the view
-/// recognizes a secret: `/.wire#find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor
+/// recognizes a secret: `.wire#find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor
 /// the key of the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ViewLink(Box<str>);
@@ -306,7 +307,13 @@ impl ViewLink {
         // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
         let plain = words.iter().take(VIEW_LINK_BYTES).take_while(|byte| matches!(byte, b' '..=b'~'));
         let find: Vec<u8> = plain.copied().collect();
-        let link = || ViewLink(format!("{VIEW_PATH}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into());
+        let link = || {
+            // Relative like all links of an error page, unless the target makes no sense or lies very deep.
+            let base = path.starts_with(b"/").then(|| target::base(path).ok()).flatten();
+            let base = base.filter(|base| base.len() <= VIEW_LINK_BYTES);
+            let view = base.map_or(VIEW_PATH.into(), |base| text::reference(&base, VIEW_PATH.as_bytes()));
+            ViewLink(format!("{view}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
+        };
         is_from_this_computer(context).then(link)
     }
 }

@@ -176,6 +176,29 @@ pub fn href(path: &[u8]) -> String {
     std::iter::once("/").chain(percent_encode(&path[start..], PATH)).collect()
 }
 
+/// A relative reference (RFC 3986 §4.2) to `path`, decoded, from a target whose folder is `base` ([`Request::base`]).
+///
+/// A proxy may take a prefix off the path of a request. The client resolves the reference against its own address, so
+/// the result has the prefix: after `/files/photos`, `photos/` leads to `/files/photos/`.
+///
+/// It cannot leave the host. It consists of unreserved bytes, `/` and `%`, so it has no scheme, and it never begins
+/// with a slash: `//host` and `/\host` are addresses of other hosts for a browser.
+///
+/// [`Request::base`]: crate::http::Request
+pub(crate) fn reference(base: &[u8], path: &[u8]) -> String {
+    let (base, path) = (base.get(1..).unwrap_or_default(), path.get(1..).unwrap_or_default());
+    // Each name with the slash after it. All that is left of `base` after the common folders are folders to leave.
+    let is_slash = |byte: &u8| *byte == b'/';
+    let both = base.split_inclusive(is_slash).zip(path.split_inclusive(is_slash));
+    let common: usize = both.take_while(|(a, b)| a == b).map(|(a, _)| a.len()).sum();
+    let mut out = "../".repeat(base[common..].iter().filter(|byte| is_slash(byte)).count());
+    let rest = &path[common..];
+    let start = rest.iter().position(|byte| !is_slash(byte)).unwrap_or(rest.len());
+    out.extend(percent_encode(&rest[start..], PATH));
+    // An empty reference would be the target itself, with its query.
+    if out.is_empty() { "./".into() } else { out }
+}
+
 /// Appends a name as one segment of an address.
 pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
     percent_encode(name, SEGMENT).for_each(|part| out.extend_from_slice(part.as_bytes()));
@@ -251,6 +274,34 @@ fn push_grouped(out: &mut Vec<u8>, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reference_leads_from_where_the_client_is_and_to_no_other_host() {
+        for (base, path, expected) in [
+            ("/", "/photos/", "photos/"),
+            ("/a/", "/a/photos/", "photos/"),
+            ("/a/b/", "/c/d", "../../c/d"),
+            ("/a/b/", "/a/c", "../c"),
+            ("/in/", "/in/", "./"),
+            ("/in/d/", "/in/", "../"),
+            ("/", "/", "./"),
+            ("", "/x", "x"),
+            ("//", "/film", "../film"),
+            ("//", "//photos/", "photos/"),
+            ("/a//", "/a//b/", "b/"),
+            ("/", "//evil.example/", "evil.example/"),
+            ("/x/", "///evil.example/", "../evil.example/"),
+            ("/", "/\\evil.example", "%5Cevil.example"),
+            ("/", "//\\/evil", "%5C/evil"),
+            ("/", "/a:b/", "a%3Ab/"),
+            ("/", "/javascript:alert(1)/", "javascript%3Aalert%281%29/"),
+            ("/", "/\r\nSet-Cookie: x\t/", "%0D%0ASet-Cookie%3A%20x%09/"),
+            ("/", "/a b?c#d%e@f", "a%20b%3Fc%23d%25e%40f"),
+            ("/", "/é…", "%C3%A9%E2%80%A6"),
+        ] {
+            assert_eq!(reference(base.as_bytes(), path.as_bytes()), expected, "{base} {path}");
+        }
+    }
 
     #[test]
     fn characters_that_change_a_terminal_or_the_reading_order_are_escaped() {

@@ -42,6 +42,7 @@ mod protocol;
 mod put;
 mod ranges;
 mod recorded_uploads;
+mod redirects;
 mod refusals;
 mod request_syntax;
 mod response_fields;

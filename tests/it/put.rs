@@ -15,7 +15,7 @@ fn put_creates_with_201_and_replaces_with_204_under_a_tag_that_get_repeats() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--write"]);
     let created = put(&server, "/in/new/a%20b.txt", "", b"one");
-    assert_eq!(created.assert_status(201).must("location"), "/in/new/a%20b.txt");
+    assert_eq!(created.assert_status(201).must("location"), "a%20b.txt");
     let tag = created.must("etag").to_string();
     assert!(tag.starts_with('"'), "a strong tag: {tag}");
     assert_eq!(strong_tag(&server, "/in/new/a%20b.txt"), tag);
@@ -71,7 +71,7 @@ fn names_of_any_bytes_are_stored_and_hidden_ones_are_not() {
         let answer = put(&server, target, "", b"x");
         assert_eq!(
             answer.assert_status(201).must("location").to_ascii_uppercase(),
-            target.to_ascii_uppercase().replace(':', "%3A")
+            target[1..].to_ascii_uppercase().replace(':', "%3A")
         );
         assert!(folder.join(OsStr::from_bytes(name)).is_file());
         get(&server, target, "").assert_status(200);

@@ -57,7 +57,7 @@ fn every_response_says_who_may_embed_it() {
             client.end();
         }
         check(&get(&server, "/", ""), 200);
-        check(&get(&server, "/dir", ""), 308);
+        check(&get(&server, "/dir", ""), 301);
         check(&get(&server, "/missing", "Accept: text/html\r\n"), 404);
         check(&ask(&server, "PUT", "/a.txt", ""), 405);
         check(&ask(&server, "TRACE", "/a.txt", ""), 405);

@@ -7,6 +7,7 @@ pub(crate) mod folder;
 pub(crate) mod fuse;
 pub(crate) mod library;
 pub(crate) mod mutants;
+pub(crate) mod reference;
 pub(crate) mod response;
 pub(crate) mod server;
 pub(crate) mod uploads;

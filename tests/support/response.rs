@@ -4,6 +4,7 @@
 //! hide faults that a browser or a proxy does not accept.
 
 use crate::support::client::Client;
+use crate::support::reference::assert_stays;
 
 /// One response, whole.
 pub(crate) struct Response {
@@ -129,11 +130,7 @@ impl Response {
                 let parts = self.field("content-type").is_some_and(|t| t.starts_with("multipart/byteranges"));
                 assert!(parts != self.field("content-range").is_some(), "RFC 9110 §15.3.7: {self:?}");
             }
-            301 | 302 | 307 | 308 => {
-                let location = self.must("location");
-                let own = location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\");
-                assert!(own, "a redirect to elsewhere: {location:?}");
-            }
+            201 | 301..=303 | 307 | 308 => assert_stays(self.must("location")),
             405 => assert!(self.field("allow").is_some(), "RFC 9110 §15.5.6: {self:?}"),
             416 => assert!(self.must("content-range").starts_with("bytes */"), "{self:?}"),
             503 => assert!(self.field("retry-after").is_some(), "promise 4: {self:?}"),

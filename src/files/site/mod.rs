@@ -33,6 +33,7 @@ use crate::files::write::{self, Rights, TargetKind, WriteRequest};
 use crate::files::{CacheControl, Settings, cache::FileCache, disk_error, listing, representation};
 use crate::http::{Expectation, Method, Request, Status, field};
 use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
+use crate::service::text::reference;
 use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, router};
 
 /// Style sheets and scripts of the listing are part of the program and lie under this path.
@@ -230,7 +231,7 @@ impl SiteState {
         }
         let cache_control = &*self.cache_control;
         match found {
-            Resource::Redirect { location, permanent } => Ok(self.redirect(request, location, permanent)),
+            Resource::Redirect { path, permanent } => Ok(self.redirect(request, &path, permanent)),
             Resource::File(file) => {
                 let context = FileContext { cache_control, now: context.now, varies_by_accept, sandbox: self.sandbox };
                 retrieve(request, file, &self.resolver, &context, may_block)
@@ -309,10 +310,16 @@ impl SiteState {
 
     /// A redirect to another path of this site. It keeps the query, and names no host, so a forged
     /// Host field cannot lead elsewhere.
-    fn redirect(&self, request: &Request<'_>, location: String, permanent: bool) -> Response {
-        let status = if permanent { Status::PERMANENT_REDIRECT } else { Status::TEMPORARY_REDIRECT };
+    fn redirect(&self, request: &Request<'_>, path: &[u8], permanent: bool) -> Response {
+        let status = match permanent {
+            false => Status::TEMPORARY_REDIRECT,
+            // Some old clients follow 301 and stop at 308.
+            true if is_read(request) => Status::MOVED_PERMANENTLY,
+            // After 301 a client may turn POST into GET (RFC 9110 §15.4.2).
+            true => Status::PERMANENT_REDIRECT,
+        };
         let query = request.query().map_or_else(Vec::new, |query| [b"?", query].concat());
-        let location = [location.as_bytes(), &query].concat();
+        let location = [reference(&request.base(), path).as_bytes(), &query].concat();
         Response::new(status).field("Location", location).field("Cache-Control", &self.cache_control)
     }
 

@@ -18,7 +18,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::files::root::{NameUse, Publish, TempFile, WritableFolder};
 use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
-use crate::files::{resource::encode, write::TargetKind, write::file_name};
+use crate::files::write::{TargetKind, file_name};
 use crate::http::multipart::{FormError, FormEvent, Multipart};
 use crate::http::{Request, Status, field};
 use crate::service::{Response, Sink, error_page::PageFormat, text};
@@ -282,7 +282,7 @@ impl FormSink {
         }
         // A redirect to the folder: reloading that page does not send the form again.
         let redirect = created.with_status(Status::SEE_OTHER).without_field("ETag");
-        Ok(redirect.replace_field("Location", encode(&self.upload.path)))
+        Ok(redirect.replace_field("Location", write.reference(&self.upload.path)))
     }
 
     /// Reads the next bytes of the form.

@@ -303,13 +303,18 @@ impl WriteRequest {
             }
         };
         match stored {
-            [file] => response.field("Location", encode(&file.path)).field("ETag", file.tag.bytes()),
+            [file] => response.field("Location", self.reference(&file.path)).field("ETag", file.tag.bytes()),
             // Several files of one form are in one folder, where a client finds them all.
             [file, ..] => {
                 let folder = &file.path[..file.path.len() - file.name().len()];
-                response.field("Location", encode(folder))
+                response.field("Location", self.reference(folder))
             }
             [] => response,
         }
+    }
+
+    /// The relative reference from the target to `path`, for a Location.
+    pub(crate) fn reference(&self, path: &[u8]) -> String {
+        text::reference(&self.request.base(), path)
     }
 }

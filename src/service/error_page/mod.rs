@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::http::{Fields, Request, RequestError, Status, field};
 use crate::service::response::{Body, Response};
-use crate::service::text::{byte_count, clip, escape_unsafe, href, shown, size};
+use crate::service::text::{byte_count, clip, escape_unsafe, href, reference, shown, size};
 
 /// How many seconds a client that gets 503 is asked to wait.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
@@ -110,7 +110,8 @@ pub struct Problem {
     pub sentence: String,
     /// A next step, if there is one.
     pub advice: Option<String>,
-    /// Links as pairs of label and address. An address is a path or relative, and percent-encoded.
+    /// Links as pairs of label and address, which is percent-encoded: a path on this server, or relative. On the page a
+    /// path is relative, too.
     pub links: Vec<(String, String)>,
     /// The section whose rule decided, such as `RFC 9112 §2.2`; `None` for the section of the status.
     pub section: Option<&'static str>,
@@ -196,7 +197,7 @@ fn key(status: Status) -> String {
 
 /// The response for a problem, in the format that the request asks for.
 pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
-    render(PageFormat::of(request), problem, None)
+    render(PageFormat::of(request), problem, &request.base(), None)
 }
 
 /// The sentence of a 404 at `path` (decoded).
@@ -232,7 +233,7 @@ pub fn malformed_request(error: &RequestError, head: &[u8]) -> Response {
     let end = head.len().min(usize::try_from(error.at).unwrap_or(usize::MAX));
     let fields = head[..end].iter().position(|&b| b == b'\n').map_or(&[][..], |at| &head[at + 1..end]);
     let format = PageFormat::named(field::find(fields, "accept").map(|line| line.value));
-    render(format.unwrap_or(PageFormat::Text), &problem, Some(error))
+    render(format.unwrap_or(PageFormat::Text), &problem, b"", Some(error))
 }
 
 /// The response of a full server to a new connection, before any request was read. It is one line of text, since the
@@ -246,8 +247,8 @@ pub fn overload() -> Response {
         .field("X-Content-Type-Options", "nosniff")
 }
 
-/// Adds a link before the last paragraph, if the response is a page of this module. `href` must be a path, and
-/// percent-encoded.
+/// Adds a link before the last paragraph, if the response is a page of this module. `href` must stay on this server, and
+/// be percent-encoded.
 pub fn with_link(response: Response, label: &str, href: &str) -> Response {
     // Only pages of this module have this policy; the page of a service is not changed.
     let is_page = response.fields().get("content-security-policy") == Some(POLICY.as_bytes());
@@ -272,7 +273,7 @@ pub(crate) struct NotFoundLine {
 impl NotFoundLine {
     /// Taken from an ordinary response, so that the two cannot differ.
     pub(crate) fn new() -> NotFoundLine {
-        let (_, fields, body) = render(PageFormat::Text, &Problem::not_found(b"/", None), None).into_parts();
+        let (_, fields, body) = render(PageFormat::Text, &Problem::not_found(b"/", None), b"", None).into_parts();
         let line = match body {
             Body::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             _ => String::new(),
@@ -320,8 +321,8 @@ struct ErrorJson<'a> {
     see: String,
 }
 
-/// The response for a problem; `error` if it is a malformed request.
-fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -> Response {
+/// The response for a problem. `base` is the folder that links start from; `error` is there for a malformed request.
+fn render(format: PageFormat, problem: &Problem, base: &[u8], error: Option<&RequestError>) -> Response {
     let status = problem.status;
     let section = problem.section.unwrap_or(status.section());
     let sentence = escape_unsafe(&problem.sentence);
@@ -352,7 +353,7 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
                 meaning: text(&key, "meaning").unwrap_or_default(),
                 sentence: clip(&sentence, SENTENCE_BYTES),
                 advice: advice.map(|advice| clip(&advice, SENTENCE_BYTES)),
-                links: &links(&problem.links),
+                links: &links(&problem.links, base),
                 section,
                 address: address(section),
             };
@@ -370,16 +371,16 @@ fn render(format: PageFormat, problem: &Problem, error: Option<&RequestError>) -
 }
 
 /// The links that may stand on a page: those that stay on this server and need not be cut.
-fn links(links: &[(String, String)]) -> Vec<(String, String)> {
-    let is_inside = |href: &str| match href.strip_prefix('/') {
+fn links(links: &[(String, String)], base: &[u8]) -> Vec<(String, String)> {
+    let inside = |href: &str| match href.strip_prefix('/') {
         // `//host` and `/\host` lead to another server.
-        Some(rest) => !rest.starts_with(['/', '\\']),
+        Some(rest) => (!rest.starts_with(['/', '\\'])).then(|| reference(base, b"/") + rest),
         // Without one of these starts, it could be a scheme.
-        None => ["./", "../", "?"].iter().any(|start| href.starts_with(start)),
+        None => ["./", "../", "?"].iter().any(|start| href.starts_with(start)).then(|| href.to_string()),
     };
     // Links beyond the limit are left out, since the page must stay small.
-    let good = links.iter().filter(|(_, href)| is_inside(href) && href.len() <= HREF_BYTES);
-    good.take(LINKS).map(|(label, href)| (clip(&escape_unsafe(label), LABEL_BYTES), href.clone())).collect()
+    let good = links.iter().filter_map(|(label, href)| Some((label, inside(href).filter(|h| h.len() <= HREF_BYTES)?)));
+    good.take(LINKS).map(|(label, href)| (clip(&escape_unsafe(label), LABEL_BYTES), href)).collect()
 }
 
 /// The address where a section can be read: `RFC 9110 §15.5.5` is on the site of the RFC editor.

@@ -3,6 +3,7 @@
 use crate::http::{Event, Fault, Http1, Limits, Step};
 use crate::service::Body;
 use crate::service::error_page::*;
+use crate::service::testing::asked;
 
 fn with_request<T>(fields: &str, then: impl FnOnce(&Request<'_>) -> T) -> T {
     let head = format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
@@ -116,7 +117,10 @@ fn nothing_of_a_hostile_path_is_active_in_any_format() {
         assert_eq!(value(&page, "x-content-type-options"), "nosniff");
         if accept == "text/html" {
             assert!(!text.contains("<script") && !text.contains("<img"), "{text}");
-            assert!(text.contains("&#60;script&#62;") && text.contains("href=\"/%3Cimg%20onerror%3Dx%3E/\""), "{text}");
+            assert!(
+                text.contains("&#60;script&#62;") && text.contains("href=\"./%3Cimg%20onerror%3Dx%3E/\""),
+                "{text}"
+            );
             assert_eq!(value(&page, "referrer-policy"), "same-origin");
         }
     }
@@ -141,7 +145,7 @@ fn every_status_has_texts_in_every_format_and_a_page_stays_below_4_kb() {
         );
         said = said.with_sentence(&long).with_advice(&long);
         for _ in 0..5 {
-            said = said.with_link(&long, format!("/{}", "a".repeat(HREF_BYTES - 1)));
+            said = said.with_link(&long, format!("/{}", "a".repeat(HREF_BYTES - 2)));
         }
         let page = with_request("Accept: text/html\r\n", |r| content(&problem(r, &said)));
         assert!(page.len() <= 4096 && page.ends_with("</html>"), "{status}: {}", page.len());
@@ -172,9 +176,31 @@ fn a_link_never_leaves_this_server() {
     let all = ["/", "/a/", "./a", "../", "?q", "//evil", "/\\evil", "javascript:x", "https://evil/", "", "a"];
     let given: Vec<_> = all.iter().map(|href| (href.to_string(), href.to_string())).collect();
     for (at, pair) in given.iter().enumerate() {
-        assert_eq!(links(std::slice::from_ref(pair)).len(), usize::from(at < 5), "{}", pair.1);
+        assert_eq!(links(std::slice::from_ref(pair), b"/").len(), usize::from(at < 5), "{}", pair.1);
     }
-    assert!(links(&[("long".into(), format!("/{}", "a".repeat(HREF_BYTES)))]).is_empty());
+    assert!(links(&[("long".into(), format!("/{}", "a".repeat(HREF_BYTES)))], b"/").is_empty());
+}
+
+/// Behind a proxy that takes a prefix off, `/` would lead out of it.
+#[test]
+fn a_link_of_a_page_counts_the_folders_of_the_target_as_it_was_sent() {
+    for (target, home, all) in [
+        ("/x", "./", "./.try/a:b"),
+        ("/a/b/x", "../../", "../../.try/a:b"),
+        ("/a/b/?q=/../x", "../../", "../../.try/a:b"),
+        ("//x", "../", "../.try/a:b"),
+        ("/a/../b/x", "../", "../.try/a:b"),
+        ("/a/b/..", "../../", "../../.try/a:b"),
+        ("/.//x", "../", "../.try/a:b"),
+        ("http://h/a/x", "../", "../.try/a:b"),
+        ("http://h", "./", "./.try/a:b"),
+    ] {
+        let request = asked(&format!("GET {target}"), "Accept: text/html\r\n");
+        let said = Problem::not_found(b"/x", None).with_link("All", "/.try/a:b");
+        let page = content(&problem(&request, &said));
+        let wanted = format!("<a href=\"{home}\">Home</a><a href=\"{all}\">All</a>");
+        assert!(page.contains(&wanted), "{target}: {page}");
+    }
 }
 
 #[test]
@@ -252,7 +278,7 @@ fn each_problem_has_a_sentence_about_its_case() {
 fn the_prepared_line_of_a_404_is_the_one_that_all_clients_get() {
     let ready = NotFoundLine::new();
     for path in [&b"/"[..], b"/a/b.html", b"/a%b", "/\u{e4}\u{202e}/x".as_bytes(), b"/\x1b[31m\n", b"/\xff"] {
-        let want = render(PageFormat::Text, &Problem::not_found(path, None), None).into_parts();
+        let want = render(PageFormat::Text, &Problem::not_found(path, None), b"", None).into_parts();
         let got = ready.response(path).into_parts();
         assert_eq!((got.0, got.1), (want.0, want.1));
         let text = |body| match body {

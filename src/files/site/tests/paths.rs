@@ -48,30 +48,37 @@ fn a_path_is_a_file_an_index_a_listing_or_a_redirect() {
 #[test]
 fn a_redirect_adds_the_slash_keeps_the_query_and_stays_on_this_host() {
     let folder = Folder::new();
-    for name in ["sub", "evil.example", "\\evil.example", "a b?#%", "\n"] {
+    for name in ["sub", "evil.example", "\\evil.example", "a b?#%", "\n", "a:b"] {
         std::fs::create_dir_all(folder.join(name).join("deep")).unwrap();
     }
     let plain = plain(&folder);
     for (target, location) in [
-        ("/sub", "/sub/"),
-        ("/sub?a=b?c&d=%2F", "/sub/?a=b?c&d=%2F"),
-        ("/sub?", "/sub/?"),
-        ("//evil.example", "/evil.example/"),
-        ("///evil.example", "/evil.example/"),
-        ("/\\evil.example", "/%5Cevil.example/"),
-        ("/%5Cevil.example", "/%5Cevil.example/"),
-        ("//\\evil.example//deep", "/%5Cevil.example/deep/"),
-        ("/a%20b%3F%23%25", "/a%20b%3F%23%25/"),
-        ("/%0A", "/%0A/"),
-        ("http://other.example/sub?x", "/sub/?x"),
+        ("/sub", "sub/"),
+        ("/sub?a=b?c&d=%2F", "sub/?a=b?c&d=%2F"),
+        ("/sub?", "sub/?"),
+        ("/sub/deep", "deep/"),
+        ("/sub//deep", "deep/"),
+        ("/./sub", "sub/"),
+        ("/sub/../sub/./deep?x", "deep/?x"),
+        ("//evil.example", "evil.example/"),
+        ("///evil.example", "evil.example/"),
+        ("/.//evil.example", "../evil.example/"),
+        ("/sub/..//evil.example", "../evil.example/"),
+        ("/\\evil.example", "%5Cevil.example/"),
+        ("/%5Cevil.example", "%5Cevil.example/"),
+        ("//\\evil.example//deep", "deep/"),
+        ("/a%20b%3F%23%25", "a%20b%3F%23%25/"),
+        ("/%0A", "%0A/"),
+        ("/a:b", "a%3Ab/"),
+        ("http://other.example/sub?x", "sub/?x"),
     ] {
-        let seen = get(&plain, target);
-        assert_eq!((seen.code, seen.field("location")), (308, Some(location)), "{target}");
-        assert_eq!(seen.field("cache-control"), Some("no-cache"), "a bare 308 is kept for ever");
-        // The redirect leads to something that exists.
-        assert_eq!(get(&plain, location).code, 200, "{location}");
+        for (method, code) in [("GET", 301), ("HEAD", 301), ("DELETE", 308), ("POST", 308), ("OPTIONS", 308)] {
+            let seen = ask(&plain, &format!("{method} {target}"), &[]);
+            assert_eq!((seen.code, seen.field("location")), (code, Some(location)), "{method} {target}");
+            assert_eq!(seen.field("cache-control"), Some("no-cache"), "a bare 301 is kept for ever");
+        }
         let conditional = ask(&plain, &format!("GET {target}"), &["If-None-Match: *", "If-Match: \"x\""]);
-        assert_eq!(conditional.code, 308, "conditions are for answers that would be 2xx (RFC 9110 §13.2.1)");
+        assert_eq!(conditional.code, 301, "conditions are for answers that would be 2xx (RFC 9110 §13.2.1)");
     }
 }
 
@@ -100,12 +107,12 @@ fn dot_names_are_missing_unless_the_option_is_set() {
         ("/.env", 404, 200),
         ("//.env", 404, 200),
         ("/%2eenv", 404, 200),
-        ("/.git", 404, 308),
+        ("/.git", 404, 301),
         ("/.git/", 404, 200),
         ("/.git/config", 404, 200),
         ("/sub/.hidden/x", 404, 200),
         ("/.well-known/security.txt", 200, 200),
-        ("/.well-known", 308, 308),
+        ("/.well-known", 301, 301),
         ("/.well-known/", 200, 200),
         ("/.well-known/.x", 404, 200),
         ("/sub/.well-known/x", 404, 200),
@@ -180,7 +187,10 @@ fn a_single_file_is_served_alone() {
     let film = open("dir/film.webm");
     assert_eq!(get(&film, "/film.webm").text(), "film");
     let start = get(&film, "/?a");
-    assert_eq!((start.code, start.field("location")), (307, Some("/film.webm?a")));
+    assert_eq!((start.code, start.field("location")), (307, Some("film.webm?a")));
+    for (target, location) in [("//", "../film.webm"), ("/x/..", "../film.webm"), ("/x/../", "film.webm")] {
+        assert_eq!(get(&film, target).field("location"), Some(location), "{target}");
+    }
     for path in ["/notes.txt", "/film.webm/", "/dir/film.webm", "/404.html", "/.env", "/x"] {
         let seen = ask(&film, &format!("GET {path}"), &[HTML]);
         assert_eq!((seen.code, seen.text().contains("custom")), (404, false), "{path}");
@@ -188,7 +198,7 @@ fn a_single_file_is_served_alone() {
     let alone = ask(&open("dir/notes.txt"), "GET /notes.txt", &["Accept-Encoding: gzip"]);
     assert_eq!((alone.text(), alone.field("vary")), ("notes".into(), None));
     let link = open("link name.txt");
-    assert_eq!(get(&link, "/").field("location"), Some("/link%20name.txt"));
+    assert_eq!(get(&link, "/").field("location"), Some("link%20name.txt"));
     assert_eq!(get(&link, "/link%20name.txt").text(), "notes");
     assert_eq!(get(&open("dir/.env"), "/.env").text(), "env", "it was named");
 }
