@@ -1,20 +1,23 @@
 //! The access log: one line for each request, in four formats.
 //!
-//! A log must not stop the server. Lines are gathered during a turn of the loop and handed to one writing thread. If
-//! the reader of the log is slow, batches of lines are dropped and counted; if it is gone, they are dropped.
+//! A log must not stop the server. Lines are gathered during a turn of the loop and handed to one writing thread
+//! (`log_writer`), which drops and counts lines that cannot be written.
 //!
 //! A client chooses its target, User-Agent and Referer. An escape sequence in them would act on the terminal of the
 //! reader (CVE-2009-4487 and others like it), and a line end would forge a line. So every such value is written by
 //! `push_log_value`, which escapes all bytes that are not plain ASCII, and quotes and backslashes. Secrets in an
 //! address (`?token=`) are made unreadable, because logs are kept, copied and sent around.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::os::fd::AsFd;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::{HttpDate, Request, Status, field, grammar};
+use crate::net::log_writer::{self, LogQueue};
 use crate::service::text::hex_escape;
 use crate::wire::redact_address;
 
@@ -36,9 +39,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Batches that may wait for the writing thread.
-/// With the size of a batch this bounds the memory of waiting lines: about 2 MiB.
-const BATCHES: usize = 64;
 /// A batch is handed over when it has grown to this, at the latest at the end of the turn.
 const BATCH: usize = 32 * 1024;
 /// Most bytes of one value: a target may have 8 KiB, a log line should not.
@@ -142,17 +142,15 @@ pub(crate) struct AccessLog {
     format: LogFormat,
     /// The lines of this turn; at most a little over [`BATCH`], since lines are not cut.
     batch: Vec<u8>,
-    /// Shared by all loops. `None` without a log.
-    writer: Option<SyncSender<Vec<u8>>>,
-    /// Batches dropped since the last one that was taken.
-    dropped: u64,
+    /// Leads to the thread that writes for all loops. `None` without a log.
+    queue: Option<LogQueue>,
     /// The date of the last line: the next line is nearly always of the same second.
     date: HttpDate,
 }
 
 impl AccessLog {
-    fn new(format: LogFormat, writer: Option<SyncSender<Vec<u8>>>) -> AccessLog {
-        AccessLog { format, batch: Vec::new(), writer, dropped: 0, date: HttpDate::from_second(0) }
+    fn new(format: LogFormat, queue: Option<LogQueue>) -> AccessLog {
+        AccessLog { format, batch: Vec::new(), queue, date: HttpDate::from_second(0) }
     }
 
     /// Whether entries are wanted.
@@ -189,18 +187,10 @@ impl AccessLog {
         if self.batch.is_empty() {
             return;
         }
-        let Some(writer) = &self.writer else { return self.batch.clear() };
+        let Some(queue) = &self.queue else { return self.batch.clear() };
         // With the capacity that this turn needed, so that the next batch does not grow step by step.
         let next = Vec::with_capacity(self.batch.len().min(BATCH));
-        let mut batch = std::mem::replace(&mut self.batch, next);
-        if self.dropped > 0 {
-            batch.extend_from_slice(format!("... {} batches of lines not written\n", self.dropped).as_bytes());
-        }
-        // A full queue means a slow reader. To wait for it here would stop every connection of the loop.
-        match writer.try_send(batch) {
-            Ok(()) => self.dropped = 0,
-            Err(_) => self.dropped += 1,
-        }
+        queue.offer(std::mem::replace(&mut self.batch, next));
     }
 }
 
@@ -208,27 +198,27 @@ impl AccessLog {
 /// receiver never gets a message: it is disconnected when the thread has ended.
 ///
 /// # Errors
-/// When the thread cannot be started.
+/// When the stream cannot be opened a second time, or the thread cannot be started.
 pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<Receiver<()>>)> {
     if format == LogFormat::Off {
         return Ok((AccessLog::new(format, None), None));
     }
-    let (writer, batches) = sync_channel(BATCHES);
-    let (alive, written) = sync_channel::<()>(1);
-    std::thread::Builder::new().name("access log".into()).spawn(move || {
-        let out: Box<dyn Write> = if to_stderr { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
-        write_all(&batches, out);
-        drop(alive);
-    })?;
-    Ok((AccessLog::new(format, Some(writer)), Some(written)))
+    // The descriptor itself: the standard streams of Rust keep what a full disk has refused, and write it later.
+    let (out, err) = (io::stdout(), io::stderr());
+    let out = if to_stderr { err.as_fd() } else { out.as_fd() }.try_clone_to_owned()?;
+    let missing = if format == LogFormat::Json { missing_in_json } else { missing_in_text };
+    let (queue, written) = log_writer::start(File::from(out), missing)?;
+    Ok((AccessLog::new(format, Some(queue)), Some(written)))
 }
 
-fn write_all(batches: &Receiver<Vec<u8>>, mut out: impl Write) {
-    let mut gone = false;
-    for batch in batches {
-        // The reader may leave (`| head`). The server goes on, and batches are still taken, or the queue would fill.
-        gone = gone || out.write_all(&batch).and_then(|()| out.flush()).is_err();
-    }
+/// The line that stands for lost ones.
+fn missing_in_text(lines: u64) -> String {
+    format!("... {lines} {} missing here", if lines == 1 { "line is" } else { "lines are" })
+}
+
+/// The same for programs that read an object a line.
+fn missing_in_json(lines: u64) -> String {
+    format!("{{\"missing_lines\":{lines}}}")
 }
 
 /// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`

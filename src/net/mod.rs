@@ -14,6 +14,7 @@ pub mod connection;
 pub mod connections;
 pub mod deadline;
 pub mod event_loop;
+mod log_writer;
 pub mod send_queue;
 pub mod server;
 mod tap;

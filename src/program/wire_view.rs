@@ -11,9 +11,9 @@
 //! how often an event loop logs, so a loop that wrote to standard error itself could be stopped from outside, and all
 //! its connections with it. Text is handed over to a [`StreamWriter`] instead. Each piece has a cost, and a piece that
 //! does not fit into the limit is refused: its sender drops and counts it. A standard output that is closed ends that
-//! view; the server goes on.
+//! view; the server goes on. Any other error, such as a full disk, drops and counts a piece, and the next one is tried.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -153,9 +153,12 @@ impl Printer {
         let printed = match &self.writer {
             Some(writer) => writer.offer(text.into_bytes(), cost),
             // This may block. The recorders keep what comes meanwhile, up to their limit, and count the rest.
-            None => print(text.as_bytes()).map_err(|_| WriterError::Closed),
+            None => print(text.as_bytes()).map_err(|error| match error.kind() {
+                ErrorKind::BrokenPipe => WriterError::Closed,
+                _ => WriterError::Full,
+            }),
         };
-        // A full queue drops these events; a closed one ends this output for good.
+        // A full queue or disk drops these events; a closed stream ends this output for good.
         match printed {
             Ok(()) => self.dropped = 0,
             Err(WriterError::Full) => self.dropped += events.len() as u64,
@@ -178,7 +181,7 @@ pub(crate) fn style(format: ViewFormat, color: Color, ascii: bool) -> ViewOption
 /// Why a piece of text was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriterError {
-    /// Too much waits already.
+    /// Too much waits already, or the disk is full.
     Full,
     /// The reader has closed the stream.
     Closed,
@@ -201,12 +204,12 @@ pub(crate) struct StreamWriter {
     waiting: Arc<AtomicUsize>,
     /// The most that may wait, in the unit of the cost: bytes for the view, lines for the log.
     limit: usize,
-    /// Log lines dropped since the last one that was taken.
+    /// Log lines dropped, or refused by the stream, since the last one that was taken.
     dropped: Arc<AtomicU64>,
 }
 
 impl StreamWriter {
-    /// Starts the thread `name`, which writes to `out` until that fails or the last handle is dropped.
+    /// Starts the thread `name`, which writes to `out` until its reader leaves or the last handle is dropped.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -214,15 +217,19 @@ impl StreamWriter {
         let (pieces, received) = channel();
         let (waiting, dropped) = Default::default();
         let writer = StreamWriter { pieces, waiting, limit, dropped };
-        let waiting = Arc::clone(&writer.waiting);
+        let (waiting, dropped) = (Arc::clone(&writer.waiting), Arc::clone(&writer.dropped));
         std::thread::Builder::new().name(name.into()).spawn(move || {
             while let Ok(piece) = received.recv() {
                 match piece {
                     Piece::Text(text, cost) => {
-                        if out.write_all(&text).and_then(|()| out.flush()).is_err() {
-                            // Closed first: a sender must then find no full queue, but a closed one.
-                            drop(received);
-                            return waiting.store(0, Ordering::Relaxed);
+                        match out.write_all(&text).and_then(|()| out.flush()) {
+                            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                                // Closed first: a sender must then find no full queue, but a closed one.
+                                drop(received);
+                                return waiting.store(0, Ordering::Relaxed);
+                            }
+                            Err(_) => _ = dropped.fetch_add(1, Ordering::Relaxed),
+                            Ok(()) => {}
                         }
                         waiting.fetch_sub(cost, Ordering::Relaxed);
                     }
@@ -261,7 +268,7 @@ impl Write for StreamWriter {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         // Added to the next line that fits, so that the log shows where lines are missing.
         if dropped > 0 {
-            text.extend_from_slice(format!("barewire: {dropped} more lines found no reader\n").as_bytes());
+            text.extend_from_slice(format!("barewire: {dropped} more lines could not be written\n").as_bytes());
         }
         // Drop the new line, not an old one: the first lines of a burst name the cause.
         if self.offer(text, 1).is_err() {
@@ -333,6 +340,18 @@ mod tests {
         permit.send(Ok(())).unwrap();
         writer.finish();
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-        assert_eq!(written, "line 0\nline 1\nlast\nagain\nbarewire: 5 more lines found no reader\n");
+        assert_eq!(written, "line 0\nline 1\nlast\nagain\nbarewire: 5 more lines could not be written\n");
+    }
+
+    #[test]
+    fn a_full_disk_loses_lines_and_not_the_log() {
+        let (mut writer, permit, written) = slow(2);
+        permit.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+        writer.write_all(b"lost\n").unwrap();
+        writer.finish();
+        permit.send(Ok(())).unwrap();
+        writer.write_all(b"again\n").unwrap();
+        writer.finish();
+        assert_eq!(*written.lock().unwrap(), b"again\nbarewire: 1 more lines could not be written\n");
     }
 }

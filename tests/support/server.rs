@@ -147,6 +147,15 @@ impl Server {
         Server::of(&mut Server::command(shell, "127.0.0.1", folder.path(), arguments))
     }
 
+    /// Serves `folder` with its log appended to the file `log`, which has room for `limit` units of 512 bytes.
+    #[track_caller]
+    pub(crate) fn with_little_room(limit: u32, log: &Path, folder: &Folder, arguments: &[&str]) -> Server {
+        let mut shell = Command::new("sh");
+        let script = r#"ulimit -f "$0" && exec >>"$1" && shift && exec "$@""#;
+        shell.args(["-c", script, &limit.to_string()]).arg(log).arg(BINARY);
+        Server::of(&mut Server::command(shell, "127.0.0.1", folder.path(), arguments))
+    }
+
     /// Serves `folder` with every system call written to the file `trace`. The tracer is a process beside the server
     /// (`-D`), so that this process is the server itself.
     #[track_caller]
