@@ -73,7 +73,7 @@ fn if_match(request: &Request<'_>, current: Option<&Validators>) -> Option<bool>
 /// §13.1.4.
 fn if_unmodified_since(request: &Request<'_>, current: Option<&Validators>) -> Option<bool> {
     let date = date::parse(request.field("if-unmodified-since")?)?;
-    current.filter(|current| current.have_date()).map(|current| current.unchanged_since(date))
+    current.filter(|current| current.have_date()).map(|current| current.is_dated_until(date))
 }
 
 /// §13.1.2. A field without a usable tag is true: the client has no version that we could confirm.
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::files::representation::Coding;
-    use crate::files::root::{FileKind, Meta};
+    use crate::files::root::{FileKind, FileSystem, Meta};
     use crate::files::testing::request;
 
     /// Sun, 06 Nov 1994 08:49:37 GMT.
@@ -136,6 +136,7 @@ mod tests {
         };
         Validators::of(
             &meta,
+            FileSystem::Local,
             Coding::Identity,
             UNIX_EPOCH + Duration::from_secs(SECOND as u64 + if young { 0 } else { 60 }),
         )

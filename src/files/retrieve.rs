@@ -74,6 +74,11 @@ impl Representation {
         let file = self.prepared.as_ref().unwrap_or(&self.original).try_clone().map_err(|_| Errno::MFILE)?;
         UnknownLength::begin(file)
     }
+
+    fn check_charset(&mut self, may_block: bool) -> Result<(), Errno> {
+        self.media_type = with_true_charset(std::mem::take(&mut self.media_type), &self.original, may_block)?;
+        Ok(())
+    }
 }
 
 /// The response to a GET or HEAD of a file.
@@ -86,6 +91,7 @@ pub(crate) fn retrieve(
 ) -> Result<Response, Errno> {
     let mut representation = choose(request, found, resolver, context, may_block)?;
     if let Some(content) = representation.content_of_unknown_length()? {
+        representation.check_charset(may_block)?;
         return Ok(add_accept(send_unmeasured(representation, content, context), context));
     }
     // Before the range: a range of another version would corrupt the copy of the client.
@@ -97,8 +103,7 @@ pub(crate) fn retrieve(
             let asked = if range_allowed { request.field("range") } else { None };
             let selected = asked.map_or(Selected::Whole, |value| range::select(value, representation.length));
             // Not for a 304, which has no Content-Type: a revalidation should not read the content from the disk.
-            let Representation { original, media_type, .. } = &mut representation;
-            *media_type = with_true_charset(std::mem::take(media_type), original, may_block)?;
+            representation.check_charset(may_block)?;
             send(request, representation, selected, context)
         }
     };
@@ -132,8 +137,8 @@ fn choose(
         None => (own_coding, None, found.meta),
     };
     // Of the chosen representation: the compressed file has its own tag and date.
-    let validators = Validators::of(&meta, coding, context.now);
     let (original, file_system) = (found.file, resolver.root.file_system(&meta));
+    let validators = Validators::of(&meta, file_system, coding, context.now);
     let length = meta.size;
     Ok(Representation { original, prepared, length, file_system, coding, media_type, validators, is_negotiated })
 }

@@ -6,26 +6,43 @@
 //! ```
 //!
 //! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in
-//! another process, and shows no inode number. Three rules make sure that a changed file is never
+//! another process, and shows no inode number. These rules make sure that a changed file is never
 //! called unchanged:
-//! - Clocks have ticks. A file that is written twice within one tick keeps its mtime. So while the
+//! - Clocks have ticks. A file that is written twice within one tick keeps its times. So while the
 //!   last change is younger than two ticks, the tag is weak: If-None-Match may use it, ranges and
 //!   writes may not.
 //! - Dates have seconds. `Last-Modified` is never in the current second, so no date that was sent
 //!   can stand for two versions (§8.8.2.2).
 //! - A date says less than a tag. `mv old.html index.html` gives new content with an *older* mtime,
-//!   but the rename changes ctime. So a date other than the exact one counts only if it is later
-//!   than both.
+//!   but the rename changes ctime. So If-Modified-Since with a date other than the exact one counts
+//!   only if it is later than both.
+//!
+//! Times and inode numbers may be wrong:
+//!
+//! | on the disk | tag | date |
+//! |---|---|---|
+//! | mtime in the future, set by a program or by a clock that was ahead | by ctime, so soon strong | that of the request |
+//! | mtime 0 or 1, as in reproducible images | the same: ctime and inode tell the versions apart | none |
+//! | inode numbers that do not last ([`FileSystem::keeps_inodes`]) | of size and times alone | by mtime |
+//! | mtime and ctime 0 or 1, as in an image that is mounted | another one for each response | none |
+//!
+//! With a constant mtime *and* a constant ctime, two versions of equal length cannot be told apart: the next image
+//! gives the same number to another file. So no tag of such a file is ever confirmed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::files::representation::Coding;
-use crate::files::root::{Meta, Moment};
+use crate::files::root::{FileSystem, Meta, Moment};
 
 /// Two ticks of the slowest common kernel clock (100 per second): file times have this resolution.
 const TWO_TICKS: Duration = Duration::from_millis(20);
 /// The same for file systems that keep whole or even seconds (ext3, HFS+, FAT).
 const TWO_SECONDS: Duration = Duration::from_secs(2);
+/// The most that the clock of a file system may be ahead of ours: a wrong time zone makes 14 hours. A change that
+/// seems to lie further in the future was not made just now: its time was set by a program, or is wrong.
+const CLOCK_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+/// The last second that is no time but a constant: builds that want to be reproducible set every time to 0 or 1.
+const LAST_CONSTANT: i64 = 1;
 /// `W/`, two quotes, 16 digits of the hash, `-zstd`.
 const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 
@@ -34,13 +51,23 @@ const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 pub(crate) struct EntityTag {
     bytes: [u8; TAG_CAPACITY],
     len: usize,
-    weak: bool,
+    strength: Strength,
+}
+
+/// Whether another version may have the same tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strength {
+    /// No.
+    Strong,
+    /// Only one that is written into the same file: a new file has another inode.
+    WeakInPlace,
+    /// Yes.
+    Weak,
 }
 
 impl EntityTag {
-    /// `weak` says whether another version may have the same hash.
-    fn new(hash: u64, coding: Coding, weak: bool) -> EntityTag {
-        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, weak };
+    fn new(hash: u64, coding: Coding, strength: Strength) -> EntityTag {
+        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, strength };
         tag.push(b"W/\"");
         for shift in (0..16).rev() {
             tag.push(&[b"0123456789abcdef"[(hash >> (shift * 4)) as usize & 15]]);
@@ -63,12 +90,12 @@ impl EntityTag {
 
     /// The tag as it is written in a field.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[if self.weak { 0 } else { 2 }..self.len]
+        &self.bytes[if self.is_weak() { 0 } else { 2 }..self.len]
     }
 
     /// Whether another version may have the same tag.
     pub(crate) fn is_weak(&self) -> bool {
-        self.weak
+        self.strength != Strength::Strong
     }
 
     /// The bytes between the quotes.
@@ -78,7 +105,7 @@ impl EntityTag {
 
     /// Strong comparison (§8.8.3.2), for If-Match and If-Range: equal, and neither is weak.
     pub(crate) fn matches_strongly(&self, other: &ClientTag<'_>) -> bool {
-        !self.weak && !other.weak && self.opaque() == other.opaque
+        !self.is_weak() && !other.weak && self.opaque() == other.opaque
     }
 
     /// Weak comparison (§8.8.3.2), for If-None-Match: equal, weak or not.
@@ -157,12 +184,13 @@ struct Dates {
 }
 
 impl Validators {
-    /// Validators of a file whose metadata was read at `now` or later.
-    pub(crate) fn of(meta: &Meta, coding: Coding, now: SystemTime) -> Validators {
+    /// Validators of a file on `file_system` whose metadata was read at `now` or later.
+    pub(crate) fn of(meta: &Meta, file_system: FileSystem, coding: Coding, now: SystemTime) -> Validators {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         // No device number: it may change at a restart. No permissions: they do not belong to the
         // content.
         let sum = [
-            meta.inode,
+            if file_system.keeps_inodes() { meta.inode } else { 0 },
             meta.size,
             meta.modified.0 as u64,
             u64::from(meta.modified.1),
@@ -171,28 +199,29 @@ impl Validators {
         ]
         .into_iter()
         .fold(SEED, mix);
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let whole_seconds = meta.modified.1 == 0 && meta.changed.1 == 0;
-        // A write before this moment could leave the same times.
-        let settled = nanoseconds(meta.modified.max(meta.changed))
-            + (if whole_seconds { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
+        // Two versions may have the same sum. The time of the request makes sure that no tag is confirmed.
+        let sum = if has_no_times(meta) { mix(sum, now.as_nanos() as u64) } else { sum };
         // HTTP dates cannot be before 1970, so such a time counts as 1970.
         let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
+        let dates = Dates { modified: second(meta.modified), changed: second(meta.changed), now: now.as_secs() };
         Validators {
-            tag: EntityTag::new(sum, coding, settled > now.as_nanos() as i128),
-            dates: Some(Dates { modified: second(meta.modified), changed: second(meta.changed), now: now.as_secs() }),
+            tag: EntityTag::new(sum, coding, Strength::of(meta, file_system, now)),
+            dates: (!is_constant(meta.modified)).then_some(dates),
         }
     }
 
     /// Validators of content that was made for this response: a hash of all its bytes, and no date.
     pub(crate) fn of_content(content: &[u8]) -> Validators {
-        Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
+        Validators { tag: EntityTag::new(hash(content), Coding::Identity, Strength::Strong), dates: None }
     }
 
-    /// The same with a strong tag: for a file that was just published and for conditions on a
-    /// write. Every write makes a new file with another inode, so two versions never share a tag.
+    /// The same with a strong tag, if the inode is part of it: for a file that was just published and
+    /// for conditions on a write. Every write makes a new file with another inode, so two versions
+    /// never share a tag.
     pub(crate) fn settled(mut self) -> Validators {
-        self.tag.weak = false;
+        if self.tag.strength == Strength::WeakInPlace {
+            self.tag.strength = Strength::Strong;
+        }
         self
     }
 
@@ -213,10 +242,16 @@ impl Validators {
         self.dates.is_some()
     }
 
-    /// Whether the content has surely not changed since `date`.
+    /// Whether the content has surely not changed since `date`, for If-Modified-Since.
     pub(crate) fn unchanged_since(&self, date: u64) -> bool {
         // A later date counts only if it is after the last rename as well, which changes ctime.
         self.is_dated(date) || self.dates.is_some_and(|d| d.is_over() && date > d.modified.max(d.changed))
+    }
+
+    /// Whether the date of this version is `date` or earlier, for If-Unmodified-Since. Says less than
+    /// [`Validators::unchanged_since`]: §13.1.4 lets the date alone decide.
+    pub(crate) fn is_dated_until(&self, date: u64) -> bool {
+        self.is_dated(date) || self.dates.is_some_and(|dates| date > dates.modified)
     }
 
     /// Whether `date` is exactly the date of this version, and no other version can have it
@@ -231,6 +266,37 @@ impl Dates {
     fn is_over(&self) -> bool {
         self.modified < self.now
     }
+}
+
+impl Strength {
+    /// `now`: since 1970.
+    fn of(meta: &Meta, file_system: FileSystem, now: Duration) -> Strength {
+        let keeps_inodes = file_system.keeps_inodes();
+        // A write sets both times, and no program can set ctime. So mtime does not matter, except on file systems
+        // that make up ctime.
+        let changed = if keeps_inodes { meta.changed } else { meta.changed.max(meta.modified) };
+        let is_whole = meta.modified.1 == 0 && meta.changed.1 == 0;
+        // Before this moment, another write could leave the same times.
+        let settled = nanoseconds(changed) + (if is_whole { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
+        let now = now.as_nanos() as i128;
+        let is_young = settled > now && nanoseconds(changed) < now + CLOCK_AHEAD.as_nanos() as i128;
+        match (is_young, keeps_inodes) {
+            _ if has_no_times(meta) => Strength::Weak,
+            (false, _) => Strength::Strong,
+            (true, true) => Strength::WeakInPlace,
+            (true, false) => Strength::Weak,
+        }
+    }
+}
+
+/// Whether this is no time but the constant of a reproducible build.
+fn is_constant(moment: Moment) -> bool {
+    moment.0 <= LAST_CONSTANT
+}
+
+/// Whether neither time of a file tells one version from another.
+fn has_no_times(meta: &Meta) -> bool {
+    is_constant(meta.modified) && is_constant(meta.changed)
 }
 
 /// A moment as one number, for comparisons. 128 bits, because seconds may be any 64-bit number.
@@ -277,7 +343,7 @@ mod tests {
     }
 
     fn old(meta: &Meta, coding: Coding) -> EntityTag {
-        Validators::of(meta, coding, at(2_000_000_000_000_000)).tag
+        Validators::of(meta, FileSystem::Local, coding, at(2_000_000_000_000_000)).tag
     }
 
     #[test]
@@ -313,33 +379,108 @@ mod tests {
     #[test]
     fn a_tag_is_weak_while_another_write_could_go_unseen() {
         let changed = 1_000_000_500_000_000;
-        for (now, weak) in [(0, true), (changed, true), (changed + 19_999_999, true), (changed + 20_000_000, false)] {
-            let tag = Validators::of(&META, Coding::Identity, at(now)).tag;
+        for (now, weak) in
+            [(changed - 1, true), (changed, true), (changed + 19_999_999, true), (changed + 20_000_000, false)]
+        {
+            let tag = Validators::of(&META, FileSystem::Local, Coding::Identity, at(now)).tag;
             assert_eq!(tag.is_weak(), weak, "{now}");
             assert_eq!(tag.bytes().starts_with(b"W/"), weak);
             assert_eq!(tag.opaque(), old(&META, Coding::Identity).opaque());
         }
         let touched = Meta { modified: (5, 1), ..META };
-        assert!(Validators::of(&touched, Coding::Identity, at(changed + 1)).tag.is_weak(), "ctime counts too");
+        assert!(
+            Validators::of(&touched, FileSystem::Local, Coding::Identity, at(changed + 1)).tag.is_weak(),
+            "ctime counts too"
+        );
         let whole = Meta { modified: (1_000_000, 0), changed: (1_000_000, 0), ..META };
         for (now, weak) in [(1_000_001_999_999_999, true), (1_000_002_000_000_000, false)] {
-            assert_eq!(Validators::of(&whole, Coding::Identity, at(now)).tag.is_weak(), weak, "{now}");
+            let tag = Validators::of(&whole, FileSystem::Local, Coding::Identity, at(now)).tag;
+            assert_eq!(tag.is_weak(), weak, "{now}");
         }
     }
 
     #[test]
     fn last_modified_is_never_the_running_second_nor_later() {
         for (now, announced) in [(2_000_000, 1_000_000), (1_000_001, 1_000_000), (1_000_000, 999_999), (500, 499)] {
-            let v = Validators::of(&META, Coding::Identity, at(now * 1_000_000_000));
+            let v = Validators::of(&META, FileSystem::Local, Coding::Identity, at(now * 1_000_000_000));
             assert_eq!(v.last_modified(), Some(announced), "{now}");
         }
-        let ancient = Meta { modified: (-5, 0), ..META };
-        assert_eq!(Validators::of(&ancient, Coding::Identity, at(0)).last_modified(), Some(0));
+    }
+
+    /// A moment after both times of [`META`], and one long after.
+    const SOON: u64 = 1_000_001_000_000_000;
+    const LATER: u64 = 2_000_000_000_000_000;
+
+    #[test]
+    fn a_constant_time_is_no_date_and_ctime_tells_the_versions_apart() {
+        for constant in [(0, 0), (1, 0), (1, 5), (-5, 0)] {
+            let image = Meta { modified: constant, ..META };
+            let v = Validators::of(&image, FileSystem::Local, Coding::Identity, at(SOON));
+            assert!(!v.have_date() && !v.tag.is_weak() && v.is_settled(), "{constant:?}");
+            assert_eq!(v.last_modified(), None);
+            assert!(!v.unchanged_since(u64::MAX) && !v.is_dated(0) && !v.is_dated(1));
+            assert_ne!(v.tag, old(&Meta { changed: (1_000_000, 500_000_001), ..image }, Coding::Identity));
+        }
+    }
+
+    #[test]
+    fn without_any_time_no_tag_is_ever_confirmed() {
+        for (modified, changed) in [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 0), (1, 0))] {
+            for file_system in [FileSystem::Local, FileSystem::Fuse] {
+                let image = Meta { modified, changed, ..META };
+                let tag = |now| Validators::of(&image, file_system, Coding::Identity, at(now)).settled().tag;
+                assert!(tag(LATER).is_weak(), "it must not be kept in the cache");
+                assert_ne!(tag(LATER).opaque(), tag(LATER + 1).opaque());
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_in_the_future_makes_no_tag_weak_for_long() {
+        let day = CLOCK_AHEAD.as_nanos() as u64;
+        let is_weak = |file_system, modified, changed, now| {
+            let meta = Meta { modified, changed, ..META };
+            Validators::of(&meta, file_system, Coding::Identity, at(now)).tag.is_weak()
+        };
+        let (hour, year) = ((1_003_600, 5), (33_000_000, 5));
+        for modified in [hour, year] {
+            // Set by a program: the next write sets ctime to the present.
+            assert!(!is_weak(FileSystem::Local, modified, META.changed, SOON), "{modified:?}");
+        }
+        // The clock of the file system may be ahead of ours, and still write at this very moment, but not for ever.
+        for file_system in [FileSystem::Local, FileSystem::Remote, FileSystem::Fuse] {
+            assert!(is_weak(file_system, hour, hour, SOON));
+            assert!(!is_weak(file_system, year, year, SOON));
+            assert!(!is_weak(file_system, hour, hour, SOON + day));
+        }
+        // Here ctime may be an invention.
+        assert!(is_weak(FileSystem::Fuse, hour, (5, 5), SOON));
+        assert!(!is_weak(FileSystem::Fuse, year, (5, 5), SOON));
+    }
+
+    #[test]
+    fn where_inode_numbers_do_not_last_size_and_times_carry_the_tag() {
+        let validators = |meta: &Meta, now| Validators::of(meta, FileSystem::Fuse, Coding::Identity, at(now));
+        let tag = |meta: &Meta| validators(meta, LATER).tag;
+        assert_eq!(tag(&META), tag(&Meta { inode: 9, ..META }));
+        for other in [
+            Meta { size: 4, ..META },
+            Meta { modified: (1_000_000, 1), ..META },
+            Meta { changed: (1_000_000, 1), ..META },
+        ] {
+            assert_ne!(tag(&META), tag(&other), "{other:?}");
+        }
+        // A new file of the same size may have the same tag, so an upload does not make it strong.
+        let young = |file_system| {
+            Validators::of(&META, file_system, Coding::Identity, at(1_000_000_500_000_000)).settled().tag.is_weak()
+        };
+        assert_eq!([FileSystem::Local, FileSystem::Fuse].map(young), [false, true]);
     }
 
     #[test]
     fn a_date_never_calls_a_changed_file_unchanged() {
-        let at_second = |meta: &Meta, now: u64| Validators::of(meta, Coding::Identity, at(now * 1_000_000_000));
+        let at_second =
+            |meta: &Meta, now: u64| Validators::of(meta, FileSystem::Local, Coding::Identity, at(now * 1_000_000_000));
         let v = at_second(&META, 2_000_000);
         assert_eq!([999_999, 1_000_000, 1_000_001].map(|d| v.unchanged_since(d)), [false, true, true]);
         assert_eq!([999_999, 1_000_000, 1_000_001].map(|d| v.is_dated(d)), [false, true, false]);
@@ -354,10 +495,24 @@ mod tests {
     }
 
     #[test]
+    fn for_if_unmodified_since_the_date_alone_decides() {
+        // Copied with its old date: only ctime is young.
+        let copied = Meta { modified: (500, 0), ..META };
+        for now in [1_000_000, 2_000_000] {
+            let v = Validators::of(&copied, FileSystem::Local, Coding::Identity, at(now * 1_000_000_000));
+            assert_eq!([499, 500, 501, 1_000_000].map(|d| v.is_dated_until(d)), [false, true, true, true]);
+        }
+        // In the second of the change there may be two versions of that date.
+        let young = Validators::of(&META, FileSystem::Local, Coding::Identity, at(1_000_000_600_000_000));
+        assert_eq!([999_999, 1_000_000, 1_000_001].map(|d| young.is_dated_until(d)), [false, false, true]);
+        assert!(!Validators::of_content(b"x").is_dated_until(u64::MAX));
+    }
+
+    #[test]
     fn comparison_follows_the_table_of_the_standard() {
         // RFC 9110 §8.8.3.2, table 3, with our tag in the place of "1".
         let strong = old(&META, Coding::Identity);
-        let weak = EntityTag { weak: true, ..strong };
+        let weak = EntityTag { strength: Strength::Weak, ..strong };
         let (same, other) = (strong.opaque(), &b"2"[..]);
         for (ours, theirs, strongly, weakly) in [
             (weak, ClientTag { weak: true, opaque: same }, false, true),

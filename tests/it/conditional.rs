@@ -91,6 +91,63 @@ fn the_preconditions_are_evaluated_in_the_order_of_the_rfc() {
     ask(&server, "PUT", "/a.txt", "If-Match: \"x\"\r\nContent-Length: 0\r\n").assert_status(405);
 }
 
+/// Writes a file with a time of its own, as tools that unpack archives and images do.
+fn write_at(folder: &Folder, name: &str, content: &str, modified: SystemTime) {
+    folder.write(name, content);
+    std::fs::File::options().write(true).open(folder.join(name)).unwrap().set_modified(modified).unwrap();
+}
+
+#[test]
+fn a_file_that_was_put_there_with_its_old_date_is_unmodified_since_every_later_one() {
+    let folder = Folder::new();
+    let ago = |seconds| SystemTime::now() - Duration::from_secs(seconds);
+    write_at(&folder, "a.txt", "content", ago(1000));
+    let server = Server::start(&folder, &["--write"]);
+    let since = |seconds| format!("If-Unmodified-Since: {}\r\n", httpdate::fmt_http_date(ago(seconds)));
+    // Later than its date, and earlier than its change on the disk.
+    get(&server, "/a.txt", &since(500)).assert_status(200);
+    get(&server, "/a.txt", &(since(500) + "Range: bytes=0-1\r\n")).assert_status(206);
+    get(&server, "/a.txt", &since(1500)).assert_status(412);
+    ask(&server, "DELETE", "/a.txt", &since(1500)).assert_status(412);
+    ask(&server, "DELETE", "/a.txt", &since(500)).assert_status(204);
+}
+
+#[test]
+fn a_constant_time_is_no_date_and_a_changed_file_still_has_another_tag() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    for second in [0, 1] {
+        let constant = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        write_at(&folder, "a.txt", "first", constant);
+        let first = strong_tag(&server, "/a.txt");
+        for _ in 0..4 {
+            let whole =
+                get(&server, "/a.txt", &format!("If-Modified-Since: {}\r\n", httpdate::fmt_http_date(constant)));
+            assert_eq!((whole.assert_status(200).field("last-modified"), whole.must("etag")), (None, &first[..]));
+            get(&server, "/a.txt", &format!("If-None-Match: {first}\r\n")).assert_status(304);
+            get(&server, "/a.txt", &format!("Range: bytes=1-2\r\nIf-Range: {first}\r\n")).assert_status(206);
+        }
+        write_at(&folder, "a.txt", "other", constant);
+        let answer = get(&server, "/a.txt", &format!("If-None-Match: {first}\r\n"));
+        assert_eq!(answer.assert_status(200).text(), "other");
+    }
+}
+
+#[test]
+fn a_download_of_a_file_from_the_future_can_be_resumed() {
+    let folder = Folder::new();
+    for ahead in [3600, 20 * 365 * 24 * 3600] {
+        write_at(&folder, "a.txt", "content", SystemTime::now() + Duration::from_secs(ahead));
+        let server = Server::start(&folder, &[]);
+        let tag = strong_tag(&server, "/a.txt");
+        let rest = get(&server, "/a.txt", &format!("Range: bytes=3-\r\nIf-Range: {tag}\r\n"));
+        assert_eq!(rest.assert_status(206).text(), "tent");
+        // RFC 9110 §8.8.2.1: never later than Date.
+        let modified = httpdate::parse_http_date(rest.must("last-modified")).unwrap();
+        assert!(modified <= httpdate::parse_http_date(rest.must("date")).unwrap());
+    }
+}
+
 #[test]
 fn a_listing_tells_when_a_file_in_it_grew() {
     let folder = Folder::with(&[("list/a.txt", "1")]);

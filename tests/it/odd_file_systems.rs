@@ -93,3 +93,28 @@ fn a_file_that_hides_its_size_is_sent_whole_to_every_kind_of_client() {
         assert!(bytes.ends_with(b"shorter than it says") && bytes.starts_with(b"HTTP/1.1 200"), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_mount_that_numbers_its_files_anew_changes_no_tag_and_one_without_times_confirms_none() {
+    let folder = Folder::new();
+    let constant = |content: &str| FuseFile { time: 1, ..FuseFile::new("constant.txt", content) };
+    let tag = |files: Vec<FuseFile>, target: &str| {
+        let _fuse = Fuse::mount(folder.path(), files)?;
+        let server = Server::serve(folder.path(), &[]);
+        let answer = get(&server, target, "");
+        let tag = answer.assert_status(200).must("etag").to_string();
+        let known = get(&server, target, &format!("If-None-Match: {tag}\r\n"));
+        let range = get(&server, target, &format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n"));
+        Some((tag, known.status, range.status, answer.field("last-modified").is_some()))
+    };
+    // The numbers of these files are their places in the list.
+    let files = |list: &[&'static str]| list.iter().map(|name| FuseFile::new(name, *name)).collect::<Vec<_>>();
+    let Some(first) = tag(files(&["a.txt", "b.txt", "c.txt"]), "/c.txt") else { return };
+    assert_eq!((first.1, first.2, first.3), (304, 206, true));
+    assert_eq!(tag(files(&["c.txt", "a.txt"]), "/c.txt"), Some(first));
+    // An image in which all times are 1: the next one has other content of the same length.
+    let before = tag(vec![constant("before")], "/constant.txt").unwrap();
+    let after = tag(vec![constant("behind")], "/constant.txt").unwrap();
+    assert_eq!([&before, &after].map(|seen| (seen.1, seen.2, seen.3)), [(200, 200, false); 2]);
+    assert_ne!(before.0, after.0);
+}

@@ -23,13 +23,15 @@ pub(crate) struct FuseFile {
     /// The size that it claims.
     pub(crate) size: u64,
     pub(crate) content: Vec<u8>,
+    /// All its times, in seconds since 1970.
+    pub(crate) time: u64,
 }
 
 impl FuseFile {
     /// A file whose size is that of its content.
     pub(crate) fn new(name: &'static str, content: impl Into<Vec<u8>>) -> FuseFile {
         let content = content.into();
-        FuseFile { name, size: content.len() as u64, content }
+        FuseFile { name, size: content.len() as u64, content, time: 1_000_000_000 }
     }
 
     /// A file that claims another size.
@@ -230,8 +232,9 @@ impl State {
     fn metadata(&self, inode: u64) -> Vec<u8> {
         let file = self.files.get((inode as usize).wrapping_sub(2));
         let mut out = Vec::new();
-        // Inode, size, blocks, three times in the year 2001, their nanoseconds, mode, links, owner, device, block size.
-        out.u64(&[inode, file.map_or(0, |file| file.size), 0, 1_000_000_000, 1_000_000_000, 1_000_000_000]);
+        let (size, time) = file.map_or((0, 0), |file| (file.size, file.time));
+        // Inode, size, blocks, three times, their nanoseconds, mode, links, owner, device, block size.
+        out.u64(&[inode, size, 0, time, time, time]);
         out.u32(&[0, 0, 0, if file.is_some() { 0o100_644 } else { 0o040_755 }, 1, 0, 0, 0, 4096, 0]);
         out
     }

@@ -74,7 +74,7 @@ impl CachedFile {
         let path = [request.path(), index].concat();
         let file_path = CheckedPath::new(&path)?;
         let meta = root.stat(&file_path).filter(|meta| meta.kind == FileKind::File)?;
-        let validators = Validators::of(&meta, Coding::Identity, now);
+        let validators = Validators::of(&meta, root.file_system(&meta), Coding::Identity, now);
         // A young file could change again without a new time; its tag is weak and its date still
         // moves.
         let is_settled = !validators.tag.is_weak() && validators.is_settled();
@@ -178,7 +178,7 @@ fn folder_without_codings(root: &Root, path: &[u8], now: SystemTime) -> Option<(
     let folder = CheckedPath::new(&path[..=end])?;
     let meta = root.stat(&folder)?;
     // Like a young file, a folder that just changed could change again without a new time.
-    let is_young = Validators::of(&meta, Coding::Identity, now).tag.is_weak();
+    let is_young = Validators::of(&meta, root.file_system(&meta), Coding::Identity, now).tag.is_weak();
     // A link counts as a sibling: the normal path would follow it.
     let is_free = |coding: Coding| root.is_free(&[path, coding.suffix().as_bytes()].concat());
     if is_young || !Coding::PREPARED.into_iter().all(is_free) {

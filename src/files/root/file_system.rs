@@ -1,12 +1,14 @@
 //! The kinds of file systems, as far as they decide how a file can be read.
 //!
-//! | kind | the size of a file | a read |
-//! |---|---|---|
-//! | [`FileSystem::Local`] | is that of its content | may wait for the disk |
-//! | [`FileSystem::Memory`] | the same | never waits |
-//! | [`FileSystem::Remote`] | the same | may wait for another machine, for any time |
-//! | [`FileSystem::Fuse`] | 0 may mean that the program does not know it | may wait for that program |
-//! | [`FileSystem::Pseudo`] | says nothing | may wait for an event that never comes |
+//! | kind | the size of a file | the inode number of a file | a read |
+//! |---|---|---|---|
+//! | [`FileSystem::Local`] | is that of its content | is always the same | may wait for the disk |
+//! | [`FileSystem::Fat`] | the same | may change when the kernel forgets the file | the same |
+//! | [`FileSystem::Memory`] | the same | is always the same | never waits |
+//! | [`FileSystem::Remote`] | the same | is always the same | may wait for another machine, for any time |
+//! | [`FileSystem::Share`] | the same | may change, as on FAT | the same |
+//! | [`FileSystem::Fuse`] | 0 may mean that the program does not know it | may change, as on FAT | may wait for that program |
+//! | [`FileSystem::Pseudo`] | says nothing | says nothing | may wait for an event that never comes |
 //!
 //! Nothing on a pseudo file system is served: in `/proc` every size is 0, in `/sys` it is 4096, and a read of
 //! `/proc/kmsg` or of `trace_pipe` waits until the kernel has something to say.
@@ -34,10 +36,14 @@ const MAX_DEVICES: usize = 64;
 pub(crate) enum FileSystem {
     /// On a disk of this machine.
     Local,
+    /// On a disk of this machine that has no inodes, so the kernel numbers the files as it meets them: FAT, exFAT.
+    Fat,
     /// In memory.
     Memory,
     /// On another machine, or it may have to be mounted first.
     Remote,
+    /// On another machine or on the host of this one, through a protocol whose server may have no inode numbers.
+    Share,
     /// Of a program.
     Fuse,
     /// A view of the kernel on itself.
@@ -56,9 +62,13 @@ impl FileSystem {
         match magic {
             0x0102_1994 | 0x8584_58f6 => FileSystem::Memory, // tmpfs, ramfs
             0x6573_5546 => FileSystem::Fuse,                 // virtiofs too
-            0x6969 // NFS
-                | 0x517b | 0xfe53_4d42 | 0xff53_4d42 // SMB in three generations
+            0x4d44 | 0x2011_bab0 => FileSystem::Fat,         // FAT, exFAT
+            0x517b | 0xfe53_4d42 | 0xff53_4d42 // SMB in three generations
                 | 0x0102_1997 // 9p
+                | 0x786f_4256 // VirtualBox shared folders
+                | 0xbacb_acbc // VMware shared folders
+                => FileSystem::Share,
+            0x6969 // NFS
                 | 0x00c3_6400 // Ceph
                 | 0x5346_414f | 0x6b41_4653 // AFS: OpenAFS, the kernel's own
                 | 0x7375_7245 // Coda
@@ -68,8 +78,6 @@ impl FileSystem {
                 | 0x0bd0_0bd0 // Lustre
                 | 0x4750_4653 // GPFS
                 | 0x1983_0326 // BeeGFS
-                | 0x786f_4256 // VirtualBox shared folders
-                | 0xbacb_acbc // VMware shared folders
                 | 0x0187 // autofs: a lookup makes it mount
                 => FileSystem::Remote,
             0x9fa0 // proc
@@ -93,7 +101,12 @@ impl FileSystem {
 
     /// Whether a lookup or `fstat` may wait for another machine or another program.
     pub(crate) fn may_wait(self) -> bool {
-        matches!(self, FileSystem::Remote | FileSystem::Fuse)
+        matches!(self, FileSystem::Remote | FileSystem::Share | FileSystem::Fuse)
+    }
+
+    /// Whether a file has the same inode number for as long as it exists, also after a restart.
+    pub(crate) fn keeps_inodes(self) -> bool {
+        !matches!(self, FileSystem::Fat | FileSystem::Share | FileSystem::Fuse | FileSystem::Pseudo)
     }
 }
 

@@ -81,7 +81,9 @@ impl Root {
         // uploads.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
-        WritableFolder::new(opened)
+        let folder = WritableFolder::new(opened)?;
+        self.inner.file_systems.check(&folder.descriptor, folder.identity.0, true)?;
+        Ok(folder)
     }
 
     /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and

@@ -191,7 +191,11 @@ impl Upload {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}
                 published => {
                     published?;
-                    return Ok(StoredFile::new([&self.path[..], &name].concat(), &temp.meta()?));
+                    return Ok(StoredFile::new(
+                        &self.write.resolver.root,
+                        [&self.path[..], &name].concat(),
+                        &temp.meta()?,
+                    ));
                 }
             }
         }

@@ -227,7 +227,7 @@ impl PutSink {
         }
         match self.temp.publish(folder, self.target.name(), how) {
             Ok(()) => {
-                let stored = StoredFile::new(self.target.path.clone(), &self.temp.meta()?);
+                let stored = StoredFile::new(&self.write.resolver.root, self.target.path.clone(), &self.temp.meta()?);
                 Ok(Some((stored, current.is_none())))
             }
             Err(error) => match Errno::from_io_error(&error) {

@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode};
-use crate::files::root::{Meta, Opened};
+use crate::files::root::{Meta, Opened, Root};
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::{Rights, TargetKind, name_option};
 use crate::files::{disk_error, representation::Coding};
@@ -94,9 +94,9 @@ struct StoredJson {
 }
 
 impl StoredFile {
-    /// A file that was published a moment ago.
-    pub(crate) fn new(path: Vec<u8>, meta: &Meta) -> StoredFile {
-        let validators = Validators::of(meta, Coding::Identity, SystemTime::now());
+    /// A file beneath `root` that was published a moment ago.
+    pub(crate) fn new(root: &Root, path: Vec<u8>, meta: &Meta) -> StoredFile {
+        let validators = Validators::of(meta, root.file_system(meta), Coding::Identity, SystemTime::now());
         StoredFile { path, size: meta.size, tag: validators.settled().tag }
     }
 
@@ -263,7 +263,10 @@ impl WriteRequest {
     pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), WriteError> {
         // Settled: a file that was just uploaded has a tag that the client may rely on, however
         // young the file is.
-        let validators = current.map(|meta| Validators::of(meta, Coding::Identity, SystemTime::now()).settled());
+        let validators = current.map(|meta| {
+            let file_system = self.resolver.root.file_system(meta);
+            Validators::of(meta, file_system, Coding::Identity, SystemTime::now()).settled()
+        });
         self.check_validators(validators.as_ref())
     }
 
