@@ -5,22 +5,33 @@ if (['dark', 'light'].includes(stored())) root.dataset.theme = stored()
 addEventListener('DOMContentLoaded', () => {
 const one = css => document.querySelector(css)
 
-const theme = one('#theme')
-theme.hidden = false
-theme.onclick = () => {
+const make = (tag, props, ...kids) => {
+  const e = Object.assign(document.createElement(tag), props)
+  e.append(...kids)
+  return e
+}
+
+// The title has the path as it was sent, for programs that compare it with their address.
+try { document.title = decodeURI(document.title) } catch {}
+for (const form of document.querySelectorAll('form[action]')) {
+  form.replaceWith(make('a', { href: form.getAttribute('action'), className: form.className }, ...form.firstChild.childNodes))
+}
+
+one('header').append(make('button', { className: 'btn', type: 'button', textContent: '◐', ariaLabel: 'switch between light and dark', onclick: () => {
   const now = root.dataset.theme || (matchMedia('(prefers-color-scheme:dark)').matches ? 'dark' : 'light')
   stored(root.dataset.theme = now === 'dark' ? 'light' : 'dark')
-}
+} }))
 
 // Encoded so that no shell and no globbing of curl sees anything special in it.
 const path = location.pathname.replace(/[^\w.~\/%-]/g, c => '%' + c.charCodeAt(0).toString(16).toUpperCase())
-const url = location.origin + path
-one('code').append(url.includes('[') ? `'${url}'` : url)
-one('footer').hidden = false
+const url = location.origin + path, upload = one('main').dataset.may?.includes('upload') ? '-T film.mp4 ' : ''
+one('.wrap').append(make('footer', {}, 'From a terminal: ', make('code', {}, 'curl ' + upload + (url.includes('[') ? `'${url}'` : url))))
 
-const body = one('#rows'), box = one('#f')
-if (!box) return
-one('.tools').hidden = false
+const body = one('#rows')
+if (!body) return
+const box = make('input', { id: 'f', type: 'search', placeholder: 'Filter this folder', ariaLabel: 'filter this folder', autocomplete: 'off', spellcheck: false })
+box.hidden = !body.rows.length
+one('table').before(make('div', { className: 'tools' }, box))
 one('th small').remove()
 
 // Batches grow: the first rows at once, and few layouts in all.

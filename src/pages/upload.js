@@ -13,7 +13,7 @@ const base = location.origin + location.pathname
 // As the server writes names into its references.
 const encode = text => encodeURIComponent(text.toWellFormed?.() ?? text).replace(/[!'()*]/g, c => '%' + c.charCodeAt(0).toString(16).toUpperCase())
 const rows = one('#rows')
-const listed = path => !path.includes('/') && rows.querySelector(`a[href="./${encode(path)}"],a[href="./${encode(path)}/"]`)
+const listed = path => !path.includes('/') && rows.querySelector(`a[href="${encode(path)}"],a[href="${encode(path)}/"]`)
 const json = { Accept: 'application/json' }
 const clock = () => performance.now()
 const pause = ms => new Promise(done => setTimeout(done, ms))
@@ -66,7 +66,7 @@ const said = row => {
 const key = row => Object.values(said(row)).join('\n')
 const built = row => {
   const { href, title, name, size, dateTime } = said(row)
-  if (!/^\.\/[^/]+\/?$/.test(href)) throw href
+  if (!/^(?!(\.|%2e){1,2}\/?$)[\w.~%-]+\/?$/i.test(href)) throw href
   return make('tr', { className: row.className + ' new' },
     make('td', {}, make('a', { href, title, textContent: name })), make('td', { textContent: size }), make('td', {}, make('time', { dateTime })))
 }
@@ -81,7 +81,8 @@ const merge = page => {
     else rows.insertBefore(old || built(row), at)
   }
   one('.sum').textContent = page.querySelector('.sum').textContent
-  for (const css of ['#f', 'table']) one(css).hidden = page.querySelector(css).hidden
+  one('table').hidden = page.querySelector('table').hidden
+  one('#f').hidden = !rows.rows.length
   bins()
   document.dispatchEvent(new Event('rows'))
   if (href && !focus.isConnected) rows.querySelector(`a[href="${href}"]`)?.closest('tr').querySelector(focus.tagName)?.focus()
@@ -106,6 +107,7 @@ const refresh = async () => {
 
 let bins = () => {}
 if (may.includes('delete')) {
+  one('thead tr').append(make('th', { scope: 'col' }, make('span', { className: 'vh', textContent: 'Delete' })))
   const title = make('h2'), text = make('p'), bad = make('p', { className: 'bad', role: 'alert' })
   const yes = button('Delete', null, { className: 'btn danger' }), no = button('', () => ask.close(), { autofocus: true })
   const ask = document.body.appendChild(make('dialog', {}, title, text, bad, make('div', {}, no, yes)))
@@ -160,7 +162,8 @@ let batch = [], waiting = [], coming = 0, overall
 const active = new Set, asked = new Set
 const total = make('p'), acts = make('div', { className: 'do' }), list = make('ul')
 const ups = make('section', { className: 'ups', ariaLabel: 'uploads', tabIndex: -1, hidden: true }, make('div', { className: 'all' }, total, acts), list)
-const form = one('.drop')
+// Without a script files can be added, but none replaced: then the page has no form.
+const form = one('.drop') || one('main').appendChild(make('form', { className: 'drop' }, make('p', {}, make('span')), make('input', { type: 'file', multiple: true }), make('button')))
 form.after(ups)
 
 const show = (file, state, text, ...actions) => {
@@ -383,6 +386,6 @@ files.onchange = folder.onchange = ({ target }) => {
 }
 form.querySelector('span').textContent = 'Drop files ' + (upload ? 'or folders anywhere on this page.' : 'anywhere on this page to replace those of the same names.')
 form.querySelector('button').replaceWith(button('Choose files', () => files.click()), button('Choose a folder', () => folder.click()), folder)
-form.hidden = false
-one('.tools').append(button(upload ? 'Add files' : 'Replace files', () => files.click(), { id: 'add', className: 'btn primary' }))
+// The other script makes the tools when the page is complete.
+addEventListener('DOMContentLoaded', () => one('.tools').append(button(upload ? 'Add files' : 'Replace files', () => files.click(), { id: 'add', className: 'btn primary' })))
 })()

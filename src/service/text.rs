@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | page, by a template | [`shown`] | U+FFFD | `\u{1b}` |
 //! | page, made by hand | `push_html_name` | U+FFFD | `\u{1b}`, `&lt;` |
-//! | listing in a terminal | `push_terminal_name` | `\xff` | `\u{1b}` |
+//! | listing in a terminal | `push_readable_segment` | `%FF` | `%1B` (RFC 3986 §2) |
 //! | own lines in a terminal | [`printable`] | (text) | `\u{1b}` |
 //! | wire view | `visible` | `\xff` | `\x1b`, byte by byte |
 //! | address | [`href`] | `%FF` | `%1B` (RFC 3986 §2) |
@@ -21,6 +21,8 @@ use crate::http::grammar::push_decimal;
 
 /// All but the unreserved bytes (RFC 3986 §2.3), so an address is safe in an attribute, a field and a shell.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Also kept where people read an address: a plus and such are safe in a shell too (`libstdc++6_12.2.0.deb`).
+const READABLE: &AsciiSet = &SEGMENT.remove(b'+').remove(b',').remove(b'=').remove(b'@');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// `text` cut to at most `bytes` as a template escapes it, with `…` if it was cut.
@@ -91,22 +93,6 @@ pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
             Some(entity) => out.extend_from_slice(entity.as_bytes()),
             None => push_safe(out, char),
         }
-    }
-}
-
-/// Appends a name for a terminal. Different names look different: a backslash is doubled, and a byte that is not UTF-8
-/// is shown as `\xff`.
-pub(crate) fn push_terminal_name(out: &mut Vec<u8>, name: &[u8]) {
-    // Nearly every name is copied in one piece here too.
-    if name.iter().all(|&b| matches!(b, b' '..=b'~') && b != b'\\') {
-        return out.extend_from_slice(name);
-    }
-    for chunk in name.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            // Else a name that contains an escape would look like the name that is escaped.
-            if char == '\\' { out.extend_from_slice(b"\\\\") } else { push_safe(out, char) }
-        }
-        chunk.invalid().iter().for_each(|&byte| out.extend_from_slice(&hex_escape(byte)));
     }
 }
 
@@ -202,6 +188,24 @@ pub(crate) fn reference(base: &[u8], path: &[u8]) -> String {
 /// Appends a name as one segment of an address.
 pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
     percent_encode(name, SEGMENT).for_each(|part| out.extend_from_slice(part.as_bytes()));
+}
+
+/// Appends a name as one segment of an address that a person reads (an IRI, RFC 3987 §2.2): letters beyond ASCII stay as
+/// they are, if they are visible. So the name is one word for any program, and safe to show.
+pub(crate) fn push_readable_segment(out: &mut Vec<u8>, name: &[u8]) {
+    // Accents after their letters, as macOS writes names, are letters too.
+    let is_letter = |char: char| !char.is_ascii() && (is_visible(char) || matches!(char, '\u{300}'..='\u{36f}'));
+    for chunk in name.utf8_chunks() {
+        let mut text = chunk.valid();
+        while !text.is_empty() {
+            let (other, rest) = text.split_at(text.find(is_letter).unwrap_or(text.len()));
+            let (letters, rest) = rest.split_at(rest.find(|char| !is_letter(char)).unwrap_or(rest.len()));
+            percent_encode(other.as_bytes(), READABLE).for_each(|part| out.extend_from_slice(part.as_bytes()));
+            out.extend_from_slice(letters.as_bytes());
+            text = rest;
+        }
+        push_segment(out, chunk.invalid());
+    }
 }
 
 /// A number of bytes with three digits at most, in units of thousands: `4.8 MB`.
@@ -357,6 +361,29 @@ mod tests {
             (b"/javascript:x", "/javascript%3Ax"),
         ] {
             assert_eq!(href(path), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_people_read_is_one_word_and_leads_to_its_file() {
+        for (name, expected) in [
+            (&b"libstdc++6_12.2.0,a=b@c~.deb"[..], "libstdc++6_12.2.0,a=b@c~.deb"),
+            (b"two words", "two%20words"),
+            (b"100%.txt", "100%25.txt"),
+            (b"a#b?c", "a%23b%3Fc"),
+            (b"a:b&c;d$(e)'f'!*", "a%3Ab%26c%3Bd%24%28e%29%27f%27%21%2A"),
+            (b"[1-3]{a,b}\\", "%5B1-3%5D%7Ba,b%7D%5C"),
+            (b"a\nb\x1b[2J\x7f", "a%0Ab%1B%5B2J%7F"),
+            ("Öl e\u{301} 日本 🦀 שלום".as_bytes(), "Öl%20e\u{301}%20日本%20🦀%20שלום"),
+            ("a\u{200b}b\u{feff}\u{ad}".as_bytes(), "a%E2%80%8Bb%EF%BB%BF%C2%AD"),
+            ("exe\u{202e}gpj\u{200f}".as_bytes(), "exe%E2%80%AEgpj%E2%80%8F"),
+            ("\u{a0}\u{3000}\u{85}".as_bytes(), "%C2%A0%E3%80%80%C2%85"),
+            (b"\xffx\xc3", "%FFx%C3"),
+        ] {
+            let mut out = Vec::new();
+            push_readable_segment(&mut out, name);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+            assert_eq!(percent_encoding::percent_decode(&out).collect::<Vec<_>>(), name);
         }
     }
 

@@ -163,7 +163,7 @@ fn a_listing_of_hostile_names_links_and_opens_every_one_and_runs_none() {
 }
 
 #[test]
-fn sorting_works_by_links_and_filtering_by_typing() {
+fn sorting_works_by_buttons_and_filtering_by_typing() {
     in_browser(|browser, scratch| {
         let site = scratch.site();
         fs::create_dir(site.join("folder")).unwrap();
@@ -177,20 +177,20 @@ fn sorting_works_by_links_and_filtering_by_typing() {
             "[...document.querySelectorAll('a[href$=\".txt\"]')].map(a => decodeURIComponent(a.href.split('/').pop()))";
         assert_eq!(browser.eval(order), json!(["alpha.txt", "bravo.txt", "item 9.txt", "item 10.txt"]));
         pictures(browser, "listing");
-        browser.load(|b| b.click("a[href*='sort=size']"));
+        browser.load(|b| b.click("[value=size]"));
         assert_eq!(browser.complaints(), NOTHING);
         let by_size = browser.eval(order);
         let ascending = json!(["alpha.txt", "item 10.txt", "bravo.txt", "item 9.txt"]);
         let descending = json!(["item 9.txt", "bravo.txt", "item 10.txt", "alpha.txt"]);
         assert!(by_size == ascending || by_size == descending, "{by_size}");
-        // Without scripts the same links work.
+        // Without scripts the same buttons work.
         browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
-        browser.load(|b| b.click("a[href*='sort=size']"));
+        browser.load(|b| b.click("[value=size]"));
         browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
         let again = browser.eval(order);
         assert!(
             again != by_size && (again == ascending || again == descending),
-            "the same link turns the order: {again}"
+            "the same button turns the order: {again}"
         );
 
         browser.open(&site.url);
@@ -198,6 +198,60 @@ fn sorting_works_by_links_and_filtering_by_typing() {
         let shown = "[...document.querySelectorAll('a[href$=\".txt\"]')].filter(a => a.getClientRects().length).length";
         browser.wait(&format!("{shown} == 2"));
         assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
+/// In the page of the server the other folders are buttons, since programs take links for entries.
+#[test]
+fn the_folders_above_are_links_for_people_and_buttons_without_scripts() {
+    in_browser(|browser, scratch| {
+        let folder = scratch.site().join("photos & films/ünï and many more words than a phone has room for/2026");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a.txt"), "a").unwrap();
+        let site = Site::serve(&scratch.site());
+        let deep = format!(
+            "{}photos%20%26%20films/%C3%BCn%C3%AF%20and%20many%20more%20words%20than%20a%20phone%20has%20room%20for/2026/",
+            site.url
+        );
+        let place = "[location.pathname, location.search, document.querySelector('h1').textContent]";
+        for (scripts, css) in [(true, ".crumb a"), (false, ".crumb form button")] {
+            browser.call("Emulation.setScriptExecutionDisabled", json!({"value": !scripts}));
+            for (nth, path, title) in [
+                (1, "/", "home"),
+                (2, "/photos%20%26%20films/", "photos & films"),
+                (
+                    3,
+                    "/photos%20%26%20films/%C3%BCn%C3%AF%20and%20many%20more%20words%20than%20a%20phone%20has%20room%20for/",
+                    "ünï and many more words than a phone has room for",
+                ),
+            ] {
+                browser.open(&deep);
+                let css = if scripts {
+                    assert_eq!(browser.eval("document.querySelectorAll('form[action]').length"), 0);
+                    assert_eq!(
+                        browser.eval("document.title"),
+                        "Index of /photos %26 films/ünï and many more words than a phone has room for/2026/"
+                    );
+                    format!("{css}:nth-of-type({nth})")
+                } else {
+                    // By the keyboard: the first button is the name of the program, which leads home too.
+                    for _ in 0..=nth {
+                        browser.key("Tab");
+                    }
+                    css.to_string()
+                };
+                browser.load(|b| if scripts { b.click(&css) } else { b.key("Enter") });
+                assert_eq!(browser.complaints(), NOTHING);
+                browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+                assert_eq!(browser.eval(place), json!([path, "", title]));
+                browser.call("Emulation.setScriptExecutionDisabled", json!({"value": !scripts}));
+            }
+        }
+        browser.open(&deep);
+        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+        pictures(browser, "listing-plain");
+        browser.open(&deep);
+        pictures(browser, "listing-deep");
     });
 }
 

@@ -37,28 +37,53 @@ fn a_listing_has_the_form_the_client_prefers() {
 }
 
 #[test]
-fn sort_links_work_without_scripts() {
+fn sorting_works_without_scripts_and_adds_no_link() {
     let folder = Folder::with(&[("a.txt", "333"), ("b.txt", "1"), ("c.txt", "22")]);
     let server = Server::start(&folder, &[]);
     let page = get(&server, "/", "Accept: text/html\r\n").text();
-    let links: Vec<_> = page.split("href=\"").skip(1).filter_map(|r| r.split('"').next()).collect();
-    let sorts: Vec<_> = links.iter().filter(|l| l.contains("sort=")).collect();
-    assert!(sorts.len() >= 3, "{links:?}");
-    let order = |page: &str| {
-        let mut names = ["./a.txt\"", "./b.txt\"", "./c.txt\""].map(|n| (page.find(n).expect(n), n));
-        names.sort_unstable();
-        names.map(|(_, n)| n.as_bytes()[2] as char).iter().collect::<String>()
-    };
-    let orders: Vec<_> = sorts
-        .iter()
-        .map(|l| {
-            let query = l.replace("&amp;", "&").replace("&#38;", "&");
-            let query = &query[query.find('?').unwrap()..];
-            order(&get(&server, &format!("/{query}"), "Accept: text/html\r\n").assert_status(200).text())
+    // The query that each button of a form sends.
+    let queries: Vec<_> = page
+        .split("<button name=\"sort\"")
+        .skip(1)
+        .map(|rest| {
+            let mut values = rest.split("value=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+            format!("/?sort={}&order={}", values.next().unwrap(), values.next().unwrap())
         })
         .collect();
-    assert!(orders.iter().any(|o| o == "bca" || o == "acb"), "none sorts by size: {sorts:?} {orders:?}");
-    get(&server, "/?sort=nonsense&order=%00", "Accept: text/html\r\n");
+    assert_eq!(queries, ["/?sort=name&order=desc", "/?sort=size&order=desc", "/?sort=time&order=desc"]);
+    let order = |target: &str| {
+        let page = get(&server, target, "Accept: text/html\r\n").assert_status(200).text();
+        links(&page).iter().filter_map(|link| link.chars().next()).collect::<String>()
+    };
+    assert_eq!((order("/"), order(&queries[0]), order(&queries[1])), ("abc".into(), "cba".into(), "acb".into()));
+    get(&server, "/?sort=nonsense&order=%00", "Accept: text/html\r\n").assert_status(200);
+}
+
+/// The links of a page in their order, as programs that read listings see them.
+fn links(page: &str) -> Vec<&str> {
+    page.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// `wget -m` follows each link, GDAL compares the title with the address, fsspec takes all but `../` for an entry.
+#[test]
+fn a_program_that_walks_listings_sees_each_entry_once_and_nothing_else() {
+    let folder = Folder::with(&[("d/a b:c/x y.txt", "x"), ("d/a b:c/deeper/z", "z"), ("d/a b:c/-", "")]);
+    let server = Server::start(&folder, &[]);
+    for (target, expected) in [
+        ("/", &["d/"][..]),
+        ("/d/", &["../", "a%20b%3Ac/"]),
+        ("/d/a%20b%3Ac/", &["../", "deeper/", "-", "x%20y.txt"]),
+        ("/d/a%20b:c/", &["../", "deeper/", "-", "x%20y.txt"]),
+        ("/d/a%20b%3ac/deeper/", &["../", "z"]),
+    ] {
+        let page = get(&server, target, "Accept: */*\r\nUser-Agent: Wget/1.21\r\n").assert_status(200).text();
+        assert_eq!(links(&page), expected);
+        assert_eq!(page.matches("<a ").count(), expected.len());
+        // In one line, since GDAL looks at each line alone; and one table, since it takes two for something else.
+        assert!(page.contains(&format!("<title>Index of {target}</title>")), "{page}");
+        assert_eq!(page.matches("<table").count(), 1);
+        assert!(page.lines().all(|line| line.matches("<a ").count() < 2));
+    }
 }
 
 #[test]

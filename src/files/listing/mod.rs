@@ -5,6 +5,10 @@
 //! write, a second one uploads dropped files (PUT, one request for each) and deletes; without it a
 //! plain form adds files (POST).
 //!
+//! Programs read the page too. wget and rclone follow its links, fsspec and httpdirfs take each link
+//! but `../` for an entry, GDAL looks at the title and at one link in each line. So the only links are
+//! `../` and the entries, one in a line, and all else is a button of a form.
+//!
 //! No script and no style is inside the page: they have addresses of their own ([`asset`]) with a
 //! hash of their content, so browsers keep them for ever, and the Content-Security-Policy needs no
 //! exception.
@@ -72,7 +76,7 @@ pub(crate) fn respond(
 /// The page, its style sheet and its script.
 const TEMPLATE: &str = include_str!("../../pages/listing.html");
 const CSS: &str = include_str!("../../pages/listing.css");
-const JS: &str = include_str!("../../pages/listing.js");
+static JS: LazyLock<String> = LazyLock::new(|| without_comments(include_str!("../../pages/listing.js")));
 /// The additions where clients may write.
 const WRITE_CSS: &str = include_str!("../../pages/upload.css");
 static WRITE_JS: LazyLock<String> = LazyLock::new(|| without_comments(include_str!("../../pages/upload.js")));
@@ -80,12 +84,12 @@ static WRITE_JS: LazyLock<String> = LazyLock::new(|| without_comments(include_st
 /// Addresses of the style sheets and scripts, without the slash at the beginning. The first segment
 /// begins with a dot, so they hide no file that would be served.
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.css", digest(&CSS)));
-static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&JS)));
+static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&*JS)));
 static WRITE_CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.css", digest(&WRITE_CSS)));
 static WRITE_JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.js", digest(&*WRITE_JS)));
 /// The part of the entity-tag that depends on this program.
 static PROGRAM: LazyLock<u64> =
-    LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, JS, WRITE_CSS, &*WRITE_JS)));
+    LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, &*JS, WRITE_CSS, &*WRITE_JS)));
 
 /// For content that never changes under its address: a year, the longest time in use.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -111,7 +115,7 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     if !path.starts_with(b".barewire/") {
         return None;
     }
-    let assets = [(&CSS_PATH, CSS), (&JS_PATH, JS), (&WRITE_CSS_PATH, WRITE_CSS), (&WRITE_JS_PATH, &WRITE_JS)];
+    let assets = [(&CSS_PATH, CSS), (&JS_PATH, &JS), (&WRITE_CSS_PATH, WRITE_CSS), (&WRITE_JS_PATH, &WRITE_JS)];
     let text = assets.into_iter().find(|(at, _)| path == at.as_bytes()).map(|(_, text)| text)?;
     let media_type = if path.ends_with(b".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
     let response = Response::content(Status::OK, media_type, text);
@@ -122,7 +126,7 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
 fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContext<'_>) -> Response {
     let path = request.path();
     let (form, order) = (PageFormat::of_listing(request), Order::of(request.query()));
-    let validators = validators((form, order), path, context.rights, entries);
+    let validators = validators(request, (form, order), context.rights, entries);
     let add_common = |response: Response| {
         let response = response.field("ETag", validators.tag.bytes());
         response.field("Cache-Control", context.cache_control).field("Vary", "Accept, User-Agent")
@@ -141,7 +145,7 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
             problem.sentence = "Too many long listings are being sent just now.".into();
             return error_page::problem(request, &problem);
         }
-        FoundPage::MayBeMade => match render(form, path, context.rights, &sorted(entries, order), order) {
+        FoundPage::MayBeMade => match render(request, form, context.rights, &sorted(entries, order), order) {
             Ok(page) => context.pages.add(validators.tag, path, page),
             Err(error) => {
                 return error_page::internal_error(request, &format!("a listing could not be written: {error}"));
@@ -159,20 +163,26 @@ fn respond_with(request: &Request<'_>, entries: &[Entry], context: ListingContex
 }
 
 /// The content of the response.
-fn render(form: PageFormat, path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<Vec<u8>> {
+fn render(
+    request: &Request<'_>,
+    form: PageFormat,
+    rights: Rights,
+    entries: &[&Entry],
+    order: Order,
+) -> askama::Result<Vec<u8>> {
     match form {
         PageFormat::Text => Ok(render::text(entries)),
-        PageFormat::Json => Ok(render::json(path, entries).into_bytes()),
-        PageFormat::Html => page(path, rights, entries, order).map(String::into_bytes),
+        PageFormat::Json => Ok(render::json(request.path(), entries).into_bytes()),
+        PageFormat::Html => page(request, rights, entries, order).map(String::into_bytes),
     }
 }
 
 /// The entity-tag of a listing. It has no date.
-fn validators(variant: (PageFormat, Order), path: &[u8], rights: Rights, entries: &[Entry]) -> Validators {
+fn validators(request: &Request<'_>, variant: (PageFormat, Order), rights: Rights, entries: &[Entry]) -> Validators {
     // A sum, because the disk may name the entries in any order.
     let sum = entries.iter().fold(0u64, |sum, entry| sum.wrapping_add(fingerprint(entry)));
     // Other rights make another page: other scripts and another form.
-    let whole = digest(&(*PROGRAM, variant, path, rights, entries.len(), sum));
+    let whole = digest(&(*PROGRAM, variant, request.path(), request.raw_path(), rights, entries.len(), sum));
     Validators::of_content(&whole.to_be_bytes())
 }
 
@@ -195,7 +205,9 @@ fn digest(what: &impl Hash) -> u64 {
 /// The title of a column.
 struct Column {
     title: &'static str,
-    href: String,
+    /// The values of `sort` and `order` in the query that its button leads to.
+    name: &'static str,
+    order: &'static str,
     sorted: Option<&'static str>,
 }
 
@@ -203,10 +215,14 @@ struct Column {
 #[derive(Template)]
 #[template(path = "listing.html", config = "src/pages/askama.toml")]
 struct ListingPage<'a> {
-    title: String,
+    /// The path as it was sent, for the title: GDAL takes a page for a listing only if its title has the
+    /// path of the address, encoded as there. The script of the page decodes it for people.
+    path: String,
     /// The relative path to the root. All references are relative, so the page works with a proxy
     /// that adds a prefix, and no folder called `//host` can lead to another server.
-    up: String,
+    up: &'a str,
+    /// The same as a reference: never empty, which would lead to this page with its query.
+    home: &'a str,
     css: &'a str,
     js: &'a str,
     write_css: &'a str,
@@ -224,11 +240,12 @@ struct ListingPage<'a> {
 }
 
 /// The HTML page.
-fn page(path: &[u8], rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
-    let crumbs = crumbs(path);
+fn page(request: &Request<'_>, rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
+    let (crumbs, up) = (crumbs(request.path()), up(request.path()));
     let page = ListingPage {
-        title: text::shown(path),
-        up: if crumbs.is_empty() { "./".to_string() } else { up(path) },
+        path: text::shown(request.raw_path()),
+        up: &up,
+        home: if up.is_empty() { "./" } else { &up },
         css: &CSS_PATH,
         js: &JS_PATH,
         write_css: &WRITE_CSS_PATH,
@@ -306,8 +323,9 @@ fn right_names(rights: Rights) -> String {
     all.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
 }
 
-/// A column title with a link to the listing in this order, or in the other direction if it has
-/// this order already.
+/// A column title with a button for the listing in this order, or in the other direction if it has
+/// this order already. A button of a form and not a link, because `wget -m` would fetch each folder in
+/// every order.
 fn column(by: By, order: Order) -> Column {
     let (title, name) = match by {
         By::Name => ("Name", "name"),
@@ -318,7 +336,8 @@ fn column(by: By, order: Order) -> Column {
     let descending = if by == order.by { !order.descending } else { by != By::Name };
     Column {
         title,
-        href: format!("?sort={name}&order={}", if descending { "desc" } else { "asc" }),
+        name,
+        order: if descending { "desc" } else { "asc" },
         sorted: (by == order.by).then_some(if order.descending { "descending" } else { "ascending" }),
     }
 }

@@ -1,15 +1,16 @@
 //! The entries of a folder as rows of a page, as lines for a terminal, and as JSON.
 //!
-//! A reference begins with `./`, so no name can be read as a scheme (`javascript:x`) or a host (RFC
-//! 3986 §4.2). It is percent-encoded from the bytes of the name, so every name leads to its own
-//! file, even one that cannot be displayed. Times are UTC (RFC 3339).
+//! A reference is the name, percent-encoded from its bytes. So every name leads to its own file, even
+//! one that cannot be displayed, and none can be read as a scheme (`javascript:x`) or a host (RFC
+//! 3986 §4.2), since colons and slashes are encoded too. It has no `./` before it: programs that read
+//! listings (httpdirfs, Kodi) know only names. Times are UTC (RFC 3339).
 //!
 //! Rows are written by hand and not by the template, because a folder may have 100,000 of them: no
 //! allocation and no formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row
 //! has about 130 bytes.
 //!
 //! ```text
-//! <tr class=i><td><a href="./beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …
+//! <tr class=i><td><a href="beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …
 //! ```
 
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use serde::Serialize;
 
 use crate::files::listing::{Entry, FileKind};
 use crate::http::{date, grammar::push_decimal};
-use crate::service::text::{push_bytes, push_html_name, push_segment, push_size, push_terminal_name};
+use crate::service::text::{push_bytes, push_html_name, push_readable_segment, push_segment, push_size};
 
 /// Rows that are written between two calls of the formatter.
 const BATCH: usize = 64;
@@ -50,7 +51,7 @@ fn push_row(out: &mut Vec<u8>, entry: &Entry) {
         "" => out.extend_from_slice(b"<tr>"),
         icon => [b"<tr class=", icon.as_bytes(), b">"].iter().for_each(|part| out.extend_from_slice(part)),
     }
-    out.extend_from_slice(b"<td><a href=\"./");
+    out.extend_from_slice(b"<td><a href=\"");
     push_segment(out, &entry.name);
     if is_folder {
         out.extend_from_slice(b"/\">");
@@ -103,8 +104,8 @@ fn icon(name: &[u8]) -> &'static str {
     }
 }
 
-/// Lines for a terminal with size, time and name in columns. Control characters and bytes that are
-/// not UTF-8 are escaped.
+/// Lines for a terminal with size, time and name in columns. The name is written as an address, so
+/// that the last word of each line can be appended to the address of the folder, whatever the name is.
 pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     let digits = |size: u64| size.checked_ilog10().map_or(1, |log| log as usize + 1);
     let width = entries.iter().map(|entry| digits(entry.size)).max().unwrap_or(1);
@@ -122,8 +123,7 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
         out.extend_from_slice(b"  ");
         out.extend_from_slice(&date::iso(entry.modified.0));
         out.extend_from_slice(b"  ");
-        // Last, because a name may contain spaces.
-        push_terminal_name(&mut out, &entry.name);
+        push_readable_segment(&mut out, &entry.name);
         out.extend_from_slice(if is_folder { b"/\n" } else { b"\n" });
     }
     out
@@ -182,24 +182,20 @@ mod tests {
         for (name, href, shown) in [
             (
                 &b"<img onerror=alert(1)>.txt"[..],
-                "./%3Cimg%20onerror%3Dalert%281%29%3E.txt",
+                "%3Cimg%20onerror%3Dalert%281%29%3E.txt",
                 "&lt;img onerror=alert(1)&gt;.txt",
             ),
-            (b"\"quoted'.txt", "./%22quoted%27.txt", "&#34;quoted&#39;.txt"),
-            (b"100%.txt", "./100%25.txt", "100%.txt"),
-            (b"a#b?c.txt", "./a%23b%3Fc.txt", "a#b?c.txt"),
-            (b"a&amp;b", "./a%26amp%3Bb", "a&amp;amp;b"),
-            (b"javascript:x", "./javascript%3Ax", "javascript:x"),
-            (b"back\\slash", "./back%5Cslash", "back\\slash"),
-            ("🦀 é.md".as_bytes(), "./%F0%9F%A6%80%20%C3%A9.md", "🦀 é.md"),
-            (b"a\nb\x1b[2J", "./a%0Ab%1B%5B2J", "a\\nb\\u{1b}[2J"),
-            (b"\xff\xfe<", "./%FF%FE%3C", "\u{fffd}\u{fffd}&lt;"),
-            ("exe\u{202e}gpj.".as_bytes(), "./exe%E2%80%AEgpj.", "exe\\u{202e}gpj."),
-            (
-                b"</a></table><script>",
-                "./%3C%2Fa%3E%3C%2Ftable%3E%3Cscript%3E",
-                "&lt;/a&gt;&lt;/table&gt;&lt;script&gt;",
-            ),
+            (b"\"quoted'.txt", "%22quoted%27.txt", "&#34;quoted&#39;.txt"),
+            (b"100%.txt", "100%25.txt", "100%.txt"),
+            (b"a#b?c.txt", "a%23b%3Fc.txt", "a#b?c.txt"),
+            (b"a&amp;b", "a%26amp%3Bb", "a&amp;amp;b"),
+            (b"javascript:x", "javascript%3Ax", "javascript:x"),
+            (b"back\\slash", "back%5Cslash", "back\\slash"),
+            ("🦀 é.md".as_bytes(), "%F0%9F%A6%80%20%C3%A9.md", "🦀 é.md"),
+            (b"a\nb\x1b[2J", "a%0Ab%1B%5B2J", "a\\nb\\u{1b}[2J"),
+            (b"\xff\xfe<", "%FF%FE%3C", "\u{fffd}\u{fffd}&lt;"),
+            ("exe\u{202e}gpj.".as_bytes(), "exe%E2%80%AEgpj.", "exe\\u{202e}gpj."),
+            (b"</a></table><script>", "%3C%2Fa%3E%3C%2Ftable%3E%3Cscript%3E", "&lt;/a&gt;&lt;/table&gt;&lt;script&gt;"),
         ] {
             let row = Rows(&[&file(name)]).to_string();
             let expected = format!("<td><a href=\"{href}\" title=\"2,100 bytes\">{shown}</a><td>2.1 kB<td>");
@@ -210,7 +206,7 @@ mod tests {
             let line = String::from_utf8(text(&[&folder])).unwrap();
             assert!(!line.trim_end().contains(is_unsafe) && line.ends_with("/\n"), "{line}");
             let data: serde_json::Value = serde_json::from_str(&json(b"/\xff/", &[&folder])).unwrap();
-            assert_eq!(data["entries"][0]["href"], format!("{href}/"));
+            assert_eq!(data["entries"][0]["href"], format!("./{href}/"));
             assert_eq!(
                 (&data["entries"][0]["size"], data["path"].as_str()),
                 (&serde_json::Value::Null, Some("/\u{fffd}/"))
@@ -219,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_columns_and_can_tell_every_name() {
+    fn a_terminal_gets_columns_and_the_last_word_is_an_address() {
         let entries = [
             &Entry { kind: FileKind::Directory, ..file(b"sub dir") },
             &Entry { size: 0, ..file(b"a\nb\\") },
             &Entry { size: 1_234_567, ..file(b"\xffx") },
         ];
-        let expected = "      -  2026-08-01T10:00:02Z  sub dir/\n      0  2026-08-01T10:00:02Z  a\\nb\\\\\n\
-                        1234567  2026-08-01T10:00:02Z  \\xffx\n";
+        let expected = "      -  2026-08-01T10:00:02Z  sub%20dir/\n      0  2026-08-01T10:00:02Z  a%0Ab%5C\n\
+                        1234567  2026-08-01T10:00:02Z  %FFx\n";
         assert_eq!(String::from_utf8_lossy(&text(&entries)), expected);
         assert!(text(&[]).is_empty());
     }
