@@ -88,18 +88,18 @@ function loads() {
     const row = document.createElement('tr'), svg = document.createElementNS(drawn, 'svg'), bar = document.createElementNS(drawn, 'rect')
     // A head counts as 300 bytes there, whatever it had; 300 and no more means that only a head came.
     const sent = Math.max(entry.transferSize - 300, 0)
-    const status = entry.transferSize === 0 ? 'kept' : !sent && entry.decodedBodySize ? 304 : entry.responseStatus || ''
+    const from = entry.transferSize === 0 ? 'cache' : !sent && entry.decodedBodySize ? 'cache, after a 304' : 'server'
     const start = entry.fetchStart / end * 100
     const set = (element, values) => Object.entries(values).forEach(([name, value]) => element.setAttribute(name, value))
     set(svg, { viewBox: '0 0 100 10', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${entry.fetchStart.toFixed()} to ${entry.responseEnd.toFixed()} ms` })
     set(bar, { x: start, width: Math.max(entry.responseEnd / end * 100 - start, 1.5), height: 10 })
     svg.append(bar)
-    row.append(make('td', new URL(entry.name).pathname), make('td', status), make('td', sent.toLocaleString()), make('td', ''))
+    row.append(make('td', new URL(entry.name).pathname), make('td', from), make('td', sent.toLocaleString()), make('td', ''))
     row.lastChild.append(svg)
     return row
   })
   one('#loads p').textContent = `${all.length} requests in ${end.toFixed()} ms, as the browser measured them.` +
-    (all.some(entry => entry.transferSize === 0) ? ' Kept: its cache had it, and nothing was asked.' : '')
+    (all.some(entry => entry.transferSize === 0) ? ' Cache: it was there, and the server was not asked.' : '')
   one('#loads tbody').replaceChildren(...rows)
   one('#loads').hidden = false
 }

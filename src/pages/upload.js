@@ -23,7 +23,7 @@ const say = text => { status.textContent = text }
 
 const size = n => {
   let unit = 0
-  for (; n >= 999.5; unit++) n /= 1000
+  for (; n >= 999.5 && unit < 4; unit++) n /= 1000
   return (unit && n < 9.95 ? n.toFixed(1) : Math.round(n)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB'][unit]
 }
 const span = s => s < 100 ? +s.toFixed(s < .1 ? 2 : s < 9.95 ? 1 : 0) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : (s / 3600).toFixed(1) + ' h'
@@ -34,7 +34,8 @@ const meter = () => {
     const now = clock()
     seen.push([now, some])
     while (seen.length > 2 && seen[0][0] < now - 4000) seen.shift()
-    const rate = (some - seen[0][1]) / (now - seen[0][0]) * 1000
+    // Safari and Firefox count whole milliseconds: no time may have passed.
+    const rate = now > seen[0][0] && (some - seen[0][1]) / (now - seen[0][0]) * 1000
     const [a, b] = [size(some).split(' '), size(all)]
     const far = (b.endsWith(' ' + a[1]) ? a[0] : a.join(' ')) + ' of ' + b
     return rate > 0 ? `${far} · ${size(rate)}/s · ${span(Math.ceil((all - some) / rate))} left` : far

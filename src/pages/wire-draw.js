@@ -182,10 +182,13 @@ function showHex(s) {
   if (top < box.scrollTop || top > box.scrollTop + box.clientHeight - 40) box.scrollTop = top - 60
 }
 
-/** The part at a point of the hex. */
+/** The part at a point of the hex. Its letters are equally wide, so the box of the text gives row and column. */
 export function partAtPoint(x, y) {
-  const { offsetNode, offset } = document.caretPositionFromPoint(x, y) || {}, column = offset % LINE, row = hexed.rows[offset / LINE | 0]
-  if (offsetNode !== one('#bytes').firstChild || !row.size) return
+  const range = document.createRange()
+  range.selectNodeContents(one('#bytes'))
+  const box = range.getBoundingClientRect(), column = (x - box.x) / box.width * (LINE - 1) | 0
+  const row = hexed.rows[Math.floor((y - box.y) / box.height * hexed.rows.length)]
+  if (!row?.size || x < box.x || x > box.right) return
   return partAt(hexed.m, row.start + Math.min(Math.max(column < TEXT ? (column - HEX) / 3 | 0 : column - TEXT, 0), row.size - 1))
 }
 

@@ -30,7 +30,13 @@ function toast(text) {
   clearTimeout(fading)
   fading = setTimeout(toast, 4000, '')
 }
-const copy = async text => { await navigator.clipboard.writeText(text); toast('Copied: ' + text) }
+// Safari writes to the clipboard only while a click is being handled. A text that must be fetched first is therefore
+// handed over at once, as a promise.
+async function copy(coming) {
+  const blob = Promise.resolve(coming).then(text => new Blob([text], { type: 'text/plain' }))
+  const [text] = await Promise.all([coming, navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })])])
+  toast('Copied: ' + text)
+}
 
 // Shown instead of an exchange.
 function lead(title, start) {
@@ -39,23 +45,41 @@ function lead(title, start) {
   aside.hidden = true
 }
 
-// The stream. When it ends, it is continued after the last event.
-let hello, seq = 0, heard, isLive, isPaused, isLost
+// The stream. When it ends, it is continued after the last event. `failed` is the reason why there is none.
+let hello, seq = 0, heard, isLive, isPaused, isLost, failed
 async function listen() {
   for (let wait = 250; !isLost; wait = Math.min(wait * 2, 4000)) {
     try {
       if (!book.kinds) Object.assign(book, await ask('notes', 'json'))
-      let rest = ''
-      for await (const text of (await ask('events?since=' + seq)).body.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + text).split('\n')
-        rest = lines.pop()
-        lines.filter(Boolean).forEach(line => hear(JSON.parse(line)))
+      for await (const line of lines((await ask('events?since=' + seq)).body)) {
+        hear(JSON.parse(line))
         wait = 250
       }
-    } catch {}
+      failed = 'the server ended the stream'
+    } catch (e) {
+      failed = e.message
+    }
     isLive = false
     soon()
     await new Promise(done => setTimeout(done, wait))
+  }
+}
+
+/** The lines of a body as they arrive. Safari before 27 cannot iterate over a stream, but has readers. */
+async function* lines(body) {
+  const reader = body.getReader(), decoder = new TextDecoder()
+  try {
+    for (let rest = ''; ;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      const complete = (rest + decoder.decode(value, { stream: true })).split('\n')
+      rest = complete.pop()
+      yield* complete.filter(Boolean)
+    }
+  } finally {
+    // Also after a failure here: a stream that nobody reads would keep one of the few places of the server. Cancelling
+    // a stream that has failed itself reports that failure again, which is known already.
+    reader.cancel().catch(() => {})
   }
 }
 function hear(e) {
@@ -133,7 +157,7 @@ function drawList(isAll) {
     card.remove()
     card.c.card = undefined
   }
-  const news = isPaused ? 'paused: nothing is recorded' : isLive ? 'live' : 'connecting again', say = {
+  const news = isLost ? 'no valid key' : failed && !isLive ? 'connecting again: ' + failed : !isLive ? 'connecting' : isPaused ? 'paused: nothing is recorded' : 'live', say = {
     live: [news, count(all.length, 'connection'), count(exchanges, 'exchange'), book.dropped ? count(book.dropped, 'event') + ' dropped' : 'kept in memory only'].join(' · '),
     safe: hello?.safe,
     more: !shown && all[0] ? 'Nothing here has all of that.' : fitting > shown ? `The newest ${shown} of ${number(fitting)}. Filter to see others.` : '',
@@ -167,7 +191,7 @@ list.onclick = e => go(e.target.closest('button')?.id)
 
 function acts({ id, request, response }) {
   const n = id.slice(1), act = (name, run) => button(name, attempt(run))
-  const text = what => act('Copy as ' + what, async () => copy(await ask(`ex/${n}/${what.split(' ').at(-1)}`, 'text')))
+  const text = what => act('Copy as ' + what, () => copy(ask(`ex/${n}/${what.split(' ').at(-1)}`, 'text')))
   const save = (name, end, path = `ex/${n}/${end}`) => act(name, async () => {
     const href = URL.createObjectURL(await ask(path, 'blob'))
     h('a', { href, download: id + '.' + end }).click()

@@ -35,7 +35,7 @@ static BROKEN: LazyLock<Vec<Group<Columns>>> = LazyLock::new(|| read(include_str
 const STYLE: &str = include_str!("../pages/practice.css");
 /// The page may show itself with its own style, and send forms to this server. The hash is the SHA-256 of [`STYLE`]; a
 /// test prints the new one when the style changes.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-VGaVsULkSDJEBd+n2iuyv6YjoKfzz3g5J2PkE8P9eQw='; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-UMWp6Hh4qPBWZ3HUU1K6ISeLuqxNUwUryHCeue1qoN0='; \
                       img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]

@@ -1,6 +1,7 @@
 //! The pages in a real browser: what loads, what runs, what is requested again, how it looks. Nothing uses the network.
 //!
-//! These tests need Chromium. Without it each of them is skipped, and fails where `BAREWIRE_REQUIRE_CHROMIUM` is set.
+//! These tests need Chromium, `other_engines` WebKit and Firefox. Without it each of them is skipped, and fails where
+//! `BAREWIRE_REQUIRE_CHROMIUM` (`…_WEBKIT`, `…_FIREFOX`) is set.
 //! With `BAREWIRE_PICTURES` set, pictures of the pages are left in `target/screens` for people to look at.
 
 #[path = "../support/mod.rs"]
@@ -10,8 +11,10 @@ mod canary;
 mod driver;
 mod foreign;
 mod learn;
+mod other_engines;
 mod site;
 mod uploads;
+mod webdriver;
 mod wire;
 
 use std::ffi::OsStr;
