@@ -85,6 +85,8 @@ pub struct Report {
     pub bytes: u64,
     /// Connections cut off when the grace period ended.
     pub cut_off: u64,
+    /// Jobs of workers, such as a write to a disk that hangs, that had not ended by then.
+    pub unfinished: u64,
 }
 
 impl Report {
@@ -93,6 +95,7 @@ impl Report {
             requests: self.requests + other.requests,
             bytes: self.bytes + other.bytes,
             cut_off: self.cut_off + other.cut_off,
+            unfinished: self.unfinished + other.unfinished,
         }
     }
 }

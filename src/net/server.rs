@@ -16,14 +16,18 @@
 //! | `run` | serving | yes | all |
 //! | first `stop` | draining | those in the kernel's queue, then none | end after the response they owe |
 //! | second `stop`, or end of the grace period | stopping, or draining | no | all are closed and counted as cut off |
+//!
+//! Workers get the same time for what they have begun. A write to a disk that hangs cannot be called off, so it is
+//! counted and left alone. The kernel ends it with the process, except where it does not interrupt it (a network file
+//! system without its server): there the process goes when the disk answers.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -40,6 +44,10 @@ use crate::wire::{RecordReceiver, record::recorder};
 const BACKLOG: i32 = 1024;
 /// What a shell adds to the number of the signal that ended a program: 129 for HUP, 130 for INT, 143 for TERM.
 const KILLED: i32 = 128;
+
+/// How long jobs may go on after the last connection, at least: removing a large file that was not completed takes a
+/// moment, and leaving it there would be worse.
+const LAST_JOBS: Duration = Duration::from_millis(500);
 
 /// A bound, listening socket.
 #[derive(Debug)]
@@ -147,6 +155,8 @@ impl Stopper {
     /// Begins to drain: no new connections, and responses that have begun go on for the grace period. The second call
     /// stops at once.
     pub fn stop(&self) {
+        // Before a loop can see that it drains.
+        self.state.grace_ends.get_or_init(|| Instant::now() + self.state.settings.timeouts.grace);
         // A second request to stop means that the grace period is not wanted.
         let next = if self.state.run_state.load(Ordering::Acquire) == SERVING { DRAINING } else { STOPPING };
         self.state.run_state.store(next, Ordering::Release);
@@ -164,7 +174,7 @@ pub struct Server {
     loops: Vec<EventLoop>,
     wakers: Vec<Arc<Waker>>,
     workers: Arc<Workers>,
-    /// Waited for at the end, unless a job may never end.
+    /// Waited for at the end, unless a job does not end.
     worker_threads: Vec<JoinHandle<()>>,
     /// Disconnected when the thread of the log has ended; `None` without a log.
     written: Option<Receiver<()>>,
@@ -181,6 +191,7 @@ impl Server {
         let state = Arc::new(ServerState {
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             run_state: AtomicU8::new(SERVING),
+            grace_ends: OnceLock::new(),
             settings: Arc::new(settings),
         });
         let (workers, worker_threads) = Workers::start(state.settings.workers)?;
@@ -248,11 +259,12 @@ impl Server {
             let one = thread.join().unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
             result = result.and_then(|all| Ok(all.plus(one?)));
         }
-        self.workers.close();
-        // Jobs of connections that were cut off, and those of a source, may never end: do not wait for them.
-        if result.as_ref().is_ok_and(|report| report.cut_off == 0) && !self.workers.has_source_jobs() {
-            self.worker_threads.into_iter().for_each(|thread| drop(thread.join()));
-        }
+        // What a client that has left still has with a worker may also go on for the grace period.
+        let is_draining = self.state.run_state.load(Ordering::Acquire) == DRAINING;
+        let (least, grace_ends) = (Instant::now() + LAST_JOBS, self.state.grace_ends.get().filter(|_| is_draining));
+        let until = grace_ends.map_or(least, |end| least.max(*end));
+        let unfinished = self.workers.finish(until, self.worker_threads) as u64;
+        let result = result.map(|report| Report { unfinished, ..report });
         if let Some(written) = self.written {
             // After all loops: their last lines are in the queue by now.
             let _ = written.recv_timeout(access_log::LAST_LINES);

@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use mio::Waker;
 
@@ -79,6 +80,8 @@ pub(crate) struct Workers {
     queues: Mutex<Queues>,
     /// Notified when a job is added, or may run now.
     ready: Condvar,
+    /// Notified when a job has ended, once no new one is queued.
+    finished: Condvar,
     /// Threads; at least 2.
     count: usize,
     /// Cloned for each job of a [`Source`], which may keep its worker for any time.
@@ -93,8 +96,8 @@ impl Workers {
     pub(crate) fn start(count: usize) -> std::io::Result<(Arc<Workers>, Vec<JoinHandle<()>>)> {
         // With one thread a long job would delay every short one.
         let count = count.max(2);
-        let (queues, source_jobs) = (Mutex::default(), Arc::default());
-        let workers = Arc::new(Workers { queues, ready: Condvar::new(), count, source_jobs });
+        let (queues, ready, finished, source_jobs) = Default::default();
+        let workers = Arc::new(Workers { queues, ready, finished, count, source_jobs });
         let mut threads = Vec::with_capacity(count);
         for number in 0..count {
             let workers = workers.clone();
@@ -119,6 +122,9 @@ impl Workers {
                 let _ = catch_unwind(AssertUnwindSafe(work));
                 queues = self.lock();
                 queues.busy[lane as usize] -= 1;
+                if queues.closed {
+                    self.finished.notify_all();
+                }
                 // A job may have waited until its lane had fewer running jobs, and not for a free worker. Only this
                 // notification starts it.
                 if !matches!(lane, Lane::Short) && queues.waiting.iter().any(|queue| !queue.is_empty()) {
@@ -138,7 +144,7 @@ impl Workers {
     /// The job itself when the queue of its lane is full.
     pub(crate) fn submit(&self, lane: Lane, work: WorkerJob) -> Result<(), WorkerJob> {
         let mut queues = self.lock();
-        // After [`Workers::close`] no thread may be left to run it.
+        // After [`Workers::finish`] no thread may be left to run it.
         if queues.closed || queues.waiting[lane as usize].len() >= QUEUE {
             return Err(work);
         }
@@ -149,15 +155,32 @@ impl Workers {
         Ok(())
     }
 
-    /// Whether a job of a source is running or waiting, which may never end.
-    pub(crate) fn has_source_jobs(&self) -> bool {
-        Arc::strong_count(&self.source_jobs) > 1
+    /// How many jobs of a source are running or waiting. They may never end.
+    fn source_jobs(&self) -> usize {
+        Arc::strong_count(&self.source_jobs) - 1
     }
 
-    /// Lets the threads end when the queues are empty.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
+    /// Lets the threads end when the queues are empty, and waits for that, but not longer than `until` and not for
+    /// sources. Returns how many other jobs are left: a disk may hang, and a write cannot be called off.
+    pub(crate) fn finish(&self, until: Instant, threads: Vec<JoinHandle<()>>) -> usize {
+        let mut queues = self.lock();
+        queues.closed = true;
         self.ready.notify_all();
+        loop {
+            let jobs = queues.busy.iter().sum::<usize>() + queues.waiting.iter().map(VecDeque::len).sum::<usize>();
+            let left = jobs.saturating_sub(self.source_jobs());
+            let time = until.saturating_duration_since(Instant::now());
+            if left > 0 && !time.is_zero() {
+                queues = self.finished.wait_timeout(queues, time).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            drop(queues);
+            // All that they had to do is done, so they end at once.
+            if jobs == 0 {
+                threads.into_iter().for_each(|thread| drop(thread.join()));
+            }
+            return left;
+        }
     }
 }
 
@@ -289,6 +312,7 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
 
@@ -322,8 +346,7 @@ mod tests {
         // All that wait, and the one that the long lane may run while it leaves a worker free.
         assert!((QUEUE..=QUEUE + 1).contains(&taken), "{taken}");
         drop(release);
-        workers.close();
-        threads.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(workers.finish(Instant::now() + Duration::from_secs(60), threads), 0);
     }
 
     #[test]
@@ -341,7 +364,6 @@ mod tests {
         let _ = workers.submit(Lane::Short, Box::new(move || tell.send(()).unwrap()));
         assert_eq!(told.recv(), Ok(()), "a short job waited for long ones");
         drop(release);
-        workers.close();
-        threads.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(workers.finish(Instant::now() + Duration::from_secs(60), threads), 0);
     }
 }

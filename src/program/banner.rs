@@ -221,6 +221,9 @@ pub(crate) fn farewell(report: &Report, ran: Duration, grace: Duration) -> Strin
         let connections = count(report.cut_off, "connection");
         line += &format!("; {connections} cut off after {}", time(grace.as_secs()));
     }
+    if report.unfinished > 0 {
+        line += &format!("; {} not finished", count(report.unfinished, "disk operation"));
+    }
     line + "\n"
 }
 
@@ -365,7 +368,8 @@ mod tests {
     #[test]
     fn the_last_line_counts_for_people() {
         let say = |requests, bytes, cut_off, seconds| {
-            farewell(&Report { requests, bytes, cut_off }, Duration::from_secs(seconds), Duration::from_secs(10))
+            let report = Report { requests, bytes, cut_off, unfinished: 0 };
+            farewell(&report, Duration::from_secs(seconds), Duration::from_secs(10))
         };
         assert_eq!(say(1204, 38_000_000, 0, 7_800), "stopped: 1,204 requests, 38 MB, 2 h 10 min\n");
         assert_eq!(say(1, 0, 0, 0), "stopped: 1 request, 0 B, 0 s\n");
@@ -373,6 +377,9 @@ mod tests {
             say(1_234_567, 1_500, 3, 90_061),
             "stopped: 1,234,567 requests, 1.5 kB, 1 d 1 h; 3 connections cut off after 10 s\n"
         );
+        let report = Report { unfinished: 1, ..Report::default() };
+        let hung = farewell(&report, Duration::from_secs(5), Duration::from_secs(1));
+        assert_eq!(hung, "stopped: 0 requests, 0 B, 5 s; 1 disk operation not finished\n");
         assert_eq!(say(0, 999, 1, 3_605), "stopped: 0 requests, 999 B, 1 h; 1 connection cut off after 10 s\n");
     }
 }

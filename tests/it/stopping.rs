@@ -1,13 +1,19 @@
 //! Stopping: running downloads end whole, idle connections at once, and new ones are refused (promise 23).
 
 use std::net::TcpStream;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use barewire::http::Status;
+use barewire::net::{Settings, Timeouts};
+use barewire::service::{Answer, Response as HttpResponse, Sink};
 use rustix::process::Signal;
 
 use crate::support::PATIENCE;
 use crate::support::client::{Client, request};
 use crate::support::folder::Folder;
+use crate::support::library::Library;
 use crate::support::response::Response;
 use crate::support::server::Server;
 
@@ -114,4 +120,45 @@ fn a_port_is_free_again_at_once() {
     assert!(server.exit().success());
     let again = Server::start(&folder, &["--port", &port]);
     assert_eq!(again.address, server.address);
+}
+
+/// A sink whose disk hangs: a write tells that it has begun, and ends when the test lets it.
+struct Hanging(Sender<()>, Arc<Mutex<Receiver<()>>>);
+
+impl Sink for Hanging {
+    fn write(&mut self, _: &[u8]) -> Result<(), HttpResponse> {
+        self.0.send(()).unwrap();
+        let _ = self.1.lock().unwrap().recv();
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> HttpResponse {
+        HttpResponse::text(Status::OK, "stored")
+    }
+}
+
+/// The client has left, so no connection is cut off, and yet a worker stands in its write.
+#[test]
+fn a_disk_that_hangs_does_not_hold_a_server_that_stops_past_its_grace() {
+    const GRACE: Duration = Duration::from_secs(1);
+    for ends_in_time in [false, true] {
+        let (began, begun) = channel();
+        let (release, held) = channel();
+        let (began, held) = (Mutex::new(began), Arc::new(Mutex::new(held)));
+        let timeouts = Timeouts { grace: if ends_in_time { PATIENCE } else { GRACE }, ..Timeouts::default() };
+        let mut server = Library::with(Settings { timeouts, loops: 1, ..Settings::default() }, move |_| {
+            let sink = Hanging(began.lock().unwrap().clone(), held.clone());
+            Answer::Receive { limit: u64::MAX, open: Box::new(|| Ok(Box::new(sink))) }
+        });
+        let mut client = server.connect();
+        client.send(request("PUT", "/", "Content-Length: 100000000\r\n"));
+        client.send(vec![7; 1 << 20]);
+        begun.recv().unwrap();
+        drop(client);
+        assert!(server.log_of(1).end.is_some());
+        server.stopper.stop();
+        let release = if ends_in_time { release.send(()).map(|()| None).unwrap() } else { Some(release) };
+        assert_eq!(server.ended().unfinished, u64::from(!ends_in_time));
+        drop(release);
+    }
 }

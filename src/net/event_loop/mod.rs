@@ -21,8 +21,8 @@ mod accept;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event;
@@ -70,6 +70,8 @@ pub(crate) struct ServerState {
     pub(crate) admission: Admission,
     /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
     pub(crate) run_state: AtomicU8,
+    /// When the grace period ends, once draining has begun.
+    pub(crate) grace_ends: OnceLock<Instant>,
 }
 
 /// One event loop.
@@ -230,7 +232,7 @@ impl EventLoop {
             self.accept_all();
         }
         self.acceptors.clear();
-        self.grace_ends = Some(self.context.now + self.context.settings.timeouts.grace);
+        self.grace_ends = self.server.grace_ends.get().copied();
         // A copy of the keys, since connections are closed on the way.
         for id in self.connections.ids() {
             // One last recv: a request that is already here gets its response, with `Connection: close`.
