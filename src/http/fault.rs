@@ -52,6 +52,7 @@ faults! {
     // The request line.
     RequestLine BAD_REQUEST "RFC 9112 §3" "the request line is not: method, one space, target, one space, version",
     MethodName BAD_REQUEST "RFC 9112 §3.1" "the method contains an octet that no method may have",
+    MethodTooLong NOT_IMPLEMENTED "RFC 9112 §3" "the method is longer than any that this server knows",
     NoVersion BAD_REQUEST "RFC 9112 §3" "the request line names no version; HTTP/0.9 is not spoken here",
     VersionSyntax BAD_REQUEST "RFC 9112 §2.3" "the version is not written as HTTP/1.1 is",
     VersionUnsupported VERSION_NOT_SUPPORTED "RFC 9110 §15.6.6" "this server speaks HTTP/1.0 and HTTP/1.1",

@@ -142,11 +142,16 @@ impl Scan {
     }
 }
 
-/// The error of a request line that is longer than a head may be: its target is too long (414), or the rest is (431).
+/// The error of a request line that is longer than a head may be: the method fills it (501), its target is too long
+/// (414), or the rest is (431).
 fn overlong_line(line: &[u8], limits: &Limits) -> RequestError {
     let mut parts = line.split(|&b| b == b' ').map(<[u8]>::len);
     let (method, target) = (parts.next().unwrap_or_default(), parts.next());
     match target {
+        // All of it is a method, and longer than any that this server knows (RFC 9112 §3).
+        None | Some(0) if line[..method].iter().all(|&b| is_tchar(b)) && parts.next().is_none() => {
+            RequestError::new(Fault::MethodTooLong, 0, method)
+        }
         // The faulty bytes are those over the bound; there are none if the target is not that long yet.
         Some(len) if len > limits.target || parts.next().is_none() => {
             let at = len.min(limits.target);

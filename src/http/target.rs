@@ -89,7 +89,7 @@ impl Target {
             (b"*", Method::Options) => return Ok(Target::without_path(TargetForm::Asterisk, span, None)),
             (_, Method::Connect) => {
                 return match authority(bytes) {
-                    Some((host, Some(port))) if !host.is_empty() && !port.is_empty() => {
+                    Some((_, Some(port))) if !port.is_empty() => {
                         Ok(Target::without_path(TargetForm::Authority, span, Some(span)))
                     }
                     _ => Err(span.error(Fault::TargetForm)),
@@ -148,7 +148,8 @@ fn absolute(bytes: &[u8]) -> Result<Span, RequestError> {
     }
 }
 
-/// Splits uri-host [ ":" port ]; `None` if it is not one. The host may be empty, as in an empty Host (RFC 9110 §7.2).
+/// Splits uri-host [ ":" port ]; `None` if it is not one. Both may be empty together, as in an empty Host (RFC 9110
+/// §7.2).
 pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     // Only an IP literal begins with a bracket.
     let is_literal = bytes.first() == Some(&b'[');
@@ -167,6 +168,8 @@ pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
     match rest {
         [] => Some((host, None)),
+        // `http://:80/` is invalid (RFC 9110 §4.2.1), and so is a Host that says the same.
+        _ if host.is_empty() => None,
         // RFC 3986 §3.2.3 allows a colon without a port after it.
         [b':', port @ ..] if port.is_empty() || decimal(port).is_some_and(|p| p <= 65_535) => Some((host, Some(port))),
         _ => None,
@@ -438,6 +441,8 @@ mod tests {
             assert!(authority(good.as_bytes()).is_some(), "{good}");
         }
         for bad in [
+            ":80",
+            ":",
             "a b",
             "a/b",
             "a:b",

@@ -56,6 +56,7 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::TlsHandshake => sent("▸\x16\x03\x01\x02\x00\x01\x00\x01\u{7c}\x03\x03"),
         Fault::RequestLine => line("GET ▸ / HTTP/1.1"),
         Fault::MethodName => line("G▸(T / HTTP/1.1"),
+        Fault::MethodTooLong => Sent(format!("▸{}", "M".repeat(limits.head))),
         Fault::NoVersion => line("GET /▸"),
         Fault::VersionSyntax => line("GET / ▸http/1.1"),
         Fault::VersionUnsupported => line("GET / ▸HTTP/2.0"),
