@@ -572,12 +572,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_without_a_target_is_not_called_a_long_target() {
+    fn a_long_line_is_named_after_the_part_that_is_long() {
         for (input, fault, at) in [
             (format!("GET /{}", "a".repeat(20_000)), Fault::TargetTooLong, 4 + 8192),
-            ("A".repeat(20_000), Fault::HeadTooLarge, 16_384),
+            ("A".repeat(20_000), Fault::MethodTooLong, 0),
+            ("A:".repeat(20_000), Fault::HeadTooLarge, 16_384),
             (format!("GET / {}", "a".repeat(20_000)), Fault::HeadTooLarge, 16_384),
-            (format!("{} /", "A".repeat(20_000)), Fault::HeadTooLarge, 16_384),
+            (format!("{} /", "A".repeat(20_000)), Fault::MethodTooLong, 0),
         ] {
             let Event::Refused(error) = connection().receive(input.as_bytes()).event else { panic!() };
             assert_eq!((error.fault, error.at), (fault, at));
