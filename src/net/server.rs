@@ -5,8 +5,8 @@
 //!
 //! The sockets of the loops listen on the same port (SO_REUSEPORT), and the kernel spreads connections over them. But
 //! two servers that both bind with SO_REUSEPORT would share one port silently, each with half of the connections. So
-//! the first socket binds *without* the option, which fails with `EADDRINUSE` if the port is taken, gets the option
-//! after that, and only then do the sockets of the other loops join.
+//! the first socket binds and listens *without* the option, which fails with `EADDRINUSE` if the port is taken, gets
+//! the option after that, and only then do the sockets of the other loops join.
 //!
 //! A stop has two steps. First the server drains: it accepts no more, and responses that have begun may end within the
 //! grace period. Then, or when it is asked a second time, it closes what is left.
@@ -66,11 +66,15 @@ impl Listener {
     /// # Errors
     /// What the kernel says; `EADDRINUSE` if the port is taken.
     pub fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let socket = prepare(address)?;
-        socket.bind(&address.into())?;
-        // After bind: set before, it would let this server share the port with another one.
-        socket.set_reuse_port(true)?;
+        Listener::listen(bound(address)?)
+    }
+
+    /// Makes a bound socket the first one of this server.
+    fn listen(socket: Socket) -> io::Result<Listener> {
         socket.listen(BACKLOG)?;
+        // After listen, which is where the port is taken: two servers that start at the same moment may both have bound
+        // it, since SO_REUSEADDR lets sockets that do not listen share a port. With this option both could listen too.
+        socket.set_reuse_port(true)?;
         // If port 0 was asked for, the kernel has chosen one.
         let address = address_of(&socket)?;
         Ok(Listener { socket, address, inherited: false })
@@ -116,6 +120,13 @@ impl Listener {
         socket.listen(BACKLOG)?;
         Ok(socket)
     }
+}
+
+/// A socket that is bound without SO_REUSEPORT, and does not listen yet.
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = prepare(address)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 fn prepare(address: SocketAddr) -> io::Result<Socket> {
@@ -326,5 +337,16 @@ mod tests {
         assert_eq!(Listener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(shares);
         assert!(Listener::bind(address).is_ok());
+    }
+
+    #[test]
+    fn of_two_servers_that_start_at_the_same_moment_one_gets_the_port() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = bound(any).unwrap();
+        // Neither listens yet, so both are bound.
+        let second = bound(address_of(&first).unwrap()).unwrap();
+        let first = Listener::listen(first).unwrap();
+        assert_eq!(Listener::listen(second).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(first.share(2).unwrap().len(), 2);
     }
 }
