@@ -12,7 +12,9 @@ use barewire::http::grammar::{decimal, hex_digit};
 use barewire::http::{Fault, Limits, field::split_line};
 use barewire::service::text::printable;
 use barewire::wire::record::event::{EventKind, TimedMessage, WireEvent};
-use barewire::wire::{Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, html_page};
+use barewire::wire::{
+    Conversation, ExplainOptions, Message, NoteId, Role, Terminal, ViewFormat, byte_count, html_page,
+};
 
 use crate::program::error::{Exit, StartError, print, warn};
 use crate::program::{options::Explain, wire_view::style};
@@ -44,8 +46,12 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     let mut conversation = Conversation::new(&explain);
     // Two passes: the first one collects the secrets, because a value may also stand before the place
     // that shows it to be a secret.
-    read_messages(&mut conversation, &options, &sides);
-    let (mut messages, unread) = read_messages(&mut conversation.restart(&explain), &options, &sides);
+    let first = read_messages(&mut conversation, &options, &sides);
+    if let [Side { role: Role::Request, .. }] = &sides[..] {
+        likely_tunnel(&first).inspect(|&exchange| conversation.begin_tunnel(exchange));
+    }
+    let mut messages = read_messages(&mut conversation.restart(&explain), &options, &sides);
+    let unread: Vec<String> = sides.iter().filter_map(|side| unread_bytes(&messages, side)).collect();
     let wrong: Vec<String> = sides.iter().flat_map(|side| list_errors(&messages, side)).collect();
     let edited = messages.iter().any(|m| m.error.is_some_and(|e| e.note == NoteId::fault(Fault::BareLf)));
     // By exchange and not by side: a request, its responses, the next request.
@@ -63,12 +69,10 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
 
-/// The messages of both sides, and a line for each side with bytes after its last message. They are no error: they may
-/// belong to another protocol.
-fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Side]) -> (Vec<Message>, Vec<String>) {
-    let (mut messages, mut unread) = (Vec::new(), Vec::new());
+/// The messages of both sides.
+fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Side]) -> Vec<Message> {
+    let mut messages = Vec::new();
     for (at, side) in sides.iter().enumerate() {
-        let first = messages.len();
         if side.role == Role::Request {
             conversation.received(&side.bytes, &mut messages);
             conversation.client_ended(&mut messages);
@@ -80,14 +84,27 @@ fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Si
             conversation.sent(&side.bytes, &mut messages);
             conversation.server_ended(&mut messages);
         }
-        // After a broken message nothing is read; that is reported as its error.
-        if let Some(last) = messages[first..].last().filter(|message| message.error.is_none()) {
-            let left = (side.bytes.len() as u64).saturating_sub(last.end());
-            let line = format!("{}:{}: {left} bytes behind the last message belong to none.", side.name, last.end());
-            unread.extend((left > 0).then_some(line));
-        }
     }
-    (messages, unread)
+    messages
+}
+
+/// The exchange after which the client did not speak HTTP any more, where its side alone is known: a request asked
+/// for that (CONNECT or Upgrade), and what follows is no request.
+fn likely_tunnel(requests: &[Message]) -> Option<u64> {
+    let [.., asks, follows] = requests else { return None };
+    (asks.asks_for_tunnel() && follows.error.is_some()).then_some(asks.exchange)
+}
+
+/// A line about the bytes after the last message of a side. They are no error: they may belong to another protocol.
+/// After a broken message nothing is read; that is reported as its error.
+fn unread_bytes(messages: &[Message], side: &Side) -> Option<String> {
+    let last = messages.iter().rfind(|message| message.role == side.role).filter(|last| last.error.is_none())?;
+    let left = (side.bytes.len() as u64).checked_sub(last.end()).filter(|left| *left > 0)?;
+    let what = match messages.iter().any(Message::begins_tunnel) {
+        true => "are not HTTP: the connection is a tunnel from here on",
+        false => "after the last message belong to none",
+    };
+    Some(format!("{}:{}: {} {what}.", side.name, last.end(), byte_count(left)))
 }
 
 /// Reads the files that were named: the side of the client first, if both are there.

@@ -216,6 +216,38 @@ fn a_shell_completes_the_options_of_the_tools() {
 }
 
 #[test]
+fn the_bytes_of_a_tunnel_are_not_blamed_for_not_being_http() {
+    let folder = site_folder();
+    // The start of TLS, and a frame of a WebSocket.
+    for (asked, answered, other) in [
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "HTTP/1.1 200 Established\r\n\r\n", &b"\x16\x03\x01\n"[..]),
+        (
+            "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            &b"\x81\x02hi GET / HTTP/1.1\r\n\r\n"[..],
+        ),
+    ] {
+        fs::write(folder.join("in"), [asked.as_bytes(), other].concat()).unwrap();
+        fs::write(folder.join("out"), [answered.as_bytes(), other].concat()).unwrap();
+        let (explain, rest) =
+            (|arguments: &[&str]| run(&mut barewire(&folder, &[&["explain"], arguments].concat())), other.len());
+        let (exit, text, said) = explain(&["--in", "in", "--out", "out", "--json"]);
+        let line = |name: &str, at: usize| {
+            format!("barewire: {name}:{at}: {rest} bytes are not HTTP: the connection is a tunnel from here on.\n")
+        };
+        assert_eq!((exit, said), (0, line("in", asked.len()) + &line("out", answered.len())), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        // The side of the client alone: nothing says that the tunnel began, but what follows is no request.
+        let (exit, _, said) = explain(&["in"]);
+        let line = format!("barewire: in:{}: {rest} bytes after the last message belong to none.\n", asked.len());
+        assert_eq!((exit, said), (0, line));
+        // Where the server refused, the next request is one.
+        fs::write(folder.join("out"), "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n").unwrap();
+        assert_eq!(explain(&["--in", "in", "--out", "out"]).0, 1);
+    }
+}
+
+#[test]
 fn explain_says_what_is_wrong_by_exit_code_and_offset() {
     let folder = site_folder();
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();

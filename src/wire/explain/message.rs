@@ -85,6 +85,10 @@ impl ContentFraming {
                 };
                 format!("body: {} in {}, {because}", byte_count(bytes), count(chunks, "chunk"))
             }
+            (ContentKind::UntilClose(n), 4) => format!(
+                "body: {}, until the connection closed, because the last Transfer-Encoding is not chunked",
+                byte_count(n)
+            ),
             (ContentKind::UntilClose(n), _) => {
                 format!("body: {}, until the connection closed: nothing else says where it ends", byte_count(n))
             }
@@ -101,7 +105,11 @@ impl ContentFraming {
 
     /// The note of the rule.
     pub fn note(&self) -> NoteId {
-        NoteId::framing_rule(self.rule)
+        match (self.rule, self.content) {
+            // Rule 4 has two parts; the note of this one is that of every response without a length.
+            (4, ContentKind::UntilClose(_)) => NoteId::framing_rule(8),
+            (rule, _) => NoteId::framing_rule(rule),
+        }
     }
 }
 
@@ -285,6 +293,16 @@ impl Message {
                 Some(ContentKind::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
                 _ => false,
             }
+    }
+
+    /// Whether a request asks to speak another protocol after it: CONNECT, or a field Upgrade.
+    pub fn asks_for_tunnel(&self) -> bool {
+        self.part(SpanKind::Method) == b"CONNECT" || find_field(&self.fields(), "upgrade").is_some()
+    }
+
+    /// Whether the bytes after it are not HTTP: a 2xx response to CONNECT, or 101.
+    pub fn begins_tunnel(&self) -> bool {
+        self.framing.is_some_and(|framing| framing.content == ContentKind::Tunnel)
     }
 
     /// What is wrong with this line.

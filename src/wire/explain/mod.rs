@@ -65,7 +65,15 @@ impl Conversation {
     /// made a value a secret (Set-Cookie) after the client had sent it.
     #[must_use]
     pub fn restart(self, options: &ExplainOptions) -> Conversation {
-        Conversation { redactor: self.redactor.restart(), ..Conversation::new(options) }
+        let mut again = Conversation { redactor: self.redactor.restart(), ..Conversation::new(options) };
+        again.requests.tunnel_after = self.requests.tunnel_after;
+        again
+    }
+
+    /// Says that after this exchange the bytes of both sides are not HTTP any more. Where the response is seen, this is
+    /// known from it.
+    pub fn begin_tunnel(&mut self, exchange: u64) {
+        self.requests.begin_tunnel(exchange);
     }
 
     /// Sets the method of all requests that are not seen; it is GET otherwise.
@@ -85,7 +93,12 @@ impl Conversation {
 
     /// Adds bytes of the server.
     pub fn sent(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
+        let first = out.len();
         self.read(out, |this, out| this.responses.push(bytes, &this.requests.methods, out));
+        // After 101 and after a 2xx response to CONNECT the client does not speak HTTP any more either.
+        if let Some(message) = out[first..].iter().find(|message| message.begins_tunnel()) {
+            self.requests.begin_tunnel(message.exchange);
+        }
         // A client may send requests for ever, so the methods of complete exchanges are forgotten.
         self.requests.methods = self.requests.methods.split_off(&self.answering());
     }

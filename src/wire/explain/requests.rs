@@ -45,6 +45,8 @@ pub(crate) struct RequestReplay {
     pub(crate) methods: BTreeMap<u64, Method>,
     /// Nothing more is read as requests: one was refused, or was the last one.
     pub(crate) ended: bool,
+    /// The exchange after which the bytes are not HTTP any more, if that is known.
+    pub(crate) tunnel_after: Option<u64>,
 }
 
 impl RequestReplay {
@@ -52,7 +54,8 @@ impl RequestReplay {
         // The same limits as in the server: another limit would refuse another byte.
         let (options, http) = (Arc::clone(options), Http1::new(options.limits));
         let (pending, methods) = (Vec::new(), BTreeMap::new());
-        RequestReplay { options, http, pending, at: 0, builder: None, count: 0, methods, ended: false }
+        let (builder, tunnel_after) = (None, None);
+        RequestReplay { options, http, pending, at: 0, builder, count: 0, methods, ended: false, tunnel_after }
     }
 
     /// Whether a request has begun and is not complete.
@@ -159,6 +162,12 @@ impl RequestReplay {
         }
     }
 
+    /// After this exchange the bytes are not HTTP any more. Those that have come already are no request either.
+    pub(crate) fn begin_tunnel(&mut self, exchange: u64) {
+        self.tunnel_after = Some(exchange);
+        self.ended |= self.count == exchange && self.builder.is_none();
+    }
+
     /// A request with this head, or with the part of it up to its fault.
     fn begin(&mut self, method: Method, start: u64, head: &[u8], framing: Option<ContentFraming>) -> MessageBuilder {
         self.count += 1;
@@ -180,7 +189,7 @@ impl RequestReplay {
         let date = HttpDate::from_second(0);
         let (fields, added) = (Fields::new(), AddedFields::NONE);
         self.http.respond(Status::OK, &fields, Length::Known(0), &added, &date, &mut Vec::new());
-        self.ended = self.http.sent() != Next::Request;
+        self.ended = self.http.sent() != Next::Request || self.tunnel_after == Some(self.count);
     }
 
     /// A fault, at a position in the message: the message goes up to the last faulty byte. `unused` are the bytes

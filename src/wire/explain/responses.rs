@@ -368,15 +368,16 @@ fn content_framing(head: &[u8], status: Status, method: Method) -> Result<Conten
         let names: Vec<&[u8]> =
             codings.iter().flat_map(|(_, v)| field::elements(v)).map(|e| field::parameters(e).0).collect();
         let is_chunked = |name: &&[u8]| name.eq_ignore_ascii_case(b"chunked");
-        // Readers that look at the first coding and readers that look at the last would find different ends.
-        if names.iter().rev().skip(1).any(is_chunked) {
+        // Only the last coding says where the content ends. `chunked, deflate` is compressed chunks: their end cannot
+        // be seen before the compression is undone, so the connection ends it.
+        if !names.last().is_some_and(is_chunked) {
+            return by_rule(4, ContentKind::UntilClose(0));
+        }
+        // Chunks in chunks: a sender must not (RFC 9112 §6.1), and readers would remove one layer or both.
+        if names.iter().filter(|name| is_chunked(name)).count() > 1 {
             return fault(last, Fault::CodingNotFinal);
         }
-        return match names.last().is_some_and(is_chunked) {
-            true => by_rule(if lengths.is_empty() { 4 } else { 3 }, ContentKind::Chunked { chunks: 0, bytes: 0 }),
-            // A coding without chunks has no end but that of the connection.
-            false => by_rule(4, ContentKind::UntilClose(0)),
-        };
+        return by_rule(if lengths.is_empty() { 4 } else { 3 }, ContentKind::Chunked { chunks: 0, bytes: 0 });
     }
     // No coding and no length: the content goes on until the connection ends.
     let Some(&first) = lengths.first() else { return by_rule(8, ContentKind::UntilClose(0)) };

@@ -54,11 +54,19 @@ fn every_rule_of_framing_is_reported_by_its_number() {
         "body: 3 bytes in 2 chunks, because Transfer-Encoding: chunked",
     );
     framing(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         Method::Get,
         4,
-        "body: 3 bytes, until the connection closed: nothing else says where it ends",
+        "body: 1 byte in 1 chunk, because Transfer-Encoding: chunked",
     );
+    for codings in ["gzip", "identity", "chunked, deflate", "chunked\r\nTransfer-Encoding: deflate"] {
+        framing(
+            &format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {codings}\r\nContent-Length: 1\r\n\r\nabc"),
+            Method::Get,
+            4,
+            "body: 3 bytes, until the connection closed, because the last Transfer-Encoding is not chunked",
+        );
+    }
     framing(
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
         Method::Get,
@@ -81,6 +89,7 @@ fn an_invalid_response_is_blamed_at_its_byte() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 52, 1, "LengthTwice"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 3x\r\n\r\n", 33, 2, "LengthInvalid"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", 47, 1, "ChunkSize"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 36, 16, "CodingNotFinal"),
         ("HTTP/1.1 20 OK\r\n\r\n", 9, 2, "StatusCode"),
         ("HTTP/2.0 200 OK\r\n\r\n", 0, 8, "VersionUnsupported"),
         ("<html>", 0, 1, "StatusLine"),
