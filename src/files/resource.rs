@@ -18,7 +18,7 @@ use std::io::IoSliceMut;
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
 
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
-use crate::files::{disk_error, representation::Coding};
+use crate::files::{Settings, disk_error, representation::Coding};
 use crate::service::text;
 
 /// A file to be sent.
@@ -64,9 +64,45 @@ pub(crate) struct Resolver {
     /// Whether names that begin with a dot are served.
     pub dotfiles: bool,
     pub single: Option<SingleFile>,
+    /// Whether clients may add files and replace none. Then a file that they add must not change what
+    /// another address answers, since it would stand in for a file that they may not replace.
+    pub adds_only: bool,
+    /// The path of the page that answers unknown paths.
+    pub spa: Option<String>,
 }
 
+/// The author's pages at the top of the site that answer for errors.
+pub(crate) const ERROR_PAGES: [&[u8]; 3] = [b"403.html", b"404.html", b"500.html"];
+
 impl Resolver {
+    pub(crate) fn new(root: Root, single: Option<SingleFile>, settings: &Settings) -> Resolver {
+        let (index, spa) = (settings.index.clone(), settings.spa.clone());
+        let adds_only = settings.upload && !settings.overwrite;
+        Resolver { root, index, dotfiles: settings.dotfiles, single, adds_only, spa }
+    }
+
+    /// Whether files may have prepared codings beside them.
+    pub(crate) fn has_prepared(&self) -> bool {
+        // The files beside a single file are not part of the site.
+        self.single.is_none() && !self.adds_only
+    }
+
+    /// Whether clients may not add a file at `path`, which is collapsed, because it would change what
+    /// another address answers. Blocks.
+    pub(crate) fn is_reserved(&self, path: &[u8]) -> bool {
+        let (folder, name) = path.split_at(path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1));
+        // FAT and SMB drop dots and blanks at the end, and they and others ignore the case.
+        let len = name.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |last| last + 1);
+        let is = |reserved: &[u8]| name[..len].eq_ignore_ascii_case(reserved);
+        let open = |path| self.root.writable_folder(path).ok();
+        // A link may lead to the top too, so names of folders do not decide.
+        let is_at_top = || open(folder).zip(open(b"/")).is_some_and(|(folder, top)| folder.is_same(&top));
+        let page = self.spa.as_ref().and_then(|path| path.rsplit('/').next());
+        self.adds_only
+            && (self.index.iter().map(String::as_str).chain(page).any(|name| is(name.as_bytes()))
+                || ERROR_PAGES.into_iter().any(is) && is_at_top())
+    }
+
     /// Finds the resource at a decoded path.
     pub(crate) fn find<'a>(&self, path: &'a [u8], may_block: bool) -> Result<Resource<'a>, Errno> {
         if let Some(single) = &self.single {

@@ -124,9 +124,8 @@ fn choose(
 ) -> Result<Representation, Errno> {
     let name = found.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
     let (media_type, own_coding) = kind_of(name, &found.file, may_block)?;
-    // The files beside a single file are not part of the site.
     let is_negotiated =
-        resolver.single.is_none() && own_coding == Coding::Identity && representation::is_compressible(&media_type);
+        resolver.has_prepared() && own_coding == Coding::Identity && representation::is_compressible(&media_type);
     let prepared = if is_negotiated {
         resolver.prepared(&found, representation::preferred(request.fields("accept-encoding")), may_block)?
     } else {

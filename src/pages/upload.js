@@ -328,7 +328,6 @@ const answered = async (file, took) => {
       return start(file)
     }
   }
-  if (status === 404 && /(^|\/)\./.test(file.to)) return fail(file, 'Names that begin with a dot are not taken here.')
   if (status === 405 && !upload) return fail(file, `There is no ${file.to} here to replace.`)
   fail(file, words(status, responseText))
 }

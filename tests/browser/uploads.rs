@@ -151,7 +151,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
 fn a_dropped_folder_arrives_with_its_folders_and_a_page_in_it_rewrites_nothing() {
     in_browser(|browser, scratch| {
         let folder = scratch.site();
-        let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
+        let site = Site::serve_at("127.0.0.1", &folder, &["--upload", "--overwrite"]);
         browser.open(&format!("{}?sort=size", site.url));
         assert_eq!(browser.eval("document.querySelector('table').getClientRects().length"), 0);
         for n in 0..5 {
@@ -401,13 +401,15 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         browser.drop_files(&[
             large,
             outside(scratch, ".hidden", b"x"),
+            outside(scratch, "index.html", b"x"),
             outside(scratch, &format!("{}.txt", "n".repeat(240)), b"fits"),
         ]);
-        browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
+        browser.wait("document.querySelectorAll('.ups li.bad').length == 3");
         browser.wait(&stored(1));
         let lines = browser.eval(LINES).to_string();
         assert!(lines.contains("larger than this server takes: at most 1.0 MB"), "{lines}");
-        assert!(lines.contains("Names that begin with a dot are not taken here."), "{lines}");
+        assert!(lines.contains("A name on this path begins with a dot."), "{lines}");
+        assert!(lines.contains("A file called index.html would change what other addresses answer"), "{lines}");
         assert_eq!((fs::read(folder.join("film.mp4")).unwrap(), names(&folder).len()), (b"old".to_vec(), 3));
         assert_eq!(complaints(browser), NOTHING);
 

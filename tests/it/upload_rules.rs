@@ -9,7 +9,7 @@ use crate::support::folder::{Folder, names};
 use crate::support::has_program;
 use crate::support::response::Response;
 use crate::support::server::Server;
-use crate::support::uploads::{put, send};
+use crate::support::uploads::{FORM, form, put, send};
 
 #[test]
 fn each_right_stands_alone_and_allow_is_true() {
@@ -237,4 +237,108 @@ fn curl_uploads_in_all_its_ways() {
     assert_eq!(curl(&["-T", "huge", "-H", "Expect: 100-continue"], "/huge", b""), "413 0");
     assert!(curl(&["-X", "DELETE"], "/film.mp4", b"").starts_with("204 "));
     assert!(!folder.join("film.mp4").exists());
+}
+
+#[test]
+fn whoever_may_only_add_changes_no_other_address() {
+    let files =
+        [("app.js", "owner"), ("taken/index.html", "owner"), (".well-known/security.txt", "owner"), ("sub/x", "x")];
+    let folder = Folder::with(&files);
+    ["app.js", "sub/x"].iter().for_each(|name| folder.age(name));
+    std::os::unix::fs::symlink(".", folder.join("self")).unwrap();
+    let options = ["--spa=page/app.html", "--index", "start.htm", "--index", "index.html"];
+    let adds = Server::start(&folder, &[&["--upload"], &options[..]].concat());
+    let html = "Accept: text/html\r\n";
+    let answers = |server: &Server| {
+        ["/", "/sub/", "/new/", "/taken/", "/none", "/none/of.it"].map(|target| {
+            let answer = get(server, target, html);
+            (answer.status, answer.text().contains("evil"), answer.text().contains("owner"))
+        })
+    };
+    let before = answers(&adds);
+    for (target, status) in [
+        ("/start.htm", 409),
+        ("/sub/index.html", 409),
+        ("/new/folder/index.html", 409),
+        ("/sub/INDEX.Html", 409),
+        ("/sub/index.html.", 409),
+        ("/sub/index.html%20.", 409),
+        ("/page/app.html", 409),
+        ("/app.html", 409),
+        ("/404.html", 409),
+        ("/403.HTML", 409),
+        ("/500.html", 409),
+        ("/self/404.html", 409),
+        ("//self//self/404.html", 409),
+        ("/.well-known/acme-challenge/x", 403),
+        ("/.well-known/security.txt", 403),
+        ("/sub/../.well-known/x", 403),
+        ("/.well-known", 403),
+        ("/taken/index.html", 409),
+    ] {
+        let refused = put(&adds, target, "", b"evil");
+        assert_eq!(refused.status, status, "{target}: {refused:?}");
+        assert!(target.contains("taken") || refused.text().contains("--overwrite"), "{refused:?}");
+        // Before the content, and in the order of the other checks.
+        assert_eq!(put(&adds, target, "If-Match: *\r\n", b"evil").status, status, "{target}");
+    }
+    for target in ["/index2.html", "/sub/404.html", "/sub/well-known", "/new/notes.txt"] {
+        put(&adds, target, "", b"fine").assert_status(201);
+    }
+    // A form gives them a number, as it does for names that are in use.
+    let brought = [("index.html", &b"1"[..]), ("404.html", b"2"), ("app.html", b"3"), ("start.htm", b"4")];
+    send(&adds, "POST", "/", FORM, form(&brought)).assert_status(303);
+    for name in ["index (2).html", "404 (2).html", "app (2).html", "start (2).htm"] {
+        assert!(folder.join(name).is_file(), "{name}");
+    }
+    let named = send(&adds, "POST", "/sub", "Content-Disposition: attachment; filename=Index.html\r\n", b"5");
+    assert!(named.assert_status(201).must("location").ends_with("Index%20%282%29.html"), "{named:?}");
+    send(&adds, "POST", "/.well-known/", FORM, form(&[("x", b"x")])).assert_status(403);
+    send(&adds, "POST", "/", FORM, form(&[(".well-known", b"x")])).assert_status(409);
+    assert_eq!(names(&folder.join(".well-known")), ["security.txt"]);
+    let mut expected = before;
+    // This folder was made, so it is listed now.
+    expected[2] = (200, false, false);
+    assert_eq!(answers(&adds), expected);
+
+    // Who may replace files may add these too, and who may remove files may remove them.
+    let writes = Server::start(&folder, &[&["--upload", "--overwrite"], &options[..]].concat());
+    for target in ["/start.htm", "/page/app.html", "/404.html", "/.well-known/acme-challenge/x"] {
+        put(&writes, target, "", b"mine").assert_status(201);
+    }
+    assert_eq!(get(&writes, "/", "").text(), "mine");
+    let removes = Server::start(&folder, &["--upload", "--delete"]);
+    ask(&removes, "DELETE", "/.well-known/acme-challenge/x", "").assert_status(204);
+    put(&removes, "/.well-known/acme-challenge/x", "", b"x").assert_status(403);
+}
+
+#[test]
+fn no_file_stands_in_for_another_one_where_files_are_only_added() {
+    let folder = Folder::with(&[("app.js", "owner"), ("old.css", "owner"), ("index.html", "owner")]);
+    ["app.js", "old.css", "index.html"].iter().for_each(|name| folder.age(name));
+    // One that was there before could be a stranger's too: the file may have come after it.
+    folder.write("old.css.gz", "prepared");
+    const CODINGS: &str = "Accept-Encoding: gzip, br, zstd\r\n";
+    let adds = Server::start(&folder, &["--upload"]);
+    let check = |server: &Server, is_used: bool| {
+        for target in ["/app.js", "/", "/old.css"] {
+            for _ in 0..3 {
+                let answer = get(server, target, CODINGS);
+                assert_eq!(answer.text() == "owner", !is_used, "{target}: {answer:?}");
+                assert_eq!(answer.field("content-encoding").is_some(), is_used, "{target}: {answer:?}");
+                assert_eq!(answer.lists("vary", "accept-encoding"), is_used, "{target}: {answer:?}");
+            }
+        }
+    };
+    get(&adds, "/app.js", CODINGS);
+    for name in ["app.js.br", "index.html.zst"] {
+        put(&adds, &format!("/{name}"), "", b"evil").assert_status(201);
+    }
+    send(&adds, "POST", "/", FORM, form(&[("app.js.gz", b"evil")])).assert_status(303);
+    check(&adds, false);
+    assert_eq!(get(&adds, "/app.js.gz", CODINGS).text(), "evil", "under its own address it is a file");
+    check(&Server::start(&folder, &["--upload", "--delete"]), false);
+    for options in [&["--upload", "--overwrite"][..], &["--overwrite"], &["--delete"], &[]] {
+        check(&Server::start(&folder, options), true);
+    }
 }

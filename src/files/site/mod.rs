@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::resource::{FoundFile, Resolver, Resource, SingleFile, encode};
+use crate::files::resource::{ERROR_PAGES, FoundFile, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
 use crate::files::root::{OpenMethod, Root};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
@@ -88,9 +88,8 @@ impl Site {
             folder.sweep(&top);
         }
         let has_plain_errors = settings.spa.is_none() && single.is_none();
-        let (index, dotfiles) = (settings.index.clone(), settings.dotfiles);
         Ok(Site::with(Arc::new(SiteState {
-            resolver: Arc::new(Resolver { root: folder, index, dotfiles, single }),
+            resolver: Arc::new(Resolver::new(folder, single, &settings)),
             rights,
             sandbox: rights.can_write(),
             cache_control: match settings.cache_control {
@@ -362,16 +361,13 @@ impl SiteState {
 
     /// The author's page for this status: `404.html` and the like.
     fn author_page(&self, status: Status, may_block: bool) -> Result<Option<Response>, Errno> {
-        let path: &[u8] = match status {
-            _ if self.resolver.single.is_some() => return Ok(None),
-            Status::NOT_FOUND => b"/404.html",
-            Status::FORBIDDEN => b"/403.html",
-            Status::INTERNAL_SERVER_ERROR => b"/500.html",
-            _ => return Ok(None),
-        };
-        match self.resolver.open_file(path, may_block) {
+        let path = format!("/{}.html", status.code()).into_bytes();
+        if self.resolver.single.is_some() || !ERROR_PAGES.contains(&&path[1..]) {
+            return Ok(None);
+        }
+        match self.resolver.open_file(&path, may_block) {
             Ok((file, meta)) => {
-                let media_type = with_true_charset(representation::media_type(path), &file, may_block)?;
+                let media_type = with_true_charset(representation::media_type(&path), &file, may_block)?;
                 let response = Response::new(status).field("Content-Type", media_type.as_bytes());
                 let body = Body::File { file: Arc::new(file), from: 0, len: meta.size };
                 // This page may have been uploaded, like any other.

@@ -31,13 +31,13 @@ pub(crate) fn last_component(name: &[u8]) -> &[u8] {
     name.rsplit(|&b| b == b'/' || b == b'\\').next().unwrap_or_default()
 }
 
-/// Whether a file may have this name in a folder; `at_top`: in the root.
-pub(crate) fn is_usable(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
-    // A name that is never served must not be written either.
+/// Whether a file may have this name in a folder.
+pub(crate) fn is_usable(name: &[u8], dotfiles: bool) -> bool {
+    // A name that is never served must not be written either. `.well-known` is served, but as a folder.
     !matches!(name, b"" | b"." | b"..")
         && !name.contains(&b'/')
         && !name.contains(&0)
-        && !is_hidden(name, at_top, dotfiles)
+        && !is_hidden(name, false, dotfiles)
 }
 
 /// The name that Content-Disposition suggests, if it does (RFC 6266 §4.3).
@@ -114,14 +114,13 @@ mod tests {
 
     #[test]
     fn what_is_never_served_is_never_written() {
-        for name in [&b""[..], b".", b"..", b"a/b", b"a\0b", b".env", b".barewire-x", b".git"] {
-            assert!(!is_usable(name, true, false), "{}", String::from_utf8_lossy(name));
+        for name in [&b""[..], b".", b"..", b"a/b", b"a\0b", b".env", b".barewire-x", b".git", b".well-known"] {
+            assert!(!is_usable(name, false), "{}", String::from_utf8_lossy(name));
         }
-        for name in [&b"a"[..], b"a\\b", b"\xff", b"a\r\nb", b"\"", b"...a"[3..].as_ref(), b".well-known"] {
-            assert!(is_usable(name, true, false), "{}", String::from_utf8_lossy(name));
+        for name in [&b"a"[..], b"a\\b", b"\xff", b"a\r\nb", b"\"", b"...a"[3..].as_ref()] {
+            assert!(is_usable(name, false), "{}", String::from_utf8_lossy(name));
         }
-        assert!(is_usable(b".env", true, true) && !is_usable(b".barewire-x", true, true));
-        assert!(!is_usable(b".well-known", false, false));
+        assert!(is_usable(b".env", true) && !is_usable(b".barewire-x", true));
     }
 
     #[test]

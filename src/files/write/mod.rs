@@ -14,16 +14,21 @@
 //! | overwrite | PUT | | | |
 //! | delete | DELETE | DELETE | | |
 //!
+//! Where files may be added and none replaced, a new file cannot stand in for another one. Names that
+//! answer for other addresses are refused, or get a number in a form: those of an index, of the page
+//! of an application, and of error pages. Nothing is added in `/.well-known/`, and prepared codings
+//! beside a file are not used ([`Resolver`](crate::files::resource::Resolver)).
+//!
 //! | response | meaning |
 //! |---|---|
 //! | 201 | new files, with the address and the tag of a single one, or the address of their folder |
 //! | 204 | a file was replaced or removed |
 //! | 303 | a form was stored: the browser shows the folder |
 //! | 400 | the content is shorter than announced, a broken form, or a range of a file |
-//! | 403 | the permissions on the disk forbid it, or a name on the path is not served |
+//! | 403 | the permissions on the disk forbid it, or the rules for names on the path |
 //! | 404 | there is nothing to remove, or the path leads out of the root |
 //! | 405 | the right is missing, or the method does not work on this target |
-//! | 409 | the name is in use or unusable, a folder is missing or not empty |
+//! | 409 | the name is in use, unusable or answers for other addresses, a folder is missing or not empty |
 //! | 411, 413, 415, 417 | no length, too long, compressed, an unknown expectation |
 //! | 412 | the client expects another version |
 //! | 507 | no space on the disk |

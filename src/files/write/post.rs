@@ -124,7 +124,7 @@ impl Upload {
     /// The name, if a file in this folder may have it; otherwise 409.
     fn check_name(&self, name: &[u8]) -> Result<Vec<u8>, WriteError> {
         // A dot file would be stored and never served.
-        match file_name::is_usable(name, self.path == b"/", self.write.resolver.dotfiles) {
+        match file_name::is_usable(name, self.write.resolver.dotfiles) {
             true => Ok(name.to_vec()),
             false => {
                 let sentence = format!("A file may not be called {} here.", text::shown(name));
@@ -186,6 +186,10 @@ impl Upload {
         let UploadedFile { name, temp, .. } = &mut self.files[at];
         for number in 1..=MAX_NUMBER {
             let name = file_name::numbered(name, number);
+            // As if the name were in use.
+            if self.write.resolver.is_reserved(&[&self.path[..], &name].concat()) {
+                continue;
+            }
             // The kernel decides whether the name is free, so two uploads never get the same one.
             match temp.publish(folder, &name, Publish::Create) {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}

@@ -19,7 +19,7 @@ use crate::files::root::{Meta, NameUse, NewFolders, Opened, Publish, TempFile, W
 use crate::files::write::TargetKind;
 use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
 use crate::http::Status;
-use crate::service::{Response, Sink};
+use crate::service::{Response, Sink, text};
 
 /// How often publishing is tried when another process took the name, or removed the folder, at the
 /// same moment.
@@ -74,6 +74,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
     let current = match &state {
         TargetState::Taken(_) if !rights.overwrite => return Err(is_taken(write)),
         TargetState::Taken(meta) => meta.as_ref(),
+        TargetState::Free if write.resolver.is_reserved(&target.path) => return Err(is_reserved(write, target.name())),
         TargetState::Free => None,
     };
     write.check_preconditions(current)?;
@@ -89,6 +90,14 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
 /// 409: the name is in use and nothing may be replaced.
 fn is_taken(write: &WriteRequest) -> WriteError {
     write.conflict("There is a file of that name already, and this server replaces none.")
+}
+
+/// 409: other addresses would answer with the new file.
+fn is_reserved(write: &WriteRequest, name: &[u8]) -> WriteError {
+    let name = text::shown(name);
+    let sentence =
+        format!("A file called {name} would change what other addresses answer, so it cannot be added here.");
+    write.only_with_overwrite(Status::CONFLICT, &sentence)
 }
 
 /// 409: the path names a folder.

@@ -121,15 +121,24 @@ impl WriteRequest {
     /// perhaps one at the end.
     ///
     /// # Errors
-    /// 403 for a name that is not served; 404 for all but a single served file.
+    /// 403 for a name that is not served or speaks for the site; 404 for all but a single served file.
     pub(crate) fn path(&self) -> Result<Vec<u8>, WriteError> {
         let path = self.request.path();
         match &self.resolver.single {
             // The single file may have another name on the disk.
             Some(single) if path == single.url => Ok(single.path.clone()),
-            None if !self.resolver.is_hidden(path) => Ok(collapse(path)),
             // A rule about names, so it does not tell whether anything is there.
-            None => Err(self.hidden().into()),
+            None if self.resolver.is_hidden(path) => Err(self.hidden().into()),
+            None => {
+                let path = collapse(path);
+                let is_below = path.strip_prefix(b"/.well-known").is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
+                if is_below && self.resolver.adds_only && self.request.method() != Method::Delete {
+                    // A certificate for this host can be had by a file there (RFC 8555 §8.3).
+                    let sentence = "Files in /.well-known/ speak for the whole site, so nothing is added there.";
+                    return Err(self.only_with_overwrite(Status::FORBIDDEN, sentence));
+                }
+                Ok(path)
+            }
             // As if nothing were there: a removed root is another matter (see `response`).
             Some(_) => Err(disk_error::response(&self.request, &Errno::NOENT.into()).into()),
         }
@@ -163,6 +172,12 @@ impl WriteRequest {
         let option = (!self.resolver.dotfiles).then_some("--dotfiles");
         let problem = Problem::new(Status::FORBIDDEN).with_sentence(sentence);
         error_page::problem(&self.request, &name_option(problem, option, self.peer))
+    }
+
+    /// A refusal of a new file that only clients may make who may replace files too.
+    pub(crate) fn only_with_overwrite(&self, status: Status, sentence: &str) -> WriteError {
+        let problem = Problem::new(status).with_sentence(sentence);
+        error_page::problem(&self.request, &name_option(problem, Some("--overwrite"), self.peer)).into()
     }
 
     /// 409.

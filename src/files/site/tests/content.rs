@@ -222,7 +222,7 @@ fn two_names_mean_what_the_first_bytes_say() {
     let packets: Vec<u8> = (0..600).map(|at| if at % 188 == 0 { 0x47 } else { 0 }).collect();
     folder.write("film.ts", &packets);
     folder.write("script.ts", "GET = 1;\n".repeat(60));
-    let sandboxed = site(&folder, |s| s.upload = true);
+    let sandboxed = site(&folder, |s| (s.upload, s.overwrite) = (true, true));
     for (path, media_type, coding, negotiated) in [
         ("/a.svgz", "image/svg+xml", Some("gzip"), false),
         ("/A.SVGZ", "image/svg+xml", Some("gzip"), false),
