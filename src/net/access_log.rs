@@ -292,7 +292,7 @@ struct JsonLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
+    note: Option<String>,
 }
 
 fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>) {
@@ -313,7 +313,7 @@ fn push_json(out: &mut Vec<u8>, entry: &LogEntry, response: &LoggedResponse<'_>)
         milliseconds: since(entry.began, response.ended).as_micros() as f64 / 1e3,
         referer: entry.referer().map(safe),
         user_agent: entry.agent().map(safe),
-        note: response.note,
+        note: response.note.map(|note| safe(note.as_bytes())),
     };
     // Strings and numbers can always be written.
     let _ = serde_json::to_writer(&mut *out, &line);
@@ -348,7 +348,8 @@ mod tests {
         let entry = LogEntry::new(request_line, None, Some(b"\x1b[2Jevil\r\nforged \xff\""), began, Vec::new());
         let peer = "192.0.2.1:5".parse().unwrap();
         let ended = began + Duration::from_micros(1_450);
-        access_log.write(&entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended, note: Some("Why") });
+        access_log
+            .write(&entry, &LoggedResponse { peer, status: Status::OK, bytes: 21, ended, note: Some("Why\u{202e}") });
         String::from_utf8(access_log.batch).unwrap()
     }
 
@@ -359,7 +360,10 @@ mod tests {
         assert_eq!(line(LogFormat::Common, request), format!("{common}\n"));
         let agent = r#" "-" "\x1b[2Jevil\x0d\x0aforged \xff\"""#;
         assert_eq!(line(LogFormat::Combined, request), format!("{common}{agent}\n"));
-        assert_eq!(line(LogFormat::Short, request), "08:49:37 192.0.2.1 GET /a.txt 200 21 B 1.4 ms Why\n");
+        assert_eq!(
+            line(LogFormat::Short, request),
+            "08:49:37 192.0.2.1 GET /a.txt 200 21 B 1.4 ms Why\\xe2\\x80\\xae\n"
+        );
         let json: serde_json::Value = serde_json::from_str(&line(LogFormat::Json, request)).unwrap();
         assert_eq!((&json["status"], &json["octets"], &json["milliseconds"]), (&200.into(), &21.into(), &1.45.into()));
     }

@@ -142,7 +142,7 @@ fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
     Ok(sides)
 }
 
-/// The name and the bytes of a file, or for `-` of standard input.
+/// The name, safe to print, and the bytes of a file, or for `-` of standard input.
 ///
 /// # Errors
 /// Exit code 4, with the error of the system.
@@ -157,9 +157,8 @@ pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
         name => (name, fs::read(file)),
     };
     // The name may come from a script and contain escapes of a terminal.
-    let failed =
-        |error: io::Error| StartError::new(Exit::Folder, format!("cannot read {}: {error}.", printable(shown)));
-    let bytes = bytes.map_err(failed)?;
+    let (name, shown) = (printable(&name), printable(shown));
+    let bytes = bytes.map_err(|error| StartError::new(Exit::Folder, format!("cannot read {shown}: {error}.")))?;
     Ok((name, bytes))
 }
 

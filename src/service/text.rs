@@ -8,7 +8,7 @@
 //! | page, by a template | [`shown`] | U+FFFD | `\u{1b}` |
 //! | page, made by hand | `push_html_name` | U+FFFD | `\u{1b}`, `&lt;` |
 //! | listing in a terminal | `push_readable_segment` | `%FF` | `%1B` (RFC 3986 §2) |
-//! | own lines in a terminal | [`printable`] | (text) | `\u{1b}` |
+//! | own lines in a terminal or a log | [`printable`] | (text) | `\u{1b}` |
 //! | wire view | `visible` | `\xff` | `\x1b`, byte by byte |
 //! | address | [`href`] | `%FF` | `%1B` (RFC 3986 §2) |
 //!
@@ -48,9 +48,10 @@ pub(crate) fn escape_unsafe(text: &str) -> String {
     escape_if(text, is_unsafe)
 }
 
-/// Text for a line of our own in a terminal. The two marks of direction would reorder the rest of the line.
+/// Text for a line of our own in a terminal or a log: characters that cannot be seen are escaped, and those that
+/// reorder the rest of the line.
 pub fn printable(text: &str) -> String {
-    escape_if(text, |char| is_unsafe(char) || matches!(char, '\u{200e}' | '\u{200f}'))
+    escape_if(text, |char| !is_readable(char))
 }
 
 fn escape_if(text: &str, must_escape: fn(char) -> bool) -> String {
@@ -149,6 +150,12 @@ pub(crate) fn is_visible(c: char) -> bool {
             | 0xa0 | 0x1680 | 0x3000 | 0xe000..=0xf8ff | 0xf0000..)
 }
 
+/// Whether a character is seen where a person reads a name. Accents after their letters, as macOS writes names, are
+/// letters too.
+fn is_readable(char: char) -> bool {
+    is_visible(char) || matches!(char, '\u{300}'..='\u{36f}')
+}
+
 /// `\x1b`
 pub(crate) const fn hex_escape(byte: u8) -> [u8; 4] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -193,8 +200,7 @@ pub(crate) fn push_segment(out: &mut Vec<u8>, name: &[u8]) {
 /// Appends a name as one segment of an address that a person reads (an IRI, RFC 3987 §2.2): letters beyond ASCII stay as
 /// they are, if they are visible. So the name is one word for any program, and safe to show.
 pub(crate) fn push_readable_segment(out: &mut Vec<u8>, name: &[u8]) {
-    // Accents after their letters, as macOS writes names, are letters too.
-    let is_letter = |char: char| !char.is_ascii() && (is_visible(char) || matches!(char, '\u{300}'..='\u{36f}'));
+    let is_letter = |char: char| !char.is_ascii() && is_readable(char);
     for chunk in name.utf8_chunks() {
         let mut text = chunk.valid();
         while !text.is_empty() {
@@ -346,6 +352,12 @@ mod tests {
     #[test]
     fn a_name_in_our_own_sentence_cannot_command_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\r\n\u{202e}\u{9b}\u{200f}é"), "a\\u{1b}[2Jb\\r\\n\\u{202e}\\u{9b}\\u{200f}é");
+        assert_eq!(
+            printable("a\u{200b}b\u{feff}c\u{2060}d\u{ad}e\u{e0041}"),
+            "a\\u{200b}b\\u{feff}c\\u{2060}d\\u{ad}e\\u{e0041}"
+        );
+        // As macOS writes é, and as everybody writes other names.
+        assert_eq!(printable("cafe\u{301} 日本 🦀"), "cafe\u{301} 日本 🦀");
     }
 
     #[test]
