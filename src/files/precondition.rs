@@ -133,6 +133,7 @@ mod tests {
             changed: moment,
             kind: FileKind::File,
             mode: 0o100_644,
+            owner: (0, 0),
         };
         Validators::of(
             &meta,

@@ -336,6 +336,7 @@ mod tests {
         changed: (1_000_000, 500_000_000),
         kind: FileKind::File,
         mode: 0o100_644,
+        owner: (0, 0),
     };
 
     fn at(nanoseconds: u64) -> SystemTime {

@@ -18,7 +18,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use barewire::files::{self, OpenMethod, Site, Symlinks};
-use barewire::net::{self, LogFormat, Server, Timeouts, server::HangUp};
+use barewire::net::{self, LogFormat, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
 use barewire::service::app::App;
 use log::LevelFilter;
@@ -76,10 +76,13 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address()).collect();
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
-    let (mut rules, warnings) = access::decide(&mut options, &served, &addresses)?;
+    let (mut rules, mut warnings) = access::decide(&mut options, &served, &addresses)?;
     rules.view_port = study.as_ref().map(|study| study.port);
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
+    if options.write.option().is_some() {
+        warnings.extend(site.root().weaknesses(options.write.upload).into_iter().map(String::from));
+    }
     let mut banner = Banner {
         title,
         addresses,
@@ -115,14 +118,19 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     // The wire thread first: it must have passed on the last events before the streams of the browser end.
     view.into_iter().for_each(WireView::finish);
     study.into_iter().for_each(RunningStudy::finish);
+    say_farewell(&options, &report, began, &log);
+    log.finish();
+    Ok(())
+}
+
+/// Says what the server did since `began`.
+fn say_farewell(options: &Options, report: &Report, began: Instant, log: &StreamWriter) {
     if !options.output.quiet {
         // On a terminal the cursor stands after "^C".
         let first = if io::stderr().is_terminal() { "\n" } else { "" };
-        let farewell = banner::farewell(&report, began.elapsed(), options.limits.grace);
+        let farewell = banner::farewell(report, began.elapsed(), options.limits.grace);
         let _ = log.offer((first.to_string() + &farewell).into_bytes(), 0);
     }
-    log.finish();
-    Ok(())
 }
 
 /// Restricts the process with Landlock. Returns a sentence about each thing that protects the files, and whether it is

@@ -1,11 +1,10 @@
 //! A full disk: 507, the old file stays, and the server goes on.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 
 use crate::support::client::{Client, ask, request};
 use crate::support::folder::{Folder, names, pattern};
+use crate::support::mount::Mount;
 use crate::support::notice;
 use crate::support::server::Server;
 use crate::support::uploads::put;
@@ -37,32 +36,15 @@ fn a_limit_of_the_file_size_is_507_and_the_server_lives() {
     put(&server, "/old", "", pattern(1, 200_000)).assert_status(204);
 }
 
-/// A disk of 6 MiB in memory.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(path: PathBuf) -> Option<Disk> {
-        fs::create_dir_all(&path).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=6m", "barewire-test"]).arg(&path).stderr(std::process::Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then_some(Disk(path))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_507_and_the_old_file_stays() {
     let folder = Folder::new();
-    let Some(disk) = Disk::mount(folder.join("disk")) else {
+    let Some(disk) = Mount::with("mount", &["-t", "tmpfs", "-o", "size=6m", "barewire-test"], folder.join("disk"))
+    else {
         notice("only root may mount a small disk");
         return;
     };
-    let mut server = Server::serve(&disk.0, &["--write"]);
+    let mut server = Server::serve(disk.path(), &["--write"]);
     let old = pattern(1, 3 << 20);
     put(&server, "/film", "", &old).assert_status(201);
     for round in 0..3 {
@@ -79,8 +61,8 @@ fn a_full_disk_is_507_and_the_old_file_stays() {
             }
         }
         client.response("PUT").assert_status(507);
-        assert_eq!(names(&disk.0), ["film"]);
-        assert_eq!(fs::read(disk.0.join("film")).unwrap(), old);
+        assert_eq!(names(disk.path()), ["film"]);
+        assert_eq!(fs::read(disk.path().join("film")).unwrap(), old);
     }
     server.assert_alive();
     put(&server, "/small", "", pattern(2, 100_000)).assert_status(201);

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -23,7 +23,7 @@ use crate::support::folder::{Folder, pattern};
 use crate::support::response::Response;
 use crate::support::server::Server;
 use crate::support::uploads::{FORM, form, send};
-use crate::support::{PATIENCE, notice, skip};
+use crate::support::{PATIENCE, can_trace, notice};
 
 /// One system call, as `strace` writes it.
 struct Call {
@@ -66,9 +66,7 @@ struct Trace {
 impl Trace {
     /// The calls that a server makes during `serve`. `None`: `strace` does not work here.
     fn of(folder: &Folder, arguments: &[&str], serve: impl FnOnce(&Server)) -> Option<Trace> {
-        let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if !quiet(Command::new("strace").args(["-qq", "-o", "/dev/null", "true"])).is_ok_and(|s| s.success()) {
-            skip("strace is missing or may not trace", "BAREWIRE_REQUIRE_STRACE");
+        if !can_trace() {
             return None;
         }
         let place = Folder::new();

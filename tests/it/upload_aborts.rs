@@ -104,23 +104,28 @@ fn a_server_killed_in_the_middle_of_uploads_leaves_no_rubbish() {
 }
 
 #[test]
-fn files_of_a_killed_server_are_removed_and_those_in_use_are_not() {
+fn files_of_a_killed_server_are_removed_and_those_in_use_or_of_people_are_not() {
+    const DEAD: &str = ".barewire-00000000deadbeef";
+    const BUSY: &str = ".barewire-0123456789abcdef";
+    const MINE: &str = ".barewire-notes.md";
     let folder = Folder::with(&[("sub/a", "a")]);
-    for name in [".barewire-dead", "sub/.barewire-dead", ".barewire-busy", "sub/.barewire-busy", ".other"] {
+    let sub = folder.join("sub");
+    for name in [DEAD, BUSY, MINE] {
         folder.write(name, "half");
+        folder.write(sub.join(name), "half");
     }
-    let busy = [".barewire-busy", "sub/.barewire-busy"].map(|name| fs::File::open(folder.join(name)).unwrap());
+    let busy = [folder.join(BUSY), sub.join(BUSY)].map(|path| fs::File::open(path).unwrap());
     for file in &busy {
         rustix::fs::flock(file, FlockOperation::LockExclusive).unwrap();
     }
     drop(Server::start(&folder, &[]));
-    assert_eq!(names(folder.path()), [".barewire-busy", ".barewire-dead", ".other", "sub"]);
+    assert_eq!(names(folder.path()), [DEAD, BUSY, MINE, "sub"]);
     let server = Server::start(&folder, &["--upload"]);
-    assert_eq!(names(folder.path()), [".barewire-busy", ".other", "sub"], "swept at the start");
-    assert_eq!(names(&folder.join("sub")), [".barewire-busy", ".barewire-dead", "a"]);
+    assert_eq!(names(folder.path()), [BUSY, MINE, "sub"], "swept at the start");
+    assert_eq!(names(&sub), [DEAD, BUSY, MINE, "a"]);
     put(&server, "/sub/b", "", b"b").assert_status(201);
-    assert_eq!(names(&folder.join("sub")), [".barewire-busy", "a", "b"], "swept by the first write into it");
-    get(&server, "/.barewire-busy", "").assert_status(404);
+    assert_eq!(names(&sub), [BUSY, MINE, "a", "b"], "swept by the first write into it");
+    get(&server, &format!("/{BUSY}"), "").assert_status(404);
 }
 
 #[test]

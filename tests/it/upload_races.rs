@@ -137,3 +137,27 @@ fn a_name_taken_meanwhile_is_told_by_the_condition() {
         fs::remove_file(folder.join("a")).unwrap();
     }
 }
+
+#[test]
+fn a_folder_that_is_removed_under_an_upload_is_made_again_or_missed() {
+    let folder = Folder::new();
+    for (right, made_again, status) in [("--write", false, 201), ("--write", true, 201), ("--overwrite", false, 409)] {
+        folder.write("sub/deep/file", "old");
+        let server = Server::start(&folder, &[right]);
+        let mut client = Client::connect(&server);
+        client.send(request("PUT", "/sub/deep/file", "Content-Length: 200000\r\nExpect: 100-continue\r\n"));
+        assert_eq!(Response::read_head(&mut client).status, 100);
+        fs::remove_dir_all(folder.join("sub")).unwrap();
+        if made_again {
+            fs::create_dir_all(folder.join("sub/deep")).unwrap();
+        }
+        client.send(pattern(1, 200_000));
+        client.response("PUT").assert_status(status);
+        if status == 201 {
+            assert_eq!(fs::read(folder.join("sub/deep/file")).unwrap(), pattern(1, 200_000));
+            assert_eq!(names(&folder.join("sub/deep")), ["file"]);
+            fs::remove_dir_all(folder.join("sub")).unwrap();
+        }
+        assert!(names(folder.path()).is_empty());
+    }
+}

@@ -6,6 +6,7 @@ pub(crate) mod corpus;
 pub(crate) mod folder;
 pub(crate) mod fuse;
 pub(crate) mod library;
+pub(crate) mod mount;
 pub(crate) mod mutants;
 pub(crate) mod reference;
 pub(crate) mod response;
@@ -36,6 +37,18 @@ pub(crate) fn has_program(name: &str, required: &str) -> bool {
         skip(&format!("{name} is not installed"), required);
     }
     found
+}
+
+/// Whether `strace` is here and may trace. If not, the test is skipped, as by [`has_program`].
+#[track_caller]
+pub(crate) fn can_trace() -> bool {
+    let mut strace = Command::new("strace");
+    strace.args(["-qq", "-o", "/dev/null", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let can = strace.status().is_ok_and(|status| status.success());
+    if !can {
+        skip("strace is missing or may not trace", "BAREWIRE_REQUIRE_STRACE");
+    }
+    can
 }
 
 /// Says on standard error that a test is skipped, and why. Fails where the variable `required` is set.

@@ -165,6 +165,24 @@ impl Server {
         Server::of(&mut Server::command(strace, "127.0.0.1", folder.path(), arguments))
     }
 
+    /// Serves `folder` while system calls fail, each as in `strace -e inject=`: `linkat:error=EPERM`. With `path` only
+    /// those that are about this path.
+    #[track_caller]
+    pub(crate) fn with_faults(faults: &[&str], path: Option<&Path>, folder: &Folder, arguments: &[&str]) -> Server {
+        let mut strace = Command::new("strace");
+        strace.args(["-D", "-f", "-qq", "-o", "/dev/null"]);
+        let calls: Vec<&str> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+        strace.args(["-e", &format!("trace={}", calls.join(","))]);
+        for fault in faults {
+            strace.args(["-e", &format!("inject={fault}")]);
+        }
+        if let Some(path) = path {
+            strace.arg("-P").arg(path);
+        }
+        strace.arg(BINARY);
+        Server::of(&mut Server::command(strace, "127.0.0.1", folder.path(), arguments))
+    }
+
     /// Serves `folder` with a standard output whose other end is closed.
     #[track_caller]
     pub(crate) fn without_log_reader(folder: &Folder, arguments: &[&str]) -> Server {

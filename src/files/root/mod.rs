@@ -23,8 +23,10 @@
 //! - `Root::writable_folder` is the protected way for writes.
 
 mod file_system;
+mod publish;
 mod skipped_link;
 mod stat;
+mod sweep;
 mod temp_file;
 mod writable;
 
@@ -40,9 +42,11 @@ use rustix::io::Errno;
 
 use file_system::FileSystems;
 pub(crate) use file_system::{FileSystem, PSEUDO};
+pub(crate) use publish::Publish;
 pub(crate) use stat::CheckedPath;
 pub use stat::{Directory, Entry, TEMPORARY_PREFIX};
-pub(crate) use temp_file::{Publish, TempFile};
+pub(crate) use sweep::sweep;
+pub(crate) use temp_file::TempFile;
 pub(crate) use writable::{NameUse, NewFolders, WritableFolder};
 
 /// A regular file or a folder: nothing else is ever served.
@@ -74,6 +78,8 @@ pub struct Meta {
     pub kind: FileKind,
     /// Type and permission bits.
     pub mode: u32,
+    /// The numbers of its user and its group.
+    pub owner: (u32, u32),
 }
 
 impl Meta {
@@ -93,6 +99,7 @@ impl Meta {
             changed: (stat.st_ctime, stat.st_ctime_nsec as u32),
             kind,
             mode: stat.st_mode,
+            owner: (stat.st_uid, stat.st_gid),
         })
     }
 }

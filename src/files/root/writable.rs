@@ -7,14 +7,13 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{self, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
-use crate::files::root::{Meta, Root, Symlinks, TEMPORARY_PREFIX, relative};
+use crate::files::root::{Meta, Root, Symlinks, relative};
 
 /// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path
 /// of 8 KiB could ask for four thousand.
@@ -22,8 +21,6 @@ const MAX_NEW_FOLDERS: usize = 32;
 /// Locks for the names that are being published. Names share them by hash, and hold one for a few
 /// system calls.
 const LOCKS: usize = 32;
-/// Folders that are remembered as swept. When there are more, they are swept again.
-const MAX_SWEPT: usize = 4096;
 /// Uploads leave a hundredth of the disk free, and at most this many bytes: a full disk stops more
 /// than this server.
 const FREE_SPACE: u64 = 64 * 1024 * 1024;
@@ -35,7 +32,7 @@ pub(crate) struct WriteLocks {
     /// With random keys, so that a client cannot choose names that wait for each other.
     hasher: RandomState,
     /// Device and inode of the folders that were swept.
-    swept: Mutex<HashSet<(u64, u64)>>,
+    pub(super) swept: Mutex<HashSet<(u64, u64)>>,
 }
 
 /// An open folder.
@@ -43,7 +40,7 @@ pub(crate) struct WriteLocks {
 pub(crate) struct WritableFolder {
     descriptor: OwnedFd,
     /// Device and inode.
-    identity: (u64, u64),
+    pub(super) identity: (u64, u64),
 }
 
 /// The use of a name in a folder.
@@ -130,23 +127,9 @@ impl Root {
     /// that depends on it.
     pub(crate) fn lock(&self, folder: &WritableFolder, name: &[u8]) -> MutexGuard<'_, ()> {
         let WriteLocks { locks, hasher, .. } = &self.inner.locks;
-        let hash = hasher.hash_one((folder.identity, name));
+        // In lower case, since to exFAT, FAT and SMB `A` and `a` are one name.
+        let hash = hasher.hash_one((folder.identity, String::from_utf8_lossy(name).to_lowercase()));
         locks[(hash % LOCKS as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Removes the temporary files that a killed server left in `folder`: once per folder after the
-    /// start.
-    pub(crate) fn sweep(&self, folder: &WritableFolder) {
-        let mut swept = self.inner.locks.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        if swept.len() >= MAX_SWEPT {
-            swept.clear();
-        }
-        let is_new = swept.insert(folder.identity);
-        // Sweeping reads the folder; other uploads need not wait for that.
-        drop(swept);
-        if is_new {
-            folder.sweep();
-        }
     }
 }
 
@@ -193,9 +176,25 @@ impl WritableFolder {
         fs::unlinkat(&self.descriptor, name, AtFlags::REMOVEDIR)
     }
 
-    /// Waits until the names in it are on the disk.
-    pub(crate) fn sync(&self) -> Result<(), Errno> {
-        rustix::io::retry_on_intr(|| fs::fsync(&self.descriptor))
+    /// Waits until the names in it are on the disk. `false`: this file system cannot say so (vboxsf, some FUSE), which
+    /// is no failure of the change.
+    pub(crate) fn sync(&self) -> Result<bool, Errno> {
+        match rustix::io::retry_on_intr(|| fs::fsync(&self.descriptor)) {
+            Err(Errno::INVAL | Errno::BADF | Errno::OPNOTSUPP) => Ok(false),
+            synced => synced.map(|()| true),
+        }
+    }
+
+    /// Whether the file `name` is mounted there on its own (`mount --bind`, `docker -v ./file:/srv/file`), so that no
+    /// other file can take its place.
+    pub(crate) fn is_mounted(&self, name: &[u8]) -> bool {
+        let Ok(stat) = fs::statx(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()) else {
+            // No statx: a filter of an old container runtime. The caller asks only after a rename said so, too.
+            return true;
+        };
+        // Linux 5.8.
+        let is_known = stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
+        !is_known || stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
     }
 
     /// Whether there are no names in it, hidden ones included.
@@ -236,39 +235,12 @@ impl WritableFolder {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         WritableFolder::new(fs::openat(&self.descriptor, name, flags, Mode::empty())?)
     }
-
-    /// Removes all temporary files that no process is writing.
-    pub(crate) fn sweep(&self) {
-        let Ok(entries) = Dir::read_from(&self.descriptor) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_bytes();
-            // Some file systems do not know the type here. The check below looks at the file
-            // itself.
-            let may_be = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
-            if may_be && name.starts_with(TEMPORARY_PREFIX) && self.is_abandoned(name) {
-                let _ = self.remove(name);
-            }
-        }
-    }
-
-    /// Whether no process is writing this file.
-    fn is_abandoned(&self, name: &[u8]) -> bool {
-        // RDWR, because NFS locks only files that are open for writing.
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        fs::openat(&self.descriptor, name, flags, Mode::empty()).is_ok_and(|file| {
-            let stat = fs::fstat(&file);
-            let is_file = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-            // The writer holds a lock, and the kernel releases it when the process dies. The age of
-            // a file says nothing: an upload may take hours.
-            is_file && fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-        })
-    }
 }
 
 impl NewFolders {
     /// The upload has succeeded: waits until the names of the new folders are on the disk.
-    pub(crate) fn keep(self) -> io::Result<()> {
-        self.0.iter().try_for_each(|(folder, _)| Ok(folder.sync()?))
+    pub(crate) fn keep(self) -> Result<(), Errno> {
+        self.0.iter().try_for_each(|(folder, _)| folder.sync().map(drop))
     }
 
     /// The upload has failed: removes the new folders. A folder that is in use by now is not empty

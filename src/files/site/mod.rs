@@ -28,7 +28,7 @@ use rustix::io::Errno;
 
 use crate::files::resource::{ERROR_PAGES, FoundFile, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
-use crate::files::root::{OpenMethod, Root};
+use crate::files::root::{OpenMethod, Root, sweep};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
 use crate::files::{CacheControl, Settings, cache::FileCache, disk_error, listing, representation};
 use crate::http::{Expectation, Method, Request, Status, field};
@@ -85,7 +85,7 @@ impl Site {
         if rights.any()
             && let Ok(top) = folder.writable_folder(b"/")
         {
-            folder.sweep(&top);
+            sweep(&top);
         }
         let has_plain_errors = settings.spa.is_none() && single.is_none();
         Ok(Site::with(Arc::new(SiteState {

@@ -28,9 +28,10 @@
 //! | 403 | the permissions on the disk forbid it, or the rules for names on the path |
 //! | 404 | there is nothing to remove, or the path leads out of the root |
 //! | 405 | the right is missing, or the method does not work on this target |
-//! | 409 | the name is in use, unusable or answers for other addresses, a folder is missing or not empty |
+//! | 409 | the name is in use, unusable, mounted or answers for other addresses, a folder is missing or not empty |
 //! | 411, 413, 415, 417 | no length, too long, compressed, an unknown expectation |
 //! | 412 | the client expects another version |
+//! | 500 | the disk failed; the page says so if the change was made nevertheless |
 //! | 507 | no space on the disk |
 
 mod file_name;
@@ -122,7 +123,7 @@ fn delete(write: &WriteRequest) -> Result<(), WriteError> {
         NameUse::Free | NameUse::Other => return Err(Errno::NOENT.into()),
     }
     // After a 204 the file must stay deleted, even after a power failure.
-    Ok(folder.sync()?)
+    folder.sync().map(drop).map_err(WriteError::Unconfirmed)
 }
 
 /// Removes the folder `name` in `parent`; `path` is its path from the root.

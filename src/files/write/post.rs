@@ -2,8 +2,9 @@
 //! 7578).
 //!
 //! A form is stored completely or not at all: a browser shows one response for all of its files. So
-//! its files are temporary until the last boundary was read. An existing file is never replaced; if
-//! a name is in use, the new file gets a number: `film (2).mp4`.
+//! its files are temporary until the last boundary was read. Then they get their names one after another; if one fails,
+//! those before it are removed. Only a server that is killed in that moment leaves some of them. An existing file is
+//! never replaced; if a name is in use, the new file gets a number: `film (2).mp4`.
 //!
 //! How the content is read:
 //! - With the type multipart/form-data it is a form. Each part with a file name is a file, all
@@ -171,13 +172,13 @@ impl Upload {
             match self.publish_one(at, &folder) {
                 Ok(file) => stored.push(file),
                 Err(error) => {
-                    self.files.iter().zip(&stored).for_each(|(file, stored)| take_back(&folder, file, stored));
+                    stored.iter().for_each(|file| self.take_back(&folder, file));
                     return Err(error);
                 }
             }
         }
         // One fsync for all names.
-        folder.sync()?;
+        folder.sync().map_err(WriteError::Unconfirmed)?;
         Ok(stored)
     }
 
@@ -190,29 +191,24 @@ impl Upload {
             if self.write.resolver.is_reserved(&[&self.path[..], &name].concat()) {
                 continue;
             }
-            // The kernel decides whether the name is free, so two uploads never get the same one.
+            let _lock = self.write.resolver.root.lock(folder, &name);
             match temp.publish(folder, &name, Publish::Create) {
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => {}
                 published => {
-                    published?;
-                    return Ok(StoredFile::new(
-                        &self.write.resolver.root,
-                        [&self.path[..], &name].concat(),
-                        &temp.meta()?,
-                    ));
+                    let path = [&self.path[..], &name].concat();
+                    return Ok(StoredFile::new(&self.write.resolver.root, path, &published?));
                 }
             }
         }
         Err(self.write.conflict("There are too many files of that name already."))
     }
-}
 
-/// Removes a file that was just published, unless another file has taken its name since.
-fn take_back(folder: &WritableFolder, file: &UploadedFile, stored: &StoredFile) {
-    if let (Ok(NameUse::File(there)), Ok(ours)) = (folder.name_use(stored.name()), file.temp.meta())
-        && there.inode == ours.inode
-    {
-        let _ = folder.remove(stored.name());
+    /// Removes a file that was just published, unless another file has taken its name since.
+    fn take_back(&self, folder: &WritableFolder, stored: &StoredFile) {
+        let _lock = self.write.resolver.root.lock(folder, stored.name());
+        if matches!(folder.name_use(stored.name()), Ok(NameUse::File(there)) if there.inode == stored.inode) {
+            let _ = folder.remove(stored.name());
+        }
     }
 }
 

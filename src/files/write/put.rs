@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Nothing appears under the final name before all of the content is on the disk. Missing folders
-//! are created at the end too, so an aborted upload leaves none. The path is resolved again at the
+//! are created at the end too, so an aborted upload leaves none (a server that is killed at that moment may leave an
+//! empty one). The path is resolved again at the
 //! end: if a folder on it was moved meanwhile, the file goes where the path leads then, because
 //! that is what 201 says; if the path leads out of the root, the upload fails.
 
@@ -82,7 +83,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
     let temp = TempFile::create_if_room(&folder, declared)?;
     // A replaced file keeps its permissions: a secret must not become readable by an upload.
     if let Some(meta) = current {
-        temp.take_mode(meta.mode)?;
+        temp.take_rights(meta)?;
     }
     Ok(Box::new(PutSink { write: Arc::clone(write), target, temp, declared, written: 0 }))
 }
@@ -180,8 +181,7 @@ impl PutSink {
             let (folder, new_folders) = self.folder()?;
             match self.publish_in(&folder) {
                 Ok(Some((stored, is_new))) => {
-                    new_folders.keep()?;
-                    folder.sync()?;
+                    new_folders.keep().and_then(|()| folder.sync()).map_err(WriteError::Unconfirmed)?;
                     return Ok(match is_new {
                         true => self.write.created(&[stored]),
                         false => Response::new(Status::NO_CONTENT).field("ETag", stored.tag.bytes()),
@@ -229,14 +229,14 @@ impl PutSink {
             _ => {}
         }
         // The permissions may have changed while the content was received.
-        if let Some(meta) = current
-            && self.temp.take_mode(meta.mode)?
+        if let Some(meta) = &current
+            && self.temp.take_rights(meta)?
         {
             self.temp.sync()?;
         }
         match self.temp.publish(folder, self.target.name(), how) {
-            Ok(()) => {
-                let stored = StoredFile::new(&self.write.resolver.root, self.target.path.clone(), &self.temp.meta()?);
+            Ok(meta) => {
+                let stored = StoredFile::new(&self.write.resolver.root, self.target.path.clone(), &meta);
                 Ok(Some((stored, current.is_none())))
             }
             Err(error) => match Errno::from_io_error(&error) {

@@ -55,6 +55,8 @@ pub(crate) enum WriteError {
     /// A check failed.
     Refused(Response),
     Disk(io::Error),
+    /// It was done, but the disk did not confirm that it will last.
+    Unconfirmed(Errno),
 }
 
 impl From<Response> for WriteError {
@@ -81,6 +83,8 @@ pub(crate) struct StoredFile {
     /// Its path from the root.
     pub path: Vec<u8>,
     pub size: u64,
+    /// Its number in the file system.
+    pub inode: u64,
     pub tag: EntityTag,
 }
 
@@ -97,7 +101,7 @@ impl StoredFile {
     /// A file beneath `root` that was published a moment ago.
     pub(crate) fn new(root: &Root, path: Vec<u8>, meta: &Meta) -> StoredFile {
         let validators = Validators::of(meta, root.file_system(meta), Coding::Identity, SystemTime::now());
-        StoredFile { path, size: meta.size, tag: validators.settled().tag }
+        StoredFile { path, size: meta.size, inode: meta.inode, tag: validators.settled().tag }
     }
 
     /// The last segment of the path.
@@ -200,6 +204,7 @@ impl WriteRequest {
         let error = match error {
             WriteError::Refused(response) => return response,
             WriteError::Disk(error) => error,
+            WriteError::Unconfirmed(error) => return self.unconfirmed(error),
         };
         let is_put = self.request.method() == Method::Put;
         match Errno::from_io_error(&error) {
@@ -219,12 +224,32 @@ impl WriteRequest {
                     .with_advice("Its permissions on the server's disk decide that.");
                 error_page::problem(&self.request, &problem)
             }
+            Some(Errno::BUSY | Errno::TXTBSY) => self.problem(
+                Status::CONFLICT,
+                "Something is mounted at this address, or a program has it in use, so it can be neither replaced nor removed.",
+            ),
             // A limit of the machine. The note tells the operator which one.
             Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => {
                 disk_error::response(&self.request, &error).with_note(error.to_string())
             }
             _ => disk_error::response(&self.request, &error),
         }
+    }
+
+    /// 500 after a change that was made. Never another status: the client would take the change for not made.
+    fn unconfirmed(&self, error: Errno) -> Response {
+        let (done, undone) = match self.request.method() {
+            Method::Delete => ("removed", "back"),
+            _ => ("stored", "gone"),
+        };
+        let sentence = format!(
+            "It was {done}, but the disk of this server did not confirm that: after a power failure it may be {undone}."
+        );
+        let problem = Problem::new(Status::INTERNAL_SERVER_ERROR)
+            .with_sentence(sentence)
+            .with_advice("Whoever runs the server finds the reason in its log.");
+        error_page::problem(&self.request, &problem)
+            .with_note(format!("{done}, but fsync of the folder failed: {error}"))
     }
 
     /// Checks what the head says about the content. Returns the length of the content, if it is
