@@ -131,13 +131,15 @@ fn choose(
     } else {
         None
     };
-    let (coding, prepared, meta) = match prepared {
+    let (prepared_coding, prepared, meta) = match prepared {
         Some((coding, file, meta)) => (coding, Some(file), meta),
-        None => (own_coding, None, found.meta),
+        None => (Coding::Identity, None, found.meta),
     };
-    // Of the chosen representation: the compressed file has its own tag and date.
     let (original, file_system) = (found.file, resolver.root.file_system(&meta));
-    let validators = Validators::of(&meta, file_system, coding, context.now);
+    // Of the chosen representation: the compressed file has its own tag and date. A coding that the file has from the
+    // start is not in its tag: it has one representation, and a write must know it by the same tag.
+    let validators = Validators::of(&meta, file_system, prepared_coding, context.now);
+    let coding = if prepared.is_some() { prepared_coding } else { own_coding };
     let length = meta.size;
     Ok(Representation { original, prepared, length, file_system, coding, media_type, validators, is_negotiated })
 }

@@ -24,11 +24,13 @@
 //! | mtime in the future, set by a program or by a clock that was ahead | by ctime, so soon strong | that of the request |
 //! | mtime 0 or 1, as in reproducible images | the same: ctime and inode tell the versions apart | none |
 //! | inode numbers that do not last ([`FileSystem::keeps_inodes`]) | of size and times alone | by mtime |
-//! | mtime and ctime 0 or 1, as in an image that is mounted | another one for each response | none |
+//! | mtime and ctime of an image that was mounted ([`Scope::Process`]) | another one in each process | by mtime |
+//! | mtime and ctime 0 or 1 elsewhere ([`Scope::Response`]) | another one in each response | none |
 //!
-//! With a constant mtime *and* a constant ctime, two versions of equal length cannot be told apart: the next image
-//! gives the same number to another file. So no tag of such a file is ever confirmed.
+//! In the last two, metadata cannot tell two versions of equal length apart.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::files::representation::Coding;
@@ -43,6 +45,8 @@ const TWO_SECONDS: Duration = Duration::from_secs(2);
 const CLOCK_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The last second that is no time but a constant: builds that want to be reproducible set every time to 0 or 1.
 const LAST_CONSTANT: i64 = 1;
+/// Another number in each process.
+static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
 /// `W/`, two quotes, 16 digits of the hash, `-zstd`.
 const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 
@@ -187,6 +191,7 @@ impl Validators {
     /// Validators of a file on `file_system` whose metadata was read at `now` or later.
     pub(crate) fn of(meta: &Meta, file_system: FileSystem, coding: Coding, now: SystemTime) -> Validators {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let scope = Scope::of(meta, file_system);
         // No device number: it may change at a restart. No permissions: they do not belong to the
         // content.
         let sum = [
@@ -199,15 +204,21 @@ impl Validators {
         ]
         .into_iter()
         .fold(SEED, mix);
-        // Two versions may have the same sum. The time of the request makes sure that no tag is confirmed.
-        let sum = if has_no_times(meta) { mix(sum, now.as_nanos() as u64) } else { sum };
+        let sum = match scope {
+            Scope::Always => sum,
+            Scope::Process => mix(mix(sum, *PROCESS), meta.device),
+            Scope::Response => mix(sum, now.as_nanos() as u64),
+        };
         // HTTP dates cannot be before 1970, so such a time counts as 1970.
         let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
-        let dates = Dates { modified: second(meta.modified), changed: second(meta.changed), now: now.as_secs() };
-        Validators {
-            tag: EntityTag::new(sum, coding, Strength::of(meta, file_system, now)),
-            dates: (!is_constant(meta.modified)).then_some(dates),
-        }
+        let dates = Dates {
+            modified: second(meta.modified),
+            changed: second(meta.changed),
+            // FAT keeps even seconds: the one after may belong to them.
+            now: now.as_secs().saturating_sub(u64::from(has_whole_seconds(meta))),
+        };
+        let strength = if scope == Scope::Response { Strength::Weak } else { Strength::of(meta, file_system, now) };
+        Validators { tag: EntityTag::new(sum, coding, strength), dates: (!is_constant(meta.modified)).then_some(dates) }
     }
 
     /// Validators of content that was made for this response: a hash of all its bytes, and no date.
@@ -275,16 +286,40 @@ impl Strength {
         // A write sets both times, and no program can set ctime. So mtime does not matter, except on file systems
         // that make up ctime.
         let changed = if keeps_inodes { meta.changed } else { meta.changed.max(meta.modified) };
-        let is_whole = meta.modified.1 == 0 && meta.changed.1 == 0;
+        let ticks = if has_whole_seconds(meta) { TWO_SECONDS } else { TWO_TICKS };
         // Before this moment, another write could leave the same times.
-        let settled = nanoseconds(changed) + (if is_whole { TWO_SECONDS } else { TWO_TICKS }).as_nanos() as i128;
+        let settled = nanoseconds(changed) + ticks.as_nanos() as i128;
         let now = now.as_nanos() as i128;
         let is_young = settled > now && nanoseconds(changed) < now + CLOCK_AHEAD.as_nanos() as i128;
         match (is_young, keeps_inodes) {
-            _ if has_no_times(meta) => Strength::Weak,
             (false, _) => Strength::Strong,
             (true, true) => Strength::WeakInPlace,
             (true, false) => Strength::Weak,
+        }
+    }
+}
+
+/// Where two versions of a file surely differ in their metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// At any time.
+    Always,
+    /// While this process runs. The times come from an image (squashfs, erofs, a lower layer of overlayfs), and the
+    /// next image may have the same times and numbers with other content.
+    Process,
+    /// Nowhere.
+    Response,
+}
+
+impl Scope {
+    fn of(meta: &Meta, file_system: FileSystem) -> Scope {
+        // A kernel that writes a file sets ctime to its clock, which never shows whole seconds. (Old file systems such
+        // as ext3 keep no more. There, too, the tag lasts as long as the process.)
+        let is_of_image = meta.modified == meta.changed && has_whole_seconds(meta);
+        match file_system {
+            FileSystem::Local if is_of_image => Scope::Process,
+            _ if is_constant(meta.modified) && is_constant(meta.changed) => Scope::Response,
+            _ => Scope::Always,
         }
     }
 }
@@ -294,9 +329,8 @@ fn is_constant(moment: Moment) -> bool {
     moment.0 <= LAST_CONSTANT
 }
 
-/// Whether neither time of a file tells one version from another.
-fn has_no_times(meta: &Meta) -> bool {
-    is_constant(meta.modified) && is_constant(meta.changed)
+fn has_whole_seconds(meta: &Meta) -> bool {
+    meta.modified.1 == 0 && meta.changed.1 == 0
 }
 
 /// A moment as one number, for comparisons. 128 bits, because seconds may be any 64-bit number.
@@ -427,12 +461,37 @@ mod tests {
     #[test]
     fn without_any_time_no_tag_is_ever_confirmed() {
         for (modified, changed) in [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 0), (1, 0))] {
-            for file_system in [FileSystem::Local, FileSystem::Fuse] {
+            for file_system in [FileSystem::Remote, FileSystem::Share, FileSystem::Fuse] {
                 let image = Meta { modified, changed, ..META };
                 let tag = |now| Validators::of(&image, file_system, Coding::Identity, at(now)).settled().tag;
                 assert!(tag(LATER).is_weak(), "it must not be kept in the cache");
                 assert_ne!(tag(LATER).opaque(), tag(LATER + 1).opaque());
             }
+        }
+    }
+
+    #[test]
+    fn the_tag_of_a_file_in_an_image_does_not_outlive_the_process() {
+        let tag = |meta: &Meta, file_system| Validators::of(meta, file_system, Coding::Identity, at(LATER)).tag;
+        for time in [(0, 0), (1, 0), (315_532_800, 0)] {
+            let image = Meta { modified: time, changed: time, ..META };
+            let strong = tag(&image, FileSystem::Local);
+            assert!(!strong.is_weak());
+            assert_eq!(strong, tag(&image, FileSystem::Local), "the same as long as the image is mounted");
+            // The number of this process is in it, and that of the mount.
+            assert_ne!(strong.opaque(), tag(&image, FileSystem::Remote).opaque());
+            assert_ne!(strong, tag(&Meta { device: 9, ..image }, FileSystem::Local));
+        }
+    }
+
+    #[test]
+    fn whole_seconds_may_be_even_ones() {
+        let even = Meta { modified: (1_000_000, 0), changed: (1_000_000, 0), ..META };
+        for (now, announced, is_dated) in
+            [(1_000_000, 999_998, false), (1_000_001, 999_999, false), (1_000_002, 1_000_000, true)]
+        {
+            let v = Validators::of(&even, FileSystem::Fat, Coding::Identity, at(now * 1_000_000_000 + 5));
+            assert_eq!((v.last_modified(), v.is_dated(1_000_000)), (Some(announced), is_dated), "{now}");
         }
     }
 

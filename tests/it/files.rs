@@ -73,6 +73,22 @@ fn a_page_in_another_encoding_is_readable_also_from_the_cache() {
     }
 }
 
+#[test]
+fn a_compressed_picture_is_shown_in_a_sandbox_and_replaced_by_the_tag_of_its_get() {
+    use crate::support::uploads::put;
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--write"]);
+    let gzip = b"\x1f\x8b\x08rest";
+    let stored = put(&server, "/a.svgz", "", gzip);
+    stored.assert_status(201);
+    let seen = get(&server, "/a.svgz", "");
+    assert_eq!((seen.must("content-type"), seen.must("content-encoding")), ("image/svg+xml", "gzip"));
+    assert!(seen.must("content-security-policy").starts_with("sandbox ") && seen.body == gzip);
+    let tag = crate::support::client::strong_tag(&server, "/a.svgz");
+    put(&server, "/a.svgz", &format!("If-Match: {tag}\r\n"), b"<svg/>").assert_status(204);
+    assert_eq!(get(&server, "/a.svgz", "").field("content-encoding"), None);
+}
+
 /// A removed folder that is still open looks empty. 404 would tell caches and indexes to forget files that
 /// may come back.
 #[test]
