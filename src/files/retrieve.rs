@@ -203,7 +203,8 @@ pub(crate) fn add_sandbox(response: Response, media_type: &str) -> Response {
 /// that there is none.
 ///
 /// To a page in the sandbox, its own style sheets, images and scripts come from another site. So
-/// these may be used from anywhere. Data and pages may not.
+/// these may be used from anywhere: the requests of a foreign page look the same, and `Referer`, which
+/// differs, is left out by some pages and browsers. Data and pages may not.
 fn add_resource_policy(response: Response, media_type: &str) -> Response {
     let (class, kind) = essence(media_type).split_once('/').unwrap_or_default();
     let is_subresource = matches!(class, "image" | "font" | "audio" | "video") || matches!(kind, "css" | "javascript");

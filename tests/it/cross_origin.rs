@@ -16,9 +16,11 @@ fn a_write_from_elsewhere_is_refused_before_its_content() {
     let server = Server::start(&folder, &["--write"]);
     let own = format!("Origin: http://localhost:{}\r\n", server.address.port());
     let evil_here = format!("Origin: http://evil.example:{}\r\n", server.address.port());
+    let padded = format!("Origin: http://localhost:0{}\r\n", server.address.port());
     for fields in [
         EVIL,
         &evil_here,
+        &padded,
         "Origin: null\r\n",
         "Origin: http://localhost:1\r\n",
         "Sec-Fetch-Site: cross-site\r\n",

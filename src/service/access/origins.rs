@@ -165,6 +165,11 @@ fn is_own_origin(origin: &[u8], own: Option<&[u8]>) -> bool {
         let port = port.filter(|port| !port.is_empty()).map_or(Some(default), decimal)?;
         (!host.is_empty()).then_some((host, port))
     };
+    // A browser writes a port without leading zeros and never an empty one (WHATWG URL, "URL serializing"), so this
+    // did not come from one. Host is another matter: users type it.
+    if authority(rest).is_some_and(|(_, port)| port.is_some_and(|port| port.is_empty() || port.starts_with(b"0"))) {
+        return false;
+    }
     // Without Host (HTTP/1.0) there is nothing to compare, so every origin is foreign.
     match (host_and_port(rest), own.and_then(host_and_port)) {
         (Some((host, port)), Some((own_host, own_port))) => port == own_port && host.eq_ignore_ascii_case(own_host),
