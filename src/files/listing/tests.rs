@@ -78,7 +78,7 @@ fn a_page_runs_nothing_but_its_own_script() {
     let page = content(&response);
     // One script element, and it has an address; no handlers, no styles inside.
     assert_eq!(page.matches("<script").count(), 1);
-    assert!(page.contains(&format!("<script src=\"{}\"></script>", *JS_PATH)));
+    assert!(page.contains(&format!("<script src =\"{}\"></script>", *JS_PATH)));
     for banned in ["<style", " style=", " onclick", "<img", "javascript:", "<base"] {
         assert!(!page.contains(banned), "{banned}");
     }
