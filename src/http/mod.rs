@@ -65,7 +65,7 @@
 //! | [`status`], [`fault`] | codes and reason phrases; every way a request can be wrong, as one table |
 //! | [`field`] | field lines, lists, parameters, weights in bytes that were received |
 //! | [`date`] | dates: three forms are read, one is written |
-//! | [`target`] | the four forms of a target; the path, decoded once; the pairs of a query |
+//! | [`target`] | the four forms of a target; the path, decoded once and without dot segments; the pairs of a query |
 //! | [`head`] | where a head ends, and where its parts lie |
 //! | [`request`] | a request, as a service sees it, and how long its content is |
 //! | [`chunked`] | content in chunks |

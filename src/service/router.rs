@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A segment that has not exactly one of the two forms with braces is taken literally. A pattern is compared with the
-//! decoded path. The parser refuses `%2F` in a path, so splitting at `/` gives the same segments before and after
-//! decoding, and the parameter of one segment cannot contain a slash.
+//! decoded path, which has no dot segments. The parser refuses `%2F` in a path, so the parameter of one segment cannot
+//! contain a slash.
 //!
 //! There are two kinds of routes. [`Router::route`] runs its handler on a worker, and the methods of all such routes
 //! that match a path work there together. [`Router::route_answer`] runs its handler on the event loop and decides alone

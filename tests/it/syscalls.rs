@@ -434,3 +434,33 @@ fn a_response_from_memory_needs_no_worker() {
         assert_eq!(needed, 0, "{needed} jobs for 500 requests: {target} {fields}");
     }
 }
+
+/// `openat2` would keep the root also with `..` in a path; the second lock is that it never gets one.
+#[test]
+fn no_dot_segment_of_a_request_reaches_the_kernel() {
+    let folder = Folder::with(&[("a.txt", "a"), ("d/b.txt", "b")]);
+    let trace = Trace::of(&folder, &["--write", "--log", "off"], |server| {
+        for target in ["/./a.txt", "/d/../a.txt", "/d/%2e%2e/a.txt", "/d/.", "/a.txt/..", "/none/../d/./b.txt"] {
+            get(server, target, "Accept: text/html\r\n").assert_status(200);
+        }
+        for target in ["/../a.txt", "/d/../../a.txt", "/%2e%2e/a.txt", "/d/..%2fa.txt"] {
+            get(server, target, "").assert_status(400);
+        }
+        get(server, "/d/./none/../none", "Accept: text/html\r\n").assert_status(404);
+        get(server, "/none/../d", "").assert_status(301);
+        send(server, "PUT", "/none/../d/./new.txt", "", b"x").assert_status(201);
+        send(server, "POST", "/d/../d/none/..", FORM, form(&[("form.txt", b"x")])).assert_status(303);
+        send(server, "DELETE", "/d/../d/new.txt", "", b"").assert_status(204);
+    });
+    let Some(trace) = trace else { return };
+    let mut paths = Vec::new();
+    for call in trace.calls.iter().filter(|call| call.name.contains("at") || call.name.contains("open")) {
+        paths.extend(call.text.split('"').skip(1).step_by(2).map(|path| (path, &call.text)));
+    }
+    for (path, call) in &paths {
+        assert!(!path.split('/').any(|segment| segment == ".."), "{call}");
+    }
+    for name in ["a.txt", "d/b.txt", "new.txt"] {
+        assert!(paths.iter().any(|(path, _)| path.ends_with(name)), "the trace shows the paths: {name}, {paths:?}");
+    }
+}
