@@ -50,7 +50,7 @@
 //! | Which code makes a page of it? | `Connection::refuse` in `net::connection::respond` calls `App::refuse`, which calls [`service::error_page::malformed_request`] |
 //! | What happens when a client stops reading? | sending stops: `Connection::drive` in [`net::connection`]; it is closed: [`net::deadline`], phase Sending |
 //! | How do I add a header field to every response? | [`service::app`], `Rules::added_fields` |
-//! | How does an upload become a file? | received in blocks: `net::connection::body`; written: `files::write::put`, `files::root::temp_file` |
+//! | How does an upload become a file? | received in blocks: `net::connection::body`; written: `files::write::put`, `files::root::temp_file`; named: `files::root::publish` |
 //! | Why was a connection closed? | [`net::close_reason`] |
 //! | Where are secrets removed from the wire view? | `wire::explain::redact` |
 //!

@@ -5,6 +5,7 @@
 //! where `BAREWIRE_REQUIRE_STRACE` is set. `file_systems` has real mounts on which the same calls fail.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use crate::support::can_trace;
 use crate::support::client::{Client, request};
@@ -123,4 +124,20 @@ fn what_was_done_is_said_to_be_done_when_the_disk_fails_after_it() {
         assert!(change(&server, "DELETE", "/again", "", b"").text().contains("It was removed, but"));
         server.err.line("fsync of the folder failed");
     }
+}
+
+#[test]
+fn without_locks_only_what_rested_for_a_day_is_swept() {
+    if !can_trace() {
+        return;
+    }
+    const DEAD: &str = ".barewire-00000000deadbeef";
+    const BUSY: &str = ".barewire-0123456789abcdef";
+    let folder = Folder::with(&[(DEAD, "half"), (BUSY, "half")]);
+    let dead = fs::File::options().write(true).open(folder.join(DEAD)).unwrap();
+    dead.set_modified(SystemTime::now() - Duration::from_secs(25 * 60 * 60)).unwrap();
+    let server = Server::with_faults(&["flock:error=EOPNOTSUPP"], None, &folder, &["--write"]);
+    assert_eq!(names(folder.path()), [BUSY]);
+    put(&server, "/new", "", b"x").assert_status(201);
+    assert_eq!(names(folder.path()), [BUSY, "new"]);
 }

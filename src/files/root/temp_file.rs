@@ -118,7 +118,8 @@ impl TempFile {
                 file => file?,
             };
             let temp = TempFile::new(file, folder, Some(name));
-            // rclone stores a file that was never written late after it was closed; this counts as a write.
+            // rclone stores a file that was never written some time after it was closed, even if it was removed by then.
+            // To it this counts as a write.
             let _ = temp.close_another();
             // Before it was locked it looked abandoned, so a sweep may have removed it.
             if fs::fstat(&temp.file)?.st_nlink > 0 {
