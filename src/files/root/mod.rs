@@ -14,7 +14,7 @@
 //! | a folder that is swapped for a link meanwhile | cannot lead outside | cannot lead outside |
 //!
 //! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would
-//! never end. Nothing of `/proc`, `/sys` and the like is opened ([`FileSystem`]). Length and times of a file are read by `fstat` from the descriptor that is sent, so a
+//! never end. Nothing of `/proc`, `/sys` and the like is opened (`FileSystem`). Length and times of a file are read by `fstat` from the descriptor that is sent, so a
 //! response never has the length of one file and the bytes of another.
 //!
 //! The functions give different guarantees:
@@ -229,7 +229,7 @@ impl Root {
     ///
     /// # Errors
     /// The error of the kernel; `ENOENT` for anything that is neither a regular file nor a folder,
-    /// and for a path with a segment `.` or `..`; [`PSEUDO`] for everything in `/proc` and the like;
+    /// and for a path with a segment `.` or `..`; `PSEUDO` for everything in `/proc` and the like;
     /// `EAGAIN` if it is not in memory and `may_block` is false: ask again on a worker.
     pub fn open(&self, path: &[u8], may_block: bool) -> Result<Opened, Errno> {
         // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal that is opened must
