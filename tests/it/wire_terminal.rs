@@ -92,21 +92,21 @@ fn secrets() -> Story {
         accepted(),
         received(
             1_400,
-            "GET /a?token=abcdefgh&q=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Basic c3R1ZGVudDp3aXJl\r\n\r\n",
+            "GET /a?token=abcdefgh-123&q=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Basic c3R1ZGVudDp3aXJl\r\n\r\n",
         ),
         sent(
             2_000,
             &answer(
                 "200 OK",
                 "Set-Cookie: sid=0123456789ab; HttpOnly\r\n",
-                "c3R1ZGVudDp3aXJl abcdefgh student:wire 0123456789ab\n",
+                "c3R1ZGVudDp3aXJl abcdefgh-123 student:wire 0123456789ab\n",
             ),
         ),
         received(
             3_000,
-            "POST /b HTTP/1.1\r\nHost: h\r\nCookie: pin=1234\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 22\r\n\r\npassword=opensesame&b=",
+            "POST /b HTTP/1.1\r\nHost: h\r\nCookie: pin=1234\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\npassword=open-sesame-77&b=",
         ),
-        sent(4_000, &answer("200 OK", "", "1234 opensesame\n")),
+        sent(4_000, &answer("200 OK", "", "1234 open-sesame-77\n")),
         closed(10_900, "PeerClosed"),
     ]
 }
@@ -233,9 +233,16 @@ fn no_form_of_output_shows_a_secret_or_moves_a_cursor() {
         for color in [false, true] {
             let style = ViewOptions { format, color, ..WIDE };
             let text = show(secrets(), style) + &show(broken(), style) + &show(upload(), style);
-            for secret in
-                ["abcdefgh", "c3R1ZGVudDp3aXJl", "student:wire", "0123456789ab", "opensesame", "1234 ", "neverkept"]
-            {
+            for secret in [
+                "abcdefgh",
+                "c3R1ZGVudDp3aXJl",
+                "student:wire",
+                "0123456789ab",
+                "opensesame",
+                "open-sesame",
+                "pin=1",
+                "neverkept",
+            ] {
                 assert!(!text.contains(secret), "{format:?}: {secret}\n{text}");
             }
             let hostile = show(hostile(), style);

@@ -41,11 +41,7 @@ pub struct ExplainOptions {
 impl ExplainOptions {
     /// For a saved file: everything is kept.
     pub fn whole(limits: Limits) -> ExplainOptions {
-        ExplainOptions {
-            limits,
-            redact: RedactOptions::default(),
-            keep: KeepLimits { first: usize::MAX / 4, last: 0, margin: 0 },
-        }
+        ExplainOptions { limits, redact: RedactOptions::default(), keep: KeepLimits::ALL }
     }
 
     /// For a live connection: heads are kept, and both ends of content.
@@ -64,6 +60,11 @@ pub struct KeepLimits {
     pub(crate) last: usize,
     /// Added to both while the message is built: the length of the longest secret.
     margin: usize,
+}
+
+impl KeepLimits {
+    /// Everything. A quarter of the numbers there are, so that sums of such limits do not overflow.
+    pub(crate) const ALL: KeepLimits = KeepLimits { first: usize::MAX / 4, last: 0, margin: 0 };
 }
 
 /// The message.

@@ -225,7 +225,7 @@ pub struct Message {
     pub bytes: Excerpt,
     /// Its content was sent from a file by `sendfile` and never passed through the program.
     pub from_file: bool,
-    /// Its content is hidden because the exchange has a secret too short to be searched for.
+    /// Its content is hidden because it may repeat a secret of the request that was not kept.
     pub hidden: bool,
     /// Some of its bytes were redacted.
     pub masked: bool,

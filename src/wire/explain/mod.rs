@@ -24,6 +24,7 @@ pub(crate) mod requests;
 pub(crate) mod responses;
 pub(crate) mod secrets;
 pub(crate) mod spans;
+pub(crate) mod unparsed;
 pub(crate) mod value;
 
 use std::sync::Arc;

@@ -22,8 +22,12 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-/// Shorter values are not searched for: they would be found everywhere by chance.
-pub(crate) const SHORTEST: usize = 6;
+/// Shorter credentials of `Authorization` and `Proxy-Authorization` are not searched for: they would be found everywhere
+/// by chance.
+pub(crate) const SHORTEST_CREDENTIALS: usize = 6;
+/// Shorter values of other kinds are not searched for. Many of them are ordinary words (`Cookie: theme=dark`), which
+/// would be hidden in every page.
+pub(crate) const SHORTEST_OTHER: usize = 12;
 /// Most forms of values remembered for one connection. A browser needs a small part of this; a client that sends more
 /// would fill the memory or slow down the search.
 const VALUES: usize = 4096;
@@ -57,11 +61,11 @@ impl SecretValues {
         self.hashes.last_key_value().map_or(0, |(&len, _)| len)
     }
 
-    /// Remembers a value in all its forms; not those that are too short.
-    pub(crate) fn learn(&mut self, value: &[u8]) {
+    /// Remembers a value in all its forms; not those of fewer than `shortest` bytes.
+    pub(crate) fn learn(&mut self, value: &[u8], shortest: usize) {
         // In this order: first what the value means, then every way to write that.
-        for plain in decoded(value).iter().filter(|plain| plain.len() >= SHORTEST) {
-            for form in encoded(plain).iter().filter(|form| form.len() >= SHORTEST) {
+        for plain in decoded(value).iter().filter(|plain| plain.len() >= shortest) {
+            for form in encoded(plain).iter().filter(|form| form.len() >= shortest) {
                 if self.count >= VALUES {
                     self.is_full = true;
                     // The caller hides everything from now on, so the forms that are left out cannot be shown.

@@ -272,7 +272,7 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
         }
         LineKind::ChunkData | LineKind::Body => {
             let how = match (message.hidden, message.from_file) {
-                (true, _) => ", hidden: it may repeat a short secret",
+                (true, _) => ", hidden: it may repeat a secret that was not kept",
                 (_, true) => ", sent by the kernel with sendfile()",
                 _ => "",
             };

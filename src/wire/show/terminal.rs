@@ -221,7 +221,7 @@ impl Terminal {
             push(ansi::SENTENCE, "= sent by the kernel with sendfile(): its ends were read again from the file", TOOL);
         }
         if message.hidden {
-            push(ansi::SENTENCE, "= body hidden: the exchange has a secret too short to be looked for in it", TOOL);
+            push(ansi::SENTENCE, "= body hidden: it may repeat a secret of the request that was not kept", TOOL);
         }
         if let Some(error) = message.error {
             let note = error.note.note();
