@@ -12,20 +12,18 @@
 //! Errors are those of the kernel. `EAGAIN` without `may_block` means: a worker must try.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::IoSliceMut;
 
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
+use rustix::io::{Errno, pread, retry_on_intr};
 
 use crate::files::root::{Directory, Meta, Opened, Root, TEMPORARY_PREFIX};
 use crate::files::{Settings, disk_error, representation::Coding};
-use crate::service::text;
+use crate::service::{OpenFile, text};
 
 /// A file to be sent.
 #[derive(Debug)]
 pub(crate) struct FoundFile<'a> {
     /// Open for reading.
-    pub file: File,
+    pub file: OpenFile,
     /// Measured after it was opened.
     pub meta: Meta,
     /// Its path from the root. The last name decides the media type.
@@ -147,7 +145,7 @@ impl Resolver {
     }
 
     /// Opens a regular file. A folder of that name counts as missing.
-    pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(File, Meta), Errno> {
+    pub(crate) fn open_file(&self, path: &[u8], may_block: bool) -> Result<(OpenFile, Meta), Errno> {
         match self.root.open(path, may_block)? {
             Opened::File(file, meta) => Ok((file, meta)),
             // `index.html/` may be a folder. It is no index then.
@@ -162,7 +160,7 @@ impl Resolver {
         original: &FoundFile<'_>,
         codings: impl Iterator<Item = Coding>,
         may_block: bool,
-    ) -> Result<Option<(Coding, File, Meta)>, Errno> {
+    ) -> Result<Option<(Coding, OpenFile, Meta)>, Errno> {
         let mut name = Vec::new();
         for coding in codings {
             name.clear();
@@ -216,13 +214,10 @@ impl Resolver {
 
 /// The beginning of a file: as many bytes as fit into the buffer, or all. Without `may_block` only if they are in
 /// memory, else `EAGAIN`.
-pub(crate) fn read_start<'a>(file: &File, buffer: &'a mut [u8], may_block: bool) -> Result<&'a [u8], Errno> {
-    let flags = if may_block { ReadWriteFlags::empty() } else { ReadWriteFlags::NOWAIT };
-    let read = retry_on_intr(|| preadv2(file, &mut [IoSliceMut::new(buffer)], 0, flags));
-    let count = match read {
-        // This file system cannot tell what is in memory. Then its files are sent by the loop, too.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => pread(file, &mut *buffer, 0)?,
-        read => read?,
+pub(crate) fn read_start<'a>(file: &OpenFile, buffer: &'a mut [u8], may_block: bool) -> Result<&'a [u8], Errno> {
+    let count = match may_block {
+        true => retry_on_intr(|| pread(file, &mut *buffer, 0))?,
+        false => file.read_now(buffer, 0)?.ok_or(Errno::AGAIN)?,
     };
     Ok(&buffer[..count])
 }

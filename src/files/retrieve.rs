@@ -18,7 +18,7 @@
 //! result is kept with the file by the cache, so a later request does not read them again.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -29,12 +29,11 @@ use crate::files::precondition::{self, Verdict};
 use crate::files::range::{self, Selected};
 use crate::files::representation::{self, Coding, UTF8};
 use crate::files::resource::{FoundFile, Resolver, read_start};
-use crate::files::root::FileSystem;
 use crate::files::unknown_length::UnknownLength;
 use crate::files::validator::Validators;
 use crate::http::{HttpDate, Request, Status};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Body, Response, access::origins::RESOURCE_POLICY};
+use crate::service::{Body, FileSystem, OpenFile, Response, access::origins::RESOURCE_POLICY};
 
 /// What the responses for all files of a site have in common.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +49,10 @@ pub(crate) struct FileContext<'a> {
 
 /// One representation of a file.
 struct Representation {
-    original: File,
+    original: OpenFile,
     /// The file that is sent instead of the original, in another coding.
-    prepared: Option<File>,
+    prepared: Option<OpenFile>,
     length: u64,
-    file_system: FileSystem,
     coding: Coding,
     media_type: Cow<'static, str>,
     validators: Validators,
@@ -67,12 +65,11 @@ struct Representation {
 impl Representation {
     /// The content of a file whose size is 0 although it has some.
     fn content_of_unknown_length(&self) -> Result<Option<UnknownLength>, Errno> {
-        if self.length > 0 || self.file_system != FileSystem::Fuse {
+        let file = self.prepared.as_ref().unwrap_or(&self.original);
+        if self.length > 0 || file.file_system() != FileSystem::Fuse {
             return Ok(None);
         }
-        // Fails only where the process may open no more files.
-        let file = self.prepared.as_ref().unwrap_or(&self.original).try_clone().map_err(|_| Errno::MFILE)?;
-        UnknownLength::begin(file)
+        UnknownLength::begin(file.as_fd().try_clone_to_owned().map_err(|_| Errno::MFILE)?)
     }
 
     fn check_charset(&mut self, may_block: bool) -> Result<(), Errno> {
@@ -140,13 +137,12 @@ fn choose(
     // start is not in its tag: it has one representation, and a write must know it by the same tag.
     let validators = Validators::of(&meta, file_system, prepared_coding, context.now);
     let coding = if prepared.is_some() { prepared_coding } else { own_coding };
-    let length = meta.size;
-    Ok(Representation { original, prepared, length, file_system, coding, media_type, validators, is_negotiated })
+    Ok(Representation { original, prepared, length: meta.size, coding, media_type, validators, is_negotiated })
 }
 
 /// The media type of a file by its name, and the coding that its content has from the start. Two names stand for
 /// different things, so there the first bytes decide.
-fn kind_of(name: &[u8], file: &File, may_block: bool) -> Result<(Cow<'static, str>, Coding), Errno> {
+fn kind_of(name: &[u8], file: &OpenFile, may_block: bool) -> Result<(Cow<'static, str>, Coding), Errno> {
     let is = |wanted| representation::extension(name).is_some_and(|extension| extension.eq_ignore_ascii_case(wanted));
     let mut buffer = [0; representation::KIND_START];
     if is(b"ts") && representation::is_transport_stream(read_start(file, &mut buffer, may_block)?) {
@@ -160,7 +156,7 @@ fn kind_of(name: &[u8], file: &File, may_block: bool) -> Result<(Cow<'static, st
 /// The media type without the charset, if the first bytes of the file contradict it.
 pub(crate) fn with_true_charset(
     media_type: Cow<'static, str>,
-    file: &File,
+    file: &OpenFile,
     may_block: bool,
 ) -> Result<Cow<'static, str>, Errno> {
     let Some(essence) = media_type.strip_suffix(UTF8) else { return Ok(media_type) };

@@ -1,7 +1,6 @@
 //! For tests: requests from bytes, folders that are removed at the end.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -103,9 +102,7 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
         Answer::ReadyFile(head, file) => {
             connection.respond_prepared(&head, &AddedFields::NONE, &date, &mut out);
             let len = if connection.method() == Method::Head { 0 } else { head.content_len() };
-            let mut content = vec![0; len as usize];
-            file.read_exact_at(&mut content, 0).unwrap();
-            out.extend(content);
+            out.extend(file.read(0, len).unwrap());
             return Got { bytes: String::from_utf8(out).unwrap(), ready: true };
         }
         Answer::Now(response) => response,
@@ -119,9 +116,7 @@ pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
     let transfer = connection.respond(status, &fields, Length::Known(body.len()), &AddedFields::NONE, &date, &mut out);
     match body {
         Body::File { file, from, len } if transfer != Transfer::Nothing => {
-            let mut content = vec![0; len as usize];
-            file.read_exact_at(&mut content, from).unwrap();
-            out.extend(content);
+            out.extend(file.read(from, len).unwrap());
         }
         Body::Bytes(content) if transfer != Transfer::Nothing => out.extend_from_slice(&content),
         _ => {}

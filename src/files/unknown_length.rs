@@ -5,8 +5,8 @@
 //! sent without a length. It has no validators, since its size and times do not change with its content, and so no
 //! ranges either.
 
-use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::io::{Errno, pread, retry_on_intr};
 
@@ -17,7 +17,7 @@ const PIECE: usize = 128 * 1024;
 
 /// The content of a file that has some, though its size is 0.
 pub(crate) struct UnknownLength {
-    file: File,
+    file: OwnedFd,
     /// Where the next read begins.
     at: u64,
     /// Read to find out that there is content, and not sent yet.
@@ -29,7 +29,7 @@ impl UnknownLength {
     ///
     /// # Errors
     /// The error of the kernel.
-    pub(crate) fn begin(file: File) -> Result<Option<UnknownLength>, Errno> {
+    pub(crate) fn begin(file: OwnedFd) -> Result<Option<UnknownLength>, Errno> {
         let mut content = UnknownLength { file, at: 0, first: None };
         content.first = content.read()?;
         Ok(content.first.is_some().then_some(content))

@@ -32,6 +32,7 @@ use std::time::Instant;
 use mio::Waker;
 
 use crate::net::connections::ConnectionId;
+use crate::service::open_file::Closer;
 use crate::service::{Lane, Outcome, Response, Sink, Source};
 
 /// Jobs that may wait in one lane. Each lane has its own bound, so that a flood in one does not fill the others. At a
@@ -155,6 +156,16 @@ impl Workers {
         Ok(())
     }
 
+    /// Queues a job that cannot be refused.
+    fn submit_running(&self, lane: Lane, work: WorkerJob) {
+        let mut queues = self.lock();
+        if !queues.closed {
+            queues.waiting[lane as usize].push_back(work);
+            drop(queues);
+            self.ready.notify_one();
+        }
+    }
+
     /// How many jobs of a source are running or waiting. They may never end.
     fn source_jobs(&self) -> usize {
         Arc::strong_count(&self.source_jobs) - 1
@@ -192,8 +203,8 @@ pub(crate) enum JobResult {
     Opened(Result<Box<dyn Sink>, Response>),
     /// A block was written. The sink comes back, and the block to be filled again.
     Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
-    /// Bytes of a file have been read into the page cache.
-    Warmed,
+    /// Bytes of a file have been read: into the page cache, and those of a file system that may wait into memory.
+    Warmed(std::io::Result<Vec<u8>>),
     /// A source was asked for its next bytes.
     Source(SourceResult),
     /// The job panicked: 500.
@@ -256,6 +267,16 @@ impl Jobs {
         self.submit_wrapped(lane, self.wrap(id, work)).is_ok()
     }
 
+    /// Queues a job of an exchange that is running. Each connection has at most one, so it needs no bound.
+    pub(crate) fn submit_running(
+        &self,
+        id: ConnectionId,
+        lane: Lane,
+        work: impl FnOnce() -> JobResult + Send + 'static,
+    ) {
+        self.workers.submit_running(lane, self.wrap(id, work));
+    }
+
     /// A job that asks a source for more, for [`Jobs::submit_wrapped`]. The source is not asked when `wanted` is gone
     /// by then, since the response it belongs to has ended.
     pub(crate) fn ask_source(&self, id: ConnectionId, source: Box<dyn Source>, wanted: Weak<()>) -> WorkerJob {
@@ -292,9 +313,14 @@ impl Jobs {
 
     /// Lets a worker drop something whose drop may block (closing a large unnamed file frees its blocks).
     pub(crate) fn discard(&self, value: impl Send + 'static) {
-        // If the queue is full it is dropped here, which is slow but correct.
         // Short, because freeing is quick in most cases and must not wait for long jobs.
-        let _ = self.workers.submit(Lane::Short, Box::new(move || drop(value)));
+        self.workers.submit_running(Lane::Short, Box::new(move || drop(value)));
+    }
+
+    /// Lets workers close the files that a loop drops.
+    pub(crate) fn closer(&self) -> Closer {
+        let workers = self.workers.clone();
+        Box::new(move |file| workers.submit_running(Lane::Short, Box::new(move || drop(file))))
     }
 
     /// The next result.

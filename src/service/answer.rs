@@ -9,12 +9,12 @@
 //! service is asked once more, now with the password known, and returns `Receive`. Its `open` makes a temporary file on
 //! a worker, the client gets 100 (Continue), and the sink receives the content block by block.
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::http::{Method, Prepared, Request, Status};
+use crate::service::open_file::OpenFile;
 use crate::service::response::{DropToken, Pause, Response};
 
 /// Addresses and time of a request.
@@ -76,7 +76,7 @@ pub enum Answer {
     /// Immediately, with a prepared head and content.
     Ready(Arc<Prepared>),
     /// Immediately, with a prepared head and the whole of an open file.
-    ReadyFile(Arc<Prepared>, Arc<File>),
+    ReadyFile(Arc<Prepared>, Arc<OpenFile>),
     /// After a job on a worker.
     Blocking(Lane, Job),
     /// After the content was collected in memory.

@@ -2,12 +2,14 @@
 //!
 //! A reader begins with [`app`], which decides each request in one function, and [`answer`], which says what a service
 //! may answer. [`router`] chooses a handler by method and path. [`access`] has the checks of hosts, origins and
-//! passwords. [`error_page`] and [`text`] make all text for people. Nothing here opens a file or a socket.
+//! passwords. [`error_page`] and [`text`] make all text for people. Nothing here opens a file or a socket; [`open_file`]
+//! holds one that is open.
 
 pub mod access;
 pub mod answer;
 pub mod app;
 pub mod error_page;
+pub mod open_file;
 pub mod response;
 pub mod router;
 pub mod text;
@@ -17,6 +19,7 @@ pub use access::credentials::Credentials;
 pub use answer::{Answer, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
 pub use answer::{ReceiveSummary, RequestContext, Service, Sink};
 pub use app::App;
+pub use open_file::{FileSystem, OpenFile};
 pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};
 pub use router::{Call, Parameters, Router};
 

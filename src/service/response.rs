@@ -18,12 +18,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::{Fields, Length, Status, field};
+use crate::service::open_file::OpenFile;
 
 /// Whether only the connection writes this field.
 pub fn is_connection_field(name: &str) -> bool {
@@ -106,7 +106,7 @@ pub enum Body {
     /// A range of an open file.
     File {
         /// The file, opened and measured by the service.
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         /// The first byte.
         from: u64,
         /// The number of bytes.
@@ -115,7 +115,7 @@ pub enum Body {
     /// Pieces in memory and in a file.
     Pieces {
         /// The file of every range.
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         /// In the order in which they are sent.
         pieces: Vec<Piece>,
     },

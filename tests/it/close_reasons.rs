@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use barewire::http::{Request, Status};
 use barewire::net::{CloseReason, Settings, Timeouts};
-use barewire::service::{Answer, Body, ByteOffset, Bytes, CloseBy, DropToken, Pause, RawResponse, Response, Source};
+use barewire::service::{
+    Answer, Body, ByteOffset, Bytes, CloseBy, DropToken, OpenFile, Pause, RawResponse, Response, Source,
+};
 use barewire::wire::record::event::EventKind;
 
 use crate::support::client::{Client, raw, request};
@@ -61,7 +63,7 @@ fn answer(request: &Request<'_>, silence: &Arc<Mutex<()>>) -> Answer {
         b"/delimited" => ok.with_body(Body::UntilClose(Bytes::from("until the end"))),
         b"/large" => ok.with_body(Body::Bytes(Bytes::from(vec![b'x'; 32 << 20]))),
         b"/shrunk" => {
-            let file = Arc::new(File::open("/dev/null").unwrap());
+            let file = Arc::new(OpenFile::from(File::open("/dev/null").unwrap()));
             ok.with_body(Body::File { file, from: 0, len: 100_000 })
         }
         _ => ok,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::client::{Client, ask, get, request};
 use crate::support::folder::Folder;
-use crate::support::fuse::{Fuse, FuseFile};
+use crate::support::fuse::{Fuse, FuseFile, Operation};
 use crate::support::response::Response;
 use crate::support::server::Server;
 
@@ -23,7 +23,6 @@ fn nothing_in_proc_or_sys_is_sent_under_a_size_that_is_not_its_length() {
         assert_refused(&get(&server, target, ""));
         assert_eq!(ask(&server, "HEAD", target, "").status, 403);
     }
-    assert!(server.log().line("/ostype").contains("a file system of the kernel"));
     assert!(server.log().line("/ostype").contains("a file system of the kernel"));
     get(&server, "/none", "").assert_status(404);
     let server = Server::serve(Path::new("/sys/kernel"), &[]);
@@ -117,4 +116,42 @@ fn a_mount_that_numbers_its_files_anew_changes_no_tag_and_one_without_times_conf
     let after = tag(vec![constant("behind")], "/constant.txt").unwrap();
     assert_eq!([&before, &after].map(|seen| (seen.1, seen.2, seen.3)), [(200, 200, false); 2]);
     assert_ne!(before.0, after.0);
+}
+
+#[test]
+fn a_file_system_that_does_not_answer_stops_nobody_but_its_own_readers() {
+    let large: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+    for (operation, at) in [(Operation::Read, "/mount"), (Operation::Read, ""), (Operation::Flush, "/mount")] {
+        let folder = Folder::with(&[("a.txt", "fine")]);
+        std::fs::create_dir(folder.join("mount")).unwrap();
+        let files = vec![FuseFile::new("small.bin", "few bytes"), FuseFile::new("large.bin", large.clone())];
+        let Some(fuse) = Fuse::mount(&folder.join("mount"), files) else { return };
+        let root = if at.is_empty() { folder.join("mount") } else { folder.path().to_path_buf() };
+        let server = Server::serve(&root, &["--loops", "1"]);
+        let held = fuse.hold(operation);
+        let mut clients: Vec<Client> = (0..2).map(|_| Client::connect(&server)).collect();
+        clients[0].send(request("GET", &format!("{at}/small.bin"), ""));
+        clients[1].send(request("GET", &format!("{at}/large.bin"), ""));
+        let check = |clients: &mut Vec<Client>| {
+            assert_eq!(clients[0].response("GET").text(), "few bytes");
+            assert!(clients[1].response("GET").body == large);
+        };
+        if operation == Operation::Flush {
+            check(&mut clients);
+        }
+        held.until(2);
+        // Answered by the one loop, which waits for nothing.
+        if at.is_empty() {
+            get(&server, "/%00", "").assert_status(400);
+        } else {
+            get(&server, "/a.txt", "").assert_status(200);
+        }
+        drop(held);
+        if operation == Operation::Read {
+            check(&mut clients);
+        }
+        let part = get(&server, &format!("{at}/large.bin"), "Range: bytes=5-6,200000-600000\r\n");
+        let part = part.assert_status(206).body.as_slice();
+        assert!(part.windows(400_001).any(|bytes| *bytes == large[200_000..=600_000]));
+    }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use barewire::http::{Fields, Status};
 use barewire::net::Settings;
 use barewire::service::{
-    Answer, Body, ByteOffset, Bytes, ChunkedBody, CloseBy, DropToken, Lane, Pause, Piece, RawRequest, RawResponse,
-    ReceiveSummary, Response, Sink,
+    Answer, Body, ByteOffset, Bytes, ChunkedBody, CloseBy, DropToken, Lane, OpenFile, Pause, Piece, RawRequest,
+    RawResponse, ReceiveSummary, Response, Sink,
 };
 
 use crate::support::PATIENCE;
@@ -43,12 +43,12 @@ fn content(sent: &[Vec<u8>]) -> Vec<String> {
 }
 
 /// A file with these bytes, which is open and has no name.
-fn file(bytes: &[u8]) -> Arc<File> {
+fn file(bytes: &[u8]) -> Arc<OpenFile> {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scripted-{}", std::process::id()));
     let mut file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
     file.write_all(bytes).unwrap();
     std::fs::remove_file(path).unwrap();
-    Arc::new(file)
+    Arc::new(OpenFile::from(file))
 }
 
 #[test]

@@ -86,21 +86,11 @@ impl Fuse {
         Some(Fuse { at: at.to_path_buf(), state })
     }
 
-    /// From now on this operation waits.
-    pub(crate) fn hold(&self, operation: Operation) {
+    /// From now on this operation waits, until the returned value is dropped. That must happen before the server is
+    /// stopped: a process cannot end while a close of it waits.
+    pub(crate) fn hold(&self, operation: Operation) -> Held<'_> {
         self.state.held.lock().unwrap().0.push(operation);
-    }
-
-    /// Waits until so many requests are held up.
-    #[track_caller]
-    pub(crate) fn until_held(&self, count: usize) {
-        let end = Instant::now() + PATIENCE;
-        let mut held = self.state.held.lock().unwrap();
-        while held.1 < count {
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{} of {count} requests came to the file system", held.1);
-            held = self.state.changed.wait_timeout(held, left).unwrap().0;
-        }
+        Held(self)
     }
 
     /// How many requests are held up.
@@ -108,10 +98,36 @@ impl Fuse {
         self.state.held.lock().unwrap().1
     }
 
-    /// Everything goes on.
-    pub(crate) fn release(&self) {
+    fn release(&self) {
         self.state.held.lock().unwrap().0.clear();
         self.state.changed.notify_all();
+    }
+}
+
+/// Holds up operations of a file system.
+pub(crate) struct Held<'a>(&'a Fuse);
+
+impl Held<'_> {
+    /// Waits until so many requests are held up.
+    #[track_caller]
+    pub(crate) fn until(&self, count: usize) {
+        let end = Instant::now() + PATIENCE;
+        let mut held = self.0.state.held.lock().unwrap();
+        while held.1 < count {
+            let left = end.saturating_duration_since(Instant::now());
+            let so_far = held.1;
+            if left.is_zero() {
+                drop(held);
+                panic!("{so_far} of {count} requests came to the file system");
+            }
+            held = self.0.state.changed.wait_timeout(held, left).unwrap().0;
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 

@@ -1,7 +1,6 @@
 //! One kept file: how it is made from a response, and how a hit checks that it is up to date.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +9,7 @@ use crate::files::resource::{Resolver, read_start};
 use crate::files::root::{CheckedPath, FileKind, Meta, Root};
 use crate::files::{representation::Coding, validator::Validators};
 use crate::http::{Fields, Method, Prepared, Request, Status};
-use crate::service::{Answer, Body, Response};
+use crate::service::{Answer, Body, OpenFile, Response};
 
 /// Files up to this many bytes are kept whole. For larger ones `sendfile` is as cheap as a copy, so
 /// only the open descriptor is kept.
@@ -38,7 +37,7 @@ pub(crate) struct CachedFile {
     whole: Arc<Prepared>,
     /// A file that is too large to be kept in memory, and its fields: those of a range are nearly
     /// the same.
-    open: Option<(Arc<File>, Fields)>,
+    open: Option<(Arc<OpenFile>, Fields)>,
     pub(crate) not_modified: Arc<Prepared>,
     /// Whether the response depends on Accept-Encoding.
     pub(crate) is_negotiated: bool,
@@ -59,7 +58,7 @@ impl CachedFile {
     pub(crate) fn new(
         request: &Request<'_>,
         fields: &Fields,
-        file: &Arc<File>,
+        file: &Arc<OpenFile>,
         resolver: &Resolver,
         now: SystemTime,
     ) -> Option<CachedFile> {
@@ -188,7 +187,7 @@ fn folder_without_codings(root: &Root, path: &[u8], now: SystemTime) -> Option<(
 }
 
 /// The content, if all of it is in the page cache.
-fn read_cached(file: &File, size: u64) -> Option<Vec<u8>> {
+fn read_cached(file: &OpenFile, size: u64) -> Option<Vec<u8>> {
     let mut content = vec![0; usize::try_from(size).ok()?];
     let is_whole = read_start(file, &mut content, false).ok()?.len() as u64 == size;
     is_whole.then_some(content)

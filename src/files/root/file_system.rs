@@ -23,6 +23,8 @@ use rustix::fd::AsFd;
 use rustix::fs;
 use rustix::io::Errno;
 
+use crate::service::FileSystem;
+
 /// The error for everything on a pseudo file system. The kernel gives it for removable media only, so here it has no
 /// other meaning.
 pub(crate) const PSEUDO: Errno = Errno::MEDIUMTYPE;
@@ -30,25 +32,6 @@ pub(crate) const PSEUDO: Errno = Errno::MEDIUMTYPE;
 const KEEP: Duration = Duration::from_secs(1);
 /// Devices that are remembered; a root with more mounts beneath it asks more often.
 const MAX_DEVICES: usize = 64;
-
-/// How files of a file system can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileSystem {
-    /// On a disk of this machine.
-    Local,
-    /// On a disk of this machine that has no inodes, so the kernel numbers the files as it meets them: FAT, exFAT.
-    Fat,
-    /// In memory.
-    Memory,
-    /// On another machine, or it may have to be mounted first.
-    Remote,
-    /// On another machine or on the host of this one, through a protocol whose server may have no inode numbers.
-    Share,
-    /// Of a program.
-    Fuse,
-    /// A view of the kernel on itself.
-    Pseudo,
-}
 
 impl FileSystem {
     /// The kind of the file system of an open file or folder. May block.
@@ -99,11 +82,6 @@ impl FileSystem {
         }
     }
 
-    /// Whether a lookup or `fstat` may wait for another machine or another program.
-    pub(crate) fn may_wait(self) -> bool {
-        matches!(self, FileSystem::Remote | FileSystem::Share | FileSystem::Fuse)
-    }
-
     /// Whether a file has the same inode number for as long as it exists, also after a restart.
     pub(crate) fn keeps_inodes(self) -> bool {
         !matches!(self, FileSystem::Fat | FileSystem::Share | FileSystem::Fuse | FileSystem::Pseudo)
@@ -142,9 +120,9 @@ impl FileSystems {
     ///
     /// # Errors
     /// [`PSEUDO`].
-    pub(crate) fn check(&self, file: impl AsFd, device: u64, may_block: bool) -> Result<(), Errno> {
+    pub(crate) fn check(&self, file: impl AsFd, device: u64, may_block: bool) -> Result<FileSystem, Errno> {
         let kind = if may_block { self.ask(file, device) } else { self.root };
-        if kind == FileSystem::Pseudo { Err(PSEUDO) } else { Ok(()) }
+        if kind == FileSystem::Pseudo { Err(PSEUDO) } else { Ok(kind) }
     }
 
     fn ask(&self, file: impl AsFd, device: u64) -> FileSystem {
@@ -173,13 +151,13 @@ mod tests {
     fn a_device_number_that_was_given_to_another_file_system_is_asked_about_again() {
         let (file, proc) = (std::fs::File::open("/").unwrap(), std::fs::File::open("/proc/version").unwrap());
         let systems = FileSystems::new(FileSystem::Local);
-        assert_eq!(systems.check(&file, 7, true), Ok(()));
-        assert_eq!(systems.check(&proc, 7, true), Ok(()), "kept for a moment");
+        assert_eq!(systems.check(&file, 7, true), Ok(FileSystem::Local));
+        assert_eq!(systems.check(&proc, 7, true), Ok(FileSystem::Local), "kept for a moment");
         systems.met.lock().unwrap()[0].2 -= KEEP;
         assert_eq!(systems.check(&proc, 7, true), Err(PSEUDO));
         assert_eq!((systems.get(7), systems.get(8)), (FileSystem::Pseudo, FileSystem::Local));
         for device in 0..2 * MAX_DEVICES as u64 {
-            assert_eq!(systems.check(&file, 100 + device, true), Ok(()));
+            assert_eq!(systems.check(&file, 100 + device, true), Ok(FileSystem::Local));
         }
         assert_eq!(systems.met.lock().unwrap().len(), MAX_DEVICES);
     }

@@ -40,8 +40,10 @@ use std::sync::Arc;
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+pub(crate) use crate::service::FileSystem;
+use crate::service::OpenFile;
 use file_system::FileSystems;
-pub(crate) use file_system::{FileSystem, PSEUDO};
+pub(crate) use file_system::PSEUDO;
 pub(crate) use publish::Publish;
 pub(crate) use stat::CheckedPath;
 pub use stat::{Directory, Entry, TEMPORARY_PREFIX};
@@ -136,7 +138,7 @@ pub enum OpenMethod {
 #[derive(Debug)]
 pub enum Opened {
     /// A regular file, open for reading.
-    File(File, Meta),
+    File(OpenFile, Meta),
     /// A folder.
     Directory(Directory),
 }
@@ -252,9 +254,9 @@ impl Root {
         }?;
         // Measured after opening, on the descriptor that will be sent.
         let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
-        self.inner.file_systems.check(&descriptor, meta.device, may_block)?;
+        let file_system = self.inner.file_systems.check(&descriptor, meta.device, may_block)?;
         Ok(match meta.kind {
-            FileKind::File => Opened::File(File::from(descriptor), meta),
+            FileKind::File => Opened::File(OpenFile::new(File::from(descriptor), file_system, meta.size), meta),
             FileKind::Directory => Opened::Directory(Directory::new(self.clone(), path, descriptor, meta)),
         })
     }

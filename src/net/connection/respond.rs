@@ -19,7 +19,6 @@
 //!
 //! Content that is announced longer than its limit gets 413, and a full queue of the workers 503.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -28,9 +27,9 @@ use crate::net::access_log::{LogEntry, LoggedResponse};
 use crate::net::connection::Connection;
 use crate::net::connection::body::{BUSY, CollectedBody, RequestBody, Upload};
 use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
-use crate::net::{CloseReason, send_queue, workers::JobResult};
+use crate::net::{CloseReason, workers::JobResult};
 use crate::service::error_page::{Problem, problem};
-use crate::service::{Answer, Lane, Outcome, RequestContext, Response, app::Additions};
+use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, app::Additions};
 
 /// The request being answered: what the log and the end of the response need of it.
 #[derive(Debug, Default)]
@@ -124,8 +123,16 @@ impl Connection {
     /// A worker has finished a job of this connection.
     pub(crate) fn job_finished(&mut self, result: JobResult, cx: &mut LoopContext) {
         match result {
-            JobResult::Warmed => {
+            JobResult::Warmed(read) => {
                 self.work = Work::None;
+                match read {
+                    Ok(bytes) => self.send_queue.take_slice(bytes),
+                    Err(error) => {
+                        log::error!("a file cannot be read: {error}");
+                        self.send_queue.clear(&mut cx.spare_buffers);
+                        self.ending = Some(Ending::Cut(CloseReason::Failed));
+                    }
+                }
                 return;
             }
             // A source does not end the request: its job only brings the next bytes.
@@ -147,7 +154,7 @@ impl Connection {
             }
             JobResult::Wrote(Ok(sink), block) => return self.sink_returned(sink, block, cx),
             JobResult::Opened(Err(response)) | JobResult::Wrote(Err(response), _) => response,
-            JobResult::Warmed | JobResult::Source(_) | JobResult::Panicked => {
+            JobResult::Warmed(_) | JobResult::Source(_) | JobResult::Panicked => {
                 Response::text(Status::INTERNAL_SERVER_ERROR, "500 The server failed, not you.\n")
                     .with_note("a handler panicked")
             }
@@ -243,7 +250,7 @@ impl Connection {
     }
 
     /// The same for a response that is prepared: two copies and no allocation.
-    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<File>>, cx: &mut LoopContext) {
+    fn deliver_prepared(&mut self, prepared: &Prepared, file: Option<Arc<OpenFile>>, cx: &mut LoopContext) {
         self.body = RequestBody::None;
         if cx.draining {
             self.http.forbid_persistence();
@@ -272,20 +279,12 @@ impl Connection {
         }
     }
 
-    /// The next bytes of a file are on the disk: a worker reads them into the page cache.
+    /// The next bytes of a file cannot be read without waiting: a worker reads them.
     pub(super) fn warm(&mut self, cx: &mut LoopContext) {
         // The worker has its own reference to the file: the connection may be closed meanwhile.
-        let Some((file, from, len)) = self.send_queue.next_slice() else { return };
-        let submitted = cx.jobs.submit(self.id, Lane::Short, move || {
-            send_queue::read_ahead(&file, from, len);
-            JobResult::Warmed
-        });
-        if submitted {
-            self.work = Work::Warming;
-        } else {
-            // The queue is full. The loop reads the bytes itself then: better a slow turn than a response cut off.
-            self.go_on_soon();
-        }
+        let Some(slice) = self.send_queue.next_slice() else { return };
+        cx.jobs.submit_running(self.id, Lane::Short, move || JobResult::Warmed(slice.read()));
+        self.work = Work::Warming;
     }
 
     /// The note of a response is for the log; an error of the server is also logged as one.

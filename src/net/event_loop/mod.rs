@@ -37,7 +37,7 @@ use crate::net::{
     CloseReason, Report, Settings, access_log::AccessLog, deadline::Deadlines, event_loop::accept::Acceptor,
 };
 use crate::net::{send_queue::SpareBuffers, tap::Tap, tcp_info::SocketDiag};
-use crate::service::App;
+use crate::service::{App, open_file::close_elsewhere};
 use crate::wire::Recorder;
 
 pub(crate) use accept::Admission;
@@ -160,6 +160,7 @@ impl EventLoop {
     /// # Errors
     /// When the poller fails.
     pub(crate) fn run(mut self) -> io::Result<Report> {
+        close_elsewhere(self.context.jobs.closer());
         let mut events = Events::with_capacity(EVENTS);
         while self.goes_on() {
             // As long as the next deadline allows; not at all when connections are queued for another turn.

@@ -18,25 +18,23 @@
 //! A file may become shorter while it is sent. Then the length in the head is wrong, and the connection must be closed
 //! (`Flushed::Short`): with padding the client would take a damaged file for a whole one.
 //!
-//! A loop must not wait for a disk. So bytes of a file are read with RWF_NOWAIT, which reads what the page cache has,
-//! and before a `sendfile` the page cache is asked in the same way (`part.rs`). What is on the disk is read by a
-//! worker.
+//! A loop must not wait for a disk. So it reads only what is in memory ([`OpenFile::read_now`]), and before a `sendfile`
+//! the page cache is asked in the same way (`part.rs`). Everything else is read by a worker.
 
 mod part;
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+use rustix::io::Errno;
 use rustix::net::{SendFlags, send, sockopt};
 
 use crate::net::send_queue::part::{FileRange, PIECES_PER_TURN, SendPart};
-use crate::service::{Body, Bytes, Piece};
+use crate::service::{Body, Bytes, OpenFile, Piece};
 
-pub(crate) use part::{Resident, read_ahead};
+pub(crate) use part::{ColdSlice, Resident};
 
 /// Content up to this length is copied after its head and leaves in the same `send`. Measured: here the copy and
 /// `sendfile` break even.
@@ -92,7 +90,7 @@ pub(crate) enum Sent<'a> {
     /// Bytes of a file, which never passed through the program.
     File {
         /// The file.
-        file: &'a Arc<File>,
+        file: &'a Arc<OpenFile>,
         /// The first byte.
         from: u64,
         /// How many.
@@ -121,7 +119,7 @@ pub(crate) enum Flushed {
     Again,
     /// A file ended before the length that the head announces.
     Short,
-    /// The next bytes are not in the page cache: a worker should read them ([`SendQueue::next_slice`]).
+    /// The next bytes cannot be read without waiting: a worker should read them ([`SendQueue::next_slice`]).
     Cold,
 }
 
@@ -212,7 +210,7 @@ impl SendQueue {
     }
 
     /// Adds bytes of a file.
-    pub(crate) fn push_range(&mut self, file: Arc<File>, from: u64, len: u64) {
+    pub(crate) fn push_range(&mut self, file: Arc<OpenFile>, from: u64, len: u64) {
         self.parts.push_back(SendPart::File(FileRange::new(file, from, len)));
     }
 
@@ -277,9 +275,16 @@ impl SendQueue {
         Ok(Flushed::All)
     }
 
-    /// The range of a file that a worker should read into the page cache.
-    pub(crate) fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
+    /// The bytes of a file that a worker should read.
+    pub(crate) fn next_slice(&self) -> Option<ColdSlice> {
         self.parts.front()?.next_slice()
+    }
+
+    /// Takes the bytes that a worker has read into memory, if it has: see [`ColdSlice::read`].
+    pub(crate) fn take_slice(&mut self, bytes: Vec<u8>) {
+        if let Some(part) = self.parts.front_mut() {
+            part.take_slice(bytes);
+        }
     }
 
     /// Drops everything: the connection is closed.
@@ -295,13 +300,13 @@ impl SendQueue {
 ///
 /// # Errors
 /// What the kernel says of the file.
-fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
+fn read_small(buffer: &mut Vec<u8>, file: &OpenFile, from: u64, len: u64) -> io::Result<Option<u64>> {
     let start = buffer.len();
     // Read right after its head, so there is no second copy.
     buffer.resize(start + len as usize, 0);
     let mut at = start;
     let result = loop {
-        match read_cached(file, &mut buffer[at..], from + (at - start) as u64) {
+        match file.read_now(&mut buffer[at..], from + (at - start) as u64) {
             // The buffer is full, or the file has ended.
             Ok(Some(0)) => break Ok(Some((at - start) as u64)),
             Ok(Some(count)) => at += count,
@@ -314,22 +319,6 @@ fn read_small(buffer: &mut Vec<u8>, file: &File, from: u64, len: u64) -> io::Res
     };
     buffer.truncate(at);
     result
-}
-
-/// Reads bytes that are in the page cache; 0 is the end of the file, `None` means that they are on the disk. A file
-/// system without this flag is read on the loop, as other servers do with all files.
-fn read_cached(file: &File, buffer: &mut [u8], from: u64) -> rustix::io::Result<Option<usize>> {
-    if buffer.is_empty() {
-        return Ok(Some(0));
-    }
-    match preadv2(file, &mut [IoSliceMut::new(buffer)], from, ReadWriteFlags::NOWAIT) {
-        Ok(count) => Ok(Some(count)),
-        Err(Errno::AGAIN) => Ok(None),
-        // The file system does not support the flag, or a signal came. A plain read may wait for the disk, but
-        // succeeds.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => pread(file, buffer, from).map(Some),
-        Err(errno) => Err(errno),
-    }
 }
 
 /// `more`: further bytes follow at once, so a segment that is not full may wait for them.

@@ -4,19 +4,29 @@
 //! `--no-sendfile`, it is read and sent in pieces of 64 KiB, so that each `send` can be seen with its bytes.
 //!
 //! `sendfile` cannot be told not to wait for the disk. So before a slice is sent its first and last byte are read,
-//! once. If one is not in memory, a worker reads the slice through. Then it is sent without asking again: even when
-//! memory is so short that pages are dropped at once, each trip to the disk sends something.
+//! once. If one is not in memory, or the file system cannot tell, a worker reads the slice through. Then it is sent
+//! without asking again: even when memory is so short that pages are dropped at once, each trip to the disk sends
+//! something.
+//!
+//! A file of another machine or program is never read on the loop: it may not be kept in the page cache at all, and a
+//! second read may wait for ever. A worker reads a piece of it into memory, and it is sent from there.
+//!
+//! | file system | a slice is read by | and sent by |
+//! |---|---|---|
+//! | memory | | `sendfile` |
+//! | local, in the page cache | | `sendfile` |
+//! | local, on the disk or unknown | a worker, into the page cache | `sendfile` |
+//! | remote, FUSE | a worker, into memory | `send` |
 
-use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::io::{Errno, pread};
+use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::net::send;
 
-use crate::net::send_queue::{Flushed, Sent, read_cached, send_flags, unless_full};
-use crate::service::Bytes;
+use crate::net::send_queue::{Flushed, Sent, send_flags, unless_full};
+use crate::service::{Bytes, FileSystem, OpenFile};
 
 /// Most bytes of a file handed to the kernel in one call.
 /// Two of them a turn are what one fast reader may send before others come.
@@ -26,6 +36,9 @@ const PIECE: u64 = 64 * 1024;
 /// The kernel reads this much around one page by itself: a slice this short is in memory as a whole if its last byte
 /// is.
 const READ_AHEAD: u64 = 128 * 1024;
+/// Most bytes of a file that a worker reads into memory. A connection holds them until its reader has taken them, so this
+/// is what a slow reader of a remote file costs.
+const COPY: u64 = 128 * 1024;
 /// Bytes a worker reads in one call.
 const STEP: usize = 256 * 1024;
 /// Pieces sent for one connection in one turn of the loop: as many bytes as one slice.
@@ -44,13 +57,40 @@ pub(super) enum SendPart {
 #[derive(Debug)]
 pub(super) struct FileRange {
     /// Open as long as a part needs it. The cache and other connections may share it.
-    file: Arc<File>,
+    file: Arc<OpenFile>,
     /// The next byte to be sent.
     from: u64,
     /// Bytes still to be sent; 0 when the part is done.
     len: u64,
     /// The page cache need not be asked for bytes before this one.
     asked: u64,
+    /// Read by a worker. Of a file system that may wait, nothing is sent but these.
+    copy: Vec<u8>,
+    /// Bytes of the copy that are sent.
+    copy_sent: usize,
+}
+
+/// Bytes of a file that a loop cannot read without waiting.
+#[derive(Debug)]
+pub(crate) struct ColdSlice {
+    file: Arc<OpenFile>,
+    from: u64,
+    len: u64,
+}
+
+impl ColdSlice {
+    /// Reads the bytes: into the page cache, or those of a file system that may wait into memory, and returns these.
+    /// This blocks, so only a worker may call it.
+    ///
+    /// # Errors
+    /// The error of the kernel.
+    pub(crate) fn read(self) -> io::Result<Vec<u8>> {
+        if !self.file.file_system().may_wait() {
+            read_ahead(&self.file, self.from, self.len);
+            return Ok(Vec::new());
+        }
+        Ok(self.file.read(self.from, self.len.min(COPY))?)
+    }
 }
 
 impl SendPart {
@@ -66,11 +106,20 @@ impl SendPart {
         matches!(self, SendPart::File(range) if range.len > 2 * SLICE)
     }
 
-    /// The range of a file that a worker should read into the page cache.
-    pub(super) fn next_slice(&self) -> Option<(Arc<File>, u64, u64)> {
+    /// The bytes that a worker should read.
+    pub(super) fn next_slice(&self) -> Option<ColdSlice> {
         match self {
-            SendPart::File(range) => Some((Arc::clone(&range.file), range.from, range.len.min(SLICE))),
+            SendPart::File(FileRange { file, from, len, .. }) => {
+                Some(ColdSlice { file: Arc::clone(file), from: *from, len: *len.min(&SLICE) })
+            }
             SendPart::Bytes { .. } => None,
+        }
+    }
+
+    /// Takes the bytes that a worker has read.
+    pub(super) fn take_slice(&mut self, bytes: Vec<u8>) {
+        if let SendPart::File(range) = self {
+            (range.copy, range.copy_sent) = (bytes, 0);
         }
     }
 
@@ -97,6 +146,7 @@ impl SendPart {
                 *from += count;
                 Ok(None)
             }
+            SendPart::File(range) if range.file.file_system().may_wait() => range.send_copy(socket, more, sent),
             SendPart::File(range) if by_sendfile => range.send(socket, more, resident, sent),
             SendPart::File(range) => range.copy(socket, more, sent),
         }
@@ -104,8 +154,8 @@ impl SendPart {
 }
 
 impl FileRange {
-    pub(super) fn new(file: Arc<File>, from: u64, len: u64) -> FileRange {
-        FileRange { file, from, len, asked: 0 }
+    pub(super) fn new(file: Arc<OpenFile>, from: u64, len: u64) -> FileRange {
+        FileRange { file, from, len, asked: 0, copy: Vec::new(), copy_sent: 0 }
     }
 
     /// Sends a slice by `sendfile`.
@@ -151,10 +201,10 @@ impl FileRange {
         // A worker has read these bytes already. A plain read, since the page cache may have dropped them again: asking
         // a worker once more could go on for ever.
         let read = if self.from < self.asked {
-            rustix::io::retry_on_intr(|| pread(&self.file, &mut buffer[..], self.from))?
+            retry_on_intr(|| pread(&self.file, &mut buffer[..], self.from))?
         } else {
             self.asked = self.from + len;
-            match read_cached(&self.file, &mut buffer, self.from)? {
+            match self.file.read_now(&mut buffer, self.from)? {
                 Some(count) => count,
                 None => return Ok(Some(Flushed::Cold)),
             }
@@ -168,6 +218,30 @@ impl FileRange {
             return Ok(Some(Flushed::Blocked));
         };
         sent(Sent::Bytes(&buffer[..count]));
+        self.advance(count);
+        Ok(None)
+    }
+
+    /// Sends what a worker has read into memory.
+    fn send_copy(
+        &mut self,
+        socket: impl AsFd,
+        more: bool,
+        sent: &mut dyn FnMut(Sent<'_>),
+    ) -> io::Result<Option<Flushed>> {
+        let bytes = &self.copy[self.copy_sent..];
+        if bytes.is_empty() {
+            // Asked for already: a worker has found the end of the file.
+            if self.asked > self.from {
+                return Ok(Some(Flushed::Short));
+            }
+            self.asked = self.from + 1;
+            return Ok(Some(Flushed::Cold));
+        }
+        let flags = send_flags(more || self.len > bytes.len() as u64);
+        let Some(count) = unless_full(|| send(&socket, bytes, flags))? else { return Ok(Some(Flushed::Blocked)) };
+        sent(Sent::Bytes(&bytes[..count]));
+        self.copy_sent += count;
         self.advance(count);
         Ok(None)
     }
@@ -191,7 +265,10 @@ pub(crate) struct Resident {
 }
 
 /// Whether sending `len` bytes from `from` on would wait for the disk, judged by the first and the last of them.
-fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident>) -> bool {
+fn is_cold(file: &Arc<OpenFile>, from: u64, len: u64, resident: &mut Option<Resident>) -> bool {
+    if file.file_system() == FileSystem::Memory {
+        return false;
+    }
     let (address, end) = (Arc::as_ptr(file) as usize, from + len);
     // The common case of many readers of one file: no call at all.
     if resident.is_some_and(|known| known.file == address && known.from <= from && end <= known.end) {
@@ -199,7 +276,7 @@ fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident
     }
     // One byte at each end costs two cheap calls. Asking for every page would cost more than the rare disk read it
     // saves.
-    let is_missing = |at| matches!(read_cached(file, &mut [0], at), Ok(None));
+    let is_missing = |at| matches!(file.read_now(&mut [0], at), Ok(None));
     let cold = is_missing(end.saturating_sub(1)) || (len > READ_AHEAD && is_missing(from));
     if !cold {
         *resident = Some(Resident { file: address, from, end });
@@ -207,9 +284,8 @@ fn is_cold(file: &Arc<File>, from: u64, len: u64, resident: &mut Option<Resident
     cold
 }
 
-/// Reads bytes into the page cache. This blocks, so only a worker may call it. An error is not reported: sending the
-/// bytes meets it again.
-pub(crate) fn read_ahead(file: &File, from: u64, len: u64) {
+/// Reads bytes into the page cache. An error is not reported: sending the bytes meets it again.
+fn read_ahead(file: &OpenFile, from: u64, len: u64) {
     // The buffer is thrown away: the purpose is that the kernel reads the bytes into the page cache.
     let mut buffer = vec![0; STEP.min(usize::try_from(len).unwrap_or(STEP))];
     let (mut at, end) = (from, from + len);
@@ -225,6 +301,7 @@ pub(crate) fn read_ahead(file: &File, from: u64, len: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
     use std::os::fd::AsFd;
 
@@ -237,7 +314,7 @@ mod tests {
         file.write_all(&vec![7; 1 << 20]).unwrap();
         file.sync_all().unwrap();
         std::fs::remove_file(&path).unwrap();
-        let file = Arc::new(file);
+        let file = Arc::new(OpenFile::from(file));
         let is_cold = |from, len| super::is_cold(&file, from, len, &mut None);
         assert!(!is_cold(0, 1 << 20), "just written, so in memory");
         rustix::fs::fadvise(file.as_fd(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
@@ -255,7 +332,7 @@ mod tests {
         assert!(is_cold(0, 1 << 20), "another turn asks again");
         read_ahead(&file, 0, 1 << 20);
         let mut buffer = [0; 16];
-        assert_eq!(read_cached(&file, &mut buffer, 0), Ok(Some(16)));
-        assert_eq!(read_cached(&file, &mut buffer, 1 << 20), Ok(Some(0)));
+        assert_eq!(file.read_now(&mut buffer, 0), Ok(Some(16)));
+        assert_eq!(file.read_now(&mut buffer, 1 << 20), Ok(Some(0)));
     }
 }

@@ -16,11 +16,10 @@
 //! reported before its own response; otherwise a reader could not tell the exchanges apart.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use crate::http::Status;
+use crate::service::OpenFile;
 use crate::wire::explain::{ContentKind, Conversation, ExplainOptions, Message, NoteId, Role};
 use crate::wire::record::event::{Call, CallBoundary, EventKind, Tags, TimedMessage, WireEvent, clock};
 use crate::wire::record::recorder::{Gap, Record, SocketEvent};
@@ -224,14 +223,15 @@ impl LiveConnection {
     }
 
     /// One `sendfile`. Only the ends of the bytes are read again, as many as the conversation can use.
-    fn sent_file(&mut self, file: &File, from: u64, len: u64, messages: &mut Vec<Message>) {
+    fn sent_file(&mut self, file: &OpenFile, from: u64, len: u64, messages: &mut Vec<Message>) {
         let when = self.since_accepted(self.latest);
         self.sent.add(Call { len, when, from_file: true, ..Call::default() });
         let (most_first, most_last) = self.conversation.window();
-        let first = read_file(file, from, len.min(most_first as u64));
+        // A file that cannot be read shows no bytes; the server closes the connection of the client.
+        let first = file.read(from, len.min(most_first as u64)).unwrap_or_default();
         // A short piece of a file is covered by the first bytes alone.
         let tail = (len - first.len() as u64).min(most_last as u64);
-        let last = read_file(file, from + len - tail, tail);
+        let last = file.read(from + len - tail, tail).unwrap_or_default();
         self.conversation.sent_unseen(len, (&first, &last), messages);
     }
 
@@ -301,22 +301,6 @@ fn missing(message: &Message) -> u64 {
         Some(ContentKind::Length(length)) => length.saturating_sub(message.content_len()),
         _ => 0,
     }
-}
-
-/// Bytes of a file that is being sent; fewer if it has become shorter.
-fn read_file(file: &File, from: u64, len: u64) -> Vec<u8> {
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
-    let mut got = 0;
-    while got < bytes.len() {
-        match file.read_at(&mut bytes[got..], from + got as u64) {
-            // The file became shorter, or cannot be read. The view has fewer bytes; the server closes the connection of
-            // the client.
-            Ok(0) | Err(_) => break,
-            Ok(more) => got += more,
-        }
-    }
-    bytes.truncate(got);
-    bytes
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@
 //! | 0: the client has ended its side | `Received(0)` | none |
 //! | 102,400 bytes in the middle of a long upload | `ReceivedInPart`, a gap of 100,096 from 0 on | the last 2,304 |
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,6 +29,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::{Duration, Instant};
 
 use crate::http::{Event, Http1};
+use crate::service::OpenFile;
 use crate::wire::explain::builder::LAST;
 
 /// A batch of this many bytes is handed over at once, in the middle of a turn.
@@ -79,7 +79,7 @@ pub enum SocketEvent {
     /// One `sendfile` took bytes of a file.
     SentFile {
         /// The file, open.
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         /// The first byte.
         from: u64,
         /// The number of bytes.

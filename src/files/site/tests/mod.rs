@@ -5,7 +5,7 @@ mod content;
 mod paths;
 mod versions;
 
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::files::resource::encode;
@@ -27,20 +27,15 @@ impl Seen {
         let code = response.status().code();
         let (_, fields, body) = response.into_parts();
         let length = body.len();
-        let read = |file: &std::fs::File, from: u64, len: u64| {
-            let mut bytes = vec![0; len as usize];
-            file.read_exact_at(&mut bytes, from).unwrap();
-            bytes
-        };
         let content = match body {
             Body::Empty => Vec::new(),
             Body::Bytes(bytes) => bytes.to_vec(),
-            Body::File { file, from, len } => read(&file, from, len),
+            Body::File { file, from, len } => file.read(from, len).unwrap(),
             Body::Pieces { file, pieces } => pieces
                 .into_iter()
                 .flat_map(|piece| match piece {
                     Piece::Bytes(bytes) => bytes,
-                    Piece::Range { from, len } => read(&file, from, len),
+                    Piece::Range { from, len } => file.read(from, len).unwrap(),
                 })
                 .collect(),
             other => panic!("a site has no reason for {other:?}"),

@@ -10,12 +10,11 @@
 //! content that is added later is cut by the same list, and its end need not be known.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::chunked;
-use crate::service::{Body, ByteOffset, ChunkedBody, Pause, Piece};
+use crate::service::{Body, ByteOffset, ChunkedBody, OpenFile, Pause, Piece};
 
 /// Bytes that are sent one after the other.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub(super) enum Fragment {
     /// Content from memory.
     Content(Vec<u8>),
     /// Content from a file.
-    File { file: Arc<File>, from: u64, len: u64 },
+    File { file: Arc<OpenFile>, from: u64, len: u64 },
 }
 
 impl Fragment {
@@ -228,7 +227,7 @@ mod tests {
     #[test]
     fn a_pause_stands_before_its_byte_in_every_kind_of_content() {
         use ByteOffset::{Content, Response};
-        let file = Arc::new(File::open("/dev/null").unwrap());
+        let file = Arc::new(OpenFile::from(std::fs::File::open("/dev/null").unwrap()));
         let range = || Body::File { file: file.clone(), from: 10, len: 5 };
         for (pauses, body, expected) in [
             (vec![], Body::Bytes("body".into()), "0:head\nbody"),
