@@ -86,13 +86,44 @@ pub(crate) fn response(request: &Request<'_>, error: &io::Error) -> Response {
     add_note(error_page::problem(request, &problem), note)
 }
 
-/// The response when the served folder itself was removed. 503 and not 404, which would tell caches
-/// and indexes to forget files that may soon be back.
-pub(crate) fn gone(request: &Request<'_>) -> Response {
+/// Why the served folder cannot be served any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It was removed or moved away, and nothing is in its place.
+    Missing,
+    /// The folder in its place belongs to another user.
+    OtherOwner,
+    /// The folder in its place lies on another file system.
+    OtherFileSystem,
+    /// Landlock allows the old folder only.
+    Barred,
+}
+
+impl Gone {
+    /// What has happened and what to do, for the operator.
+    pub(crate) fn explain(self) -> &'static str {
+        match self {
+            Gone::Missing => "it was removed or moved away. When it is back, it is looked at again.",
+            Gone::OtherOwner => "another user owns the one in its place. Start barewire again to serve that.",
+            Gone::OtherFileSystem => {
+                "the one in its place is on another file system. Start barewire again to serve that."
+            }
+            Gone::Barred => "Landlock keeps the new one in its place closed. Start barewire again to serve that.",
+        }
+    }
+}
+
+/// The response when the served folder itself was removed or replaced. 503 and not 404, which would tell caches and
+/// indexes to forget files that may soon be back.
+pub(crate) fn gone(request: &Request<'_>, why: Gone) -> Response {
+    let sentence = match why {
+        Gone::Missing => "The folder that this server serves is gone.",
+        _ => "The folder that this server serves is gone, and another one is in its place.",
+    };
     let problem = Problem::new(Status::SERVICE_UNAVAILABLE)
-        .with_sentence("The folder that this server serves is gone.")
-        .with_advice("When it is back, whoever runs the server must start it again.");
-    error_page::problem(request, &problem).with_note("the served folder was removed")
+        .with_sentence(sentence)
+        .with_advice("If it does not come back, whoever runs the server must start it again: its log says why.");
+    error_page::problem(request, &problem).with_note(format!("not served: {}", why.explain()))
 }
 
 /// The response with a note for the log, if there is one.

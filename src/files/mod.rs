@@ -30,7 +30,7 @@ mod write;
 
 pub use cache::CAPACITY as CACHE_CAPACITY;
 pub use root::{OpenMethod, Symlinks};
-pub use site::Site;
+pub use site::{RootWatch, Site};
 
 /// The value of Cache-Control for files, folders and redirects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -37,6 +37,25 @@ impl ServedPath {
     }
 }
 
+impl ServedPath {
+    /// The folder above the served one, if a rule of Landlock may open it for reading: a folder that is removed and made
+    /// again is then covered too. Not where files of other people or programs lie: `/`, a home folder, or a folder in
+    /// which everybody may write.
+    pub(crate) fn folder_above(&self) -> Option<PathBuf> {
+        use std::os::unix::fs::PermissionsExt;
+        if self.is_file {
+            return None;
+        }
+        let above = fs::canonicalize(&self.path).ok()?.parent()?.to_path_buf();
+        let home = std::env::var_os("HOME").and_then(|home| fs::canonicalize(home).ok());
+        let homes = [Path::new("/"), Path::new("/root"), Path::new("/home")];
+        let is_home =
+            homes.contains(&&*above) || above.parent() == Some(Path::new("/home")) || Some(&above) == home.as_ref();
+        let is_shared = fs::metadata(&above).ok()?.permissions().mode() & 0o002 != 0;
+        (!is_home && !is_shared).then_some(above)
+    }
+}
+
 /// The folder of a path; `.` for a bare name.
 pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

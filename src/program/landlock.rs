@@ -2,11 +2,15 @@
 //!
 //! | right | where | when |
 //! |---|---|---|
-//! | read files, list folders | below the served folder, or the folder of the served file | always |
+//! | read files, list folders | below the served folder or the one above it, or the folder of the served file | always |
 //! | the same | everywhere | with `--symlinks any` |
 //! | write, make, rename, remove files and folders | below the same folder | uploads, replacing or deletion are on |
 //! | execute, make devices, sockets, pipes or symbolic links | nowhere | |
 //! | open a TCP connection | the server's own port, so that a recorded request can be sent again | with `--study` |
+//!
+//! A rule belongs to a folder, not to its path, and cannot be changed later: a folder that is removed and made again is
+//! closed. So while nothing is written the rule is laid on the folder above the served one, where that is harmless
+//! (`folder::ServedPath::folder_above`), and the new folder can be served.
 //!
 //! Files that are open already stay usable: the rules count when a file is opened. Landlock also sets "no new
 //! privileges". The safety of a request does not rest on this: it is the second line after [`files::Root`].
@@ -22,8 +26,6 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetStatus,
 };
-
-use crate::program::folder::ServedPath;
 
 /// The newest set of rights this was written for. An older kernel enforces those it knows.
 const RIGHTS: ABI = ABI::V6;
@@ -44,8 +46,8 @@ pub(crate) struct Allowed {
 ///
 /// # Errors
 /// A phrase that says why there is no restriction.
-pub(crate) fn restrict(served: &ServedPath, allowed: Allowed) -> Result<(), String> {
-    match enforce(served.folder(), allowed) {
+pub(crate) fn restrict(folder: &Path, allowed: Allowed) -> Result<(), String> {
+    match enforce(folder, allowed) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Err(error) => Err(error.to_string()),
@@ -94,9 +96,9 @@ fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::folder;
     use std::fs;
     use std::net::{TcpListener, TcpStream};
-    use std::path::PathBuf;
 
     /// Runs `look` on a thread of its own, which alone is restricted.
     fn restricted<T: Send + 'static>(
@@ -106,9 +108,9 @@ mod tests {
         writes: bool,
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let served = ServedPath { path: PathBuf::from(path), is_file };
+        let folder = if is_file { folder::parent(Path::new(path)) } else { Path::new(path) };
         let allowed = Allowed { reads_anywhere, writes, connects_to: None };
-        std::thread::spawn(move || restrict(&served, allowed).ok().map(|()| look())).join().unwrap()
+        std::thread::spawn(move || restrict(folder, allowed).ok().map(|()| look())).join().unwrap()
     }
 
     /// Whether this kernel has Landlock at all.

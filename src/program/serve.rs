@@ -15,9 +15,9 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use barewire::files::{self, OpenMethod, Site, Symlinks};
+use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks};
 use barewire::net::{self, LogFormat, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
 use barewire::service::app::App;
@@ -51,6 +51,9 @@ const OPEN_FILES: usize = 256;
 const OPEN_FILES_SHARE: usize = 32;
 /// The least number of workers by default, so that one slow disk access does not stop the others.
 const LEAST_WORKERS: usize = 4;
+
+/// How often the path of the served folder is looked at: a folder that has changed is noticed within two seconds.
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// Serves until a signal stops the server.
 ///
@@ -101,6 +104,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let log = start_logging(&options).map_err(failed)?;
     let add = |(is_weak, text)| if is_weak { banner.remarks.push(text) } else { log::debug!("{text}") };
     protection.into_iter().for_each(add);
+    watch(site.watch()).map_err(failed)?;
     // The rules stand before everything, so that they also hold for the practice endpoints.
     let app = match study {
         None => App::new(site, rules),
@@ -145,10 +149,14 @@ fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&
         connects_to: study.map(|study| study.main.port()),
     };
     // A failure is a remark and no error: the server is safe without Landlock.
-    let landlock = match landlock::restrict(served, allowed) {
+    let above = if allowed.reads_anywhere || allowed.writes { None } else { served.folder_above() };
+    let landlock = match landlock::restrict(above.as_deref().unwrap_or(served.folder()), allowed) {
         Ok(()) => {
             let may_not = if allowed.reads_anywhere { "written; links may be read" } else { "read or written" };
-            (false, format!("the fence is up: nothing outside the folder can be {may_not} (Landlock)"))
+            let outside = above.map_or("the folder".into(), |above| {
+                format!("{}, above the folder in case that is made again,", folder::shown(&above))
+            });
+            (false, format!("the fence is up: nothing outside {outside} can be {may_not} (Landlock)"))
         }
         Err(why) => (true, format!("No second fence around the folder: {why}.")),
     };
@@ -171,6 +179,18 @@ fn sandbox_remark(options: &Options) -> Option<String> {
     Some(format!(
         "Scripts of served pages are sandboxed because of {option}. Another policy: -H 'Content-Security-Policy: VALUE'"
     ))
+}
+
+/// Starts the thread that looks whether the path still leads to the served folder.
+///
+/// # Errors
+/// When the thread cannot be started.
+fn watch(root: RootWatch) -> io::Result<()> {
+    let look = move || loop {
+        std::thread::sleep(LOOKS);
+        root.look();
+    };
+    std::thread::Builder::new().name("root watch".into()).spawn(look).map(drop)
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.

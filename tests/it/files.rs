@@ -94,14 +94,18 @@ fn a_compressed_picture_is_shown_in_a_sandbox_and_replaced_by_the_tag_of_its_get
 #[test]
 fn a_served_folder_that_is_removed_is_503_and_not_an_empty_one() {
     let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);
-    let mut server = Server::start(&folder, &["--write"]);
+    let mut server = Server::start(&folder, &["--write", "-v"]);
+    // A new folder of that name is not the one that may be written to, says Landlock.
+    let stays_gone = server.before().iter().any(|line| line.contains("the fence is up"));
     get(&server, "/a.txt", "").assert_status(200);
     std::fs::remove_dir_all(folder.join("sub")).unwrap();
     get(&server, "/sub/", "").assert_status(404);
     std::fs::remove_dir_all(folder.path()).unwrap();
     for back in [false, true] {
+        if back && !stays_gone {
+            break;
+        }
         if back {
-            // A new folder of that name is not the one that is served.
             folder.write("a.txt", "other");
         }
         for target in ["/", "/a.txt", "/sub/", "/none"] {

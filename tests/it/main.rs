@@ -13,6 +13,7 @@ mod support;
 mod access_log;
 mod broken_requests;
 mod cache_freshness;
+mod changed_root;
 mod close_reasons;
 mod conditional;
 mod containment;

@@ -23,6 +23,7 @@
 //! - `Root::writable_folder` is the protected way for writes.
 
 mod file_system;
+mod identity;
 mod publish;
 mod skipped_link;
 mod stat;
@@ -44,6 +45,7 @@ pub(crate) use crate::service::FileSystem;
 use crate::service::OpenFile;
 use file_system::FileSystems;
 pub(crate) use file_system::PSEUDO;
+pub(crate) use identity::Identity;
 pub(crate) use publish::Publish;
 pub(crate) use stat::CheckedPath;
 pub use stat::{Directory, Entry, TEMPORARY_PREFIX};
@@ -219,11 +221,9 @@ impl Root {
         self.inner.file_systems.root() == FileSystem::Pseudo
     }
 
-    /// Whether the folder itself was removed. Then nothing is found in it and nothing can be
-    /// stored. A new folder of the same name is another folder.
-    pub fn is_gone(&self) -> bool {
-        // A removed folder stays open here and looks like an empty one. Only its link count differs.
-        self.inner.counts_links && fs::fstat(&self.inner.descriptor).is_ok_and(|stat| stat.st_nlink == 0)
+    /// Which links are followed beneath it.
+    pub(crate) fn symlinks(&self) -> Symlinks {
+        self.inner.symlinks
     }
 
     /// Opens `path` for reading. It is the path of a URL, decoded: it begins with `/`, which is the

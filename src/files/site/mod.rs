@@ -19,6 +19,8 @@
 //! | 404 without a page of the author | links to the nearest folder and to the root | one line, or JSON |
 //! | 503, because the root was removed | a sentence for the operator | the same |
 
+mod follow;
+
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -28,19 +30,27 @@ use rustix::io::Errno;
 
 use crate::files::resource::{ERROR_PAGES, FoundFile, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
-use crate::files::root::{OpenMethod, Root, sweep};
+use crate::files::root::{OpenMethod, Root};
+use crate::files::site::follow::{Current, Followed};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
-use crate::files::{CacheControl, Settings, cache::FileCache, disk_error, listing, representation};
+use crate::files::{Settings, cache::FileCache, disk_error, disk_error::Gone, listing, representation};
+
 use crate::http::{Expectation, Method, Request, Status, field};
 use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
 use crate::service::text::reference;
 use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, router};
+pub use follow::RootWatch;
 
 /// Style sheets and scripts of the listing are part of the program and lie under this path.
 const ASSETS: &[u8] = b"/.barewire/";
 
 /// A served folder, or a single served file. Each loop has its own, with its own cache.
 pub struct Site {
+    followed: Arc<Followed>,
+    /// Of how many changes of the root this loop knows.
+    changes: u64,
+    /// Why the folder cannot be served.
+    gone: Option<Gone>,
     state: Arc<SiteState>,
     /// `None` where checking a file may wait for a network, and for a single file.
     pub(crate) cache: Option<FileCache>,
@@ -74,45 +84,24 @@ impl Site {
             let url = root.file_name().map_or(&name[..], OsStrExt::as_bytes);
             SingleFile { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
-        let rights = Rights {
-            // Nothing can be added to a single file.
-            upload: settings.upload && single.is_none(),
-            overwrite: settings.overwrite,
-            delete: settings.delete,
-        };
-        // Temporary files of a killed server in the root. Other folders are swept when they are
-        // first written to.
-        if rights.any()
-            && let Ok(top) = folder.writable_folder(b"/")
-        {
-            sweep(&top);
-        }
-        let has_plain_errors = settings.spa.is_none() && single.is_none();
-        Ok(Site::with(Arc::new(SiteState {
-            resolver: Arc::new(Resolver::new(folder, single, &settings)),
-            rights,
-            sandbox: rights.can_write(),
-            cache_control: match settings.cache_control {
-                CacheControl::Revalidate => "no-cache".into(),
-                CacheControl::Off => "no-store".into(),
-                CacheControl::Seconds(seconds) if settings.private => format!("private, max-age={seconds}"),
-                CacheControl::Seconds(seconds) => format!("max-age={seconds}"),
-            },
-            settings,
-            pages: listing::Pages::default(),
-            readings: listing::Readings::default(),
-            missing: has_plain_errors.then(NotFoundLine::new),
-        })))
+        let place = Root::place(root, single.is_some())?;
+        let current = Current { state: Arc::new(SiteState::new(folder, single, settings)), gone: None };
+        Ok(Site::with(Arc::new(Followed::new(place, current.clone())), current, 0))
+    }
+
+    /// Lets the site follow its path; see [`RootWatch::look`].
+    pub fn watch(&self) -> RootWatch {
+        RootWatch(self.followed.clone())
     }
 
     /// A site for one loop, with an empty cache.
-    fn with(state: Arc<SiteState>) -> Site {
+    fn with(followed: Arc<Followed>, Current { state, gone }: Current, changes: u64) -> Site {
         let SiteState { resolver, settings: Settings { cache_bytes, open_files, .. }, .. } = &*state;
         // A hit calls stat() on the loop, so the file system must never wait for a network.
         let is_local = resolver.root.open_method() == OpenMethod::Cached;
         let has_cache = *cache_bytes > 0 && resolver.single.is_none() && is_local;
         let cache = has_cache.then(|| FileCache::new(*cache_bytes, *open_files));
-        Site { state, cache }
+        Site { followed, changes, gone, state, cache }
     }
 
     /// The folder, for other parts that read or write in it.
@@ -123,6 +112,13 @@ impl Site {
 
 impl Service for Site {
     fn answer(&mut self, request: &Request<'_>, context: &RequestContext) -> Answer {
+        if let Some(current) = self.followed.changed(&mut self.changes) {
+            // What is cached was found in the old folder.
+            *self = Site::with(self.followed.clone(), current, self.changes);
+        }
+        if let Some(why) = self.gone {
+            return Answer::Now(disk_error::gone(request, why));
+        }
         let (state, resolver) = (&self.state, &self.state.resolver);
         if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.lookup(request, &resolver.root, context)) {
             return answer;
@@ -169,7 +165,8 @@ impl Service for Site {
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        Box::new(Site::with(Arc::clone(&self.state)))
+        let current = Current { state: self.state.clone(), gone: self.gone };
+        Box::new(Site::with(self.followed.clone(), current, self.changes))
     }
 }
 
@@ -329,7 +326,7 @@ impl SiteState {
         let status = disk_error::status_of(&error);
         // Under Landlock everything in a removed root is forbidden.
         if matches!(status, Status::NOT_FOUND | Status::FORBIDDEN) && self.resolver.root.is_gone() {
-            return Ok(disk_error::gone(request));
+            return Ok(disk_error::gone(request, Gone::Missing));
         }
         let is_browser = accepts_html(request);
         // 404 is the most frequent error, mostly for robots, which get text. So its text is prepared.

@@ -27,6 +27,7 @@ use std::time::SystemTime;
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::files::disk_error::Gone;
 use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode};
 use crate::files::root::{Meta, Opened, Root};
@@ -210,7 +211,7 @@ impl WriteRequest {
         match Errno::from_io_error(&error) {
             // Under Landlock a removed root answers EACCES.
             Some(Errno::NOENT | Errno::ACCESS | Errno::PERM) if self.resolver.root.is_gone() => {
-                disk_error::gone(&self.request)
+                disk_error::gone(&self.request, Gone::Missing)
             }
             Some(Errno::NOTDIR) if is_put => {
                 self.problem(Status::CONFLICT, "A file lies where this path needs a folder.")

@@ -1,5 +1,6 @@
 //! Methods, fields for caches, error pages, and the thread that responds.
 
+use crate::files::CacheControl;
 use crate::files::site::tests::*;
 
 #[test]
