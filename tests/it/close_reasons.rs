@@ -241,7 +241,8 @@ fn assert_told(library: &mut Library, number: usize, name: &str, side: &str, say
 #[test]
 fn a_rate_that_is_not_kept_and_a_connection_too_many_are_told() {
     let silence = Arc::default();
-    let timeouts = Timeouts { window: Duration::from_secs(1), ..Timeouts::default() };
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts { window: second, send: second, ..Timeouts::default() };
     let settings = Settings { loops: 1, workers: 4, max_connections: 2, timeouts, ..Settings::default() };
     let mut library = Library::with(settings, move |request| answer(request, &silence));
     let head = request("POST", "/collect", "Content-Length: 100\r\n");
