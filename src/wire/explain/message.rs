@@ -7,6 +7,7 @@
 
 use crate::http::field;
 use crate::http::grammar::decimal;
+use crate::service::text::grouped;
 pub use crate::service::text::{byte_count, count};
 pub use crate::wire::explain::spans::{LineKind, MessageLine, MessageSpan, SpanKind};
 use crate::wire::explain::{NoteId, part};
@@ -293,6 +294,30 @@ impl Message {
                 Some(ContentKind::Chunked { .. }) => self.lines.last().is_none_or(|l| l.kind != LineKind::TrailerEnd),
                 _ => false,
             }
+    }
+
+    /// One sentence about its content, with the reason: how long it is, or how much was promised and how much of that
+    /// came. [`ContentFraming::section`] is its source.
+    pub(crate) fn framing_sentence(&self) -> Option<String> {
+        let framing = self.framing?;
+        let why = match self.error {
+            None if self.is_left_off() => "the server answered first and did not wait for the rest",
+            Some(error) if error.cut_off => "the connection ended",
+            _ => return Some(framing.sentence()),
+        };
+        let came = if self.role == Role::Request { "arrived" } else { "were sent" };
+        Some(match framing.content {
+            ContentKind::Length(promised) if self.content_len() < promised => {
+                let missing = byte_count(promised - self.content_len());
+                let (some, all) = (grouped(self.content_len()), byte_count(promised));
+                format!("body: {some} of {all} {came}, {missing} missing, because {why}")
+            }
+            ContentKind::Chunked { chunks, bytes } => {
+                let (bytes, chunks) = (byte_count(bytes), count(chunks, "chunk"));
+                format!("body: {bytes} in {chunks} {came} and the end did not, because {why}")
+            }
+            _ => framing.sentence(),
+        })
     }
 
     /// Whether a request asks to speak another protocol after it: CONNECT, or a field Upgrade.

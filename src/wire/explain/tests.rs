@@ -159,3 +159,36 @@ fn a_long_body_is_counted_and_its_ends_are_kept() {
     let sentence = message.framing.unwrap().sentence();
     assert_eq!(sentence, "body: 160,000 bytes in 20,000 chunks, because Transfer-Encoding: chunked");
 }
+
+#[test]
+fn content_that_did_not_come_is_told_as_promised_arrived_and_missing() {
+    let head = "PUT / HTTP/1.1\r\nHost: a\r\n";
+    for (request, answer, sentence) in [
+        (
+            format!("{head}Content-Length: 5000000\r\n\r\nabcdefghijkl"),
+            "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
+            "body: 12 of 5,000,000 bytes arrived, 4,999,988 bytes missing, because the server answered first and did not \
+             wait for the rest",
+        ),
+        (
+            format!("{head}Content-Length: 5\r\n\r\nabc"),
+            "",
+            "body: 3 of 5 bytes arrived, 2 bytes missing, because the connection ended",
+        ),
+        (
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+            "",
+            "body: 3 bytes in 1 chunk arrived and the end did not, because the connection ended",
+        ),
+    ] {
+        let (mut conversation, mut out) = (Conversation::new(&options()), Vec::new());
+        conversation.received(request.as_bytes(), &mut out);
+        conversation.sent(answer.as_bytes(), &mut out);
+        conversation.client_ended(&mut out);
+        let request = out.iter().find(|message| message.role == Role::Request).unwrap();
+        assert_eq!(request.framing_sentence().as_deref(), Some(sentence));
+    }
+    let cut = response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", Method::Get);
+    let sentence = "body: 3 of 5 bytes were sent, 2 bytes missing, because the connection ended";
+    assert_eq!(cut.messages[0].framing_sentence().as_deref(), Some(sentence));
+}

@@ -93,7 +93,7 @@ fn wire_facts(timed: &TimedMessage) -> Value {
     json!({
         "start": message.start, "bytes": message.len(), "calls": timed.call_count, "masked": message.masked,
         "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
-        "framing": message.framing.map(|framing| framing.sentence()),
+        "framing": message.framing_sentence(),
         "broken": message.error.map(|error| error.note.note().long),
         "hidden": message.hidden, "from_file": message.from_file,
     })

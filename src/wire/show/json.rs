@@ -116,7 +116,7 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
         "began": timed.began().map(millis), "head_at": timed.head_at().map(millis),
         "ended": timed.ended().map(millis),
         "framing": message.framing.map(|framing| {
-            json!({"rule": framing.rule, "sentence": framing.sentence(), "section": framing.section()})
+            json!({"rule": framing.rule, "sentence": message.framing_sentence(), "section": framing.section()})
         }),
         // A broken message may have a framing too: its head was right, its chunks were not.
         "broken": message.error.map(|error| {

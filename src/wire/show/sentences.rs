@@ -73,7 +73,7 @@ pub(crate) fn story(timed: &TimedMessage) -> String {
             let early = if timed.early { "The answer was given before the whole request was there. " } else { "" };
             let (status, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
             let error = message.error.map(|error| error.note.note().long.to_string());
-            let end = error.or_else(|| message.framing.map(|framing| framing.sentence()));
+            let end = error.or_else(|| message.framing_sentence());
             let end = end.map_or_else(String::new, |sentence| format!(" {}.", capitalize(&sentence)));
             // A reason phrase may be empty (RFC 9112 §4): then no space may stand before the full stop.
             format!("{early}The server answers {}.{end}", format!("{status} {reason}").trim_end())
@@ -167,7 +167,7 @@ pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, Strin
     }
     let framing = message.framing?;
     // The fact is bold, its reason is not: "body: 5 bytes" and ", because Content-Length: 5".
-    let sentence = capitalize(&framing.sentence());
+    let sentence = capitalize(&message.framing_sentence()?);
     let (bold, because) = sentence.split_at(sentence.find(", because").unwrap_or(sentence.len()));
     Some((bold.into(), because.into(), framing.section(), framing.note().0))
 }

@@ -209,13 +209,8 @@ impl Terminal {
             out.push('\n');
         };
         if let Some(framing) = message.framing {
-            push(ansi::SENTENCE, &format!("= {}", framing.sentence()), &framing.section());
-        }
-        // The framing says how much was announced; this, how much of it came.
-        if message.is_left_off() {
-            let came = byte_count(message.content_len());
-            let text = format!("= {came} of it came: it was answered before, and nobody waits for the rest");
-            push(ansi::SENTENCE, &text, "RFC 9112 §9.5");
+            let sentence = message.framing_sentence().unwrap_or_default();
+            push(ansi::SENTENCE, &format!("= {sentence}"), &framing.section());
         }
         if message.from_file {
             push(ansi::SENTENCE, "= sent by the kernel with sendfile(): its ends were read again from the file", TOOL);
