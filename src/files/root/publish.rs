@@ -114,7 +114,7 @@ impl TempFile {
     fn copy_to(&self, folder: &Arc<WritableFolder>) -> io::Result<TempFile> {
         let meta = self.meta()?;
         let mut copy = TempFile::named(folder)?;
-        copy.reserve(Some(meta.size))?;
+        copy.reserve(meta.size)?;
         self.copy_into(&copy.file, meta.size)?;
         copy.take_rights(&meta)?;
         copy.sync()?;
@@ -207,7 +207,7 @@ mod tests {
             let folder = Folder::new();
             let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
             let home = root.writable_folder(b"/").unwrap();
-            let temp = create_in(&home);
+            let mut temp = create_in(&home);
             temp.write(b"new").unwrap();
             let visible = names(&folder, "").into_iter().filter(|name| !name.starts_with(".barewire-")).count();
             assert_eq!(visible, 0);
@@ -279,7 +279,7 @@ mod tests {
             let folder = Folder::new();
             std::fs::create_dir(folder.join("other")).unwrap();
             let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
-            let temp = create_in(&root.writable_folder(b"/").unwrap());
+            let mut temp = create_in(&root.writable_folder(b"/").unwrap());
             temp.write(b"new").unwrap();
             temp.take_rights(&Meta { mode: 0o600, ..temp.meta().unwrap() }).unwrap();
             let other = root.writable_folder(b"/other").unwrap();

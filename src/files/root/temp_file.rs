@@ -22,6 +22,8 @@ use crate::files::root::{Meta, TEMPORARY_PREFIX};
 const NEW_FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 /// How many temporary names are tried. The first of 2^64 is nearly always free.
 const TRIES: usize = 8;
+/// The most bytes that are reserved ahead of what has arrived; enough that a large file lies in few pieces.
+const RESERVED_AHEAD: u64 = 16 * 1024 * 1024;
 
 /// An invisible file. When it is dropped before it was published, nothing is left of it.
 #[derive(Debug)]
@@ -33,8 +35,12 @@ pub(crate) struct TempFile {
     pub(super) name: Option<TemporaryName>,
     /// Where it lies.
     pub(super) folder: Arc<WritableFolder>,
-    /// Whether the disk has reserved space for all of it.
-    is_reserved: bool,
+    /// Bytes that it will have, if that is known.
+    length: Option<u64>,
+    /// Bytes that were written.
+    written: u64,
+    /// Bytes for which the disk was asked for space.
+    reserved: u64,
 }
 
 /// A name that is never served. It is removed when this is dropped; after the file got another name there is nothing to
@@ -81,15 +87,15 @@ impl TempFile {
         TempFile::create_in(folder, length)
     }
 
-    /// Creates an invisible file in `folder`, with space reserved for `length` bytes.
+    /// Creates an invisible file in `folder`, for `length` bytes.
     ///
     /// # Errors
-    /// The error of the kernel; `ENOSPC` or `EFBIG` if that many bytes cannot be stored.
+    /// The error of the kernel; `EFBIG` if a file cannot have that many bytes.
     pub(super) fn create_in(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
         // Each file system says in its own way that it has none, so any error leads to the next way, whose error
         // counts.
         let mut temp = TempFile::unnamed(folder).or_else(|_| TempFile::named(folder))?;
-        temp.reserve(length)?;
+        temp.expect(length)?;
         Ok(temp)
     }
 
@@ -98,7 +104,7 @@ impl TempFile {
         // The lock tells `WritableFolder::sweep` that the file is in use. A file system without
         // locks is not swept.
         let _ = fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        TempFile { file: File::from(file), folder: Arc::clone(folder), name, is_reserved: false }
+        TempFile { file: File::from(file), folder: Arc::clone(folder), name, length: None, written: 0, reserved: 0 }
     }
 
     /// A file without a name. The kernel removes it when the last descriptor is closed.
@@ -129,28 +135,58 @@ impl TempFile {
         Err(Errno::AGAIN)
     }
 
-    /// Reserves space, so that a disk that is too small is noticed before the content is sent.
-    pub(super) fn reserve(&mut self, length: Option<u64>) -> Result<(), Errno> {
-        let Some(length) = length else { return Ok(()) };
+    /// Notes how many bytes it will have.
+    ///
+    /// # Errors
+    /// `EFBIG`.
+    fn expect(&mut self, length: Option<u64>) -> Result<(), Errno> {
         // Writing beyond this limit would end the process with SIGXFSZ.
-        if getrlimit(Resource::Fsize).current.is_some_and(|limit| length > limit) {
+        let limit = getrlimit(Resource::Fsize).current;
+        if length.zip(limit).is_some_and(|(length, limit)| length > limit) {
             return Err(Errno::FBIG);
         }
-        self.is_reserved = true;
+        self.length = length;
+        Ok(())
+    }
+
+    /// Reserves space for `length` bytes that are there already, and are about to be written.
+    ///
+    /// # Errors
+    /// `ENOSPC` or `EFBIG` if that many bytes cannot be stored.
+    pub(super) fn reserve(&mut self, length: u64) -> Result<(), Errno> {
+        self.expect(Some(length))?;
+        self.reserved = length;
         allocate(&self.file, length)
+    }
+
+    /// Makes sure of space for `more` bytes.
+    fn make_room(&mut self, more: u64) -> Result<(), Errno> {
+        let end = self.written + more;
+        if end <= self.reserved {
+            return Ok(());
+        }
+        // Asked each time, because other uploads use the same disk.
+        if !self.folder.has_room(more)? {
+            return Err(Errno::NOSPC);
+        }
+        // Without a length nothing is reserved: what lies beyond the end would stay with the file.
+        let Some(length) = self.length.filter(|length| *length >= end) else { return Ok(()) };
+        // Reserved in steps, so that a large file does not lie in many pieces. No more than has arrived: whoever declares
+        // much and sends little must not keep the disk from others.
+        let ahead = (end + end.min(RESERVED_AHEAD)).min(length);
+        self.reserved = if self.folder.has_room(ahead - self.written)? { ahead } else { end };
+        allocate(&self.file, self.reserved)
     }
 
     /// Appends bytes.
     ///
     /// # Errors
-    /// The error of the kernel; `ENOSPC` also if a file of unknown length would use the space that
-    /// uploads must leave free.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        // Asked for every piece, because other uploads use the same disk.
-        if !self.is_reserved && !self.folder.has_room(bytes.len() as u64)? {
-            return Err(Errno::NOSPC.into());
-        }
-        (&self.file).write_all(bytes)
+    /// The error of the kernel; `ENOSPC` also if they would use the space that uploads must leave free.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.make_room(bytes.len() as u64)?;
+        (&self.file).write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        Ok(())
     }
 
     /// Takes the permission bits of the file that will be replaced, and its owner and its group where that is allowed.
@@ -218,8 +254,29 @@ pub(super) fn allocate(file: &File, length: u64) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
     use crate::files::root::{Root, Symlinks};
     use crate::files::testing::Folder;
+
+    #[test]
+    fn the_disk_keeps_no_more_than_twice_what_has_arrived() {
+        let folder = Folder::new();
+        let root = Root::at(folder.path(), Symlinks::Inside).unwrap();
+        let home = root.writable_folder(b"/").unwrap();
+        let length: u64 = 64 << 20;
+        let mut temp = TempFile::create_if_room(&home, Some(length)).unwrap();
+        let kept = |temp: &TempFile| temp.file.metadata().unwrap().blocks() * 512;
+        assert_eq!(kept(&temp), 0, "a length alone keeps nothing");
+        let block = vec![7; 1 << 20];
+        for arrived in (1..=length >> 20).map(|count| count << 20) {
+            temp.write(&block).unwrap();
+            assert!(kept(&temp) <= arrived + arrived.min(RESERVED_AHEAD) + (64 << 10), "{} of {arrived}", kept(&temp));
+        }
+        // Beyond the end nothing stays with the file.
+        assert!(kept(&temp) <= length + (64 << 10), "{}", kept(&temp));
+    }
 
     #[test]
     fn more_than_the_disk_has_is_refused_before_anything_is_written() {

@@ -154,8 +154,8 @@ impl Upload {
     }
 
     /// Appends bytes to the last file.
-    fn append(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        match self.files.last() {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        match self.files.last_mut() {
             Some(file) => Ok(file.temp.write(bytes)?),
             None => Ok(()),
         }
