@@ -241,7 +241,9 @@ struct ListingPage<'a> {
 
 /// The HTML page.
 fn page(request: &Request<'_>, rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
-    let (crumbs, up) = (crumbs(request.path()), up(request.path()));
+    // As the client counts: what `../` means depends on the path that it has sent.
+    let base = request.base();
+    let (crumbs, up) = (crumbs(&base), up(&base));
     let page = ListingPage {
         path: text::shown(request.raw_path()),
         up: &up,

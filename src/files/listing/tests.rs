@@ -234,7 +234,12 @@ fn no_link_but_the_parent_is_anything_but_an_entry() {
     let deep = ask("/a/b/c/", BROWSER, &some());
     assert_eq!(links(content(&deep)), [&["../"], &names[..]].concat());
     // The other folders are reached by buttons, from the page itself, with and without a prefix of a proxy.
-    for (path, expected) in [("/", vec!["./"]), ("/a/b/c/", vec!["../../../", "../../../", "../../", "../"])] {
+    for (path, expected) in [
+        ("/", vec!["./"]),
+        ("/a/b/c/", vec!["../../../", "../../../", "../../", "../"]),
+        ("/a/./x/../b/", vec!["../../", "../../", "../"]),
+        ("/.//a/", vec!["../../", "../../"]),
+    ] {
         let response = ask(path, BROWSER, &some());
         let actions = content(&response).split("action=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
         assert_eq!(actions.collect::<Vec<_>>(), expected);
