@@ -65,7 +65,7 @@ pub struct Settings {
     pub private: bool,
     /// Bytes of memory for small files in the cache of each loop; 0 for no cache.
     pub cache_bytes: usize,
-    /// Larger files that each loop keeps open.
+    /// Larger files that all loops together keep open.
     pub open_files: usize,
     /// The most bytes of content of one upload.
     pub max_body: u64,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::files::Site;
 use crate::http::{AddedFields, Event, Http1, HttpDate, Length, Limits, Method, Request, Transfer};
 use crate::service::{Answer, Body, Outcome, RequestContext, Service};
 
@@ -81,13 +80,13 @@ pub(crate) struct Got {
 
 /// The response to this request now.
 #[track_caller]
-pub(crate) fn fetch(site: &mut Site, head: &str) -> Got {
+pub(crate) fn fetch(site: &mut dyn Service, head: &str) -> Got {
     fetch_at(site, head, SystemTime::now())
 }
 
 /// The response at this moment.
 #[track_caller]
-pub(crate) fn fetch_at(site: &mut Site, head: &str, now: SystemTime) -> Got {
+pub(crate) fn fetch_at(site: &mut dyn Service, head: &str, now: SystemTime) -> Got {
     let local = SocketAddr::from(([127, 0, 0, 1], 80));
     let context = RequestContext { peer: local, local, now, arrival: arrival() };
     let mut connection = Http1::new(Limits::default());

@@ -45,9 +45,7 @@ const MOST_DESCRIPTORS: u64 = 1 << 20;
 const FEW_DESCRIPTORS: u64 = 4096;
 /// Lines of the log that may wait. Enough for a burst; more would only delay the count of dropped lines.
 const LOG_LINES: usize = 256;
-/// The files that all loops together keep open, because opening a file costs more than sending a small one.
-const OPEN_FILES: usize = 256;
-/// The part of the descriptors they may take at most, one in so many: connections come first.
+/// The part of the descriptors that files which are kept open may take at most, one in so many: connections come first.
 const OPEN_FILES_SHARE: usize = 32;
 /// The least number of workers by default, so that one slow disk access does not stop the others.
 const LEAST_WORKERS: usize = 4;
@@ -326,7 +324,7 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         max_body: write.max_body,
         // All loops together use what the library gives one.
         cache_bytes: files::CACHE_CAPACITY / loops.max(1),
-        open_files: OPEN_FILES.min(descriptors as usize / OPEN_FILES_SHARE) / loops.max(1),
+        open_files: default.open_files.min(descriptors as usize / OPEN_FILES_SHARE),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::support::client::{ask, strong_tag};
+use crate::support::client::{Client, ask, strong_tag};
 use crate::support::folder::{Folder, names};
 use crate::support::server::Server;
+use crate::support::uploads::put;
 
 #[test]
 fn delete_removes_files_links_and_empty_folders_and_never_the_root() {
@@ -42,4 +43,27 @@ fn delete_removes_files_links_and_empty_folders_and_never_the_root() {
     assert_eq!(delete("/c.txt", &format!("If-Match: {tag}\r\n")), 204);
     assert_eq!(names(folder.path()), ["full", "hidden", "out"]);
     assert_eq!(fs::read(folder.join("full/b.txt")).unwrap(), b"b");
+}
+
+#[test]
+fn a_file_that_a_client_deletes_or_replaces_gives_its_space_back_at_once() {
+    let folder = Folder::new();
+    for name in ["deleted.bin", "replaced.bin"] {
+        folder.pattern(name, 100_000);
+        folder.age(name);
+    }
+    let server = Server::start(&folder, &["-w", "--loops", "2"]);
+    // Some of the connections are served by either loop.
+    let mut clients: Vec<Client> = (0..16).map(|_| Client::connect(&server)).collect();
+    for client in &mut clients {
+        for _ in 0..3 {
+            client.get("/deleted.bin", "").assert_status(200);
+            client.get("/replaced.bin", "").assert_status(200);
+        }
+    }
+    let open = |name: &str| server.open_files().iter().filter(|path| path.contains(name)).count();
+    assert!(open("deleted.bin") > 0 && open("replaced.bin") > 0, "{:?}", server.open_files());
+    ask(&server, "DELETE", "/deleted.bin", "").assert_status(204);
+    put(&server, "/replaced.bin", "", "new").assert_status(204);
+    assert_eq!((open("deleted.bin"), open("replaced.bin")), (0, 0), "{:?}", server.open_files());
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::files::cache::open_files::{KeptRef, OpenFiles};
 use crate::files::range::{self, Selected};
 use crate::files::resource::{Resolver, read_start};
 use crate::files::root::{CheckedPath, FileKind, Meta, Root};
@@ -37,7 +38,7 @@ pub(crate) struct CachedFile {
     whole: Arc<Prepared>,
     /// A file that is too large to be kept in memory, and its fields: those of a range are nearly
     /// the same.
-    open: Option<(Arc<OpenFile>, Fields)>,
+    open: Option<(KeptRef, Fields)>,
     pub(crate) not_modified: Arc<Prepared>,
     /// Whether the response depends on Accept-Encoding.
     pub(crate) is_negotiated: bool,
@@ -60,6 +61,7 @@ impl CachedFile {
         fields: &Fields,
         file: &Arc<OpenFile>,
         resolver: &Resolver,
+        open_files: &OpenFiles,
         now: SystemTime,
     ) -> Option<CachedFile> {
         let root = &resolver.root;
@@ -85,7 +87,10 @@ impl CachedFile {
         let (whole, open) = if meta.size <= MAX_CONTENT {
             (Prepared::new(Status::OK, &fields, &read_cached(file, meta.size)?), None)
         } else {
-            (Prepared::without_content(Status::OK, &fields, meta.size), Some((Arc::clone(file), fields.clone())))
+            (
+                Prepared::without_content(Status::OK, &fields, meta.size),
+                Some((open_files.keep(&meta, file)?, fields.clone())),
+            )
         };
         let is_negotiated = fields.get("Vary").is_some();
         let folder_without_codings = if is_negotiated { folder_without_codings(root, &path, now) } else { None };
@@ -117,11 +122,6 @@ impl CachedFile {
         &path[..path.len() - self.index_len]
     }
 
-    /// Whether it keeps a descriptor.
-    pub(crate) fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
     /// Whether the same file is still there, unchanged.
     pub(crate) fn is_unchanged(&mut self, folders: &mut CheckedFolders, root: &Root, now: SystemTime) -> bool {
         if root.stat(&self.file_path).as_ref() != Some(&self.meta) {
@@ -140,24 +140,24 @@ impl CachedFile {
         self.folder_without_codings.as_ref().is_some_and(|(path, meta)| root.stat(path).as_ref() == Some(meta))
     }
 
-    /// The response with the whole file.
-    pub(crate) fn whole(&self) -> Answer {
+    /// The response with the whole file. `None`: its descriptor was closed.
+    pub(crate) fn whole(&self) -> Option<Answer> {
         let head = Arc::clone(&self.whole);
-        match &self.open {
-            Some((file, _)) => Answer::ReadyFile(head, Arc::clone(file)),
+        Some(match &self.open {
+            Some((kept, _)) => Answer::ReadyFile(head, kept.get()?),
             None => Answer::Ready(head),
-        }
+        })
     }
 
     /// The response with the one range of the request. Several ranges, unsatisfiable
     /// ones and ranges of small files are left to the normal path.
     pub(crate) fn range(&self, request: &Request<'_>) -> Option<Answer> {
         // Range given twice counts as absent. If-Range alone has no effect.
-        let Some(value) = request.field("range") else { return Some(self.whole()) };
+        let Some(value) = request.field("range") else { return self.whole() };
         // A small file has no descriptor to send a range from.
-        let (file, fields) = self.open.as_ref()?;
+        let (kept, fields) = self.open.as_ref()?;
         let Selected::One(range) = range::select(value, self.meta.size) else { return None };
-        let body = Body::File { file: Arc::clone(file), from: range.from, len: range.len };
+        let body = Body::File { file: kept.get()?, from: range.from, len: range.len };
         let response = Response::from_parts((Status::PARTIAL_CONTENT, fields.clone(), body));
         Some(Answer::Now(response.field("Content-Range", range::content_range(range, self.meta.size))))
     }

@@ -1,5 +1,6 @@
 //! Responses to GET and HEAD that are kept in memory: small files whole, larger ones as an open
-//! descriptor with their head. Each loop has its own cache, so there are no locks.
+//! descriptor with their head. Each loop has its own cache, so there are no locks. The descriptors
+//! belong to all loops together ([`open_files`]).
 //!
 //! There are two entry points. [`FileCache::store`] keeps a response that the normal path made, if
 //! its path was requested before; [`FileCache::lookup`] returns it while it is up to date. A hit
@@ -24,6 +25,7 @@
 //! If one of them fails, the entry is removed and the normal path answers.
 
 mod cached_file;
+pub(crate) mod open_files;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -31,13 +33,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::files::cache::cached_file::{CachedFile, CheckedFolders};
+use crate::files::cache::open_files::OpenFiles;
 use crate::files::precondition::{self, Verdict};
 use crate::files::{resource::Resolver, root::Root};
 use crate::http::{Method, Request, Status};
 use crate::service::{Answer, Body, RequestContext, Response};
 
-/// Default for the number of files that a loop keeps open.
-pub(crate) const OPEN_FILES: usize = 64;
+/// Default for the number of files that are kept open, because opening a file costs more than
+/// sending a small one.
+pub(crate) const OPEN_FILES: usize = 256;
 /// Bytes that the caches of all loops may use together.
 pub const CAPACITY: usize = 64 * 1024 * 1024;
 /// Paths that are remembered as requested once.
@@ -57,13 +61,12 @@ pub(crate) struct FileCache {
     hand: usize,
     bytes: usize,
     max_bytes: usize,
-    open: usize,
-    max_open: usize,
+    open_files: Arc<OpenFiles>,
 }
 
 impl FileCache {
-    /// An empty cache for `max_bytes` bytes and `max_open` open files.
-    pub(crate) fn new(max_bytes: usize, max_open: usize) -> FileCache {
+    /// An empty cache for `max_bytes` bytes. Larger files are kept in `open_files`.
+    pub(crate) fn new(max_bytes: usize, open_files: Arc<OpenFiles>) -> FileCache {
         FileCache {
             index: HashMap::new(),
             entries: Vec::new(),
@@ -72,8 +75,7 @@ impl FileCache {
             hand: 0,
             bytes: 0,
             max_bytes,
-            open: 0,
-            max_open,
+            open_files,
         }
     }
 
@@ -101,7 +103,7 @@ impl FileCache {
         entry.is_used = true;
         // Most requests have no conditions and no range.
         if !summary.is_conditional && !summary.has_range {
-            return Some(entry.whole());
+            return entry.whole();
         }
         // The usual condition: exactly the tag of this version. Of the fields that come before it
         // in §13.2.2 none is present, so the others do not matter.
@@ -110,7 +112,7 @@ impl FileCache {
         }
         match precondition::evaluate(request, Some(&entry.validators)) {
             Verdict::Proceed { range_allowed: true } if summary.has_range => entry.range(request),
-            Verdict::Proceed { .. } => Some(entry.whole()),
+            Verdict::Proceed { .. } => entry.whole(),
             Verdict::NotModified => Some(Answer::Ready(Arc::clone(&entry.not_modified))),
             // The normal path makes the error page.
             Verdict::Failed => None,
@@ -131,16 +133,9 @@ impl FileCache {
         let hash = self.index.hasher().hash_one(request.path());
         let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
         if std::mem::replace(slot, hash) == hash
-            && let Some(entry) = CachedFile::new(request, response.fields(), file, resolver, now)
+            && let Some(entry) = CachedFile::new(request, response.fields(), file, resolver, &self.open_files, now)
         {
             self.insert(entry);
-        }
-    }
-
-    /// Closes the open files. The small ones, which need no descriptor, stay.
-    pub(crate) fn close_files(&mut self) {
-        while let Some(at) = self.entries.iter().position(CachedFile::is_open) {
-            self.remove(at);
         }
     }
 
@@ -150,17 +145,16 @@ impl FileCache {
         if let Some(&at) = self.index.get(entry.requested_path()) {
             self.remove(at);
         }
-        let (bytes, open) = (entry.bytes(), usize::from(entry.is_open()));
+        let bytes = entry.bytes();
         // An entry over the limit would evict everything and still not fit.
-        if bytes > self.max_bytes || open > self.max_open {
+        if bytes > self.max_bytes {
             return;
         }
-        // Terminates: with no entries left, both sums are 0.
-        while self.bytes + bytes > self.max_bytes || self.open + open > self.max_open {
+        // Terminates: with no entries left, the sum is 0.
+        while self.bytes + bytes > self.max_bytes {
             self.evict();
         }
         self.bytes += bytes;
-        self.open += open;
         self.index.insert(entry.requested_path().into(), self.entries.len());
         self.entries.push(entry);
     }
@@ -182,7 +176,6 @@ impl FileCache {
     fn remove(&mut self, at: usize) {
         let entry = self.entries.swap_remove(at);
         self.bytes -= entry.bytes();
-        self.open -= usize::from(entry.is_open());
         self.index.remove(entry.requested_path());
         // `swap_remove` has put the last entry here.
         let moved = self.entries.get(at).map(CachedFile::requested_path);

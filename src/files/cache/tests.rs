@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use crate::files::cache::*;
 use crate::files::testing::{Folder, age, arrival, fetch, fetch_at, get, later, with};
 use crate::files::{Settings, Site, Symlinks};
-use crate::service::testing::rounds;
+use crate::service::{Service, testing::rounds};
 
 fn site(folder: &Folder) -> Site {
     Site::open(folder.path(), Settings::default()).unwrap()
 }
 
 /// Requests a file twice: the second request keeps it.
-fn keep(site: &mut Site, head: &str, now: SystemTime) {
+fn keep(site: &mut dyn Service, head: &str, now: SystemTime) {
     (0..2).for_each(|_| drop(fetch_at(site, head, now)));
 }
 
@@ -336,4 +336,38 @@ fn one_check_holds_for_the_requests_that_came_with_it_and_for_no_later_one() {
     std::fs::remove_file(path).unwrap();
     assert!(ask(3), "it came together with one that was answered when the file was there");
     assert!(!ask(4));
+}
+
+/// Files of this folder that this process has open.
+fn open_files(folder: &Folder) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    links.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|path| path.starts_with(folder.path()))).count()
+}
+
+#[test]
+fn no_cache_holds_the_space_of_a_file_that_was_deleted_or_is_not_asked_for() {
+    let folder = Folder::new();
+    for name in ["gone.bin", "replaced.bin", "unused.bin", "used.bin"] {
+        age(&folder.write(name, "x".repeat(20_000)), 3600);
+    }
+    let (mut site, now) = (site(&folder), later());
+    let watch = site.watch();
+    let mut fork = site.fork();
+    let other = &mut *fork;
+    for name in ["/gone.bin", "/replaced.bin", "/unused.bin", "/used.bin"] {
+        keep(&mut site, &get(name), now);
+        keep(other, &get(name), now);
+    }
+    assert_eq!(open_files(&folder), 4 + 1, "the loops share them, and one is the folder");
+    std::fs::remove_file(folder.join("gone.bin")).unwrap();
+    std::fs::rename(folder.write("new", "y".repeat(20_000)), folder.join("replaced.bin")).unwrap();
+    watch.look();
+    assert_eq!(open_files(&folder), 2 + 1);
+    for _ in 0..40 {
+        assert!(fetch_at(&mut site, &get("/used.bin"), now).ready);
+        watch.look();
+    }
+    assert_eq!(open_files(&folder), 1 + 1);
+    assert!(!fetch_at(other, &get("/unused.bin"), now).ready, "it is opened anew");
+    assert!(fetch_at(other, &get("/unused.bin"), now).ready, "and kept again");
 }

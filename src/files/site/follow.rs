@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use crate::files::cache::open_files::OpenFiles;
 use crate::files::disk_error::Gone;
 use crate::files::resource::{Resolver, SingleFile};
 use crate::files::root::{Identity, Root, sweep};
@@ -77,9 +78,11 @@ impl Followed {
 pub struct RootWatch(pub(super) Arc<Followed>);
 
 impl RootWatch {
-    /// Looks once, and lets the site follow. Blocks. Call it every second or so, always from the same thread.
+    /// Looks once, and lets the site follow. Closes files that are kept open and have no name any more, or were not used
+    /// for the last 30 looks. Blocks. Call it every second or so, always from the same thread.
     pub fn look(&self) {
         let Current { state, gone } = self.0.lock().clone();
+        state.open_files.sweep();
         let name = || printable(&self.0.path.to_string_lossy());
         match self.find(&state.resolver.root) {
             Ok(None) if gone.is_some() => {
@@ -124,7 +127,12 @@ impl RootWatch {
 
 impl SiteState {
     /// Everything about a folder, or about a single file in it.
-    pub(super) fn new(folder: Root, single: Option<SingleFile>, settings: Settings) -> SiteState {
+    pub(super) fn new(
+        folder: Root,
+        single: Option<SingleFile>,
+        settings: Settings,
+        open_files: Arc<OpenFiles>,
+    ) -> SiteState {
         let rights = Rights {
             // Nothing can be added to a single file.
             upload: settings.upload && single.is_none(),
@@ -150,6 +158,7 @@ impl SiteState {
                 CacheControl::Seconds(seconds) => format!("max-age={seconds}"),
             },
             settings,
+            open_files,
             pages: listing::Pages::default(),
             readings: listing::Readings::default(),
             missing: has_plain_errors.then(NotFoundLine::new),
@@ -158,6 +167,8 @@ impl SiteState {
 
     /// The same for another folder.
     fn with_root(&self, folder: Root) -> SiteState {
-        SiteState::new(folder, self.resolver.single.clone(), self.settings.clone())
+        // Those of the old folder, whose caches know them no more.
+        self.open_files.clear();
+        SiteState::new(folder, self.resolver.single.clone(), self.settings.clone(), self.open_files.clone())
     }
 }

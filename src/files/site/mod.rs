@@ -33,7 +33,9 @@ use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrie
 use crate::files::root::{OpenMethod, Root};
 use crate::files::site::follow::{Current, Followed};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
-use crate::files::{Settings, cache::FileCache, disk_error, disk_error::Gone, listing, representation};
+use crate::files::{
+    Settings, cache::FileCache, cache::open_files::OpenFiles, disk_error, disk_error::Gone, listing, representation,
+};
 
 use crate::http::{Expectation, Method, Request, Status, field};
 use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
@@ -64,6 +66,7 @@ struct SiteState {
     /// written them.
     sandbox: bool,
     settings: Settings,
+    open_files: Arc<OpenFiles>,
     cache_control: String,
     pages: listing::Pages,
     readings: listing::Readings,
@@ -85,22 +88,23 @@ impl Site {
             SingleFile { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
         let place = Root::place(root, single.is_some())?;
-        let current = Current { state: Arc::new(SiteState::new(folder, single, settings)), gone: None };
+        let open_files = Arc::new(OpenFiles::new(settings.open_files));
+        let current = Current { state: Arc::new(SiteState::new(folder, single, settings, open_files)), gone: None };
         Ok(Site::with(Arc::new(Followed::new(place, current.clone())), current, 0))
     }
 
-    /// Lets the site follow its path; see [`RootWatch::look`].
+    /// Lets the site follow its path, and close files that it keeps open in vain; see [`RootWatch::look`].
     pub fn watch(&self) -> RootWatch {
         RootWatch(self.followed.clone())
     }
 
     /// A site for one loop, with an empty cache.
     fn with(followed: Arc<Followed>, Current { state, gone }: Current, changes: u64) -> Site {
-        let SiteState { resolver, settings: Settings { cache_bytes, open_files, .. }, .. } = &*state;
+        let SiteState { resolver, settings: Settings { cache_bytes, .. }, open_files, .. } = &*state;
         // A hit calls stat() on the loop, so the file system must never wait for a network.
         let is_local = resolver.root.open_method() == OpenMethod::Cached;
         let has_cache = *cache_bytes > 0 && resolver.single.is_none() && is_local;
-        let cache = has_cache.then(|| FileCache::new(*cache_bytes, *open_files));
+        let cache = has_cache.then(|| FileCache::new(*cache_bytes, Arc::clone(open_files)));
         Site { followed, changes, gone, state, cache }
     }
 
@@ -128,6 +132,7 @@ impl Service for Site {
             return write::answer(WriteRequest {
                 resolver: Arc::clone(resolver),
                 rights: state.rights,
+                open_files: Arc::clone(&state.open_files),
                 max_body: state.settings.max_body,
                 request: request.clone().into_owned(),
                 peer: context.peer,
@@ -159,9 +164,7 @@ impl Service for Site {
     }
 
     fn relieve(&mut self) {
-        if let Some(cache) = &mut self.cache {
-            cache.close_files();
-        }
+        self.state.open_files.clear();
     }
 
     fn fork(&self) -> Box<dyn Service> {

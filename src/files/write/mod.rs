@@ -110,6 +110,7 @@ fn delete(write: &WriteRequest) -> Result<(), WriteError> {
         NameUse::File(meta) => {
             write.check_preconditions(Some(&meta))?;
             folder.remove(name)?;
+            write.open_files.close(&meta);
         }
         NameUse::Link => {
             // A client only ever saw the target of the link, so its conditions are about that.

@@ -236,6 +236,8 @@ impl PutSink {
         }
         match self.temp.publish(folder, self.target.name(), how) {
             Ok(meta) => {
+                // The disk gets the space of the old one back now.
+                current.iter().for_each(|old| write.open_files.close(old));
                 let stored = StoredFile::new(&self.write.resolver.root, self.target.path.clone(), &meta);
                 Ok(Some((stored, current.is_none())))
             }

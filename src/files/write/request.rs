@@ -27,6 +27,7 @@ use std::time::SystemTime;
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::files::cache::open_files::OpenFiles;
 use crate::files::disk_error::Gone;
 use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode};
@@ -43,6 +44,8 @@ use crate::service::{Response, router, text};
 pub(crate) struct WriteRequest {
     pub resolver: Arc<Resolver>,
     pub rights: Rights,
+    /// Told of files that are deleted or replaced.
+    pub open_files: Arc<OpenFiles>,
     /// The most bytes of content.
     pub max_body: u64,
     pub request: Request<'static>,
