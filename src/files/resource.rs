@@ -6,6 +6,7 @@
 //! | `/a.txt/` | nothing: 404 |
 //! | `/sub/` | the first index file that exists, else the folder |
 //! | `/sub` | a redirect to `/sub/`, so that relative links in its page work |
+//! | `/sub/x/..` | the same: there they would start from `/sub/x/` |
 //! | `/.git/config` | nothing, unless dot files are served |
 //! | `/.well-known/x` | the file, always (RFC 8615) |
 //!

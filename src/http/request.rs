@@ -155,6 +155,12 @@ impl<'b> Request<'b> {
         target::base(self.raw_path()).unwrap_or_default()
     }
 
+    /// Whether the path is that of a folder, and relative references in its page would start from another one: `/d/e/..`
+    /// is `/d/`, and a client resolves them against `/d/e/`.
+    pub(crate) fn has_other_base(&self) -> bool {
+        self.path().ends_with(b"/") && !self.raw_path().ends_with(b"/") && self.base() != self.path()
+    }
+
     /// What follows the first `?`, as it was sent.
     pub fn query(&self) -> Option<&[u8]> {
         Some(self.head.line.target.query?.of(&self.bytes))

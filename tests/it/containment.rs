@@ -206,7 +206,7 @@ fn no_rule_is_passed_by_a_dot_segment() {
     }
     assert_eq!(get(&server, "/.try/../a.txt", "").text(), "fine");
     // A dot segment at the end names the folder.
-    for target in ["/d/.", "/d/./", "/d/x/..", "/d/x/%2e%2E/"] {
+    for target in ["/d/.", "/d/./", "/d/x/../", "/d/x/%2e%2E/"] {
         assert!(get(&server, target, "User-Agent: curl/8\r\n").assert_status(200).text().contains("b.txt"), "{target}");
     }
     for target in ["/a.txt/.", "/a.txt/./", "/a.txt/x/.."] {

@@ -159,6 +159,33 @@ fn no_spelling_of_a_target_makes_a_redirect_to_another_host() {
     assert!(redirects > 15, "{redirects}");
 }
 
+/// At `/list/x/..` a client takes `a.txt` for `/list/x/a.txt`.
+#[test]
+fn links_of_a_folder_that_dot_segments_name_lead_into_it() {
+    let folder = Folder::with(&[("list/a.txt", "fine"), ("page/index.html", "<a href=a.txt>"), ("page/a.txt", "fine")]);
+    let server = Server::start(&folder, &["--loops", "1", "--log", "off"]);
+    for name in ["list", "page"] {
+        // From the third request on, the page is kept in memory.
+        for way in ["/", "/", "/", "/x/..", "/%2e/x/%2e%2E", "//x/..", "/.", "/%2e", "/x/.%2e/.", "/x/%2e/..?x=/y"] {
+            for prefix in PREFIXES {
+                let mut target = format!("/{name}{way}");
+                let mut answer = get(&server, &target, "");
+                if let Some(location) = answer.field("location") {
+                    target = followed(prefix, &target, answer.assert_status(301).must("location"));
+                    assert!(target.ends_with('/') || target.contains('?'), "{location}");
+                    answer = get(&server, &target, "");
+                }
+                assert!(answer.assert_status(200).text().contains("a.txt"));
+                assert_eq!(
+                    get(&server, &followed(prefix, &target, "a.txt"), "").text(),
+                    "fine",
+                    "{name}{way} {target}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn what_was_stored_is_found_at_its_location_under_any_prefix() {
     let folder = Folder::with(&[("in/x", "x")]);
@@ -169,10 +196,13 @@ fn what_was_stored_is_found_at_its_location_under_any_prefix() {
             ("PUT", "/in/", "/in/"),
             ("PUT", "/", "/./"),
             ("PUT", "/in/", "/in/d/../"),
+            ("PUT", "/in/", "/x/%2e/../in/"),
+            ("PUT", "/in/", "//%2E%2e/in//%2e%2e/"),
             ("POST", "/in/", "/in/"),
             ("POST", "/in/", "/in/?x=/a/b"),
             ("POST", "/in/", "//in/"),
             ("POST", "/in/", "/in/d/.."),
+            ("POST", "/in/", "/in/d/%2e/%2E%2e"),
             ("POST", "/in/", "/.//in/."),
         ] {
             number += 1;

@@ -83,6 +83,10 @@ impl FileCache {
     /// answer.
     pub(crate) fn lookup(&mut self, request: &Request<'_>, root: &Root, context: &RequestContext) -> Option<Answer> {
         let at = *self.index.get(request.path().strip_prefix(b"/")?)?;
+        // `/d/e/..` is `/d/`, but is redirected there.
+        if request.has_other_base() {
+            return None;
+        }
         let summary = RequestSummary::of(request)?;
         let entry = &mut self.entries[at];
         // Requests with the same arrival number had all begun to arrive before the file was

@@ -249,6 +249,9 @@ impl SiteState {
     /// The resource at the path, if it may be shown.
     fn find<'a>(&self, request: &'a Request<'_>, may_block: bool) -> Result<Resource<'a>, Errno> {
         let found = self.resolver.find(request.path(), may_block)?;
+        if request.has_other_base() && !matches!(found, Resource::Redirect { .. }) {
+            return Ok(Resource::Redirect { path: request.path().to_vec(), permanent: true });
+        }
         if !matches!(found, Resource::Directory(_)) {
             return Ok(found);
         }
