@@ -34,10 +34,13 @@ use crate::net::connections::ConnectionId;
 /// The window over which a rate is measured, if nothing else is asked for.
 /// With the default rate, 20 KiB must move in each window of content.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
-/// Windows over which a reader must keep the minimum rate; those in which it takes nothing do not count.
+/// Windows over which a reader must keep the minimum rate.
 /// With the defaults: 80 KiB in 80 seconds. One window would be too short: the receive window of a client opens in
 /// steps of up to 256 KiB.
-pub const SENDING_WINDOWS: u8 = 4;
+pub const SENDING_WINDOWS: u32 = 4;
+/// How often a reader is looked at in a window, and in the send timeout if that is shorter. Looks in which it has taken
+/// nothing do not count for the rate: a pause has a limit of its own.
+const LOOKS: u32 = 4;
 /// How long a reader may take nothing while few further connections are allowed.
 /// The send timeout of [`Timeouts`] counts if it is shorter.
 pub const SEND_WHEN_SCARCE: Duration = Duration::from_secs(40);
@@ -58,8 +61,8 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// How long a reader may take nothing, such as a video that is paused. It is ended at this time, or up to half of
-    /// it later. Five minutes keep the connection during most pauses.
+    /// How long a reader may take nothing, such as a video that is paused. It is ended after this time, or up to a
+    /// quarter of a window later. Five minutes keep the connection during most pauses.
     pub send: Duration,
     /// Bytes per second that content must reach in each window, and a reader over [`SENDING_WINDOWS`] of them; 0 for
     /// no minimum.
@@ -84,9 +87,9 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// How often a reader is looked at: twice within the send timeout, so that a short one is kept too.
-    fn sending_window(&self) -> Duration {
-        self.window.min(self.send / 2)
+    /// The time between two looks at a reader.
+    fn look(&self) -> Duration {
+        self.window.min(self.send) / LOOKS
     }
 }
 
@@ -99,8 +102,8 @@ pub(crate) struct Deadline {
     at: Option<Instant>,
     /// Bytes that moved since the window began.
     moved: u64,
-    /// The earlier windows of Sending, since the rate was last checked.
-    earlier: Windows,
+    /// The earlier looks at a reader, since the rate was last checked.
+    earlier: Looks,
     /// Since when a reader has taken nothing, as far as is known.
     silent_since: Instant,
     /// Bytes sent in the whole connection, as the kernel took them, and how many of them the client's TCP had
@@ -111,11 +114,11 @@ pub(crate) struct Deadline {
     renewed: bool,
 }
 
-/// Windows of the phase Sending in which the reader took something.
+/// Looks at a reader that count for the rate.
 #[derive(Clone, Copy, Debug, Default)]
-struct Windows {
-    count: u8,
-    /// Bytes taken in them.
+struct Looks {
+    count: u32,
+    /// Bytes taken meanwhile.
     bytes: u64,
 }
 
@@ -123,7 +126,7 @@ impl Deadline {
     /// The deadline of a connection that has just been accepted.
     pub(crate) fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
         let at = Some(now + idle_time(timeouts, scarce));
-        let earlier = Windows::default();
+        let earlier = Looks::default();
         Deadline {
             phase: Phase::Idle,
             at,
@@ -166,7 +169,7 @@ impl Deadline {
             Phase::Idle => self.at,
             Phase::Head => Some(now + timeouts.head),
             Phase::Content => Some(now + timeouts.window),
-            Phase::Sending => Some(now + timeouts.sending_window()),
+            Phase::Sending => Some(now + timeouts.look()),
             Phase::Owed => None,
             Phase::Lingering => Some(now + LINGER),
         };
@@ -183,11 +186,11 @@ impl Deadline {
         self.sent += bytes;
     }
 
-    /// Whether a reader was sent much in this window, and fast ([`FAST`]).
+    /// Whether a reader was sent much since the last look, and fast ([`FAST`]).
     pub(crate) fn is_fast(&self, now: Instant, timeouts: &Timeouts) -> bool {
         let (bytes, rate) = FAST;
-        // Sending has a deadline of one window, so its beginning follows from its end.
-        let began = self.at.and_then(|at| at.checked_sub(timeouts.sending_window()));
+        // The time of a look has a fixed length, so its beginning follows from its end.
+        let began = self.at.and_then(|at| at.checked_sub(timeouts.look()));
         let Some(began) = began.filter(|_| self.phase == Phase::Sending && self.moved >= bytes) else { return false };
         let time = now.saturating_duration_since(began);
         // Multiplied and not divided: the time may be 0.
@@ -208,16 +211,16 @@ impl Deadline {
         if now < at {
             return false;
         }
-        let window = if self.phase == Phase::Sending { timeouts.sending_window() } else { timeouts.window };
+        let window = if self.phase == Phase::Sending { timeouts.look() } else { timeouts.window };
         let millis = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
         // Computed with integers; a minimum of 0 makes every window long enough.
         let least = timeouts.min_rate.saturating_mul(millis) / 1000;
         let goes_on = match self.phase {
             Phase::Content => self.moved >= least,
-            Phase::Sending => match self.taken(queued()) {
-                0 => now.saturating_duration_since(self.silent_since) < send_time(timeouts, scarce),
-                taken => self.keeps_the_rate(taken, least, now),
-            },
+            Phase::Sending => {
+                let taken = self.taken(queued());
+                self.still_reads(taken, now, send_time(timeouts, scarce)) && self.keeps_the_rate(taken, least, scarce)
+            }
             // These are absolute: bytes do not help.
             Phase::Idle | Phase::Head | Phase::Owed | Phase::Lingering => false,
         };
@@ -228,8 +231,8 @@ impl Deadline {
         !goes_on
     }
 
-    /// Bytes that the reader has taken in this window. The first window of a later response also counts what was taken
-    /// of earlier ones since the kernel was last asked.
+    /// Bytes that the reader has taken since the last look. The first look of a later response also counts what was
+    /// taken of earlier ones since the kernel was last asked.
     fn taken(&mut self, queued: Option<u32>) -> u64 {
         // What the socket takes comes in large steps, and its buffer takes much before the client takes anything.
         // What the client acknowledges is what it has room for. If nobody can be asked, the socket must do.
@@ -238,16 +241,29 @@ impl Deadline {
         acknowledged.saturating_sub(std::mem::replace(&mut self.acknowledged, acknowledged))
     }
 
-    /// Whether a reader that has taken so many bytes in this window took enough over several ones.
-    fn keeps_the_rate(&mut self, taken: u64, least: u64, now: Instant) -> bool {
-        // Perhaps it has stopped since the window began, but a pause is never counted too long.
-        self.silent_since = now;
-        self.earlier.count += 1;
-        self.earlier.bytes += taken;
-        if self.earlier.count < SENDING_WINDOWS {
+    /// Whether a reader has not paused for longer than `send`.
+    fn still_reads(&mut self, taken: u64, now: Instant, send: Duration) -> bool {
+        // Perhaps it has stopped soon after the last look, but a pause is never counted too long.
+        if taken > 0 {
+            self.silent_since = now;
+        }
+        now.saturating_duration_since(self.silent_since) < send
+    }
+
+    /// Whether a reader has taken enough over several windows.
+    fn keeps_the_rate(&mut self, taken: u64, least: u64, scarce: bool) -> bool {
+        /// How many looks make up the windows.
+        const CHECKED: u32 = SENDING_WINDOWS * LOOKS;
+        // When connections are scarce a pause counts too: a byte now and then must not keep others out.
+        if taken == 0 && !scarce {
             return true;
         }
-        std::mem::take(&mut self.earlier).bytes >= least.saturating_mul(u64::from(SENDING_WINDOWS))
+        self.earlier.count += 1;
+        self.earlier.bytes += taken;
+        if self.earlier.count < CHECKED {
+            return true;
+        }
+        std::mem::take(&mut self.earlier).bytes >= least.saturating_mul(CHECKED.into())
     }
 }
 
@@ -349,17 +365,17 @@ mod tests {
         assert!(deadline.is_over(start + 2 * RATE_WINDOW, &timeouts, false, || None));
     }
 
-    /// How many windows a reader lasts that takes these bytes in them; `None`: the kernel cannot be asked in that one,
-    /// and the socket takes nothing.
-    fn windows_lasted(timeouts: &Timeouts, scarce: bool, taken: &[Option<u64>]) -> usize {
+    /// How many looks a reader lasts that takes these bytes before them, in turn and again and again; at most 100.
+    /// `None`: the kernel cannot be asked then, and the socket takes nothing.
+    fn looks_lasted(timeouts: &Timeouts, scarce: bool, taken: &[Option<u64>]) -> usize {
         // Megabytes that the socket buffers once are not taken by the client.
         const BUFFERED: u64 = 4 << 20;
         let mut now = Instant::now();
         let mut deadline = Deadline::new(now, timeouts, false);
         deadline.sent(BUFFERED);
         deadline.enter(Phase::Sending, now, timeouts, false);
-        let survived = taken.iter().take_while(|taken| {
-            now += timeouts.sending_window();
+        let survived = taken.iter().cycle().take(100).take_while(|taken| {
+            now += timeouts.look();
             deadline.sent(taken.unwrap_or(0));
             deadline.enter(Phase::Sending, now, timeouts, scarce);
             !deadline.is_over(now, timeouts, scarce, || taken.map(|_| BUFFERED as u32))
@@ -370,37 +386,39 @@ mod tests {
     #[test]
     fn a_reader_may_take_its_bytes_in_one_step_but_not_for_ever_one_by_one() {
         const KIB: u64 = 1024;
-        for (taken, lasts) in [
-            (&[1, 1, 1, 1, 1][..], 3),
-            (&[1, 1, 1, 80 * KIB, 1, 1, 1, 1, 1], 7),
-            (&[20 * KIB, 20 * KIB, 20 * KIB, 20 * KIB - 1], 3),
-            // 5 KiB a second in steps of 256 KiB.
-            (&[256 * KIB, 0, 256 * KIB, 0, 0, 256 * KIB, 0, 256 * KIB, 0, 0], 10),
-            // Pauses count for the send timeout alone.
-            (&[1, 0, 1, 0, 1, 0, 0, 0, 1], 8),
+        // A look takes 5 s. The rate is checked after 16 of them, which are 80 s, or 80 KiB.
+        for (taken, lasts, when_scarce) in [
+            (&[1][..], 15, 15),
+            (&[5 * KIB], 100, 100),
+            (&[5 * KIB - 1], 15, 15),
+            // 1 KiB a second in steps of 40 KiB, and 3 KiB a second in steps of 256 KiB.
+            (&[40 * KIB, 0, 0, 0, 0, 0, 0, 0], 100, 100),
+            (&[256 * KIB, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 100, 8),
+            // Pauses count only when connections are scarce.
+            (&[1, 0], 30, 15),
+            (&[5 * KIB, 0], 100, 15),
         ] {
             let taken: Vec<_> = taken.iter().copied().map(Some).collect();
-            assert_eq!(windows_lasted(&Timeouts::default(), false, &taken), lasts, "{taken:?}");
+            let lasted = [false, true].map(|scarce| looks_lasted(&Timeouts::default(), scarce, &taken));
+            assert_eq!(lasted, [lasts, when_scarce], "{taken:?}");
         }
         // Without a minimum any byte is enough.
-        assert_eq!(windows_lasted(&Timeouts { min_rate: 0, ..Timeouts::default() }, false, &[Some(1); 9]), 9);
+        assert_eq!(looks_lasted(&Timeouts { min_rate: 0, ..Timeouts::default() }, false, &[Some(1)]), 100);
     }
 
     #[test]
     fn a_pause_may_last_for_the_send_timeout_and_a_short_time_when_connections_are_scarce() {
-        let timeouts = Timeouts::default();
+        let timeouts = Timeouts { min_rate: 0, ..Timeouts::default() };
+        // The look after 300 s, or after 40 s, ends it.
         for taken in [Some(0), None] {
-            // Windows of 20 s: the one that ends after 300 s, or after 40 s, is the last one.
-            assert_eq!(windows_lasted(&timeouts, false, &[taken; 20]), 14, "{taken:?}");
-            assert_eq!(windows_lasted(&timeouts, true, &[taken; 20]), 1, "{taken:?}");
+            assert_eq!([false, true].map(|scarce| looks_lasted(&timeouts, scarce, &[taken])), [59, 7], "{taken:?}");
         }
-        // From the last byte on, as far as the windows show.
-        let taken = [[Some(0); 10], [Some(9); 10], [Some(0); 10], [Some(0); 10]].concat();
-        assert_eq!(windows_lasted(&Timeouts { min_rate: 0, ..timeouts }, false, &taken), 34);
-        // A short one is looked at twice, and is not made longer when connections are scarce.
+        // From the last byte on.
+        let taken = [[Some(9); 10], [Some(0); 10]].concat();
+        assert_eq!(looks_lasted(&timeouts, true, &taken), 17);
+        // A short one is not made longer when connections are scarce.
         let timeouts = Timeouts { send: Duration::from_secs(4), ..timeouts };
-        assert_eq!(timeouts.sending_window(), Duration::from_secs(2));
-        assert_eq!([false, true].map(|scarce| windows_lasted(&timeouts, scarce, &[Some(0); 5])), [1, 1]);
+        assert_eq!([false, true].map(|scarce| looks_lasted(&timeouts, scarce, &[Some(0)])), [3, 3]);
     }
 
     #[test]
@@ -409,7 +427,7 @@ mod tests {
         let mut deadline = Deadline::new(start, &timeouts, false);
         let mut now = start;
         let mut look = |deadline: &mut Deadline| {
-            now += RATE_WINDOW;
+            now += SEND_WHEN_SCARCE / 2;
             deadline.is_over(now, &timeouts, true, || Some(500))
         };
         deadline.sent(1 << 20);
