@@ -9,7 +9,8 @@ export const connections = new Map(), book = { dropped: 0 }
 export const number = n => n.toLocaleString('en')
 export const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? '' : 's'}`
 export const millis = ms => ms < 9950 ? +ms.toPrecision(3) + ' ms' : (ms / 1000).toFixed(1) + ' s'
-export const messages = x => x ? [x.request, ...x.interims, x.response].filter(Boolean) : []
+// Last the bytes after a fault, which no parser has read.
+export const messages = x => x ? [x.request, ...x.interims, x.response, ...x.unparsed].filter(Boolean) : []
 
 /** Takes one event; returns the connection it changed. */
 export function take(e) {
@@ -39,8 +40,9 @@ class Connection {
     if (e.spans) {
       const m = new Message(this, e), id = 'c' + e.exchange
       let x = this.exchanges.findLast(x => x.id === id)
-      if (!x) this.exchanges.push(x = { id, c: this, interims: [] })
-      if (m.interim) x.interims.push(m)
+      if (!x) this.exchanges.push(x = { id, c: this, interims: [], unparsed: [] })
+      if (m.event === 'unparsed') x.unparsed.push(m)
+      else if (m.interim) x.interims.push(m)
       else x[m.event] = m
     }
     return this
@@ -61,7 +63,7 @@ export const carried = (calls, from, to) => calls.filter(call => call.from < to 
 
 class Message {
   constructor(c, { lines, ...e }) {
-    const isRequest = e.event === 'request'
+    const isRequest = e.side === 'request'
     Object.assign(this, e, { told: lines, isRequest, end: e.start + e.bytes, calls: isRequest ? c.recvs : c.sends })
   }
 

@@ -86,7 +86,7 @@ function ribbon(c, x, isRequest) {
   const parts = near.flatMap(y => messages(y).filter(m => m.isRequest === isRequest).flatMap(m => m.blocks.map(([from, to, kind, text]) =>
     ({ from, to, text, kind: kind + (x === y ? '.cur' : ''), act: at => view.go(y, m, at - m.start) }))))
   const known = parts.at(-1)?.to || 0, last = all.at(-1)?.to
-  if (isRequest && last > known && near.at(-1) === c.exchanges.at(-1)) parts.push({ from: known, to: last, kind: 'rest', text: number(last - known) + (c.closed ? ' not read' : ' arriving') })
+  if (isRequest && last > known && near.at(-1) === c.exchanges.at(-1)) parts.push({ from: known, to: last, kind: 'rest', text: number(last - known) + (c.closed ? ' not parsed' : ' arriving') })
   if (!parts[0]) return ''
   const from = parts[0].from, to = parts.at(-1).to, calls = carried(all, from, to).map(call => {
     const len = call.to - call.from

@@ -91,20 +91,24 @@ fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Si
 /// The exchange after which the client did not speak HTTP any more, where its side alone is known: a request asked
 /// for that (CONNECT or Upgrade), and what follows is no request.
 fn likely_tunnel(requests: &[Message]) -> Option<u64> {
-    let [.., asks, follows] = requests else { return None };
-    (asks.asks_for_tunnel() && follows.error.is_some()).then_some(asks.exchange)
+    let broken = requests.iter().position(|message| message.error.is_some())?;
+    let asks = &requests[broken.checked_sub(1)?];
+    asks.asks_for_tunnel().then_some(asks.exchange)
 }
 
 /// A line about the bytes after the last message of a side. They are no error: they may belong to another protocol.
-/// After a broken message nothing is read; that is reported as its error.
+/// After a broken message nothing is parsed; that is reported as its error.
 fn unread_bytes(messages: &[Message], side: &Side) -> Option<String> {
-    let last = messages.iter().rfind(|message| message.role == side.role).filter(|last| last.error.is_none())?;
-    let left = (side.bytes.len() as u64).checked_sub(last.end()).filter(|left| *left > 0)?;
+    let mut own = messages.iter().filter(|message| message.role == side.role);
+    if own.clone().any(|message| message.error.is_some()) {
+        return None;
+    }
+    let rest = own.find(|message| message.is_unparsed())?;
     let what = match messages.iter().any(Message::begins_tunnel) {
         true => "are not HTTP: the connection is a tunnel from here on",
         false => "after the last message belong to none",
     };
-    Some(format!("{}:{}: {} {what}.", side.name, last.end(), byte_count(left)))
+    Some(format!("{}:{}: {} {what}.", side.name, rest.start, byte_count(rest.len())))
 }
 
 /// Reads the files that were named: the side of the client first, if both are there.
@@ -184,7 +188,8 @@ fn show(options: &Explain, messages: Vec<Message>) {
 
 /// A line `FILE:offset: reason` for everything that is broken on one side.
 fn list_errors(messages: &[Message], side: &Side) -> Vec<String> {
-    let own: Vec<&Message> = messages.iter().filter(|message| message.role == side.role).collect();
+    let is_own = |message: &&Message| message.role == side.role && !message.is_unparsed();
+    let own: Vec<&Message> = messages.iter().filter(is_own).collect();
     // A file without any message would otherwise count as well formed.
     if own.is_empty() {
         return vec![format!("{}:0: there is no {} in it", side.name, side.role.name())];

@@ -144,6 +144,9 @@ fn wire_view(engine: &mut Engine) {
     engine.click("#follow");
     engine.wait("document.querySelector('h1').innerText.includes('400') && document.querySelector('.k-bad')");
     assert_eq!(engine.eval("getComputedStyle(document.querySelector('.k-bad')).textDecorationStyle"), "wavy");
+    // The bytes after the fault are there too, as what they are.
+    engine.wait("[...document.querySelectorAll('.card h2')].some(h => h.innerText.startsWith('Not parsed'))");
+    engine.wait("[...document.querySelectorAll('.by')].some(e => e.innerText.startsWith(': localhost'))");
     check(engine, "wire-broken");
     // When the server ends, the page keeps what it has and says why nothing new comes.
     drop(site);

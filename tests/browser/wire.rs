@@ -488,7 +488,13 @@ fn a_broken_request_opens_at_its_first_bad_byte() {
         assert_eq!(selected(browser).0, "0a");
         assert!(text(browser, "#what").contains("bare LF"), "{}", text(browser, "#what"));
         assert!(text(browser, ".fr.wrong").starts_with("Broken at byte 23"), "{}", text(browser, ".fr.wrong"));
-        assert!(text(browser, ".ribbon").contains("not read"), "{}", text(browser, ".ribbon"));
+        assert!(text(browser, ".ribbon").contains("not parsed"), "{}", text(browser, ".ribbon"));
+        // The bytes after it are a card of their own, with a link to each.
+        assert!(text(browser, ".card:last-child").starts_with("Not parsed"), "{}", text(browser, ".card:last-child"));
+        browser.click(".card:last-child .f");
+        browser.wait("location.hash == '#c1.1/unparsed/0x00'");
+        assert_eq!(selected(browser).1, "Host: localhost·");
+        assert_eq!(browser.complaints(), NOTHING);
     });
 }
 

@@ -251,6 +251,7 @@ fn exchange_bytes(context: &ViewContext, call: &Call, role: Role) -> Outcome {
         Role::Request => exchange.request().into_iter().collect(),
         Role::Response => exchange.responses().collect(),
     };
+    let messages: Vec<TimedMessage> = messages.into_iter().map(|timed| exchange.with_rest(timed)).collect();
     if messages.is_empty() {
         return Err(not_found(role.name()));
     }
@@ -267,7 +268,7 @@ fn command_line(
 ) -> Outcome {
     let exchange = find_exchange(context, call)?;
     let request = exchange.request().ok_or_else(|| not_found("request"))?;
-    let line = make(request, context.settings.main).map_err(|why| error(Status::CONFLICT, why))?;
+    let line = make(&exchange.with_rest(request), context.settings.main).map_err(|why| error(Status::CONFLICT, why))?;
     Ok(Response::text(Status::OK, line + "\n"))
 }
 
@@ -287,7 +288,7 @@ fn replay(context: &ViewContext, call: &Call) -> Outcome {
     let exchange = find_exchange(context, call)?;
     let request = exchange.request().ok_or_else(|| not_found("request"))?;
     let conflict = |why: &str| error(Status::CONFLICT, why);
-    let plan = ReplayPlan::new(request).map_err(conflict)?;
+    let plan = ReplayPlan::new(&exchange.with_rest(request)).map_err(conflict)?;
     let connection = (context.replayer)(plan).map_err(|why| conflict(&why))?;
     Ok(json_response(&json!({ "connection": connection })))
 }

@@ -38,6 +38,11 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
     };
     tell(SocketEvent::Accepted { peer }, b"");
     for (asked, answered) in exchanges {
+        // Nothing is the end of the connection.
+        if asked.is_empty() {
+            tell(SocketEvent::Closed { reason: "Refused" }, b"");
+            break;
+        }
         tell(SocketEvent::Received(asked.len()), asked);
         tell(SocketEvent::Sent(answered.len()), answered);
     }
@@ -235,6 +240,30 @@ fn routes_give_what_is_kept_and_404_for_the_rest() {
     }
     assert_eq!(fixture.ask("POST", "/api/replay/9.9", "").status().code(), 404);
     assert_eq!(fixture.ask("GET", "/api/replay/1.1", "").status().code(), 405);
+}
+
+#[test]
+fn the_bytes_after_a_fault_are_in_every_download_and_copy() {
+    let (asked, answered) =
+        (b"GET / HTTP/1.1\r\nHost : localhost\r\nX: y\r\n\r\n", b"HTTP/1.1 400 No\r\nBad : x\r\n\r\nbody");
+    let mut fixture = fixture(&[(asked, answered), (b"", b"")]);
+    for (target, whole) in [
+        ("/api/conn/1/in", &asked[..]),
+        ("/api/ex/1.1/request", asked),
+        ("/api/conn/1/out", answered),
+        ("/api/ex/1.1/response", answered),
+    ] {
+        assert_eq!(bytes(&fixture.ask("GET", target, "")), whole, "{target}");
+    }
+    let command = fixture.ask("GET", "/api/ex/1.1/send", "");
+    assert!(bytes(&command).starts_with(br"printf 'GET / HTTP/1.1\r\nHost : localhost\r\nX: y\r\n\r\n' | "));
+    let archive = json(&fixture.ask("GET", "/api/har?ids=1.1", ""));
+    let facts = &archive["log"]["entries"][0]["_wire"];
+    assert_eq!(
+        (&facts["request"]["unparsed"], &facts["response"]["unparsed"]),
+        (&serde_json::json!(21), &serde_json::json!(11))
+    );
+    assert_eq!(json(&fixture.ask("POST", "/api/replay/1.1", "")), serde_json::json!({"connection": 7}));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use crate::http::Limits;
 use crate::wire::explain::{
-    Annotations, ContentFraming, ContentKind, Excerpt, LineKind, Message, MessageError, MessageSpan, RedactOptions,
-    Role, SpanKind, lexer::ChunkState, part, spans::carve,
+    Annotations, ContentFraming, ContentKind, Excerpt, LineKind, Message, MessageError, MessageSpan, NoteId,
+    RedactOptions, Role, SpanKind, lexer::ChunkState, part, spans::MessageLine, spans::carve,
 };
 
 /// Bytes of content kept at its start: a page of text.
@@ -110,6 +110,12 @@ impl MessageBuilder {
         MessageBuilder { options: Arc::clone(options), message, annotations, chunks: ChunkState::default() }
     }
 
+    /// The bytes of one side that no parser reads, after this exchange and from this position on. They are added as
+    /// content.
+    pub(crate) fn unparsed(options: &Arc<ExplainOptions>, place: (Role, u64, u64)) -> MessageBuilder {
+        MessageBuilder::new(options, place, &[], None)
+    }
+
     /// The number of its bytes so far.
     pub(crate) fn len(&self) -> u64 {
         self.message.len()
@@ -172,6 +178,9 @@ impl MessageBuilder {
             // and ends in the second.
             message.bytes.first.append(&mut message.bytes.last);
         }
+        if message.is_unparsed() {
+            self.annotations = unparsed_lines(&message.bytes);
+        }
         let content_len = message.content_len();
         match message.framing.as_mut().map(|framing| &mut framing.content) {
             // These two are known only now. The others were announced by the head.
@@ -229,6 +238,26 @@ impl MessageBuilder {
             kept.gap += surplus as u64;
         }
     }
+}
+
+/// The lines of bytes that no parser reads: the first ones as they look, and all others as one.
+fn unparsed_lines(bytes: &Excerpt) -> Annotations {
+    /// A page of text. More lines would be read by nobody, and need more memory than their bytes.
+    const LINES: usize = 64;
+    let mut out = Annotations::default();
+    for (n, line) in bytes.first.split_inclusive(|&b| b == b'\n').take(LINES).enumerate() {
+        // What it means is said once.
+        let note = if n == 0 { part::UNPARSED } else { NoteId::NONE };
+        out.put(line.len(), SpanKind::Unparsed, part::UNPARSED);
+        out.line(line.len(), LineKind::Unparsed, note);
+    }
+    let rest = bytes.len() - out.end();
+    if rest > 0 {
+        let (start, kind, note) = (out.end(), LineKind::Unparsed, NoteId::NONE);
+        out.spans.push(MessageSpan { start, len: rest, kind: SpanKind::Unparsed, note: part::UNPARSED });
+        out.lines.push(MessageLine { start, len: rest, kind, note });
+    }
+    out
 }
 
 /// Whether framing lines end the content: these have lines of their own also where chunks are summed up.

@@ -172,6 +172,19 @@ impl Excerpt {
         }
     }
 
+    /// Adds the bytes that follow. If some are missing in both, all between the two gaps is counted as missing.
+    pub(crate) fn append(&mut self, other: &Excerpt) {
+        if self.gap == 0 {
+            self.first.extend_from_slice(&other.first);
+            (self.gap, self.last) = (other.gap, other.last.clone());
+        } else if other.gap == 0 {
+            self.last.extend_from_slice(&other.first);
+        } else {
+            self.gap += (self.last.len() + other.first.len()) as u64 + other.gap;
+            self.last.clone_from(&other.last);
+        }
+    }
+
     /// Makes the gap, if there is one, begin at `from` and end at `to`. It never becomes smaller.
     pub(crate) fn widen(&mut self, from: Option<u64>, to: Option<u64>) {
         if self.gap == 0 {
@@ -282,6 +295,13 @@ impl Message {
     /// Whether it is an interim response.
     pub fn is_interim(&self) -> bool {
         self.role == Role::Response && (100..200).contains(&self.status())
+    }
+
+    /// Whether it is no message, but the bytes of one side that no parser reads: those after a fault, after the last
+    /// message, and in a tunnel. It belongs to the exchange before them.
+    pub fn is_unparsed(&self) -> bool {
+        // A message has a head, or the part of one up to its fault.
+        self.framing.is_none() && self.head_end == 0
     }
 
     /// Whether the content of a request ends early and nothing is wrong with that: the response came before.

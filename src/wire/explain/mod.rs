@@ -5,7 +5,8 @@
 //! their own (`responses`). The two meet here, since the end of a response depends on the method of its request
 //! (RFC 9112 §6.3). A `builder` collects each message; `lexer` and `value` divide its bytes into spans with
 //! [`notes`]. `redact` overwrites the secrets (`secrets` finds their values again), and only then a [`message`] leaves
-//! this module.
+//! this module. Bytes that no parser reads, such as those after a fault, leave it as a message without a head
+//! ([`Message::is_unparsed`]) when their side ends.
 //!
 //! ```text
 //! received ──► RequestReplay ──► messages ─┐
@@ -84,6 +85,7 @@ impl Conversation {
 
     /// Adds bytes of the client.
     pub fn received(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
+        self.responses.has_requests = true;
         self.read(out, |this, out| this.requests.push(bytes, out));
     }
 
@@ -204,6 +206,7 @@ pub fn annotate(bytes: &[u8], role: Role, method: Method, options: &ExplainOptio
         }
     }
     // Bytes after a last or an invalid message belong to no message. Only their number is reported.
+    messages.retain(|message| !message.is_unparsed());
     let read = messages.last().map_or(0, Message::end);
     Annotated { messages, unread: bytes.len() as u64 - read.min(bytes.len() as u64) }
 }

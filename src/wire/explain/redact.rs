@@ -17,6 +17,8 @@
 //! | a field line without colon, which is refused | `find_without_colon` |
 //! | any place in a later message | `find_values` |
 //! | content that repeats a head: TRACE, the echo | `find_in_repeated_head` |
+//! | bytes that no parser reads | `find_in_unparsed` |
+//! | the end of a message that was cut off in it | `find_first_part` |
 //! | the response, if the secret was not kept whole | `hide_content` |
 //! | the bytes next to an omitted region | `widen_gap` |
 //!
@@ -48,17 +50,28 @@ pub(crate) struct Redactor {
     hidden: BTreeSet<u64>,
     /// Every response is hidden from now on: there were more secrets than are remembered. Never unset.
     all_hidden: bool,
+    /// What comes before the bytes that are not parsed, of requests and of responses.
+    before: [Before; 2],
+}
+
+/// The broken message before bytes that are not parsed: a secret may begin in it.
+#[derive(Debug, Default)]
+struct Before {
+    /// Its first bytes, not redacted.
+    bytes: Vec<u8>,
+    /// It broke inside the content of a form: the name of a value that goes on may stand anywhere in it.
+    is_form: bool,
 }
 
 impl Redactor {
     pub(crate) fn new(options: &Arc<ExplainOptions>) -> Redactor {
         let (options, values) = (Arc::clone(options), SecretValues::new());
-        Redactor { options, values, hidden: BTreeSet::new(), all_hidden: false }
+        Redactor { options, values, hidden: BTreeSet::new(), all_hidden: false, before: Default::default() }
     }
 
     /// The same for a second pass over the same bytes: the values are known, and no response is awaited.
     pub(crate) fn restart(self) -> Redactor {
-        Redactor { hidden: BTreeSet::new(), ..self }
+        Redactor { hidden: BTreeSet::new(), before: Default::default(), ..self }
     }
 
     /// Redacts a message, and shortens it to what is kept.
@@ -69,12 +82,28 @@ impl Redactor {
         // Read first: when the spans of form fields are carved out below, it is no longer clear what is content.
         let contents = UnframedContent::of(message);
         let mut places = Vec::new();
-        self.find_by_place(message, &contents, &mut places);
+        if message.is_unparsed() {
+            self.find_in_unparsed(message, &contents, &mut places);
+        } else {
+            if message.error.is_some() {
+                // In a head that is broken or cut off, the lines were not checked: one may be folded, for instance.
+                let head = &message.bytes.first[..message.bytes.first.len().min(message.head_end as usize)];
+                let found = unparsed::secrets(head, &self.options.redact).into_iter();
+                places.extend(found.map(|(from, to)| (from as u64, to as u64)));
+                let is_form = message.content_len() > 0 && form_of(message).is_some();
+                self.before[message.role as usize] = Before { bytes: message.bytes.first.clone(), is_form };
+            }
+            self.find_by_place(message, &contents, &mut places);
+        }
         if message.role == Role::Response {
             self.find_in_repeated_head(&contents, &mut places);
         }
         // After learning: the value of one field may stand in another field of the same message.
         self.find_values(message, &contents, &mut places);
+        // The server's own bytes after a fault end where it wanted them to.
+        if message.error.is_some_and(|error| error.cut_off) || message.is_unparsed() && message.role == Role::Request {
+            self.find_first_part(message, &mut places);
+        }
         self.hide_content(message, &mut places);
         message.masked = !places.is_empty();
         overwrite(message, &places);
@@ -134,6 +163,45 @@ impl Redactor {
         }
     }
 
+    /// Secrets in bytes that no parser reads. They go on where the broken message before them ends.
+    fn find_in_unparsed(&mut self, message: &Message, contents: &[UnframedContent; 2], places: &mut Vec<(u64, u64)>) {
+        let before = std::mem::take(&mut self.before[message.role as usize]);
+        if before.is_form {
+            return places.push((0, message.len()));
+        }
+        let [front, back] = contents;
+        let (known, joined) = (before.bytes.len(), [&before.bytes[..], &front.bytes].concat());
+        let mut found = unparsed::secrets(&joined, &self.options.redact);
+        found.retain(|&(_, to)| to > known);
+        for &(from, to) in &found {
+            self.learn(&joined[from..to], false);
+        }
+        found.extend(self.values.find(&joined).into_iter().filter(|&(_, to)| to > known));
+        places.extend(found.into_iter().flat_map(|(from, to)| front.places(from.max(known) - known, to - known)));
+        // After a gap the first line may be the end of a secret.
+        let line = back.bytes.iter().position(|&b| b == b'\n').unwrap_or(back.bytes.len());
+        places.extend(back.places(0, line));
+        let rest = unparsed::secrets(&back.bytes[line..], &self.options.redact).into_iter();
+        places.extend(rest.flat_map(|(from, to)| back.places(line + from, line + to)));
+    }
+
+    /// The last word of a message that was cut off: it may be the first part of a remembered value. The parts of values
+    /// are not remembered, since they would give the values away. So it is hidden wherever a value could stand.
+    fn find_first_part(&self, message: &Message, places: &mut Vec<(u64, u64)>) {
+        /// Fewer bytes of a secret tell nothing.
+        const TELLING: usize = 4;
+        let kept = if message.bytes.last.is_empty() { &message.bytes.first } else { &message.bytes.last };
+        let ends = |&b: &u8| b.is_ascii_whitespace() || b":=&;,\"".contains(&b);
+        let word = kept.len() - kept.iter().rposition(|b| ends(b)).map_or(0, |at| at + 1);
+        let line = kept.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        // The first word of a line is the name of a field, or a method.
+        let is_value = message.content_len() > 0 || kept[line..kept.len() - word].iter().any(ends);
+        let is_version = kept[kept.len() - word..].starts_with(b"HTTP/");
+        if self.values.longest() > 0 && word >= TELLING && is_value && !is_version {
+            places.push((message.len() - word as u64, message.len()));
+        }
+    }
+
     /// Remembers a secret.
     fn learn(&mut self, value: &[u8], is_credentials: bool) {
         self.values.learn(value, if is_credentials { SHORTEST_CREDENTIALS } else { SHORTEST_OTHER });
@@ -185,8 +253,7 @@ impl Redactor {
     /// Carves out the spans of a form, urlencoded or in parts. Returns where those bytes at the back end that are
     /// taken for secret because their names were not kept; 0 if there are none.
     fn find_in_form(&mut self, message: &mut Message, [front, back]: &[UnframedContent; 2]) -> u64 {
-        let content_type = find_field(&message.fields(), "content-type").unwrap_or_default();
-        let Some(form) = Form::of(message.role, content_type) else { return 0 };
+        let Some(form) = form_of(message) else { return 0 };
         self.carve_form(message, &form, front, 0);
         if message.bytes.gap == 0 {
             return 0;
@@ -245,7 +312,8 @@ impl Redactor {
         message.hidden = places.len() > before;
         // Interim responses come first; the secret still waits for the final one.
         if !message.is_interim() {
-            self.hidden = self.hidden.split_off(&(message.exchange + 1));
+            // Not that of this exchange: bytes after its response are hidden as well.
+            self.hidden = self.hidden.split_off(&message.exchange);
         }
     }
 
@@ -306,6 +374,11 @@ impl UnframedContent {
         };
         pieces.map(place).collect()
     }
+}
+
+/// The form in the content of a message.
+fn form_of(message: &Message) -> Option<Form> {
+    Form::of(message.role, find_field(&message.fields(), "content-type")?)
 }
 
 /// Whether the byte at this position belongs to a field with credentials.
@@ -510,15 +583,114 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_request_shows_no_more_than_its_fault() {
+    fn an_invalid_request_ends_with_its_fault_and_secrets_after_it_are_hidden() {
         let request =
             "GET /?token=abcdefgh-123 HTTP/1.1\r\nCookie: a=ijklmnop-123\r\nBad : x\r\nCookie: a=qrstuvwx-123\r\n\r\n";
         let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 34\r\n\r\nabcdefgh-123 ijklmnop-123 and more";
         let messages = converse(request, answer);
         assert!(messages[0].error.is_some());
-        assert!(messages[0].bytes.first.ends_with(b"\r\nBad "), "the rest is not kept");
+        assert!(messages[0].bytes.first.ends_with(b"\r\nBad "));
         for secret in ["abcdefgh-123", "ijklmnop-123", "qrstuvwx-123"] {
             nowhere(&messages, secret);
+        }
+    }
+
+    /// Every byte of a side is shown or is a star, and none of the secrets is readable, not even the start of one.
+    #[track_caller]
+    fn whole_and_hidden(messages: &[Message], role: Role, sent: &[u8], secrets: &[&str]) {
+        let mut own: Vec<&Message> = messages.iter().filter(|message| message.role == role).collect();
+        own.sort_by_key(|message| message.start);
+        let shown: Vec<u8> = own.iter().flat_map(|message| message.bytes.first.clone()).collect();
+        let (text, original) = (shown.escape_ascii().to_string(), sent.escape_ascii().to_string());
+        assert_eq!(shown.len(), sent.len(), "{text}\n{original}");
+        assert!(shown.iter().zip(sent).all(|(a, b)| a == b || *a == b'*'), "{text}\n{original}");
+        for secret in secrets {
+            assert!(!occurs(&shown, &secret.as_bytes()[..4]), "{secret} is readable in {text}");
+        }
+        // The last word may be the first part of a secret.
+        let is_inside =
+            |plain: &str| original.contains(plain) && (role == Role::Response || !original.ends_with(plain));
+        for plain in ["HTTP/1.1", "plain-text", "Host", "--b\r\n"].iter().filter(|plain| is_inside(plain)) {
+            assert!(text.contains(*plain), "{plain} is not shown in {text}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_readable_at_any_moment_wherever_a_message_breaks_or_is_cut() {
+        let secret = "Open-Sesame-7";
+        let url = "Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let multi = "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let part = "--b\r\nContent-Disposition: form-data; name=\"pwd\"\r\n\r\n";
+        let mut requests: Vec<String> = Vec::new();
+        for fault in
+            ["Bad : x\r\n", "No colon\r\n", "X: a\0b\r\n", "X: y\n", "Transfer-Encoding: gzip\r\n", " folded\r\n"]
+        {
+            for field in [
+                format!("Authorization: Bearer {secret}"),
+                format!("authorization : Basic {secret}"),
+                format!("Proxy-Authorization {secret}"),
+                format!("Cookie: a=b; sid={secret}"),
+                format!("X-Api-Key:{secret}"),
+                format!("Cookie: a=b;\r\n sid={secret}"),
+                format!("Referer: http://ann:{secret}@h/?key={secret}"),
+                format!("X: {secret}\r\nAuthorization: Bearer {secret}"),
+            ] {
+                // A value that is not known to be secret before it is named so may stand alone only after that.
+                let field = field
+                    .strip_prefix(&format!("X: {secret}\r\n"))
+                    .map_or(field.clone(), |f| format!("{f}\r\nX: {secret}"));
+                for lines in [format!("{fault}{field}\r\n"), format!("{field}\r\n{fault}")] {
+                    requests.push(format!("GET /?token={secret} HTTP/1.1\r\nHost: a\r\nX: plain-text\r\n{lines}\r\n"));
+                }
+            }
+        }
+        for (head, content) in
+            [(url, format!("a=b&password={secret}")), (multi, format!("{part}{secret}\r\n--b--\r\n"))]
+        {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{head}");
+            // The content breaks before the secret, in it, and after it.
+            for at in [1, content.find(secret).unwrap() + 5, content.len()] {
+                let (one, two) = content.split_at(at);
+                requests.push(format!("{head}{:x}\r\n{one}\r\nbad size\r\n{two}\r\n", one.len()));
+            }
+        }
+        for request in requests.iter().map(String::as_bytes) {
+            // By default every seventh place, which is another one in each request.
+            for cut in (request.len() % 7..=request.len()).step_by(rounds(7, 1)) {
+                let (mut conversation, mut out) =
+                    (Conversation::new(&ExplainOptions::whole(Limits::default())), Vec::new());
+                conversation.received(&request[..cut], &mut out);
+                conversation.client_ended(&mut out);
+                whole_and_hidden(&out, Role::Request, &request[..cut], &[secret]);
+                let (mut conversation, mut out) =
+                    (Conversation::new(&ExplainOptions::whole(Limits::default())), Vec::new());
+                conversation.received(&request[..cut], &mut out);
+                conversation.received(&request[cut..], &mut out);
+                conversation.client_ended(&mut out);
+                whole_and_hidden(&out, Role::Request, request, &[secret]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_broken_response_are_all_shown_but_its_secrets() {
+        let secret = "Open-Sesame-7";
+        for answer in [
+            format!("HTTP/1.1 200 OK\r\nBad : x\r\nSet-Cookie: sid={secret}; Path=/\r\n\r\nplain-text"),
+            format!("HTTP/1.1 200 OK\r\nSet-Cookie: sid={secret}; Path=/\r\nBad : x\r\n\r\nplain-text {secret}"),
+            // More than the length says.
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: sid={secret}\r\n\r\nhiplain-text {secret}"),
+        ] {
+            for cut in 0..=answer.len() {
+                let (mut conversation, mut out) =
+                    (Conversation::new(&ExplainOptions::whole(Limits::default())), Vec::new());
+                conversation.received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut out);
+                conversation.sent(&answer.as_bytes()[..cut], &mut out);
+                conversation.sent(&answer.as_bytes()[cut..], &mut out);
+                conversation.server_ended(&mut out);
+                whole_and_hidden(&out, Role::Response, answer.as_bytes(), &[secret]);
+                assert!(out.iter().all(|message| message.exchange == 1), "there was one request");
+            }
         }
     }
 

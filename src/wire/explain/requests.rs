@@ -9,7 +9,7 @@
 //! | content | added to the message, after the framing lines before it |
 //! | the end of the content | the message is complete |
 //! | more bytes needed | the bytes wait for the next ones |
-//! | refused | the message ends with the faulty bytes, and nothing after it is read |
+//! | refused | the message ends with the faulty bytes; all after it is kept as not parsed |
 //!
 //! The parser reads the next request only after the response to the one before was sent. The replay therefore sends a
 //! response of its own at once; what the server really sent is read from its own bytes by `responses`.
@@ -39,6 +39,8 @@ pub(crate) struct RequestReplay {
     at: u64,
     /// The request whose content is being read.
     builder: Option<MessageBuilder>,
+    /// The bytes after the last request, which are not parsed.
+    rest: Option<MessageBuilder>,
     /// Requests whose head is complete, or that were refused.
     count: u64,
     /// The methods of requests by exchange, for the responses. The caller removes those that are no longer needed.
@@ -54,8 +56,8 @@ impl RequestReplay {
         // The same limits as in the server: another limit would refuse another byte.
         let (options, http) = (Arc::clone(options), Http1::new(options.limits));
         let (pending, methods) = (Vec::new(), BTreeMap::new());
-        let (builder, tunnel_after) = (None, None);
-        RequestReplay { options, http, pending, at: 0, builder, count: 0, methods, ended: false, tunnel_after }
+        let (builder, rest, tunnel_after) = (None, None, None);
+        RequestReplay { options, http, pending, at: 0, builder, rest, count: 0, methods, ended: false, tunnel_after }
     }
 
     /// Whether a request has begun and is not complete.
@@ -66,12 +68,11 @@ impl RequestReplay {
     /// Reads on.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<Message>) {
         if self.ended {
-            // Bytes after the end are not kept: without a grammar a secret in them cannot be found.
-            return;
+            return self.keep_unparsed(bytes);
         }
         let mut input = std::mem::take(&mut self.pending);
         input.extend_from_slice(bytes);
-        let mut used = 0;
+        let (first, mut used) = (self.at, 0);
         while !self.ended {
             let step = self.http.receive(&input[used..]);
             // The parser reports one event at a time, and how many bytes belong to it.
@@ -111,7 +112,26 @@ impl RequestReplay {
             input.drain(..used);
             // The parser takes no incomplete line; the bytes are offered again with the next ones.
             self.pending = input;
+        } else {
+            // The message that was the last ends behind the bytes that the parser took: its fault belongs to it.
+            self.at = out.last().map_or(self.at, Message::end).max(self.at);
+            let read = usize::try_from(self.at - first).unwrap_or(usize::MAX).min(input.len());
+            self.keep_unparsed(&input[read..]);
         }
+    }
+
+    /// Keeps bytes after the last request.
+    fn keep_unparsed(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.rest().content(bytes);
+            self.at += bytes.len() as u64;
+        }
+    }
+
+    /// The bytes after the last request, those that come now included.
+    fn rest(&mut self) -> &mut MessageBuilder {
+        let place = (Role::Request, self.count.max(1), self.at);
+        self.rest.get_or_insert_with(|| MessageBuilder::unparsed(&self.options, place))
     }
 
     /// Reads `len` bytes of content that were not recorded.
@@ -130,13 +150,20 @@ impl RequestReplay {
             left -= known;
             self.builder.iter_mut().for_each(|builder| builder.content_gap(known));
         }
-        self.ended |= left > 0;
+        if left > 0 {
+            let pending = std::mem::take(&mut self.pending);
+            self.keep_unparsed(&pending);
+            self.rest().content_gap(left);
+            self.at += left;
+            self.ended = true;
+        }
         // The parser reports the end of content when it is asked again.
         self.push(&[], out);
     }
 
     /// The client has ended its side. `answered` is the number of exchanges with a complete response.
     pub(crate) fn end(&mut self, answered: u64, out: &mut Vec<Message>) {
+        out.extend(self.rest.take().map(|builder| builder.finish(None)));
         if self.ended {
             return;
         }
@@ -165,7 +192,11 @@ impl RequestReplay {
     /// After this exchange the bytes are not HTTP any more. Those that have come already are no request either.
     pub(crate) fn begin_tunnel(&mut self, exchange: u64) {
         self.tunnel_after = Some(exchange);
-        self.ended |= self.count == exchange && self.builder.is_none();
+        if self.count == exchange && self.builder.is_none() {
+            self.ended = true;
+            let pending = std::mem::take(&mut self.pending);
+            self.keep_unparsed(&pending);
+        }
     }
 
     /// A request with this head, or with the part of it up to its fault.

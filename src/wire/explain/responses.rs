@@ -62,8 +62,12 @@ pub(crate) struct ResponseReader {
     at: u64,
     /// The exchange whose response is being read, counted from 1.
     pub(crate) exchange: u64,
+    /// The bytes after the last response, which are not parsed.
+    rest: Option<MessageBuilder>,
     /// The method of requests that were not seen: a saved file may contain responses alone.
     pub(crate) assumed: Method,
+    /// Whether the requests are seen: then a response without one is none.
+    pub(crate) has_requests: bool,
 }
 
 impl ResponseReader {
@@ -78,7 +82,9 @@ impl ResponseReader {
             searched: 0,
             at: 0,
             exchange: 1,
+            rest: None,
             assumed: Method::Get,
+            has_requests: false,
         }
     }
 
@@ -101,8 +107,13 @@ impl ResponseReader {
         let mut input = std::mem::take(&mut self.pending);
         // A head or a size line may have come in pieces: it is read when it is complete.
         input.extend_from_slice(bytes);
-        let mut used = 0;
+        let (first, mut used) = (self.at, 0);
         while used < input.len() && !self.is_ended() {
+            if self.is_surplus(&input[used..], methods) {
+                // They belong to the exchange before, which is the last one.
+                (self.state, self.exchange) = (ResponseState::Ended, self.exchange - 1);
+                break;
+            }
             match self.step(&input[used..], methods, out) {
                 Ok(0) => break,
                 Ok(taken) => {
@@ -115,12 +126,37 @@ impl ResponseReader {
         if !self.is_ended() {
             input.drain(..used);
             self.pending = input;
+            return;
         }
+        // An invalid response ends behind the bytes that were taken: its fault belongs to it.
+        self.at = out.last().map_or(self.at, Message::end).max(self.at);
+        let read = usize::try_from(self.at - first).unwrap_or(usize::MAX).min(input.len());
+        if read < input.len() {
+            self.rest().content(&input[read..]);
+            self.at += (input.len() - read) as u64;
+        }
+    }
+
+    /// Whether bytes after a response are more than its length announced, and not the next response: no request waits
+    /// for one, and they do not begin like one.
+    fn is_surplus(&self, bytes: &[u8], methods: &BTreeMap<u64, Method>) -> bool {
+        let is_between = matches!(self.state, ResponseState::Head) && self.exchange > 1 && self.has_requests;
+        let begin = &b"HTTP/"[..bytes.len().min(5)];
+        is_between && !methods.contains_key(&self.exchange) && !bytes.starts_with(begin)
+    }
+
+    /// The bytes after the last response, those that come now included.
+    fn rest(&mut self) -> &mut MessageBuilder {
+        let place = (Role::Response, self.exchange, self.at);
+        self.rest.get_or_insert_with(|| MessageBuilder::unparsed(&self.options, place))
     }
 
     /// `len` bytes were sent from a file without passing through the program, with the first and last of them. The
     /// server does so only with content.
     pub(crate) fn push_file(&mut self, len: u64, first: &[u8], last: &[u8], out: &mut Vec<Message>) {
+        if self.is_ended() {
+            self.rest().content_of_file(len, first, last);
+        }
         self.at += len;
         let Some(builder) = &mut self.builder else { return };
         match &mut self.state {
@@ -156,6 +192,7 @@ impl ResponseReader {
             let error = note.map(|note| MessageError { at: builder.len(), len: 0, note, cut_off: true });
             out.push(builder.finish(error));
         }
+        out.extend(self.rest.take().map(|builder| builder.finish(None)));
     }
 
     /// A response with this head, or with the part of it up to its fault.

@@ -49,6 +49,7 @@ kinds! {
     Trailer "trailer" "The name of a trailer field.",
     Body "body" "Content.",
     Bad "bad" "The bytes that break the grammar.",
+    Unparsed "unparsed" "Bytes that no parser reads.",
 }
 
 /// Some bytes of a message, and what they are.
@@ -70,9 +71,9 @@ impl MessageSpan {
         self.start + self.len
     }
 
-    /// Whether its bytes are content without its framing.
+    /// Whether its bytes are content without its framing, or bytes without any structure.
     pub(crate) fn is_content(&self) -> bool {
-        matches!(self.kind, SpanKind::Body | SpanKind::ChunkData)
+        matches!(self.kind, SpanKind::Body | SpanKind::ChunkData | SpanKind::Unparsed)
     }
 }
 
@@ -101,6 +102,8 @@ pub enum LineKind {
     TrailerEnd,
     /// Content.
     Body,
+    /// Bytes that no parser reads.
+    Unparsed,
 }
 
 /// One line of a message.

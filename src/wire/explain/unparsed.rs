@@ -47,7 +47,7 @@ pub(crate) fn secrets(bytes: &[u8], redact: &RedactOptions) -> Vec<(usize, usize
             State::SecretPartHead if text.is_empty() => State::SecretPart,
             _ => {
                 in_pairs(text, redact, &mut found);
-                in_addresses(text, &mut found);
+                in_addresses(text, line == text, &mut found);
                 match in_field(text, redact, &mut found) {
                     // The other field lines of a part do not change what its name says.
                     State::Ordinary if state == State::SecretPartHead => state,
@@ -114,14 +114,17 @@ fn in_pairs(text: &[u8], redact: &RedactOptions, found: &mut Vec<(usize, usize)>
     }
 }
 
-/// `scheme://user:password@host` anywhere in a line.
-fn in_addresses(text: &[u8], found: &mut Vec<(usize, usize)>) {
+/// `scheme://user:password@host` anywhere in a line. Where the bytes end in it (`is_end`), the `@` may not have come.
+fn in_addresses(text: &[u8], is_end: bool, found: &mut Vec<(usize, usize)>) {
     let starts = text.windows(3).enumerate().filter(|(_, window)| *window == b"://").map(|(at, _)| at + 3);
     for start in starts {
         let ends = |&b: &u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'?' | b'#');
         let end = text[start..].iter().position(ends).map_or(text.len(), |len| start + len);
-        if let Some(at) = text[start..end].iter().rposition(|&b| b == b'@') {
+        let authority = &text[start..end];
+        if let Some(at) = authority.iter().rposition(|&b| b == b'@') {
             found.push((start, start + at));
+        } else if is_end && end == text.len() && authority.contains(&b':') {
+            found.push((start, end));
         }
     }
 }
@@ -145,6 +148,7 @@ mod tests {
             ("GET /?q=1&pass%77ord=a b HTTP/1.1", "GET /?q=1&pass%77ord=*** HTTP/1.1"),
             ("GET http://a:bc@h/?key=x", "GET http://****@h/?key=*"),
             ("Host: ann:b@h\n", "Host:******@h\n"),
+            ("Referer: http://h:80/ http://ann:b", "Referer: http://h:80/ http://*****"),
             ("Cookie: theme=dark; n=b\r\nX: y", "Cookie: theme=****; n=*\r\nX: y"),
             ("\0 Cookie : a=b", "\0 Cookie : a=*"),
             ("authorization: Basic abc\r\n\tdef\r\nX: y", "authorization: Basic ***\r\n****\r\nX: y"),

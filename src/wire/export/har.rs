@@ -82,15 +82,19 @@ fn entry_value(exchange: &Exchange, accepted: Duration, main: SocketAddr) -> Opt
         "serverIPAddress": main.ip().to_string(), "connection": connection.to_string(),
         "_wire": {
             "exchange": format!("{connection}.{number}"), "interim": interim,
-            "request": wire_facts(request), "response": response.map(wire_facts),
+            "request": wire_facts(exchange, request), "response": response.map(|timed| wire_facts(exchange, timed)),
         },
     }))
 }
 
 /// The members under `_wire` about one message: how it was carried, how it ends, what is wrong with it.
-fn wire_facts(timed: &TimedMessage) -> Value {
+fn wire_facts(exchange: &Exchange, timed: &TimedMessage) -> Value {
     let message = &timed.message;
+    let whole = exchange.with_rest(timed).message;
+    // The bytes after a fault; of many, those at the start.
+    let (unparsed, ..) = whole.bytes.get(message.len(), whole.len() - message.len());
     json!({
+        "unparsed": whole.len() - message.len(), "unparsed_base64": STANDARD.encode(unparsed),
         "start": message.start, "bytes": message.len(), "calls": timed.call_count, "masked": message.masked,
         "cuts": timed.boundaries.iter().map(|cut| cut.at).collect::<Vec<_>>(),
         "framing": message.framing_sentence(),

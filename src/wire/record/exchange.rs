@@ -59,8 +59,28 @@ impl Exchange {
         self.of(Role::Response)
     }
 
+    /// A message of this exchange with the bytes after it, if it is broken: where it would have ended is not known.
+    pub(crate) fn with_rest(&self, timed: &TimedMessage) -> TimedMessage {
+        let mut whole = timed.clone();
+        let role = timed.message.role;
+        if timed.message.error.is_some()
+            && let Some(rest) = self.all(role).find(|other| other.message.is_unparsed())
+        {
+            whole.message.masked |= rest.message.masked;
+            whole.message.bytes.append(&rest.message.bytes);
+            let last = whole.calls.last().map_or(0, |call| call.number);
+            whole.calls.extend(rest.calls.iter().filter(|call| call.number > last));
+        }
+        whole
+    }
+
     /// The messages of one side, in their order.
     fn of(&self, role: Role) -> impl Iterator<Item = &TimedMessage> {
+        self.all(role).filter(|timed| !timed.message.is_unparsed())
+    }
+
+    /// The same, and the bytes that no parser has read.
+    fn all(&self, role: Role) -> impl Iterator<Item = &TimedMessage> {
         self.messages.iter().filter_map(move |event| match &event.kind {
             EventKind::Message(timed) if timed.message.role == role => Some(&**timed),
             _ => None,

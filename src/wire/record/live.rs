@@ -238,7 +238,9 @@ impl LiveConnection {
     fn tell_messages(&mut self, messages: Vec<Message>, out: &mut Vec<WireEvent>) {
         for message in messages {
             let (exchange, clock) = (message.exchange, clock(self.recording_start + self.latest));
-            if message.role == Role::Request {
+            if message.is_unparsed() {
+                self.tell_unparsed(message, clock, out);
+            } else if message.role == Role::Request {
                 // Bytes after it were not read when the connection ends.
                 self.last_request = (message.end(), exchange);
                 self.missing = missing(&message);
@@ -269,6 +271,17 @@ impl LiveConnection {
             }
         }
         self.report_requests(self.conversation.answering(), out);
+    }
+
+    /// Reports bytes that no parser reads: those of the client before the response to the request before them.
+    fn tell_unparsed(&mut self, message: Message, clock: String, out: &mut Vec<WireEvent>) {
+        if message.role == Role::Request {
+            self.held.push_back(self.received.timed(message, clock));
+        } else {
+            self.report_requests(message.exchange, out);
+            let sent = self.sent.timed(message, clock);
+            self.report(EventKind::Message(Box::new(sent)), out);
+        }
     }
 
     /// Reports the held requests up to this exchange.
@@ -323,6 +336,9 @@ mod tests {
                 EventKind::Received(Call { number, len, requests, segments, .. }) => {
                     let segments = segments.map_or(String::new(), |count| format!(" in {count}"));
                     format!("recv {number} {len} {requests}{segments}")
+                }
+                EventKind::Message(timed) if timed.message.is_unparsed() => {
+                    format!("unparsed {} {}", timed.message.start, timed.message.len())
                 }
                 EventKind::Message(timed) => format!(
                     "{} {} {:?} {} {:?}",
@@ -395,7 +411,7 @@ mod tests {
     fn unread_bytes_are_counted_and_a_cut_off_request_is_told() {
         let got =
             told(&[(1, SocketEvent::Received(9), b"GET /\nabc"), (2, SocketEvent::Closed { reason: "Refused" }, b"")]);
-        assert_eq!(got, ["recv 1 9 1", "request 1 [] 1 None", "closed Refused 3"]);
+        assert_eq!(got, ["recv 1 9 1", "request 1 [] 1 None", "unparsed 6 3", "closed Refused 3"]);
         let got = told(&[
             (1, SocketEvent::Received(5), b"GET /"),
             (2, SocketEvent::Received(0), b""),

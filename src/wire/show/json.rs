@@ -5,6 +5,7 @@
 //! | `accepted` | `peer`; `clock`: the time of day, UTC; `time`: milliseconds since 1970 |
 //! | `recv` | `call`: its number; `start`, `bytes`: what it brought; `requests` in it; `segments` of TCP, if known |
 //! | `request`, `response` | see below |
+//! | `unparsed` | the same members, of bytes that no parser reads; `side`: `request` or `response` |
 //! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
 //! | `dropped` | `dropped`: events that are lost; `open`: connections that are not followed further |
 //!
@@ -108,7 +109,8 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
     // Of a long head only the start may have been kept.
     let head = kept.first.len().min(usize::try_from(message.head_end).unwrap_or(usize::MAX));
     let mut object = json!({
-        "event": message.role.name(), "connection": connection, "at": at, "clock": timed.clock,
+        "event": if message.is_unparsed() { "unparsed" } else { message.role.name() }, "side": message.role.name(),
+        "connection": connection, "at": at, "clock": timed.clock,
         "exchange": format!("{connection}.{}", message.exchange),
         "start": message.start, "bytes": message.len(), "head": message.head_end,
         "text": safe(&kept.first[..head]),
@@ -184,5 +186,6 @@ const fn kind_name(kind: &LineKind) -> &'static str {
         LineKind::Trailer => "trailer",
         LineKind::TrailerEnd => "trailer-end",
         LineKind::Body => "body",
+        LineKind::Unparsed => "unparsed",
     }
 }

@@ -112,7 +112,7 @@ pub(crate) fn span_style(kind: SpanKind) -> &'static str {
         // not miss either.
         SpanKind::Framing => "1;7;33",
         SpanKind::Secret => "2;7",
-        SpanKind::Colon | SpanKind::Crlf | SpanKind::ChunkEnd | SpanKind::ChunkExt => ansi::DIM,
+        SpanKind::Colon | SpanKind::Crlf | SpanKind::ChunkEnd | SpanKind::ChunkExt | SpanKind::Unparsed => ansi::DIM,
         SpanKind::ChunkSize | SpanKind::Bad => ansi::ERROR,
         SpanKind::ChunkData | SpanKind::Body => ansi::SENTENCE,
         SpanKind::Space | SpanKind::Ows | SpanKind::Value => ansi::PLAIN,

@@ -71,6 +71,7 @@ fn with_note(bytes: Vec<StyledText>, message: &Message, line: &MessageLine, show
         LineKind::Field | LineKind::ChunkEnd if id == NoteId::NONE || !show_note(id) => {
             return MessageRow { bytes, ..MessageRow::default() };
         }
+        LineKind::Unparsed if id == NoteId::NONE => return MessageRow { bytes, ..MessageRow::default() },
         // The end of the head and of the message are what a reader must learn to see.
         LineKind::Blank | LineKind::TrailerEnd => ansi::SENTENCE,
         _ => ansi::DIM,

@@ -64,6 +64,7 @@ fn verb(method: &[u8]) -> String {
 pub(crate) fn story(timed: &TimedMessage) -> String {
     let message = &timed.message;
     match message.role {
+        _ if message.is_unparsed() => String::new(),
         Role::Request => request_story(message),
         Role::Response if message.status() == Status::CONTINUE.code() => {
             "The server first says 100: go on, send the body.".into()
@@ -114,7 +115,7 @@ fn request_story(message: &Message) -> String {
 /// `None` for a response, and if no call is known, as for a message of a file.
 pub(crate) fn received_in(timed: &TimedMessage) -> Option<(String, String)> {
     let (message, calls) = (&timed.message, &timed.calls);
-    let first = calls.first().filter(|_| message.role == Role::Request)?;
+    let first = calls.first().filter(|_| message.role == Role::Request && !message.is_unparsed())?;
     let segments = first.segments.filter(|&segments| segments > 1);
     let glued = calls.iter().find(|call| call.requests > 1);
     let name = match (message.error, glued, calls.get(1)) {
@@ -179,6 +180,9 @@ pub(crate) type ByteBlock = (u64, u64, &'static str, String);
 /// The message as blocks: head and body of a request, or the whole of a response.
 pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
     let (start, end) = (message.start, message.end());
+    if message.is_unparsed() {
+        return vec![(start, end, "rest", format!("{} not parsed", grouped(message.len())))];
+    }
     if message.role == Role::Response {
         let label = format!("{} · {} B", message.status(), grouped(message.len()));
         return vec![(start, end, "answer", label)];
@@ -197,6 +201,7 @@ pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
 pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
     let message = &timed.message;
     let (name, call) = match message.role {
+        _ if message.is_unparsed() => return ("Not parsed", byte_count(message.len())),
         Role::Request => ("Request", "recv() call"),
         Role::Response if message.is_interim() => ("Interim answer", "write() call"),
         Role::Response => ("Response", "write() call"),
@@ -220,6 +225,7 @@ pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
             let what = format!("closed by the {}: {}", side.name(), note.note().short);
             vec![step(Some(event.at), &what, "quiet")]
         }
+        EventKind::Message(timed) if timed.message.is_unparsed() => Vec::new(),
         EventKind::Message(timed) => {
             let message = &timed.message;
             let end = match message.error {

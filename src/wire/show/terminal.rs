@@ -102,16 +102,13 @@ impl Terminal {
             EventKind::Accepted { .. } => {}
             EventKind::Received(call) => self.push_received(event.at, call, out),
             EventKind::Message(timed) => self.push_message(connection, timed, out),
-            EventKind::Closed { note, side, unread, missing, .. } => {
+            EventKind::Closed { note, side, missing, .. } => {
                 out.push('\n');
                 let mut line = self.start_timed_line(event.at, "closed", 9, out);
                 let note = note.note();
                 let missing = if *missing > 0 { format!(", {} missing", byte_count(*missing)) } else { String::new() };
                 line.push_words(ansi::PLAIN, &format!(" by the {}: {}{missing}", side.name(), note.short));
                 line.push_unit(ansi::DIM, &format!("  {}", short_section(note.section, self.options.ascii)));
-                if *unread > 0 {
-                    out.push_str(&format!("\n   {} behind the last request: not read", byte_count(*unread)));
-                }
                 out.push_str("\n\n");
                 self.headers.remove(&connection);
                 // The next event belongs to another connection, or to none.
@@ -179,7 +176,8 @@ impl Terminal {
         let prefix = if connection > 0 { format!("c{connection}.") } else { String::new() };
         let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
         line.push(color, &with_signs(&format!("{arrow} "), ascii));
-        line.push(ansi::BOLD, &format!("{prefix}{} {}", message.exchange, message.role.name()));
+        let what = if message.is_unparsed() { "not parsed" } else { message.role.name() };
+        line.push(ansi::BOLD, &format!("{prefix}{} {what}", message.exchange));
         line.push_unit(ansi::DIM, &format!("  {}", byte_count(message.len())));
         if is_request && !timed.boundaries.is_empty() {
             let pieces = format!("  in {} pieces, cut at the ┊ marks", timed.boundaries.len() + 1);
@@ -227,6 +225,7 @@ impl Terminal {
     /// Appends the lines of all exchanges that end with this event.
     fn push_in_lines(&mut self, event: &WireEvent, out: &mut String) {
         match &event.kind {
+            EventKind::Message(timed) if timed.message.is_unparsed() => {}
             EventKind::Message(timed) => self.push_exchange(event.connection, timed, out),
             EventKind::Closed { reason, .. } => {
                 // These requests will have no response: the reason of the close stands in its place.
