@@ -46,26 +46,26 @@ const say = (id, title, note, lines) => {
   one('#' + id).replaceChildren(...lines)
 }
 
-// With --study a request comes back as its own answer, byte for byte.
+// With --study a request comes back as the body of its response, byte for byte.
 const echo = async () => {
-  const answer = await fetch('/.try/echo', { cache: 'no-store' })
-  const text = await answer.text()
+  const response = await fetch('/.try/echo', { cache: 'no-store' })
+  const text = await response.text()
   const [first, ...fields] = text.split('\r\n\r\n')[0].split('\r\n')
   const [method, target, version] = first.split(' ')
-  const link = make('a', 'See it on the wire')
+  const link = make('a', 'Show it in the wire view')
   link.href = '/.wire#find=GET%20/.try/echo'
-  say('rq', 'What this page just sent', [`Its script asked for /.try/echo, and the browser made these ${text.length} bytes of it. (The request for the page itself looked much the same; no page can see that one.) `, local ? link : ''],
+  say('rq', 'What this page just sent', [`The script of this page asked for /.try/echo. The browser sent these ${text.length} bytes. (A page cannot see the request for the page itself.) `, local ? link : ''],
     head([make('b', method, 'm'), ' ', make('b', target, 't'), ' ', make('span', version, 'v')],
       fields.map(field => [field.split(':', 1)[0], field.slice(field.indexOf(':') + 1)])))
-  say('rs', 'What came back', ['The head of the answer, as the browser hands it over: in lower case, in order of the alphabet. The body is the request on top.'],
-    head([make('span', version, 'v'), ' ', make('b', answer.status, 't'), ' ', make('span', answer.statusText, 'v')],
-      [...answer.headers].map(([name, value]) => [name, ' ' + value])))
+  say('rs', 'What came back', ['The head of the response, as the browser gives it to a script: names in lower case, sorted. These are not the exact bytes. The body is the request above.'],
+    head([make('span', version, 'v'), ' ', make('b', response.status, 't'), ' ', make('span', response.statusText, 'v')],
+      [...response.headers].map(([name, value]) => [name, ' ' + value])))
 }
 const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
 const sandboxed = self.origin === 'null'
-if (sandboxed) one('#start small').append(' (Uploads are allowed here, so this page runs in a sandbox: its script may ask nothing, and cannot see whether --study is on.)')
+if (sandboxed) one('#start small').append(' (Uploads are allowed here, so this page runs in a sandbox: its script cannot send requests, and cannot see whether --study is on.)')
 else {
-  // Asked by a worker: there a 404 is an answer, and no error in the console.
+  // A worker asks: there a 404 is a response like others, and no error in the console.
   const asking = new Worker(URL.createObjectURL(new Blob(['onmessage=e=>fetch(e.data,{method:"HEAD"}).then(r=>postMessage(r.ok),()=>postMessage(false))'])))
   asking.onmessage = async ({ data: study }) => {
     asking.terminate()
@@ -79,7 +79,7 @@ else {
   asking.postMessage(location.origin + '/.try/')
 }
 
-// What the browser measured of its own requests. Where nothing was transferred its cache has answered.
+// What the browser measured of its own requests. Nothing transferred: the response came from its cache.
 const drawn = 'http://www.w3.org/2000/svg'
 function loads() {
   const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
@@ -99,7 +99,7 @@ function loads() {
     return row
   })
   one('#loads p').textContent = `${all.length} requests in ${end.toFixed()} ms, as the browser measured them.` +
-    (all.some(entry => entry.transferSize === 0) ? ' Cache: it was there, and the server was not asked.' : '')
+    (all.some(entry => entry.transferSize === 0) ? ' Cache: the browser had a copy and did not ask the server.' : '')
   one('#loads tbody').replaceChildren(...rows)
   one('#loads').hidden = false
 }

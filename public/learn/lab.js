@@ -19,7 +19,7 @@ const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
 const host = location.hostname.replace('[::1]', 'localhost')
 const port = location.port || (location.protocol.length > 5 ? '443' : '80')
 const here = text => text.replaceAll('localhost:8080', `${host}:${port}`).replaceAll('localhost 8080', `${host} ${port}`)
-  .replaceAll('port 8080', `port ${port}`).replaceAll('to localhost', `to ${host}`)
+  .replaceAll('localhost/8080', `${host}/${port}`).replaceAll('port 8080', `port ${port}`).replaceAll('to localhost', `to ${host}`)
 for (const part of all('pre code, samp, .pic')) {
   const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT)
   while (texts.nextNode()) texts.currentNode.data = here(texts.currentNode.data)
@@ -46,19 +46,19 @@ for (const code of all('.cmd code')) {
 const start = document.querySelector('#start')
 const wire = show => all('.wire').forEach(link => link.hidden = !(show && local))
 if (self.origin === 'null') {
-  // Where uploads are allowed, pages run in a sandbox and may ask nothing.
-  start.append(Object.assign(document.createElement('p'), { textContent: 'This page runs in a sandbox, because uploads are allowed here: it cannot see whether --study is on.' }))
+  // Where uploads are allowed, pages run in a sandbox and cannot send requests.
+  start.append(Object.assign(document.createElement('p'), { textContent: 'This page runs in a sandbox, because uploads are allowed here. It cannot see whether --study is on.' }))
   wire(true)
   return
 }
 start.hidden = true
 wire(false)
-// Asked by a worker: there a 404 is an answer, and no error in the console.
+// A worker asks: there a 404 is a response like others, and no error in the console.
 const asking = new Worker(URL.createObjectURL(new Blob(['onmessage=e=>fetch(e.data,{method:"HEAD"}).then(r=>postMessage(r.ok),()=>postMessage(false))'])))
-asking.onmessage = answer => {
+asking.onmessage = ({ data: study }) => {
   asking.terminate()
-  start.hidden = root.dataset.study = answer.data
-  wire(answer.data)
+  start.hidden = root.dataset.study = study
+  wire(study)
 }
 asking.postMessage(new URL('/.try/', location).href)
 // One tab for the wire view, so that the lab stays where it is.

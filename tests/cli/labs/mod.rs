@@ -6,7 +6,7 @@
 //! | markup | means |
 //! |---|---|
 //! | `<pre class="cmd"><code>` | a command, run by `sh -c`; `localhost:8080` is the server of the test |
-//! | `data-look='{…} {…}'` | events that `--wire=json` must show: one for each object, with at least these members |
+//! | `data-look='{…} {…}'` | events that `--wire=json` must show: one for each object, with at least these members; `{"at least": 3}` is a number of 3 or more |
 //! | `data-exit="18"` | the exit code, if it is not 0 |
 //! | `data-stop` | ends by Ctrl-C, once the first event was seen |
 //! | `data-stays="TEXT"` | a server: has started when it prints TEXT, and ends with the page |
@@ -70,8 +70,8 @@ labs! {
     lab_06_unknown_length "learn/06/index.html"
     lab_07_methods "learn/07/index.html"
     lab_08_status_codes "learn/08/index.html"
-    lab_09_moving_a_film "learn/09/index.html"
-    lab_10_who_are_you "learn/10/index.html"
-    lab_11_asking_again "learn/11/index.html"
-    lab_12_many_at_once "learn/12/index.html"
+    lab_09_uploading_a_large_file "learn/09/index.html"
+    lab_10_authentication "learn/10/index.html"
+    lab_11_caching "learn/11/index.html"
+    lab_12_many_clients_at_once "learn/12/index.html"
 }

@@ -235,9 +235,11 @@ fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Whether an event has what is looked for: numbers and lists as they are, text as a part of the text.
+/// Whether an event has what is looked for: numbers and lists as they are, text as a part of the text, and
+/// `{"at least": 3}` for a number that differs from run to run.
 fn agrees(event: &Value, look: &Value) -> bool {
     match (event, look) {
+        (Value::Number(event), Value::Object(look)) => event.as_f64() >= look["at least"].as_f64(),
         (Value::Object(event), Value::Object(look)) => {
             look.iter().all(|(name, value)| event.get(name).is_some_and(|got| agrees(got, value)))
         }
