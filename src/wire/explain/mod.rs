@@ -22,9 +22,11 @@ pub mod message;
 pub mod notes;
 pub(crate) mod redact;
 pub(crate) mod requests;
+pub(crate) mod response_head;
 pub(crate) mod responses;
 pub(crate) mod secrets;
 pub(crate) mod spans;
+pub(crate) mod unframed;
 pub(crate) mod unparsed;
 pub(crate) mod value;
 

@@ -34,7 +34,7 @@ use crate::http::{Fault, field::split_line};
 use crate::wire::explain::{
     ExplainOptions, Message, MessageSpan, NoteId, Role, SpanKind, builder::KeepLimits, builder::shorten, lexer::Form,
     message::find_field, part, requests::RequestReplay, secrets::SHORTEST_CREDENTIALS, secrets::SHORTEST_OTHER,
-    secrets::SecretValues, spans::carve, unparsed,
+    secrets::SecretValues, spans::carve, unframed::UnframedContent, unparsed,
 };
 
 /// Most exchanges with a secret that was not kept, whose responses are awaited. With more of them every response is hidden.
@@ -192,7 +192,7 @@ impl Redactor {
         const TELLING: usize = 4;
         let kept = if message.bytes.last.is_empty() { &message.bytes.first } else { &message.bytes.last };
         let ends = |&b: &u8| b.is_ascii_whitespace() || b":=&;,\"".contains(&b);
-        let word = kept.len() - kept.iter().rposition(|b| ends(b)).map_or(0, |at| at + 1);
+        let word = kept.len() - kept.iter().rposition(ends).map_or(0, |at| at + 1);
         let line = kept.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         // The first word of a line is the name of a field, or a method.
         let is_value = message.content_len() > 0 || kept[line..kept.len() - word].iter().any(ends);
@@ -330,49 +330,6 @@ impl Redactor {
         let from = front.places(known.saturating_sub(most), known).first().map(|place| place.0);
         let to = back.places(0, most).last().map(|place| place.1);
         message.bytes.widen(from, to);
-    }
-}
-
-/// Content without chunk framing, in which a secret is one piece, and the places of its bytes in the message.
-#[derive(Default)]
-struct UnframedContent {
-    /// The data of all pieces, one after the other.
-    bytes: Vec<u8>,
-    /// For each piece its position in `bytes` and in the message.
-    pieces: Vec<(usize, u64)>,
-}
-
-impl UnframedContent {
-    /// The content that was kept at the front, and that at the back.
-    fn of(message: &Message) -> [UnframedContent; 2] {
-        let (mut front, mut back) = (UnframedContent::default(), UnframedContent::default());
-        // Secret spans after the head are trailers, or content that was carved out before.
-        let is_secret = |span: &MessageSpan| span.kind == SpanKind::Secret && span.start >= message.head_end;
-        for span in message.spans.iter().filter(|span| span.is_content() || is_secret(span)) {
-            let (first, _, last) = message.bytes.get(span.start, span.len);
-            front.push(first, span.start);
-            back.push(last, span.start.max(message.bytes.gap_end()));
-        }
-        [front, back]
-    }
-
-    fn push(&mut self, bytes: &[u8], place: u64) {
-        if !bytes.is_empty() {
-            self.pieces.push((self.bytes.len(), place));
-            self.bytes.extend_from_slice(bytes);
-        }
-    }
-
-    /// Where the bytes `from..to` lie in the message: the first byte and the one after the last of each piece.
-    fn places(&self, from: usize, to: usize) -> Vec<(u64, u64)> {
-        // A piece ends where the next one begins, so only its start is stored.
-        let ends = self.pieces.iter().skip(1).map(|piece| piece.0).chain([self.bytes.len()]);
-        let pieces = self.pieces.iter().zip(ends).filter(|((start, _), end)| *start < to && *end > from);
-        let place = |(&(start, place), end): (&(usize, u64), usize)| {
-            let (from, to) = (from.max(start), to.min(end));
-            (place + (from - start) as u64, place + (to - start) as u64)
-        };
-        pieces.map(place).collect()
     }
 }
 
