@@ -53,6 +53,10 @@ const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
 /// The idle time of [`Timeouts`] counts if it is shorter.
 pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 
+/// How long a request may wait for a worker, a lookup or a listing. A disk that needs longer hangs, and a client that
+/// gets 503 can come back.
+pub const JOB_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long each phase may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -69,6 +73,9 @@ pub struct Timeouts {
     pub min_rate: u64,
     /// The length of a window.
     pub window: Duration,
+    /// How long a request may wait until its job begins; where the job looks up, opens or lists, until it ends. Then the
+    /// response is 503. Content that is written has no such limit: a large file takes as long as its disk needs.
+    pub job: Duration,
     /// How long responses may go on after a stop.
     pub grace: Duration,
 }
@@ -81,6 +88,7 @@ impl Default for Timeouts {
             send: Duration::from_secs(5 * 60),
             min_rate: 1024,
             window: RATE_WINDOW,
+            job: JOB_LIMIT,
             grace: Duration::from_secs(10),
         }
     }

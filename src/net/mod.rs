@@ -38,8 +38,8 @@ pub struct Settings {
     /// Number of event loops.
     /// A loop is one thread; at least 1.
     pub loops: usize,
-    /// Number of threads for work that may block.
-    /// At least 2, so that a long job never delays a short one.
+    /// How many jobs that may block run at once, of one kind and on one file system: `N` in `workers::schedule`.
+    /// At least 2, so that a client leaves one for others. Threads are started as they are needed.
     pub workers: usize,
     /// Most connections at once.
     /// In all loops together. Above it an idle connection is closed for a new one, or the new one gets 503.

@@ -26,7 +26,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
@@ -185,8 +184,6 @@ pub struct Server {
     loops: Vec<EventLoop>,
     wakers: Vec<Arc<Waker>>,
     workers: Arc<Workers>,
-    /// Waited for at the end, unless a job does not end.
-    worker_threads: Vec<JoinHandle<()>>,
     /// Disconnected when the thread of the log has ended; `None` without a log.
     written: Option<Receiver<()>>,
 }
@@ -205,7 +202,7 @@ impl Server {
             grace_ends: OnceLock::new(),
             settings: Arc::new(settings),
         });
-        let (workers, worker_threads) = Workers::start(state.settings.workers)?;
+        let workers = Workers::start(state.settings.workers)?;
         let (access_log, written) = access_log::start(state.settings.log, state.settings.log_to_stderr)?;
         let mut shares: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
         for listener in listeners {
@@ -221,7 +218,7 @@ impl Server {
             loops.push(one);
             wakers.push(waker);
         }
-        Ok(Server { state, loops, wakers, workers, worker_threads, written })
+        Ok(Server { state, loops, wakers, workers, written })
     }
 
     /// A handle that stops it.
@@ -274,7 +271,7 @@ impl Server {
         let is_draining = self.state.run_state.load(Ordering::Acquire) == DRAINING;
         let (least, grace_ends) = (Instant::now() + LAST_JOBS, self.state.grace_ends.get().filter(|_| is_draining));
         let until = grace_ends.map_or(least, |end| least.max(*end));
-        let unfinished = self.workers.finish(until, self.worker_threads) as u64;
+        let unfinished = self.workers.finish(until) as u64;
         let result = result.map(|report| Report { unfinished, ..report });
         if let Some(written) = self.written {
             // After all loops: their last lines are in the queue by now.

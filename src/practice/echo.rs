@@ -90,7 +90,7 @@ pub(super) fn upload(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     if !practice.request.framing().has_content() {
         return Ok(Box::<ReceivedContent>::default().finish().into());
     }
-    Ok(Answer::Receive { limit: UPLOAD, open: Box::new(|| Ok(Box::<ReceivedContent>::default())) })
+    Ok(Answer::Receive { limit: UPLOAD, device: 0, open: Box::new(|| Ok(Box::<ReceivedContent>::default())) })
 }
 
 /// What is known about content without keeping it.

@@ -166,5 +166,5 @@ pub(super) fn refuse(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// A handler that panics: the client gets what any other panic would give it.
 pub(super) fn fail(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     // On a worker, where a panic costs one response.
-    Ok(Answer::Blocking(Lane::Long, Box::new(|| panic!("/.try/fail was asked to fail, and does"))))
+    Ok(Answer::Blocking(Lane::Handler.into(), Box::new(|| panic!("/.try/fail was asked to fail, and does"))))
 }

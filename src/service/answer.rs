@@ -31,16 +31,52 @@ pub struct RequestContext {
     pub arrival: u64,
 }
 
-/// The workers that a job may use.
+/// The kind of work of a job. Each kind has workers of its own, so that none keeps another one waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Jobs of some milliseconds: open, read, remove.
-    Short,
-    /// Jobs of any length: listing, writing, fsync, handlers of a [`crate::service::Router`]. They never take the last
-    /// worker, so that four slow ones cannot delay every file that is not in memory.
-    Long,
-    /// Password hashes, which are slow on purpose. They never take more than a quarter of the workers.
+    /// Look up and open what is asked for.
+    Open,
+    /// Read bytes of a file.
+    Read,
+    /// Read a folder and make the page of it.
+    List,
+    /// Receive an upload: open, write, fsync, publish; remove. As long as the disk needs.
+    Write,
+    /// Handlers of a [`crate::service::Router`] and content that is made while it is sent: of any length.
+    Handler,
+    /// Password hashes, which are slow on purpose.
     Passwords,
+    /// Close and remove what is not needed any more.
+    CleanUp,
+}
+
+impl Lane {
+    /// All kinds, in order.
+    pub const ALL: [Lane; 7] =
+        [Lane::Open, Lane::Read, Lane::List, Lane::Write, Lane::Handler, Lane::Passwords, Lane::CleanUp];
+
+    /// Whether the time limit of a request holds also while such a job runs, and not only while it waits. Such a job
+    /// changes nothing, so it may go on after its request was answered with 503.
+    pub fn is_limited(self) -> bool {
+        matches!(self, Lane::Open | Lane::List)
+    }
+}
+
+/// What a job is, for the order in which jobs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its kind.
+    pub lane: Lane,
+    /// The device number of the file system that it may wait for; 0 for none, or if it is not known.
+    pub device: u64,
+    /// Jobs of the same kind with the same key run one after the other.
+    pub key: Option<u64>,
+}
+
+impl From<Lane> for Task {
+    fn from(lane: Lane) -> Task {
+        Task { lane, device: 0, key: None }
+    }
 }
 
 /// The result of a job.
@@ -78,7 +114,7 @@ pub enum Answer {
     /// Immediately, with a prepared head and the whole of an open file.
     ReadyFile(Arc<Prepared>, Arc<OpenFile>),
     /// After a job on a worker.
-    Blocking(Lane, Job),
+    Blocking(Task, Job),
     /// After the content was collected in memory.
     Collect {
         /// The most bytes of content; more is 413.
@@ -90,6 +126,8 @@ pub enum Answer {
     Receive {
         /// The most bytes of content; more is 413.
         limit: u64,
+        /// The device number of the file system that it is stored on; 0 if it is not known.
+        device: u64,
         /// Runs before 100 (Continue) is sent and before any content is read.
         open: OpenSink,
     },

@@ -17,7 +17,7 @@ pub mod text;
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
 pub use answer::{Answer, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
-pub use answer::{ReceiveSummary, RequestContext, Service, Sink};
+pub use answer::{ReceiveSummary, RequestContext, Service, Sink, Task};
 pub use app::App;
 pub use open_file::{FileSystem, OpenFile};
 pub use response::{Body, ByteOffset, Bytes, ChunkedBody, DropToken, Pause, Piece, Response, Script, Source};

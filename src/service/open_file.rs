@@ -53,14 +53,21 @@ pub struct OpenFile {
     /// `None` only while it is dropped.
     file: Option<File>,
     file_system: FileSystem,
+    /// The number of its file system; 0 if it is not known.
+    device: u64,
     /// Bytes, when it was opened.
     size: u64,
 }
 
 impl OpenFile {
-    /// A file that was `size` bytes long when it was opened.
-    pub fn new(file: File, file_system: FileSystem, size: u64) -> OpenFile {
-        OpenFile { file: Some(file), file_system, size }
+    /// A file on the file system with this kind and device number, `size` bytes long when it was opened.
+    pub fn new(file: File, file_system: FileSystem, device: u64, size: u64) -> OpenFile {
+        OpenFile { file: Some(file), file_system, device, size }
+    }
+
+    /// The device number of its file system; 0 if it is not known.
+    pub fn device(&self) -> u64 {
+        self.device
     }
 
     /// The kind of its file system.
@@ -109,7 +116,7 @@ impl OpenFile {
 impl From<File> for OpenFile {
     /// A file on a local disk, of unknown size.
     fn from(file: File) -> OpenFile {
-        OpenFile::new(file, FileSystem::Local, u64::MAX)
+        OpenFile::new(file, FileSystem::Local, 0, u64::MAX)
     }
 }
 
@@ -127,15 +134,15 @@ impl Drop for OpenFile {
             // On a thread without a closer, such as a worker, the file is closed here.
             let _ = CLOSER.try_with(|closer| {
                 if let (Some(closer), Some(file)) = (&*closer.borrow(), file) {
-                    closer(file);
+                    closer(self.device, file);
                 }
             });
         }
     }
 }
 
-/// Takes files whose close may wait.
-pub(crate) type Closer = Box<dyn Fn(File)>;
+/// Takes files whose close may wait, with their device numbers.
+pub(crate) type Closer = Box<dyn Fn(u64, File)>;
 
 thread_local! {
     static CLOSER: RefCell<Option<Closer>> = const { RefCell::new(None) };
@@ -154,9 +161,9 @@ mod tests {
 
     #[test]
     fn a_loop_never_closes_what_may_wait() {
-        let open = |file_system, size| OpenFile::new(File::open("/").unwrap(), file_system, size);
+        let open = |file_system, size| OpenFile::new(File::open("/").unwrap(), file_system, 1, size);
         let (closed, count) = channel();
-        close_elsewhere(Box::new(move |file| closed.send(file).unwrap()));
+        close_elsewhere(Box::new(move |_, file| closed.send(file).unwrap()));
         for (file_system, size, is_given) in [
             (FileSystem::Local, SMALL, false),
             (FileSystem::Local, SMALL + 1, true),

@@ -191,7 +191,7 @@ impl Router {
             match has_content {
                 // The content is collected before the handler runs, so no worker waits for a slow client.
                 true => Answer::Collect { limit, then: Box::new(job) },
-                false => Answer::Blocking(Lane::Long, Box::new(move || job(Vec::new()).into())),
+                false => Answer::Blocking(Lane::Handler.into(), Box::new(move || job(Vec::new()).into())),
             }
         };
         self.add(&[method], pattern, false, Arc::new(on_worker))
@@ -413,7 +413,7 @@ mod tests {
         match App::from(router).answer(&request, &context) {
             Answer::Now(response) => (response, None),
             Answer::Blocking(lane, job) => {
-                assert_eq!(lane, Lane::Long, "handlers may take their time");
+                assert_eq!(lane, Lane::Handler.into(), "handlers may take their time");
                 let Outcome::Response(response) = job() else { panic!("{head}") };
                 (response, Some(0))
             }

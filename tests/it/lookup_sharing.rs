@@ -69,7 +69,7 @@ impl Service for Clerk {
                 scene("changed", &book);
                 Outcome::Response(Response::text(Status::OK, ""))
             };
-            return Answer::Blocking(Lane::Short, Box::new(job));
+            return Answer::Blocking(Lane::Open.into(), Box::new(job));
         }
         let asked = match name.parse() {
             Ok(moment) => moment,

@@ -3,10 +3,14 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
+
+use barewire::net::Timeouts;
 
 use crate::support::client::{Client, ask, get, request};
 use crate::support::folder::Folder;
 use crate::support::fuse::{Fuse, FuseFile, Operation};
+use crate::support::library::Library;
 use crate::support::response::Response;
 use crate::support::server::Server;
 
@@ -154,4 +158,33 @@ fn a_file_system_that_does_not_answer_stops_nobody_but_its_own_readers() {
         let part = part.assert_status(206).body.as_slice();
         assert!(part.windows(400_001).any(|bytes| *bytes == large[200_000..=600_000]));
     }
+}
+
+#[test]
+fn a_mount_that_hangs_takes_half_of_the_workers_and_its_clients_are_told() {
+    let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);
+    std::fs::create_dir(folder.join("mount")).unwrap();
+    let Some(fuse) = Fuse::mount(&folder.join("mount"), vec![FuseFile::new("c.txt", "back")]) else { return };
+    let timeouts = Timeouts { job: Duration::from_millis(500), ..Timeouts::default() };
+    let library = Library::files(&folder, timeouts);
+    let held = fuse.hold(Operation::Lookup);
+    let mut stuck: Vec<Client> = (0..40).map(|_| library.connect()).collect();
+    for (number, client) in stuck.iter_mut().enumerate() {
+        let slash = if number % 2 == 0 { "/" } else { "" };
+        client.send(request("GET", &format!("/mount/{number}{slash}"), ""));
+    }
+    held.until(2);
+    for _ in 0..10 {
+        assert!(library.connect().get("/sub/", "").assert_status(200).text().contains("b.txt"));
+        library.connect().ask("PUT", "/new.txt", "Content-Length: 0\r\n");
+        library.connect().get("/a.txt", "").assert_status(200);
+    }
+    for client in &mut stuck {
+        assert_eq!(client.response("GET").assert_status(503).must("retry-after"), "10");
+    }
+    // Of each kind of work at most as many workers as one client may have, and nobody else has come to this mount.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).max(4);
+    assert!(fuse.held() <= 2 * (workers - 1), "{}", fuse.held());
+    drop(held);
+    assert_eq!(library.connect().get("/mount/c.txt", "").assert_status(200).text(), "back");
 }

@@ -30,7 +30,7 @@ impl Sink for Count {
 }
 
 fn library() -> Library {
-    Library::start(|_| Answer::Receive { limit: u64::MAX, open: Box::new(|| Ok(Box::<Count>::default())) })
+    Library::start(|_| Answer::Receive { limit: u64::MAX, device: 0, open: Box::new(|| Ok(Box::<Count>::default())) })
 }
 
 /// Uploads this body, then reads the record; fails if it has a hole.

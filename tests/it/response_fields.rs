@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use barewire::http::{Request, Status};
 use barewire::net;
 use barewire::net::Listener;
-use barewire::net::workers::QUEUE;
 use barewire::service::access::hosts::Hosts;
 use barewire::service::{Answer, App, Lane, Outcome, RequestContext, Response as Made, Service, app};
 
@@ -133,7 +133,7 @@ impl Service for Troubled {
         let ok = || Made::text(Status::OK, "ok\n");
         match request.path() {
             b"/panic" => panic!("on the loop, as it was meant to"),
-            b"/job" => Answer::Blocking(Lane::Short, Box::new(|| panic!("in a job, as it was meant to"))),
+            b"/job" => Answer::Blocking(Lane::Handler.into(), Box::new(|| panic!("in a job, as it was meant to"))),
             b"/small" => Answer::Collect { limit: 1, then: Box::new(move |_| ok()) },
             b"/wait" => {
                 let troubled = self.clone();
@@ -142,7 +142,7 @@ impl Service for Troubled {
                     troubled.wait(|(_, may_end)| *may_end);
                     Outcome::Response(ok())
                 };
-                Answer::Blocking(Lane::Short, Box::new(job))
+                Answer::Blocking(Lane::Handler.into(), Box::new(job))
             }
             _ => Answer::Now(ok()),
         }
@@ -166,14 +166,14 @@ fn converse(address: SocketAddr, head: &str) -> String {
 
 #[test]
 fn responses_that_the_loop_makes_have_the_fields_too() {
-    /// So few that short jobs may use all of them.
-    const WORKERS: usize = 2;
     let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = listener.address();
     let troubled = Troubled::default();
     let headers = vec![("X-Mine".into(), "yes".into())];
     let rules = app::Settings { hosts: Hosts::new(true, &[], None), headers, ..Default::default() };
-    let settings = net::Settings { loops: 1, workers: WORKERS, log: net::LogFormat::Off, ..Default::default() };
+    let timeouts = net::Timeouts { job: Duration::from_millis(300), ..Default::default() };
+    let log = net::LogFormat::Off;
+    let settings = net::Settings { loops: 1, workers: 2, timeouts, log, ..Default::default() };
     let service = App::new(troubled.clone(), rules).unwrap();
     let server = net::Server::new(service, settings, vec![listener]).unwrap();
     let stopper = server.stopper();
@@ -190,21 +190,23 @@ fn responses_that_the_loop_makes_have_the_fields_too() {
     let chunked = "POST /small HTTP/1.1\r\nHOST\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
     check(&converse(address, chunked), "413");
 
-    // When every worker is busy and the queue is full, one more request gets 503, whichever of them that is.
+    // One client has all workers but one, which here is one. Its second request waits, and is given up.
     let (tell, answers) = channel();
     let wait = || {
         let tell = tell.clone();
         thread::spawn(move || tell.send(converse(address, "GET /wait HTTP/1.1\r\nHOST\r\n\r\n")));
     };
-    (0..WORKERS).for_each(|_| wait());
-    troubled.wait(|(begun, _)| *begun == WORKERS);
-    (0..QUEUE + 1).for_each(|_| wait());
-    check(&answers.recv_timeout(PATIENCE).unwrap(), "503");
+    wait();
+    troubled.wait(|(begun, _)| *begun == 1);
+    wait();
+    let busy = answers.recv_timeout(PATIENCE).unwrap();
+    check(&busy, "503");
+    assert!(busy.contains("\r\nRetry-After: 10\r\n"), "{busy}");
     troubled.change(|(_, may_end)| *may_end = true);
-    for _ in 0..WORKERS + QUEUE {
-        let answer = answers.recv_timeout(PATIENCE).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    }
+    // A handler that has begun is not given up, and one that was given up never begins.
+    assert!(answers.recv_timeout(PATIENCE).unwrap().starts_with("HTTP/1.1 200 "));
+    check(&converse(address, "GET /panic HTTP/1.1\r\nHOST\r\n\r\n"), "500");
+    troubled.wait(|(begun, _)| *begun == 1);
     stopper.stop();
     running.join().unwrap();
 }

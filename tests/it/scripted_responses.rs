@@ -265,7 +265,7 @@ fn pauses_cost_no_worker_and_delay_no_other_client() {
             let pauses = (0..20).map(|at| Pause { before: ByteOffset::Content(at), time: HOUR });
             Answer::Now(Response::text(Status::OK, "x".repeat(20)).with_pauses(pauses))
         }
-        b"/work" => Answer::Blocking(Lane::Long, Box::new(|| Response::text(Status::OK, "done").into())),
+        b"/work" => Answer::Blocking(Lane::Handler.into(), Box::new(|| Response::text(Status::OK, "done").into())),
         _ => Answer::Now(Response::text(Status::OK, "fine")),
     });
     let mut slow: Vec<_> = (0..60).map(|_| library.connect()).collect();
@@ -391,7 +391,7 @@ fn a_sink_is_told_how_its_content_came() {
     let tell = Mutex::new(tell);
     let mut library = Library::start(move |_| {
         let sink = Measured(tell.lock().unwrap().clone());
-        Answer::Receive { limit: 1 << 30, open: Box::new(move || Ok(Box::new(sink))) }
+        Answer::Receive { limit: 1 << 30, device: 0, open: Box::new(move || Ok(Box::new(sink))) }
     });
     let mut client = library.connect();
     let mut total = 0;

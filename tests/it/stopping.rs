@@ -148,7 +148,7 @@ fn a_disk_that_hangs_does_not_hold_a_server_that_stops_past_its_grace() {
         let timeouts = Timeouts { grace: if ends_in_time { PATIENCE } else { GRACE }, ..Timeouts::default() };
         let mut server = Library::with(Settings { timeouts, loops: 1, ..Settings::default() }, move |_| {
             let sink = Hanging(began.lock().unwrap().clone(), held.clone());
-            Answer::Receive { limit: u64::MAX, open: Box::new(|| Ok(Box::new(sink))) }
+            Answer::Receive { limit: u64::MAX, device: 0, open: Box::new(|| Ok(Box::new(sink))) }
         });
         let mut client = server.connect();
         client.send(request("PUT", "/", "Content-Length: 100000000\r\n"));

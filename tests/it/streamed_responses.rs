@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barewire::http::{Request, Status};
-use barewire::net::Settings;
+use barewire::net::{Settings, Timeouts};
 use barewire::service::{Answer, Body, Lane, Response, Source};
 
 use crate::support::PATIENCE;
@@ -245,49 +245,42 @@ fn a_source_that_fails_or_panics_is_no_end_in_order() {
     }
 }
 
-/// If every queue is full when a source should be asked, it is asked later, and nothing is lost.
+/// A request that waits for a worker is given up after a time. A response that has begun is not.
 #[test]
-fn a_stream_outlasts_a_full_queue() {
+fn a_stream_waits_for_a_worker_as_long_as_it_takes() {
     let (source, mut control) = told();
     let (source, (open, gate)) = (Mutex::new(Some(source)), channel::<()>());
     let gate = Arc::new(Mutex::new(gate));
-    let settings = Settings { loops: 1, workers: 2, ..Settings::default() };
+    let timeouts = Timeouts { job: Duration::from_millis(100), ..Timeouts::default() };
+    // One client may use one of two workers.
+    let settings = Settings { loops: 1, workers: 2, timeouts, ..Settings::default() };
+    let (began, begun) = channel();
     let library = Library::with(settings, move |request: &Request<'_>| {
         if request.path() == b"/stream" {
             let source = source.lock().unwrap().take().unwrap();
             return Answer::Now(Response::new(Status::OK).with_body(Body::Stream(Box::new(source))));
         }
-        let gate = gate.clone();
+        let (gate, began) = (gate.clone(), began.clone());
         let job = move || {
+            began.send(()).unwrap();
             let _ = gate.lock().unwrap().recv();
             Response::text(Status::OK, "done").into()
         };
-        Answer::Blocking(Lane::Long, Box::new(job))
+        Answer::Blocking(Lane::Handler.into(), Box::new(job))
     });
-    // One job runs, as many as fit wait, and the last client gets 503.
-    let mut waiting: Vec<_> = (0..=257).map(|_| library.connect()).collect();
-    for client in &mut waiting {
-        client.send(request("GET", "/job", ""));
-    }
+    let mut busy = library.connect();
+    busy.send(request("GET", "/job", ""));
+    begun.recv_timeout(PATIENCE).unwrap();
     let mut client = library.connect();
-    let busy = loop {
-        let mut another = library.connect();
-        another.send(request("GET", "/job", ""));
-        another.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        let mut first = [0];
-        if another.socket.peek(&mut first).is_ok() {
-            another.socket.set_read_timeout(Some(PATIENCE)).unwrap();
-            break another.response("GET");
-        }
-        waiting.push(another);
-    };
-    busy.assert_status(503);
     client.send(request("GET", "/stream", ""));
     head(&mut client);
+    // Came later and is given up, so the stream has waited for longer than that.
+    library.connect().get("/job", "").assert_status(503);
     drop(open);
     control.is_asked();
     control.send("here");
     control.end();
     assert_eq!(client.take(14), b"4\r\nhere\r\n0\r\n\r\n");
     client.end();
+    assert_eq!(busy.response("GET").text(), "done");
 }

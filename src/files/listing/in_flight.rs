@@ -16,13 +16,15 @@
 //! ```
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::io::Errno;
 
+use crate::files::resource::collapse;
 use crate::files::root::{Directory, Entry};
 use crate::files::validator::EntityTag;
-use crate::service::Bytes;
+use crate::service::{Bytes, Lane, Task};
 
 /// No new page is made while pages of this many bytes are being sent: about six folders of 100,000
 /// names.
@@ -35,6 +37,8 @@ const UNCOUNTED_BYTES: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
     folders: Mutex<HashMap<Box<[u8]>, Weak<FolderReadings>>>,
+    /// Makes the keys. It is random, so no client can choose paths with the same key.
+    hasher: RandomState,
 }
 
 /// The readings of one folder.
@@ -51,6 +55,8 @@ struct FolderReadings {
 struct ReadResult {
     directory: Directory,
     entries: Result<Arc<Vec<Entry>>, Errno>,
+    /// See [`Reading::keep`]; [`Pages`] bounds them.
+    pages: Vec<Arc<Vec<u8>>>,
 }
 
 /// One request's share of a reading.
@@ -58,12 +64,17 @@ struct ReadResult {
 pub(crate) struct Reading {
     folder: Arc<FolderReadings>,
     result: Arc<Mutex<Option<ReadResult>>>,
+    /// The same for all readings of one folder.
+    key: u64,
 }
 
 impl Readings {
     /// Joins the reading of the folder at `path` that has not begun yet. Must be called when the
     /// request arrives: a call later would join a later reading than necessary.
     pub(crate) fn join(&self, path: &[u8]) -> Reading {
+        // The same folder under another spelling is the same reading.
+        let path = &*collapse(path);
+        let key = self.hasher.hash_one(path);
         let mut folders = lock(&self.folders);
         let known = folders.get(path).and_then(Weak::upgrade);
         let folder = known.unwrap_or_else(|| {
@@ -83,24 +94,38 @@ impl Readings {
             result
         });
         drop(waiting);
-        Reading { folder, result }
+        Reading { folder, result, key }
     }
 }
 
 impl Reading {
+    /// The task of its job. Requests for one folder run one after the other: all but one would only wait here, and
+    /// occupy a worker each.
+    pub(crate) fn task(&self) -> Task {
+        Task { key: Some(self.key), ..Lane::List.into() }
+    }
+
+    /// Keeps a page that was made of these entries until all requests of this reading have had their responses. So a
+    /// hundred HEAD requests make it once.
+    pub(crate) fn keep(&self, page: &Bytes) {
+        if let (Bytes::Shared(page), Some(result)) = (page, &mut *lock(&self.result)) {
+            result.pages.push(Arc::clone(page));
+        }
+    }
+
     /// The entries of `directory`, which must have been opened after [`Readings::join`]. Blocks:
     /// reads the folder, or waits until another request has read it.
     ///
     /// # Errors
     /// The error of `read`.
     pub(crate) fn entries(
-        self,
+        &self,
         directory: Directory,
         read: impl FnOnce(&Directory) -> Result<Vec<Entry>, Errno>,
     ) -> Result<Arc<Vec<Entry>>, Errno> {
         // All requests of this reading wait here, until the first one has read the folder.
         let mut result = lock(&self.result);
-        if let Some(ReadResult { directory: other, entries }) = &*result {
+        if let Some(ReadResult { directory: other, entries, .. }) = &*result {
             let is_same =
                 (other.meta().device, other.meta().inode) == (directory.meta().device, directory.meta().inode);
             // The path may lead to another folder since that one was opened: then its entries are
@@ -114,7 +139,7 @@ impl Reading {
         *lock(&self.folder.waiting) = Weak::new();
         let entries = read(&directory).map(Arc::new);
         drop(running);
-        *result = Some(ReadResult { directory, entries: entries.clone() });
+        *result = Some(ReadResult { directory, entries: entries.clone(), pages: Vec::new() });
         entries
     }
 }
@@ -255,7 +280,8 @@ mod tests {
             let got = first.entries(open(&folder), |directory| {
                 for _ in 0..100 {
                     let reading = readings.join(b"/list/");
-                    scope.spawn(|| assert_eq!(names(reading.entries(open(&folder), read)), ["a"]));
+                    let (folder, read) = (&folder, &read);
+                    scope.spawn(move || assert_eq!(names(reading.entries(open(folder), read)), ["a"]));
                 }
                 read(directory)
             });
@@ -263,6 +289,22 @@ mod tests {
         });
         assert_eq!(*lock(&count), 2);
         assert!(lock(&readings.folders).values().all(|folder| folder.strong_count() == 0), "nothing is kept");
+    }
+
+    #[test]
+    fn a_page_is_made_once_for_all_requests_of_a_reading_even_if_none_is_sent_it() {
+        let folder = Folder::new();
+        folder.write("list/a", "");
+        let (readings, pages, tag) = (Readings::default(), Pages::default(), Validators::of_content(b"a").tag);
+        let [first, second] = [readings.join(b"/list/"), readings.join(b"//list//")];
+        assert_eq!(first.task(), second.task());
+        assert_eq!(names(first.entries(open(&folder), Directory::entries)), ["a"]);
+        // The response to HEAD drops its page at once.
+        first.keep(&pages.add(tag, b"/list/", vec![1; 2 * UNCOUNTED_BYTES]));
+        drop(first);
+        assert!(matches!(pages.find(tag, b"/list/"), FoundPage::Same(_)));
+        drop(second);
+        assert!(matches!(pages.find(tag, b"/list/"), FoundPage::MayBeMade), "nothing is kept after that");
     }
 
     #[test]

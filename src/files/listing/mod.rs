@@ -33,7 +33,7 @@ use crate::files::validator::{Validators, hash, mix};
 use crate::files::{disk_error, resource::is_hidden, write::Rights};
 use crate::http::{Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem};
-use crate::service::{Response, text};
+use crate::service::{Body, Response, text};
 
 use in_flight::FoundPage;
 pub(crate) use in_flight::{Pages, Reading, Readings};
@@ -70,7 +70,11 @@ pub(crate) fn respond(
         Ok(entries) => entries,
         Err(error) => return disk_error::response(request, &error.into()),
     };
-    respond_with(request, &entries, context)
+    let response = respond_with(request, &entries, context);
+    if let Body::Bytes(page) = response.body() {
+        reading.keep(page);
+    }
+    response
 }
 
 /// The page, its style sheet and its script.

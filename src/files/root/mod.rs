@@ -124,6 +124,18 @@ pub enum Symlinks {
     Any,
 }
 
+impl Symlinks {
+    /// What the kernel must refuse on the way.
+    fn resolve(self) -> ResolveFlags {
+        // Magic links are those in /proc/PID/fd: they lead to any file, past every check.
+        match self {
+            Symlinks::Inside => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+            Symlinks::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            Symlinks::Any => ResolveFlags::NO_MAGICLINKS,
+        }
+    }
+}
+
 /// How a root opens paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMethod {
@@ -256,7 +268,9 @@ impl Root {
         let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
         let file_system = self.inner.file_systems.check(&descriptor, meta.device, may_block)?;
         Ok(match meta.kind {
-            FileKind::File => Opened::File(OpenFile::new(File::from(descriptor), file_system, meta.size), meta),
+            FileKind::File => {
+                Opened::File(OpenFile::new(File::from(descriptor), file_system, meta.device, meta.size), meta)
+            }
             FileKind::Directory => Opened::Directory(Directory::new(self.clone(), path, descriptor, meta)),
         })
     }
@@ -333,12 +347,7 @@ impl OpenMethod {
         if self == OpenMethod::Walk {
             return walk(root, path, flags, symlinks);
         }
-        // Magic links are those in /proc/PID/fd: they lead to any file, past every check.
-        let resolve = match symlinks {
-            Symlinks::Inside => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
-            Symlinks::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-            Symlinks::Any => ResolveFlags::NO_MAGICLINKS,
-        };
+        let resolve = symlinks.resolve();
         if !may_block {
             // NO_XDEV: another mount may be a network file system, on which fstat would wait.
             let resolve = resolve | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;

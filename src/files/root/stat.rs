@@ -7,10 +7,10 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
-use crate::files::root::{FileKind, Meta, Moment, Root, Symlinks, relative};
+use crate::files::root::{FileKind, Meta, Moment, OpenMethod, Root, Symlinks, relative};
 
 /// Every temporary file of an upload has a name that begins with this. Such names are neither
 /// listed nor served.
@@ -153,6 +153,29 @@ impl Root {
     fn open_without_links(&self, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
         let (root, flags) = (self.inner.descriptor.as_fd(), flags | OFlags::CLOEXEC);
         self.inner.open_method.open(root, relative(path)?, flags, Symlinks::Deny, false).ok()
+    }
+
+    /// The number of the device that a lookup of `path` would wait for: that of the deepest folder on the way which the
+    /// kernel has in memory. Does not wait for any. 0: it is not known.
+    pub(crate) fn device_on_the_way(&self, path: &[u8]) -> u64 {
+        /// Folders that are tried, from the last one on. Nearly always the parent is in memory.
+        const TRIES: usize = 8;
+        if self.open_method() != OpenMethod::Cached {
+            return 0;
+        }
+        let Some(mut path) = relative(path) else { return 0 };
+        let (flags, resolve) = (OFlags::PATH | OFlags::CLOEXEC, self.inner.symlinks.resolve() | ResolveFlags::CACHED);
+        for _ in 0..TRIES {
+            if let Ok(folder) = fs::openat2(&self.inner.descriptor, path, flags, Mode::empty(), resolve) {
+                // DONT_SYNC: the device number is asked of the kernel alone.
+                let sync = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+                let stat = fs::statx(&folder, c"", sync, StatxFlags::empty());
+                return stat.map_or(0, |stat| fs::makedev(stat.stx_dev_major, stat.stx_dev_minor));
+            }
+            let end = path.strip_suffix(b"/").unwrap_or(path).iter().rposition(|&b| b == b'/');
+            path = end.map_or(b".", |end| &path[..end]);
+        }
+        0
     }
 
     /// Whether nothing has this name, not even a link.

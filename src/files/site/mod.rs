@@ -40,7 +40,7 @@ use crate::files::{
 use crate::http::{Expectation, Method, Request, Status, field};
 use crate::service::error_page::{self, NotFoundLine, PageFormat, Problem};
 use crate::service::text::reference;
-use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, router};
+use crate::service::{Answer, Body, Lane, Outcome, RequestContext, Response, Service, Task, router};
 pub use follow::RootWatch;
 
 /// Style sheets and scripts of the listing are part of the program and lie under this path.
@@ -146,17 +146,17 @@ impl Service for Site {
             return Answer::Now(response);
         }
         let (state, context, request) = (Arc::clone(state), *context, request.clone().into_owned());
-        // A path that ends in a slash will be listed, which takes seconds for 100,000 entries.
-        let lane = if request.path().ends_with(b"/") { Lane::Long } else { Lane::Short };
-        // The request joins a reading now, when it arrives. On the worker it would miss the one
-        // that begins meanwhile.
-        let reading = (lane == Lane::Long).then(|| state.readings.join(request.path()));
+        let device = resolver.root.device_on_the_way(request.path());
+        // A path that ends in a slash will be listed. The request joins a reading now, when it
+        // arrives: on the worker it would miss the one that begins meanwhile.
+        let reading = request.path().ends_with(b"/").then(|| state.readings.join(request.path()));
+        let task = Task { device, ..reading.as_ref().map_or(Lane::Open.into(), listing::Reading::task) };
         let job = move || {
             let response = state.respond(&request, &context, true, reading);
             // A worker may block, so only a lookup that lost every race ends here.
             Outcome::Response(response.unwrap_or_else(|| disk_error::response(&request, &Errno::AGAIN.into())))
         };
-        Answer::Blocking(lane, Box::new(job))
+        Answer::Blocking(task, Box::new(job))
     }
 
     fn methods(&self) -> Vec<Method> {

@@ -47,18 +47,18 @@ use rustix::io::Errno;
 use crate::files::root::{NameUse, Opened, WritableFolder};
 use crate::http::{Framing, Method, Request, Status};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Answer, Lane, Outcome, Response, router};
+use crate::service::{Answer, Lane, Outcome, Response, Task, router};
 
 use request::WriteError;
 pub(crate) use request::WriteRequest;
 
 /// The answer to a write whose method has a right ([`Rights::allow`]).
 pub(crate) fn answer(write: WriteRequest) -> Answer {
+    let device = write.resolver.root.device_on_the_way(write.request.path());
     let write = Arc::new(write);
     if write.request.method() == Method::Delete {
-        // The long lane, because fsync of the folder may take seconds.
         return Answer::Blocking(
-            Lane::Long,
+            Task { device, ..Lane::Write.into() },
             Box::new(move || {
                 let deleted = delete(&write).map(|()| Response::new(Status::NO_CONTENT));
                 Outcome::Response(deleted.unwrap_or_else(|error| write.response(error)))
@@ -79,11 +79,11 @@ pub(crate) fn answer(write: WriteRequest) -> Answer {
         // order: `begin` fails, at its check of the length at the latest. No content is awaited.
         let refuse =
             move || Outcome::Response(open().err().unwrap_or_else(|| Response::new(Status::CONTENT_TOO_LARGE)));
-        return Answer::Blocking(Lane::Short, Box::new(refuse));
+        return Answer::Blocking(Task { device, ..Lane::Open.into() }, Box::new(refuse));
     }
     // The sinks count the bytes themselves, so that content that is too long gets the same page
     // everywhere.
-    Answer::Receive { limit: u64::MAX, open: Box::new(open) }
+    Answer::Receive { limit: u64::MAX, device, open: Box::new(open) }
 }
 
 /// DELETE of a file, of a link itself, or of an empty folder (RFC 9110 §9.3.5). Blocks.

@@ -12,19 +12,17 @@
 use std::time::Instant;
 
 use crate::http::{Framing, Request, Status};
-use crate::net::connection::{Connection, state::LoopContext, state::Work};
+use crate::net::connection::{Connection, state::LoopContext};
 use crate::net::workers::JobResult;
 use crate::service::answer::{ContentJob, RawRequestJob};
 use crate::service::error_page::{Problem, problem};
-use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink};
+use crate::service::{Job, Lane, Outcome, RawRequest, ReceiveSummary, Response, Sink, Task};
 
 /// Size of a block. Measured with an upload of 256 MiB: with 256 KiB the server needs a fifth more processor time.
 const BLOCK: usize = 1024 * 1024;
 /// A block is written when it has this many bytes and the sink is free. So a slow client never fills a whole block, and
 /// the kernel needs no memory for the rest of it.
 const READY: usize = 512 * 1024;
-/// The status when the queue of the workers is full. The connection may go on.
-pub(super) const BUSY: Status = Status::SERVICE_UNAVAILABLE;
 /// First size of the buffer for collected content.
 const COLLECT_START: usize = 4 * 1024;
 
@@ -91,13 +89,13 @@ impl CollectedBody {
         self.framed.as_ref().map_or(0, Vec::len) as u64 <= self.limit
     }
 
-    /// The job for a worker, and the request.
-    fn finish(self) -> (Job, Box<Request<'static>>) {
+    /// The job for a worker.
+    fn finish(self) -> Job {
         let CollectedBody { bytes: content, framed, job, request, .. } = self;
         // A job that shows a request exactly as it came also gets its head.
         let head = if framed.is_some() { request.bytes().to_vec() } else { Vec::new() };
         let raw = RawRequest { head, framed: framed.unwrap_or_default(), content };
-        (Box::new(move || Outcome::Response(job(raw))), request)
+        Box::new(move || Outcome::Response(job(raw)))
     }
 }
 
@@ -107,6 +105,8 @@ pub(super) struct Upload {
     limit: u64,
     /// Bytes of content so far, without framing.
     received: u64,
+    /// The device number of the file system that it is stored on; 0 if it is not known.
+    device: u64,
     /// `None` while a worker has it.
     sink: Option<Box<dyn Sink>>,
     /// The block that is being filled.
@@ -153,12 +153,13 @@ impl SinkJob {
 }
 
 impl Upload {
-    pub(super) fn new(limit: u64, request: Request<'static>, now: Instant) -> Upload {
+    pub(super) fn new(limit: u64, device: u64, request: Request<'static>, now: Instant) -> Upload {
         // Without content there is nothing to wait for: the sink is finished as soon as it is open.
         let progress = if request.framing().has_content() { Progress::Opening } else { Progress::Complete };
         Upload {
             limit,
             received: 0,
+            device,
             sink: None,
             block: Vec::new(),
             spare: Vec::new(),
@@ -280,11 +281,8 @@ impl Connection {
                 self.deliver(problem(&collected.request, &Problem::too_large(collected.limit)), cx);
             }
             RequestBody::Collected(collected) => {
-                // The request is kept for the error page, since the job takes everything else with it.
-                let (job, request) = collected.finish();
-                if !self.submit(Lane::Long, move || JobResult::Outcome(job()), cx) {
-                    self.deliver(problem(&request, &Problem::new(BUSY)), cx);
-                }
+                let job = collected.finish();
+                self.submit_limited(Lane::Handler, move || JobResult::Outcome(job()), cx);
             }
             RequestBody::Streamed(mut upload) => {
                 // The sink may be with a worker; then the last block follows when it is back.
@@ -303,7 +301,7 @@ impl Connection {
                 self.run_sink_job(cx);
             }
             // The upload was refused while a worker had the sink. Dropping it removes the temporary file.
-            _ => cx.jobs.discard(sink),
+            _ => cx.jobs.discard(0, sink),
         }
     }
 
@@ -311,24 +309,17 @@ impl Connection {
     fn run_sink_job(&mut self, cx: &mut LoopContext) {
         let RequestBody::Streamed(upload) = &mut self.body else { return };
         let Some(job) = upload.next_job() else { return };
-        if !self.submit(Lane::Long, move || job.run(), cx) {
-            // The queue of the workers is full. The sink was in the job and is dropped with it, which removes its file.
-            let RequestBody::Streamed(upload) = &self.body else { return };
-            let response = problem(&upload.request, &Problem::new(BUSY));
-            self.deliver(response, cx);
-        }
+        let task = Task { device: upload.device, ..Lane::Write.into() };
+        // It waits for as long as the disks of others keep the workers busy: TCP slows the client down.
+        self.submit(task, move || job.run(), cx);
     }
 
-    /// Queues a job that the response waits for; `false` when the queue of the workers is full.
-    pub(super) fn submit(
-        &mut self,
-        lane: Lane,
-        job: impl FnOnce() -> JobResult + Send + 'static,
-        cx: &LoopContext,
-    ) -> bool {
-        let submitted = cx.jobs.submit(self.id, lane, job);
-        self.work = if submitted { Work::Away } else { Work::None };
-        submitted
+    /// Drops the content of the request that has come so far.
+    pub(super) fn drop_body(&mut self, cx: &mut LoopContext) {
+        if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
+            // Dropping a sink removes its file, which may block.
+            cx.jobs.discard(upload.device, upload);
+        }
     }
 }
 
@@ -419,7 +410,7 @@ mod tests {
         let mut http = Http1::new(Limits::default());
         let bytes = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
         let Event::Request(request, _) = http.receive(bytes).event else { panic!("no request") };
-        Upload::new(limit, request.into_owned(), Instant::now())
+        Upload::new(limit, 0, request.into_owned(), Instant::now())
     }
 
     #[test]
@@ -442,7 +433,7 @@ mod tests {
         let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", BLOCK + 5);
         let mut http = Http1::new(Limits::default());
         let Event::Request(request, _) = http.receive(head.as_bytes()).event else { panic!("no request") };
-        let mut upload = Upload::new(u64::MAX, request.into_owned(), Instant::now());
+        let mut upload = Upload::new(u64::MAX, 0, request.into_owned(), Instant::now());
         assert!(upload.lend_block().is_none(), "content is not read before its sink is open");
         upload.sink_returned(Box::new(Counter(0)), Vec::new());
         let mut block = upload.lend_block().unwrap();

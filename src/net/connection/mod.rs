@@ -33,6 +33,7 @@ mod read;
 mod respond;
 mod script;
 pub(crate) mod state;
+mod time;
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use mio::net::TcpStream;
 
 use crate::http::{Http1, Phase};
 use crate::net::connection::state::{Ending, FirstByte, Input, LoopContext, NextBytes, NextTurn, Output, Work};
-use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript};
+use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript, time::JobLimit};
 use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
 use crate::net::{CloseReason, connections::ConnectionId, deadline::Deadline, tcp_info::UnsentLimit};
 
@@ -74,6 +75,8 @@ pub(crate) struct Connection {
     input: Input,
     output: Output,
     work: Work,
+    /// Set with the first job of a request.
+    job_limit: Option<JobLimit>,
     next_turn: NextTurn,
     /// Set once, when the response being sent is known to be the last one, and never taken back.
     ending: Option<Ending>,
@@ -118,6 +121,7 @@ impl Connection {
             input: Input::Readable,
             output: Output::Open,
             work: Work::None,
+            job_limit: None,
             next_turn: NextTurn::OnEvent,
             ending: None,
             next_bytes: NextBytes::Socket,
@@ -166,16 +170,6 @@ impl Connection {
         if self.next_turn == NextTurn::OnEvent {
             self.next_turn = NextTurn::Soon;
         }
-    }
-
-    /// When it must have a turn though no event comes: at the end of a pause in a script, else at its deadline.
-    pub(crate) fn wake_at(&self) -> Option<Instant> {
-        // During a pause the response is owed, and that phase has no deadline.
-        self.pause_end().or(self.deadline.at())
-    }
-
-    fn pause_end(&self) -> Option<Instant> {
-        self.script.as_ref()?.pause_end
     }
 
     /// If it is idle: a moment that is earlier the longer it has been.
@@ -344,51 +338,16 @@ impl Connection {
         Ok(())
     }
 
-    /// A moment of [`Connection::wake_at`] has come: the end of a pause, or a deadline.
-    ///
-    /// # Errors
-    /// Why the connection has ended.
-    pub(crate) fn time_is_up(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
-        if self.pause_end().is_some_and(|until| until <= cx.now) {
-            return self.turn(cx);
-        }
-        self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), &self.socket);
-        let queued = || cx.diag.as_mut()?.queued(&self.socket, self.peer);
-        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, cx.scarce, queued) {
-            return Ok(());
-        }
-        // Read before `time_out`, which changes the phase of the parser.
-        let phase = self.deadline.phase();
-        match self.http.time_out() {
-            // A request that came too slowly gets 408.
-            Some(error) if matches!(phase, Phase::Head | Phase::Content) => {
-                let unread = std::mem::take(&mut self.unread);
-                self.refuse(error, &unread, cx);
-                self.turn(cx)
-            }
-            _ => match self.ending {
-                // The client sends on and is not read any more, so the close is a reset.
-                Some(Ending::Linger(CloseReason::ContentUnread)) if self.output == Output::Shut => {
-                    Err(CloseReason::StillSending)
-                }
-                Some(Ending::Linger(reason)) if self.output == Output::Shut => Err(reason),
-                _ => Err(CloseReason::timed_out(phase)),
-            },
-        }
-    }
-
     /// The connection is closed. Each request that has begun gets its line in the log, also without a response.
     pub(crate) fn leave(&mut self, reason: CloseReason, cx: &mut LoopContext) {
         self.log_end(reason, cx);
         self.send_queue.clear(&mut cx.spare_buffers);
         // A worker drops its source, which may take its time.
         if let Some(stream) = self.script.take().and_then(|script| script.stream) {
-            cx.jobs.discard(stream);
+            cx.jobs.discard(0, stream);
         }
-        if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
-            // Dropping a sink removes its file, which may block.
-            cx.jobs.discard(upload);
-        }
+        self.drop_body(cx);
+        self.cancel_job(cx);
         // The record ends after the last byte of the connection.
         let now = cx.now;
         if let Some(tap) = cx.tap() {

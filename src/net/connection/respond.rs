@@ -17,7 +17,7 @@
 //! | `Receive` | a job opens a sink, and the content goes to it block by block |
 //! | `Raw` | bytes go out exactly as given (`script.rs`) |
 //!
-//! Content that is announced longer than its limit gets 413, and a full queue of the workers 503.
+//! Content that is announced longer than its limit gets 413, and a request whose job takes too long 503 (`time.rs`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use std::sync::Arc;
 use crate::http::{Fault, Framing, Method, Next, Prepared, Request, RequestError, Status, Transfer, Version};
 use crate::net::access_log::{LogEntry, LoggedResponse};
 use crate::net::connection::Connection;
-use crate::net::connection::body::{BUSY, CollectedBody, RequestBody, Upload};
+use crate::net::connection::body::{CollectedBody, RequestBody, Upload};
 use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
 use crate::net::{CloseReason, workers::JobResult};
 use crate::service::error_page::{Problem, problem};
-use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, app::Additions};
+use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, Task, app::Additions};
 
 /// The request being answered: what the log and the end of the response need of it.
 #[derive(Debug, Default)]
@@ -56,6 +56,16 @@ impl Exchange {
     pub(super) fn content_sent(&self) -> u64 {
         self.sent.saturating_sub(self.head)
     }
+}
+
+/// 503 for a request whose job is given up. Its request may be with the job, so this is text for everybody.
+pub(super) fn busy() -> Response {
+    /// Seconds: by then a disk or another machine may answer again.
+    const RETRY_AFTER: &str = "10";
+    Response::text(Status::SERVICE_UNAVAILABLE, "503 The server waits for its disk. Try again in a moment.\n")
+        .field("Retry-After", RETRY_AFTER)
+        .with_note("no worker or no disk has answered in time")
+        .closing()
 }
 
 impl Connection {
@@ -92,11 +102,7 @@ impl Connection {
             Answer::Ready(prepared) => self.deliver_prepared(&prepared, None, cx),
             Answer::ReadyFile(head, file) => self.deliver_prepared(&head, Some(file), cx),
             // The loop serves other connections meanwhile; the result comes back to job_finished.
-            Answer::Blocking(lane, job) => {
-                if !self.submit(lane, move || JobResult::Outcome(job()), cx) {
-                    self.deliver(problem(&request, &Problem::new(BUSY)), cx);
-                }
-            }
+            Answer::Blocking(task, job) => self.submit_limited(task, move || JobResult::Outcome(job()), cx),
             // Refused before 100 (Continue): the client need not send content that is too long anyway.
             Answer::Collect { limit, .. } | Answer::CollectRaw { limit, .. } | Answer::Receive { limit, .. }
                 if exceeds(limit) =>
@@ -110,12 +116,11 @@ impl Connection {
             Answer::CollectRaw { limit, then } => {
                 self.collect(CollectedBody::raw(limit, then, request.into_owned()), framing, cx);
             }
-            Answer::Receive { limit, open } => {
-                if !self.submit(Lane::Short, move || JobResult::Opened(open()), cx) {
-                    return self.deliver(problem(&request, &Problem::new(BUSY)), cx);
-                }
+            Answer::Receive { limit, device, open } => {
+                let task = Task { device, ..Lane::Write.into() };
+                self.submit_limited(task, move || JobResult::Opened(open()), cx);
                 // 100 (Continue) waits until the sink is open, so that an upload can be refused before it is sent.
-                self.body = RequestBody::Streamed(Box::new(Upload::new(limit, request.into_owned(), cx.now)));
+                self.body = RequestBody::Streamed(Box::new(Upload::new(limit, device, request.into_owned(), cx.now)));
             }
         }
     }
@@ -137,13 +142,14 @@ impl Connection {
             }
             // A source does not end the request: its job only brings the next bytes.
             JobResult::Source(result) => return self.source_returned(result, cx),
-            _ => self.work = Work::None,
+            _ => (self.work, self.job_limit) = (Work::None, None),
         }
         // A request after a PUT must see what the PUT has written, though both came in one recv.
         cx.arrivals.advance();
         let response = match result {
             JobResult::Outcome(Outcome::Response(response)) => response,
             // The service could not decide without this job (it has verified a password): ask it again.
+            JobResult::Outcome(Outcome::Again(_)) if self.ending.is_some() => return,
             JobResult::Outcome(Outcome::Again(request)) => {
                 let framing = request.framing();
                 return self.ask(*request, framing, cx.arrivals.number(FirstByte::Unknown), cx);
@@ -208,9 +214,7 @@ impl Connection {
     /// Puts a response into the send queue.
     pub(super) fn deliver(&mut self, response: Response, cx: &mut LoopContext) {
         // A response that comes before the content: the rest of it is read and dropped.
-        if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
-            cx.jobs.discard(upload);
-        }
+        self.drop_body(cx);
         if response.closes() || cx.draining {
             self.http.forbid_persistence();
         }
@@ -283,7 +287,8 @@ impl Connection {
     pub(super) fn warm(&mut self, cx: &mut LoopContext) {
         // The worker has its own reference to the file: the connection may be closed meanwhile.
         let Some(slice) = self.send_queue.next_slice() else { return };
-        cx.jobs.submit_running(self.id, Lane::Short, move || JobResult::Warmed(slice.read()));
+        let task = Task { device: slice.device(), ..Lane::Read.into() };
+        self.submit(task, move || JobResult::Warmed(slice.read()), cx);
         self.work = Work::Warming;
     }
 

@@ -28,10 +28,6 @@ use crate::net::connection::{Connection, state::Ending, state::LoopContext};
 use crate::net::workers::{SourceResult, WorkerJob};
 use crate::service::{Body, CloseBy, DropToken, Lane, RawResponse, Response, Script};
 
-/// How long a stream waits before it asks again when the workers' queue is full.
-/// 503 is not possible any more, so the client sees a short pause.
-const RETRY: Duration = Duration::from_millis(20);
-
 /// What is still to come of a response with a script. Boxed, since an ordinary connection has none.
 pub(super) struct RunningScript {
     /// Bytes that are known so far, cut at the pauses. A stream adds to them.
@@ -113,7 +109,7 @@ impl Connection {
         let mut script = RunningScript::new(steps, token);
         match body {
             // A response to HEAD has no content: the source is never asked.
-            Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(source),
+            Body::Stream(source) if transfer == Transfer::Nothing => cx.jobs.discard(0, source),
             Body::Stream(source) => {
                 // Noted before the first byte is sent: a FIN that comes later means that the client has left.
                 let (half_closed, wanted) = (self.is_half_closed(), Arc::default());
@@ -213,14 +209,11 @@ impl Connection {
             self.http.forbid_persistence();
             script.end_stream(stream.chunked);
             self.go_on_soon();
-            return cx.jobs.discard(stream);
+            return cx.jobs.discard(0, stream);
         }
         // While the source is being asked there is no job: the answer comes as the result of the last one.
-        if let Some(Err(job)) = stream.job.take().map(|job| cx.jobs.submit_wrapped(Lane::Long, job)) {
-            // The response has begun, so 503 is not possible any more: try again a little later.
-            stream.job = Some(job);
-            script.steps.pause(RETRY);
-            script.pause_end = Some(cx.now + RETRY);
+        if let Some(job) = stream.job.take() {
+            cx.jobs.submit_wrapped(self.peer, Lane::Handler.into(), job);
         }
         script.stream = Some(stream);
     }
@@ -228,8 +221,8 @@ impl Connection {
     /// A worker has asked the source.
     pub(super) fn source_returned(&mut self, result: SourceResult, cx: &mut LoopContext) {
         // The response may have ended while the worker was busy. The source is dropped where that may block.
-        let Some(script) = &mut self.script else { return cx.jobs.discard(result) };
-        let Some(stream) = &mut script.stream else { return cx.jobs.discard(result) };
+        let Some(script) = &mut self.script else { return cx.jobs.discard(0, result) };
+        let Some(stream) = &mut script.stream else { return cx.jobs.discard(0, result) };
         let chunked = stream.chunked;
         match result {
             SourceResult::More(source, bytes) => {
@@ -237,7 +230,7 @@ impl Connection {
                 script.steps.add_chunk(bytes, "", chunked);
             }
             SourceResult::End(source) => {
-                cx.jobs.discard(source);
+                cx.jobs.discard(0, source);
                 script.end_stream(chunked);
             }
             SourceResult::Failed(why) => {

@@ -30,7 +30,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use crate::http::response::{connection_line, write_head};
 use crate::http::{AddedFields, HttpDate, Transfer, Version};
-use crate::net::{CloseReason, connection::Connection, event_loop::EventLoop, send_queue::Sent};
+use crate::net::{CloseReason, connection::Connection, event_loop::EventLoop, send_queue::Sent, workers::client_of};
 use crate::service::{Body, app::Additions, error_page};
 
 /// Most connections accepted in one turn, so that a flood of them does not hold up the open ones.
@@ -268,18 +268,8 @@ impl Admission {
 
 /// The address under which a client is counted; `None` if it is not counted.
 fn counted_address(peer: SocketAddr) -> Option<IpAddr> {
-    let address = peer.ip().to_canonical();
-    match address {
-        // A proxy in front of the server connects from loopback, and all its clients would count as one.
-        _ if address.is_loopback() => None,
-        IpAddr::V4(_) => Some(address),
-        IpAddr::V6(v6) => {
-            // One household has a /64, which is 2^64 addresses.
-            let mut bytes = v6.octets();
-            bytes[8..].fill(0);
-            Some(IpAddr::from(bytes))
-        }
-    }
+    // A proxy in front of the server connects from loopback, and all its clients would count as one.
+    Some(client_of(peer)).filter(|address| !address.is_loopback())
 }
 
 #[cfg(test)]

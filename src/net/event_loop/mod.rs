@@ -320,7 +320,7 @@ impl EventLoop {
         while let Some((id, result)) = self.context.jobs.next() {
             if self.connections.get(id).is_none() {
                 // The connection was closed meanwhile. Closing an unnamed file may take long: a worker does it.
-                self.context.jobs.discard(result);
+                self.context.jobs.discard(0, result);
                 continue;
             }
             self.serve(id, |connection, context| {

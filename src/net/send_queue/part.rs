@@ -79,6 +79,11 @@ pub(crate) struct ColdSlice {
 }
 
 impl ColdSlice {
+    /// The device number of the file system.
+    pub(crate) fn device(&self) -> u64 {
+        self.file.device()
+    }
+
     /// Reads the bytes: into the page cache, or those of a file system that may wait into memory, and returns these.
     /// This blocks, so only a worker may call it.
     ///

@@ -235,8 +235,8 @@ pub(crate) struct LimitOptions {
     // No machine has more cores.
     #[arg(long, value_name = "N", value_parser = count(1..=256))]
     pub(crate) loops: Option<usize>,
-    /// Threads for work that waits for the disk [default: the number of cores, at least 4]
-    // Slow jobs always leave one worker free, so a single worker could never take one.
+    /// Jobs of one kind that one file system may have at once [default: the number of cores, at least 4]
+    // A client always leaves one worker free, so with a single worker it could have none.
     #[arg(long, value_name = "N", value_parser = count(2..=1024))]
     pub(crate) workers: Option<usize>,
 }

@@ -124,7 +124,7 @@ impl Auth {
             attempt.fail();
             return Some(users.refuse(request, &credential).into());
         }
-        // The attempt moves into the job: if the workers have no room and the job is dropped, it is taken back.
+        // The attempt moves into the job: if the job is given up before it begins, it is taken back.
         let (users, request) = (Arc::clone(users), request.clone().into_owned());
         let job = move || {
             // A browser opens six connections at once; the first job has done the work for all of them.
@@ -142,7 +142,7 @@ impl Auth {
                 }
             }
         };
-        Some(Answer::Blocking(Lane::Passwords, Box::new(job)))
+        Some(Answer::Blocking(Lane::Passwords.into(), Box::new(job)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::http::{Event, Http1, HttpDate, Length, Limits, Prepared};
 use crate::service::testing::{asked, context, request};
-use crate::service::{Body, Credentials, Lane, Outcome, RawRequest, Scope, Sink};
+use crate::service::{Body, Credentials, Lane, Outcome, RawRequest, Scope, Sink, Task};
 
 /// A service that takes PUT and records its requests; every kind of answer by path.
 struct Files {
@@ -31,13 +31,15 @@ impl Service for Files {
         self.asked.lock().unwrap().push(line);
         let ok = || Response::text(Status::OK, "a file\n");
         match request.path() {
-            b"/job" => Answer::Blocking(Lane::Short, Box::new(move || Outcome::Response(ok()))),
+            b"/job" => Answer::Blocking(Lane::Open.into(), Box::new(move || Outcome::Response(ok()))),
             b"/collect" => Answer::Collect { limit: 9, then: Box::new(move |_| ok()) },
             b"/raw" => Answer::CollectRaw { limit: 9, then: Box::new(|_| Response::text(Status::OK, "raw")) },
-            b"/receive" => Answer::Receive { limit: 9, open: Box::new(|| Ok(Box::new(TestSink))) },
-            b"/full" => {
-                Answer::Receive { limit: 9, open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))) }
-            }
+            b"/receive" => Answer::Receive { limit: 9, device: 0, open: Box::new(|| Ok(Box::new(TestSink))) },
+            b"/full" => Answer::Receive {
+                limit: 9,
+                device: 0,
+                open: Box::new(|| Err(Response::new(Status::INSUFFICIENT_STORAGE))),
+            },
             b"/ready" => Answer::Ready(Arc::new(Prepared::new(Status::OK, ok().fields(), b"ready"))),
             b"/own" => Answer::Now(ok().field("cross-origin-resource-policy", "same-origin")),
             _ => Answer::Now(ok()),
@@ -348,14 +350,18 @@ fn an_upload_whose_password_is_checked_on_a_worker_begins_afterwards() {
     let mut credentials = Credentials::new();
     credentials.add_htpasswd(format!("ann:{}", bcrypt::hash("one", 4).unwrap()).as_bytes()).unwrap();
     let mut app = Asked::new(Settings { auth: Some(Auth::new(credentials, Scope::All)), ..enforced() });
-    let Answer::Blocking(Lane::Passwords, job) = app.answer(&asked("PUT /receive", RIGHT)) else { panic!("no job") };
+    let Answer::Blocking(Task { lane: Lane::Passwords, .. }, job) = app.answer(&asked("PUT /receive", RIGHT)) else {
+        panic!("no job")
+    };
     assert!(app.asked.lock().unwrap().is_empty(), "the service was asked before the password was known");
     let Outcome::Again(again) = job() else { panic!("not asked again") };
     // Another loop may be the one that is asked the second time; here it is.
     let mut other = app.app.fork();
     assert!(matches!(other.answer(&again, &context("192.0.2.1", 0)), Answer::Receive { .. }));
     assert_eq!(*app.asked.lock().unwrap(), ["PUT /receive"]);
-    let Answer::Blocking(Lane::Passwords, job) = app.answer(&asked("PUT /receive", WRONG)) else { panic!("no job") };
+    let Answer::Blocking(Task { lane: Lane::Passwords, .. }, job) = app.answer(&asked("PUT /receive", WRONG)) else {
+        panic!("no job")
+    };
     let Outcome::Response(response) = job() else { panic!("allowed") };
     assert_eq!(response.status().code(), 401);
 }

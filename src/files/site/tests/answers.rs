@@ -94,7 +94,7 @@ fn the_loop_responds_from_memory_and_leaves_folders_to_workers() {
         let request = request(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
         match site.answer(&request, &context) {
             Answer::Now(response) => (true, Seen::of(response)),
-            Answer::Blocking(Lane::Long, job) => match job() {
+            Answer::Blocking(Task { lane: Lane::List, .. }, job) => match job() {
                 Outcome::Response(response) => (false, Seen::of(response)),
                 Outcome::Again(_) => panic!("nothing is asked twice"),
             },

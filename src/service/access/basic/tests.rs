@@ -38,7 +38,7 @@ fn check(auth: &Auth, request: &Request<'_>, seconds: u64) -> Checked {
     match auth.check(request, &context(HERE, seconds)) {
         None => Checked::Allowed,
         Some(Answer::Now(response)) => Checked::Response(response),
-        Some(Answer::Blocking(Lane::Passwords, job)) => Checked::Job(job),
+        Some(Answer::Blocking(crate::service::Task { lane: Lane::Passwords, .. }, job)) => Checked::Job(job),
         Some(_) => panic!("an answer that is neither made nor a password's job"),
     }
 }

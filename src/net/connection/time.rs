@@ -1,0 +1,124 @@
+//! Time: when a connection must have a turn though no event comes, and what happens then.
+//!
+//! | moment | then |
+//! |---|---|
+//! | the end of a pause in a script | the script goes on |
+//! | the end of the time for a job ([`Timeouts::job`]) | 503 with Retry-After, if the job may be given up |
+//! | the deadline of the phase | 408, or the connection is closed |
+//!
+//! [`Timeouts::job`]: crate::net::Timeouts::job
+
+use std::time::Instant;
+
+use crate::http::Phase;
+use crate::net::CloseReason;
+use crate::net::connection::state::{Ending, LoopContext, Output, Work};
+use crate::net::connection::{Connection, respond::busy};
+use crate::net::workers::{JobResult, JobTicket};
+use crate::service::Task;
+
+/// The job that a request waits for, as long as it may be given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JobLimit {
+    ticket: JobTicket,
+    until: Instant,
+    /// It may also be given up while it runs: it changes nothing, and its result is dropped when it comes.
+    while_running: bool,
+}
+
+impl Connection {
+    /// Queues a job that the response waits for, or the next block of an upload. It may take any time.
+    pub(super) fn submit(
+        &mut self,
+        task: impl Into<Task>,
+        job: impl FnOnce() -> JobResult + Send + 'static,
+        cx: &LoopContext,
+    ) -> JobTicket {
+        self.work = Work::Away;
+        cx.jobs.submit((self.id, self.peer), task.into(), job)
+    }
+
+    /// Queues the first job of a request. It is given up when it takes too long.
+    pub(super) fn submit_limited(
+        &mut self,
+        task: impl Into<Task>,
+        job: impl FnOnce() -> JobResult + Send + 'static,
+        cx: &LoopContext,
+    ) {
+        let task = task.into();
+        let ticket = self.submit(task, job, cx);
+        let until = cx.now + cx.settings.timeouts.job;
+        self.job_limit = Some(JobLimit { ticket, until, while_running: task.lane.is_limited() });
+    }
+
+    /// The connection is closed: nobody waits for a job that has not begun.
+    pub(super) fn cancel_job(&mut self, cx: &LoopContext) {
+        if let Some(limit) = self.job_limit.take() {
+            cx.jobs.cancel(self.peer, limit.ticket);
+        }
+    }
+
+    /// When it must have a turn though no event comes: at the end of a pause in a script, else at its deadline, and at
+    /// the end of the time for its job.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        // During a pause the response is owed, and that phase has no deadline.
+        let at = self.pause_end().or(self.deadline.at());
+        match self.job_limit {
+            None => at,
+            Some(limit) => Some(at.map_or(limit.until, |at| at.min(limit.until))),
+        }
+    }
+
+    fn pause_end(&self) -> Option<Instant> {
+        self.script.as_ref()?.pause_end
+    }
+
+    /// A moment of [`Connection::wake_at`] has come.
+    ///
+    /// # Errors
+    /// Why the connection has ended.
+    pub(crate) fn time_is_up(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
+        if self.pause_end().is_some_and(|until| until <= cx.now) {
+            return self.turn(cx);
+        }
+        if let Some(limit) = self.job_limit.filter(|limit| limit.until <= cx.now) {
+            return self.job_is_late(limit, cx);
+        }
+        self.unsent_limit.lower_unless(self.deadline.is_fast(cx.now, &cx.settings.timeouts), &self.socket);
+        let queued = || cx.diag.as_mut()?.queued(&self.socket, self.peer);
+        if !self.deadline.is_over(cx.now, &cx.settings.timeouts, cx.scarce, queued) {
+            return Ok(());
+        }
+        // Read before `time_out`, which changes the phase of the parser.
+        let phase = self.deadline.phase();
+        match self.http.time_out() {
+            // A request that came too slowly gets 408.
+            Some(error) if matches!(phase, Phase::Head | Phase::Content) => {
+                let unread = std::mem::take(&mut self.unread);
+                self.refuse(error, &unread, cx);
+                self.turn(cx)
+            }
+            _ => match self.ending {
+                // The client sends on and is not read any more, so the close is a reset.
+                Some(Ending::Linger(CloseReason::ContentUnread)) if self.output == Output::Shut => {
+                    Err(CloseReason::StillSending)
+                }
+                Some(Ending::Linger(reason)) if self.output == Output::Shut => Err(reason),
+                _ => Err(CloseReason::timed_out(phase)),
+            },
+        }
+    }
+
+    /// The time for the job of a request is over.
+    fn job_is_late(&mut self, limit: JobLimit, cx: &mut LoopContext) -> Result<(), CloseReason> {
+        self.job_limit = None;
+        // A job that has begun to change something takes as long as the disk needs.
+        if !cx.jobs.cancel(self.peer, limit.ticket) && !limit.while_running {
+            return Ok(());
+        }
+        // A worker may still stand in the job. Its result finds no connection: this one closes after the response.
+        self.work = Work::None;
+        self.deliver(busy(), cx);
+        self.turn(cx)
+    }
+}
