@@ -9,8 +9,8 @@
 //! another process, and shows no inode number. These rules make sure that a changed file is never
 //! called unchanged:
 //! - Clocks have ticks. A file that is written twice within one tick keeps its times. So while the
-//!   last change is younger than two ticks, the tag is weak: If-None-Match may use it, ranges and
-//!   writes may not.
+//!   last change is younger than two ticks, the tag is weak and another one in each response: nothing
+//!   confirms it, then or later. (A weak tag with the same bytes would be confirmed for ever.)
 //! - Dates have seconds. `Last-Modified` is never in the current second, so no date that was sent
 //!   can stand for two versions (§8.8.2.2).
 //! - A date says less than a tag. `mv old.html index.html` gives new content with an *older* mtime,
@@ -22,6 +22,7 @@
 //! | on the disk | tag | date |
 //! |---|---|---|
 //! | mtime in the future, set by a program or by a clock that was ahead | by ctime, so soon strong | that of the request |
+//! | ctime in the near future | weak, and another one when that time is over ([`Scope::Ahead`]) | that of the request |
 //! | mtime 0 or 1, as in reproducible images | the same: ctime and inode tell the versions apart | none |
 //! | inode numbers that do not last ([`FileSystem::keeps_inodes`]) | of size and times alone | by mtime |
 //! | mtime and ctime of an image that was mounted ([`Scope::Process`]) | another one in each process | by mtime |
@@ -55,23 +56,12 @@ const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
 pub(crate) struct EntityTag {
     bytes: [u8; TAG_CAPACITY],
     len: usize,
-    strength: Strength,
-}
-
-/// Whether another version may have the same tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Strength {
-    /// No.
-    Strong,
-    /// Only one that is written into the same file: a new file has another inode.
-    WeakInPlace,
-    /// Yes.
-    Weak,
+    is_weak: bool,
 }
 
 impl EntityTag {
-    fn new(hash: u64, coding: Coding, strength: Strength) -> EntityTag {
-        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, strength };
+    fn new(hash: u64, coding: Coding, is_weak: bool) -> EntityTag {
+        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, is_weak };
         tag.push(b"W/\"");
         for shift in (0..16).rev() {
             tag.push(&[b"0123456789abcdef"[(hash >> (shift * 4)) as usize & 15]]);
@@ -94,12 +84,12 @@ impl EntityTag {
 
     /// The tag as it is written in a field.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[if self.is_weak() { 0 } else { 2 }..self.len]
+        &self.bytes[if self.is_weak { 0 } else { 2 }..self.len]
     }
 
     /// Whether another version may have the same tag.
     pub(crate) fn is_weak(&self) -> bool {
-        self.strength != Strength::Strong
+        self.is_weak
     }
 
     /// The bytes between the quotes.
@@ -109,7 +99,7 @@ impl EntityTag {
 
     /// Strong comparison (§8.8.3.2), for If-Match and If-Range: equal, and neither is weak.
     pub(crate) fn matches_strongly(&self, other: &ClientTag<'_>) -> bool {
-        !self.is_weak() && !other.weak && self.opaque() == other.opaque
+        !self.is_weak && !other.weak && self.opaque() == other.opaque
     }
 
     /// Weak comparison (§8.8.3.2), for If-None-Match: equal, weak or not.
@@ -191,7 +181,22 @@ impl Validators {
     /// Validators of a file on `file_system` whose metadata was read at `now` or later.
     pub(crate) fn of(meta: &Meta, file_system: FileSystem, coding: Coding, now: SystemTime) -> Validators {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let scope = Scope::of(meta, file_system);
+        Validators::in_scope(meta, file_system, coding, now, Scope::of(meta, file_system, now))
+    }
+
+    /// The same for a file that was just published, and for conditions on a write: every write makes a new file with
+    /// another inode, so even young versions never share a tag where inodes last.
+    pub(crate) fn of_written(meta: &Meta, file_system: FileSystem, now: SystemTime) -> Validators {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let scope = match file_system.keeps_inodes() {
+            true => Scope::of_settled(meta, file_system),
+            false => Scope::of(meta, file_system, now),
+        };
+        Validators::in_scope(meta, file_system, Coding::Identity, now, scope)
+    }
+
+    /// `now`: since 1970.
+    fn in_scope(meta: &Meta, file_system: FileSystem, coding: Coding, now: Duration, scope: Scope) -> Validators {
         // No device number: it may change at a restart. No permissions: they do not belong to the
         // content.
         let sum = [
@@ -207,6 +212,7 @@ impl Validators {
         let sum = match scope {
             Scope::Always => sum,
             Scope::Process => mix(mix(sum, *PROCESS), meta.device),
+            Scope::Ahead => mix(sum, 0),
             Scope::Response => mix(sum, now.as_nanos() as u64),
         };
         // HTTP dates cannot be before 1970, so such a time counts as 1970.
@@ -217,23 +223,13 @@ impl Validators {
             // FAT keeps even seconds: the one after may belong to them.
             now: now.as_secs().saturating_sub(u64::from(has_whole_seconds(meta))),
         };
-        let strength = if scope == Scope::Response { Strength::Weak } else { Strength::of(meta, file_system, now) };
-        Validators { tag: EntityTag::new(sum, coding, strength), dates: (!is_constant(meta.modified)).then_some(dates) }
+        let is_weak = matches!(scope, Scope::Ahead | Scope::Response);
+        Validators { tag: EntityTag::new(sum, coding, is_weak), dates: (!is_constant(meta.modified)).then_some(dates) }
     }
 
     /// Validators of content that was made for this response: a hash of all its bytes, and no date.
     pub(crate) fn of_content(content: &[u8]) -> Validators {
-        Validators { tag: EntityTag::new(hash(content), Coding::Identity, Strength::Strong), dates: None }
-    }
-
-    /// The same with a strong tag, if the inode is part of it: for a file that was just published and
-    /// for conditions on a write. Every write makes a new file with another inode, so two versions
-    /// never share a tag.
-    pub(crate) fn settled(mut self) -> Validators {
-        if self.tag.strength == Strength::WeakInPlace {
-            self.tag.strength = Strength::Strong;
-        }
-        self
+        Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
 
     /// The value of `Last-Modified` in seconds since 1970: always before the current second
@@ -279,26 +275,6 @@ impl Dates {
     }
 }
 
-impl Strength {
-    /// `now`: since 1970.
-    fn of(meta: &Meta, file_system: FileSystem, now: Duration) -> Strength {
-        let keeps_inodes = file_system.keeps_inodes();
-        // A write sets both times, and no program can set ctime. So mtime does not matter, except on file systems
-        // that make up ctime.
-        let changed = if keeps_inodes { meta.changed } else { meta.changed.max(meta.modified) };
-        let ticks = if has_whole_seconds(meta) { TWO_SECONDS } else { TWO_TICKS };
-        // Before this moment, another write could leave the same times.
-        let settled = nanoseconds(changed) + ticks.as_nanos() as i128;
-        let now = now.as_nanos() as i128;
-        let is_young = settled > now && nanoseconds(changed) < now + CLOCK_AHEAD.as_nanos() as i128;
-        match (is_young, keeps_inodes) {
-            (false, _) => Strength::Strong,
-            (true, true) => Strength::WeakInPlace,
-            (true, false) => Strength::Weak,
-        }
-    }
-}
-
 /// Where two versions of a file surely differ in their metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
@@ -307,12 +283,32 @@ enum Scope {
     /// While this process runs. The times come from an image (squashfs, erofs, a lower layer of overlayfs), and the
     /// next image may have the same times and numbers with other content.
     Process,
+    /// Not for sure until the time of the last change is over, which is ahead of our clock.
+    Ahead,
     /// Nowhere.
     Response,
 }
 
 impl Scope {
-    fn of(meta: &Meta, file_system: FileSystem) -> Scope {
+    /// `now`: since 1970.
+    fn of(meta: &Meta, file_system: FileSystem, now: Duration) -> Scope {
+        // A write sets both times, and no program can set ctime. So mtime does not matter, except on file systems
+        // that make up ctime.
+        let changed = if file_system.keeps_inodes() { meta.changed } else { meta.changed.max(meta.modified) };
+        let ticks = if has_whole_seconds(meta) { TWO_SECONDS } else { TWO_TICKS };
+        let age = now.as_nanos() as i128 - nanoseconds(changed);
+        let (ticks, ahead) = (ticks.as_nanos() as i128, CLOCK_AHEAD.as_nanos() as i128);
+        // Another write could leave the same times.
+        match age {
+            _ if age >= ticks || age <= -ahead => Scope::of_settled(meta, file_system),
+            // May last for hours, in which a client that fetches ranges needs one tag.
+            _ if age < -ticks => Scope::Ahead,
+            _ => Scope::Response,
+        }
+    }
+
+    /// The scope if no other write can leave the same times.
+    fn of_settled(meta: &Meta, file_system: FileSystem) -> Scope {
         // A kernel that writes a file sets ctime to its clock, which never shows whole seconds. (Old file systems such
         // as ext3 keep no more. There, too, the tag lasts as long as the process.)
         let is_of_image = meta.modified == meta.changed && has_whole_seconds(meta);
@@ -420,7 +416,12 @@ mod tests {
             let tag = Validators::of(&META, FileSystem::Local, Coding::Identity, at(now)).tag;
             assert_eq!(tag.is_weak(), weak, "{now}");
             assert_eq!(tag.bytes().starts_with(b"W/"), weak);
-            assert_eq!(tag.opaque(), old(&META, Coding::Identity).opaque());
+            // A client that has the version before the other write must not be told later that it has the last one.
+            assert_eq!(tag.opaque() == old(&META, Coding::Identity).opaque(), !weak);
+            let next = Validators::of(&META, FileSystem::Local, Coding::Identity, at(now + 1)).tag;
+            assert_eq!(tag.opaque() == next.opaque(), !weak);
+            let written = Validators::of_written(&META, FileSystem::Local, at(now)).tag;
+            assert_eq!(written, old(&META, Coding::Identity), "a new file has another inode");
         }
         let touched = Meta { modified: (5, 1), ..META };
         assert!(
@@ -463,7 +464,7 @@ mod tests {
         for (modified, changed) in [((0, 0), (0, 0)), ((1, 0), (1, 0)), ((0, 0), (1, 0))] {
             for file_system in [FileSystem::Remote, FileSystem::Share, FileSystem::Fuse] {
                 let image = Meta { modified, changed, ..META };
-                let tag = |now| Validators::of(&image, file_system, Coding::Identity, at(now)).settled().tag;
+                let tag = |now| Validators::of_written(&image, file_system, at(now)).tag;
                 assert!(tag(LATER).is_weak(), "it must not be kept in the cache");
                 assert_ne!(tag(LATER).opaque(), tag(LATER + 1).opaque());
             }
@@ -513,6 +514,12 @@ mod tests {
             assert!(!is_weak(file_system, year, year, SOON));
             assert!(!is_weak(file_system, hour, hour, SOON + day));
         }
+        // One tag for hours, and another one after them.
+        let hours = [SOON, SOON + 1, SOON + day].map(|now| {
+            let meta = Meta { modified: hour, changed: hour, ..META };
+            Validators::of(&meta, FileSystem::Share, Coding::Identity, at(now)).tag
+        });
+        assert!(hours[0] == hours[1] && hours[0].opaque() != hours[2].opaque());
         // Here ctime may be an invention.
         assert!(is_weak(FileSystem::Fuse, hour, (5, 5), SOON));
         assert!(!is_weak(FileSystem::Fuse, year, (5, 5), SOON));
@@ -531,9 +538,7 @@ mod tests {
             assert_ne!(tag(&META), tag(&other), "{other:?}");
         }
         // A new file of the same size may have the same tag, so an upload does not make it strong.
-        let young = |file_system| {
-            Validators::of(&META, file_system, Coding::Identity, at(1_000_000_500_000_000)).settled().tag.is_weak()
-        };
+        let young = |file_system| Validators::of_written(&META, file_system, at(1_000_000_500_000_000)).tag.is_weak();
         assert_eq!([FileSystem::Local, FileSystem::Fuse].map(young), [false, true]);
     }
 
@@ -572,7 +577,7 @@ mod tests {
     fn comparison_follows_the_table_of_the_standard() {
         // RFC 9110 §8.8.3.2, table 3, with our tag in the place of "1".
         let strong = old(&META, Coding::Identity);
-        let weak = EntityTag { strength: Strength::Weak, ..strong };
+        let weak = EntityTag { is_weak: true, ..strong };
         let (same, other) = (strong.opaque(), &b"2"[..]);
         for (ours, theirs, strongly, weakly) in [
             (weak, ClientTag { weak: true, opaque: same }, false, true),

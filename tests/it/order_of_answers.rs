@@ -20,7 +20,6 @@ fn of_two_things_wrong_the_one_checked_first_is_named() {
         let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
         raw(&server, head, method).status
     };
-    let tag = get(&server, "/a.txt", &right).must("etag").to_string();
     let preflight = "Origin: http://app.example\r\nAccess-Control-Request-Method: PUT\r\n";
     let unlucky = "If-Match: \"other\"\r\n";
     // 1 before 2: malformed, and for a foreign host.
@@ -62,10 +61,7 @@ fn of_two_things_wrong_the_one_checked_first_is_named() {
     assert_eq!(answer("PUT", "/a.txt", "localhost", &format!("{right}{unlucky}Content-Length: {HUGE}\r\n")), 412);
     assert_eq!(answer("PUT", "/a.txt", "localhost", &format!("{right}Content-Length: {HUGE}\r\n")), 507);
     // 10 before 12: a condition, and a range beyond the end.
-    assert_eq!(
-        answer("GET", "/a.txt", "localhost", &format!("{right}If-None-Match: {tag}\r\nRange: bytes=99-\r\n")),
-        304
-    );
+    assert_eq!(answer("GET", "/a.txt", "localhost", &format!("{right}If-None-Match: *\r\nRange: bytes=99-\r\n")), 304);
     assert_eq!(answer("GET", "/a.txt", "localhost", &format!("{right}{unlucky}Range: bytes=99-\r\n")), 412);
     assert_eq!(answer("GET", "/a.txt", "localhost", &format!("{right}Range: bytes=99-\r\n")), 416);
     assert_eq!(get(&server, "/a.txt", &right).text(), "fine");

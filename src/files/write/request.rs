@@ -28,13 +28,13 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::files::cache::open_files::OpenFiles;
+use crate::files::disk_error;
 use crate::files::disk_error::Gone;
 use crate::files::precondition::{self, Verdict};
 use crate::files::resource::{Resolver, collapse, encode};
 use crate::files::root::{Meta, Opened, Root};
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::{Rights, TargetKind, name_option};
-use crate::files::{disk_error, representation::Coding};
 use crate::http::{Expectation, Framing, Method, Request, Status};
 use crate::service::error_page::{self, PageFormat, Problem};
 use crate::service::{Response, router, text};
@@ -104,8 +104,8 @@ struct StoredJson {
 impl StoredFile {
     /// A file beneath `root` that was published a moment ago.
     pub(crate) fn new(root: &Root, path: Vec<u8>, meta: &Meta) -> StoredFile {
-        let validators = Validators::of(meta, root.file_system(meta), Coding::Identity, SystemTime::now());
-        StoredFile { path, size: meta.size, inode: meta.inode, tag: validators.settled().tag }
+        let validators = Validators::of_written(meta, root.file_system(meta), SystemTime::now());
+        StoredFile { path, size: meta.size, inode: meta.inode, tag: validators.tag }
     }
 
     /// The last segment of the path.
@@ -305,12 +305,9 @@ impl WriteRequest {
     /// # Errors
     /// 412.
     pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), WriteError> {
-        // Settled: a file that was just uploaded has a tag that the client may rely on, however
-        // young the file is.
-        let validators = current.map(|meta| {
-            let file_system = self.resolver.root.file_system(meta);
-            Validators::of(meta, file_system, Coding::Identity, SystemTime::now()).settled()
-        });
+        // A file that was just uploaded has a tag that the client may rely on, however young it is.
+        let validators =
+            current.map(|meta| Validators::of_written(meta, self.resolver.root.file_system(meta), SystemTime::now()));
         self.check_validators(validators.as_ref())
     }
 

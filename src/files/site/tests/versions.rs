@@ -64,7 +64,7 @@ fn a_changed_file_is_never_called_unchanged() {
         change();
         let tag = format!("If-None-Match: {}", before.field("etag").unwrap());
         let after = ask(&site, "GET /a.txt", &[&tag]);
-        // Two writes within one tick of the clock may share a tag. Then it is weak.
+        // Two writes within one tick of the clock may share a tag later. Then it is weak at first.
         if after.code == 304 {
             let meta = std::fs::metadata(&path).unwrap();
             let changed = Duration::new(meta.ctime() as u64, meta.ctime_nsec() as u32);
@@ -93,12 +93,14 @@ fn a_file_just_written_has_a_weak_tag_and_an_earlier_date() {
     let seen = ask_at(&site, modified, "GET /a.txt", &[]);
     let tag = seen.field("etag").unwrap();
     assert!(tag.starts_with("W/\""), "{tag}");
-    assert_eq!(get(&site, "/a.txt").field("etag"), tag.strip_prefix("W/"));
+    assert_ne!(get(&site, "/a.txt").field("etag"), tag.strip_prefix("W/"), "it may be written to once more");
     let date = seen.field("last-modified").unwrap();
     assert!(crate::http::date::parse(date.as_bytes()).unwrap() < crate::http::HttpDate::new(modified).second());
     assert_eq!(ask(&site, "GET /a.txt", &[&format!("If-Modified-Since: {date}")]).code, 200);
     let fields = ["Range: bytes=0-0", &format!("If-Range: {tag}")];
     assert_eq!(ask_at(&site, modified, "GET /a.txt", &fields).code, 200, "no range by a weak tag");
     let known = format!("If-None-Match: {tag}");
-    assert_eq!(ask_at(&site, modified, "GET /a.txt", &[&known]).code, 304);
+    for then in [modified + Duration::from_nanos(1), later()] {
+        assert_eq!(ask_at(&site, then, "GET /a.txt", &[&known]).code, 200);
+    }
 }
