@@ -9,6 +9,7 @@
 
 use crate::http::chunked::{Chunk, Decoder, LAST_CHUNK, encode};
 use crate::http::grammar::{is_field_byte, is_ows, is_token};
+use crate::http::multipart::{FormError, FormEvent, Multipart};
 use crate::http::{
     AddedFields, EndOfInput, Event, Fields, Framing, Http1, HttpDate, Length, Limits, Next, Request, RequestError,
     Status, date, field, target,
@@ -177,6 +178,55 @@ fn unchunk(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, Result<Option<usize>, Requ
     (content, Ok(None))
 }
 
+/// Any bytes as a form: the same parts whole, byte by byte and cut in the middle; and as the content of a part they
+/// come back as they are.
+pub fn forms(bytes: &[u8]) {
+    let bytewise: Vec<usize> = (1..bytes.len()).collect();
+    let whole = parts(bytes, &[]);
+    assert_eq!(parts(bytes, &bytewise), whole, "bytewise");
+    assert_eq!(parts(bytes, &[bytes.len() / 2]), whole, "in halves");
+    let content = [bytes, b"\r\n--a"].concat();
+    if content.windows(5).position(|w| w == b"\r\n--a") == Some(bytes.len()) {
+        let head = b"--a\r\nContent-Disposition: form-data; filename=\"x\"\r\n\r\n";
+        let form = [&head[..], &content, b"--\r\n"].concat();
+        let expected = vec![Part { name: Some(b"x".to_vec()), content: bytes.to_vec(), is_complete: true }];
+        assert_eq!(parts(&form, &[]), (expected, Some(Ok(()))));
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Part {
+    name: Option<Vec<u8>>,
+    content: Vec<u8>,
+    is_complete: bool,
+}
+
+/// The parts of a form with the boundary `a`, and how it ended; `None` if it did not.
+fn parts(bytes: &[u8], cuts: &[usize]) -> (Vec<Part>, Option<Result<(), FormError>>) {
+    let Some(Ok(mut form)) = Multipart::of(b"multipart/form-data; boundary=a") else { panic!("a valid boundary") };
+    let (mut parts, mut used): (Vec<Part>, usize) = (Vec::new(), 0);
+    for &end in cuts.iter().chain([&bytes.len()]) {
+        loop {
+            let (step, event) = match form.step(&bytes[used..end]) {
+                Ok(step) => step,
+                Err(error) => return (parts, Some(Err(error))),
+            };
+            used += step;
+            assert!(used <= end);
+            match (event, parts.last_mut()) {
+                (FormEvent::NeedMore, _) if step == 0 => break,
+                (FormEvent::NeedMore, _) => {}
+                (FormEvent::Part(name), _) => parts.push(Part { name, content: Vec::new(), is_complete: false }),
+                (FormEvent::Data(data), Some(part)) => part.content.extend_from_slice(data),
+                (FormEvent::PartEnd, Some(part)) => part.is_complete = true,
+                (FormEvent::End, _) => return (parts, Some(Ok(()))),
+                (event, None) => panic!("{event:?} before a part"),
+            }
+        }
+    }
+    (parts, None)
+}
+
 /// Any bytes as a path and as an authority.
 pub fn targets(bytes: &[u8]) {
     match target::decode(bytes) {
@@ -234,6 +284,7 @@ mod tests {
             inputs = inputs.iter().flat_map(|i| ALPHABET.iter().map(move |&b| [&i[..], &[b]].concat())).collect();
             for input in &inputs {
                 chunks(input);
+                forms(input);
                 targets(input);
                 lists(input);
                 dates(input);

@@ -10,6 +10,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../fuzz/src/lib.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is a crate of its own, of which these tests use a part")]
+mod fuzz;
+
 mod access_log;
 mod broken_requests;
 mod cache_freshness;
@@ -25,6 +29,7 @@ mod faults;
 mod file_names;
 mod file_systems;
 mod files;
+mod fuzzed;
 mod hosts;
 mod imports;
 mod leaks;
@@ -40,6 +45,7 @@ mod passwords;
 mod persistence;
 mod post;
 mod practice_routes;
+mod promises;
 mod protocol;
 mod put;
 mod ranges;
@@ -49,6 +55,7 @@ mod refusals;
 mod request_syntax;
 mod response_fields;
 mod scripted_responses;
+mod slow_clients;
 mod stopping;
 mod streamed_responses;
 mod study;

@@ -6,6 +6,7 @@ use crate::support::client::{Client, ask, get, request, strong_tag};
 use crate::support::folder::Folder;
 use crate::support::response::Response;
 use crate::support::server::Server;
+use crate::support::uploads::put;
 
 #[track_caller]
 fn range(server: &Server, target: &str, range: &str) -> Response {
@@ -212,6 +213,30 @@ fn a_file_that_grows_while_sent_ends_where_it_was_promised() {
     got.extend(client.take(content.len() - got.len()));
     assert!(got == content);
     client.end();
+}
+
+#[test]
+fn a_file_that_is_replaced_while_sent_comes_whole_as_it_was() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 16 << 20);
+    let server = Server::start(&folder, &["--write"]);
+    for by_upload in [false, true] {
+        let mut client = Client::narrow(&server);
+        client.send(request("GET", "/f.bin", ""));
+        Response::read_head(&mut client);
+        let mut got = client.take(100_000);
+        if by_upload {
+            put(&server, "/f.bin", "", b"new").assert_status(204);
+        } else {
+            folder.write("new", "new");
+            std::fs::rename(folder.join("new"), folder.join("f.bin")).unwrap();
+        }
+        assert_eq!(get(&server, "/f.bin", "").text(), "new");
+        got.extend(client.take(content.len() - got.len()));
+        assert!(got == content);
+        client.end();
+        folder.write("f.bin", &content);
+    }
 }
 
 #[test]

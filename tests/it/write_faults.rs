@@ -5,14 +5,15 @@
 //! where `BAREWIRE_REQUIRE_STRACE` is set. `file_systems` has real mounts on which the same calls fail.
 
 use std::fs;
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
-use crate::support::can_trace;
 use crate::support::client::{Client, request};
 use crate::support::folder::{Folder, names, pattern};
 use crate::support::response::Response;
 use crate::support::server::Server;
 use crate::support::uploads::{FORM, form, put};
+use crate::support::{can_trace, rounds};
 
 /// One change. Unlike in other tests, 500 may be right.
 fn change(server: &Server, method: &str, target: &str, fields: &str, content: &[u8]) -> Response {
@@ -124,6 +125,156 @@ fn what_was_done_is_said_to_be_done_when_the_disk_fails_after_it() {
         assert!(change(&server, "DELETE", "/again", "", b"").text().contains("It was removed, but"));
         server.err.line("fsync of the folder failed");
     }
+}
+
+/// What the threads call that change files. Not `write` and `close`: by them they also wake a loop, which cannot fail.
+/// `disk_full` makes writes fail.
+const CALLS: [&str; 16] = [
+    "openat",
+    "openat2",
+    "newfstatat",
+    "fstat",
+    "statx",
+    "fstatfs",
+    "fallocate",
+    "flock",
+    "fsync",
+    "fchmod",
+    "fchown",
+    "mkdirat",
+    "linkat",
+    "renameat",
+    "renameat2",
+    "unlinkat",
+];
+
+/// The changes of [`change_everything`], each with its status if it was answered, and whether the answer says that it
+/// was done all the same.
+fn attempts(server: &Server, content: &[u8]) -> [Option<(u16, bool)>; 5] {
+    let files = form(&[("form", content), ("old", content)]);
+    [
+        ("PUT", "/new", "", content),
+        ("PUT", "/old", "", content),
+        ("PUT", "/made/for/it", "", content),
+        ("POST", "/", FORM, &files),
+        ("DELETE", "/away", "", b""),
+    ]
+    .map(|(method, target, fields, content)| {
+        let mut client = Client::of(TcpStream::connect(server.address).ok()?);
+        let head = request(method, target, &format!("{fields}Content-Length: {}\r\n", content.len()));
+        client.send_if_open(&[&head[..], content].concat());
+        client.half_close();
+        let answer = client.rest().0;
+        let status = String::from_utf8_lossy(answer.get(9..12)?).parse().ok()?;
+        let answer = String::from_utf8_lossy(&answer);
+        Some((status, answer.contains("It was stored, but") || answer.contains("It was removed, but")))
+    })
+}
+
+/// Each file is what it was or what it was to become, and what was answered is true.
+#[track_caller]
+fn assert_old_or_new(folder: &Folder, attempts: [Option<(u16, bool)>; 5], content: &[u8], what: &str) {
+    let old: &[u8] = b"old";
+    let files = [("new", None, Some(content)), ("old", Some(old), Some(content)), ("made/for/it", None, Some(content))];
+    let files = files.into_iter().chain([("form", None, Some(content)), ("away", Some(old), None)]);
+    for ((name, before, after), attempt) in files.zip(attempts) {
+        let now = fs::read(folder.join(name)).ok();
+        let now = now.as_deref();
+        let is_done = match attempt {
+            Some((status, said)) if status < 400 || said => Some(true),
+            Some((400, _)) => panic!("{what}: {name}: {attempt:?}"),
+            // Only where the kernel said that there is nothing.
+            Some((404, _)) if !what.contains("ENOENT") => panic!("{what}: {name}: {attempt:?}"),
+            Some(_) => Some(false),
+            None => None,
+        };
+        let right = match is_done {
+            Some(true) => now == after,
+            Some(false) => now == before,
+            None => now == before || now == after,
+        };
+        let length = now.map(<[u8]>::len);
+        assert!(right, "{what}: {name}: answered {attempt:?}, and the file has {length:?} bytes");
+    }
+}
+
+/// The files for one round of [`attempts`], and nothing else.
+fn prepare(folder: &Folder) {
+    for name in names(folder.path()) {
+        let path = folder.join(name);
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+    folder.write("old", "old");
+    folder.write("away", "old");
+}
+
+#[test]
+fn whatever_call_fails_a_file_is_old_or_new_and_the_answer_true() {
+    if !can_trace() {
+        return;
+    }
+    let folder = Folder::new();
+    prepare(&folder);
+    let content = pattern(1, 100_000);
+    let mut server = Server::start(&folder, &["--write", "--log", "off"]);
+    let mut refused = 0;
+    for error in &["EIO", "ENOSPC", "EACCES", "EMFILE", "ENOENT", "EROFS", "ESTALE"][..rounds(1, 7)] {
+        // Counted in each thread: the first one, the next ones, all of them.
+        for when in &["1+", "1", "2", "3", "4"][..rounds(2, 5)] {
+            for call in CALLS {
+                let fault = format!("{call}:error={error}:when={when}");
+                prepare(&folder);
+                let Some(injection) = server.inject(&fault) else { return };
+                let attempts = attempts(&server, &content);
+                drop(injection);
+                server.assert_alive();
+                assert!(attempts.iter().all(Option::is_some), "{fault}: {attempts:?}");
+                refused += attempts.iter().flatten().filter(|(status, _)| *status >= 400).count();
+                assert_old_or_new(&folder, attempts, &content, &fault);
+                if call != "unlinkat" {
+                    let left = names(folder.path()).into_iter().find(|name| name.starts_with(".barewire"));
+                    assert_eq!(left, None, "{fault}");
+                }
+            }
+        }
+    }
+    assert!(refused > 10, "the faults reached nothing: {refused}");
+    prepare(&folder);
+    assert_eq!(attempts(&server, &content).map(|attempt| attempt.unwrap().0), [201, 204, 201, 303, 204]);
+    drop(server);
+    let _server = Server::start(&folder, &["--write"]);
+    assert_eq!(names(folder.path()), ["form", "made", "new", "old", "old (2)"]);
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_write_leaves_old_or_new_and_no_rubbish() {
+    if !can_trace() {
+        return;
+    }
+    let folder = Folder::new();
+    let content = pattern(1, 100_000);
+    let mut kills = 0;
+    for when in 1..=rounds(1, 6) {
+        for call in CALLS.into_iter().chain(["write", "close"]) {
+            let fault = format!("{call}:signal=KILL:when={when}");
+            prepare(&folder);
+            let mut server = Server::start(&folder, &["--write", "--log", "off"]);
+            let Some(injection) = server.inject(&fault) else { return };
+            let attempts = attempts(&server, &content);
+            if attempts.contains(&None) {
+                assert!(!server.exit().success());
+                kills += 1;
+            }
+            drop(server);
+            drop(injection);
+            assert_old_or_new(&folder, attempts, &content, &fault);
+            let server = Server::start(&folder, &["--write"]);
+            put(&server, "/made/for/another", "", b"x").assert_status(201);
+            let left = [names(folder.path()), names(&folder.join("made/for"))].concat();
+            assert!(!left.iter().any(|name| name.starts_with(".barewire")), "{fault}: {left:?}");
+        }
+    }
+    assert!(kills > 5, "the faults reached nothing: {kills}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Client {
         Client::of(TcpStream::from(narrow))
     }
 
-    fn of(socket: TcpStream) -> Client {
+    pub(crate) fn of(socket: TcpStream) -> Client {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::PATIENCE;
 use crate::support::folder::Folder;
+use crate::support::{PATIENCE, skip};
 
 /// The program under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_barewire");
@@ -183,6 +183,25 @@ impl Server {
         Server::of(&mut Server::command(strace, "127.0.0.1", folder.path(), arguments))
     }
 
+    /// From now on, until the result is dropped, this fault happens in every thread, as in `strace -e inject=`. `None`:
+    /// `strace` may not attach to a process that runs, and the test is skipped.
+    #[track_caller]
+    pub(crate) fn inject(&self, fault: &str) -> Option<Injection> {
+        let call = fault.split(':').next().unwrap_or_default();
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &format!("inject={fault}")]);
+        let mut child = strace.args(["-p", &self.pid().to_string()]).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Capture::of(child.stderr.take().unwrap());
+        let is_attached = said.wait("strace", |text| {
+            let failed = text.contains("Operation not permitted");
+            (failed || text.contains(" attached")).then_some(!failed)
+        });
+        if !is_attached {
+            skip("strace may not attach to a process", "BAREWIRE_REQUIRE_STRACE");
+        }
+        is_attached.then_some(Injection(child))
+    }
+
     /// Serves `folder` with a standard output whose other end is closed.
     #[track_caller]
     pub(crate) fn without_log_reader(folder: &Folder, arguments: &[&str]) -> Server {
@@ -339,6 +358,17 @@ impl Server {
         let stat = self.proc("stat");
         let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+/// A fault that happens until this is dropped.
+pub(crate) struct Injection(Child);
+
+impl Drop for Injection {
+    fn drop(&mut self) {
+        // It lets the threads go on, and ends.
+        let _ = kill_process(Pid::from_child(&self.0), Signal::INT);
+        let _ = self.0.wait();
     }
 }
 
