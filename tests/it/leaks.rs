@@ -14,7 +14,7 @@ const SLACK: u64 = 8 << 20;
 
 fn round(server: &Server, folder: &Folder) {
     let mut client = Client::connect(server);
-    for i in 0..rounds(400, 2_000) {
+    for i in 0..rounds(400, 40_000) {
         let target = ["/a.txt", "/big.bin", "/dir/", "/missing", "/dir"][i % 5];
         client.ask(if i % 3 == 0 { "HEAD" } else { "GET" }, target, "Accept: text/html\r\n");
     }
