@@ -1,8 +1,9 @@
 //! Lab 5: the other end of `command_server`. It asks for each command named, on one connection.
 //!
 //! ```text
-//! cargo run --example command_client                        date and hello, from 127.0.0.1:7006
-//! cargo run --example command_client 127.0.0.1:7006 lines uptime
+//! rustc examples/command_client.rs                          builds it, in about a second
+//! ./command_client                                          date and hello, from 127.0.0.1:7006
+//! ./command_client 127.0.0.1:7006 lines uptime
 //! ```
 //!
 //! All questions are sent before the first answer is read (HTTP calls that pipelining). The answers

@@ -1,4 +1,4 @@
-//! Lab 5: where does an answer end? Runs a command and sends its output behind its length.
+//! Lab 5: where does a response end? Runs a command, sends the length of its output and then the output.
 //!
 //! ```text
 //! client:  date\n
@@ -8,12 +8,14 @@
 //! ```
 //!
 //! ```text
-//! cargo run --example command_server                        on 127.0.0.1:7006
-//! cargo run --example command_client 127.0.0.1:7006 date hello uptime
+//! rustc examples/command_server.rs                          builds it, in about a second
+//! rustc examples/command_client.rs
+//! ./command_server                                          on 127.0.0.1:7006
+//! ./command_client 127.0.0.1:7006 date hello uptime
 //! ```
 //!
 //! The output of a command may be anything, empty lines included, and the connection stays open for the
-//! next one. Without the length nobody could tell where one answer ends. This is a small HTTP already:
+//! next one. Without the length the client could not know where one response ends. This is a small HTTP already:
 //! a status line, a length, content.
 //!
 //! **Why never a free shell.** Many tutorials pass the line to `sh -c`. Whoever reaches the port is then

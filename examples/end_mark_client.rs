@@ -1,9 +1,10 @@
 //! Lab 2: the other end of `end_mark_server`. It sends a file, then the mark `<<END>>`.
 //!
 //! ```text
-//! cargo run --example end_mark_client                       a small file in one piece
-//! cargo run --example end_mark_client 127.0.0.1:7004 --cut 16
-//! cargo run --example end_mark_client 127.0.0.1:7004 README.md
+//! rustc examples/end_mark_client.rs                         builds it, in about a second
+//! ./end_mark_client                                         a small file in one piece
+//! ./end_mark_client 127.0.0.1:7004 --cut 16
+//! ./end_mark_client 127.0.0.1:7004 README.md
 //! ```
 //!
 //! `--cut 16` sends 16 bytes, waits until the server reports that it has received them, and sends the

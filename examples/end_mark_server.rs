@@ -1,11 +1,13 @@
 //! Lab 2: a file with an end mark. The receiver reads until it sees `<<END>>`.
 //!
 //! ```text
-//! cargo run --example end_mark_server                       the right one, on 127.0.0.1:7004
-//! cargo run --example end_mark_server 127.0.0.1:7004 --naive
-//! cargo run --example end_mark_client                       sends a small file in one piece
-//! cargo run --example end_mark_client 127.0.0.1:7004 --cut 16
-//! cargo run --example end_mark_client 127.0.0.1:7004 README.md
+//! rustc examples/end_mark_server.rs                         builds it, in about a second
+//! rustc examples/end_mark_client.rs
+//! ./end_mark_server                                         the right one, on 127.0.0.1:7004
+//! ./end_mark_server 127.0.0.1:7004 --naive
+//! ./end_mark_client                                         sends a small file in one piece
+//! ./end_mark_client 127.0.0.1:7004 --cut 16
+//! ./end_mark_client 127.0.0.1:7004 README.md
 //! ```
 //!
 //! The receiver says after each recv() how much it got, and the client sends its second piece only
@@ -17,7 +19,7 @@
 //! ```
 //!
 //! The right receiver differs in one line (see `receive`): it searches again from a little before the
-//! border. HTTP ends its head with such a mark, CR LF CR LF, and every server must find it split.
+//! new bytes. HTTP ends its head with such a mark, CR LF CR LF, and every server must find it split.
 //!
 //! Try to break it: the right one can be broken too. Send a file that *contains* `<<END>>`, this source
 //! for example. The file ends too early, and no receiver can know. Either the mark cannot occur in the
@@ -73,8 +75,8 @@ fn receive(stream: &mut TcpStream, naive: bool) -> io::Result<String> {
         file.extend_from_slice(&chunk[..count]);
         if let Some(at) = file[from..].windows(MARK.len()).position(|window| window == MARK) {
             let size = from + at;
-            let behind = file.len() - size - MARK.len();
-            return Ok(format!("complete: {size} bytes, and {behind} bytes behind the mark"));
+            let after = file.len() - size - MARK.len();
+            return Ok(format!("complete: {size} bytes, and {after} bytes after the mark"));
         }
         if file.len() > LIMIT {
             break;

@@ -1,4 +1,4 @@
-//! Lab 9: receives a film behind a length-prefixed JSON header, in a loop until it is complete.
+//! Lab 9: receives a film after a length-prefixed JSON header, in a loop until it is complete.
 //!
 //! ```text
 //! 00 00 00 22   {"name":"film.mp4","size":8388608}   the film, 8388608 bytes

@@ -1,7 +1,8 @@
 //! Lab 5: bytes are not characters. Type a line, and it says how many of each there were.
 //!
 //! ```text
-//! cargo run --example line_counter                          on 127.0.0.1:7007
+//! rustc examples/line_counter.rs                            builds it, in about a second
+//! ./line_counter                                            on 127.0.0.1:7007
 //! nc 127.0.0.1 7007                                         or telnet: type, Enter; end with Ctrl-D
 //! ```
 //!
@@ -12,12 +13,11 @@
 //! ```
 //!
 //! The line is the message here, and its end mark is LF. telnet sends CR LF, nc sends LF alone, and
-//! neither belongs to the line. read_until() calls recv() until it has a whole line and keeps what came
-//! behind it for the next one: one recv() may hold half a line, or three.
+//! neither belongs to the line. read_until() calls recv() until it has a whole line and keeps the
+//! bytes after it for the next one: one recv() may hold half a line, or three.
 //!
-//! Content-Length counts bytes. Whoever writes the number of characters there announces too little as
-//! soon as somebody is called Zoë, and the last bytes of the content become the start of the next
-//! message.
+//! Content-Length counts bytes. If you put the number of characters there, the number is too small for
+//! names like Zoë or 小明, and the last bytes of the content become the start of the next message.
 //!
 //! Try to break it:
 //! - A line without an end: `head -c 1M /dev/zero | nc 127.0.0.1 7007`. After 1024 bytes the server stops

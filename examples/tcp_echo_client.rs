@@ -1,8 +1,9 @@
 //! Lab 1: the other end of `tcp_echo_server`. It sends each line you type and shows what comes back.
 //!
 //! ```text
-//! cargo run --example tcp_echo_client                       to 127.0.0.1:7001
-//! cargo run --example tcp_echo_client 127.0.0.1:7002        to another server (try upper_threads)
+//! rustc examples/tcp_echo_client.rs                         builds it, in about a second
+//! ./tcp_echo_client                                         to 127.0.0.1:7001
+//! ./tcp_echo_client 127.0.0.1:7002                          to another server (try upper_threads)
 //! ```
 //!
 //! End with Ctrl-D. The client then ends its own direction only (shutdown) and still reads: a TCP

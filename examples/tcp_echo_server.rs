@@ -12,18 +12,20 @@
 //! ```
 //!
 //! ```text
-//! cargo run --example tcp_echo_server              on 127.0.0.1:7001, or name another address
-//! cargo run --example tcp_echo_client              in a second terminal: type, Enter, Ctrl-D
+//! rustc examples/tcp_echo_server.rs                builds it, in about a second
+//! rustc examples/tcp_echo_client.rs
+//! ./tcp_echo_server                                on 127.0.0.1:7001, or name another address
+//! ./tcp_echo_client                                in a second terminal: type, Enter, Ctrl-D
 //! ```
 //!
-//! The two kinds of socket are the point: the listening one never carries a byte, it only hands out
-//! connected ones, one for each client.
+//! Note the two kinds of socket. The listening one never carries a byte: accept() returns a connected
+//! one for each client. `five_calls` shows each call alone.
 //!
 //! Try to break it:
 //! - Start a second client while the first is connected. It connects (the kernel shakes hands for us)
-//!   and then waits: this server looks at one client at a time. `upper_threads` mends that.
+//!   and then waits: this server looks at one client at a time. `upper_threads` serves many.
 //! - Start a second server on the same port: bind() fails, and the message says why.
-//! - Send 100 megabytes without a line end: `head -c 100M /dev/zero | cargo run --example tcp_echo_client`.
+//! - Send 100 megabytes without a line end: `head -c 100M /dev/zero | ./tcp_echo_client`.
 //!   Nothing comes back. The client sends and does not read yet, so its echo fills the buffers, so the
 //!   server can send no more, so it reads no more, so the client can send no more.
 
@@ -41,7 +43,7 @@ fn main() -> io::Result<()> {
         println!("accept(): {peer}");
         // A client that vanishes is an error of its own connection, never of the server.
         match echo(stream) {
-            Ok(count) => println!("close(): {peer} has had its {count} bytes back"),
+            Ok(count) => println!("close(): {peer} has received its {count} bytes"),
             Err(error) => println!("close(): {peer}: {error}"),
         }
     }

@@ -1,7 +1,8 @@
 //! Labs 3 and 4: HTTP in about sixty lines. A request is lines and an empty line; so is a response.
 //!
 //! ```text
-//! cargo run --example tiny_http                             on 127.0.0.1:7008
+//! rustc examples/tiny_http.rs                               builds it, in about a second
+//! ./tiny_http                                               on 127.0.0.1:7008
 //! curl -i http://127.0.0.1:7008/hello.txt                   or open it in a browser
 //! curl -i http://127.0.0.1:7008/nothing                     404
 //! curl -i -d name=Ada http://127.0.0.1:7008/                405

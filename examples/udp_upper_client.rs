@@ -1,8 +1,9 @@
 //! Lab 12: the other end of `udp_upper_server`. Each word becomes a datagram of its own.
 //!
 //! ```text
-//! cargo run --example udp_upper_client                      "hello" and "world" to 127.0.0.1:7003
-//! cargo run --example udp_upper_client 127.0.0.1:7003 one two three
+//! rustc examples/udp_upper_client.rs                        builds it, in about a second
+//! ./udp_upper_client                                        "hello" and "world" to 127.0.0.1:7003
+//! ./udp_upper_client 127.0.0.1:7003 one two three
 //! ```
 //!
 //! All datagrams are sent before the first answer is read. With TCP the answers would be one run of

@@ -1,13 +1,15 @@
 //! Lab 12: UDP. The same upper-casing server, but nobody connects: there are only datagrams.
 //!
 //! ```text
-//! cargo run --example udp_upper_server                      on 127.0.0.1:7003
-//! cargo run --example udp_upper_client                      sends two datagrams
-//! cargo run --example udp_upper_client 127.0.0.1:7003 one two three
+//! rustc examples/udp_upper_server.rs                        builds it, in about a second
+//! rustc examples/udp_upper_client.rs
+//! ./udp_upper_server                                        on 127.0.0.1:7003
+//! ./udp_upper_client                                        sends two datagrams
+//! ./udp_upper_client 127.0.0.1:7003 one two three
 //! ```
 //!
 //! What to look for: two send() calls there are two recv_from() calls here, always, with the same
-//! borders. And no listen(), no accept(), no close(): one socket serves everybody, and each datagram
+//! boundaries. And no listen(), no accept(), no close(): one socket serves everybody, and each datagram
 //! brings the address of its sender along.
 //!
 //! The price: a datagram may be lost, come twice, or overtake another, and the sender is not told.

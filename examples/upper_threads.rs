@@ -1,16 +1,17 @@
 //! Lab 12: many clients at once. Answers in upper case, with one thread for each client.
 //!
 //! ```text
-//! cargo run --example upper_threads                         on 127.0.0.1:7002
-//! cargo run --example tcp_echo_client 127.0.0.1:7002        in as many terminals as you like
+//! rustc examples/upper_threads.rs                           builds it, in about a second
+//! rustc examples/tcp_echo_client.rs
+//! ./upper_threads                                           on 127.0.0.1:7002
+//! ./tcp_echo_client 127.0.0.1:7002                          in as many terminals as you like
 //! ```
 //!
 //! Compare with `tcp_echo_server`: the loop around accept() does nothing else now. Each connected
 //! socket moves into a thread, and recv() may wait there as long as it likes.
 //!
-//! Only the letters a to z change. An `é` is two bytes, and the border between two recv() calls may lie
-//! between them: whoever wants to change *characters* must first collect whole ones. (`line_counter`
-//! does.)
+//! Only the letters a to z change. An `é` is two bytes, and one recv() may end between them. To change
+//! *characters*, first collect complete ones. (`line_counter` does.)
 //!
 //! Try to break it:
 //! - Connect and say nothing. Nobody else is hurt, but a thread and its stack wait for you. A browser

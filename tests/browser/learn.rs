@@ -51,8 +51,9 @@ fn settled(browser: &mut Browser) {
 fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_load_nothing_from_elsewhere() {
     in_browser(|browser, _| {
         let site = Site::serve(&public());
-        for lab in 0..=12 {
-            let path = if lab == 0 { "learn/".to_string() } else { format!("learn/{lab:02}/") };
+        let labs = (1..=12).map(|lab| format!("{lab:02}"));
+        for page in labs.chain(["wrong".to_string(), String::new()]) {
+            let path = format!("learn/{page}/").replace("//", "/");
             browser.open(&format!("{}{path}", site.url));
             settled(browser);
             assert_eq!(browser.complaints(), NOTHING, "{path}");
@@ -64,9 +65,12 @@ fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_load_nothing_from_elsewh
             assert_eq!(browser.eval("document.querySelectorAll('.wire:not([hidden])').length"), 0, "{path}");
             let port = site.url.trim_end_matches('/').rsplit(':').next().unwrap();
             assert_eq!(browser.eval("document.body.innerText.includes('8080')"), false, "{path} names another port");
-            assert!(browser.eval("document.body.innerText").as_str().unwrap().contains(port) || lab == 0, "{path}");
+            assert!(
+                browser.eval("document.body.innerText").as_str().unwrap().contains(port) || page.is_empty(),
+                "{path}"
+            );
             browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
-            pictures_of(browser, &format!("lab-{lab:02}"), 900, 844);
+            pictures_of(browser, &format!("lab-{page}"), 900, 844);
             for dark in [false, true] {
                 browser.look(1000, 900, dark);
                 assert_eq!(browser.eval(PALE), json!([]), "{path} dark: {dark}");

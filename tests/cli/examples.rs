@@ -177,7 +177,7 @@ fn echo_returns_every_byte_and_its_client_shows_them() {
     assert_eq!(server.ask(&text), text);
     assert_eq!(server.ask_bytewise(&text), text);
     assert_eq!(server.ask(""), "");
-    server.line("has had its 0 bytes back");
+    server.line("has received its 0 bytes");
 
     let client = run("tcp_echo_client", &[&server.place()], "hello\n\nétude\nno line end");
     assert!(client.ok, "{}", client.complaint);
@@ -200,7 +200,7 @@ fn echo_looks_at_one_client_at_a_time_and_survives_a_reset() {
     let first_peer = first.local_addr().unwrap().to_string();
     reset(first);
     let close = server.line("close()");
-    assert!(close.contains(&first_peer) && !close.contains("bytes back"), "{close}");
+    assert!(close.contains(&first_peer) && !close.contains("has received"), "{close}");
     assert!(server.line("accept()").contains(&peer));
     expect(&mut second, "second");
 }
@@ -216,6 +216,45 @@ fn a_port_in_use_is_refused_and_so_is_a_port_without_listener() {
     let place = bound.local_addr().unwrap().as_socket().unwrap().to_string();
     let client = run("tcp_echo_client", &[&place], "");
     assert!(!client.ok && client.complaint.contains("ConnectionRefused"), "{}", client.complaint);
+}
+
+// ---- five_calls, one_line_client
+
+#[test]
+fn accept_makes_a_new_socket_and_not_a_new_port() {
+    let server = Program::start("five_calls", &[FREE]);
+    let place = server.place();
+    for line in ["hello", "", "a line of 小明"] {
+        let client = run("one_line_client", &[&place, line], "");
+        assert!(client.ok, "{}", client.complaint);
+        let own = client.out.split_once("getsockname() is ").unwrap().1.split_once(',').unwrap().0;
+        assert!(client.out.contains(&format!("getpeername() is {place}\n")), "{}", client.out);
+        let response =
+            format!("recv(): 0 bytes\nyour name is {own}, mine is {place}, your line has {} bytes\n", line.len());
+        assert!(client.out.ends_with(&response), "{}", client.out);
+        assert_eq!(server.line("accept()"), format!("accept(): getsockname() is {place}, getpeername() is {own}"));
+    }
+}
+
+#[test]
+fn five_calls_reads_a_line_in_pieces_and_outlives_its_clients() {
+    let server = Program::start("five_calls", &[FREE]);
+    assert!(server.ask_bytewise("hello\nand more").ends_with("your line has 5 bytes\n"));
+    assert!(server.ask("no line end").ends_with("your line has 11 bytes\n"));
+    assert!(server.ask(vec![b'x'; 5000]).contains("your line has "), "a line has a limit");
+    reset(server.connect());
+    assert!(server.ask("hello\n").ends_with("your line has 5 bytes\n"));
+}
+
+#[test]
+fn five_calls_binds_again_at_once_after_it_closed_first() {
+    let server = Program::start("five_calls", &[FREE]);
+    let place = server.place();
+    // The server closes first: the connection stays in TIME_WAIT on its port.
+    assert!(run("one_line_client", &[&place], "").ok);
+    server.line("close()");
+    drop(server);
+    assert_eq!(Program::start("five_calls", &[&place]).place(), place);
 }
 
 // ---- upper_threads
@@ -234,7 +273,7 @@ fn a_silent_client_hinders_no_other_when_each_has_a_thread() {
     expect(&mut silent, "AT LAST");
 }
 
-// ---- udp_upper_server, udp_upper_client, borders
+// ---- udp_upper_server, udp_upper_client, udp_broadcast, boundaries
 
 #[test]
 fn two_datagrams_are_two_recv_from_calls() {
@@ -291,15 +330,23 @@ fn the_udp_client_shows_each_answer_and_says_when_there_is_no_server() {
 
 #[test]
 fn datagrams_keep_their_boundaries_and_a_stream_has_none() {
-    let source = std::fs::read_to_string(source("borders")).unwrap();
-    let promised: String = source
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! "))
-        .filter(|line| line.starts_with("UDP, ") || line.starts_with("TCP, "))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    assert_eq!(promised.lines().count(), 4);
-    assert_eq!(run("borders", &[], "").out, promised);
+    assert_eq!(run("boundaries", &[], "").out, promised("boundaries", 4));
+}
+
+#[test]
+fn a_broadcast_needs_permission_and_reaches_every_receiver() {
+    let broadcast = run("udp_broadcast", &[], "");
+    assert_eq!(broadcast.out, promised("udp_broadcast", 2), "{}", broadcast.complaint);
+}
+
+/// The output that the head of a program promises, which has this many lines.
+#[track_caller]
+fn promised(name: &str, lines: usize) -> String {
+    let source = std::fs::read_to_string(source(name)).unwrap();
+    let after = source.split_once("//! It prints:\n//!\n//! ```text\n").unwrap().1;
+    let output = after.split_once("//! ```").unwrap().0.replace("//! ", "");
+    assert_eq!(output.lines().count(), lines, "{output}");
+    output
 }
 
 // ---- end_mark_server, end_mark_client
@@ -323,7 +370,7 @@ fn a_mark_split_anywhere_is_found_by_the_right_receiver() {
     let server = Program::start("end_mark_server", &[FREE]);
     for cut in 1..MARKED.len() {
         let answer = send_cut(&server, MARKED, cut);
-        assert!(answer.ends_with("complete: 13 bytes, and 0 bytes behind the mark\n"), "cut at {cut}: {answer}");
+        assert!(answer.ends_with("complete: 13 bytes, and 0 bytes after the mark\n"), "cut at {cut}: {answer}");
     }
 }
 
@@ -342,7 +389,7 @@ fn a_mark_in_the_data_breaks_both() {
     for options in [&[FREE][..], &[FREE, "--naive"]] {
         let server = Program::start("end_mark_server", options);
         let answer = server.ask("a <<END>> in the file<<END>>");
-        assert!(answer.ends_with("complete: 2 bytes, and 19 bytes behind the mark\n"), "{answer}");
+        assert!(answer.ends_with("complete: 2 bytes, and 19 bytes after the mark\n"), "{answer}");
     }
 }
 
@@ -694,22 +741,51 @@ fn labs(head: &str) -> Vec<u32> {
     said.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
+/// How the head of a program says that it is started: without cargo, if the standard library is all it uses.
+fn build_command(name: &str) -> String {
+    let text = std::fs::read_to_string(source(name)).unwrap();
+    let std_only = ["barewire::", "serde", "socket2::"].iter().all(|library| !text.contains(library));
+    if std_only { format!("rustc examples/{name}.rs") } else { format!("cargo run --example {name}") }
+}
+
+fn programs() -> Vec<String> {
+    let names = names_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
+    names.iter().filter_map(|name| name.strip_suffix(".rs")).map(str::to_string).collect()
+}
+
 #[test]
 fn every_program_names_its_lab_and_its_command_and_stands_in_the_table() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let table = std::fs::read_to_string(folder.join("README.md")).unwrap();
-    let mut rows: Vec<&str> = table.lines().filter(|line| line.contains("cargo run --example")).collect();
-    for file in names_in(&folder).iter().filter_map(|name| name.strip_suffix(".rs")) {
-        let text = std::fs::read_to_string(source(file)).unwrap();
+    let table = std::fs::read_to_string(source("README").with_extension("md")).unwrap();
+    let mut rows: Vec<&str> =
+        table.lines().filter(|line| line.contains("` | ") && line.ends_with(|c| c == '|')).collect();
+    rows.retain(|row| row.contains(" | `rustc ") || row.contains(" | `cargo run "));
+    for file in programs() {
+        let text = std::fs::read_to_string(source(&file)).unwrap();
         let labs = labs(&text);
         assert!(!labs.is_empty() && labs.iter().all(|lab| (1..=12).contains(lab)), "{file}: {labs:?}");
-        assert!(text.contains(&format!("cargo run --example {file} ")), "{file} does not say how to run it");
+        let build = build_command(&file);
+        assert!(text.contains(&format!("//! {build} ")), "{file} does not say how to run it: {build}");
         assert!(text.contains("//! Try to break it:"), "{file} does not say what to break");
         let numbers = labs.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let (start, end) = (format!("| `{file}` | "), format!(" | {numbers} |"));
-        let command = format!(" | `cargo run --example {file}");
-        let row = rows.iter().position(|row| row.starts_with(&start) && row.contains(&command) && row.ends_with(&end));
+        let (start, end) = (format!("| `{file}` | "), format!(" | `{build}` | {numbers} |"));
+        let row = rows.iter().position(|row| row.starts_with(&start) && row.ends_with(&end));
         rows.remove(row.unwrap_or_else(|| panic!("no row for {file}, lab {numbers}")));
     }
     assert!(rows.is_empty(), "programs that are not there: {rows:?}");
+}
+
+#[test]
+fn what_uses_the_standard_library_only_needs_no_cargo() {
+    let commands: Vec<String> = programs().iter().map(|name| build_command(name)).collect();
+    let alone: Vec<&str> = commands.iter().filter_map(|command| command.strip_prefix("rustc ")).collect();
+    assert!(alone.len() >= 13, "{alone:?}");
+    let folder = folder("rustc");
+    for path in alone {
+        // As the reader types it, up to the linker; the commands of the labs link and run some of them.
+        let mut rustc = Command::new("rustc");
+        rustc.current_dir(env!("CARGO_MANIFEST_DIR")).arg(path).args(["--emit=metadata", "--out-dir"]).arg(&folder);
+        let done = rustc.output().unwrap();
+        let complaint = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && complaint.is_empty(), "rustc {path}: {complaint}");
+    }
 }

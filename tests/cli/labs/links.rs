@@ -40,7 +40,7 @@ fn target(page: &Path, link: &str) -> (PathBuf, Option<String>) {
 #[test]
 fn every_link_leads_somewhere_and_every_load_stays_here() {
     let pages = files(&public(), "html");
-    assert_eq!(pages.len(), 14);
+    assert_eq!(pages.len(), 15);
     for path in pages {
         let all = tokens(&fs::read_to_string(&path).unwrap());
         for token in &all {
@@ -82,6 +82,15 @@ fn styles_and_scripts_load_nothing_from_elsewhere_and_keep_no_cookies() {
 }
 
 #[test]
+fn each_wrong_sentence_is_shown_wrong_on_the_wire() {
+    let steps = super::steps(&page("learn/wrong/index.html"));
+    assert_eq!(steps.len(), 10);
+    for step in steps {
+        assert!(!step.looks.is_empty(), "{} shows nothing on the wire", step.command);
+    }
+}
+
+#[test]
 fn the_landing_page_is_small() {
     let size: usize = ["index.html", "style.css", "script.js"].iter().map(|name| page(name).len()).sum();
     assert!(size <= 20_000, "{size} bytes");
@@ -119,7 +128,8 @@ fn each_lab_has_its_parts() {
 fn ladder() -> Vec<(String, Vec<u32>)> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/README.md");
     let readme = fs::read_to_string(readme).unwrap();
-    let rows = readme.lines().filter(|line| line.contains("cargo run --example"));
+    let rows =
+        readme.lines().filter(|line| line.contains(" | `cargo run --example ") || line.contains(" | `rustc examples/"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let labs = cells.last().unwrap().split(',').map(|lab| lab.trim().parse().unwrap()).collect();
@@ -131,7 +141,7 @@ fn ladder() -> Vec<(String, Vec<u32>)> {
 #[test]
 fn the_programs_and_the_labs_name_each_other() {
     let ladder = ladder();
-    assert!(ladder.len() >= 15, "{ladder:?}");
+    assert!(ladder.len() >= 18, "{ladder:?}");
     for (program, labs) in &ladder {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{program}.rs"));
         let source = fs::read_to_string(&source).unwrap();
@@ -143,11 +153,9 @@ fn the_programs_and_the_labs_name_each_other() {
     for lab in 1..=12 {
         let path = format!("learn/{lab:02}/index.html");
         let page = page(&path);
-        let named: BTreeSet<&str> = page
-            .split("cargo run --example ")
-            .skip(1)
-            .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap())
-            .collect();
+        let starts = page.split("cargo run --example ").skip(1).chain(page.split("rustc examples/").skip(1));
+        let named: BTreeSet<&str> =
+            starts.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap()).collect();
         assert!(!named.is_empty(), "{path} names no program");
         for program in &named {
             assert!(ladder.iter().any(|(name, _)| name == program), "{path}: there is no example {program}");

@@ -62,6 +62,7 @@ macro_rules! labs {
 
 labs! {
     the_landing_page "index.html"
+    ten_sentences_from_tutorials_are_wrong "learn/wrong/index.html"
     lab_01_a_connection "learn/01/index.html"
     lab_02_a_stream_has_no_boundaries "learn/02/index.html"
     lab_03_the_request "learn/03/index.html"

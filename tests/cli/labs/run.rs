@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -40,6 +41,8 @@ pub(crate) struct Lab {
 impl Lab {
     pub(crate) fn open(name: &str, site: &Path) -> Lab {
         let folder = Folder::new();
+        // A reader types `rustc examples/NAME.rs` in the folder of the source.
+        symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"), folder.path().join("examples")).unwrap();
         let mut command = clean(Command::new(BINARY), folder.path());
         command.args(["--port", "0", "--study", "--wire-port", "0", "--wire=json"]).arg(site);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

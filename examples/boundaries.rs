@@ -1,7 +1,8 @@
-//! Lab 2: two messages, once as UDP datagrams and once over TCP. Which borders are left?
+//! Lab 2: two messages, once as UDP datagrams and once over TCP. Which boundaries are left?
 //!
 //! ```text
-//! cargo run --example borders                               both ends are in this program
+//! rustc examples/boundaries.rs                                 builds it, in about a second
+//! ./boundaries                                                 both ends are in this program
 //! ```
 //!
 //! It prints:
@@ -13,13 +14,14 @@
 //! TCP, 2 × send(), 4-byte buffer:   3 × recv():  "hell" "owor" "ld"
 //! ```
 //!
-//! UDP carries messages: borders stay, and what does not fit is lost. TCP carries a stream: nothing is
-//! lost, and there never were borders. People say that "packets stick together". Nothing sticks: TCP
-//! has no messages that could. Whoever wants messages must mark their ends in the bytes, with a mark
-//! (`end_mark_server`), a length (`length_header_server`) or both, as HTTP does.
+//! UDP carries messages: it keeps the boundaries, and bytes that do not fit into the buffer are lost. TCP
+//! carries a stream: no byte is lost, but there are no boundaries. People say that "packets stick
+//! together". Nothing sticks: TCP has no messages. A program that sends messages over TCP must say in the
+//! bytes where each one ends: with a mark (`end_mark_server`), a length (`length_header_server`) or both,
+//! as HTTP does.
 //!
-//! Try to break it: take out the wait in `over_tcp`. It nearly always prints the same, and that is how
-//! programs which rely on borders pass their tests and fail in another country.
+//! Try to break it: take out the wait in `over_tcp`. It nearly always prints the same. So a program that
+//! expects one message from each recv() can pass its tests here and fail on a slow network.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
