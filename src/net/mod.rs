@@ -1,7 +1,7 @@
 //! The network side: sockets, event loops, connections, time-outs and worker threads.
 //!
 //! A request goes through [`event_loop`] → [`connection`] → `connection/read` → `connection/respond` →
-//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`deadline`], `event_loop/accept`
+//! [`send_queue`]. Beside this main path lie [`workers`] (jobs that may block), [`upload_memory`], [`deadline`], `event_loop/accept`
 //! (which connections are accepted), [`access_log`], [`server`], and `tap` with `tcp_info` (the record).
 //!
 //! Rules of HTTP belong to [`crate::http`], paths and files to `files`; here bytes, events and moments are brought to
@@ -19,6 +19,7 @@ pub mod send_queue;
 pub mod server;
 mod tap;
 mod tcp_info;
+pub mod upload_memory;
 pub mod workers;
 
 pub use access_log::LogFormat;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections of one client (an IPv6 client is its /64; loopback is not counted).
     pub max_per_client: usize,
+    /// Bytes of memory for the blocks of all unfinished uploads.
+    pub upload_memory: usize,
     /// Files are sent by `sendfile`, past the program. Otherwise they are read and sent in pieces of 64 KiB, as
     /// every tutorial does it, and each piece can be seen.
     pub sendfile: bool,
@@ -67,6 +70,7 @@ impl Default for Settings {
             workers: cores.max(4),
             max_connections: 720,
             max_per_client: 180,
+            upload_memory: upload_memory::UPLOAD_MEMORY,
             sendfile: true,
             log: LogFormat::Off,
             log_to_stderr: false,

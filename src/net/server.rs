@@ -34,6 +34,7 @@ use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, ServerState};
+use crate::net::upload_memory::UploadMemory;
 use crate::net::{Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
 use crate::service::App;
 use crate::wire::{RecordReceiver, record::recorder};
@@ -200,6 +201,7 @@ impl Server {
             admission: Admission::new(settings.max_connections, settings.max_per_client),
             run_state: AtomicU8::new(SERVING),
             grace_ends: OnceLock::new(),
+            upload_memory: UploadMemory::new(settings.upload_memory),
             settings: Arc::new(settings),
         });
         let workers = Workers::start(state.settings.workers)?;

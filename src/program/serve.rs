@@ -285,6 +285,8 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
         max_connections,
         // A quarter: one client cannot take all connections; four could.
         max_per_client: limits.max_per_client.unwrap_or((max_connections / 4).max(1)).min(max_connections),
+        // At most 2 GiB, which fits.
+        upload_memory: options.write.upload_memory as usize,
         log: log_format(options),
         sendfile: !options.study.no_sendfile,
         // Standard output is for the wire view then.

@@ -63,6 +63,7 @@ mod syscalls;
 mod tcp_segments;
 mod timeouts;
 mod upload_aborts;
+mod upload_memory;
 mod upload_races;
 mod upload_rules;
 mod wire_annotations;

@@ -133,6 +133,12 @@ impl Library {
         self.wait(number, "did not receive it", |log| log.received.iter().sum::<usize>() >= bytes);
     }
 
+    /// The bytes that have come so far, on all connections.
+    pub(crate) fn received(&mut self) -> usize {
+        self.read_records();
+        self.logs.iter().flat_map(|log| &log.received).sum()
+    }
+
     #[track_caller]
     fn wait(&mut self, number: usize, what: &str, is_so: impl Fn(&ConnectionLog) -> bool) -> &ConnectionLog {
         let end = Instant::now() + PATIENCE;

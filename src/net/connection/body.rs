@@ -2,17 +2,20 @@
 //!
 //! A [`Sink`] takes one block at a time. While a worker writes one block, a second one is filled. When both are full
 //! the socket is not read any more: the kernel's window closes, so TCP itself is the flow control. An upload to a slow
-//! disk therefore costs one connection and two blocks, and no thread.
+//! disk therefore costs one connection and two blocks, and no thread. When the memory for all blocks is short, they
+//! are as large as what has come ([`crate::net::upload_memory`]).
 //!
 //! ```text
 //! loop    fill A to 512 KiB │ fill B to 1 MiB │ no recv   │ fill A again
 //! worker  idle              │ write A ───────────────────►│ write B ...
 //! ```
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::{Framing, Request, Status};
-use crate::net::connection::{Connection, state::LoopContext};
+use crate::net::connection::{Connection, receive_stats::ReceiveStats, state::LoopContext};
+use crate::net::upload_memory::{Block, Supply, UploadMemory};
 use crate::net::workers::JobResult;
 use crate::service::answer::{ContentJob, RawRequestJob};
 use crate::service::error_page::{Problem, problem};
@@ -110,10 +113,11 @@ pub(super) struct Upload {
     /// `None` while a worker has it.
     sink: Option<Box<dyn Sink>>,
     /// The block that is being filled.
-    block: Vec<u8>,
+    block: Block,
     /// An empty block, unless a worker has it.
-    spare: Vec<u8>,
+    spare: Block,
     progress: Progress,
+    wait: Wait,
     pub(super) stats: ReceiveStats,
     request: Box<Request<'static>>,
 }
@@ -129,10 +133,23 @@ enum Progress {
     Complete,
 }
 
+/// What must come before more content is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Nothing.
+    None,
+    /// The block goes to the disk, since memory is short.
+    Disk,
+    /// Other uploads give back memory.
+    Memory,
+    /// The same, and the loop knows.
+    Queued,
+}
+
 /// The next job of an upload: write a block, and finish if it is the last one.
 struct SinkJob {
     sink: Box<dyn Sink>,
-    block: Vec<u8>,
+    block: Block,
     /// With the last block.
     summary: Option<ReceiveSummary>,
 }
@@ -140,7 +157,7 @@ struct SinkJob {
 impl SinkJob {
     fn run(mut self) -> JobResult {
         // The content may have ended just at the end of a block.
-        let written = if self.block.is_empty() { Ok(()) } else { self.sink.write(&self.block) };
+        let written = if self.block.bytes().is_empty() { Ok(()) } else { self.sink.write(self.block.bytes()) };
         match (written, self.summary) {
             (Ok(()), Some(summary)) => {
                 self.sink.measured(&summary);
@@ -161,73 +178,93 @@ impl Upload {
             received: 0,
             device,
             sink: None,
-            block: Vec::new(),
-            spare: Vec::new(),
+            block: Block::default(),
+            spare: Block::default(),
             progress,
+            wait: Wait::None,
             stats: ReceiveStats::new(now),
             request: Box::new(request),
         }
     }
 
-    /// Whether content can be taken: the sink is open and the block is not full.
+    /// Whether content can be taken: the sink is open, the block is not full, and there is memory.
     pub(super) fn has_room(&self) -> bool {
-        self.progress == Progress::Receiving && self.block.len() < BLOCK
+        self.progress == Progress::Receiving && self.block.bytes().len() < BLOCK && self.wait == Wait::None
+    }
+
+    /// Decides whether more content may be read. Where memory is short, what can go to the disk has been handed over.
+    fn look_at_memory(&mut self, supply: Supply) {
+        self.wait = match supply {
+            Supply::Ample => Wait::None,
+            // One piece at a time: a worker has the one before.
+            _ if !self.block.bytes().is_empty() => Wait::Disk,
+            Supply::Tight => Wait::None,
+            Supply::None if self.wait == Wait::Queued => Wait::Queued,
+            Supply::None => Wait::Memory,
+        };
     }
 
     /// Takes content; `false` when there is too much.
-    fn take(&mut self, bytes: &[u8]) -> bool {
-        self.received += bytes.len() as u64;
-        if self.received > self.limit {
+    fn take(&mut self, bytes: &[u8], memory: &Arc<UploadMemory>) -> bool {
+        if self.received + bytes.len() as u64 > self.limit {
             return false;
         }
-        self.allocate_block();
-        // The last bytes of a block may exceed it a little: reserve just these, instead of doubling it.
-        self.block.reserve_exact(bytes.len());
-        self.block.extend_from_slice(bytes);
+        self.hold_block(memory);
+        self.block.extend(memory, bytes);
+        self.received += bytes.len() as u64;
         true
     }
 
-    fn allocate_block(&mut self) {
+    /// Gets memory for content that is still to come, unless memory is short.
+    fn hold_block(&mut self, memory: &Arc<UploadMemory>) {
         if self.block.capacity() == 0 {
-            self.block.reserve_exact(BLOCK);
+            let due = match self.request.framing() {
+                Framing::Length(length) => usize::try_from(length.saturating_sub(self.received)).unwrap_or(BLOCK),
+                _ => BLOCK,
+            };
+            self.block = Block::hold(memory, due.min(BLOCK)).unwrap_or_default();
         }
     }
 
     /// The block itself, to receive into it without a copy. `None` if it is full, or if less content is due than it
     /// has room for: the next request must not get into it.
-    pub(super) fn lend_block(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn lend_block(&mut self, memory: &Arc<UploadMemory>) -> Option<Block> {
         // Chunked content has size lines between its data, so it must go through the parser.
         let Framing::Length(length) = self.request.framing() else { return None };
         if !self.has_room() {
             return None;
         }
-        self.allocate_block();
-        // The capacity may exceed [`BLOCK`] after a block that was overfilled, so it is read here.
-        let free = (self.block.capacity() - self.block.len()) as u64;
-        (length.saturating_sub(self.received) >= free).then(|| std::mem::take(&mut self.block))
+        self.hold_block(memory);
+        // The capacity may exceed [`BLOCK`] after a block that was overfilled, so it is read here. Without any, a `recv`
+        // would look like the end of the connection.
+        let free = (self.block.capacity() - self.block.bytes().len()) as u64;
+        (free > 0 && length.saturating_sub(self.received) >= free).then(|| std::mem::take(&mut self.block))
     }
 
     /// The block is back with `count` bytes more; `false` when there are too many.
-    pub(super) fn return_block(&mut self, block: Vec<u8>, count: usize) -> bool {
+    pub(super) fn return_block(&mut self, block: Block, count: usize) -> bool {
         self.block = block;
         self.received += count as u64;
         self.received <= self.limit
     }
 
     /// The sink is here, for the first time or back from a worker, with a block to be filled again.
-    fn sink_returned(&mut self, sink: Box<dyn Sink>, mut block: Vec<u8>) {
-        block.clear();
+    fn sink_returned(&mut self, sink: Box<dyn Sink>, mut block: Block, supply: Supply) {
+        block.bytes_mut().clear();
         // It stays complete if the content ended before the sink was open.
         if self.progress == Progress::Opening {
             self.progress = Progress::Receiving;
         }
         self.sink = Some(sink);
-        self.spare = block;
+        // Where memory is short, it is given back.
+        self.spare = if supply == Supply::Ample { block } else { Block::default() };
     }
 
     /// What a worker should do now, if the sink is here and there is enough to do.
-    fn next_job(&mut self) -> Option<SinkJob> {
-        if self.progress != Progress::Complete && self.block.len() < READY {
+    fn next_job(&mut self, supply: Supply) -> Option<SinkJob> {
+        // Where memory is short, everything goes to the disk as it comes: what waits for its client may wait long.
+        let enough = if supply == Supply::Ample { READY } else { 1 };
+        if self.progress != Progress::Complete && self.block.bytes().len() < enough {
             return None;
         }
         // `None` while a worker has it: blocks are written one at a time, in order.
@@ -253,7 +290,7 @@ impl Connection {
         let fits = match &mut self.body {
             RequestBody::None => true,
             RequestBody::Collected(collected) => collected.take(bytes),
-            RequestBody::Streamed(upload) => upload.take(bytes),
+            RequestBody::Streamed(upload) => upload.take(bytes, &cx.upload_memory),
         };
         self.after_content(fits, cx);
     }
@@ -294,10 +331,10 @@ impl Connection {
     }
 
     /// The sink is open, or has written a block.
-    pub(super) fn sink_returned(&mut self, sink: Box<dyn Sink>, block: Vec<u8>, cx: &mut LoopContext) {
+    pub(super) fn sink_returned(&mut self, sink: Box<dyn Sink>, block: Block, cx: &mut LoopContext) {
         match &mut self.body {
             RequestBody::Streamed(upload) => {
-                upload.sink_returned(sink, block);
+                upload.sink_returned(sink, block, cx.upload_memory.supply());
                 self.run_sink_job(cx);
             }
             // The upload was refused while a worker had the sink. Dropping it removes the temporary file.
@@ -305,10 +342,37 @@ impl Connection {
         }
     }
 
+    /// Looks whether there is memory for more content of an upload.
+    pub(super) fn look_at_memory(&mut self, cx: &mut LoopContext) {
+        // What has come goes to the disk first, if memory has become short since.
+        self.run_sink_job(cx);
+        if let RequestBody::Streamed(upload) = &mut self.body {
+            upload.look_at_memory(cx.upload_memory.supply());
+        }
+    }
+
+    /// Whether the loop must put it into the list of those that wait for memory.
+    pub(crate) fn needs_memory(&mut self) -> bool {
+        match &mut self.body {
+            RequestBody::Streamed(upload) if upload.wait == Wait::Memory => {
+                upload.wait = Wait::Queued;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// It is no longer in that list.
+    pub(crate) fn leave_memory_queue(&mut self) {
+        if let RequestBody::Streamed(upload) = &mut self.body {
+            upload.wait = Wait::None;
+        }
+    }
+
     /// Hands the sink and its next block to a worker, if the sink is here and there is enough to do.
     fn run_sink_job(&mut self, cx: &mut LoopContext) {
         let RequestBody::Streamed(upload) = &mut self.body else { return };
-        let Some(job) = upload.next_job() else { return };
+        let Some(job) = upload.next_job(cx.upload_memory.supply()) else { return };
         let task = Task { device: upload.device, ..Lane::Write.into() };
         // It waits for as long as the disks of others keep the workers busy: TCP slows the client down.
         self.submit(task, move || job.run(), cx);
@@ -317,79 +381,14 @@ impl Connection {
     /// Drops the content of the request that has come so far.
     pub(super) fn drop_body(&mut self, cx: &mut LoopContext) {
         if let RequestBody::Streamed(upload) = std::mem::replace(&mut self.body, RequestBody::None) {
-            // Dropping a sink removes its file, which may block.
-            cx.jobs.discard(upload.device, upload);
+            // Dropping a sink removes its file, which may block. Its blocks are given back now.
+            cx.jobs.discard(upload.device, upload.sink);
         }
-    }
-}
-
-/// Measures how the content of an upload came: what each `recv` brought of it.
-///
-/// One `recv` may bring the end of the head and the first content, another the last content and the next request. Only
-/// the bytes between count, with their framing: of the first `recv` those after the head, of the last one those before
-/// the end.
-#[derive(Debug)]
-pub(super) struct ReceiveStats {
-    summary: ReceiveSummary,
-    /// Bytes of the last `recv`, which are not in the summary yet.
-    last: u64,
-    /// When the head was complete.
-    head: Instant,
-    /// When the first bytes of content came; `None` before.
-    first: Option<Instant>,
-    until: Instant,
-}
-
-impl ReceiveStats {
-    /// The head was complete at `now`.
-    fn new(now: Instant) -> ReceiveStats {
-        ReceiveStats { summary: ReceiveSummary::default(), last: 0, head: now, first: None, until: now }
-    }
-
-    /// A `recv` has brought bytes.
-    pub(super) fn received(&mut self, bytes: usize, now: Instant) {
-        if bytes == 0 {
-            return;
-        }
-        self.count_last();
-        // Counted only when the next recv shows that this one was not the last.
-        self.last = bytes as u64;
-        self.first.get_or_insert(now);
-        self.until = now;
-    }
-
-    /// These bytes came together with the head, if no `recv` has brought any since.
-    pub(super) fn after_head(&mut self, bytes: usize) {
-        if self.first.is_none() {
-            self.received(bytes, self.head);
-        }
-    }
-
-    /// The content has ended, and these bytes came after it.
-    pub(super) fn end(&mut self, left_over: usize) {
-        self.last = self.last.saturating_sub(left_over as u64);
-        self.count_last();
-        if let Some(first) = self.first {
-            self.summary.time = self.until.saturating_duration_since(first);
-        }
-    }
-
-    fn count_last(&mut self) {
-        let last = std::mem::take(&mut self.last);
-        if last == 0 {
-            return;
-        }
-        // 0 calls so far: there is no smallest one to compare with.
-        self.summary.smallest = if self.summary.calls == 0 { last } else { self.summary.smallest.min(last) };
-        self.summary.largest = self.summary.largest.max(last);
-        self.summary.calls += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::http::{Event, Http1, Limits};
 
@@ -415,17 +414,19 @@ mod tests {
 
     #[test]
     fn two_blocks_and_no_more_wait_for_a_slow_sink() {
-        let mut upload = new_upload(u64::MAX);
+        let (mut upload, memory) = (new_upload(u64::MAX), UploadMemory::new(8 * BLOCK));
         assert!(!upload.has_room(), "content is not read before its sink is open");
-        upload.sink_returned(Box::new(Counter(0)), Vec::new());
-        assert!(upload.take(&vec![0; BLOCK]));
-        let Some(SinkJob { sink, block: first, summary: None }) = upload.next_job() else {
+        upload.sink_returned(Box::new(Counter(0)), Block::default(), Supply::Ample);
+        assert!(upload.take(&vec![0; BLOCK], &memory));
+        let Some(SinkJob { sink, block: first, summary: None }) = upload.next_job(Supply::Ample) else {
             panic!("a full block goes out")
         };
-        assert!(upload.has_room() && upload.take(&vec![0; BLOCK]));
-        assert!(!upload.has_room() && upload.next_job().is_none(), "the second block waits for the first");
-        upload.sink_returned(sink, first);
-        assert!(matches!(upload.next_job(), Some(job) if job.block.len() == BLOCK && job.summary.is_none()));
+        assert!(upload.has_room() && upload.take(&vec![0; BLOCK], &memory));
+        assert!(!upload.has_room() && upload.next_job(Supply::Ample).is_none(), "the second block waits for the first");
+        upload.sink_returned(sink, first, Supply::Ample);
+        assert!(
+            matches!(upload.next_job(Supply::Ample), Some(job) if job.block.bytes().len() == BLOCK && job.summary.is_none())
+        );
     }
 
     #[test]
@@ -433,51 +434,34 @@ mod tests {
         let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", BLOCK + 5);
         let mut http = Http1::new(Limits::default());
         let Event::Request(request, _) = http.receive(head.as_bytes()).event else { panic!("no request") };
+        let memory = UploadMemory::new(8 * BLOCK);
         let mut upload = Upload::new(u64::MAX, 0, request.into_owned(), Instant::now());
-        assert!(upload.lend_block().is_none(), "content is not read before its sink is open");
-        upload.sink_returned(Box::new(Counter(0)), Vec::new());
-        let mut block = upload.lend_block().unwrap();
-        assert_eq!((block.len(), block.capacity()), (0, BLOCK));
-        block.resize(BLOCK, 0);
+        assert!(upload.lend_block(&memory).is_none(), "content is not read before its sink is open");
+        upload.sink_returned(Box::new(Counter(0)), Block::default(), Supply::Ample);
+        let mut block = upload.lend_block(&memory).unwrap();
+        assert_eq!((block.bytes().len(), block.capacity()), (0, BLOCK));
+        block.bytes_mut().resize(BLOCK, 0);
         assert!(upload.return_block(block, BLOCK));
-        assert!(upload.lend_block().is_none(), "it is full");
-        assert!(upload.next_job().is_some());
-        assert!(upload.lend_block().is_none(), "the five that are left come the other way");
-        assert!(new_upload(5).lend_block().is_none());
+        assert!(upload.lend_block(&memory).is_none(), "it is full");
+        assert!(upload.next_job(Supply::Ample).is_some());
+        let mut rest = upload.lend_block(&memory).unwrap();
+        assert_eq!(rest.capacity(), 5, "the next request must not get in");
+        rest.bytes_mut().resize(5, 0);
+        assert!(upload.return_block(rest, 5) && upload.lend_block(&memory).is_none());
+        assert!(new_upload(5).lend_block(&memory).is_none());
     }
 
     #[test]
     fn the_end_is_handed_over_even_without_bytes_and_only_once() {
-        let mut upload = new_upload(5);
-        upload.sink_returned(Box::new(Counter(0)), Vec::new());
-        assert!(upload.take(b"hello"));
-        assert!(upload.next_job().is_none());
+        let (mut upload, memory) = (new_upload(5), UploadMemory::new(8 * BLOCK));
+        upload.sink_returned(Box::new(Counter(0)), Block::default(), Supply::Ample);
+        assert!(upload.take(b"hello", &memory));
+        assert!(upload.next_job(Supply::Ample).is_none());
         upload.progress = Progress::Complete;
-        assert!(matches!(upload.next_job(), Some(job) if job.block == b"hello" && job.summary.is_some()));
-        assert!(upload.next_job().is_none());
-        assert!(!upload.take(b"!"), "more than the limit");
-    }
-
-    #[test]
-    fn only_bytes_between_the_head_and_the_end_of_the_content_count() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut stats = ReceiveStats::new(start);
-        stats.after_head(10);
-        stats.after_head(3);
-        stats.received(500, at(5));
-        stats.received(70, at(9));
-        stats.end(68);
-        let time = Duration::from_millis(9);
-        assert_eq!(stats.summary, ReceiveSummary { calls: 3, smallest: 2, largest: 500, time });
-        let mut fresh = ReceiveStats::new(start);
-        fresh.received(7, at(3));
-        fresh.after_head(7);
-        fresh.end(0);
-        assert_eq!(fresh.summary, ReceiveSummary { calls: 1, smallest: 7, largest: 7, time: Duration::ZERO });
-        let mut none = ReceiveStats::new(start);
-        none.after_head(0);
-        none.end(0);
-        assert_eq!(none.summary, ReceiveSummary::default());
+        assert!(
+            matches!(upload.next_job(Supply::Ample), Some(job) if job.block.bytes() == b"hello" && job.summary.is_some())
+        );
+        assert!(upload.next_job(Supply::Ample).is_none());
+        assert!(!upload.take(b"!", &memory), "more than the limit");
     }
 }

@@ -30,6 +30,7 @@
 
 mod body;
 mod read;
+mod receive_stats;
 mod respond;
 mod script;
 pub(crate) mod state;
@@ -230,6 +231,7 @@ impl Connection {
             if let Some(ending) = self.ending {
                 return self.end(ending, cx);
             }
+            self.look_at_memory(cx);
             // A complete request waits for its response. Reading on would only collect bytes that cannot be used yet.
             if !self.wants_bytes() {
                 return Ok(());

@@ -15,6 +15,7 @@ use crate::http::{EndOfInput, Event, Fault, Phase};
 use crate::net::CloseReason;
 use crate::net::connection::state::{FirstByte, LoopContext, NextBytes};
 use crate::net::connection::{Connection, REQUESTS_PER_TURN, body::RequestBody};
+use crate::net::upload_memory::Block;
 
 /// Bytes read after an incomplete head. Few, since the rest of a head is short; the next `recv` makes room for more.
 const READ_MORE: usize = 4 * 1024;
@@ -30,7 +31,7 @@ impl Connection {
         if self.unread.is_empty()
             && let RequestBody::Streamed(upload) = &mut self.body
             // Nothing is left over and the rest of the content fills the block: it can be received right there.
-            && let Some(block) = upload.lend_block()
+            && let Some(block) = upload.lend_block(&cx.upload_memory)
         {
             return self.read_content(block, cx);
         }
@@ -58,13 +59,13 @@ impl Connection {
     }
 
     /// One `recv` into a block. All of it is content, because the block has room for no more than is due.
-    fn read_content(&mut self, mut block: Vec<u8>, cx: &mut LoopContext) -> Result<(), CloseReason> {
+    fn read_content(&mut self, mut block: Block, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // The spare capacity is not zeroed first: for a megabyte that would cost as much as the copy that is saved.
-        let (before, capacity) = (block.len(), block.capacity());
-        let recv = || recv(&self.socket, spare_capacity(&mut block), RecvFlags::empty()).map(|(count, _)| count);
+        let (before, capacity) = (block.bytes().len(), block.capacity());
+        let recv = || recv(&self.socket, spare_capacity(block.bytes_mut()), RecvFlags::empty()).map(|(count, _)| count);
         let result = rustix::io::retry_on_intr(recv);
-        let result = self.note_received(result, &block[before..], capacity - before, true, cx);
-        let bytes = &block[before..];
+        let result = self.note_received(result, &block.bytes()[before..], capacity - before, true, cx);
+        let bytes = &block.bytes()[before..];
         let count = bytes.len();
         if count > 0 {
             // The parser counts the bytes; it does not copy them.

@@ -27,7 +27,7 @@ use crate::net::access_log::{LogEntry, LoggedResponse};
 use crate::net::connection::Connection;
 use crate::net::connection::body::{CollectedBody, RequestBody, Upload};
 use crate::net::connection::state::{Ending, FirstByte, LoopContext, Work};
-use crate::net::{CloseReason, workers::JobResult};
+use crate::net::{CloseReason, upload_memory::Block, workers::JobResult};
 use crate::service::error_page::{Problem, problem};
 use crate::service::{Answer, Lane, OpenFile, Outcome, RequestContext, Response, Task, app::Additions};
 
@@ -156,7 +156,7 @@ impl Connection {
             }
             JobResult::Opened(Ok(sink)) => {
                 self.http.write_continue(self.send_queue.buffer(&mut cx.spare_buffers));
-                return self.sink_returned(sink, Vec::new(), cx);
+                return self.sink_returned(sink, Block::default(), cx);
             }
             JobResult::Wrote(Ok(sink), block) => return self.sink_returned(sink, block, cx),
             JobResult::Opened(Err(response)) | JobResult::Wrote(Err(response), _) => response,

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::http::HttpDate;
 use crate::net::send_queue::{Resident, SpareBuffers};
+use crate::net::upload_memory::UploadMemory;
 use crate::net::{CloseReason, Report, Settings, access_log::AccessLog, tap::Tap, tcp_info::SocketDiag, workers::Jobs};
 use crate::service::App;
 
@@ -183,6 +184,8 @@ pub(crate) struct LoopContext {
     pub(crate) app: App,
     /// The way to the workers and back.
     pub(crate) jobs: Jobs,
+    /// The memory for blocks of uploads, of all loops.
+    pub(crate) upload_memory: Arc<UploadMemory>,
     /// Lent to send queues and log entries. An idle connection has none of them.
     pub(crate) spare_buffers: SpareBuffers,
     /// Where bytes are received.

@@ -5,7 +5,8 @@
 //!       ├─ turns      connections that hit a limit of their last turn go on
 //!       ├─ results    a worker has finished → the turn of the connection that asked
 //!       ├─ accept     within the limits → new connection → its first turn at once → register (accept.rs)
-//!       └─ deadlines  a time-out, or the end of a pause in a script
+//!       ├─ deadlines  a time-out, or the end of a pause in a script
+//!       └─ waiting    uploads that wait for memory, as long as there is some
 //! ```
 //!
 //! A *turn of the loop* is one pass through this list. A *turn of a connection* is one call of `Connection::turn`.
@@ -18,7 +19,9 @@
 //! at that moment, so bytes that arrive between the first `recv` and the registration are not missed.
 
 mod accept;
+mod due;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -32,9 +35,11 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::http::HttpDate;
 use crate::net::connection::{Connection, state::Arrivals, state::LoopContext};
 use crate::net::connections::{ConnectionId, Connections};
+use crate::net::upload_memory::{PIECE, UploadMemory};
 use crate::net::workers::{Jobs, Workers};
 use crate::net::{
     CloseReason, Report, Settings, access_log::AccessLog, deadline::Deadlines, event_loop::accept::Acceptor,
+    event_loop::due::STALE_ENTRIES,
 };
 use crate::net::{send_queue::SpareBuffers, tap::Tap, tcp_info::SocketDiag};
 use crate::service::{App, open_file::close_elsewhere};
@@ -42,15 +47,9 @@ use crate::wire::Recorder;
 
 pub(crate) use accept::Admission;
 
-/// Size of the buffer into which bytes are received.
-/// Shared by all connections of the loop: only one of them receives at a time.
-const SCRATCH: usize = 64 * 1024;
 /// Most events taken from the kernel in one turn.
 /// More stay in the kernel and come with the next poll.
 const EVENTS: usize = 256;
-/// Entries of closed connections that may stay in the heap of deadlines before it is cleaned up.
-/// Without this margin a loop with few connections would clean up again and again.
-const STALE_DEADLINES: usize = 1024;
 
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).
 const WAKER: Token = Token(0);
@@ -66,6 +65,8 @@ pub(crate) const STOPPING: u8 = 2;
 pub(crate) struct ServerState {
     /// Never changed once the server runs.
     pub(crate) settings: Arc<Settings>,
+    /// For the uploads of all loops.
+    pub(crate) upload_memory: Arc<UploadMemory>,
     /// Counts connections, since the limits hold for all loops together.
     pub(crate) admission: Admission,
     /// [`SERVING`], [`DRAINING`] or [`STOPPING`].
@@ -90,6 +91,9 @@ pub(crate) struct EventLoop {
     deadlines: Deadlines,
     /// Connections that hit a limit of their last turn, and get another one in the next turn of the loop.
     queued: Vec<ConnectionId>,
+    /// Uploads that wait for memory (due.rs).
+    waiting: VecDeque<ConnectionId>,
+    waker: Arc<Waker>,
     /// No connection is accepted before this moment.
     paused_until: Option<Instant>,
     /// When the grace period ends, once draining has begun.
@@ -128,8 +132,9 @@ impl EventLoop {
             date: HttpDate::new(wall),
             app,
             jobs: Jobs::new(workers, waker.clone()),
+            upload_memory: server.upload_memory.clone(),
             spare_buffers: SpareBuffers::default(),
-            scratch: vec![0; SCRATCH],
+            scratch: vec![0; PIECE],
             access_log,
             draining: false,
             scarce: false,
@@ -149,6 +154,8 @@ impl EventLoop {
             connections: Connections::default(),
             deadlines: Deadlines::default(),
             queued: Vec::new(),
+            waiting: VecDeque::new(),
+            waker: waker.clone(),
             paused_until: None,
             grace_ends: None,
         };
@@ -191,6 +198,8 @@ impl EventLoop {
             // Accepted after the events: no event of this batch can be meant for a connection made in this turn.
             self.accept_all();
             self.handle_deadlines();
+            // Last: whoever was found to wait in this turn must be known before the loop sleeps.
+            self.resume_uploads();
             self.hand_over();
         }
         self.cut_off();
@@ -349,6 +358,9 @@ impl EventLoop {
         if connection.needs_queueing() {
             self.queued.push(id);
         }
+        if connection.needs_memory() {
+            self.waiting.push_back(id);
+        }
         // A deadline that becomes later, as it does on every request, is not entered anew: the moment of the old entry
         // comes first, and then the deadline is looked at again. So a request costs one comparison here.
         if let Some(at) = connection.wake_at()
@@ -356,7 +368,7 @@ impl EventLoop {
         {
             connection.deadline_entry = Some(at);
             self.deadlines.enter(id, at);
-            if self.deadlines.entries() > 2 * self.connections.len() + STALE_DEADLINES {
+            if self.deadlines.entries() > 2 * self.connections.len() + STALE_ENTRIES {
                 let connections = &mut self.connections;
                 self.deadlines.retain(|id, at| connections.get(id).is_some_and(|c| c.deadline_entry == Some(at)));
             }
@@ -369,24 +381,5 @@ impl EventLoop {
         let Some(mut connection) = self.connections.remove(id) else { return };
         connection.leave(reason, &mut self.context);
         self.server.admission.leave(connection.peer);
-    }
-
-    fn handle_deadlines(&mut self) {
-        // All are taken out before the first is served. A connection that enters a deadline for this very moment waits
-        // for the next turn of the loop, so this function always ends.
-        let mut due = Vec::new();
-        while let Some(entry) = self.deadlines.take_due(self.context.now) {
-            due.push(entry);
-        }
-        for (id, at) in due {
-            self.serve(id, |connection, context| {
-                // The connection has a newer entry, so this one does not count.
-                if connection.deadline_entry != Some(at) {
-                    return Ok(());
-                }
-                connection.deadline_entry = None;
-                connection.time_is_up(context)
-            });
-        }
     }
 }

@@ -32,6 +32,7 @@ use std::time::Instant;
 use mio::Waker;
 
 use crate::net::connections::ConnectionId;
+use crate::net::upload_memory::Block;
 use crate::net::workers::schedule::{Place, Schedule};
 use crate::service::open_file::Closer;
 use crate::service::{Lane, Outcome, Response, Sink, Source, Task};
@@ -187,7 +188,7 @@ pub(crate) enum JobResult {
     /// A sink was opened, or a response says why not.
     Opened(Result<Box<dyn Sink>, Response>),
     /// A block was written. The sink comes back, and the block to be filled again.
-    Wrote(Result<Box<dyn Sink>, Response>, Vec<u8>),
+    Wrote(Result<Box<dyn Sink>, Response>, Block),
     /// Bytes of a file have been read: into the page cache, and those of a file system that may wait into memory.
     Warmed(std::io::Result<Vec<u8>>),
     /// A source was asked for its next bytes.

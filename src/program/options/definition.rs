@@ -170,6 +170,10 @@ pub(crate) struct WriteOptions {
     // No disk has more than 1024 TiB.
     #[arg(long, value_name = "SIZE", default_value = "16G", value_parser = size(1..=1 << 50))]
     pub(crate) max_body: u64,
+    /// The memory for uploads that are not finished, of all clients together
+    // Less is many small writes, and a computer of 32 bits has no more.
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size(1 << 20..=1 << 31))]
+    pub(crate) upload_memory: u64,
 }
 
 /// Who may use the server. It is not `Debug`: there are passwords in it.
