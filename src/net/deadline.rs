@@ -31,6 +31,10 @@ use std::time::{Duration, Instant};
 use crate::http::Phase;
 use crate::net::connections::ConnectionId;
 
+/// How long a server that stops waits for the first request on a new connection. A client sends it right after it has
+/// connected, but the stop may come between the two.
+pub(crate) const FIRST_REQUEST: Duration = Duration::from_millis(250);
+
 /// The window over which a rate is measured, if nothing else is asked for.
 /// With the default rate, 20 KiB must move in each window of content.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
@@ -155,6 +159,11 @@ impl Deadline {
     /// When it must end.
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
+    }
+
+    /// Makes it earlier than it is, if it is later than this.
+    pub(crate) fn end_by(&mut self, moment: Instant) {
+        self.at = self.at.map(|at| at.min(moment));
     }
 
     /// A request is complete. One turn may receive the end of a head and the beginning of the next one, which needs a

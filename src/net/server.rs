@@ -14,7 +14,7 @@
 //! | call | run state | accepts | open connections |
 //! |---|---|---|---|
 //! | `run` | serving | yes | all |
-//! | first `stop` | draining | those in the kernel's queue, then none | end after the response they owe |
+//! | first `stop` | draining | those in the kernel's queue, then none | end after the response they owe; new ones have a moment to send their first request |
 //! | second `stop`, or end of the grace period | stopping, or draining | no | all are closed and counted as cut off |
 //!
 //! Workers get the same time for what they have begun. A write to a disk that hangs cannot be called off, so it is

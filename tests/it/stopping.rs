@@ -1,6 +1,7 @@
 //! Stopping: running downloads end whole, idle connections at once, and new ones are refused (promise 23).
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::support::folder::Folder;
 use crate::support::library::Library;
 use crate::support::response::Response;
 use crate::support::server::Server;
-use crate::support::{PATIENCE, rounds};
+use crate::support::{PATIENCE, rounds, until};
 
 #[test]
 fn a_stop_completes_downloads_drops_idle_clients_and_refuses_new_ones() {
@@ -42,7 +43,9 @@ fn a_stop_completes_downloads_drops_idle_clients_and_refuses_new_ones() {
                 client
             })
             .collect();
+        let mut silent = Client::connect(&server);
         server.signal(signal);
+        silent.assert_ended();
         for client in &mut idle {
             client.assert_ended();
         }
@@ -121,6 +124,42 @@ fn a_port_is_free_again_at_once() {
     assert!(server.exit().success());
     let again = Server::start(&folder, &["--port", &port]);
     assert_eq!(again.address, server.address);
+}
+
+/// Each server gets the same socket, and the one before it ends only when the next one listens.
+#[test]
+fn a_rolling_restart_with_a_passed_socket_fails_no_request() {
+    let folder = Folder::new();
+    let content = folder.pattern("f.bin", 70_000);
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut server = Server::on_socket(&socket, &folder);
+    std::thread::scope(|scope| {
+        let ask = || {
+            while !over.load(Ordering::Relaxed) {
+                let mut client = Client::to(address);
+                assert!(client.get("/f.bin", "Connection: close\r\n").assert_status(200).body == content);
+                client.assert_ended();
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        let codes: Vec<_> = (0..rounds(3, 20))
+            .map(|_| {
+                let next = Server::on_socket(&socket, &folder);
+                let before = answered.load(Ordering::Relaxed);
+                let (code, _) = std::mem::replace(&mut server, next).stop(Signal::TERM);
+                // Some by the next one alone.
+                until("requests are answered", || {
+                    answered.load(Ordering::Relaxed) > before + 8 || clients.iter().any(|client| client.is_finished())
+                });
+                code
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
+    });
 }
 
 /// A sink whose disk hangs: a write tells that it has begun, and ends when the test lets it.

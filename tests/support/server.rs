@@ -5,7 +5,8 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -181,6 +182,16 @@ impl Server {
         }
         strace.arg(BINARY);
         Server::of(&mut Server::command(strace, "127.0.0.1", folder.path(), arguments))
+    }
+
+    /// Serves `folder` on a socket that listens already, as a service manager passes one.
+    #[track_caller]
+    pub(crate) fn on_socket(socket: &TcpListener, folder: &Folder) -> Server {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\" 3<&0 0</dev/null", BINARY]);
+        let mut command = clean(shell);
+        command.arg(folder.path()).stdin(OwnedFd::from(socket.try_clone().unwrap()));
+        Server::of(&mut command)
     }
 
     /// From now on, until the result is dropped, this fault happens in every thread, as in `strace -e inject=`. `None`:

@@ -45,8 +45,9 @@ use mio::net::TcpStream;
 use crate::http::{Http1, Phase};
 use crate::net::connection::state::{Ending, FirstByte, Input, LoopContext, NextBytes, NextTurn, Output, Work};
 use crate::net::connection::{body::RequestBody, respond::Exchange, script::RunningScript, time::JobLimit};
+use crate::net::deadline::{Deadline, FIRST_REQUEST};
 use crate::net::send_queue::{Flushed, SendOptions, SendQueue};
-use crate::net::{CloseReason, connections::ConnectionId, deadline::Deadline, tcp_info::UnsentLimit};
+use crate::net::{CloseReason, connections::ConnectionId, tcp_info::UnsentLimit};
 
 /// Requests answered in one turn, so that a long pipeline does not hold up other connections.
 const REQUESTS_PER_TURN: u64 = 16;
@@ -209,7 +210,11 @@ impl Connection {
         // A server that stops does not wait for further requests. A connection that is queued for another turn may
         // still have bytes, so it stays.
         if cx.draining && self.phase() == Phase::Idle && self.next_turn == NextTurn::OnEvent {
-            return Err(CloseReason::Draining);
+            if self.received > 0 || cx.settings.timeouts.grace < FIRST_REQUEST {
+                return Err(CloseReason::Draining);
+            }
+            // Its request may be on its way: no client expects that a new connection is closed without a response.
+            self.deadline.end_by(cx.now + FIRST_REQUEST);
         }
         self.deadline.enter(self.phase(), cx.now, &cx.settings.timeouts, cx.scarce);
         Ok(())

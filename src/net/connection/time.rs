@@ -104,6 +104,7 @@ impl Connection {
                     Err(CloseReason::StillSending)
                 }
                 Some(Ending::Linger(reason)) if self.output == Output::Shut => Err(reason),
+                _ if cx.draining && phase == Phase::Idle => Err(CloseReason::Draining),
                 _ => Err(CloseReason::timed_out(phase)),
             },
         }
