@@ -160,6 +160,27 @@ fn a_file_system_that_does_not_answer_stops_nobody_but_its_own_readers() {
     }
 }
 
+/// Most programs let the kernel keep metadata for a second. The content is newer than that.
+#[test]
+fn a_change_that_the_kernel_has_not_heard_of_is_seen() {
+    let folder = Folder::new();
+    let file = FuseFile { kept: 3600, ..FuseFile::new("a.bin", "first") };
+    let Some(fuse) = Fuse::mount(folder.path(), vec![file]) else { return };
+    let server = Server::serve(folder.path(), &[]);
+    // Of a file of this type nothing is read: a read would make the kernel ask again.
+    let before = ask(&server, "HEAD", "/a.bin", "");
+    let (tag, date) = (before.assert_status(200).must("etag"), before.must("last-modified"));
+    fuse.change(|file| *file = FuseFile { time: file.time + 1, kept: 3600, ..FuseFile::new("a.bin", "longer now") });
+    for fields in [
+        format!("If-None-Match: {tag}\r\n"),
+        format!("If-Modified-Since: {date}\r\n"),
+        format!("Range: bytes=1-2\r\nIf-Range: {tag}\r\n"),
+    ] {
+        assert_eq!(get(&server, "/a.bin", &fields).assert_status(200).text(), "longer now", "{fields}");
+    }
+    assert_eq!(ask(&server, "HEAD", "/a.bin", &format!("If-Match: {tag}\r\n")).status, 412);
+}
+
 #[test]
 fn a_mount_that_hangs_takes_half_of_the_workers_and_its_clients_are_told() {
     let folder = Folder::with(&[("a.txt", "fine"), ("sub/b.txt", "b")]);

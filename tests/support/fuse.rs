@@ -25,13 +25,15 @@ pub(crate) struct FuseFile {
     pub(crate) content: Vec<u8>,
     /// All its times, in seconds since 1970.
     pub(crate) time: u64,
+    /// Seconds for which the kernel may keep its name and its metadata.
+    pub(crate) kept: u64,
 }
 
 impl FuseFile {
     /// A file whose size is that of its content.
     pub(crate) fn new(name: &'static str, content: impl Into<Vec<u8>>) -> FuseFile {
         let content = content.into();
-        FuseFile { name, size: content.len() as u64, content, time: 1_000_000_000 }
+        FuseFile { name, size: content.len() as u64, content, time: 1_000_000_000, kept: 0 }
     }
 
     /// A file that claims another size.
@@ -57,7 +59,7 @@ pub(crate) struct Fuse {
 
 struct State {
     device: File,
-    files: Vec<FuseFile>,
+    files: Mutex<Vec<FuseFile>>,
     /// What is held up, and how many requests wait because of it.
     held: Mutex<(Vec<Operation>, usize)>,
     changed: Condvar,
@@ -80,7 +82,8 @@ impl Fuse {
                 return None;
             }
         };
-        let state = Arc::new(State { device, files, held: Mutex::default(), changed: Condvar::new() });
+        let state =
+            Arc::new(State { device, files: Mutex::new(files), held: Mutex::default(), changed: Condvar::new() });
         let served = state.clone();
         std::thread::spawn(move || served.serve());
         Some(Fuse { at: at.to_path_buf(), state })
@@ -91,6 +94,11 @@ impl Fuse {
     pub(crate) fn hold(&self, operation: Operation) -> Held<'_> {
         self.state.held.lock().unwrap().0.push(operation);
         Held(self)
+    }
+
+    /// Changes the first file behind the back of the kernel.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut FuseFile)) {
+        change(&mut self.state.files.lock().unwrap()[0]);
     }
 
     /// How many requests are held up.
@@ -188,21 +196,24 @@ impl State {
     fn answer(&self, operation: u32, inode: u64, body: &[u8]) -> Option<Result<Vec<u8>, i32>> {
         let mut out = Vec::new();
         match operation {
-            // LOOKUP: an inode, a generation, how long name and metadata are valid (not at all), the metadata.
+            // LOOKUP: an inode, a generation, how long name and metadata are valid, the metadata.
             1 => {
                 self.wait(Operation::Lookup);
                 let name = body.strip_suffix(b"\0").unwrap_or(body);
-                let Some(at) = self.files.iter().position(|file| file.name.as_bytes() == name) else {
+                let files = self.files.lock().unwrap();
+                let Some(at) = files.iter().position(|file| file.name.as_bytes() == name) else {
                     return Some(Err(2));
                 };
-                out.u64(&[at as u64 + 2, 0, 0, 0, 0]);
+                out.u64(&[at as u64 + 2, 0, files[at].kept, files[at].kept, 0]);
+                drop(files);
                 out.extend(self.metadata(at as u64 + 2));
             }
             // FORGET, INTERRUPT, BATCH_FORGET.
             2 | 36 | 42 => return None,
             // GETATTR.
             3 => {
-                out.u64(&[0, 0]);
+                let kept = self.files.lock().unwrap().get((inode as usize).wrapping_sub(2)).map_or(0, |file| file.kept);
+                out.u64(&[kept, 0]);
                 out.extend(self.metadata(inode));
             }
             // OPEN with direct I/O, since otherwise the kernel reads no further than the size; OPENDIR.
@@ -214,7 +225,7 @@ impl State {
             // READ.
             15 => {
                 self.wait(Operation::Read);
-                let content = &self.files[inode as usize - 2].content;
+                let content = &self.files.lock().unwrap()[inode as usize - 2].content;
                 let from = content.len().min(u64_at(body, 8) as usize);
                 out.extend(&content[from..content.len().min(from + u32_at(body, 16) as usize)]);
             }
@@ -228,7 +239,7 @@ impl State {
             // READDIR: the names in one piece.
             28 => {
                 self.wait(Operation::List);
-                for (at, file) in self.files.iter().enumerate().skip(u64_at(body, 8) as usize) {
+                for (at, file) in self.files.lock().unwrap().iter().enumerate().skip(u64_at(body, 8) as usize) {
                     out.u64(&[at as u64 + 2, at as u64 + 1]);
                     out.u32(&[file.name.len() as u32, 8]);
                     out.extend(file.name.as_bytes());
@@ -246,7 +257,8 @@ impl State {
 
     /// The metadata of an inode; 1 is the folder.
     fn metadata(&self, inode: u64) -> Vec<u8> {
-        let file = self.files.get((inode as usize).wrapping_sub(2));
+        let files = self.files.lock().unwrap();
+        let file = files.get((inode as usize).wrapping_sub(2));
         let mut out = Vec::new();
         let (size, time) = file.map_or((0, 0), |file| (file.size, file.time));
         // Inode, size, blocks, three times, their nanoseconds, mode, links, owner, device, block size.

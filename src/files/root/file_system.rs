@@ -20,9 +20,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fd::AsFd;
-use rustix::fs;
+use rustix::fs::{self, AtFlags, StatxFlags};
 use rustix::io::Errno;
 
+use crate::files::root::{FileKind, Meta};
 use crate::service::FileSystem;
 
 /// The error for everything on a pseudo file system. The kernel gives it for removable media only, so here it has no
@@ -113,6 +114,23 @@ impl FileSystems {
         // A loop may have opened the file: on the mount of the root, some of which have many device numbers (btrfs,
         // overlayfs).
         met.iter().find(|(known, ..)| *known == device).map_or(self.root, |(_, kind, _)| *kind)
+    }
+
+    /// The metadata of a file that was just opened, and the kind of its file system.
+    ///
+    /// # Errors
+    /// That of the kernel, `ENOENT` for what is neither a file nor a folder, those of [`FileSystems::check`].
+    pub(crate) fn measure(&self, file: impl AsFd, may_block: bool) -> Result<(Meta, FileSystem), Errno> {
+        let stat = || Meta::of(&fs::fstat(&file)?).ok_or(Errno::NOENT);
+        let meta = stat()?;
+        let kind = self.check(&file, meta.device, may_block)?;
+        if kind != FileSystem::Fuse || meta.kind != FileKind::File {
+            return Ok((meta, kind));
+        }
+        // The kernel may keep what the program said a second ago (`attr_timeout`), and read newer content. This makes
+        // it ask again; a kernel or a sandbox without statx() does not.
+        let _ = fs::statx(&file, c"", AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC, StatxFlags::BASIC_STATS);
+        Ok((stat()?, kind))
     }
 
     /// Finds out the kind of a file that was just opened, and refuses what cannot be served. On a loop (`may_block` is

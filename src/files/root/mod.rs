@@ -265,8 +265,7 @@ impl Root {
             opened => opened,
         }?;
         // Measured after opening, on the descriptor that will be sent.
-        let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
-        let file_system = self.inner.file_systems.check(&descriptor, meta.device, may_block)?;
+        let (meta, file_system) = self.inner.file_systems.measure(&descriptor, may_block)?;
         Ok(match meta.kind {
             FileKind::File => {
                 Opened::File(OpenFile::new(File::from(descriptor), file_system, meta.device, meta.size), meta)

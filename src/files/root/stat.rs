@@ -190,8 +190,6 @@ impl Root {
     /// only if they lead to something this root would serve.
     fn measure(&self, path: &[u8]) -> Result<Meta, Errno> {
         let descriptor = self.descriptor(path, OFlags::PATH | OFlags::CLOEXEC, true)?;
-        let meta = Meta::of(&fs::fstat(&descriptor)?).ok_or(Errno::NOENT)?;
-        self.inner.file_systems.check(&descriptor, meta.device, true)?;
-        Ok(meta)
+        Ok(self.inner.file_systems.measure(&descriptor, true)?.0)
     }
 }
