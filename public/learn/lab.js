@@ -44,20 +44,25 @@ for (const code of all('.cmd code')) {
 }
 
 const start = document.querySelector('#start')
+// What to start is said only where the server runs without --study. The program itself sends these pages with it hidden.
+const without = show => all('[data-without-study]').forEach(part => part.hidden = !show)
 const wire = show => all('.wire').forEach(link => link.hidden = !(show && local))
 if (self.origin === 'null') {
-  // Where uploads are allowed, pages run in a sandbox and cannot send requests.
-  start.append(Object.assign(document.createElement('p'), { textContent: 'This page runs in a sandbox, because uploads are allowed here. It cannot see whether --study is on.' }))
+  // Where uploads are allowed, pages of the folder run in a sandbox and cannot send requests.
+  const link = document.createElement('a')
+  link.href = link.textContent = location.pathname.replace(/^.*\/learn\//, '/.try/learn/')
+  start.replaceChildren('This page runs in a sandbox, because uploads are allowed here. It cannot see whether the server was started with --study. If it was, continue at ', link)
   wire(true)
   return
 }
-start.hidden = true
+without(false)
 wire(false)
 // A worker asks: there a 404 is a response like others, and no error in the console.
 const asking = new Worker(URL.createObjectURL(new Blob(['onmessage=e=>fetch(e.data,{method:"HEAD"}).then(r=>postMessage(r.ok),()=>postMessage(false))'])))
 asking.onmessage = ({ data: study }) => {
   asking.terminate()
-  start.hidden = root.dataset.study = study
+  root.dataset.study = study
+  without(!study)
   wire(study)
 }
 asking.postMessage(new URL('/.try/', location).href)

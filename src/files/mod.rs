@@ -28,6 +28,8 @@ mod unknown_length;
 mod validator;
 mod write;
 
+use crate::service::BuiltIn;
+
 pub use cache::CAPACITY as CACHE_CAPACITY;
 pub use root::{OpenMethod, Symlinks};
 pub use site::{RootWatch, Site};
@@ -59,6 +61,8 @@ pub struct Settings {
     /// The page of a single-page application: it answers unknown paths, for clients that accept
     /// HTML.
     pub spa: Option<String>,
+    /// Files of the program. An entry of the folder comes first, and the page of an application last.
+    pub built_in: Option<BuiltIn>,
     /// The value of Cache-Control.
     pub cache_control: CacheControl,
     /// Whether responses depend on credentials. Then shared caches may not keep them.
@@ -88,6 +92,7 @@ impl Default for Settings {
             dotfiles: false,
             symlinks: Symlinks::Inside,
             spa: None,
+            built_in: None,
             cache_control: CacheControl::Revalidate,
             private: false,
             cache_bytes: cache::CAPACITY,

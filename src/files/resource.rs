@@ -68,6 +68,8 @@ pub(crate) struct Resolver {
     pub adds_only: bool,
     /// The path of the page that answers unknown paths.
     pub spa: Option<String>,
+    /// Names at the top of the site at which the program answers, if the folder has no such entry.
+    pub built_in: &'static [&'static str],
 }
 
 /// The author's pages at the top of the site that answer for errors.
@@ -77,7 +79,8 @@ impl Resolver {
     pub(crate) fn new(root: Root, single: Option<SingleFile>, settings: &Settings) -> Resolver {
         let (index, spa) = (settings.index.clone(), settings.spa.clone());
         let adds_only = settings.upload && !settings.overwrite;
-        Resolver { root, index, dotfiles: settings.dotfiles, single, adds_only, spa }
+        let built_in = settings.built_in.map_or(&[][..], |built_in| built_in.names);
+        Resolver { root, index, dotfiles: settings.dotfiles, single, adds_only, spa, built_in }
     }
 
     /// Whether files may have prepared codings beside them.
@@ -89,17 +92,22 @@ impl Resolver {
     /// Whether clients may not add a file at `path`, which is collapsed, because it would change what
     /// another address answers. Blocks.
     pub(crate) fn is_reserved(&self, path: &[u8]) -> bool {
-        let (folder, name) = path.split_at(path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1));
-        // FAT and SMB drop dots and blanks at the end, and they and others ignore the case.
-        let len = name.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |last| last + 1);
-        let is = |reserved: &[u8]| name[..len].eq_ignore_ascii_case(reserved);
+        let (folder, name) = split_last(path);
         let open = |path| self.root.writable_folder(path).ok();
         // A link may lead to the top too, so names of folders do not decide.
-        let is_at_top = || open(folder).zip(open(b"/")).is_some_and(|(folder, top)| folder.is_same(&top));
+        let is_top = |folder| open(folder).zip(open(b"/")).is_some_and(|(folder, top)| folder.is_same(&top));
         let page = self.spa.as_ref().and_then(|path| path.rsplit('/').next());
+        // Folders on the way are created too, and may take the name of a file of the program.
+        let folders = path.iter().enumerate().skip(1).filter(|(_, b)| **b == b'/').map(|(slash, _)| &path[..slash]);
+        let is_built_in = |path| {
+            let (folder, name) = split_last(path);
+            self.built_in.iter().any(|built_in| is_name(name, built_in.as_bytes())) && is_top(folder)
+        };
         self.adds_only
-            && (self.index.iter().map(String::as_str).chain(page).any(|name| is(name.as_bytes()))
-                || ERROR_PAGES.into_iter().any(is) && is_at_top())
+            && (self.index.iter().map(String::as_str).chain(page).any(|reserved| is_name(name, reserved.as_bytes()))
+                || ERROR_PAGES.into_iter().any(|reserved| is_name(name, reserved)) && is_top(folder)
+                || is_built_in(path)
+                || folders.into_iter().any(|folder| is_built_in(folder) && open(folder).is_none()))
     }
 
     /// Finds the resource at a decoded path.
@@ -227,6 +235,18 @@ pub(crate) fn read_start<'a>(file: &OpenFile, buffer: &'a mut [u8], may_block: b
 /// unless the options allow those. `/.well-known/` is public at the top of a site (RFC 8615).
 pub(crate) fn is_hidden(name: &[u8], at_top: bool, dotfiles: bool) -> bool {
     name.starts_with(TEMPORARY_PREFIX) || name.starts_with(b".") && !dotfiles && !(at_top && name == b".well-known")
+}
+
+/// The path of the folder, with its slash, and the last name.
+fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
+    path.split_at(path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1))
+}
+
+/// Whether a file called `name` may have the name `reserved` on some file system.
+fn is_name(name: &[u8], reserved: &[u8]) -> bool {
+    // FAT and SMB drop dots and blanks at the end, and they and others ignore the case.
+    let len = name.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |last| last + 1);
+    name[..len].eq_ignore_ascii_case(reserved)
 }
 
 /// A decoded path with exactly one slash before each name.

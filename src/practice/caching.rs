@@ -22,7 +22,7 @@ use crate::practice::limits::{MAX_AGE, NOTE};
 use crate::practice::query::{number, require};
 use crate::practice::{PracticeRequest, PracticeState, hex, not_stored, text};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Answer, Response};
+use crate::service::{Answer, Body, Response};
 
 /// Seconds for which a tag and a date stay the same.
 const STEADY: u64 = 10;
@@ -111,8 +111,8 @@ fn numbered_lines() -> String {
 }
 
 /// The positions that a Range field asks for: `None` for all, an empty range if none of them exists. A field that
-/// breaks the grammar or has several ranges is ignored, as RFC 9110 §14.2 allows.
-fn part(value: &[u8]) -> Option<Range<u64>> {
+/// breaks the grammar or has several ranges is ignored, as RFC 9110 §14.2 allows. `length`: of all bytes.
+fn part(value: &[u8], length: u64) -> Option<Range<u64>> {
     let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
     let (first, last) = range.split_once('-').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
     // 1*DIGIT. A number of too many digits is valid too, and means a position after the end.
@@ -125,39 +125,54 @@ fn part(value: &[u8]) -> Option<Range<u64>> {
         (Some(first), Some(last)) if first <= last => (first, last),
         (Some(first), None) if last.is_empty() => (first, u64::MAX),
         // `-5` means the last five. The last none begin after the end.
-        (None, Some(count)) if first.is_empty() => (RANGE_LENGTH.saturating_sub(count), u64::MAX),
+        (None, Some(count)) if first.is_empty() => (length.saturating_sub(count), u64::MAX),
         _ => return None,
     };
     // `u64::MAX + 1` would overflow.
-    Some(first.min(RANGE_LENGTH)..last.saturating_add(1).min(RANGE_LENGTH))
+    Some(first.min(length)..last.saturating_add(1).min(length))
 }
 
 /// A thousand bytes, or one part of them.
 pub(super) fn range(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let request = practice.request;
-    if is_not_modified(request, Some(RANGE_TAG))? {
-        return Ok(not_stored(Response::new(Status::NOT_MODIFIED).field("ETag", RANGE_TAG)).into());
+    let content = numbered_lines();
+    in_parts(practice.request, RANGE_TAG, |status, bytes| text(status, bytes), content.as_bytes()).map(Answer::Now)
+}
+
+/// The bytes with this strong tag, one part of them, or 304. `respond` makes a response of bytes.
+///
+/// # Errors
+/// 412 when a condition of the request is false.
+pub(super) fn in_parts(
+    request: &Request<'_>,
+    tag: &str,
+    respond: impl Fn(Status, Vec<u8>) -> Response,
+    bytes: &[u8],
+) -> Result<Response, Problem> {
+    if is_not_modified(request, Some(tag))? {
+        let not_modified = respond(Status::NOT_MODIFIED, Vec::new()).with_body(Body::Empty);
+        return Ok(not_modified.without_field("Content-Type").field("ETag", tag));
     }
     // §13.1.5: with another tag the client has bytes of another version, and gets everything.
-    let is_same = !request.has("if-range") || request.field("if-range") == Some(RANGE_TAG.as_bytes());
+    let is_same = !request.has("if-range") || request.field("if-range") == Some(tag.as_bytes());
     // §14.2: Range means something only with GET.
     let asked = request.field("range").filter(|_| is_same && request.method() == Method::Get);
-    let respond = |status, bytes| text(status, bytes).field("Accept-Ranges", "bytes").field("ETag", RANGE_TAG);
-    let (bytes, end) = (numbered_lines(), RANGE_LENGTH - 1);
-    let response = match asked.and_then(part) {
-        None => respond(Status::OK, bytes),
+    let length = bytes.len() as u64;
+    let respond = |status, bytes| respond(status, bytes).field("Accept-Ranges", "bytes").field("ETag", tag);
+    Ok(match asked.and_then(|value| part(value, length)) {
+        None => respond(Status::OK, bytes.to_vec()),
         Some(part) if part.is_empty() => {
-            let said =
-                format!("416 There are {RANGE_LENGTH} bytes here, 0 to {end}, and the range lies behind them.\n");
-            let response = respond(Status::RANGE_NOT_SATISFIABLE, said);
-            response.field("Content-Range", format!("bytes */{RANGE_LENGTH}"))
+            let end = length.saturating_sub(1);
+            let said = format!("416 There are {length} bytes here, 0 to {end}, and the range lies after them.\n");
+            let response = respond(Status::RANGE_NOT_SATISFIABLE, said.into_bytes());
+            response
+                .replace_field("Content-Type", "text/plain; charset=utf-8")
+                .field("Content-Range", format!("bytes */{length}"))
         }
         Some(Range { start, end }) => {
-            let response = respond(Status::PARTIAL_CONTENT, bytes[start as usize..end as usize].to_string());
-            response.field("Content-Range", format!("bytes {start}-{}/{RANGE_LENGTH}", end - 1))
+            let response = respond(Status::PARTIAL_CONTENT, bytes[start as usize..end as usize].to_vec());
+            response.field("Content-Range", format!("bytes {start}-{}/{length}", end - 1))
         }
-    };
-    Ok(response.into())
+    })
 }
 
 /// A text that clients create, read, replace and remove. It is kept in memory and is gone when the server stops.
@@ -242,7 +257,7 @@ mod tests {
             ("lines=0-9", None),
             ("0-9", None),
         ] {
-            assert_eq!(part(value.as_bytes()), expected, "{value}");
+            assert_eq!(part(value.as_bytes(), RANGE_LENGTH), expected, "{value}");
         }
         let all = numbered_lines();
         assert_eq!((all.len() as u64, &all[500..510]), (RANGE_LENGTH, "500......\n"));

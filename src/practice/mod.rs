@@ -14,6 +14,7 @@
 //! | `status` | any status, redirects, interim responses, failures of a server |
 //! | `framing` | how a response says where it ends, and responses in pieces |
 //! | `caching` | freshness, validators, ranges, and one note that can be changed |
+//! | [`labs`] | the labs, which are no practice but belong to it |
 //!
 //! One request: the router finds its line in `ROUTES`. The handler reads the parameters (`query::Query`), bounds them
 //! (`limits`), and returns an [`Answer`] with pauses, chunks or raw bytes, which the connection sends as they are. A
@@ -32,6 +33,7 @@ mod catalogue;
 mod echo;
 mod framing;
 mod identity;
+pub mod labs;
 mod limits;
 mod query;
 mod status;
@@ -91,6 +93,8 @@ const ROUTES: &[(&str, &[Method], Handler)] = &[
     ("/.try", READ, catalogue::bare),
     ("/.try/", READ, catalogue::list),
     ("/.try/form", READ, catalogue::form),
+    ("/.try/learn", READ, labs::lab),
+    ("/.try/learn/{*value}", READ, labs::lab),
     ("/.try/{*value}", UNKNOWN, catalogue::unknown),
     ("/.try/echo", ANY, echo::echo),
     ("/.try/trace", &[Trace], echo::trace),

@@ -143,8 +143,20 @@ fn every_line_of_the_list_works_and_every_address_is_on_it() {
         assert_eq!(response.status().code(), status, "{line}");
     }
     assert!(seen.len() > 30, "the list could not be read");
-    let others = ["", "/", "/{*value}", "/landed", "/broken", "/broken/{value}", "/etag", "/modified", "/never"]
-        .map(|path| format!("/.try{path}"));
+    let others = [
+        "",
+        "/",
+        "/{*value}",
+        "/learn",
+        "/learn/{*value}",
+        "/landed",
+        "/broken",
+        "/broken/{value}",
+        "/etag",
+        "/modified",
+        "/never",
+    ]
+    .map(|path| format!("/.try{path}"));
     for (pattern, ..) in ROUTES.iter().filter(|(pattern, ..)| !others.iter().any(|other| other == pattern)) {
         let listed = seen.iter().any(|path| match pattern.strip_suffix("{value}") {
             Some(start) => path.starts_with(start),

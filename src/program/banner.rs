@@ -50,8 +50,6 @@ pub(crate) struct Banner {
     pub(crate) view: Option<String>,
     /// The wire view shows secrets.
     pub(crate) secrets: bool,
-    /// The folder contains the labs.
-    pub(crate) labs: bool,
     /// Warnings.
     pub(crate) remarks: Vec<String>,
     /// Whether to use bold type and colors.
@@ -88,12 +86,11 @@ impl Banner {
         let ([bold, _, off], url) = (self.styles(), self.url());
         let secrets = if self.secrets { "secrets shown" } else { "secrets hidden" };
         // The key stands in the URL of the view, so nothing may follow it without a space.
-        let mut lines = vec![
+        vec![
             format!("Wire view   {bold}{view}{off}   only this computer, {secrets}"),
             format!("Practice    {bold}{url}.try/{off}   curl {url}.try/"),
-        ];
-        lines.extend(self.labs.then(|| format!("Labs        {bold}{url}learn/{off}")));
-        lines
+            format!("Labs        {bold}{url}.try/learn/{off}"),
+        ]
     }
 
     /// The lines below the URLs: warnings first, then hints.
@@ -316,7 +313,6 @@ mod tests {
         let mut banner = banner(&["0.0.0.0:8080"], &[("192.168.1.20", "wlan0")]);
         banner.changes = "files may be added".into();
         banner.view = Some("http://127.0.0.1:8081/#k=6Q2M".into());
-        banner.labs = true;
         let screen = banner.screen();
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
         let expected = format!(
@@ -325,7 +321,7 @@ mod tests {
              http://192.168.1.20:8080/       your network (wlan0)\n\n  \
              Wire view   http://127.0.0.1:8081/#k=6Q2M   only this computer, secrets hidden\n  \
              Practice    http://127.0.0.1:8080/.try/   curl http://127.0.0.1:8080/.try/\n  \
-             Labs        http://127.0.0.1:8080/learn/\n\n  \
+             Labs        http://127.0.0.1:8080/.try/learn/\n\n  \
              ! Anyone on your network can change files and use the practice endpoints.\n  \
              Stop: Ctrl-C\n\n"
         );
@@ -333,12 +329,11 @@ mod tests {
         assert!(screen.lines().count() <= LINES);
         let line = "listening on http://127.0.0.1:8080/ serving ./public\nwire view http://127.0.0.1:8081/#k=6Q2M\n";
         assert_eq!(banner.line(), line);
-        banner.labs = false;
         banner.secrets = true;
         banner.moved = true;
         banner.remarks = ["one", "two"].map(String::from).to_vec();
         let screen = banner.screen();
-        assert!(!screen.contains("learn/") && screen.contains("secrets shown"), "{screen}");
+        assert!(screen.contains("secrets shown"), "{screen}");
         assert!(screen.lines().count() <= LINES && screen.ends_with("Stop: Ctrl-C\n"), "{screen}");
     }
 

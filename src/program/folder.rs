@@ -148,11 +148,6 @@ fn has_writable_folder(top: &Path, dotfiles: bool) -> bool {
     false
 }
 
-/// Whether the folder contains the labs.
-pub(crate) fn has_labs(served: &ServedPath) -> bool {
-    !served.is_file && served.path.join("learn").join("index.html").is_file()
-}
-
 /// A sentence for the start if the page of `--spa` is missing. It is no error: a build may make it later.
 pub(crate) fn missing_page(served: &ServedPath, page: Option<&str>) -> Option<String> {
     let path = served.path.join(page.filter(|_| !served.is_file)?);

@@ -93,7 +93,6 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
         password: options.access.password_for,
         view: study.as_ref().map(StudyServer::url),
         secrets: options.study.wire_secrets,
-        labs: study.is_some() && folder::has_labs(&served),
         remarks: read_only_top.into_iter().chain(sandbox_remark(&options)).collect(),
         color: options.output.color.on(&io::stderr()),
     };
@@ -317,6 +316,7 @@ fn file_settings(options: &Options, loops: usize, descriptors: u64) -> files::Se
         dotfiles: files.dotfiles,
         symlinks: files.symlinks,
         spa: files.spa.clone(),
+        built_in: options.study.study.then_some(practice::labs::BUILT_IN),
         cache_control: files.cache,
         // A cache that many share must not keep what only some may read.
         private: options.access.password_for == Some(AuthFor::All),

@@ -245,3 +245,12 @@ pub trait Service: Send {
     /// The same service for another event loop.
     fn fork(&self) -> Box<dyn Service>;
 }
+
+/// Files of the program, for the paths at which the served folder has no entry of their name.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// The names at the top of the site. Clients who may add files and replace none cannot create entries of these names.
+    pub names: &'static [&'static str],
+    /// The response to GET or HEAD of a path that begins with one of them, if there is a file.
+    pub respond: fn(&Request<'_>) -> Option<Response>,
+}

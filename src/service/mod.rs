@@ -16,7 +16,7 @@ pub mod text;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;
-pub use answer::{Answer, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
+pub use answer::{Answer, BuiltIn, CloseBy, Job, Lane, Outcome, RawRequest, RawResponse};
 pub use answer::{ReceiveSummary, RequestContext, Service, Sink, Task};
 pub use app::App;
 pub use open_file::{FileSystem, OpenFile};

@@ -363,6 +363,98 @@ fn the_way_to_the_view_is_only_for_this_computer() {
     client.response("GET").assert_status(421);
 }
 
+#[test]
+fn the_labs_are_there_whatever_folder_is_served_and_its_own_entries_come_first() {
+    let public = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("public");
+    let (empty, own) = (Folder::new(), Folder::with(&[("hello.txt", "mine\n"), ("learn/own.txt", "own\n")]));
+    own.write("page.html", "a page\n");
+    let page = own.join("page.html");
+    let start = |path: &std::path::Path, more: &[&str]| {
+        Server::serve(path, &[&["--study", "--wire-port", "0", "--log", "off"], more].concat())
+    };
+    for server in [start(empty.path(), &[]), start(&page, &[]), start(own.path(), &["--upload"])] {
+        for entry in std::fs::read_dir(public.join("learn")).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+            let path = format!("/.try/learn/{}/", entry.file_name().display());
+            get(&server, &path, "").assert_status(200);
+        }
+        for path in ["/.try/learn/", "/.try/learn/03/"] {
+            let page = get(&server, path, "").assert_status(200).text();
+            assert!(page.contains("id=\"start\" hidden>"), "{path} tells nobody to start a server");
+        }
+        for (path, media_type) in [
+            ("/.try/learn/lab.css", "text/css; charset=utf-8"),
+            ("/.try/learn/lab.js", "text/javascript; charset=utf-8"),
+            ("/.try/learn/favicon.svg", "image/svg+xml"),
+        ] {
+            let response = get(&server, path, "");
+            assert_eq!(response.assert_status(200).must("content-type"), media_type);
+            assert_eq!(response.body, std::fs::read(public.join(path.strip_prefix("/.try/").unwrap())).unwrap());
+        }
+        assert_eq!(get(&server, "/.try/learn/hello.txt", "").body, b"Hello from barewire.\n");
+        for (path, location) in [("/.try/learn", "learn/"), ("/.try/learn/07", "07/")] {
+            assert_eq!(get(&server, path, "").assert_status(301).must("location"), location);
+        }
+        get(&server, "/.try/learn/13/", "").assert_status(404);
+    }
+    // Where the folder has no entry of that name, in the place of an application too.
+    let spa = Folder::with(&[("index.html", "<p>application")]);
+    for server in [start(empty.path(), &[]), start(&page, &[]), start(spa.path(), &["--spa"])] {
+        let hello = get(&server, "/hello.txt", "Accept: text/html\r\n");
+        assert_eq!(hello.assert_status(200).body, b"Hello from barewire.\n");
+        let tag = hello.must("etag").to_string();
+        get(&server, "/hello.txt", &format!("If-None-Match: {tag}\r\n")).assert_status(304);
+        let part = get(&server, "/hello.txt", "Range: bytes=6-9\r\n");
+        assert_eq!(
+            (part.assert_status(206).body.as_slice(), part.must("content-range")),
+            (&b"from"[..], "bytes 6-9/21")
+        );
+        assert!(get(&server, "/learn/03/", "Accept: text/html\r\n").assert_status(200).text().contains("The request"));
+        assert_eq!(get(&server, "/learn", "").assert_status(301).must("location"), "learn/");
+        let mut client = Client::connect(&server);
+        client.send(request("DELETE", "/hello.txt", ""));
+        assert_eq!(client.response("DELETE").assert_status(405).must("allow"), "GET, HEAD, OPTIONS");
+    }
+    let server = start(own.path(), &[]);
+    assert_eq!(get(&server, "/hello.txt", "").body, b"mine\n");
+    assert_eq!(get(&server, "/learn/own.txt", "").body, b"own\n");
+    for path in ["/learn/03/", "/learn/lab.css"] {
+        get(&server, path, "").assert_status(404);
+    }
+    // Without --study they are no part of the site.
+    let server = Server::start(&empty, &[]);
+    for path in ["/hello.txt", "/learn/", "/.try/learn/"] {
+        get(&server, path, "").assert_status(404);
+    }
+}
+
+#[test]
+fn who_may_only_add_files_cannot_put_one_in_the_place_of_a_lab() {
+    let folder = Folder::with(&[("sub/a.txt", "a"), ("own.txt", "own")]);
+    std::os::unix::fs::symlink(".", folder.join("again")).unwrap();
+    let server = Server::start(&folder, &["--study", "--wire-port", "0", "--upload"]);
+    let put = |server: &Server, path: &str| {
+        let mut client = Client::connect(server);
+        client.send(request("PUT", path, "Content-Length: 1\r\n"));
+        client.send("x");
+        client.response("PUT").status
+    };
+    for path in ["/hello.txt", "/Hello.txt", "/learn", "/learn/03/index.html", "/learn/x/y.txt", "/again/learn/x.txt"] {
+        assert_eq!(put(&server, path), 409, "{path}");
+    }
+    for path in ["/sub/hello.txt", "/sub/learn/x.txt", "/learning.txt"] {
+        assert_eq!(put(&server, path), 201, "{path}");
+    }
+    assert_eq!(get(&server, "/hello.txt", "").body, b"Hello from barewire.\n");
+    // A folder of that name is one like any other.
+    let own = Folder::with(&[("learn/a.txt", "a")]);
+    let server = Server::start(&own, &["--study", "--wire-port", "0", "--upload"]);
+    assert_eq!(put(&server, "/learn/b.txt"), 201);
+    // Who may replace files may also put them in the place of a lab.
+    let server = Server::start(&folder, &["--study", "--wire-port", "0", "--upload", "--overwrite"]);
+    assert_eq!(put(&server, "/hello.txt"), 201);
+    assert_eq!(get(&server, "/hello.txt", "").body, b"x");
+}
+
 /// A value in the forms in which it may appear.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let hex = |upper: bool| -> Vec<u8> {

@@ -8,7 +8,7 @@
 //! 1. a kept response that is up to date: `files::cache`;
 //! 2. a write that the rights allow: `files::write`, always on a worker;
 //! 3. the file, folder or redirect at the path: `files::resource`;
-//! 4. if there is none: the page of a single-page application, else 404;
+//! 4. if there is none: a file of the program, the page of a single-page application, else 404;
 //! 5. OPTIONS, or 405 for a method that does not work on this target;
 //! 6. an expectation other than 100-continue: 417;
 //! 7. the content: `files::retrieve` for a file, `files::listing` for a folder.
@@ -19,6 +19,7 @@
 //! | 404 without a page of the author | links to the nearest folder and to the root | one line, or JSON |
 //! | 503, because the root was removed | a sentence for the operator | the same |
 
+mod fallback;
 mod follow;
 
 use std::io;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use crate::files::resource::{ERROR_PAGES, FoundFile, Resolver, Resource, SingleFile, encode};
+use crate::files::resource::{ERROR_PAGES, Resolver, Resource, SingleFile, encode};
 use crate::files::retrieve::{FileContext, add_sandbox, error_for_sandbox, retrieve, with_true_charset};
 use crate::files::root::{OpenMethod, Root};
 use crate::files::site::follow::{Current, Followed};
@@ -213,18 +214,23 @@ impl SiteState {
         let mut varies_by_accept = false;
         // Existence first: a method is only refused for a target that exists.
         let found = match self.find(request, may_block) {
-            Err(error) if disk_error::is_not_found(error) => match self.application(request, may_block)? {
-                Some(page) => {
-                    varies_by_accept = true;
-                    Resource::File(page)
+            Err(error) if disk_error::is_not_found(error) => {
+                if let Some(response) = self.built_in(request, context, may_block)? {
+                    return Ok(response);
                 }
-                None => return self.respond_for_free_name(request, context).ok_or(error),
-            },
+                match self.application(request, may_block)? {
+                    Some(page) => {
+                        varies_by_accept = true;
+                        Resource::File(page)
+                    }
+                    None => return self.respond_for_free_name(request, context).ok_or(error),
+                }
+            }
             found => found?,
         };
         // A redirect is for every method: the client should repeat the request at the right address.
         if !matches!(found, Resource::Redirect { .. })
-            && let Some(response) = self.refuse(request, context)
+            && let Some(response) = self.refuse(request, context, TargetKind::of_path(request.path()))
         {
             return Ok(response);
         }
@@ -266,48 +272,18 @@ impl SiteState {
 
     /// The response to OPTIONS, to a method that does not work on this file or folder, and to an
     /// unknown expectation.
-    fn refuse(&self, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
+    fn refuse(&self, request: &Request<'_>, context: &RequestContext, kind: TargetKind) -> Option<Response> {
         if is_read(request) {
             // Only here: 417 must not hide a 405.
             let is_unknown = request.expectation() == Expectation::Unknown;
             return is_unknown.then(|| router::expectation_failed(request));
         }
         let is_single = self.resolver.single.is_some();
-        let kind = if is_single { TargetKind::File } else { TargetKind::of_path(request.path()) };
+        let kind = if is_single { TargetKind::File } else { kind };
         Some(match request.method() {
             Method::Options => self.rights.options(kind),
             _ => self.rights.not_allowed(request, kind, context.peer),
         })
-    }
-
-    /// The response where a free name makes a difference. `None`: it is 404.
-    fn respond_for_free_name(&self, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
-        if self.resolver.is_hidden(request.path()) {
-            return None;
-        }
-        let is_file = TargetKind::of_path(request.path()) == TargetKind::File;
-        match request.method() {
-            // A PUT may create the file, so a missing file is no reason for 404, but the missing
-            // right is one for 405.
-            Method::Put => Some(self.rights.not_allowed(request, TargetKind::Free, context.peer)),
-            Method::Options if self.rights.upload && is_file => Some(self.rights.options(TargetKind::Free)),
-            _ => None,
-        }
-    }
-
-    /// The page of a single-page application, which answers unknown paths when a browser navigates.
-    /// A script that fetches a missing file gets 404.
-    fn application(&self, request: &Request<'_>, may_block: bool) -> Result<Option<FoundFile<'static>>, Errno> {
-        let is_navigation = is_read(request) && accepts_html(request);
-        let is_page = is_navigation && self.resolver.single.is_none() && !self.resolver.is_hidden(request.path());
-        let Some(name) = self.settings.spa.as_ref().filter(|_| is_page) else { return Ok(None) };
-        let path = format!("/{name}").into_bytes();
-        // If the page is missing, the client gets the 404 of the path it asked for.
-        match self.resolver.open_file(&path, may_block) {
-            Ok((file, meta)) => Ok(Some(FoundFile { file, meta, path: path.into() })),
-            Err(error) if disk_error::is_not_found(error) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// A redirect to another path of this site. It keeps the query, and names no host, so a forged

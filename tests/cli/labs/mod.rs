@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use html::{Step, steps};
 use run::Lab;
 
+use crate::support::folder::Folder;
 use crate::support::has_program;
 
 /// The site that comes with the program.
@@ -43,9 +44,11 @@ fn walk(path: &str) {
     if !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
         return;
     }
-    let steps: Vec<Step> = steps(&page(path));
+    let (steps, site): (Vec<Step>, _) = (steps(&page(path)), public());
     assert!(steps.len() >= 2, "{path} has {} commands", steps.len());
-    let mut lab = Lab::open(path, &public());
+    // The labs are part of the program: nothing of them is in the folder.
+    let empty = Folder::new();
+    let mut lab = Lab::open(path, if path == "index.html" { &*site } else { empty.path() });
     for step in &steps {
         lab.run(step);
     }
