@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! without SO_BROADCAST:  send() fails: permission denied
-//! with SO_BROADCAST:     1 × send(), 3 × recv():  "who is there?" "who is there?" "who is there?"
+//! with SO_BROADCAST:     1 × send(), 3 × recv():  "hello" "hello" "hello"
 //! ```
 //!
 //! TCP cannot do this: a connection has exactly two ends. Programs use it to find a printer or a game in
@@ -18,7 +18,7 @@
 //! ```text
 //! s = socket.socket(AF_INET, SOCK_DGRAM)
 //! s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
-//! s.sendto(b"who is there?", ("255.255.255.255", 7011))
+//! s.sendto(b"hello", ("255.255.255.255", 7011))
 //! ```
 //!
 //! Here the address is 127.255.255.255, the broadcast address of this computer alone. 255.255.255.255 is
@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-const MESSAGE: &[u8] = b"who is there?";
+const MESSAGE: &[u8] = b"hello";
 const RECEIVERS: usize = 3;
 /// Datagrams can be lost, so no recv() waits for ever.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -43,6 +43,15 @@ const PALE: &str = r"(() => {
     return pale;
 })()";
 
+/// How many pixels of the page are outside the window.
+const WIDE: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+
+/// Texts that do not fit into their picture.
+const CUT_OFF: &str = r"[...document.querySelectorAll('svg.pic text')].filter(text => {
+    const picture = text.closest('svg').getBoundingClientRect(), box = text.getBoundingClientRect();
+    return box.left < picture.left || picture.right < box.right || box.top < picture.top || picture.bottom < box.bottom;
+}).map(text => text.textContent)";
+
 fn settled(browser: &mut Browser) {
     browser.wait("document.readyState == 'complete' && document.documentElement.dataset.study");
 }
@@ -71,10 +80,12 @@ fn the_labs_are_readable_in_the_dark_and_on_a_phone_and_load_nothing_from_elsewh
             );
             browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
             pictures_of(browser, &format!("lab-{page}"), 900, 844);
-            for dark in [false, true] {
-                browser.look(1000, 900, dark);
+            for (width, height, dark) in [(360, 740, false), (1280, 720, false), (1000, 900, true)] {
+                browser.look(width, height, dark);
                 assert_eq!(browser.eval(PALE), json!([]), "{path} dark: {dark}");
+                assert_eq!(browser.eval(WIDE), 0, "{path} scrolls sideways at {width} px");
             }
+            assert_eq!(browser.eval(CUT_OFF), json!([]), "{path}: text that leaves its picture");
         }
     });
 }
