@@ -50,34 +50,30 @@ pub(crate) fn is_not_found(error: Errno) -> bool {
 /// The page for an error of the disk, and a note for the log if the operator should know of it.
 pub(crate) fn explain(error: &io::Error) -> (Problem, Option<String>) {
     let status = status_of(error);
-    let mut problem = Problem::new(status);
+    let problem = Problem::new(status);
+    let say = |sentence: &str, advice: &str| Problem::new(status).with_sentence(sentence).with_advice(advice);
     match status {
-        Status::NOT_FOUND => problem.sentence = "There is nothing at this address.".into(),
+        Status::NOT_FOUND => (problem.with_sentence("There is nothing at this address."), None),
         Status::FORBIDDEN if Errno::from_io_error(error) == Some(PSEUDO) => {
-            problem.sentence =
-                "What lies at this address is made by the kernel while it is read, as in /proc or /sys.".into();
-            problem.advice =
-                Some("Such files have no length and may never end, so this server does not send them.".into());
-            return (problem, Some("a file system of the kernel, such as /proc".into()));
+            let sentence = "What lies at this address is made by the kernel while it is read, as in /proc or /sys.";
+            let advice = "Such files have no length and may never end, so this server does not send them.";
+            (say(sentence, advice), Some("a file system of the kernel, such as /proc".into()))
         }
         Status::FORBIDDEN => {
-            problem.sentence = "This server may not read what lies at this address.".into();
-            problem.advice = Some("Its permissions on the server's disk decide that.".into());
+            let sentence = "This server may not read what lies at this address.";
+            (say(sentence, "Its permissions on the server's disk decide that."), None)
         }
+        // The limit that was reached can be raised, so it is logged for the operator.
         Status::SERVICE_UNAVAILABLE => {
-            problem.sentence = "The server is too busy to open this.".into();
-            problem.advice = Some("Try again in a moment.".into());
-            // The limit that was reached can be raised, so it is logged for the operator.
-            return (problem, Some(error.to_string()));
+            (say("The server is too busy to open this.", "Try again in a moment."), Some(error.to_string()))
         }
         Status::INTERNAL_SERVER_ERROR => {
             // Only an id for the client. The same id is in the note, with the words of the kernel.
             let (problem, note) = error_page::internal_problem(&error.to_string());
-            return (problem, Some(note));
+            (problem, Some(note))
         }
-        _ => {}
+        _ => (problem, None),
     }
-    (problem, None)
 }
 
 /// The response for an error of the disk.
@@ -89,13 +85,9 @@ pub(crate) fn response(request: &Request<'_>, error: &io::Error) -> Response {
 /// Why the served folder cannot be served any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gone {
-    /// It was removed or moved away, and nothing is in its place.
     Missing,
-    /// The folder in its place belongs to another user.
     OtherOwner,
-    /// The folder in its place lies on another file system.
     OtherFileSystem,
-    /// Landlock allows the old folder only.
     Barred,
 }
 

@@ -26,9 +26,6 @@ pub(crate) struct UnknownLength {
 
 impl UnknownLength {
     /// `None` if the file is empty indeed. Blocks.
-    ///
-    /// # Errors
-    /// The error of the kernel.
     pub(crate) fn begin(file: OwnedFd) -> Result<Option<UnknownLength>, Errno> {
         let mut content = UnknownLength { file, at: 0, first: None };
         content.first = content.read()?;

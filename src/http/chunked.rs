@@ -150,10 +150,8 @@ impl Decoder {
     }
 
     /// The length of the line that begins with `input`, without its CR LF; its end is not among the first `from` bytes.
-    /// `Ok(None)` if the end has not arrived.
-    ///
-    /// # Errors
-    /// `too_long` for a line of more than `bound` bytes, else a bare CR or LF.
+    /// `Ok(None)` if the end has not arrived. Errors: `too_long` for a line of more than `bound` bytes, else a bare CR
+    /// or LF.
     fn line_end(
         &mut self,
         input: &[u8],

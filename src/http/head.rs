@@ -44,7 +44,6 @@ pub(crate) struct FoundHead {
     pub(crate) skipped: usize,
     /// Bytes of the head, blank line included.
     pub(crate) len: usize,
-    /// The request line.
     pub(crate) line: RequestLine,
 }
 
@@ -68,10 +67,7 @@ impl Scan {
     }
 
     /// Continues the search. `input` begins with everything that was passed the last time. `None`: the end of the head
-    /// has not arrived.
-    ///
-    /// # Errors
-    /// No further bytes can make this a valid head.
+    /// has not arrived. Errors: no further bytes can make this a valid head.
     pub(crate) fn advance(&mut self, input: &[u8], limits: &Limits) -> Result<Option<FoundHead>, RequestError> {
         let found = self.search(input, limits);
         // The search counts from the request line; an error counts from the first byte that was sent.

@@ -69,7 +69,6 @@ pub(crate) enum FormEvent<'b> {
     Part(Option<Vec<u8>>),
     /// Content of the part.
     Data(&'b [u8]),
-    /// The part is complete.
     PartEnd,
     /// The form is complete; everything after it is ignored.
     End,
@@ -128,9 +127,6 @@ impl Multipart {
     }
 
     /// Reads on. Returns how many bytes are used up, and what they were.
-    ///
-    /// # Errors
-    /// Why the content is not a valid form.
     pub(crate) fn step<'b>(&mut self, input: &'b [u8]) -> Result<(usize, FormEvent<'b>), FormError> {
         match self.state {
             FormState::Start => self.start(input),
@@ -270,9 +266,6 @@ fn unfold(lines: &[u8]) -> Vec<u8> {
 ///
 /// `filename*` comes first (RFC 6266 §4.3). RFC 7578 §4.2 forbids it in a form, but .NET and PowerShell send it beside
 /// a `filename` in which the name is an encoded-word of mail, and slashes of Base64 look like folders.
-///
-/// # Errors
-/// [`FormError::FileName`]
 pub(crate) fn file_name(disposition: &[u8], plain: fn(&[u8]) -> Vec<u8>) -> Result<Option<Vec<u8>>, FormError> {
     let find = |wanted: &[u8]| {
         let (_, mut parameters) = field::parameters(disposition);

@@ -216,9 +216,6 @@ pub fn decode(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
 /// The folder against which a client resolves relative references (RFC 3986 §5.2.3): the path up to its last slash,
 /// decoded and without dot segments. It is as the client counts folders: two slashes at the start stay two, and an
 /// encoded dot segment is a name, since the client removes dot segments and decodes nothing (§5.2.4).
-///
-/// # Errors
-/// Those of [`decode`].
 pub(crate) fn base(path: &[u8]) -> Result<Vec<u8>, RequestError> {
     let folder = &path[..memrchr(b'/', path).map_or(0, |at| at + 1)];
     Ok(percent_decode(&without_dot_segments(folder, folder)?)?.into_owned())

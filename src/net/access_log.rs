@@ -158,7 +158,6 @@ impl AccessLog {
         self.format != LogFormat::Off
     }
 
-    /// Writes one line.
     pub(crate) fn write(&mut self, entry: &LogEntry, response: &LoggedResponse<'_>) {
         let out = &mut self.batch;
         match self.format {
@@ -195,10 +194,8 @@ impl AccessLog {
 }
 
 /// Starts a log on standard output, or on standard error. Its thread ends when the last [`AccessLog`] is dropped. The
-/// receiver never gets a message: it is disconnected when the thread has ended.
-///
-/// # Errors
-/// When the stream cannot be opened a second time, or the thread cannot be started.
+/// receiver never gets a message: it is disconnected when the thread has ended. Errors: when the stream cannot be
+/// opened a second time, or the thread cannot be started.
 pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog, Option<Receiver<()>>)> {
     if format == LogFormat::Off {
         return Ok((AccessLog::new(format, None), None));
@@ -206,19 +203,13 @@ pub(crate) fn start(format: LogFormat, to_stderr: bool) -> io::Result<(AccessLog
     // The descriptor itself: the standard streams of Rust keep what a full disk has refused, and write it later.
     let (out, err) = (io::stdout(), io::stderr());
     let out = if to_stderr { err.as_fd() } else { out.as_fd() }.try_clone_to_owned()?;
-    let missing = if format == LogFormat::Json { missing_in_json } else { missing_in_text };
+    // The line that stands for lost ones.
+    let missing: fn(u64) -> String = match format {
+        LogFormat::Json => |lines| format!("{{\"missing_lines\":{lines}}}"),
+        _ => |lines| format!("... {lines} {} missing here", if lines == 1 { "line is" } else { "lines are" }),
+    };
     let (queue, written) = log_writer::start(File::from(out), missing)?;
     Ok((AccessLog::new(format, Some(queue)), Some(written)))
-}
-
-/// The line that stands for lost ones.
-fn missing_in_text(lines: u64) -> String {
-    format!("... {lines} {} missing here", if lines == 1 { "line is" } else { "lines are" })
-}
-
-/// The same for programs that read an object a line.
-fn missing_in_json(lines: u64) -> String {
-    format!("{{\"missing_lines\":{lines}}}")
 }
 
 /// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`
@@ -271,7 +262,6 @@ fn since(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }
 
-/// A line of the JSON format.
 #[derive(serde::Serialize)]
 struct JsonLine<'a> {
     /// Seconds since 1970, when the head was complete.

@@ -121,7 +121,6 @@ impl<T> Connections<T> {
         self.map.is_empty()
     }
 
-    /// The keys of all connections.
     pub(crate) fn ids(&self) -> Vec<ConnectionId> {
         self.map.keys().collect()
     }

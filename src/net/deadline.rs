@@ -137,13 +137,13 @@ struct Looks {
 impl Deadline {
     /// The deadline of a connection that has just been accepted.
     pub(crate) fn new(now: Instant, timeouts: &Timeouts, scarce: bool) -> Deadline {
-        let at = Some(now + idle_time(timeouts, scarce));
-        let earlier = Looks::default();
+        // When connections are scarce, idle ones give way sooner, and so do readers that take nothing.
+        let idle = if scarce { timeouts.idle.min(IDLE_WHEN_SCARCE) } else { timeouts.idle };
         Deadline {
             phase: Phase::Idle,
-            at,
+            at: Some(now + idle),
             moved: 0,
-            earlier,
+            earlier: Looks::default(),
             silent_since: now,
             sent: 0,
             acknowledged: 0,
@@ -236,7 +236,8 @@ impl Deadline {
             Phase::Content => self.moved >= least,
             Phase::Sending => {
                 let taken = self.taken(queued());
-                self.still_reads(taken, now, send_time(timeouts, scarce)) && self.keeps_the_rate(taken, least, scarce)
+                let send = if scarce { timeouts.send.min(SEND_WHEN_SCARCE) } else { timeouts.send };
+                self.still_reads(taken, now, send) && self.keeps_the_rate(taken, least, scarce)
             }
             // These are absolute: bytes do not help.
             Phase::Idle | Phase::Head | Phase::Owed | Phase::Lingering => false,
@@ -284,16 +285,6 @@ impl Deadline {
     }
 }
 
-/// When connections are scarce, idle ones give way sooner.
-fn idle_time(timeouts: &Timeouts, scarce: bool) -> Duration {
-    if scarce { timeouts.idle.min(IDLE_WHEN_SCARCE) } else { timeouts.idle }
-}
-
-/// The same for readers that take nothing.
-fn send_time(timeouts: &Timeouts, scarce: bool) -> Duration {
-    if scarce { timeouts.send.min(SEND_WHEN_SCARCE) } else { timeouts.send }
-}
-
 /// When each connection is due, with the earliest moment on top of a heap.
 ///
 /// The deadline of a busy connection becomes later on every request, and a heap cannot move an entry. So an entry stays
@@ -305,7 +296,6 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Enters a connection for `at`.
     pub(crate) fn enter(&mut self, id: ConnectionId, at: Instant) {
         self.heap.push(Reverse((at, id)));
     }

@@ -44,9 +44,6 @@ impl LogQueue {
 
 /// Starts the thread, which ends when the last [`LogQueue`] is dropped. `missing` writes the line that stands for so
 /// many lost ones. The receiver never gets a message: it is disconnected when the thread has ended.
-///
-/// # Errors
-/// When the thread cannot be started.
 pub(crate) fn start(
     out: impl Write + Send + 'static,
     missing: fn(u64) -> String,

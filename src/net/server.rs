@@ -283,10 +283,10 @@ impl Server {
     }
 }
 
-/// What the signal HUP does, which a terminal sends to its programs when it is closed.
+/// What the signal HUP does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// It stops the server, as TERM does: nobody would see any more that it runs.
+    /// It stops the server, as TERM does.
     Stops,
     /// Nothing, as in a process that was started with HUP ignored (`nohup`).
     Ignored,

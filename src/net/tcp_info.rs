@@ -266,7 +266,6 @@ impl SegmentCounter {
         before.and_then(|before| segments.checked_sub(before)).filter(|count| *count > 0)
     }
 
-    /// The connection has ended.
     pub(crate) fn forget(&mut self, connection: u64) {
         self.connections.remove(&connection);
     }

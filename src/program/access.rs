@@ -38,10 +38,8 @@ const LARGEST: u64 = 1 << 20;
 /// Reads the password file and makes the rules of the server, and sentences for the start. `addresses` are those of the
 /// sockets.
 ///
-/// The credentials are moved out of `options`. The other fields of the settings keep their defaults.
-///
-/// # Errors
-/// A password file that cannot be used (exit code 2).
+/// The credentials are moved out of `options`. The other fields of the settings keep their defaults. Errors: a password
+/// file that cannot be used (exit code 2).
 pub(crate) fn decide(
     options: &mut Options,
     served: &ServedPath,
@@ -106,11 +104,9 @@ fn scope(auth_for: AuthFor, write: &WriteOptions) -> Scope {
     Scope::Methods(rights.into_iter().filter_map(|(right, method)| right.then_some(method)).collect())
 }
 
-/// Adds the users of the password file. A single line that cannot be used ends the start: the server would not be
-/// the one that was asked for.
-///
-/// # Errors
-/// The file is missing, unreadable, larger than [`LARGEST`], served to clients, malformed or without users.
+/// Adds the users of the password file. A single line that cannot be used ends the start: the server would not be the
+/// one that was asked for. Errors: the file is missing, unreadable, larger than [`LARGEST`], served to clients,
+/// malformed or without users.
 fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> Result<(), StartError> {
     let name = folder::shown(path);
     // Exit code 2 and not 4: the option names the wrong file.
@@ -142,10 +138,8 @@ fn add_file(credentials: &mut Credentials, path: &Path, served: &ServedPath) -> 
     Ok(())
 }
 
-/// The bytes of the file, unless it is too large.
-///
-/// # Errors
-/// Those of opening and reading, and a file of more than [`LARGEST`] bytes.
+/// The bytes of the file, unless it is too large. Errors: those of opening and reading, and a file of more than
+/// [`LARGEST`] bytes.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.

@@ -36,7 +36,6 @@ const READ_ONLY: &str = "read only";
 pub(crate) struct Banner {
     /// The name of the folder or file, safe to print.
     pub(crate) title: String,
-    /// The addresses of the sockets.
     pub(crate) addresses: Vec<SocketAddr>,
     /// The addresses of this computer on the network, with their interfaces.
     pub(crate) network: Vec<(IpAddr, String)>,
@@ -50,7 +49,6 @@ pub(crate) struct Banner {
     pub(crate) view: Option<String>,
     /// The wire view shows secrets.
     pub(crate) secrets: bool,
-    /// Warnings.
     pub(crate) remarks: Vec<String>,
     /// Whether to use bold type and colors.
     pub(crate) color: bool,
@@ -128,7 +126,6 @@ impl Banner {
         }
     }
 
-    /// The start screen.
     pub(crate) fn screen(&self) -> String {
         let [bold, _, off] = self.styles();
         let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));

@@ -51,13 +51,9 @@ impl Color {
 /// Exit codes. 129, 130 and 143 (ended by a second signal) are set where signals are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Failed while running.
     Failed = 1,
-    /// The command line is wrong.
     Usage = 2,
-    /// Cannot listen.
     Listen = 3,
-    /// Cannot read the folder or file.
     Folder = 4,
 }
 
@@ -113,10 +109,8 @@ pub(crate) fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "barewire: {line}");
 }
 
-/// Writes to standard output at once.
-///
-/// # Errors
-/// When standard output is closed or full. Most callers ignore that: `barewire --man | head` is no failure.
+/// Writes to standard output at once. Errors: when standard output is closed or full. Most callers ignore that:
+/// `barewire --man | head` is no failure.
 pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     // Flushed: standard output has a buffer, which would hold back the end of a text without a line end.

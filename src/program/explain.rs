@@ -25,7 +25,6 @@ struct Side {
     role: Role,
     /// The name of the file, for errors.
     name: String,
-    /// All of its bytes.
     bytes: Vec<u8>,
 }
 
@@ -69,7 +68,6 @@ pub(crate) fn run(options: Explain) -> Result<ExitCode, StartError> {
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
 
-/// The messages of both sides.
 fn read_messages(conversation: &mut Conversation, options: &Explain, sides: &[Side]) -> Vec<Message> {
     let mut messages = Vec::new();
     for (at, side) in sides.iter().enumerate() {
@@ -111,10 +109,8 @@ fn unread_bytes(messages: &[Message], side: &Side) -> Option<String> {
     Some(format!("{}:{}: {} {what}.", side.name, rest.start, byte_count(rest.len())))
 }
 
-/// Reads the files that were named: the side of the client first, if both are there.
-///
-/// # Errors
-/// Exit code 4: a file cannot be read, or holds no trace of curl although `--curl-trace` names it.
+/// Reads the files that were named: the side of the client first, if both are there. Exit code 4: a file cannot
+/// be read, or holds no trace of curl although `--curl-trace` names it.
 fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
     if let Some(file) = &options.curl_trace {
         let (name, bytes) = read_file(file)?;
@@ -146,10 +142,8 @@ fn read_sides(options: &Explain) -> Result<Vec<Side>, StartError> {
     Ok(sides)
 }
 
-/// The name, safe to print, and the bytes of a file, or for `-` of standard input.
-///
-/// # Errors
-/// Exit code 4, with the error of the system.
+/// The name, safe to print, and the bytes of a file, or for `-` of standard input. Exit code 4, with the error
+/// of the system.
 pub(crate) fn read_file(file: &Path) -> Result<(String, Vec<u8>), StartError> {
     let name = file.display().to_string();
     if name == "-" && io::stdin().is_terminal() {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use barewire::service::text::printable;
@@ -21,7 +22,6 @@ const DEFAULT: &str = "./public";
 /// The advice that always works.
 const SERVE_THIS_FOLDER: &str = "Serve the folder you are in:  barewire .";
 
-/// The path that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServedPath {
     /// As the user typed it, or the default: relative to the current folder, links not resolved.
@@ -35,22 +35,18 @@ impl ServedPath {
     pub(crate) fn folder(&self) -> &Path {
         if self.is_file { parent(&self.path) } else { &self.path }
     }
-}
 
-impl ServedPath {
     /// The folder above the served one, if a rule of Landlock may open it for reading: a folder that is removed and made
     /// again is then covered too. Not where files of other people or programs lie: `/`, a home folder, or a folder in
     /// which everybody may write.
     pub(crate) fn folder_above(&self) -> Option<PathBuf> {
-        use std::os::unix::fs::PermissionsExt;
         if self.is_file {
             return None;
         }
         let above = fs::canonicalize(&self.path).ok()?.parent()?.to_path_buf();
         let home = std::env::var_os("HOME").and_then(|home| fs::canonicalize(home).ok());
-        let homes = [Path::new("/"), Path::new("/root"), Path::new("/home")];
-        let is_home =
-            homes.contains(&&*above) || above.parent() == Some(Path::new("/home")) || Some(&above) == home.as_ref();
+        let homes = ["/", "/root", "/home"].map(Path::new);
+        let is_home = homes.contains(&&*above) || above.parent() == Some(homes[2]) || Some(&above) == home.as_ref();
         let is_shared = fs::metadata(&above).ok()?.permissions().mode() & 0o002 != 0;
         (!is_home && !is_shared).then_some(above)
     }
@@ -61,10 +57,8 @@ pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Chooses the path and makes sure that it can be read. `listed`: folders will be listed.
-///
-/// # Errors
-/// Exit code 4: the path is missing, may not be read, or is neither a folder nor a file.
+/// Chooses the path and makes sure that it can be read. `listed`: folders will be listed. Exit code 4: the path
+/// is missing, may not be read, or is neither a folder nor a file.
 pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, StartError> {
     // A folder `public` is what site generators make. Serving it instead of the current folder hides sources.
     let path = match named {
@@ -90,10 +84,8 @@ pub(crate) fn choose(named: Option<&Path>, listed: bool) -> Result<ServedPath, S
 }
 
 /// Makes sure that files can be changed as the options promise, somewhere. Returns a sentence for the start screen if
-/// that is not in the folder itself, but below it. `dotfiles`: names that begin with a dot are served.
-///
-/// # Errors
-/// Exit code 4: nothing is writable, or a single file is served with an option that only adds files.
+/// that is not in the folder itself, but below it. `dotfiles`: names that begin with a dot are served. Errors: exit
+/// code 4: nothing is writable, or a single file is served with an option that only adds files.
 pub(crate) fn check_writable(
     served: &ServedPath,
     options: &WriteOptions,

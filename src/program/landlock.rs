@@ -41,11 +41,9 @@ pub(crate) struct Allowed {
     pub(crate) connects_to: Option<u16>,
 }
 
-/// Restricts the process. Call it before the first thread starts (it binds the calling thread and the
-/// threads that thread starts), and after /proc was read for the last time (it is outside of the folder).
-///
-/// # Errors
-/// A phrase that says why there is no restriction.
+/// Restricts the process. Call it before the first thread starts (it binds the calling thread and the threads that
+/// thread starts), and after /proc was read for the last time (it is outside of the folder). Errors: a phrase that says
+/// why there is no restriction.
 pub(crate) fn restrict(folder: &Path, allowed: Allowed) -> Result<(), String> {
     match enforce(folder, allowed) {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
@@ -54,10 +52,8 @@ pub(crate) fn restrict(folder: &Path, allowed: Allowed) -> Result<(), String> {
     }
 }
 
-/// Builds the rules and applies them; what the kernel made of them.
-///
-/// # Errors
-/// The root cannot be opened, or the kernel refuses the rules. No file is restricted then.
+/// Builds the rules and applies them; what the kernel made of them. Errors: the root cannot be opened, or the kernel
+/// refuses the rules. No file is restricted then.
 fn enforce(root: &Path, allowed: Allowed) -> Result<RulesetStatus, Box<dyn Error>> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     // The rights that temporary files, publishing and removing need: no devices, sockets, pipes or links.

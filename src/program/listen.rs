@@ -51,11 +51,8 @@ pub(crate) struct Listening {
     pub(crate) moved: bool,
 }
 
-/// Opens the sockets of the server.
-///
-/// # Errors
-/// Exit code 3: a passed socket that cannot be used, no free port, no right to the port, or an address that this
-/// computer does not have.
+/// Opens the sockets of the server. Exit code 3: a passed socket that cannot be used, no free port, no right to
+/// the port, or an address that this computer does not have.
 pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
     // A service manager that passes sockets has decided about address and port; the options do not count.
     let listeners = inherited()?;
@@ -72,11 +69,9 @@ pub(crate) fn open(options: &ListenOptions) -> Result<Listening, StartError> {
     Ok(Listening { listeners, moved })
 }
 
-/// Opens the socket of the wire view in a browser. It accepts connections from this computer only, even when
-/// the server itself is open to the network. The default is the port after `main`, or the next free one.
-///
-/// # Errors
-/// Exit code 3, when the given port cannot be used. Without a given port, only when the system has no port at all.
+/// Opens the socket of the wire view in a browser. It accepts connections from this computer only, even when the server
+/// itself is open to the network. The default is the port after `main`, or the next free one. Exit code 3, when
+/// the given port cannot be used. Without a given port, only when the system has no port at all.
 pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, StartError> {
     // IPv4 alone: the URL of the view names 127.0.0.1.
     let open = |port| Listener::bind((Ipv4Addr::LOCALHOST, port).into());
@@ -91,10 +86,8 @@ pub(crate) fn open_view(given: Option<u16>, main: u16) -> Result<Listener, Start
     })
 }
 
-/// The sockets passed by a service manager (`LISTEN_FDS`).
-///
-/// # Errors
-/// Exit code 3: a socket of another kind than TCP, or one that the system refuses to set up.
+/// The sockets passed by a service manager (`LISTEN_FDS`). Exit code 3: a socket of another kind than TCP, or
+/// one that the system refuses to set up.
 fn inherited() -> Result<Vec<Listener>, StartError> {
     let mut passed = ListenFd::from_env();
     let unusable = |why: io::Error| {
@@ -216,7 +209,6 @@ impl Plan {
     }
 }
 
-/// The ports after one that is taken.
 fn next_ports(taken: u16) -> impl Iterator<Item = u16> {
     (1..=SUGGESTIONS).filter_map(move |n| taken.checked_add(n))
 }

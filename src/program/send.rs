@@ -49,10 +49,8 @@ pub(crate) fn run(options: Send) -> Result<ExitCode, StartError> {
     }
 }
 
-/// Connects to `HOST:PORT`, without Nagle's algorithm.
-///
-/// # Errors
-/// Exit code 2 for a name that cannot be resolved, 1 when none of its addresses takes the connection.
+/// Connects to `HOST:PORT`, without Nagle's algorithm. Exit code 2 for a name that cannot be resolved, 1 when
+/// none of its addresses takes the connection.
 fn connect(to: &str) -> Result<TcpStream, StartError> {
     // People paste the URL of the server here.
     let to = to.strip_prefix("http://").unwrap_or(to).trim_end_matches('/');
@@ -117,10 +115,8 @@ impl Receiver<'_> {
         Receiver { options, conversation, messages, requests, terminal }
     }
 
-    /// Reads until every request has its response, or the server closes. Returns whether anything came.
-    ///
-    /// # Errors
-    /// The connection broke before the first byte of a response. Later errors are only a warning: the bytes are shown.
+    /// Reads until every request has its response, or the server closes. Returns whether anything came. Errors: the
+    /// connection broke before the first byte of a response. Later errors are only a warning: the bytes are shown.
     fn run(mut self, socket: &mut TcpStream) -> io::Result<bool> {
         let (mut buffer, mut has_response, mut remark) = (vec![0; READ], false, String::new());
         let begun = Instant::now();

@@ -53,19 +53,15 @@ const LEAST_WORKERS: usize = 4;
 /// How often the path of the served folder is looked at: a folder that has changed is noticed within two seconds.
 const LOOKS: Duration = Duration::from_secs(1);
 
-/// Serves until a signal stops the server.
-///
-/// # Errors
-/// Everything that ends the program before it serves (exit codes 2 to 4), or a failure while it runs (1).
+/// Serves until a signal stops the server. Errors: everything that ends the program before it serves (exit codes 2 to
+/// 4), or a failure while it runs (1).
 pub(crate) fn run(options: Options) -> Result<(), StartError> {
     let color = options.output.color;
     serve(options, hang_up::inherited()).map_err(|error| error.colored(color))
 }
 
-/// All steps in their order.
-///
-/// # Errors
-/// The folder (exit code 4), the sockets (3), the password file (2), and a failure of the server or of a thread (1).
+/// All steps in their order. Errors: the folder (exit code 4), the sockets (3), the password file (2), and a failure of
+/// the server or of a thread (1).
 fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     let served = folder::choose(options.path.as_deref(), !options.files.no_listing)?;
     let read_only_top = folder::check_writable(&served, &options.write, options.files.dotfiles)?;
@@ -134,11 +130,8 @@ fn say_farewell(options: &Options, report: &Report, began: Instant, log: &Stream
     }
 }
 
-/// Restricts the process with Landlock. Returns a sentence about each thing that protects the files, and whether it is
-/// weaker on this machine than elsewhere.
-///
-/// Each item: whether the protection is weaker (then it is a remark on the start screen, else a line of the debug log),
-/// and the sentence.
+/// Restricts the process with Landlock. Returns a sentence about each thing that protects the files, and before it
+/// whether it is weaker than elsewhere: then it is a remark on the start screen, else a line of the debug log.
 fn restrict(site: &Site, served: &ServedPath, options: &Options, study: Option<&StudyServer>) -> [(bool, String); 2] {
     let allowed = Allowed {
         reads_anywhere: options.files.symlinks == Symlinks::Any,
@@ -179,9 +172,6 @@ fn sandbox_remark(options: &Options) -> Option<String> {
 }
 
 /// Starts the thread that looks whether the path still leads to the served folder.
-///
-/// # Errors
-/// When the thread cannot be started.
 fn watch(root: RootWatch) -> io::Result<()> {
     let look = move || loop {
         std::thread::sleep(LOOKS);
@@ -191,9 +181,6 @@ fn watch(root: RootWatch) -> io::Result<()> {
 }
 
 /// Starts the logger on standard error: warnings and errors; `--verbose` adds more, and `RUST_LOG` chooses in detail.
-///
-/// # Errors
-/// When the thread that writes cannot be started.
 fn start_logging(options: &Options) -> io::Result<StreamWriter> {
     let log = StreamWriter::start("stderr", LOG_LINES, io::stderr())?;
     let level = if options.output.verbose { LevelFilter::Debug } else { LevelFilter::Warn };
@@ -293,7 +280,6 @@ fn net_settings(options: &Options, descriptors: u64) -> net::Settings {
     }
 }
 
-/// The format of the access log.
 fn log_format(options: &Options) -> LogFormat {
     match options.output.log {
         Some(format) => format,

@@ -61,7 +61,6 @@ const READ: usize = 16 * 1024;
 /// The server of the view, before it runs.
 pub(crate) struct StudyServer {
     listener: Listener,
-    /// The port of the view.
     pub(crate) port: u16,
     /// The server that is watched, as it is reached from here: the only one to which a replay connects.
     pub(crate) main: SocketAddr,
@@ -72,10 +71,8 @@ pub(crate) struct StudyServer {
 }
 
 impl StudyServer {
-    /// Opens the socket. `addresses` are those of the server that is watched.
-    ///
-    /// # Errors
-    /// The port of the view cannot be used (exit code 3), or the system gives no random numbers (1).
+    /// Opens the socket. `addresses` are those of the server that is watched. Errors: the port of the view cannot be
+    /// used (exit code 3), or the system gives no random numbers (1).
     pub(crate) fn open(options: &StudyOptions, addresses: &[SocketAddr]) -> Result<StudyServer, StartError> {
         // The default port is the next one after that of the server.
         let main = nearest(addresses);
@@ -87,15 +84,12 @@ impl StudyServer {
         Ok(StudyServer { listener, port, main, history, key })
     }
 
-    /// The URL with the key.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/#k={}", self.port, self.key)
     }
 
-    /// Starts the server. `secrets`: they are shown.
-    ///
-    /// # Errors
-    /// No random numbers, no thread, or an event loop that cannot be set up.
+    /// Starts the server. `secrets`: they are shown. Errors: no random numbers, no thread, or an event loop that cannot
+    /// be set up.
     pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
         let StudyServer { listener, port, main, history, key } = self;
         let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets };
@@ -185,10 +179,8 @@ fn replayer(main: SocketAddr, history: Arc<History>) -> Box<Replayer> {
     })
 }
 
-/// Sends the pieces of a request and reads until its response is complete.
-///
-/// # Errors
-/// The connection broke while the response was read, or the server was silent for longer than [`SILENCE`].
+/// Sends the pieces of a request and reads until its response is complete. Errors: the connection broke while the
+/// response was read, or the server was silent for longer than [`SILENCE`].
 fn replay(mut socket: TcpStream, plan: &ReplayPlan) -> io::Result<()> {
     let mut conversation = Conversation::new(&ExplainOptions::live(Limits::default(), Default::default()));
     let mut messages = Vec::new();

@@ -38,7 +38,6 @@ const NO_LIMIT: usize = usize::MAX;
 /// Bytes of text that may wait for standard output.
 const WAITING: usize = 8 * 1024 * 1024;
 
-/// The running view.
 pub(crate) struct WireView {
     /// Closed when all events were passed on.
     passed: Receiver<()>,
@@ -57,9 +56,6 @@ impl WireView {
 }
 
 /// Starts the view of a server that does not run yet, if `--wire` or `--study` is given. The browser reads `history`.
-///
-/// # Errors
-/// When no thread can be started.
 pub(crate) fn start(
     server: &mut Server,
     history: Option<Arc<History>>,
@@ -92,9 +88,6 @@ pub(crate) fn start(
 
 /// Starts a thread. The channel is closed when the thread has ended: waiting for that can have a time limit, which
 /// joining a thread has not.
-///
-/// # Errors
-/// When the system starts no thread.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Receiver<()>> {
     let (alive, ended) = channel();
     std::thread::Builder::new().name(name.into()).spawn(move || {
@@ -189,7 +182,6 @@ pub(crate) enum WriterError {
 
 /// What the thread of a [`StreamWriter`] gets.
 enum Piece {
-    /// Text and its cost.
     Text(Vec<u8>, usize),
     /// A channel to close when everything before this is written.
     Finish(Sender<()>),
@@ -210,9 +202,6 @@ pub(crate) struct StreamWriter {
 
 impl StreamWriter {
     /// Starts the thread `name`, which writes to `out` until its reader leaves or the last handle is dropped.
-    ///
-    /// # Errors
-    /// When no thread can be started.
     pub(crate) fn start(name: &str, limit: usize, mut out: impl Write + Send + 'static) -> io::Result<StreamWriter> {
         let (pieces, received) = channel();
         let (waiting, dropped) = Default::default();
@@ -240,10 +229,8 @@ impl StreamWriter {
         Ok(writer)
     }
 
-    /// Hands over a piece of text without waiting. A piece that costs nothing always fits.
-    ///
-    /// # Errors
-    /// `Full`: the piece would exceed the limit and is dropped. `Closed`: the stream takes nothing any more.
+    /// Hands over a piece of text without waiting. A piece that costs nothing always fits. Errors: `Full`: the piece
+    /// would exceed the limit and is dropped. `Closed`: the stream takes nothing any more.
     pub(crate) fn offer(&self, text: Vec<u8>, cost: usize) -> Result<(), WriterError> {
         let add = |waiting| Some(waiting + cost).filter(|&waiting| cost == 0 || waiting <= self.limit);
         // Added before it is sent, so that the thread cannot subtract what was not added yet.

@@ -78,7 +78,6 @@ impl Call {
     }
 }
 
-/// A segment of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(Box<[u8]>),

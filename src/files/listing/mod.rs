@@ -206,7 +206,6 @@ fn digest(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The title of a column.
 struct Column {
     title: &'static str,
     /// The values of `sort` and `order` in the query that its button leads to.
@@ -243,7 +242,6 @@ struct ListingPage<'a> {
     rows: render::Rows<'a>,
 }
 
-/// The HTML page.
 fn page(request: &Request<'_>, rights: Rights, entries: &[&Entry], order: Order) -> askama::Result<String> {
     // As the client counts: what `../` means depends on the path that it has sent.
     let base = request.base();

@@ -28,7 +28,6 @@ pub(crate) enum By {
     Time,
 }
 
-/// The order of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
     pub(crate) by: By,

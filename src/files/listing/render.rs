@@ -43,7 +43,6 @@ impl fmt::Display for Rows<'_> {
     }
 }
 
-/// Appends the row of one entry.
 fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     let is_folder = entry.kind == FileKind::Directory;
     // No class for files of an unknown kind, which are many.
@@ -129,14 +128,12 @@ pub(crate) fn text(entries: &[&Entry]) -> Vec<u8> {
     out
 }
 
-/// The JSON form of a folder.
 #[derive(Serialize)]
 struct FolderJson<'a> {
     path: Cow<'a, str>,
     entries: Vec<EntryJson<'a>>,
 }
 
-/// The JSON form of an entry.
 #[derive(Serialize)]
 struct EntryJson<'a> {
     /// Bytes that are not UTF-8 are replaced.
@@ -148,7 +145,6 @@ struct EntryJson<'a> {
     modified: String,
 }
 
-/// The folder as JSON.
 pub(crate) fn json(path: &[u8], entries: &[&Entry]) -> String {
     let entries = entries.iter().map(|entry| {
         let is_folder = entry.kind == FileKind::Directory;

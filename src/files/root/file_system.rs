@@ -135,9 +135,6 @@ impl FileSystems {
 
     /// Finds out the kind of a file that was just opened, and refuses what cannot be served. On a loop (`may_block` is
     /// false) the file lies on the mount of the root.
-    ///
-    /// # Errors
-    /// [`PSEUDO`].
     pub(crate) fn check(&self, file: impl AsFd, device: u64, may_block: bool) -> Result<FileSystem, Errno> {
         let kind = if may_block { self.ask(file, device) } else { self.root };
         if kind == FileSystem::Pseudo { Err(PSEUDO) } else { Ok(kind) }

@@ -14,8 +14,8 @@
 //! | a folder that is swapped for a link meanwhile | cannot lead outside | cannot lead outside |
 //!
 //! Only regular files and folders are ever opened: a FIFO would block the reader, `/dev/zero` would
-//! never end. Nothing of `/proc`, `/sys` and the like is opened (`FileSystem`). Length and times of a file are read by `fstat` from the descriptor that is sent, so a
-//! response never has the length of one file and the bytes of another.
+//! never end. Nothing of `/proc`, `/sys` and the like is opened (`FileSystem`). Length and times of a file are read by
+//! `fstat` from the descriptor that is sent, so a response never has the length of one file and the bytes of another.
 //!
 //! The functions give different guarantees:
 //! - [`Root::open`] is the protected way. Everything that is sent to a client was opened by it.
@@ -45,7 +45,6 @@ pub(crate) use crate::service::FileSystem;
 use crate::service::OpenFile;
 use file_system::FileSystems;
 pub(crate) use file_system::PSEUDO;
-pub(crate) use identity::Identity;
 pub(crate) use publish::Publish;
 pub(crate) use stat::CheckedPath;
 pub use stat::{Directory, Entry, TEMPORARY_PREFIX};

@@ -40,10 +40,8 @@ pub(crate) enum Publish {
 
 impl TempFile {
     /// Gives it the name `name` in `folder`, and returns its metadata under that name. The caller holds
-    /// [`Root::lock`](crate::files::root::Root::lock) for the name: not every way excludes others by itself.
-    ///
-    /// # Errors
-    /// The error of the kernel. It may be tried again.
+    /// [`Root::lock`](crate::files::root::Root::lock) for the name: not every way excludes others by itself. Errors:
+    /// the error of the kernel. It may be tried again.
     pub(crate) fn publish(&mut self, folder: &Arc<WritableFolder>, name: &[u8], how: Publish) -> io::Result<Meta> {
         let mut named = self.give_name(folder, name, how);
         // `EXIST` is an answer. Any other error may be about the place of the file: XDEV and ACCES by Landlock, NOENT
@@ -113,8 +111,8 @@ impl TempFile {
     /// A file with a temporary name and the same content in another folder.
     fn copy_to(&self, folder: &Arc<WritableFolder>) -> io::Result<TempFile> {
         let meta = self.meta()?;
-        let mut copy = TempFile::named(folder)?;
-        copy.reserve(meta.size)?;
+        let copy = TempFile::named(folder)?;
+        allocate(&copy.file, meta.size)?;
         self.copy_into(&copy.file, meta.size)?;
         copy.take_rights(&meta)?;
         copy.sync()?;

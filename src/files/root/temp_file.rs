@@ -75,10 +75,8 @@ impl Drop for TemporaryName {
 }
 
 impl TempFile {
-    /// As [`TempFile::create_in`], but also leaves the space free that uploads must not use.
-    ///
-    /// # Errors
-    /// As there; `ENOSPC` if that space would be needed.
+    /// As [`TempFile::create_in`], but also leaves the space free that uploads must not use. Errors: as there; `ENOSPC`
+    /// if that space would be needed.
     pub(crate) fn create_if_room(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
         // Asked before the file is created: reserving alone would use the space that must stay free.
         if !folder.has_room(length.unwrap_or(0))? {
@@ -87,16 +85,18 @@ impl TempFile {
         TempFile::create_in(folder, length)
     }
 
-    /// Creates an invisible file in `folder`, for `length` bytes.
-    ///
-    /// # Errors
-    /// The error of the kernel; `EFBIG` if a file cannot have that many bytes.
+    /// Creates an invisible file in `folder`, for `length` bytes. Errors: the error of the kernel; `EFBIG` if a file
+    /// cannot have that many bytes.
     pub(super) fn create_in(folder: &Arc<WritableFolder>, length: Option<u64>) -> io::Result<TempFile> {
+        // Writing beyond this limit would end the process with SIGXFSZ.
+        let limit = getrlimit(Resource::Fsize).current;
+        if length.zip(limit).is_some_and(|(length, limit)| length > limit) {
+            return Err(Errno::FBIG.into());
+        }
         // Each file system says in its own way that it has none, so any error leads to the next way, whose error
         // counts.
-        let mut temp = TempFile::unnamed(folder).or_else(|_| TempFile::named(folder))?;
-        temp.expect(length)?;
-        Ok(temp)
+        let temp = TempFile::unnamed(folder).or_else(|_| TempFile::named(folder))?;
+        Ok(TempFile { length, ..temp })
     }
 
     /// Takes over a file that was just created.
@@ -135,30 +135,6 @@ impl TempFile {
         Err(Errno::AGAIN)
     }
 
-    /// Notes how many bytes it will have.
-    ///
-    /// # Errors
-    /// `EFBIG`.
-    fn expect(&mut self, length: Option<u64>) -> Result<(), Errno> {
-        // Writing beyond this limit would end the process with SIGXFSZ.
-        let limit = getrlimit(Resource::Fsize).current;
-        if length.zip(limit).is_some_and(|(length, limit)| length > limit) {
-            return Err(Errno::FBIG);
-        }
-        self.length = length;
-        Ok(())
-    }
-
-    /// Reserves space for `length` bytes that are there already, and are about to be written.
-    ///
-    /// # Errors
-    /// `ENOSPC` or `EFBIG` if that many bytes cannot be stored.
-    pub(super) fn reserve(&mut self, length: u64) -> Result<(), Errno> {
-        self.expect(Some(length))?;
-        self.reserved = length;
-        allocate(&self.file, length)
-    }
-
     /// Makes sure of space for `more` bytes.
     fn make_room(&mut self, more: u64) -> Result<(), Errno> {
         let end = self.written + more;
@@ -178,10 +154,8 @@ impl TempFile {
         allocate(&self.file, self.reserved)
     }
 
-    /// Appends bytes.
-    ///
-    /// # Errors
-    /// The error of the kernel; `ENOSPC` also if they would use the space that uploads must leave free.
+    /// Appends bytes. Errors: the error of the kernel; `ENOSPC` also if they would use the space that uploads must
+    /// leave free.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.make_room(bytes.len() as u64)?;
         (&self.file).write_all(bytes)?;
@@ -237,10 +211,8 @@ impl TempFile {
     }
 }
 
-/// Reserves space for `length` bytes, if the file system can: else a full disk is noticed while writing.
-///
-/// # Errors
-/// The disk has not that much space, or is broken.
+/// Reserves space for `length` bytes, if the file system can: else a full disk is noticed while writing. Errors: the
+/// disk has not that much space, or is broken.
 pub(super) fn allocate(file: &File, length: u64) -> Result<(), Errno> {
     if length == 0 {
         return Ok(());

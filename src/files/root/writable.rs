@@ -35,7 +35,6 @@ pub(crate) struct WriteLocks {
     pub(super) swept: Mutex<HashSet<(u64, u64)>>,
 }
 
-/// An open folder.
 #[derive(Debug)]
 pub(crate) struct WritableFolder {
     descriptor: OwnedFd,
@@ -43,14 +42,10 @@ pub(crate) struct WritableFolder {
     pub(super) identity: (u64, u64),
 }
 
-/// The use of a name in a folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NameUse {
-    /// The name is free.
     Free,
-    /// A regular file.
     File(Meta),
-    /// A folder.
     Folder,
     /// A symbolic link, to anything.
     Link,
@@ -63,10 +58,8 @@ pub(crate) enum NameUse {
 pub(crate) struct NewFolders(Vec<(Arc<WritableFolder>, Vec<u8>)>);
 
 impl Root {
-    /// Opens the folder at `path` for writing.
-    ///
-    /// # Errors
-    /// The error of the kernel; `ENOTDIR` if the path leads to a file or through one.
+    /// Opens the folder at `path` for writing. Errors: the error of the kernel; `ENOTDIR` if the path leads to a file
+    /// or through one.
     pub(crate) fn writable_folder(&self, path: &[u8]) -> Result<Arc<WritableFolder>, Errno> {
         let path = relative(path).ok_or(Errno::NOENT)?;
         let symlinks = match self.inner.symlinks {
@@ -83,11 +76,8 @@ impl Root {
         Ok(folder)
     }
 
-    /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and
-    /// the names that are missing after it.
-    ///
-    /// # Errors
-    /// As [`Root::writable_folder`]; `ENOENT` if more than [`MAX_NEW_FOLDERS`] are missing.
+    /// The last existing folder on the way to `path` (collapsed, without a slash at its end), and the names that are
+    /// missing after it. Errors: as [`Root::writable_folder`]; `ENOENT` if more than [`MAX_NEW_FOLDERS`] are missing.
     pub(crate) fn nearest<'a>(&self, path: &'a [u8]) -> Result<(Arc<WritableFolder>, Vec<&'a [u8]>), Errno> {
         let (mut rest, mut missing) = (path, Vec::new());
         loop {
@@ -103,10 +93,8 @@ impl Root {
         }
     }
 
-    /// Opens the folder at `path` and creates all folders that are missing on the way.
-    ///
-    /// # Errors
-    /// As [`Root::nearest`], and the error of `mkdir`. Then no new folder is left.
+    /// Opens the folder at `path` and creates all folders that are missing on the way. Errors: as [`Root::nearest`],
+    /// and the error of `mkdir`. Then no new folder is left.
     pub(crate) fn make_folders(&self, path: &[u8]) -> Result<(Arc<WritableFolder>, NewFolders), Errno> {
         let (mut at, missing) = self.nearest(path)?;
         let mut made = NewFolders::default();
@@ -171,7 +159,6 @@ impl WritableFolder {
         fs::unlinkat(&self.descriptor, name, AtFlags::empty())
     }
 
-    /// Removes an empty folder.
     pub(crate) fn remove_folder(&self, name: &[u8]) -> Result<(), Errno> {
         fs::unlinkat(&self.descriptor, name, AtFlags::REMOVEDIR)
     }

@@ -26,7 +26,7 @@ use rustix::io::Errno;
 use crate::files::cache::open_files::OpenFiles;
 use crate::files::disk_error::Gone;
 use crate::files::resource::{Resolver, SingleFile};
-use crate::files::root::{Identity, Root, sweep};
+use crate::files::root::{Meta, Root, sweep};
 use crate::files::site::SiteState;
 use crate::files::write::Rights;
 use crate::files::{CacheControl, Settings, listing};
@@ -104,21 +104,19 @@ impl RootWatch {
 
     /// The folder at the path, if it is another one than `root`.
     fn find(&self, root: &Root) -> Result<Option<Root>, Gone> {
-        let old = root.identity();
-        match Identity::at(&self.0.path) {
-            Ok(new) if new == old => return Ok(None),
-            Ok(_) => {}
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Err(Gone::Missing),
-            // The disk fails, or the way to the folder is closed: nothing says that it is another one.
-            Err(_) => return Ok(None),
+        match (root.meta(), Meta::of_folder(&self.0.path)) {
+            (Ok(old), Ok(new)) if !new.is_same_file(&old) => {}
+            (_, Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => return Err(Gone::Missing),
+            // The same. Or the disk fails, or the way to the folder is closed: nothing says that it is another one.
+            _ => return Ok(None),
         }
         // Opened first and judged after it: what is judged is what will be served.
         let found = Root::at(&self.0.path, root.symlinks()).map_err(|_| Gone::Missing)?;
-        let new = found.identity();
+        let (Ok(old), Ok(new)) = (root.meta(), found.meta()) else { return Ok(None) };
         match () {
-            () if new == old => Ok(None),
+            () if new.is_same_file(&old) => Ok(None),
             () if new.device != old.device => Err(Gone::OtherFileSystem),
-            () if new.owner != old.owner => Err(Gone::OtherOwner),
+            () if new.owner.0 != old.owner.0 => Err(Gone::OtherOwner),
             () if found.is_barred() => Err(Gone::Barred),
             () => Ok(Some(found)),
         }

@@ -41,9 +41,6 @@ pub(crate) fn is_usable(name: &[u8], dotfiles: bool) -> bool {
 }
 
 /// The name that Content-Disposition suggests, if it does (RFC 6266 §4.3).
-///
-/// # Errors
-/// [`FormError::FileName`]
 pub(crate) fn suggested(request: &Request<'_>) -> Result<Option<Vec<u8>>, FormError> {
     let Some(value) = request.field("content-disposition") else { return Ok(None) };
     let name = multipart::file_name(value, field::unquote)?;

@@ -221,7 +221,6 @@ impl Rights {
         Method::ALL.into_iter().filter(|method| is_safe(*method) || self.allow(*method)).collect()
     }
 
-    /// 204 for OPTIONS.
     pub(crate) fn options(self, kind: TargetKind) -> Response {
         router::options(&self.methods_on(kind))
     }

@@ -75,9 +75,6 @@ struct Upload {
 }
 
 /// Makes all checks that are possible before the content.
-///
-/// # Errors
-/// The refusal, or an error of the disk.
 pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteError> {
     let mut path = write.path()?;
     let root = &write.resolver.root;
@@ -109,7 +106,6 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
 }
 
 impl Upload {
-    /// The name for content that is not a form.
     fn name_of_content(&self) -> Result<Vec<u8>, WriteError> {
         match file_name::suggested(&self.write.request).map_err(|error| self.broken(error))? {
             Some(name) => self.check_name(&name),
@@ -161,7 +157,6 @@ impl Upload {
         }
     }
 
-    /// Publishes all files, or none.
     fn publish(&mut self) -> Result<Vec<StoredFile>, WriteError> {
         // All content is on the disk before the first name appears.
         self.files.iter().try_for_each(|file| file.temp.sync())?;
@@ -227,7 +222,6 @@ impl Sink for Upload {
     }
 }
 
-/// Content that is a form.
 struct FormSink {
     upload: Upload,
     reader: Multipart,

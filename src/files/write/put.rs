@@ -34,7 +34,6 @@ enum TargetState {
     Taken(Option<Meta>),
 }
 
-/// The path of an upload.
 #[derive(Debug)]
 struct UploadPath {
     path: Vec<u8>,
@@ -52,9 +51,6 @@ struct PutSink {
 }
 
 /// Makes all checks that are possible before the content, and creates the temporary file.
-///
-/// # Errors
-/// The refusal, or an error of the disk.
 pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteError> {
     let path = write.path()?;
     let rights = write.rights;

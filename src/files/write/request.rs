@@ -6,18 +6,6 @@
 //!
 //! Preconditions are evaluated twice: before the content is read, to refuse early, and again just
 //! before the file is published, while its name is locked, so that no other upload is lost.
-//!
-//! | check | status |
-//! |---|---|
-//! | a name on the path is not served, or a file is in the way | 403, 409 |
-//! | the right is missing for this kind of target | 405 |
-//! | an unknown expectation | 417 |
-//! | no length | 411 |
-//! | more bytes than `--max-body` | 413 |
-//! | a range of a file, a compressed content | 400, 415 |
-//! | the name is in use | 409 |
-//! | the client expects another version | 412 |
-//! | no space on the disk | 507 |
 
 use std::io;
 use std::net::SocketAddr;
@@ -81,7 +69,6 @@ impl From<Errno> for WriteError {
     }
 }
 
-/// A file that was stored.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredFile {
     /// Its path from the root.
@@ -113,7 +100,6 @@ impl StoredFile {
         self.path.rsplit(|&b| b == b'/').next().unwrap_or_default()
     }
 
-    /// The form for programs.
     fn json(&self) -> StoredJson {
         StoredJson {
             name: String::from_utf8_lossy(self.name()).into_owned(),
@@ -125,11 +111,8 @@ impl StoredFile {
 }
 
 impl WriteRequest {
-    /// The path from the root that the request is about, with one slash before each name and
-    /// perhaps one at the end.
-    ///
-    /// # Errors
-    /// 403 for a name that is not served or speaks for the site; 404 for all but a single served file.
+    /// The path from the root that the request is about, with one slash before each name and perhaps one at the end.
+    /// Errors: 403 for a name that is not served or speaks for the site; 404 for all but a single served file.
     pub(crate) fn path(&self) -> Result<Vec<u8>, WriteError> {
         let path = self.request.path();
         match &self.resolver.single {
@@ -152,10 +135,6 @@ impl WriteRequest {
         }
     }
 
-    /// The kind of the target at `path`.
-    ///
-    /// # Errors
-    /// The error of the disk.
     pub(crate) fn target_kind(&self, path: &[u8]) -> Result<TargetKind, WriteError> {
         match self.resolver.root.open(path, true)? {
             _ if TargetKind::of_path(path) == TargetKind::Root => Ok(TargetKind::Root),
@@ -188,22 +167,18 @@ impl WriteRequest {
         error_page::problem(&self.request, &name_option(problem, Some("--overwrite"), self.peer)).into()
     }
 
-    /// 409.
     pub(crate) fn conflict(&self, sentence: &str) -> WriteError {
         self.problem(Status::CONFLICT, sentence).into()
     }
 
-    /// 405.
     pub(crate) fn not_allowed(&self, kind: TargetKind) -> WriteError {
         self.rights.not_allowed(&self.request, kind, self.peer).into()
     }
 
-    /// 413.
     pub(crate) fn too_large(&self) -> WriteError {
         error_page::problem(&self.request, &Problem::too_large(self.max_body)).into()
     }
 
-    /// The response for an error.
     pub(crate) fn response(&self, error: WriteError) -> Response {
         let error = match error {
             WriteError::Refused(response) => return response,
@@ -258,9 +233,6 @@ impl WriteRequest {
 
     /// Checks what the head says about the content. Returns the length of the content, if it is
     /// known.
-    ///
-    /// # Errors
-    /// 417, 411, 413, 400 or 415.
     pub(crate) fn check_content(&self) -> Result<Option<u64>, WriteError> {
         self.check_expectation()?;
         let length = match self.request.framing() {
@@ -291,8 +263,6 @@ impl WriteRequest {
         Ok(length)
     }
 
-    /// # Errors
-    /// 417.
     pub(crate) fn check_expectation(&self) -> Result<(), WriteError> {
         match self.request.expectation() {
             Expectation::Unknown => Err(router::expectation_failed(&self.request).into()),
@@ -301,9 +271,6 @@ impl WriteRequest {
     }
 
     /// Checks the preconditions against the file that is there now.
-    ///
-    /// # Errors
-    /// 412.
     pub(crate) fn check_preconditions(&self, current: Option<&Meta>) -> Result<(), WriteError> {
         // A file that was just uploaded has a tag that the client may rely on, however young it is.
         let validators =
@@ -312,9 +279,6 @@ impl WriteRequest {
     }
 
     /// The same for a folder, which exists and has neither tag nor date.
-    ///
-    /// # Errors
-    /// 412.
     pub(crate) fn check_folder_preconditions(&self) -> Result<(), WriteError> {
         self.check_validators(Some(&Validators::of_content(b"")))
     }

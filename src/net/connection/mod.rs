@@ -136,7 +136,6 @@ impl Connection {
         }
     }
 
-    /// Notes what an event has reported.
     pub(crate) fn note_event(&mut self, readable: bool, writable: bool, closed: bool) {
         // Bytes that were not received in an earlier turn would make the first byte older than the event.
         if readable && !self.input.is_readable() && self.unread.is_empty() {
@@ -162,7 +161,6 @@ impl Connection {
         soon
     }
 
-    /// The queued turn begins.
     pub(crate) fn begin_queued_turn(&mut self) {
         self.next_turn = NextTurn::OnEvent;
     }
@@ -200,9 +198,6 @@ impl Connection {
     }
 
     /// Does what can be done now.
-    ///
-    /// # Errors
-    /// Why the connection has ended.
     pub(crate) fn turn(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         self.drive(cx)?;
         // A byte that comes after this turn may have been sent after it.

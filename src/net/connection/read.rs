@@ -21,10 +21,8 @@ use crate::net::upload_memory::Block;
 const READ_MORE: usize = 4 * 1024;
 
 impl Connection {
-    /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head.
-    ///
-    /// # Errors
-    /// Why the connection has ended, when the socket has failed.
+    /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head. Errors: why
+    /// the connection has ended, when the socket has failed.
     pub(super) fn read(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Valid for this recv only: later bytes may have been sent after the turn began.
         let first_byte = std::mem::take(&mut self.first_byte);
@@ -83,9 +81,6 @@ impl Connection {
     }
 
     /// One `recv` whose bytes are dropped.
-    ///
-    /// # Errors
-    /// As for [`Connection::read`].
     pub(super) fn discard(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         let mut scratch = std::mem::take(&mut cx.scratch);
         let result = self.receive(&mut scratch, false, cx);
@@ -206,10 +201,8 @@ impl Connection {
         self.wants_bytes() && self.ending.is_none() && !self.send_queue.is_heavy()
     }
 
-    /// The client has shut down its sending side, and everything it sent is parsed.
-    ///
-    /// # Errors
-    /// Why the connection has ended. `Ok` means that a response to the incomplete request is on its way.
+    /// The client has shut down its sending side, and everything it sent is parsed. Errors: why the connection has
+    /// ended. `Ok` means that a response to the incomplete request is on its way.
     pub(super) fn input_ended(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         // Read before `end_of_input`, which ends the message in the parser.
         let missing = self.http.missing_content();

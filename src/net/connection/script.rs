@@ -81,7 +81,6 @@ impl RunningScript {
 }
 
 impl Connection {
-    /// Begins a response with a script.
     pub(super) fn begin_script(&mut self, mut response: Response, cx: &mut LoopContext) {
         let Script { pauses, interim, token } = *response.take_script().unwrap_or_default();
         // Interim responses (RFC 9110 §15.2) come before the final head, and `write_interim` drops them for HTTP/1.0.
@@ -147,9 +146,6 @@ impl Connection {
     }
 
     /// Puts the next step into the send queue, if its pause is over. Called when everything before it is sent.
-    ///
-    /// # Errors
-    /// Why the connection has ended.
     pub(super) fn advance_script(&mut self, cx: &mut LoopContext) -> Result<(), CloseReason> {
         if self.input.is_closed_by_peer() {
             // An event for an error looks like one for a FIN; a pending error means a reset.

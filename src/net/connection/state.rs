@@ -29,7 +29,6 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// After an event.
     pub(crate) fn after_event(self, readable: bool, closed: bool) -> Input {
         match self {
             Input::Ended => Input::Ended,
@@ -163,7 +162,6 @@ impl Arrivals {
         self.last += 1;
     }
 
-    /// The number of a request.
     pub(crate) fn number(&self, first_byte: FirstByte) -> u64 {
         if first_byte == FirstByte::BeforeTurn { self.turn } else { self.last }
     }

@@ -223,10 +223,8 @@ impl Admission {
         Admission { open: AtomicUsize::new(0), most: most.max(1), most_per_client: most_per_client.max(1), clients }
     }
 
-    /// Counts one more connection; [`Admission::leave`] must follow.
-    ///
-    /// # Errors
-    /// Which limit is reached. The connection is not counted then.
+    /// Counts one more connection; [`Admission::leave`] must follow. Errors: which limit is reached. The connection is
+    /// not counted then.
     pub(crate) fn enter(&self, peer: SocketAddr) -> Result<(), AdmissionError> {
         // Counted first and taken back on failure: between a test and a later count other loops could enter.
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {

@@ -75,7 +75,6 @@ pub(crate) struct ServerState {
     pub(crate) grace_ends: OnceLock<Instant>,
 }
 
-/// One event loop.
 pub(crate) struct EventLoop {
     /// Shared with the other loops.
     server: Arc<ServerState>,
@@ -101,10 +100,8 @@ pub(crate) struct EventLoop {
 }
 
 impl EventLoop {
-    /// A loop on these listeners, and the waker that reaches it.
-    ///
-    /// # Errors
-    /// When the poller cannot be created or refuses a listener.
+    /// A loop on these listeners, and the waker that reaches it. Errors: when the poller cannot be created or refuses a
+    /// listener.
     pub(crate) fn new(
         server: Arc<ServerState>,
         listeners: Vec<(std::net::TcpListener, SocketAddr)>,
@@ -163,9 +160,6 @@ impl EventLoop {
     }
 
     /// Serves until the server stops. Returns what this loop has done.
-    ///
-    /// # Errors
-    /// When the poller fails.
     pub(crate) fn run(mut self) -> io::Result<Report> {
         close_elsewhere(self.context.jobs.closer());
         let mut events = Events::with_capacity(EVENTS);

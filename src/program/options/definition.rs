@@ -34,18 +34,15 @@ pub(crate) enum AuthFor {
     Write,
 }
 
-/// The values of `--auth-for`.
 const AUTH_FOR: [(&str, &str, AuthFor); 2] =
     [("all", "Everything", AuthFor::All), ("write", "Changes alone", AuthFor::Write)];
 
-/// The values of `--symlinks`.
 const SYMLINKS: [(&str, &str, Symlinks); 3] = [
     ("inside", "Relative ones that stay under the folder", Symlinks::Inside),
     ("deny", "None", Symlinks::Deny),
     ("any", "All, wherever they lead", Symlinks::Any),
 ];
 
-/// The values of `--wire`.
 const FORMS: [(&str, &str, ViewFormat); 4] = [
     ("line", "One line for each exchange", ViewFormat::Line),
     ("head", "What recv() returned, and heads", ViewFormat::Head),
@@ -53,7 +50,6 @@ const FORMS: [(&str, &str, ViewFormat); 4] = [
     ("json", "One JSON object for each event", ViewFormat::Json),
 ];
 
-/// The values of `--log`.
 const LOG_FORMATS: [(&str, &str, LogFormat); 5] = [
     ("short", "One line for people", LogFormat::Short),
     ("common", "As Apache writes it", LogFormat::Common),
@@ -62,7 +58,6 @@ const LOG_FORMATS: [(&str, &str, LogFormat); 5] = [
     ("off", "None", LogFormat::Off),
 ];
 
-/// The values of `--color`.
 pub(crate) const COLORS: [(&str, &str, Color); 3] =
     [("auto", "On a terminal", Color::Auto), ("always", "Always", Color::Always), ("never", "Never", Color::Never)];
 
@@ -301,7 +296,6 @@ pub(crate) struct OutputOptions {
 }
 
 impl LimitOptions {
-    /// The limits of a message.
     pub(crate) fn limits(&self) -> Limits {
         // The option is at most `HEAD_CEILING`, which fits.
         let (head, default) = (self.max_head as usize, Limits::default());

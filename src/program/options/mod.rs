@@ -45,10 +45,7 @@ const SHORT_HELP: &str = include_str!("short_help.txt");
 const LONG_HELP: &str = include_str!("long_help.txt");
 
 /// Reads the command line and the environment of the server. Prints the help, the manual or completions, if that was
-/// asked for, and exits.
-///
-/// # Errors
-/// Exit code 2: an unknown option, a wrong value, or options that exclude each other.
+/// asked for, and exits. Exit code 2: an unknown option, a wrong value, or options that exclude each other.
 pub(crate) fn read() -> Result<Options, StartError> {
     let matches = command().try_get_matches().map_err(|error| match error.kind() {
         // Clap does not tell `-h` from `--help`; the text does.
@@ -234,10 +231,8 @@ fn see_all(command: &Command) -> String {
 struct Origins<'a>(&'a ArgMatches);
 
 impl Origins<'_> {
-    /// Checks the options that only make sense together, and fills in what depends on others.
-    ///
-    /// # Errors
-    /// The first contradiction found, as an error of exit code 2.
+    /// Checks the options that only make sense together, and fills in what depends on others. Errors: the first
+    /// contradiction found, as an error of exit code 2.
     fn check(&self, options: &mut Options) -> Result<(), StartError> {
         // `--write` is short for all three rights.
         if options.write.write {

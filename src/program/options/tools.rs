@@ -103,7 +103,6 @@ pub(crate) struct Send {
 }
 
 impl Explain {
-    /// What is hidden.
     pub(crate) fn redact(&self) -> RedactOptions {
         // A saved file is the user's own, so secrets may be shown without further conditions.
         if self.wire_secrets { RedactOptions::off() } else { RedactOptions::with_fields(&self.wire_hide) }

@@ -76,7 +76,6 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     number(text, &(0..=u16::MAX.into())).map(|port| port as u16)
 }
 
-/// The name of a field.
 pub(crate) fn field_name(text: &str) -> Result<String, String> {
     // A name that is none would match no field and hide nothing, without a word.
     if is_token(text.as_bytes()) { Ok(text.into()) } else { takes("the name of a field, such as X-Session", text) }

@@ -93,7 +93,6 @@ impl Credential {
         str::from_utf8(&self.bytes).is_ok()
     }
 
-    /// The password.
     pub(crate) fn password(&self) -> &[u8] {
         &self.bytes[self.colon + 1..]
     }
@@ -203,7 +202,6 @@ impl Credentials {
         self.secrets.is_empty()
     }
 
-    /// The digest of these credentials.
     pub(crate) fn digest(&self, credential: &Credential) -> Digest {
         // SipHash gives 64 bits a key. The whole credential is hashed, so equal passwords of two users differ.
         let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(&*credential.bytes)));
@@ -243,7 +241,6 @@ impl Credentials {
     }
 }
 
-/// One bcrypt hash.
 struct Bcrypt {
     /// The binary logarithm of the rounds.
     cost: u32,

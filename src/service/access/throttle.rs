@@ -53,10 +53,7 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Begins an attempt of a client.
-    ///
-    /// # Errors
-    /// How long the client must wait before it may try.
+    /// Begins an attempt of a client. Errors: how long the client must wait before it may try.
     pub(crate) fn begin(self: &Arc<Throttle>, peer: IpAddr, now: SystemTime) -> Result<Attempt, Duration> {
         let address = network_of(peer);
         let mut clients = self.lock();

@@ -83,12 +83,10 @@ impl Steps {
         Steps { steps: VecDeque::from([Step::default()]), position: 0, pauses: pauses.into() }
     }
 
-    /// The next step.
     pub(super) fn next(&mut self) -> Option<Step> {
         self.steps.pop_front()
     }
 
-    /// The pause before the next step.
     pub(super) fn pause_before_next(&self) -> Option<Duration> {
         self.steps.front().map(|step| step.after)
     }
