@@ -58,8 +58,7 @@ pub struct Settings {
     pub dotfiles: bool,
     /// Which symbolic links are followed.
     pub symlinks: Symlinks,
-    /// The page of a single-page application: it answers unknown paths, for clients that accept
-    /// HTML.
+    /// The page of a single-page application: it answers unknown paths, for clients that accept HTML.
     pub spa: Option<String>,
     /// Files of the program. An entry of the folder comes first, and the page of an application last.
     pub built_in: Option<BuiltIn>,

@@ -1,5 +1,4 @@
-//! Preconditions: whether a request may proceed, given the version that the client has (RFC 9110
-//! §13).
+//! Preconditions: whether a request may proceed, given the version that the client has (RFC 9110 §13).
 //!
 //! One pure function, in the order of §13.2.2, for reads and writes alike:
 //!
@@ -11,8 +10,7 @@
 //! | 4 | If-Modified-Since, GET and HEAD without If-None-Match | 5 | 304 |
 //! | 5 | If-Range, GET with Range | the range | everything |
 //!
-//! Call it only when the response without it would be 2xx or 412 (§13.2.1): a redirect or a 404
-//! stays what it is.
+//! Call it only when the response without it would be 2xx or 412 (§13.2.1): a redirect or a 404 stays what it is.
 //!
 //! Each check has three results. A date that is invalid or given twice counts as absent, which is
 //! neither true nor false: step 4 depends on If-None-Match being absent, not on its being true.

@@ -1,5 +1,4 @@
-//! The Range field: which bytes of a representation are asked for, and how several ranges are sent
-//! (RFC 9110 §14).
+//! The Range field: which bytes of a representation are asked for, and how several ranges are sent (RFC 9110 §14).
 //!
 //! ```text
 //! Range        = "bytes" "=" 1#( int-range / suffix-range )
@@ -29,8 +28,7 @@ use crate::http::grammar::{decimal, push_decimal};
 use crate::http::{field, grammar};
 use crate::service::Piece;
 
-/// The most ranges in one response. Video players ask for two or three, PDF viewers for a dozen, zsync for
-/// twenty.
+/// The most ranges in one response. Video players ask for two or three, PDF viewers for a dozen, zsync for twenty.
 const MAX_RANGES: usize = 64;
 
 /// Consecutive bytes of a representation.
@@ -82,8 +80,7 @@ pub(crate) fn select(value: &[u8], length: u64) -> Selected {
     if !has_specs {
         return Selected::Whole;
     }
-    // `bytes=0-,0-,0-…` once turned small requests into gigabytes. After merging, no byte is sent
-    // twice.
+    // `bytes=0-,0-,0-…` once turned small requests into gigabytes. After merging, no byte is sent twice.
     merge(&mut ranges);
     match ranges[..] {
         [] => Selected::Unsatisfiable,
@@ -128,8 +125,7 @@ fn parse(spec: &[u8], length: u64) -> Spec {
     }
 }
 
-/// 1*DIGIT. A number that is too large for u64 still fits the grammar, and means "after the end of
-/// every file".
+/// 1*DIGIT. A number that is too large for u64 still fits the grammar, and means "after the end of every file".
 fn position(digits: &[u8]) -> Option<u64> {
     // `decimal` has a limit of digits, so leading zeros are removed before.
     let digits_only = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
@@ -137,8 +133,7 @@ fn position(digits: &[u8]) -> Option<u64> {
     digits_only.then(|| decimal(&digits[zeros..]).unwrap_or(u64::MAX))
 }
 
-/// Joins ranges that overlap or touch. The joined range takes the place of the earliest in the
-/// request (§15.3.7.2).
+/// Joins ranges that overlap or touch. The joined range takes the place of the earliest in the request (§15.3.7.2).
 fn merge(ranges: &mut Vec<ByteRange>) {
     let mut sorted: Vec<(usize, ByteRange)> = ranges.drain(..).enumerate().collect();
     sorted.sort_by_key(|(_, range)| range.from);
@@ -185,8 +180,7 @@ pub(crate) fn boundary() -> String {
     format!("barewire-{:016x}{:016x}", half(), half())
 }
 
-/// The content of multipart/byteranges (§14.6): a head before each range, a line after the last
-/// one.
+/// The content of multipart/byteranges (§14.6): a head before each range, a line after the last one.
 pub(crate) fn multipart(ranges: &[ByteRange], length: u64, media_type: &str, boundary: &str) -> Vec<Piece> {
     debug_assert!(grammar::is_token(boundary.as_bytes()), "a boundary that would need quotes");
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);

@@ -122,9 +122,8 @@ fn without_extension(name: &[u8]) -> &'static str {
     }
 }
 
-/// Whether compression could make a file of this type smaller. Pictures, films and archives are
-/// compressed already: they have no prepared codings, and looking for one would cost three opens
-/// per request.
+/// Whether compression could make a file of this type smaller. Pictures, films and archives are compressed already:
+/// they have no prepared codings, and looking for one would cost three opens per request.
 pub(crate) fn is_compressible(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default();
     match essence.split_once('/') {
@@ -169,8 +168,7 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// The codings that may be prepared beside a file, best compression first. At equal weight the
-    /// first one is chosen.
+    /// The codings that may be prepared beside a file, best compression first. At equal weight the first one is chosen.
     pub(crate) const PREPARED: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
     /// The name in Content-Encoding.
@@ -204,10 +202,9 @@ impl Coding {
 /// The prepared codings that this client prefers to the original, best first. `values` are those of
 /// all Accept-Encoding lines.
 ///
-/// Without the field any coding would be allowed (§12.5.3), but the original is sent: such a client
-/// is usually a program that saves the bytes as they are. If no available coding is acceptable, not
-/// even `identity;q=0`, the original is sent as well: §12.4.1 allows that, and a 406 would not help
-/// the client.
+/// Without the field any coding would be allowed (§12.5.3), but the original is sent: such a client is usually a
+/// program that saves the bytes as they are. If no available coding is acceptable, not even `identity;q=0`, the
+/// original is sent as well: §12.4.1 allows that, and a 406 would not help the client.
 pub(crate) fn preferred<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Coding> {
     // The weights of the three prepared codings, of identity and of `*`.
     let mut weights = [None; 5];

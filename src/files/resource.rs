@@ -119,8 +119,7 @@ impl Resolver {
             return Err(Errno::NOENT);
         }
         if path.ends_with(b"/") {
-            // The index before the folder: nearly every request for a folder gets an index, so one
-            // open is enough.
+            // The index before the folder: nearly every request for a folder gets an index, so one open is enough.
             for name in &self.index {
                 let path = [path, name.as_bytes()].concat();
                 match self.open_file(&path, may_block) {
@@ -133,8 +132,7 @@ impl Resolver {
         match self.root.open(path, may_block)? {
             Opened::File(file, meta) => Ok(Resource::File(FoundFile { file, meta, path: Cow::Borrowed(path) })),
             Opened::Directory(directory) if path.ends_with(b"/") => Ok(Resource::Directory(directory)),
-            // Without the slash at the end, relative links in the page would lead to the parent
-            // folder.
+            // Without the slash at the end, relative links in the page would lead to the parent folder.
             Opened::Directory(_) => Ok(Resource::Redirect { path: [path, b"/"].concat(), permanent: true }),
         }
     }
@@ -199,8 +197,7 @@ impl Resolver {
     /// The nearest existing folder above a path, with a slash at its end; `None` for the root. For
     /// the link on a 404 page.
     pub(crate) fn nearest_folder(&self, path: &[u8], may_block: bool) -> Result<Option<Vec<u8>>, Errno> {
-        /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link
-        /// leads to the root.
+        /// Each level costs an open, and a path of 8 KiB has thousands. After this many, the link leads to the root.
         const MAX_LEVELS: usize = 8;
         let path = collapse(path);
         let mut rest = path.strip_suffix(b"/").unwrap_or(&path);
@@ -263,8 +260,7 @@ pub(crate) fn collapse(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A decoded path in the form for a URL: collapsed, and everything encoded that is not unreserved
-/// (RFC 3986 §2.3).
+/// A decoded path in the form for a URL: collapsed, and everything encoded that is not unreserved (RFC 3986 §2.3).
 pub(crate) fn encode(path: &[u8]) -> String {
     text::href(&collapse(path))
 }

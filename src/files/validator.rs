@@ -5,9 +5,8 @@
 //! etagc      = %x21 / %x23-7E / obs-text            ; no DQUOTE and no escape
 //! ```
 //!
-//! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in
-//! another process, and shows no inode number. These rules make sure that a changed file is never
-//! called unchanged:
+//! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in another process, and
+//! shows no inode number. These rules make sure that a changed file is never called unchanged:
 //! - Clocks have ticks. A file that is written twice within one tick keeps its times. So while the
 //!   last change is younger than two ticks, the tag is weak and another one in each response: nothing
 //!   confirms it, then or later. (A weak tag with the same bytes would be confirmed for ever.)
@@ -197,8 +196,7 @@ impl Validators {
 
     /// `now`: since 1970.
     fn in_scope(meta: &Meta, file_system: FileSystem, coding: Coding, now: Duration, scope: Scope) -> Validators {
-        // No device number: it may change at a restart. No permissions: they do not belong to the
-        // content.
+        // No device number: it may change at a restart. No permissions: they do not belong to the content.
         let sum = [
             if file_system.keeps_inodes() { meta.inode } else { 0 },
             meta.size,
@@ -232,14 +230,12 @@ impl Validators {
         Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
     }
 
-    /// The value of `Last-Modified` in seconds since 1970: always before the current second
-    /// (§8.8.2.1).
+    /// The value of `Last-Modified` in seconds since 1970: always before the current second (§8.8.2.1).
     pub(crate) fn last_modified(&self) -> Option<u64> {
         self.dates.map(|dates| dates.modified.min(dates.now.saturating_sub(1)))
     }
 
-    /// Whether the second of its date is over. Then `Last-Modified` no longer depends on the time
-    /// of the request.
+    /// Whether the second of its date is over. Then `Last-Modified` no longer depends on the time of the request.
     pub(crate) fn is_settled(&self) -> bool {
         self.dates.is_none_or(|dates| dates.is_over())
     }
@@ -261,8 +257,7 @@ impl Validators {
         self.is_dated(date) || self.dates.is_some_and(|dates| date > dates.modified)
     }
 
-    /// Whether `date` is exactly the date of this version, and no other version can have it
-    /// (strong, §8.8.2.2).
+    /// Whether `date` is exactly the date of this version, and no other version can have it (strong, §8.8.2.2).
     pub(crate) fn is_dated(&self, date: u64) -> bool {
         self.dates.is_some_and(|dates| dates.is_over() && date == dates.modified)
     }
@@ -344,8 +339,7 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     mix(sum, rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }
 
-/// Adds one word to the hash, by the finaliser of splitmix64: every bit of the result depends on
-/// every bit before.
+/// Adds one word to the hash, by the finaliser of splitmix64: every bit of the result depends on every bit before.
 pub(crate) fn mix(sum: u64, word: u64) -> u64 {
     let mut z = (sum ^ word).wrapping_add(SEED);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

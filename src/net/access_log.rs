@@ -26,16 +26,13 @@ use crate::wire::redact_address;
 pub enum LogFormat {
     /// No log.
     Off,
-    /// For a person at a terminal.
-    /// `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`, and a note if there is one.
+    /// For a person at a terminal. `12:00:01 192.0.2.1 GET /a.txt 200 21 B 0.4 ms`, and a note if there is one.
     Short,
-    /// NCSA common.
-    /// `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
+    /// NCSA common. `192.0.2.1 - - [21/Nov/2026:12:00:01 +0000] "GET /a.txt HTTP/1.1" 200 21`
     Common,
     /// NCSA combined: common, Referer and User-Agent.
     Combined,
-    /// A JSON object.
-    /// Programs read it, so its keys do not change.
+    /// A JSON object. Programs read it, so its keys do not change.
     Json,
 }
 

@@ -38,9 +38,8 @@ pub(crate) const FIRST_REQUEST: Duration = Duration::from_millis(250);
 /// The window over which a rate is measured, if nothing else is asked for.
 /// With the default rate, 20 KiB must move in each window of content.
 pub const RATE_WINDOW: Duration = Duration::from_secs(20);
-/// Windows over which a reader must keep the minimum rate.
-/// With the defaults: 80 KiB in 80 seconds. One window would be too short: the receive window of a client opens in
-/// steps of up to 256 KiB.
+/// Windows over which a reader must keep the minimum rate. With the defaults: 80 KiB in 80 seconds. One window would be
+/// too short: the receive window of a client opens in steps of up to 256 KiB.
 pub const SENDING_WINDOWS: u32 = 4;
 /// How often a reader is looked at in a window, and in the send timeout if that is shorter. Looks in which it has taken
 /// nothing do not count for the rate: a pause has a limit of its own.
@@ -53,8 +52,7 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// A reader is fast when it has taken this many bytes, at this many bytes a second. A slower one needs few turns as it
 /// is.
 const FAST: (u64, u64) = (4 * 1024 * 1024, 16 * 1024 * 1024);
-/// The idle time while few further connections are allowed.
-/// The idle time of [`Timeouts`] counts if it is shorter.
+/// The idle time while few further connections are allowed. The idle time of [`Timeouts`] counts if it is shorter.
 pub const IDLE_WHEN_SCARCE: Duration = Duration::from_secs(5);
 
 /// How long a request may wait for a worker, a lookup or a listing. A disk that needs longer hangs, and a client that

@@ -36,8 +36,7 @@ pub struct Settings {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Number of event loops.
-    /// A loop is one thread; at least 1.
+    /// Number of event loops. A loop is one thread; at least 1.
     pub loops: usize,
     /// How many jobs that may block run at once, of one kind and on one file system: `N` in `workers::schedule`.
     /// At least 2, so that a client leaves one for others. Threads are started as they are needed.
@@ -84,8 +83,7 @@ impl Default for Settings {
 pub struct Report {
     /// Requests answered.
     pub requests: u64,
-    /// Bytes sent.
-    /// Of content and heads, as the kernel took them.
+    /// Bytes sent. Of content and heads, as the kernel took them.
     pub bytes: u64,
     /// Connections cut off when the grace period ended.
     pub cut_off: u64,

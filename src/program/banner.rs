@@ -25,8 +25,7 @@ use crate::program::options::{AuthFor, WriteOptions};
 
 /// A start screen longer than this scrolls its most important lines out of sight.
 const LINES: usize = 12;
-/// The column width of URLs.
-/// Every URL with an IPv4 address fits, and three spaces are left after the longest one.
+/// The column width of URLs. Every URL with an IPv4 address fits, and three spaces are left after the longest one.
 const URL_WIDTH: usize = 32;
 /// [`Banner::changes`] when nothing can be changed.
 const READ_ONLY: &str = "read only";

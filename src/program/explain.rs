@@ -231,8 +231,7 @@ fn fix_newlines(bytes: &[u8]) -> (Vec<u8>, usize) {
     (out, fixed)
 }
 
-/// The bytes in a file that `curl --trace` wrote: sent, received.
-/// Both are empty when the file is no trace.
+/// The bytes in a file that `curl --trace` wrote: sent, received. Both are empty when the file is no trace.
 fn curl_trace(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
     /// The bytes in one line: `0000: 47 45 … `, and then the same as text.
     const ROW: usize = 16;

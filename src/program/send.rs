@@ -20,8 +20,7 @@ use crate::program::error::{Exit, StartError, print, warn};
 use crate::program::explain::{event, read_file};
 use crate::program::{options::Send, wire_view::style};
 
-/// How long connecting may take.
-/// It holds for each address of a name, one after the other.
+/// How long connecting may take. It holds for each address of a name, one after the other.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may be silent. With `--hold`, for ever.
 const SILENCE: Duration = Duration::from_secs(30);

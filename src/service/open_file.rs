@@ -1,14 +1,19 @@
-//! An open file whose content is sent, with what is known of its file system: whether a read or a close may wait.
+//! An open file whose content is sent, with what is known of its file system.
 //!
-//! | [`FileSystem`] | a read | close |
-//! |---|---|---|
-//! | `Local`, `Fat` | may wait for the disk, unless the page cache has the bytes | waits where a large file that was deleted gives back its blocks |
-//! | `Memory` | never waits | the same |
-//! | `Remote`, `Share`, `Fuse` | may wait for another machine or program, for any time | the same |
-//! | `Pseudo` | may wait for an event that never comes; never sent | |
+//! | [`FileSystem`] | a read | the inode number of a file | the size of a file |
+//! |---|---|---|---|
+//! | `Local` | may wait for the disk, unless the page cache has the bytes | lasts | is that of its content |
+//! | `Fat` | the same | may change when the kernel forgets the file | the same |
+//! | `Memory` | never waits | lasts | the same |
+//! | `Remote` | may wait for another machine, for any time | lasts | the same |
+//! | `Share` | the same | as on FAT | the same |
+//! | `Fuse` | may wait for that program | as on FAT | 0 may mean that the program does not know it |
+//! | `Pseudo` | may wait for an event that never comes | says nothing | says nothing |
+//!
+//! A close may wait where a read waits for others, and anywhere for the blocks of a large file that was deleted.
 //!
 //! An event loop must not wait. So it reads with [`OpenFile::read_now`], and where it drops a file whose close may wait,
-//! that file goes to the closer of its thread ([`close_elsewhere`]).
+//! that file goes to the closer of its thread (`close_elsewhere`).
 
 use std::cell::RefCell;
 use std::fs::File;

@@ -7,8 +7,7 @@
 //! film costs one file descriptor, and the length in the head is that of the file that is really sent.
 //!
 //! A service can also decide about pauses and the boundaries of chunks ([`Script`]), for teaching and for content that
-//! is made while it is sent. A pause is a deadline of the event loop and no sleeping thread, so a thousand slow
-//! responses cost a thousand connections and nothing else. Bytes before a pause and after it are never in the same
+//! is made while it is sent. Bytes before a pause and after it are never in the same
 //! `send`, even if it lasts no time. With pauses before `Content(0)` and `Content(3)`, the content `hello` is sent in
 //! three steps:
 //!

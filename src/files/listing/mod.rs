@@ -1,22 +1,19 @@
 //! The listing of a folder without an index file: an HTML page, lines for a terminal, or JSON.
 //!
-//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts. One
-//! script filters, shows times in the reader's zone and remembers light or dark. Where clients may
-//! write, a second one uploads dropped files (PUT, one request for each) and deletes; without it a
-//! plain form adds files (POST).
+//! RFC 9110 §12.5.1 (Accept), §8.8.3 (ETag), §15.4.5 (304). The page works without scripts. One script filters, shows
+//! times in the reader's zone and remembers light or dark. Where clients may write, a second one uploads dropped files
+//! (PUT, one request for each) and deletes; without it a plain form adds files (POST).
 //!
 //! Programs read the page too. wget and rclone follow its links, fsspec and httpdirfs take each link
 //! but `../` for an entry, GDAL looks at the title and at one link in each line. So the only links are
 //! `../` and the entries, one in a line, and all else is a button of a form.
 //!
-//! No script and no style is inside the page: they have addresses of their own ([`asset`]) with a
-//! hash of their content, so browsers keep them for ever, and the Content-Security-Policy needs no
-//! exception.
+//! No script and no style is inside the page: they have addresses of their own ([`asset`]) with a hash of their
+//! content, so browsers keep them for ever, and the Content-Security-Policy needs no exception.
 //!
-//! The entity-tag is made from everything that the page depends on: path, entries, order, rights
-//! and this program. So an unchanged listing is answered with 304 before anything is sorted or
-//! rendered. The modification time of the folder would not be enough: it stays the same when a file
-//! in the folder grows.
+//! The entity-tag is made from everything that the page depends on: path, entries, order, rights and this program. So
+//! an unchanged listing is answered with 304 before anything is sorted or rendered. The modification time of the folder
+//! would not be enough: it stays the same when a file in the folder grows.
 
 mod in_flight;
 mod order;
@@ -190,8 +187,7 @@ fn validators(request: &Request<'_>, variant: (PageFormat, Order), rights: Right
     Validators::of_content(&whole.to_be_bytes())
 }
 
-/// The hash of one entry. With 100,000 of them, the hasher of the standard library would take five
-/// times as long.
+/// The hash of one entry. With 100,000 of them, the hasher of the standard library would take five times as long.
 fn fingerprint(entry: &Entry) -> u64 {
     let (seconds, nanoseconds) = entry.modified;
     let kind = u64::from(entry.kind == FileKind::Directory);
@@ -327,9 +323,8 @@ fn right_names(rights: Rights) -> String {
     all.into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
 }
 
-/// A column title with a button for the listing in this order, or in the other direction if it has
-/// this order already. A button of a form and not a link, because `wget -m` would fetch each folder in
-/// every order.
+/// A column title with a button for the listing in this order, or in the other direction if it has this order already.
+/// A button of a form and not a link, because `wget -m` would fetch each folder in every order.
 fn column(by: By, order: Order) -> Column {
     let (title, name) = match by {
         By::Name => ("Name", "name"),

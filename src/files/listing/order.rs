@@ -94,8 +94,7 @@ const KEY_EXTRA: usize = 4;
 /// One entry with its key.
 struct Row<'a> {
     entry: &'a Entry,
-    /// The kind and the first bytes of the key. Most comparisons end here, without access to other
-    /// memory.
+    /// The kind and the first bytes of the key. Most comparisons end here, without access to other memory.
     prefix: u128,
     /// The place of the whole key in the buffer.
     start: usize,

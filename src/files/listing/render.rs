@@ -5,9 +5,8 @@
 //! 3986 §4.2), since colons and slashes are encoded too. It has no `./` before it: programs that read
 //! listings (httpdirfs, Kodi) know only names. Times are UTC (RFC 3339).
 //!
-//! Rows are written by hand and not by the template, because a folder may have 100,000 of them: no
-//! allocation and no formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row
-//! has about 130 bytes.
+//! Rows are written by hand and not by the template, because a folder may have 100,000 of them: no allocation and no
+//! formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row has about 130 bytes.
 //!
 //! ```text
 //! <tr class=i><td><a href="beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …

@@ -1,14 +1,5 @@
-//! The kinds of file systems, as far as they decide how a file can be read.
-//!
-//! | kind | the size of a file | the inode number of a file | a read |
-//! |---|---|---|---|
-//! | [`FileSystem::Local`] | is that of its content | is always the same | may wait for the disk |
-//! | [`FileSystem::Fat`] | the same | may change when the kernel forgets the file | the same |
-//! | [`FileSystem::Memory`] | the same | is always the same | never waits |
-//! | [`FileSystem::Remote`] | the same | is always the same | may wait for another machine, for any time |
-//! | [`FileSystem::Share`] | the same | may change, as on FAT | the same |
-//! | [`FileSystem::Fuse`] | 0 may mean that the program does not know it | may change, as on FAT | may wait for that program |
-//! | [`FileSystem::Pseudo`] | says nothing | says nothing | may wait for an event that never comes |
+//! The kind of a file system: which one it is, and when that is asked for. What the kinds mean is a table in
+//! [`crate::service::open_file`].
 //!
 //! Nothing on a pseudo file system is served: in `/proc` every size is 0, in `/sys` it is 4096, and a read of
 //! `/proc/kmsg` or of `trace_pipe` waits until the kernel has something to say.

@@ -1,10 +1,9 @@
 //! The only access to the disk: a folder that is held open, and everything beneath it.
 //!
-//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH`. It
-//! walks and checks in one step, so nothing can be swapped between check and use. Servers that
-//! compare path strings, or resolve a path first and open it later, have this race. Where
-//! `openat2` is missing, the path is walked from folder to folder. The walk follows no link: it
-//! could not know where a link leads without losing the race against a program that swaps it.
+//! The kernel resolves each path from the descriptor of this folder with `RESOLVE_BENEATH`. It walks and checks in one
+//! step, so nothing can be swapped between check and use. Servers that compare path strings, or resolve a path first
+//! and open it later, have this race. Where `openat2` is missing, the path is walked from folder to folder. The walk
+//! follows no link: it could not know where a link leads without losing the race against a program that swaps it.
 //!
 //! | | `openat2` | walk |
 //! |---|---|---|
@@ -140,8 +139,7 @@ impl Symlinks {
 pub enum OpenMethod {
     /// `openat2`. What the kernel has in memory is opened on the loop.
     Cached,
-    /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a
-    /// network.
+    /// `openat2`, always on a worker: an older kernel, or a file system that may wait for a network.
     Worker,
     /// A walk with `O_NOFOLLOW`, always on a worker: `openat2` is missing or forbidden.
     Walk,
@@ -197,8 +195,7 @@ impl Root {
         Ok(Root { inner: Arc::new(RootState { descriptor, open_method, symlinks, file_systems, locks, counts_links }) })
     }
 
-    /// Opens `path` for serving: a folder, or the folder of a single file together with the name of
-    /// that file.
+    /// Opens `path` for serving: a folder, or the folder of a single file together with the name of that file.
     ///
     /// # Errors
     /// The error of the kernel; [`io::ErrorKind::InvalidInput`] if it is neither.
@@ -250,8 +247,7 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let descriptor = match self.descriptor(path, flags, may_block) {
             Err(Errno::ACCESS) => {
-                // A folder that may be entered but not listed can still have an index, or need a
-                // redirect to its slash.
+                // A folder that may be entered but not listed can still have an index, or need a redirect to its slash.
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let folder = self.descriptor(path, flags, may_block);
                 folder.map_err(|error| if error == Errno::AGAIN { error } else { Errno::ACCESS })
@@ -287,8 +283,7 @@ impl Root {
 
 /// The path relative to the root; `None` if a segment is `.` or `..`.
 fn relative(path: &[u8]) -> Option<&[u8]> {
-    // Under `--symlinks any` the kernel does not confine the path, and an absolute one would leave
-    // the root.
+    // Under `--symlinks any` the kernel does not confine the path, and an absolute one would leave the root.
     let slashes = path.iter().take_while(|&&b| b == b'/').count();
     let path = &path[slashes..];
     // No request has dot segments, and RESOLVE_BENEATH stops those that climb out. But it allows
@@ -358,8 +353,7 @@ impl OpenMethod {
         let mut opened = Err(Errno::AGAIN);
         for _ in 0..TRIES {
             opened = fs::openat2(root, path, flags, Mode::empty(), resolve);
-            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed
-            // beneath the root.
+            // AGAIN: a rename during the lookup, so the kernel cannot tell whether the path stayed beneath the root.
             if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
                 break;
             }

@@ -12,8 +12,7 @@ use rustix::io::Errno;
 
 use crate::files::root::{FileKind, Meta, Moment, OpenMethod, Root, Symlinks, relative};
 
-/// Every temporary file of an upload has a name that begins with this. Such names are neither
-/// listed nor served.
+/// Every temporary file of an upload has a name that begins with this. Such names are neither listed nor served.
 pub const TEMPORARY_PREFIX: &[u8] = b".barewire-";
 /// Bytes for the names that one `getdents64` call returns: about a thousand.
 const READ_BUFFER: usize = 32 * 1024;
@@ -90,8 +89,7 @@ impl Directory {
     /// Metadata of one name; for a link, of its target beneath the root.
     fn measure(&self, name: &CStr) -> Result<Meta, Errno> {
         let stat = fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        // The type from the directory may be unknown or out of date, so only this one decides about
-        // following a link.
+        // The type from the directory may be unknown or out of date, so only this one decides about following a link.
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
             return self.root.measure(&[&self.path, name.to_bytes()].concat());
         }
@@ -106,8 +104,7 @@ fn may_be_served(name: &[u8], kind: FileType) -> bool {
     !matches!(name, b"." | b"..") && !name.starts_with(TEMPORARY_PREFIX) && kinds.contains(&kind)
 }
 
-/// A path from the root in the form that the kernel takes: checked and copied once, used many
-/// times.
+/// A path from the root in the form that the kernel takes: checked and copied once, used many times.
 #[derive(Debug)]
 pub(crate) struct CheckedPath(Box<CStr>);
 

@@ -27,8 +27,7 @@ const MAX_SWEPT: usize = 4096;
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Root {
-    /// Removes the temporary files that a killed server left in `folder`: once per folder after the
-    /// start.
+    /// Removes the temporary files that a killed server left in `folder`: once per folder after the start.
     pub(crate) fn sweep(&self, folder: &Arc<WritableFolder>) {
         let mut swept = self.inner.locks.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.len() >= MAX_SWEPT {

@@ -36,9 +36,9 @@ pub(crate) struct TempFile {
     /// Where it lies.
     pub(super) folder: Arc<WritableFolder>,
     /// Bytes that it will have, if that is known.
-    length: Option<u64>,
+    pub(crate) length: Option<u64>,
     /// Bytes that were written.
-    written: u64,
+    pub(crate) written: u64,
     /// Bytes for which the disk was asked for space.
     reserved: u64,
 }
@@ -101,8 +101,7 @@ impl TempFile {
 
     /// Takes over a file that was just created.
     fn new(file: OwnedFd, folder: &Arc<WritableFolder>, name: Option<TemporaryName>) -> TempFile {
-        // The lock tells `WritableFolder::sweep` that the file is in use. A file system without
-        // locks is not swept.
+        // The lock tells `WritableFolder::sweep` that the file is in use. A file system without locks is not swept.
         let _ = fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         TempFile { file: File::from(file), folder: Arc::clone(folder), name, length: None, written: 0, reserved: 0 }
     }
@@ -166,8 +165,7 @@ impl TempFile {
     /// Takes the permission bits of the file that will be replaced, and its owner and its group where that is allowed.
     /// Returns whether something was different.
     pub(crate) fn take_rights(&self, of: &Meta) -> Result<bool, Errno> {
-        /// Read, write, execute. Not set-user-ID: the content is no longer the one that got that
-        /// right.
+        /// Read, write, execute. Not set-user-ID: the content is no longer the one that got that right.
         const PERMISSIONS: u32 = 0o777;
         let stat = fs::fstat(&self.file)?;
         let (owner, group) = of.owner;

@@ -1,9 +1,8 @@
 //! A folder that is held open for writing, and the operations on the names in it.
 //!
-//! Every write goes into a descriptor that [`OpenMethod`](crate::files::root::OpenMethod) opened.
-//! If a folder is swapped for a link while an upload runs, the kernel refuses the link, and the
-//! descriptor still leads to the old folder. Nothing is ever written outside the root, not even
-//! with `--symlinks any`, which is about reading.
+//! Every write goes into a descriptor that [`OpenMethod`](crate::files::root::OpenMethod) opened. If a folder is
+//! swapped for a link while an upload runs, the kernel refuses the link, and the descriptor still leads to the old
+//! folder. Nothing is ever written outside the root, not even with `--symlinks any`, which is about reading.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -18,11 +17,9 @@ use crate::files::root::{Meta, Root, Symlinks, relative};
 /// Folders that one upload may create. A folder dropped into a browser is seldom ten deep; a path
 /// of 8 KiB could ask for four thousand.
 const MAX_NEW_FOLDERS: usize = 32;
-/// Locks for the names that are being published. Names share them by hash, and hold one for a few
-/// system calls.
+/// Locks for the names that are being published. Names share them by hash, and hold one for a few system calls.
 const LOCKS: usize = 32;
-/// Uploads leave a hundredth of the disk free, and at most this many bytes: a full disk stops more
-/// than this server.
+/// Uploads leave a hundredth of the disk free, and at most this many bytes: a full disk stops more than this server.
 const FREE_SPACE: u64 = 64 * 1024 * 1024;
 
 /// State that all writers of one root share.
@@ -67,8 +64,7 @@ impl Root {
             Symlinks::Any => Symlinks::Inside,
             other => other,
         };
-        // RDONLY and not PATH, because fsync needs it. A folder without read permission takes no
-        // uploads.
+        // RDONLY and not PATH, because fsync needs it. A folder without read permission takes no uploads.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = self.inner.open_method.open(self.inner.descriptor.as_fd(), path, flags, symlinks, true)?;
         let folder = WritableFolder::new(opened)?;
@@ -111,8 +107,7 @@ impl Root {
         Ok((at, made))
     }
 
-    /// Locks `name` in `folder` against other uploads of this process, for a check and the step
-    /// that depends on it.
+    /// Locks `name` in `folder` against other uploads of this process, for a check and the step that depends on it.
     pub(crate) fn lock(&self, folder: &WritableFolder, name: &[u8]) -> MutexGuard<'_, ()> {
         let WriteLocks { locks, hasher, .. } = &self.inner.locks;
         // In lower case, since to exFAT, FAT and SMB `A` and `a` are one name.
@@ -147,8 +142,7 @@ impl WritableFolder {
         Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Meta::of(&stat).map_or(NameUse::Other, NameUse::File),
             FileType::Directory => NameUse::Folder,
-            // A link is reported as itself: it can be replaced or removed without touching its
-            // target.
+            // A link is reported as itself: it can be replaced or removed without touching its target.
             FileType::Symlink => NameUse::Link,
             _ => NameUse::Other,
         })
@@ -230,8 +224,7 @@ impl NewFolders {
         self.0.iter().try_for_each(|(folder, _)| folder.sync().map(drop))
     }
 
-    /// The upload has failed: removes the new folders. A folder that is in use by now is not empty
-    /// and stays.
+    /// The upload has failed: removes the new folders. A folder that is in use by now is not empty and stays.
     pub(crate) fn undo(self) {
         // The innermost first: a folder must be empty to be removed.
         for (folder, name) in self.0.iter().rev() {

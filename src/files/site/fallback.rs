@@ -20,8 +20,7 @@ impl SiteState {
         }
         let is_file = TargetKind::of_path(request.path()) == TargetKind::File;
         match request.method() {
-            // A PUT may create the file, so a missing file is no reason for 404, but the missing
-            // right is one for 405.
+            // A PUT may create the file, so a missing file is no reason for 404, but the missing right is one for 405.
             Method::Put => Some(self.rights.not_allowed(request, TargetKind::Free, context.peer)),
             Method::Options if self.rights.upload && is_file => Some(self.rights.options(TargetKind::Free)),
             _ => None,

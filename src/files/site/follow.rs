@@ -137,8 +137,7 @@ impl SiteState {
             overwrite: settings.overwrite,
             delete: settings.delete,
         };
-        // Temporary files of a killed server in the root. Other folders are swept when they are
-        // first written to.
+        // Temporary files of a killed server in the root. Other folders are swept when they are first written to.
         if rights.any()
             && let Ok(top) = folder.writable_folder(b"/")
         {

@@ -52,9 +52,7 @@ pub struct Site {
     followed: Arc<Followed>,
     /// Of how many changes of the root this loop knows.
     changes: u64,
-    /// Why the folder cannot be served.
-    gone: Option<Gone>,
-    state: Arc<SiteState>,
+    current: Current,
     /// `None` where checking a file may wait for a network, and for a single file.
     pub(crate) cache: Option<FileCache>,
 }
@@ -63,8 +61,7 @@ pub struct Site {
 struct SiteState {
     resolver: Arc<Resolver>,
     rights: Rights,
-    /// Whether clients may write files. Then pages are confined, for another client may have
-    /// written them.
+    /// Whether clients may write files. Then pages are confined, for another client may have written them.
     sandbox: bool,
     settings: Settings,
     open_files: Arc<OpenFiles>,
@@ -83,8 +80,7 @@ impl Site {
     pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
         let (folder, single) = Root::of(root, settings.symlinks)?;
         let single = single.map(|name| {
-            // The URL has the name that the operator gave, even if that is a link to a file of
-            // another name.
+            // The URL has the name that the operator gave, even if that is a link to a file of another name.
             let url = root.file_name().map_or(&name[..], OsStrExt::as_bytes);
             SingleFile { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
@@ -100,18 +96,18 @@ impl Site {
     }
 
     /// A site for one loop, with an empty cache.
-    fn with(followed: Arc<Followed>, Current { state, gone }: Current, changes: u64) -> Site {
-        let SiteState { resolver, settings: Settings { cache_bytes, .. }, open_files, .. } = &*state;
+    fn with(followed: Arc<Followed>, current: Current, changes: u64) -> Site {
+        let SiteState { resolver, settings: Settings { cache_bytes, .. }, open_files, .. } = &*current.state;
         // A hit calls stat() on the loop, so the file system must never wait for a network.
         let is_local = resolver.root.open_method() == OpenMethod::Cached;
         let has_cache = *cache_bytes > 0 && resolver.single.is_none() && is_local;
         let cache = has_cache.then(|| FileCache::new(*cache_bytes, Arc::clone(open_files)));
-        Site { followed, changes, gone, state, cache }
+        Site { followed, changes, current, cache }
     }
 
     /// The folder, for other parts that read or write in it.
     pub fn root(&self) -> &Root {
-        &self.state.resolver.root
+        &self.current.state.resolver.root
     }
 }
 
@@ -121,10 +117,10 @@ impl Service for Site {
             // What is cached was found in the old folder.
             *self = Site::with(self.followed.clone(), current, self.changes);
         }
-        if let Some(why) = self.gone {
+        if let Some(why) = self.current.gone {
             return Answer::Now(disk_error::gone(request, why));
         }
-        let (state, resolver) = (&self.state, &self.state.resolver);
+        let (state, resolver) = (&self.current.state, &self.current.state.resolver);
         if let Some(answer) = self.cache.as_mut().and_then(|cache| cache.lookup(request, &resolver.root, context)) {
             return answer;
         }
@@ -161,16 +157,15 @@ impl Service for Site {
     }
 
     fn methods(&self) -> Vec<Method> {
-        self.state.rights.methods()
+        self.current.state.rights.methods()
     }
 
     fn relieve(&mut self) {
-        self.state.open_files.clear();
+        self.current.state.open_files.clear();
     }
 
     fn fork(&self) -> Box<dyn Service> {
-        let current = Current { state: self.state.clone(), gone: self.gone };
-        Box::new(Site::with(self.followed.clone(), current, self.changes))
+        Box::new(Site::with(self.followed.clone(), self.current.clone(), self.changes))
     }
 }
 
@@ -270,8 +265,7 @@ impl SiteState {
         if is_shown && !self.resolver.root.is_gone() { Ok(found) } else { Err(Errno::NOENT) }
     }
 
-    /// The response to OPTIONS, to a method that does not work on this file or folder, and to an
-    /// unknown expectation.
+    /// The response to OPTIONS, to a method that does not work on this file or folder, and to an unknown expectation.
     fn refuse(&self, request: &Request<'_>, context: &RequestContext, kind: TargetKind) -> Option<Response> {
         if is_read(request) {
             // Only here: 417 must not hide a 405.

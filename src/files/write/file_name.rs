@@ -1,5 +1,4 @@
-//! Names of uploaded files: which part of a suggested name counts, and the next name if one is in
-//! use.
+//! Names of uploaded files: which part of a suggested name counts, and the next name if one is in use.
 //!
 //! Only the last component of a suggested name is used (RFC 7578 §4.2, RFC 6266 §4.3): a client
 //! does not choose a folder this way. The path of a URL is different; it *is* the path. A name is
@@ -22,8 +21,7 @@ use crate::http::{Request, date, field};
 
 /// Bytes of the longest name on nearly every file system.
 const MAX_NAME: usize = 255;
-/// Bytes of the longest extension that is kept when a name is shortened. A longer end is not an
-/// extension.
+/// Bytes of the longest extension that is kept when a name is shortened. A longer end is not an extension.
 const MAX_EXTENSION: usize = 32;
 
 /// The last component. Some browsers on Windows sent the whole path.
@@ -57,8 +55,7 @@ pub(crate) fn of_moment(now: SystemTime) -> Vec<u8> {
     pieces.concat()
 }
 
-/// The name with a number, from 2 on: `film.mp4`, `film (2).mp4`, … Never longer than a name can
-/// be.
+/// The name with a number, from 2 on: `film.mp4`, `film (2).mp4`, … Never longer than a name can be.
 pub(crate) fn numbered(name: &[u8], number: u32) -> Vec<u8> {
     let (stem, extension) = split(name);
     let mark = if number > 1 { format!(" ({number})") } else { String::new() };
@@ -80,8 +77,7 @@ fn shortened(stem: &[u8], max: usize) -> &[u8] {
         return stem;
     }
     let is_continuation = |at: usize| stem[at] & 0b1100_0000 == 0b1000_0000;
-    // A character has four bytes at most. If no boundary is among the last four, the name is not
-    // UTF-8.
+    // A character has four bytes at most. If no boundary is among the last four, the name is not UTF-8.
     let end = (max.saturating_sub(3)..=max).rev().find(|&at| !is_continuation(at)).unwrap_or(max);
     &stem[..end]
 }

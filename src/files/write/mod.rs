@@ -81,8 +81,7 @@ pub(crate) fn answer(write: WriteRequest) -> Answer {
             move || Outcome::Response(open().err().unwrap_or_else(|| Response::new(Status::CONTENT_TOO_LARGE)));
         return Answer::Blocking(Task { device, ..Lane::Open.into() }, Box::new(refuse));
     }
-    // The sinks count the bytes themselves, so that content that is too long gets the same page
-    // everywhere.
+    // The sinks count the bytes themselves, so that content that is too long gets the same page everywhere.
     Answer::Receive { limit: u64::MAX, device, open: Box::new(open) }
 }
 

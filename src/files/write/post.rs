@@ -1,5 +1,4 @@
-//! POST to a folder: one new file from the content, or many from a form (RFC 9110 §9.3.3, RFC
-//! 7578).
+//! POST to a folder: one new file from the content, or many from a form (RFC 9110 §9.3.3, RFC 7578).
 //!
 //! A form is stored completely or not at all: a browser shows one response for all of its files. So
 //! its files are temporary until the last boundary was read. Then they get their names one after another; if one fails,
@@ -24,8 +23,7 @@ use crate::http::multipart::{FormError, FormEvent, Multipart};
 use crate::http::{Request, Status, field};
 use crate::service::{Response, Sink, error_page::PageFormat, text};
 
-/// Files in one form. For more, the page of a folder sends each dropped file in a request of its
-/// own.
+/// Files in one form. For more, the page of a folder sends each dropped file in a request of its own.
 const MAX_FILES: usize = 512;
 /// Numbers that are tried for a file whose name is in use.
 const MAX_NUMBER: u32 = 1000;
@@ -252,8 +250,7 @@ impl FormSink {
 
     /// Begins a part of the form.
     fn begin_part(&mut self, name: Option<&[u8]>) -> Result<(), WriteError> {
-        // Without a file name it is a text field of the form. With an empty one, no file was chosen
-        // in the browser.
+        // Without a file name it is a text field of the form. With an empty one, no file was chosen in the browser.
         let name = name.filter(|name| !name.is_empty());
         self.is_file = name.is_some();
         if let Some(name) = name {
@@ -287,8 +284,7 @@ impl FormSink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.upload.count(bytes)?;
         let mut rest = bytes;
-        // First the unread bytes, with some new ones after them, until the reader needs only new
-        // ones.
+        // First the unread bytes, with some new ones after them, until the reader needs only new ones.
         while !self.unread.is_empty() {
             let mut input = std::mem::take(&mut self.unread);
             let unread = input.len();

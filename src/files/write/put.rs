@@ -6,11 +6,10 @@
 //! finish    fsync; lock the name; check conditions again; publish; fsync the folder
 //! ```
 //!
-//! Nothing appears under the final name before all of the content is on the disk. Missing folders
-//! are created at the end too, so an aborted upload leaves none (a server that is killed at that moment may leave an
-//! empty one). The path is resolved again at the
-//! end: if a folder on it was moved meanwhile, the file goes where the path leads then, because
-//! that is what 201 says; if the path leads out of the root, the upload fails.
+//! Nothing appears under the final name before all of the content is on the disk. Missing folders are created at the
+//! end too, so an aborted upload leaves none (a server that is killed at that moment may leave an empty one). The path
+//! is resolved again at the end: if a folder on it was moved meanwhile, the file goes where the path leads then,
+//! because that is what 201 says; if the path leads out of the root, the upload fails.
 
 use std::sync::Arc;
 
@@ -22,8 +21,7 @@ use crate::files::write::request::{StoredFile, WriteError, WriteRequest};
 use crate::http::Status;
 use crate::service::{Response, Sink, text};
 
-/// How often publishing is tried when another process took the name, or removed the folder, at the
-/// same moment.
+/// How often publishing is tried when another process took the name, or removed the folder, at the same moment.
 const TRIES: usize = 8;
 
 /// The use of the name that an upload is for.
@@ -46,8 +44,6 @@ struct PutSink {
     write: Arc<WriteRequest>,
     target: UploadPath,
     temp: TempFile,
-    declared: Option<u64>,
-    written: u64,
 }
 
 /// Makes all checks that are possible before the content, and creates the temporary file.
@@ -81,7 +77,7 @@ pub(crate) fn begin(write: &Arc<WriteRequest>) -> Result<Box<dyn Sink>, WriteErr
     if let Some(meta) = current {
         temp.take_rights(meta)?;
     }
-    Ok(Box::new(PutSink { write: Arc::clone(write), target, temp, declared, written: 0 }))
+    Ok(Box::new(PutSink { write: Arc::clone(write), target, temp }))
 }
 
 /// 409: the name is in use and nothing may be replaced.
@@ -113,8 +109,7 @@ impl UploadPath {
         &self.path[self.parent_len + 1..]
     }
 
-    /// The folder for the temporary file (the last existing one on the way), and the use of the
-    /// name.
+    /// The folder for the temporary file (the last existing one on the way), and the use of the name.
     fn find(&self, write: &WriteRequest) -> Result<(Arc<WritableFolder>, TargetState), WriteError> {
         let root = &write.resolver.root;
         match root.nearest(self.parent()) {
@@ -159,8 +154,7 @@ impl Sink for PutSink {
 impl PutSink {
     /// Appends bytes to the temporary file.
     fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.written += bytes.len() as u64;
-        if self.written > self.write.max_body {
+        if self.temp.written + bytes.len() as u64 > self.write.max_body {
             return Err(self.write.too_large());
         }
         Ok(self.temp.write(bytes)?)
@@ -168,7 +162,7 @@ impl PutSink {
 
     /// Gives the file its name, after all content was received.
     fn publish(&mut self) -> Result<Response, WriteError> {
-        if self.declared.is_some_and(|declared| declared != self.written) {
+        if self.temp.length.is_some_and(|length| length != self.temp.written) {
             return Err(self.write.problem(Status::BAD_REQUEST, "The content is not as long as announced.").into());
         }
         // Before the name appears: after a power failure it must not lead to an empty file.

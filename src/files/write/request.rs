@@ -231,8 +231,7 @@ impl WriteRequest {
             .with_note(format!("{done}, but fsync of the folder failed: {error}"))
     }
 
-    /// Checks what the head says about the content. Returns the length of the content, if it is
-    /// known.
+    /// Checks what the head says about the content. Returns the length of the content, if it is known.
     pub(crate) fn check_content(&self) -> Result<Option<u64>, WriteError> {
         self.check_expectation()?;
         let length = match self.request.framing() {

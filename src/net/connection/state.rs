@@ -197,8 +197,7 @@ pub(crate) struct LoopContext {
     pub(crate) scarce: bool,
     /// What this loop has done.
     pub(crate) report: Report,
-    /// Asks how much waits unsent for a reader.
-    /// `None` where the kernel cannot be asked.
+    /// Asks how much waits unsent for a reader. `None` where the kernel cannot be asked.
     pub(crate) diag: Option<SocketDiag>,
     /// Decides which requests of a turn may share one look at a file.
     pub(crate) arrivals: Arrivals,

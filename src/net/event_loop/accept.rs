@@ -42,8 +42,7 @@ const SLOTS_TO_SEARCH: usize = 64;
 /// The loop goes on meanwhile, and connections that end give descriptors back.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections are scarce when fewer than one in this many is free. Then the idle time and the send timeout shrink
-/// ([`crate::net::deadline`]).
-/// With 720 allowed this is below 180, so while more than 540 are in use.
+/// ([`crate::net::deadline`]). With 720 allowed this is below 180, so while more than 540 are in use.
 const SCARCE: usize = 4;
 /// Most reads of 4 KiB before the close of a refused connection: more than any usual head.
 const READS: usize = 8;

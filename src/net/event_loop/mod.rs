@@ -47,8 +47,7 @@ use crate::wire::Recorder;
 
 pub(crate) use accept::Admission;
 
-/// Most events taken from the kernel in one turn.
-/// More stay in the kernel and come with the next poll.
+/// Most events taken from the kernel in one turn. More stay in the kernel and come with the next poll.
 const EVENTS: usize = 256;
 
 /// The token of the waker. Listeners count from 1 on; tokens of connections are far larger ([`ConnectionId::token`]).

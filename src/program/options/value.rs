@@ -28,8 +28,7 @@ pub(crate) type Lines<T> = Vec<T>;
 
 /// The units of a time, in milliseconds. There is none without a name: `10` could mean seconds or milliseconds.
 const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 60 * 60 * 1000)];
-/// The units of a size, in bytes.
-/// Powers of 1024, also in lower case: [`size`] reads the letter in both.
+/// The units of a size, in bytes. Powers of 1024, also in lower case: [`size`] reads the letter in both.
 const SIZES: [(&str, u64); 5] = [("", 1), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)];
 
 /// The error of most parsers.

@@ -56,11 +56,11 @@ fn error_pages_of_the_author_are_used_and_keep_the_status() {
     );
     let request = request(format!("GET /x HTTP/1.1\r\nHost: a\r\n{HTML}\r\n\r\n").as_bytes());
     for (errno, code) in [(Errno::ACCESS, 403), (Errno::IO, 500)] {
-        let response = bare.state.failure(&request, errno, true).unwrap();
+        let response = bare.current.state.failure(&request, errno, true).unwrap();
         assert_eq!(response.note().is_some(), code == 500, "the log knows what the page does not say");
         assert_eq!(Seen::of(response).text(), format!("own {code}"));
     }
-    let busy = bare.state.failure(&request, Errno::MFILE, true).unwrap();
+    let busy = bare.current.state.failure(&request, Errno::MFILE, true).unwrap();
     assert_eq!((busy.status().code(), busy.fields().get("retry-after")), (503, Some(&b"5"[..])));
 }
 

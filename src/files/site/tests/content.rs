@@ -115,7 +115,7 @@ fn a_sparse_file_of_five_gib_is_measured_and_cut() {
     std::fs::File::create(&path).unwrap().set_len(5 << 30).unwrap();
     let site = plain(&folder);
     let request = request(b"GET /big.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(site.state.respond(&request, &context(later()), true, None).unwrap().body().len(), 5 << 30);
+    assert_eq!(site.current.state.respond(&request, &context(later()), true, None).unwrap().body().len(), 5 << 30);
     let seen = ask(&site, "GET /big.bin", &["Range: bytes=5368709119-"]);
     assert_eq!((seen.code, seen.field("content-range")), (206, Some("bytes 5368709119-5368709119/5368709120")));
 }

@@ -80,8 +80,9 @@ fn plain(folder: &Folder) -> Site {
 fn ask_at(site: &Site, now: SystemTime, line: &str, fields: &[&str]) -> Seen {
     let fields: String = fields.iter().map(|f| format!("{f}\r\n")).collect();
     let request = request(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
-    let worker = Seen::of(site.state.respond(&request, &context(now), true, None).expect("a worker always responds"));
-    if let Some(response) = site.state.respond(&request, &context(now), false, None) {
+    let worker =
+        Seen::of(site.current.state.respond(&request, &context(now), true, None).expect("a worker always responds"));
+    if let Some(response) = site.current.state.respond(&request, &context(now), false, None) {
         let on_loop = Seen::of(response);
         if !worker.fields.contains("boundary=") {
             assert_eq!(on_loop, worker);

@@ -208,7 +208,7 @@ fn a_404_page_links_to_the_nearest_folder_that_may_be_seen() {
     let folder = Folder::new();
     folder.write("a/b/x", "x");
     folder.write(".git/objects/x", "x");
-    let resolver = plain(&folder).state.resolver.clone();
+    let resolver = plain(&folder).current.state.resolver.clone();
     for (path, nearest) in [
         ("/a/b/none", "/a/b/"),
         ("/a/b/none/", "/a/b/"),
