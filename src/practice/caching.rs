@@ -135,7 +135,7 @@ fn part(value: &[u8], length: u64) -> Option<Range<u64>> {
 /// A thousand bytes, or one part of them.
 pub(super) fn range(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let content = numbered_lines();
-    in_parts(practice.request, RANGE_TAG, |status, bytes| text(status, bytes), content.as_bytes()).map(Answer::Now)
+    in_parts(practice.request, RANGE_TAG, text, content.as_bytes()).map(Answer::Now)
 }
 
 /// The bytes with this strong tag, one part of them, or 304. `respond` makes a response of bytes.

@@ -46,7 +46,7 @@ fn silent_uploads_take_no_memory_from_others_and_all_of_them_end_well() {
             client.send("\r\n0\r\n\r\n");
         }
         client.response("PUT").assert_status(201);
-        assert!(std::fs::read(folder.join(&n.to_string())).unwrap() == content, "upload {n}");
+        assert!(std::fs::read(folder.join(n.to_string())).unwrap() == content, "upload {n}");
     }
     assert!(std::fs::read(folder.join("whole")).unwrap() == pattern(2, 5_000_000));
 }

@@ -48,7 +48,7 @@ fn walk(path: &str) {
     assert!(steps.len() >= 2, "{path} has {} commands", steps.len());
     // The labs are part of the program: nothing of them is in the folder.
     let empty = Folder::new();
-    let mut lab = Lab::open(path, if path == "index.html" { &*site } else { empty.path() });
+    let mut lab = Lab::open(path, if path == "index.html" { &site } else { empty.path() });
     for step in &steps {
         lab.run(step);
     }
