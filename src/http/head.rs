@@ -208,6 +208,9 @@ impl RequestLine {
                 None => refuse(Fault::NoVersion, end, 0),
             };
         }
+        if &line[..end] == b"PRI * HTTP/2.0" {
+            return refuse(Fault::Http2Preface, 0, end);
+        }
         // The version first, since another one may have another syntax of targets.
         let method = Method::of(&line[..first]);
         let version_span = Span::new(at + len + 1, end - at - len - 1);

@@ -56,12 +56,12 @@ const dump = (bytes, place, width) => Array.from({ length: Math.ceil(bytes.lengt
 export function draw(c, x, acts) {
   Object.assign(view, { c, x, at: undefined, blocks: [] })
   const { request: q, response: a } = x || {}, all = messages(x), { closed } = c
-  const [bold, rest] = q?.seam || ['', closed ? closed.sentence + '.' : c.recvs[0] ? 'A request has begun and is not complete.' : 'Nothing has been said yet.']
-  const end = a ? '' : closed ? 'There was no answer.' : book.dropped > c.heard ? 'Too much came at once: the rest was not recorded.' : 'The answer is still to come.'
+  const [bold, rest] = q?.seam || ['', closed ? closed.sentence + '.' : c.recvs[0] ? 'A request has begun and is not complete.' : 'The client has sent nothing yet.']
+  const end = a ? '' : closed ? 'There was no response.' : book.dropped > c.heard ? 'Too much arrived at once: the rest was not recorded.' : 'There is no response yet.'
   one('main').replaceChildren(
     h('h1', x ? [h('span.m', q?.method), ` ${q?.target} → `, h('span.' + statusOf(a), a ? `${a.status} ${a.reason}` : '…')] : 'Connection c' + c.n),
     h('p.story', x && [...all.map(m => m.story), end].join(' ')), h('div.acts', acts),
-    card('Connection c' + c.n, 'what the socket gave, and what HTTP made of it', ribbon(c, x, true), ribbon(c, x, false), h('p.say', h('b', bold), ' ', rest), timeline(c, all)),
+    card('Connection c' + c.n, 'the calls of the program, and the HTTP messages in them', ribbon(c, x, true), ribbon(c, x, false), h('p.say', h('b', bold), ' ', rest), timeline(c, all)),
     ...all.map(message))
   document.title = one('h1').textContent + ' · wire view'
   one('aside').hidden = !x
@@ -101,7 +101,7 @@ function ribbon(c, x, isRequest) {
   view.blocks.push(...calls)
   // Widths follow the number of bytes, but leave room for the labels.
   return h('div.ribbon', { style: 'grid-template-columns:var(--lab) ' + edges.slice(1).map((edge, n) => `minmax(min-content,${edge - edges[n]}fr)`).join(' ') },
-    (isRequest ? ['recv() gave', 'HTTP says'] : ['answers', 'write() took']).map((text, n) => h('small.lab', text, { style: `grid-row:${n + 1}` })),
+    (isRequest ? ['recv() gave', 'messages'] : ['responses', 'send() took']).map((text, n) => h('small.lab', text, { style: `grid-row:${n + 1}` })),
     blocks.map(b => {
       const { from, text } = b, isCall = calls.includes(b), owner = parts.find(p => p.act && p.from <= from && from < p.to)
       b.e = h('button.blk.' + b.kind, text, area(isCall === isRequest, b), { title: b.title || text, onclick: () => owner?.act(from) })
@@ -155,7 +155,7 @@ function meaning({ m, line, start, end, note, kind }) {
     [m.isRequest ? 'came in' : 'went out', call && `${call.name}${n > 1 ? ` to #${inside[n - 1].n} (cut in ${n === 2 ? 'two' : n}!)` : ''} at +${millis(call.time)}`],
     ['rule', rule(main)],
   ]
-  one('#what').replaceChildren(h('h3', owner ? 'value of ' + name : note.title, h('small', view.isHeld && 'held, Esc lets go')),
+  one('#what').replaceChildren(h('h3', owner ? 'value of ' + name : note.title, h('small', view.isHeld && 'pinned (Esc to unpin)')),
     h('div.v', spell(m.slice(start, Math.min(end, start + 400))[0]), size > 400 && ' …'), h('strong', main.short),
     ...sentences.filter(Boolean).map(text => h('p', text + '.')), h('dl', facts.map(([name, what]) => what && [h('dt', name), h('dd', what)])))
 }

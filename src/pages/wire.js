@@ -160,7 +160,7 @@ function drawList(isAll) {
   const news = isLost ? 'no valid key' : failed && !isLive ? 'connecting again: ' + failed : !isLive ? 'connecting' : isPaused ? 'paused: nothing is recorded' : 'live', say = {
     live: [news, count(all.length, 'connection'), count(exchanges, 'exchange'), book.dropped ? count(book.dropped, 'event') + ' dropped' : 'kept in memory only'].join(' · '),
     safe: hello?.safe,
-    more: !shown && all[0] ? 'Nothing here has all of that.' : fitting > shown ? `The newest ${shown} of ${number(fitting)}. Filter to see others.` : '',
+    more: !shown && all[0] ? 'No exchange matches all words.' : fitting > shown ? `The newest ${shown} of ${number(fitting)}. Filter to see others.` : '',
     pause: isPaused ? 'Resume' : 'Pause',
   }
   for (const id in say) one('#' + id).textContent = say[id]
@@ -277,7 +277,7 @@ function seek() {
   const x = id ? named?.exchanges.find(x => isBare || x.id === id)
     : newestFirst().flatMap(c => c.exchanges.toReversed()).find(({ request: q }) => `${q?.method} ${q?.target}`.startsWith(find))
   const c = x?.c || isBare && named
-  if (!c) return view.c || lead(`${find || id} is not here.`, [['It has not been seen yet, or it was forgotten. If it comes, it is shown.']])
+  if (!c) return view.c || lead(find ? `No exchange "${find}" has been recorded.` : `${id} is not recorded.`, [['It has not happened yet, or it was dropped to free memory. When it arrives, it is shown.']])
   wanted = undefined
   show(c, x)
   reveal(mark())

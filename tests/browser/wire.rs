@@ -413,7 +413,7 @@ fn every_connection_of_a_browser_has_a_card_also_those_that_never_spoke() {
         drop(TcpStream::connect(&address).unwrap());
         browser.open("about:blank");
         open(browser, &site);
-        browser.wait("[...document.querySelectorAll('.tag')].some(t => t.innerText.startsWith('never spoke'))");
+        browser.wait("[...document.querySelectorAll('.tag')].some(t => t.innerText.startsWith('sent nothing'))");
         // Wait for the events that are still on their way.
         browser.eval("import('/wire-book.js').then(({connections}) => { window.connections = connections; return 0 })");
         browser.wait(&format!(

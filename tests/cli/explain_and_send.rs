@@ -76,8 +76,8 @@ fn forget_calls(words: &mut Value) {
     match words {
         Value::String(text) => {
             text.truncate(text.find(", in ").filter(|_| text.ends_with(" calls")).unwrap_or(text.len()));
-            *text = text.replace(", sent by the kernel with sendfile()", "");
-            *text = text.replace("The answer was given before the whole request was there. ", "");
+            *text = text.replace(", sent with sendfile()", "");
+            *text = text.replace("The server answered before the whole request had arrived. ", "");
         }
         Value::Array(all) => all.iter_mut().for_each(forget_calls),
         Value::Object(all) => all.values_mut().for_each(forget_calls),

@@ -22,7 +22,7 @@ fn three_requests_in_one_send_are_one_recv_and_three_exchanges_in_order() {
     };
     let text = wire_of(&folder, &["--wire", "-p", "0", "site"], ask);
     assert_eq!(text.matches("recv() #").count(), 1, "{text}");
-    assert!(text.contains("  3 requests glued together in one recv()\n"), "{text}");
+    assert!(text.contains("  3 requests together in one recv()\n"), "{text}");
     let names = ["c1.1 request", "c1.1 response", "c1.2 request", "c1.2 response", "c1.3 request", "c1.3 response"];
     let places: Vec<_> = names.iter().map(|name| text.find(name).unwrap_or_else(|| panic!("{name}: {text}"))).collect();
     assert!(places.is_sorted(), "{text}");

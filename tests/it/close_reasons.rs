@@ -184,7 +184,7 @@ fn by_the_server() -> Vec<Case> {
         Case { settings: timed, ..case("TimedOutIdle", "server", |library| vec![read_head(asked(library, "/"))]) },
         Case {
             settings: timed,
-            says: "the head did not arrive within the time this server waits",
+            says: "the head did not arrive within the time limit",
             ..case("TimedOutHead", "server", |library| vec![sent(library, "GET / HTTP/1.1\r\nHo")])
         },
         Case {

@@ -60,6 +60,7 @@ fn provoke(fault: Fault) -> Provocation {
         Fault::NoVersion => line("GET /▸"),
         Fault::VersionSyntax => line("GET / ▸http/1.1"),
         Fault::VersionUnsupported => line("GET / ▸HTTP/2.0"),
+        Fault::Http2Preface => sent("▸PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         Fault::TargetTooLong => line(&format!("GET /{}▸a HTTP/1.1", "a".repeat(limits.target - 1))),
         Fault::TargetByte => line("GET /a▸#b HTTP/1.1"),
         Fault::TargetForm => line("GET ▸* HTTP/1.1"),

@@ -160,8 +160,10 @@ fn first_steps(main: SocketAddr) -> Vec<(&'static str, String)> {
 fn notes(_: &ViewContext, _: &Call) -> Outcome {
     let kinds: Vec<&str> = SpanKind::ALL.iter().map(|kind| kind.word()).collect();
     let note_values = NoteId::all().map(|(id, note)| {
+        // All other notes begin with a capital letter or with a literal such as `q=1`, which has no other form.
+        let long = if id.is_fault() { capitalize(note.long) } else { note.long.into() };
         let value = json!({
-            "name": note.name, "title": note_title(note.name), "short": note.short, "long": capitalize(note.long),
+            "name": note.name, "title": note_title(note.name), "short": note.short, "long": long,
             "section": note.section, "link": section_link(note.section),
         });
         (id.0.to_string(), value)
@@ -178,7 +180,7 @@ fn note_title(name: &str) -> String {
         "trailer" => "trailer field".into(),
         "status" => "status code".into(),
         // Errors are named after the variants of `http::Fault`.
-        part if part.starts_with(char::is_uppercase) => "here it breaks".into(),
+        part if part.starts_with(char::is_uppercase) => "error".into(),
         part => part.replace('-', " "),
     }
 }

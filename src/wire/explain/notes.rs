@@ -67,7 +67,7 @@ static NOTES: LazyLock<BTreeMap<u16, Note>> = LazyLock::new(|| {
         let mut column = || columns.next().unwrap_or_default();
         let mut note = Note { name: column(), short: column(), long: column(), section: column() };
         // A fault has its sentence and section in one table, so that pages, logs and notes say the same.
-        if let Some(fault) = number.checked_sub(FAULTS).and_then(|index| Fault::ALL.get(usize::from(index))) {
+        if let Some(fault) = NoteId(number).as_fault() {
             (note.long, note.section) = (fault.sentence(), fault.section());
         }
         // The order of the lines is the numbering, so the constants of `part` stand in the same order.
@@ -184,6 +184,16 @@ impl NoteId {
         NoteId(FAULTS + Fault::ALL.iter().position(|&other| other == fault).unwrap_or(0) as u16)
     }
 
+    /// The fault that the note explains, `None` for every other note.
+    pub fn as_fault(self) -> Option<Fault> {
+        Fault::ALL.get(usize::from(self.0.checked_sub(FAULTS)?)).copied()
+    }
+
+    /// Whether the long text is written to stand after a colon, and so without a capital letter: that of a fault.
+    pub fn is_fault(self) -> bool {
+        self.0 >= FAULTS
+    }
+
     /// The note of the end of a connection, by the name of its reason, and the side that closed.
     ///
     /// The side that closed is not always to blame: a server that gives up on a client that stopped reading closes,
@@ -222,6 +232,19 @@ mod tests {
             assert!(!note.short.ends_with('.') && !note.long.ends_with('.'), "{}", note.name);
             assert!(names.insert(note.name), "{} twice", note.name);
         }
+    }
+
+    #[test]
+    fn notes_have_one_word_for_one_thing_and_are_true_of_a_file_too() {
+        let lessons = include_str!("../show/lessons.txt").lines().filter(|line| !line.starts_with('#'));
+        let notes = NoteId::all().flat_map(|(_, note)| [note.short, note.long]);
+        for text in notes.chain(lessons) {
+            // Byte, after, boundary, response. What is explained may come from a file, which no server has read.
+            for word in ["octet", "behind", "border", "the answer", "an answer", "this server", "spoken here"] {
+                assert!(!text.to_lowercase().contains(word), "{word}: {text}");
+            }
+        }
+        assert_eq!(NoteId::status(425).note().name, "status/425");
     }
 
     #[test]

@@ -95,10 +95,10 @@ fn piece_starts(request: &TimedMessage) -> Vec<(usize, Duration)> {
 pub(crate) fn curl(request: &TimedMessage, main: SocketAddr) -> Result<String, &'static str> {
     let message = &request.message;
     if message.error.is_some() {
-        return Err("curl sends no broken requests: take the line for barewire send");
+        return Err("curl cannot send this invalid request: use \"Copy as barewire send\"");
     }
     if message.is_left_off() {
-        return Err("its body never came whole: take the line for barewire send");
+        return Err("its body did not arrive completely: use \"Copy as barewire send\"");
     }
     // The parts used below lie in the bytes that were kept, so all of them must be there.
     all_bytes(request)?;

@@ -64,6 +64,8 @@ pub struct CallBoundary {
     pub at: u64,
     /// The number of the call on its side of the connection, counted from 1.
     pub call: u64,
+    /// It was a `sendfile`.
+    pub from_file: bool,
 }
 
 /// What one `recv`, `send` or `sendfile` moved.
@@ -232,7 +234,7 @@ impl Tags {
 
     /// The connection has ended, for the reason of this name.
     pub(crate) fn closed(&mut self, reason: &str) {
-        // Browsers open connections in advance. A silent one is no error and gets a label of its own.
+        // Browsers open spare connections. A silent one is no error and gets a label of its own.
         self.is_silent |= reason == "NeverSpoke";
         self.is_reset |= reason == "Broken";
     }
@@ -242,7 +244,7 @@ impl Tags {
         let (requests, calls) = (self.requests_per_call, self.calls_per_request);
         // In a fixed order, so that the same labels look the same on every connection.
         let all = [
-            (self.is_silent, "never spoke: opened in advance".to_string()),
+            (self.is_silent, "sent nothing".to_string()),
             (requests > 1, format!("{} in one recv()", count(requests, "request"))),
             (calls > 1, format!("one request, {}", count(calls, "recv() call"))),
             // Requests that came together used the same connection anyway; only later ones show a reuse.
@@ -290,6 +292,6 @@ mod tests {
         tags.closed("Broken");
         assert_eq!(tags.words(), ["3 requests in one recv()", "reset"]);
         tags.closed("NeverSpoke");
-        assert_eq!(tags.words()[0], "never spoke: opened in advance");
+        assert_eq!(tags.words()[0], "sent nothing");
     }
 }

@@ -58,7 +58,9 @@ impl CallLog {
         // Without any call remembered, the last one moved all of the message.
         let first = self.remembered.front().map_or(self.last.number, |call| call.number);
         let inside = self.remembered.iter().filter(|call| call.at > start && call.at < end);
-        let boundaries = inside.map(|call| CallBoundary { at: call.at - start, call: call.number }).collect();
+        let boundaries = inside
+            .map(|call| CallBoundary { at: call.at - start, call: call.number, from_file: call.from_file })
+            .collect();
         // Calls may have moved bytes after the end of the message already.
         let after = self.remembered.iter().filter(|call| call.at >= end).count() as u64;
         let call_count = (self.last.number + 1).saturating_sub(first + after).max(1);

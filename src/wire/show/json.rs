@@ -146,7 +146,7 @@ fn message_value(connection: u64, at: f64, timed: &TimedMessage) -> Value {
             object["seam"] = json!(sentences::received_in(timed));
         }
         Role::Response => {
-            let name = |call: &Call| if call.from_file { "sendfile" } else { "write" };
+            let name = |call: &Call| if call.from_file { "sendfile" } else { "send" };
             let calls = timed.calls.iter();
             let calls = calls.map(|call| json!([call.at, call.len, millis(call.when), call.number, name(call)]));
             object["sends"] = calls.collect();

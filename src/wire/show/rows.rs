@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! GET /hel┊2┊lo.txt HTTP/1.1\r\n
-//! ┄┄ write() #3 starts here
+//! ┄┄ send() #3 starts here
 //! 00000010  48 65 6c 6c 6f                                    |Hello|
 //! ```
 //!
@@ -182,7 +182,11 @@ impl RowBuilder<'_> {
     /// message is no boundary inside it.
     fn call_starts(&self, at: u64) -> Option<String> {
         let boundary = self.timed.boundaries.iter().find(|boundary| boundary.at == at && at > 0)?;
-        let call = if self.message.role == Role::Request { "recv()" } else { "write()" };
+        let call = match self.message.role {
+            Role::Request => "recv()",
+            Role::Response if boundary.from_file => "sendfile()",
+            Role::Response => "send()",
+        };
         Some(format!("┄┄ {call} #{} starts", boundary.call))
     }
 }

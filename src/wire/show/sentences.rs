@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::http::Status;
+use crate::http::{Fault, Status};
 use crate::service::text::{grouped, visible};
 use crate::wire::explain::message::{LineKind, Message, MessageLine, Role, SpanKind, byte_count, count, find_field};
 use crate::wire::explain::notes::{NoteId, part};
@@ -16,8 +16,8 @@ use crate::wire::record::event::{EventKind, TimedMessage, WireEvent, millis};
 const TARGET: usize = 90;
 /// Names in the User-Agent of browsers, the most particular first: Edge names Chrome too, and Chrome Safari.
 const BROWSERS: [&str; 4] = ["Firefox", "Edg", "Chrome", "Safari"];
-/// The name of a client that sends no User-Agent.
-const BY_HAND: &str = "by hand";
+/// The label of a client that sends no User-Agent. It has a space, so it is no name that a client could send.
+const UNNAMED: &str = "no User-Agent";
 
 /// Bytes as ASCII text, with `\xNN` for all others. All that a client or a server sent enters sentences and JSON
 /// through this function.
@@ -31,14 +31,14 @@ pub(crate) fn capitalize(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The client, by its User-Agent: `Firefox`, `curl/8.5.0`. Without that field it is probably a person who types,
-/// and called [`BY_HAND`]. It is a label for people: any client can send any name.
+/// The client, by its User-Agent: `Firefox`, `curl/8.5.0`. Without that field it is
+/// called [`UNNAMED`]. It is a label for people: any client can send any name.
 pub(crate) fn client_name(request: &Message) -> String {
     let agent = safe(find_field(&request.fields(), "user-agent").unwrap_or_default());
     let (first, rest) = agent.split_once(' ').unwrap_or((&agent, ""));
     // All browsers begin with `Mozilla/5.0`. Other programs begin with their own name, as RFC 9110 §10.1.5 says.
     let name = BROWSERS.into_iter().find(|name| rest.contains(name)).unwrap_or(first);
-    if name.is_empty() { BY_HAND.into() } else { name.into() }
+    if name.is_empty() { UNNAMED.into() } else { name.into() }
 }
 
 /// The verb for a method, to stand before the target.
@@ -49,6 +49,7 @@ fn verb(method: &[u8]) -> String {
         b"POST" => "sends data to".into(),
         b"PUT" => "wants to store".into(),
         b"DELETE" => "wants to remove".into(),
+        b"CONNECT" => "asks for a tunnel to".into(),
         method => format!("sends {} to", safe(method)),
     }
 }
@@ -65,13 +66,13 @@ pub(crate) fn story(timed: &TimedMessage) -> String {
     let message = &timed.message;
     match message.role {
         _ if message.is_unparsed() => String::new(),
-        Role::Request => request_story(message),
+        Role::Request => request_story(timed),
         Role::Response if message.status() == Status::CONTINUE.code() => {
             "The server first says 100: go on, send the body.".into()
         }
         Role::Response if message.is_interim() => String::new(),
         Role::Response => {
-            let early = if timed.early { "The answer was given before the whole request was there. " } else { "" };
+            let early = if timed.early { "The server answered before the whole request had arrived. " } else { "" };
             let (status, reason) = (message.status(), safe(message.part(SpanKind::Reason)));
             let error = message.error.map(|error| error.note.note().long.to_string());
             let end = error.or_else(|| message.framing_sentence());
@@ -83,14 +84,29 @@ pub(crate) fn story(timed: &TimedMessage) -> String {
 }
 
 /// The sentence about a request. Broken ones have no client and no target that could be trusted.
-fn request_story(message: &Message) -> String {
+fn request_story(timed: &TimedMessage) -> String {
+    let message = &timed.message;
     match message.error {
         Some(error) if error.cut_off => "The request is cut off.".into(),
-        Some(_) => "The marked bytes break the grammar of HTTP. Nobody can say where this request ends, so the \
-                    answer is the last one."
-            .into(),
+        Some(error) => {
+            // A limit of the server and a version that it lacks are no mistakes of the client.
+            let what = match error.note.as_fault().map(Fault::status) {
+                Some(Status::URI_TOO_LONG | Status::FIELDS_TOO_LARGE) => "The request exceeds a limit of the server.",
+                Some(Status::BAD_REQUEST) => "The marked bytes break a rule of HTTP.",
+                _ => "The request needs something that is not supported.",
+            };
+            // A message of a file was read by no server.
+            let then = match timed.calls.is_empty() {
+                true => "It is not certain where this request ends, so the bytes after it are not parsed.",
+                false => "The server cannot tell where this request ends, so it answers and closes the connection.",
+            };
+            format!("{what} {then}")
+        }
         None => {
-            let client = client_name(message).replace(BY_HAND, "Someone typing by hand");
+            let client = match client_name(message) {
+                name if name == UNNAMED => "A client that does not name itself (no User-Agent)".into(),
+                name => name,
+            };
             let mut target = safe(message.target());
             // Safe text is ASCII, so it can be cut anywhere.
             if target.len() > TARGET {
@@ -109,7 +125,7 @@ fn request_story(message: &Message) -> String {
 /// A lesson about TCP from the calls that brought a request: the words in bold, and the rest.
 ///
 /// ```text
-/// **3 requests arrived glued together in one recv().** TCP is a stream of bytes and knows no messages. …
+/// **3 requests arrived together in one recv().** TCP is a stream of bytes without message boundaries. …
 /// ```
 ///
 /// `None` for a response, and if no call is known, as for a message of a file.
@@ -163,7 +179,12 @@ fn lesson(name: &str) -> (&'static str, &'static str) {
 pub(crate) fn end_of_message(message: &Message) -> Option<(String, String, String, u16)> {
     if let Some(error) = message.error {
         let note = error.note.note();
-        let bold = format!("Broken at byte {}: {}", error.at, note.long);
+        let how = match error.note.as_fault().map(Fault::status) {
+            _ if error.cut_off => "Cut off",
+            Some(status) if status != Status::BAD_REQUEST && message.role == Role::Request => "Refused",
+            _ => "Broken",
+        };
+        let bold = format!("{how} at byte {}: {}", error.at, note.long);
         return Some((bold, String::new(), note.section.into(), error.note.0));
     }
     let framing = message.framing?;
@@ -200,11 +221,13 @@ pub(crate) fn blocks(message: &Message) -> Vec<ByteBlock> {
 /// `("Request", "87 bytes of head, 0 bytes after it, in 4 recv() calls")`.
 pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
     let message = &timed.message;
+    let by_sendfile = timed.calls.iter().any(|call| call.from_file);
+    let sent = if by_sendfile { "send() or sendfile() call" } else { "send() call" };
     let (name, call) = match message.role {
         _ if message.is_unparsed() => return ("Not parsed", byte_count(message.len())),
         Role::Request => ("Request", "recv() call"),
-        Role::Response if message.is_interim() => ("Interim answer", "write() call"),
-        Role::Response => ("Response", "write() call"),
+        Role::Response if message.is_interim() => ("Interim response", sent),
+        Role::Response => ("Response", sent),
     };
     let calls = if timed.call_count > 1 { format!(", in {}", count(timed.call_count, call)) } else { String::new() };
     let content = message.content_len();
@@ -212,7 +235,7 @@ pub(crate) fn summary(timed: &TimedMessage) -> (&'static str, String) {
 }
 
 /// A moment of a connection: milliseconds since it was accepted, what happened, and what was going on until
-/// then: `(541.2, "answer starts", "server works")`.
+/// then: `(541.2, "response starts", "server works")`.
 pub(crate) type TimelineStep = (f64, String, &'static str);
 
 /// The moments in an event, in their order.
@@ -230,7 +253,7 @@ pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
             let message = &timed.message;
             let end = match message.error {
                 Some(error) if error.cut_off => "no more came",
-                Some(_) => "here it breaks",
+                Some(_) => "parsing stops",
                 None => "body complete",
             };
             let has_end = message.error.is_some() || message.content_len() > 0;
@@ -245,8 +268,8 @@ pub(crate) fn timeline(event: &WireEvent) -> Vec<TimelineStep> {
                     vec![step(timed.began(), &format!("{} sent", message.status()), "server works")]
                 }
                 Role::Response => vec![
-                    step(timed.began(), "answer starts", "server works"),
-                    step(timed.ended(), "answer sent", "sending"),
+                    step(timed.began(), "response starts", "server works"),
+                    step(timed.ended(), "response sent", "sending"),
                 ],
             }
         }
@@ -279,7 +302,7 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
         LineKind::ChunkData | LineKind::Body => {
             let how = match (message.hidden, message.from_file) {
                 (true, _) => ", hidden: it may repeat a secret that was not kept",
-                (_, true) => ", sent by the kernel with sendfile()",
+                (_, true) => ", sent with sendfile()",
                 _ => "",
             };
             (NoteId::NONE, Some(format!("{} of body{how}", byte_count(line.len))))
@@ -291,6 +314,38 @@ pub(crate) fn note_beside(message: &Message, line: &MessageLine) -> (NoteId, Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Limits, Method};
+    use crate::wire::explain::{ExplainOptions, annotate};
+
+    /// The story and the last line of the only request in these bytes of a file.
+    fn told(request: &str) -> (String, String) {
+        let options = ExplainOptions::whole(Limits::default());
+        let mut found = annotate(request.as_bytes(), Role::Request, Method::Get, &options);
+        let timed = TimedMessage::without_calls(found.messages.swap_remove(0));
+        (story(&timed), end_of_message(&timed.message).map(|end| end.0).unwrap_or_default())
+    }
+
+    #[test]
+    fn only_a_malformed_request_is_said_to_break_a_rule() {
+        for (request, what, end) in [
+            ("GET / HTTP/1.1\r\nA : b\r\n\r\n", "The marked bytes break a rule of HTTP.", "Broken at byte 17: "),
+            (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), "The request exceeds a limit", "Refused at byte "),
+            ("GET / HTTP/3.0\r\n\r\n", "The request needs something that is not supported.", "Refused at byte 6: "),
+            ("PRI * HTTP/2.0\r\n\r\n", "The request needs something", "Refused at byte 0: the client starts HTTP/2"),
+            ("\x16\x03\x01\x02\0\x01\0\x01", "The marked bytes", "Broken at byte 0: a TLS ClientHello, which starts"),
+        ] {
+            let (story, last) = told(request);
+            assert!(story.starts_with(what) && last.starts_with(end), "{story} {last}");
+            // No server has read a file, and none has closed its connection.
+            assert!(story.ends_with("so the bytes after it are not parsed."), "{story}");
+        }
+    }
+
+    #[test]
+    fn a_client_without_a_name_is_not_called_a_person() {
+        let (story, _) = told("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+        assert_eq!(story, "A client that does not name itself (no User-Agent) asks for a tunnel to a:80.");
+    }
 
     #[test]
     fn no_lesson_is_missing_or_without_a_sentence() {

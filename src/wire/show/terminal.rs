@@ -136,7 +136,7 @@ impl Terminal {
             line.push_unit(ansi::PLAIN, &format!("  ({segments}{one})"));
         }
         if requests > 1 {
-            line.push_unit(ansi::MARK, &format!("  {requests} requests glued together in one recv()"));
+            line.push_unit(ansi::MARK, &format!("  {requests} requests together in one recv()"));
         }
         out.push('\n');
     }
@@ -198,12 +198,13 @@ impl Terminal {
 
     /// The sentences about the whole message: how it ends, what is missing or hidden, what is wrong.
     fn push_sentences(&self, message: &Message, out: &mut String) {
-        const TOOL: &str = "barewire study view";
         let mut push = |style: &str, text: &str, section: &str| {
             let mut line = WrappedLine::new(self.options, AFTER_SIGN, out);
             line.push(ansi::PLAIN, "   ");
             line.push_words(style, text);
-            line.push_unit(ansi::DIM, &with_signs(&format!("  {section}"), self.options.ascii));
+            if !section.is_empty() {
+                line.push_unit(ansi::DIM, &with_signs(&format!("  {section}"), self.options.ascii));
+            }
             out.push('\n');
         };
         if let Some(framing) = message.framing {
@@ -211,10 +212,10 @@ impl Terminal {
             push(ansi::SENTENCE, &format!("= {sentence}"), &framing.section());
         }
         if message.from_file {
-            push(ansi::SENTENCE, "= sent by the kernel with sendfile(): its ends were read again from the file", TOOL);
+            push(ansi::SENTENCE, "= sent with sendfile(): the bytes shown here were read from the file again", "");
         }
         if message.hidden {
-            push(ansi::SENTENCE, "= body hidden: it may repeat a secret of the request that was not kept", TOOL);
+            push(ansi::SENTENCE, "= body hidden: it may repeat a secret of the request that was not kept", "");
         }
         if let Some(error) = message.error {
             let note = error.note.note();
@@ -282,7 +283,9 @@ fn lost_sentence(events: u64, open: usize) -> String {
     let events = count(events, "event");
     match open {
         0 => format!("{events} not shown"),
-        1 => format!("{events} not shown: too much came at once, 1 open connection is told no further"),
-        open => format!("{events} not shown: too much came at once, {open} open connections are told no further"),
+        open => {
+            let open = count(open as u64, "open connection");
+            format!("{events} not shown: too many at once. Of {open} only the end will be shown")
+        }
     }
 }
