@@ -78,6 +78,10 @@ fn forget_calls(words: &mut Value) {
             text.truncate(text.find(", in ").filter(|_| text.ends_with(" calls")).unwrap_or(text.len()));
             *text = text.replace(", sent with sendfile()", "");
             *text = text.replace("The server answered before the whole request had arrived. ", "");
+            *text = text.replace(
+                "The server cannot tell where this request ends, so it answers and closes the connection.",
+                "It is not certain where this request ends, so the bytes after it are not parsed.",
+            );
         }
         Value::Array(all) => all.iter_mut().for_each(forget_calls),
         Value::Object(all) => all.values_mut().for_each(forget_calls),

@@ -48,7 +48,7 @@ kinds! {
     ChunkEnd "chunk-end" "The line end after the data.",
     Trailer "trailer" "The name of a trailer field.",
     Body "body" "Content.",
-    Bad "bad" "The bytes that break the grammar.",
+    Bad "bad" "The bytes that break a rule or exceed a limit.",
     Unparsed "unparsed" "Bytes that no parser reads.",
 }
 
