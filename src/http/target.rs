@@ -38,11 +38,6 @@ pub(crate) const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
-/// unreserved and sub-delims of RFC 3986 §2: a byte of a registered name, besides `%XX`.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
-}
-
 /// The form of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetForm {
@@ -176,13 +171,14 @@ pub fn authority(bytes: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
 }
 
-/// reg-name of RFC 3986 §3.2.2: name bytes and whole `%XX`.
+/// reg-name of RFC 3986 §3.2.2.
 fn is_registered_name(mut host: &[u8]) -> bool {
     loop {
         host = match host {
             [] => return true,
             [b'%', high, low, rest @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => rest,
-            [byte, rest @ ..] if is_name_byte(*byte) => rest,
+            // unreserved and sub-delims (RFC 3986 §2)
+            [byte, rest @ ..] if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) => rest,
             _ => return false,
         };
     }

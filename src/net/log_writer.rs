@@ -51,7 +51,8 @@ pub(crate) fn start(
     let (batches, received) = sync_channel(BATCHES);
     let (alive, written) = sync_channel::<()>(1);
     let lost = Arc::<AtomicU64>::default();
-    let writer = LogWriter { out, line_of: missing, lost: lost.clone(), missing: 0, is_torn: false, report: None };
+    let (line_of, lost_lines, next_report) = (missing, lost.clone(), Instant::now());
+    let writer = LogWriter { out, line_of, lost: lost_lines, missing: 0, is_torn: false, untold: None, next_report };
     std::thread::Builder::new().name("access log".into()).spawn(move || {
         writer.run(&received);
         drop(alive);
@@ -70,25 +71,18 @@ struct LogWriter<W> {
     missing: u64,
     /// A line was written in part, and the next one must not continue it.
     is_torn: bool,
-    /// What standard error has not been told yet.
-    report: Option<Report>,
-}
-
-/// Lost lines, and why.
-struct Report {
-    lines: u64,
-    why: String,
+    /// What standard error has not been told yet: lost lines, and why.
+    untold: Option<(u64, String)>,
     /// When it may be told.
-    due: Instant,
+    next_report: Instant,
 }
 
 impl<W: Write> LogWriter<W> {
     fn run(mut self, batches: &Receiver<Vec<u8>>) {
         loop {
             // While a report is due, the wait for the next batch has an end.
-            let due = self.report.as_ref().filter(|report| report.lines > 0).map(|report| report.due);
-            let batch = match due {
-                Some(due) => batches.recv_timeout(due.saturating_duration_since(Instant::now())),
+            let batch = match self.untold {
+                Some(_) => batches.recv_timeout(self.next_report.saturating_duration_since(Instant::now())),
                 None => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match batch {
@@ -134,20 +128,18 @@ impl<W: Write> LogWriter<W> {
     fn lose(&mut self, lines: u64, why: &str) {
         if lines > 0 {
             self.missing += lines;
-            let report =
-                self.report.get_or_insert_with(|| Report { lines: 0, why: String::new(), due: Instant::now() });
-            report.lines += lines;
-            report.why = why.into();
+            let (count, reason) = self.untold.get_or_insert_default();
+            *count += lines;
+            *reason = why.into();
         }
     }
 
     /// Tells standard error what is due at `now`.
     fn tell(&mut self, now: Instant) {
-        let Some(report) = self.report.as_mut().filter(|report| report.lines > 0 && report.due <= now) else { return };
-        let (count, why) = (report.lines, &report.why);
+        let Some((count, why)) = self.untold.take_if(|_| self.next_report <= now) else { return };
         let what = if count == 1 { "line is" } else { "lines are" };
         log::warn!("{count} {what} missing in the access log: {why}");
-        (report.lines, report.due) = (0, now + REPORTS);
+        self.next_report = now + REPORTS;
     }
 }
 

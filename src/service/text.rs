@@ -92,18 +92,10 @@ pub(crate) fn push_html_name(out: &mut Vec<u8>, name: &[u8]) {
         // The entities and the escapes have no character in common, so their order does not matter.
         match html_entity(char) {
             Some(entity) => out.extend_from_slice(entity.as_bytes()),
-            None => push_safe(out, char),
+            // The escape is ASCII, so each of its characters is one byte.
+            None if is_unsafe(char) => char.escape_default().for_each(|c| out.push(c as u8)),
+            None => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
-    }
-}
-
-/// Appends a character, or its escape if it is unsafe.
-fn push_safe(out: &mut Vec<u8>, char: char) {
-    if is_unsafe(char) {
-        // The escape is ASCII, so each of its characters is one byte.
-        char.escape_default().for_each(|c| out.push(c as u8));
-    } else {
-        out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 

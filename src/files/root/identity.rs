@@ -1,7 +1,6 @@
 //! Which folder the root is, and whether it is still there.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{self, Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -23,14 +22,6 @@ impl Meta {
 }
 
 impl Root {
-    /// Where the folder of `path` is expected later, as an absolute path: the path itself, or for a single file the
-    /// folder in which that really lies.
-    pub(crate) fn place(path: &Path, is_single: bool) -> io::Result<PathBuf> {
-        // Without the current folder the path "." would lead to the old one for ever.
-        let place = if is_single { std::fs::canonicalize(path)?.parent().map(Path::to_path_buf) } else { None };
-        place.map_or_else(|| std::path::absolute(path), Ok)
-    }
-
     /// Metadata of the folder itself.
     pub(crate) fn meta(&self) -> Result<Meta, Errno> {
         Meta::of(&fs::fstat(&self.inner.descriptor)?).ok_or(Errno::NOTDIR)

@@ -34,7 +34,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -195,20 +195,24 @@ impl Root {
         Ok(Root { inner: Arc::new(RootState { descriptor, open_method, symlinks, file_systems, locks, counts_links }) })
     }
 
-    /// Opens `path` for serving: a folder, or the folder of a single file together with the name of that file.
+    /// Opens `path` for serving: a folder, or the folder of a single file. Returns the absolute path at which that
+    /// folder is expected later, and the name of the file.
     ///
     /// # Errors
     /// The error of the kernel; [`io::ErrorKind::InvalidInput`] if it is neither.
-    pub fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, Option<Vec<u8>>)> {
+    pub fn of(path: &Path, symlinks: Symlinks) -> io::Result<(Root, PathBuf, Option<Vec<u8>>)> {
         // The operator named this path, so links are followed.
         let kind = std::fs::metadata(path)?.file_type();
         if kind.is_dir() {
-            return Ok((Root::at(path, symlinks)?, None));
+            // Without the current folder the path "." would lead to the old one for ever.
+            return Ok((Root::at(path, symlinks)?, std::path::absolute(path)?, None));
         }
         // The single file may be a link to anywhere. It is resolved once, here.
         let real = std::fs::canonicalize(path)?;
         match (kind.is_file(), real.parent(), real.file_name()) {
-            (true, Some(parent), Some(name)) => Ok((Root::at(parent, symlinks)?, Some(name.as_bytes().to_vec()))),
+            (true, Some(parent), Some(name)) => {
+                Ok((Root::at(parent, symlinks)?, parent.to_path_buf(), Some(name.as_bytes().to_vec())))
+            }
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a folder nor a regular file")),
         }
     }

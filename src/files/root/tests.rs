@@ -290,9 +290,11 @@ fn the_root_is_a_folder_or_one_file_and_may_be_reached_through_links() {
     folder.symlink("site/a.txt", "to-file");
     folder.fifo("fifo");
     let of = |name: &str| Root::of(&folder.join(name), Symlinks::Inside);
-    let (root, single) = of("to-folder").unwrap();
+    let (root, place, single) = of("to-folder").unwrap();
+    assert_eq!(place, folder.join("to-folder"), "as it was named: the link may lead elsewhere later");
     assert_eq!((read(&root, b"/a.txt").unwrap(), single), (b"a".to_vec(), None));
-    let (root, single) = of("to-file").unwrap();
+    let (root, place, single) = of("to-file").unwrap();
+    assert_eq!(place, std::fs::canonicalize(folder.join("site")).unwrap());
     assert_eq!((read(&root, b"/a.txt").unwrap(), single.as_deref()), (b"a".to_vec(), Some(&b"a.txt"[..])));
     assert_eq!(of("fifo").unwrap_err().kind(), io::ErrorKind::InvalidInput);
     assert_eq!(of("none").unwrap_err().kind(), io::ErrorKind::NotFound);

@@ -78,13 +78,12 @@ impl Site {
     /// # Errors
     /// The error of the kernel for `root`.
     pub fn open(root: &Path, settings: Settings) -> io::Result<Site> {
-        let (folder, single) = Root::of(root, settings.symlinks)?;
+        let (folder, place, single) = Root::of(root, settings.symlinks)?;
         let single = single.map(|name| {
             // The URL has the name that the operator gave, even if that is a link to a file of another name.
             let url = root.file_name().map_or(&name[..], OsStrExt::as_bytes);
             SingleFile { url: [b"/", url].concat(), path: [b"/", &name[..]].concat() }
         });
-        let place = Root::place(root, single.is_some())?;
         let open_files = Arc::new(OpenFiles::new(settings.open_files));
         let current = Current { state: Arc::new(SiteState::new(folder, single, settings, open_files)), gone: None };
         Ok(Site::with(Arc::new(Followed::new(place, current.clone())), current, 0))

@@ -57,14 +57,8 @@ impl From<Response> for WriteError {
     }
 }
 
-impl From<io::Error> for WriteError {
-    fn from(error: io::Error) -> WriteError {
-        WriteError::Disk(error)
-    }
-}
-
-impl From<Errno> for WriteError {
-    fn from(error: Errno) -> WriteError {
+impl<E: Into<io::Error>> From<E> for WriteError {
+    fn from(error: E) -> WriteError {
         WriteError::Disk(error.into())
     }
 }

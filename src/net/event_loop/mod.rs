@@ -94,8 +94,6 @@ pub(crate) struct EventLoop {
     waker: Arc<Waker>,
     /// No connection is accepted before this moment.
     paused_until: Option<Instant>,
-    /// When the grace period ends, once draining has begun.
-    grace_ends: Option<Instant>,
 }
 
 impl EventLoop {
@@ -153,7 +151,6 @@ impl EventLoop {
             waiting: VecDeque::new(),
             waker: waker.clone(),
             paused_until: None,
-            grace_ends: None,
         };
         Ok((event_loop, waker))
     }
@@ -214,11 +211,11 @@ impl EventLoop {
             SERVING => true,
             DRAINING => {
                 // The first time after the server was asked to stop.
-                if self.grace_ends.is_none() {
+                if !self.context.draining {
                     self.drain();
                 }
                 // The clock is read here and not taken from the turn: the poller may have waited since.
-                !self.connections.is_empty() && self.grace_ends.is_some_and(|end| Instant::now() < end)
+                !self.connections.is_empty() && self.server.grace_ends.get().is_some_and(|end| Instant::now() < *end)
             }
             _ => false,
         }
@@ -235,7 +232,6 @@ impl EventLoop {
             self.accept_all();
         }
         self.acceptors.clear();
-        self.grace_ends = self.server.grace_ends.get().copied();
         // A copy of the keys, since connections are closed on the way.
         for id in self.connections.ids() {
             // One last recv: a request that is already here gets its response, with `Connection: close`.
@@ -269,7 +265,7 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         // Counted from the clock of the turn, which is a little old: a deadline may be met late, never early.
-        let moments = [self.deadlines.next(), self.paused_until, self.grace_ends];
+        let moments = [self.deadlines.next(), self.paused_until, self.server.grace_ends.get().copied()];
         let next = moments.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.context.now))
     }

@@ -51,9 +51,6 @@ const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/D
 /// The beginning of the last paragraph of a page, which explains the status.
 const LAST_PARAGRAPH: &str = "<p class=\"dim\">";
 
-/// The sentence of a 404, before and after the name.
-const NOT_FOUND: (&str, &str) = ("There is no file or folder called ", " on this server.");
-
 /// The format of a page, for error pages and listings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PageFormat {
@@ -150,7 +147,8 @@ impl Problem {
     /// slash at its end.
     pub fn not_found(path: &[u8], parent: Option<&[u8]>) -> Problem {
         // The root gets no button of its own, since "Home" leads there.
-        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(not_found_sentence(path));
+        let sentence = format!("There is no file or folder called {} on this server.", shown(path));
+        let mut problem = Problem::new(Status::NOT_FOUND).with_sentence(sentence);
         if let Some(parent) = parent.filter(|parent| parent.len() > 1) {
             problem = problem.with_link(format!("Go to {}", shown(parent)), href(parent));
         }
@@ -198,11 +196,6 @@ fn key(status: Status) -> String {
 /// The response for a problem, in the format that the request asks for.
 pub fn problem(request: &Request<'_>, problem: &Problem) -> Response {
     render(PageFormat::of(request), problem, &request.base(), None)
-}
-
-/// The sentence of a 404 at `path` (decoded).
-pub(crate) fn not_found_sentence(path: &[u8]) -> String {
-    [NOT_FOUND.0, &shown(path), NOT_FOUND.1].concat()
 }
 
 /// 500. `cause` goes to the log only, with an id that the page shows too.
