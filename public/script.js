@@ -53,7 +53,7 @@ const echo = async () => {
   const [first, ...fields] = text.split('\r\n\r\n')[0].split('\r\n')
   const [method, target, version] = first.split(' ')
   const link = make('a', 'Show it in the wire view')
-  link.href = '/.wire#find=GET%20/.try/echo'
+  link.href = '/.wire?find=GET%20/.try/echo'
   say('rq', 'What this page just sent', [`The script of this page asked for /.try/echo. The browser sent these ${text.length} bytes. (A page cannot see the request for the page itself.) `, local ? link : ''],
     head([make('b', method, 'm'), ' ', make('b', target, 't'), ' ', make('span', version, 'v')],
       fields.map(field => [field.split(':', 1)[0], field.slice(field.indexOf(':') + 1)])))

@@ -26,6 +26,7 @@ pub use access_log::LogFormat;
 pub use close_reason::CloseReason;
 pub use deadline::Timeouts;
 pub use server::{Listener, Server, Stopper};
+pub use tcp_info::is_own_user;
 
 use crate::http::Limits;
 

@@ -5,8 +5,9 @@
 //! `inet_diag_msg` comes back, followed by the attributes that were asked for. Where netlink is forbidden (a sandbox),
 //! nothing is known, and callers must do without.
 //!
-//! Two things are asked: how many bytes wait for a slow reader ([`UnsentLimit`]), and, while the wire view is open, how
-//! many TCP segments brought the bytes of a `recv` ([`SegmentCounter`]).
+//! Three things are asked: how many bytes wait for a slow reader ([`UnsentLimit`]), while the wire view is open, how
+//! many TCP segments brought the bytes of a `recv` ([`SegmentCounter`]), and, before the view is opened, whose program a
+//! client on this machine is ([`is_own_user`]).
 //!
 //! ```text
 //! question   nlmsghdr 16 │ inet_diag_req_v2 56
@@ -25,6 +26,7 @@ use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with, sockopt,
 };
+use rustix::process::geteuid;
 use socket2::SockRef;
 
 /// Size of a question: `nlmsghdr` and `inet_diag_req_v2`.
@@ -43,6 +45,15 @@ const INFO: u16 = 2;
 const STATE: usize = 17;
 /// `idiag_wqueue`: bytes that were written and not acknowledged, sent or not.
 const QUEUED: usize = 76;
+/// Where the ports stand, that of the socket first, and the number of its user.
+const PORTS: usize = 20;
+const USER: usize = 80;
+/// `INET_DIAG_NOCOOKIE`: any socket with these addresses.
+const ANY_COOKIE: u64 = u64::MAX;
+/// `TCP_ESTABLISHED`.
+const ESTABLISHED: u8 = 1;
+/// The number of users that a user namespace does not know (/proc/sys/kernel/overflowuid).
+const UNKNOWN_USER: u32 = 65_534;
 /// Size of the buffer for a reply: `tcp_info` grows with every kernel, and has 280 bytes in 6.18.
 const REPLY_BUFFER: usize = 1024;
 
@@ -131,9 +142,21 @@ impl SocketDiag {
         with_info: bool,
         read: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Option<T> {
-        self.number = self.number.wrapping_add(1);
         // With its cookie the kernel finds this very socket, and not a later one with the same addresses.
         let cookie = sockopt::socket_cookie(socket).ok()?;
+        self.ask_about(cookie, local, peer, with_info, read)
+    }
+
+    /// The same about the socket with this cookie, or [`ANY_COOKIE`].
+    fn ask_about<T>(
+        &mut self,
+        cookie: u64,
+        local: SocketAddr,
+        peer: SocketAddr,
+        with_info: bool,
+        read: impl FnOnce(Reply<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.number = self.number.wrapping_add(1);
         let attributes = u8::from(with_info) << (INFO - 1);
         let question = question(self.number, cookie, local, peer, attributes);
         send(&self.netlink, &question, SendFlags::DONTWAIT).ok()?;
@@ -181,6 +204,24 @@ impl<'a> Reply<'a> {
         let fin = HALF_CLOSED.contains(&self.0[STATE]);
         Some((word(info, DATA_SEGMENTS_IN)?, bytes.checked_sub(u64::from(fin))?))
     }
+}
+
+/// Whether the client at `peer`, which is connected to our address `local`, is a program of our user on this machine.
+/// `false` where nothing can be asked. The first question may load a module of the kernel, so it belongs on a worker.
+pub fn is_own_user(peer: SocketAddr, local: SocketAddr) -> bool {
+    // A dual-stack socket has IPv4 clients as ::ffff:127.0.0.1; the client's own socket is an IPv4 one.
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let (client, server) = (canonical(peer), canonical(local));
+    // The client's socket, so it is the local one of the question. For addresses without a connection the kernel names
+    // a socket that listens there, and a closed one has no owner: only the state of an open connection will do.
+    let user = SocketDiag::new().and_then(|mut diag| {
+        diag.ask_about(ANY_COOKIE, client, server, false, |Reply(reply)| {
+            let ports = [client.port().to_be_bytes(), server.port().to_be_bytes()].concat();
+            word(reply, USER).filter(|_| reply[STATE] == ESTABLISHED && reply[PORTS..].starts_with(&ports))
+        })
+    });
+    // In a user namespace all users from outside have one and the same number, which proves nothing.
+    user.is_some_and(|user| user == geteuid().as_raw() && user != UNKNOWN_USER)
 }
 
 fn question(number: u32, cookie: u64, local: SocketAddr, peer: SocketAddr, attributes: u8) -> Vec<u8> {
@@ -318,6 +359,28 @@ mod tests {
                 assert!(std::time::Instant::now() < end, "bytes that were taken stay in the queue");
                 std::thread::yield_now();
             }
+        }
+    }
+
+    #[test]
+    fn the_user_of_a_client_is_known_only_while_it_is_connected() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (Some((client, server, peer)), Some(_)) = (pair(address), SocketDiag::new()) else {
+                eprintln!("skipped: nothing can be asked of {address} here");
+                continue;
+            };
+            let local = server.local_addr().unwrap();
+            assert!(is_own_user(peer, local));
+            let mapped = |address: SocketAddr| match address.ip() {
+                IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+                IpAddr::V6(_) => address,
+            };
+            assert!(is_own_user(mapped(peer), mapped(local)), "as a dual-stack socket names it");
+            // At addresses without a connection a socket may listen, which says nothing about a client.
+            let listener = TcpListener::bind(address).unwrap();
+            assert!(!is_own_user(listener.local_addr().unwrap(), local));
+            drop(client);
+            assert!(!is_own_user(peer, local), "a socket that is closed has no user");
         }
     }
 

@@ -21,6 +21,7 @@ use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks};
 use barewire::net::{self, LogFormat, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
 use barewire::service::app::App;
+use barewire::wire::browser;
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -74,7 +75,7 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     // The view gets the next port, so the port of the server must be known.
     let study = options.study.study.then(|| StudyServer::open(&options.study, &addresses)).transpose()?;
     let (mut rules, mut warnings) = access::decide(&mut options, &served, &addresses)?;
-    rules.view_port = study.as_ref().map(|study| study.port);
+    rules.has_view = study.is_some();
     let site = Site::open(&served.path, file_settings(&options, settings.loops, descriptors))
         .map_err(|error| StartError::new(Exit::Folder, format!("cannot serve {title}: {error}.")))?;
     if options.write.option().is_some() {
@@ -99,9 +100,11 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
     protection.into_iter().for_each(add);
     watch(site.watch()).map_err(failed)?;
     // The rules stand before everything, so that they also hold for the practice endpoints.
-    let app = match study {
+    let app = match &study {
         None => App::new(site, rules),
-        Some(_) => App::new(practice::router(Box::new(site)), rules),
+        Some(study) => {
+            App::new(browser::add_route(practice::router(Box::new(site)), study.url(), net::is_own_user), rules)
+        }
     };
     let mut server = app.and_then(|app| Server::new(app, settings, listeners)).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));

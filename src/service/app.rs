@@ -11,7 +11,7 @@
 //! | 4. a preflight of an origin that `--cors` allows | [`Cors`] | 204 |
 //! | 5. a write that a foreign page asked for | [`foreign_write`] | 403 |
 //! | 6. credentials are missing or wrong | [`Auth`] | 401, 429 |
-//! | 7. `OPTIONS *`, the address of the wire view | here | 204, 307 |
+//! | 7. `OPTIONS *` | here | 204 |
 //! | 8. everything else | the service: routes, then files | 404, 405, 200 … |
 //!
 //! Every response is sent with the fields of [`App::added_fields`], whether it is from a cache, a handler, a worker, a
@@ -30,8 +30,8 @@ use crate::service::access::{basic::Auth, hosts, hosts::Hosts};
 use crate::service::error_page::{self, Problem};
 use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text};
 
-/// The path that redirects a browser on this computer to the wire view.
-const VIEW_PATH: &str = "/.wire";
+/// The path that redirects a browser on this computer to the wire view, and a query to a place in it.
+pub(crate) const VIEW_PATH: &str = "/.wire";
 /// The text of the link on an error page.
 const VIEW_LABEL: &str = "See this exchange on the wire";
 /// Bytes of method and path in a link, and of the folder it starts from: a page stays small. The view shows the newest
@@ -54,8 +54,8 @@ pub struct Settings {
     pub allow_foreign_writes: bool,
     /// Whether `Cache-Control: no-store` is the default of all responses, and not only of errors.
     pub no_store: bool,
-    /// The port of the wire view; `None` where there is no view.
-    pub view_port: Option<u16>,
+    /// Whether there is a wire view, to which error pages link.
+    pub has_view: bool,
 }
 
 /// The additions to the response to one request. They follow from the request alone, so they are known before the
@@ -83,7 +83,7 @@ struct Rules {
     allows_foreign_writes: bool,
     cors: Option<Cors>,
     auth: Option<Auth>,
-    view_port: Option<u16>,
+    has_view: bool,
     /// For responses that no page of another origin may read.
     fields: AddedFields,
     /// For responses that the page may read which asked for them.
@@ -130,14 +130,9 @@ impl App {
         if let Some(answer) = rules.auth.as_ref().and_then(|auth| auth.check(request, context)) {
             return answer;
         }
-        // 7. After credentials: only clients that may use this server get the list of methods and the port of the view.
+        // 7. After credentials: only clients that may use this server get the list of methods.
         if request.form() == TargetForm::Asterisk && !service.takes(request) {
             return router::options(&service.methods()).into();
-        }
-        if let Some(port) = rules.view_port.filter(|_| request.path() == VIEW_PATH.as_bytes())
-            && let Some(response) = redirect_to_view(port, request, context)
-        {
-            return response.into();
         }
         // 8. The router is itself a service, with the files as its fallback.
         service.answer(request, context)
@@ -162,7 +157,7 @@ impl App {
     fn additions_for(&self, origin: Option<&[u8]>, head: &[u8], context: &RequestContext) -> Additions {
         let is_readable_by_origin = self.rules.cors.as_ref().is_some_and(|cors| cors.allows(origin));
         // Made before the response, since the request may be gone when a worker has finished.
-        let view_link = self.rules.view_port.and_then(|_| ViewLink::of(head, context));
+        let view_link = if self.rules.has_view { ViewLink::of(head, context) } else { None };
         Additions { is_readable_by_origin, view_link }
     }
 
@@ -207,9 +202,9 @@ impl Rules {
         let cors = settings.cors.as_deref().map(|origin| Cors::new(origin, methods));
         let fields = Rules::added_fields(&settings, cors.as_ref(), false)?;
         let readable_fields = Rules::added_fields(&settings, cors.as_ref(), true)?;
-        let Settings { hosts, auth, view_port, .. } = settings;
+        let Settings { hosts, auth, has_view, .. } = settings;
         let allows_foreign_writes = settings.allow_foreign_writes;
-        Ok(Rules { hosts, allows_foreign_writes, cors, auth, view_port, fields, readable_fields })
+        Ok(Rules { hosts, allows_foreign_writes, cors, auth, has_view, fields, readable_fields })
     }
 
     /// The fields of every response. Later ones replace earlier ones of the same name.
@@ -288,7 +283,7 @@ fn forbidden(request: &Request<'_>, foreign: ForeignWrite) -> Response {
 /// The address of one exchange in the wire view, for an error page. Only clients on this computer get it.
 ///
 /// It repeats method and path, percent-encoded as a whole, which is a form in which the redaction of the view
-/// recognizes a secret: `.wire#find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor
+/// recognizes a secret: `.wire?find=GET%20%2Fnope%2Etxt`. It never has the query, whose values are often secrets, nor
 /// the key of the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ViewLink(Box<str>);
@@ -302,8 +297,10 @@ impl ViewLink {
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         // Without the query, which is where most secrets are.
         let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
+        // Another address than a path may name a user and a password.
+        let shown = if path.starts_with(b"/") { path } else { b"" };
         // The view searches the first line of requests, which begins like this.
-        let words = [method, path].join(&b' ');
+        let words = [method, shown].join(&b' ');
         // The part before the first byte outside ASCII is enough, and it is never cut inside a character.
         let plain = words.iter().take(VIEW_LINK_BYTES).take_while(|byte| matches!(byte, b' '..=b'~'));
         let find: Vec<u8> = plain.copied().collect();
@@ -312,21 +309,11 @@ impl ViewLink {
             let base = path.starts_with(b"/").then(|| target::base(path).ok()).flatten();
             let base = base.filter(|base| base.len() <= VIEW_LINK_BYTES);
             let view = base.map_or(VIEW_PATH.into(), |base| text::reference(&base, VIEW_PATH.as_bytes()));
-            ViewLink(format!("{view}#find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
+            ViewLink(format!("{view}?find={}", percent_encode(&find, NON_ALPHANUMERIC)).into())
         };
-        is_from_this_computer(context).then(link)
+        // The page at that address has a link of its own.
+        (is_from_this_computer(context) && path != VIEW_PATH.as_bytes()).then(link)
     }
-}
-
-/// The redirect from [`VIEW_PATH`] to the view on `port`.
-fn redirect_to_view(port: u16, request: &Request<'_>, context: &RequestContext) -> Option<Response> {
-    let is_read = matches!(request.method(), Method::Get | Method::Head);
-    // Temporary, and never stored: the view has another port after the next start, or none.
-    (is_read && is_from_this_computer(context)).then(|| {
-        Response::new(Status::TEMPORARY_REDIRECT)
-            .field("Location", format!("http://127.0.0.1:{port}/"))
-            .field("Cache-Control", "no-store")
-    })
 }
 
 fn is_from_this_computer(context: &RequestContext) -> bool {

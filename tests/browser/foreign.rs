@@ -83,6 +83,106 @@ fn a_page_in_the_served_folder_reads_nothing_of_the_view_and_makes_it_do_nothing
     });
 }
 
+/// A page that wants the key of `/.wire`, and its service worker, which sees the navigation of a window there.
+const THIEF: &str = r#"<!doctype html><title>thief</title><body><script>
+const came = []
+const read = (name, ask) => ask.then(async r => came.push(`${name}: ${r.type} ${r.status} ${r.url} ${[...r.headers]} ${await r.text()}`),
+    e => came.push(`${name}: ${e.name}`))
+const frame = (name, values) => new Promise(done => {
+    const e = Object.assign(document.createElement(name), values)
+    e.onload = e.onerror = () => {
+        let seen
+        try { seen = e.contentWindow.location.href + e.contentDocument.documentElement.innerHTML } catch (error) { seen = error.name }
+        done(came.push(`${name}: ${seen}`))
+    }
+    document.body.append(e)
+})
+window.done = (async () => {
+    await read('fetch', fetch('/.wire'))
+    await read('fetch without redirects', fetch('/.wire', {redirect: 'manual'}))
+    await read('fetch with forged fields', fetch('/.wire', {headers: {'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document'}}))
+    await frame('iframe', {src: '/.wire'})
+    await frame('object', {data: '/.wire'})
+    await frame('embed', {src: '/.wire'})
+    if (location.search) return came
+    await navigator.serviceWorker.register('/worker.js')
+    await navigator.serviceWorker.ready
+    return came
+})()
+window.told = new Promise(done => navigator.serviceWorker.onmessage = ({data}) => done(data))
+</script>"#;
+const WORKER: &str = r#"
+onactivate = event => event.waitUntil(clients.claim())
+onfetch = event => {
+    if (!event.request.url.includes('/.wire')) return
+    event.respondWith((async () => {
+        const came = []
+        for (const [name, request] of [['as it is', event.request], ['again', new Request(event.request)],
+            ['followed', new Request(event.request, {redirect: 'follow'})]]) {
+            try {
+                const r = await fetch(request)
+                came.push(`${name}: ${r.type} ${r.status} ${r.url} ${[...r.headers]} ${await r.clone().text()}`)
+            } catch (e) { came.push(`${name}: ${e.name}`) }
+        }
+        for (const client of await clients.matchAll({includeUncontrolled: true})) client.postMessage(came)
+        return fetch(event.request)
+    })())
+}"#;
+
+#[test]
+fn a_page_in_the_served_folder_does_not_get_the_key_from_the_redirect_to_the_view() {
+    in_browser(|browser, scratch| {
+        let folder = scratch.site();
+        fs::write(folder.join("thief.html"), THIEF).unwrap();
+        fs::write(folder.join("worker.js"), WORKER).unwrap();
+        let site = Site::serve_at("127.0.0.1", &folder, &["--study", "--wire-port", "0"]);
+        let (view, key) = site.view.split_once("#k=").unwrap();
+        browser.open(&format!("{}thief.html", site.url));
+        let came = browser.eval("window.done").to_string();
+        for attempt in ["fetch", "fetch without redirects", "fetch with forged fields"] {
+            assert!(came.contains(&format!("{attempt}: basic 403")), "{came}");
+        }
+        for attempt in ["iframe", "object", "embed"] {
+            assert!(came.contains(&format!("{attempt}: ")), "{came}");
+        }
+        assert!(!came.contains(key) && !came.contains(view), "{came}");
+        // A service worker sees the navigation of a window, but its own request is none.
+        browser.open(&format!("{}thief.html", site.url));
+        browser.eval("window.done.then(() => { open('/.wire?x') })");
+        let told = browser.eval("window.told").to_string();
+        for attempt in ["as it is", "again", "followed"] {
+            assert!(told.contains(&format!("{attempt}: basic 403")), "{told}");
+        }
+        assert!(!told.contains(key) && !told.contains(view), "{told}");
+        // Without a worker the window gets there, and the page does not see where.
+        browser.eval("navigator.serviceWorker.getRegistration('/worker.js').then(worker => worker.unregister())");
+        browser.open(&format!("{}thief.html?", site.url));
+        browser.eval("(window.opened = open('/.wire'), true)");
+        let seen = "(() => { try { return window.opened.location.href } catch (e) { return e.name } })()";
+        browser.wait(&format!("window.opened && {seen} == 'SecurityError'"));
+        browser.eval("window.opened.close()");
+    });
+}
+
+#[test]
+fn a_page_of_another_origin_leads_to_a_page_with_a_link_and_not_to_the_view() {
+    in_browser(|browser, scratch| {
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--study", "--wire-port", "0"]);
+        let other = crate::site::Scratch::new();
+        fs::write(other.site().join("a.html"), format!("<a href='{}.wire?find=GET%20/x'>there</a>", site.url)).unwrap();
+        let foreign = Site::serve(&other.site());
+        for host in ["127.0.0.1", "localhost"] {
+            browser.open(&format!("{}a.html", foreign.url.replace("127.0.0.1", host)));
+            browser.load(|b| b.click("a"));
+            assert_eq!(browser.eval("location.pathname"), "/.wire");
+        }
+        // A click on its link is one of this server.
+        browser.load(|b| b.click("a[href*='.wire']"));
+        browser.wait("document.querySelector('#live.on')");
+        assert_eq!(browser.eval("location.origin + '/'"), site.view.split_once("#k=").unwrap().0);
+    });
+}
+
 /// The recording is whole, it runs, and nothing was sent again.
 #[track_caller]
 fn untouched(browser: &mut Browser, site: &Site) {

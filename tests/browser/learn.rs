@@ -174,7 +174,7 @@ fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wi
         assert_eq!(browser.eval("document.querySelector('#start').hidden"), true);
         let links =
             "[...document.querySelectorAll('.look .wire')].filter(a => !a.hidden).map(a => a.getAttribute('href'))";
-        assert_eq!(browser.eval(links), json!(["/.wire#find=GET%20/a", "/.wire#find=GET%20/hello.txt"]));
+        assert_eq!(browser.eval(links), json!(["/.wire?find=GET%20/a", "/.wire?find=GET%20/hello.txt"]));
         assert_eq!(browser.complaints(), NOTHING);
         pictures_of(browser, "lab-02-study", 1500, 844);
     });
@@ -184,9 +184,6 @@ fn with_study_the_landing_page_shows_its_own_request_and_the_labs_lead_to_the_wi
 fn a_lab_leads_to_the_newest_exchange_of_its_command() {
     in_browser(|browser, _| {
         let site = Site::serve_at("127.0.0.1", &public(), &["--study", "--wire-port", "0"]);
-        // A browser that has opened the view once has its key.
-        browser.open(&site.view);
-        browser.wait("document.querySelector('#live.on')");
         let mut stream = TcpStream::connect(site.url.trim_start_matches("http://").trim_end_matches('/')).unwrap();
         let (one, two) = ("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /b HTTP/1.1\r\nHost: localhost\r\n\r\n");
         stream.write_all([one, two].concat().as_bytes()).unwrap();
@@ -201,5 +198,48 @@ fn a_lab_leads_to_the_newest_exchange_of_its_command() {
         browser.wait("/72/.test(document.body.innerText)");
         assert_eq!(browser.complaints(), NOTHING);
         browser.screenshot(&screens().join("lab-02-wire.png"));
+    });
+}
+
+#[test]
+fn the_button_of_the_landing_page_opens_the_view_after_a_restart_too() {
+    in_browser(|browser, scratch| {
+        let mut ports = ["0".to_string(), "0".to_string()];
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            let options = ["--study", "--port", &ports[0], "--wire-port", &ports[1]];
+            let site = Site::serve_at("127.0.0.1", &public(), &options);
+            browser.open(&site.url);
+            browser.wait(
+                "document.documentElement.dataset.study == 'true' && !document.querySelector('.go .wire').hidden",
+            );
+            browser.load(|b| b.click(".go .wire"));
+            browser.wait("document.querySelector('#live.on')");
+            let (view, key) = site.view.split_once("#k=").unwrap();
+            assert_eq!(browser.eval("location.href"), view, "the key does not stay in the address bar");
+            keys.push(key.to_string());
+            let port = |url: &str| url.trim_end_matches('/').rsplit(':').next().unwrap().to_string();
+            ports = [port(&site.url), port(view)];
+            // Else the window would complain about the end of its server.
+            browser.open("about:blank");
+        }
+        assert_ne!(keys[0], keys[1]);
+        // The labs are there whatever is served, and say nowhere that a server must be started.
+        let site = Site::serve_at("127.0.0.1", &scratch.site(), &["--study", "--wire-port", "0"]);
+        for path in [".try/learn/", ".try/learn/03/", "learn/12/", "learn/wrong/"] {
+            browser.open(&format!("{}{path}", site.url));
+            browser.wait("document.documentElement.dataset.study == 'true'");
+            let shown = "[...document.querySelectorAll('.start, [data-without-study]')].filter(e => e.getClientRects().length).length";
+            assert_eq!(browser.eval(shown), 0, "{path}");
+            assert!(
+                browser.eval("document.querySelectorAll('.wire:not([hidden])').length").as_u64() > Some(0),
+                "{path}"
+            );
+            assert_eq!(browser.complaints(), NOTHING, "{path}");
+        }
+        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+        browser.open(&format!("{}.try/learn/03/", site.url));
+        browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+        assert_eq!(browser.eval("document.querySelector('#start').getClientRects().length"), 0);
     });
 }

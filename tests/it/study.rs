@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use base64::Engine;
@@ -340,20 +341,110 @@ fn the_key_is_new_at_each_start_and_in_no_log() {
     assert_ne!(keys[0], keys[1]);
 }
 
+/// What a browser adds when a person opens an address in a window.
+const NAVIGATION: &str = "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+
+/// The response to GET of `target` with these fields, and with this Host.
+fn asked(server: &Server, target: &str, host: &str, fields: &str) -> Response {
+    let mut client = Client::connect(server);
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"));
+    Response::read(&mut client, "GET")
+}
+
+#[test]
+fn only_a_person_who_opens_it_at_this_computer_is_led_to_the_view() {
+    let (server, view) = study(&["--wire=json"]);
+    let (port, same) = (server.address.port(), NAVIGATION.replace("none", "same-origin"));
+    let url = format!("http://{}/#k={}", view.address, view.key);
+    for (host, fields, target, place) in [
+        (format!("127.0.0.1:{port}"), NAVIGATION, "/.wire", ""),
+        (format!("localhost:{port}"), &same, "/.wire?", ""),
+        ("127.0.0.5".into(), &same, "/.wire?find=GET%20/a", "&find%3DGET%20%2Fa"),
+        ("[::1]:1".into(), &same, "/.wire?c3.1/request/0x04", "&c3%2E1%2Frequest%2F0x04"),
+        ("LOCALHOST".into(), NAVIGATION, "/.wire?find=%ff%0d%0aX:%201&k=x", "&find%3D%EF%BF%BD%0D%0AX%3A%201%26k%3Dx"),
+    ] {
+        let response = asked(&server, target, &host, fields);
+        assert_eq!(response.assert_status(303).must("location"), format!("{url}{place}"), "{host}");
+        assert_eq!((response.must("cache-control"), response.must("referrer-policy")), ("no-store", "no-referrer"));
+    }
+    let own = format!("127.0.0.1:{port}");
+    let changed = |from: &str, to: &str| NAVIGATION.replace(from, to);
+    let with = |field: &str| format!("{NAVIGATION}{field}\r\n");
+    for (host, fields) in [
+        // curl and old browsers, scripts, frames, service workers, foreign pages
+        (own.clone(), String::new()),
+        (own.clone(), changed("navigate", "cors")),
+        (own.clone(), changed("navigate", "no-cors").replace("document", "image")),
+        (own.clone(), changed("navigate", "same-origin").replace("document", "empty")),
+        (own.clone(), changed("document", "iframe")),
+        (own.clone(), changed("document", "frame")),
+        (own.clone(), changed("document", "embed")),
+        (own.clone(), changed("none", "same-site")),
+        (own.clone(), changed("none", "cross-site")),
+        (own.clone(), changed("Sec-Fetch-Site: none\r\n", "")),
+        (own.clone(), changed("Sec-Fetch-Dest: document\r\n", "")),
+        (own.clone(), with("Sec-Fetch-Site: cross-site")),
+        // a proxy or a tunnel
+        (own.clone(), with("X-Forwarded-For: 192.0.2.1")),
+        (own.clone(), with("x-forwarded-host: a.example")),
+        (own.clone(), with("Forwarded: for=192.0.2.1")),
+        (own.clone(), with("Via: 1.1 a")),
+        (own.clone(), with("X-Real-IP: 192.0.2.1")),
+        // another name for this computer
+        ("192.0.2.1".into(), NAVIGATION.into()),
+        ("a.localhost".into(), NAVIGATION.into()),
+    ] {
+        let response = asked(&server, "/.wire?find=GET%20/a", &host, &(fields.clone() + "Accept: text/html\r\n"));
+        assert_eq!(response.assert_status(403).field("location"), None, "{host} {fields}");
+        let page = response.text();
+        assert!(page.contains("<a href=\"./.wire?find%3DGET%20%2Fa\">Open the wire view</a>"), "{page}");
+        assert!(!page.contains(&view.key) && !page.contains("See this exchange"), "{page}");
+    }
+    // DNS rebinding, a proxy request, and another method.
+    asked(&server, "/.wire", "localhost.evil.test", NAVIGATION).assert_status(421);
+    asked(&server, &format!("http://{own}/.wire"), &own, NAVIGATION).assert_status(403);
+    let mut client = Client::connect(&server);
+    client.send(format!("HEAD /.wire HTTP/1.1\r\nHost: {own}\r\n{NAVIGATION}\r\n"));
+    client.response("HEAD").assert_status(403);
+    // The redirects are recorded like all responses, but nobody reads the key there.
+    server.log().wait("all redirects", |text| (text.matches("303 See Other").count() >= 5).then_some(()));
+    assert!(!server.log().so_far().contains(&view.key));
+    assert!(!view.ask("GET", "/api/har").text().contains(&view.key));
+    let raw = view.ask("GET", "/api/conn/1/out").text();
+    assert!(raw.contains("#k=**********************\r\n"), "{raw}");
+}
+
+#[test]
+fn another_user_of_this_computer_does_not_get_the_key() {
+    if !rustix::process::geteuid().is_root() || !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let (server, view) = study(&[]);
+    let status = |user: u32| {
+        let mut curl = Command::new("curl");
+        NAVIGATION.lines().for_each(|field| _ = curl.args(["-H", field]));
+        curl.args(["-s", "-i", &format!("http://{}/.wire", server.address)]).uid(user).env("HOME", "/");
+        let out = String::from_utf8(curl.output().unwrap().stdout).unwrap();
+        (out.split(' ').nth(1).unwrap_or_default().to_string(), out.contains(&view.key))
+    };
+    assert_eq!(status(0), ("303".into(), true));
+    for user in [1000, 65_534] {
+        assert_eq!(status(user), ("403".into(), false));
+    }
+}
+
 #[test]
 fn the_way_to_the_view_is_only_for_this_computer() {
-    let (server, view) = study(&[]);
-    let mut client = Client::connect(&server);
-    client.send(request("GET", "/.wire", ""));
-    let response = Response::read(&mut client, "GET");
-    assert_eq!((response.status, response.must("location")), (307, format!("http://{}/", view.address).as_str()));
+    let (server, _view) = study(&[]);
     let page = get(&server, "/nope?token=0123456789", "Accept: text/html\r\n").text();
-    assert!(page.contains("<a href=\".wire#find=GET%20%2Fnope\">See this exchange on the wire</a>"), "{page}");
+    assert!(page.contains("<a href=\".wire?find=GET%20%2Fnope\">See this exchange on the wire</a>"), "{page}");
     assert!(!get(&server, "/nope", "").text().contains(".wire"), "only the page has a link");
+    let mut client = Client::connect(&server);
     client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nbroken line\r\n\r\n");
     let refused = client.response("GET");
     assert_eq!(refused.status, 400);
-    assert!(refused.text().contains("\".wire#find=GET%20%2Fx\""), "{}", refused.text());
+    assert!(refused.text().contains("\".wire?find=GET%20%2Fx\""), "{}", refused.text());
     // With --study the host name is checked, on whatever address the server listens.
     let folder = hello();
     let open = Server::on_all_addresses(&folder, &["--study"]);

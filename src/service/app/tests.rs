@@ -386,12 +386,12 @@ fn a_response_in_the_cache_is_not_sent_to_a_client_without_credentials() {
 fn a_link_names_method_and_path_percent_encoded() {
     let context = crate::service::testing::context("127.0.0.1", 0);
     let href = |head: &[u8]| ViewLink::of(head, &context).unwrap().0;
-    assert_eq!(&*href(b"GET /nope.txt?secret=1 HTTP/1.1\r\n"), ".wire#find=GET%20%2Fnope%2Etxt");
-    assert_eq!(&*href(b"GET /a/b/nope?/c HTTP/1.1\r\n"), "../../.wire#find=GET%20%2Fa%2Fb%2Fnope");
-    assert_eq!(&*href(b"GET /a%20b\"><x HTTP/1.1\r\n"), ".wire#find=GET%20%2Fa%2520b%22%3E%3Cx");
+    assert_eq!(&*href(b"GET /nope.txt?secret=1 HTTP/1.1\r\n"), ".wire?find=GET%20%2Fnope%2Etxt");
+    assert_eq!(&*href(b"GET /a/b/nope?/c HTTP/1.1\r\n"), "../../.wire?find=GET%20%2Fa%2Fb%2Fnope");
+    assert_eq!(&*href(b"GET /a%20b\"><x HTTP/1.1\r\n"), ".wire?find=GET%20%2Fa%2520b%22%3E%3Cx");
     assert!(href(&[b"GET ", &[b'/'; 8000][..]].concat()).len() < 200);
-    assert_eq!(&*href(b"GET /a\xc3\xa9 HTTP/1.1\r\n"), ".wire#find=GET%20%2Fa");
+    assert_eq!(&*href(b"GET /a\xc3\xa9 HTTP/1.1\r\n"), ".wire?find=GET%20%2Fa");
     // Where no folder can be told, from the root.
-    assert_eq!(&*href(b"GET /%zz/a HTTP/1.1\r\n"), "/.wire#find=GET%20%2F%25zz%2Fa");
-    assert_eq!(&*href(b"GET http://h/a HTTP/1.1\r\n"), "/.wire#find=GET%20http%3A%2F%2Fh%2Fa");
+    assert_eq!(&*href(b"GET /%zz/a HTTP/1.1\r\n"), "/.wire?find=GET%20%2F%25zz%2Fa");
+    assert_eq!(&*href(b"GET http://h/a HTTP/1.1\r\n"), "/.wire?find=GET%20");
 }

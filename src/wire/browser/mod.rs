@@ -17,6 +17,7 @@
 //! byte of the network becomes markup.
 
 mod api;
+mod entry;
 mod stream;
 
 use std::io;
@@ -32,6 +33,7 @@ use crate::service::{Answer, App, RequestContext, Response, Router, Service, app
 use crate::wire::export::ReplayPlan;
 use crate::wire::record::history::History;
 
+pub use entry::add_route;
 pub use stream::OpenStreams;
 
 /// The field that carries the key.

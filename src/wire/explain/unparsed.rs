@@ -107,7 +107,8 @@ fn in_pairs(text: &[u8], redact: &RedactOptions, found: &mut Vec<(usize, usize)>
     for equals in text.iter().enumerate().filter(|(_, b)| **b == b'=').map(|(at, _)| at) {
         let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'%');
         let start = text[..equals].iter().rposition(|b| !is_name(b)).map_or(0, |at| at + 1);
-        if redact.is_secret_name(&text[start..equals]) {
+        let is_view_key = !redact.off && text[..=equals].ends_with(value::VIEW_KEY);
+        if is_view_key || redact.is_secret_name(&text[start..equals]) {
             let end = text[equals..].iter().position(|&b| b == b'&').map_or(text.len(), |at| equals + at);
             found.push((equals + 1, end));
         }
@@ -156,6 +157,7 @@ mod tests {
             ("Authorization Bearer abc\n d", "Authorization***********\n**"),
             ("a=b&password=c d\ntheme=dark", "a=b&password=***\ntheme=dark"),
             ("Location: /a?code=1#x", "Location: /a?code=***"),
+            ("Location: http://127.0.0.1:81/#k=ab&find", "Location: http://127.0.0.1:81/#k=**&find"),
             (
                 "--b\r\nContent-Disposition: form-data; name=\"pwd\"\r\nX: y\r\n\r\na\r\n\r\nb\r\n--b--\r\n",
                 "--b\r\nContent-Disposition: form-data; name=\"pwd\"\r\nX: y\r\n\r\n*\r\n\r\n*\r\n--b--\r\n",

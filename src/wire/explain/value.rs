@@ -27,6 +27,8 @@ use crate::wire::explain::{Annotations, NoteId, SpanKind, part};
 /// Values in queries and forms with these names are redacted. Names are decoded first: `pass%77ord` is one of them.
 const SECRET_NAMES: [&[u8]; 10] =
     [b"password", b"passwd", b"pwd", b"token", b"secret", b"key", b"api_key", b"sig", b"code", b"access_token"];
+/// What stands before the key of the wire view in its address.
+pub(crate) const VIEW_KEY: &[u8] = b"#k=";
 /// Fields whose values are redacted, as a whole or in part.
 const SECRET_FIELDS: [&[u8]; 6] =
     [b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"];
@@ -200,6 +202,9 @@ pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotation
         out.put(end - userinfo, SpanKind::Path, part::AUTHORITY);
         rest = &rest[end..];
     }
+    // The address of the wire view has its key in the fragment: `http://127.0.0.1:8081/#k=…` (`wire::browser::entry`).
+    let key = rest.windows(VIEW_KEY.len()).position(|window| window == VIEW_KEY);
+    let (rest, view) = rest.split_at(key.unwrap_or(rest.len()));
     let path = rest.iter().position(|&b| b == b'?').unwrap_or(rest.len());
     let note = match &rest[..path] {
         b"*" => part::ASTERISK,
@@ -211,6 +216,12 @@ pub(crate) fn address(bytes: &[u8], redact: &RedactOptions, out: &mut Annotation
     if path < rest.len() {
         out.put(1, SpanKind::Query, part::QUERY);
         pairs(&rest[path + 1..], redact, SpanKind::Query, out);
+    }
+    if let Some(value) = view.strip_prefix(VIEW_KEY) {
+        let end = value.iter().position(|&b| b == b'&').unwrap_or(value.len());
+        out.put(VIEW_KEY.len(), SpanKind::Path, part::PATH);
+        out.put(end, redact.secret_or(SpanKind::Path), part::SECRET);
+        out.put(value.len() - end, SpanKind::Path, part::PATH);
     }
 }
 
@@ -325,6 +336,8 @@ mod tests {
     fn an_address_is_shown_without_its_secrets() {
         for (address, shown) in [
             ("/a?b=c", "/a?b=c"),
+            ("http://127.0.0.1:8081/#k=abc&find%3D", "http://127.0.0.1:8081/#k=***&find%3D"),
+            ("/a?b=c#k=abc", "/a?b=c#k=***"),
             ("/a?token=xyz&b=c", "/a?token=***&b=c"),
             ("http://ann:pw@h/?Sig=1#key=2", "http://******@h/?Sig=*#key=*"),
             ("/=@", "/=@"),

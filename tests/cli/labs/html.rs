@@ -147,7 +147,7 @@ pub(crate) fn steps(page: &str) -> Vec<Step> {
                 step.lines.extend(content(&tokens[at..]).lines().map(str::to_string));
             }
             ("a", _) => {
-                let find = attribute(attributes, "href").and_then(|href| href.strip_prefix("/.wire#find="));
+                let find = attribute(attributes, "href").and_then(|href| href.strip_prefix("/.wire?find="));
                 if let (Some(step), Some(find)) = (steps.last_mut(), find) {
                     step.finds.push(percent_encoding::percent_decode_str(find).decode_utf8().unwrap().into_owned());
                 }
@@ -178,7 +178,7 @@ pub(crate) fn content(tokens: &[Token]) -> String {
 #[test]
 fn a_page_is_taken_apart_as_it_is_read() {
     let page = "<!doctype html><ol><li><pre class=\"cmd\" data-look='{\"bytes\":2}\n{\"x\":\"&lt;&#39;\"}' data-exit=\"18\"><code>curl 'a' &amp; b</code></pre>\
-        <pre class=\"out\"><samp>one\n<b>two</b> … three</samp></pre><br><a href=\"/.wire#find=GET%20/a\">x</a></li></ol>";
+        <pre class=\"out\"><samp>one\n<b>two</b> … three</samp></pre><br><a href=\"/.wire?find=GET%20/a\">x</a></li></ol>";
     let [step] = &steps(page)[..] else { panic!("one command") };
     assert_eq!(step.command, "curl 'a' & b");
     assert_eq!(step.looks, [serde_json::json!({"bytes": 2}), serde_json::json!({"x": "<'"})]);

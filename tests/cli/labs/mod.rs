@@ -11,7 +11,7 @@
 //! | `data-stop` | ends by Ctrl-C, once the first event was seen |
 //! | `data-stays="TEXT"` | a server: has started when it prints TEXT, and ends with the page |
 //! | `<pre class="out"><samp>` | lines of its output, in this order; `…` stands for anything |
-//! | `<a href="/.wire#find=GET%20/a">` | a request of the command before begins so |
+//! | `<a href="/.wire?find=GET%20/a">` | a request of the command before begins so |
 //! | `class="cmd alt"` | not run (netcat differs between systems) |
 //!
 //! These tests need curl. Without it they are skipped, and fail where `BAREWIRE_REQUIRE_CURL` is set. Nothing uses the
