@@ -8,8 +8,9 @@
 //! The tag of a file is a fixed hash of its metadata. So it is the same after a restart and in another process, and
 //! shows no inode number. These rules make sure that a changed file is never called unchanged:
 //! - Clocks have ticks. A file that is written twice within one tick keeps its times. So while the
-//!   last change is younger than two ticks, the tag is weak and another one in each response: nothing
-//!   confirms it, then or later. (A weak tag with the same bytes would be confirmed for ever.)
+//!   last change is younger than two ticks, the tag is weak and ends in another mark in each response:
+//!   nothing confirms it, then or later. (Without the mark, it would be confirmed for ever.) What is
+//!   before the mark is the strong tag that a write knows the file by.
 //! - Dates have seconds. `Last-Modified` is never in the current second, so no date that was sent
 //!   can stand for two versions (§8.8.2.2).
 //! - A date says less than a tag. `mv old.html index.html` gives new content with an *older* mtime,
@@ -21,7 +22,7 @@
 //! | on the disk | tag | date |
 //! |---|---|---|
 //! | mtime in the future, set by a program or by a clock that was ahead | by ctime, so soon strong | that of the request |
-//! | ctime in the near future | weak, and another one when that time is over ([`Scope::Ahead`]) | that of the request |
+//! | ctime in the near future | weak, with one mark until that time is over ([`Scope::Ahead`]) | that of the request |
 //! | mtime 0 or 1, as in reproducible images | the same: ctime and inode tell the versions apart | none |
 //! | inode numbers that do not last ([`FileSystem::keeps_inodes`]) | of size and times alone | by mtime |
 //! | mtime and ctime of an image that was mounted ([`Scope::Process`]) | another one in each process | by mtime |
@@ -47,8 +48,8 @@ const CLOCK_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 const LAST_CONSTANT: i64 = 1;
 /// Another number in each process.
 static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
-/// `W/`, two quotes, 16 digits of the hash, `-zstd`.
-const TAG_CAPACITY: usize = 2 + 2 + 16 + 5;
+/// `W/`, two quotes, 16 digits of the hash, `-zstd`, `~`, 16 digits of the mark.
+const TAG_CAPACITY: usize = 2 + 2 + 16 + 5 + 1 + 16;
 
 /// An entity-tag of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +60,29 @@ pub(crate) struct EntityTag {
 }
 
 impl EntityTag {
-    fn new(hash: u64, coding: Coding, is_weak: bool) -> EntityTag {
-        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, is_weak };
+    /// With a mark it is weak.
+    fn new(hash: u64, coding: Coding, mark: Option<u64>) -> EntityTag {
+        let mut tag = EntityTag { bytes: [0; TAG_CAPACITY], len: 0, is_weak: mark.is_some() };
         tag.push(b"W/\"");
-        for shift in (0..16).rev() {
-            tag.push(&[b"0123456789abcdef"[(hash >> (shift * 4)) as usize & 15]]);
-        }
+        tag.push_hex(hash);
         if coding != Coding::Identity {
             // One file in two codings is two representations (§8.8.3.3).
             tag.push(b"-");
             tag.push(coding.name().as_bytes());
         }
+        if let Some(mark) = mark {
+            tag.push(b"~");
+            tag.push_hex(mark);
+        }
         tag.push(b"\"");
         tag
+    }
+
+    /// Appends 16 digits.
+    fn push_hex(&mut self, number: u64) {
+        for shift in (0..16).rev() {
+            self.push(&[b"0123456789abcdef"[(number >> (shift * 4)) as usize & 15]]);
+        }
     }
 
     /// Appends to the buffer.
@@ -207,11 +218,11 @@ impl Validators {
         ]
         .into_iter()
         .fold(SEED, mix);
-        let sum = match scope {
-            Scope::Always => sum,
-            Scope::Process => mix(mix(sum, *PROCESS), meta.device),
-            Scope::Ahead => mix(sum, 0),
-            Scope::Response => mix(sum, now.as_nanos() as u64),
+        let (sum, mark) = match scope {
+            Scope::Always => (sum, None),
+            Scope::Process => (mix(mix(sum, *PROCESS), meta.device), None),
+            Scope::Ahead => (sum, Some(0)),
+            Scope::Response => (sum, Some(now.as_nanos() as u64)),
         };
         // HTTP dates cannot be before 1970, so such a time counts as 1970.
         let second = |moment: Moment| u64::try_from(moment.0).unwrap_or(0);
@@ -221,13 +232,12 @@ impl Validators {
             // FAT keeps even seconds: the one after may belong to them.
             now: now.as_secs().saturating_sub(u64::from(has_whole_seconds(meta))),
         };
-        let is_weak = matches!(scope, Scope::Ahead | Scope::Response);
-        Validators { tag: EntityTag::new(sum, coding, is_weak), dates: (!is_constant(meta.modified)).then_some(dates) }
+        Validators { tag: EntityTag::new(sum, coding, mark), dates: (!is_constant(meta.modified)).then_some(dates) }
     }
 
     /// Validators of content that was made for this response: a hash of all its bytes, and no date.
     pub(crate) fn of_content(content: &[u8]) -> Validators {
-        Validators { tag: EntityTag::new(hash(content), Coding::Identity, false), dates: None }
+        Validators { tag: EntityTag::new(hash(content), Coding::Identity, None), dates: None }
     }
 
     /// The value of `Last-Modified` in seconds since 1970: always before the current second (§8.8.2.1).
@@ -416,6 +426,7 @@ mod tests {
             assert_eq!(tag.opaque() == next.opaque(), !weak);
             let written = Validators::of_written(&META, FileSystem::Local, at(now)).tag;
             assert_eq!(written, old(&META, Coding::Identity), "a new file has another inode");
+            assert!(tag.opaque().starts_with(written.opaque()), "the page of a folder takes off the mark");
         }
         let touched = Meta { modified: (5, 1), ..META };
         assert!(
@@ -474,7 +485,7 @@ mod tests {
             assert!(!strong.is_weak());
             assert_eq!(strong, tag(&image, FileSystem::Local), "the same as long as the image is mounted");
             // The number of this process is in it, and that of the mount.
-            assert_ne!(strong.opaque(), tag(&image, FileSystem::Remote).opaque());
+            assert_ne!(strong.opaque(), &tag(&image, FileSystem::Remote).opaque()[..16]);
             assert_ne!(strong, tag(&Meta { device: 9, ..image }, FileSystem::Local));
         }
     }

@@ -53,9 +53,9 @@ const words = (code, text) => {
 /** What has a name: 'folder', the tag of a file, or nothing. */
 const look = async url => {
   // A request for a range takes no coding, so the tag is that of the file as it lies there. A young file
-  // has a weak tag, which no condition would match; for a write the server knows its strong form.
+  // has a weak tag, which no condition would match; for a write the server knows it without its mark.
   const answer = await fetch(url, { method: 'HEAD', cache: 'no-store', redirect: 'manual', headers: { Range: 'bytes=0-0' } }).catch(() => ({}))
-  return answer.type === 'opaqueredirect' ? 'folder' : answer.ok ? (answer.headers.get('ETag') || '').replace('W/', '') : ''
+  return answer.type === 'opaqueredirect' ? 'folder' : answer.ok ? (answer.headers.get('ETag') || '').replace(/^W\/("[^"~]*).*/, '$1"') : ''
 }
 
 // The table is the server's own, asked for again. Rows are made anew from what they say: a page that
