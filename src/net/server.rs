@@ -37,7 +37,8 @@ use crate::net::event_loop::{Admission, DRAINING, EventLoop, SERVING, STOPPING, 
 use crate::net::upload_memory::UploadMemory;
 use crate::net::{Report, Settings, access_log, tcp_info::UnsentLimit, workers::Workers};
 use crate::service::App;
-use crate::wire::{RecordReceiver, record::recorder};
+use crate::wire::RecordReceiver;
+use crate::wire::record::{memory::RecordMemory, memory::WireMemory, recorder};
 
 /// Connections the kernel completes before they are accepted; beyond it SYNs are dropped. The kernel itself cuts it to
 /// `net.core.somaxconn`.
@@ -229,11 +230,12 @@ impl Server {
     }
 
     /// Records what the sockets carry, into one receiver for each loop.
-    pub fn record(&mut self) -> Vec<RecordReceiver> {
+    pub fn record(&mut self, memory: WireMemory) -> Vec<RecordReceiver> {
         // One clock and one count of connections for all loops, so that their records can be merged.
         let (start, connections) = (Instant::now(), Arc::default());
+        let memory = RecordMemory::new(memory, self.loops.len());
         let receivers = self.loops.iter_mut().map(|one| {
-            let (recorder, receiver) = recorder::recorder(start, Arc::clone(&connections));
+            let (recorder, receiver) = recorder::recorder(start, Arc::clone(&connections), Arc::clone(&memory));
             one.record(recorder);
             receiver
         });

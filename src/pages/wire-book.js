@@ -15,7 +15,7 @@ export const messages = x => x ? [x.request, ...x.interims, x.response, ...x.unp
 /** Takes one event; returns the connection it changed. */
 export function take(e) {
   const n = e.connection
-  book.dropped += e.dropped || 0
+  book.dropped += e.event === 'dropped' ? e.dropped || 1 : 0
   if (e.event === 'forgotten') connections.delete(n)
   else if (n) {
     if (!connections.has(n)) connections.set(n, new Connection(n))

@@ -20,7 +20,7 @@ use barewire::http::Limits;
 use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
 use barewire::wire::browser::{self, OpenStreams, Replayer, ViewSettings};
 use barewire::wire::export::ReplayPlan;
-use barewire::wire::record::history::History;
+use barewire::wire::record::{history::History, memory::WireMemory};
 use barewire::wire::{Conversation, ExplainOptions, Role};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,8 +32,6 @@ use crate::program::{banner::reachable, listen, options::StudyOptions, wire_view
 const WORKERS: usize = 12;
 /// Connections: eight windows with a stream each, and those that a browser opens besides.
 const CONNECTIONS: usize = 32;
-/// Bytes of history without `--wire-memory`: some thousand exchanges.
-const HISTORY: u64 = 16 << 20;
 /// How long open windows may take to read the last events.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 /// How long the responses still running may take after that.
@@ -66,6 +64,7 @@ pub(crate) struct StudyServer {
     pub(crate) main: SocketAddr,
     /// The events that the view shows, filled by the thread "wire".
     pub(crate) history: Arc<History>,
+    memory: WireMemory,
     /// 22 characters of base64 for URLs: [`KEY`] random bytes.
     key: String,
 }
@@ -80,8 +79,9 @@ impl StudyServer {
         let port = listener.address().port();
         let key = random::<KEY>()
             .map_err(|error| StartError::new(Exit::Failed, format!("the system gives no random numbers: {error}.")))?;
-        let history = Arc::new(History::new(options.wire_memory.unwrap_or(HISTORY) as usize));
-        Ok(StudyServer { listener, port, main, history, key })
+        let memory = options.memory();
+        let history = Arc::new(History::new(memory.history()));
+        Ok(StudyServer { listener, port, main, history, memory, key })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -91,8 +91,8 @@ impl StudyServer {
     /// Starts the server. `secrets`: they are shown. Errors: no random numbers, no thread, or an event loop that cannot
     /// be set up.
     pub(crate) fn start(self, secrets: bool) -> io::Result<RunningStudy> {
-        let StudyServer { listener, port, main, history, key } = self;
-        let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets };
+        let StudyServer { listener, port, main, history, memory, key } = self;
+        let view = ViewSettings { key, run: random::<RUN>()?, port, main, secrets, memory: memory.0 };
         let (app, streams) = browser::app(Arc::clone(&history), view, replayer(main, Arc::clone(&history)))?;
         // One loop is enough for a few windows, and it leaves the cores to the server that is watched.
         let settings = Settings {

@@ -80,7 +80,8 @@ pub(crate) fn start(
         RedactOptions::with_fields(&study.wire_hide.concat())
     };
     let explain = ExplainOptions::live(options.limits.limits(), redact);
-    let collector = Collector::new(server.record(), SystemTime::now(), explain);
+    let memory = study.memory();
+    let collector = Collector::new(server.record(memory), memory, SystemTime::now(), explain);
     let mut output = Output { history, printer };
     let passed = spawn("wire", move || collector.run(|events| output.pass(events)))?;
     Ok(Some(WireView { passed, writer }))

@@ -93,7 +93,7 @@ fn options_of_the_view_mean_nothing_without_it() {
             "--wire-port belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
         ),
         (
-            &["--wire", "--wire-memory", "1M"],
+            &["--wire", "--wire-memory", "8M"],
             "--wire-memory belongs to the view in a browser, which is off.\nSwitch it on:  barewire --study",
         ),
         (
@@ -101,8 +101,8 @@ fn options_of_the_view_mean_nothing_without_it() {
             "--wire-port takes a number from 0 to 65535, not \"x\".\nFor example:  barewire --study --wire-port 9001",
         ),
         (
-            &["--study", "--wire-memory", "1K"],
-            "--wire-memory takes a size from 1M to 1G, such as 1M, not \"1K\".\nFor example:  barewire --study --wire-memory 64M",
+            &["--study", "--wire-memory", "1M"],
+            "--wire-memory takes a size from 4M to 1G, such as 4M, not \"1M\".\nFor example:  barewire --study --wire-memory 64M",
         ),
         (
             &["-p", "9000", "--study", "--wire-port", "9000"],

@@ -15,6 +15,7 @@ use barewire::net::{Listener, Report, Server, Settings, Timeouts};
 use barewire::service::{Answer, App, RequestContext, Service};
 use barewire::wire::record::event::WireEvent;
 use barewire::wire::record::live::LiveConnection;
+use barewire::wire::record::memory::WireMemory;
 use barewire::wire::record::recorder::SocketEvent;
 use barewire::wire::{ExplainOptions, RecordReceiver, RedactOptions, Terminal, ViewFormat, ViewOptions};
 
@@ -104,7 +105,7 @@ impl Library {
         let listener = Listener::bind(address.parse().unwrap()).ok()?;
         let address = listener.address();
         let mut server = Server::new(service, settings, vec![listener]).unwrap();
-        let (stopper, records) = (server.stopper(), server.record());
+        let (stopper, records) = (server.stopper(), server.record(WireMemory::WITHOUT_HISTORY));
         let thread = std::thread::spawn(move || server.run().unwrap());
         Some(Library {
             address,

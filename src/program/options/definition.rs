@@ -17,7 +17,7 @@ use barewire::files::{CacheControl, Symlinks};
 use barewire::http::Limits;
 use barewire::net::LogFormat;
 use barewire::service::Credentials;
-use barewire::wire::ViewFormat;
+use barewire::wire::{ViewFormat, record::memory::WireMemory};
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueHint};
 use clap_complete::Shell;
@@ -253,9 +253,9 @@ pub(crate) struct StudyOptions {
     /// The port of the view in a browser [default: the one behind --port, or the next free one]
     #[arg(long, value_name = "N", value_parser = value::port)]
     pub(crate) wire_port: Option<u16>,
-    /// The memory for what the view in a browser can show [default: 16M]
-    // Less than a page of exchanges is useless, more is never read.
-    #[arg(long, value_name = "SIZE", value_parser = size(1 << 20..=1 << 30))]
+    /// The memory for all that the view in a browser keeps [default: 16M]
+    // More is never read.
+    #[arg(long, value_name = "SIZE", value_parser = size(WireMemory::LEAST.0 as u64..=1 << 30))]
     pub(crate) wire_memory: Option<u64>,
     /// A field whose value is hidden too; may be repeated
     #[arg(long, value_name = "NAME", value_parser = lines(value::field_name))]
@@ -301,6 +301,18 @@ impl LimitOptions {
         let (head, default) = (self.max_head as usize, Limits::default());
         // A target must fit into the head, or it would be refused with the wrong status.
         Limits { head, target: default.target.min(head), ..default }
+    }
+}
+
+impl StudyOptions {
+    /// The memory of the view.
+    pub(crate) fn memory(&self) -> WireMemory {
+        /// Some thousand exchanges.
+        const DEFAULT: u64 = 16 << 20;
+        match self.study {
+            true => WireMemory(self.wire_memory.unwrap_or(DEFAULT) as usize),
+            false => WireMemory::WITHOUT_HISTORY,
+        }
     }
 }
 

@@ -126,7 +126,7 @@ fn events(context: &ViewContext, call: &Call) -> Outcome {
     let mut hello = json!({
         "event": "hello", "version": env!("CARGO_PKG_VERSION"), "run": settings.run,
         "main": settings.main.to_string(), "port": settings.main.port(),
-        "paused": status.paused, "memory": history.bound(),
+        "paused": status.paused, "memory": settings.memory,
         "kept": {"first_seq": status.first, "last_seq": status.last, "connections": status.connections},
         "secrets": settings.secrets, "safe": if settings.secrets { "Secrets are shown" } else { SAFE },
         "start": first_steps(settings.main),

@@ -65,6 +65,8 @@ pub struct ViewSettings {
     pub main: SocketAddr,
     /// Whether secrets are shown as they are.
     pub secrets: bool,
+    /// Bytes of memory of the whole view.
+    pub memory: usize,
 }
 
 /// Everything that the handlers use.

@@ -54,7 +54,8 @@ fn fixture(exchanges: &[(&[u8], &[u8])]) -> Fixture {
         Ok(Some(7))
     };
     let main = ([127, 0, 0, 1], 8080).into();
-    let settings = ViewSettings { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false };
+    let settings =
+        ViewSettings { key: KEY.into(), run: "run1".into(), port: 8081, main, secrets: false, memory: 1 << 22 };
     let (app, _) = app(Arc::clone(&history), settings, Box::new(replayer)).unwrap();
     Fixture { app, history, replays }
 }

@@ -116,6 +116,13 @@ impl MessageBuilder {
         MessageBuilder::new(options, place, &[], None)
     }
 
+    /// The bytes of memory that it needs so far.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let (bytes, annotations) = (&self.message.bytes, &self.annotations);
+        let spans = annotations.spans.capacity() * size_of::<MessageSpan>();
+        bytes.first.capacity() + bytes.last.capacity() + spans + annotations.lines.capacity() * size_of::<MessageLine>()
+    }
+
     /// The number of its bytes so far.
     pub(crate) fn len(&self) -> u64 {
         self.message.len()

@@ -138,6 +138,11 @@ impl Conversation {
         self.read(out, |this, out| this.responses.end(out));
     }
 
+    /// The bytes of memory that it needs besides itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.requests.held_bytes() + self.responses.held_bytes() + self.redactor.held_bytes()
+    }
+
     /// The exchange whose response comes next, counted from 1.
     pub fn answering(&self) -> u64 {
         self.responses.exchange

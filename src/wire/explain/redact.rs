@@ -69,6 +69,14 @@ impl Redactor {
         Redactor { options, values, hidden: BTreeSet::new(), all_hidden: false, before: Default::default() }
     }
 
+    /// The bytes of memory that it needs besides itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// An exchange in the set.
+        const HIDDEN: usize = 16;
+        let before = self.before.iter().map(|before| before.bytes.capacity()).sum::<usize>();
+        self.values.held_bytes() + self.hidden.len() * HIDDEN + before
+    }
+
     /// The same for a second pass over the same bytes: the values are known, and no response is awaited.
     pub(crate) fn restart(self) -> Redactor {
         Redactor { hidden: BTreeSet::new(), before: Default::default(), ..self }

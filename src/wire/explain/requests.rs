@@ -27,6 +27,9 @@ use crate::wire::explain::{
 /// Stands for bytes that were not recorded: the parser counts content and never looks at it.
 static UNKNOWN: [u8; 4096] = [0; 4096];
 
+/// Bytes of the method of a request in its table.
+const METHOD: usize = 24;
+
 /// The replay of one connection.
 #[derive(Debug)]
 pub(crate) struct RequestReplay {
@@ -58,6 +61,12 @@ impl RequestReplay {
         let (pending, methods) = (Vec::new(), BTreeMap::new());
         let (builder, rest, tunnel_after) = (None, None, None);
         RequestReplay { options, http, pending, at: 0, builder, rest, count: 0, methods, ended: false, tunnel_after }
+    }
+
+    /// The bytes of memory that the connection needs besides itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let builders = [&self.builder, &self.rest].into_iter().flatten().map(MessageBuilder::held_bytes);
+        self.pending.capacity() + self.methods.len() * METHOD + builders.sum::<usize>()
     }
 
     /// Whether a request has begun and is not complete.

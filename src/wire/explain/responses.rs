@@ -88,6 +88,12 @@ impl ResponseReader {
         }
     }
 
+    /// The bytes of memory that it needs besides itself.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let builders = [&self.builder, &self.rest].into_iter().flatten().map(MessageBuilder::held_bytes);
+        self.pending.capacity() + builders.sum::<usize>()
+    }
+
     /// Whether a response has begun and is not complete.
     pub(crate) fn is_inside(&self) -> bool {
         match self.state {

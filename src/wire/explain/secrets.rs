@@ -56,6 +56,15 @@ impl SecretValues {
         SecretValues { base, hashes: BTreeMap::new(), count: 0, is_full: false }
     }
 
+    /// The bytes of memory of the hashes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// A hash, its control byte, and spare room of the table.
+        const HASH: usize = 16;
+        /// A table of one length.
+        const TABLE: usize = 128;
+        self.count * HASH + self.hashes.len() * TABLE
+    }
+
     /// The length of the longest value.
     pub(crate) fn longest(&self) -> usize {
         self.hashes.last_key_value().map_or(0, |(&len, _)| len)

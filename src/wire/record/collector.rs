@@ -3,6 +3,8 @@
 //! It runs in a thread of its own and has no effect on the server. If the reader of the events is slow, this thread
 //! waits for it; then recorders drop records and count them, and the events say how many.
 //!
+//! - The open connections of all loops have a share of the memory. When it is full, none of them is followed further, as
+//!   after records that were dropped.
 //! - It is not known to which connections dropped records belonged. Connections that were open then are not followed
 //!   further, since bytes with a hole in them would be explained wrongly. Only their end is still reported, unless that
 //!   was dropped too.
@@ -17,12 +19,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::wire::explain::ExplainOptions;
 use crate::wire::record::event::{EventKind, Tags, WireEvent};
 use crate::wire::record::live::{LiveConnection, closed};
-use crate::wire::record::recorder::{Batch, RecordReceiver, SocketEvent};
+use crate::wire::record::memory::WireMemory;
+use crate::wire::record::recorder::{Batch, Record, RecordReceiver, SocketEvent};
 
 /// How long the thread sleeps when nothing happens: too short for a person to notice.
 const IDLE: Duration = Duration::from_millis(20);
 /// Most batches whose events are passed on together: fewer writes, and a limit on their memory.
 const BATCHES: usize = 16;
+/// Events that are passed on together at most, but for those of one record.
+const EVENTS: usize = 1024;
 /// Most connections that are not followed further and whose end is awaited. Those whose end was dropped would stay
 /// forever.
 const LOST: usize = 4096;
@@ -36,6 +41,8 @@ struct LoopRecords {
     waiting: Option<Batch>,
     /// The open connections, by number.
     live: BTreeMap<u64, LiveConnection>,
+    /// Bytes of memory of these.
+    live_size: usize,
     /// Connections that are not followed further, and when they were accepted.
     lost: BTreeMap<u64, Duration>,
 }
@@ -47,18 +54,31 @@ pub struct Collector {
     options: ExplainOptions,
     /// The start of the recording, since 1970.
     start: Duration,
+    /// The most bytes of memory of the open connections of one loop.
+    most_live: usize,
     /// One for each event loop that has not ended.
     loops: Vec<LoopRecords>,
 }
 
 impl Collector {
     /// A collector of recorders whose times count from `start`.
-    pub fn new(receivers: Vec<RecordReceiver>, start: SystemTime, options: ExplainOptions) -> Collector {
+    pub fn new(
+        receivers: Vec<RecordReceiver>,
+        memory: WireMemory,
+        start: SystemTime,
+        options: ExplainOptions,
+    ) -> Collector {
         // A clock before 1970 is set wrong. The times of day are wrong then, and nothing else.
         let start = start.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let loop_records =
-            |receiver| LoopRecords { receiver, waiting: None, live: BTreeMap::new(), lost: BTreeMap::new() };
-        Collector { options, start, loops: receivers.into_iter().map(loop_records).collect() }
+        let most_live = memory.connections() / receivers.len().max(1);
+        let loop_records = |receiver| LoopRecords {
+            receiver,
+            waiting: None,
+            live: BTreeMap::new(),
+            live_size: 0,
+            lost: BTreeMap::new(),
+        };
+        Collector { options, start, most_live, loops: receivers.into_iter().map(loop_records).collect() }
     }
 
     /// Calls `report` with the events of some batches, in the order in which they happened, until the server has ended
@@ -70,7 +90,10 @@ impl Collector {
             for _ in 0..BATCHES {
                 let Some((index, batch)) = self.take_oldest() else { break };
                 is_idle = false;
-                self.explain(index, batch, &mut events);
+                // A batch may have many more bytes of events than of records.
+                if self.explain(index, batch, &mut events, &mut report).is_break() {
+                    return;
+                }
             }
             if is_idle && let Some(first) = self.loops.first_mut() {
                 // One loop is waited for, and only if none had a batch. Its batch is not reported at once: those that
@@ -107,31 +130,29 @@ impl Collector {
         Some((oldest, self.loops[oldest].waiting.take()?))
     }
 
-    /// Appends the events of a batch.
-    fn explain(&mut self, index: usize, batch: Batch, out: &mut Vec<WireEvent>) {
-        let LoopRecords { receiver, live, lost, .. } = &mut self.loops[index];
+    /// Appends the events of a batch; passes them on when they are many.
+    fn explain(
+        &mut self,
+        index: usize,
+        batch: Batch,
+        out: &mut Vec<WireEvent>,
+        report: &mut impl FnMut(&[WireEvent]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let records = &mut self.loops[index];
         if batch.dropped > 0 {
-            let kind = EventKind::Lost { events: batch.dropped, open: live.len() };
-            out.push(WireEvent::without_connection(kind));
-            // The time of acceptance is kept, since the time of the end counts from it.
-            lost.extend(std::mem::take(live).iter().map(|(&number, connection)| (number, connection.accepted())));
-            while lost.len() > LOST {
-                lost.pop_first();
-            }
+            records.lose(batch.dropped, out);
         }
         for (record, bytes) in batch.iter() {
             let number = record.connection;
             if let SocketEvent::Accepted { .. } = record.event {
-                live.insert(number, LiveConnection::new(number, record.at, self.start, &self.options));
+                records.follow(number, LiveConnection::new(number, record.at, self.start, &self.options));
             }
-            if let Some(connection) = live.get_mut(&number)
-                && !connection.explain(record, bytes, out)
-            {
-                // Its number is never used again.
-                live.remove(&number);
+            records.explain(record, bytes, out);
+            if records.live_size > self.most_live {
+                records.lose(0, out);
             }
             if let SocketEvent::Closed { reason } = record.event
-                && let Some(accepted) = lost.remove(&number)
+                && let Some(accepted) = records.lost.remove(&number)
             {
                 // Nothing else is known of it: other tags would be guessed.
                 let mut tags = Tags::default();
@@ -139,8 +160,46 @@ impl Collector {
                 let (at, kind) = (record.at.saturating_sub(accepted), closed(reason, 0, 0));
                 out.push(WireEvent { connection: number, at, tags, kind });
             }
+            if out.len() >= EVENTS {
+                report(out)?;
+                out.clear();
+            }
         }
-        receiver.recycle(batch);
+        records.receiver.recycle(batch);
+        ControlFlow::Continue(())
+    }
+}
+
+impl LoopRecords {
+    /// Follows a connection from its beginning.
+    fn follow(&mut self, number: u64, connection: LiveConnection) {
+        self.live_size += connection.held_bytes();
+        self.live.insert(number, connection);
+    }
+
+    /// Appends the events of one record.
+    fn explain(&mut self, record: &Record, bytes: &[u8], out: &mut Vec<WireEvent>) {
+        let Some(connection) = self.live.get_mut(&record.connection) else { return };
+        let before = connection.held_bytes();
+        if connection.explain(record, bytes, out) {
+            self.live_size = self.live_size - before + connection.held_bytes();
+        } else {
+            // Its number is never used again.
+            self.live.remove(&record.connection);
+            self.live_size -= before;
+        }
+    }
+
+    /// Follows no open connection further: records were dropped, or there is no memory for more.
+    fn lose(&mut self, dropped: u64, out: &mut Vec<WireEvent>) {
+        out.push(WireEvent::without_connection(EventKind::Lost { events: dropped, open: self.live.len() }));
+        // The time of acceptance is kept, since the time of the end counts from it.
+        let live = std::mem::take(&mut self.live);
+        self.lost.extend(live.iter().map(|(&number, connection)| (number, connection.accepted())));
+        self.live_size = 0;
+        while self.lost.len() > LOST {
+            self.lost.pop_first();
+        }
     }
 }
 
@@ -149,13 +208,22 @@ mod tests {
     use super::*;
     use crate::http::Limits;
     use crate::wire::explain::value::RedactOptions;
-    use crate::wire::record::recorder::{WAITING, recorder};
+    use crate::wire::record::memory::RecordMemory;
+    use crate::wire::record::recorder::recorder;
+    use std::sync::Arc;
     use std::time::Instant;
+
+    /// More than may ever wait.
+    const TOO_MUCH: usize = 64 * 1024 * 1024;
+
+    fn memory() -> Arc<RecordMemory> {
+        RecordMemory::new(WireMemory::WITHOUT_HISTORY, 1)
+    }
 
     #[test]
     fn dropped_records_are_counted_and_no_connection_with_a_hole_is_explained() {
         let now = Instant::now();
-        let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
+        let (mut recorder, receiver) = recorder(now, Arc::default(), memory());
         let peer = ([127, 0, 0, 1], 1).into();
         let accepted = SocketEvent::Accepted { peer };
         let closed = SocketEvent::Closed { reason: "NeverSpoke" };
@@ -164,8 +232,7 @@ mod tests {
             recorder.record(connection, now, SocketEvent::Received(5), b"GET /");
         }
         recorder.hand_over();
-        // More than may ever wait.
-        recorder.record(1, now, SocketEvent::Received(WAITING), &vec![b'a'; WAITING]);
+        recorder.record(1, now, SocketEvent::Received(TOO_MUCH), &vec![b'a'; TOO_MUCH]);
         recorder.record(1, now, SocketEvent::Received(5), b"GET /");
         recorder.record(3, now, accepted, b"");
         recorder.record(1, now, closed.clone(), b"");
@@ -174,6 +241,7 @@ mod tests {
         let mut told: Vec<String> = Vec::new();
         let watch = Collector::new(
             vec![receiver],
+            WireMemory::WITHOUT_HISTORY,
             SystemTime::now(),
             ExplainOptions::live(Limits::default(), RedactOptions::default()),
         );
@@ -198,7 +266,7 @@ mod tests {
         let peer = ([127, 0, 0, 1], 1).into();
         let ask = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let (mut recorders, receivers): (Vec<_>, Vec<_>) =
-            (0..2).map(|_| recorder(now, std::sync::Arc::default())).unzip();
+            (0..2).map(|_| recorder(now, Arc::default(), memory())).unzip();
         // Connections after each other, as of a person who types commands; the second loop has most of them,
         // and the first.
         for (connection, of) in [(1, 1), (2, 1), (3, 1), (4, 0), (5, 1), (6, 0)] {
@@ -213,6 +281,7 @@ mod tests {
         let mut told = Vec::new();
         let watch = Collector::new(
             receivers,
+            WireMemory::WITHOUT_HISTORY,
             SystemTime::now(),
             ExplainOptions::live(Limits::default(), RedactOptions::default()),
         );
@@ -225,14 +294,42 @@ mod tests {
     }
 
     #[test]
+    fn open_connections_that_are_explained_need_no_more_than_their_share() {
+        let now = Instant::now();
+        let (mut recorder, receiver) = recorder(now, Arc::default(), memory());
+        let (peer, half) = (([127, 0, 0, 1], 1).into(), vec![b'a'; 10_000]);
+        let share = WireMemory::LEAST.connections() / half.len();
+        for connection in 1..=2 * share as u64 {
+            recorder.record(connection, now, SocketEvent::Accepted { peer }, b"");
+            recorder.record(connection, now, SocketEvent::Received(half.len()), &half);
+        }
+        recorder.record(1, now, SocketEvent::Closed { reason: "PeerClosed" }, b"");
+        drop(recorder);
+        let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+        let watch = Collector::new(vec![receiver], WireMemory::LEAST, SystemTime::now(), options);
+        let (mut lost, mut last) = (Vec::new(), None);
+        watch.run(|events| {
+            lost.extend(events.iter().filter_map(|told| match told.kind {
+                EventKind::Lost { events: 0, open } => Some(open),
+                _ => None,
+            }));
+            last = events.last().map(|told| (told.connection, matches!(told.kind, EventKind::Closed { .. })));
+            ControlFlow::Continue(())
+        });
+        assert!(!lost.is_empty() && lost.iter().all(|open| *open <= share), "{lost:?} of {share}");
+        assert_eq!(last, Some((1, true)), "its end is told all the same");
+    }
+
+    #[test]
     fn a_view_that_is_not_read_ends_and_leaves_the_recorder_alone() {
         let now = Instant::now();
-        let (mut recorder, receiver) = recorder(now, std::sync::Arc::default());
+        let (mut recorder, receiver) = recorder(now, Arc::default(), memory());
         let peer = ([127, 0, 0, 1], 1).into();
         recorder.record(1, now, SocketEvent::Accepted { peer }, b"");
         recorder.hand_over();
         let watch = Collector::new(
             vec![receiver],
+            WireMemory::WITHOUT_HISTORY,
             SystemTime::now(),
             ExplainOptions::live(Limits::default(), RedactOptions::default()),
         );

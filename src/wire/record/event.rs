@@ -33,22 +33,8 @@ impl WireEvent {
     pub(crate) fn held_bytes(&self) -> usize {
         /// The entries in the tables of the history, the counts of the pointer, and what the allocator adds.
         const EVENT: usize = 160;
-        /// What the allocator adds to the parts of a message.
-        const MESSAGE: usize = 256;
-        // Allocations count by their length: a copy has no spare capacity.
         let allocated = match &self.kind {
-            EventKind::Message(timed) => {
-                let message = &timed.message;
-                MESSAGE
-                    + size_of::<TimedMessage>()
-                    + message.bytes.first.len()
-                    + message.bytes.last.len()
-                    + size_of_val(&*message.spans)
-                    + size_of_val(&*message.lines)
-                    + size_of_val(&*timed.boundaries)
-                    + size_of_val(&*timed.calls)
-                    + timed.clock.len()
-            }
+            EventKind::Message(timed) => timed.held_bytes(),
             EventKind::Accepted { .. } | EventKind::Received(_) | EventKind::Closed { .. } | EventKind::Lost { .. } => {
                 0
             }
@@ -156,6 +142,23 @@ impl TimedMessage {
         // No call and no time is invented: the views leave these parts out.
         let (boundaries, calls, clock) = (Vec::new(), Vec::new(), String::new());
         TimedMessage { message, boundaries, call_count: 1, calls, took: None, early: false, clock }
+    }
+
+    /// The bytes of memory that a copy needs.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// What the allocator adds to the parts.
+        const PARTS: usize = 256;
+        let message = &self.message;
+        // Allocations count by their length: a copy has no spare capacity.
+        PARTS
+            + size_of::<TimedMessage>()
+            + message.bytes.first.len()
+            + message.bytes.last.len()
+            + size_of_val(&*message.spans)
+            + size_of_val(&*message.lines)
+            + size_of_val(&*self.boundaries)
+            + size_of_val(&*self.calls)
+            + self.clock.len()
     }
 
     /// When its first byte was moved; `None` if no call is known.

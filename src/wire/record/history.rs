@@ -13,18 +13,20 @@
 //! also while it is open. If it then continues, its `accepted` is repeated, so that no reader gets a message of a
 //! connection without that.
 
+mod portion;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::wire::record::event::{EventKind, WireEvent};
+use crate::wire::record::history::portion::PORTION_SHARE;
 
 /// Most notices that are kept for readers that were away. A reader that missed some starts again.
 const NOTICES: usize = 4096;
-/// Most items handed to a reader at once.
-/// They are collected under the lock, for which the wire thread may wait.
-const PORTION: usize = 256;
+/// Bytes that a notice needs.
+const NOTICE: usize = 96;
 /// Bytes a connection needs in the tables.
 const CONNECTION: usize = 160;
 
@@ -110,8 +112,9 @@ struct HistoryState {
     connections: BTreeMap<u64, StoredConnection>,
     /// The `accepted` event of each connection that has not ended.
     open: BTreeMap<u64, Arc<WireEvent>>,
-    /// By their numbers, at most [`NOTICES`]. They are small and do not count in `held`.
+    /// By their numbers.
     notices: BTreeMap<u64, HistoryItem>,
+    most_notices: usize,
     /// The number of the last notice that was removed.
     gone: u64,
     /// Bytes that are held.
@@ -133,7 +136,10 @@ pub struct History {
 impl History {
     /// A history that holds at most `bound` bytes.
     pub fn new(bound: usize) -> History {
-        History { bound, state: Mutex::default(), changed: Condvar::new() }
+        // A small history has room for some of them, too.
+        let most_notices = (bound / PORTION_SHARE / NOTICE).clamp(512, NOTICES);
+        let state = HistoryState { most_notices, ..HistoryState::default() };
+        History { bound, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// The most bytes it holds.
@@ -164,11 +170,12 @@ impl History {
     pub fn push(&self, events: &[WireEvent]) {
         // A clone has no spare capacity, so what is counted is what is held.
         let events: Vec<_> = events.iter().map(|event| (Arc::new(event.clone()), event.held_bytes())).collect();
-        let mut dropped = Vec::new();
+        // The rest is for the notices.
+        let (mut dropped, most) = (Vec::new(), self.bound - self.bound / PORTION_SHARE);
         self.change(|state| {
             // The lock is taken once for all events, and the copies were made before it.
             events.into_iter().for_each(|(event, size)| state.add(event, size));
-            while state.held > self.bound && state.forget_oldest(&mut dropped) {}
+            while state.held > most && state.forget_oldest(&mut dropped) {}
         });
         // Freed after the lock was released, so that no reader waits for the allocator.
         drop(dropped);
@@ -189,7 +196,7 @@ impl History {
             if reader.notice < state.gone {
                 return HistoryRead::Missed;
             }
-            let items = state.items_after(reader);
+            let items = state.items_after(reader, self.bound / PORTION_SHARE);
             if let Some((last, _)) = items.last() {
                 // The position moves on before the items are sent: a reader that fails to send them asks again by
                 // number.
@@ -358,7 +365,7 @@ impl HistoryState {
         let number = self.next_number();
         self.notices.insert(number, notice);
         // Readers that need the removed notice must start again.
-        if self.notices.len() > NOTICES
+        if self.notices.len() > self.most_notices
             && let Some((gone, _)) = self.notices.pop_first()
         {
             self.gone = gone;
@@ -378,21 +385,6 @@ impl HistoryState {
             let found = stored.find(|(_, stored)| first(stored).is_some_and(|first| is_peer(&first.event)));
             found.map(|(&number, _)| number)
         })
-    }
-
-    /// The next portion for a reader.
-    fn items_after(&self, reader: &HistoryReader) -> Vec<(u64, HistoryItem)> {
-        // Ranges of the maps, so a portion costs the same however much is kept.
-        let events = self.events.range(reader.event + 1..).take(PORTION);
-        let notices = self.notices.range(reader.notice + 1..).take(PORTION);
-        let mut items: Vec<(u64, HistoryItem)> = events
-            .map(|(&number, stored)| (number, HistoryItem::Event(stored.clone())))
-            .chain(notices.map(|(&number, notice)| (number, notice.clone())))
-            .collect();
-        // Both are cut at the same number: a reader has one position, and would miss what is left out before it.
-        items.sort_by_key(|(number, _)| *number);
-        items.truncate(PORTION);
-        items
     }
 }
 

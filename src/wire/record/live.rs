@@ -105,6 +105,8 @@ pub struct LiveConnection {
     sent: CallLog,
     /// Complete requests that wait for the responses before theirs.
     held: VecDeque<TimedMessage>,
+    /// The bytes of memory of these.
+    held_size: usize,
     /// When requests were complete, by exchange.
     completed: BTreeMap<u64, Duration>,
     /// Where the last request ended, and its exchange.
@@ -130,6 +132,7 @@ impl LiveConnection {
             received: CallLog::default(),
             sent: CallLog::default(),
             held: VecDeque::new(),
+            held_size: 0,
             completed: BTreeMap::new(),
             last_request: (0, 0),
             segments: None,
@@ -137,6 +140,15 @@ impl LiveConnection {
             latest: at,
             missing: 0,
         }
+    }
+
+    /// The bytes of memory that it needs.
+    pub(crate) fn held_bytes(&self) -> usize {
+        /// The time of a request in its table.
+        const COMPLETED: usize = 32;
+        let calls = self.received.remembered.capacity() + self.sent.remembered.capacity();
+        let tables = calls * size_of::<Call>() + self.completed.len() * COMPLETED;
+        size_of::<LiveConnection>() + self.conversation.held_bytes() + tables + self.held_size
     }
 
     /// The time of acceptance, since the start of the recording.
@@ -252,6 +264,7 @@ impl LiveConnection {
                 }
                 let request = self.received.timed(message, clock);
                 self.tags.message(&request.message, request.call_count);
+                self.held_size += request.held_bytes();
                 self.held.push_back(request);
             } else {
                 self.report_requests(exchange, out);
@@ -278,7 +291,9 @@ impl LiveConnection {
     /// Reports bytes that no parser reads: those of the client before the response to the request before them.
     fn tell_unparsed(&mut self, message: Message, clock: String, out: &mut Vec<WireEvent>) {
         if message.role == Role::Request {
-            self.held.push_back(self.received.timed(message, clock));
+            let unparsed = self.received.timed(message, clock);
+            self.held_size += unparsed.held_bytes();
+            self.held.push_back(unparsed);
         } else {
             self.report_requests(message.exchange, out);
             let sent = self.sent.timed(message, clock);
@@ -291,6 +306,7 @@ impl LiveConnection {
         while self.held.front().is_some_and(|request| request.message.exchange <= exchange)
             && let Some(request) = self.held.pop_front()
         {
+            self.held_size -= request.held_bytes();
             self.report(EventKind::Message(Box::new(request)), out);
         }
     }

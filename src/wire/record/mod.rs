@@ -9,4 +9,5 @@ pub mod event;
 pub(crate) mod exchange;
 pub mod history;
 pub mod live;
+pub mod memory;
 pub mod recorder;

@@ -5,7 +5,7 @@
 //! batch without a lock, and if too much waits for the reader, the batch is dropped and counted.
 //!
 //! ```text
-//! loop: record … record, hand_over ──► full batches (at most 32 MiB) ──► collector
+//! loop: record … record, hand_over ──► full batches (bounded: memory.rs) ──► collector
 //!       a used batch, or a new one ◄── empty batches (at most 16)    ◄── recycle
 //! ```
 //!
@@ -24,23 +24,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::http::{Event, Http1};
 use crate::service::OpenFile;
 use crate::wire::explain::builder::LAST;
+use crate::wire::record::memory::{EMPTY, RecordMemory};
 
-/// A batch of this many bytes is handed over at once, in the middle of a turn.
-const BATCH: usize = 2 * 1024 * 1024;
-/// Most bytes that may wait for the reader. A `recv` of an upload needs about 2.5 KiB, so all of an upload of one
-/// gigabyte in calls of 100 KiB may wait.
-pub(crate) const WAITING: usize = 32 * 1024 * 1024;
-/// Most empty batches that are kept to be used again.
-const EMPTY: usize = 16;
-/// Capacity that an empty batch keeps: what a turn with some dozen responses needs.
-const KEPT: usize = 128 * 1024;
 /// The size of a record without its bytes.
 const RECORD: usize = size_of::<Record>();
 
@@ -110,8 +102,8 @@ pub struct Batch {
     records: Vec<Record>,
     /// The bytes of all records, one after the other, without those in gaps.
     bytes: Vec<u8>,
-    /// Memory of the records and of their bytes. The batch is handed over when this reaches [`BATCH`].
-    size: usize,
+    /// Memory of the gaps in the records.
+    gaps: usize,
     /// Records that were dropped between the batch before and this one.
     pub dropped: u64,
 }
@@ -132,10 +124,18 @@ impl Batch {
         })
     }
 
-    fn clear(&mut self) {
+    /// Its memory, with the spare capacity.
+    fn size(&self) -> usize {
+        self.bytes.capacity() + self.records.capacity() * RECORD + self.gaps
+    }
+
+    /// Empties it. One busy turn must not make the buffers large for good.
+    fn clear(&mut self, kept: usize) {
         self.records.clear();
         self.bytes.clear();
-        self.size = 0;
+        self.bytes.shrink_to(kept);
+        self.records.shrink_to(kept / RECORD);
+        self.gaps = 0;
         self.dropped = 0;
     }
 }
@@ -147,12 +147,11 @@ pub struct Recorder {
     start: Instant,
     /// The records of this turn.
     batch: Batch,
-    /// A channel without a limit of its own: `waiting` is the limit, in bytes.
+    /// A channel without a limit of its own: `memory` is the limit.
     full: Sender<Batch>,
     /// Used batches, at most [`EMPTY`].
     empty: Receiver<Batch>,
-    /// The size of all batches that were handed over and not read yet.
-    waiting: Arc<AtomicUsize>,
+    memory: Arc<RecordMemory>,
     /// Records dropped since the last batch that was handed over.
     dropped: u64,
     /// Numbers connections across all loops.
@@ -164,18 +163,22 @@ pub struct Recorder {
 pub struct RecordReceiver {
     full: Receiver<Batch>,
     empty: SyncSender<Batch>,
-    waiting: Arc<AtomicUsize>,
+    memory: Arc<RecordMemory>,
 }
 
-/// A recorder and its reading end. Times count from `start`; connections get their numbers from `connections`.
-pub fn recorder(start: Instant, connections: Arc<AtomicU64>) -> (Recorder, RecordReceiver) {
+/// A recorder and its reading end. Times count from `start`; connections get their numbers from `connections`, and
+/// `memory` is that of all recorders.
+pub(crate) fn recorder(
+    start: Instant,
+    connections: Arc<AtomicU64>,
+    memory: Arc<RecordMemory>,
+) -> (Recorder, RecordReceiver) {
     let (full, full_receiver) = channel();
-    // Full batches must never be refused by the channel, so that one is unbounded and `waiting` is the limit. Empty
+    // Full batches must never be refused by the channel, so that one is unbounded and `memory` is the limit. Empty
     // ones are limited by the channel.
     let (empty_sender, empty) = sync_channel(EMPTY);
-    let waiting = Arc::<AtomicUsize>::default();
-    let receiver = RecordReceiver { full: full_receiver, empty: empty_sender, waiting: Arc::clone(&waiting) };
-    (Recorder { start, batch: Batch::default(), full, empty, waiting, dropped: 0, connections }, receiver)
+    let receiver = RecordReceiver { full: full_receiver, empty: empty_sender, memory: Arc::clone(&memory) };
+    (Recorder { start, batch: Batch::default(), full, empty, memory, dropped: 0, connections }, receiver)
 }
 
 impl Recorder {
@@ -187,7 +190,7 @@ impl Recorder {
     /// Records an event; `bytes` are those of [`SocketEvent::Received`] and [`SocketEvent::Sent`], else empty.
     pub fn record(&mut self, connection: u64, now: Instant, event: SocketEvent, bytes: &[u8]) {
         self.batch.bytes.extend_from_slice(bytes);
-        self.push(connection, now, event, bytes.len());
+        self.push(connection, now, event);
     }
 
     /// Records what a `recv` returned, without the bytes in the gaps.
@@ -195,26 +198,24 @@ impl Recorder {
         if gaps.is_empty() {
             return self.record(connection, now, SocketEvent::Received(bytes.len()), bytes);
         }
-        let (before, mut position) = (self.batch.bytes.len(), 0);
+        let mut position = 0;
         for gap in &gaps {
             // Only what lies between the gaps is copied.
             self.batch.bytes.extend_from_slice(&bytes[position..gap.at]);
             position = gap.at + gap.len;
         }
         self.batch.bytes.extend_from_slice(&bytes[position..]);
-        // The gaps are memory of the batch as well.
-        let size = self.batch.bytes.len() - before + size_of_val(&*gaps);
+        self.batch.gaps += size_of_val(&*gaps);
         let event = SocketEvent::ReceivedInPart { len: bytes.len(), gaps: gaps.into() };
-        self.push(connection, now, event, size);
+        self.push(connection, now, event);
     }
 
-    /// Adds a record whose bytes, which lie in the batch already, need `size` bytes of memory.
-    fn push(&mut self, connection: u64, now: Instant, event: SocketEvent, size: usize) {
+    /// Adds a record whose bytes lie in the batch already.
+    fn push(&mut self, connection: u64, now: Instant, event: SocketEvent) {
         let batch = &mut self.batch;
         batch.records.push(Record { connection, at: now.saturating_duration_since(self.start), event });
-        batch.size += RECORD + size;
         // A turn that moves many bytes must not make one batch that is too large to wait.
-        if batch.size >= BATCH {
+        if batch.bytes.len() + batch.records.len() * RECORD + batch.gaps >= self.memory.batch {
             self.hand_over();
         }
     }
@@ -225,21 +226,19 @@ impl Recorder {
         if self.batch.records.is_empty() && self.dropped == 0 {
             return;
         }
-        let size = self.batch.size;
-        // The counter is only a limit, so it needs no ordering with the channel.
-        if self.waiting.load(Ordering::Relaxed) + size > WAITING {
+        let size = self.batch.size();
+        if !self.memory.add(size) {
             return self.drop_batch();
         }
         // A used batch has its buffers already; a new one costs two allocations.
         let empty = self.empty.try_recv().unwrap_or_default();
         let mut batch = std::mem::replace(&mut self.batch, empty);
         batch.dropped = self.dropped;
-        self.waiting.fetch_add(size, Ordering::Relaxed);
         match self.full.send(batch) {
             Ok(()) => self.dropped = 0,
             // The reader is gone. The server goes on without it.
             Err(error) => {
-                self.waiting.fetch_sub(size, Ordering::Relaxed);
+                self.memory.remove(size);
                 self.batch = error.0;
                 self.drop_batch();
             }
@@ -249,7 +248,7 @@ impl Recorder {
     /// Drops the records of this turn and counts them.
     fn drop_batch(&mut self) {
         self.dropped += self.batch.records.len() as u64;
-        self.batch.clear();
+        self.batch.clear(self.memory.kept);
     }
 }
 
@@ -267,16 +266,13 @@ impl RecordReceiver {
     /// `Timeout` when nothing came, `Disconnected` when the loop has ended and every batch was read.
     pub fn receive(&self, timeout: Duration) -> Result<Batch, RecvTimeoutError> {
         let batch = self.full.recv_timeout(timeout)?;
-        self.waiting.fetch_sub(batch.size, Ordering::Relaxed);
+        self.memory.remove(batch.size());
         Ok(batch)
     }
 
     /// Gives a batch back, so that its buffers are used again.
     pub fn recycle(&self, mut batch: Batch) {
-        batch.clear();
-        // One busy turn must not make the buffers large for good.
-        batch.bytes.shrink_to(KEPT);
-        batch.records.shrink_to(KEPT / RECORD);
+        batch.clear(self.memory.kept);
         // If enough empty batches wait, this one is freed.
         let _ = self.empty.try_send(batch);
     }

@@ -280,6 +280,10 @@ impl Terminal {
 /// How much was lost, and the consequence for connections that were open: with a gap in its bytes, a connection
 /// cannot be explained any further, so only its end is shown.
 fn lost_sentence(events: u64, open: usize) -> String {
+    if events == 0 {
+        let open = count(open as u64, "open connection");
+        return format!("no memory for the bytes of {open}: told no further");
+    }
     let events = count(events, "event");
     match open {
         0 => format!("{events} not shown"),

@@ -211,12 +211,13 @@ fn after_a_hole_nothing_is_awaited_of_what_was_open() {
 #[test]
 fn a_reader_that_missed_notices_starts_again() {
     let history = History::new(1 << 20);
-    for n in 0..=NOTICES {
+    let most = (1 << 20) / PORTION_SHARE / NOTICE;
+    for n in 0..=most {
         history.pause(n % 2 == 0);
     }
     assert_eq!(words(&history, 0), ["missed"]);
     assert!(!history.reaches(0) && history.reaches(1));
-    assert_eq!(words(&history, 1).len(), NOTICES);
+    assert_eq!(words(&history, 1).len(), most);
     let mut afresh = history.reader();
     assert!(matches!(history.wait(&mut afresh, AT_ONCE), HistoryRead::TimedOut));
 }

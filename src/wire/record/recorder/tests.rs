@@ -3,16 +3,26 @@
 use super::*;
 use crate::http::{Fields, HttpDate, Length, Limits, Status};
 use crate::service::testing::rounds;
+use crate::wire::record::memory::WireMemory;
 use crate::wire::record::{
     event::{EventKind, WireEvent},
     live::LiveConnection,
 };
 use crate::wire::{ExplainOptions, Message, RedactOptions};
 
+/// Bytes that fill a batch.
+const FULL: usize = 2 * 1024 * 1024;
+/// Batches of them that may wait: 32 MiB, less what their tables need.
+const MANY: usize = 15;
+
+fn memory() -> Arc<RecordMemory> {
+    RecordMemory::new(WireMemory::WITHOUT_HISTORY, 1)
+}
+
 #[test]
 fn records_come_back_byte_by_byte() {
     let start = Instant::now();
-    let (mut recorder, receiver) = recorder(start, Arc::default());
+    let (mut recorder, receiver) = recorder(start, Arc::default(), memory());
     let later = start + Duration::from_millis(5);
     recorder.record(7, later, SocketEvent::Received(4), b"GET ");
     recorder.record(7, later, SocketEvent::Received(0), b"");
@@ -27,9 +37,9 @@ fn records_come_back_byte_by_byte() {
 #[test]
 fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
     let now = Instant::now();
-    let (mut recorder, receiver) = recorder(now, Arc::default());
-    let bytes = vec![0; BATCH - RECORD];
-    for _ in 0..WAITING / BATCH + 5 {
+    let (mut recorder, receiver) = recorder(now, Arc::default(), memory());
+    let bytes = vec![0; FULL];
+    for _ in 0..MANY + 5 {
         recorder.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
     }
     let (mut seen, mut dropped) = (0, 0);
@@ -37,18 +47,18 @@ fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
         seen += batch.iter().count();
         dropped += batch.dropped;
     }
-    assert_eq!((seen, dropped), (WAITING / BATCH, 0));
+    assert_eq!((seen, dropped), (MANY, 0));
     recorder.record(1, now, SocketEvent::Sent(1), b"x");
     recorder.hand_over();
     assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 5);
-    for _ in 0..=WAITING / BATCH {
+    for _ in 0..=MANY {
         recorder.record(1, now, SocketEvent::Sent(bytes.len()), &bytes);
     }
     while receiver.receive(Duration::ZERO).is_ok() {}
     recorder.hand_over();
     assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 1, "also when nothing happens any more");
     assert_eq!(receiver.receive(Duration::ZERO).err(), Some(RecvTimeoutError::Timeout));
-    recorder.record(1, now, SocketEvent::Sent(WAITING), &vec![0; WAITING]);
+    recorder.record(1, now, SocketEvent::Sent(16 * FULL), &vec![0; 16 * FULL]);
     recorder.record(1, now, SocketEvent::Sent(1), b"y");
     recorder.hand_over();
     assert_eq!(receiver.receive(Duration::ZERO).unwrap().dropped, 1, "what can never wait is lost alone");
@@ -57,9 +67,23 @@ fn a_reader_that_stops_reading_costs_records_and_nothing_else() {
 }
 
 #[test]
+fn the_records_of_all_loops_have_one_bound() {
+    let (now, memory) = (Instant::now(), RecordMemory::new(WireMemory::LEAST, 64));
+    let mut loops: Vec<_> = (0..64).map(|_| recorder(now, Arc::default(), Arc::clone(&memory))).collect();
+    for round in 0..10_000 {
+        let (recorder, _) = &mut loops[round % 64];
+        recorder.record(1, now, SocketEvent::Sent(1000), &[7; 1000]);
+        recorder.hand_over();
+    }
+    let waiting = loops.iter().flat_map(|(_, receiver)| std::iter::from_fn(|| receiver.receive(Duration::ZERO).ok()));
+    let size = waiting.map(|batch| batch.size()).sum::<usize>();
+    assert!((1000..=WireMemory::LEAST.records()).contains(&size), "{size}");
+}
+
+#[test]
 fn an_upload_that_is_not_read_waits_whole_in_bounded_memory() {
     let now = Instant::now();
-    let (mut recorder, receiver) = recorder(now, Arc::default());
+    let (mut recorder, receiver) = recorder(now, Arc::default(), memory());
     let (turns, len) = (16 * 1024, 64 * 1024);
     let bytes = vec![7; len];
     let gap = Gap { at: 2, len: len - 2 - 1000 };
@@ -85,7 +109,7 @@ fn an_upload_that_is_not_read_waits_whole_in_bounded_memory() {
 #[test]
 fn gaps_leave_the_bytes_around_them_in_their_order() {
     let now = Instant::now();
-    let (mut recorder, receiver) = recorder(now, Arc::default());
+    let (mut recorder, receiver) = recorder(now, Arc::default(), memory());
     let gaps = vec![Gap { at: 0, len: 2 }, Gap { at: 4, len: 3 }, Gap { at: 8, len: 1 }];
     recorder.record_received(1, now, b"0123456789", gaps);
     recorder.record_received(1, now, b"abc", Vec::new());
