@@ -3,7 +3,7 @@
 //! | step | why at this place |
 //! |---|---|
 //! | 1. the folder, the limits of the machine, the sockets, the password file | everything that can fail does so before anything is announced, each with its own error |
-//! | 2. Landlock | binds only threads that start later, and closes /proc and everything outside of the folder |
+//! | 2. the browser of `--open`, then Landlock | Landlock binds programs and threads that start later, and closes /proc and everything outside of the folder |
 //! | 3. the log's thread, the server, the wire views, the signals | the threads |
 //! | 4. the announcement, and READY to a service manager | a script that has read it may connect, or stop the server, at once |
 //! | 5. the event loops, until a signal stops them | |
@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 use barewire::files::{self, OpenMethod, RootWatch, Site, Symlinks};
 use barewire::net::{self, LogFormat, Report, Server, Timeouts, server::HangUp};
 use barewire::practice;
-use barewire::service::app::App;
-use barewire::wire::browser;
 use log::LevelFilter;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -34,7 +32,7 @@ use crate::program::hang_up;
 use crate::program::landlock::{self, Allowed};
 use crate::program::listen::{self, Listening};
 use crate::program::options::{AuthFor, Options};
-use crate::program::study::{RunningStudy, StudyServer};
+use crate::program::study::{self, RunningStudy, StudyServer};
 use crate::program::wire_view::{self, StreamWriter, WireView};
 
 /// Descriptors that are no connections: standard streams, pollers, wakers, listeners, the root.
@@ -93,19 +91,16 @@ fn serve(mut options: Options, hang_up: HangUp) -> Result<(), StartError> {
         remarks: read_only_top.into_iter().chain(sandbox_remark(&options)).collect(),
         color: options.output.color.on(&io::stderr()),
     };
+    // Before Landlock, which a child would inherit: the browser must read its own files.
+    let browser = options.study.open.then(|| study::open_browser(&banner.addresses, study.is_some()));
+    banner.remarks.extend(browser.flatten());
     // Everything above has read /proc and opened files anywhere; everything below starts threads.
     let protection = restrict(&site, &served, &options, study.as_ref());
     let log = start_logging(&options).map_err(failed)?;
     let add = |(is_weak, text)| if is_weak { banner.remarks.push(text) } else { log::debug!("{text}") };
     protection.into_iter().for_each(add);
     watch(site.watch()).map_err(failed)?;
-    // The rules stand before everything, so that they also hold for the practice endpoints.
-    let app = match &study {
-        None => App::new(site, rules),
-        Some(study) => {
-            App::new(browser::add_route(practice::router(Box::new(site)), study.url(), net::is_own_user), rules)
-        }
-    };
+    let app = study::app(site, study.as_ref(), rules);
     let mut server = app.and_then(|app| Server::new(app, settings, listeners)).map_err(failed)?;
     let history = study.as_ref().map(|study| Arc::clone(&study.history));
     let view = wire_view::start(&mut server, history, &options).map_err(failed)?;

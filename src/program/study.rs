@@ -16,8 +16,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use barewire::files::Site;
 use barewire::http::Limits;
-use barewire::net::{Listener, LogFormat, Server, Settings, Stopper, Timeouts};
+use barewire::net::{self, Listener, LogFormat, Server, Settings, Stopper, Timeouts};
+use barewire::practice;
+use barewire::service::app::{self, App, VIEW_PATH};
 use barewire::wire::browser::{self, OpenStreams, Replayer, ViewSettings};
 use barewire::wire::export::ReplayPlan;
 use barewire::wire::record::{history::History, memory::WireMemory};
@@ -142,6 +145,31 @@ fn random<const N: usize>() -> io::Result<String> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::from)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The server that is watched: the files, and with `--study` the practice addresses and the way to the view before them.
+///
+/// # Errors
+/// A header field of `rules` cannot be sent.
+pub(crate) fn app(site: Site, study: Option<&StudyServer>, rules: app::Settings) -> io::Result<App> {
+    // The rules stand before everything, so that they also hold for the practice endpoints.
+    match study {
+        None => App::new(site, rules),
+        Some(study) => {
+            let router = practice::router(Box::new(site));
+            App::new(browser::add_route(router, study.url(), net::is_own_user), rules)
+        }
+    }
+}
+
+/// Opens the browser of the user: at the wire view if there is one, else at the first page. A sentence if that fails.
+///
+/// The address has no key, since all users see the command lines of all programs: `/.wire` leads to the view.
+pub(crate) fn open_browser(addresses: &[SocketAddr], has_view: bool) -> Option<String> {
+    let path = if has_view { VIEW_PATH } else { "/" };
+    // The socket listens already, so the connection of the browser waits until the loops run.
+    let error = open::that_detached(format!("http://{}{path}", nearest(addresses))).err()?;
+    Some(format!("No browser could be opened ({}). Open the address yourself.", error.kind()))
 }
 
 /// How a server that listens on these addresses is reached from this computer: over loopback, if possible.

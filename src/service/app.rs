@@ -31,7 +31,7 @@ use crate::service::error_page::{self, Problem};
 use crate::service::{Answer, RequestContext, Response, Service, response::is_connection_field, router, text};
 
 /// The path that redirects a browser on this computer to the wire view, and a query to a place in it.
-pub(crate) const VIEW_PATH: &str = "/.wire";
+pub const VIEW_PATH: &str = "/.wire";
 /// The text of the link on an error page.
 const VIEW_LABEL: &str = "See this exchange on the wire";
 /// Bytes of method and path in a link, and of the folder it starts from: a page stays small. The view shows the newest

@@ -1,11 +1,13 @@
 //! What a script sees of a start and an end: lines, signals, exit codes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Output, Stdio};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -26,6 +28,37 @@ fn a_script_sees_one_line_at_the_start_and_one_at_the_end() {
         assert_eq!((exit, rest.lines().count()), (0, 1), "{rest}");
         assert!(rest.starts_with(&format!("stopped: 1 request, {bytes} B, ")), "{rest}");
     }
+}
+
+#[test]
+fn the_browser_gets_an_address_without_the_key_and_is_not_restricted() {
+    let folder = site_folder();
+    let programs = folder.join("programs");
+    fs::create_dir(&programs).unwrap();
+    let opener = programs.join("xdg-open");
+    // It writes outside of the served folder, which Landlock forbids the server.
+    fs::write(&opener, "#!/bin/sh\necho \"$@\" > \"$0.new\" && mv \"$0.new\" \"$0.asked\"\n").unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    let start = |arguments: &[&str], path: String| {
+        let mut command = barewire(&folder, &[&["-p", "0", "--open"], arguments, &["site"]].concat());
+        Server::of(command.env("PATH", path))
+    };
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    for (arguments, way) in [(&["--study", "--wire-port", "0"][..], "/.wire"), (&[], "/")] {
+        let server = start(arguments, path.clone());
+        let (asked, end) = (programs.join("xdg-open.asked"), Instant::now() + PATIENCE);
+        while !asked.exists() {
+            assert!(Instant::now() < end, "nothing was opened");
+            std::thread::yield_now();
+        }
+        let url = format!("http://127.0.0.1:{}{way}\n", server.port());
+        assert_eq!((fs::read_to_string(&asked).unwrap(), server.notes()), (url, Vec::new()));
+        fs::remove_file(asked).unwrap();
+    }
+    let server = start(&[], folder.join("site").display().to_string());
+    let note = "No browser could be opened (entity not found). Open the address yourself.";
+    assert_eq!(server.notes(), [note]);
+    assert!(get(server.port(), "/a.txt").ends_with("hello\n"), "it serves nevertheless");
 }
 
 #[test]

@@ -250,6 +250,9 @@ pub(crate) struct StudyOptions {
     /// Show what the sockets carry, in a browser
     #[arg(long)]
     pub(crate) study: bool,
+    /// Open the browser
+    #[arg(long)]
+    pub(crate) open: bool,
     /// The port of the view in a browser [default: the one behind --port, or the next free one]
     #[arg(long, value_name = "N", value_parser = value::port)]
     pub(crate) wire_port: Option<u16>,
