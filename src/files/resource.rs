@@ -240,7 +240,7 @@ fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Whether a file called `name` may have the name `reserved` on some file system.
-fn is_name(name: &[u8], reserved: &[u8]) -> bool {
+pub(crate) fn is_name(name: &[u8], reserved: &[u8]) -> bool {
     // FAT and SMB drop dots and blanks at the end, and they and others ignore the case.
     let len = name.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |last| last + 1);
     name[..len].eq_ignore_ascii_case(reserved)

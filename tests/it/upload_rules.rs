@@ -293,6 +293,12 @@ fn whoever_may_only_add_changes_no_other_address() {
     }
     let named = send(&adds, "POST", "/sub", "Content-Disposition: attachment; filename=Index.html\r\n", b"5");
     assert!(named.assert_status(201).must("location").ends_with("Index%20%282%29.html"), "{named:?}");
+    // A file system may ignore the case.
+    let dotfiles = Server::start(&folder, &["--upload", "--dotfiles"]);
+    for target in ["/.WELL-KNOWN/x", "/.well-known./x", "/.Well-Known%20/acme-challenge/x"] {
+        put(&dotfiles, target, "", b"x").assert_status(403);
+    }
+    put(&dotfiles, "/sub/.well-known/x", "", b"x").assert_status(201);
     send(&adds, "POST", "/.well-known/", FORM, form(&[("x", b"x")])).assert_status(403);
     send(&adds, "POST", "/", FORM, form(&[(".well-known", b"x")])).assert_status(409);
     assert_eq!(names(&folder.join(".well-known")), ["security.txt"]);

@@ -19,7 +19,7 @@ use crate::files::cache::open_files::OpenFiles;
 use crate::files::disk_error;
 use crate::files::disk_error::Gone;
 use crate::files::precondition::{self, Verdict};
-use crate::files::resource::{Resolver, collapse, encode};
+use crate::files::resource::{Resolver, collapse, encode, is_name};
 use crate::files::root::{Meta, Opened, Root};
 use crate::files::validator::{EntityTag, Validators};
 use crate::files::write::{Rights, TargetKind, name_option};
@@ -116,8 +116,8 @@ impl WriteRequest {
             None if self.resolver.is_hidden(path) => Err(self.hidden().into()),
             None => {
                 let path = collapse(path);
-                let is_below = path.strip_prefix(b"/.well-known").is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
-                if is_below && self.resolver.adds_only && self.request.method() != Method::Delete {
+                let top = path.split(|&b| b == b'/').nth(1).unwrap_or_default();
+                if is_name(top, b".well-known") && self.resolver.adds_only && self.request.method() != Method::Delete {
                     // A certificate for this host can be had by a file there (RFC 8555 §8.3).
                     let sentence = "Files in /.well-known/ speak for the whole site, so nothing is added there.";
                     return Err(self.only_with_overwrite(Status::FORBIDDEN, sentence));
