@@ -5,7 +5,7 @@
 //! | `/.try/learn/`, `/.try/learn/hello.txt` | always |
 //! | `/learn/`, `/hello.txt` | where the served folder has no entry of that name ([`BuiltIn`]) |
 //!
-//! A page that comes from here comes from a server with `--study`, so the parts marked [`WITHOUT_STUDY`], which tell the
+//! A page that comes from here comes from a server with `--study`, so the parts marked `WITHOUT_STUDY`, which tell the
 //! reader to start one, are hidden.
 //!
 //! [`BuiltIn`]: crate::service::BuiltIn

@@ -6,7 +6,7 @@
 //!   └── Jobs::next ◄── channel of the loop, waker ◄──────────┘
 //! ```
 //!
-//! [`schedule`] decides which job runs next, and says how that is fair and why nothing starves. There is always one thread
+//! `schedule` decides which job runs next, and says how that is fair and why nothing starves. There is always one thread
 //! more than jobs that run. On a machine that waits for nothing these are a few; at most, one more than all lanes may
 //! use.
 //!
