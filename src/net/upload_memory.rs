@@ -13,6 +13,9 @@
 //! half. All else is on its way to the disk and comes back without any client. Every upload goes on, however many there
 //! are.
 //!
+//! Content that is collected in memory for a handler cannot go to a disk. It is refused with 503 where more than half is
+//! used.
+//!
 //! Each loop receives at most one buffer more than there is memory, since loops do not wait for each other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,12 +99,35 @@ impl UploadMemory {
     }
 }
 
-/// Bytes of an upload. They count until this is dropped.
+/// Bytes that are counted until this is dropped. `None`: none are.
+#[derive(Default)]
+pub(crate) struct Counted(Option<(Arc<UploadMemory>, usize)>);
+
+impl Counted {
+    /// Counts up to so many bytes. They are there, so they are counted in any case.
+    pub(crate) fn grow(&mut self, memory: &Arc<UploadMemory>, bytes: usize) {
+        let (_, counted) = self.0.get_or_insert_with(|| (Arc::clone(memory), 0));
+        if bytes > *counted {
+            memory.lock().used += bytes - *counted;
+            *counted = bytes;
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some((memory, bytes)) = self.0.take() {
+            memory.give_back(bytes);
+        }
+    }
+}
+
+/// Bytes of an upload.
 #[derive(Default)]
 pub(crate) struct Block {
+    // Before the count, so that it is freed first: another upload takes the memory as soon as it is given back.
     bytes: Vec<u8>,
-    /// What was counted, and where. `None`: it has no memory.
-    counted: Option<(Arc<UploadMemory>, usize)>,
+    counted: Counted,
 }
 
 impl Block {
@@ -113,7 +139,7 @@ impl Block {
         }
         state.used += size;
         drop(state);
-        Some(Block { bytes: Vec::with_capacity(size), counted: Some((Arc::clone(memory), size)) })
+        Some(Block { bytes: Vec::with_capacity(size), counted: Counted(Some((Arc::clone(memory), size))) })
     }
 
     /// Appends bytes that have come.
@@ -125,12 +151,7 @@ impl Block {
             _ => self.bytes.reserve(bytes.len()),
         }
         self.bytes.extend_from_slice(bytes);
-        let (_, counted) = self.counted.get_or_insert_with(|| (Arc::clone(memory), 0));
-        let more = self.bytes.capacity().saturating_sub(*counted);
-        if more > 0 {
-            *counted += more;
-            memory.lock().used += more;
-        }
+        self.counted.grow(memory, self.bytes.capacity());
     }
 
     /// The bytes, and room for more up to the capacity.
@@ -146,16 +167,6 @@ impl Block {
     /// How many there may be before it grows.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if let Some((memory, bytes)) = self.counted.take() {
-            // Freed first: another upload takes the memory as soon as it is given back.
-            self.bytes = Vec::new();
-            memory.give_back(bytes);
-        }
     }
 }
 

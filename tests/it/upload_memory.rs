@@ -108,3 +108,31 @@ fn clients_wait_while_all_memory_is_on_its_way_to_a_hung_disk() {
         assert_eq!(client.join().unwrap(), LENGTH.to_string());
     }
 }
+
+#[test]
+fn content_that_is_collected_gets_a_503_where_there_is_no_memory_for_it() {
+    const MEMORY: usize = 4 * 1024 * 1024;
+    let settings = Settings { loops: 1, workers: 2, upload_memory: MEMORY, ..Settings::default() };
+    let mut library = Library::with(settings, |_| Answer::Collect {
+        limit: u64::MAX,
+        then: Box::new(|content| Response::text(Status::OK, content.len().to_string())),
+    });
+    let head = request("POST", "/", &format!("Content-Length: {LENGTH}\r\n"));
+    let mut round = |number: usize| {
+        let mut clients: Vec<Client> = (0..16).map(|_| library.connect()).collect();
+        for (n, client) in clients.iter_mut().enumerate() {
+            client.send(&head);
+            client.send(&pattern(4, LENGTH)[1..]);
+            library.has_received(number + n, head.len() + LENGTH - 1);
+        }
+        let answers = clients.iter_mut().map(|client| {
+            client.send("x");
+            client.response("POST").status
+        });
+        let stored = answers.filter(|status| *status == 200).count();
+        assert!((1..=MEMORY / 2 / LENGTH).contains(&stored), "{stored} of 16 fit into half");
+    };
+    // What the first ones held is given back.
+    round(1);
+    round(17);
+}

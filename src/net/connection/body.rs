@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use crate::http::{Framing, Request, Status};
 use crate::net::connection::{Connection, receive_stats::ReceiveStats, state::LoopContext};
-use crate::net::upload_memory::{Block, Supply, UploadMemory};
+use crate::net::upload_memory::{Block, Counted, Supply, UploadMemory};
 use crate::net::workers::JobResult;
 use crate::service::answer::{ContentJob, RawRequestJob};
 use crate::service::error_page::{Problem, problem};
@@ -53,6 +53,8 @@ pub(super) struct CollectedBody {
     bytes: Vec<u8>,
     /// The same with its framing, if the job needs that.
     framed: Option<Vec<u8>>,
+    /// The memory of both.
+    counted: Counted,
     job: RawRequestJob,
     /// Kept for an error page in place of the response.
     request: Box<Request<'static>>,
@@ -66,18 +68,20 @@ impl CollectedBody {
 
     /// For a job that gets the request as it came.
     pub(super) fn raw(limit: u64, job: RawRequestJob, request: Request<'static>) -> CollectedBody {
-        let bytes = Vec::with_capacity(COLLECT_START);
-        CollectedBody { limit, bytes, framed: Some(Vec::new()), job, request: Box::new(request) }
+        let (bytes, framed, counted) = (Vec::with_capacity(COLLECT_START), Some(Vec::new()), Counted::default());
+        CollectedBody { limit, bytes, framed, counted, job, request: Box::new(request) }
     }
 
-    /// Takes content; `false` when there is too much.
-    fn take(&mut self, bytes: &[u8]) -> bool {
+    /// Takes content. Otherwise the response says why not.
+    fn take(&mut self, bytes: &[u8], memory: &Arc<UploadMemory>) -> Result<(), Response> {
         // Checked before the bytes are kept: a client must not be able to fill the memory.
         if (self.bytes.len() + bytes.len()) as u64 > self.limit || !self.fits() {
-            return false;
+            return Err(problem(&self.request, &Problem::too_large(self.limit)));
         }
         self.bytes.extend_from_slice(bytes);
-        true
+        self.counted.grow(memory, self.bytes.capacity() + self.framed.as_ref().map_or(0, Vec::capacity));
+        let busy = || problem(&self.request, &Problem::new(Status::SERVICE_UNAVAILABLE));
+        (memory.supply() == Supply::Ample).then_some(()).ok_or_else(|| busy().with_note("no memory for content"))
     }
 
     /// Takes content with its framing.
@@ -94,11 +98,15 @@ impl CollectedBody {
 
     /// The job for a worker.
     fn finish(self) -> Job {
-        let CollectedBody { bytes: content, framed, job, request, .. } = self;
+        let CollectedBody { bytes: content, framed, counted, job, request, .. } = self;
         // A job that shows a request exactly as it came also gets its head.
         let head = if framed.is_some() { request.bytes().to_vec() } else { Vec::new() };
         let raw = RawRequest { head, framed: framed.unwrap_or_default(), content };
-        Box::new(move || Outcome::Response(job(raw)))
+        Box::new(move || {
+            let response = job(raw);
+            drop(counted);
+            Outcome::Response(response)
+        })
     }
 }
 
@@ -287,26 +295,29 @@ impl Connection {
 
     /// Content has come.
     pub(super) fn take_content(&mut self, bytes: &[u8], cx: &mut LoopContext) {
-        let fits = match &mut self.body {
-            RequestBody::None => true,
-            RequestBody::Collected(collected) => collected.take(bytes),
-            RequestBody::Streamed(upload) => upload.take(bytes, &cx.upload_memory),
-        };
-        self.after_content(fits, cx);
+        match &mut self.body {
+            RequestBody::None => {}
+            RequestBody::Collected(collected) => {
+                if let Err(response) = collected.take(bytes, &cx.upload_memory) {
+                    self.deliver(response, cx);
+                }
+            }
+            RequestBody::Streamed(upload) => {
+                let fits = upload.take(bytes, &cx.upload_memory);
+                self.after_content(fits, cx);
+            }
+        }
     }
 
-    /// Content was taken, or (`fits` is false) was too much: then the response is 413.
+    /// Content of an upload was taken, or (`fits` is false) was too much: then the response is 413.
     pub(super) fn after_content(&mut self, fits: bool, cx: &mut LoopContext) {
         if fits {
             return self.run_sink_job(cx);
         }
         // Answered at once. What still comes of the content is dropped, up to a limit ([`Http1::sent`]).
-        let response = match &self.body {
-            RequestBody::Collected(collected) => problem(&collected.request, &Problem::too_large(collected.limit)),
-            RequestBody::Streamed(upload) => problem(&upload.request, &Problem::too_large(upload.limit)),
-            RequestBody::None => Response::new(Status::CONTENT_TOO_LARGE),
-        };
-        self.deliver(response, cx);
+        if let RequestBody::Streamed(upload) = &self.body {
+            self.deliver(problem(&upload.request, &Problem::too_large(upload.limit)), cx);
+        }
     }
 
     /// The content is complete.
