@@ -116,12 +116,14 @@ fn respond_at(request: &Request<'_>) -> Option<Response> {
 fn find(request: &Request<'_>, path: &[u8]) -> Result<Option<Response>, Problem> {
     let find = |path: &[u8]| FILES.iter().find(|file| file.path.as_bytes() == path);
     // As for a folder: without the slash at its end, relative links of the page would lead elsewhere.
-    let folder = [request.path(), b"/"].concat();
-    let is_index = path.is_empty() && !request.path().ends_with(b"/");
-    let Some(file) = find(path).filter(|_| !is_index) else {
-        let is_folder = is_index || find(&[path, b"/"].concat()).is_some();
-        let location = || reference(&request.base(), &folder);
-        return Ok(is_folder.then(|| Response::new(Status::MOVED_PERMANENTLY).field("Location", location())));
+    let slash = if request.path().ends_with(b"/") { &b""[..] } else { b"/" };
+    let is_elsewhere = path.is_empty() && !slash.is_empty() || request.has_other_base();
+    let Some(file) = find(path).filter(|_| !is_elsewhere) else {
+        let is_folder = find(path).is_some() || find(&[path, slash].concat()).is_some();
+        let location = || reference(&request.base(), &[request.path(), slash].concat());
+        // A bare 301 is kept for ever, and tomorrow another server may have this port.
+        let redirect = || Response::new(Status::MOVED_PERMANENTLY).field("Cache-Control", "no-cache");
+        return Ok(is_folder.then(|| redirect().field("Location", location())));
     };
     // An unchanged page costs a 304.
     let respond = |status, bytes| {
