@@ -175,7 +175,7 @@ pub(super) fn in_parts(
     })
 }
 
-/// A text that clients create, read, replace and remove. It is kept in memory and is gone when the server stops.
+/// A text of whole lines that clients create, read, replace and remove. It is kept in memory and is gone when the server stops.
 pub(super) struct Note {
     text: Arc<Vec<u8>>,
     tag: String,
@@ -214,10 +214,15 @@ fn change_note(state: &PracticeState, request: &Request<'_>, content: Vec<u8>) -
                 let problem = Problem::new(Status::UNSUPPORTED_MEDIA_TYPE);
                 return Err(problem.with_sentence("The note is a text in UTF-8, and this is none."));
             }
+            // A terminal shows the next prompt in a line of its own.
+            let is_changed = !content.ends_with(b"\n");
+            let content = if is_changed { [&content, &b"\n"[..]].concat() } else { content };
             // A hash of the text: a strong tag (§8.8.3), and the same for the same text after a restart.
             let tag = format!("\"{}\"", hex(&Sha256::digest(&content)[..8]));
             let status = if note.is_some() { Status::NO_CONTENT } else { Status::CREATED };
-            let response = Response::new(status).field("ETag", &tag);
+            // §9.3.4: the tag tells the client that what it sent was stored as it is.
+            let response = Response::new(status);
+            let response = if is_changed { response } else { response.field("ETag", &tag) };
             *note = Some(Note { text: Arc::new(content), tag });
             Ok(not_stored(response))
         }

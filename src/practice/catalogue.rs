@@ -1,7 +1,8 @@
 //! The pages of `/.try/`: the list of all addresses, the list of broken responses, and the forms.
 //!
 //! The lists stand in `catalogue.txt` and `broken.txt`. A browser gets a page, curl gets lines to copy, and a program
-//! that asks for JSON gets that. The pages have no script, and their policy allows only their own style sheet.
+//! that asks for JSON gets that. The script of the pages makes copy buttons;
+//! their policy allows only that and their own style sheet.
 //!
 //! The command lines name the host that the client has used, so that they work where they are read. Here also are the
 //! two responses of paths that are no address: the redirect from `/.try`, and 404.
@@ -17,8 +18,8 @@ use crate::practice::{PracticeRequest, not_stored, text};
 use crate::service::error_page::{PageFormat, Problem};
 use crate::service::{Answer, Response, router};
 
-/// The four columns of one line of a table.
-type Columns = [&'static str; 4];
+/// The columns of one line of a table.
+type Columns = [&'static str; 5];
 
 /// Some lines of a list under one title: [`Columns`] as they are read, or [`ListLine`]s as they are shown.
 #[derive(Serialize)]
@@ -27,15 +28,17 @@ pub(super) struct Group<L> {
     pub(super) lines: Vec<L>,
 }
 
-/// Path, options of curl, an address that works, and what it shows.
+/// Path, options of curl, an address that works, what it shows, and the numbers of its labs.
 pub(super) static ADDRESSES: LazyLock<Vec<Group<Columns>>> = LazyLock::new(|| read(include_str!("catalogue.txt")));
 /// Name, fault, what curl 7.88.1 does, and what Chromium 156 does.
 static BROKEN: LazyLock<Vec<Group<Columns>>> = LazyLock::new(|| read(include_str!("broken.txt")));
 
 const STYLE: &str = include_str!("../pages/practice.css");
-/// The page may show itself with its own style, and send forms to this server. The hash is the SHA-256 of [`STYLE`]; a
-/// test prints the new one when the style changes.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-UMWp6Hh4qPBWZ3HUU1K6ISeLuqxNUwUryHCeue1qoN0='; \
+const SCRIPT: &str = include_str!("../pages/practice.js");
+/// The page may show itself with its own style and script, and send forms to this server. The hashes are the SHA-256 of
+/// [`STYLE`] and [`SCRIPT`]; a test prints the new ones when they change.
+const POLICY: &str = "default-src 'none'; style-src 'sha256-dtxeO4VIP+oWqQNXjdNpQvnsG6S9i8aYkG2KCwvvkBk='; \
+                      script-src 'sha256-W8Rf5qtruYGhNkc4TF/HzlnK/4bWit+kXUtQo6fP6Hc='; \
                       img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]
@@ -43,6 +46,7 @@ const POLICY: &str = "default-src 'none'; style-src 'sha256-UMWp6Hh4qPBWZ3HUU1K6
 struct ListPage<'a> {
     title: &'a str,
     style: &'static str,
+    script: &'static str,
     intro: [&'a str; 2],
     groups: Vec<Group<ListLine>>,
 }
@@ -60,6 +64,8 @@ struct ListLine {
     /// A command that can be typed.
     curl: String,
     says: Vec<String>,
+    /// Numbers of the labs that use it, as in their addresses.
+    labs: Vec<String>,
     /// The address of a link, if following it does the same as the command. Programs do not need it.
     #[serde(skip)]
     link: Option<String>,
@@ -68,7 +74,7 @@ struct ListLine {
 /// Makes a line from columns, with this host and port in its command.
 type ToLine = fn(authority: &str, Columns) -> ListLine;
 
-/// Reads a table: `= title`, then lines of four columns. Empty lines and comments are left out.
+/// Reads a table: `= title`, then lines of up to five columns. Empty lines and comments are left out.
 fn read(table: &'static str) -> Vec<Group<Columns>> {
     let mut groups: Vec<Group<Columns>> = Vec::new();
     for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -77,7 +83,7 @@ fn read(table: &'static str) -> Vec<Group<Columns>> {
             groups.push(Group { title, lines: Vec::new() });
         } else if let Some(group) = groups.last_mut() {
             let mut columns = line.split(" | ");
-            group.lines.push([(); 4].map(|()| columns.next().unwrap_or_default()));
+            group.lines.push([(); 5].map(|()| columns.next().unwrap_or_default()));
         }
     }
     groups
@@ -90,35 +96,45 @@ pub(super) fn broken_kinds() -> &'static [Columns] {
 
 /// The list of all addresses.
 pub(super) fn list(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let line: ToLine = |authority, [path, options, example, says]| ListLine {
+    let line: ToLine = |authority, [path, options, example, says, labs]| ListLine {
         path: path.to_string(),
         curl: command(authority, options, example),
         says: vec![says.to_string()],
+        labs: labs.split_whitespace().map(|lab| format!("{lab:0>2}")).collect(),
         // With these options curl sends the same request, and only shows the response in another way.
-        link: matches!(options, "-i" | "-iL" | "--raw" | "-iN").then(|| example.to_string()),
+        link: matches!(options, "-i" | "-iL" | "--raw" | "-iN" | "-i --compressed").then(|| example.to_string()),
     };
     let limits = format!(
         "At most 1 MiB of content, {} s of pauses and {SLOTS} slow answers at once; one more is the 503 of a full server.",
         SILENCE / 1000
     );
     let intro = ["Every case of HTTP on demand. Each line is one; run it beside the wire view.", &limits];
-    Ok(show(practice, &ListPage { title: "Practice", style: STYLE, intro, groups: groups(practice, &ADDRESSES, line) }))
+    Ok(show(
+        practice,
+        &ListPage {
+            title: "Practice",
+            style: STYLE,
+            script: SCRIPT,
+            intro,
+            groups: groups(practice, &ADDRESSES, line),
+        },
+    ))
 }
 
 /// The list of broken responses, with what curl and Chromium do.
 pub(super) fn list_broken(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let line: ToLine = |authority, [name, fault, curl, chromium]| {
+    let line: ToLine = |authority, [name, fault, curl, chromium, _]| {
         // With `?yes`, without which the address only explains itself.
         let path = format!("/.try/broken/{name}?yes");
         let says = vec![format!("{fault}."), format!("curl 7.88.1: {curl}."), format!("Chromium 156: {chromium}.")];
-        ListLine { curl: command(authority, "-i", &path), says, link: Some(path.clone()), path }
+        ListLine { curl: command(authority, "-i", &path), says, labs: Vec::new(), link: Some(path.clone()), path }
     };
     let intro = [
         "Answers that are wrong on purpose. The connection is closed behind each.",
         "What is forgiven is the dangerous part: two programs that guess differently see two different messages.",
     ];
     let groups = groups(practice, &BROKEN, line);
-    Ok(show(practice, &ListPage { title: "Broken on purpose", style: STYLE, intro, groups }))
+    Ok(show(practice, &ListPage { title: "Broken on purpose", style: STYLE, script: SCRIPT, intro, groups }))
 }
 
 /// The lines of a table, with commands for the host that the client has named.
@@ -152,6 +168,7 @@ fn as_text(page: &ListPage<'_>) -> String {
             // The command stands alone in its line, so that it can be copied.
             out += &format!("  {}\n", line.curl);
             line.says.iter().for_each(|says| out += &format!("      {says}\n"));
+            line.labs.iter().for_each(|lab| out += &format!("      /.try/learn/{lab}/\n"));
         }
     }
     out
@@ -215,8 +232,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_allows_the_style_of_the_page() {
-        let hash = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE)));
-        assert!(POLICY.contains(&hash), "the style changed; the policy needs {hash}");
+    fn the_policy_allows_the_style_and_the_script_of_the_page() {
+        for part in [STYLE, SCRIPT] {
+            let hash = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(part)));
+            assert!(POLICY.contains(&hash), "the style or the script changed; the policy needs {hash}");
+        }
     }
 }

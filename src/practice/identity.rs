@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/.try/auth` | 200 with `student:wire`, else 401 (RFC 9110 §11, RFC 7617) |
 //! | `/.try/auth/bearer` | 200 with the token `wire`, else 401 (RFC 6750) |
+//! | `/.try/auth/digest` | 200 if the hash was made with `student:wire`, else 401 (RFC 7616) |
 //! | `/.try/auth/forbidden` | 403 (RFC 9110 §15.5.4) |
 //! | `/.try/cookie`, `…/set?name=value`, `…/clear` | the cookies that came, new ones, none (RFC 6265 §4) |
 //!
@@ -13,13 +14,16 @@
 //! Cookies know no ports: one that is set here goes to every server of this host name. So they are limited to a path
 //! that other servers hardly have, and a script cannot read them.
 
+use std::hash::BuildHasher;
+
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::http::Status;
-use crate::http::grammar::{is_ows, is_token};
+use crate::http::grammar::{hexadecimal, is_ows, is_token, trim};
+use crate::http::{HttpDate, Status, field};
 use crate::practice::limits::{COOKIE_NAME, COOKIE_VALUE, COOKIES};
 use crate::practice::query::{Query, require};
-use crate::practice::{PracticeRequest, text};
+use crate::practice::{PracticeRequest, hex, text};
 use crate::service::access::credentials::Credential;
 use crate::service::error_page::{self, Problem};
 use crate::service::text::shown;
@@ -30,6 +34,8 @@ const USER: &[u8] = b"student";
 const PASSWORD: &[u8] = b"wire";
 /// The challenge of the Basic scheme.
 pub(super) const BASIC: &str = "Basic realm=\"practice\", charset=\"UTF-8\"";
+/// How long a nonce may be used.
+const NONCE_SECONDS: u64 = 60;
 const COOKIE_ATTRIBUTES: &str = "Path=/.try/; HttpOnly; SameSite=Lax";
 
 /// 200 with the right name and password, else 401.
@@ -60,6 +66,74 @@ pub(super) fn bearer(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
         None => "Bearer realm=\"practice\"",
     };
     Ok(unauthorized(practice, challenge, "token", "curl -H 'Authorization: Bearer wire'").into())
+}
+
+/// 200 with the right hash of name, password, nonce, method and target, else 401 (RFC 7616 §3.4). SHA-256 alone: MD5 is
+/// broken, and whoever wants to see a hash can see this one.
+pub(super) fn digest(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
+    let now = HttpDate::new(practice.context.now).second();
+    let sent = practice.request.field("authorization").and_then(|value| {
+        let (scheme, rest) = value.split_at(value.iter().position(|&b| is_ows(b))?);
+        scheme.eq_ignore_ascii_case(b"digest").then_some(rest)
+    });
+    let has_stale_nonce = match sent.map(|sent| check_digest(practice, sent, now)) {
+        Some(DigestCheck::Right) => {
+            let welcome = "Welcome, student. Your password was not sent: a hash of it was, which is of no use later.\n";
+            return Ok(text(Status::OK, welcome).into());
+        }
+        Some(DigestCheck::Stale) => true,
+        Some(DigestCheck::Wrong) | None => false,
+    };
+    let stale = if has_stale_nonce { ", stale=true" } else { "" };
+    let nonce = nonce(practice, now);
+    let challenge = format!("Digest realm=\"practice\", qop=\"auth\", algorithm=SHA-256, nonce=\"{nonce}\"{stale}");
+    Ok(unauthorized(practice, &challenge, "name and a password", "curl --digest -u student:wire").into())
+}
+
+/// The result of a check of Digest credentials.
+enum DigestCheck {
+    Right,
+    Wrong,
+    /// They are right, but for a nonce that is too old: the client may use the password again without asking its user.
+    Stale,
+}
+
+/// A nonce for this second. It is made from a secret, so that none must be kept. A server that protects something also
+/// remembers each `nc` of a nonce, and refuses one that comes again (RFC 7616 §3.4).
+fn nonce(practice: &PracticeRequest<'_>, second: u64) -> String {
+    format!("{second:x}-{:016x}", practice.state.nonces.hash_one(second))
+}
+
+/// Checks the parameters of `Authorization: Digest`.
+fn check_digest(practice: &PracticeRequest<'_>, sent: &[u8], now: u64) -> DigestCheck {
+    let parameters: Vec<(&[u8], Vec<u8>)> = field::elements(sent)
+        .filter_map(|element| {
+            let equals = element.iter().position(|&b| b == b'=')?;
+            Some((trim(&element[..equals]), field::unquote(trim(&element[equals + 1..]))))
+        })
+        .collect();
+    let get = |name: &str| {
+        let found = parameters.iter().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
+        found.map_or(&[][..], |(_, value)| value)
+    };
+    let made = get("nonce").split(|&b| b == b'-').next().and_then(hexadecimal);
+    let Some(made) = made.filter(|&made| nonce(practice, made).as_bytes() == get("nonce")) else {
+        return DigestCheck::Wrong;
+    };
+    let hash = |parts: &[&[u8]]| hex(&Sha256::digest(parts.join(&b':')));
+    let user = hash(&[USER, b"practice", PASSWORD]);
+    let request = hash(&[practice.request.method_name(), practice.request.target()]);
+    let whole = [user.as_bytes(), get("nonce"), get("nc"), get("cnonce"), b"auth", request.as_bytes()];
+    let is_meant = get("username") == USER
+        && get("realm") == b"practice"
+        && get("uri") == practice.request.target()
+        && get("algorithm").eq_ignore_ascii_case(b"sha-256")
+        && get("qop") == b"auth";
+    match bool::from(get("response").ct_eq(hash(&whole).as_bytes())) && is_meant {
+        false => DigestCheck::Wrong,
+        true if now.saturating_sub(made) > NONCE_SECONDS => DigestCheck::Stale,
+        true => DigestCheck::Right,
+    }
 }
 
 /// 403 for every client, with any credentials.

@@ -37,6 +37,9 @@ pub(super) const REDIRECTS: u64 = 20;
 pub(super) const COOKIES: usize = 20;
 pub(super) const COOKIE_NAME: usize = 64;
 pub(super) const COOKIE_VALUE: usize = 256;
+/// Response fields of a client's choice, and bytes of a value; a name is as long as that of a cookie at most.
+pub(super) const FIELDS: usize = 20;
+pub(super) const FIELD_VALUE: usize = 256;
 /// Bytes of a reason phrase, a chunk extension or a trailer line.
 pub(super) const PHRASE: usize = 100;
 /// Seconds for which a cache may keep a response: one year, the most that caches respect.

@@ -14,6 +14,7 @@
 //! | `status` | any status, redirects, interim responses, failures of a server |
 //! | `framing` | how a response says where it ends, and responses in pieces |
 //! | `caching` | freshness, validators, ranges, and one note that can be changed |
+//! | `representation` | compressed content, and response fields of one's own |
 //! | [`labs`] | the labs, which are no practice but belong to it |
 //!
 //! One request: the router finds its line in `ROUTES`. The handler reads the parameters (`query::Query`), bounds them
@@ -36,9 +37,11 @@ mod identity;
 pub mod labs;
 mod limits;
 mod query;
+mod representation;
 mod status;
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex};
 
 use caching::Note;
@@ -58,6 +61,8 @@ struct PracticeState {
     note: Mutex<Option<Note>>,
     /// How often each address about freshness was asked, by its name.
     counts: Mutex<HashMap<&'static str, u64>>,
+    /// A secret of this process, from which the nonces of `/.try/auth/digest` are made.
+    nonces: RandomState,
 }
 
 /// One request to a practice address.
@@ -110,6 +115,9 @@ const ROUTES: &[(&str, &[Method], Handler)] = &[
     ("/.try/expect/refuse", &[Post, Put], status::refuse),
     ("/.try/length/{value}", READ, framing::length),
     ("/.try/utf8", READ, framing::utf8),
+    ("/.try/gzip", READ, representation::gzip),
+    ("/.try/br", READ, representation::brotli),
+    ("/.try/fields", READ, representation::fields),
     ("/.try/chunked", READ, framing::chunked),
     ("/.try/close", READ, framing::close),
     ("/.try/drip", READ, framing::drip),
@@ -130,6 +138,7 @@ const ROUTES: &[(&str, &[Method], Handler)] = &[
     ("/.try/note", &[Get, Put, Delete], caching::note),
     ("/.try/auth", READ, identity::basic),
     ("/.try/auth/bearer", READ, identity::bearer),
+    ("/.try/auth/digest", READ, identity::digest),
     ("/.try/auth/forbidden", READ, identity::forbidden),
     ("/.try/cookie", READ, identity::cookies),
     ("/.try/cookie/set", READ, identity::set_cookies),

@@ -431,3 +431,28 @@ fn curl_ends_as_the_list_of_broken_answers_says() {
     let lines: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("  curl ")).collect();
     assert!(lines.len() > 30 && lines.iter().all(|line| line.contains(&base)), "{list}");
 }
+
+#[test]
+fn curl_reads_compressed_content_and_answers_a_digest_challenge() {
+    if !has_program("curl", "BAREWIRE_REQUIRE_CURL") {
+        return;
+    }
+    let (folder, plain) = (Folder::new(), include_str!("../../src/practice/compressed.txt"));
+    let server = start(&folder);
+    let curl = |arguments: &[&str], path: &str| {
+        let url = format!("http://{}/.try/{path}", server.address);
+        let out = Command::new("curl").args(["-s"]).args(arguments).arg(url).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let knows = Command::new("curl").arg("-V").output().unwrap().stdout;
+    for (coding, path) in [("libz", "gzip"), ("brotli", "br")] {
+        match String::from_utf8_lossy(&knows).contains(coding) {
+            true => assert_eq!(curl(&["--compressed"], path), plain, "{path}"),
+            false => notice(&format!("skipped: this curl does not know {coding}")),
+        }
+        assert!(curl(&["-I"], path).contains(&format!("Content-Encoding: {path}\r\n")));
+    }
+    let welcome = curl(&["--digest", "-u", "student:wire"], "auth/digest?a=b");
+    assert!(welcome.starts_with("Welcome, student."), "{welcome}");
+    assert!(curl(&["--digest", "-u", "student:fire"], "auth/digest").starts_with("401 "));
+}
