@@ -10,8 +10,8 @@ use crate::support::client::{Client, request};
 use crate::support::folder::{Folder, pattern};
 use crate::support::library::Library;
 use crate::support::server::Server;
-use crate::support::until;
 use crate::support::uploads::put;
+use crate::support::{rounds, until};
 
 const LENGTH: usize = 400_000;
 
@@ -22,7 +22,7 @@ fn silent_uploads_take_no_memory_from_others_and_all_of_them_end_well() {
     put(&server, "/warm", "", pattern(9, 2_000_000)).assert_status(201);
     let before = server.resident();
     let content = pattern(1, LENGTH);
-    let mut silent: Vec<Client> = (0..60)
+    let mut silent: Vec<Client> = (0..rounds(60, 600))
         .map(|n| {
             let mut client = Client::connect(&server);
             match n % 2 {

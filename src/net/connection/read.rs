@@ -19,6 +19,10 @@ use crate::net::upload_memory::Block;
 
 /// Bytes read after an incomplete head. Few, since the rest of a head is short; the next `recv` makes room for more.
 const READ_MORE: usize = 4 * 1024;
+/// Most bytes of one `recv` while a head is due. The content after it cannot be used before a worker has opened the
+/// file, so it is kept by the connection: with as much as [`PIECE`](crate::net::upload_memory::PIECE), a thousand uploads that begin at once would hold
+/// 64 MiB. Pipelined requests still come many at a time.
+const HEAD_PIECE: usize = 8 * 1024;
 
 impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head. Errors: why
@@ -35,7 +39,8 @@ impl Connection {
         }
         if self.unread.is_empty() {
             let mut scratch = std::mem::take(&mut cx.scratch);
-            let result = self.receive(&mut scratch, true, cx);
+            let room = if self.http.content_is_due() { scratch.len() } else { HEAD_PIECE.min(scratch.len()) };
+            let result = self.receive(&mut scratch[..room], true, cx);
             if let Ok(count) = result {
                 // Most requests are used up here and leave nothing to copy.
                 let used = self.parse(&scratch[..count], first_byte, cx);
