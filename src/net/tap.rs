@@ -68,6 +68,7 @@ impl Tap {
             // The record copies the bytes, since the buffer is used again. Of a file it keeps the file, and reads the
             // bytes only if they are shown.
             Sent::Bytes(bytes) => self.recorder.record(number, now, SocketEvent::Sent(bytes.len()), bytes),
+            Sent::Content { bytes, before } => self.recorder.record_content(number, now, bytes, before),
             Sent::File { file, from, len } => {
                 self.recorder.record(number, now, SocketEvent::SentFile { file: file.clone(), from, len }, &[]);
             }

@@ -87,6 +87,13 @@ pub(crate) struct SendOptions<'a> {
 pub(crate) enum Sent<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
+    /// Bytes of long content in memory.
+    Content {
+        /// These.
+        bytes: &'a [u8],
+        /// How many bytes of the content were sent before.
+        before: u64,
+    },
     /// Bytes of a file, which never passed through the program.
     File {
         /// The file.
@@ -102,7 +109,7 @@ impl Sent<'_> {
     /// How many bytes.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
-            Sent::Bytes(bytes) => bytes.len() as u64,
+            Sent::Bytes(bytes) | Sent::Content { bytes, .. } => bytes.len() as u64,
             Sent::File { len, .. } => *len,
         }
     }

@@ -147,7 +147,7 @@ impl SendPart {
                 let Some(count) = unless_full(|| send(&socket, slice, send_flags(more)))? else {
                     return Ok(Some(Flushed::Blocked));
                 };
-                sent(Sent::Bytes(&slice[..count]));
+                sent(Sent::Content { bytes: &slice[..count], before: *from as u64 });
                 *from += count;
                 Ok(None)
             }

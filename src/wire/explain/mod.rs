@@ -110,11 +110,17 @@ impl Conversation {
 
     /// Adds `len` bytes that the server sent from a file without seeing them, with the first and last of them:
     /// at most as many as [`Conversation::window`] says.
-    pub fn sent_unseen(&mut self, len: u64, (first, last): (&[u8], &[u8]), out: &mut Vec<Message>) {
-        self.read(out, |this, out| this.responses.push_file(len, first, last, out));
+    pub fn sent_file(&mut self, len: u64, (first, last): (&[u8], &[u8]), out: &mut Vec<Message>) {
+        let add = |builder: &mut MessageBuilder, len| builder.content_of_file(len, first, last);
+        self.read(out, |this, out| this.responses.push_content(len, add, out));
     }
 
-    /// How many bytes at the start and at the end of a file are of use to [`Conversation::sent_unseen`].
+    /// Adds `len` bytes of the server's content that were not recorded.
+    pub fn sent_unseen(&mut self, len: u64, out: &mut Vec<Message>) {
+        self.read(out, |this, out| this.responses.push_content(len, MessageBuilder::content_gap, out));
+    }
+
+    /// How many bytes at the start and at the end of a file are of use to [`Conversation::sent_file`].
     pub fn window(&self) -> (usize, usize) {
         // A secret at the edge of what is shown must be seen whole, or half of it would be shown.
         let (keep, longest) = (self.options.keep, self.redactor.values.longest());

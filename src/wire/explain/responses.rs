@@ -157,24 +157,24 @@ impl ResponseReader {
         self.rest.get_or_insert_with(|| MessageBuilder::unparsed(&self.options, place))
     }
 
-    /// `len` bytes were sent from a file without passing through the program, with the first and last of them. The
-    /// server does so only with content.
-    pub(crate) fn push_file(&mut self, len: u64, first: &[u8], last: &[u8], out: &mut Vec<Message>) {
+    /// `len` bytes were sent that are known to be content, and are not here: those of a file did not pass through the
+    /// program, and the middle of long content is not recorded. `add` gives so many of them to the message.
+    pub(crate) fn push_content(&mut self, len: u64, add: impl Fn(&mut MessageBuilder, u64), out: &mut Vec<Message>) {
         if self.is_ended() {
-            self.rest().content_of_file(len, first, last);
+            add(self.rest(), len);
         }
         self.at += len;
         let Some(builder) = &mut self.builder else { return };
         match &mut self.state {
             ResponseState::Length(left) => {
-                builder.content_of_file(len.min(*left), first, last);
+                add(builder, len.min(*left));
                 // The server sends no more than it announced. If it did, the surplus would be unexplained but counted.
                 *left = left.saturating_sub(len);
                 if *left == 0 {
                     self.complete(out);
                 }
             }
-            ResponseState::UntilClose => builder.content_of_file(len, first, last),
+            ResponseState::UntilClose => add(builder, len),
             _ => {}
         }
     }

@@ -133,8 +133,8 @@ fn a_file_sent_by_the_kernel_has_true_positions() {
     let mut out = Vec::new();
     conversation.received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &mut out);
     conversation.sent(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", &mut out);
-    conversation.sent_unseen(60_000, (&[b'a'; 2048], &[b'b'; 256]), &mut out);
-    conversation.sent_unseen(40_000, (&[b'c'; 2048], &[b'd'; 256]), &mut out);
+    conversation.sent_file(60_000, (&[b'a'; 2048], &[b'b'; 256]), &mut out);
+    conversation.sent_file(40_000, (&[b'c'; 2048], &[b'd'; 256]), &mut out);
     let message = &out[1];
     assert_eq!((message.len(), message.bytes.first.len(), message.from_file), (100_043, 43 + 2048, true));
     assert_eq!(message.bytes.last, [b'd'; 256]);

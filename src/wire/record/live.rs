@@ -174,7 +174,8 @@ impl LiveConnection {
             SocketEvent::ReceivedInPart { len, gaps } => self.received(*len, gaps, bytes, &mut messages, out),
             // Kept for the `recv` that follows in the record.
             SocketEvent::Segments(count) => self.segments = Some(*count),
-            SocketEvent::Sent(len) => self.sent(*len, bytes, &mut messages),
+            SocketEvent::Sent(len) => self.sent(*len, None, bytes, &mut messages),
+            SocketEvent::SentInPart { len, gap } => self.sent(*len, Some(*gap), bytes, &mut messages),
             SocketEvent::SentFile { file, from, len } => self.sent_file(file, *from, *len, &mut messages),
             SocketEvent::Closed { reason } => {
                 self.conversation.client_ended(&mut messages);
@@ -223,12 +224,17 @@ impl LiveConnection {
         self.report(EventKind::Received(call), out);
     }
 
-    /// One `send`.
-    fn sent(&mut self, len: usize, bytes: &[u8], messages: &mut Vec<Message>) {
+    /// One `send`; `bytes` are those that do not lie in the gap.
+    fn sent(&mut self, len: usize, gap: Option<Gap>, bytes: &[u8], messages: &mut Vec<Message>) {
         let when = self.since_accepted(self.latest);
         self.sent.add(Call { len: len as u64, when, ..Call::default() });
         let mut responses = Vec::new();
-        self.conversation.sent(bytes, &mut responses);
+        let (first, last) = bytes.split_at(gap.map_or(bytes.len(), |gap| gap.at.min(bytes.len())));
+        self.conversation.sent(first, &mut responses);
+        if let Some(gap) = gap {
+            self.conversation.sent_unseen(gap.len as u64, &mut responses);
+            self.conversation.sent(last, &mut responses);
+        }
         if responses.iter().any(|message| message.status() == Status::REQUEST_TIMEOUT.code()) {
             // The response says that the request will never be complete. The request is reported before it.
             self.conversation.client_too_slow(messages);
@@ -246,7 +252,7 @@ impl LiveConnection {
         // A short piece of a file is covered by the first bytes alone.
         let tail = (len - first.len() as u64).min(most_last as u64);
         let last = file.read(from + len - tail, tail).unwrap_or_default();
-        self.conversation.sent_unseen(len, (&first, &last), messages);
+        self.conversation.sent_file(len, (&first, &last), messages);
     }
 
     fn tell_messages(&mut self, messages: Vec<Message>, out: &mut Vec<WireEvent>) {

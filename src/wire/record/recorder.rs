@@ -11,6 +11,7 @@
 //!
 //! - Bytes that `sendfile` moves never pass through the program. Their record has the open file, so that the reader can
 //!   look at the same bytes later.
+//! - Of long content in memory that is sent, the two ends are recorded.
 //! - An upload brings more bytes than any reader can use. Views show the two ends of content; of the bytes between them
 //!   only the number is recorded ([`gaps`]). Where content lies is not guessed: a copy of the parser that is about to
 //!   read the bytes reads them first (RFC 9112 §6.2, §7.1). A gap never lies in a head, in a framing line, or after the
@@ -68,6 +69,13 @@ pub enum SocketEvent {
     },
     /// One `send` took this number of bytes.
     Sent(usize),
+    /// The same, but the bytes in the middle, all of them content, were not recorded.
+    SentInPart {
+        /// The number of bytes taken.
+        len: usize,
+        /// Where the missing bytes lie.
+        gap: Gap,
+    },
     /// One `sendfile` took bytes of a file.
     SentFile {
         /// The file, open.
@@ -116,6 +124,7 @@ impl Batch {
             let len = match &record.event {
                 SocketEvent::Received(len) | SocketEvent::Sent(len) => *len,
                 SocketEvent::ReceivedInPart { len, gaps } => len - gaps.iter().map(|gap| gap.len).sum::<usize>(),
+                SocketEvent::SentInPart { len, gap } => len - gap.len,
                 _ => 0,
             };
             // The bytes of all records lie in one buffer, in the order of the records.
@@ -210,6 +219,21 @@ impl Recorder {
         self.push(connection, now, event);
     }
 
+    /// Records content that a `send` took, of which `before` bytes were sent before these. Of long content the middle is
+    /// left out: a large response in memory would otherwise fill the memory of the records and be lost as a whole.
+    pub fn record_content(&mut self, connection: u64, now: Instant, bytes: &[u8], before: u64) {
+        let at = usize::try_from(GAP_FRONT.saturating_sub(before)).unwrap_or(usize::MAX);
+        // Every call may be the last, so each keeps its end.
+        let end = bytes.len().saturating_sub(GAP_BACK);
+        if end < at.saturating_add(SHORTEST_GAP) {
+            return self.record(connection, now, SocketEvent::Sent(bytes.len()), bytes);
+        }
+        self.batch.bytes.extend_from_slice(&bytes[..at]);
+        self.batch.bytes.extend_from_slice(&bytes[end..]);
+        let gap = Gap { at, len: end - at };
+        self.push(connection, now, SocketEvent::SentInPart { len: bytes.len(), gap });
+    }
+
     /// Adds a record whose bytes lie in the batch already.
     fn push(&mut self, connection: u64, now: Instant, event: SocketEvent) {
         let batch = &mut self.batch;
@@ -278,10 +302,10 @@ impl RecordReceiver {
     }
 }
 
-/// Bytes of content that were received and not recorded.
+/// Bytes of content that were received or sent, and not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The first byte, counted from the first byte of the `recv`.
+    /// The first byte, counted from the first byte of the call.
     pub at: usize,
     /// The number of bytes.
     pub len: usize,

@@ -106,6 +106,49 @@ fn an_upload_that_is_not_read_waits_whole_in_bounded_memory() {
     assert_eq!((seen, held), (turns, turns * 1002), "a gibibyte");
 }
 
+/// A response of 10 MB from memory in calls of 200 KB: what a view gets of it, and the number of recorded bytes.
+fn long_response(in_part: bool) -> (Vec<String>, usize) {
+    let now = Instant::now();
+    let content: Vec<u8> = (0..10_000_000u32).map(|n| b'a' + (n % 23) as u8).collect();
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n";
+    // With room for all of it, since the whole record is the measure.
+    let memory = RecordMemory::new(WireMemory(128 << 20), 1);
+    let (mut recorder, receiver) = recorder(now, Arc::default(), memory);
+    recorder.record(1, now, SocketEvent::Received(27), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    recorder.record(1, now, SocketEvent::Sent(head.len()), head);
+    for (n, bytes) in content.chunks(200_000).enumerate() {
+        match in_part {
+            true => recorder.record_content(1, now, bytes, n as u64 * 200_000),
+            false => recorder.record(1, now, SocketEvent::Sent(bytes.len()), bytes),
+        }
+    }
+    recorder.hand_over();
+    let options = ExplainOptions::live(Limits::default(), RedactOptions::default());
+    let mut live = LiveConnection::new(1, Duration::ZERO, Duration::ZERO, &options);
+    let (mut out, mut recorded) = (Vec::new(), 0);
+    while let Ok(batch) = receiver.receive(Duration::ZERO) {
+        assert_eq!(batch.dropped, 0);
+        for (record, bytes) in batch.iter() {
+            recorded += bytes.len();
+            live.explain(record, bytes, &mut out);
+        }
+    }
+    let messages = out.iter().filter_map(|event| match &event.kind {
+        EventKind::Message(timed) => Some(&timed.message),
+        _ => None,
+    });
+    (messages.map(|message| format!("{} {:?}", message.len(), message.bytes)).collect(), recorded)
+}
+
+#[test]
+fn a_long_response_from_memory_is_told_alike_by_its_ends_and_needs_little_memory() {
+    let (whole, all) = long_response(false);
+    let (ends, recorded) = long_response(true);
+    assert_eq!(whole.len(), 2, "request and response");
+    assert!(whole == ends);
+    assert!(all > 10_000_000 && recorded < 300_000, "{recorded} of {all}");
+}
+
 #[test]
 fn gaps_leave_the_bytes_around_them_in_their_order() {
     let now = Instant::now();
