@@ -14,12 +14,13 @@
 //! Pauses are deadlines of the event loop, so no thread sleeps. The bytes before a pause and those after it are never
 //! sent by one `send`, even if the pause is empty: `gap=0` still makes pieces.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::http::grammar::is_token;
 use crate::http::{Fields, Limits, Status};
 use crate::practice::broken::{TEXT_FIELDS, raw, start};
-use crate::practice::limits::{CONTENT, GAP, PHRASE, PIECES, SILENCE, silence};
+use crate::practice::limits::{CONTENT, GAP, LENGTH, PHRASE, PIECES, SILENCE, silence};
 use crate::practice::query::{Query, bad_request, number, require};
 use crate::practice::{PracticeRequest, text};
 use crate::service::error_page::Problem;
@@ -36,8 +37,11 @@ fn letters(from: u64, count: u64) -> String {
 /// As many bytes as the path says, with `Content-Length`.
 pub(super) fn length(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     Query::of(practice.request, &[])?;
-    let count = number("The length", practice.value, 0..=CONTENT)?;
-    Ok(text(Status::OK, letters(0, count)).into())
+    /// Made when it is asked for first, by copies of one alphabet: letter by letter would hold up the loop.
+    static LETTERS: LazyLock<Vec<u8>> =
+        LazyLock::new(|| letters(0, 26).repeat((LENGTH / 26) as usize + 1).into_bytes());
+    let count = number("The length", practice.value, 0..=LENGTH)?;
+    Ok(text(Status::OK, &LETTERS[..count as usize]).into())
 }
 
 /// Ten bytes of UTF-8. `Content-Length` counts bytes and not characters (RFC 9110 §8.6).

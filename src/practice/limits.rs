@@ -17,6 +17,9 @@ use crate::service::{Answer, DropToken};
 
 /// Bytes of content of one response: enough to look at, and a thousand clients may hold as much each.
 pub(super) const CONTENT: u64 = 1024 * 1024;
+/// Bytes of `/.try/length/N`. Twice what the buffers of both kernels hold of one connection, so that a slow reader makes
+/// the server wait. All responses share one copy.
+pub(super) const LENGTH: u64 = 16 * 1024 * 1024;
 /// Milliseconds of silence in one response, all pauses together: longer than a lesson needs.
 pub(super) const SILENCE: u64 = 60_000;
 /// Milliseconds of one pause between two pieces.
