@@ -37,10 +37,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::files::representation::Coding;
 use crate::files::root::{FileSystem, Meta, Moment};
 
-/// Two ticks of the slowest common kernel clock (100 per second): file times have this resolution.
-const TWO_TICKS: Duration = Duration::from_millis(20);
-/// The same for file systems that keep whole or even seconds (ext3, HFS+, FAT).
-const TWO_SECONDS: Duration = Duration::from_secs(2);
 /// The most that the clock of a file system may be ahead of ours: a wrong time zone makes 14 hours. A change that
 /// seems to lie further in the future was not made just now: its time was set by a program, or is wrong.
 const CLOCK_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -195,7 +191,8 @@ impl Validators {
     }
 
     /// The same for a file that was just published, and for conditions on a write: every write makes a new file with
-    /// another inode, so even young versions never share a tag where inodes last.
+    /// another inode, so even young versions never share a tag where inodes last. (A write into a file that is mounted
+    /// alone ends when its times are over.)
     pub(crate) fn of_written(meta: &Meta, file_system: FileSystem, now: SystemTime) -> Validators {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let scope = match file_system.keeps_inodes() {
@@ -230,7 +227,7 @@ impl Validators {
             modified: second(meta.modified),
             changed: second(meta.changed),
             // FAT keeps even seconds: the one after may belong to them.
-            now: now.as_secs().saturating_sub(u64::from(has_whole_seconds(meta))),
+            now: now.as_secs().saturating_sub(u64::from(meta.has_whole_seconds())),
         };
         Validators { tag: EntityTag::new(sum, coding, mark), dates: (!is_constant(meta.modified)).then_some(dates) }
     }
@@ -300,9 +297,8 @@ impl Scope {
         // A write sets both times, and no program can set ctime. So mtime does not matter, except on file systems
         // that make up ctime.
         let changed = if file_system.keeps_inodes() { meta.changed } else { meta.changed.max(meta.modified) };
-        let ticks = if has_whole_seconds(meta) { TWO_SECONDS } else { TWO_TICKS };
         let age = now.as_nanos() as i128 - nanoseconds(changed);
-        let (ticks, ahead) = (ticks.as_nanos() as i128, CLOCK_AHEAD.as_nanos() as i128);
+        let (ticks, ahead) = (meta.resolution().as_nanos() as i128, CLOCK_AHEAD.as_nanos() as i128);
         // Another write could leave the same times.
         match age {
             _ if age >= ticks || age <= -ahead => Scope::of_settled(meta, file_system),
@@ -316,7 +312,7 @@ impl Scope {
     fn of_settled(meta: &Meta, file_system: FileSystem) -> Scope {
         // A kernel that writes a file sets ctime to its clock, which never shows whole seconds. (Old file systems such
         // as ext3 keep no more. There, too, the tag lasts as long as the process.)
-        let is_of_image = meta.modified == meta.changed && has_whole_seconds(meta);
+        let is_of_image = meta.modified == meta.changed && meta.has_whole_seconds();
         match file_system {
             FileSystem::Local if is_of_image => Scope::Process,
             _ if is_constant(meta.modified) && is_constant(meta.changed) => Scope::Response,
@@ -328,10 +324,6 @@ impl Scope {
 /// Whether this is no time but the constant of a reproducible build.
 fn is_constant(moment: Moment) -> bool {
     moment.0 <= LAST_CONSTANT
-}
-
-fn has_whole_seconds(meta: &Meta) -> bool {
-    meta.modified.1 == 0 && meta.changed.1 == 0
 }
 
 /// A moment as one number, for comparisons. 128 bits, because seconds may be any 64-bit number.

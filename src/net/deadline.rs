@@ -251,7 +251,7 @@ impl Deadline {
     /// taken of earlier ones since the kernel was last asked.
     fn taken(&mut self, queued: Option<u32>) -> u64 {
         // What the socket takes comes in large steps, and its buffer takes much before the client takes anything.
-        // What the client acknowledges is what it has room for. If nobody can be asked, the socket must do.
+        // What the client acknowledges is what it has room for. If TCP cannot be asked, the socket must do.
         let Some(queued) = queued else { return self.moved };
         let acknowledged = self.sent.saturating_sub(queued.into());
         acknowledged.saturating_sub(std::mem::replace(&mut self.acknowledged, acknowledged))

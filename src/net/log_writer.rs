@@ -3,7 +3,7 @@
 //! | the output | the lines |
 //! |---|---|
 //! | takes bytes slowly (a pipe that is full) | wait, up to [`BATCHES`] batches; more are lost |
-//! | is a pipe whose reader has left (`\| head`) | are dropped without a word: nobody wants them |
+//! | is a pipe whose reader has left (`\| head`) | are dropped without a word: no program wants them |
 //! | fails in another way (a full disk) | are lost, until it takes bytes again |
 //!
 //! Lost lines are counted. Their number stands in the log in their place, and on standard error.

@@ -79,7 +79,7 @@ impl UploadMemory {
 
     /// Whether there is nothing left. Then this loop will be woken when there is.
     pub(crate) fn wait(&self, waker: &Arc<Waker>) -> bool {
-        // Under one lock: memory that is given back in between would wake nobody.
+        // Under one lock: memory that is given back in between would wake no loop.
         let mut state = self.lock();
         let waits = self.supply_of(state.used) == Supply::None;
         if waits && !state.waiting.iter().any(|other| Arc::ptr_eq(other, waker)) {

@@ -77,7 +77,7 @@ async function* lines(body) {
       yield* complete.filter(Boolean)
     }
   } finally {
-    // Also after a failure here: a stream that nobody reads would keep one of the few places of the server. Cancelling
+    // Also after a failure here: a stream that is not read would keep one of the few places of the server. Cancelling
     // a stream that has failed itself reports that failure again, which is known already.
     reader.cancel().catch(() => {})
   }

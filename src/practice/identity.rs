@@ -69,7 +69,7 @@ pub(super) fn bearer(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
 }
 
 /// 200 with the right hash of name, password, nonce, method and target, else 401 (RFC 7616 §3.4). SHA-256 alone: MD5 is
-/// broken, and whoever wants to see a hash can see this one.
+/// broken, and a student who wants to see a hash can see this one.
 pub(super) fn digest(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let now = HttpDate::new(practice.context.now).second();
     let sent = practice.request.field("authorization").and_then(|value| {

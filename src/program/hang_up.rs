@@ -1,6 +1,6 @@
 //! What the signal HUP does, which a terminal sends to its programs when it is closed.
 //!
-//! It stops the server: nobody would see any more that it runs. But `nohup` starts a program with HUP ignored, and then
+//! It stops the server: no user would see any more that it runs. But `nohup` starts a program with HUP ignored, and then
 //! it stays so. Which signals are ignored is known from `/proc` alone: asking the kernel itself needs `unsafe`.
 
 use barewire::net::server::HangUp;

@@ -127,7 +127,7 @@ impl From<File> for OpenFile {
 
 impl AsFd for OpenFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // `None` only in `drop`, after which nobody has a reference. CWD is no file, so every call on it would fail.
+        // `None` only in `drop`, after which there is no reference. CWD is no file, so every call on it would fail.
         self.file.as_ref().map_or(CWD, AsFd::as_fd)
     }
 }

@@ -1,6 +1,6 @@
 //! The descriptors that the caches of all loops keep open, so that a large file is not opened for each request.
 //!
-//! A file that was deleted or replaced keeps its space on the disk for as long as somebody has it open. So the caches
+//! A file that was deleted or replaced keeps its space on the disk for as long as a process has it open. So the caches
 //! hold weak references only, and the descriptors are closed from here, without waiting for a loop that is idle:
 //!
 //! | the file | is closed |
@@ -23,7 +23,7 @@ use rustix::fs::fstat;
 use crate::files::root::Meta;
 use crate::service::OpenFile;
 
-/// Looks after which a file that nobody asked for is closed: half a minute.
+/// Looks after which a file that no client asked for is closed: half a minute.
 const UNUSED: u32 = 30;
 
 /// The number of a file: its device and its inode. No other file gets it while this one is open.

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -131,7 +132,12 @@ impl TempFile {
         allocate(&target, size)?;
         self.copy_into(&target, size)?;
         target.set_len(size)?;
-        target.sync_all()
+        target.sync_all()?;
+        // The inode stays, so only the times tell two versions of the same size apart. The name is still locked: until
+        // these times are over, no other upload can get them.
+        let written = Meta::of(&fs::fstat(&target)?);
+        std::thread::sleep(written.map_or(Duration::ZERO, |meta| meta.resolution()));
+        Ok(())
     }
 
     /// Writes its content, `size` bytes, at the position of `target`.

@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
@@ -39,6 +40,22 @@ pub struct Entry {
     pub size: u64,
     /// When its content was last changed.
     pub modified: Moment,
+}
+
+/// Two ticks of the slowest common kernel clock (100 per second).
+const TWO_TICKS: Duration = Duration::from_millis(20);
+const TWO_SECONDS: Duration = Duration::from_secs(2);
+
+impl Meta {
+    /// How long another change may leave the same times: file times are those of the last tick of the kernel's clock, or
+    /// whole or even seconds (ext3, HFS+, FAT).
+    pub(crate) fn resolution(&self) -> Duration {
+        if self.has_whole_seconds() { TWO_SECONDS } else { TWO_TICKS }
+    }
+
+    pub(crate) fn has_whole_seconds(&self) -> bool {
+        self.modified.1 == 0 && self.changed.1 == 0
+    }
 }
 
 impl Directory {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | a regular file, named `.barewire-` and 16 hexadecimal digits | all our temporary files are |
 //! | the owner that new files of this server get here | another user may run a server of their own in a shared folder |
-//! | nobody has locked it | the writer holds a lock, which the kernel releases when the process dies |
+//! | no process has locked it | the writer holds a lock, which the kernel releases when the process dies |
 //! | without locks: not changed for a day | an upload that is running changes its file |
 
 use std::sync::{Arc, PoisonError};
@@ -76,7 +76,7 @@ fn is_abandoned(folder: &Arc<WritableFolder>, name: &[u8]) -> bool {
 
 /// Whether files that this server makes in `folder` belong to this user.
 fn is_owner_of_new_files(folder: &Arc<WritableFolder>, uid: u32) -> bool {
-    // Mounts of other systems (SMB, exFAT) give all files to one user, and NFS gives those of root to nobody. What a
+    // Mounts of other systems (SMB, exFAT) give all files to one user, and NFS gives those of root to the user "nobody". What a
     // new file gets there is seen only by making one.
     let of_new_file = || TempFile::create_in(folder, None).and_then(|temp| Ok(temp.meta()?.owner.0));
     uid == geteuid().as_raw() || of_new_file().is_ok_and(|owner| owner == uid)

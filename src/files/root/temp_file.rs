@@ -146,7 +146,7 @@ impl TempFile {
         }
         // Without a length nothing is reserved: what lies beyond the end would stay with the file.
         let Some(length) = self.length.filter(|length| *length >= end) else { return Ok(()) };
-        // Reserved in steps, so that a large file does not lie in many pieces. No more than has arrived: whoever declares
+        // Reserved in steps, so that a large file does not lie in many pieces. No more than has arrived: a client that declares
         // much and sends little must not keep the disk from others.
         let ahead = (end + end.min(RESERVED_AHEAD)).min(length);
         self.reserved = if self.folder.has_room(ahead - self.written)? { ahead } else { end };

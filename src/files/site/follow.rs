@@ -1,5 +1,5 @@
 //! The served folder may change its place: a build removes it and makes it again (`rm -rf dist`), a deploy swaps the
-//! link that leads to it, somebody moves it away. The open descriptor would stay in the old one, silently.
+//! link that leads to it, a person moves it away. The open descriptor would stay in the old one, silently.
 //!
 //! So the path is looked at once a second ([`RootWatch`]), off the loops, since that may wait for a disk.
 //!
@@ -10,7 +10,7 @@
 //! | another one besides, or one that Landlock keeps closed | 503 with the reason |
 //! | nothing | 503, until it is back |
 //!
-//! Owner and file system are compared, because whoever may write above the folder could else give the server any other
+//! Owner and file system are compared, because a user who may write above the folder could else give the server any other
 //! one to serve. A Landlock rule belongs to a folder and not to a path: see `program/landlock`.
 //!
 //! Each loop has a [`Site`] of its own. It compares one number at each request, and takes over what has changed.

@@ -121,6 +121,7 @@ impl Upload {
         // A dot file would be stored and never served.
         match file_name::is_usable(name, self.write.resolver.dotfiles) {
             true => Ok(name.to_vec()),
+            false if name.is_empty() => Err(self.write.conflict("A file needs a name, and this one ends in a slash.")),
             false => {
                 let sentence = format!("A file may not be called {} here.", text::shown(name));
                 Err(self.write.conflict(&sentence))

@@ -95,7 +95,7 @@ fn is_reserved(write: &WriteRequest, name: &[u8]) -> WriteError {
 
 /// 409: the path names a folder.
 fn is_folder(write: &WriteRequest) -> WriteError {
-    write.conflict("This is the address of a folder; a file needs a name behind it.")
+    write.conflict("This is the address of a folder; a file needs a name after it.")
 }
 
 impl UploadPath {

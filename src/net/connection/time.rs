@@ -51,7 +51,7 @@ impl Connection {
         self.job_limit = Some(JobLimit { ticket, until, while_running: task.lane.is_limited() });
     }
 
-    /// The connection is closed: nobody waits for a job that has not begun.
+    /// The connection is closed: no client waits for a job that has not begun.
     pub(super) fn cancel_job(&mut self, cx: &LoopContext) {
         if let Some(limit) = self.job_limit.take() {
             cx.jobs.cancel(self.peer, limit.ticket);

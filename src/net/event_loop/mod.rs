@@ -188,7 +188,7 @@ impl EventLoop {
             // Accepted after the events: no event of this batch can be meant for a connection made in this turn.
             self.accept_all();
             self.handle_deadlines();
-            // Last: whoever was found to wait in this turn must be known before the loop sleeps.
+            // Last: a connection that was found to wait in this turn must be known before the loop sleeps.
             self.resume_uploads();
             self.hand_over();
         }

@@ -14,7 +14,7 @@
 //! came. So a client with a thousand jobs delays another one by one job, not by a thousand.
 //!
 //! Nothing starves: a client that waits moves up whenever another one has its turn, and its first job that may run is
-//! taken when it is in front. A job waits for ever only behind jobs of its own file system or key that never end, and
+//! taken when it is in front. A job waits for ever only after jobs of its own file system or key that never end, and
 //! for these a request has a limit of time. Nothing deadlocks: a job that runs never waits for one that is queued, and
 //! there are as many threads as all lanes may use, so every job that may run is run at once.
 

@@ -253,7 +253,7 @@ pub(crate) struct StudyOptions {
     /// Open the browser
     #[arg(long)]
     pub(crate) open: bool,
-    /// The port of the view in a browser [default: the one behind --port, or the next free one]
+    /// The port of the view in a browser [default: the one after --port, or the next free one]
     #[arg(long, value_name = "N", value_parser = value::port)]
     pub(crate) wire_port: Option<u16>,
     /// The memory for all that the view in a browser keeps [default: 16M]

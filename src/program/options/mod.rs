@@ -164,7 +164,7 @@ fn explain(error: &clap::Error, command: &Command) -> StartError {
         }
         ErrorKind::TooManyValues => (format!("{name} takes no value, not even {value:?}."), String::new()),
         // `--spa app.html` would serve app.html, so a value must stand after "=".
-        ErrorKind::NoEquals => (format!("{name} takes its value behind \"=\"."), example),
+        ErrorKind::NoEquals => (format!("{name} takes its value after \"=\"."), example),
         // A path too many; "-" alone is one as well.
         ErrorKind::UnknownArgument if !option.starts_with('-') || option == "-" => match tool {
             Some(tool) => (format!("{tool} takes one file, {argument:?} is one too many."), see_all(command)),

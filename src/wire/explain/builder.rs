@@ -249,7 +249,7 @@ impl MessageBuilder {
 
 /// The lines of bytes that no parser reads: the first ones as they look, and all others as one.
 fn unparsed_lines(bytes: &Excerpt) -> Annotations {
-    /// A page of text. More lines would be read by nobody, and need more memory than their bytes.
+    /// A page of text. No person reads more lines, and they need more memory than their bytes.
     const LINES: usize = 64;
     let mut out = Annotations::default();
     for (n, line) in bytes.first.split_inclusive(|&b| b == b'\n').take(LINES).enumerate() {

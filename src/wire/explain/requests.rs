@@ -122,7 +122,7 @@ impl RequestReplay {
             // The parser takes no incomplete line; the bytes are offered again with the next ones.
             self.pending = input;
         } else {
-            // The message that was the last ends behind the bytes that the parser took: its fault belongs to it.
+            // The message that was the last ends after the bytes that the parser took: its fault belongs to it.
             self.at = out.last().map_or(self.at, Message::end).max(self.at);
             let read = usize::try_from(self.at - first).unwrap_or(usize::MAX).min(input.len());
             self.keep_unparsed(&input[read..]);

@@ -134,7 +134,7 @@ impl ResponseReader {
             self.pending = input;
             return;
         }
-        // An invalid response ends behind the bytes that were taken: its fault belongs to it.
+        // An invalid response ends after the bytes that were taken: its fault belongs to it.
         self.at = out.last().map_or(self.at, Message::end).max(self.at);
         let read = usize::try_from(self.at - first).unwrap_or(usize::MAX).min(input.len());
         if read < input.len() {
