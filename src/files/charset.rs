@@ -14,6 +14,8 @@
 //!
 //! Pure functions on bytes.
 
+use memchr::memchr2_iter;
+
 /// Bytes at the beginning of a text that decide. A browser, too, expects the declaration in the first 1,024 bytes
 /// (HTML §4.2.5.4).
 pub(crate) const START: usize = 1024;
@@ -69,7 +71,10 @@ fn label(text: &[u8]) -> &[u8] {
 
 /// The position of `wanted`, in capitals or not.
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted))
+    let &first = wanted.first()?;
+    // By the first byte: to compare at every position took as many instructions as the rest of the request.
+    let mut places = memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text);
+    places.find(|&at| text[at..].get(..wanted.len()).is_some_and(|found| found.eq_ignore_ascii_case(wanted)))
 }
 
 #[cfg(test)]
