@@ -20,9 +20,9 @@ use crate::net::upload_memory::Block;
 /// Bytes read after an incomplete head. Few, since the rest of a head is short; the next `recv` makes room for more.
 const READ_MORE: usize = 4 * 1024;
 /// Most bytes of one `recv` while a head is due. The content after it cannot be used before a worker has opened the
-/// file, so it is kept by the connection: with as much as [`PIECE`](crate::net::upload_memory::PIECE), a thousand uploads that begin at once would hold
-/// 64 MiB. Pipelined requests still come many at a time.
-const HEAD_PIECE: usize = 16 * 1024;
+/// file, so it is kept by the connection: with [`PIECE`](crate::net::upload_memory::PIECE), a thousand uploads that begin
+/// at once would hold 64 MiB. Eight pipelined requests of a browser (9 KiB) still come in one `recv`.
+const HEAD_PIECE: usize = 12 * 1024;
 
 impl Connection {
     /// One `recv`, into the block of an upload, the loop's buffer, or the buffer with an incomplete head. Errors: why
