@@ -54,7 +54,7 @@ class Connection {
   /** The text that the filter searches, for each exchange. */
   get hays() {
     return this.hay ||= (this.exchanges[0] ? this.exchanges : [{}]).map(({ request: q, response: a }) =>
-      [q?.method, q?.target, a?.status, (a?.status / 100 | 0) + 'xx', 'c' + this.n, this.who, ...this.tags].join(' ').toLowerCase())
+      [q?.method, q?.target, a?.status, (a?.status / 100 | 0) + 'xx', 'c' + this.n, this.who, ...this.tags.flatMap(tag => ['#' + tag.id, tag.text])].join(' ').toLowerCase())
   }
 }
 

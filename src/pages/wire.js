@@ -122,9 +122,10 @@ function frame(now) {
 // The list: the newest that match. A card is rebuilt if it changed.
 const CARDS = 200, ROWS = 500, EXCHANGES = 12
 const newestFirst = () => [...connections.values()].sort((a, b) => b.n - a.n)
-// The tags of glued and of cut requests contain this word.
-const chips = ['2xx', '3xx', '4xx', '5xx', 'glued/cut', 'chunked', 'broken'].map(name => h('button.chip', name, {
-  ariaPressed: false, value: name.replace('glued/cut', 'recv()'), onclick({ target }) { target.ariaPressed = target.ariaPressed !== 'true'; drawList(true) },
+// A chip of tags stands for each tag whose identifier begins so.
+const TAGS = { 'glued/cut': ['#glued', '#cut '], chunked: ['#chunked'], broken: ['#broken'] }
+const chips = ['2xx', '3xx', '4xx', '5xx', ...Object.keys(TAGS)].map(name => h('button.chip', name, {
+  ariaPressed: false, value: name, onclick({ target }) { target.ariaPressed = target.ariaPressed !== 'true'; drawList(true) },
 }))
 one('#chips').append(...chips)
 filter.oninput = () => drawList(true)
@@ -132,8 +133,8 @@ filter.oninput = () => drawList(true)
 /** All words must match, all pressed chips, and one of the pressed statuses. */
 function fit() {
   const { true: statuses, false: words = [] } = Object.groupBy(chips.filter(chip => chip.ariaPressed === 'true').map(chip => chip.value), word => word.endsWith('xx'))
-  words.push(...filter.value.toLowerCase().split(/\s+/))
-  return hay => words.every(word => hay.includes(word)) && (!statuses || statuses.some(status => hay.includes(status)))
+  const all = [...words.map(name => TAGS[name]), ...filter.value.toLowerCase().split(/\s+/).map(word => [word])]
+  return hay => all.every(some => some.some(word => hay.includes(word))) && (!statuses || statuses.some(status => hay.includes(status)))
 }
 
 function drawList(isAll) {
@@ -174,7 +175,7 @@ function fill(card, hits) {
   const { c } = card, had = card.contains(document.activeElement) && document.activeElement.id
   const rows = c.exchanges.filter((_, n) => hits[n]).slice(-EXCHANGES).map(({ id, request: q, response: a }) => h('button.ex', { id }, h('span.m', q?.method), h('span.grow', q?.target),
     h('b.' + statusOf(a), a?.status ?? '…'), h('small', a?.took && millis(a.took))))
-  card.replaceChildren(h('button.who', { id: 'c' + c.n }, h('b', 'c' + c.n), h('span.grow', c.who), c.accepted?.clock), h('div.tags', c.tags.map(tag => h(/broken|cut off|reset/.test(tag) ? 'span.tag.bad' : 'span.tag', tag))), ...rows)
+  card.replaceChildren(h('button.who', { id: 'c' + c.n }, h('b', 'c' + c.n), h('span.grow', c.who), c.accepted?.clock), h('div.tags', c.tags.map(({ id, text }) => h(/broken|cut-off|reset/.test(id) ? 'span.tag.bad' : 'span.tag', text))), ...rows)
   if (had) document.getElementById(had)?.focus()
 }
 

@@ -330,6 +330,31 @@ fn five_hundred_connections_stay_a_short_list() {
     });
 }
 
+#[test]
+fn chips_find_connections_by_their_tags_and_not_by_the_words_of_a_client() {
+    in_browser(|browser, scratch| {
+        let site = study(scratch);
+        open(browser, &site);
+        get(&site, "/broken-chunked-recv()-cut");
+        let two = "GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2);
+        talk(&site, &[two.as_bytes()]);
+        talk(&site, &[b"GET /hel", b"lo.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"]);
+        talk(&site, &[b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n"]);
+        get(&site, "/.try/chunked");
+        browser.wait("document.querySelectorAll('.conn').length == 5");
+        for (chip, found) in [("glued/cut", "c3 c2"), ("broken", "c4"), ("chunked", "c5")] {
+            let press =
+                format!("[...document.querySelectorAll('#chips button')].find(b => b.innerText == '{chip}').click()");
+            browser.eval(&press);
+            browser.wait(&format!(
+                "[...document.querySelectorAll('.who b')].map(b => b.innerText).join(' ') == '{found}'"
+            ));
+            browser.eval(&press);
+        }
+        assert_eq!(browser.complaints(), NOTHING);
+    });
+}
+
 /// Pairs of text and ground of too little contrast, with the text.
 const PALE: &str = "(() => {
     const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})

@@ -242,24 +242,25 @@ impl Tags {
         self.is_reset |= reason == "Broken";
     }
 
-    /// The labels: `3 requests in one recv()`, `broken`.
-    pub fn words(&self) -> Vec<String> {
+    /// The labels, each with its identifier: `glued` and `3 requests in one recv()`. Programs and the page compare
+    /// identifiers, people read the texts.
+    pub fn labels(&self) -> Vec<(&'static str, String)> {
         let (requests, calls) = (self.requests_per_call, self.calls_per_request);
         // In a fixed order, so that the same labels look the same on every connection.
         let all = [
-            (self.is_silent, "sent nothing".to_string()),
-            (requests > 1, format!("{} in one recv()", count(requests, "request"))),
-            (calls > 1, format!("one request, {}", count(calls, "recv() call"))),
+            (self.is_silent, "silent", "sent nothing".to_string()),
+            (requests > 1, "glued", format!("{} in one recv()", count(requests, "request"))),
+            (calls > 1, "cut", format!("one request, {}", count(calls, "recv() call"))),
             // Requests that came together used the same connection anyway; only later ones show a reuse.
-            (requests < 2 && self.exchanges > 1, format!("reused: {}", count(self.exchanges, "exchange"))),
-            (self.has_chunked_request, "chunked request".into()),
-            (self.has_chunked_response, "chunked response".into()),
-            (self.has_continue, "100-continue".into()),
-            (self.is_broken, "broken".into()),
-            (self.is_cut_off, "cut off".into()),
-            (self.is_reset, "reset".into()),
+            (requests < 2 && self.exchanges > 1, "reused", format!("reused: {}", count(self.exchanges, "exchange"))),
+            (self.has_chunked_request, "chunked-request", "chunked request".into()),
+            (self.has_chunked_response, "chunked-response", "chunked response".into()),
+            (self.has_continue, "continue", "100-continue".into()),
+            (self.is_broken, "broken", "broken".into()),
+            (self.is_cut_off, "cut-off", "cut off".into()),
+            (self.is_reset, "reset", "reset".into()),
         ];
-        all.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect()
+        all.into_iter().filter(|(applies, ..)| *applies).map(|(_, id, text)| (id, text)).collect()
     }
 }
 
@@ -288,13 +289,13 @@ mod tests {
     #[test]
     fn numbers_are_the_greatest_that_were_seen() {
         let mut tags = Tags::default();
-        assert!(tags.words().is_empty());
+        assert!(tags.labels().is_empty());
         for requests in [1, 3, 2] {
             tags.received(requests);
         }
         tags.closed("Broken");
-        assert_eq!(tags.words(), ["3 requests in one recv()", "reset"]);
+        assert_eq!(tags.labels(), [("glued", "3 requests in one recv()".to_string()), ("reset", "reset".to_string())]);
         tags.closed("NeverSpoke");
-        assert_eq!(tags.words()[0], "sent nothing");
+        assert_eq!(tags.labels()[0].0, "silent");
     }
 }

@@ -9,6 +9,10 @@
 //! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
 //! | `dropped` | `dropped`: events that are lost; `open`: connections that are not followed further |
 //!
+//! Every event but `dropped` may also have `tags`, the labels of its connection so far, as objects of `id` and `text`,
+//! and `steps`, the moments in it, as `[time, text, waited for]`. The identifiers of tags are `silent`, `glued`, `cut`,
+//! `reused`, `chunked-request`, `chunked-response`, `continue`, `broken`, `cut-off` and `reset`.
+//!
 //! | member of a message | meaning |
 //! |---|---|
 //! | `exchange` | `N.M`: its connection, and its exchange there |
@@ -54,9 +58,9 @@ pub(crate) fn push_line(out: &mut String, value: &Value) {
 pub(crate) fn event_value(event: &WireEvent) -> Value {
     let mut value = kind_value(event);
     // Members that nearly all events lack are left out, not empty: a stream has a line for each event.
-    let (tags, steps) = (event.tags.words(), sentences::timeline(event));
+    let (tags, steps) = (event.tags.labels(), sentences::timeline(event));
     if !tags.is_empty() {
-        value["tags"] = json!(tags);
+        value["tags"] = tags.into_iter().map(|(id, text)| json!({"id": id, "text": text})).collect();
     }
     if !steps.is_empty() {
         value["steps"] = json!(steps);
