@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `accepted` | `peer`; `clock`: the time of day, UTC; `time`: milliseconds since 1970 |
 //! | `recv` | `call`: its number; `start`, `bytes`: what it brought; `requests` in it; `segments` of TCP, if known |
+//! | `send` | `call`, `start`, `bytes`: what a `send()` took; `from_file`: it was a `sendfile()` |
 //! | `request`, `response` | see below |
 //! | `unparsed` | the same members, of bytes that no parser reads; `side`: `request` or `response` |
 //! | `closed` | `by`, `reason`; `note`, `sentence`, `section`: what it means; `unread`, `missing`: bytes |
@@ -24,8 +25,21 @@
 //! | `framing`, `broken` | the rule that ends the content; the byte that is wrong, and why |
 //! | `cuts`, `calls`, `recvs`, `sends` | where calls began inside, their number, and `[start, len, time, number]` of each |
 //! | `began`, `head_at`, `ended`, `took` | milliseconds |
+//! | `under_way` | see below |
 //! | `story`, `about`, `seam`, `blocks`, `foot`, `who` | sentences and labels of `sentences` |
 //! | `from_file`, `hidden`, `masked` | sent by `sendfile`; the body is left out; a secret is painted over |
+//!
+//! While a message is under way, its events have the member `under_way`, and all other members say what is known so
+//! far. Each event replaces the one before of the same message: of the same `event`, `exchange`, `side` and `start`. The
+//! event without `under_way` is the last one. If records were lost (`dropped`), it may never come, and then the event
+//! `closed` of the connection ends its messages.
+//!
+//! | member of `under_way` | meaning |
+//! |---|---|
+//! | `awaits` | what is missing: `blank-line` of a head; `content`; `chunk-size`, the size line of the next or last chunk; `chunk-data`; `trailer`, the blank line after it; `close`, the end of the connection; `turn`: nothing, but the responses before it are not complete |
+//! | `sentence` | the same for people: `blank line not seen yet`, `12 of 5,000 bytes` |
+//! | `arrived` | bytes of content so far, without chunk framing; for `blank-line` bytes of the head |
+//! | `promised` | bytes of content that the head promises; absent if it does not |
 //!
 //! All output is ASCII, because JSON is read in terminals as well. Members keep their names: programs use them.
 
