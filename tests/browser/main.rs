@@ -2,11 +2,13 @@
 //!
 //! These tests need Chromium, `other_engines` WebKit and Firefox. Without it each of them is skipped, and fails where
 //! `BAREWIRE_REQUIRE_CHROMIUM` (`…_WEBKIT`, `…_FIREFOX`) is set.
+//! `accessibility` also needs axe-core (`BAREWIRE_REQUIRE_AXE`).
 //! With `BAREWIRE_PICTURES` set, pictures of the pages are left in `target/screens` for people to look at.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accessibility;
 mod canary;
 mod driver;
 mod foreign;
