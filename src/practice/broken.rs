@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::http::{HttpDate, Method, Status};
 use crate::practice::query::{Query, bad_request};
-use crate::practice::{PracticeRequest, catalogue};
+use crate::practice::{PracticeRequest, TEXTS, catalogue};
 use crate::service::error_page::Problem;
 use crate::service::{Answer, ByteOffset, CloseBy, DropToken, Pause, RawResponse};
 
@@ -25,7 +25,7 @@ pub(super) const TEXT_FIELDS: &str =
     "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
 
 /// The content of all kinds: 33 bytes, 21 in hexadecimal.
-const CONTENT: &str = "This answer is wrong on purpose.\n";
+const CONTENT: &str = "This response has a fault in it.\n";
 /// How long a client waits in vain for the rest of a length that is too long, until the connection ends.
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -51,15 +51,13 @@ pub(super) fn broken(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     let kinds = catalogue::broken_kinds();
     let Some([name, fault, ..]) = kinds.iter().find(|[name, ..]| name.as_bytes() == practice.value) else {
         let names: Vec<&str> = kinds.iter().map(|[name, ..]| *name).collect();
-        return Err(Problem::new(Status::NOT_FOUND)
-            .with_sentence(format!("Kinds of broken answers: {}.", names.join(", ")))
-            .with_link("All kinds", "/.try/broken/"));
+        let problem = Problem::new(Status::NOT_FOUND).saying(TEXTS.row("no kind", &[("names", &names.join(", "))]));
+        return Err(problem.with_link(TEXTS.say("link to broken", &[]), "/.try/broken/"));
     };
     // A link that was followed by accident, or fetched in advance, must not look like a broken server.
     if !Query::of(practice.request, &["yes"])?.switch("yes")? {
-        return Err(bad_request(format!("This answer would be wrong on purpose: {fault}."))
-            .with_advice("Add ?yes to get it.")
-            .with_link("Send it", "?yes"));
+        let problem = bad_request("confirm", &[("fault", fault)]);
+        return Err(problem.with_link(TEXTS.say("link to confirm", &[]), "?yes"));
     }
     let mut response = raw_broken(practice, name);
     if *name != "long-length" || practice.request.method() == Method::Head {
@@ -74,7 +72,7 @@ pub(super) fn broken(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
 
 /// The bytes of one kind. A name that is not listed here breaks nothing, so each name of `broken.txt` must be.
 fn raw_broken(practice: &PracticeRequest<'_>, name: &str) -> RawResponse {
-    // Lengths: 33 is right, 100 is too long, and 11 is the end of "This answer".
+    // Lengths: 33 is right, 100 is too long, and 11 is in the middle of a word.
     let framing = match name {
         "long-length" => "Content-Length: 100\r\n",
         "short-length" => "Content-Length: 11\r\n",

@@ -19,10 +19,10 @@ use sha2::{Digest, Sha256};
 use crate::http::grammar::decimal;
 use crate::http::{HttpDate, Method, Request, Status, date};
 use crate::practice::limits::{MAX_AGE, NOTE};
-use crate::practice::query::{number, require};
-use crate::practice::{PracticeRequest, PracticeState, hex, not_stored, text};
+use crate::practice::query::{path_number, require};
+use crate::practice::{PracticeRequest, PracticeState, TEXTS, hex, not_stored, text};
 use crate::service::error_page::{self, Problem};
-use crate::service::{Answer, Body, Response};
+use crate::service::{Answer, Body, Response, texts::Values};
 
 /// Seconds for which a tag and a date stay the same.
 const STEADY: u64 = 10;
@@ -58,8 +58,13 @@ fn is_not_modified(request: &Request<'_>, current: Option<&str>) -> Result<bool,
 }
 
 /// The text of one response, or 304. The number in it grows with each request that arrives, 304 included: if a client
-/// shows the same number again, its cache did not ask.
-fn counted(practice: &PracticeRequest<'_>, address: &'static str, is_not_modified: bool, about: &str) -> Response {
+/// shows the same number again, its cache did not ask. `address` is also the row of the texts about it.
+fn counted(
+    practice: &PracticeRequest<'_>,
+    address: &'static str,
+    is_not_modified: bool,
+    values: Values<'_>,
+) -> Response {
     // Before the decision, since a 304 was a request too.
     let mut counts = practice.state.counts.lock().unwrap_or_else(PoisonError::into_inner);
     let count = counts.entry(address).or_default();
@@ -67,14 +72,14 @@ fn counted(practice: &PracticeRequest<'_>, address: &'static str, is_not_modifie
     if is_not_modified {
         return Response::new(Status::NOT_MODIFIED);
     }
-    let said = format!("Request {count} to this address. {about}\nThe same number again: nobody was asked.\n");
-    Response::text(Status::OK, said)
+    let (number, about) = (TEXTS.say("request number", &[("count", count)]), TEXTS.say(address, values));
+    Response::text(Status::OK, format!("{number} {about}\n{}\n", TEXTS.say("same number", &[])))
 }
 
 /// May be kept for as many seconds as the path says.
 pub(super) fn max_age(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let seconds = number("The age, in seconds,", practice.value, 0..=MAX_AGE)?;
-    let response = counted(practice, "max_age", false, &format!("It may be kept for {seconds} s."));
+    let seconds = path_number("age", practice.value, 0..=MAX_AGE)?;
+    let response = counted(practice, "max-age", false, &[("seconds", &seconds)]);
     Ok(response.field("Cache-Control", format!("max-age={seconds}")).into())
 }
 
@@ -83,8 +88,7 @@ pub(super) fn etag(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     // The number in the text grows while the tag stays, so the tag is weak: a strong one promises the same bytes.
     let tag = format!("W/\"{}\"", HttpDate::new(practice.context.now).second() / STEADY);
     let is_not_modified = is_not_modified(practice.request, Some(&tag))?;
-    let about = format!("Its tag changes every {STEADY} s; until then the answer to If-None-Match is 304.");
-    let response = counted(practice, "etag", is_not_modified, &about);
+    let response = counted(practice, "etag", is_not_modified, &[("seconds", &STEADY)]);
     Ok(response.field("ETag", tag).field("Cache-Control", "no-cache").into())
 }
 
@@ -95,14 +99,13 @@ pub(super) fn modified(practice: &PracticeRequest<'_>) -> Result<Answer, Problem
     // §13.1.3: with If-None-Match the date does not count, even if the address has no tag.
     let since = request.field("if-modified-since").filter(|_| !request.has("if-none-match")).and_then(date::parse);
     let is_not_modified = since.is_some_and(|since| since >= second);
-    let about = format!("Its date changes every {STEADY} s; until then the answer to If-Modified-Since is 304.");
-    let response = counted(practice, "modified", is_not_modified, &about);
+    let response = counted(practice, "modified", is_not_modified, &[("seconds", &STEADY)]);
     Ok(response.field("Last-Modified", HttpDate::from_second(second).bytes()).field("Cache-Control", "no-cache").into())
 }
 
 /// Must not be kept.
 pub(super) fn never(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    Ok(not_stored(counted(practice, "never", false, "It must not be kept.")).into())
+    Ok(not_stored(counted(practice, "no-store", false, &[])).into())
 }
 
 /// Lines of ten bytes. Each begins with its position, so one byte too many in a part is seen at once.
@@ -162,7 +165,7 @@ pub(super) fn in_parts(
         None => respond(Status::OK, bytes.to_vec()),
         Some(part) if part.is_empty() => {
             let end = length.saturating_sub(1);
-            let said = format!("416 There are {length} bytes here, 0 to {end}, and the range lies after them.\n");
+            let said = TEXTS.say("no range", &[("length", &length), ("end", &end)]) + "\n";
             let response = respond(Status::RANGE_NOT_SATISFIABLE, said.into_bytes());
             response
                 .replace_field("Content-Type", "text/plain; charset=utf-8")
@@ -186,8 +189,7 @@ pub(super) struct Note {
 pub(super) fn note(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let request = practice.request;
     let is_put = request.method() == Method::Put;
-    let sentence = "PUT with Content-Range would put a part in the place of the whole (RFC 9110 §14.5).";
-    require(!is_put || !request.has("content-range"), sentence)?;
+    require(!is_put || !request.has("content-range"), "partial put", &[])?;
     // Without content the note is changed at once: a PUT of nothing makes it empty.
     if !is_put || !request.framing().has_content() {
         return change_note(practice.state, request, Vec::new()).map(Answer::Now);
@@ -211,8 +213,7 @@ fn change_note(state: &PracticeState, request: &Request<'_>, content: Vec<u8>) -
     match request.method() {
         Method::Put => {
             if std::str::from_utf8(&content).is_err() {
-                let problem = Problem::new(Status::UNSUPPORTED_MEDIA_TYPE);
-                return Err(problem.with_sentence("The note is a text in UTF-8, and this is none."));
+                return Err(Problem::new(Status::UNSUPPORTED_MEDIA_TYPE).saying(TEXTS.row("note text", &[])));
             }
             // A terminal shows the next prompt in a line of its own.
             let is_changed = !content.ends_with(b"\n");
@@ -229,9 +230,7 @@ fn change_note(state: &PracticeState, request: &Request<'_>, content: Vec<u8>) -
         Method::Delete if note.take().is_some() => Ok(not_stored(Response::new(Status::NO_CONTENT))),
         _ => match note.as_ref() {
             Some(note) => Ok(text(Status::OK, Arc::clone(&note.text)).field("ETag", &note.tag)),
-            None => Err(Problem::new(Status::NOT_FOUND)
-                .with_sentence("There is no note.")
-                .with_advice("Write one: curl -T - with the same address, then type and end with Ctrl-D.")),
+            None => Err(Problem::new(Status::NOT_FOUND).saying(TEXTS.row("no note", &[]))),
         },
     }
 }

@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use crate::http::{Method, Status};
 use crate::practice::limits::{SILENCE, SLOTS};
-use crate::practice::{PracticeRequest, not_stored, text};
+use crate::practice::{PracticeRequest, TEXTS, not_stored, say, text};
 use crate::service::error_page::{PageFormat, Problem};
-use crate::service::{Answer, Response, router};
+use crate::service::{Answer, Response, router, texts::rows};
 
 /// The columns of one line of a table.
 type Columns = [&'static str; 5];
@@ -43,11 +43,11 @@ const POLICY: &str = "default-src 'none'; style-src 'sha256-dtxeO4VIP+oWqQNXjdNp
 
 #[derive(Template)]
 #[template(path = "practice.html", config = "src/pages/askama.toml")]
-struct ListPage<'a> {
-    title: &'a str,
+struct ListPage {
+    title: String,
     style: &'static str,
     script: &'static str,
-    intro: [&'a str; 2],
+    intro: [String; 2],
     groups: Vec<Group<ListLine>>,
 }
 
@@ -74,10 +74,10 @@ struct ListLine {
 /// Makes a line from columns, with this host and port in its command.
 type ToLine = fn(authority: &str, Columns) -> ListLine;
 
-/// Reads a table: `= title`, then lines of up to five columns. Empty lines and comments are left out.
+/// Reads a table: `= title`, then lines of up to five columns.
 fn read(table: &'static str) -> Vec<Group<Columns>> {
     let mut groups: Vec<Group<Columns>> = Vec::new();
-    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in rows(table) {
         // A line before the first title belongs to no group, and is left out too.
         if let Some(title) = line.strip_prefix("= ") {
             groups.push(Group { title, lines: Vec::new() });
@@ -104,21 +104,10 @@ pub(super) fn list(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
         // With these options curl sends the same request, and only shows the response in another way.
         link: matches!(options, "-i" | "-iL" | "--raw" | "-iN" | "-i --compressed").then(|| example.to_string()),
     };
-    let limits = format!(
-        "At most 1 MiB of content, {} s of pauses and {SLOTS} slow answers at once; one more is the 503 of a full server.",
-        SILENCE / 1000
-    );
-    let intro = ["Every case of HTTP on demand. Each line is one; run it beside the wire view.", &limits];
-    Ok(show(
-        practice,
-        &ListPage {
-            title: "Practice",
-            style: STYLE,
-            script: SCRIPT,
-            intro,
-            groups: groups(practice, &ADDRESSES, line),
-        },
-    ))
+    let limits = TEXTS.say("list limits", &[("seconds", &(SILENCE / 1000)), ("slots", &SLOTS)]);
+    let (title, intro) = (TEXTS.say("list title", &[]), [TEXTS.say("list intro", &[]), limits]);
+    let groups = groups(practice, &ADDRESSES, line);
+    Ok(show(practice, &ListPage { title, style: STYLE, script: SCRIPT, intro, groups }))
 }
 
 /// The list of broken responses, with what curl and Chromium do.
@@ -126,15 +115,17 @@ pub(super) fn list_broken(practice: &PracticeRequest<'_>) -> Result<Answer, Prob
     let line: ToLine = |authority, [name, fault, curl, chromium, _]| {
         // With `?yes`, without which the address only explains itself.
         let path = format!("/.try/broken/{name}?yes");
-        let says = vec![format!("{fault}."), format!("curl 7.88.1: {curl}."), format!("Chromium 156: {chromium}.")];
+        let says = vec![
+            TEXTS.say("broken fault", &[("fault", &fault)]),
+            TEXTS.say("broken curl", &[("curl", &curl)]),
+            TEXTS.say("broken chromium", &[("chromium", &chromium)]),
+        ];
         ListLine { curl: command(authority, "-i", &path), says, labs: Vec::new(), link: Some(path.clone()), path }
     };
-    let intro = [
-        "Answers that are wrong on purpose. The connection is closed behind each.",
-        "What is forgiven is the dangerous part: two programs that guess differently see two different messages.",
-    ];
+    let title = TEXTS.say("broken title", &[]);
+    let intro = ["broken intro", "broken danger"].map(|name| TEXTS.say(name, &[]));
     let groups = groups(practice, &BROKEN, line);
-    Ok(show(practice, &ListPage { title: "Broken on purpose", style: STYLE, script: SCRIPT, intro, groups }))
+    Ok(show(practice, &ListPage { title, style: STYLE, script: SCRIPT, intro, groups }))
 }
 
 /// The lines of a table, with commands for the host that the client has named.
@@ -145,7 +136,7 @@ fn groups(practice: &PracticeRequest<'_>, table: &[Group<Columns>], line: ToLine
 }
 
 /// A list in the format that the client prefers.
-fn show(practice: &PracticeRequest<'_>, page: &ListPage<'_>) -> Answer {
+fn show(practice: &PracticeRequest<'_>, page: &ListPage) -> Answer {
     // Rendering into memory does not fail, so the empty text of an error is never sent.
     let response = match PageFormat::of_listing(practice.request) {
         PageFormat::Html => html(page.render().unwrap_or_default()),
@@ -159,8 +150,8 @@ fn show(practice: &PracticeRequest<'_>, page: &ListPage<'_>) -> Answer {
     response.field("Vary", "Accept, User-Agent").into()
 }
 
-fn as_text(page: &ListPage<'_>) -> String {
-    let [first, second] = page.intro;
+fn as_text(page: &ListPage) -> String {
+    let [first, second] = &page.intro;
     let mut out = format!("{}\n\n{first}\n{second}\n", page.title);
     for group in &page.groups {
         out += &format!("\n{}\n", group.title);
@@ -199,7 +190,7 @@ pub(super) fn form(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 
 /// From `/.try` to the list. For now only (307): the server may run without these addresses tomorrow.
 pub(super) fn bare(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let response = text(Status::TEMPORARY_REDIRECT, "307 All practice is at /.try/\n");
+    let response = say(Status::TEMPORARY_REDIRECT, "list moved", &[]);
     Ok(response.field("Location", practice.reference("/.try/")).into())
 }
 
@@ -210,10 +201,8 @@ pub(super) fn unknown(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
         return Ok(router::not_allowed(practice.request, &[Method::Get, Method::Head, Method::Options]).into());
     }
     // The 404 of the files would lead to a folder; this one leads to the list.
-    Err(Problem::new(Status::NOT_FOUND)
-        .with_sentence("There is no practice of that name.")
-        .with_advice("All of them: /.try/")
-        .with_link("All practice", "/.try/"))
+    let problem = Problem::new(Status::NOT_FOUND).saying(TEXTS.row("no address", &[]));
+    Err(problem.with_link(TEXTS.say("link to list", &[]), "/.try/"))
 }
 
 /// A page with its policy, which no cache keeps.

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::http::{Method, Status, field};
 use crate::practice::limits::{ECHO, UPLOAD};
 use crate::practice::query::{Query, require};
-use crate::practice::{PracticeRequest, hex, not_stored, text};
+use crate::practice::{PracticeRequest, hex, not_stored, say};
 use crate::service::error_page::Problem;
 use crate::service::{Answer, RawRequest, ReceiveSummary, Response, Sink};
 
@@ -56,7 +56,7 @@ pub(super) fn echo(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
 /// let no page send TRACE today, but RFC 9110 asks for this, and an old proxy may be more permissive.
 pub(super) fn trace(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let has_content = practice.request.framing().has_content();
-    require(!has_content, "A TRACE request has no content (RFC 9110 §9.3.8).")?;
+    require(!has_content, "trace content", &[])?;
     let is_harmless = |line: &&[u8]| {
         // The blank line has no name, and stays.
         let name = field::split_line(line).map_or(&[][..], |(name, _)| name);
@@ -81,7 +81,7 @@ fn harmless(response: Response) -> Response {
 /// The method. All others than GET, HEAD and OPTIONS get the 405 of the router with `Allow` (RFC 9110 §15.5.6).
 pub(super) fn method(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let method = practice.request.method().name();
-    Ok(text(Status::OK, format!("{method} works here, and so does OPTIONS. Try POST.\n")).into())
+    Ok(say(Status::OK, "method", &[("method", &method)]).into())
 }
 
 /// How the content came. It is hashed and counted block by block, and nothing of it is kept.

@@ -21,9 +21,10 @@ use crate::http::grammar::is_token;
 use crate::http::{Fields, Limits, Status};
 use crate::practice::broken::{TEXT_FIELDS, raw, start};
 use crate::practice::limits::{CONTENT, GAP, LENGTH, PHRASE, PIECES, SILENCE, silence};
-use crate::practice::query::{Query, bad_request, number, require};
-use crate::practice::{PracticeRequest, text};
+use crate::practice::query::{Query, bad_request, path_number, require};
+use crate::practice::{PracticeRequest, say, text};
 use crate::service::error_page::Problem;
+use crate::service::text::grouped;
 use crate::service::{Answer, Body, ByteOffset, Bytes, ChunkedBody, CloseBy, Pause, RawResponse};
 
 /// Milliseconds between pieces unless the query says otherwise: long enough to be seen.
@@ -40,7 +41,7 @@ pub(super) fn length(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     /// Made when it is asked for first, by copies of one alphabet: letter by letter would hold up the loop.
     static LETTERS: LazyLock<Vec<u8>> =
         LazyLock::new(|| letters(0, 26).repeat((LENGTH / 26) as usize + 1).into_bytes());
-    let count = number("The length", practice.value, 0..=LENGTH)?;
+    let count = path_number("length", practice.value, 0..=LENGTH)?;
     Ok(text(Status::OK, &LETTERS[..count as usize]).into())
 }
 
@@ -63,7 +64,7 @@ pub(super) fn chunked(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
     let query = Query::of(practice.request, &["sizes", "gap", "ext", "trailer"])?;
     // Without sizes, the second chunk has two hexadecimal digits. A size of 0 is refused: it is the end of the content.
     let sizes = query.numbers("sizes", &[5, 26], 1..=CONTENT, PIECES)?;
-    require(sizes.iter().sum::<u64>() <= CONTENT, "All sizes together may be 1,048,576 at most.")?;
+    require(sizes.iter().sum::<u64>() <= CONTENT, "sizes", &[("most", &grouped(CONTENT))])?;
     let gap = query.number("gap", DEFAULT_GAP, 0..=GAP)?;
     let silence = silence(sizes.len() as u64, gap)?;
     let extension = extension(&query)?;
@@ -89,8 +90,7 @@ fn extension(query: &Query) -> Result<String, Problem> {
     let (name, value) = text.split_once('=').unwrap_or((text, "x"));
     // Tokens only: a line end or a semicolon would change the framing of everything that follows.
     let is_harmless = text.len() <= PHRASE && is_token(name.as_bytes()) && is_token(value.as_bytes());
-    let sentence = format!("ext takes name or name=value, both tokens of HTTP, {PHRASE} characters at most.");
-    require(is_harmless, sentence)?;
+    require(is_harmless, "ext", &[("most", &PHRASE)])?;
     Ok(text.to_string())
 }
 
@@ -103,11 +103,8 @@ fn trailer(query: &Query) -> Result<(Option<String>, Fields), Problem> {
     // Only `X-` names: a recipient may merge trailers into the head, where a late `Content-Length` is an attack
     // (RFC 9110 §6.5.1).
     let is_harmless = text.is_ascii() && name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
-    let sentence = format!(
-        "trailer takes X-Name:value in printable ASCII, {PHRASE} characters at most; other names could change the \
-         meaning of the head."
-    );
-    require(text.len() <= PHRASE && is_harmless && fields.push(name, value).is_ok(), sentence)?;
+    let is_trailer = text.len() <= PHRASE && is_harmless && fields.push(name, value).is_ok();
+    require(is_trailer, "trailer", &[("most", &PHRASE)])?;
     Ok((Some(name.to_string()), fields))
 }
 
@@ -130,27 +127,26 @@ pub(super) fn split(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let cuts = query.numbers("at", &[3, 10, 17], 1..=Limits::HEAD_CEILING as u64, 100)?;
     // Two cuts at one place would be one, and the response would take less time than its cuts say.
     let is_sorted = cuts.is_sorted_by(|a, b| a < b);
-    require(is_sorted, "at takes offsets in ascending order, each once: 3,10,17.")?;
+    require(is_sorted, "cuts", &[])?;
     let gap = query.number("gap", DEFAULT_GAP, 0..=GAP)?;
     let silence = silence(cuts.len() as u64, gap)?;
     let time = Duration::from_millis(gap);
     let pauses = cuts.into_iter().map(|at| Pause { before: ByteOffset::Response(at), time });
-    let words = "One answer in several pieces. TCP is a stream: nothing but HTTP itself says where it ends.\n";
-    Ok(practice.slow(silence, |token| text(Status::OK, words).with_pauses(pauses).with_token(token).into()))
+    Ok(practice.slow(silence, |token| say(Status::OK, "split", &[]).with_pauses(pauses).with_token(token).into()))
 }
 
 /// A response that waits before its head or before its body.
 pub(super) fn wait(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let query = Query::of(practice.request, &["where"])?;
-    let milliseconds = number("The wait, in milliseconds,", practice.value, 0..=SILENCE)?;
+    let milliseconds = path_number("wait", practice.value, 0..=SILENCE)?;
     // Before the head nothing is sent at all: the client cannot tell a slow server from a lost request.
     let (before, name) = match query.get("where") {
-        None | Some("head") => (ByteOffset::Response(0), "head"),
-        Some("body") => (ByteOffset::Content(0), "body"),
-        Some(_) => return Err(bad_request("where takes head or body.")),
+        None | Some("head") => (ByteOffset::Response(0), "wait head"),
+        Some("body") => (ByteOffset::Content(0), "wait body"),
+        Some(_) => return Err(bad_request("where", &[])),
     };
     let time = Duration::from_millis(milliseconds);
-    let response = text(Status::OK, format!("{milliseconds} ms of silence stood before the {name}.\n"));
+    let response = say(Status::OK, name, &[("milliseconds", &milliseconds)]);
     Ok(practice.slow(time, |token| response.with_pauses([Pause { before, time }]).with_token(token).into()))
 }
 
@@ -160,11 +156,11 @@ pub(super) fn cut(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     let of = query.number("of", 100, 1..=CONTENT)?;
     // At least one byte is missing, else nothing would be cut.
     let send = query.number("send", 20.min(of - 1), 0..=CONTENT - 1)?;
-    require(send < of, "send takes a number below that of of; else nothing would be cut.")?;
+    require(send < of, "send", &[])?;
     let close = match query.get("how") {
         None | Some("fin") => CloseBy::Fin,
         Some("rst") => CloseBy::Reset,
-        Some(_) => return Err(bad_request("how takes fin or rst.")),
+        Some(_) => return Err(bad_request("how", &[])),
     };
     // The ordinary writer would never send fewer bytes than it has announced.
     let lines = start(practice, Status::OK, "OK", "close") + &format!("Content-Length: {of}\r\n") + TEXT_FIELDS;

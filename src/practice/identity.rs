@@ -23,7 +23,7 @@ use crate::http::grammar::{hexadecimal, is_ows, is_token, trim};
 use crate::http::{HttpDate, Status, field};
 use crate::practice::limits::{COOKIE_NAME, COOKIE_VALUE, COOKIES};
 use crate::practice::query::{Query, require};
-use crate::practice::{PracticeRequest, hex, text};
+use crate::practice::{PracticeRequest, TEXTS, hex, say, text};
 use crate::service::access::credentials::Credential;
 use crate::service::error_page::{self, Problem};
 use crate::service::text::shown;
@@ -43,11 +43,10 @@ pub(super) fn basic(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     // `&` compares both always: the time must not tell whether the name was right.
     let is_known = |sent: Credential| bool::from(sent.user().ct_eq(USER) & sent.password().ct_eq(PASSWORD));
     if Credential::of(practice.request).is_some_and(is_known) {
-        let welcome = "Welcome, student. Base64 is no secret: whoever sees the request can read it.\n";
-        return Ok(text(Status::OK, welcome).into());
+        return Ok(say(Status::OK, "welcome", &[]).into());
     }
     // The page does not say whether the name or the password was wrong: with that, names could be tried alone.
-    Ok(unauthorized(practice, BASIC, "name and a password", "curl -u student:wire").into())
+    Ok(unauthorized(practice, BASIC, "needs password", "curl -u student:wire").into())
 }
 
 /// 200 with the right token, else 401.
@@ -59,13 +58,13 @@ pub(super) fn bearer(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     });
     let challenge = match token {
         Some(token) if bool::from(token.ct_eq(PASSWORD)) => {
-            return Ok(text(Status::OK, "Welcome, whoever holds the token.\n").into());
+            return Ok(say(Status::OK, "welcome token", &[]).into());
         }
         // RFC 6750 §3.1: the challenge names an error only if a token was sent.
         Some(_) => "Bearer realm=\"practice\", error=\"invalid_token\"",
         None => "Bearer realm=\"practice\"",
     };
-    Ok(unauthorized(practice, challenge, "token", "curl -H 'Authorization: Bearer wire'").into())
+    Ok(unauthorized(practice, challenge, "needs token", "curl -H 'Authorization: Bearer wire'").into())
 }
 
 /// 200 with the right hash of name, password, nonce, method and target, else 401 (RFC 7616 §3.4). SHA-256 alone: MD5 is
@@ -78,8 +77,7 @@ pub(super) fn digest(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     });
     let has_stale_nonce = match sent.map(|sent| check_digest(practice, sent, now)) {
         Some(DigestCheck::Right) => {
-            let welcome = "Welcome, student. Your password was not sent: a hash of it was, which is of no use later.\n";
-            return Ok(text(Status::OK, welcome).into());
+            return Ok(say(Status::OK, "welcome digest", &[("seconds", &NONCE_SECONDS)]).into());
         }
         Some(DigestCheck::Stale) => true,
         Some(DigestCheck::Wrong) | None => false,
@@ -87,7 +85,7 @@ pub(super) fn digest(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     let stale = if has_stale_nonce { ", stale=true" } else { "" };
     let nonce = nonce(practice, now);
     let challenge = format!("Digest realm=\"practice\", qop=\"auth\", algorithm=SHA-256, nonce=\"{nonce}\"{stale}");
-    Ok(unauthorized(practice, &challenge, "name and a password", "curl --digest -u student:wire").into())
+    Ok(unauthorized(practice, &challenge, "needs password", "curl --digest -u student:wire").into())
 }
 
 /// The result of a check of Digest credentials.
@@ -138,16 +136,12 @@ fn check_digest(practice: &PracticeRequest<'_>, sent: &[u8], now: u64) -> Digest
 
 /// 403 for every client, with any credentials.
 pub(super) fn forbidden(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    Err(Problem::new(Status::FORBIDDEN)
-        .with_sentence("Nobody may enter here, whoever they are.")
-        .with_advice("No credentials help: that is the difference from 401."))
+    Err(Problem::new(Status::FORBIDDEN).saying(TEXTS.row("forbidden", &[])))
 }
 
-/// 401 with a challenge, which RFC 9110 §11.6.1 demands, and the command that would work.
-fn unauthorized(practice: &PracticeRequest<'_>, challenge: &str, needed: &str, command: &str) -> Response {
-    let problem = Problem::new(Status::UNAUTHORIZED)
-        .with_sentence(format!("This address is only for people with a {needed}."))
-        .with_advice(format!("In a terminal: {command} with the same address."));
+/// 401 with a challenge, which RFC 9110 §11.6.1 demands, and the command that would work. `needs` is a row of the texts.
+fn unauthorized(practice: &PracticeRequest<'_>, challenge: &str, needs: &str, command: &str) -> Response {
+    let problem = Problem::new(Status::UNAUTHORIZED).saying(TEXTS.row(needs, &[("command", &command)]));
     error_page::problem(practice.request, &problem).field("WWW-Authenticate", challenge)
 }
 
@@ -162,7 +156,7 @@ pub(super) fn cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
     // Made visible: a terminal would obey the control characters of a cookie.
     let mut lines: String = sent_cookies(practice).map(|cookie| shown(cookie) + "\n").collect();
     if lines.is_empty() {
-        lines = "No cookies came with this request. Set one: /.try/cookie/set?name=value\n".into();
+        lines = TEXTS.say("no cookies", &[]) + "\n";
     }
     Ok(text(Status::OK, lines).into())
 }
@@ -176,13 +170,10 @@ pub(super) fn set_cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Prob
         is_token(name.as_bytes()) && name.len() <= COOKIE_NAME && value.as_ref().is_some_and(is_value)
     };
     let pairs = Query::any(practice.request)?.pairs;
-    let sentence = format!(
-        "Write name=value, at most {COOKIES} of them: a name is a token of {COOKIE_NAME} characters at most, a value has \
-         {COOKIE_VALUE} at most, of printable ASCII without space, comma, semicolon, backslash and double quote."
-    );
     // All or none: a response that left out one cookie would look like success.
-    require((1..=COOKIES).contains(&pairs.len()) && pairs.iter().all(is_cookie), sentence)?;
-    let response = text(Status::OK, "Set. Your client sends them from now on: /.try/cookie\n");
+    let are_cookies = (1..=COOKIES).contains(&pairs.len()) && pairs.iter().all(is_cookie);
+    require(are_cookies, "cookie pairs", &[("cookies", &COOKIES), ("name", &COOKIE_NAME), ("value", &COOKIE_VALUE)])?;
+    let response = say(Status::OK, "cookies set", &[]);
     let add = |response: Response, (name, value): &(String, Option<String>)| {
         let value = value.as_deref().unwrap_or_default();
         response.field("Set-Cookie", format!("{name}={value}; {COOKIE_ATTRIBUTES}"))
@@ -195,7 +186,7 @@ pub(super) fn clear_cookies(practice: &PracticeRequest<'_>) -> Result<Answer, Pr
     let names = sent_cookies(practice).filter_map(|cookie| cookie.split(|&b| b == b'=').next());
     // A name that is no token was not set here, and could break the line that removes it.
     let names = names.filter(|name| is_token(name) && name.len() <= COOKIE_NAME).take(COOKIES);
-    let response = text(Status::OK, "Cleared: each was set again with an age of 0.\n");
+    let response = say(Status::OK, "cookies cleared", &[]);
     let clear = |response: Response, name: &[u8]| {
         response.field("Set-Cookie", format!("{}=; Max-Age=0; {COOKIE_ATTRIBUTES}", String::from_utf8_lossy(name)))
     };

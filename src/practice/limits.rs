@@ -89,8 +89,8 @@ pub(super) fn silence(count: u64, gap: u64) -> Result<Duration, Problem> {
     if total <= SILENCE {
         return Ok(Duration::from_millis(total));
     }
-    let (seconds, count, gap) = (SILENCE / 1000, grouped(count), grouped(gap));
-    Err(bad_request(format!("All pauses together may take {seconds} s; {count} of {gap} ms are longer.")))
+    let (count, gap) = (grouped(count), grouped(gap));
+    Err(bad_request("pauses", &[("seconds", &(SILENCE / 1000)), ("count", &count), ("gap", &gap)]))
 }
 
 #[cfg(test)]

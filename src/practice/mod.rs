@@ -22,7 +22,7 @@
 //! slow one takes a slot first (`PracticeRequest::slow`).
 //!
 //! A new address needs a handler in the file of its theme, a line in `ROUTES` and one in `catalogue.txt`; a test
-//! compares the two lists, and asks for each address on them.
+//! compares the two lists, and asks for each address on them. All sentences are in `texts.txt`.
 //!
 //! The addresses may be reached from the network, so a hostile client must not be able to do harm with them: no thread
 //! sleeps, memory is bounded, no redirect leads to another server, and no byte of a request is shown where a browser
@@ -42,7 +42,7 @@ mod status;
 
 use std::collections::HashMap;
 use std::hash::RandomState;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use caching::Note;
 use limits::Slots;
@@ -51,7 +51,11 @@ use crate::http::Method::{Delete, Get, Options, Other, Patch, Post, Put, Trace};
 use crate::http::{Method, Request, Status};
 use crate::service::error_page::{self, Problem};
 use crate::service::text::reference;
+use crate::service::texts::{Texts, Values};
 use crate::service::{Answer, Bytes, RequestContext, Response, Router, Service};
+
+/// What people read of this layer.
+static TEXTS: LazyLock<Texts> = LazyLock::new(|| Texts::new(include_str!("texts.txt")));
 
 /// What all event loops share. The locks are held for moments only, so that no loop waits for another.
 #[derive(Default)]
@@ -161,6 +165,11 @@ pub fn router(inner: Box<dyn Service>) -> Router {
                 .unwrap_or_else(|problem| error_page::problem(request, &problem).into())
         })
     })
+}
+
+/// One line of the texts, which no cache keeps.
+fn say(status: Status, name: &str, values: Values<'_>) -> Response {
+    text(status, TEXTS.say(name, values) + "\n")
 }
 
 /// Plain text that no cache keeps.

@@ -15,8 +15,10 @@ use percent_encoding::percent_decode;
 
 use crate::http::grammar::decimal;
 use crate::http::{Request, Status};
+use crate::practice::TEXTS;
 use crate::service::error_page::Problem;
 use crate::service::text::grouped;
+use crate::service::texts::Values;
 
 /// The parameters of one request: `name=value`, or a name alone.
 #[derive(Debug, Default)]
@@ -25,14 +27,14 @@ pub(super) struct Query {
     pub(super) pairs: Vec<(String, Option<String>)>,
 }
 
-/// 400 with this sentence.
-pub(super) fn bad_request(sentence: impl Into<String>) -> Problem {
-    Problem::new(Status::BAD_REQUEST).with_sentence(sentence)
+/// 400 with this row of the texts.
+pub(super) fn bad_request(name: &str, values: Values<'_>) -> Problem {
+    Problem::new(Status::BAD_REQUEST).saying(TEXTS.row(name, values))
 }
 
-/// Refuses the request with 400 and this sentence, unless the condition is true.
-pub(super) fn require(condition: bool, sentence: impl Into<String>) -> Result<(), Problem> {
-    if condition { Ok(()) } else { Err(bad_request(sentence)) }
+/// Refuses the request with 400 and this row of the texts, unless the condition is true.
+pub(super) fn require(condition: bool, name: &str, values: Values<'_>) -> Result<(), Problem> {
+    if condition { Ok(()) } else { Err(bad_request(name, values)) }
 }
 
 impl Query {
@@ -45,7 +47,7 @@ impl Query {
             let name = decode(name)?;
             // Programs differ in which of two values they take, so neither is taken.
             let is_first = pairs.iter().all(|(other, _)| *other != name);
-            require(is_first, "A parameter stands twice; each may stand once.")?;
+            require(is_first, "twice", &[])?;
             pairs.push((name, value));
         }
         Ok(Query { pairs })
@@ -58,10 +60,11 @@ impl Query {
             return Ok(query);
         }
         // A misspelled name must not be ignored: its default would be taken for what was asked.
-        Err(match names {
-            [] => bad_request("This address takes no parameters."),
-            [one] => bad_request(format!("This address takes one parameter: {one}.")),
-            _ => bad_request(format!("This address takes these parameters: {}.", names.join(", "))),
+        let all = names.join(", ");
+        Err(match names.len() {
+            0 => bad_request("no parameters", &[]),
+            1 => bad_request("one parameter", &[("names", &all)]),
+            _ => bad_request("parameters", &[("names", &all)]),
         })
     }
 
@@ -75,13 +78,16 @@ impl Query {
         match self.get(name) {
             None => Ok(false),
             Some("") => Ok(true),
-            Some(_) => Err(bad_request(format!("{name} is a switch and takes no value: ?{name}"))),
+            Some(_) => Err(bad_request("switch", &[("name", &name)])),
         }
     }
 
     /// A number in `range`, or `default` if it is not given.
     pub(super) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, Problem> {
-        self.get(name).map_or(Ok(default), |value| number(name, value.as_bytes(), range))
+        let Some(value) = self.get(name) else { return Ok(default) };
+        number(value.as_bytes(), range).map_err(|[least, greatest]| {
+            bad_request("number", &[("name", &name), ("least", &least), ("greatest", &greatest)])
+        })
     }
 
     /// At most `most` numbers in `range` between commas, or `default` if the parameter is not given.
@@ -98,19 +104,22 @@ impl Query {
         let numbers: Option<Vec<u64>> = value.split(',').map(one).collect();
         numbers.filter(|numbers| numbers.len() as u64 <= most).ok_or_else(|| {
             let [least, greatest, most] = [*range.start(), *range.end(), most].map(grouped);
-            bad_request(format!(
-                "{name} takes numbers from {least} to {greatest} between commas, at most {most} of them."
-            ))
+            let bounds: Values<'_> = &[("name", &name), ("least", &least), ("greatest", &greatest), ("most", &most)];
+            bad_request("numbers", bounds)
         })
     }
 }
 
-/// A number in `range`; `name` is what the sentence calls it.
-pub(super) fn number(name: &str, value: &[u8], range: RangeInclusive<u64>) -> Result<u64, Problem> {
-    decimal(value).filter(|number| range.contains(number)).ok_or_else(|| {
-        let [least, greatest] = [*range.start(), *range.end()].map(grouped);
-        bad_request(format!("{name} takes a number from {least} to {greatest}."))
-    })
+/// The number of a path, which must be in `range`. `name` is the row of the texts about it.
+pub(super) fn path_number(name: &str, value: &[u8], range: RangeInclusive<u64>) -> Result<u64, Problem> {
+    let refuse = |[least, greatest]: [String; 2]| bad_request(name, &[("least", &least), ("greatest", &greatest)]);
+    number(value, range).map_err(refuse)
+}
+
+/// A number in `range`, or the bounds of the range, for people.
+fn number(value: &[u8], range: RangeInclusive<u64>) -> Result<u64, [String; 2]> {
+    let bounds = || [*range.start(), *range.end()].map(grouped);
+    decimal(value).filter(|number| range.contains(number)).ok_or_else(bounds)
 }
 
 /// A name or a value, decoded. A plus sign stays one: `+` means a space only in forms, and this is none.
@@ -118,10 +127,9 @@ fn decode(bytes: &[u8]) -> Result<String, Problem> {
     let is_code = |piece: &[u8]| matches!(piece, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
     // The decoder would leave `%5` as it is. All pieces but the first follow a percent sign.
     let is_encoded = bytes.split(|&b| b == b'%').skip(1).all(is_code);
-    let sentence = "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25.";
-    require(is_encoded, sentence)?;
+    require(is_encoded, "percent", &[])?;
     let text = percent_decode(bytes).decode_utf8();
-    Ok(text.map_err(|_| bad_request("The query is no UTF-8 behind its percent signs."))?.into_owned())
+    Ok(text.map_err(|_| bad_request("not utf-8", &[]))?.into_owned())
 }
 
 #[cfg(test)]
@@ -152,9 +160,12 @@ mod tests {
             ("?n=2s", "n takes a number from 1 to 1,000."),
             ("?N=5", "This address takes these parameters: n, yes."),
             ("?<script>", "This address takes these parameters: n, yes."),
-            ("?n=5&n=5", "A parameter stands twice; each may stand once."),
-            ("?n=%5", "In a query, a percent sign stands before two hexadecimal digits; one that means itself is %25."),
-            ("?n=%FF", "The query is no UTF-8 behind its percent signs."),
+            ("?n=5&n=5", "A parameter is given twice. Each may be given once."),
+            (
+                "?n=%5",
+                "In a query, two hexadecimal digits must follow a percent sign. Write %25 for the percent sign itself.",
+            ),
+            ("?n=%FF", "The query is not UTF-8 after its %XX codes are decoded."),
         ] {
             let problem = read(query).unwrap_err();
             assert_eq!((problem.status.code(), problem.sentence.as_str()), (400, sentence), "{query}");
@@ -171,7 +182,7 @@ mod tests {
         assert_eq!(read("?at=3,1,9").ok(), Some(vec![3, 1, 9]));
         for query in ["?at=", "?at=1,", "?at=10", "?at=1,2,3,4", "?at=1;2", "?at=1, 2"] {
             let query = query.replace(' ', "%20");
-            let sentence = "at takes numbers from 1 to 9 between commas, at most 3 of them.";
+            let sentence = "at takes numbers from 1 to 9, separated by commas, at most 3 of them.";
             assert_eq!(read(&query).unwrap_err().sentence, sentence, "{query}");
         }
         assert_eq!([0, 999, 1000, 1_048_576].map(grouped), ["0", "999", "1,000", "1,048,576"]);

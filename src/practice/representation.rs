@@ -12,7 +12,7 @@ use crate::http::Status;
 use crate::http::grammar::{is_field_byte, is_token};
 use crate::practice::limits::{COOKIE_NAME, FIELD_VALUE, FIELDS};
 use crate::practice::query::{Query, bad_request, require};
-use crate::practice::{PracticeRequest, text};
+use crate::practice::{PracticeRequest, say, text};
 use crate::service::error_page::Problem;
 use crate::service::response::is_connection_field;
 use crate::service::{Answer, Response};
@@ -62,19 +62,14 @@ pub(super) fn fields(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
         let is_value = value.trim().len() == value.len() && value.bytes().all(|b| b.is_ascii() && is_field_byte(b));
         is_token(name.as_bytes()) && name.len() <= COOKIE_NAME && value.len() <= FIELD_VALUE && is_value
     };
-    let sentence = format!(
-        "Write name=value, 1 to {FIELDS} of them: a name is a token of {COOKIE_NAME} characters at most, a value has \
-         {FIELD_VALUE} visible ASCII characters at most."
-    );
     // All or none: a response that left out one field would look like success.
-    require((1..=FIELDS).contains(&pairs.len()) && pairs.iter().all(is_field), sentence)?;
+    let are_fields = (1..=FIELDS).contains(&pairs.len()) && pairs.iter().all(is_field);
+    require(are_fields, "field pairs", &[("fields", &FIELDS), ("name", &COOKIE_NAME), ("value", &FIELD_VALUE)])?;
     let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
     if pairs.iter().any(|(name, _)| is_connection_field(name) || REFUSED.iter().any(|refused| is(name, refused))) {
-        let sentence = "One of these fields is not for this address: it frames the message, or a browser would do more \
-                        with it than read this response.";
-        return Err(bad_request(sentence).with_advice("Cookies: /.try/cookie/set; redirects: /.try/redirect/302"));
+        return Err(bad_request("field refused", &[]));
     }
-    let content = text(Status::OK, "The head of this response has the fields of your query.\n");
+    let content = say(Status::OK, "fields", &[]);
     let add = |response: Response, (name, value): &(String, Option<String>)| {
         response.replace_field(name, value.as_deref().unwrap_or_default())
     };

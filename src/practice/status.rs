@@ -17,8 +17,8 @@ use crate::http::{Fields, Status};
 use crate::practice::broken::{TEXT_FIELDS, raw, start};
 use crate::practice::identity::BASIC;
 use crate::practice::limits::{PHRASE, REDIRECTS};
-use crate::practice::query::{Query, bad_request, number, require};
-use crate::practice::{PracticeRequest, not_stored, text};
+use crate::practice::query::{Query, bad_request, path_number, require};
+use crate::practice::{PracticeRequest, TEXTS, not_stored, say, text};
 use crate::service::error_page::Problem;
 use crate::service::{Answer, Lane, Response};
 use crate::wire::explain::notes::NoteId;
@@ -33,16 +33,14 @@ pub(super) fn status(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> 
     // Valid codes, but of responses that cannot stand alone: a client would wait for the final one.
     if let [b'1', b'0'..=b'9', b'0'..=b'9'] = practice.value {
         let link = "/.try/interim/103";
-        return Err(bad_request("A status from 100 to 199 is never the last word: a final one follows it.")
-            .with_advice(format!("See it at {link}"))
-            .with_link("Interim responses", link));
+        return Err(bad_request("interim code", &[("link", &link)]).with_link(TEXTS.say("link to interim", &[]), link));
     }
-    let code = number("The code", practice.value, 200..=599)?;
-    let status = status_of(code).ok_or_else(|| bad_request("That is no status."))?;
+    let code = path_number("code", practice.value, 200..=599)?;
+    let status = status_of(code).ok_or_else(|| bad_request("no status", &[]))?;
     // These words go into the status line as they are, so a line end in them would begin a second head.
     let reason = query.get("reason");
     let is_harmless = |words: &str| words.len() <= PHRASE && words.bytes().all(|b| matches!(b, b' '..=b'~'));
-    require(reason.is_none_or(is_harmless), format!("reason takes at most {PHRASE} printable characters of ASCII."))?;
+    require(reason.is_none_or(is_harmless), "reason", &[("most", &PHRASE)])?;
     // The ordinary writer cannot do this: only the connection may write `Upgrade`, and it knows only the usual phrases.
     if reason.is_some() || status == Status::UPGRADE_REQUIRED {
         return Ok(raw_status(practice, status, reason.unwrap_or(status.reason())));
@@ -86,7 +84,9 @@ fn has_content(status: Status) -> bool {
 /// The status, its meaning, and the section that defines it.
 fn explain(status: Status) -> String {
     let note = NoteId::status(status.code()).note();
-    format!("{status}: {}.\n{}. ({})\n", note.short, note.long, status.section())
+    let first = TEXTS.say("status", &[("status", &status), ("short", &note.short)]);
+    let second = TEXTS.say("meaning", &[("long", &note.long), ("section", &status.section())]);
+    format!("{first}\n{second}\n")
 }
 
 /// The field that a response of this status must or should have.
@@ -116,27 +116,27 @@ pub(super) fn redirect(practice: &PracticeRequest<'_>) -> Result<Answer, Problem
     // Without 300 and 304, which do not send a client on by themselves.
     let code = decimal(practice.value).filter(|code| matches!(code, 301..=303 | 307 | 308));
     let Some(status) = code.and_then(status_of) else {
-        return Err(bad_request("The codes of redirects are 301, 302, 303, 307 and 308; or loop."));
+        return Err(bad_request("redirect code", &[]));
     };
     // The number counts down, so that the chain ends by itself.
     let (path, query) = match times {
         1 => (LANDED.to_string(), String::new()),
         _ => (format!("/.try/redirect/{}", status.code()), format!("?times={}", times - 1)),
     };
-    let response = text(status, format!("{status}: go to {path}{query}\n"));
+    let response = say(status, "redirect", &[("status", &status), ("path", &(path.clone() + &query))]);
     Ok(response.field("Location", practice.reference(&path) + &query).into())
 }
 
 /// A redirect to itself.
 pub(super) fn redirect_loop(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
     Query::of(practice.request, &[])?;
-    let response = text(Status::FOUND, "302 Found: go to where you are\n");
+    let response = say(Status::FOUND, "redirect loop", &[]);
     Ok(response.field("Location", practice.reference("/.try/redirect/loop")).into())
 }
 
 /// The end of all redirects, which says what they have made of the method.
 pub(super) fn landed(practice: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    Ok(text(Status::OK, format!("You have landed, with {}.\n", practice.request.method().name())).into())
+    Ok(say(Status::OK, "landed", &[("method", &practice.request.method().name())]).into())
 }
 
 /// An interim response before the final one (RFC 9110 §15.2, RFC 8297). The loop sends each in a `send` of its own, so
@@ -146,21 +146,19 @@ pub(super) fn interim(practice: &PracticeRequest<'_>) -> Result<Answer, Problem>
         b"100" => Status::CONTINUE,
         b"102" => Status::PROCESSING,
         b"103" => Status::EARLY_HINTS,
-        _ => return Err(bad_request("Interim responses here are 100, 102 and 103.")),
+        _ => return Err(bad_request("no interim", &[])),
     };
     let mut fields = Fields::new();
     if status == Status::EARLY_HINTS {
         // Cannot fail: the name is valid, and the value consists of bytes of an address.
         let _ = fields.push("Link", format!("<{}>; rel=preload; as=fetch", practice.reference(LANDED)));
     }
-    let content = format!("This is the final response. Before it came {status}.\n");
-    Ok(text(Status::OK, content).after_interim(status, fields).into())
+    Ok(say(Status::OK, "interim", &[("status", &status)]).after_interim(status, fields).into())
 }
 
 /// 413 before any content is read, so in the place of 100 (Continue) too (RFC 9110 §10.1.1).
 pub(super) fn refuse(_: &PracticeRequest<'_>) -> Result<Answer, Problem> {
-    let content = "413 Content Too Large\nThis address takes no content, and says so before it is sent.\n";
-    Ok(text(Status::CONTENT_TOO_LARGE, content).into())
+    Ok(say(Status::CONTENT_TOO_LARGE, "refuse", &[]).into())
 }
 
 /// A handler that panics: the client gets what any other panic would give it.

@@ -2,7 +2,7 @@
 //!
 //! A reader begins with [`app`], which decides each request in one function, and [`answer`], which says what a service
 //! may answer. [`router`] chooses a handler by method and path. [`access`] has the checks of hosts, origins and
-//! passwords. [`error_page`] and [`text`] make all text for people. Nothing here opens a file or a socket; [`open_file`]
+//! passwords. [`error_page`], [`text`] and [`texts`] make all text for people. Nothing here opens a file or a socket; [`open_file`]
 //! holds one that is open.
 
 pub mod access;
@@ -13,6 +13,7 @@ pub mod open_file;
 pub mod response;
 pub mod router;
 pub mod text;
+pub mod texts;
 
 pub use access::basic::{Auth, Scope};
 pub use access::credentials::Credentials;

@@ -61,6 +61,7 @@ mod streamed_responses;
 mod study;
 mod syscalls;
 mod tcp_segments;
+mod texts;
 mod timeouts;
 mod upload_aborts;
 mod upload_memory;

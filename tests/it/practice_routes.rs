@@ -67,7 +67,7 @@ fn every_route_is_exact_to_the_byte() {
     let server = start(&Folder::new());
     let closed = "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n";
     let letters = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
-    let pieces = "One answer in several pieces. TCP is a stream: nothing but HTTP itself says where it ends.\n";
+    let pieces = "One response in several pieces. TCP is a stream of bytes: only HTTP says where the response ends.\n";
     let plain = |status: &str, content: &str| ok(content.len(), "", content).replace("200 OK", status);
     let location = |status: &str, to: &str, content: &str| {
         ok(content.len(), &format!("Location: {to}\r\n"), content).replace("200 OK", status)
@@ -90,8 +90,8 @@ fn every_route_is_exact_to_the_byte() {
             format!("{closed}Transfer-Encoding: chunked\r\n{TEXT}Trailer: X-Sum\r\n{ADDED}\r\n3;a=b\r\nabc\r\n2;a=b\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"),
         ),
         ("GET", "drip?n=3&gap=0", "", ok(3, "", "abc")),
-        ("GET", "split?gap=0", "", ok(91, "", pieces)),
-        ("GET", "wait/0", "", plain("200 OK", "0 ms of silence stood before the head.\n")),
+        ("GET", "split?gap=0", "", ok(98, "", pieces)),
+        ("GET", "wait/0", "", plain("200 OK", "The server waited 0 ms before it sent the head.\n")),
         ("GET", "utf8", "", ok(10, "X-Characters: 4\r\nX-Bytes: 10\r\n", "é汉😀a")),
         ("GET", "method", "", plain("200 OK", "GET works here, and so does OPTIONS. Try POST.\n")),
         (
@@ -126,17 +126,17 @@ fn every_route_is_exact_to_the_byte() {
         ),
         ("POST", "redirect/307?times=2", "", location("307 Temporary Redirect", "307?times=1", "307 Temporary Redirect: go to /.try/redirect/307?times=1\n")),
         ("GET", "redirect/302", "", location("302 Found", "../landed", "302 Found: go to /.try/landed\n")),
-        ("GET", "redirect/loop", "", location("302 Found", "loop", "302 Found: go to where you are\n")),
-        ("POST", "landed", "", plain("200 OK", "You have landed, with POST.\n")),
+        ("GET", "redirect/loop", "", location("302 Found", "loop", "302 Found: go to this same address again\n")),
+        ("POST", "landed", "", plain("200 OK", "This is where the redirects end. Your client came here with POST.\n")),
         ("GET", "cookie", "Cookie: a=b; c=d\r\n", plain("200 OK", "a=b\nc=d\n")),
         (
             "GET",
             "cookie/set?a=b&c=d",
             "",
             ok(
-                54,
+                70,
                 "Set-Cookie: a=b; Path=/.try/; HttpOnly; SameSite=Lax\r\nSet-Cookie: c=d; Path=/.try/; HttpOnly; SameSite=Lax\r\n",
-                "Set. Your client sends them from now on: /.try/cookie\n",
+                "The cookies are set. From now on your client sends them: /.try/cookie\n",
             ),
         ),
         (
@@ -144,9 +144,9 @@ fn every_route_is_exact_to_the_byte() {
             "cookie/clear",
             "Cookie: a=b\r\n",
             ok(
-                46,
+                68,
                 "Set-Cookie: a=; Max-Age=0; Path=/.try/; HttpOnly; SameSite=Lax\r\n",
-                "Cleared: each was set again with an age of 0.\n",
+                "The cookies are removed: each of them was set again with Max-Age=0.\n",
             ),
         ),
         (
@@ -164,7 +164,7 @@ fn every_route_is_exact_to_the_byte() {
             "",
             format!(
                 "HTTP/1.1 103 Early Hints\r\nLink: <../landed>; rel=preload; as=fetch\r\n\r\n{}",
-                ok(60, "", "This is the final response. Before it came 103 Early Hints.\n")
+                ok(60, "", "This is the final response. 103 Early Hints came before it.\n")
             ),
         ),
         (
@@ -173,7 +173,7 @@ fn every_route_is_exact_to_the_byte() {
             "",
             format!(
                 "HTTP/1.1 100 Continue\r\n\r\n{}",
-                ok(57, "", "This is the final response. Before it came 100 Continue.\n")
+                ok(57, "", "This is the final response. 100 Continue came before it.\n")
             ),
         ),
         (
@@ -255,7 +255,7 @@ fn pieces_are_sends() {
     let interim = ask(4, "interim/102");
     assert_eq!((interim.len(), interim[0].as_str()), (2, "HTTP/1.1 102 Processing\r\n\r\n"));
     let late = ask(5, "wait/5?where=body");
-    assert!(late[0].ends_with("\r\n\r\n") && late[1] == "5 ms of silence stood before the body.\n");
+    assert!(late[0].ends_with("\r\n\r\n") && late[1] == "The server waited 5 ms before it sent the body.\n");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_wait_is_never_shorter_than_it_says() {
 #[test]
 fn cut_off_and_broken_responses_end_as_their_page_says() {
     let mut server = start(&Folder::new());
-    let said = "This answer is wrong on purpose.\n";
+    let said = "This response has a fault in it.\n";
     let head = |lines: &str| format!("HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n{lines}{TEXT}{ADDED}\r\n");
     let chunked = head("Transfer-Encoding: chunked\r\n");
     let cut = head("Content-Length: 100\r\n") + "abcdefghijklmnopqrst";

@@ -136,6 +136,13 @@ impl Problem {
         self
     }
 
+    /// The same with sentence and advice from a table of texts. Without an advice there, the usual one stays.
+    #[must_use]
+    pub fn saying(self, [sentence, advice]: [String; 2]) -> Problem {
+        let problem = self.with_sentence(sentence);
+        if advice.is_empty() { problem } else { problem.with_advice(advice) }
+    }
+
     /// The same with one more link ([`Problem::links`]).
     #[must_use]
     pub fn with_link(mut self, label: impl Into<String>, href: impl Into<String>) -> Problem {

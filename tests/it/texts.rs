@@ -1,0 +1,165 @@
+//! The tables of texts that people read: each name in a table is used by the code, each name in the code is in the
+//! table, both have the same values, and the words are plain.
+//!
+//! Each rule is a function from texts to violations, and is also tried on planted violations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each table, and the files and folders whose code uses it.
+const TABLES: [(&str, &[&str]); 1] = [("src/practice/texts.txt", &["src/practice"])];
+/// Other texts that people read, which have a form of their own.
+const OTHERS: [&str; 3] = ["src/practice/catalogue.txt", "src/practice/broken.txt", "src/practice/compressed.txt"];
+
+/// Words that a reader whose English is a second language takes for something else, or that we call otherwise.
+const FORBIDDEN: [(&str, &str); 12] = [
+    (concat!("oct", "et"), "byte"),
+    ("behind", "after"),
+    ("border", "boundary"),
+    ("the answer", "the response"),
+    ("an answer", "a response"),
+    ("its answer", "its response"),
+    ("answers that", "responses that"),
+    ("nobody", "a sentence about what happens"),
+    ("whoever", "everybody who, a client that"),
+    ("its kin", "and similar ones"),
+    ("last word", "final"),
+    ("of it came", "arrived"),
+];
+
+/// The rows of a table: the name, and the names of the values in its texts.
+fn rows(table: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let rows = table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    rows.map(|row| {
+        let (name, texts) = row.split_once(" | ").unwrap_or((row, ""));
+        let values = texts.split('{').skip(1).filter_map(|piece| Some(piece.split_once('}')?.0.to_string()));
+        (name.to_string(), values.collect())
+    })
+    .collect()
+}
+
+/// The strings of code, which may name a row.
+fn strings(code: &str) -> BTreeSet<String> {
+    code.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_string).collect()
+}
+
+/// Calls that name a row and list its values: `say("name", &[("port", &port)])`. The names of row and values.
+fn calls(code: &str) -> Vec<(String, BTreeSet<String>)> {
+    // rustfmt may have put the list on a line of its own.
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut calls = Vec::new();
+    for (at, _) in code.match_indices(", &[") {
+        let Some(name) = code[..at].strip_suffix('"').and_then(|before| before.rsplit('"').next()) else { continue };
+        let list = &code[at + ", &[".len()..];
+        if !list.starts_with(']') && !list.starts_with("(\"") {
+            continue;
+        }
+        // The list ends at the bracket that closes it: a value may be an expression.
+        let mut depth = 1;
+        let end = list.bytes().position(|b| {
+            depth += i32::from(b == b'[') - i32::from(b == b']');
+            depth == 0
+        });
+        let list = &list[..end.unwrap_or(list.len())];
+        let values = list.match_indices("(\"").filter_map(|(at, _)| list[at + 2..].split_once('"'));
+        let values = values.filter(|(_, rest)| rest.starts_with(", "));
+        calls.push((name.to_string(), values.map(|(name, _)| name.to_string()).collect()));
+    }
+    calls
+}
+
+/// What differs between a table and the code that uses it.
+fn differences(table: &str, code: &str) -> Vec<String> {
+    let (rows, strings) = (rows(table), strings(code));
+    let form = |name: &str| name.strip_suffix(".one").or(name.strip_suffix(".other")).unwrap_or(name).to_string();
+    let mut violations = Vec::new();
+    for name in rows.keys().filter(|name| !strings.contains(&form(name))) {
+        violations.push(format!("{name:?} is used by no code"));
+    }
+    for (name, values) in calls(code) {
+        match rows.get(&name) {
+            None => violations.push(format!("{name:?} is not in the table")),
+            Some(row) if *row != values => {
+                violations.push(format!("{name:?} has {row:?}, and the code has {values:?}"))
+            }
+            Some(_) => {}
+        }
+    }
+    for name in rows.keys().filter_map(|name| name.strip_suffix(".one")) {
+        if !rows.contains_key(&format!("{name}.other")) {
+            violations.push(format!("{name:?} has one form"));
+        }
+    }
+    violations
+}
+
+/// The forbidden words of a text.
+fn words(text: &str) -> Vec<String> {
+    let mut violations = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with("# ")) {
+        let lower = line.to_lowercase();
+        for (word, better) in FORBIDDEN.iter().filter(|(word, _)| lower.contains(word)) {
+            violations.push(format!("{word:?}, better {better:?}: {line}"));
+        }
+    }
+    violations
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The code in these files and folders, without tests.
+fn code(paths: &[&str]) -> String {
+    let mut open: Vec<PathBuf> = paths.iter().map(|path| Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).collect();
+    let mut code = String::new();
+    while let Some(path) = open.pop() {
+        let is_test = path.file_stem().is_some_and(|name| name == "tests" || name == "testing");
+        if path.is_dir() && !is_test {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "rs") && !is_test {
+            let text = fs::read_to_string(path).unwrap();
+            code += text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        }
+    }
+    code
+}
+
+#[test]
+fn each_table_has_the_names_and_values_of_the_code() {
+    for (table, users) in TABLES {
+        assert_eq!(differences(&read(table), &code(users)), [""; 0], "{table}");
+    }
+}
+
+#[test]
+fn what_people_read_has_plain_words() {
+    for path in TABLES.map(|(table, _)| table).into_iter().chain(OTHERS) {
+        assert_eq!(words(&read(path)), [""; 0], "{path}");
+    }
+}
+
+#[test]
+fn a_planted_difference_is_found() {
+    let table = "# a | b\na b | {x} and {y} | {x}\nc.one | 1\nc.other | {n}\n";
+    let good = "say(\"a b\", &[(\"x\", &1), (\"y\", &z[0].join(\", \"))]); f(\"x\", &[1]); count(\"c\", 1)";
+    assert_eq!(differences(table, good), [""; 0]);
+    for bad in [
+        "say(\"a b\", &[(\"x\", &1)]); count(\"c\", 1)",
+        "say(\"a b\", &[(\"x\", &1), (\"y\", &z[0]), (\"z\", &1)]); count(\"c\", 1)",
+        "say(\"a b\", values); say(\"a\", &[]); count(\"c\", 1)",
+        "count(\"c\", 1)",
+        "say(\"a b\", values)",
+    ] {
+        assert_ne!(differences(table, bad), [""; 0], "{bad}");
+    }
+    assert_ne!(differences(&table.replace("c.other", "d"), &format!("{good} \"d\"")), [""; 0]);
+}
+
+#[test]
+fn a_planted_word_is_found() {
+    assert_eq!(words("# behind\nThe client answers in bytes.\n"), [""; 0]);
+    assert_eq!(words("It comes Behind the answer.").len(), 2);
+}
