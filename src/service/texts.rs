@@ -5,19 +5,21 @@
 //! ```text
 //! # a comment
 //! port in use | port {port} on {address} is already in use. | Use another one:  barewire -p {free}
-//! requests.one | {n} request
-//! requests.other | {n} requests
+//! stopped | stopped: {requests} {requests:request/requests}
 //! ```
 //!
-//! A row has a name and one or more texts. A name in braces is replaced by the value of that name, so a translation may
-//! put it elsewhere in the sentence. A text that depends on a number has a row for 1 and one for all other numbers.
+//! A row has a name and one or more texts, which are whole sentences: code never joins words, adds an ending or changes
+//! a letter, because another language needs that in other places.
+//!
+//! | in a text | stands for |
+//! |---|---|
+//! | `{port}` | the value of this name |
+//! | `{requests:request/requests}` | the form of a word that goes with this number |
 //!
 //! `tests/it/texts.rs` compares the tables with the code: the names, and the values of each name.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-
-use crate::service::text::grouped;
 
 /// The values of a text by their names.
 pub type Values<'a> = &'a [(&'a str, &'a dyn Display)];
@@ -53,13 +55,6 @@ impl Texts {
         let [text] = self.row(name, values);
         text
     }
-
-    /// The text of a row for this number, with the number in the place of `{n}`.
-    pub fn count(&self, name: &str, number: u64) -> String {
-        // These two forms are those of English. A language with more of them needs more rows here.
-        let form = if number == 1 { "one" } else { "other" };
-        self.say(&format!("{name}.{form}"), &[("n", &grouped(number))])
-    }
 }
 
 /// The rows of a table, without comments and empty lines.
@@ -72,20 +67,28 @@ fn fill(text: &str, values: Values<'_>) -> String {
     let mut pieces = text.split('{');
     let mut out = pieces.next().unwrap_or_default().to_string();
     for piece in pieces {
-        let (name, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        let (place, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        let (name, forms) = place.split_once(':').unwrap_or((place, ""));
         let value = values.iter().find(|(other, _)| *other == name);
         debug_assert!(value.is_some(), "no value for {{{name}}}: {text}");
-        out += &value.map_or_else(String::new, |(_, value)| value.to_string());
+        let shown = value.map_or_else(String::new, |(_, value)| value.to_string());
+        out += if forms.is_empty() { &shown } else { form(&shown, forms) };
         out += rest;
     }
     out
+}
+
+/// The form that goes with a number: in English one for 1, and one for all others.
+fn form<'a>(number: &str, forms: &'a str) -> &'a str {
+    let (one, other) = forms.split_once('/').unwrap_or((forms, forms));
+    if number == "1" { one } else { other }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TABLE: &str = "# a comment | x\n\nin use | {port} on {address}. | Use {free}\nlines.one | {n} line\nlines.other | {n} lines\n";
+    const TABLE: &str = "# a comment | x\n\nin use | {port} on {address}. | Use {free}\nlines | {n} {n:line/lines}\nno forms | {n} 行\n";
 
     #[test]
     fn a_row_has_its_values_in_place_and_a_value_is_not_read_again() {
@@ -99,7 +102,9 @@ mod tests {
     #[test]
     fn a_number_chooses_its_form() {
         let texts = Texts::new(TABLE);
-        assert_eq!([0, 1, 1204].map(|n| texts.count("lines", n)), ["0 lines", "1 line", "1,204 lines"]);
+        let lines = |n| texts.say("lines", &[("n", &n)]);
+        assert_eq!(["0", "1", "11", "1,204"].map(lines), ["0 lines", "1 line", "11 lines", "1,204 lines"]);
+        assert_eq!(texts.say("no forms", &[("n", &2)]), "2 行");
     }
 
     #[test]
