@@ -31,6 +31,7 @@ mod file_systems;
 mod files;
 mod fuzzed;
 mod hosts;
+mod hot_file;
 mod imports;
 mod leaks;
 mod listing;
