@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::support::client::{Client, get, request, strong_tag};
 use crate::support::folder::{Folder, pattern};
+use crate::support::mount::Mount;
 use crate::support::response::Response;
 use crate::support::server::Server;
 use crate::support::uploads::{FORM, form, send};
@@ -401,6 +402,28 @@ fn jobs(server: &Server) -> u64 {
     tasks.map(|task| sleeps(task.unwrap())).sum()
 }
 
+/// Asks until no worker is needed for these requests any more, and then 500 times.
+#[track_caller]
+fn assert_from_memory(server: &Server, requests: &[(&str, &str, u16)]) {
+    let mut client = Client::connect(server);
+    for &(target, fields, status) in requests {
+        // Until the file is cached, a worker is needed. Counting begins after that.
+        let (mut quiet, end) = (0, Instant::now() + PATIENCE);
+        while quiet < 20 {
+            assert!(Instant::now() < end, "each request needs a worker: {target} {fields}");
+            let before = jobs(server);
+            client.get(target, fields).assert_status(status);
+            quiet = if jobs(server) == before { quiet + 1 } else { 0 };
+        }
+        let before = jobs(server);
+        for _ in 0..500 {
+            client.get(target, fields).assert_status(status);
+        }
+        let needed = jobs(server) - before;
+        assert_eq!(needed, 0, "{needed} jobs for 500 requests: {target} {fields}");
+    }
+}
+
 #[test]
 fn a_response_from_memory_needs_no_worker() {
     let folder = Folder::with(&[("a.html", "small"), ("list/b.txt", "b")]);
@@ -408,34 +431,37 @@ fn a_response_from_memory_needs_no_worker() {
     folder.age("a.html");
     folder.age("large.bin");
     let server = Server::start(&folder, &["--loops", "1", "--log", "off"]);
-    let mut client = Client::connect(&server);
-    let tag = strong_tag(&server, "/a.html");
-    let known = format!("If-None-Match: {tag}\r\n");
-    for (target, fields, status) in [
-        ("/a.html", "", 200),
-        ("/a.html", &known[..], 304),
-        ("/large.bin", "", 200),
-        ("/large.bin", "Range: bytes=50000-70000\r\n", 206),
-        ("/nothing", "", 404),
-        ("/list", "", 301),
-    ] {
-        // Until the file is cached, a worker is needed. Counting begins after that.
-        let mut quiet = 0;
-        while quiet < 20 {
-            let before = jobs(&server);
-            client.get(target, fields).assert_status(status);
-            quiet = if jobs(&server) == before { quiet + 1 } else { 0 };
-        }
-        let before = jobs(&server);
-        for _ in 0..500 {
-            client.get(target, fields).assert_status(status);
-        }
-        let needed = jobs(&server) - before;
-        assert_eq!(needed, 0, "{needed} jobs for 500 requests: {target} {fields}");
-    }
+    let known = format!("If-None-Match: {}\r\n", strong_tag(&server, "/a.html"));
+    let large = [("/large.bin", "", 200), ("/large.bin", "Range: bytes=50000-70000\r\n", 206)];
+    let small = [("/a.html", "", 200), ("/a.html", &known, 304), ("/nothing", "", 404), ("/list", "", 301)];
+    assert_from_memory(&server, &large);
+    assert_from_memory(&server, &small);
 }
 
-/// `openat2` would keep the root also with `..` in a path; the second lock is that it never gets one.
+#[test]
+fn a_small_file_on_the_file_system_of_a_container_is_kept_in_memory_too() {
+    // It cannot say whether content is in memory, so the first read is always a worker's.
+    let (lower, upper) = (Folder::with(&[("a.html", "small"), ("sub/index.html", "index")]), Folder::new());
+    lower.age("a.html");
+    lower.age("sub/index.html");
+    let made = ["upper", "work"].map(|name| upper.join(name));
+    made.iter().for_each(|path| fs::create_dir(path).unwrap());
+    let [up, work] = made.map(|path| path.display().to_string());
+    let options = format!("lowerdir={},upperdir={up},workdir={work}", lower.path().display());
+    let point = upper.join("root");
+    let Some(root) = Mount::with("mount", &["-t", "overlay", "-o", &options, "overlay"], point) else {
+        return notice("overlayfs cannot be mounted here");
+    };
+    let server = Server::serve(root.path(), &["--loops", "1", "--log", "off"]);
+    let known = format!("If-None-Match: {}\r\n", strong_tag(&server, "/a.html"));
+    assert_from_memory(&server, &[("/a.html", "", 200), ("/a.html", &known, 304), ("/sub/", "", 200)]);
+    // An edit is seen by the next request.
+    fs::write(root.path().join("a.html"), "edited").unwrap();
+    assert_eq!(get(&server, "/a.html", "").text(), "edited");
+
+    drop(server);
+}
+
 #[test]
 fn no_dot_segment_of_a_request_reaches_the_kernel() {
     let folder = Folder::with(&[("a.txt", "a"), ("d/b.txt", "b")]);

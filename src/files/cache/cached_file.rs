@@ -54,8 +54,8 @@ pub(crate) struct CachedFile {
 }
 
 impl CachedFile {
-    /// The entry for a response with these fields and this file, if it may be kept. Does not wait
-    /// for a disk: content that is not in memory is not kept this time.
+    /// The entry for a response with these fields and this file, if it may be kept. Without `may_block`, content that
+    /// is not in memory is not kept this time.
     pub(crate) fn new(
         request: &Request<'_>,
         fields: &Fields,
@@ -63,6 +63,7 @@ impl CachedFile {
         resolver: &Resolver,
         open_files: &OpenFiles,
         now: SystemTime,
+        may_block: bool,
     ) -> Option<CachedFile> {
         let root = &resolver.root;
         let is_plain = fields.get("Content-Encoding").is_none() && request.method() == Method::Get;
@@ -85,7 +86,7 @@ impl CachedFile {
         let mut fields = fields.clone();
         fields.remove("Content-Range");
         let (whole, open) = if meta.size <= MAX_CONTENT {
-            (Prepared::new(Status::OK, &fields, &read_cached(file, meta.size)?), None)
+            (Prepared::new(Status::OK, &fields, &read_whole(file, meta.size, may_block)?), None)
         } else {
             (
                 Prepared::without_content(Status::OK, &fields, meta.size),
@@ -186,10 +187,10 @@ fn folder_without_codings(root: &Root, path: &[u8], now: SystemTime) -> Option<(
     (root.stat(&folder) == Some(meta)).then_some((folder, meta))
 }
 
-/// The content, if all of it is in the page cache.
-fn read_cached(file: &OpenFile, size: u64) -> Option<Vec<u8>> {
+/// The content, if all of it can be read.
+fn read_whole(file: &OpenFile, size: u64, may_block: bool) -> Option<Vec<u8>> {
     let mut content = vec![0; usize::try_from(size).ok()?];
-    let is_whole = read_start(file, &mut content, false).ok()?.len() as u64 == size;
+    let is_whole = read_start(file, &mut content, may_block).ok()?.len() as u64 == size;
     is_whole.then_some(content)
 }
 

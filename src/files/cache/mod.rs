@@ -3,7 +3,7 @@
 //! belong to all loops together ([`open_files`]).
 //!
 //! There are two entry points. [`FileCache::store`] keeps a response that the normal path made, if
-//! its path was requested before; [`FileCache::lookup`] returns it while it is up to date. A hit
+//! its path was requested before (a worker does the same by [`MadeByWorkers::make`]); [`FileCache::lookup`] returns it while it is up to date. A hit
 //! costs one `stat` and two copies instead of open, fstat, read and close.
 //!
 //! A response from here must equal the response that the normal path would make now. So every hit
@@ -29,7 +29,7 @@ pub(crate) mod open_files;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::files::cache::cached_file::{CachedFile, CheckedFolders};
@@ -37,7 +37,7 @@ use crate::files::cache::open_files::OpenFiles;
 use crate::files::precondition::{self, Verdict};
 use crate::files::{resource::Resolver, root::Root};
 use crate::http::{Method, Request, Status};
-use crate::service::{Answer, Body, RequestContext, Response};
+use crate::service::{Answer, Body, OpenFile, RequestContext, Response};
 
 /// Default for the number of files that are kept open, because opening a file costs more than
 /// sending a small one.
@@ -46,6 +46,8 @@ pub(crate) const OPEN_FILES: usize = 256;
 pub const CAPACITY: usize = 64 * 1024 * 1024;
 /// Paths that are remembered as requested once.
 const REQUESTED_ONCE: usize = 4096;
+/// Entries made by workers that no loop has taken yet, of all loops together. Each has at most 16 KiB of content.
+const MADE: usize = 64;
 
 /// The kept files of one loop.
 pub(crate) struct FileCache {
@@ -126,21 +128,34 @@ impl FileCache {
     /// Keeps a response that the normal path has made, if it may be repeated and its path was
     /// requested before.
     pub(crate) fn store(&mut self, request: &Request<'_>, response: &Response, resolver: &Resolver, now: SystemTime) {
-        // A 206 too, since a video player requests only ranges. Its fields are those of the whole
-        // file and Content-Range.
-        let (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) = (response.status(), response.body())
-        else {
-            return;
-        };
-        // An entry costs as much as three requests, so a file that is requested once gets none. The
-        // hash has random keys: a client cannot choose paths that push out those of others.
-        let hash = self.index.hasher().hash_one(request.path());
-        let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
-        if std::mem::replace(slot, hash) == hash
-            && let Some(entry) = CachedFile::new(request, response.fields(), file, resolver, &self.open_files, now)
+        if let Some(file) = file_of(response)
+            && self.was_requested(request)
+            && let Some(entry) =
+                CachedFile::new(request, response.fields(), file, resolver, &self.open_files, now, false)
         {
             self.insert(entry);
         }
+    }
+
+    /// Whether the path was requested before; from now on it was. An entry costs as much as three requests, so a file
+    /// that is requested once gets none.
+    pub(crate) fn was_requested(&mut self, request: &Request<'_>) -> bool {
+        // The hash has random keys: a client cannot choose paths that push out those of others.
+        let hash = self.index.hasher().hash_one(request.path());
+        let slot = &mut self.requested_once[hash as usize % REQUESTED_ONCE];
+        std::mem::replace(slot, hash) == hash
+    }
+
+    /// Takes over what a worker has made for this path, if it has, and answers with it as [`FileCache::lookup`] does.
+    pub(crate) fn lookup_made(
+        &mut self,
+        request: &Request<'_>,
+        made: &MadeByWorkers,
+        root: &Root,
+        context: &RequestContext,
+    ) -> Option<Answer> {
+        self.insert(made.take(request.path().strip_prefix(b"/")?)?);
+        self.lookup(request, root, context)
     }
 
     /// Adds an entry, and evicts others until it fits.
@@ -186,6 +201,53 @@ impl FileCache {
         if let Some(place) = moved.and_then(|path| self.index.get_mut(path)) {
             *place = at;
         }
+    }
+}
+
+/// Entries that workers have made, until a loop asks for one. On a file system that cannot say what is in memory
+/// (overlayfs, on which containers lie) every first read is a worker's, so no loop could make an entry.
+#[derive(Default)]
+pub(crate) struct MadeByWorkers(Mutex<Vec<CachedFile>>);
+
+impl MadeByWorkers {
+    fn lock(&self) -> MutexGuard<'_, Vec<CachedFile>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, path: &[u8]) -> Option<CachedFile> {
+        let mut entries = self.lock();
+        let at = entries.iter().position(|entry| entry.requested_path() == path)?;
+        Some(entries.swap_remove(at))
+    }
+
+    /// Makes an entry for a response, if it may be repeated. May block.
+    pub(crate) fn make(
+        &self,
+        request: &Request<'_>,
+        response: &Response,
+        resolver: &Resolver,
+        open_files: &OpenFiles,
+        now: SystemTime,
+    ) {
+        let Some(file) = file_of(response) else { return };
+        let Some(entry) = CachedFile::new(request, response.fields(), file, resolver, open_files, now, true) else {
+            return;
+        };
+        let mut entries = self.lock();
+        // Of one that nobody asks for again, another takes the place.
+        if entries.len() >= MADE {
+            entries.remove(0);
+        }
+        entries.push(entry);
+    }
+}
+
+/// The file of a response that may be repeated. That of a 206 too, since a video player requests only ranges. Its fields
+/// are those of the whole file and Content-Range.
+fn file_of(response: &Response) -> Option<&Arc<OpenFile>> {
+    match (response.status(), response.body()) {
+        (Status::OK | Status::PARTIAL_CONTENT, Body::File { file, .. }) => Some(file),
+        _ => None,
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::files::cache::open_files::OpenFiles;
+use crate::files::cache::{MadeByWorkers, open_files::OpenFiles};
 use crate::files::disk_error::Gone;
 use crate::files::resource::{Resolver, SingleFile};
 use crate::files::root::{Meta, Root, sweep};
@@ -156,6 +156,7 @@ impl SiteState {
             },
             settings,
             open_files,
+            made: MadeByWorkers::default(),
             pages: listing::Pages::default(),
             readings: listing::Readings::default(),
             missing: has_plain_errors.then(NotFoundLine::new),

@@ -35,7 +35,8 @@ use crate::files::root::{OpenMethod, Root};
 use crate::files::site::follow::{Current, Followed};
 use crate::files::write::{self, Rights, TargetKind, WriteRequest};
 use crate::files::{
-    Settings, cache::FileCache, cache::open_files::OpenFiles, disk_error, disk_error::Gone, listing, representation,
+    Settings, cache::FileCache, cache::MadeByWorkers, cache::open_files::OpenFiles, disk_error, disk_error::Gone,
+    listing, representation,
 };
 
 use crate::http::{Expectation, Method, Request, Status, field};
@@ -65,6 +66,7 @@ struct SiteState {
     sandbox: bool,
     settings: Settings,
     open_files: Arc<OpenFiles>,
+    made: MadeByWorkers,
     cache_control: String,
     pages: listing::Pages,
     readings: listing::Readings,
@@ -141,6 +143,13 @@ impl Service for Site {
             }
             return Answer::Now(response);
         }
+        let mut is_wanted = false;
+        if let Some(cache) = &mut self.cache {
+            if let Some(answer) = cache.lookup_made(request, &state.made, &resolver.root, context) {
+                return answer;
+            }
+            is_wanted = cache.was_requested(request);
+        }
         let (state, context, request) = (Arc::clone(state), *context, request.clone().into_owned());
         let device = resolver.root.device_on_the_way(request.path());
         // A path that ends in a slash will be listed. The request joins a reading now, when it
@@ -149,6 +158,9 @@ impl Service for Site {
         let task = Task { device, ..reading.as_ref().map_or(Lane::Open.into(), listing::Reading::task) };
         let job = move || {
             let response = state.respond(&request, &context, true, reading);
+            if let Some(response) = response.as_ref().filter(|_| is_wanted) {
+                state.made.make(&request, response, &state.resolver, &state.open_files, context.now);
+            }
             // A worker may block, so only a lookup that lost every race ends here.
             Outcome::Response(response.unwrap_or_else(|| disk_error::response(&request, &Errno::AGAIN.into())))
         };
