@@ -37,8 +37,8 @@ const STYLE: &str = include_str!("../pages/practice.css");
 const SCRIPT: &str = include_str!("../pages/practice.js");
 /// The page may show itself with its own style and script, and send forms to this server. The hashes are the SHA-256 of
 /// [`STYLE`] and [`SCRIPT`]; a test prints the new ones when they change.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-dtxeO4VIP+oWqQNXjdNpQvnsG6S9i8aYkG2KCwvvkBk='; \
-                      script-src 'sha256-W8Rf5qtruYGhNkc4TF/HzlnK/4bWit+kXUtQo6fP6Hc='; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-iijvZBCMapwfnYLD+9Wk8sWX7VrDm6mHjlSCVpqIiCc='; \
+                      script-src 'sha256-b/Ytk+ZFtlTYa2Ur93qqxR05aAXfwlc3i9Ln8yNRWBY='; \
                       img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[derive(Template)]

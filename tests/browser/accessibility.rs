@@ -131,7 +131,7 @@ fn the_listing_and_the_uploads_are_accessible() {
         checker.page("error-404", &format!("{}photos/none", site.url), LOADED);
 
         let site = Site::serve_at("127.0.0.1", &folder, &["--write", "--max-body", "64M"]);
-        checker.page("listing-rights", &format!("{}photos/", site.url), "document.querySelector('#rows .x')");
+        checker.page("listing-rights", &format!("{}photos/", site.url), "document.querySelector('#rows .cross')");
         checker.browser.slow(1 << 20);
         let taken = file(scratch, "beach.jpg", 20);
         checker.browser.drop_files(&[
@@ -141,14 +141,14 @@ fn the_listing_and_the_uploads_are_accessible() {
             file(scratch, ".hidden", 20),
         ]);
         checker.browser.wait(
-            "document.querySelectorAll('.ups .bad').length == 2 && document.querySelector('.ups .stored')
-                && document.querySelector('.ups progress')?.value > 0",
+            "document.querySelectorAll('.uploads :is(.failed, .question)').length == 2 && document.querySelector('.uploads .stored')
+                && document.querySelector('.uploads progress')?.value > 0",
         );
         checker.check("uploads");
         checker.browser.slow(0);
-        checker.browser.wait("document.querySelectorAll('.ups .stored').length == 2");
+        checker.browser.wait("document.querySelectorAll('.uploads .stored').length == 2");
         // Not by the mouse: the list of uploads may cover the middle of the window.
-        checker.browser.eval("document.querySelector(\"#rows tr:has(a[href='film.mp4']) .x\").click()");
+        checker.browser.eval("document.querySelector(\"#rows tr:has(a[href='film.mp4']) .cross\").click()");
         checker.browser.wait("document.querySelector('dialog[open]')");
         checker.check("delete");
     });

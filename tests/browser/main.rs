@@ -219,7 +219,7 @@ fn the_folders_above_are_links_for_people_and_buttons_without_scripts() {
             site.url
         );
         let place = "[location.pathname, location.search, document.querySelector('h1').textContent]";
-        for (scripts, css) in [(true, ".crumb a"), (false, ".crumb form button")] {
+        for (scripts, css) in [(true, ".crumbs a"), (false, ".crumbs form button")] {
             browser.call("Emulation.setScriptExecutionDisabled", json!({"value": !scripts}));
             for (nth, path, title) in [
                 (1, "/", "home"),

@@ -70,7 +70,7 @@ fn listing(engine: &mut Engine) {
     engine.open(&site.url);
     engine.wait("!document.querySelector('footer').hidden && !document.querySelector('.tools').hidden");
     check(engine, "listing");
-    engine.type_into("#f", "item");
+    engine.type_into("#filter", "item");
     engine.wait("document.querySelectorAll('#rows tr:not([hidden])').length == 2");
     check(engine, "listing-filtered");
     // A link or a button: either way the server sorts.
@@ -93,12 +93,12 @@ fn upload(engine: &mut Engine) {
     // A driver types only into what can be seen; the page shows a button of its own instead of this.
     engine.eval("document.querySelector('.drop input').hidden = false");
     engine.type_into(".drop input", film.to_str().unwrap());
-    engine.wait("document.querySelector('.ups li.stored')");
+    engine.wait("document.querySelector('.uploads li.stored')");
     engine.wait("[...document.querySelectorAll('#rows a')].some(a => a.textContent == 'film 1.mp4')");
     assert_eq!(fs::read(scratch.site().join("film 1.mp4")).unwrap(), fs::read(&film).unwrap());
     check(engine, "upload");
     // The question before a file is deleted, and its end.
-    engine.click("#rows tr:last-child .x");
+    engine.click("#rows tr:last-child .cross");
     engine.wait("document.querySelector('dialog').open");
     check(engine, "upload-delete");
     engine.click("dialog .danger");

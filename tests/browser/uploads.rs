@@ -55,10 +55,10 @@ fn same(a: &Path, b: &Path) -> bool {
 /// The names in the table.
 const TABLE: &str = "[...document.querySelectorAll('#rows a')].map(a => a.textContent)";
 /// The state of each upload, a line each.
-const LINES: &str = "[...document.querySelectorAll('.ups li')].map(li => li.querySelector('.n').textContent + ': ' + li.querySelector('.s').textContent)";
+const LINES: &str = "[...document.querySelectorAll('.uploads li')].map(li => li.querySelector('.name').textContent + ': ' + li.querySelector('.status').textContent)";
 
 fn stored(count: usize) -> String {
-    format!("document.querySelectorAll('.ups li.stored').length == {count}")
+    format!("document.querySelectorAll('.uploads li.stored').length == {count}")
 }
 
 fn listed(name: &str) -> String {
@@ -103,7 +103,7 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
         browser.open(&site.url);
         assert!(
             browser
-                .eval("document.querySelector('.sum').textContent")
+                .eval("document.querySelector('.summary').textContent")
                 .as_str()
                 .unwrap()
                 .ends_with("nothing is overwritten.")
@@ -124,7 +124,10 @@ fn a_dropped_file_stands_in_the_table_and_whole_on_the_disk() {
             browser.eval(TABLE),
             json!(["sub/", "alpha.txt", "empty", "item 9.txt", hostile, "item 10.bin", "zulu.txt"])
         );
-        assert_eq!(browser.eval("document.querySelector('.sum').textContent.split('.')[0]"), "1 folder, 6 files, 3");
+        assert_eq!(
+            browser.eval("document.querySelector('.summary').textContent.split('.')[0]"),
+            "1 folder, 6 files, 3"
+        );
         assert!(same(&files[0], &folder.join("item 10.bin")) && same(&files[1], &folder.join(hostile)));
         assert_eq!(fs::metadata(folder.join("empty")).unwrap().len(), 0);
         assert_ne!(browser.eval("document.title"), "owned");
@@ -172,7 +175,7 @@ fn a_dropped_folder_arrives_with_its_folders_and_a_page_in_it_rewrites_nothing()
             assert_eq!(fs::read_to_string(path).unwrap(), format!("picture {n}"));
         }
         // From now on the folder has this page as its index. Nothing of it may come into the open page.
-        let fake = "<main data-may><p class=sum>owned<table><tbody id=rows><tr><td><a href=https://evil.example/>owned</a><td>1 B<td><time datetime=2026-08-01T10:00:02Z></time></table>";
+        let fake = "<main data-rights><p class=summary>owned<table><tbody id=rows><tr><td><a href=https://evil.example/>owned</a><td>1 B<td><time datetime=2026-08-01T10:00:02Z></time></table>";
         browser.drop_files(&[outside(scratch, "index.html", fake.as_bytes())]);
         browser.wait(&stored(1));
         browser.eval("new Promise(r => setTimeout(r, 600))");
@@ -202,7 +205,7 @@ fn a_big_file_moves_its_bar_and_a_reload_half_way_leaves_nothing() {
         assert!(site.has_unnamed_file(), "an upload on its way has a file without a name");
         assert_eq!(names(&folder), NOTHING);
         // Leaving asks first.
-        browser.click(".crumb");
+        browser.click(".crumbs");
         browser.load(|browser| {
             browser.call("Page.reload", json!({}));
             assert_eq!(browser.event("Page.javascriptDialogOpening")["type"], "beforeunload");
@@ -263,11 +266,11 @@ fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
         let site = Site::serve_at("127.0.0.1", &folder, &["--upload"]);
         browser.open(&site.url);
         browser.eval(
-            "window.now = window.most = 0; const send = XMLHttpRequest.prototype.send
+            "window.now = window.most = 0; const native = XMLHttpRequest.prototype.send
             XMLHttpRequest.prototype.send = function(body) {
                 most = Math.max(most, ++now)
                 this.addEventListener('readystatechange', () => this.readyState == 4 && now--)
-                return send.call(this, body)
+                return native.call(this, body)
             }",
         );
         let files: Vec<_> = (0..9).map(|n| outside(scratch, &format!("{n}.txt"), &vec![b'0' + n; 200_000])).collect();
@@ -277,26 +280,26 @@ fn many_files_go_two_at_a_time_and_a_cancelled_one_comes_again() {
         let expected: Vec<_> = (0..9).map(|n| format!("{n}.txt")).collect();
         browser.wait(&format!("{TABLE}.length == 9"));
         assert_eq!((browser.eval(TABLE), names(&folder)), (json!(expected), expected));
-        assert_eq!(browser.eval("document.querySelector('.all p').textContent"), "9 of 9 files stored.");
+        assert_eq!(browser.eval("document.querySelector('.total p').textContent"), "9 of 9 files stored.");
 
         browser.slow(4 << 20);
         let big: Vec<_> = ["a", "b", "c", "d"].map(|name| sparse(scratch, name, 16 * MIB)).into();
         browser.drop_files(&big);
         browser.wait("document.querySelector('li progress')?.value > 0.05");
         assert_eq!(
-            browser.eval("[...document.querySelectorAll('.ups li')].map(li => li.className)"),
+            browser.eval("[...document.querySelectorAll('.uploads li')].map(li => li.className)"),
             json!(["active", "active", "waiting", "waiting"])
         );
-        browser.click(".ups li.active .x");
-        browser.wait("document.querySelector('.ups li.bad')");
+        browser.click(".uploads li.active .cross");
+        browser.wait("document.querySelector('.uploads li:is(.failed, .question)')");
         press(browser, "Cancel all");
-        browser.wait("document.querySelectorAll('.ups li.bad').length == 4");
+        browser.wait("document.querySelectorAll('.uploads li:is(.failed, .question)').length == 4");
         assert_eq!(
             browser.eval(LINES),
             json!([
-                "a: Cancelled. Nothing of it was stored.",
-                "b: Cancelled. Nothing of it was stored.",
-                "c: Cancelled. Nothing of it was stored.",
+                "a: Cancelled. Nothing was stored.",
+                "b: Cancelled. Nothing was stored.",
+                "c: Cancelled. Nothing was stored.",
                 "d: Not sent."
             ])
         );
@@ -323,7 +326,7 @@ fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
         browser.open(&site.url);
         assert!(
             browser
-                .eval("document.querySelector('.sum').textContent")
+                .eval("document.querySelector('.summary').textContent")
                 .as_str()
                 .unwrap()
                 .ends_with("unless you say so.")
@@ -338,12 +341,12 @@ fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
         ] {
             let new = format!("new {name} {answer}");
             browser.drop_files(&[outside(scratch, name, new.as_bytes())]);
-            browser.wait("document.querySelector('.ups li.bad')");
+            browser.wait("document.querySelector('.uploads li:is(.failed, .question)')");
             let there = if name == "album" { "folder album" } else { name };
             assert_eq!(browser.eval(LINES), json!([format!("{name}: There is already a {there} here.")]));
             let expected =
                 if name == "album" { json!(["Keep both", "✕"]) } else { json!(["Replace it", "Keep both", "✕"]) };
-            assert_eq!(buttons(browser, ".ups li button"), expected);
+            assert_eq!(buttons(browser, ".uploads li button"), expected);
             press(browser, answer);
             browser.wait(&stored(1));
             assert_eq!(read(lies_in), new);
@@ -353,14 +356,14 @@ fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
 
         // The user's answer was about the older file, so the newer one is not replaced.
         browser.drop_files(&[outside(scratch, "film.mp4", b"mine")]);
-        browser.wait("document.querySelector('.ups li.bad')");
+        browser.wait("document.querySelector('.uploads li:is(.failed, .question)')");
         fs::write(folder.join("film.mp4"), "another newer film").unwrap();
         press(browser, "Replace it");
         browser.wait(
-            "document.querySelectorAll('.ups li.bad button').length == 3 && !document.querySelector('.ups li.active')",
+            "document.querySelectorAll('.uploads li:is(.failed, .question) button').length == 3 && !document.querySelector('.uploads li.active')",
         );
         site.logged(&["PUT /film.mp4", " 412 "]);
-        browser.wait("document.querySelector('.ups li.bad')");
+        browser.wait("document.querySelector('.uploads li:is(.failed, .question)')");
         assert_eq!(read("film.mp4"), "another newer film");
         press(browser, "Replace it");
         browser.wait(&stored(1));
@@ -369,7 +372,7 @@ fn a_taken_name_is_replaced_or_kept_only_when_the_user_says_so() {
         // A name that is taken meanwhile: only the server knows it, and the condition of the request protects the file.
         fs::write(folder.join("late.txt"), "there first").unwrap();
         browser.drop_files(&[outside(scratch, "late.txt", b"second"), outside(scratch, "film.mp4", b"again")]);
-        browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
+        browser.wait("document.querySelectorAll('.uploads li:is(.failed, .question)').length == 2");
         assert_eq!(read("late.txt"), "there first");
         press(browser, "Keep all");
         browser.wait(&stored(2));
@@ -392,10 +395,10 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         fs::write(folder.join("late.txt"), "there first").unwrap();
         for name in ["film.mp4", "late.txt"] {
             browser.drop_files(&[outside(scratch, name, b"new")]);
-            browser.wait("document.querySelector('.ups li.bad')");
-            assert_eq!(buttons(browser, ".ups li button"), json!(["Keep both", "✕"]), "{name}");
-            browser.click(".ups li .x");
-            browser.wait("!document.querySelector('.ups li')");
+            browser.wait("document.querySelector('.uploads li:is(.failed, .question)')");
+            assert_eq!(buttons(browser, ".uploads li button"), json!(["Keep both", "✕"]), "{name}");
+            browser.click(".uploads li .cross");
+            browser.wait("!document.querySelector('.uploads li')");
         }
         let large = sparse(scratch, "large.bin", 64 * MIB);
         browser.drop_files(&[
@@ -404,7 +407,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
             outside(scratch, "index.html", b"x"),
             outside(scratch, &format!("{}.txt", "n".repeat(240)), b"fits"),
         ]);
-        browser.wait("document.querySelectorAll('.ups li.bad').length == 3");
+        browser.wait("document.querySelectorAll('.uploads li:is(.failed, .question)').length == 3");
         browser.wait(&stored(1));
         let lines = browser.eval(LINES).to_string();
         assert!(lines.contains("larger than this server takes: at most 1.0 MB"), "{lines}");
@@ -416,7 +419,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         let site = Site::serve_at("127.0.0.1", &folder, &["--overwrite"]);
         browser.open(&site.url);
         browser.drop_files(&[outside(scratch, "film.mp4", b"new"), outside(scratch, "free.txt", b"new")]);
-        browser.wait("document.querySelectorAll('.ups li.bad').length == 2");
+        browser.wait("document.querySelectorAll('.uploads li:is(.failed, .question)').length == 2");
         let lines = browser.eval(LINES).to_string();
         assert!(lines.contains("There is no free.txt here to replace."), "{lines}");
         press(browser, "Replace it");
@@ -426,7 +429,7 @@ fn without_the_right_nothing_is_replaced_or_deleted_and_refusals_are_in_words() 
         let site = Site::serve_at("127.0.0.1", &folder, &["--delete"]);
         browser.open(&site.url);
         assert_eq!(browser.eval("document.querySelectorAll('form.drop, #add').length"), 0);
-        assert_ne!(browser.eval("document.querySelectorAll('#rows .x').length"), 0);
+        assert_ne!(browser.eval("document.querySelectorAll('#rows .cross').length"), 0);
         assert_eq!(complaints(browser), NOTHING);
     });
 }
@@ -446,7 +449,7 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
         fs::write(&latin, "not UTF-8").unwrap();
         let site = Site::serve_at("127.0.0.1", &folder, &["--write"]);
         browser.open(&site.url);
-        let bin = |name: &str| format!("#rows tr:has(a[href^='{name}']) .x");
+        let bin = |name: &str| format!("#rows tr:has(a[href^='{name}']) .cross");
         let title = "document.querySelector('dialog[open] h2')?.textContent";
         // No.
         browser.click(&bin("b.txt"));
@@ -468,15 +471,15 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
             press(browser, "Delete");
             browser.wait("!document.querySelector('dialog[open]')");
             assert!(!path.exists(), "{name}");
-            assert_eq!(browser.eval("document.activeElement.className"), "x", "the next row has the focus");
+            assert_eq!(browser.eval("document.activeElement.className"), "cross", "the next row has the focus");
         }
-        browser.wait("document.querySelector('.sum').textContent.startsWith('1 folder, 1 file,')");
+        browser.wait("document.querySelector('.summary').textContent.startsWith('1 folder, 1 file,')");
         assert_eq!(browser.eval(TABLE), json!(["full/", "c.txt"]));
         // A full folder stays, and the server says why.
         browser.click(&bin("full"));
         browser.wait("document.querySelector('dialog[open]')");
         press(browser, "Delete");
-        browser.wait("document.querySelector('dialog .bad').textContent.includes('not empty')");
+        browser.wait("document.querySelector('dialog .error').textContent.includes('not empty')");
         assert_eq!(buttons(browser, "dialog button"), json!(["Close"]));
         pictures(browser, "upload-refused");
         press(browser, "Close");
@@ -485,7 +488,7 @@ fn deleting_asks_first_and_takes_empty_folders_only() {
         browser.wait("document.querySelector('dialog[open]')");
         fs::write(folder.join("c.txt"), "changed by another").unwrap();
         press(browser, "Delete");
-        browser.wait("document.querySelector('dialog .bad').textContent.includes('changed')");
+        browser.wait("document.querySelector('dialog .error').textContent.includes('changed')");
         assert_eq!(names(&folder), ["c.txt", "full"]);
         assert_eq!(complaints(browser), NOTHING);
     });
@@ -516,13 +519,13 @@ fn everything_works_by_keyboard_alone() {
             let chooser = browser.event("Page.fileChooserOpened");
             let file = outside(scratch, multiple, b"by keyboard");
             browser.call("DOM.setFileInputFiles", json!({"files": [file], "backendNodeId": chooser["backendNodeId"]}));
-            browser.wait("document.querySelector('.ups li.bad, .ups li.stored')");
-            if browser.eval("!!document.querySelector('.ups li.bad')") == true {
+            browser.wait("document.querySelector('.uploads li:is(.failed, .question), .uploads li.stored')");
+            if browser.eval("!!document.querySelector('.uploads li:is(.failed, .question)')") == true {
                 tab_to(browser, "e.textContent == 'Replace it'");
                 browser.key("Enter");
                 browser.wait(&stored(1));
                 assert!(
-                    browser.eval("document.activeElement.closest('.ups') != null") == true,
+                    browser.eval("document.activeElement.closest('.uploads') != null") == true,
                     "the focus is not lost"
                 );
             }
@@ -531,7 +534,7 @@ fn everything_works_by_keyboard_alone() {
         assert_eq!(fs::read(folder.join("b.txt")).unwrap(), b"by keyboard");
         browser.wait(&listed("new.txt"));
         // The question of the browser itself is reached, left by Escape, and answered.
-        browser.eval("scrollTo(0, 0), document.querySelector('#f').focus()");
+        browser.eval("scrollTo(0, 0), document.querySelector('#filter').focus()");
         tab_to(browser, "e.ariaLabel == 'delete b.txt'");
         browser.key("Enter");
         browser.wait("document.querySelector('dialog[open]')");
@@ -634,7 +637,7 @@ fn the_upload_page_fits_a_phone() {
             outside(scratch, "beach.jpg", b"another beach"),
             outside(scratch, &long, b"x"),
         ]);
-        browser.wait("document.querySelector('.ups progress')?.value > 0.02 && document.querySelector('.ups .bad') && document.querySelector('.ups .stored')");
+        browser.wait("document.querySelector('.uploads progress')?.value > 0.02 && document.querySelector('.uploads :is(.failed, .question)') && document.querySelector('.uploads .stored')");
         pictures(browser, "upload");
         pictures_of(browser, "upload-whole", 1300, 1800);
         browser.look(390, 844, true);
@@ -644,11 +647,11 @@ fn the_upload_page_fits_a_phone() {
                 .map(([html, r]) => `${r.width} x ${r.height}: ${html}`).filter(t => !t.includes('home') && !t.includes('href=\"../\"'))",
         );
         assert_eq!(small, json!([]), "a finger needs 40 px");
-        let small = browser.eval("[...document.querySelectorAll('td .x')].map(e => e.getBoundingClientRect()).filter(r => r.height < 40 || r.width < 40).length");
+        let small = browser.eval("[...document.querySelectorAll('td .cross')].map(e => e.getBoundingClientRect()).filter(r => r.height < 40 || r.width < 40).length");
         assert_eq!(small, 0);
         browser.look(1000, 700, false);
         browser.eval("scrollTo(0, 0)");
-        browser.click("#rows tr:has(a[href='beach.jpg']) .x");
+        browser.click("#rows tr:has(a[href='beach.jpg']) .cross");
         browser.wait("document.querySelector('dialog[open]')");
         pictures(browser, "upload-question");
     });

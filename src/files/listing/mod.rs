@@ -74,23 +74,44 @@ pub(crate) fn respond(
     response
 }
 
-/// The page, its style sheet and its script.
+/// The page, its style sheet and its script. A script has several files, one for each job, which share their functions.
+/// It is sent as one response: each request more would hide others in the wire view.
 const TEMPLATE: &str = include_str!("../../pages/listing.html");
 const CSS: &str = include_str!("../../pages/listing.css");
-static JS: LazyLock<String> = LazyLock::new(|| without_comments(include_str!("../../pages/listing.js")));
+const JS: &str = concat!(
+    include_str!("../../pages/listing/text.js"),
+    include_str!("../../pages/listing/dom.js"),
+    include_str!("../../pages/listing/theme.js"),
+    include_str!("../../pages/listing/times.js"),
+    include_str!("../../pages/listing/filter.js"),
+    include_str!("../../pages/listing/page.js"),
+);
 /// The additions where clients may write.
 const WRITE_CSS: &str = include_str!("../../pages/upload.css");
-static WRITE_JS: LazyLock<String> = LazyLock::new(|| without_comments(include_str!("../../pages/upload.js")));
+const WRITE_JS: &str = concat!(
+    include_str!("../../pages/upload/text.js"),
+    include_str!("../../pages/upload/format.js"),
+    include_str!("../../pages/upload/server.js"),
+    include_str!("../../pages/upload/announce.js"),
+    include_str!("../../pages/upload/table.js"),
+    include_str!("../../pages/upload/delete.js"),
+    include_str!("../../pages/upload/queue.js"),
+    include_str!("../../pages/upload/transfer.js"),
+    include_str!("../../pages/upload/taken.js"),
+    include_str!("../../pages/upload/list.js"),
+    include_str!("../../pages/upload/drop.js"),
+    include_str!("../../pages/upload/start.js"),
+);
 
 /// Addresses of the style sheets and scripts, without the slash at the beginning. The first segment
 /// begins with a dot, so they hide no file that would be served.
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.css", digest(&CSS)));
-static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&*JS)));
+static JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/listing-{:016x}.js", digest(&JS)));
 static WRITE_CSS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.css", digest(&WRITE_CSS)));
-static WRITE_JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.js", digest(&*WRITE_JS)));
+static WRITE_JS_PATH: LazyLock<String> = LazyLock::new(|| format!(".barewire/upload-{:016x}.js", digest(&WRITE_JS)));
 /// The part of the entity-tag that depends on this program.
 static PROGRAM: LazyLock<u64> =
-    LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, &*JS, WRITE_CSS, &*WRITE_JS)));
+    LazyLock::new(|| digest(&(env!("CARGO_PKG_VERSION"), TEMPLATE, CSS, JS, WRITE_CSS, WRITE_JS)));
 
 /// For content that never changes under its address: a year, the longest time in use.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -102,13 +123,6 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// Bytes of a page without its rows, for the size of a buffer.
 const PAGE_BYTES: usize = 4096;
 
-/// A script without indentation and comment lines. None of its strings contains a line end.
-fn without_comments(script: &str) -> String {
-    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/**");
-    let lines = script.lines().map(str::trim_start).filter(is_code);
-    lines.flat_map(|line| [line, "\n"]).collect()
-}
-
 /// The style sheet or script with the address `path`.
 pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     let path = path.strip_prefix(b"/")?;
@@ -116,7 +130,7 @@ pub(crate) fn asset(path: &[u8]) -> Option<Response> {
     if !path.starts_with(b".barewire/") {
         return None;
     }
-    let assets = [(&CSS_PATH, CSS), (&JS_PATH, &JS), (&WRITE_CSS_PATH, WRITE_CSS), (&WRITE_JS_PATH, &WRITE_JS)];
+    let assets = [(&CSS_PATH, CSS), (&JS_PATH, JS), (&WRITE_CSS_PATH, WRITE_CSS), (&WRITE_JS_PATH, WRITE_JS)];
     let text = assets.into_iter().find(|(at, _)| path == at.as_bytes()).map(|(_, text)| text)?;
     let media_type = if path.ends_with(b".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
     let response = Response::content(Status::OK, media_type, text);
@@ -228,7 +242,7 @@ struct ListingPage<'a> {
     write_js: &'a str,
     rights: Rights,
     /// The names of the rights, for the script.
-    may: String,
+    right_names: String,
     /// Name and reference of each folder on the way.
     crumbs: Vec<(String, String)>,
     summary: String,
@@ -251,7 +265,7 @@ fn page(request: &Request<'_>, rights: Rights, entries: &[&Entry], order: Order)
         write_css: &WRITE_CSS_PATH,
         write_js: &WRITE_JS_PATH,
         rights,
-        may: right_names(rights),
+        right_names: right_names(rights),
         bare: crumbs.is_empty() && entries.is_empty(),
         crumbs,
         summary: summary(entries) + permission(rights),

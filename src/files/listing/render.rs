@@ -9,7 +9,7 @@
 //! formatting per row, and optional end tags are left out (HTML §13.1.2.4). A row has about 130 bytes.
 //!
 //! ```text
-//! <tr class=i><td><a href="beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …
+//! <tr class=image><td><a href="beach.jpg" title="4,812,345 bytes">beach.jpg</a><td>4.8 MB<td><time …
 //! ```
 
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ impl fmt::Display for Rows<'_> {
 fn push_row(out: &mut Vec<u8>, entry: &Entry) {
     let is_folder = entry.kind == FileKind::Directory;
     // No class for files of an unknown kind, which are many.
-    match if is_folder { "d" } else { icon(&entry.name) } {
+    match if is_folder { "folder" } else { icon(&entry.name) } {
         "" => out.extend_from_slice(b"<tr>"),
         icon => [b"<tr class=", icon.as_bytes(), b">"].iter().for_each(|part| out.extend_from_slice(part)),
     }
@@ -88,16 +88,16 @@ fn icon(name: &[u8]) -> &'static str {
     lower.make_ascii_lowercase();
     match &*lower {
         b"jpg" | b"jpeg" | b"png" | b"gif" | b"webp" | b"avif" | b"svg" | b"bmp" | b"ico" | b"tif" | b"tiff"
-        | b"heic" => "i",
-        b"mp4" | b"m4v" | b"webm" | b"mkv" | b"mov" | b"avi" | b"mpg" | b"mpeg" | b"ogv" => "v",
-        b"mp3" | b"m4a" | b"ogg" | b"oga" | b"opus" | b"flac" | b"wav" | b"aac" | b"mid" => "a",
+        | b"heic" => "image",
+        b"mp4" | b"m4v" | b"webm" | b"mkv" | b"mov" | b"avi" | b"mpg" | b"mpeg" | b"ogv" => "video",
+        b"mp3" | b"m4a" | b"ogg" | b"oga" | b"opus" | b"flac" | b"wav" | b"aac" | b"mid" => "audio",
         b"txt" | b"md" | b"rst" | b"log" | b"csv" | b"pdf" | b"doc" | b"docx" | b"odt" | b"rtf" | b"epub" | b"tex" => {
-            "t"
+            "text"
         }
         b"zip" | b"gz" | b"tgz" | b"bz2" | b"xz" | b"zst" | b"tar" | b"7z" | b"rar" | b"jar" | b"deb" | b"rpm"
-        | b"iso" => "z",
+        | b"iso" => "archive",
         b"html" | b"htm" | b"css" | b"js" | b"mjs" | b"ts" | b"json" | b"xml" | b"toml" | b"yaml" | b"yml" | b"rs"
-        | b"py" | b"c" | b"h" | b"cpp" | b"go" | b"java" | b"sh" | b"sql" | b"wasm" | b"php" | b"rb" => "c",
+        | b"py" | b"c" | b"h" | b"cpp" | b"go" | b"java" | b"sh" | b"sql" | b"wasm" | b"php" | b"rb" => "code",
         _ => "",
     }
 }

@@ -105,8 +105,8 @@ fn a_page_offers_exactly_what_the_rights_allow() {
             let response = ask_with(rights, "/p/", BROWSER, entries);
             let page = content(&response);
             assert_eq!(page.contains(&*WRITE_JS_PATH), rights.any(), "{rights:?}");
-            assert_eq!(page.contains(&format!("data-may=\"{}\"", right_names(rights))), rights.any(), "{rights:?}");
-            assert_eq!(page.contains("class=\"del\""), rights.delete);
+            assert_eq!(page.contains(&format!("data-rights=\"{}\"", right_names(rights))), rights.any(), "{rights:?}");
+            assert_eq!(page.contains("class=\"deletable\""), rights.delete);
             // Without scripts the form must work, so there is none where it could not.
             assert_eq!(page.contains("<form class=\"drop\""), rights.upload);
             assert_eq!(page.contains("type=\"file\""), rights.upload);
@@ -131,21 +131,12 @@ fn the_page_of_other_rights_is_another_page() {
 }
 
 #[test]
-fn a_script_is_sent_without_its_comments() {
-    assert_eq!(without_comments("  // why\nlet a = '// b'\n\n/** what */\n    go()"), "let a = '// b'\ngo()\n");
-    // Only comments may be removed, so no string may contain a line end.
-    for source in [include_str!("../../pages/listing.js"), include_str!("../../pages/upload.js")] {
-        assert!(source.lines().all(|line| line.matches('`').count() % 2 == 0));
-    }
-}
-
-#[test]
 fn the_style_sheet_and_the_script_are_kept_for_ever_under_the_names_of_their_content() {
     for (path, media_type, text) in [
         (&*CSS_PATH, "text/css", CSS),
-        (&*JS_PATH, "text/javascript", &*JS),
+        (&*JS_PATH, "text/javascript", JS),
         (&*WRITE_CSS_PATH, "text/css", WRITE_CSS),
-        (&*WRITE_JS_PATH, "text/javascript", &*WRITE_JS),
+        (&*WRITE_JS_PATH, "text/javascript", WRITE_JS),
     ] {
         let response = asset(format!("/{path}").as_bytes()).unwrap();
         assert!(value(&response, "content-type").starts_with(media_type) && content(&response) == text);
@@ -156,11 +147,12 @@ fn the_style_sheet_and_the_script_are_kept_for_ever_under_the_names_of_their_con
     }
 }
 
+/// With the names and comments that a student needs who reads the scripts in the browser. A browser fetches them once.
 #[test]
-fn the_page_code_stays_below_16_kb() {
+fn the_page_code_stays_small() {
     let shell = content(&ask("/a/b/c/", BROWSER, &[])).len();
-    assert!(shell + CSS.len() + JS.len() <= 16_000, "{shell} + {} + {}", CSS.len(), JS.len());
-    assert!(WRITE_JS.len() <= 16_000, "{}", WRITE_JS.len());
+    assert!(shell + CSS.len() + JS.len() <= 20_000, "{shell} + {} + {}", CSS.len(), JS.len());
+    assert!(WRITE_JS.len() <= 32_000, "{}", WRITE_JS.len());
 }
 
 #[test]
@@ -368,5 +360,5 @@ fn pages_to_look_at() {
     write("many/index.html", content(&ask("/many/", BROWSER, &many(10_000))));
     write("huge/index.html", content(&ask("/huge/", BROWSER, &many(100_000))));
     write(&CSS_PATH, CSS);
-    write(&JS_PATH, &JS);
+    write(&JS_PATH, JS);
 }

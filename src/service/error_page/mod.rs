@@ -45,7 +45,7 @@ const TEXTS: &str = include_str!("texts.txt");
 
 /// The Content-Security-Policy of a page. The hash is the SHA-256 of [`STYLE`]; a test computes it, and tells the new
 /// one when the style sheet was changed.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-dWsSzqbSlJtOEiz1g9/DABa1EFWeqmTK9J4WYygIfVo='; img-src data:; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-rZRiSveJQNJkKe/RbBt+4Yn0kux3BnJnPe18Jpae8FA='; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The beginning of the last paragraph of a page, which explains the status.
