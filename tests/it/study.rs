@@ -474,6 +474,7 @@ fn the_labs_are_there_whatever_folder_is_served_and_its_own_entries_come_first()
         }
         for (path, media_type) in [
             ("/.try/learn/lab.css", "text/css; charset=utf-8"),
+            ("/.try/learn/theme.js", "text/javascript; charset=utf-8"),
             ("/.try/learn/lab.js", "text/javascript; charset=utf-8"),
             ("/.try/learn/favicon.svg", "image/svg+xml"),
         ] {
